@@ -1,0 +1,224 @@
+//! What makes bytes an event.
+//!
+//! An event is a JSON object with two objects in it: the metadata, spelled `metadata` or, as its
+//! producer does, `attributes`, and the `body`. The metadata names the event type in
+//! `event_name` and says when it happened in `event_time`. In these three objects no key appears
+//! twice, where keys that differ only in their escapes are the same key. Nothing else makes an
+//! event unfit: members nobody knows, their order and the way numbers are spelled are kept.
+//!
+//! The first fault in reading order is the one reported; what is missing counts as found at the
+//! end.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::fault::{FaultCode, Flaw};
+use crate::keys::Keys;
+use crate::scanner::{Container, Scanner};
+use crate::text::Text;
+use crate::{Event, Fault, Limits, event_id, parse_timestamp};
+
+const MAX_EVENT_NAME_CHARS: usize = 128;
+
+/// Takes bytes in as an event, or says why they are none.
+pub fn admit(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
+    read(input, limits).map_err(|flaw| flaw.in_input(input))
+}
+
+fn read(input: &[u8], limits: &Limits) -> Result<Event, Flaw> {
+    if input.len() > limits.max_event_bytes {
+        let (size, allowed) = (input.len(), limits.max_event_bytes);
+        let message = format!("the event has {size} bytes, more than the {allowed} allowed");
+        return Err(Flaw::new(FaultCode::TooLarge, 0, message));
+    }
+    if let Err(error) = str::from_utf8(input) {
+        let byte = error.valid_up_to();
+        return Err(Flaw::new(
+            FaultCode::NotUtf8,
+            byte,
+            "these bytes are not UTF-8",
+        ));
+    }
+    let mut scanner = Scanner::minifying(input, limits.max_depth);
+    let metadata = event(&mut scanner)?;
+    let bytes = Bytes::from(scanner.into_minified());
+    Ok(Event {
+        id: event_id(&bytes),
+        event_type: metadata.event_name,
+        occurred_at: metadata.event_time,
+        bytes,
+    })
+}
+
+/// What admission reads of the metadata.
+struct Metadata {
+    event_name: Arc<str>,
+    event_time: Timestamp,
+}
+
+fn event(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
+    scanner.begin()?;
+    let start = scanner.at();
+    let mut found_metadata = None;
+    let mut found_body = false;
+    must_be_object(
+        scanner,
+        FaultCode::NotAnObject,
+        "an event must be an object",
+    )?;
+    members(scanner, |scanner, key| {
+        match key.bytes().as_ref() {
+            b"metadata" | b"attributes" if found_metadata.is_some() => {
+                let message = "there may be a metadata or an attributes, not both";
+                return Err(Flaw::new(FaultCode::TwoSpellings, key.at, message));
+            }
+            b"metadata" => found_metadata = Some(metadata(scanner)?),
+            b"attributes" => {
+                scanner.rewrite(key, b"metadata");
+                found_metadata = Some(metadata(scanner)?);
+            }
+            b"body" => {
+                body(scanner)?;
+                found_body = true;
+            }
+            _ => unknown(scanner)?,
+        }
+        Ok(())
+    })?;
+    scanner.end()?;
+    let missing = |code, message| Flaw::new(code, start, message);
+    let metadata = found_metadata
+        .ok_or_else(|| missing(FaultCode::MissingMetadata, "the event has no metadata"))?;
+    if !found_body {
+        return Err(missing(FaultCode::MissingBody, "the event has no body"));
+    }
+    Ok(metadata)
+}
+
+fn metadata(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
+    scanner.colon()?;
+    let start = scanner.at();
+    let mut found_name = None;
+    let mut found_time = None;
+    must_be_object(
+        scanner,
+        FaultCode::MetadataNotObject,
+        "the metadata must be an object",
+    )?;
+    members(scanner, |scanner, key| {
+        match key.bytes().as_ref() {
+            b"event_name" => found_name = Some(event_name(scanner)?),
+            b"event_time" => found_time = Some(event_time(scanner)?),
+            _ => unknown(scanner)?,
+        }
+        Ok(())
+    })?;
+    let missing = |code, message| Flaw::new(code, start, message);
+    Ok(Metadata {
+        event_name: found_name.ok_or_else(|| {
+            missing(
+                FaultCode::MissingEventName,
+                "the metadata has no event_name",
+            )
+        })?,
+        event_time: found_time.ok_or_else(|| {
+            missing(
+                FaultCode::MissingEventTime,
+                "the metadata has no event_time",
+            )
+        })?,
+    })
+}
+
+fn event_name(scanner: &mut Scanner<'_>) -> Result<Arc<str>, Flaw> {
+    scanner.colon()?;
+    let start = scanner.at();
+    let bad = |message| Flaw::new(FaultCode::BadEventName, start, message);
+    let Some(text) = string_or_other(scanner)? else {
+        return Err(bad("the event_name must be a string"));
+    };
+    let Some(name) = text.decode() else {
+        return Err(bad("the event_name has half a surrogate pair in it"));
+    };
+    if name.is_empty() {
+        return Err(bad("the event_name must not be empty"));
+    }
+    if name.chars().nth(MAX_EVENT_NAME_CHARS).is_some() {
+        return Err(bad("the event_name must not be longer than 128 characters"));
+    }
+    Ok(name.into())
+}
+
+fn event_time(scanner: &mut Scanner<'_>) -> Result<Timestamp, Flaw> {
+    scanner.colon()?;
+    let start = scanner.at();
+    string_or_other(scanner)?
+        .and_then(|text| parse_timestamp(&text.decode()?))
+        .ok_or_else(|| {
+            let message = "the event_time must be a timestamp like \"2019-11-01T19:11:05.222Z\"";
+            Flaw::new(FaultCode::BadEventTime, start, message)
+        })
+}
+
+fn body(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
+    scanner.colon()?;
+    must_be_object(
+        scanner,
+        FaultCode::BodyNotObject,
+        "the body must be an object",
+    )?;
+    members(scanner, |scanner, _| unknown(scanner))
+}
+
+fn unknown(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
+    scanner.colon()?;
+    scanner.value()
+}
+
+/// Walks an object whose keys must differ. `member` is called at the end of each key, before the
+/// colon, and goes to the end of the value.
+fn members<'a>(
+    scanner: &mut Scanner<'a>,
+    mut member: impl FnMut(&mut Scanner<'a>, Text<'a>) -> Result<(), Flaw>,
+) -> Result<(), Flaw> {
+    let mut keys = Keys::default();
+    let mut entry = scanner.enter(Container::Object)?;
+    while entry {
+        let key = scanner.key()?;
+        if !keys.insert(key.bytes()) {
+            let message = "this key appears twice in its object";
+            return Err(Flaw::new(FaultCode::DuplicateKey, key.at, message));
+        }
+        member(scanner, key)?;
+        entry = scanner.advance()?;
+    }
+    Ok(())
+}
+
+/// Refuses what is a value but not an object; leaves alone what is no value at all.
+fn must_be_object(
+    scanner: &mut Scanner<'_>,
+    code: FaultCode,
+    message: &'static str,
+) -> Result<(), Flaw> {
+    let start = scanner.at();
+    if scanner.peek() == Some(b'{') {
+        return Ok(());
+    }
+    scanner.value()?;
+    Err(Flaw::new(code, start, message))
+}
+
+/// Moves past a value and gives it if it is a string.
+fn string_or_other<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Text<'a>>, Flaw> {
+    if scanner.peek() == Some(b'"') {
+        return scanner.string().map(Some);
+    }
+    scanner.value()?;
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

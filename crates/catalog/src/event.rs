@@ -1,0 +1,64 @@
+//! An event as Easel keeps it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::{Builder, Uuid};
+
+/// An admitted event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`type` alone is a keyword, `event type` the word"
+)]
+pub struct Event {
+    /// Its identity: [`event_id`] of its bytes.
+    pub id: Uuid,
+    /// Its `event_name`, unescaped; 1 to 128 characters.
+    pub event_type: Arc<str>,
+    /// Its `event_time`.
+    pub occurred_at: Timestamp,
+    /// Its stored form: what came in, without the white space between tokens and with its first
+    /// half spelled `metadata`, otherwise byte for byte.
+    pub bytes: Bytes,
+}
+
+/// The identity of an event: the first 128 bits of BLAKE3 over its stored form, shaped as a
+/// version-4 UUID.
+pub fn event_id(stored: &[u8]) -> Uuid {
+    let mut bits = [0; 16];
+    blake3::Hasher::new()
+        .update(stored)
+        .finalize_xof()
+        .fill(&mut bits);
+    Builder::from_random_bytes(bits).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_start_of_the_hash_in_the_shape_of_a_version_4_uuid() {
+        let id = event_id(b"{}");
+        let hash = blake3::hash(b"{}");
+        let (bits, hash) = (id.as_bytes(), hash.as_bytes());
+        assert_eq!(id.get_version_num(), 4);
+        assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
+        assert_eq!(bits[..6], hash[..6]);
+        assert_eq!(bits[6] & 0x0f, hash[6] & 0x0f);
+        assert_eq!(bits[7], hash[7]);
+        assert_eq!(bits[8] & 0x3f, hash[8] & 0x3f);
+        assert_eq!(bits[9..], hash[9..16]);
+    }
+
+    #[test]
+    fn an_id_never_changes() {
+        let stored = br#"{"metadata":{"event_name":"logged_out","event_time":"2019-11-01T19:11:00Z"},"body":{}}"#;
+        assert_eq!(
+            event_id(stored).to_string(),
+            "4e4175eb-e9fc-44f7-af9c-07ce79bf897f"
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! Where in an input a fault is.
+//!
+//! Everything here is worked out from a byte's position after the fact, by walking the input up
+//! to it once more, so that reading a good event costs nothing for it.
+
+use std::fmt;
+
+use crate::scanner::Scanner;
+
+/// The deepest nesting a pointer is looked up for.
+const MAX_STEPS: usize = 256;
+/// Pointers are cut after this many characters.
+const MAX_PATH_CHARS: usize = 256;
+
+/// A place in an input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes before it.
+    pub byte: usize,
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// Its column, counted from 1, in characters.
+    pub column: usize,
+    /// The JSON pointer to the innermost value known to be meant; empty for the whole. A
+    /// long one is cut after 256 characters and ends in `…`.
+    pub path: String,
+}
+
+impl Place {
+    /// The place of `byte`.
+    pub(crate) fn find(input: &[u8], byte: usize) -> Self {
+        let before = input.get(..byte).unwrap_or(input);
+        let lines = before.split(|byte| *byte == b'\n');
+        let on_line = lines.clone().next_back().unwrap_or_default();
+        Self {
+            byte,
+            line: lines.count(),
+            // Every character has exactly one byte that does not continue another.
+            column: on_line.iter().filter(|b| **b & 0xc0 != 0x80).count() + 1,
+            path: pointer(&trace(input, byte)),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)?;
+        if !self.path.is_empty() {
+            // Keys come from outside and must not steer a terminal.
+            write!(f, " ({})", self.path.escape_debug())?;
+        }
+        Ok(())
+    }
+}
+
+/// An object or array around the place, and the entry of it that leads there.
+enum Step {
+    /// The member of this name; `None` before the first key and after a comma.
+    Member(Option<String>),
+    /// The element of this index.
+    Element(usize),
+}
+
+/// The way from the whole input to `byte`.
+///
+/// What comes before `byte` need not be JSON; then the way is a guess, but still an end comes.
+fn trace(input: &[u8], byte: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut scanner = Scanner::new(input, 0);
+    while let Some(next) = scanner.peek() {
+        // A key at the place itself is part of the way to it; other tokens are not.
+        if scanner.at() > byte || (scanner.at() == byte && next != b'"') {
+            break;
+        }
+        match (next, steps.last_mut()) {
+            (b'"', step) => {
+                let Ok(text) = scanner.string() else { break };
+                if let Some(Step::Member(name @ None)) = step {
+                    *name = Some(String::from_utf8_lossy(&text.bytes()).into_owned());
+                }
+                continue;
+            }
+            (b',', Some(Step::Member(name))) => *name = None,
+            (b',', Some(Step::Element(index))) => *index += 1,
+            (b'{', _) => steps.push(Step::Member(None)),
+            (b'[', _) => steps.push(Step::Element(0)),
+            (b'}' | b']', Some(_)) => {
+                steps.pop();
+            }
+            _ => (),
+        }
+        if steps.len() > MAX_STEPS {
+            return Vec::new();
+        }
+        scanner.step();
+    }
+    steps
+}
+
+fn pointer(steps: &[Step]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Step::Member(None) => (),
+            Step::Member(Some(name)) => {
+                path.push('/');
+                path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            }
+            Step::Element(index) => {
+                path.push('/');
+                path.push_str(&index.to_string());
+            }
+        }
+    }
+    if let Some((cut, _)) = path.char_indices().nth(MAX_PATH_CHARS) {
+        path.truncate(cut);
+        path.push('…');
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The place of the `^` in `marked`, which is not part of the input.
+    #[track_caller]
+    fn check(marked: &str, line: usize, column: usize, path: &str) {
+        let byte = marked.find('^').expect("a mark");
+        let place = Place::find(marked.replace('^', "").as_bytes(), byte);
+        let wanted = Place {
+            byte,
+            line,
+            column,
+            path: path.to_owned(),
+        };
+        assert_eq!(place, wanted, "{marked}");
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one() {
+        check("^", 1, 1, "");
+        check("{\n^", 2, 1, "");
+        check("{\r\n \n  ^", 3, 3, "");
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        check("[\"é😀\" ^", 1, 7, "/0");
+    }
+
+    #[test]
+    fn the_pointer_leads_to_the_member() {
+        check(r#"{"a": {"b": ^x"#, 1, 13, "/a/b");
+        check(r#"{"a": {"b" ^x"#, 1, 12, "/a/b");
+        check(r#"{"a": {"b": 1, ^"c": 2"#, 1, 16, "/a/c");
+        check(r#"{"a": {"b": 1, ^x"#, 1, 16, "/a");
+        check(r#"{"a": {"b": 1}, "c": ^["#, 1, 22, "/c");
+    }
+
+    #[test]
+    fn the_pointer_leads_to_the_element() {
+        check(r#"{"a": [1, {"x": [","]}, ^x"#, 1, 25, "/a/2");
+    }
+
+    #[test]
+    fn the_pointer_is_escaped_as_pointers_are() {
+        check(r#"{"a/b~\u0063": ^x"#, 1, 16, "/a~1b~0c");
+    }
+
+    #[test]
+    fn a_long_pointer_is_cut() {
+        let key = "é".repeat(300);
+        let place = Place::find(format!(r#"{{"{key}": x"#).as_bytes(), 605);
+        assert_eq!(place.path.chars().count(), 257);
+        assert!(place.path.ends_with("é…"));
+    }
+
+    #[test]
+    fn nesting_beyond_reason_has_no_pointer() {
+        assert_eq!(Place::find(&vec![b'['; 1_000_000], 999_999).path, "");
+    }
+
+    #[test]
+    fn keys_do_not_steer_a_terminal() {
+        let place = Place::find(br#"{"\u001b[2J": x"#, 14);
+        assert_eq!(place.to_string(), r"line 1, column 15 (/\u{1b}[2J)");
+    }
+}

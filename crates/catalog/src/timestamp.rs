@@ -1,0 +1,179 @@
+//! The timestamps events carry.
+//!
+//! A date, `T`, `t` or a space, a time of day with up to nine decimals, and a zone: `Z`, `z`,
+//! `±HH:MM`, `±HHMM` or `±HH`, each after one space or none, or ` UTC`. This is what Canvas has
+//! written over the years and a little more. Without a zone it is not an instant, so the zone is
+//! never guessed. The year has four digits: a damaged one is refused, not read as another year.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+/// Reads a timestamp as events carry it.
+///
+/// A leap second is read as the second before it.
+pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    let mut rest = text.as_bytes();
+    let year = number(&mut rest, 4)?;
+    take(&mut rest, b"-")?;
+    let month = number(&mut rest, 2)?;
+    take(&mut rest, b"-")?;
+    let day = number(&mut rest, 2)?;
+    take(&mut rest, b"Tt ")?;
+    let hour = number(&mut rest, 2)?;
+    take(&mut rest, b":")?;
+    let minute = number(&mut rest, 2)?;
+    take(&mut rest, b":")?;
+    let second = match number(&mut rest, 2)? {
+        60 => 59,
+        second => second,
+    };
+    let nanosecond = match take(&mut rest, b".") {
+        Some(_) => decimals(&mut rest)?,
+        None => 0,
+    };
+    let civil = DateTime::new(year, month, day, hour, minute, second, nanosecond).ok()?;
+    zone(rest)?.to_timestamp(civil).ok()
+}
+
+/// The zone that `text` is.
+fn zone(text: &[u8]) -> Option<Offset> {
+    if text == b" UTC" {
+        return Some(Offset::UTC);
+    }
+    let mut rest = text.strip_prefix(b" ").unwrap_or(text);
+    let sign = match take(&mut rest, b"Zz+-")? {
+        b'-' => -1,
+        b'+' => 1,
+        _ => return rest.is_empty().then_some(Offset::UTC),
+    };
+    let hours: i32 = number(&mut rest, 2)?;
+    let minutes: i32 = match rest {
+        [] => 0,
+        _ => {
+            rest = rest.strip_prefix(b":").unwrap_or(rest);
+            number(&mut rest, 2)?
+        }
+    };
+    if !rest.is_empty() || hours > 23 || minutes > 59 {
+        return None;
+    }
+    Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok()
+}
+
+/// Takes one to nine decimals and makes them nanoseconds.
+fn decimals(rest: &mut &[u8]) -> Option<i32> {
+    let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let missing = 9_u32.checked_sub(u32::try_from(count).ok()?)?;
+    if count == 0 {
+        return None;
+    }
+    Some(number::<i32>(rest, count)? * 10_i32.pow(missing))
+}
+
+/// Takes exactly `count` digits, nine at most.
+fn number<T: TryFrom<i32>>(rest: &mut &[u8], count: usize) -> Option<T> {
+    let (digits, after) = rest.split_at_checked(count)?;
+    *rest = after;
+    let value = digits.iter().try_fold(0, |value, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| value * 10 + i32::from(digit - b'0'))
+    })?;
+    T::try_from(value).ok()
+}
+
+/// Takes one byte of `choices`.
+fn take(rest: &mut &[u8], choices: &[u8]) -> Option<u8> {
+    let (first, after) = rest.split_first()?;
+    choices.contains(first).then(|| {
+        *rest = after;
+        *first
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, wanted: Option<&str>) {
+        let wanted = wanted.map(|text| text.parse::<Timestamp>().expect("an RFC 3339 timestamp"));
+        assert_eq!(parse_timestamp(text), wanted, "{text}");
+    }
+
+    #[test]
+    fn every_published_form_is_read() {
+        check("2019-11-01T19:11:05.222Z", Some("2019-11-01T19:11:05.222Z"));
+        check("2019-11-01T19:11:05Z", Some("2019-11-01T19:11:05Z"));
+        check("2019-11-01T13:11:05-06:00", Some("2019-11-01T19:11:05Z"));
+        check("2019-11-05 07:38:00 -0800", Some("2019-11-05T15:38:00Z"));
+        check("2019-11-05 07:38:00 UTC", Some("2019-11-05T07:38:00Z"));
+    }
+
+    #[test]
+    fn what_stands_between_may_differ() {
+        check("2019-11-05t07:38:00z", Some("2019-11-05T07:38:00Z"));
+        check(
+            "2019-11-05 07:38:00.000000001 +0530",
+            Some("2019-11-05T02:08:00.000000001Z"),
+        );
+        check("2019-11-05T07:38:00+05", Some("2019-11-05T02:38:00Z"));
+        check("2019-11-05T07:38:00 Z", Some("2019-11-05T07:38:00Z"));
+        check("2019-11-05T07:38:00-00:00", Some("2019-11-05T07:38:00Z"));
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_before() {
+        check("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59Z"));
+        check("2016-12-31T23:59:61Z", None);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        check("2020-02-29T00:00:00Z", Some("2020-02-29T00:00:00Z"));
+        check("2019-02-29T00:00:00Z", None);
+        check("2019-13-01T00:00:00Z", None);
+        check("2019-00-01T00:00:00Z", None);
+        check("2019-11-31T00:00:00Z", None);
+        check("2019-11-05T24:00:00Z", None);
+        check("2019-11-05T00:60:00Z", None);
+    }
+
+    #[test]
+    fn anything_else_is_no_timestamp() {
+        for text in [
+            "",
+            "2019-11-05",
+            "2019-11-05T07:38:00",
+            "2019-11-05T07:38Z",
+            "201-11-05T07:38:00Z",
+            "12019-11-05T07:38:00Z",
+            "-2019-11-05T07:38:00Z",
+            "2019-11-05T07:38:00.Z",
+            "2019-11-05T07:38:00.1234567890Z",
+            "2019-11-05T07:38:00,5Z",
+            "2019-11-05T7:38:00Z",
+            "2019-11-05  07:38:00Z",
+            "2019-11-05T07:38:00  Z",
+            "2019-11-05T07:38:00UTC",
+            "2019-11-05T07:38:00 utc",
+            "2019-11-05T07:38:00+24:00",
+            "2019-11-05T07:38:00+05:60",
+            "2019-11-05T07:38:00+5",
+            "2019-11-05T07:38:00+05:",
+            "2019-11-05T07:38:00+05:3",
+            "2019-11-05T07:38:00+05:300",
+            "2019-11-05T07:38:00Z ",
+            " 2019-11-05T07:38:00Z",
+            "2019-11-05T07:38:00ZZ",
+            "2019-11-05T07:38:00 ",
+            "٢٠١٩-11-05T07:38:00Z",
+            "2019-11-05T07:38:00\u{2212}06:00",
+            "9999-12-31T23:59:59Z",
+            "+019-11-05T07:38:00Z",
+        ] {
+            check(text, None);
+        }
+    }
+}

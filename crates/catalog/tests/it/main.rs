@@ -1,0 +1,14 @@
+//! What the catalogue promises to those who use it, against models and published payloads.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod facts;
+#[cfg(test)]
+mod json;
+#[cfg(test)]
+mod split;
+#[cfg(test)]
+mod timestamp;
