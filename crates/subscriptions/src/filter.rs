@@ -1,0 +1,104 @@
+//! Which events a subscription covers.
+
+use std::collections::BTreeSet;
+
+use easel_catalog::Facts;
+use wildmatch::WildMatch;
+
+use crate::Spec;
+
+/// A spec's event globs and conditions, made ready to be asked often.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    globs: Vec<WildMatch>,
+    /// Every one of these must hold; ordered, the most telling field first.
+    conditions: Vec<(Field, BTreeSet<String>)>,
+}
+
+/// What a condition looks at. Ordered by how much it usually narrows down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Field {
+    User,
+    Course,
+    Account,
+    RootAccount,
+    ContextType,
+    Producer,
+}
+
+impl Filter {
+    /// The filter a spec describes.
+    pub fn new(spec: &Spec) -> Self {
+        let wanted = &spec.conditions;
+        let conditions = [
+            (Field::User, &wanted.user),
+            (Field::Course, &wanted.course),
+            (Field::Account, &wanted.account),
+            (Field::RootAccount, &wanted.root_account),
+            (Field::ContextType, &wanted.context_type),
+            (Field::Producer, &wanted.producer),
+        ];
+        Self {
+            globs: spec
+                .events
+                .iter()
+                .map(|glob| WildMatch::new(glob.as_str()))
+                .collect(),
+            conditions: conditions
+                .into_iter()
+                .filter(|(_, values)| !values.is_empty())
+                .map(|(field, values)| (field, values.iter().cloned().collect()))
+                .collect(),
+        }
+    }
+
+    /// Whether events of this type can be covered at all.
+    pub fn wants_type(&self, event_type: &str) -> bool {
+        self.globs.iter().any(|glob| glob.matches(event_type))
+    }
+
+    /// Whether an event of a wanted type is covered; `facts` is only asked when there is a
+    /// condition.
+    pub fn wants<'a>(&self, facts: impl FnOnce() -> Facts<'a>) -> bool {
+        self.conditions.is_empty() || {
+            let facts = facts();
+            self.holds(&facts)
+        }
+    }
+
+    /// Whether every condition holds.
+    pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
+        self.conditions.iter().all(|(field, wanted)| {
+            field
+                .values(facts)
+                .into_iter()
+                .flatten()
+                .any(|value| wanted.contains(value))
+        })
+    }
+
+    /// The condition to look this filter up by, if it has any.
+    pub(crate) fn key(&self) -> Option<(Field, impl Iterator<Item = &str>)> {
+        let (field, values) = self.conditions.first()?;
+        Some((*field, values.iter().map(String::as_str)))
+    }
+}
+
+impl Field {
+    /// What an event says of this field: one value, two where it has two names, or none.
+    pub(crate) fn values<'f>(self, facts: &'f Facts<'_>) -> [Option<&'f str>; 2] {
+        let context_is = |kind| facts.context_type.as_deref() == Some(kind);
+        let context = |kind| facts.context_id.as_deref().filter(|_| context_is(kind));
+        match self {
+            Self::User => [facts.user_id.as_deref(), None],
+            Self::Course => [context("Course"), None],
+            Self::Account => [facts.context_account_id.as_deref(), context("Account")],
+            Self::RootAccount => [
+                facts.root_account_id.as_deref(),
+                facts.root_account_uuid.as_deref(),
+            ],
+            Self::ContextType => [facts.context_type.as_deref(), None],
+            Self::Producer => [facts.producer.as_deref(), None],
+        }
+    }
+}

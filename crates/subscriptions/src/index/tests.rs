@@ -1,0 +1,139 @@
+//! The index against asking every filter in turn.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use easel_catalog::Facts;
+use easel_log::Offset;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::{Index, MAX_TYPES};
+use crate::{
+    Conditions, Filter, InFlight, Ledger, Live, Origin, Spec, State, Subscription, WebhookSpec,
+};
+
+fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
+    let spec = Spec {
+        name: format!("s{id}").parse().unwrap(),
+        events: globs.iter().map(|glob| glob.parse().unwrap()).collect(),
+        conditions,
+        format: crate::Format::Canvas,
+        start: crate::Start::Now,
+        in_flight: InFlight::default(),
+        webhook: WebhookSpec {
+            url: "http://localhost".to_owned(),
+            timeout: std::time::Duration::MAX,
+        },
+    };
+    Arc::new(Subscription {
+        id,
+        filter: Filter::new(&spec),
+        spec,
+        origin: Origin::Api,
+        created_at: Timestamp::UNIX_EPOCH,
+        state: State::Active,
+        live: Live::new(Ledger::new(Offset::ZERO)),
+    })
+}
+
+fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {
+    let mut ids = Vec::new();
+    index.visit(
+        &Arc::from(event_type),
+        || facts.clone(),
+        |it| ids.push(it.id),
+    );
+    ids.sort_unstable();
+    ids
+}
+
+fn values() -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec("[1-3]", 0..3)
+}
+
+fn conditions() -> impl Strategy<Value = Conditions> {
+    (values(), values(), values(), values()).prop_map(|(root_account, account, course, user)| {
+        Conditions {
+            root_account,
+            account,
+            course,
+            user,
+            ..Conditions::default()
+        }
+    })
+}
+
+fn facts() -> impl Strategy<Value = Facts<'static>> {
+    let value = || proptest::option::of("[1-4]");
+    let kind = proptest::option::of(prop_oneof!["Course", "Account", "User"]);
+    (value(), value(), value(), value(), value(), kind).prop_map(
+        |(root, uuid, account, context, user, kind)| Facts {
+            root_account_id: root.map(Into::into),
+            root_account_uuid: uuid.map(Into::into),
+            context_account_id: account.map(Into::into),
+            context_id: context.map(Into::into),
+            user_id: user.map(Into::into),
+            context_type: kind.map(Into::into),
+            ..Facts::default()
+        },
+    )
+}
+
+const GLOBS: [&[&str]; 5] = [
+    &["*"],
+    &["grade_*"],
+    &["course_created"],
+    &["*_created", "*_c*"],
+    &["x"],
+];
+const TYPES: [&str; 4] = [
+    "grade_change",
+    "course_created",
+    "group_created",
+    "user_updated",
+];
+
+proptest! {
+    #[test]
+    fn the_index_visits_exactly_those_whose_filter_says_so(
+        members in proptest::collection::vec((0..GLOBS.len(), conditions()), 1..12),
+        removed in proptest::collection::btree_set(0..12_i64, 0..4),
+        late in 0..12_i64,
+        events in proptest::collection::vec((0..TYPES.len(), facts()), 1..12),
+    ) {
+        let all: Vec<_> = (0..).zip(&members)
+            .map(|(id, (globs, conditions))| subscription(id, GLOBS[*globs], conditions.clone()))
+            .collect();
+        let mut index = Index::default();
+        all.iter().filter(|it| it.id < late).for_each(|it| index.insert(it));
+        for (event_type, facts) in &events {
+            // Types are learnt before some members come and go.
+            visited(&mut index, TYPES[*event_type], facts);
+        }
+        all.iter().filter(|it| it.id >= late).for_each(|it| index.insert(it));
+        removed.iter().for_each(|id| index.remove(*id));
+
+        for (event_type, facts) in &events {
+            let event_type = TYPES[*event_type];
+            let wanted: Vec<_> = all.iter()
+                .filter(|it| !removed.contains(&it.id))
+                .filter(|it| it.filter.wants_type(event_type) && it.filter.wants(|| facts.clone()))
+                .map(|it| it.id)
+                .collect();
+            prop_assert_eq!(visited(&mut index, event_type, facts), wanted);
+        }
+    }
+}
+
+#[test]
+fn any_number_of_unknown_event_types_takes_bounded_room() {
+    let mut index = Index::default();
+    index.insert(&subscription(1, &["*"], Conditions::default()));
+    let facts = Facts::default();
+    let asked: BTreeSet<_> = (0..MAX_TYPES * 2).map(|n| format!("type_{n}")).collect();
+    for event_type in &asked {
+        assert_eq!(visited(&mut index, event_type, &facts), [1]);
+    }
+    assert!(index.by_type.len() <= MAX_TYPES);
+}

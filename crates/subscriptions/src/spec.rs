@@ -1,0 +1,372 @@
+//! What a subscriber asked for.
+//!
+//! A [`Spec`] is the one domain type here that serde reads and writes: its JSON is what the API
+//! takes and answers, what `easel.toml` declares and what the store keeps. Three copies of the
+//! same shape would drift apart. It holds no secret, so there is nothing to leak.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::num::NonZeroU16;
+use std::str::FromStr;
+use std::time::Duration;
+
+use easel_log::Offset;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
+use utoipa::ToSchema;
+use wildmatch::WildMatch;
+
+/// One standing order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Spec)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// What operators call it; unique.
+    #[schema(value_type = String, example = "grades")]
+    pub name: Name,
+    /// The event types it wants; one match is enough. All of them when left out.
+    #[schema(value_type = Vec<String>, example = json!(["grade_*", "submission_created"]))]
+    #[serde(default = "EventGlob::all")]
+    pub events: Vec<EventGlob>,
+    /// What an event's metadata must say besides.
+    #[serde(default)]
+    pub conditions: Conditions,
+    /// The form in which events are sent.
+    #[serde(default)]
+    pub format: Format,
+    /// Where in the log it begins; read once, when the subscription is made.
+    #[schema(value_type = String, example = "now")]
+    #[serde(default)]
+    pub start: Start,
+    /// How many deliveries may be under way at once.
+    #[schema(value_type = u16, minimum = 1, maximum = 256, example = 16)]
+    #[serde(default)]
+    pub in_flight: InFlight,
+    /// Where events are sent.
+    pub webhook: WebhookSpec,
+}
+
+/// The webhook of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSpec {
+    /// The endpoint each event is posted to.
+    #[schema(example = "https://events.example.edu/canvas")]
+    pub url: String,
+    /// How long one attempt may take, such as `15s`.
+    #[schema(value_type = String, example = "15s")]
+    #[serde(default = "WebhookSpec::default_timeout", with = "length_of_time")]
+    pub timeout: Duration,
+}
+
+impl WebhookSpec {
+    const fn default_timeout() -> Duration {
+        Duration::from_secs(15)
+    }
+}
+
+/// What an event's metadata must say: each list that is not empty must contain the event's value.
+///
+/// Ids are compared as they are written in the event, so Canvas's global ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conditions {
+    /// `root_account_id` or `root_account_uuid`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub root_account: Vec<String>,
+    /// `context_account_id`, or `context_id` when the context is an account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub account: Vec<String>,
+    /// `context_id` when the context is a course.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub course: Vec<String>,
+    /// `user_id`, the acting user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<String>,
+    /// `producer`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub producer: Vec<String>,
+    /// `context_type`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub context_type: Vec<String>,
+}
+
+/// The form in which events are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// The event's own JSON, `{"metadata":…,"body":…}`.
+    #[default]
+    Canvas,
+}
+
+/// Why a part of a spec was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SpecError {
+    /// The name.
+    #[error(
+        "a name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, and starts with a letter or digit; \
+         {name:?} is not"
+    )]
+    Name {
+        /// What was given.
+        name: String,
+    },
+    /// An event glob.
+    #[error("an event glob is 1 to 128 characters; {glob:?} is not")]
+    Glob {
+        /// What was given.
+        glob: String,
+    },
+    /// The start.
+    #[error(
+        "a start is `now`, `earliest`, a time such as 2026-11-22T00:00:00Z, or an offset; {start:?} is not"
+    )]
+    Start {
+        /// What was given.
+        start: String,
+    },
+    /// The number of deliveries under way.
+    #[error("in_flight is 1 to 256; {number} is not")]
+    InFlight {
+        /// What was given.
+        number: u16,
+    },
+}
+
+/// A subscription's name: 1 to 64 of `a-z`, `0-9`, `-`, `_` and `.`.
+///
+/// It travels in a header and in paths, so it needs no escaping in either.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = SpecError;
+
+    fn from_str(name: &str) -> Result<Self, SpecError> {
+        let allowed =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if starts_well && name.len() <= 64 && name.chars().all(allowed) {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(SpecError::Name {
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// A pattern of event types: `*` stands for any run of characters, `?` for one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct EventGlob(String);
+
+impl EventGlob {
+    /// The pattern as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Says of event types whether they match; made once, asked often.
+    pub fn matcher(&self) -> impl Fn(&str) -> bool + use<> {
+        let pattern = WildMatch::new(&self.0);
+        move |event_type| pattern.matches(event_type)
+    }
+
+    fn all() -> Vec<Self> {
+        vec![Self("*".to_owned())]
+    }
+}
+
+impl FromStr for EventGlob {
+    type Err = SpecError;
+
+    fn from_str(glob: &str) -> Result<Self, SpecError> {
+        if (1..=128).contains(&glob.chars().count()) {
+            return Ok(Self(glob.to_owned()));
+        }
+        Err(SpecError::Glob {
+            glob: glob.to_owned(),
+        })
+    }
+}
+
+/// Where in the log a subscription begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With the next event accepted.
+    #[default]
+    Now,
+    /// With the oldest event kept.
+    Earliest,
+    /// With the first event accepted at this time or later.
+    Time(Timestamp),
+    /// With the event at this offset.
+    Offset(Offset),
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now => f.write_str("now"),
+            Self::Earliest => f.write_str("earliest"),
+            Self::Time(time) => fmt::Display::fmt(time, f),
+            Self::Offset(offset) => fmt::Display::fmt(offset, f),
+        }
+    }
+}
+
+impl FromStr for Start {
+    type Err = SpecError;
+
+    fn from_str(start: &str) -> Result<Self, SpecError> {
+        match start {
+            "now" => return Ok(Self::Now),
+            "earliest" => return Ok(Self::Earliest),
+            _ => (),
+        }
+        if let Ok(number) = start.parse() {
+            return Ok(Self::Offset(Offset::new(number)));
+        }
+        match start.parse() {
+            Ok(time) => Ok(Self::Time(time)),
+            Err(_not_a_time) => Err(SpecError::Start {
+                start: start.to_owned(),
+            }),
+        }
+    }
+}
+
+/// How many deliveries of one subscription may be under way at once: 1 to 256, 16 unless said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct InFlight(NonZeroU16);
+
+impl InFlight {
+    /// The number.
+    pub fn get(self) -> usize {
+        usize::from(self.0.get())
+    }
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        const { Self(NonZeroU16::new(16).unwrap()) }
+    }
+}
+
+impl TryFrom<u16> for InFlight {
+    type Error = SpecError;
+
+    fn try_from(number: u16) -> Result<Self, SpecError> {
+        match NonZeroU16::new(number) {
+            Some(wanted) if number <= 256 => Ok(Self(wanted)),
+            _ => Err(SpecError::InFlight { number }),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventGlob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for InFlight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u16::deserialize(deserializer)?
+            .try_into()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Start {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Offset(offset) => offset.serialize(serializer),
+            Self::Now | Self::Earliest | Self::Time(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Start {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StartVisitor)
+    }
+}
+
+struct StartVisitor;
+
+impl de::Visitor<'_> for StartVisitor {
+    type Value = Start;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`now`, `earliest`, a time or an offset")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Start, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Start, E> {
+        Ok(Start::Offset(Offset::new(number)))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Start, E> {
+        match u64::try_from(number) {
+            Ok(number) => self.visit_u64(number),
+            Err(_negative) => Err(E::custom(SpecError::Start {
+                start: number.to_string(),
+            })),
+        }
+    }
+}
+
+/// Durations as people write them: `15s`, `2m`.
+mod length_of_time {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(it: &Duration, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(&humantime::format_duration(*it))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(from)?;
+        humantime::parse_duration(&text).map_err(|fault| {
+            de::Error::custom(format!("{text:?} is not a length of time: {fault}"))
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! One subscription: what was asked for, and the live state its lane shares with the API.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::{Filter, Ledger, Spec};
+
+/// One subscription as it stands; a change makes a new one that shares the [`Live`] part.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Its number, never reused.
+    pub id: i64,
+    /// What was asked for.
+    pub spec: Spec,
+    /// What that covers.
+    pub filter: Filter,
+    /// Where it was declared.
+    pub origin: Origin,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it is to be served.
+    pub state: State,
+    /// What its lane works on.
+    pub live: Arc<Live>,
+}
+
+/// Where a subscription was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the configuration file, which alone may change it.
+    File,
+    /// Through the API.
+    Api,
+}
+
+/// Whether a subscription is to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is served; its lane may be on hold all the same.
+    Active,
+    /// It keeps its place until it is resumed.
+    Paused {
+        /// Why, when it was not an operator's wish.
+        reason: Option<String>,
+    },
+    /// It was declared in the configuration file once and no longer is; it keeps its place in
+    /// case it comes back.
+    Deactivated,
+}
+
+/// What a subscription's lane works on, and others may look at.
+#[derive(Debug)]
+pub struct Live {
+    ledger: Mutex<Ledger>,
+    hold: Mutex<Option<Hold>>,
+    /// Rung when there may be something to do for the lane.
+    pub work: Notify,
+}
+
+/// A lane's pause after a failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// When the next attempt is due.
+    pub until: Timestamp,
+    /// What the last attempt failed with.
+    pub reason: String,
+}
+
+impl Live {
+    pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
+        Arc::new(Self {
+            ledger: Mutex::new(ledger),
+            hold: Mutex::new(None),
+            work: Notify::new(),
+        })
+    }
+
+    /// The ledger. Never held across a wait.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pause the lane is in, if it is in one.
+    pub fn hold(&self) -> Option<Hold> {
+        self.hold
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Says that the lane pauses, or that it no longer does.
+    pub fn set_hold(&self, hold: Option<Hold>) {
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = hold;
+    }
+}

@@ -1,0 +1,180 @@
+//! Subscriptions as they are made, changed, saved and found again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, SharedLog, SystemClock};
+use uuid::Uuid;
+
+use super::{ChangeError, Subscriptions};
+use crate::{Origin, Spec, State};
+
+fn log() -> SharedLog {
+    Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)))
+}
+
+fn open(folder: &Path, log: &SharedLog) -> Subscriptions {
+    let check = |spec: &Spec| if spec.webhook.url.starts_with("http") { Ok(()) } else { Err("the URL is no good".to_owned()) };
+    let path = folder.join("state.db");
+    Subscriptions::open(
+        &path,
+        Arc::clone(log),
+        Arc::new(SystemClock),
+        Box::new(check),
+    )
+    .unwrap()
+}
+
+fn spec(json: &str) -> Spec {
+    serde_json::from_str(json).unwrap()
+}
+
+fn grades() -> Spec {
+    spec(r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#)
+}
+
+async fn append(log: &SharedLog, count: u128) {
+    let record = |n| NewRecord {
+        id: Uuid::from_u128(n),
+        event_type: "grade_change".into(),
+        bytes: "{}".into(),
+    };
+    let first = u128::from(log.bounds().borrow().head.get());
+    log.append((first..first + count).map(record).collect())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_subscription_and_its_cursor_outlive_the_process() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    append(&log, 3).await;
+    {
+        let all = open(folder.path(), &log);
+        let made = all.create(grades()).await.unwrap();
+        append(&log, 2).await;
+        let mut ledger = made.live.ledger();
+        ledger.owe(Offset::new(3));
+        ledger.deliver(Offset::new(3));
+        drop(ledger);
+        all.save().unwrap();
+        assert_eq!(made.live.ledger().unsaved(), 0);
+    }
+    let all = open(folder.path(), &log);
+    let found = all.get("grades").unwrap();
+    assert_eq!(found.spec, grades());
+    assert_eq!(found.origin, Origin::Api);
+    let balance = all.balance(&found);
+    assert!(balance.adds_up());
+    assert_eq!(
+        (balance.accepted, balance.delivered, balance.pending),
+        (2, 1, 1)
+    );
+    assert_eq!(balance.cursor, Offset::new(4));
+}
+
+#[tokio::test]
+async fn a_start_is_looked_up_when_the_subscription_is_made() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    append(&log, 5).await;
+    let all = open(folder.path(), &log);
+    for (start, wanted) in [
+        (r#""now""#, 5),
+        (r#""earliest""#, 0),
+        ("2", 2),
+        (r#""2020-01-01T00:00:00Z""#, 0),
+    ] {
+        let json = format!(
+            r#"{{"name":"s{wanted}{}","start":{start},"webhook":{{"url":"http://localhost/"}}}}"#,
+            start.len()
+        );
+        let made = all.create(spec(&json)).await.unwrap();
+        assert_eq!(made.live.ledger().start(), Offset::new(wanted), "{start}");
+    }
+    let beyond = spec(r#"{"name":"x","start":6,"webhook":{"url":"http://localhost/"}}"#);
+    assert!(matches!(
+        all.create(beyond).await,
+        Err(ChangeError::Invalid { .. })
+    ));
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_or_is_there_already_is_refused() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log);
+    let bad = spec(r#"{"name":"bad","webhook":{"url":"ftp://x"}}"#);
+    assert!(matches!(
+        all.create(bad).await,
+        Err(ChangeError::Invalid { .. })
+    ));
+    all.create(grades()).await.unwrap();
+    assert!(matches!(
+        all.create(grades()).await,
+        Err(ChangeError::NameTaken { .. })
+    ));
+    assert!(matches!(all.get("other"), Err(ChangeError::Unknown { .. })));
+}
+
+#[tokio::test]
+async fn the_file_alone_changes_what_it_declares_and_what_it_drops_keeps_its_place() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log);
+    all.declare(vec![grades()]).await.unwrap();
+    assert!(matches!(
+        all.update(grades()),
+        Err(ChangeError::DeclaredInFile { .. })
+    ));
+    assert!(matches!(
+        all.remove("grades"),
+        Err(ChangeError::DeclaredInFile { .. })
+    ));
+    append(&log, 2).await;
+
+    all.declare(Vec::new()).await.unwrap();
+    assert_eq!(all.get("grades").unwrap().state, State::Deactivated);
+    append(&log, 2).await;
+    all.declare(vec![grades()]).await.unwrap();
+
+    let back = all.get("grades").unwrap();
+    assert_eq!(back.state, State::Active);
+    assert_eq!(all.balance(&back).pending, 4);
+}
+
+#[tokio::test]
+async fn a_pause_outlives_the_process_with_its_reason() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let reason = Some("the endpoint is gone".to_owned());
+    {
+        let all = open(folder.path(), &log);
+        all.create(grades()).await.unwrap();
+        all.pause("grades", reason.clone()).unwrap();
+    }
+    let all = open(folder.path(), &log);
+    assert_eq!(all.get("grades").unwrap().state, State::Paused { reason });
+    assert_eq!(all.resume("grades").unwrap().state, State::Active);
+}
+
+#[test]
+fn a_spec_says_what_is_wrong_with_it() {
+    #[track_caller]
+    fn check(json: &str, wanted: &str) {
+        let fault = serde_json::from_str::<Spec>(json).unwrap_err().to_string();
+        assert!(fault.contains(wanted), "{fault}");
+    }
+    check(r#"{"name":"Grades!"}"#, "a name is 1 to 64 of");
+    check(
+        r#"{"name":"a","events":[""]}"#,
+        "an event glob is 1 to 128 characters",
+    );
+    check(
+        r#"{"name":"a","in_flight":0}"#,
+        "in_flight is 1 to 256; 0 is not",
+    );
+    check(r#"{"name":"a","start":"tomorrow"}"#, "\"tomorrow\" is not");
+    check(r#"{"name":"a","start":-1}"#, "\"-1\" is not");
+    check(
+        r#"{"name":"a","webhook":{"url":"x","timeout":"soon"}}"#,
+        "is not a length of time",
+    );
+    check(r#"{"name":"a","colour":"red"}"#, "unknown field `colour`");
+}
