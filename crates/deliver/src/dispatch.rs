@@ -1,0 +1,323 @@
+//! One lane per active subscription: started, stopped and restarted as subscriptions change.
+//!
+//! Also here because they live as long as the lanes do: the task that saves cursors and the one
+//! that measures lag.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use easel_log::{Clock, SharedLog};
+use easel_sinks::Sink;
+use easel_subscriptions::{Spec, State, Subscription, Subscriptions};
+use tokio::sync::Notify;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::feed::Feed;
+use crate::lane::{Ended, Lane, Workshop};
+use crate::metrics;
+
+/// Makes the sink a spec asks for, or says why it cannot.
+pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
+
+/// How long a lane that died stays down.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many saves go by between two that include the cursors that moved past unwanted events.
+const SAVES_PER_FULL_SAVE: u32 = 50;
+
+/// What a dispatch needs to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct DispatchOptions {
+    /// How often cursors are saved, at least.
+    pub save_every: Duration,
+    /// How often lag is measured.
+    pub measure_every: Duration,
+    /// How long deliveries under way may take once told to stop.
+    pub drain: Duration,
+}
+
+impl Default for DispatchOptions {
+    fn default() -> Self {
+        Self {
+            save_every: Duration::from_millis(100),
+            measure_every: Duration::from_secs(5),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Keeps one lane per active subscription.
+pub struct Dispatch {
+    subscriptions: Arc<Subscriptions>,
+    workshop: Arc<Workshop>,
+    make_sink: MakeSink,
+    options: DispatchOptions,
+    lane_count: Arc<AtomicUsize>,
+}
+
+/// A lane that runs.
+struct Running {
+    subscription: Arc<Subscription>,
+    stop: CancellationToken,
+    task: Id,
+}
+
+impl Dispatch {
+    /// A dispatch that has not started yet.
+    pub fn new(
+        log: SharedLog,
+        subscriptions: Arc<Subscriptions>,
+        make_sink: MakeSink,
+        clock: Arc<dyn Clock>,
+        options: DispatchOptions,
+    ) -> Self {
+        metrics::describe();
+        let feed = Feed::new(Arc::clone(&log), Arc::clone(&subscriptions));
+        Self {
+            subscriptions,
+            workshop: Arc::new(Workshop {
+                log,
+                feed,
+                clock,
+                save_soon: Notify::new(),
+            }),
+            make_sink,
+            options,
+            lane_count: Arc::default(),
+        }
+    }
+
+    /// How many lanes run, now and later.
+    pub fn lane_count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.lane_count)
+    }
+
+    /// Serves all subscriptions until told to stop; then lets deliveries under way finish, within
+    /// the drain time, and saves every cursor.
+    pub async fn run(self, stop: CancellationToken) {
+        let feed = async { self.workshop.feed.run().await };
+        let saves = self.save_cursors();
+        let measures = self.measure_lag();
+        tokio::select! {
+            () = self.serve(stop) => (),
+            () = feed => error!("feed ended: the log is closed"),
+            never = saves => match never {},
+            never = measures => match never {},
+        }
+        let subscriptions = Arc::clone(&self.subscriptions);
+        match tokio::task::spawn_blocking(move || subscriptions.save_all()).await {
+            Ok(Ok(())) => (),
+            Ok(Err(error)) => error!(%error, "cursors not saved; some deliveries will be repeated"),
+            Err(join_error) => error!(%join_error, "saving cursors died"),
+        }
+    }
+
+    async fn serve(&self, stop: CancellationToken) {
+        let mut changes = self.subscriptions.changes();
+        let mut tasks = JoinSet::new();
+        let mut running: HashMap<i64, Running> = HashMap::new();
+        while !stop.is_cancelled() {
+            changes.mark_unchanged();
+            self.reconcile(&mut running, &mut tasks);
+            tokio::select! {
+                () = stop.cancelled() => (),
+                _ = changes.changed() => (),
+                Some(ended) = tasks.join_next_with_id() => {
+                    self.lane_ended(&mut running, &mut tasks, ended);
+                }
+            }
+        }
+        for lane in running.values() {
+            lane.stop.cancel();
+        }
+        let drained = async {
+            while let Some(ended) = tasks.join_next_with_id().await {
+                self.lane_ended(&mut running, &mut tasks, ended);
+            }
+        };
+        if timeout(self.options.drain, drained).await.is_err() {
+            warn!("deliveries under way given up; they will be repeated");
+        }
+    }
+
+    /// Stops the lanes that are no longer right and starts the ones that are missing.
+    fn reconcile(&self, running: &mut HashMap<i64, Running>, tasks: &mut JoinSet<(i64, Ended)>) {
+        let wanted: HashMap<i64, _> = self
+            .subscriptions
+            .list()
+            .into_iter()
+            .filter(|subscription| subscription.state == State::Active)
+            .map(|subscription| (subscription.id, subscription))
+            .collect();
+        for (id, lane) in &*running {
+            let same = wanted
+                .get(id)
+                .is_some_and(|it| Arc::ptr_eq(it, &lane.subscription));
+            if !same {
+                lane.stop.cancel();
+            }
+        }
+        for (id, subscription) in wanted {
+            if !running.contains_key(&id)
+                && let Some(lane) = self.start(subscription, tasks, Duration::ZERO)
+            {
+                running.insert(id, lane);
+            }
+        }
+        self.count(running.len());
+    }
+
+    fn start(
+        &self,
+        subscription: Arc<Subscription>,
+        tasks: &mut JoinSet<(i64, Ended)>,
+        pause: Duration,
+    ) -> Option<Running> {
+        let sink = match (self.make_sink)(&subscription.spec) {
+            Ok(sink) => sink,
+            Err(what) => {
+                error!(subscription = %subscription.spec.name, what, "lane cannot be started");
+                return None;
+            }
+        };
+        let stop = CancellationToken::new();
+        let lane = Lane::new(Arc::clone(&subscription), sink, Arc::clone(&self.workshop));
+        let (id, told) = (subscription.id, stop.clone());
+        let task = tasks.spawn(async move {
+            sleep(pause).await;
+            (id, lane.run(told).await)
+        });
+        let task = task.id();
+        Some(Running {
+            subscription,
+            stop,
+            task,
+        })
+    }
+
+    fn lane_ended(
+        &self,
+        running: &mut HashMap<i64, Running>,
+        tasks: &mut JoinSet<(i64, Ended)>,
+        ended: Result<(Id, (i64, Ended)), JoinError>,
+    ) {
+        match ended {
+            Ok((_, (id, ended))) => {
+                let Some(lane) = running.remove(&id) else {
+                    return;
+                };
+                if let Ended::Gone(reason) = ended {
+                    self.pause(&lane.subscription, reason);
+                }
+            }
+            Err(join_error) => {
+                let died = running
+                    .iter()
+                    .find(|(_, lane)| lane.task == join_error.id());
+                let Some(id) = died.map(|(id, _)| *id) else {
+                    return;
+                };
+                let Some(lane) = running.remove(&id) else {
+                    return;
+                };
+                error!(subscription = %lane.subscription.spec.name, %join_error, "lane died");
+                self.workshop.feed.detach(&lane.subscription);
+                if !lane.stop.is_cancelled()
+                    && let Some(lane) = self.start(lane.subscription, tasks, RESTART_PAUSE)
+                {
+                    running.insert(id, lane);
+                }
+            }
+        }
+        self.count(running.len());
+    }
+
+    fn pause(&self, subscription: &Subscription, reason: String) {
+        let name = subscription.spec.name.as_str();
+        match self.subscriptions.pause(name, Some(reason)) {
+            Ok(_) => info!(subscription = name, "subscription paused"),
+            Err(error) => error!(subscription = name, %error, "subscription not paused"),
+        }
+    }
+
+    fn count(&self, lanes: usize) {
+        self.lane_count.store(lanes, Ordering::Relaxed);
+        metrics::lanes_running(lanes);
+    }
+
+    async fn save_cursors(&self) -> std::convert::Infallible {
+        let mut tick = interval(self.options.save_every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut save_number = 0_u32;
+        let mut failing = false;
+        loop {
+            let full = tokio::select! {
+                _ = tick.tick() => {
+                    save_number = save_number.wrapping_add(1);
+                    save_number.is_multiple_of(SAVES_PER_FULL_SAVE)
+                }
+                () = self.workshop.save_soon.notified() => false,
+            };
+            let subscriptions = Arc::clone(&self.subscriptions);
+            let save = move || {
+                if full {
+                    subscriptions.save_all()
+                } else {
+                    subscriptions.save()
+                }
+            };
+            let saved = match tokio::task::spawn_blocking(save).await {
+                Ok(saved) => saved.map_err(|error| error.to_string()),
+                Err(join_error) => Err(join_error.to_string()),
+            };
+            match saved {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    error!(error, "cursors not saved; lanes wait until they are");
+                    failing = true;
+                }
+                Err(_again) => (),
+            }
+        }
+    }
+
+    async fn measure_lag(&self) -> std::convert::Infallible {
+        let mut tick = interval(self.options.measure_every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            for subscription in self.subscriptions.list() {
+                let balance = self.subscriptions.balance(&subscription);
+                let age = match balance.pending {
+                    0 => 0.0,
+                    _ => self.age_of(balance.cursor).await,
+                };
+                metrics::lagging(subscription.spec.name.as_str(), balance.pending, age);
+            }
+        }
+    }
+
+    /// How long ago, in seconds, the event at `offset` was accepted; zero when it cannot be told.
+    async fn age_of(&self, offset: easel_log::Offset) -> f64 {
+        match self.workshop.log.peek(offset).await {
+            Ok(Some(block)) => {
+                let age = self.workshop.clock.now().duration_since(block.appended_at);
+                age.as_secs_f64()
+            }
+            Ok(None) | Err(_) => 0.0,
+        }
+    }
+}
+
+impl std::fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatch")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,101 @@
+//! What a failing endpoint does to its own lane, and does not do to others.
+
+use std::time::Duration;
+
+use easel_sinks::SendError;
+use tokio::time::Instant;
+
+use crate::campus::{Campus, numbers};
+
+const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
+const OTHER: &str = r#"{"name":"other","webhook":{"url":"http://localhost/"}}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_endpoint_holds_only_its_own_lane() {
+    let campus = Campus::new();
+    let failing = campus.subscribe(ONE).await;
+    let healthy = campus.subscribe(OTHER).await;
+    failing.answer_with(|_| Err(SendError::Refused { status: 500 }));
+    let began = Instant::now();
+    for n in 0..50 {
+        campus.append([("user_created", n)]).await;
+        healthy.wait_for(usize::try_from(n).unwrap() + 1).await;
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "the healthy lane waited"
+    );
+    let held = campus.subscriptions.get("one").unwrap();
+    assert!(
+        held.live
+            .hold()
+            .is_some_and(|hold| hold.reason.contains("500"))
+    );
+
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let probes = failing.received().len();
+    assert!(
+        (3..=20).contains(&probes),
+        "{probes} attempts in a minute of holding"
+    );
+    failing.answer_with(|_| Ok(()));
+    assert_eq!(campus.settled("one").await.delivered, 50);
+    assert!(held.live.hold().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_lane_sends_single_probes_with_growing_pauses() {
+    let campus = Campus::new();
+    let sink = campus
+        .subscribe(r#"{"name":"one","in_flight":1,"webhook":{"url":"http://localhost/"}}"#)
+        .await;
+    sink.answer_with(|_| Err(SendError::TimedOut));
+    campus.append((0..10).map(|n| ("user_created", n))).await;
+    let mut at = Vec::new();
+    for attempt in 1..=5 {
+        sink.wait_for(attempt).await;
+        at.push(Instant::now());
+    }
+    let pauses: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    for (pause, secs) in pauses.iter().zip([5.0, 10.0, 20.0, 40.0]) {
+        let ratio = pause.as_secs_f64() / secs;
+        assert!((0.79..1.25).contains(&ratio), "{pauses:?}");
+    }
+    let received = sink.received();
+    assert_eq!(
+        numbers(&received),
+        [0; 5],
+        "each probe is the oldest delivery owed"
+    );
+    let attempts: Vec<_> = received.iter().map(|parcel| parcel.attempt.get()).collect();
+    assert_eq!(attempts, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_is_left_alone_for_as_long_as_it_asks() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ONE).await;
+    let asked = Duration::from_mins(2);
+    sink.answer_in_turn([Err(SendError::Busy {
+        status: 429,
+        retry_after: Some(asked),
+    })]);
+    campus.append([("user_created", 1)]).await;
+    sink.wait_for(1).await;
+    let began = Instant::now();
+    sink.wait_for(2).await;
+    assert!(began.elapsed() >= asked, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_lane_still_ends_at_once() {
+    let mut campus = Campus::new();
+    let sink = campus.subscribe(ONE).await;
+    sink.answer_with(|_| Err(SendError::TimedOut));
+    campus.append((0..5).map(|n| ("user_created", n))).await;
+    sink.wait_for(5).await;
+    let began = Instant::now();
+    campus.drain().await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(campus.balance("one").pending, 5);
+}

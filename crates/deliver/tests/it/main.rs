@@ -1,0 +1,10 @@
+//! What lanes promise, on a memory log with recording sinks and a paused clock.
+
+#[cfg(test)]
+mod campus;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod holding;
+#[cfg(test)]
+mod serving;

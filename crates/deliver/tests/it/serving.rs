@@ -1,0 +1,250 @@
+//! What is delivered, to whom, and how often.
+
+use std::time::Duration;
+
+use easel_log::{Offset, SharedLog};
+use easel_sinks::SendError;
+use easel_subscriptions::State;
+use easel_testkit::event;
+
+use crate::campus::{Campus, numbers};
+
+const ALL: &str = r#"{"name":"all","webhook":{"url":"http://localhost/"}}"#;
+
+#[tokio::test(start_paused = true)]
+async fn each_subscriber_receives_what_it_asked_for_once_and_byte_for_byte() {
+    let campus = Campus::new();
+    let all = campus.subscribe(ALL).await;
+    let grades = campus
+        .subscribe(
+            r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#,
+        )
+        .await;
+    let course = campus
+        .subscribe(
+            r#"{"name":"course","conditions":{"course":["10000000000301"]},
+                "webhook":{"url":"http://localhost/"}}"#,
+        )
+        .await;
+
+    campus
+        .append([
+            ("grade_change", 1),
+            ("course_created", 2),
+            ("grade_override", 6),
+        ])
+        .await;
+
+    assert_eq!(campus.settled("all").await.delivered, 3);
+    assert_eq!(campus.settled("grades").await.filtered, 1);
+    assert_eq!(campus.settled("course").await.delivered, 2);
+    let mut received = all.received();
+    received.sort_by_key(|parcel| parcel.id);
+    assert_eq!(numbers(&received), [1, 2, 6]);
+    assert_eq!(received[1].body, event("course_created", 2));
+    assert_eq!(&*received[1].event_name, "course_created");
+    assert_eq!(received[1].event_time, "2025-03-03T08:00:00.002Z");
+    assert_eq!(&*received[1].subscription, "all");
+    assert_eq!(received[1].attempt.get(), 1);
+    assert_eq!(grades.received().len(), 2);
+    assert_eq!(course.received().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_starts_in_the_past_receives_the_past_and_then_the_present() {
+    let campus = Campus::new();
+    for n in 0..50 {
+        campus
+            .append((0..100).map(|k| ("user_updated", n * 100 + k)))
+            .await;
+    }
+    campus.append([("grade_change", 9_000)]).await;
+    let past = campus
+        .subscribe(r#"{"name":"past","start":"earliest","webhook":{"url":"http://localhost/"}}"#)
+        .await;
+    let rare = campus
+        .subscribe(
+            r#"{"name":"rare","start":100,"events":["grade_*"],
+                "webhook":{"url":"http://localhost/"}}"#,
+        )
+        .await;
+    rare.wait_for(1).await;
+    campus.append([("grade_change", 9_001)]).await;
+
+    assert_eq!(campus.settled("past").await.delivered, 5_002);
+    let balance = campus.settled("rare").await;
+    assert_eq!(
+        (balance.accepted, balance.delivered, balance.filtered),
+        (4_902, 2, 4_900)
+    );
+    assert_eq!(numbers(&rare.received()), [9_000, 9_001]);
+    let mut received = numbers(&past.received());
+    received.sort_unstable();
+    received.dedup();
+    assert_eq!(received.len(), 5_002);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_in_flight_deliveries_are_under_way() {
+    let campus = Campus::new();
+    let sink = campus
+        .subscribe(r#"{"name":"few","in_flight":3,"webhook":{"url":"http://localhost/"}}"#)
+        .await;
+    sink.hang(true);
+    campus.append((0..20).map(|n| ("user_created", n))).await;
+    sink.wait_for(3).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(sink.received().len(), 3);
+    sink.hang(false);
+    assert_eq!(campus.settled("few").await.delivered, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_cannot_keep_up_loses_nothing_and_catches_up() {
+    let campus = Campus::new();
+    let slow = campus.subscribe(ALL).await;
+    slow.hang(true);
+    for n in 0..40 {
+        campus
+            .append((0..100).map(|k| ("user_created", n * 100 + k)))
+            .await;
+    }
+    slow.wait_for(16).await;
+    slow.hang(false);
+    assert_eq!(campus.settled("all").await.delivered, 4_000);
+    campus.append([("user_created", 5_000)]).await;
+    assert_eq!(campus.settled("all").await.delivered, 4_001);
+    assert_eq!(slow.received().len(), 4_001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_repeats_at_most_a_thousand_deliveries_and_skips_none() {
+    let mut campus = Campus::new();
+    let sink = campus.subscribe(ALL).await;
+    let (mut first, mut before) = (0, 0);
+    for round in 0..6_u64 {
+        let count = 700 * (round + 1);
+        campus
+            .append((first..first + count).map(|n| ("user_created", n)))
+            .await;
+        first += count;
+        sink.wait_for(before + 300 * usize::try_from(round + 1).unwrap())
+            .await;
+        campus.crash().await;
+        before = sink.received().len();
+        campus.start();
+    }
+    campus.settled("all").await;
+    let mut received = numbers(&sink.received());
+    let repeated = received.len();
+    received.sort_unstable();
+    received.dedup();
+    assert_eq!(received, (0..first).collect::<Vec<_>>());
+    let repeated = repeated - received.len();
+    assert!(repeated <= 6 * 1_000, "{repeated} repeated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_repeats_nothing() {
+    let mut campus = Campus::new();
+    let sink = campus.subscribe(ALL).await;
+    campus.append((0..2_000).map(|n| ("user_created", n))).await;
+    sink.wait_for(500).await;
+    campus.drain().await;
+    campus.crash().await;
+    campus.start();
+    assert_eq!(campus.settled("all").await.delivered, 2_000);
+    assert_eq!(sink.received().len(), 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_subscription_keeps_its_place_and_a_change_takes_effect_from_there() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ALL).await;
+    campus.append([("user_created", 1)]).await;
+    campus.settled("all").await;
+    campus.subscriptions.pause("all", None).unwrap();
+    // What is under way when it is paused may still arrive.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    campus
+        .append([("user_created", 2), ("grade_change", 3)])
+        .await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(campus.balance("all").pending, 2);
+
+    let changed = r#"{"name":"all","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
+    campus
+        .subscriptions
+        .update(serde_json::from_str(changed).unwrap())
+        .unwrap();
+    campus.subscriptions.resume("all").unwrap();
+
+    let balance = campus.settled("all").await;
+    assert_eq!((balance.delivered, balance.filtered), (2, 1));
+    assert_eq!(numbers(&sink.received()), [1, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_subscription_receives_nothing_more() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ALL).await;
+    let other = campus
+        .subscribe(r#"{"name":"b","webhook":{"url":"http://localhost/"}}"#)
+        .await;
+    campus.subscriptions.remove("all").unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    campus.append([("user_created", 1)]).await;
+    other.wait_for(1).await;
+    assert!(sink.received().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_gone_pauses_its_subscription() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ALL).await;
+    sink.answer_in_turn([Err(SendError::Gone)]);
+    let mut changes = campus.subscriptions.changes();
+    campus.append([("user_created", 1)]).await;
+    changes.changed().await.unwrap();
+    let found = campus.subscriptions.get("all").unwrap();
+    assert!(matches!(&found.state, State::Paused { reason: Some(why) } if why.contains("410")));
+
+    campus.subscriptions.resume("all").unwrap();
+    assert_eq!(campus.settled("all").await.delivered, 1);
+    assert_eq!(sink.received().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_panics_is_started_again() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ALL).await;
+    let mut panics = [true, false].into_iter();
+    sink.answer_with(move |_| match panics.next() {
+        Some(true) => panic!("a bug in a sink"),
+        _ => Ok(()),
+    });
+    campus.append((0..5).map(|n| ("user_created", n))).await;
+    assert_eq!(campus.settled("all").await.delivered, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_trimmed_before_it_was_looked_at_is_expired() {
+    let campus = Campus::new();
+    campus.subscribe(ALL).await;
+    campus.subscriptions.pause("all", None).unwrap();
+    for n in 0..10 {
+        campus
+            .append((0..10).map(|k| ("user_created", n * 10 + k)))
+            .await;
+    }
+    let log: &SharedLog = &campus.log;
+    log.trim_to(Offset::new(30)).await.unwrap();
+    assert_eq!(campus.balance("all").expired, 30);
+
+    campus.subscriptions.resume("all").unwrap();
+    let balance = campus.settled("all").await;
+    assert_eq!(
+        (balance.delivered, balance.expired, balance.accepted),
+        (70, 30, 100)
+    );
+}
