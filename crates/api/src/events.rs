@@ -1,0 +1,222 @@
+//! `/v1/events`: the accepted events, by place, by time, by id.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use easel_log::{Offset, Read, ReadError, Record, SharedLog};
+use easel_subscriptions::EventGlob;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::Api;
+use crate::failure::Failure;
+
+/// Events in one answer at most, and when nothing is said.
+const MAX_LIMIT: usize = 1000;
+const LIMIT: usize = 100;
+
+/// Blocks looked through for one answer at most, when few events match.
+const MAX_BLOCKS: usize = 256;
+
+/// How long an answer may be held back at most.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// An accepted event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(crate) struct EventJson {
+    /// Its place in the log.
+    #[schema(value_type = u64)]
+    pub(crate) offset: Offset,
+    /// Its identity, the same at every door, delivery and replay.
+    #[schema(value_type = String, example = "0b7f3c4e-9d1a-4c55-8e21-6f0a9b3d2c11")]
+    id: Uuid,
+    /// When it was stored.
+    #[schema(value_type = String, format = DateTime)]
+    appended_at: Timestamp,
+    /// The event itself.
+    #[schema(value_type = Object)]
+    event: Box<RawValue>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventList)]
+pub(crate) struct EventListJson {
+    events: Vec<EventJson>,
+    /// Where the next answer goes on; `from` of the next request.
+    #[schema(value_type = u64)]
+    next: Offset,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Range {
+    /// An offset, or `latest` for events still to come. The oldest event kept when left out.
+    from: Option<String>,
+    /// Begin with the first event stored at this time or later, instead of `from`.
+    time: Option<String>,
+    /// How many events at most: 1 to 1,000, 100 when left out.
+    limit: Option<usize>,
+    /// How long to wait for an event when there is none, in seconds: at most 60.
+    wait: Option<String>,
+    /// Only event types this pattern matches, such as `grade_*`.
+    event: Option<String>,
+}
+
+/// Reads events in order, from an offset or a time.
+#[utoipa::path(get, path = "/v1/events", tag = "events", params(Range), responses((status = OK, body = EventListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Query(range): Query<Range>,
+) -> Result<Json<EventListJson>, Failure> {
+    let limit = range.limit.unwrap_or(LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
+        return Err(Failure::invalid("invalid_range", detail));
+    }
+    let glob = glob(range.event.as_deref())?;
+    let wait = wait(range.wait.as_deref())?;
+    let deadline = Instant::now() + wait;
+    let mut next = start(&api.log, range.from.as_deref(), range.time.as_deref()).await?;
+    let mut bounds = api.log.bounds();
+    loop {
+        bounds.mark_unchanged();
+        let page = Page::read(&api.log, next, limit, &glob).await?;
+        next = page.next;
+        let events: Vec<_> = page.records.iter().filter_map(event_json).collect();
+        if !events.is_empty() || Instant::now() >= deadline {
+            return Ok(Json(EventListJson { events, next }));
+        }
+        if next >= bounds.borrow().head {
+            tokio::select! {
+                () = api.stop.cancelled() => return Ok(Json(EventListJson { events, next })),
+                // Whether it is news or the end of the wait, what counts is read above.
+                _ = timeout_at(deadline, bounds.changed()) => (),
+            }
+        }
+    }
+}
+
+/// Finds one event by its id.
+#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", params(("id" = String, Path)), responses((status = OK, body = EventJson), (status = NOT_FOUND, description = "`no_such_event`")))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<EventJson>, Failure> {
+    let found = match id.parse() {
+        Ok(id) => api.log.find_id(id).await?,
+        Err(_not_an_id) => None,
+    };
+    let event = found.as_ref().and_then(event_json);
+    let missing = || Failure::not_found("no_such_event", format!("The log holds no event {id}."));
+    event.map(Json).ok_or_else(missing)
+}
+
+/// Some records in order.
+pub(crate) struct Page {
+    pub(crate) records: Vec<Record>,
+    pub(crate) next: Offset,
+}
+
+impl Page {
+    /// Reads up to `limit` records from `from` on whose event type matches. It may come back
+    /// empty before the head when few do; `next` says where to go on.
+    pub(crate) async fn read(
+        log: &SharedLog,
+        from: Offset,
+        limit: usize,
+        glob: &EventGlob,
+    ) -> Result<Self, ReadError> {
+        let mut page = Self {
+            records: Vec::new(),
+            next: from,
+        };
+        let matches = glob.matcher();
+        for _ in 0..MAX_BLOCKS {
+            let block = match log.read(page.next).await? {
+                Read::Block(block) => block,
+                Read::Damaged(range) => {
+                    page.next = range.end;
+                    continue;
+                }
+                Read::End => break,
+            };
+            for record in block.records().filter(|record| record.offset >= page.next) {
+                if page.records.len() == limit {
+                    page.next = record.offset;
+                    return Ok(page);
+                }
+                if matches(&record.event_type) {
+                    page.records.push(record);
+                }
+            }
+            page.next = block.next();
+        }
+        Ok(page)
+    }
+}
+
+/// A record as it is answered; `None` only if the log held something that is no JSON.
+pub(crate) fn event_json(record: &Record) -> Option<EventJson> {
+    Some(EventJson {
+        offset: record.offset,
+        id: record.id,
+        appended_at: record.appended_at,
+        event: serde_json::from_slice(&record.bytes).ok()?,
+    })
+}
+
+/// The offset a request wants to begin with.
+pub(crate) async fn start(
+    log: &SharedLog,
+    from: Option<&str>,
+    time: Option<&str>,
+) -> Result<Offset, Failure> {
+    let invalid = |detail| Failure::invalid("invalid_range", detail);
+    let bounds = *log.bounds().borrow();
+    match (from, time) {
+        (Some(_), Some(_)) => Err(invalid("Say `from` or `time`, not both.".to_owned())),
+        (None, None) => Ok(bounds.tail),
+        (Some("latest"), None) => Ok(bounds.head),
+        (Some(from), None) => match from.parse() {
+            Ok(number) => Ok(Offset::new(number)),
+            Err(_) => Err(invalid(format!(
+                "`from` is an offset or `latest`; {from:?} is not."
+            ))),
+        },
+        (None, Some(time)) => match time.parse() {
+            Ok(time) => Ok(log.find_time(time).await?),
+            Err(_) => Err(invalid(format!(
+                "`time` is a time such as 2026-11-22T00:00:00Z; {time:?} is not."
+            ))),
+        },
+    }
+}
+
+pub(crate) fn glob(event: Option<&str>) -> Result<EventGlob, Failure> {
+    event
+        .unwrap_or("*")
+        .parse()
+        .map_err(|fault| Failure::invalid("invalid_range", format!("`event`: {fault}.")))
+}
+
+fn wait(wait: Option<&str>) -> Result<Duration, Failure> {
+    let Some(text) = wait else {
+        return Ok(Duration::ZERO);
+    };
+    match text.strip_suffix('s').unwrap_or(text).parse() {
+        Ok(seconds) if seconds <= MAX_WAIT.as_secs() => Ok(Duration::from_secs(seconds)),
+        _ => Err(Failure::invalid(
+            "invalid_range",
+            format!(
+                "`wait` is a number of seconds up to {}; {text:?} is not.",
+                MAX_WAIT.as_secs()
+            ),
+        )),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a room's error becomes over HTTP.
+//!
+//! The public sentence of a fault of ours says nothing of its causes; those are logged here.
+
+use std::error::Error;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use easel_access::{Problem, TokensError};
+use easel_log::{AppendError, ReadError};
+use easel_subscriptions::ChangeError;
+use tracing::error;
+
+/// An error on its way to becoming an answer.
+#[derive(Debug)]
+pub(crate) struct Failure(Problem);
+
+impl Failure {
+    pub(crate) fn not_found(code: &'static str, detail: String) -> Self {
+        Self(Problem::new(StatusCode::NOT_FOUND, code, detail))
+    }
+
+    pub(crate) fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
+        Self(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail))
+    }
+
+    fn ours(code: &'static str, error: &dyn Error) -> Self {
+        let mut causes = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            causes.push_str(": ");
+            causes.push_str(&error.to_string());
+            cause = error.source();
+        }
+        error!(error = causes, "request failed");
+        let detail = "The storage behind this answer failed; the log of the service says how.";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        Self(problem.retry_after(Duration::from_secs(5)))
+    }
+}
+
+impl axum::response::IntoResponse for Failure {
+    fn into_response(self) -> axum::response::Response {
+        self.0.into_response()
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::ours("log_unavailable", &error)
+    }
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        Self::ours("log_unavailable", &error)
+    }
+}
+
+impl From<TokensError> for Failure {
+    fn from(error: TokensError) -> Self {
+        Self::ours("tokens_unavailable", &error)
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ChangeError::NameTaken { .. } => {
+                Self(Problem::new(StatusCode::CONFLICT, "name_taken", detail))
+            }
+            ChangeError::DeclaredInFile { .. } => Self(Problem::new(
+                StatusCode::CONFLICT,
+                "declared_in_file",
+                detail,
+            )),
+            ChangeError::Unknown { .. } => Self::not_found("no_such_subscription", detail),
+            ChangeError::Invalid { .. } => Self::invalid("invalid_subscription", detail),
+            ChangeError::Store(error) => Self::ours("subscriptions_unavailable", &error),
+            ChangeError::Log(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Management over HTTP: wire shapes, answers, the OpenAPI document.
+//!
+//! Everything under `/v1` but the doors. Handlers translate between HTTP and the rooms behind;
+//! what they decide themselves is only how a refusal is worded.
+
+mod api;
+
+mod balance;
+mod events;
+mod quarantine;
+mod subscriptions;
+mod tail;
+mod tokens;
+
+mod failure;
+
+pub use api::{Api, document, routes};

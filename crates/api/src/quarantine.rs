@@ -1,0 +1,127 @@
+//! `/v1/quarantine`: what doors took in that is no event.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use easel_log::{Offset, Quarantined};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Api;
+use crate::failure::Failure;
+
+/// Records in one answer at most, and when nothing is said.
+const MAX_LIMIT: usize = 1000;
+const LIMIT: usize = 100;
+
+/// Something a door took in that is no event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quarantined)]
+struct QuarantinedJson {
+    /// Its place in the quarantine.
+    #[schema(value_type = u64)]
+    offset: Offset,
+    /// The door it came through.
+    door: String,
+    /// Why it is no event, for programs.
+    code: String,
+    /// Why it is no event, for people.
+    detail: String,
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    /// What came, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+    /// What came, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuarantineList)]
+pub(crate) struct QuarantineListJson {
+    records: Vec<QuarantinedJson>,
+    /// Where the next answer goes on; `from` of the next request.
+    #[schema(value_type = u64)]
+    next: Offset,
+    /// How many there are in all.
+    count: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Removed)]
+pub(crate) struct RemovedJson {
+    /// How many records are gone.
+    removed: u64,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Range {
+    /// The place to begin at; the oldest when left out.
+    from: Option<u64>,
+    /// How many at most: 1 to 1,000, 100 when left out.
+    limit: Option<usize>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Before {
+    /// Only records before this place; all when left out. What was stored together goes together.
+    before: Option<u64>,
+}
+
+/// Lists what is in quarantine, oldest first.
+#[utoipa::path(get, path = "/v1/quarantine", tag = "quarantine", params(Range), responses((status = OK, body = QuarantineListJson)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Query(range): Query<Range>,
+) -> Result<Json<QuarantineListJson>, Failure> {
+    let from = Offset::new(range.from.unwrap_or(0));
+    let limit = range.limit.unwrap_or(LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
+        return Err(Failure::invalid("invalid_range", detail));
+    }
+    let records = api.quarantine.list(from, limit).await?;
+    let next = records.last().map_or(from, |last| last.offset.next());
+    let records = records.into_iter().map(QuarantinedJson::from).collect();
+    Ok(Json(QuarantineListJson {
+        records,
+        next,
+        count: api.quarantine.count(),
+    }))
+}
+
+/// Throws away what is in quarantine.
+#[utoipa::path(delete, path = "/v1/quarantine", tag = "quarantine", params(Before), responses((status = OK, body = RemovedJson)))]
+pub(crate) async fn empty(
+    State(api): State<Api>,
+    Query(Before { before }): Query<Before>,
+) -> Result<Json<RemovedJson>, Failure> {
+    let removed = api
+        .quarantine
+        .empty(Offset::new(before.unwrap_or(u64::MAX)))
+        .await?;
+    Ok(Json(RemovedJson { removed }))
+}
+
+impl From<Quarantined> for QuarantinedJson {
+    fn from(it: Quarantined) -> Self {
+        let (data, data_base64) = match str::from_utf8(&it.bytes) {
+            Ok(text) => (Some(text.to_owned()), None),
+            Err(_binary) => (None, Some(BASE64_STANDARD.encode(&it.bytes))),
+        };
+        Self {
+            offset: it.offset,
+            door: it.door.to_string(),
+            code: it.code,
+            detail: it.detail,
+            received_at: it.received_at,
+            data,
+            data_base64,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `/v1/subscriptions`: who wants which events.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use easel_subscriptions::{Hold, Origin, Spec, State as Standing, Subscription};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::balance::BalanceJson;
+use crate::failure::Failure;
+
+/// A subscription as it stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Subscription)]
+pub(crate) struct SubscriptionJson {
+    /// What was asked for.
+    #[serde(flatten)]
+    spec: Spec,
+    state: StateJson,
+    /// Why it is paused or on hold, when no operator asked for it.
+    reason: Option<String>,
+    /// When the next attempt is due, while it is on hold.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    holding_until: Option<Timestamp>,
+    /// `file` when the configuration file declares it, which alone may then change it.
+    #[schema(value_type = String, example = "api")]
+    origin: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    balance: BalanceJson,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = State)]
+#[serde(rename_all = "snake_case")]
+enum StateJson {
+    /// It is served.
+    Active,
+    /// Its endpoint failed; it is tried again from time to time.
+    Holding,
+    /// It keeps its place until it is resumed.
+    Paused,
+    /// The configuration file no longer declares it.
+    Deactivated,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SubscriptionList)]
+pub(crate) struct SubscriptionListJson {
+    subscriptions: Vec<SubscriptionJson>,
+}
+
+/// Lists all subscriptions, by name.
+#[utoipa::path(get, path = "/v1/subscriptions", tag = "subscriptions", responses((status = OK, body = SubscriptionListJson)))]
+pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
+    let subscriptions = api.subscriptions.list();
+    let subscriptions = subscriptions.iter().map(|it| answer(&api, it)).collect();
+    Json(SubscriptionListJson { subscriptions })
+}
+
+/// Shows one subscription.
+#[utoipa::path(get, path = "/v1/subscriptions/{name}", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<SubscriptionJson>, Failure> {
+    let subscription = api.subscriptions.get(&name)?;
+    Ok(Json(answer(&api, &subscription)))
+}
+
+/// Makes a subscription.
+#[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions", request_body = Spec, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    spec: Result<Json<Spec>, JsonRejection>,
+) -> Result<Response, Failure> {
+    let made = api.subscriptions.create(accept(spec)?).await?;
+    let location = [(LOCATION, format!("/v1/subscriptions/{}", made.spec.name))];
+    Ok((StatusCode::CREATED, location, Json(answer(&api, &made))).into_response())
+}
+
+/// Changes what a subscription asks for. It keeps its place: `start` is not looked at again.
+#[utoipa::path(put, path = "/v1/subscriptions/{name}", tag = "subscriptions", params(("name" = String, Path)), request_body = Spec, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+pub(crate) async fn replace(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    spec: Result<Json<Spec>, JsonRejection>,
+) -> Result<Json<SubscriptionJson>, Failure> {
+    let spec = accept(spec)?;
+    if spec.name.as_str() != name {
+        let detail = format!(
+            "A subscription keeps its name; {name:?} cannot become {:?}.",
+            spec.name.as_str()
+        );
+        return Err(Failure::invalid("invalid_subscription", detail));
+    }
+    let changed = api.subscriptions.update(spec)?;
+    Ok(Json(answer(&api, &changed)))
+}
+
+/// Forgets a subscription.
+#[utoipa::path(delete, path = "/v1/subscriptions/{name}", tag = "subscriptions", params(("name" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`")))]
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Failure> {
+    api.subscriptions.remove(&name)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Stops serving a subscription, which keeps its place.
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+pub(crate) async fn pause(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<SubscriptionJson>, Failure> {
+    let paused = api.subscriptions.pause(&name, None)?;
+    Ok(Json(answer(&api, &paused)))
+}
+
+/// Serves a paused subscription again, from where it stopped.
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+pub(crate) async fn resume(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<SubscriptionJson>, Failure> {
+    let resumed = api.subscriptions.resume(&name)?;
+    Ok(Json(answer(&api, &resumed)))
+}
+
+fn accept(spec: Result<Json<Spec>, JsonRejection>) -> Result<Spec, Failure> {
+    match spec {
+        Ok(Json(spec)) => Ok(spec),
+        Err(rejection) => Err(Failure::invalid(
+            "invalid_subscription",
+            rejection.body_text(),
+        )),
+    }
+}
+
+fn answer(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
+    let (state, reason, until) = match (&subscription.state, subscription.live.hold()) {
+        (Standing::Active, None) => (StateJson::Active, None, None),
+        (Standing::Active, Some(Hold { until, reason })) => {
+            (StateJson::Holding, Some(reason), Some(until))
+        }
+        (Standing::Paused { reason }, _) => (StateJson::Paused, reason.clone(), None),
+        (Standing::Deactivated, _) => (StateJson::Deactivated, None, None),
+    };
+    SubscriptionJson {
+        spec: subscription.spec.clone(),
+        state,
+        reason,
+        holding_until: until,
+        origin: match subscription.origin {
+            Origin::File => "file",
+            Origin::Api => "api",
+        },
+        created_at: subscription.created_at,
+        balance: BalanceJson::new(subscription, api.subscriptions.balance(subscription)),
+    }
+}

@@ -1,0 +1,109 @@
+//! `/v1/tokens`: who may come in.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use easel_access::{Scope, Scopes, Token};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::failure::Failure;
+
+/// What is known about a token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+struct TokenJson {
+    id: String,
+    name: String,
+    /// Any of `ingest`, `read` and `manage`.
+    scopes: Vec<&'static str>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenList)]
+pub(crate) struct TokenListJson {
+    tokens: Vec<TokenJson>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewToken)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTokenJson {
+    /// What people call it.
+    #[schema(example = "canvas")]
+    name: String,
+    /// Any of `ingest`, `read` and `manage`.
+    #[schema(example = json!(["ingest"]))]
+    scopes: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeToken)]
+pub(crate) struct MadeTokenJson {
+    #[serde(flatten)]
+    known: TokenJson,
+    /// The token itself, shown this once: only its hash is kept.
+    token: String,
+}
+
+/// Lists the tokens there are.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses((status = OK, body = TokenListJson)))]
+pub(crate) async fn list(State(api): State<Api>) -> Json<TokenListJson> {
+    let tokens = api.tokens.list().into_iter().map(TokenJson::from).collect();
+    Json(TokenListJson { tokens })
+}
+
+/// Makes a token.
+#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewTokenJson, responses((status = CREATED, body = MadeTokenJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_token`")))]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    wanted: Result<Json<NewTokenJson>, JsonRejection>,
+) -> Result<(StatusCode, Json<MadeTokenJson>), Failure> {
+    let invalid = |detail: String| Failure::invalid("invalid_token", detail);
+    let Json(wanted) = wanted.map_err(|rejection| invalid(rejection.body_text()))?;
+    if wanted.name.is_empty() || wanted.scopes.is_empty() {
+        return Err(invalid(
+            "A token has a name and at least one scope.".to_owned(),
+        ));
+    }
+    let scopes: Result<Vec<Scope>, _> = wanted.scopes.iter().map(|scope| scope.parse()).collect();
+    let scopes = scopes.map_err(|unknown| invalid(format!("{unknown}.")))?;
+    let scopes: Scopes = scopes.into_iter().collect();
+    let (token, secret) = api.tokens.create(&wanted.name, scopes, api.clock.now())?;
+    let made = MadeTokenJson {
+        known: token.into(),
+        token: secret.expose().clone(),
+    };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Removes a token; whoever holds it is refused from now on.
+#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_token`")))]
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
+    if api.tokens.remove(&id)? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Failure::not_found(
+        "no_such_token",
+        format!("There is no token {id:?}."),
+    ))
+}
+
+impl From<Token> for TokenJson {
+    fn from(token: Token) -> Self {
+        Self {
+            id: token.id,
+            name: token.name,
+            scopes: token.scopes.iter().map(Scope::as_str).collect(),
+            created_at: token.created_at,
+        }
+    }
+}

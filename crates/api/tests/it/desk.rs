@@ -1,0 +1,128 @@
+//! An API with the rooms behind it, asked in process.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use easel_access::{Gate, Scope, Tokens};
+use easel_api::Api;
+use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
+use easel_subscriptions::{Spec, Subscriptions};
+use easel_testkit::event;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+pub(crate) struct Desk {
+    app: Router,
+    token: String,
+    pub(crate) log: SharedLog,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) stop: CancellationToken,
+    _folder: TempDir,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let memory = || Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
+        let log: SharedLog = memory();
+        let quarantine = Quarantine::new(memory(), Arc::clone(&clock));
+        let check = |spec: &Spec| {
+            if spec.webhook.url.starts_with("http") {
+                Ok(())
+            } else {
+                Err("the endpoint has no scheme".to_owned())
+            }
+        };
+        let state = folder.path().join("state.db");
+        let subscriptions = Subscriptions::open(
+            &state,
+            Arc::clone(&log),
+            Arc::clone(&clock),
+            Box::new(check),
+        );
+        let subscriptions = Arc::new(subscriptions.unwrap());
+        let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
+        let all = [Scope::Read, Scope::Manage].into_iter().collect();
+        let (_, secret) = tokens.create("test", all, clock.now()).unwrap();
+        let stop = CancellationToken::new();
+        let api = Api {
+            log: Arc::clone(&log),
+            quarantine: quarantine.clone(),
+            subscriptions: Arc::clone(&subscriptions),
+            tokens: Arc::clone(&tokens),
+            clock,
+            stop: stop.clone(),
+        };
+        Self {
+            app: easel_api::routes(api, &Gate::new(Arc::clone(&tokens))),
+            token: secret.expose().clone(),
+            log,
+            quarantine,
+            subscriptions,
+            tokens,
+            stop,
+            _folder: folder,
+        }
+    }
+
+    /// The whole response, with the token `token` if there is one.
+    pub(crate) async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        token: Option<&str>,
+    ) -> Response<Body> {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        self.app.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Status and JSON, with a token that may read and manage.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
+        let response = self.raw(method, path, body, Some(&self.token)).await;
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        (
+            status,
+            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        )
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, json) = self.ask("GET", path, "").await;
+        assert_eq!(status, StatusCode::OK, "{path}: {json}");
+        json
+    }
+
+    /// A response whose body is still to come.
+    pub(crate) async fn stream(&self, path: &str) -> Response<Body> {
+        self.raw("GET", path, "", Some(&self.token)).await
+    }
+
+    pub(crate) async fn append(&self, name: &str, numbers: std::ops::Range<u64>) {
+        let record = |n| NewRecord {
+            id: Uuid::from_u128(u128::from(n)),
+            event_type: name.into(),
+            bytes: event(name, n),
+        };
+        self.log
+            .append(numbers.map(record).collect())
+            .await
+            .unwrap();
+    }
+}

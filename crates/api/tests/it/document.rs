@@ -1,0 +1,64 @@
+//! The OpenAPI document: kept as a golden file, and true of the routes.
+
+use axum::http::StatusCode;
+use easel_access::Scope;
+
+use crate::desk::Desk;
+
+#[test]
+fn the_document_is_the_one_checked_in() {
+    let document = easel_api::document().to_pretty_json().unwrap();
+    insta::assert_snapshot!("openapi", document);
+}
+
+#[tokio::test]
+async fn the_document_is_served_to_everyone() {
+    let desk = Desk::new();
+    let response = desk.raw("GET", "/v1/openapi.json", "", None).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap();
+    let served: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(served, serde_json::to_value(easel_api::document()).unwrap());
+}
+
+#[tokio::test]
+async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
+    let desk = Desk::new();
+    let now = jiff::Timestamp::now();
+    let token = |scope| {
+        let scopes = [scope].into_iter().collect();
+        desk.tokens
+            .create("one", scopes, now)
+            .unwrap()
+            .1
+            .expose()
+            .clone()
+    };
+    let (ingest, read) = (token(Scope::Ingest), token(Scope::Read));
+    let document = serde_json::to_value(easel_api::document()).unwrap();
+    let mut route_count = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{name}", "x").replace("{id}", "x");
+        for method in methods.as_object().unwrap().keys() {
+            route_count += 1;
+            let method = method.to_uppercase();
+            let status = async |token| desk.raw(&method, &path, "{}", token).await.status();
+            assert_eq!(
+                status(None).await,
+                StatusCode::UNAUTHORIZED,
+                "{method} {path}"
+            );
+            let reads = method == "GET" && !path.starts_with("/v1/tokens");
+            assert_eq!(
+                status(Some(&ingest)).await,
+                StatusCode::FORBIDDEN,
+                "{method} {path}"
+            );
+            let refused = status(Some(&read)).await == StatusCode::FORBIDDEN;
+            assert_eq!(refused, !reads, "{method} {path}");
+        }
+    }
+    assert_eq!(route_count, 17);
+}

@@ -1,0 +1,10 @@
+//! The API, request by request, on a memory log.
+
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
+mod standing;

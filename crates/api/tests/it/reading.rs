@@ -1,0 +1,170 @@
+//! Events by place, time and id, as they come, and what is in quarantine.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use easel_log::NewQuarantined;
+use easel_testkit::event;
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+
+fn offsets(page: &Value) -> Vec<u64> {
+    page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["offset"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn events_are_read_page_by_page_from_any_offset() {
+    let desk = Desk::new();
+    desk.append("grade_change", 0..5).await;
+    desk.append("course_created", 5..10).await;
+    let page = desk.get("/v1/events?limit=3").await;
+    assert_eq!((offsets(&page), &page["next"]), (vec![0, 1, 2], &json!(3)));
+    let page = desk.get("/v1/events?from=3&limit=1000").await;
+    assert_eq!(
+        (offsets(&page), &page["next"]),
+        (vec![3, 4, 5, 6, 7, 8, 9], &json!(10))
+    );
+    let page = desk.get("/v1/events?event=course_*&limit=2").await;
+    assert_eq!((offsets(&page), &page["next"]), (vec![5, 6], &json!(7)));
+    let page = desk
+        .get("/v1/events?time=2020-01-01T00:00:00Z&limit=1")
+        .await;
+    assert_eq!(offsets(&page), [0]);
+    let page = desk.get("/v1/events?from=latest").await;
+    assert_eq!((offsets(&page), &page["next"]), (vec![], &json!(10)));
+}
+
+#[tokio::test]
+async fn an_event_is_answered_as_it_was_stored() {
+    let desk = Desk::new();
+    desk.append("grade_change", 7..8).await;
+    let response = desk.stream("/v1/events").await;
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap();
+    let stored = event("grade_change", 7);
+    let found = body.windows(stored.len()).any(|part| part == stored);
+    assert!(found, "the bytes are not in the answer");
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_its_id() {
+    let desk = Desk::new();
+    desk.append("grade_change", 0..5).await;
+    let found = desk
+        .get("/v1/events/00000000-0000-0000-0000-000000000003")
+        .await;
+    assert_eq!(found["offset"], 3);
+    for id in ["00000000-0000-0000-0000-000000000009", "no-id"] {
+        let (status, problem) = desk.ask("GET", &format!("/v1/events/{id}"), "").await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (StatusCode::NOT_FOUND, &json!("no_such_event"))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_answers_when_an_event_comes_or_when_the_wait_is_over() {
+    let desk = Desk::new();
+    let (page, ()) = tokio::join!(desk.get("/v1/events?from=latest&wait=30s"), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        desk.append("grade_change", 0..1).await;
+    });
+    assert_eq!(offsets(&page), [0]);
+    let began = tokio::time::Instant::now();
+    let page = desk.get("/v1/events?from=1&wait=30").await;
+    assert_eq!((offsets(&page), &page["next"]), (vec![], &json!(1)));
+    assert_eq!(began.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_sends_events_as_they_come_goes_on_after_the_last_one_seen_and_ends_with_the_server()
+ {
+    let desk = Desk::new();
+    desk.append("grade_change", 0..2).await;
+    let mut body = desk
+        .stream("/v1/events/stream?event=grade_*")
+        .await
+        .into_body()
+        .into_data_stream();
+    desk.append("course_created", 2..3).await;
+    desk.append("grade_change", 3..4).await;
+    let first = text(body.next().await.unwrap().unwrap());
+    assert!(
+        first.starts_with("event: event\nid: 3\ndata: {\"offset\":3,"),
+        "{first}"
+    );
+    desk.append("grade_change", 4..5).await;
+    let second = text(body.next().await.unwrap().unwrap());
+    assert!(second.contains("id: 4\n"), "{second}");
+
+    desk.stop.cancel();
+    assert!(body.next().await.is_none());
+}
+
+fn text(bytes: Bytes) -> String {
+    String::from_utf8(bytes.into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
+    let desk = Desk::new();
+    for (query, words) in [
+        ("limit=0", "`limit` is 1 to 1000"),
+        ("from=first", "`from` is an offset or `latest`"),
+        ("time=noon", "`time` is a time such as"),
+        ("from=1&time=2020-01-01T00:00:00Z", "not both"),
+        ("wait=1h", "`wait` is a number of seconds up to 60"),
+        ("event=", "an event glob is"),
+    ] {
+        let (status, problem) = desk.ask("GET", &format!("/v1/events?{query}"), "").await;
+        assert_eq!(
+            (status.as_u16(), &problem["code"]),
+            (422, &json!("invalid_range")),
+            "{query}"
+        );
+        assert!(
+            problem["detail"].as_str().unwrap().contains(words),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn quarantine_is_listed_and_emptied() {
+    let desk = Desk::new();
+    let record = |bytes: &'static [u8]| NewQuarantined {
+        door: "kinesis",
+        code: "syntax".to_owned(),
+        detail: "it is no JSON".to_owned(),
+        bytes: Bytes::from_static(bytes),
+    };
+    desk.quarantine
+        .put(vec![record(b"{oops"), record(b"\xff\xfe")])
+        .await
+        .unwrap();
+    let listed = desk.get("/v1/quarantine").await;
+    assert_eq!(listed["count"], 2);
+    assert_eq!(listed["records"][0]["data"], "{oops");
+    assert_eq!(listed["records"][0]["code"], "syntax");
+    assert_eq!(listed["records"][1]["data_base64"], "//4=");
+    assert_eq!(desk.get("/v1/balance").await["quarantined"], 2);
+    let page = desk.get("/v1/quarantine?from=1&limit=1").await;
+    assert_eq!(
+        (&page["records"][0]["offset"], &page["next"]),
+        (&json!(1), &json!(2))
+    );
+
+    let (_, removed) = desk.ask("DELETE", "/v1/quarantine", "").await;
+    assert_eq!(removed, json!({ "removed": 2 }));
+    assert_eq!(desk.get("/v1/quarantine").await["count"], 0);
+}

@@ -1,0 +1,201 @@
+//! Subscriptions, balances and tokens.
+
+use axum::http::{StatusCode, header};
+use serde_json::json;
+
+use crate::desk::Desk;
+
+const GRADES: &str =
+    r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
+
+#[tokio::test]
+async fn a_subscription_is_made_shown_changed_and_forgotten() {
+    let desk = Desk::new();
+    let (status, made) = desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    assert_eq!(status, StatusCode::CREATED);
+    assert_eq!(made["state"], "active");
+    assert_eq!(made["origin"], "api");
+    assert_eq!(made["format"], "canvas");
+    assert_eq!(made["webhook"]["timeout"], "15s");
+    assert_eq!(desk.get("/v1/subscriptions/grades").await, made);
+    assert_eq!(
+        desk.get("/v1/subscriptions").await,
+        json!({ "subscriptions": [made] })
+    );
+
+    let changed = GRADES.replace("grade_*", "*_change");
+    let (status, changed) = desk.ask("PUT", "/v1/subscriptions/grades", &changed).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(changed["events"], json!(["*_change"]));
+
+    let (status, _) = desk.ask("DELETE", "/v1/subscriptions/grades", "").await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let (status, problem) = desk.ask("GET", "/v1/subscriptions/grades", "").await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::NOT_FOUND, &json!("no_such_subscription"))
+    );
+}
+
+#[tokio::test]
+async fn where_a_new_subscription_is_found_is_in_the_location() {
+    let desk = Desk::new();
+    let now = jiff::Timestamp::now();
+    let manage = [easel_access::Scope::Manage].into_iter().collect();
+    let (_, secret) = desk.tokens.create("m", manage, now).unwrap();
+    let made = desk
+        .raw("POST", "/v1/subscriptions", GRADES, Some(secret.expose()))
+        .await;
+    assert_eq!(made.headers()[header::LOCATION], "/v1/subscriptions/grades");
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
+    let desk = Desk::new();
+    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    let check = async |method, path, body: &str, wanted: (u16, &str), words: &str| {
+        let (status, problem) = desk.ask(method, path, body).await;
+        assert_eq!(
+            (status.as_u16(), problem["code"].as_str().unwrap()),
+            wanted,
+            "{problem}"
+        );
+        assert!(
+            problem["detail"].as_str().unwrap().contains(words),
+            "{problem}"
+        );
+    };
+    let (path, invalid) = ("/v1/subscriptions", (422, "invalid_subscription"));
+    check("POST", path, GRADES, (409, "name_taken"), "grades").await;
+    check("POST", path, "{", invalid, "line 1 column 1").await;
+    check("POST", path, r#"{"name":"x"}"#, invalid, "webhook").await;
+    check(
+        "POST",
+        path,
+        &GRADES.replace("http:", "ftp:"),
+        invalid,
+        "no scheme",
+    )
+    .await;
+    check(
+        "POST",
+        path,
+        &GRADES.replace("events", "evnts"),
+        invalid,
+        "unknown field `evnts`",
+    )
+    .await;
+    let renamed = GRADES.replace("\"grades\"", "\"other\"");
+    check(
+        "PUT",
+        "/v1/subscriptions/grades",
+        &renamed,
+        invalid,
+        "keeps its name",
+    )
+    .await;
+    check(
+        "PUT",
+        "/v1/subscriptions/other",
+        &renamed,
+        (404, "no_such_subscription"),
+        "other",
+    )
+    .await;
+    check(
+        "POST",
+        "/v1/subscriptions/x/pause",
+        "",
+        (404, "no_such_subscription"),
+        "x",
+    )
+    .await;
+    check(
+        "DELETE",
+        "/v1/tokens/nobody",
+        "",
+        (404, "no_such_token"),
+        "nobody",
+    )
+    .await;
+    check(
+        "POST",
+        "/v1/tokens",
+        r#"{"name":"x","scopes":["all"]}"#,
+        (422, "invalid_token"),
+        "all",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_declared_subscription_is_changed_in_its_file_only() {
+    let desk = Desk::new();
+    desk.subscriptions
+        .declare(vec![serde_json::from_str(GRADES).unwrap()])
+        .await
+        .unwrap();
+    for (method, body) in [("PUT", GRADES), ("DELETE", "")] {
+        let (status, problem) = desk.ask(method, "/v1/subscriptions/grades", body).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (StatusCode::CONFLICT, &json!("declared_in_file"))
+        );
+    }
+    // Pausing is no change of what is declared.
+    let (_, paused) = desk.ask("POST", "/v1/subscriptions/grades/pause", "").await;
+    assert_eq!(paused["state"], "paused");
+    let (_, resumed) = desk
+        .ask("POST", "/v1/subscriptions/grades/resume", "")
+        .await;
+    assert_eq!(resumed["state"], "active");
+}
+
+#[tokio::test]
+async fn the_balance_adds_up_for_anyone_who_asks() {
+    let desk = Desk::new();
+    desk.append("grade_change", 0..3).await;
+    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    desk.append("grade_change", 3..8).await;
+    let balance = desk.get("/v1/subscriptions/grades/balance").await;
+    assert_eq!(
+        balance,
+        json!({
+            "subscription": "grades", "accepted": 5, "delivered": 0, "filtered": 0, "pending": 5,
+            "expired": 0, "damaged": 0, "cursor": 3,
+        })
+    );
+    let all = desk.get("/v1/balance").await;
+    assert_eq!(
+        all,
+        json!({ "tail": 0, "head": 8, "quarantined": 0, "subscriptions": [balance] })
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_works_until_it_is_removed() {
+    let desk = Desk::new();
+    let (status, made) = desk
+        .ask(
+            "POST",
+            "/v1/tokens",
+            r#"{"name":"reader","scopes":["read"]}"#,
+        )
+        .await;
+    assert_eq!(status, StatusCode::CREATED);
+    let token = made["token"].as_str().unwrap();
+    let try_it = async || {
+        desk.raw("GET", "/v1/balance", "", Some(token))
+            .await
+            .status()
+    };
+    assert_eq!(try_it().await, StatusCode::OK);
+
+    let listed = desk.get("/v1/tokens").await.to_string();
+    assert!(listed.contains("reader") && !listed.contains(token));
+
+    let id = made["id"].as_str().unwrap();
+    let (status, _) = desk.ask("DELETE", &format!("/v1/tokens/{id}"), "").await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(try_it().await, StatusCode::UNAUTHORIZED);
+}
