@@ -1,0 +1,137 @@
+//! Everything a server can be told, with its defaults.
+//!
+//! Where the values come from is the command line's business.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use easel_access::Secret;
+use easel_catalog::Limits;
+use easel_ingest::IntakeOptions;
+use easel_log::LogOptions;
+use easel_subscriptions::Spec;
+
+/// Everything a server can be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The one address doors, API and health listen on.
+    pub listen: SocketAddr,
+    /// The folder everything is kept in; one process at a time.
+    pub data: PathBuf,
+    /// Whether callers have to show who they are.
+    pub auth: Auth,
+    /// How long requests and deliveries under way may take once told to stop.
+    pub drain: Duration,
+    /// The log.
+    pub log: LogConfig,
+    /// The doors.
+    pub ingest: IngestConfig,
+    /// The Kinesis door.
+    pub kinesis: KinesisConfig,
+    /// All webhooks.
+    pub webhook: WebhookConfig,
+    /// The subscriptions the file declares.
+    pub subscriptions: Vec<Spec>,
+}
+
+/// Whether callers have to show who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// With a bearer token or, at the Kinesis door, a signature.
+    Tokens,
+    /// They do not; only for an address that nobody outside this machine reaches.
+    None,
+}
+
+/// The log.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// Events older than this are dropped.
+    pub max_age: Option<Duration>,
+    /// The oldest events are dropped while the log takes more bytes than this.
+    pub max_bytes: Option<u64>,
+    /// How many of the newest ids are remembered to recognise duplicates; 0 turns that off.
+    pub duplicate_window: usize,
+}
+
+/// The doors.
+#[derive(Clone, Debug)]
+pub struct IngestConfig {
+    /// The largest event, in bytes.
+    pub max_event_bytes: usize,
+    /// The largest request, in bytes after inflating.
+    pub max_request_bytes: usize,
+    /// Bytes of requests held in memory, over all of them.
+    pub max_in_flight_bytes: usize,
+    /// How long a request is held while there is no room for it.
+    pub hold: Duration,
+}
+
+/// The Kinesis door.
+#[derive(Clone, Debug)]
+pub struct KinesisConfig {
+    /// The stream that is listed before anything was sent.
+    pub stream: String,
+    /// Who may send.
+    pub keys: Vec<KinesisKey>,
+}
+
+/// A key pair as AWS clients have them.
+#[derive(Clone, Debug)]
+pub struct KinesisKey {
+    /// Names the pair.
+    pub access_key_id: String,
+    /// Signs requests.
+    pub secret_access_key: Secret<String>,
+}
+
+/// All webhooks.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookConfig {
+    /// Certificates, in PEM, that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let intake = IntakeOptions::default();
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4567)),
+            data: PathBuf::from("easel-data"),
+            auth: Auth::Tokens,
+            drain: Duration::from_secs(20),
+            log: LogConfig {
+                max_age: Some(Duration::from_hours(30 * 24)),
+                max_bytes: None,
+                duplicate_window: LogOptions::default().duplicate_window,
+            },
+            ingest: IngestConfig {
+                max_event_bytes: intake.limits.max_event_bytes,
+                max_request_bytes: intake.max_request_bytes,
+                max_in_flight_bytes: intake.max_in_flight_bytes,
+                hold: intake.hold,
+            },
+            kinesis: KinesisConfig {
+                stream: "live-events".to_owned(),
+                keys: Vec::new(),
+            },
+            webhook: WebhookConfig::default(),
+            subscriptions: Vec::new(),
+        }
+    }
+}
+
+impl IngestConfig {
+    pub(crate) fn options(&self) -> IntakeOptions {
+        IntakeOptions {
+            limits: Limits {
+                max_event_bytes: self.max_event_bytes,
+                ..Limits::default()
+            },
+            max_request_bytes: self.max_request_bytes,
+            max_in_flight_bytes: self.max_in_flight_bytes,
+            hold: self.hold,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The one recorder of metrics in this process, and the page that shows them.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Bounds for what is measured in seconds: 100 µs to 10 s.
+const SECONDS: [f64; 11] = [
+    0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0,
+];
+
+/// Bounds for counts and sizes.
+const COUNTS: [f64; 8] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1e6, 1e7];
+
+/// The process's recorder, installed on first use.
+pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
+    // A process has one recorder, and may have several servers one after another, as tests do.
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_records".to_owned()), &COUNTS)?
+        .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &COUNTS)?
+        .install_recorder()?;
+    Ok(HANDLE.get_or_init(|| handle).clone())
+}

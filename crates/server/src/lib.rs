@@ -1,0 +1,18 @@
+//! The composition root: builds the rooms, watches their health, drains them.
+//!
+//! The only room that knows all others. It decides nothing about events; it decides what is
+//! started in which order, with which settings, and how it ends.
+
+mod config;
+
+mod data_folder;
+mod gauges;
+mod health;
+mod retention;
+
+mod server;
+
+pub use config::{Auth, Config, IngestConfig, KinesisConfig, KinesisKey, LogConfig, WebhookConfig};
+pub use data_folder::{FolderError, Local};
+pub use easel_subscriptions::Spec;
+pub use server::{RunError, Server, StartError};

@@ -1,0 +1,140 @@
+//! How a server starts, how it tells that it is well, and how it ends.
+
+use std::time::Duration;
+
+use easel_server::{Auth, Config, Local, Server, StartError};
+use easel_testkit::{Receiver, event};
+use hyper::StatusCode;
+
+use crate::house::{House, config};
+
+#[tokio::test]
+async fn the_first_token_is_shown_at_the_first_start_only_and_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_tokens = || Config {
+        auth: Auth::Tokens,
+        ..config(folder.path())
+    };
+    let first = Server::start(with_tokens()).await.unwrap();
+    let token = first.first_token().unwrap().expose().clone();
+    drop(first);
+    let again = Server::start(with_tokens()).await.unwrap();
+    assert!(again.first_token().is_none());
+    drop(again);
+
+    let house = House::open(with_tokens()).await;
+    let ask = async |token: &str| {
+        let request = house.request("GET", "/v1/balance");
+        house
+            .send(
+                request.header("authorization", format!("Bearer {token}")),
+                "",
+            )
+            .await
+            .0
+    };
+    assert_eq!(ask(&token).await, StatusCode::OK);
+    assert_eq!(ask("easel_wrong").await, StatusCode::UNAUTHORIZED);
+    let local = Local::read(folder.path()).unwrap();
+    assert_eq!(local.address, house.address);
+    assert_eq!(ask(&local.token.unwrap()).await, StatusCode::OK);
+    house.close().await;
+    assert!(Local::read(folder.path()).is_err());
+}
+
+#[tokio::test]
+async fn a_data_folder_serves_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = Server::start(config(folder.path())).await.unwrap();
+    let refused = Server::start(config(folder.path())).await.unwrap_err();
+    assert!(refused.is_configuration());
+    let said = refused.to_string();
+    assert!(said.contains("another server runs on it"), "{said}");
+    assert!(said.contains(&std::process::id().to_string()), "{said}");
+    drop(one);
+    Server::start(config(folder.path())).await.unwrap();
+}
+
+#[tokio::test]
+async fn listening_to_others_without_tokens_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = Config {
+        listen: "0.0.0.0:0".parse().unwrap(),
+        ..config(folder.path())
+    };
+    let refused = Server::start(open).await.unwrap_err();
+    assert!(
+        matches!(refused, StartError::OpenToOthers { .. }),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_declared_subscription_that_cannot_be_served_is_refused_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = r#"{"name":"bad","webhook":{"url":"gopher://x/"}}"#;
+    let bad = Config {
+        subscriptions: vec![serde_json::from_str(spec).unwrap()],
+        ..config(folder.path())
+    };
+    let refused = Server::start(bad).await.unwrap_err();
+    assert!(refused.is_configuration(), "{refused}");
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_tell_how_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let spec = format!(r#"{{"name":"all","webhook":{{"url":"{}"}}}}"#, receiver.url());
+    let declared = Config {
+        subscriptions: vec![serde_json::from_str(&spec).unwrap()],
+        ..config(folder.path())
+    };
+    let house = House::open(declared).await;
+    house.post("/v1/events", event("grade_change", 1)).await;
+    receiver.wait_for(1).await;
+
+    assert_eq!(house.get("/healthz").await, "ok");
+    let ready = house.get("/readyz").await;
+    assert_eq!(
+        ready,
+        r#"{"ready":true,"log":"writable","lanes":1,"holding":0}"#
+    );
+    let metrics = house.get("/metrics").await;
+    for name in [
+        "easel_accepted_events_total{door=\"native\"}",
+        "easel_log_commit_seconds_bucket",
+        "easel_deliveries_total{outcome=\"delivered\"}",
+        "easel_lane_lag_events{subscription=\"all\"}",
+    ] {
+        assert!(metrics.contains(name), "{name} is not in\n{metrics}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_waiting_readers_and_a_restart_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let house = House::open(config(folder.path())).await;
+    house.subscribe("all", "", &receiver.url()).await;
+    house.post("/v1/events", event("grade_change", 1)).await;
+    receiver.wait_for(1).await;
+    let began = tokio::time::Instant::now();
+    let poll = house.get("/v1/events?from=latest&wait=60s");
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        house.stop();
+    };
+    let (page, ()) = tokio::join!(poll, stop);
+    assert!(page.starts_with(r#"{"events":[]"#), "{page}");
+    assert!(began.elapsed() < Duration::from_secs(30));
+    house.close().await;
+
+    let house = House::open(config(folder.path())).await;
+    house.post("/v1/events", event("grade_change", 2)).await;
+    let received = receiver.wait_for(2).await;
+    assert_eq!(received.last().unwrap().body, event("grade_change", 2));
+    assert_eq!(received.len(), 2);
+    house.close().await;
+}

@@ -1,0 +1,10 @@
+//! The whole service in one process: real HTTP, real SQLite, real webhooks.
+
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod passage;

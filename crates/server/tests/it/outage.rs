@@ -1,0 +1,40 @@
+//! Endpoints that are down, and the subscriptions beside them.
+
+use std::time::Duration;
+
+use easel_testkit::{Receiver, event};
+
+use crate::house::{House, config};
+
+#[tokio::test]
+async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(config(folder.path())).await;
+    let (down, up) = (Receiver::start().await, Receiver::start().await);
+    house.subscribe("down", "", &down.url()).await;
+    house.subscribe("up", "", &up.url()).await;
+    down.take_down().await;
+
+    for n in 0..200_u32 {
+        house
+            .post("/v1/events", event("grade_change", u64::from(n)))
+            .await;
+        let count = usize::try_from(n).unwrap() + 1;
+        let arrived = tokio::time::timeout(Duration::from_secs(4), up.wait_for(count)).await;
+        assert!(arrived.is_ok(), "event {n} waited for the other endpoint");
+    }
+    assert_eq!(house.balance("down").await["pending"], 200);
+    assert_eq!(house.balance("up").await["accepted"], 200);
+
+    down.bring_up().await;
+    let mut received: Vec<_> = down
+        .wait_for(200)
+        .await
+        .into_iter()
+        .map(|it| it.body)
+        .collect();
+    received.sort();
+    received.dedup();
+    assert_eq!(received.len(), 200);
+    house.close().await;
+}
