@@ -1,0 +1,175 @@
+//! The connections that all webhooks share.
+//!
+//! One client holds one pool: a connection to a host is kept and used again, whichever webhook
+//! asked for it. Over TLS the endpoint chooses HTTP/2 or HTTP/1.1; in the clear it is HTTP/1.1.
+//! Certificates are checked against the operating system's roots and the operator's own.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
+
+use crate::SendError;
+
+/// Tells the time of day, which every request carries.
+pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Connections kept for later per host, and for how long.
+const MAX_IDLE_PER_HOST: usize = 64;
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// An attempt that was given up leaves its connecting behind, which ends after this.
+const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);
+/// An HTTP/2 connection with requests on it is asked this often whether it is still there: it is
+/// shared, so one that died silently would cost every request its whole time-out.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// What is read of an answer's body so that its connection can be used again.
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
+/// What an answer's head may take, and how much of a body HTTP/2 may send ahead.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+
+/// How webhooks connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhookOptions {
+    /// A PEM file of certificate authorities to trust besides the operating system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why webhooks cannot connect to anything.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// The file of certificate authorities cannot be used.
+    #[error("read certificate authorities from {}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// TLS could not be set up.
+    #[error("set up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The connections that all webhooks share; its clones share them too.
+#[derive(Clone)]
+pub struct WebhookClient {
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    now: TimeSource,
+}
+
+impl WebhookClient {
+    /// A client without any connection yet.
+    pub fn new(options: &WebhookOptions, now: TimeSource) -> Result<Self, ClientError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots(options.ca_file.as_deref())?)
+            .with_no_client_auth();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(tcp);
+        let http = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+            .http1_max_buf_size(MAX_HEAD_BYTES)
+            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_INTERVAL)
+            .build(connector);
+        Ok(Self { http, now })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// Sends a request and returns the head of its answer, without regard to what it says; all
+    /// of it within `limit`, from connecting to the end of the answer's head.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<Response<()>, SendError> {
+        let deadline = Instant::now() + limit;
+        let (head, body) = timeout_at(deadline, self.http.request(request))
+            .await
+            .map_err(|_elapsed| SendError::TimedOut)?
+            .map_err(|error| SendError::Unreachable {
+                reason: chain(&error),
+            })?
+            .into_parts();
+        // The head has decided. A body that is too long, late or broken only costs the connection.
+        drop(timeout_at(deadline, Limited::new(body, MAX_ANSWER_BYTES).collect()).await);
+        Ok(Response::from_parts(head, ()))
+    }
+}
+
+impl fmt::Debug for WebhookClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookClient").finish_non_exhaustive()
+    }
+}
+
+/// The certificate authorities to trust.
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ClientError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        warn!("no root certificates found on this machine");
+    }
+    if let Some(path) = ca_file {
+        add_from(path, &mut roots).map_err(|source| ClientError::CaFile {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(roots)
+}
+
+fn add_from(path: &Path, roots: &mut RootCertStore) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let certificates = CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?;
+    if certificates.is_empty() {
+        return Err("it holds no certificate".into());
+    }
+    for certificate in certificates {
+        roots.add(certificate)?;
+    }
+    Ok(())
+}
+
+/// `error` and its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        reason.push_str(": ");
+        reason.push_str(&error.to_string());
+        cause = error.source();
+    }
+    reason
+}

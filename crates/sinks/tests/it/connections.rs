@@ -1,0 +1,101 @@
+//! Connections are kept, used again, and replaced when they are gone.
+
+use easel_sinks::{Endpoint, SendError, Sink, Webhook, WebhookOptions};
+use easel_testkit::Receiver;
+use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::fixtures::{PATIENT, client, parcel, short_parcel, webhook};
+
+#[tokio::test]
+async fn a_hundred_parcels_take_one_connection() {
+    let receiver = Receiver::start().await;
+    receiver.set_body("thank you");
+    let webhook = webhook(&receiver.url());
+    for _ in 0..100 {
+        webhook.send(parcel()).await.unwrap();
+    }
+    assert_eq!((receiver.count(), receiver.connection_count()), (100, 1));
+}
+
+#[tokio::test]
+async fn refusals_keep_the_connection_too() {
+    let receiver = Receiver::start().await;
+    receiver.set_status(StatusCode::INTERNAL_SERVER_ERROR);
+    receiver.set_body("it hurts");
+    let webhook = webhook(&receiver.url());
+    for _ in 0..10 {
+        webhook.send(parcel()).await.unwrap_err();
+    }
+    assert_eq!(receiver.connection_count(), 1);
+}
+
+#[tokio::test]
+async fn webhooks_of_one_client_share_its_connections() {
+    let receiver = Receiver::start().await;
+    let client = client(&WebhookOptions::default());
+    for path in ["a", "b", "c"] {
+        let url = format!("http://{}/{path}", receiver.address());
+        let webhook = Webhook::new(client.clone(), Endpoint::parse(&url).unwrap(), PATIENT);
+        webhook.send(parcel()).await.unwrap();
+    }
+    assert_eq!((receiver.count(), receiver.connection_count()), (3, 1));
+}
+
+#[tokio::test]
+async fn parcels_sent_at_once_do_not_wait_for_each_other() {
+    let receiver = Receiver::start().await;
+    receiver.hang(true);
+    let webhook = webhook(&receiver.url());
+    let mut sends = JoinSet::new();
+    for _ in 0..16 {
+        let webhook = webhook.clone();
+        sends.spawn(async move { webhook.send(parcel()).await });
+    }
+    receiver.wait_for(16).await;
+    receiver.hang(false);
+    assert_eq!(sends.join_all().await, vec![Ok(()); 16]);
+}
+
+#[tokio::test]
+async fn a_restarted_receiver_is_reached_over_a_new_connection() {
+    let receiver = Receiver::start().await;
+    let webhook = webhook(&receiver.url());
+    webhook.send(parcel()).await.unwrap();
+    receiver.take_down().await;
+    receiver.bring_up().await;
+    webhook.send(parcel()).await.unwrap();
+    assert_eq!((receiver.count(), receiver.connection_count()), (2, 2));
+}
+
+/// The server closes a kept-alive connection as the second request comes in: the event may have
+/// been taken, so it is for the lane to send it again, not for the sink.
+#[tokio::test]
+async fn a_connection_that_breaks_after_the_request_went_out_is_not_retried() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let (mut stream, _peer) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .await
+            .unwrap();
+        assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+        drop(stream);
+        listener
+    });
+    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
+    let error = webhook.send(short_parcel()).await.unwrap_err();
+    assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+    // Nobody knocked a second time.
+    let listener = server.join_next().await.unwrap().unwrap();
+    let knock = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(listener.poll_accept(context).is_ready())
+    });
+    assert!(!knock.await);
+}

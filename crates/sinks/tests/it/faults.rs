@@ -1,0 +1,144 @@
+//! Endpoints that do not answer as they should.
+
+use std::convert::Infallible;
+
+use easel_sinks::{Next, SendError, Sink};
+use easel_testkit::Receiver;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::fixtures::{hasty_webhook, parcel, short_parcel, webhook};
+
+/// A server that takes one request and leaves the answer to `answer`.
+async fn server<T, F>(answer: impl FnOnce(TcpStream) -> F + Send + 'static) -> (String, JoinSet<T>)
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/hook?token=s3cret",
+        listener.local_addr().unwrap()
+    );
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let (mut stream, _peer) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+        answer(stream).await
+    });
+    (url, server)
+}
+
+/// A server that answers one request with `bytes` and closes the connection.
+async fn server_of(bytes: &'static [u8]) -> (String, JoinSet<()>) {
+    server(async |mut stream| stream.write_all(bytes).await.unwrap()).await
+}
+
+/// A server that answers one request with `bytes` and then says nothing more.
+async fn silent_after(bytes: &'static [u8]) -> (String, JoinSet<Infallible>) {
+    server(async |mut stream| {
+        stream.write_all(bytes).await.unwrap();
+        std::future::pending().await
+    })
+    .await
+}
+
+/// A server that answers one request with `head` and then goes on and on; it tells how many bytes
+/// were taken before the other side hung up, among them those that only the sockets hold.
+async fn endless_after(head: &'static [u8]) -> (String, JoinSet<usize>) {
+    server(async |mut stream| {
+        stream.write_all(head).await.unwrap();
+        let mut taken = 0;
+        while stream.write_all(&[b'x'; 8192]).await.is_ok() {
+            taken += 8192;
+        }
+        taken
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_answer_times_out() {
+    let receiver = Receiver::start().await;
+    receiver.hang(true);
+    let error = hasty_webhook(&receiver.url())
+        .send(parcel())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.outcome(), error.next()),
+        ("timed_out", Next::Retry(None))
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_ends_its_head_times_out() {
+    let (url, _server) = silent_after(b"HTTP/1.1 200 OK\r\nx-slow: ").await;
+    assert_eq!(
+        hasty_webhook(&url).send(short_parcel()).await,
+        Err(SendError::TimedOut)
+    );
+}
+
+#[tokio::test]
+async fn the_head_decides_even_when_the_body_never_ends() {
+    let (url, _server) = silent_after(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nslow").await;
+    assert_eq!(hasty_webhook(&url).send(short_parcel()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_told_with_its_cause_and_without_the_query() {
+    let receiver = Receiver::start().await;
+    receiver.take_down().await;
+    let webhook = webhook(&format!("{}?token=s3cret", receiver.url()));
+    let error = webhook.send(parcel()).await.unwrap_err();
+    assert_eq!(
+        (error.outcome(), error.next()),
+        ("unreachable", Next::Retry(None))
+    );
+    assert!(error.to_string().contains("refused"), "{error}");
+    assert!(
+        !format!("{error:?} {webhook:?}").contains("s3cret"),
+        "{error:?} {webhook:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_closed_before_or_within_the_head_is_unreachable() {
+    for bytes in [
+        &b""[..],
+        b"HTTP/1.1 200 OK\r\nx-",
+        b"no such protocol\r\n\r\n",
+    ] {
+        let (url, _server) = server_of(bytes).await;
+        let error = webhook(&url).send(short_parcel()).await.unwrap_err();
+        assert_eq!(error.outcome(), "unreachable", "{error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_closed_within_the_body_has_answered() {
+    let (url, _server) = server_of(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhal").await;
+    assert_eq!(webhook(&url).send(short_parcel()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_endless_head_is_not_read_on() {
+    let (url, mut server) = endless_after(b"HTTP/1.1 200 OK\r\nx-endless: ").await;
+    let error = webhook(&url).send(short_parcel()).await.unwrap_err();
+    assert_eq!(error.outcome(), "unreachable", "{error}");
+    let taken = server.join_next().await.unwrap().unwrap();
+    assert!(taken < 50_000_000, "{taken} bytes were taken");
+}
+
+#[tokio::test]
+async fn a_huge_body_is_not_read_on() {
+    let (url, mut server) =
+        endless_after(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await;
+    assert_eq!(webhook(&url).send(short_parcel()).await, Ok(()));
+    let taken = server.join_next().await.unwrap().unwrap();
+    assert!(taken < 50_000_000, "{taken} bytes were taken");
+}

@@ -1,0 +1,12 @@
+//! The sinks against real servers.
+
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod tls;

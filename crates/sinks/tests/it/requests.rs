@@ -1,0 +1,144 @@
+//! What a receiver sees of an attempt, and what its answer does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use easel_sinks::{Next, Parcel, SendError, Sink};
+use easel_testkit::{Receiver, event};
+use http::{Method, StatusCode};
+
+use crate::fixtures::{parcel, parcel_with, webhook};
+
+#[tokio::test]
+async fn the_request_carries_exactly_the_promised_headers() {
+    let receiver = Receiver::start().await;
+    webhook(&format!("{}?k=v%20w", receiver.url()))
+        .send(parcel())
+        .await
+        .unwrap();
+
+    let request = receiver.received().remove(0);
+    assert_eq!(request.method, Method::POST);
+    assert_eq!(request.uri, "/hook?k=v%20w");
+    let mut headers: Vec<_> = request
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    headers.sort_unstable();
+    let length = request.body.len().to_string();
+    let host = receiver.address().to_string();
+    assert_eq!(
+        headers,
+        [
+            ("content-length", length.as_str()),
+            ("content-type", "application/json"),
+            ("easel-attempt", "3"),
+            ("easel-event-name", "course_created"),
+            ("easel-event-time", "2025-03-03T08:00:00.001Z"),
+            ("easel-subscription", "data-team"),
+            ("host", host.as_str()),
+            ("user-agent", concat!("easel/", env!("CARGO_PKG_VERSION"))),
+            ("webhook-id", "0f0f1e1e-2d2d-4c4c-8b8b-5a5a69697878"),
+            ("webhook-timestamp", "1740988800"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_body_arrives_byte_for_byte() {
+    let receiver = Receiver::start().await;
+    let webhook = webhook(&receiver.url());
+    let megabyte: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
+    let bodies = [
+        event("quiz_submitted", 7),
+        Bytes::new(),
+        Bytes::from(megabyte),
+    ];
+    for body in &bodies {
+        webhook.send(parcel_with(body.clone())).await.unwrap();
+    }
+    let received: Vec<_> = receiver
+        .received()
+        .into_iter()
+        .map(|request| request.body)
+        .collect();
+    assert!(received == bodies, "some body changed on the way");
+}
+
+#[tokio::test]
+async fn names_that_a_header_cannot_hold_arrive_percent_encoded() {
+    let receiver = Receiver::start().await;
+    let odd = Parcel {
+        event_name: "søknad\r\nhost: evil".into(),
+        subscription: "100 % lærere".into(),
+        ..parcel()
+    };
+    webhook(&receiver.url()).send(odd).await.unwrap();
+
+    let request = receiver.received().remove(0);
+    assert_eq!(
+        request.header("easel-event-name"),
+        "s%C3%B8knad%0D%0Ahost: evil"
+    );
+    assert_eq!(request.header("easel-subscription"), "100 %25 l%C3%A6rere");
+    assert_eq!(request.header("host"), receiver.address().to_string());
+}
+
+#[tokio::test]
+async fn a_redirect_is_refused_and_not_followed() {
+    let elsewhere = Receiver::start().await;
+    let receiver = Receiver::start().await;
+    receiver.set_header("location", &elsewhere.url());
+    let webhook = webhook(&receiver.url());
+    for status in [301, 302, 303, 307, 308] {
+        receiver.set_status(StatusCode::from_u16(status).unwrap());
+        let error = webhook.send(parcel()).await.unwrap_err();
+        assert_eq!(error, SendError::Refused { status });
+        assert_eq!(error.next(), Next::Retry(None));
+    }
+    assert_eq!((receiver.count(), elsewhere.count()), (5, 0));
+}
+
+#[tokio::test]
+async fn gone_pauses_the_subscription() {
+    let receiver = Receiver::start().await;
+    receiver.set_status(StatusCode::GONE);
+    let error = webhook(&receiver.url()).send(parcel()).await.unwrap_err();
+    assert_eq!((error.outcome(), error.next()), ("gone", Next::Pause));
+}
+
+#[tokio::test]
+async fn a_busy_endpoint_says_when_to_come_back_in_seconds_or_as_a_date() {
+    let receiver = Receiver::start().await;
+    let webhook = webhook(&receiver.url());
+    receiver.set_status(StatusCode::TOO_MANY_REQUESTS);
+    for (value, wanted) in [("90", 90), ("Mon, 03 Mar 2025 08:00:30 GMT", 30)] {
+        receiver.set_header("retry-after", value);
+        let error = webhook.send(parcel()).await.unwrap_err();
+        assert_eq!(
+            error.next(),
+            Next::Retry(Some(Duration::from_secs(wanted))),
+            "{value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_attempt_after_a_refusal_can_succeed() {
+    let receiver = Receiver::start().await;
+    let webhook = webhook(&receiver.url());
+    receiver.answer_with(|request| match request.header("easel-attempt") {
+        "3" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::ACCEPTED,
+    });
+    assert_eq!(
+        webhook.send(parcel()).await,
+        Err(SendError::Refused { status: 500 })
+    );
+    let next = Parcel {
+        attempt: parcel().attempt.saturating_add(1),
+        ..parcel()
+    };
+    assert_eq!(webhook.send(next).await, Ok(()));
+}
