@@ -265,11 +265,13 @@ impl Lane {
             return Ok(false);
         };
         let filter = &subscription.filter;
-        if !info
-            .event_types
-            .iter()
-            .any(|event_type| filter.wants_type(event_type))
-        {
+        // Where damage hides what a block holds, no event type is named; reading it tells.
+        let may_hold_wanted = info.event_types.is_empty()
+            || info
+                .event_types
+                .iter()
+                .any(|event_type| filter.wants_type(event_type));
+        if !may_hold_wanted {
             let mut ledger = subscription.live.ledger();
             ledger.lose_to(info.first, Loss::Trimmed);
             ledger.scan_to(info.first.plus(info.count));

@@ -8,9 +8,9 @@
 //! | `state.db` | subscriptions and their cursors |
 //! | `access.db` | hashes of tokens |
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,13 @@ impl DataFolder {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(path).map_err(fault)?;
+        // Events name people: the folder is its owner's alone.
+        let mut folder = DirBuilder::new();
+        folder
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(fault)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut lock = options.open(path.join("lock")).map_err(fault)?;

@@ -1,6 +1,8 @@
 //! A log that fails or waits when it is told to.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use easel_log::{
@@ -22,6 +24,7 @@ pub struct FailingLog {
     inner: SharedLog,
     failing_appends: AtomicBool,
     failing_reads: AtomicBool,
+    damaged: Mutex<Range<Offset>>,
     hold: Hold,
     held: Arrivals<()>,
 }
@@ -33,6 +36,7 @@ impl FailingLog {
             inner,
             failing_appends: AtomicBool::new(false),
             failing_reads: AtomicBool::new(false),
+            damaged: Mutex::default(),
             hold: Hold::default(),
             held: Arrivals::default(),
         }
@@ -48,6 +52,11 @@ impl FailingLog {
         self.failing_reads.store(fail, Ordering::SeqCst);
     }
 
+    /// Makes these records, which are whole blocks, unreadable, headers and all.
+    pub fn damage(&self, range: Range<Offset>) {
+        *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = range;
+    }
+
     /// Whether appends wait from here on; those that wait go on when this is taken back.
     pub fn hold_appends(&self, hold: bool) {
         self.hold.set(hold);
@@ -56,6 +65,12 @@ impl FailingLog {
     /// Waits until `count` appends in all have been made to wait.
     pub async fn wait_for_held(&self, count: usize) {
         self.held.wait_for(count).await;
+    }
+
+    /// What is damaged of the block at or after `from`.
+    fn damaged_at(&self, from: Offset) -> Option<Range<Offset>> {
+        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.contains(&from).then(|| from..damaged.end)
     }
 
     fn check_append(&self) -> Result<(), AppendError> {
@@ -90,12 +105,23 @@ impl Log for FailingLog {
 
     async fn read(&self, from: Offset) -> Result<Read, ReadError> {
         self.check_read()?;
-        self.inner.read(from).await
+        match self.damaged_at(from) {
+            Some(damaged) => Ok(Read::Damaged(damaged)),
+            None => self.inner.read(from).await,
+        }
     }
 
     async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
         self.check_read()?;
-        self.inner.peek(from).await
+        match self.damaged_at(from) {
+            Some(damaged) => Ok(Some(BlockInfo {
+                first: damaged.start,
+                count: damaged.end.since(damaged.start),
+                appended_at: Timestamp::MIN,
+                event_types: Vec::new(),
+            })),
+            None => self.inner.peek(from).await,
+        }
     }
 
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {

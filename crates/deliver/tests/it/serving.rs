@@ -1,11 +1,12 @@
 //! What is delivered, to whom, and how often.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use easel_log::{Offset, SharedLog};
+use easel_log::{LogOptions, MemoryLog, Offset, SharedLog, SystemClock};
 use easel_sinks::SendError;
 use easel_subscriptions::State;
-use easel_testkit::event;
+use easel_testkit::{FailingLog, event};
 
 use crate::campus::{Campus, numbers};
 
@@ -247,4 +248,28 @@ async fn what_was_trimmed_before_it_was_looked_at_is_expired() {
         (balance.delivered, balance.expired, balance.accepted),
         (70, 30, 100)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_counted_as_damaged_and_the_rest_is_delivered() {
+    let memory = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
+    let log = Arc::new(FailingLog::new(Arc::new(memory)));
+    let shared: SharedLog = Arc::<FailingLog>::clone(&log);
+    let campus = Campus::on(shared);
+    for n in 0..10 {
+        campus
+            .append((0..10).map(|k| ("grade_change", n * 10 + k)))
+            .await;
+    }
+    log.damage(Offset::new(20)..Offset::new(40));
+    for (name, globs) in [("all", r#"["*"]"#), ("grades", r#"["grade_*"]"#)] {
+        let json = format!(
+            r#"{{"name":"{name}","events":{globs},"start":"earliest",
+                "webhook":{{"url":"http://localhost/"}}}}"#
+        );
+        campus.subscribe(&json).await;
+        let balance = campus.settled(name).await;
+        assert_eq!((balance.delivered, balance.filtered), (80, 0));
+        assert_eq!((balance.expired, balance.damaged), (20, 20));
+    }
 }

@@ -85,7 +85,10 @@ async fn a_declared_subscription_that_cannot_be_served_is_refused_at_start() {
 async fn health_readiness_and_metrics_tell_how_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
-    let spec = format!(r#"{{"name":"all","webhook":{{"url":"{}"}}}}"#, receiver.url());
+    let spec = format!(
+        r#"{{"name":"all","webhook":{{"url":"{}"}}}}"#,
+        receiver.url()
+    );
     let declared = Config {
         subscriptions: vec![serde_json::from_str(&spec).unwrap()],
         ..config(folder.path())
