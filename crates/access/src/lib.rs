@@ -1,0 +1,18 @@
+//! Who may come in: bearer tokens, scopes, and how a refusal is said.
+//!
+//! Pure decisions over what is held in memory; the only I/O is the token file, and only when a
+//! token is made or removed. It knows neither events nor routes.
+
+mod gate;
+mod problem;
+mod scope;
+mod secret;
+mod token;
+mod tokens;
+
+pub use gate::{Caller, Gate, require_scope};
+pub use problem::Problem;
+pub use scope::{Scope, Scopes, UnknownScope};
+pub use secret::Secret;
+pub use token::{Token, new_secret};
+pub use tokens::{Tokens, TokensError};

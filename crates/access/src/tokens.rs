@@ -1,0 +1,222 @@
+//! The tokens there are, and the file that keeps them.
+//!
+//! The file is SQLite, format version 1 in its `user_version`, and holds one row per token: its
+//! id, name, scopes, time of making (all as text) and the BLAKE3 hash of its secret. No secret
+//! is ever written. Everything is also held in memory, so a request is checked without I/O; the
+//! file changes first, so what memory knows is always on stable storage.
+//!
+//! Making and removing a token waits for the disk; finding one never does.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use blake3::Hash;
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use thiserror::Error;
+
+use crate::token::{new_id, new_secret};
+use crate::{Scopes, Secret, Token};
+
+const FORMAT: i64 = 1;
+
+const CREATE: &str = "
+    BEGIN IMMEDIATE;
+    CREATE TABLE token (
+        id         TEXT PRIMARY KEY,
+        name       TEXT NOT NULL,
+        scopes     TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        hash       BLOB NOT NULL UNIQUE
+    ) STRICT;
+    PRAGMA user_version = 1;
+    COMMIT;";
+
+/// The tokens there are.
+#[derive(Debug)]
+pub struct Tokens {
+    file: Mutex<Connection>,
+    by_hash: RwLock<HashMap<Hash, Token>>,
+}
+
+impl Tokens {
+    /// Opens the file at `path`, or makes it.
+    pub fn open(path: &Path) -> Result<Self, TokensError> {
+        let file = connect(path).map_err(|source| TokensError::Open {
+            path: path.into(),
+            source,
+        })?;
+        let format = file
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(|source| TokensError::Open {
+                path: path.into(),
+                source,
+            })?;
+        match format {
+            0 => file.execute_batch(CREATE),
+            FORMAT => Ok(()),
+            format => {
+                return Err(TokensError::Format {
+                    path: path.into(),
+                    format,
+                });
+            }
+        }
+        .and_then(|()| load(&file))
+        .map(|tokens| Self {
+            file: Mutex::new(file),
+            by_hash: RwLock::new(tokens),
+        })
+        .map_err(|source| TokensError::Open {
+            path: path.into(),
+            source,
+        })
+    }
+
+    /// Makes a token. Its secret is answered here and never again.
+    pub fn create(
+        &self,
+        name: &str,
+        scopes: Scopes,
+        now: Timestamp,
+    ) -> Result<(Token, Secret<String>), TokensError> {
+        let secret = new_secret()?;
+        let token = Token {
+            id: new_id()?,
+            name: name.to_owned(),
+            scopes,
+            created_at: now,
+        };
+        let hash = hash_of(secret.expose());
+        let file = self.file();
+        file.execute(
+            "INSERT INTO token (id, name, scopes, created_at, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                token.id,
+                token.name,
+                scopes.to_string(),
+                now.to_string(),
+                hash.as_bytes().as_slice()
+            ],
+        )?;
+        self.write().insert(hash, token.clone());
+        Ok((token, secret))
+    }
+
+    /// Every token, oldest first.
+    pub fn list(&self) -> Vec<Token> {
+        let mut tokens: Vec<Token> = self.read().values().cloned().collect();
+        tokens.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        tokens
+    }
+
+    /// Removes the token with this id; whether there was one.
+    pub fn remove(&self, id: &str) -> Result<bool, TokensError> {
+        let file = self.file();
+        let removed = file.execute("DELETE FROM token WHERE id = ?1", [id])?;
+        self.write().retain(|_hash, token| token.id != id);
+        Ok(removed > 0)
+    }
+
+    /// Whether there is no token at all, as at the first start.
+    pub fn is_empty(&self) -> bool {
+        self.read().is_empty()
+    }
+
+    /// The token whose secret has this hash.
+    pub(crate) fn find(&self, hash: &Hash) -> Option<Token> {
+        self.read().get(hash).cloned()
+    }
+
+    // A panic under one of these locks leaves a map or a connection that is still whole, so
+    // poison is passed over.
+
+    fn file(&self) -> MutexGuard<'_, Connection> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Hash, Token>> {
+        self.by_hash.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Hash, Token>> {
+        self.by_hash.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What stands in the file for a secret.
+pub(crate) fn hash_of(secret: &str) -> Hash {
+    blake3::hash(secret.as_bytes())
+}
+
+fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let file = Connection::open(path)?;
+    file.pragma_update(None, "journal_mode", "WAL")?;
+    file.pragma_update(None, "synchronous", "FULL")?;
+    Ok(file)
+}
+
+fn load(file: &Connection) -> Result<HashMap<Hash, Token>, rusqlite::Error> {
+    file.prepare("SELECT hash, id, name, scopes, created_at FROM token")?
+        .query_map([], |row| {
+            let token = Token {
+                id: row.get(1)?,
+                name: row.get(2)?,
+                scopes: text(row, 3)?,
+                created_at: text(row, 4)?,
+            };
+            Ok((Hash::from_bytes(row.get(0)?), token))
+        })?
+        .collect()
+}
+
+/// Reads a column whose text another type explains.
+fn text<T>(row: &Row<'_>, column: usize) -> Result<T, rusqlite::Error>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    row.get_ref(column)?.as_str()?.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
+}
+
+/// Why the tokens could not be read or changed.
+#[derive(Debug, Error)]
+pub enum TokensError {
+    /// The file could not be opened and read.
+    #[error("open the tokens in {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The file is of a format this version does not know.
+    #[error("open the tokens in {path}: its format {format} is from a newer version")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: i64,
+    },
+    /// A change could not be written.
+    #[error("write the tokens")]
+    Write {
+        /// What SQLite said.
+        #[from]
+        source: rusqlite::Error,
+    },
+    /// The operating system gave no randomness to make a secret of.
+    #[error("make a secret")]
+    Random {
+        /// What it said.
+        #[from]
+        source: getrandom::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests;
