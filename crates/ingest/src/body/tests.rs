@@ -1,0 +1,207 @@
+use std::convert::Infallible;
+
+use async_compression::Level;
+use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
+use async_compression::zstd::CParameter;
+use futures::stream;
+use proptest::prelude::*;
+
+use super::*;
+
+const HOLD: Duration = Duration::from_secs(5);
+
+async fn compress(coding: Coding, bytes: &[u8]) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    match coding {
+        Coding::Identity => compressed.extend(bytes),
+        Coding::Gzip => {
+            GzipEncoder::new(bytes)
+                .read_to_end(&mut compressed)
+                .await
+                .unwrap();
+        }
+        Coding::Zstd => {
+            ZstdEncoder::new(bytes)
+                .read_to_end(&mut compressed)
+                .await
+                .unwrap();
+        }
+    }
+    compressed
+}
+
+/// A body that comes in pieces and does not tell its size.
+fn in_pieces(bytes: &[u8], piece: usize) -> Body {
+    let pieces: Vec<_> = bytes
+        .chunks(piece)
+        .map(|piece| Ok::<_, Infallible>(piece.to_vec()))
+        .collect();
+    Body::from_stream(stream::iter(pieces))
+}
+
+async fn read_all(body: Body, coding: Coding, max: usize) -> Result<Held, BodyError> {
+    let budget = Budget::new(max + MAX_DECODER_BYTES + 2);
+    read(body, coding, max, &budget, HOLD).await
+}
+
+#[tokio::test]
+async fn a_bomb_is_not_inflated_past_the_bound() {
+    let zeros = vec![0; 64 * 1024 * 1024];
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let bomb = compress(coding, &zeros).await;
+        assert!(bomb.len() < 100_000, "small enough to come in");
+        let error = read_all(bomb.into(), coding, 1024 * 1024)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, BodyError::TooLarge { max: 1_048_576 }),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_cut_short_is_broken() {
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let mut cut = compress(coding, b"an event, an event, an event").await;
+        cut.truncate(cut.len() - 3);
+        let error = read_all(cut.into(), coding, 1024).await.unwrap_err();
+        assert!(matches!(error, BodyError::Broken { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn compressed_bodies_one_after_another_are_one_body() {
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let mut both = compress(coding, b"one ").await;
+        both.extend(compress(coding, b"two").await);
+        assert_eq!(
+            read_all(both.into(), coding, 1024).await.unwrap().bytes,
+            b"one two"[..]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_zstd_window_wider_than_http_allows_is_refused() {
+    let params = [CParameter::window_log(27)];
+    let zeros = vec![0; 32 * 1024 * 1024];
+    let mut wide = Vec::new();
+    let mut encoder = ZstdEncoder::with_quality_and_params(&zeros[..], Level::Fastest, &params);
+    encoder.read_to_end(&mut wide).await.unwrap();
+    let error = read_all(wide.into(), Coding::Zstd, 64 * 1024 * 1024)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, BodyError::Broken { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_who_stops_is_given_up_after_the_hold() {
+    let start = Instant::now();
+    let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+    let error = read_all(silent, Coding::Identity, 1024).await.unwrap_err();
+    assert!(matches!(error, BodyError::Stalled), "{error}");
+    assert_eq!(start.elapsed(), HOLD);
+}
+
+#[tokio::test]
+async fn a_body_that_tells_it_is_too_large_is_not_read() {
+    let budget = Budget::new(0);
+    let body = Body::from(vec![0; 1025]);
+    let error = read(body, Coding::Identity, 1024, &budget, HOLD)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, BodyError::TooLarge { max: 1024 }),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_of_any_size_waits_for_room_as_it_grows() {
+    let budget = Budget::new(1024 * 1024);
+    let body = in_pieces(&vec![0; 2 * 1024 * 1024], 64 * 1024);
+    let error = read(body, Coding::Identity, usize::MAX - 1, &budget, HOLD)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, BodyError::NoRoom), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_decoder_took_is_given_back() {
+    let body = compress(Coding::Zstd, b"small").await;
+    let held = read_all(body.into(), Coding::Zstd, 1024).await.unwrap();
+    assert!(held.room.bytes() < MAX_DECODER_BYTES / 100);
+}
+
+#[test]
+fn codings_are_known_by_their_names() {
+    let of = |text: &str| {
+        Coding::of(&HeaderMap::from_iter([(
+            CONTENT_ENCODING,
+            text.parse().unwrap(),
+        )]))
+    };
+    assert_eq!(Coding::of(&HeaderMap::new()), Some(Coding::Identity));
+    assert_eq!(of("identity"), Some(Coding::Identity));
+    assert_eq!(of("GZip"), Some(Coding::Gzip));
+    assert_eq!(of("zstd"), Some(Coding::Zstd));
+    assert_eq!(of("br"), None);
+    assert_eq!(of("gzip, gzip"), None);
+}
+
+fn coding() -> impl Strategy<Value = Coding> {
+    prop::sample::select(vec![Coding::Identity, Coding::Gzip, Coding::Zstd])
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+proptest! {
+    #[test]
+    fn a_body_comes_out_as_it_was_or_is_too_large(
+        byte: u8,
+        len in 0_usize..100_000,
+        max in 0_usize..100_000,
+        piece in 1_usize..50_000,
+        coding in coding(),
+    ) {
+        let bytes: Vec<u8> = (0..=250).cycle().map(|at: u8| byte.wrapping_mul(at)).take(len).collect();
+        let read = run(async {
+            read_all(in_pieces(&compress(coding, &bytes).await, piece), coding, max).await
+        });
+        match read {
+            Ok(held) => {
+                prop_assert!(held.bytes == bytes && len <= max);
+                prop_assert!(held.room.bytes() >= len);
+            }
+            Err(error) => {
+                prop_assert!(matches!(error, BodyError::TooLarge { .. }) && len > max, "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_never_inflated_past_the_bound(
+        bytes in prop::collection::vec(any::<u8>(), 0..2_000),
+        flip in any::<prop::sample::Index>(),
+        coding in coding(),
+        max in 0_usize..3_000,
+    ) {
+        let mut compressed = run(compress(coding, &bytes));
+        if !compressed.is_empty() {
+            let at = flip.index(compressed.len());
+            compressed[at] ^= 0x55;
+        }
+        for body in [compressed, bytes] {
+            if let Ok(held) = run(read_all(body.into(), coding, max)) {
+                prop_assert!(held.bytes.len() <= max);
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `GetRecords`: what is on the log, for tools that look.
+
+use std::ops::RangeInclusive;
+
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use easel_log::{Offset, Read, ReadError, Record};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::KinesisError;
+use super::iterator::ShardIterator;
+use super::sequence::Sequence;
+use super::{KinesisDoor, answer, parse};
+use crate::work::on_cpu;
+
+const LIMITS: RangeInclusive<usize> = 1..=10_000;
+const MAX_BYTES: usize = 10 * 1024 * 1024;
+
+pub(super) async fn get_records(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
+    let request: GetRecordsJson = parse(body)?;
+    let ShardIterator(from) = ShardIterator::read(&request.shard_iterator)?;
+    let limit = request.limit.unwrap_or(*LIMITS.end());
+    if !LIMITS.contains(&limit) {
+        let bounds = "have a value from 1 to 10000";
+        return Err(KinesisError::validation(
+            &format!("'{limit}'"),
+            "limit",
+            bounds,
+        ));
+    }
+    let _turn = door
+        .reads
+        .acquire()
+        .await
+        .map_err(|_closed| KinesisError::internal())?;
+    let page = door
+        .page(from, limit)
+        .await
+        .map_err(|_unreadable| KinesisError::internal())?;
+    let behind = door.behind(&page);
+    on_cpu(page.bytes, move || answer(&page.to_json(behind))).await
+}
+
+/// Records in a row, and what comes after them.
+struct Page {
+    records: Vec<Record>,
+    /// Bytes of the records.
+    bytes: usize,
+    next: Offset,
+}
+
+impl KinesisDoor {
+    /// At most `limit` records from `from` on, as many as fit into `MAX_BYTES` but at least one.
+    async fn page(&self, from: Offset, limit: usize) -> Result<Page, ReadError> {
+        let mut page = Page {
+            records: Vec::new(),
+            bytes: 0,
+            next: from,
+        };
+        loop {
+            match self.intake.log().read(page.next).await? {
+                Read::End => return Ok(page),
+                Read::Damaged(lost) => page.next = lost.end,
+                Read::Block(block) => {
+                    let start = page.next;
+                    for record in block.records().filter(|record| record.offset >= start) {
+                        if !page.has_room_for(&record, limit) {
+                            return Ok(page);
+                        }
+                        page.next = record.offset.next();
+                        page.bytes += record.bytes.len();
+                        page.records.push(record);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How long before now the page ends; zero when it ends at the head.
+    fn behind(&self, page: &Page) -> SignedDuration {
+        match page.records.last() {
+            Some(last) if page.next < self.intake.log().bounds().borrow().head => {
+                self.intake.now().duration_since(last.appended_at)
+            }
+            _ => SignedDuration::ZERO,
+        }
+    }
+}
+
+impl Page {
+    fn has_room_for(&self, record: &Record, limit: usize) -> bool {
+        let fits = self.records.is_empty() || self.bytes + record.bytes.len() <= MAX_BYTES;
+        fits && self.records.len() < limit
+    }
+
+    fn to_json(&self, behind: SignedDuration) -> PageJson {
+        PageJson {
+            records: self.records.iter().map(RecordJson::from).collect(),
+            next_shard_iterator: ShardIterator(self.next),
+            millis_behind_latest: u64::try_from(behind.as_millis()).unwrap_or(0),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetRecordsJson {
+    #[serde(default)]
+    shard_iterator: String,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PageJson {
+    records: Vec<RecordJson>,
+    next_shard_iterator: ShardIterator,
+    millis_behind_latest: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RecordJson {
+    sequence_number: Sequence,
+    /// Seconds since 1970.
+    approximate_arrival_timestamp: f64,
+    data: String,
+    partition_key: Uuid,
+    encryption_type: &'static str,
+}
+
+impl From<&Record> for RecordJson {
+    fn from(record: &Record) -> Self {
+        Self {
+            sequence_number: Sequence::Event(record.offset),
+            approximate_arrival_timestamp: record.appended_at.as_duration().as_secs_f64(),
+            data: BASE64_STANDARD.encode(&record.bytes),
+            partition_key: record.id,
+            encryption_type: "NONE",
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The doors: requests in, admitted events on the log.
+//!
+//! What every door promises: an event is answered for only once it is on stable storage; a
+//! request's bytes count against one budget for all doors; who finds no room, or a log that is
+//! busy, is held for a while and then told so.
+//! Not here: what an event is (`easel-catalog`), and what becomes of it after the log.
+
+mod doors;
+mod intake;
+
+mod body;
+mod budget;
+mod metrics;
+mod work;
+
+mod native;
+
+mod kinesis;
+mod sigv4;
+
+pub use doors::routes;
+pub use intake::{Intake, IntakeOptions};
+pub use kinesis::{Kinesis, KinesisAuth, KinesisKeys};

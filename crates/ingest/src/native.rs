@@ -1,0 +1,155 @@
+//! The native door: `POST /v1/events` takes one event, a JSON array of events, or a line each.
+//!
+//! The answer is 202 with a result per event, in order, once what was accepted is on stable
+//! storage. An event that is not admitted is answered with its fault and kept nowhere; the
+//! others of its request are not affected. A request whose frame is broken is a problem as a
+//! whole, and nothing of it is stored; so is one that finds no room or no log: sending it again
+//! does no harm, since what was stored after all is then a duplicate.
+
+mod answer;
+mod frame;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::post;
+use easel_access::{Gate, Problem, Scope};
+use easel_catalog::{Event, Fault};
+use tracing::instrument;
+
+use crate::Intake;
+use crate::body::{BodyError, Coding, Held};
+use crate::doors::Door;
+use crate::intake::NotStored;
+use crate::work::on_cpu;
+
+use frame::{Frame, FrameError};
+
+/// When to come back after there was no room.
+const SOON: Duration = Duration::from_secs(2);
+/// When to come back after the log failed, which takes an operator.
+const LATER: Duration = Duration::from_secs(30);
+
+pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
+    Router::new()
+        .route("/v1/events", post(take_events))
+        .with_state((intake, gate))
+}
+
+#[instrument(name = "native_request", skip_all)]
+async fn take_events(
+    State((intake, gate)): State<(Arc<Intake>, Gate)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    gate.admit(&head.headers, Scope::Ingest)?;
+    let frame = Frame::of(&head.headers).ok_or_else(unknown_type)?;
+    let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
+
+    let Held { bytes, room } = intake.receive(body, coding).await?;
+    let limits = *intake.limits();
+    // The room goes along, so that it stays taken for as long as the bytes are in memory, even
+    // when the client leaves meanwhile.
+    let (admitted, room) = on_cpu(bytes.len(), move || (frame.admit(&bytes, &limits), room)).await;
+    let (events, verdicts) = part(admitted?);
+    let appended = intake.append(Door::Native, events).await?;
+    drop(room);
+    Ok(answer::accepted(verdicts, appended))
+}
+
+/// Parts the events, for the log, from what is to be answered about each.
+fn part(admitted: Vec<Result<Event, Fault>>) -> (Vec<Event>, Vec<Result<uuid::Uuid, Fault>>) {
+    let mut events = Vec::with_capacity(admitted.len());
+    let verdicts = admitted
+        .into_iter()
+        .map(|one| {
+            one.map(|event| {
+                let id = event.id;
+                events.push(event);
+                id
+            })
+        })
+        .collect();
+    (events, verdicts)
+}
+
+fn unknown_type() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_type",
+        "Send events as application/json (one, or an array of them) or application/x-ndjson.",
+    )
+}
+
+fn unknown_coding() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_encoding",
+        "Send the body plain, or compressed with gzip or zstd.",
+    )
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let detail = sentence(&error);
+        match error {
+            BodyError::TooLarge { max } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+                    .with("max_bytes", max)
+            }
+            BodyError::NoRoom => overloaded(detail),
+            BodyError::Stalled => Self::new(StatusCode::REQUEST_TIMEOUT, "body_stalled", detail),
+            BodyError::Broken { .. } => Self::new(StatusCode::BAD_REQUEST, "body_broken", detail),
+        }
+    }
+}
+
+impl From<FrameError> for Problem {
+    fn from(error: FrameError) -> Self {
+        let detail = sentence(&error);
+        match error {
+            FrameError::Empty => Self::new(StatusCode::BAD_REQUEST, "body_empty", detail),
+            FrameError::TooMany { max } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", detail)
+                    .with("max_events", max)
+            }
+            FrameError::BadArray { fault } => {
+                Self::new(StatusCode::BAD_REQUEST, "bad_array", detail)
+                    .with("fault", fault.code.as_str())
+                    .with("at", answer::place(&fault.at))
+            }
+        }
+    }
+}
+
+impl From<NotStored> for Problem {
+    fn from(error: NotStored) -> Self {
+        match error {
+            NotStored::Held { .. } => overloaded("The log is busy; nothing is known to be stored."),
+            // What the storage said is for operators.
+            NotStored::Log { .. } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "log_unavailable",
+                "The log takes no events now; nothing was stored.",
+            )
+            .retry_after(LATER),
+        }
+    }
+}
+
+fn overloaded(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(SOON)
+}
+
+/// An error's text as a sentence for people.
+fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_ascii_uppercase(), letters.as_str())
+    })
+}

@@ -1,0 +1,147 @@
+use easel_catalog::FaultCode;
+use proptest::prelude::*;
+
+use super::*;
+
+const EVENT: &str =
+    r#"{"metadata":{"event_name":"logged_out","event_time":"2025-03-03T08:00:00Z"},"body":{}}"#;
+
+fn admit(frame: Frame, input: &str) -> Result<Vec<Result<Event, Fault>>, FrameError> {
+    frame.admit(input.as_bytes(), &Limits::default())
+}
+
+/// Checks that `EVENT` in place of every `@` is admitted and that the only fault is at the `^`.
+#[track_caller]
+fn check(frame: Frame, marked: &str, line: usize, column: usize) {
+    let marked = marked.replace('@', EVENT);
+    let input = marked.replace('^', "");
+    let faults: Vec<Place> = admit(frame, &input)
+        .unwrap()
+        .into_iter()
+        .filter_map(|one| one.err().map(|fault| fault.at))
+        .collect();
+    let [at] = &faults[..] else {
+        panic!("{} faults in {input}", faults.len())
+    };
+    assert_eq!(
+        (at.byte, at.line, at.column),
+        (marked.find('^').unwrap(), line, column),
+        "{input}"
+    );
+}
+
+#[test]
+fn a_fault_is_placed_in_the_whole_request() {
+    check(Frame::Json, "  ^7", 1, 3);
+    check(Frame::Json, "[@,\n @, ^7]", 2, EVENT.len() + 4);
+    check(Frame::Json, "[@,\n{\n\"body\":^7}]", 3, 8);
+    check(Frame::Lines, "@\n\n^7\n@", 3, 1);
+    check(Frame::Lines, "@\r\n{\"body\":^7}\r\n", 2, 9);
+}
+
+#[test]
+fn columns_count_characters_of_the_request() {
+    check(
+        Frame::Json,
+        "[@, ^\"é\", @]".replace("@, ^", "@,  ^").as_str(),
+        1,
+        EVENT.len() + 5,
+    );
+    let input = format!("[{}, 7]", EVENT.replace("logged_out", "ééé"));
+    let fault = admit(Frame::Json, &input).unwrap().remove(1).unwrap_err();
+    assert_eq!(fault.at.column, input.chars().count() - 1);
+}
+
+#[test]
+fn many_faults_are_each_placed() {
+    let faults = admit(Frame::Json, "[1,\n2, 3,\n\n4]").unwrap();
+    let places = faults.into_iter().map(|one| one.unwrap_err().at);
+    let places: Vec<_> = places.map(|at| (at.byte, at.line, at.column)).collect();
+    assert_eq!(places, [(1, 1, 2), (4, 2, 1), (7, 2, 4), (11, 4, 1)]);
+}
+
+#[test]
+fn nothing_but_space_is_no_request() {
+    for frame in [Frame::Json, Frame::Lines] {
+        for input in ["", " \r\n\t"] {
+            assert!(
+                matches!(admit(frame, input), Err(FrameError::Empty)),
+                "{input:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_empty_array_brings_no_events() {
+    assert!(admit(Frame::Json, "[]").unwrap().is_empty());
+}
+
+#[test]
+fn a_broken_array_is_a_fault_of_the_whole_request() {
+    match admit(Frame::Json, &format!("[{EVENT}, {{]")) {
+        Err(FrameError::BadArray { fault }) => assert_eq!(fault.code, FaultCode::Syntax),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_request_brings_a_bounded_number_of_events() {
+    let most = "7\n".repeat(Intake::MAX_EVENTS);
+    assert_eq!(
+        admit(Frame::Lines, &most).unwrap().len(),
+        Intake::MAX_EVENTS
+    );
+    let more = most + "7";
+    assert!(matches!(
+        admit(Frame::Lines, &more),
+        Err(FrameError::TooMany { .. })
+    ));
+}
+
+#[test]
+fn the_content_type_tells_the_frame() {
+    let of = |text: &str| {
+        Frame::of(&HeaderMap::from_iter([(
+            CONTENT_TYPE,
+            text.parse().unwrap(),
+        )]))
+    };
+    assert_eq!(Frame::of(&HeaderMap::new()), Some(Frame::Json));
+    assert_eq!(of("application/json; charset=utf-8"), Some(Frame::Json));
+    assert_eq!(of("Application/X-NDJSON"), Some(Frame::Lines));
+    assert_eq!(of("text/csv"), None);
+}
+
+proptest! {
+    #[test]
+    fn lines_are_admitted_one_by_one_whatever_else_there_is(
+        lines in prop::collection::vec(
+            prop_oneof![Just(EVENT.to_owned()), "[ -~é]{0,30}", Just("\r".to_owned())],
+            0..20,
+        )
+    ) {
+        let input = lines.join("\n");
+        let wanted = lines.iter().filter(|line| *line == EVENT).count();
+        match admit(Frame::Lines, &input) {
+            Ok(all) => prop_assert_eq!(all.iter().filter(|one| one.is_ok()).count(), wanted),
+            Err(error) => prop_assert!(matches!(error, FrameError::Empty) && wanted == 0),
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_framed_without_a_panic(
+        input in prop_oneof![
+            any::<Vec<u8>>(),
+            "[\\[\\]{}\",:a0 \n]{0,60}".prop_map(String::into_bytes),
+        ]
+    ) {
+        for frame in [Frame::Json, Frame::Lines] {
+            if let Ok(all) = frame.admit(&input, &Limits::default()) {
+                for fault in all.into_iter().filter_map(Result::err) {
+                    prop_assert!(fault.at.byte <= input.len());
+                }
+            }
+        }
+    }
+}

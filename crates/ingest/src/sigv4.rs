@@ -1,0 +1,377 @@
+//! AWS Signature Version 4, the form in the `Authorization` header: verifies what others signed.
+//!
+//! Pure: takes the request's head, its body, the keys and the time. It works in two steps, since
+//! the head arrives first: [`Signed::read`] refuses what can be refused by the head alone, so
+//! that nobody without a key makes us read a body, and [`Signed::verify`] does the rest.
+//!
+//! What is acted upon must be signed: the host, the time, the target and, always, the body. A
+//! request counts for [`MAX_SKEW`] around the time it names. The canonical path is the path as
+//! sent and the canonical query its pairs sorted as sent: right for the only path there is, `/`,
+//! and for queries without odd escapes; others fail to verify, and nothing worse.
+//! Signatures in the query and in chunks are not read.
+
+use axum::http::header::{AUTHORIZATION, DATE, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
+use easel_access::Secret;
+use hmac::{Hmac, Mac};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+
+/// How far a request's time may lie from ours.
+pub(crate) const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+const AMZ_DATE: &str = "x-amz-date";
+const AMZ_TARGET: &str = "x-amz-target";
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const BASIC_ISO: &str = "%Y%m%dT%H%M%SZ";
+const TERMINATOR: &str = "aws4_request";
+
+/// A request whose head is in order and whose signature waits for the body.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    /// The canonical request up to the hash of the body.
+    head: Vec<u8>,
+    /// The text to sign up to the hash of the canonical request.
+    preamble: String,
+    signing_key: Secret<Vec<u8>>,
+    declared_hash: Option<Vec<u8>>,
+    signature: String,
+}
+
+impl Signed {
+    /// Reads what a request for `service` says about its signer and its time.
+    pub(crate) fn read<'k>(
+        parts: &Parts,
+        service: &str,
+        secret_of: impl FnOnce(&str) -> Option<&'k Secret<String>>,
+        now: Timestamp,
+    ) -> Result<Self, SignatureError> {
+        let authorization = parts
+            .headers
+            .get(AUTHORIZATION)
+            .ok_or(SignatureError::Missing)?;
+        let claim = authorization.to_str().ok().map(Claim::read);
+        let claim = claim.unwrap_or(Err(SignatureError::incomplete("is not plain text")))?;
+        let secret = secret_of(claim.access_key_id).ok_or(SignatureError::UnknownKey)?;
+
+        let time = SigningTime::of(&parts.headers)?;
+        time.check(now)?;
+        claim.check_scope(&time, service)?;
+        check_signed(&parts.headers, &claim)?;
+
+        let scope = [claim.date, claim.region, claim.service, TERMINATOR];
+        Ok(Self {
+            head: canonical_head(parts, claim.signed_headers)?,
+            preamble: format!("{ALGORITHM}\n{}\n{}\n", time.text, scope.join("/")),
+            signing_key: Secret::new(signing_key(secret, &scope)),
+            declared_hash: parts
+                .headers
+                .get("x-amz-content-sha256")
+                .map(|hash| hash.as_bytes().to_owned()),
+            signature: claim.signature.to_owned(),
+        })
+    }
+
+    /// Checks the signature over the head and `body`.
+    pub(crate) fn verify(&self, body: &[u8]) -> Result<(), SignatureError> {
+        let body_hash = hex(&Sha256::digest(body));
+        if self
+            .declared_hash
+            .as_ref()
+            .is_some_and(|declared| declared != body_hash.as_bytes())
+        {
+            return Err(SignatureError::mismatch(
+                "x-amz-content-sha256 is not the body's hash",
+            ));
+        }
+        let canonical = Sha256::new()
+            .chain_update(&self.head)
+            .chain_update(body_hash)
+            .finalize();
+        let text = format!("{}{}", self.preamble, hex(&canonical));
+        let wanted = hex(&hmac(self.signing_key.expose(), text.as_bytes()));
+        if wanted.as_bytes().ct_eq(self.signature.as_bytes()).into() {
+            Ok(())
+        } else {
+            Err(SignatureError::mismatch(
+                "the signature is not the one made with this secret; check the secret, and that \
+                 nothing on the way changed the Host header",
+            ))
+        }
+    }
+}
+
+/// Why a request counts as unsigned. Each becomes the AWS error of the same meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum SignatureError {
+    #[error("Missing Authentication Token")]
+    Missing,
+    #[error("Authorization header {reason}")]
+    Incomplete { reason: String },
+    #[error("The security token included in the request is invalid.")]
+    UnknownKey,
+    #[error(
+        "Signature expired: {time} is now earlier than {earliest} ({now} - {} min.)",
+        MAX_SKEW.as_mins()
+    )]
+    Expired {
+        time: String,
+        earliest: String,
+        now: String,
+    },
+    #[error(
+        "Signature not yet current: {time} is still later than {latest} ({now} + {} min.)",
+        MAX_SKEW.as_mins()
+    )]
+    NotYetCurrent {
+        time: String,
+        latest: String,
+        now: String,
+    },
+    #[error("The request signature does not match: {reason}.")]
+    Mismatch { reason: String },
+}
+
+impl SignatureError {
+    fn incomplete(reason: impl Into<String>) -> Self {
+        Self::Incomplete {
+            reason: reason.into(),
+        }
+    }
+
+    fn mismatch(reason: impl Into<String>) -> Self {
+        Self::Mismatch {
+            reason: reason.into(),
+        }
+    }
+}
+
+/// What an `Authorization` header says.
+struct Claim<'a> {
+    access_key_id: &'a str,
+    date: &'a str,
+    region: &'a str,
+    service: &'a str,
+    /// Lower-case names with `;` between them.
+    signed_headers: &'a str,
+    /// Lower-case hex.
+    signature: &'a str,
+}
+
+impl<'a> Claim<'a> {
+    fn read(authorization: &'a str) -> Result<Self, SignatureError> {
+        let (algorithm, fields) = authorization.split_once(' ').unwrap_or((authorization, ""));
+        if algorithm != ALGORITHM {
+            return Err(SignatureError::incomplete(format!(
+                "does not begin with {ALGORITHM}"
+            )));
+        }
+        let field = |name: &str| {
+            fields
+                .split([',', ' '])
+                .filter_map(|field| field.split_once('='))
+                .find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))
+                .ok_or_else(|| SignatureError::incomplete(format!("requires '{name}' parameter")))
+        };
+        let (credential, signature) = (field("Credential")?, field("Signature")?);
+        let signed_headers = field("SignedHeaders")?;
+
+        // From the right: an access key id may have a slash in it, the others have none.
+        let mut scope = credential.rsplitn(5, '/');
+        let mut next = || scope.next().filter(|part| !part.is_empty());
+        match (next(), next(), next(), next(), next()) {
+            (Some(TERMINATOR), Some(service), Some(region), Some(date), Some(access_key_id)) => {
+                Ok(Self {
+                    access_key_id,
+                    date,
+                    region,
+                    service,
+                    signed_headers,
+                    signature,
+                })
+            }
+            _ => Err(SignatureError::incomplete(format!(
+                "requires a Credential of the form key/date/region/service/{TERMINATOR}"
+            ))),
+        }
+    }
+
+    fn check_scope(&self, time: &SigningTime, service: &str) -> Result<(), SignatureError> {
+        if self.service != service {
+            let reason = format!(
+                "the credential is scoped to '{}', not '{service}'",
+                self.service
+            );
+            return Err(SignatureError::mismatch(reason));
+        }
+        if time
+            .text
+            .split_once('T')
+            .is_none_or(|(date, _)| date != self.date)
+        {
+            let reason = format!("the credential's date is not the date of {}", time.text);
+            return Err(SignatureError::mismatch(reason));
+        }
+        Ok(())
+    }
+
+    fn signs(&self, name: &str) -> bool {
+        self.signed_headers.split(';').any(|signed| signed == name)
+    }
+}
+
+/// The time a request names, from `X-Amz-Date` or, without that, from `Date`.
+struct SigningTime {
+    at: Timestamp,
+    /// As it is signed: `20250303T080000Z`.
+    text: String,
+}
+
+impl SigningTime {
+    fn of(headers: &HeaderMap) -> Result<Self, SignatureError> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let at = match (text(AMZ_DATE), text(DATE.as_str())) {
+            (Some(iso), _) => DateTime::strptime(BASIC_ISO, iso)
+                .and_then(|time| time.to_zoned(TimeZone::UTC))
+                .ok(),
+            (None, Some(date)) => jiff::fmt::rfc2822::parse(date).ok(),
+            (None, None) => None,
+        };
+        let at = at.map(|zoned| zoned.timestamp()).ok_or_else(|| {
+            SignatureError::incomplete("requires a well-formed 'X-Amz-Date' or 'Date' header")
+        })?;
+        Ok(Self {
+            at,
+            text: basic_iso(at),
+        })
+    }
+
+    fn check(&self, now: Timestamp) -> Result<(), SignatureError> {
+        let ahead = self.at.duration_since(now);
+        let (time, now_text) = (self.text.clone(), basic_iso(now));
+        if ahead < -MAX_SKEW {
+            let earliest = basic_iso(now.saturating_sub(MAX_SKEW).unwrap_or(now));
+            return Err(SignatureError::Expired {
+                time,
+                earliest,
+                now: now_text,
+            });
+        }
+        if ahead > MAX_SKEW {
+            let latest = basic_iso(now.saturating_add(MAX_SKEW).unwrap_or(now));
+            return Err(SignatureError::NotYetCurrent {
+                time,
+                latest,
+                now: now_text,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn basic_iso(time: Timestamp) -> String {
+    time.strftime(BASIC_ISO).to_string()
+}
+
+/// Checks that whatever is acted upon is signed.
+fn check_signed(headers: &HeaderMap, claim: &Claim<'_>) -> Result<(), SignatureError> {
+    let date = if headers.contains_key(AMZ_DATE) {
+        AMZ_DATE
+    } else {
+        DATE.as_str()
+    };
+    let target = headers.contains_key(AMZ_TARGET).then_some(AMZ_TARGET);
+    match [HOST.as_str(), date]
+        .into_iter()
+        .chain(target)
+        .find(|name| !claim.signs(name))
+    {
+        None => Ok(()),
+        Some(name) => Err(SignatureError::mismatch(format!(
+            "'{name}' must be a signed header"
+        ))),
+    }
+}
+
+/// The canonical request without its last line, the hash of the body.
+fn canonical_head(parts: &Parts, signed_headers: &str) -> Result<Vec<u8>, SignatureError> {
+    let (method, path) = (&parts.method, parts.uri.path());
+    let mut head = format!("{method}\n{path}\n{}\n", canonical_query(&parts.uri)).into_bytes();
+    for name in signed_headers.split(';') {
+        let value = canonical_value(parts, name).ok_or_else(|| {
+            SignatureError::mismatch(format!("the signed header '{name}' is not in the request"))
+        })?;
+        head.extend([name.as_bytes(), b":", &value, b"\n"].concat());
+    }
+    head.extend(format!("\n{signed_headers}\n").into_bytes());
+    Ok(head)
+}
+
+fn canonical_query(uri: &Uri) -> String {
+    let query = uri.query().unwrap_or_default();
+    let mut pairs: Vec<(&str, &str)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect();
+    pairs.sort_unstable();
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join("&")
+}
+
+/// A header's values with a comma between them, each trimmed and its runs of spaces made one.
+fn canonical_value(parts: &Parts, name: &str) -> Option<Vec<u8>> {
+    let mut values: Vec<Vec<u8>> = parts
+        .headers
+        .get_all(name)
+        .iter()
+        .map(|value| {
+            let words = value.as_bytes().split(|byte| *byte == b' ');
+            words
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>()
+                .join(&b' ')
+        })
+        .collect();
+    if values.is_empty() && name == HOST.as_str() {
+        // HTTP/2 says the host in the request's own line.
+        values.extend(
+            parts
+                .uri
+                .authority()
+                .map(|host| host.as_str().as_bytes().to_owned()),
+        );
+    }
+    (!values.is_empty()).then(|| values.join(&b','))
+}
+
+fn signing_key(secret: &Secret<String>, scope: &[&str]) -> Vec<u8> {
+    let first = format!("AWS4{}", secret.expose()).into_bytes();
+    scope
+        .iter()
+        .fold(first, |key, part| hmac(&key, part.as_bytes()))
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+    mac.chain_update(text).finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The doors of one test, and a client for each.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use easel_access::Gate;
+use easel_ingest::{Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
+use easel_log::{Clock, Log, LogOptions, MemoryLog, Offset, Quarantine, Quarantined, Read};
+use easel_testkit::{FailingLog, FakeClock};
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tower::ServiceExt;
+
+/// The stream they are configured with.
+pub(crate) const STREAM: &str = "meadow-events";
+
+/// The doors, and all that is behind them.
+pub(crate) struct Doors {
+    pub(crate) router: Router,
+    pub(crate) log: Arc<FailingLog>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) quarantine_log: Arc<FailingLog>,
+    pub(crate) clock: FakeClock,
+}
+
+/// What a door answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Value,
+}
+
+impl Doors {
+    /// Doors that ask for nothing.
+    pub(crate) fn open() -> Self {
+        Self::with(IntakeOptions::default(), Gate::open(), KinesisAuth::Open)
+    }
+
+    pub(crate) fn with_options(options: IntakeOptions) -> Self {
+        Self::with(options, Gate::open(), KinesisAuth::Open)
+    }
+
+    pub(crate) fn with(options: IntakeOptions, gate: Gate, auth: KinesisAuth) -> Self {
+        let fake = FakeClock::default();
+        let clock: Arc<dyn Clock> = Arc::new(fake.clone());
+        let log = || {
+            let memory = MemoryLog::new(LogOptions::default(), Arc::clone(&clock));
+            Arc::new(FailingLog::new(Arc::new(memory)))
+        };
+        let (log, quarantine_log) = (log(), log());
+        let quarantine = Quarantine::new(
+            Arc::<FailingLog>::clone(&quarantine_log),
+            Arc::clone(&clock),
+        );
+        let shared = Arc::<FailingLog>::clone(&log);
+        let intake = Intake::new(shared, quarantine.clone(), clock, options);
+        let router = routes(
+            Arc::new(intake),
+            gate,
+            Kinesis::new(auth).with_stream(STREAM),
+        );
+        Self {
+            router,
+            log,
+            quarantine,
+            quarantine_log,
+            clock: fake,
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            json,
+        }
+    }
+
+    /// Sends `body` through the native door.
+    pub(crate) async fn native(&self, content_type: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post("/v1/events")
+            .header("content-type", content_type)
+            .body(body.into());
+        self.send(request.unwrap()).await
+    }
+
+    /// Calls an operation of the Kinesis door.
+    pub(crate) async fn kinesis(&self, operation: &str, call: &Value) -> Answer {
+        let request = Request::post("/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("Kinesis_20131202.{operation}"))
+            .body(call.to_string().into());
+        self.send(request.unwrap()).await
+    }
+
+    /// Calls `PutRecords` with these records.
+    pub(crate) async fn put_records<T: AsRef<[u8]>>(&self, records: &[T]) -> Answer {
+        self.kinesis("PutRecords", &put_records(records)).await
+    }
+
+    /// The bytes of everything on the log.
+    pub(crate) async fn stored(&self) -> Vec<Bytes> {
+        let mut stored = Vec::new();
+        let mut next = Offset::ZERO;
+        while let Read::Block(block) = self.log.read(next).await.unwrap() {
+            stored.extend(block.records().map(|record| record.bytes));
+            next = block.next();
+        }
+        stored
+    }
+
+    pub(crate) async fn quarantined(&self) -> Vec<Quarantined> {
+        self.quarantine.list(Offset::ZERO, 100).await.unwrap()
+    }
+}
+
+/// The call that puts these records onto a stream.
+pub(crate) fn put_records<T: AsRef<[u8]>>(records: &[T]) -> Value {
+    let records = records
+        .iter()
+        .map(|record| json!({ "Data": BASE64_STANDARD.encode(record), "PartitionKey": "7" }));
+    json!({ "StreamName": "live-events", "Records": records.collect::<Vec<_>>() })
+}
+
+/// A body that does not tell its size.
+pub(crate) fn unsized_body(bytes: Bytes) -> Body {
+    Body::from_stream(stream::iter([Ok::<_, io::Error>(bytes)]))
+}
+
+/// The largest body that `cramped` doors take.
+pub(crate) const CRAMPED_BYTES: usize = 9 * 1024 * 1024;
+
+/// Room for one of the largest bodies and for a decoder, but not for two of them.
+pub(crate) fn cramped() -> IntakeOptions {
+    IntakeOptions {
+        max_request_bytes: CRAMPED_BYTES,
+        max_in_flight_bytes: 0,
+        ..IntakeOptions::default()
+    }
+}
+
+/// A blank body nearly as large as `cramped` doors take, whose end takes its time, and word of
+/// when all but its end was read.
+pub(crate) fn slow_body(tens_of_seconds: u64) -> (Body, oneshot::Receiver<()>) {
+    let (sender, read) = oneshot::channel();
+    let most = stream::iter([Bytes::from(vec![b' '; CRAMPED_BYTES - 1_000])]);
+    let told = stream::once(async { sender.send(()).map(|()| Bytes::new()).unwrap() });
+    let rest = stream::iter(0..tens_of_seconds).then(async |_| {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Bytes::from_static(b" ")
+    });
+    let body = Body::from_stream(most.chain(told).chain(rest).map(Ok::<_, io::Error>));
+    (body, read)
+}

@@ -1,0 +1,374 @@
+//! What the Kinesis door takes in: the rules by which it is kind to producers.
+
+use std::time::Duration;
+
+use axum::http::{Request, StatusCode};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use easel_ingest::IntakeOptions;
+use easel_testkit::{attributes_form, event};
+use serde_json::{Value, json};
+
+use crate::doors::{Answer, CRAMPED_BYTES, Doors, STREAM, cramped, put_records, slow_body};
+
+fn events(count: u64) -> Vec<Bytes> {
+    (0..count).map(|n| event("course_created", n)).collect()
+}
+
+/// Checks that every record was taken.
+#[track_caller]
+fn check_taken(answer: &Answer, count: usize) {
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.json["FailedRecordCount"], 0);
+    let records = answer.json["Records"].as_array().unwrap();
+    assert_eq!(records.len(), count);
+    for record in records {
+        assert_eq!(record["ShardId"], "shardId-000000000000");
+        assert!(record["SequenceNumber"].is_string(), "{record}");
+    }
+}
+
+#[track_caller]
+fn check_error(answer: &Answer, status: u16, name: &str) {
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json["__type"]),
+        (status, &json!(name)),
+        "{answer:?}"
+    );
+    assert!(answer.json["message"].is_string(), "{answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
+    assert_eq!(answer.headers["x-amzn-requestid"].len(), 36);
+}
+
+#[tokio::test]
+async fn records_are_stored_in_order_in_metadata_spelling() {
+    let doors = Doors::open();
+    let sent: Vec<_> = events(20)
+        .iter()
+        .map(|event| attributes_form(event))
+        .collect();
+    check_taken(&doors.put_records(&sent).await, 20);
+    assert_eq!(doors.stored().await, events(20));
+}
+
+#[tokio::test]
+async fn one_record_is_taken_by_put_record() {
+    let doors = Doors::open();
+    let data = BASE64_STANDARD.encode(event("course_created", 0));
+    let call = json!({ "StreamName": "live-events", "Data": data, "PartitionKey": "7" });
+    let answer = doors.kinesis("PutRecord", &call).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json["ShardId"], "shardId-000000000000");
+    assert!(answer.json["SequenceNumber"].is_string());
+    assert_eq!(doors.stored().await, events(1));
+}
+
+#[tokio::test]
+async fn takes_5000_small_records_in_one_call() {
+    let doors = Doors::open();
+    check_taken(&doors.put_records(&events(5_000)).await, 5_000);
+    assert_eq!(doors.stored().await.len(), 5_000);
+}
+
+#[tokio::test]
+async fn takes_a_record_of_7_mebibytes_and_keeps_it_in_quarantine() {
+    let doors = Doors::open();
+    let large = vec![b'x'; 7 * 1024 * 1024];
+    check_taken(&doors.put_records(&[&large]).await, 1);
+    let kept = doors.quarantined().await;
+    assert_eq!(kept[0].code, "too_large");
+    assert_eq!(kept[0].bytes, large);
+    assert!(doors.stored().await.is_empty());
+}
+
+#[tokio::test]
+async fn takes_seven_mebibytes_of_events_in_one_call() {
+    let doors = Doors::open();
+    let padding = "x".repeat(1_000_000);
+    let padded: Vec<String> = (0..7)
+        .map(|n| {
+            let event = String::from_utf8(event("course_created", n).to_vec()).unwrap();
+            event.replace(
+                "\"body\":{",
+                &format!("\"body\":{{\"padding\":\"{padding}\","),
+            )
+        })
+        .collect();
+    check_taken(&doors.put_records(&padded).await, 7);
+    assert_eq!(doors.stored().await, padded);
+}
+
+#[tokio::test]
+async fn a_record_that_is_no_event_is_accepted_into_quarantine() {
+    let doors = Doors::open();
+    let records = [
+        &b"not JSON"[..],
+        &event("course_created", 0),
+        b"\xff\x00",
+        b"",
+    ];
+    let answer = doors.put_records(&records).await;
+    check_taken(&answer, 4);
+    assert_eq!(doors.stored().await, events(1));
+
+    let kept = doors.quarantined().await;
+    let bytes: Vec<&[u8]> = kept.iter().map(|one| &one.bytes[..]).collect();
+    assert_eq!(bytes, [b"not JSON", &b"\xff\x00"[..], b""]);
+    assert!(
+        kept.iter()
+            .all(|one| &*one.door == "kinesis" && !one.detail.is_empty())
+    );
+    assert_eq!(doors.quarantine.count(), 3);
+}
+
+#[tokio::test]
+async fn the_numbers_of_quarantined_records_are_no_event_s() {
+    let doors = Doors::open();
+    let answer = doors
+        .put_records(&[&b"7"[..], &event("course_created", 0)])
+        .await;
+    let number = |at: usize| {
+        answer.json["Records"][at]["SequenceNumber"]
+            .as_str()
+            .unwrap()
+    };
+    assert_ne!(number(0), number(1));
+    let call = json!({
+        "StreamName": "live-events",
+        "ShardId": "shardId-000000000000",
+        "ShardIteratorType": "AT_SEQUENCE_NUMBER",
+        "StartingSequenceNumber": number(0),
+    });
+    let answer = doors.kinesis("GetShardIterator", &call).await;
+    check_error(&answer, 400, "InvalidArgumentException");
+}
+
+#[tokio::test]
+async fn a_record_in_bad_base64_is_kept_as_it_came() {
+    let doors = Doors::open();
+    let mut call = put_records(&events(1));
+    call["Records"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "Data": "?!", "PartitionKey": "7" }));
+    check_taken(&doors.kinesis("PutRecords", &call).await, 2);
+    let kept = doors.quarantined().await;
+    assert_eq!(
+        (kept[0].code.as_str(), &kept[0].bytes[..]),
+        ("bad_base64", &b"?!"[..])
+    );
+}
+
+#[tokio::test]
+async fn a_record_sent_again_is_taken_and_stored_once() {
+    let doors = Doors::open();
+    let first = doors.put_records(&events(1)).await;
+    let second = doors.put_records(&events(1)).await;
+    check_taken(&second, 1);
+    assert_eq!(first.json["Records"], second.json["Records"]);
+    assert_eq!(doors.stored().await.len(), 1);
+}
+
+#[tokio::test]
+async fn any_valid_stream_name_leads_to_the_one_log() {
+    let doors = Doors::open();
+    for (n, stream) in [(0, "live-events"), (1, "live_evnets.2"), (2, "x")] {
+        let mut call = put_records(&[event("course_created", n)]);
+        call["StreamName"] = json!(stream);
+        check_taken(&doors.kinesis("PutRecords", &call).await, 1);
+    }
+    let mut call = put_records(&[event("course_created", 3)]);
+    call["StreamName"] = Value::Null;
+    call["StreamARN"] = json!("arn:aws:kinesis:eu-north-1:123456789012:stream/by-arn");
+    check_taken(&doors.kinesis("PutRecords", &call).await, 1);
+    assert_eq!(doors.stored().await, events(4));
+
+    let names = doors.kinesis("ListStreams", &json!({})).await.json["StreamNames"].clone();
+    assert_eq!(
+        names,
+        json!(["by-arn", "live-events", "live_evnets.2", STREAM, "x"])
+    );
+}
+
+#[tokio::test]
+async fn what_the_log_did_not_store_is_answered_record_by_record() {
+    let doors = Doors::open();
+    doors.log.fail_appends(true);
+    let answer = doors
+        .put_records(&[&event("course_created", 0)[..], b"7"])
+        .await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json["FailedRecordCount"], 1);
+    assert_eq!(answer.json["Records"][0]["ErrorCode"], "InternalFailure");
+    assert!(answer.json["Records"][0]["ErrorMessage"].is_string());
+    // What has a success entry is kept, here in quarantine.
+    assert!(answer.json["Records"][1]["SequenceNumber"].is_string());
+    assert_eq!(doors.quarantine.count(), 1);
+
+    doors.log.fail_appends(false);
+    assert!(doors.stored().await.is_empty());
+    check_taken(&doors.put_records(&events(1)).await, 1);
+    assert_eq!(doors.stored().await, events(1));
+}
+
+#[tokio::test]
+async fn what_quarantine_did_not_keep_is_answered_record_by_record() {
+    let doors = Doors::open();
+    doors.quarantine_log.fail_appends(true);
+    let answer = doors
+        .put_records(&[b"7", &event("course_created", 0)[..]])
+        .await;
+    assert_eq!(answer.json["FailedRecordCount"], 1);
+    assert_eq!(answer.json["Records"][0]["ErrorCode"], "InternalFailure");
+    assert!(answer.json["Records"][1]["SequenceNumber"].is_string());
+    assert_eq!(doors.stored().await, events(1));
+}
+
+#[tokio::test]
+async fn a_single_record_not_stored_is_an_internal_failure() {
+    let doors = Doors::open();
+    doors.log.fail_appends(true);
+    let data = BASE64_STANDARD.encode(event("course_created", 0));
+    let call = json!({ "StreamName": "live-events", "Data": data, "PartitionKey": "7" });
+    check_error(
+        &doors.kinesis("PutRecord", &call).await,
+        500,
+        "InternalFailure",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_held_while_the_log_is_busy_rather_than_refused() {
+    let doors = Doors::open();
+    doors.log.hold_appends(true);
+    let batch = events(10);
+    let (answer, ()) = tokio::join!(doors.put_records(&batch), async {
+        doors.log.wait_for_held(1).await;
+        tokio::time::sleep(Duration::from_secs(19)).await;
+        doors.log.hold_appends(false);
+    });
+    check_taken(&answer, 10);
+    assert_eq!(doors.stored().await, events(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_busy_for_too_long_is_an_internal_failure_of_every_record() {
+    let doors = Doors::open();
+    doors.log.hold_appends(true);
+    let answer = doors.put_records(&events(10)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json["FailedRecordCount"], 10);
+}
+
+/// What a call is answered while another one takes up the room for so many times ten seconds.
+async fn with_no_room(tens_of_seconds: u64) -> Answer {
+    let doors = Doors::with_options(cramped());
+    let mut call = put_records(&events(1));
+    call["Padding"] = json!("x".repeat(CRAMPED_BYTES - 10_000));
+    let (slow, read) = slow_body(tens_of_seconds);
+    let late = async {
+        read.await.unwrap();
+        doors.kinesis("PutRecords", &call).await
+    };
+    tokio::join!(doors.native("application/x-ndjson", slow), late).1
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_room_is_held_until_there_is_some() {
+    check_taken(&with_no_room(1).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_room_in_time_is_told_to_come_again() {
+    check_error(&with_no_room(3).await, 503, "ServiceUnavailable");
+}
+
+#[tokio::test]
+async fn calls_that_make_no_sense_are_refused_with_the_names_aws_uses() {
+    let doors = Doors::open();
+    let check = async |operation: &str, call: Value, name: &str| {
+        check_error(&doors.kinesis(operation, &call).await, 400, name);
+    };
+    check(
+        "PutRecords",
+        json!({ "StreamName": "s", "Records": [] }),
+        "ValidationException",
+    )
+    .await;
+    check(
+        "PutRecords",
+        json!({ "StreamName": "s" }),
+        "ValidationException",
+    )
+    .await;
+    check(
+        "PutRecords",
+        json!({ "StreamName": "s t" }),
+        "ValidationException",
+    )
+    .await;
+    check(
+        "PutRecords",
+        json!({ "StreamName": 7 }),
+        "SerializationException",
+    )
+    .await;
+    check(
+        "PutRecords",
+        json!({ "Records": [] }),
+        "InvalidArgumentException",
+    )
+    .await;
+    check(
+        "DescribeStream",
+        json!({ "StreamARN": "arn:nothing" }),
+        "ValidationException",
+    )
+    .await;
+    check("PutRecords", json!("text"), "SerializationException").await;
+    check(
+        "DeleteStream",
+        json!({ "StreamName": "s" }),
+        "UnknownOperationException",
+    )
+    .await;
+    assert!(doors.stored().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_without_a_target_is_told_what_this_is() {
+    let answer = Doors::open()
+        .send(Request::post("/").body("{}".into()).unwrap())
+        .await;
+    check_error(&answer, 400, "UnknownOperationException");
+}
+
+#[tokio::test]
+async fn cbor_is_refused_with_what_to_do() {
+    let request = Request::post("/")
+        .header("content-type", "application/x-amz-cbor-1.1")
+        .header("x-amz-target", "Kinesis_20131202.PutRecords")
+        .body(vec![0xa0].into());
+    let answer = Doors::open().send(request.unwrap()).await;
+    check_error(&answer, 400, "SerializationException");
+    assert!(
+        answer.json["message"]
+            .as_str()
+            .unwrap()
+            .contains("AWS_CBOR_DISABLE"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_larger_than_the_bound_is_refused() {
+    let options = IntakeOptions {
+        max_request_bytes: 1_000,
+        ..IntakeOptions::default()
+    };
+    let answer = Doors::with_options(options)
+        .put_records(&[[b'x'; 1_000]])
+        .await;
+    check_error(&answer, 413, "RequestEntityTooLargeException");
+}

@@ -1,0 +1,15 @@
+//! The doors, called in process on logs in memory.
+
+#[cfg(test)]
+mod doors;
+
+#[cfg(test)]
+mod counting;
+#[cfg(test)]
+mod kinesis;
+#[cfg(test)]
+mod kinesis_reading;
+#[cfg(test)]
+mod kinesis_signing;
+#[cfg(test)]
+mod native;
