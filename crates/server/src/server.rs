@@ -336,7 +336,7 @@ fn kinesis(config: &Config) -> Kinesis {
         Auth::Tokens if config.kinesis.keys.is_empty() => KinesisAuth::Off,
         Auth::Tokens => KinesisAuth::Keys(pairs.collect()),
     };
-    Kinesis::new(auth)
+    Kinesis::new(auth).with_stream(&config.kinesis.stream)
 }
 
 /// An address that can be connected to: a listener on every address is reached through loopback.
