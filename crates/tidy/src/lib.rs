@@ -1,0 +1,1 @@
+//! House rules as tests: everything is in `tests/it`.

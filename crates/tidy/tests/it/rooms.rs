@@ -1,0 +1,75 @@
+//! What every room has: its lints, its paragraph in ARCHITECTURE.md, a folder of its own name.
+
+use std::fs;
+
+use crate::workspace::{assert_none, folder_of, metadata, room_of};
+
+#[test]
+fn every_room_takes_the_lints_of_the_workspace() {
+    for package in metadata().packages {
+        let manifest = fs::read_to_string(&package.manifest_path).unwrap();
+        let inherits = manifest.contains("\n[lints]\nworkspace = true\n");
+        assert!(
+            inherits,
+            "{}: no `[lints]` with `workspace = true`",
+            package.manifest_path
+        );
+    }
+}
+
+#[test]
+fn every_room_lives_in_the_folder_of_its_name() {
+    for package in metadata().packages {
+        let folder = folder_of(&package);
+        assert_eq!(
+            folder.file_name().and_then(|name| name.to_str()),
+            room_of(&package.name)
+        );
+    }
+}
+
+#[test]
+fn every_room_has_its_paragraph_in_architecture_md() {
+    let metadata = metadata();
+    let document = fs::read_to_string(metadata.workspace_root.join("ARCHITECTURE.md")).unwrap();
+    let heads = |room: &str| {
+        document
+            .lines()
+            .filter(|line| line.starts_with('#'))
+            .any(|heading| {
+                heading
+                    .split(|letter: char| !letter.is_alphanumeric())
+                    .any(|word| word == room)
+            })
+    };
+    let rooms = metadata
+        .packages
+        .iter()
+        .filter_map(|package| room_of(&package.name));
+    let missing = rooms.filter(|room| !heads(room));
+    assert_none(
+        &missing
+            .map(|room| format!("{room}: no heading"))
+            .collect::<Vec<_>>(),
+    );
+}
+
+/// clippy reads the nearest file only, so a ban of the root would be lost in such a room.
+#[test]
+fn a_clippy_toml_of_a_room_repeats_that_of_the_root() {
+    let metadata = metadata();
+    let root = fs::read_to_string(metadata.workspace_root.join("clippy.toml")).unwrap();
+    let mut breaches = Vec::new();
+    for package in &metadata.packages {
+        let path = folder_of(package).join("clippy.toml");
+        if !path.exists() {
+            continue;
+        }
+        let own = fs::read_to_string(&path).unwrap();
+        let mut rest = own.lines();
+        // In the root's order, so that every ban stands in the list it belongs to.
+        let missing = root.lines().find(|line| !rest.any(|its| its == *line));
+        breaches.extend(missing.map(|line| format!("{}: lacks {line}", path.display())));
+    }
+    assert_none(&breaches);
+}
