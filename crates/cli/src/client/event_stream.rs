@@ -1,0 +1,133 @@
+//! Server-sent events, read from a body as it comes in.
+//!
+//! Only what Easel sends is kept: the id and the data of a message. Comments keep the connection
+//! alive; a stream that is silent for longer than they allow is lost.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use bytes::{Buf, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::exit_code::{Code, Failure, OrExit};
+
+/// The server speaks at least every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// Messages that come in one after another.
+#[derive(Debug)]
+pub(crate) struct EventStream {
+    body: Incoming,
+    lines: Lines,
+}
+
+/// One server-sent event.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// What to say on return, to go on behind this message.
+    pub(crate) id: Option<String>,
+    /// What it carries.
+    pub(crate) data: String,
+}
+
+impl EventStream {
+    /// Reads messages from `body`.
+    pub(super) fn new(body: Incoming) -> Self {
+        Self {
+            body,
+            lines: Lines::default(),
+        }
+    }
+
+    /// The next message; fails when the stream ends or falls silent.
+    pub(crate) async fn next(&mut self) -> Result<Message, Failure> {
+        loop {
+            if let Some(message) = self.lines.message() {
+                return Ok(message);
+            }
+            let frame = tokio::time::timeout(SILENCE, self.body.frame()).await;
+            let Some(frame) = frame.or_exit(Code::Unavailable)? else {
+                return Err(Failure::new(
+                    Code::Unavailable,
+                    anyhow!("the stream has ended"),
+                ));
+            };
+            if let Ok(data) = frame.or_exit(Code::Unavailable)?.into_data() {
+                self.lines.received.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+/// The lines received so far, and the message they are part of.
+#[derive(Debug, Default)]
+struct Lines {
+    received: BytesMut,
+    message: Message,
+}
+
+impl Lines {
+    /// Takes whole lines until a message is complete.
+    fn message(&mut self) -> Option<Message> {
+        while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
+            let line = self.received.split_to(end);
+            self.received.advance(1);
+            let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            let line = String::from_utf8_lossy(line);
+            let (field, value) = line.split_once(':').unwrap_or((&line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match field {
+                "id" => self.message.id = Some(value.to_owned()),
+                "data" if self.message.data.is_empty() => self.message.data.push_str(value),
+                "data" => self.message.data.extend(["\n", value]),
+                _ if line.is_empty() && !self.message.data.is_empty() => {
+                    return Some(std::mem::take(&mut self.message));
+                }
+                _ => (),
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `text` byte by byte and collects the messages.
+    #[track_caller]
+    fn check(text: &str, wanted: &[(Option<&str>, &str)]) {
+        let mut lines = Lines::default();
+        let mut messages = Vec::new();
+        for byte in text.bytes() {
+            lines.received.extend_from_slice(&[byte]);
+            messages.extend(lines.message());
+        }
+        let wanted = wanted.iter().map(|(id, data)| Message {
+            id: id.map(str::to_owned),
+            data: (*data).to_owned(),
+        });
+        assert_eq!(messages, wanted.collect::<Vec<_>>(), "{text:?}");
+    }
+
+    #[test]
+    fn a_message_ends_at_an_empty_line() {
+        check("id: 7\nevent: event\ndata: {}\n\n", &[(Some("7"), "{}")]);
+        check("data:{}\r\n\r\ndata: []\n\n", &[(None, "{}"), (None, "[]")]);
+        check("data: {}\n", &[]);
+    }
+
+    #[test]
+    fn comments_and_empty_messages_are_passed_over() {
+        check(
+            ": hello\n\n\n: again\n\ndata: 1\n: within\n\n",
+            &[(None, "1")],
+        );
+    }
+
+    #[test]
+    fn data_over_several_lines_is_joined() {
+        check("data: one\ndata: two\n\n", &[(None, "one\ntwo")]);
+    }
+}

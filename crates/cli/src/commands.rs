@@ -1,0 +1,49 @@
+//! The commands: a file each, with its arguments beside what it does.
+
+mod balance;
+mod completions;
+mod config;
+mod emit;
+mod quarantine;
+mod serve;
+mod subscriptions;
+mod tail;
+mod tokens;
+
+use std::future::Future;
+
+pub(crate) use balance::BalanceArgs;
+pub(crate) use completions::CompletionsArgs;
+pub(crate) use config::ConfigArgs;
+pub(crate) use emit::EmitArgs;
+pub(crate) use quarantine::QuarantineArgs;
+pub(crate) use serve::ServeArgs;
+pub(crate) use subscriptions::SubscriptionsArgs;
+pub(crate) use tail::TailArgs;
+pub(crate) use tokens::TokensArgs;
+
+use crate::args::{Args, Command};
+use crate::exit_code::{Code, Failure, OrExit};
+
+/// Does what the arguments say.
+pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => args.run(&global),
+        Command::Config(args) => args.run(&global),
+        Command::Emit(args) => wait(args.run(global)),
+        Command::Tail(args) => wait(args.run(&global)),
+        Command::Subscriptions(args) => wait(args.run(&global)),
+        Command::Balance(args) => wait(args.run(&global)),
+        Command::Tokens(args) => wait(args.run(&global)),
+        Command::Quarantine(args) => wait(args.run(&global)),
+        Command::Completions(args) => args.run(),
+    }
+}
+
+/// Runs a command that talks to a server; one thread is enough for that.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.or_exit(Code::Unavailable)?.block_on(command)
+}

@@ -1,0 +1,114 @@
+//! `easel tokens`
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::args::GlobalArgs;
+use crate::client::{self, Client, escape};
+use crate::exit_code::Failure;
+use crate::output;
+
+const EXAMPLES: &str = "\
+Examples:
+  easel tokens create canvas --scope ingest
+  easel tokens create dashboards --scope read
+  easel tokens remove 3kD9xQ0a";
+
+/// Say who may come in
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TokensArgs {
+    #[command(subcommand)]
+    command: TokensCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokensCommand {
+    /// Make a token; it is printed this once and kept only as a hash
+    Create {
+        /// What to call it
+        name: String,
+        /// What it may do; can be repeated
+        #[arg(
+            long = "scope",
+            value_name = "SCOPE",
+            required = true,
+            value_parser = PossibleValuesParser::new(easel_access::Scope::ALL.map(|it| it.as_str()))
+        )]
+        scopes: Vec<String>,
+    },
+    /// List all tokens
+    List,
+    /// Remove a token; requests that show it are refused from then on
+    Remove {
+        /// Its id, as listed
+        id: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct TokensJson {
+    tokens: Vec<TokenJson>,
+}
+
+#[derive(Deserialize)]
+struct TokenJson {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    created_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct CreatedJson {
+    id: String,
+    token: String,
+}
+
+impl TokensArgs {
+    pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let client = Client::connect(global)?;
+        match self.command {
+            TokensCommand::Create { name, scopes } => {
+                let body = json!({ "name": name, "scopes": scopes });
+                let answer = client.post("/v1/tokens", Some(&body)).await?;
+                if global.json {
+                    return output::bytes(&answer);
+                }
+                let CreatedJson { id, token } = client::read(&answer)?;
+                output::talk(format_args!("token {id}, shown this once:"));
+                output::line(token)
+            }
+            TokensCommand::List => {
+                let answer = client.get("/v1/tokens").await?;
+                if global.json {
+                    return output::bytes(&answer);
+                }
+                let TokensJson { tokens } = client::read(&answer)?;
+                let rows = tokens.into_iter().map(TokenJson::row).collect::<Vec<_>>();
+                output::table(["ID", "NAME", "SCOPES", "CREATED"], &rows)
+            }
+            TokensCommand::Remove { id } => {
+                client
+                    .delete(&format!("/v1/tokens/{}", escape(&id)))
+                    .await?;
+                output::talk(format_args!("removed token {id}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl TokenJson {
+    fn row(self) -> [String; 4] {
+        [
+            self.id,
+            self.name,
+            self.scopes.join(" "),
+            format!("{:.0}", self.created_at),
+        ]
+    }
+}

@@ -1,0 +1,81 @@
+//! The one place that prints: stdout is for data, stderr for talk.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::exit_code::{Code, Failure};
+
+/// Writes one line of data.
+pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// Writes data as it is, and ends the line.
+pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(data)?;
+    if !data.ends_with(b"\n") {
+        stdout.write_all(b"\n")?;
+    }
+    Ok(stdout.flush()?)
+}
+
+/// Writes a table: columns two spaces apart, numbers to the right.
+pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
+    let heads = heads.map(str::to_owned);
+    let width = |column: usize| {
+        let cells = rows
+            .iter()
+            .chain([&heads])
+            .filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let numeric: [bool; N] = std::array::from_fn(|column| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        cells.all(|cell| {
+            cell.trim_start_matches(['=', '+', ' '])
+                .parse::<u64>()
+                .is_ok()
+        })
+    });
+    for row in [&heads].into_iter().chain(rows) {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .zip(numeric)
+            .map(|((cell, width), numeric)| {
+                if numeric {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            });
+        line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// Says something to the user.
+///
+/// A stderr that cannot be written to leaves nobody to tell, so that is not an error.
+pub(crate) fn talk(text: impl Display) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// Says why a command failed: one line, the failure and then its causes.
+pub(crate) fn report(failure: &Failure) {
+    match failure {
+        Failure::ReaderLeft => (),
+        Failure::Told { error, .. } => talk(format_args!("error: {error:#}")),
+    }
+}
+
+/// Prints help, or what is wrong with the command line.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    match (error.print(), error.use_stderr()) {
+        (Ok(()) | Err(_), true) => Code::Usage.into(),
+        (Ok(()) | Err(_), false) => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,120 @@
+//! Lengths of time and sizes, as people write them: `30s`, `2h`, `16MiB`.
+
+use std::time::Duration;
+
+/// Largest first, and a name before those it ends with.
+const SIZES: [(&str, u64); 9] = [
+    ("TiB", 1 << 40),
+    ("TB", 1_000_000_000_000),
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+const LENGTHS: [(&str, u128); 4] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+];
+
+/// Reads a size: a number of bytes, or a whole number of a unit.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = SIZES
+        .iter()
+        .find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)))
+        .unwrap_or((text, 1));
+    number.trim_end().parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// Writes a size in the largest unit that loses nothing.
+pub(super) fn show_size(bytes: u64) -> String {
+    match SIZES
+        .iter()
+        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit))
+    {
+        Some((name, unit)) => format!("{}{name}", bytes / unit),
+        None => bytes.to_string(),
+    }
+}
+
+/// Reads a length of time.
+pub(super) fn length(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text.trim()).ok()
+}
+
+/// Writes a length of time in the largest unit that loses nothing.
+pub(super) fn show_length(length: Duration) -> String {
+    let millis = length.as_millis();
+    match LENGTHS
+        .iter()
+        .find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit))
+    {
+        Some((name, unit)) => format!("{}{name}", millis / unit),
+        None => humantime::format_duration(length).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_size(text: &str, wanted: Option<u64>) {
+        assert_eq!(size(text), wanted, "{text:?}");
+    }
+
+    #[test]
+    fn sizes_are_numbers_with_or_without_a_unit() {
+        check_size("16777216", Some(16 << 20));
+        check_size("16MiB", Some(16 << 20));
+        check_size("16 MiB", Some(16 << 20));
+        check_size("5GB", Some(5_000_000_000));
+        check_size("12B", Some(12));
+        check_size("1.5MiB", None);
+        check_size("MiB", None);
+        check_size("-1", None);
+        check_size("lots", None);
+        check_size("99999999999TiB", None);
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same() {
+        for bytes in [0, 1, 1023, 1024, 1536, 1 << 20, 10_000_000, 3 << 40] {
+            assert_eq!(size(&show_size(bytes)), Some(bytes), "{}", show_size(bytes));
+        }
+        for millis in [
+            0,
+            1,
+            999,
+            1000,
+            1500,
+            60_000,
+            3_600_000,
+            90_000_000,
+            60 * 86_400_000,
+        ] {
+            let wanted = Duration::from_millis(millis);
+            assert_eq!(
+                length(&show_length(wanted)),
+                Some(wanted),
+                "{}",
+                show_length(wanted)
+            );
+        }
+    }
+
+    #[test]
+    fn written_forms_are_the_ones_people_write() {
+        assert_eq!(show_size(16 << 20), "16MiB");
+        assert_eq!(show_size(20_000_000_000), "20GB");
+        assert_eq!(show_size(1_234_567), "1234567B");
+        assert_eq!(show_length(Duration::from_hours(60 * 24)), "60d");
+        assert_eq!(show_length(Duration::from_secs(30)), "30s");
+    }
+}

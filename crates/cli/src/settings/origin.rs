@@ -1,0 +1,53 @@
+//! Where a setting stands.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where a setting stands, as an operator would look for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A place in the settings file.
+    File(Place),
+    /// An environment variable.
+    Variable(String),
+    /// A flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(place) => place.fmt(f),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A place in a text file; lines and columns count from one, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    path: PathBuf,
+    line: usize,
+    column: usize,
+}
+
+impl Place {
+    /// The place of `byte` in `text`, the content of `path`.
+    pub(crate) fn of(path: &Path, text: &str, byte: usize) -> Self {
+        let before = text.get(..byte).unwrap_or(text);
+        let line = before.split('\n').count();
+        let last = before.rsplit('\n').next().unwrap_or(before);
+        Self {
+            path: path.to_owned(),
+            line,
+            column: last.chars().count() + 1,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+    }
+}

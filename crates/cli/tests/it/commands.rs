@@ -1,0 +1,320 @@
+//! Commands that talk to a server.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use tempfile::tempdir;
+
+use crate::easel::{check, easel};
+use crate::running::Running;
+
+#[test]
+fn without_a_server_the_command_says_how_to_get_one() {
+    let folder = tempdir().unwrap();
+    check!(easel(folder.path(), &["tail"]), @r"
+        exit 69
+        --- stdout
+        --- stderr
+        error: no server is running on easel-data; start one with `easel serve`, or name one with --url and --token
+        ");
+    check!(easel(folder.path(), &["tail", "--url", "http://127.0.0.1:1"]), @r"
+        exit 69
+        --- stdout
+        --- stderr
+        error: no server answers at http://127.0.0.1:1: Connection refused (os error 111)
+        ");
+    // The same with the preparations for TLS.
+    assert_eq!(
+        easel(folder.path(), &["emit", "x", "--to", "https://127.0.0.1:1"]).code,
+        Some(69)
+    );
+}
+
+#[test]
+fn what_is_emitted_can_be_read_back() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let args = [
+        "emit",
+        "course_created",
+        "--set",
+        "name=Botany",
+        "--set",
+        "a.b=7",
+    ];
+    check!(running.easel(&args), @r"
+        exit 0
+        --- stdout
+        accepted [id] at offset 0
+        --- stderr
+        ");
+    check!(running.easel(&["emit", "grade_change", "--set", "metadata.user_id=\"42\""]), @r"
+        exit 0
+        --- stdout
+        accepted [id] at offset 1
+        --- stderr
+        ");
+    check!(running.easel(&["tail"]), @r#"
+        exit 0
+        --- stdout
+        {"body":{"a":{"b":7},"name":"Botany"},"metadata":{"event_name":"course_created","event_time":"[time]"}}
+        {"body":{},"metadata":{"event_name":"grade_change","event_time":"[time]","user_id":"42"}}
+        --- stderr
+        "#);
+    check!(running.easel(&["tail", "--event", "grade_*", "--json"]), @r#"
+        exit 0
+        --- stdout
+        {"offset":1,"id":"[id]","appended_at":"[time]","event":{"body":{},"metadata":{"event_name":"grade_change","event_time":"[time]","user_id":"42"}}}
+        --- stderr
+        "#);
+    check!(running.easel(&["emit", "grade_change", "--json"]), @r#"
+        exit 0
+        --- stdout
+        {"accepted":1,"duplicates":0,"rejected":0,"results":[{"status":"accepted","id":"[id]","offset":2}]}
+        --- stderr
+        "#);
+}
+
+#[test]
+fn what_is_no_event_is_refused_with_a_code() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    check!(running.easel(&["emit", "x", "--set", "metadata.event_time=noon"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: the event_time must be a timestamp like "[time]", at line 1, column 54 (/metadata/event_time) (bad_event_time)
+        "#);
+    running.easel(&["emit", "x"]).stdout();
+    check!(running.easel(&["tail", "--event", ""]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: `event`: an event glob is 1 to 128 characters; "" is not. (invalid_range)
+        "#);
+}
+
+#[test]
+fn tail_starts_where_it_is_told() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    for n in 0..12 {
+        let event = if n % 4 == 0 { "rare" } else { "frequent" };
+        running
+            .easel(&["emit", event, "--set", &format!("n={n}")])
+            .stdout();
+    }
+    let numbers = |args: &[&str]| -> Vec<u64> {
+        let stdout = running.easel(&[&["tail"], args].concat()).stdout();
+        let events = stdout
+            .lines()
+            .map(serde_json::from_str::<serde_json::Value>);
+        events
+            .map(|event| event.unwrap()["body"]["n"].as_u64().unwrap())
+            .collect()
+    };
+    assert_eq!(numbers(&[]), (2..12).collect::<Vec<_>>());
+    assert_eq!(numbers(&["-n", "3"]), [9, 10, 11]);
+    assert_eq!(numbers(&["-n", "0"]), [0_u64; 0]);
+    assert_eq!(numbers(&["-n", "2", "--event", "rare"]), [4, 8]);
+    assert_eq!(numbers(&["-n", "9", "--event", "r*"]), [0, 4, 8]);
+    assert_eq!(numbers(&["--from", "10"]), [10, 11]);
+    assert_eq!(
+        numbers(&["--from", "earliest"]),
+        (0..12).collect::<Vec<_>>()
+    );
+    assert_eq!(numbers(&["--from", "latest"]), [0_u64; 0]);
+}
+
+#[test]
+fn a_subscription_is_looked_after() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    check!(running.easel(&["balance"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        the log keeps 0 of 0 events, 0 in quarantine
+        no subscriptions yet; add one with `easel subscriptions add`
+        ");
+    check!(running.easel(&[
+        "subscriptions", "add", "grades", "--webhook", "http://127.0.0.1:1/hook",
+        "--event", "grade_*", "--event", "submission_*", "--condition", "course=1",
+        "--condition", "course=2", "--condition", "producer=canvas", "--in-flight", "4",
+        "--timeout", "5s", "--start", "earliest",
+    ]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        grades is active
+        ");
+    check!(running.easel(&["subscriptions", "add", "grades", "--webhook", "http://a/"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: there is a subscription named grades already (name_taken)
+        ");
+    check!(running.easel(&["subscriptions", "add", "b", "--webhook", "nonsense"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: subscription b: read the URL: it does not begin with http:// or https:// (invalid_subscription)
+        ");
+    check!(running.easel(&["subscriptions", "pause", "grades"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        grades is paused
+        ");
+    running.easel(&["emit", "course_created"]).stdout();
+    check!(running.easel(&["subscriptions", "list"]), @r"
+        exit 0
+        --- stdout
+        NAME    STATE   PENDING  EVENTS                WEBHOOK
+        grades  paused        1  grade_* submission_*  http://127.0.0.1:1/hook
+        --- stderr
+        ");
+    check!(running.easel(&["subscriptions", "show", "grades"]), @r"
+        exit 0
+        --- stdout
+        name        grades
+        state       paused
+        events      grade_* submission_*
+        conditions  course=1|2 producer=canvas
+        format      canvas
+        webhook     http://127.0.0.1:1/hook
+        timeout     5s
+        in flight   4
+        declared    api, [time]
+        balance     1 accepted = 0 delivered + 0 filtered + 1 pending + 0 expired: adds up
+        --- stderr
+        ");
+    check!(running.easel(&["balance"]), @r"
+        exit 0
+        --- stdout
+        SUBSCRIPTION  ACCEPTED  = DELIVERED  + FILTERED  + PENDING  + EXPIRED
+        grades               1          = 0         + 0        + 1        + 0  adds up
+        --- stderr
+        the log keeps 1 of 1 events, 0 in quarantine
+        ");
+    check!(running.easel(&["subscriptions", "resume", "grades"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        grades is active
+        ");
+    check!(running.easel(&["subscriptions", "remove", "grades"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        removed grades
+        ");
+    check!(running.easel(&["subscriptions", "show", "grades"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: there is no subscription named "grades" (no_such_subscription)
+        "#);
+    check!(running.easel(&["balance", "grades"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: there is no subscription named "grades" (no_such_subscription)
+        "#);
+}
+
+#[test]
+fn what_the_file_declares_only_the_file_changes() {
+    let folder = tempdir().unwrap();
+    let text = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://127.0.0.1:1/\"\n";
+    fs::write(folder.path().join("easel.toml"), text).unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    check!(running.easel(&["subscriptions", "list"]), @r"
+        exit 0
+        --- stdout
+        NAME    STATE   PENDING  EVENTS  WEBHOOK
+        grades  active        0  *       http://127.0.0.1:1/
+        --- stderr
+        ");
+    check!(running.easel(&["subscriptions", "remove", "grades"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: subscription grades is declared in the configuration file; change it there (declared_in_file)
+        ");
+}
+
+#[test]
+fn quarantine_is_listed_shown_and_emptied() {
+    let folder = tempdir().unwrap();
+    let running = Running::start_with(&folder.path().join("data"), &["--auth", "none"], |_| ());
+    check!(running.easel(&["quarantine", "list"]), @r"
+        exit 0
+        --- stdout
+        OFFSET  RECEIVED  DOOR  CODE  WHY
+        --- stderr
+        0 in quarantine
+        ");
+    put_record(&running, "bm8gZXZlbnQ=");
+    put_record(&running, "/w==");
+    check!(running.easel(&["quarantine", "list"]), @r"
+        exit 0
+        --- stdout
+        OFFSET  RECEIVED              DOOR     CODE      WHY
+             0  [time]  kinesis  syntax    expected a value, found 'n', at line 1, column 1
+             1  [time]  kinesis  not_utf8  these bytes are not UTF-8, at line 1, column 1
+        --- stderr
+        2 in quarantine
+        ");
+    check!(running.easel(&["quarantine", "show", "0"]), @r"
+        exit 0
+        --- stdout
+        no event
+        --- stderr
+        ");
+    check!(running.easel(&["quarantine", "show", "1"]), @r"
+        exit 0
+        --- stdout
+        /w==
+        --- stderr
+        ");
+    check!(running.easel(&["quarantine", "show", "7"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: there is no record at offset 7
+        ");
+    check!(running.easel(&["quarantine", "empty"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        dropped 2
+        ");
+    check!(running.easel(&["quarantine", "list"]), @r"
+        exit 0
+        --- stdout
+        OFFSET  RECEIVED  DOOR  CODE  WHY
+        --- stderr
+        0 in quarantine
+        ");
+}
+
+/// Sends `data`, in base64, through the Kinesis door.
+fn put_record(running: &Running, data: &str) {
+    let body =
+        serde_json::json!({ "StreamName": "live-events", "PartitionKey": "a", "Data": data });
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(running.local().address).unwrap();
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nhost: easel\r\nconnection: close\r\n\
+         content-type: application/x-amz-json-1.1\r\nx-amz-target: Kinesis_20131202.PutRecord\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}

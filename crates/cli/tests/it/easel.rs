@@ -1,0 +1,76 @@
+//! Runs the command in a folder, away from the settings of whoever runs the tests.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The command with `args`, in `folder`, with an empty environment.
+pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_easel"));
+    command.args(args).current_dir(folder).env_clear();
+    command
+}
+
+/// Runs the command to its end.
+pub(crate) fn easel(folder: &Path, args: &[&str]) -> Ran {
+    Ran::of(&command(folder, args).output().unwrap())
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// What `output` says.
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout.clone()).unwrap(),
+            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+
+    /// What it printed, given that it succeeded.
+    #[track_caller]
+    pub(crate) fn stdout(self) -> String {
+        assert_eq!(self.code, Some(0), "{self}");
+        self.stdout
+    }
+}
+
+/// Everything the caller sees.
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            code,
+            stdout,
+            stderr,
+        } = self;
+        let code = code.map_or("a signal".to_owned(), |code| code.to_string());
+        write!(f, "exit {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
+    }
+}
+
+/// Compares what a command said, with what changes from run to run masked.
+macro_rules! check {
+    ($ran:expr, @$wanted:literal) => {
+        $crate::easel::masks().bind(|| insta::assert_snapshot!($ran, @$wanted))
+    };
+}
+pub(crate) use check;
+
+/// What changes from run to run.
+pub(crate) fn masks() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]");
+    settings.add_filter(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "[id]");
+    settings.add_filter(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]");
+    settings.add_filter(r"\beasel_[0-9A-Za-z_-]{43}", "[token]");
+    settings.add_filter(r"/\S*/\.tmp\w+", "[folder]");
+    settings.add_filter(r"\(process \d+\)", "(process [pid])");
+    settings
+}

@@ -1,0 +1,122 @@
+//! What the command says about itself.
+
+use std::process::Stdio;
+
+use tempfile::tempdir;
+
+use crate::easel::{Ran, check, command, easel, masks};
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = tempdir().unwrap();
+    for path in [
+        "",
+        "serve",
+        "config check",
+        "emit",
+        "tail",
+        "subscriptions",
+        "subscriptions add",
+        "balance",
+        "tokens",
+        "tokens create",
+        "quarantine",
+        "completions",
+    ] {
+        let args: Vec<_> = path.split_whitespace().chain(["--help"]).collect();
+        let name = format!("help {path}").trim().replace(' ', "_");
+        masks().bind(|| insta::assert_snapshot!(name, easel(folder.path(), &args)));
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_wrong_usage() {
+    let folder = tempdir().unwrap();
+    check!(easel(folder.path(), &["emti"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: unrecognized subcommand 'emti'
+
+          tip: a similar subcommand exists: 'emit'
+
+        Usage: easel [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        ");
+    check!(easel(folder.path(), &["emit"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: the following required arguments were not provided:
+          <EVENT>
+
+        Usage: easel emit <EVENT>
+
+        For more information, try '--help'.
+        ");
+    check!(easel(folder.path(), &["emit", "x", "--set", "name"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: invalid value 'name' for '--set <FIELD=VALUE>': a field and its value are given as FIELD=VALUE
+
+        For more information, try '--help'.
+        ");
+    check!(easel(folder.path(), &["tail", "--from", "yesterday"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: invalid value 'yesterday' for '--from <OFFSET>': an offset, `earliest` or `latest` is needed
+
+        For more information, try '--help'.
+        ");
+    check!(easel(folder.path(), &["tail", "--url", "localhost:4567"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: invalid value 'localhost:4567' for '--url <URL>': an address such as http://127.0.0.1:4567 is needed
+
+        For more information, try '--help'.
+        ");
+    check!(easel(folder.path(), &["tokens", "create", "x", "--scope", "all"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: invalid value 'all' for '--scope <SCOPE>'
+          [possible values: ingest, read, manage]
+
+        For more information, try '--help'.
+        ");
+    assert_eq!(easel(folder.path(), &[]).code, Some(64));
+}
+
+#[test]
+fn the_version_is_data() {
+    let folder = tempdir().unwrap();
+    let stdout = easel(folder.path(), &["--version"]).stdout();
+    assert_eq!(stdout, format!("easel {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_are_made_for_a_shell() {
+    let folder = tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = easel(folder.path(), &["completions", shell]).stdout();
+        assert!(script.contains("subscriptions"), "{script}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let folder = tempdir().unwrap();
+    let mut command = command(folder.path(), &["completions", "bash"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran}");
+}

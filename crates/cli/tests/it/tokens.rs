@@ -1,0 +1,110 @@
+//! Who may come in.
+
+use tempfile::tempdir;
+
+use crate::easel::{check, easel};
+use crate::running::Running;
+
+/// The word in `text` that is a token.
+#[track_caller]
+fn token_in(text: &str) -> &str {
+    text.split_whitespace()
+        .find(|word| word.starts_with("easel_"))
+        .expect(text)
+}
+
+#[test]
+fn the_first_token_is_shown_once_and_works_from_anywhere() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut running = Running::start(&data);
+    running.wait_for("Try");
+    let first = token_in(running.stderr()).to_owned();
+    let at = ["--url", &running.url(), "--token", &first];
+    assert_eq!(
+        easel(folder.path(), &[&["emit", "x"], &at[..]].concat()).code,
+        Some(0)
+    );
+    assert_eq!(
+        easel(folder.path(), &[&["tokens", "list"], &at[..]].concat()).code,
+        Some(0)
+    );
+    running.kill();
+
+    let mut again = Running::start(&data);
+    again.wait_for("Try");
+    assert!(!again.stderr().contains("easel_"), "{}", again.stderr());
+    let at = ["--url", &again.url(), "--token", &first];
+    assert_eq!(
+        easel(folder.path(), &[&["tail"], &at[..]].concat()).code,
+        Some(0)
+    );
+}
+
+#[test]
+fn a_token_opens_what_its_scopes_name() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let created = running.easel(&["tokens", "create", "canvas", "--scope", "ingest"]);
+    let token = token_in(&created.stdout).to_owned();
+    assert_eq!(
+        created.stdout,
+        format!("{token}\n"),
+        "stdout is the token and nothing else"
+    );
+
+    let url = running.url();
+    let with = |args: &[&str], token: &str| {
+        easel(
+            folder.path(),
+            &[args, &["--url", &url, "--token", token]].concat(),
+        )
+    };
+    assert_eq!(with(&["emit", "x"], &token).code, Some(0));
+    check!(with(&["tail"], &token), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: This token lacks the scope `read`. (scope_missing)
+        ");
+    check!(with(&["tail"], "easel_nonsense"), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: This token is not known here; it may have been removed. (token_unknown); a token is given with --token or EASEL_TOKEN
+        ");
+    check!(easel(folder.path(), &["tail", "--url", &url]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: Send a token: `Authorization: Bearer easel_…`. (token_missing); a token is given with --token or EASEL_TOKEN
+        ");
+}
+
+#[test]
+fn a_token_is_listed_and_removed() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let args = [
+        "tokens",
+        "create",
+        "dashboards",
+        "--scope",
+        "read",
+        "--scope",
+        "manage",
+    ];
+    let token = running.easel(&args).stdout();
+    let list = running.easel(&["tokens", "list"]).stdout();
+    let line = list
+        .lines()
+        .find(|line| line.contains("dashboards"))
+        .expect(&list);
+    assert!(line.contains("  read manage  "), "{line}");
+
+    let id = line.split_whitespace().next().unwrap();
+    assert_eq!(running.easel(&["tokens", "remove", id]).code, Some(0));
+    assert_eq!(running.easel(&["tokens", "remove", id]).code, Some(65));
+    let at = ["tail", "--url", &running.url(), "--token", token.trim()];
+    assert_eq!(easel(folder.path(), &at).code, Some(78));
+}
