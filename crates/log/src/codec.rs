@@ -1,0 +1,163 @@
+//! How a block is written down: format 1.
+//!
+//! A block is a header, its ids, and its data.
+//!
+//! - **Data**: the length of the slab as a `u32`, then the slab as an LZ4 block. The slab is the
+//!   records' bytes back to back, then `count` lengths as `u32`, then `count` indexes into the
+//!   event types as `u16`.
+//! - **Ids**: 16 bytes a record, in order. They are random, so they are not compressed, and they
+//!   lie apart from the data because the duplicate window and the search by id read only them.
+//! - **Header**: `first`, `count`, `appended_at` (microseconds since 1970), `stored_bytes` (length
+//!   of ids and data) as `i64`; `event_types`, a JSON array of strings; `digest` and `checksum`.
+//!
+//! All numbers are little endian. `digest` is the first 16 bytes of BLAKE3 over ids and data,
+//! `checksum` those of BLAKE3 over `first`, `count`, `appended_at`, `stored_bytes`, `digest`,
+//! `event_types`. So a header proves itself without the records, and a changed bit anywhere in the
+//! block is found. Decoding takes whatever bytes there are: they are checked, then believed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::Offset;
+use crate::block::{Block, BlockInfo};
+
+/// The first 16 bytes of a BLAKE3 hash.
+pub(crate) type Sum = [u8; 16];
+
+/// A block ready to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    pub(crate) columns: HeaderColumns,
+    pub(crate) checksum: Sum,
+    pub(crate) ids: Vec<u8>,
+    pub(crate) data: Vec<u8>,
+}
+
+/// A header as it lies on disk, not yet believed.
+#[derive(Clone, Debug)]
+pub(crate) struct HeaderColumns {
+    pub(crate) first: i64,
+    pub(crate) count: i64,
+    pub(crate) appended_at: i64,
+    pub(crate) stored_bytes: i64,
+    pub(crate) event_types: String,
+    pub(crate) digest: Sum,
+}
+
+/// A header whose checksum fits.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) info: BlockInfo,
+    pub(crate) stored_bytes: u64,
+    digest: Sum,
+}
+
+/// Writes a block down.
+#[expect(clippy::expect_used, reason = "strings become JSON without fail")]
+pub(crate) fn encode(block: &Block) -> Encoded {
+    let info = block.info();
+    let ids: Vec<u8> = block.ids().iter().flat_map(|id| *id.as_bytes()).collect();
+    let data = lz4_flex::block::compress_prepend_size(block.slab());
+    let columns = HeaderColumns {
+        first: column(info.first.get()),
+        count: column(info.count),
+        appended_at: info.appended_at.as_microsecond(),
+        stored_bytes: column((ids.len() + data.len()) as u64),
+        event_types: serde_json::to_string(&info.event_types).expect("strings become JSON"),
+        digest: sum(&[&ids, &data]),
+    };
+    Encoded {
+        checksum: columns.checksum(),
+        columns,
+        ids,
+        data,
+    }
+}
+
+/// Reads a block back, or `None` when these are not the ids and the data the header was written
+/// with.
+pub(crate) fn decode(header: &Header, ids: &[u8], data: &[u8]) -> Option<Block> {
+    if u64::try_from(ids.len()).ok()? != header.info.count.checked_mul(16)?
+        || sum(&[ids, data]) != header.digest
+    {
+        return None;
+    }
+    Block::new(
+        header.info.clone(),
+        decode_ids(ids),
+        Bytes::from(decompress(data)?),
+    )
+}
+
+/// Reads ids back.
+pub(crate) fn decode_ids(ids: &[u8]) -> Vec<Uuid> {
+    ids.chunks_exact(16)
+        .filter_map(|id| Uuid::from_slice(id).ok())
+        .collect()
+}
+
+/// A number as SQLite keeps it; no log grows beyond what fits.
+pub(crate) fn column(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The first 16 bytes of BLAKE3 over the parts, one after the other.
+pub(crate) fn sum(parts: &[&[u8]]) -> Sum {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    let mut sum = Sum::default();
+    hasher.finalize_xof().fill(&mut sum);
+    sum
+}
+
+impl HeaderColumns {
+    /// The header, or `None` when it is not what was written with this checksum.
+    pub(crate) fn verify(self, checksum: Sum) -> Option<Header> {
+        if self.checksum() != checksum {
+            return None;
+        }
+        let event_types: Vec<Arc<str>> = serde_json::from_str(&self.event_types).ok()?;
+        Some(Header {
+            info: BlockInfo {
+                first: Offset::new(u64::try_from(self.first).ok()?),
+                count: u64::try_from(self.count).ok().filter(|count| *count > 0)?,
+                appended_at: Timestamp::from_microsecond(self.appended_at).ok()?,
+                event_types,
+            },
+            stored_bytes: u64::try_from(self.stored_bytes).ok()?,
+            digest: self.digest,
+        })
+    }
+
+    fn checksum(&self) -> Sum {
+        sum(&[
+            &self.first.to_le_bytes(),
+            &self.count.to_le_bytes(),
+            &self.appended_at.to_le_bytes(),
+            &self.stored_bytes.to_le_bytes(),
+            &self.digest,
+            self.event_types.as_bytes(),
+        ])
+    }
+}
+
+/// Undoes LZ4 without ever taking more memory than the data can stand for.
+fn decompress(data: &[u8]) -> Option<Vec<u8>> {
+    /// One byte of an LZ4 block stands for at most this many.
+    const MAX_RATIO: usize = 255;
+    let (size, compressed) = lz4_flex::block::uncompressed_size(data).ok()?;
+    if size / MAX_RATIO > compressed.len() {
+        return None;
+    }
+    lz4_flex::block::decompress(compressed, size)
+        .ok()
+        .filter(|slab| slab.len() == size)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! The log: accepted events in order, on stable storage.
+//!
+//! What it promises is written at [`Log`] and tested by the promises suite on every backend.
+//! It does not know what an event looks like: a record is an id, an event type and bytes.
+
+mod block;
+mod clock;
+mod offset;
+mod record;
+
+mod log;
+mod options;
+mod retention;
+mod window;
+
+mod codec;
+mod memory;
+mod metrics;
+mod sqlite;
+
+mod quarantine;
+
+#[cfg(any(test, feature = "promises"))]
+pub mod promises;
+
+pub use block::{Block, BlockInfo};
+pub use clock::{Clock, SystemClock};
+pub use log::{AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, SharedLog};
+pub use memory::MemoryLog;
+pub use offset::Offset;
+pub use options::LogOptions;
+pub use quarantine::{NewQuarantined, Quarantine, Quarantined};
+pub use record::{NewRecord, Record};
+pub use retention::{Retention, Trimmed};
+pub use sqlite::{OpenError, SqliteLog};

@@ -1,0 +1,54 @@
+//! Which records are known already.
+
+use super::{Backend, append, open, read_all, stored};
+use crate::{Appended, Offset};
+
+/// In log: an id that is known is not stored again, within an append or later.
+pub async fn reports_a_duplicate_with_the_place_of_the_first<B: Backend>() {
+    let (_backend, log, _) = open::<B>(99).await;
+    let twice = append(&log, [5, 6, 5]).await;
+    assert_eq!(twice[..2], stored(0..2));
+    assert_eq!(twice[2], Appended::Duplicate(Offset::new(0)));
+    assert_eq!(
+        append(&log, [6]).await,
+        [Appended::Duplicate(Offset::new(1))]
+    );
+    assert_eq!(append(&log, [7]).await, stored([2]));
+    assert_eq!(log.stats().duplicate_count, 2);
+    assert_eq!(read_all(&*log, Offset::ZERO).await.0.len(), 3);
+}
+
+/// In log: the window holds so many ids and no more.
+pub async fn forgets_ids_beyond_the_window<B: Backend>() {
+    let (_backend, log, _) = open::<B>(2).await;
+    append(&log, [0, 1, 2]).await;
+    assert_eq!(
+        append(&log, [1]).await,
+        [Appended::Duplicate(Offset::new(1))]
+    );
+    assert_eq!(append(&log, [0]).await, stored([3]));
+}
+
+/// In log: a window of none turns the search for duplicates off.
+pub async fn stores_duplicates_when_the_window_is_off<B: Backend>() {
+    let (_backend, log, _) = open::<B>(0).await;
+    assert_eq!(append(&log, [1, 1]).await, stored(0..2));
+    assert_eq!(append(&log, [1]).await, stored([2]));
+    assert_eq!(log.stats().duplicate_count, 0);
+}
+
+/// In log: the window outlives the process, but not the records.
+pub async fn knows_duplicates_after_it_was_opened_again<B: Backend>() {
+    let (backend, log, _) = open::<B>(3).await;
+    append(&log, [0, 1]).await;
+    append(&log, [2, 3]).await;
+    append(&log, [4]).await;
+    log.trim_to(Offset::new(4)).await.unwrap();
+    drop(log);
+    let backend = backend.reopen().await;
+    let log = backend.log();
+    assert_eq!(
+        append(&log, [4, 3, 0]).await,
+        [vec![Appended::Duplicate(Offset::new(4))], stored(5..7)].concat()
+    );
+}

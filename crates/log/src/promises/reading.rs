@@ -1,0 +1,117 @@
+//! What readers find.
+
+use super::{Backend, append, as_appended, bounds, numbered, open};
+use crate::{Clock, Offset, Read};
+
+/// In log: a read gives the block that holds the offset, else the first one kept.
+pub async fn reads_the_block_around_an_offset<B: Backend>() {
+    let (_backend, log, _) = open::<B>(99).await;
+    for numbers in [0..3, 3..6, 6..9] {
+        append(&log, numbers).await;
+    }
+    log.trim_to(Offset::new(3)).await.unwrap();
+    for (from, wanted) in [(0, 3), (2, 3), (3, 3), (5, 3), (6, 6), (8, 6)] {
+        let Read::Block(block) = log.read(Offset::new(from)).await.unwrap() else {
+            panic!("no block at {from}");
+        };
+        assert_eq!(block.first(), Offset::new(wanted), "from {from}");
+    }
+    for from in [9, 10, u64::MAX] {
+        assert!(
+            matches!(log.read(Offset::new(from)).await, Ok(Read::End)),
+            "from {from}"
+        );
+    }
+}
+
+/// In log: whoever watches the bounds hears of appends and trims.
+pub async fn tells_of_every_change_of_its_bounds<B: Backend>() {
+    let (_backend, log, _) = open::<B>(9).await;
+    let mut watch = log.bounds();
+    assert_eq!(*watch.borrow_and_update(), bounds(0, 0));
+    append(&log, [0, 1]).await;
+    watch.changed().await.unwrap();
+    assert_eq!(*watch.borrow_and_update(), bounds(0, 2));
+    log.trim_to(Offset::new(2)).await.unwrap();
+    watch.changed().await.unwrap();
+    assert_eq!(*watch.borrow_and_update(), bounds(2, 2));
+}
+
+/// In log: a time leads to the first block appended then or later.
+pub async fn finds_the_first_block_of_a_time<B: Backend>() {
+    let (_backend, log, clock) = open::<B>(99).await;
+    let start = clock.now();
+    for number in 0..5 {
+        append(&log, [number * 2, number * 2 + 1]).await;
+        append(&log, [number + 50]).await;
+        clock.turn(10);
+    }
+    log.trim_to(Offset::new(3)).await.unwrap();
+    let at = |seconds| start + jiff::SignedDuration::from_secs(seconds);
+    for (seconds, wanted) in [
+        (-1, 3),
+        (0, 3),
+        (9, 3),
+        (10, 3),
+        (11, 6),
+        (20, 6),
+        (40, 12),
+        (41, 15),
+    ] {
+        let found = log.find_time(at(seconds)).await.unwrap();
+        assert_eq!(found, Offset::new(wanted), "after {seconds} s");
+    }
+}
+
+/// In log: a record is found by its id as long as it is kept.
+pub async fn finds_a_record_by_its_id<B: Backend>() {
+    let (_backend, log, _) = open::<B>(1).await;
+    append(&log, 0..3).await;
+    append(&log, 3..6).await;
+    for number in 0..6 {
+        let found = log
+            .find_id(numbered(number).id)
+            .await
+            .unwrap()
+            .expect("a record");
+        assert_eq!(
+            (found.offset, as_appended(&found)),
+            (Offset::new(number), numbered(number))
+        );
+    }
+    assert_eq!(log.find_id(numbered(6).id).await.unwrap(), None);
+    log.trim_to(Offset::new(3)).await.unwrap();
+    assert_eq!(log.find_id(numbered(2).id).await.unwrap(), None);
+}
+
+/// In log: a peek tells of the block a read would give.
+pub async fn peeks_at_what_a_read_would_give<B: Backend>() {
+    let (backend, log, _) = open::<B>(99).await;
+    append(&log, [0, 3]).await;
+    append(&log, [1]).await;
+    append(&log, [2, 4, 6]).await;
+    log.trim_to(Offset::new(2)).await.unwrap();
+    drop(log);
+    let backend = backend.reopen().await;
+    let log = backend.log();
+    for from in (0..6).map(Offset::new) {
+        let info = log.peek(from).await.unwrap().expect("a block");
+        let Read::Block(block) = log.read(from).await.unwrap() else {
+            panic!("no block at {from}")
+        };
+        assert_eq!(&info, block.info());
+        let wanted: &[&str] = if from < Offset::new(3) {
+            &["grade_change"]
+        } else {
+            &["grade_change", "course_created"]
+        };
+        assert!(
+            info.event_types
+                .iter()
+                .map(|it| &**it)
+                .eq(wanted.iter().copied()),
+            "{info:?}"
+        );
+    }
+    assert_eq!(log.peek(Offset::new(6)).await.unwrap(), None);
+}

@@ -1,0 +1,169 @@
+//! What becomes of records that are appended.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use super::{Backend, append, as_appended, bounds, numbered, open, read_all, stored};
+use crate::{AppendError, Appended, Bounds, Clock, NewRecord, Offset, Read};
+
+/// In log: what was appended is read back byte for byte.
+pub async fn reads_back_what_was_appended<B: Backend>() {
+    let (_backend, log, clock) = open::<B>(9).await;
+    let odd = [
+        NewRecord {
+            bytes: Bytes::new(),
+            ..numbered(1)
+        },
+        NewRecord {
+            bytes: Bytes::from_static(b"\xff\0\xfe"),
+            event_type: "\"é\\".into(),
+            ..numbered(2)
+        },
+        NewRecord {
+            bytes: vec![b'x'; 2 << 20].into(),
+            event_type: "".into(),
+            ..numbered(3)
+        },
+        numbered(4),
+    ];
+    log.append(odd.to_vec()).await.unwrap();
+    let (records, damaged) = read_all(&*log, Offset::ZERO).await;
+    assert_eq!(records.iter().map(as_appended).collect::<Vec<_>>(), odd);
+    assert!(
+        records
+            .iter()
+            .all(|record| record.appended_at == clock.now())
+    );
+    assert_eq!(damaged, []);
+}
+
+/// In log: an append without records succeeds and changes nothing.
+pub async fn stores_nothing_when_nothing_is_appended<B: Backend>() {
+    let (_backend, log, _) = open::<B>(9).await;
+    assert_eq!(append(&log, []).await, []);
+    assert_eq!(*log.bounds().borrow(), Bounds::default());
+    assert!(matches!(log.read(Offset::ZERO).await, Ok(Read::End)));
+}
+
+/// In log: a record beyond the bound is refused, and the log goes on.
+pub async fn refuses_a_record_that_is_too_large<B: Backend>() {
+    let (_backend, log, _) = open::<B>(9).await;
+    let bytes = NewRecord::MAX_BYTES + 1;
+    let large = NewRecord {
+        bytes: vec![0; bytes].into(),
+        ..numbered(1)
+    };
+    let refused = log.append(vec![numbered(0), large]).await;
+    assert!(matches!(refused, Err(AppendError::TooLarge { bytes: it }) if it == bytes));
+    assert_eq!(append(&log, [0]).await, stored([0]));
+}
+
+/// In log: offsets rise by one, in the order of the records of an append.
+pub async fn gives_offsets_without_a_gap_in_the_order_of_the_append<B: Backend>() {
+    let (_backend, log, _) = open::<B>(99).await;
+    assert_eq!(append(&log, 0..3).await, stored(0..3));
+    assert_eq!(append(&log, 3..4).await, stored(3..4));
+    assert_eq!(append(&log, 4..9).await, stored(4..9));
+    let (records, _) = read_all(&*log, Offset::ZERO).await;
+    for (number, record) in (0..9).zip(&records) {
+        assert_eq!(
+            (record.offset, as_appended(record)),
+            (Offset::new(number), numbered(number))
+        );
+    }
+    assert_eq!(records.len(), 9);
+}
+
+/// In log: one append larger than a block becomes several, whole and in order.
+pub async fn splits_what_is_too_much_for_a_block<B: Backend>() {
+    let (_backend, log, _) = open::<B>(9_999).await;
+    append(&log, 0..5_000).await;
+    let mut lengths = Vec::new();
+    let mut from = Offset::ZERO;
+    while let Read::Block(block) = log.read(from).await.unwrap() {
+        lengths.push(block.len());
+        from = block.next();
+    }
+    assert_eq!(lengths, [4_096, 904]);
+    let (records, _) = read_all(&*log, Offset::ZERO).await;
+    assert!(records.iter().map(as_appended).eq((0..5_000).map(numbered)));
+}
+
+/// In log: a clock that is set back does not turn the order of times round, opened again or not.
+pub async fn never_stamps_an_earlier_time<B: Backend>() {
+    let (backend, log, clock) = open::<B>(9).await;
+    let first = clock.now();
+    append(&log, [0]).await;
+    clock.turn(-60);
+    append(&log, [1]).await;
+    drop(log);
+    let backend = backend.reopen().await;
+    let log = backend.log();
+    append(&log, [2]).await;
+    clock.turn(61);
+    append(&log, [3]).await;
+    let (records, _) = read_all(&*log, Offset::ZERO).await;
+    let times: Vec<Timestamp> = records.iter().map(|it| it.appended_at).collect();
+    assert_eq!(times, [first, first, first, clock.now()]);
+}
+
+/// In log: what was acknowledged outlives the process.
+pub async fn keeps_everything_when_opened_again<B: Backend>() {
+    let (mut backend, log, _) = open::<B>(99).await;
+    drop(log);
+    for number in 0..4 {
+        append(&backend.log(), [number * 2, number * 2 + 1]).await;
+        let stats = backend.log().stats();
+        backend = backend.reopen().await;
+        assert_eq!(backend.log().stats(), stats);
+        assert_eq!(*backend.log().bounds().borrow(), bounds(0, number * 2 + 2));
+    }
+    let (records, _) = read_all(&*backend.log(), Offset::ZERO).await;
+    assert!(records.iter().map(as_appended).eq((0..8).map(numbered)));
+}
+
+/// In log: many who append at once share commits, not offsets.
+pub async fn gives_concurrent_appends_offsets_of_their_own<B: Backend>() {
+    const TASKS: u64 = 16;
+    const EACH: u64 = 60;
+    let (_backend, log, _) = open::<B>(99_999).await;
+    let mut tasks = JoinSet::new();
+    for task in 0..TASKS {
+        let log = Arc::clone(&log);
+        tasks.spawn(async move {
+            let mut written = Vec::new();
+            for turn in 0..EACH {
+                let numbers: Vec<u64> = (0..=turn % 3)
+                    .map(|it| (task * EACH + turn) * 3 + it)
+                    .collect();
+                let appended = append(&log, numbers.iter().copied()).await;
+                for (number, appended) in numbers.into_iter().zip(appended) {
+                    let Appended::Stored(offset) = appended else {
+                        panic!("{appended:?}")
+                    };
+                    let Read::Block(block) = log.read(offset).await.unwrap() else {
+                        panic!("no block")
+                    };
+                    assert_eq!(
+                        as_appended(&block.record(offset).unwrap()),
+                        numbered(number)
+                    );
+                    written.push(offset);
+                }
+            }
+            assert!(written.is_sorted(), "one after the other");
+            written
+        });
+    }
+    let mut offsets: Vec<Offset> = tasks.join_all().await.concat();
+    offsets.sort_unstable();
+    assert!(
+        offsets
+            .iter()
+            .copied()
+            .eq((0..TASKS * EACH * 2).map(Offset::new))
+    );
+}

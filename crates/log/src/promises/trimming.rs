@@ -1,0 +1,90 @@
+//! What trimming drops.
+
+use std::time::Duration;
+
+use super::{Backend, append, bounds, open, read_all, stored};
+use crate::{Clock, Offset, Read, Retention};
+
+/// In log: blocks older than the retention allows go, the others stay.
+pub async fn trims_what_is_too_old<B: Backend>() {
+    let (_backend, log, clock) = open::<B>(99).await;
+    for number in 0..4 {
+        append(&log, [number]).await;
+        clock.turn(10);
+    }
+    let retention = Retention {
+        max_age: Some(Duration::from_secs(20)),
+        max_bytes: None,
+    };
+    let trimmed = log.trim(retention, clock.now()).await.unwrap();
+    assert_eq!((trimmed.record_count, trimmed.tail), (2, Offset::new(2)));
+    assert_eq!(*log.bounds().borrow(), bounds(2, 4));
+    let unlimited = log.trim(Retention::default(), clock.now()).await.unwrap();
+    assert_eq!(
+        (unlimited.record_count, unlimited.tail),
+        (0, Offset::new(2))
+    );
+}
+
+/// In log: the oldest blocks go until the rest takes no more than allowed.
+pub async fn trims_what_is_too_much<B: Backend>() {
+    let (_backend, log, clock) = open::<B>(99).await;
+    append(&log, [0]).await;
+    let one = log.stats().stored_bytes;
+    for number in 1..9 {
+        append(&log, [number]).await;
+    }
+    let max_bytes = one * 3 + one / 2;
+    let retention = Retention {
+        max_age: None,
+        max_bytes: Some(max_bytes),
+    };
+    let trimmed = log.trim(retention, clock.now()).await.unwrap();
+    let kept = read_all(&*log, Offset::ZERO).await.0.len() as u64;
+    assert!(
+        (2..=4).contains(&kept),
+        "{kept} of about equal size are kept"
+    );
+    assert_eq!(
+        (trimmed.record_count, trimmed.tail),
+        (9 - kept, Offset::new(9 - kept))
+    );
+    assert!(log.stats().stored_bytes <= max_bytes);
+    let none = Retention {
+        max_age: None,
+        max_bytes: Some(0),
+    };
+    assert_eq!(
+        log.trim(none, clock.now()).await.unwrap().record_count,
+        kept
+    );
+    assert_eq!(log.stats().stored_bytes, 0);
+}
+
+/// In log: a block that reaches past the new tail stays whole.
+pub async fn trims_only_whole_blocks<B: Backend>() {
+    let (_backend, log, _) = open::<B>(99).await;
+    append(&log, 0..3).await;
+    append(&log, 3..6).await;
+    for (to, dropped, tail) in [(2, 0, 0), (5, 3, 3), (0, 0, 3), (u64::MAX, 3, 6)] {
+        let trimmed = log.trim_to(Offset::new(to)).await.unwrap();
+        assert_eq!(
+            (trimmed.record_count, trimmed.tail),
+            (dropped, Offset::new(tail)),
+            "to {to}"
+        );
+    }
+}
+
+/// In log: no offset is used twice, not even when nothing is left to tell.
+pub async fn does_not_use_offsets_again_after_everything_was_trimmed<B: Backend>() {
+    let (backend, log, _) = open::<B>(99).await;
+    append(&log, 0..3).await;
+    log.trim_to(Offset::new(3)).await.unwrap();
+    drop(log);
+    let backend = backend.reopen().await;
+    let log = backend.log();
+    assert_eq!(*log.bounds().borrow(), bounds(3, 3));
+    assert!(matches!(log.read(Offset::ZERO).await, Ok(Read::End)));
+    assert_eq!(append(&log, 0..1).await, stored([3]));
+}

@@ -1,0 +1,272 @@
+//! The log in one SQLite file.
+//!
+//! One thread writes: it takes all that is queued, commits it as blocks in one transaction, and
+//! only then answers. Readers have connections of their own and never wait for the writer; at the
+//! head they are served from memory.
+//!
+//! Not here: keeping two processes away from one file. The second writer would run into the first
+//! one's offsets and refuse, but the data folder is locked before a log is opened.
+
+mod blocks;
+mod cache;
+mod damage;
+mod file;
+mod published;
+mod reader;
+mod state;
+mod writer;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::retention::Trim;
+use crate::{
+    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset,
+    Read, ReadError, Record, Retention, Trimmed,
+};
+use blocks::Found;
+use cache::PastBlocks;
+use damage::{Damage, DamageReport};
+pub use file::OpenError;
+use published::Published;
+use reader::Reader;
+use writer::{Append, Command, Reply, Writer, WriterThread};
+
+/// Commands that may wait for the writer; what bounds memory is the budget of bytes.
+const MAX_QUEUED_COMMANDS: usize = 1_024;
+
+/// The log in one SQLite file.
+///
+/// Dropping it waits until what is queued is written, as [`Self::close`] does.
+#[derive(Debug)]
+pub struct SqliteLog {
+    /// Declared before `_writer`: without a queue the writer ends, which dropping that waits for.
+    queue: mpsc::Sender<Command>,
+    _writer: WriterThread,
+    /// Permits are bytes of records on their way.
+    budget: Arc<Semaphore>,
+    max_cost: u32,
+    published: Arc<Published>,
+    reader: Arc<Reader>,
+    past: PastBlocks,
+    damage: DamageReport,
+}
+
+impl SqliteLog {
+    /// Opens the log in the file at `path`, which is made if there is none.
+    ///
+    /// Reads the ids of the duplicate window, and nothing else that grows with the log.
+    pub fn open(
+        path: &Path,
+        options: LogOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
+        let max_cost = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
+        let writer = Writer::open(path, options, clock, commands)?;
+        let published = writer.published();
+        Ok(Self {
+            queue,
+            _writer: WriterThread::start(writer).map_err(|source| OpenError::Thread { source })?,
+            budget: Arc::new(Semaphore::new(max_cost as usize)),
+            max_cost,
+            published,
+            reader: Arc::new(Reader::new(path)),
+            past: PastBlocks::new(options.past_bytes),
+            damage: DamageReport::default(),
+        })
+    }
+
+    /// Writes what is queued and takes no more; reads go on. Returns when the writer is done.
+    pub async fn close(&self) {
+        // Refused only by a writer that is done already.
+        drop(self.queue.send(Command::Close).await);
+        self.queue.closed().await;
+    }
+
+    /// Has the writer do something and waits for its answer.
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        if self.queue.send(command(reply)).await.is_ok()
+            && let Ok(answer) = answer.await
+        {
+            return answer;
+        }
+        self.published.refused()?;
+        Err(AppendError::Closed)
+    }
+
+    /// Trims in steps, between which appends go on.
+    async fn trim_all(&self, trim: Trim) -> Result<Trimmed, AppendError> {
+        let mut record_count = 0;
+        loop {
+            let step = self.ask(|reply| Command::Trim(trim, reply)).await?;
+            record_count += step.record_count;
+            if step.record_count == 0 {
+                return Ok(Trimmed {
+                    record_count,
+                    tail: step.tail,
+                });
+            }
+        }
+    }
+
+    fn bounds_now(&self) -> Bounds {
+        *self.published.bounds.borrow()
+    }
+
+    /// Reports the damage and says what of it lies at `from` or later.
+    fn damaged(&self, from: Offset, damage: &Damage) -> Range<Offset> {
+        self.damage.note(damage);
+        std::cmp::max(from, damage.range.start)..damage.range.end
+    }
+}
+
+#[async_trait]
+impl Log for SqliteLog {
+    async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError> {
+        AppendError::check_sizes(&records)?;
+        self.published.refused()?;
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes: usize = records
+            .iter()
+            .map(|it| it.bytes.len() + size_of::<NewRecord>())
+            .sum();
+        let cost = std::cmp::min(u32::try_from(bytes).unwrap_or(u32::MAX), self.max_cost);
+        let budget = Arc::clone(&self.budget);
+        let permit = budget
+            .acquire_many_owned(cost)
+            .await
+            .map_err(|_closed| AppendError::Closed)?;
+        self.ask(|reply| {
+            Command::Append(Append {
+                records,
+                reply,
+                permit,
+            })
+        })
+        .await
+    }
+
+    async fn read(&self, from: Offset) -> Result<Read, ReadError> {
+        let bounds = self.bounds_now();
+        let from = std::cmp::max(from, bounds.tail);
+        if from >= bounds.head {
+            return Ok(Read::End);
+        }
+        if let Some(block) = self
+            .published
+            .recent
+            .find(from)
+            .or_else(|| self.past.find(from))
+        {
+            return Ok(Read::Block(block));
+        }
+        Ok(
+            match self
+                .reader
+                .run(move |database| blocks::read(database, from, bounds))
+                .await?
+            {
+                Found::Block(block) => {
+                    let block = Arc::new(block);
+                    self.past.insert(&block);
+                    Read::Block(block)
+                }
+                Found::Damage(damage) => Read::Damaged(self.damaged(from, &damage)),
+                Found::End => Read::End,
+            },
+        )
+    }
+
+    async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
+        let bounds = self.bounds_now();
+        let from = std::cmp::max(from, bounds.tail);
+        if from >= bounds.head {
+            return Ok(None);
+        }
+        if let Some(block) = self
+            .published
+            .recent
+            .find(from)
+            .or_else(|| self.past.find(from))
+        {
+            return Ok(Some(block.info().clone()));
+        }
+        Ok(
+            match self
+                .reader
+                .run(move |database| blocks::peek(database, from, bounds))
+                .await?
+            {
+                Found::Block(info) => Some(info),
+                Found::Damage(damage) => {
+                    let hidden = self.damaged(from, &damage);
+                    Some(BlockInfo {
+                        first: hidden.start,
+                        count: hidden.end.since(hidden.start),
+                        appended_at: damage.appended_at,
+                        event_types: Vec::new(),
+                    })
+                }
+                Found::End => None,
+            },
+        )
+    }
+
+    async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
+        let bounds = self.bounds_now();
+        self.reader
+            .run(move |database| blocks::find_time(database, time, bounds))
+            .await
+    }
+
+    /// Reads the ids of the log, newest first, until it finds this one: 16 bytes a record.
+    async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
+        let found = self
+            .reader
+            .run(move |database| blocks::find_id(database, id))
+            .await?;
+        let Some(offset) = found else { return Ok(None) };
+        match self.read(offset).await? {
+            Read::Block(block) => Ok(block.record(offset).filter(|record| record.id == id)),
+            Read::Damaged(_) => Err(ReadError::Failed {
+                reason: format!("damaged at {offset}"),
+            }),
+            Read::End => Ok(None),
+        }
+    }
+
+    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, AppendError> {
+        self.trim_all(Trim::Outdated(retention, now)).await
+    }
+
+    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, AppendError> {
+        self.trim_all(Trim::Before(tail)).await
+    }
+
+    fn bounds(&self) -> watch::Receiver<Bounds> {
+        self.published.bounds.subscribe()
+    }
+
+    fn stats(&self) -> LogStats {
+        LogStats {
+            refusing: self.published.refused().is_err(),
+            damaged_count: self.damage.record_count(),
+            duplicate_count: self.published.duplicate_count.load(Ordering::Relaxed),
+            stored_bytes: self.published.stored_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Finding and reading blocks in the database, damaged or not.
+//!
+//! Only what proves itself by its checksum is believed, also of the keys: a search is trusted to
+//! lead near a block, not to it. From there rows are walked in the order they are stored in, past
+//! those that are damaged. What no readable block holds is damaged up to the next one.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, Row};
+use uuid::Uuid;
+
+use super::damage::Damage;
+use super::state::State;
+use crate::codec::{Header, HeaderColumns, column, decode, decode_ids};
+use crate::{Block, BlockInfo, Bounds, Offset};
+
+/// The columns [`header`] reads.
+macro_rules! header_columns {
+    () => {
+        "SELECT first, count, appended_at, stored_bytes, event_types, digest, checksum FROM blocks "
+    };
+}
+
+/// All headers, oldest first.
+pub(super) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first");
+const HEADERS_DOWN: &str = concat!(header_columns!(), "WHERE first <= ?1 ORDER BY first DESC");
+const HEADERS_UP: &str = concat!(header_columns!(), "WHERE first >= ?1 ORDER BY first");
+
+const IDS_DOWN: &str = "SELECT first, ids FROM blocks ORDER BY first DESC";
+
+/// What there is at a place.
+#[derive(Debug)]
+pub(super) enum Found<T> {
+    Block(T),
+    Damage(Damage),
+    End,
+}
+
+/// The block that holds `from`, or the first one after it.
+pub(super) fn read(
+    database: &Connection,
+    from: Offset,
+    bounds: Bounds,
+) -> rusqlite::Result<Found<Block>> {
+    find(database, from, bounds, |header| load(database, &header))
+}
+
+/// What the block that holds `from`, or the first one after it, says of itself.
+pub(super) fn peek(
+    database: &Connection,
+    from: Offset,
+    bounds: Bounds,
+) -> rusqlite::Result<Found<BlockInfo>> {
+    find(database, from, bounds, |header| Ok(Some(header.info)))
+}
+
+/// The first offset whose block was appended at `time` or later, or the head.
+pub(super) fn find_time(
+    database: &Connection,
+    time: Timestamp,
+    bounds: Bounds,
+) -> rusqlite::Result<Offset> {
+    let (mut low, mut high) = (bounds.tail, bounds.head);
+    while low < high {
+        let middle = low.plus(high.since(low) / 2);
+        match seek(database, middle, bounds.head)? {
+            Some(Header { info, .. }) if info.appended_at < time => low = info.next(),
+            Some(Header { info, .. }) => high = info.first.clamp(low, middle),
+            None => high = middle,
+        }
+    }
+    Ok(std::cmp::min(low, bounds.head))
+}
+
+/// Where the record with this id is, looking from the newest on.
+pub(super) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Option<Offset>> {
+    let find = |row: &Row<'_>| {
+        let ids = row.get_ref(1).ok()?.as_blob().ok()?;
+        let index = ids.chunks_exact(16).rposition(|it| it == id.as_bytes())?;
+        let first = u64::try_from(row.get::<_, i64>(0).ok()?).ok()?;
+        Some(Offset::new(first).plus(index as u64))
+    };
+    let mut statement = database.prepare_cached(IDS_DOWN)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(offset) = find(row) {
+            return Ok(Some(offset));
+        }
+    }
+    Ok(None)
+}
+
+/// The ids of the newest `max` records and where they are, newest first, put into `found` until all
+/// are there or an error ends it.
+pub(super) fn newest_ids(
+    database: &Connection,
+    max: usize,
+    found: &mut Vec<(Uuid, Offset)>,
+) -> rusqlite::Result<()> {
+    let mut statement = database.prepare(IDS_DOWN)?;
+    let mut rows = statement.query([])?;
+    while found.len() < max
+        && let Some(row) = rows.next()?
+    {
+        let first = row
+            .get::<_, i64>(0)
+            .ok()
+            .and_then(|first| u64::try_from(first).ok());
+        let ids = row.get_ref(1)?.as_blob().ok();
+        if let (Some(first), Some(ids)) = (first, ids) {
+            let places = (first..).map(Offset::new);
+            let mut ids: Vec<_> = decode_ids(ids).into_iter().zip(places).collect();
+            ids.reverse();
+            found.extend(ids);
+        }
+    }
+    found.truncate(max);
+    Ok(())
+}
+
+/// The header in a row, if it proves itself.
+pub(super) fn header(row: &Row<'_>) -> Option<Header> {
+    let columns = HeaderColumns {
+        first: row.get(0).ok()?,
+        count: row.get(1).ok()?,
+        appended_at: row.get(2).ok()?,
+        stored_bytes: row.get(3).ok()?,
+        event_types: row.get(4).ok()?,
+        digest: row.get(5).ok()?,
+    };
+    columns.verify(row.get(6).ok()?)
+}
+
+/// Whether an error is about what the file holds, not about reading it.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseCorrupt | NotADatabase | TooBig)
+    )
+}
+
+/// Looks for the block at `from` and opens it.
+///
+/// What is missing may have been trimmed meanwhile, and what looks damaged may be a file that
+/// cannot be read at all. So damage is only believed when the state can be read and says that the
+/// tail is still where it was.
+fn find<T>(
+    database: &Connection,
+    mut from: Offset,
+    mut bounds: Bounds,
+    open: impl Fn(Header) -> rusqlite::Result<Option<T>>,
+) -> rusqlite::Result<Found<T>> {
+    loop {
+        from = std::cmp::max(from, bounds.tail);
+        if from >= bounds.head {
+            return Ok(Found::End);
+        }
+        let (range, part, appended_at) = match seek(database, from, bounds.head)? {
+            Some(header) if header.info.first <= from => {
+                let range = header.info.first..header.info.next();
+                let appended_at = header.info.appended_at;
+                match open(header)? {
+                    Some(block) => return Ok(Found::Block(block)),
+                    None => (range, "records", Some(appended_at)),
+                }
+            }
+            next => {
+                let end = next
+                    .as_ref()
+                    .map_or(bounds.head, |header| header.info.first);
+                let start = hidden_since(database, from, bounds.tail)?;
+                let range = start..std::cmp::min(end, bounds.head);
+                (range, "header", next.map(|header| header.info.appended_at))
+            }
+        };
+        let state = State::load(database)?;
+        if state.bounds.tail == bounds.tail {
+            let appended_at = appended_at.unwrap_or(state.appended_at);
+            return Ok(Found::Damage(Damage {
+                range,
+                part,
+                appended_at,
+            }));
+        }
+        bounds.tail = state.bounds.tail;
+    }
+}
+
+/// The block with this header, or `None` when it is damaged.
+fn load(database: &Connection, header: &Header) -> rusqlite::Result<Option<Block>> {
+    const SQL: &str = "SELECT ids, data FROM blocks JOIN payloads USING (first) WHERE first = ?1";
+    let open = |row: &Row<'_>| {
+        let blob = |index| row.get_ref(index).ok()?.as_blob().ok();
+        decode(header, blob(0)?, blob(1)?)
+    };
+    let mut statement = database.prepare_cached(SQL)?;
+    match statement.query_row([column(header.info.first.get())], |row| Ok(open(row))) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+        Err(error) if is_damage(&error) => Ok(None),
+        result => result,
+    }
+}
+
+/// The header of the block that holds `from`, else of the next readable one before `head`.
+fn seek(database: &Connection, from: Offset, head: Offset) -> rusqlite::Result<Option<Header>> {
+    match seek_near(database, from) {
+        Err(error) if is_damage(&error) => seek_beyond(database, from, head),
+        result => result,
+    }
+}
+
+/// As [`seek`], but fails when a page on the way cannot be read.
+fn seek_near(database: &Connection, from: Offset) -> rusqlite::Result<Option<Header>> {
+    match holder_or_before(database, from) {
+        Err(error) if !is_damage(&error) => return Err(error),
+        Ok(Some(header)) if header.info.next() > from => return Ok(Some(header)),
+        Ok(_) | Err(_) => (),
+    }
+    first_header(database, HEADERS_UP, from, |info| info.next() > from)
+}
+
+/// Seeks behind pages that cannot be read: with growing steps until it sees a block again, then
+/// back to where that begins. A good block between two such stretches may be passed over.
+fn seek_beyond(
+    database: &Connection,
+    from: Offset,
+    head: Offset,
+) -> rusqlite::Result<Option<Header>> {
+    let see = |place| match seek_near(database, place) {
+        Err(error) if is_damage(&error) => Ok(None),
+        result => result,
+    };
+    let last = Offset::new(head.get().saturating_sub(1));
+    let (mut hidden, mut step) = (from, 1);
+    let (mut seen, mut header) = loop {
+        let place = std::cmp::min(hidden.plus(step), last);
+        match see(place)? {
+            Some(header) => break (place, header),
+            None if place == last => return Ok(None),
+            None => (hidden, step) = (place, step.saturating_mul(2)),
+        }
+    };
+    while seen.since(hidden) > 1 {
+        let middle = hidden.plus(seen.since(hidden) / 2);
+        match see(middle)? {
+            Some(found) => (seen, header) = (middle, found),
+            None => hidden = middle,
+        }
+    }
+    Ok(Some(header))
+}
+
+/// Where the damage at `from` begins, as far as can be seen.
+fn hidden_since(database: &Connection, from: Offset, tail: Offset) -> rusqlite::Result<Offset> {
+    match holder_or_before(database, from) {
+        Err(error) if is_damage(&error) => Ok(from),
+        before => Ok(before?.map_or(tail, |header| header.info.next().clamp(tail, from))),
+    }
+}
+
+fn holder_or_before(database: &Connection, from: Offset) -> rusqlite::Result<Option<Header>> {
+    first_header(database, HEADERS_DOWN, from, |info| info.first <= from)
+}
+
+/// The first header of the walk that proves itself and is wanted.
+fn first_header(
+    database: &Connection,
+    walk: &str,
+    from: Offset,
+    wanted: impl Fn(&BlockInfo) -> bool,
+) -> rusqlite::Result<Option<Header>> {
+    let mut statement = database.prepare_cached(walk)?;
+    let mut rows = statement.query([column(from.get())])?;
+    while let Some(row) = rows.next()? {
+        if let Some(header) = header(row).filter(|header| wanted(&header.info)) {
+            return Ok(Some(header));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,208 @@
+//! Blocks kept in memory: the newest ones, and those readers of the past share.
+//!
+//! They are apart so that a replay does not push out the blocks everyone at the head reads.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::{Block, Offset};
+
+/// The newest blocks, without a gap; only the writer adds to them.
+#[derive(Debug)]
+pub(super) struct RecentBlocks {
+    max_bytes: usize,
+    kept: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    bytes: usize,
+    blocks: VecDeque<Arc<Block>>,
+}
+
+impl RecentBlocks {
+    /// An empty cache of at most `max_bytes`.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self {
+            max_bytes,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The block that holds `offset`.
+    pub(super) fn find(&self, offset: Offset) -> Option<Arc<Block>> {
+        let recent = lock(&self.kept);
+        let index = recent
+            .blocks
+            .partition_point(|block| block.next() <= offset);
+        recent
+            .blocks
+            .get(index)
+            .filter(|block| block.first() <= offset)
+            .map(Arc::clone)
+    }
+
+    /// Adds the blocks of one commit and drops the oldest ones beyond the bound.
+    pub(super) fn push(&self, blocks: Vec<Block>) {
+        let mut recent = lock(&self.kept);
+        recent.bytes += blocks.iter().map(Block::memory).sum::<usize>();
+        recent.blocks.extend(blocks.into_iter().map(Arc::new));
+        recent.drop_oldest_while(|recent, _| recent.bytes > self.max_bytes);
+    }
+
+    /// Drops what lies before `tail`.
+    pub(super) fn trim_to(&self, tail: Offset) {
+        lock(&self.kept).drop_oldest_while(|_, oldest| oldest.next() <= tail);
+    }
+}
+
+impl Recent {
+    fn drop_oldest_while(&mut self, goes: impl Fn(&Self, &Block) -> bool) {
+        while self.blocks.front().is_some_and(|oldest| goes(self, oldest)) {
+            self.bytes -= self.blocks.pop_front().map_or(0, |block| block.memory());
+        }
+    }
+}
+
+/// Blocks of the past, the least recently used of which go first.
+#[derive(Debug)]
+pub(super) struct PastBlocks {
+    max_bytes: usize,
+    kept: Mutex<Past>,
+}
+
+#[derive(Debug, Default)]
+struct Past {
+    bytes: usize,
+    /// By their first offset, each with the number of its last use.
+    blocks: BTreeMap<Offset, (Arc<Block>, u64)>,
+    /// First offsets by the number of the block's last use.
+    uses: BTreeMap<u64, Offset>,
+    use_count: u64,
+}
+
+impl PastBlocks {
+    /// An empty cache of at most `max_bytes`.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self {
+            max_bytes,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The block that holds `offset`.
+    pub(super) fn find(&self, offset: Offset) -> Option<Arc<Block>> {
+        let past = &mut *lock(&self.kept);
+        let (first, (block, used)) = past.blocks.range_mut(..=offset).next_back()?;
+        if block.next() <= offset {
+            return None;
+        }
+        past.use_count += 1;
+        past.uses.remove(used);
+        past.uses.insert(past.use_count, *first);
+        *used = past.use_count;
+        Some(Arc::clone(block))
+    }
+
+    /// Adds a block and drops the least recently used ones beyond the bound.
+    pub(super) fn insert(&self, block: &Arc<Block>) {
+        let past = &mut *lock(&self.kept);
+        past.remove(block.first());
+        past.use_count += 1;
+        past.bytes += block.memory();
+        past.uses.insert(past.use_count, block.first());
+        past.blocks
+            .insert(block.first(), (Arc::clone(block), past.use_count));
+        while past.bytes > self.max_bytes
+            && let Some((_, &first)) = past.uses.first_key_value()
+        {
+            past.remove(first);
+        }
+    }
+}
+
+impl Past {
+    fn remove(&mut self, first: Offset) {
+        if let Some((block, used)) = self.blocks.remove(&first) {
+            self.uses.remove(&used);
+            self.bytes -= block.memory();
+        }
+    }
+}
+
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::NewRecord;
+    use crate::block::BlockBuilder;
+
+    /// Ten blocks of two records each.
+    fn blocks() -> Vec<Block> {
+        let record = NewRecord {
+            id: Uuid::nil(),
+            event_type: "a".into(),
+            bytes: vec![0; 99].into(),
+        };
+        let build = |number: u64| {
+            let mut builder = BlockBuilder::new(Offset::new(number * 2), Timestamp::UNIX_EPOCH);
+            builder.push(&record);
+            builder.push(&record);
+            builder.finish()
+        };
+        (0..10).flat_map(build).collect()
+    }
+
+    fn firsts(find: impl Fn(Offset) -> Option<Arc<Block>>) -> Vec<u64> {
+        let mut firsts: Vec<u64> = (0..30)
+            .filter_map(|offset| Some(find(Offset::new(offset))?.first().get()))
+            .collect();
+        firsts.dedup();
+        firsts
+    }
+
+    #[test]
+    fn the_newest_blocks_stay() {
+        let blocks = blocks();
+        let recent = RecentBlocks::new(blocks[0].memory() * 3);
+        for block in blocks {
+            recent.push(vec![block]);
+        }
+        assert_eq!(firsts(|offset| recent.find(offset)), [14, 16, 18]);
+        recent.trim_to(Offset::new(17));
+        assert_eq!(firsts(|offset| recent.find(offset)), [16, 18]);
+    }
+
+    #[test]
+    fn the_least_recently_used_block_goes_first() {
+        let blocks: Vec<_> = blocks().into_iter().map(Arc::new).collect();
+        let past = PastBlocks::new(blocks[0].memory() * 3);
+        for index in [5, 1, 3, 5] {
+            past.insert(&blocks[index]);
+        }
+        assert_eq!(
+            past.find(Offset::new(3)).map(|block| block.first().get()),
+            Some(2)
+        );
+        past.insert(&blocks[8]);
+        assert_eq!(firsts(|offset| past.find(offset)), [2, 10, 16]);
+    }
+
+    #[test]
+    fn a_block_beyond_the_bound_is_not_kept() {
+        let blocks = blocks();
+        let (recent, past) = (RecentBlocks::new(9), PastBlocks::new(9));
+        past.insert(&Arc::new(blocks[0].clone()));
+        recent.push(blocks);
+        assert_eq!(
+            firsts(|offset| recent.find(offset).or_else(|| past.find(offset))),
+            [0; 0]
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Records that cannot be read back: told once.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tracing::error;
+
+use crate::{Offset, metrics};
+
+/// A stretch of the log that cannot be read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Damage {
+    pub(super) range: Range<Offset>,
+    /// What of it is damaged: its header or its records.
+    pub(super) part: &'static str,
+    /// When the block was committed, or the next one where its header does not tell.
+    pub(super) appended_at: Timestamp,
+}
+
+/// What damage was found since the log was opened.
+#[derive(Debug, Default)]
+pub(super) struct DamageReport {
+    record_count: AtomicU64,
+    /// Where each stretch begins, by where it ends: that is the next good block's first record,
+    /// wherever in the stretch a reader came upon it.
+    known: Mutex<BTreeMap<Offset, Offset>>,
+}
+
+impl DamageReport {
+    /// Stretches remembered. Beyond that the oldest are forgotten, and told again if met again.
+    const MAX_KNOWN: usize = 65_536;
+
+    /// Logs and counts what of the damage is new.
+    pub(super) fn note(&self, damage: &Damage) {
+        let Range { start, end } = damage.range;
+        let new = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = match known.entry(end) {
+                Entry::Vacant(entry) => {
+                    entry.insert(start);
+                    end.since(start)
+                }
+                Entry::Occupied(mut entry) => {
+                    let new = entry.get().since(start);
+                    entry.insert(std::cmp::min(start, *entry.get()));
+                    new
+                }
+            };
+            if known.len() > Self::MAX_KNOWN {
+                known.pop_first();
+            }
+            new
+        };
+        if new > 0 {
+            self.record_count.fetch_add(new, Ordering::Relaxed);
+            metrics::damaged(new);
+            error!(from = %start, to = %end, part = damage.part, "damaged records are skipped");
+        }
+    }
+
+    /// How many records were found damaged.
+    pub(super) fn record_count(&self) -> u64 {
+        self.record_count.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_counted_once_however_often_it_is_met() {
+        let report = DamageReport::default();
+        for (start, end, wanted) in [(5, 9, 4), (5, 9, 4), (7, 9, 4), (3, 9, 6), (10, 11, 7)] {
+            let range = Offset::new(start)..Offset::new(end);
+            report.note(&Damage {
+                range,
+                part: "records",
+                appended_at: Timestamp::MIN,
+            });
+            assert_eq!(report.record_count(), wanted);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the writer tells everyone else: what there is, and whether it still writes.
+
+use std::fmt::Display;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::watch;
+use tracing::error;
+
+use super::cache::RecentBlocks;
+use super::state::State;
+use crate::{AppendError, Block, Bounds};
+
+/// What the writer tells everyone.
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) bounds: watch::Sender<Bounds>,
+    pub(super) recent: RecentBlocks,
+    pub(super) duplicate_count: AtomicU64,
+    pub(super) stored_bytes: AtomicU64,
+    /// Why writes are refused, once one has failed.
+    refusal: OnceLock<String>,
+}
+
+impl Published {
+    /// What is to be told of a log that was just opened.
+    pub(super) fn new(state: &State, recent_bytes: usize) -> Self {
+        Self {
+            bounds: watch::Sender::new(state.bounds),
+            recent: RecentBlocks::new(recent_bytes),
+            duplicate_count: AtomicU64::new(0),
+            stored_bytes: AtomicU64::new(state.stored_bytes),
+            refusal: OnceLock::new(),
+        }
+    }
+
+    /// Tells what was committed: first the blocks, so that whoever hears of them finds them.
+    pub(super) fn publish(&self, state: &State, blocks: Vec<Block>) {
+        self.recent.trim_to(state.bounds.tail);
+        self.recent.push(blocks);
+        self.stored_bytes
+            .store(state.stored_bytes, Ordering::Relaxed);
+        self.bounds.send_replace(state.bounds);
+    }
+
+    /// Fails when writes are refused.
+    pub(super) fn refused(&self) -> Result<(), AppendError> {
+        match self.refusal.get() {
+            Some(reason) => Err(AppendError::Refusing {
+                reason: reason.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses writes from here on, because one failed.
+    pub(super) fn refuse(&self, reason: &dyn Display) -> AppendError {
+        let reason = reason.to_string();
+        self.refusal.get_or_init(|| {
+            error!(
+                %reason,
+                "write failed, no further one is taken until the log is opened again"
+            );
+            reason.clone()
+        });
+        AppendError::Failed { reason }
+    }
+}

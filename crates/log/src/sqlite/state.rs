@@ -1,0 +1,87 @@
+//! What the log knows of itself: where it begins and ends, and its totals.
+//!
+//! It changes in the same transaction as the blocks, so offsets are not used again even after
+//! everything was trimmed or the newest blocks were damaged.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, ffi};
+
+use crate::codec::{Sum, column, sum};
+use crate::{Bounds, Offset};
+
+/// The bounds and totals of a log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) bounds: Bounds,
+    /// When the newest block was committed; no later one is stamped earlier.
+    pub(super) appended_at: Timestamp,
+    pub(super) stored_bytes: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            bounds: Bounds::default(),
+            appended_at: Timestamp::MIN,
+            stored_bytes: 0,
+        }
+    }
+}
+
+impl State {
+    /// The state that was saved last.
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        const SQL: &str = "SELECT tail, head, appended_at, stored_bytes, checksum FROM state";
+        let mut statement = connection.prepare_cached(SQL)?;
+        let saved = statement
+            .query_row([], |row| Ok(verify(row)))
+            .optional()?
+            .flatten();
+        saved.ok_or_else(|| {
+            let text = String::from("what the log knows of its bounds is damaged");
+            rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(text))
+        })
+    }
+
+    /// Saves it, as part of the transaction `connection` is in.
+    pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        const SQL: &str = "INSERT OR REPLACE INTO state VALUES (0, ?1, ?2, ?3, ?4, ?5)";
+        let [tail, head, appended_at, stored_bytes] = self.columns();
+        let checksum = checksum(&self.columns());
+        let mut statement = connection.prepare_cached(SQL)?;
+        statement.execute((tail, head, appended_at, stored_bytes, checksum))?;
+        Ok(())
+    }
+
+    fn columns(&self) -> [i64; 4] {
+        [
+            column(self.bounds.tail.get()),
+            column(self.bounds.head.get()),
+            self.appended_at.as_microsecond(),
+            column(self.stored_bytes),
+        ]
+    }
+}
+
+fn verify(row: &Row<'_>) -> Option<State> {
+    let number = |index| row.get::<_, i64>(index).ok();
+    let columns = [number(0)?, number(1)?, number(2)?, number(3)?];
+    if row.get::<_, Sum>(4).ok()? != checksum(&columns) {
+        return None;
+    }
+    let [tail, head, appended_at, stored_bytes] = columns;
+    let offset = |number| u64::try_from(number).ok().map(Offset::new);
+    Some(State {
+        bounds: Bounds {
+            tail: offset(tail)?,
+            head: offset(head)?,
+        },
+        appended_at: Timestamp::from_microsecond(appended_at).ok()?,
+        stored_bytes: u64::try_from(stored_bytes).ok()?,
+    })
+}
+
+fn checksum(columns: &[i64; 4]) -> Sum {
+    let bytes = columns.map(i64::to_le_bytes);
+    sum(&[bytes.as_flattened()])
+}

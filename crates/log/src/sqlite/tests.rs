@@ -1,0 +1,99 @@
+//! What only a log in a file promises.
+
+mod damage;
+mod failure;
+mod golden;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::SqliteLog;
+use crate::promises::{Backend, HandClock, log_promises, numbered, read_all};
+use crate::{Clock, Log, LogOptions, NewRecord, Offset, SharedLog};
+
+struct Sqlite {
+    folder: TempDir,
+    options: LogOptions,
+    clock: Arc<dyn Clock>,
+    log: Arc<SqliteLog>,
+}
+
+impl Sqlite {
+    fn in_folder(folder: TempDir, options: LogOptions, clock: Arc<dyn Clock>) -> Self {
+        let path = folder.path().join("log.db");
+        let log = SqliteLog::open(&path, options, Arc::clone(&clock)).expect("a log");
+        Self {
+            folder,
+            options,
+            clock,
+            log: Arc::new(log),
+        }
+    }
+}
+
+impl Backend for Sqlite {
+    async fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Self {
+        Self::in_folder(tempfile::tempdir().expect("a folder"), options, clock)
+    }
+
+    async fn reopen(self) -> Self {
+        let Self {
+            folder,
+            options,
+            clock,
+            log,
+        } = self;
+        log.close().await;
+        Self::in_folder(folder, options, clock)
+    }
+
+    fn log(&self) -> SharedLog {
+        Arc::<SqliteLog>::clone(&self.log)
+    }
+}
+
+log_promises!(Sqlite);
+
+fn hand_clock() -> Arc<dyn Clock> {
+    Arc::new(HandClock::default())
+}
+
+fn numbers(range: std::ops::Range<u64>) -> Vec<NewRecord> {
+    range.map(numbered).collect()
+}
+
+#[tokio::test]
+async fn a_trim_of_many_blocks_is_made_in_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    for number in 0..1_100 {
+        log.append(numbers(number..number + 1)).await.unwrap();
+    }
+    let trimmed = log.trim_to(Offset::new(1_090)).await.unwrap();
+    assert_eq!(
+        (trimmed.record_count, trimmed.tail),
+        (1_090, Offset::new(1_090))
+    );
+    assert_eq!(read_all(&log, Offset::ZERO).await.0.len(), 10);
+}
+
+#[tokio::test]
+async fn two_logs_live_in_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name| {
+        SqliteLog::open(
+            &folder.path().join(name),
+            LogOptions::default(),
+            hand_clock(),
+        )
+    };
+    let (one, other) = (open("log.db").unwrap(), open("quarantine.db").unwrap());
+    one.append(numbers(0..5)).await.unwrap();
+    other.append(numbers(0..2)).await.unwrap();
+    assert_eq!(
+        [&one, &other].map(|log| log.bounds().borrow().head.get()),
+        [5, 2]
+    );
+}

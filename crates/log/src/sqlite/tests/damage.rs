@@ -1,0 +1,224 @@
+//! Damaged files: what cannot be read exactly is skipped and counted, the rest is served.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use rusqlite::Connection;
+
+use super::*;
+use crate::promises::run;
+use crate::{Appended, Read};
+
+const RECORDS: u64 = 600;
+/// Records of one append.
+const EACH: u64 = 3;
+
+/// A log of many blocks, all of it in the database file.
+async fn write_log(path: &Path) {
+    let log = SqliteLog::open(path, LogOptions::default(), hand_clock()).unwrap();
+    for first in (0..RECORDS).step_by(3) {
+        log.append((first..first + EACH).map(long).collect())
+            .await
+            .unwrap();
+    }
+    log.close().await;
+}
+
+/// A record whose bytes do not compress away.
+fn long(number: u64) -> NewRecord {
+    let bytes =
+        (0..9_u64).flat_map(|it| *blake3::hash(&(number * 9 + it).to_le_bytes()).as_bytes());
+    NewRecord {
+        bytes: bytes.collect(),
+        ..numbered(number)
+    }
+}
+
+/// Every record is served as it was or is inside a damaged range; gives the damaged ranges.
+async fn check(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
+    let (records, damaged) = read_all(log, Offset::ZERO).await;
+    let mut served = records.iter().peekable();
+    for number in 0..RECORDS {
+        let offset = Offset::new(number);
+        let is_damaged = damaged.iter().any(|range| range.contains(&offset));
+        match served.next_if(|record| record.offset == offset) {
+            Some(record) => {
+                let wanted = long(number);
+                assert!(!is_damaged, "{offset} is both");
+                assert_eq!(
+                    (record.id, &record.event_type, &record.bytes),
+                    (wanted.id, &wanted.event_type, &wanted.bytes)
+                );
+            }
+            None => assert!(is_damaged, "{offset} is neither served nor damaged"),
+        }
+    }
+    assert_eq!(served.next(), None);
+    let lost: u64 = damaged
+        .iter()
+        .map(|range| range.end.since(range.start))
+        .sum();
+    assert_eq!(log.stats().damaged_count, lost);
+    damaged
+}
+
+#[test]
+fn a_flipped_byte_alters_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    run(write_log(&path));
+    let good = std::fs::read(&path).unwrap();
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let served_with_damage = AtomicU64::new(0);
+    let result = TestRunner::new(config).run(&(100..good.len(), 1_u8..), |(place, flip)| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let mut bytes = good.clone();
+        bytes[place] ^= flip;
+        std::fs::write(&path, bytes).unwrap();
+        // That may be refused, if the byte was of what the file says of itself.
+        if let Ok(log) = SqliteLog::open(&path, LogOptions::default(), hand_clock()) {
+            run(async {
+                let damaged = check(&log).await;
+                // No more than a page full of headers hides.
+                assert!(log.stats().damaged_count <= RECORDS / 4);
+                served_with_damage.fetch_add(u64::from(!damaged.is_empty()), Ordering::Relaxed);
+                // Told again, it is not counted again, wherever a reader begins.
+                for range in &damaged {
+                    let middle = range.start.plus(range.end.since(range.start) / 2);
+                    let Read::Damaged(rest) = log.read(middle).await.unwrap() else {
+                        panic!("{range:?}")
+                    };
+                    assert_eq!(rest, middle..range.end);
+                    let info = log.peek(middle).await.unwrap().unwrap();
+                    assert!(info.next() > middle && info.next() <= range.end);
+                }
+                assert_eq!(check(&log).await, damaged);
+            });
+        }
+        Ok(())
+    });
+    result.unwrap();
+    assert!(
+        served_with_damage.into_inner() > 0,
+        "some of the flips hit records"
+    );
+}
+
+#[test]
+fn a_truncated_file_alters_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    run(write_log(&path));
+    let good = std::fs::read(&path).unwrap();
+    for keep in (1..40).map(|it| good.len() * it / 40) {
+        std::fs::write(&path, &good[..keep]).unwrap();
+        match SqliteLog::open(&path, LogOptions::default(), hand_clock()) {
+            Ok(log) => run(async { drop(check(&log).await) }),
+            Err(error) => assert!(error.to_string().starts_with("open the log"), "{error}"),
+        }
+        for rest in ["log.db-wal", "log.db-shm"] {
+            drop(std::fs::remove_file(folder.path().join(rest)));
+        }
+    }
+}
+
+/// Changes the database in a way its owner would not.
+async fn check_change(sql: &str, wanted: &[(u64, u64)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    write_log(&path).await;
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let damaged = check(&log).await;
+    for range in &damaged {
+        let info = log.peek(range.start).await.unwrap().unwrap();
+        assert_eq!(info.appended_at, HandClock::default().now());
+    }
+    let wanted: Vec<_> = wanted
+        .iter()
+        .map(|(start, end)| Offset::new(*start)..Offset::new(*end))
+        .collect();
+    assert_eq!(damaged, wanted);
+    assert_eq!(
+        log.append(vec![long(RECORDS)]).await.unwrap(),
+        [Appended::Stored(Offset::new(RECORDS))]
+    );
+    log.trim_to(Offset::new(RECORDS)).await.unwrap();
+    assert_eq!(read_all(&log, Offset::ZERO).await.0.len(), 1);
+}
+
+#[tokio::test]
+async fn changed_data_costs_its_block() {
+    check_change(
+        "UPDATE payloads SET data = zeroblob(length(data)) WHERE first = 30",
+        &[(30, 33)],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn missing_data_costs_its_block() {
+    check_change("DELETE FROM payloads WHERE first = 30", &[(30, 33)]).await;
+}
+
+#[tokio::test]
+async fn swapped_ids_cost_their_blocks() {
+    let sql = "UPDATE blocks SET ids = (SELECT ids FROM blocks WHERE first = 33) WHERE first = 30";
+    check_change(sql, &[(30, 33)]).await;
+}
+
+#[tokio::test]
+async fn a_header_that_says_something_else_costs_its_block() {
+    check_change(
+        "UPDATE blocks SET event_types = '[\"quiz_submitted\"]' WHERE first = 30",
+        &[(30, 33)],
+    )
+    .await;
+    check_change(
+        "UPDATE blocks SET count = 300 WHERE first = 30",
+        &[(30, 33)],
+    )
+    .await;
+    check_change(
+        "UPDATE blocks SET appended_at = 0 WHERE first = 30",
+        &[(30, 33)],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_header_in_another_place_costs_its_block() {
+    check_change("UPDATE blocks SET first = 31 WHERE first = 30", &[(30, 33)]).await;
+    check_change("UPDATE blocks SET first = -5 WHERE first = 30", &[(30, 33)]).await;
+}
+
+#[tokio::test]
+async fn missing_blocks_at_either_end_are_damaged_not_forgotten() {
+    check_change(
+        "DELETE FROM blocks WHERE first < 6 OR first > 590",
+        &[(0, 6), (591, 600)],
+    )
+    .await;
+    check_change("DELETE FROM blocks", &[(0, 600)]).await;
+}
+
+#[tokio::test]
+async fn damage_that_was_trimmed_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    write_log(&path).await;
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("DELETE FROM payloads WHERE first = 30")
+        .unwrap();
+    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    log.trim_to(Offset::new(33)).await.unwrap();
+    let (records, damaged) = read_all(&log, Offset::ZERO).await;
+    assert_eq!((records.len() as u64, damaged), (RECORDS - 33, Vec::new()));
+}

@@ -1,0 +1,201 @@
+//! Writes that fail, files that cannot be opened, and the end of a log.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::sqlite::OpenError;
+use crate::{AppendError, Appended};
+
+/// Makes every insert into `payloads` fail at once.
+const FAIL_INSERTS: &str = "CREATE TRIGGER fault BEFORE INSERT ON payloads BEGIN
+    SELECT RAISE(ABORT, 'no space left'); END";
+/// Makes the commit of every insert into `payloads` fail.
+const FAIL_COMMITS: &str = "CREATE TABLE fault (it REFERENCES state (id) DEFERRABLE INITIALLY DEFERRED);
+    CREATE TRIGGER fault_at_commit AFTER INSERT ON payloads BEGIN INSERT INTO fault VALUES (9); END";
+/// Makes every delete fail.
+const FAIL_DELETES: &str = "CREATE TRIGGER fault BEFORE DELETE ON payloads BEGIN
+    SELECT RAISE(ABORT, 'no space left'); END";
+const REPAIR: &str = "DROP TRIGGER IF EXISTS fault; DROP TRIGGER IF EXISTS fault_at_commit;
+    DROP TABLE IF EXISTS fault";
+
+fn sql(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+fn open(path: &Path) -> SqliteLog {
+    SqliteLog::open(path, LogOptions::default(), hand_clock()).unwrap()
+}
+
+async fn check_fault(fault: &str, trims: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let log = open(&path);
+    log.append(numbers(0..3)).await.unwrap();
+    let (stats, bounds) = (log.stats(), *log.bounds().borrow());
+    sql(&path, fault);
+
+    let failed = if trims {
+        log.trim_to(Offset::new(3)).await.map(drop)
+    } else {
+        log.append(numbers(2..5)).await.map(drop)
+    };
+    assert!(
+        matches!(failed, Err(AppendError::Failed { .. })),
+        "{failed:?}"
+    );
+    sql(&path, REPAIR);
+    for again in [
+        log.append(numbers(0..1)).await.map(drop),
+        log.trim_to(Offset::ZERO).await.map(drop),
+    ] {
+        assert!(
+            matches!(again, Err(AppendError::Refusing { .. })),
+            "{again:?}"
+        );
+    }
+    assert_eq!(
+        log.stats(),
+        crate::LogStats {
+            refusing: true,
+            ..stats
+        }
+    );
+    assert_eq!(*log.bounds().borrow(), bounds);
+    assert_eq!(read_all(&log, Offset::ZERO).await.0.len(), 3);
+    drop(log);
+
+    let log = open(&path);
+    assert!(!log.stats().refusing);
+    let again = log.append(numbers(2..5)).await.unwrap();
+    let places = [2, 3, 4].map(Offset::new);
+    assert_eq!(
+        again,
+        [
+            Appended::Duplicate(places[0]),
+            Appended::Stored(places[1]),
+            Appended::Stored(places[2])
+        ]
+    );
+    let (records, damaged) = read_all(&log, Offset::ZERO).await;
+    assert!(
+        records
+            .iter()
+            .map(|it| it.bytes.clone())
+            .eq((0..5).map(|it| numbered(it).bytes))
+    );
+    assert_eq!(damaged, []);
+}
+
+#[tokio::test]
+async fn after_a_failed_write_it_refuses_further_ones_and_goes_on_reading() {
+    check_fault(FAIL_INSERTS, false).await;
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_it_refuses_further_writes_and_goes_on_reading() {
+    check_fault(FAIL_COMMITS, false).await;
+}
+
+#[tokio::test]
+async fn after_a_failed_trim_it_refuses_further_writes_and_goes_on_reading() {
+    check_fault(FAIL_DELETES, true).await;
+}
+
+/// A clock that is not to be asked.
+#[derive(Debug)]
+struct BrokenClock;
+
+impl Clock for BrokenClock {
+    fn now(&self) -> jiff::Timestamp {
+        panic!("a broken clock");
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_refuses_further_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let log = SqliteLog::open(&path, LogOptions::default(), Arc::new(BrokenClock)).unwrap();
+    assert!(log.append(numbers(0..1)).await.is_err());
+    let again = log.append(numbers(0..1)).await;
+    assert!(
+        matches!(again, Err(AppendError::Refusing { .. })),
+        "{again:?}"
+    );
+    assert!(log.stats().refusing);
+}
+
+#[tokio::test]
+async fn a_closed_log_is_read_but_takes_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder.path().join("log.db"));
+    log.append(numbers(0..3)).await.unwrap();
+    log.close().await;
+    log.close().await;
+    assert!(matches!(
+        log.append(numbers(3..4)).await,
+        Err(AppendError::Closed)
+    ));
+    assert_eq!(read_all(&log, Offset::ZERO).await.0.len(), 3);
+}
+
+#[tokio::test]
+async fn what_was_queued_before_the_close_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(&folder.path().join("log.db"));
+    let append = log.append(numbers(0..3));
+    let (appended, ()) = tokio::join!(append, log.close());
+    assert_eq!(appended.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_append_larger_than_the_budget_takes_all_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LogOptions {
+        max_queued_bytes: 10,
+        ..LogOptions::default()
+    };
+    let log = SqliteLog::open(&folder.path().join("log.db"), options, hand_clock()).unwrap();
+    let (one, other) = tokio::join!(log.append(numbers(0..9)), log.append(numbers(9..11)));
+    assert_eq!((one.unwrap().len(), other.unwrap().len()), (9, 2));
+}
+
+#[test]
+fn another_applications_file_is_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    sql(&path, "CREATE TABLE somebody_elses (it)");
+    let before = std::fs::read(&path).unwrap();
+    let refused = SqliteLog::open(&path, LogOptions::default(), hand_clock());
+    assert!(
+        matches!(refused, Err(OpenError::Foreign { .. })),
+        "{refused:?}"
+    );
+    assert!(std::fs::read(&path).unwrap() == before);
+
+    std::fs::write(
+        &path,
+        "not a database, but long enough to be one".repeat(99),
+    )
+    .unwrap();
+    let refused = SqliteLog::open(&path, LogOptions::default(), hand_clock());
+    assert!(
+        matches!(refused, Err(OpenError::Foreign { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_later_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    drop(open(&path));
+    sql(&path, "PRAGMA user_version = 2");
+    let refused = SqliteLog::open(&path, LogOptions::default(), hand_clock());
+    assert!(
+        matches!(refused, Err(OpenError::Format { found: 2, .. })),
+        "{refused:?}"
+    );
+}

@@ -1,0 +1,146 @@
+//! The duplicate window: the ids of the newest records and where they are.
+//!
+//! It holds no more than its bound and nothing from before the log's tail, so it can always be
+//! filled again from what the log holds. Whole ids are compared: an id that is reported known was
+//! seen. Memory: 24 bytes an id in the queue and 5 in the table, which is at most half empty.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use uuid::Uuid;
+
+use crate::block::BlockBuilder;
+use crate::{Appended, NewRecord, Offset};
+
+/// The ids of the newest records.
+#[derive(Debug)]
+pub(crate) struct DuplicateWindow {
+    max: usize,
+    /// Oldest first. An id is in here once.
+    ids: VecDeque<(Uuid, Offset)>,
+    /// The number of `ids`' oldest; numbers count on, and wrap, as ids come and go.
+    oldest: u32,
+    /// The numbers of all ids, by the id's hash.
+    numbers: HashTable<u32>,
+    /// Seeded at random: ids come from outside and may be chosen to collide.
+    hasher: RandomState,
+}
+
+impl DuplicateWindow {
+    /// An empty window for `max` ids.
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            max: std::cmp::min(max, u32::MAX as usize),
+            ids: VecDeque::new(),
+            oldest: 0,
+            numbers: HashTable::new(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Adds those of the records to `blocks` that are not known, and says where each one is.
+    pub(crate) fn admit(
+        &mut self,
+        records: &[NewRecord],
+        blocks: &mut BlockBuilder,
+    ) -> Vec<Appended> {
+        let admit = |record: &NewRecord| {
+            let offset = blocks.next();
+            match self.find_or_insert(record.id, offset) {
+                Some(known_at) => Appended::Duplicate(known_at),
+                None => {
+                    blocks.push(record);
+                    Appended::Stored(offset)
+                }
+            }
+        };
+        records.iter().map(admit).collect()
+    }
+
+    /// Where `id` is, if it is known; otherwise it is remembered to be at `offset`, the newest.
+    pub(crate) fn find_or_insert(&mut self, id: Uuid, offset: Offset) -> Option<Offset> {
+        if self.max == 0 {
+            return None;
+        }
+        let hash = self.hasher.hash_one(id);
+        let (ids, oldest) = (&self.ids, self.oldest);
+        let known = self.numbers.find(hash, |number| {
+            at(ids, oldest, *number).is_some_and(|it| it.0 == id)
+        });
+        if let Some((_, known_at)) = known.and_then(|number| at(ids, oldest, *number)) {
+            return Some(known_at);
+        }
+        if self.ids.len() == self.max {
+            self.forget_oldest();
+        }
+        let number = self
+            .oldest
+            .wrapping_add(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
+        self.ids.push_back((id, offset));
+        let (ids, oldest, hasher) = (&self.ids, self.oldest, &self.hasher);
+        self.numbers.insert_unique(hash, number, |number| {
+            at(ids, oldest, *number).map_or(0, |(id, _)| hasher.hash_one(id))
+        });
+        None
+    }
+
+    /// Forgets what lies before `tail`.
+    pub(crate) fn trim_to(&mut self, tail: Offset) {
+        while self.ids.front().is_some_and(|(_, offset)| *offset < tail) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((id, _)) = self.ids.pop_front() {
+            let oldest = self.oldest;
+            let hash = self.hasher.hash_one(id);
+            if let Ok(entry) = self.numbers.find_entry(hash, |number| *number == oldest) {
+                entry.remove();
+            }
+            self.oldest = oldest.wrapping_add(1);
+        }
+    }
+}
+
+fn at(ids: &VecDeque<(Uuid, Offset)>, oldest: u32, number: u32) -> Option<(Uuid, Offset)> {
+    ids.get(usize::try_from(number.wrapping_sub(oldest)).ok()?)
+        .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn knows_exactly_the_newest_ids(
+            max in 0_usize..20,
+            steps in prop::collection::vec((0_u128..30, prop::option::of(0_usize..5)), 0..200),
+        ) {
+            let mut window = DuplicateWindow::new(max);
+            let mut stored: Vec<u128> = Vec::new();
+            let mut tail = 0;
+            for (id, trimmed) in steps {
+                let newest: HashMap<u128, usize> =
+                    stored.iter().copied().zip(0..).skip(std::cmp::max(tail, stored.len().saturating_sub(max))).collect();
+                let wanted = newest.get(&id).map(|place| Offset::new(*place as u64));
+                let got = window.find_or_insert(Uuid::from_u128(id), Offset::new(stored.len() as u64));
+                prop_assert_eq!(got, wanted);
+                if got.is_none() {
+                    stored.push(id);
+                }
+                if let Some(count) = trimmed {
+                    tail = std::cmp::min(tail + count, stored.len());
+                    window.trim_to(Offset::new(tail as u64));
+                }
+            }
+        }
+    }
+}
