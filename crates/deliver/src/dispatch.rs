@@ -11,7 +11,7 @@ use std::time::Duration;
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
 use easel_subscriptions::{Spec, State, Subscription, Subscriptions};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,9 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many saves go by between two that include the cursors that moved past unwanted events.
 const SAVES_PER_FULL_SAVE: u32 = 50;
+
+/// How many lanes may look through the past at once.
+const MAX_SCANS: usize = 4;
 
 /// What a dispatch needs to be told.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +87,7 @@ impl Dispatch {
                 log,
                 feed,
                 clock,
+                scans: Semaphore::new(MAX_SCANS),
                 save_soon: Notify::new(),
             }),
             make_sink,

@@ -15,7 +15,7 @@ use easel_sinks::{Next, SendError, Sink};
 use easel_subscriptions::{Hold, Loss, Subscription};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, trace_span, warn};
@@ -31,9 +31,9 @@ const MAX_UNSAVED: u64 = 1000;
 /// Deliveries after which the store is asked to catch up.
 const SAVE_AT: u64 = 250;
 
-/// Records, and bytes of them, taken out of a block at once.
-const STOCK_RECORDS: usize = 64;
-const STOCK_BYTES: usize = 256 * 1024;
+/// Records, and bytes of them, taken out of a block at once: little, since each lane has its own.
+const STOCK_RECORDS: usize = 32;
+const STOCK_BYTES: usize = 64 * 1024;
 
 /// Pause after the log could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
@@ -44,6 +44,9 @@ pub(crate) struct Workshop {
     pub(crate) log: SharedLog,
     pub(crate) feed: Feed,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Lets few lanes at a time look through the past, so that many of them neither hold many
+    /// blocks in memory nor keep new events waiting.
+    pub(crate) scans: Semaphore,
     /// Rung when cursors should be saved soon.
     pub(crate) save_soon: Notify,
 }
@@ -227,6 +230,7 @@ impl Lane {
 
     /// Reads the first records owed, those of one block, and as many as the stock may hold.
     async fn fill_stock(&mut self, first: Offset) -> Result<(), ReadError> {
+        let _turn = self.workshop.scans.acquire().await;
         let found = self.workshop.log.read(first).await?;
         let mut ledger = self.subscription.live.ledger();
         let mut bytes = 0;
@@ -260,6 +264,7 @@ impl Lane {
         if self.workshop.feed.attach(subscription) {
             return Ok(true);
         }
+        let _turn = self.workshop.scans.acquire().await;
         let from = subscription.live.ledger().scanned();
         let Some(info) = log.peek(from).await? else {
             return Ok(false);
