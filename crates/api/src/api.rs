@@ -33,18 +33,19 @@ pub struct Api {
     pub stop: CancellationToken,
 }
 
-/// The routes under `/v1`, with the document that describes them at `/v1/openapi.json`.
-pub fn routes(api: Api, gate: &Gate) -> Router {
+/// The routes under `/v1`, with the document that describes them, and the doors too, at
+/// `/v1/openapi.json`.
+pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
     let (router, document) = described(gate).split_for_parts();
-    let document = finish(document);
+    let document = finish(document, doors);
     router
         .with_state(api)
         .route("/v1/openapi.json", get(|| async move { Json(document) }))
 }
 
 /// The OpenAPI document of [`routes`].
-pub fn document() -> OpenApi {
-    finish(described(&Gate::open()).into_openapi())
+pub fn document(doors: OpenApi) -> OpenApi {
+    finish(described(&Gate::open()).into_openapi(), doors)
 }
 
 fn described(gate: &Gate) -> OpenApiRouter<Api> {
@@ -73,12 +74,13 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
     read.merge(manage)
 }
 
-fn finish(described: OpenApi) -> OpenApi {
+fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
+    described.merge(doors);
     let info = InfoBuilder::new()
         .title("Easel")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "Management of the Live Events service. Refusals are problem details (RFC 9457) \
+            "Events in and out of the Live Events service, and its management. Refusals are problem details (RFC 9457) \
              whose `code` never changes.",
         ))
         .build();

@@ -5,13 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
 use easel_subscriptions::{Spec, State, Subscription, Subscriptions};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -60,7 +59,7 @@ pub struct Dispatch {
     workshop: Arc<Workshop>,
     make_sink: MakeSink,
     options: DispatchOptions,
-    lane_count: Arc<AtomicUsize>,
+    lane_count: watch::Sender<Option<usize>>,
 }
 
 /// A lane that runs.
@@ -92,13 +91,13 @@ impl Dispatch {
             }),
             make_sink,
             options,
-            lane_count: Arc::default(),
+            lane_count: watch::Sender::new(None),
         }
     }
 
-    /// How many lanes run, now and later.
-    pub fn lane_count(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.lane_count)
+    /// How many lanes run, now and later; `None` while nothing is served at all.
+    pub fn lane_count(&self) -> watch::Receiver<Option<usize>> {
+        self.lane_count.subscribe()
     }
 
     /// Serves all subscriptions until told to stop; then lets deliveries under way finish, within
@@ -113,6 +112,7 @@ impl Dispatch {
             never = saves => match never {},
             never = measures => match never {},
         }
+        self.lane_count.send_replace(None);
         let subscriptions = Arc::clone(&self.subscriptions);
         match tokio::task::spawn_blocking(move || subscriptions.save_all()).await {
             Ok(Ok(())) => (),
@@ -250,7 +250,7 @@ impl Dispatch {
     }
 
     fn count(&self, lanes: usize) {
-        self.lane_count.store(lanes, Ordering::Relaxed);
+        self.lane_count.send_replace(Some(lanes));
         metrics::lanes_running(lanes);
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use easel_access::Gate;
+use utoipa::openapi::OpenApi;
 
 use crate::{Intake, Kinesis, kinesis, native};
 
@@ -26,4 +27,9 @@ impl Door {
 /// The routes of all doors: `POST /v1/events`, and `POST /` for the Kinesis protocol.
 pub fn routes(intake: Arc<Intake>, gate: Gate, kinesis: Kinesis) -> Router {
     native::routes(Arc::clone(&intake), gate).merge(kinesis::routes(intake, kinesis))
+}
+
+/// Describes the doors that the OpenAPI document covers: the native one.
+pub fn document() -> OpenApi {
+    <native::Document as utoipa::OpenApi>::openapi()
 }

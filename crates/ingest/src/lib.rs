@@ -18,6 +18,6 @@ mod native;
 mod kinesis;
 mod sigv4;
 
-pub use doors::routes;
+pub use doors::{document, routes};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAuth, KinesisKeys};

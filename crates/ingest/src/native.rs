@@ -19,7 +19,9 @@ use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Gate, Problem, Scope};
 use easel_catalog::{Event, Fault};
+use serde_json::json;
 use tracing::instrument;
+use utoipa::OpenApi;
 
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held};
@@ -40,6 +42,28 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
         .with_state((intake, gate))
 }
 
+/// Describes the native door.
+#[derive(OpenApi)]
+#[openapi(paths(take_events))]
+pub(crate) struct Document;
+
+/// Takes events: one, an array of them, or a line each; plain, or compressed with gzip or zstd.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    tag = "events",
+    request_body(
+        description = "`metadata` may be called `attributes`",
+        content((Object = "application/json"), (String = "application/x-ndjson")),
+    ),
+    responses(
+        (status = ACCEPTED, body = answer::AnswerJson),
+        (status = BAD_REQUEST, description = "`body_empty`, `body_broken` or `bad_array`; nothing was stored"),
+        (status = PAYLOAD_TOO_LARGE, description = "`body_too_large` or `too_many_events`; nothing was stored"),
+        (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type` or `unsupported_encoding`"),
+        (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
+    ),
+)]
 #[instrument(name = "native_request", skip_all)]
 async fn take_events(
     State((intake, gate)): State<(Arc<Intake>, Gate)>,
@@ -120,7 +144,7 @@ impl From<FrameError> for Problem {
             FrameError::BadArray { fault } => {
                 Self::new(StatusCode::BAD_REQUEST, "bad_array", detail)
                     .with("fault", fault.code.as_str())
-                    .with("at", answer::place(&fault.at))
+                    .with("at", json!(answer::PlaceJson::from(fault.at)))
             }
         }
     }

@@ -1,7 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`: for probes and scrapers, which have no token.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +10,7 @@ use easel_log::SharedLog;
 use easel_subscriptions::Subscriptions;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// What health is told by.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Health {
     pub(crate) log: SharedLog,
     pub(crate) quarantine: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
-    pub(crate) lane_count: Arc<AtomicUsize>,
+    pub(crate) lane_count: watch::Receiver<Option<usize>>,
     pub(crate) metrics: PrometheusHandle,
 }
 
@@ -46,7 +46,8 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
         .iter()
         .filter(|it| it.live.hold().is_some())
         .count();
-    let ready = !refusing && health.subscriptions.is_healthy();
+    let lanes = *health.lane_count.borrow();
+    let ready = !refusing && lanes.is_some() && health.subscriptions.is_healthy();
     let status = if ready {
         StatusCode::OK
     } else {
@@ -55,7 +56,7 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     let readiness = ReadinessJson {
         ready,
         log: if refusing { "refusing" } else { "writable" },
-        lanes: health.lane_count.load(Ordering::Relaxed),
+        lanes: lanes.unwrap_or(0),
         holding,
     };
     (status, Json(readiness))

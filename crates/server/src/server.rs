@@ -197,7 +197,7 @@ impl Server {
             Arc::clone(&clock),
             config.ingest.options(),
         ));
-        let app = easel_api::routes(api, &gate)
+        let app = easel_api::routes(api, &gate, easel_ingest::document())
             .merge(easel_ingest::routes(intake, gate, kinesis(&config)))
             .merge(health::routes(health));
 

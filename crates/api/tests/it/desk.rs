@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use utoipa::openapi::OpenApi;
 use uuid::Uuid;
 
 pub(crate) struct Desk {
@@ -62,7 +63,7 @@ impl Desk {
             stop: stop.clone(),
         };
         Self {
-            app: easel_api::routes(api, &Gate::new(Arc::clone(&tokens))),
+            app: easel_api::routes(api, &Gate::new(Arc::clone(&tokens)), OpenApi::default()),
             token: secret.expose().clone(),
             log,
             quarantine,

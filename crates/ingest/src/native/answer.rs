@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use easel_catalog::{Fault, Place};
 use easel_log::{Appended, Offset};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::doors::Door;
@@ -34,7 +34,7 @@ pub(super) fn accepted(verdicts: Vec<Result<Uuid, Fault>>, appended: Vec<Appende
                 ResultJson::Rejected {
                     code: fault.code.as_str(),
                     detail: fault.to_string(),
-                    at: place(&fault.at),
+                    at: fault.at.into(),
                 }
             }
         };
@@ -43,39 +43,60 @@ pub(super) fn accepted(verdicts: Vec<Result<Uuid, Fault>>, appended: Vec<Appende
     (StatusCode::ACCEPTED, Json(answer)).into_response()
 }
 
-/// A place on the wire.
-pub(super) fn place(at: &Place) -> serde_json::Value {
-    let Place {
-        byte,
-        line,
-        column,
-        path,
-    } = at;
-    json!({ "byte": byte, "line": line, "column": column, "path": path })
-}
-
-#[derive(Default, Serialize)]
-struct AnswerJson {
+/// What became of the events of a request.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = Taken)]
+pub(super) struct AnswerJson {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
+    /// One for each event, in order.
     results: Vec<ResultJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Result)]
 #[serde(tag = "status", rename_all = "snake_case")]
 enum ResultJson {
+    /// On stable storage.
     Accepted {
+        #[schema(value_type = String)]
         id: Uuid,
+        #[schema(value_type = u64)]
         offset: Offset,
     },
+    /// The same bytes were stored before, at this place; they are not stored again.
     Duplicate {
+        #[schema(value_type = String)]
         id: Uuid,
+        #[schema(value_type = u64)]
         offset: Offset,
     },
+    /// Not an event, and not stored.
     Rejected {
         code: &'static str,
         detail: String,
-        at: serde_json::Value,
+        at: PlaceJson,
     },
+}
+
+/// Where a fault is: byte, line and column of the request, and a JSON pointer into the event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Place)]
+pub(super) struct PlaceJson {
+    byte: usize,
+    line: usize,
+    column: usize,
+    path: String,
+}
+
+impl From<Place> for PlaceJson {
+    fn from(at: Place) -> Self {
+        Self {
+            byte: at.byte,
+            line: at.line,
+            column: at.column,
+            path: at.path,
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The whole service in one process: real HTTP, real SQLite, real webhooks.
 
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod life;
