@@ -7,7 +7,7 @@ use std::path::Path;
 
 use easel_log::Offset;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use thiserror::Error;
 
 use crate::{Origin, Settled, Spec, State};
@@ -161,15 +161,6 @@ impl Store {
             }
         }
         transaction.commit()?;
-        Ok(())
-    }
-
-    /// Whether the file can still be read; for a health check.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
-        let one = self
-            .connection
-            .query_row("SELECT 1 FROM subscriptions", [], |_| Ok(()));
-        one.optional()?;
         Ok(())
     }
 }

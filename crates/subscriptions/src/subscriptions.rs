@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use easel_log::{Clock, Offset, ReadError, SharedLog};
@@ -31,6 +31,7 @@ pub struct Subscriptions {
     all: RwLock<BTreeMap<Name, Arc<Subscription>>>,
     revision: watch::Sender<u64>,
     fed: AtomicU64,
+    unsaved: AtomicBool,
 }
 
 /// Why a subscription was not made or changed.
@@ -92,6 +93,7 @@ impl Subscriptions {
             all: RwLock::new(all),
             revision: watch::Sender::new(0),
             fed: AtomicU64::new(0),
+            unsaved: AtomicBool::new(false),
         })
     }
 
@@ -220,9 +222,9 @@ impl Subscriptions {
         self.save_where(|_| true)
     }
 
-    /// Whether the store can be used; for a health check.
+    /// Whether cursors could be saved when they last were; for a health check.
     pub fn is_healthy(&self) -> bool {
-        self.store().check().is_ok()
+        !self.unsaved.load(Ordering::Relaxed)
     }
 
     fn save_where(&self, moved: impl Fn(&Ledger) -> bool) -> Result<(), StoreError> {
@@ -241,7 +243,9 @@ impl Subscriptions {
             return Ok(());
         }
         let rows: Vec<_> = due.iter().map(|(it, settled)| (it.id, *settled)).collect();
-        store.save(&rows)?;
+        let saved = store.save(&rows);
+        self.unsaved.store(saved.is_err(), Ordering::Relaxed);
+        saved?;
         for (subscription, settled) in due {
             subscription.live.ledger().saved(&settled);
             subscription.live.work.notify_one();

@@ -1,3 +1,5 @@
+//! Who is let in, and what those are told who are not.
+
 use std::path::Path;
 use std::sync::LazyLock;
 

@@ -1,3 +1,5 @@
+//! Tokens as they are made, kept, found again and removed.
+
 use super::*;
 use crate::Scope;
 

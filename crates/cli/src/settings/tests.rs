@@ -1,3 +1,5 @@
+//! Settings from every place they come from, and what is said of bad ones.
+
 use std::ffi::OsString;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Bodies within and beyond their bounds, plain and compressed.
+
 use std::convert::Infallible;
 
 use async_compression::Level;

@@ -1,3 +1,5 @@
+//! Signatures against a signer of the test's own, and against requests that botocore signed.
+
 use axum::http::{HeaderName, Request};
 use proptest::prelude::*;
 

@@ -14,7 +14,13 @@ fn log() -> SharedLog {
 }
 
 fn open(folder: &Path, log: &SharedLog) -> Subscriptions {
-    let check = |spec: &Spec| if spec.webhook.url.starts_with("http") { Ok(()) } else { Err("the URL is no good".to_owned()) };
+    let check = |spec: &Spec| {
+        if spec.webhook.url.starts_with("http") {
+            Ok(())
+        } else {
+            Err("the URL is no good".to_owned())
+        }
+    };
     let path = folder.join("state.db");
     Subscriptions::open(
         &path,

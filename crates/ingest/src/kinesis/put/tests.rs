@@ -1,3 +1,5 @@
+//! Calls of any shape, from well formed to arbitrary.
+
 use proptest::prelude::*;
 
 use super::*;

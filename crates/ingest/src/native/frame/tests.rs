@@ -1,3 +1,5 @@
+//! Frames: one event, arrays, lines, and what is none of them.
+
 use easel_catalog::FaultCode;
 use proptest::prelude::*;
 

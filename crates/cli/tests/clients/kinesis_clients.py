@@ -1,0 +1,449 @@
+"""Sends events to the Kinesis door with the clients people have, and checks every answer.
+
+Half of the payloads goes out through boto3, the other half through the AWS CLI, each in the
+spelling that Canvas uses; requests larger than those clients allow are signed by hand. Then
+everything is read back, and every record must be there under the sequence number it was answered
+with, as it was sent but for white space and the name of its metadata.
+
+Prints one line of JSON: `sent`, the events sent; `distinct`, how many different ones they are;
+`oversized`, the records that were accepted but are too large to be events. Whatever is not as it
+should be is said on stderr, and the exit code is 1.
+"""
+
+import argparse
+import base64
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+STREAM = "live-events"
+SHARD = "shardId-000000000000"
+REGION = "us-east-1"
+SENT_AS = {"metadata": "attributes"}
+"""How Canvas spells the members of an event."""
+MAX_BATCH = 500
+"""Records of one call, as far as boto3 and the AWS CLI go."""
+
+DECODER = json.JSONDecoder()
+STRING_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
+CLI_ERROR = re.compile(r"An error occurred \((\w+)\)")
+
+
+class Wrong(Exception):
+    """Something is not as it should be."""
+
+
+class Refused(Exception):
+    """A call was answered with an error, whose AWS name this is."""
+
+
+def require(condition: bool, complaint: str) -> None:
+    if not condition:
+        raise Wrong(complaint)
+
+
+# Events
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as it is sent, and as it is to be kept."""
+
+    sent: bytes
+    kept: str
+
+    @classmethod
+    def of(cls, members: dict[str, str]) -> "Event":
+        """Puts an event together from the JSON texts of its members, in their order."""
+        sent = {SENT_AS.get(name, name): text for name, text in members.items()}
+        return cls(sent=spelled(sent).encode(), kept=minified(spelled(members)))
+
+    @classmethod
+    def made_up(cls, name: str, body: dict[str, Any]) -> "Event":
+        metadata = {"event_name": name, "event_time": "2025-03-03T08:00:00Z"}
+        return cls.of({"metadata": json.dumps(metadata), "body": json.dumps(body)})
+
+
+def spelled(members: dict[str, str]) -> str:
+    return "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
+
+
+def minified(text: str) -> str:
+    return STRING_OR_SPACE.sub(r"\1", text)
+
+
+def skip_space(text: str, at: int) -> int:
+    while text[at : at + 1].isspace():
+        at += 1
+    return at
+
+
+def entries(text: str) -> Iterator[str]:
+    """Yields the values of a JSON array, and the keys and values of an object, as spelled."""
+    at = skip_space(text, 0) + 1
+    while text[at := skip_space(text, at)] not in "]}":
+        end = DECODER.raw_decode(text, at)[1]
+        yield text[at:end]
+        at = skip_space(text, end)
+        at += text[at] in ",:"
+
+
+def event(text: str) -> Event:
+    parts = list(entries(text))
+    members = dict(zip(map(json.loads, parts[::2]), parts[1::2], strict=True))
+    require(members.keys() >= {"metadata", "body"}, f"not a payload: {text[:80]}")
+    return Event.of(members)
+
+
+def payloads(folders: Iterable[Path]) -> list[Event]:
+    """Reads the events of all folders; a file holds one, or an array of them."""
+    found: list[Event] = []
+    for path in sorted(path for folder in folders for path in folder.glob("*.json")):
+        text = path.read_text(encoding="utf-8").strip()
+        found += map(event, entries(text) if text.startswith("[") else [text])
+    require(len(found) > 1, "there are no payloads to send")
+    return found
+
+
+# Clients
+
+
+class Client(Protocol):
+    """A Kinesis client. Blobs are bytes; operations are named as the AWS CLI names them."""
+
+    name: str
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the door is, and the key pair to sign with."""
+
+    endpoint: str
+    key: str
+    secret: str
+
+
+class Boto:
+    """The SDK for Python."""
+
+    name = "boto3"
+
+    def __init__(self, access: Access) -> None:
+        self._client = boto3.client(
+            "kinesis",
+            region_name=REGION,
+            endpoint_url=access.endpoint,
+            aws_access_key_id=access.key,
+            aws_secret_access_key=access.secret,
+            # A second attempt would hide what was wrong with the first.
+            config=Config(retries={"total_max_attempts": 1}, proxies={}),
+        )
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            answer = getattr(self._client, operation.replace("-", "_"))(**arguments)
+        except ClientError as error:
+            raise Refused(error.response["Error"]["Code"]) from error
+        return dict(answer)
+
+
+class Cli:
+    """The AWS CLI, version 1 or 2."""
+
+    name = "AWS CLI"
+
+    def __init__(self, access: Access, program: str) -> None:
+        self._program = program
+        self._endpoint = access.endpoint
+        self._environment = {
+            "AWS_ACCESS_KEY_ID": access.key,
+            "AWS_SECRET_ACCESS_KEY": access.secret,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_MAX_ATTEMPTS": "1",
+            "AWS_PAGER": "",
+            "PATH": "/usr/bin:/bin",
+            "NO_PROXY": "*",
+        }
+        # Version 1 takes blobs as plain text, version 2 in base64.
+        self._takes_text = self._run("--version").stdout.startswith("aws-cli/1.")
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            json.dump(arguments, file, default=self._blob)
+            file.flush()
+            answer = self._run(
+                *("--endpoint-url", self._endpoint, "--output", "json"),
+                *("kinesis", operation, "--cli-input-json", f"file://{file.name}"),
+            )
+        if answer.returncode != 0:
+            refusal = CLI_ERROR.search(answer.stderr)
+            raise Refused(refusal[1] if refusal else answer.stderr.strip())
+        found: dict[str, Any] = json.loads(answer.stdout or "{}")
+        for record in found.get("Records", []):
+            if "Data" in record:
+                record["Data"] = base64.b64decode(record["Data"])
+        return found
+
+    def _blob(self, blob: bytes) -> str:
+        return (blob if self._takes_text else base64.b64encode(blob)).decode()
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [self._program, *arguments]
+        return subprocess.run(
+            command, env=self._environment, capture_output=True, text=True, check=False
+        )
+
+
+class Signer:
+    """Requests signed by hand, which may be larger than the clients allow."""
+
+    name = "a request signed by hand"
+
+    def __init__(self, access: Access) -> None:
+        self._endpoint = access.endpoint
+        self._auth = SigV4Auth(Credentials(access.key, access.secret), "kinesis", REGION)
+        self._open = build_opener(ProxyHandler({})).open
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        target = "".join(word.capitalize() for word in operation.split("-"))
+        signed = AWSRequest(
+            method="POST",
+            url=f"{self._endpoint}/",
+            data=json.dumps(arguments, default=lambda blob: base64.b64encode(blob).decode()),
+            headers={
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": f"Kinesis_20131202.{target}",
+            },
+        )
+        self._auth.add_auth(signed)
+        request = Request(signed.url, signed.body, dict(signed.headers))
+        try:
+            with self._open(request) as answer:
+                return dict(json.load(answer))
+        except HTTPError as error:
+            raise Refused(f"{error.code} {error.read().decode()}") from error
+
+
+# Checks
+
+
+@dataclass
+class Sent:
+    """What was sent and accepted so far."""
+
+    count: int = 0
+    by_sequence: dict[str, Event] = field(default_factory=dict)
+    by_event: dict[str, str] = field(default_factory=dict)
+
+    def add(self, event: Event, answer: dict[str, Any]) -> str:
+        """Checks the answer for one event, and notes its sequence number."""
+        require("ErrorCode" not in answer, f"a record was refused: {answer}")
+        require(answer.get("ShardId") == SHARD, f"a record is in no shard: {answer}")
+        sequence: str = answer["SequenceNumber"]
+        self.count += 1
+        at = self.by_event.setdefault(event.kept, sequence)
+        require(at == sequence, f"a duplicate is said to be at {sequence}, not at {at}")
+        known = self.by_sequence.setdefault(sequence, event)
+        require(known.kept == event.kept, f"two events are said to be at {sequence}")
+        return sequence
+
+
+def as_record(event: Event) -> dict[str, Any]:
+    return {"Data": event.sent, "PartitionKey": str(uuid.uuid4())}
+
+
+def put_record(client: Client, event: Event, sent: Sent) -> str:
+    answer = client.call("put-record", StreamName=STREAM, **as_record(event))
+    return sent.add(event, answer)
+
+
+def put_records(client: Client, events: list[Event], sent: Sent) -> None:
+    records = [as_record(event) for event in events]
+    answer = client.call("put-records", StreamName=STREAM, Records=records)
+    require(answer["FailedRecordCount"] == 0, f"{client.name}: records failed: {answer}")
+    for event, one in zip(events, answer["Records"], strict=True):
+        sent.add(event, one)
+
+
+def send(client: Client, events: list[Event], sent: Sent) -> None:
+    """Sends the first two by themselves and the others in batches."""
+    for event in events[:2]:
+        put_record(client, event, sent)
+    for start in range(2, len(events), MAX_BATCH):
+        put_records(client, events[start : start + MAX_BATCH], sent)
+
+
+def send_large(client: Client, run: str, sent: Sent) -> None:
+    """Sends what Canvas sends at worst: many records at once, and many bytes."""
+    small = [Event.made_up("small", {"run": run, "number": n}) for n in range(5_000)]
+    put_records(client, small, sent)
+    half_a_mebibyte = "x" * (512 * 1024)
+    large = [Event.made_up("large", {"run": run, "n": n, "x": half_a_mebibyte}) for n in range(14)]
+    put_records(client, large, sent)
+
+
+def send_oversized(client: Client, run: str) -> None:
+    """Sends a record of 7 MiB: too large to be an event, and accepted all the same."""
+    oversized = Event.made_up("oversized", {"run": run, "x": "x" * (7 * 1024 * 1024)})
+    answer = client.call("put-records", StreamName=STREAM, Records=[as_record(oversized)])
+    require(answer["FailedRecordCount"] == 0, f"7 MiB were refused: {answer}")
+    require("SequenceNumber" in answer["Records"][0], f"7 MiB are nowhere: {answer}")
+
+
+def check_stream(client: Client) -> None:
+    """Asks all that tools ask before they send or read."""
+    client.call("create-stream", StreamName=STREAM, ShardCount=1)
+
+    found = client.call("describe-stream", StreamName=STREAM)["StreamDescription"]
+    require(found["StreamStatus"] == "ACTIVE", f"{client.name}: not active: {found}")
+    shards = [shard["ShardId"] for shard in found["Shards"]]
+    require(shards == [SHARD], f"{client.name}: describe-stream has shards {shards}")
+
+    found = client.call("describe-stream-summary", StreamName=STREAM)["StreamDescriptionSummary"]
+    require(found["OpenShardCount"] == 1, f"{client.name}: not one shard: {found}")
+
+    names = client.call("list-streams")["StreamNames"]
+    require(STREAM in names, f"{client.name}: {STREAM} is not in {names}")
+
+    found = client.call("list-shards", StreamName=STREAM)
+    shards = [shard["ShardId"] for shard in found["Shards"]]
+    require(shards == [SHARD], f"{client.name}: list-shards has {shards}")
+
+
+def iterator(client: Client, kind: str, **where: Any) -> str:
+    answer = client.call(
+        "get-shard-iterator",
+        StreamName=STREAM,
+        ShardId=SHARD,
+        ShardIteratorType=kind,
+        **where,
+    )
+    return str(answer["ShardIterator"])
+
+
+def page(client: Client, at: str, limit: int) -> list[dict[str, Any]]:
+    return list(client.call("get-records", ShardIterator=at, Limit=limit)["Records"])
+
+
+def check_iterators(client: Client, run: str, sent: Sent) -> None:
+    """Begins to read in each of the five ways."""
+    latest = iterator(client, "LATEST")
+    first = put_record(client, Event.made_up("first", {"run": run, "by": client.name}), sent)
+    second = put_record(client, Event.made_up("second", {"run": run, "by": client.name}), sent)
+
+    def check(kind: str, at: str, limit: int, wanted: list[str]) -> None:
+        found = [record["SequenceNumber"] for record in page(client, at, limit)]
+        require(found == wanted, f"{client.name}: {kind} reads {found}, not {wanted}")
+
+    check("LATEST", latest, 10, [first, second])
+    at = iterator(client, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=first)
+    check("AT_SEQUENCE_NUMBER", at, 1, [first])
+    after = iterator(client, "AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=first)
+    check("AFTER_SEQUENCE_NUMBER", after, 10, [second])
+    check("AT_TIMESTAMP", iterator(client, "AT_TIMESTAMP", Timestamp=time.time() + 60), 10, [])
+    oldest = page(client, iterator(client, "TRIM_HORIZON"), 1)
+    past = page(client, iterator(client, "AT_TIMESTAMP", Timestamp=0), 1)
+    require(len(oldest) == 1, f"{client.name}: TRIM_HORIZON reads {oldest}")
+    require(oldest == past, f"{client.name}: AT_TIMESTAMP 0 reads {past}, not {oldest}")
+
+
+def read_all(client: Client) -> dict[str, bytes]:
+    """Reads the whole log, by sequence number."""
+    found = {}
+    at = iterator(client, "TRIM_HORIZON")
+    while True:
+        answer = client.call("get-records", ShardIterator=at)
+        for record in answer["Records"]:
+            found[record["SequenceNumber"]] = record["Data"]
+        at = answer["NextShardIterator"]
+        if not answer["Records"] and answer["MillisBehindLatest"] == 0:
+            return found
+
+
+def check_kept(client: Client, sent: Sent) -> None:
+    """Reads everything back: it is there, and it is what was sent."""
+    found = read_all(client)
+    for sequence, event in sent.by_sequence.items():
+        require(sequence in found, f"{client.name}: acknowledged at {sequence}, and not there")
+        kept = found[sequence].decode()
+        require(kept == event.kept, f"at {sequence} is {kept[:300]}, not {event.kept[:300]}")
+
+
+def check_refused(client: Client, name: str) -> None:
+    try:
+        client.call("put-record", StreamName=STREAM, Data=b"{}", PartitionKey="1")
+    except Refused as refused:
+        require(str(refused) == name, f"{client.name}: refused as {refused}, not as {name}")
+    else:
+        raise Wrong(f"{client.name}: accepted what it should refuse as {name}")
+
+
+def check_signatures(access: Access, program: str) -> None:
+    """Signs with a wrong secret, and with a key nobody knows."""
+    wrong = Access(access.endpoint, access.key, access.secret[::-1] + "x")
+    unknown = Access(access.endpoint, "AKIANOBODYKNOWSTHIS0", access.secret)
+    for client in Boto(wrong), Cli(wrong, program):
+        check_refused(client, "InvalidSignatureException")
+    for client in Boto(unknown), Cli(unknown, program):
+        check_refused(client, "UnrecognizedClientException")
+
+
+# The whole
+
+
+def run(access: Access, program: str, folders: list[Path]) -> dict[str, int]:
+    events = payloads(folders)
+    boto, cli, signer = Boto(access), Cli(access, program), Signer(access)
+    sent, name = Sent(), str(uuid.uuid4())
+    for client, half in (boto, events[::2]), (cli, events[1::2]):
+        check_stream(client)
+        send(client, half, sent)
+        check_iterators(client, name, sent)
+    send_large(signer, name, sent)
+    send_oversized(signer, name)
+    check_kept(boto, sent)
+    check_kept(cli, sent)
+    check_signatures(access, program)
+    return {"sent": sent.count, "distinct": len(sent.by_event), "oversized": 1}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--endpoint", required=True, metavar="URL")
+    parser.add_argument("--access-key", required=True, metavar="ID")
+    parser.add_argument("--secret", required=True)
+    parser.add_argument("--payloads", required=True, nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--aws", required=True, metavar="PATH", help="the AWS CLI")
+    arguments = parser.parse_args()
+    access = Access(arguments.endpoint.rstrip("/"), arguments.access_key, arguments.secret)
+    try:
+        print(json.dumps(run(access, arguments.aws, arguments.payloads)))
+    except (Wrong, Refused, BotoCoreError, OSError) as failure:
+        print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+//! Calls a server over HTTP, through its doors and its API, as programs on other machines do.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use easel_testkit::attributes_form;
+use http::{HeaderMap, Method, Request, StatusCode, request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::time::{interval, timeout};
+
+use crate::running::Running;
+
+/// Longer than anything here takes, so that a test ends with words rather than not at all.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Somebody who calls one server.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: String,
+    token: Option<String>,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// A record as the API shows it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Shown {
+    pub(crate) offset: u64,
+    pub(crate) id: String,
+    event: Box<RawValue>,
+}
+
+/// The balance of a subscription.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Balance {
+    pub(crate) accepted: u64,
+    pub(crate) delivered: u64,
+    pub(crate) filtered: u64,
+    pub(crate) pending: u64,
+    pub(crate) expired: u64,
+    pub(crate) damaged: u64,
+}
+
+impl Caller {
+    pub(crate) fn of(running: &Running) -> Self {
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            url: running.url(),
+            token: running.local().token.clone(),
+        }
+    }
+
+    /// Sends events through the native door.
+    pub(crate) async fn post_events(
+        &self,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer> {
+        let request = self.request(Method::POST, "/v1/events");
+        let request = request.header("content-type", content_type);
+        self.send(request, body.into()).await
+    }
+
+    /// Sends events through the Kinesis door, unsigned, in the producer's spelling.
+    pub(crate) async fn put_records(&self, events: &[Bytes]) -> Result<Answer> {
+        let records: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let data = BASE64_STANDARD.encode(attributes_form(event));
+                json!({ "Data": data, "PartitionKey": "1" })
+            })
+            .collect();
+        let call = json!({ "StreamName": "live-events", "Records": records });
+        let request = self
+            .request(Method::POST, "/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", "Kinesis_20131202.PutRecords");
+        self.send(request, call.to_string().into()).await
+    }
+
+    /// Makes a subscription; `more` goes into its spec, as in `"start":"earliest",`.
+    pub(crate) async fn subscribe(&self, name: &str, more: &str, url: &str) {
+        let spec = format!(r#"{{"name":"{name}",{more}"webhook":{{"url":"{url}"}}}}"#);
+        let request = self.request(Method::POST, "/v1/subscriptions");
+        let request = request.header("content-type", "application/json");
+        let answer = self.send(request, spec.into()).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+
+    /// Asks for a page whose status does not matter yet.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = self.request(Method::GET, path);
+        self.send(request, Bytes::new()).await.unwrap()
+    }
+
+    /// Asks for a page that must be there.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> T {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+        answer.json()
+    }
+
+    /// A subscription's balance, which must add up.
+    pub(crate) async fn balance(&self, name: &str) -> Balance {
+        let balance: Balance = self
+            .read(&format!("/v1/subscriptions/{name}/balance"))
+            .await;
+        let sum = balance.delivered + balance.filtered + balance.pending + balance.expired;
+        assert_eq!(balance.accepted, sum, "{name}: {balance:?}");
+        balance
+    }
+
+    /// Waits until nothing is owed to a subscription any more.
+    pub(crate) async fn settled(&self, name: &str) -> Balance {
+        let settled = async {
+            let mut looks = interval(Duration::from_millis(50));
+            loop {
+                looks.tick().await;
+                let balance = self.balance(name).await;
+                if balance.pending == 0 {
+                    return balance;
+                }
+            }
+        };
+        let Ok(balance) = timeout(PATIENCE, settled).await else {
+            panic!("{name} is not settled: {:?}", self.balance(name).await);
+        };
+        balance
+    }
+
+    /// The whole log, as far as it can be read.
+    pub(crate) async fn log(&self) -> Vec<Shown> {
+        #[derive(Deserialize)]
+        struct Page {
+            events: Vec<Shown>,
+            next: u64,
+        }
+        let mut log = Vec::new();
+        let mut from = 0;
+        loop {
+            let page: Page = self
+                .read(&format!("/v1/events?from={from}&limit=1000"))
+                .await;
+            if page.next == from {
+                return log;
+            }
+            log.extend(page.events);
+            from = page.next;
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> request::Builder {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    async fn send(&self, request: request::Builder, body: Bytes) -> Result<Answer> {
+        let response = self.client.request(request.body(Full::new(body))?).await?;
+        let (head, body) = response.into_parts();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.collect().await?.to_bytes(),
+        })
+    }
+}
+
+impl Answer {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Where the native door says that each event is. All must have been taken.
+    pub(crate) fn accepted(&self) -> Vec<u64> {
+        assert_eq!(self.status, StatusCode::ACCEPTED, "{self:?}");
+        let answer: Value = self.json();
+        assert_eq!(answer["rejected"], 0, "{self:?}");
+        let results = answer["results"].as_array().unwrap();
+        results
+            .iter()
+            .map(|result| result["offset"].as_u64().unwrap())
+            .collect()
+    }
+
+    /// Where the Kinesis door says that each record is. All must have been taken.
+    pub(crate) fn stored(&self) -> Vec<u64> {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        let answer: Value = self.json();
+        assert_eq!(answer["FailedRecordCount"], 0, "{self:?}");
+        let records = answer["Records"].as_array().unwrap();
+        records
+            .iter()
+            .map(|record| {
+                let number = record["SequenceNumber"].as_str().unwrap();
+                number.strip_prefix('4').unwrap().parse().unwrap()
+            })
+            .collect()
+    }
+}
+
+impl Shown {
+    /// The event's bytes, as they are stored.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.event.get().as_bytes()
+    }
+}

@@ -1,0 +1,167 @@
+//! The clients people have, boto3 and the AWS CLI, at the Kinesis door: what they send arrives.
+//!
+//! They run in `clients/kinesis_clients.py`. `EASEL_TEST_PYTHON` names a Python that has boto3,
+//! `EASEL_TEST_AWS` the AWS CLI.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bytes::Bytes;
+use easel_testkit::{Received, Receiver, left_out};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tempfile::tempdir;
+
+use crate::caller::Caller;
+use crate::running::Running;
+
+const SCRIPT: &str = "tests/clients/kinesis_clients.py";
+
+/// Where payloads are, from this crate on. Only the first folder is always there.
+const PAYLOADS: [&str; 3] = [
+    "../catalog/fixtures",
+    "../../../shared/seeds/canvas",
+    "../../../shared/examples/canvas",
+];
+
+const ACCESS_KEY: &str = "CANVAS";
+const SECRET: &str = "a long text that nobody guesses";
+
+/// What the script says it did.
+#[derive(Debug, Deserialize)]
+struct Summary {
+    sent: usize,
+    distinct: usize,
+    oversized: u64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_boto3_and_the_aws_cli_send_arrives_at_the_webhook_once_and_unaltered() {
+    let variables = ["EASEL_TEST_PYTHON", "EASEL_TEST_AWS"].map(std::env::var_os);
+    let [Some(python), Some(aws)] = variables else {
+        left_out("boto3 and the AWS CLI; scripts/test installs them");
+        assert_eq!(
+            std::env::var_os("EASEL_TEST_ALL"),
+            None,
+            "nothing is to be left out"
+        );
+        return;
+    };
+    let folder = tempdir().unwrap();
+    let keys = format!(
+        "[[kinesis.keys]]\naccess_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET:?}\n"
+    );
+    fs::write(folder.path().join("easel.toml"), keys).unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+    caller.subscribe("every", "", &receiver.url()).await;
+
+    let Summary {
+        sent,
+        distinct,
+        oversized,
+    } = run(&python, &aws, &running.url());
+
+    let balance = caller.settled("every").await;
+    let received = receiver.received();
+    assert_eq!(
+        received.len(),
+        distinct,
+        "each different event arrives once"
+    );
+    assert_eq!(balance.delivered, u64::try_from(distinct).unwrap());
+    let quarantined: Value = caller.read("/v1/quarantine?limit=1").await;
+    assert_eq!(quarantined["count"], oversized);
+
+    let mut by_body: HashMap<Bytes, Received> = HashMap::new();
+    for request in received {
+        check_headers(&request);
+        let twice = by_body.insert(request.body.clone(), request);
+        assert_eq!(twice, None);
+    }
+    let payloads = payloads();
+    assert!(
+        sent >= payloads.len(),
+        "{sent} of {} were sent",
+        payloads.len()
+    );
+    for payload in payloads {
+        let wanted = Bytes::from(minified(&payload));
+        assert!(by_body.contains_key(&wanted), "did not arrive: {payload}");
+    }
+}
+
+/// Runs the clients to their end.
+fn run(python: &OsString, aws: &OsString, url: &str) -> Summary {
+    let output = Command::new(python)
+        .arg(here(SCRIPT))
+        .args(["--endpoint", url])
+        .args(["--access-key", ACCESS_KEY, "--secret", SECRET])
+        .arg("--aws")
+        .arg(aws)
+        .arg("--payloads")
+        .args(folders())
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The headers of a delivery, against its body.
+fn check_headers(request: &Received) {
+    let id = easel_catalog::event_id(&request.body).to_string();
+    assert_eq!(request.header("webhook-id"), id);
+    let event: Value = serde_json::from_slice(&request.body).unwrap();
+    let metadata = &event["metadata"];
+    assert_eq!(request.header("easel-event-name"), metadata["event_name"]);
+    assert_eq!(request.header("easel-event-time"), metadata["event_time"]);
+    assert_eq!(request.header("easel-attempt"), "1");
+    assert_eq!(request.header("easel-subscription"), "every");
+    assert_eq!(request.header("content-type"), "application/json");
+}
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn folders() -> Vec<PathBuf> {
+    let folders = PAYLOADS.iter().map(|path| here(path));
+    folders.filter(|folder| folder.is_dir()).collect()
+}
+
+/// The events of all payload files, as they are spelled there. A file holds one, or an array.
+fn payloads() -> Vec<String> {
+    let mut found = Vec::new();
+    for file in folders().iter().flat_map(|it| fs::read_dir(it).unwrap()) {
+        let path = file.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            let text = fs::read_to_string(path).unwrap();
+            match serde_json::from_str::<Vec<&RawValue>>(&text) {
+                Ok(events) => found.extend(events.iter().map(|event| event.get().to_owned())),
+                Err(_one) => found.push(text),
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no payloads");
+    found
+}
+
+/// JSON without the white space between its tokens.
+fn minified(json: &str) -> String {
+    let (mut is_text, mut is_escaped) = (false, false);
+    let keeps = |letter: &char| {
+        let keeps = is_text || !letter.is_ascii_whitespace();
+        is_text ^= *letter == '"' && !is_escaped;
+        is_escaped = is_text && *letter == '\\' && !is_escaped;
+        keeps
+    };
+    json.chars().filter(keeps).collect()
+}

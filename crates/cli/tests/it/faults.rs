@@ -1,0 +1,339 @@
+//! Disks that fail under a running server, and a log that was damaged while none ran.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use easel_testkit::{Received, Receiver, event};
+use http::StatusCode;
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+use tokio::time::timeout;
+
+use crate::caller::{Caller, Shown};
+use crate::faulty_disk::FaultyDisk;
+use crate::running::Running;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Deliveries that a kill may repeat.
+const MAX_REPEATS: usize = 1_000;
+
+/// A server whose disk can be made to fail, and a webhook that wants everything.
+struct Trial {
+    folder: TempDir,
+    disk: FaultyDisk,
+    running: Running,
+    caller: Caller,
+    receiver: Receiver,
+}
+
+impl Trial {
+    async fn start(files: &'static str) -> Self {
+        let folder = tempdir().unwrap();
+        let disk = FaultyDisk::build(folder.path(), files);
+        let args = ["--auth", "none"];
+        let running =
+            Running::start_with(&data(folder.path()), &args, |command| disk.mount(command));
+        let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+        caller.subscribe("every", "", &receiver.url()).await;
+        Self {
+            folder,
+            disk,
+            running,
+            caller,
+            receiver,
+        }
+    }
+
+    /// Kills the server and starts it on a disk that works.
+    fn killed_and_started(self) -> Self {
+        self.running.kill();
+        let running = start(&data(self.folder.path()));
+        Self {
+            caller: Caller::of(&running),
+            running,
+            ..self
+        }
+    }
+
+    /// Asserts that neither door takes these, and each says so in its own way.
+    async fn assert_refused(&self, events: &[Bytes]) {
+        let lines = events.join(&b"\n"[..]);
+        let native = self.caller.post_events("application/x-ndjson", lines).await;
+        let native = native.unwrap();
+        assert_eq!(native.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(native.json::<Value>()["code"], "log_unavailable");
+        assert!(native.headers.contains_key("retry-after"), "{native:?}");
+
+        let kinesis = self.caller.put_records(events).await.unwrap();
+        assert_eq!(kinesis.status, StatusCode::OK);
+        let answer: Value = kinesis.json();
+        assert_eq!(answer["FailedRecordCount"], events.len());
+        let records = answer["Records"].as_array().unwrap();
+        assert_eq!(records.len(), events.len());
+        for record in records {
+            assert_eq!(record["ErrorCode"], "InternalFailure");
+            assert_eq!(record.get("SequenceNumber"), None);
+        }
+        let ready = self.caller.get("/readyz").await;
+        assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{ready:?}");
+    }
+
+    /// Waits until the webhook has had so many requests.
+    async fn wait_for(&self, count: usize) {
+        let received = timeout(PATIENCE, self.receiver.wait_for(count)).await;
+        assert!(
+            received.is_ok(),
+            "{} of {count} received",
+            self.receiver.count()
+        );
+    }
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+fn start(data: &Path) -> Running {
+    Running::start_with(data, &["--auth", "none"], |_command| ())
+}
+
+fn events(numbers: std::ops::Range<u64>) -> Vec<Bytes> {
+    numbers.map(|n| event("grade_change", n)).collect()
+}
+
+async fn post(caller: &Caller, events: &[Bytes]) -> Vec<u64> {
+    let lines = events.join(&b"\n"[..]);
+    let answer = caller.post_events("application/x-ndjson", lines).await;
+    answer.unwrap().accepted()
+}
+
+fn bodies(received: &[Received]) -> HashSet<Bytes> {
+    received.iter().map(|it| it.body.clone()).collect()
+}
+
+fn set(events: &[Bytes]) -> HashSet<Bytes> {
+    events.iter().cloned().collect()
+}
+
+/// Asserts that the log begins with these, one after the other.
+#[track_caller]
+fn assert_begins(log: &[Shown], events: &[Bytes]) {
+    assert!(log.len() >= events.len(), "{} records", log.len());
+    for (place, (shown, event)) in (0_u64..).zip(log.iter().zip(events)) {
+        assert_eq!((shown.offset, shown.bytes()), (place, &**event));
+    }
+}
+
+/// A log whose disk fails in this way, from before the fault until after a restart.
+async fn check_refusal(fault: &str) {
+    let trial = Trial::start("*/log.db*").await;
+    trial.receiver.hang(true);
+    let stored = events(0..200);
+    assert_eq!(post(&trial.caller, &stored[..100]).await.len(), 100);
+    let answer = trial.caller.put_records(&stored[100..]).await.unwrap();
+    assert_eq!(answer.stored().len(), 100);
+
+    trial.disk.fail(fault);
+    let refused = events(200..700);
+    trial.assert_refused(&refused).await;
+    // What is there is still read and delivered.
+    assert!(trial.caller.balance("every").await.pending > 0);
+    trial.receiver.hang(false);
+    let balance = trial.caller.settled("every").await;
+    assert_eq!((balance.accepted, balance.delivered), (200, 200));
+    assert_eq!(bodies(&trial.receiver.received()), set(&stored));
+    let log = trial.caller.log().await;
+    assert_eq!(log.len(), stored.len());
+    assert_begins(&log, &stored);
+
+    // A disk that works again proves nothing about what it did before.
+    trial.disk.heal();
+    trial.assert_refused(&refused).await;
+
+    let trial = trial.killed_and_started();
+    assert_begins(&trial.caller.log().await, &stored);
+    assert_eq!(trial.caller.get("/readyz").await.status, StatusCode::OK);
+    // Sent again, as their sender was told to; some may turn out to be there.
+    post(&trial.caller, &refused).await;
+    let log = trial.caller.log().await;
+    let all = [stored, refused].concat();
+    assert_eq!(log.len(), all.len());
+    assert_begins(&log, &all);
+    let balance = trial.caller.settled("every").await;
+    assert_eq!((balance.accepted, balance.delivered), (700, 700));
+    assert_eq!(bodies(&trial.receiver.received()), set(&all));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_synced_refuses_until_a_restart_and_loses_nothing() {
+    check_refusal("EIO sync").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_written_refuses_until_a_restart_and_loses_nothing() {
+    check_refusal("EIO write").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_on_a_full_disk_refuses_until_a_restart_and_loses_nothing() {
+    check_refusal("ENOSPC write").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_ahead_log_that_cannot_be_moved_refuses_writes_and_loses_nothing() {
+    // The database alone, which is written only then.
+    let trial = Trial::start("*/log.db").await;
+    let mut stored = events(0..1);
+    assert_eq!(post(&trial.caller, &stored).await, [0]);
+    trial.disk.fail("EIO sync");
+    for one in events(1..2_000) {
+        let answer = trial.caller.post_events("application/json", one.clone());
+        if answer.await.unwrap().status == StatusCode::SERVICE_UNAVAILABLE {
+            break;
+        }
+        stored.push(one);
+    }
+    assert!(stored.len() < 2_000, "it was never moved");
+    trial.disk.heal();
+    trial.assert_refused(&events(5_000..5_010)).await;
+
+    let trial = trial.killed_and_started();
+    let log = trial.caller.log().await;
+    assert_eq!(log.len(), stored.len(), "what was refused is there");
+    assert_begins(&log, &stored);
+    let balance = trial.caller.settled("every").await;
+    assert_eq!(balance.delivered, balance.accepted);
+    assert_eq!(bodies(&trial.receiver.received()), set(&stored));
+}
+
+/// A server that cannot save cursors and delivers for as long as it may; with all its events.
+async fn stalled(fault: &str) -> (Trial, Vec<Bytes>) {
+    let mut trial = Trial::start("*/state.db*").await;
+    let all = events(0..3_101);
+    post(&trial.caller, &all[..100]).await;
+    trial.caller.settled("every").await;
+
+    trial.disk.fail(fault);
+    for some in all[100..3_100].chunks(100) {
+        assert_eq!(post(&trial.caller, some).await.len(), 100);
+    }
+    trial.running.wait_for("cursors not saved");
+    let ready = trial.caller.get("/readyz").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{ready:?}");
+    // Up to a hundred may be unsaved from before, and sixteen are under way.
+    trial.wait_for(100 + MAX_REPEATS - 100 - 16).await;
+    assert_eq!(post(&trial.caller, &all[3_100..]).await, [3_100]);
+    assert!(trial.caller.balance("every").await.pending >= 2_000);
+    assert!(trial.receiver.count() <= 100 + MAX_REPEATS);
+    (trial, all)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_wait_while_cursors_cannot_be_saved_and_go_on_once_they_can() {
+    let (trial, all) = stalled("ENOSPC write").await;
+    trial.disk.heal();
+    let balance = trial.caller.settled("every").await;
+    assert_eq!((balance.accepted, balance.delivered), (3_101, 3_101));
+    let received = trial.receiver.received();
+    assert_eq!(received.len(), all.len(), "something was repeated");
+    assert_eq!(bodies(&received), set(&all));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_while_cursors_cannot_be_saved_repeats_a_thousand_deliveries_at_most() {
+    let (trial, all) = stalled("EIO write").await;
+    let trial = trial.killed_and_started();
+    let balance = trial.caller.settled("every").await;
+    assert_eq!((balance.accepted, balance.delivered), (3_101, 3_101));
+    let received = trial.receiver.received();
+    assert_eq!(bodies(&received), set(&all));
+    let repeat_count = received.len() - all.len();
+    assert!(repeat_count <= MAX_REPEATS, "{repeat_count} repeated");
+}
+
+/// Events of one request, and so of one block.
+const BLOCK: usize = 25;
+
+/// Stands in every event, and so in every block as it is.
+const MARK: &[u8] = b"q9XwT3mZLr0aVbN5sKdYfH2uPeGcJi8oRx1tWv4E";
+
+/// Changes a byte in some of the places where the file holds records.
+fn flip(file: &Path, count: usize, random: &mut fastrand::Rng) {
+    let mut bytes = fs::read(file).unwrap();
+    let marked = bytes.windows(MARK.len()).enumerate();
+    let mut places: Vec<_> = marked
+        .filter_map(|(place, found)| (found == MARK).then_some(place))
+        .collect();
+    assert!(places.len() >= 40, "{} blocks", places.len());
+    random.shuffle(&mut places);
+    for place in &places[..count] {
+        bytes[place + random.usize(..MARK.len())] ^= 1 << random.u8(..8);
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+/// The value of a metric without labels.
+async fn metric(caller: &Caller, name: &str) -> Option<u64> {
+    let metrics = caller.get("/metrics").await.body;
+    let text = std::str::from_utf8(&metrics).unwrap();
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find_map(|(found, value)| (found == name).then(|| value.parse().unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flipped_bytes_in_the_log_hide_their_blocks_and_nothing_else() {
+    let folder = tempdir().unwrap();
+    let running = start(&data(folder.path()));
+    let all = events(0..1_000);
+    for some in all.chunks(BLOCK) {
+        post(&Caller::of(&running), some).await;
+    }
+    // A clean stop moves the write-ahead log into the database.
+    running.terminate();
+    running.ended();
+
+    for seed in 0..4 {
+        let folder_of_seed = folder.path().join(seed.to_string());
+        let data = data(&folder_of_seed);
+        fs::create_dir_all(&data).unwrap();
+        let file = data.join("log.db");
+        fs::copy(folder.path().join("data/log.db"), &file).unwrap();
+        flip(&file, 8, &mut fastrand::Rng::with_seed(seed));
+
+        let running = start(&data);
+        let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+        let from_the_start = r#""start":"earliest","#;
+        caller
+            .subscribe("every", from_the_start, &receiver.url())
+            .await;
+        let log = caller.log().await;
+        let lost = all.len() - log.len();
+        assert!(
+            (1..=8 * BLOCK).contains(&lost) && lost.is_multiple_of(BLOCK),
+            "{lost} lost"
+        );
+        for shown in &log {
+            let sent = &all[usize::try_from(shown.offset).unwrap()];
+            assert_eq!(shown.bytes(), sent, "seed {seed}");
+        }
+        let balance = caller.settled("every").await;
+        let received = receiver.received();
+        assert_eq!(received.len(), log.len());
+        let kept = log.iter().map(|it| Bytes::copy_from_slice(it.bytes()));
+        assert_eq!(bodies(&received), kept.collect());
+        let lost = u64::try_from(lost).unwrap();
+        assert_eq!(balance.accepted, 1_000);
+        assert_eq!(balance.delivered, 1_000 - lost);
+        assert_eq!((balance.expired, balance.damaged), (lost, lost));
+        let counted = metric(&caller, "easel_log_damaged_records_total").await;
+        assert_eq!(counted, Some(lost), "seed {seed}");
+
+        // The damaged log still takes and hands out what is new.
+        assert_eq!(post(&caller, &events(1_000..1_001)).await, [1_000]);
+        assert_eq!(caller.settled("every").await.delivered, 1_001 - lost);
+    }
+}

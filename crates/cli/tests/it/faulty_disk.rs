@@ -1,0 +1,58 @@
+//! A disk that fails on demand, for a server in a process of its own.
+//!
+//! A small library in C is loaded into the server, before the system's own, and fails what it does
+//! to some of its files. It takes a C compiler, as building Easel does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faulty_disk.c");
+
+/// What stands between a server and some of its files.
+#[derive(Debug)]
+pub(crate) struct FaultyDisk {
+    library: PathBuf,
+    control: PathBuf,
+    files: &'static str,
+}
+
+impl FaultyDisk {
+    /// Builds the library in `folder`; it will fail the files whose paths match the pattern.
+    pub(crate) fn build(folder: &Path, files: &'static str) -> Self {
+        let library = folder.join("faulty_disk.so");
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-o"])
+            .arg(&library)
+            .args([SOURCE, "-ldl"])
+            .status()
+            .expect("this test needs a C compiler named cc");
+        assert!(built.success(), "cc could not build {SOURCE}");
+        Self {
+            library,
+            control: folder.join("fault"),
+            files,
+        }
+    }
+
+    /// Puts itself between the system and the program that `command` starts.
+    pub(crate) fn mount(&self, command: &mut Command) {
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("FAULTY_DISK_CONTROL", &self.control)
+            .env("FAULTY_DISK_FILES", self.files);
+    }
+
+    /// Lets operations fail from here on: `EIO sync`, `EIO write` or `ENOSPC write`.
+    pub(crate) fn fail(&self, fault: &str) {
+        // Renamed into place, so that it is never seen half written.
+        let draft = self.control.with_extension("draft");
+        fs::write(&draft, fault).unwrap();
+        fs::rename(&draft, &self.control).unwrap();
+    }
+
+    /// Lets everything succeed again.
+    pub(crate) fn heal(&self) {
+        fs::remove_file(&self.control).unwrap();
+    }
+}

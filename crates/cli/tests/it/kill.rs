@@ -1,0 +1,111 @@
+//! The kill test: a server that is killed over and over while it works, and an oracle outside it
+//! that knows what was acknowledged.
+//!
+//! `EASEL_KILLS` says how often, `EASEL_SEED` when, as an earlier run printed it.
+
+mod load;
+mod oracle;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use std::str::FromStr;
+use std::time::Duration;
+
+use easel_testkit::Receiver;
+use tokio::time::{Instant, sleep};
+
+use crate::caller::Caller;
+use crate::easel::command;
+use crate::running::Running;
+use load::Load;
+use oracle::Oracle;
+
+/// Kills when `EASEL_KILLS` does not say how many.
+const KILLS: u64 = 30;
+
+/// How long a server lives once it can be reached, in milliseconds.
+const LIFE: std::ops::Range<u64> = 20..300;
+
+/// Every so many kills one meets a server that still starts.
+const EARLY: u64 = 5;
+
+/// Deliveries that one kill may repeat, for each subscription.
+const MAX_REPEATS: u64 = 1_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
+    let kills = number("EASEL_KILLS").unwrap_or(KILLS);
+    let seed = number("EASEL_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let mut random = fastrand::Rng::with_seed(seed);
+    let started = Instant::now();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (every, grades) = (Receiver::start().await, Receiver::start().await);
+
+    let mut running = start(&data);
+    let caller = Caller::of(&running);
+    caller.subscribe("every", "", &every.url()).await;
+    let grades_only = r#""events":["grade_*"],"#;
+    caller.subscribe("grades", grades_only, &grades.url()).await;
+
+    let load = Load::start(&mut random);
+    for kill in 0..kills {
+        load.turn_to(Caller::of(&running));
+        sleep(Duration::from_millis(random.u64(LIFE))).await;
+        running.kill();
+        load.turn_away();
+        if kill % EARLY == EARLY - 1 {
+            start_and_kill(&data, Duration::from_millis(random.u64(0..LIFE.end))).await;
+        }
+        running = start(&data);
+    }
+    let caller = Caller::of(&running);
+    load.turn_to(caller.clone());
+    let sent = load.stop().await;
+
+    let oracle = Oracle::check_log(sent, &caller.log().await);
+    let every = oracle.check(&caller.settled("every").await, &every.received(), "");
+    let grades = oracle.check(
+        &caller.settled("grades").await,
+        &grades.received(),
+        "grade_",
+    );
+    let bound = kills * MAX_REPEATS;
+    assert!(
+        every <= bound && grades <= bound,
+        "{every}, {grades} repeated"
+    );
+    writeln!(
+        std::io::stderr(),
+        "{kills} kills in {:.0?}, seed {seed}: {oracle}; repeated to webhooks: {every} and \
+         {grades}, at most {bound} each",
+        started.elapsed()
+    )
+    .unwrap();
+}
+
+fn number<T: FromStr<Err: std::fmt::Debug>>(variable: &str) -> Option<T> {
+    std::env::var_os(variable).map(|text| text.to_str().unwrap().parse().unwrap())
+}
+
+fn start(data: &Path) -> Running {
+    Running::start_with(data, &["--auth", "none"], |_command| ())
+}
+
+/// Starts a server and kills it some time later, however far it is.
+async fn start_and_kill(data: &Path, later: Duration) {
+    let folder = data.parent().unwrap();
+    let mut child = command(
+        folder,
+        &["serve", "--auth", "none", "--listen", "127.0.0.1:0"],
+    )
+    .arg("--data")
+    .arg(data)
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
+    sleep(later).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

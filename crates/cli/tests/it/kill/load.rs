@@ -1,0 +1,192 @@
+//! Producers that send to whatever server there is, through both doors, and note what they were
+//! told.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use bytes::Bytes;
+use easel_testkit::event;
+use fastrand::Rng;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+
+/// Producers that send at the same time. Each has event numbers of its own.
+const PRODUCERS: u64 = 4;
+
+/// Event types, one after the other. No multiple of the producers, so that each sends all.
+const EVENT_TYPES: [&str; 5] = [
+    "grade_change",
+    "course_created",
+    "submission_created",
+    "grade_override",
+    "logged_in",
+];
+
+/// New events of one request: usually few, so that there are many requests to interrupt.
+const FEW: u64 = 4;
+const MANY: u64 = 100;
+
+/// The load on one server after the other.
+#[derive(Debug)]
+pub(super) struct Load {
+    server: watch::Sender<Option<Caller>>,
+    stop: CancellationToken,
+    producers: JoinSet<Sent>,
+}
+
+/// What was sent, and what came of it. An event is known by its number.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// Where each event is said to be; `None` when nobody said anything.
+    pub(super) events: HashMap<u64, Option<u64>>,
+    /// Events that were acknowledged a second time.
+    pub(super) again_count: u64,
+}
+
+impl Load {
+    /// Starts producers, which wait for a server.
+    pub(super) fn start(random: &mut Rng) -> Self {
+        let (server, stop) = (watch::Sender::new(None), CancellationToken::new());
+        let mut producers = JoinSet::new();
+        for first in 0..PRODUCERS {
+            let producer = Producer {
+                next: first,
+                first,
+                doubtful: Vec::new(),
+                sent: Sent::default(),
+                random: random.fork(),
+            };
+            let (server, stop) = (server.subscribe(), stop.clone());
+            producers.spawn(producer.run(server, stop));
+        }
+        Self {
+            server,
+            stop,
+            producers,
+        }
+    }
+
+    /// Sends to this server from here on.
+    pub(super) fn turn_to(&self, server: Caller) {
+        self.server.send_replace(Some(server));
+    }
+
+    /// Sends to nobody until there is another server.
+    pub(super) fn turn_away(&self) {
+        self.server.send_replace(None);
+    }
+
+    /// Lets what is under way come to its end, and hands over what was sent.
+    pub(super) async fn stop(self) -> Sent {
+        self.stop.cancel();
+        let mut all = Sent::default();
+        for sent in self.producers.join_all().await {
+            all.events.extend(sent.events);
+            all.again_count += sent.again_count;
+        }
+        all
+    }
+}
+
+/// The event with this number.
+pub(super) fn numbered(number: u64) -> Bytes {
+    let index = usize::try_from(number).unwrap() % EVENT_TYPES.len();
+    event(EVENT_TYPES[index], number)
+}
+
+/// One that sends.
+struct Producer {
+    /// Its numbers begin here and are [`PRODUCERS`] apart.
+    first: u64,
+    next: u64,
+    /// The last request that failed in transit.
+    doubtful: Vec<u64>,
+    sent: Sent,
+    random: Rng,
+}
+
+impl Producer {
+    async fn run(
+        mut self,
+        mut server: watch::Receiver<Option<Caller>>,
+        stop: CancellationToken,
+    ) -> Sent {
+        while let Some(server) = current(&mut server, &stop).await {
+            let numbers = self.choose();
+            for number in &numbers {
+                self.sent.events.entry(*number).or_default();
+            }
+            let events = numbers.iter().copied().map(numbered).collect();
+            match self.send(&server, events).await {
+                Ok(offsets) => self.note(numbers, offsets),
+                // The server was killed: what became of them is not known.
+                Err(_in_transit) => self.doubtful = numbers,
+            }
+        }
+        self.sent
+    }
+
+    /// What to send next: mostly what is new, now and then also what was sent before, and half of
+    /// the time what failed.
+    fn choose(&mut self) -> Vec<u64> {
+        let doubtful = std::mem::take(&mut self.doubtful);
+        if !doubtful.is_empty() && self.random.bool() {
+            return doubtful;
+        }
+        let most = if self.random.u8(..16) == 0 { MANY } else { FEW };
+        let count = self.random.u64(1..=most);
+        let mut numbers: Vec<_> = (0..count).map(|i| self.next + i * PRODUCERS).collect();
+        self.next += count * PRODUCERS;
+        if self.random.u8(..8) == 0 {
+            let before = (self.next - self.first) / PRODUCERS;
+            numbers.push(self.first + self.random.u64(..before) * PRODUCERS);
+        }
+        numbers
+    }
+
+    /// Sends events in one of the ways there are, and answers where they are said to be.
+    async fn send(&mut self, server: &Caller, events: Vec<Bytes>) -> Result<Vec<u64>> {
+        let sent = match (self.random.u8(..4), &*events) {
+            (0 | 1, _) => return Ok(server.put_records(&events).await?.stored()),
+            (2, [event]) => {
+                server
+                    .post_events("application/json", event.clone())
+                    .await?
+            }
+            (2, _) => {
+                let array = [b"[", &*events.join(&b","[..]), b"]"].concat();
+                server.post_events("application/json", array).await?
+            }
+            (_, _) => {
+                let lines = events.join(&b"\n"[..]);
+                server.post_events("application/x-ndjson", lines).await?
+            }
+        };
+        Ok(sent.accepted())
+    }
+
+    fn note(&mut self, numbers: Vec<u64>, offsets: Vec<u64>) {
+        assert_eq!(numbers.len(), offsets.len());
+        for (number, offset) in numbers.into_iter().zip(offsets) {
+            if let Some(before) = self.sent.events.insert(number, Some(offset)).flatten() {
+                assert_eq!(before, offset, "event {number} is said to be in two places");
+                self.sent.again_count += 1;
+            }
+        }
+    }
+}
+
+/// The server there is, once there is one; `None` when it is time to stop.
+async fn current(
+    server: &mut watch::Receiver<Option<Caller>>,
+    stop: &CancellationToken,
+) -> Option<Caller> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        found = server.wait_for(Option::is_some) => found.unwrap().clone(),
+    }
+}

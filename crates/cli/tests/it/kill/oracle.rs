@@ -1,0 +1,107 @@
+//! Knows from outside what the log and the webhooks must hold.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use easel_testkit::Received;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::load::{Sent, numbered};
+use crate::caller::{Balance, Shown};
+
+/// What is in the log, found right.
+#[derive(Debug)]
+pub(super) struct Oracle {
+    sent: Sent,
+    /// The events by their numbers: their names and ids.
+    log: HashMap<u64, (String, String)>,
+}
+
+impl Oracle {
+    /// Compares the log with what was sent: everything acknowledged is where it is said to be,
+    /// nothing is there twice, and nothing that was never sent.
+    pub(super) fn check_log(sent: Sent, shown: &[Shown]) -> Self {
+        let mut log = HashMap::new();
+        let mut places = HashMap::new();
+        for (place, record) in (0_u64..).zip(shown) {
+            assert_eq!(record.offset, place, "the log has gaps");
+            let (number, name) = recognise(record.bytes());
+            assert!(sent.events.contains_key(&number), "{number} was never sent");
+            let known = log.insert(number, (name, record.id.clone()));
+            assert_eq!(known, None, "{number} is in the log twice");
+            places.insert(number, place);
+        }
+        for (number, offset) in &sent.events {
+            if offset.is_some() {
+                assert_eq!(
+                    places.get(number),
+                    offset.as_ref(),
+                    "{number} was acknowledged"
+                );
+            }
+        }
+        Self { sent, log }
+    }
+
+    /// Compares what a webhook received, and the balance, with the log; answers how many requests
+    /// were repeats. It wants the events whose names begin with `prefix`.
+    pub(super) fn check(&self, balance: &Balance, received: &[Received], prefix: &str) -> u64 {
+        let wanted: HashSet<u64> = self
+            .log
+            .iter()
+            .filter_map(|(number, (name, _))| name.starts_with(prefix).then_some(*number))
+            .collect();
+        let mut arrived = HashSet::new();
+        for request in received {
+            let (number, _) = recognise(&request.body);
+            let (name, id) = self.log.get(&number).expect("sent, but not in the log");
+            assert_eq!(request.header("webhook-id"), id);
+            assert_eq!(request.header("easel-event-name"), name);
+            arrived.insert(number);
+        }
+        let missing: Vec<_> = wanted.difference(&arrived).collect();
+        assert!(missing.is_empty(), "never delivered: {missing:?}");
+        let unwanted: Vec<_> = arrived.difference(&wanted).collect();
+        assert!(
+            unwanted.is_empty(),
+            "delivered against the filter: {unwanted:?}"
+        );
+
+        let (all, wanted) = (count(self.log.len()), count(wanted.len()));
+        assert_eq!(balance.accepted, all);
+        assert_eq!(balance.delivered, wanted);
+        assert_eq!(balance.filtered, all - wanted);
+        assert_eq!((balance.expired, balance.damaged), (0, 0));
+        count(received.len()) - wanted
+    }
+}
+
+/// The number and name of an event, which must be as it was sent to the byte.
+fn recognise(bytes: &[u8]) -> (u64, String) {
+    let event: Value = serde_json::from_slice(bytes).expect("an event that is no JSON");
+    let metadata = &event["metadata"];
+    let request: Uuid = metadata["request_id"].as_str().unwrap().parse().unwrap();
+    let number = u64::try_from(request.as_u128()).unwrap();
+    assert_eq!(bytes, numbered(number), "event {number} was altered");
+    (number, metadata["event_name"].as_str().unwrap().to_owned())
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap()
+}
+
+impl fmt::Display for Oracle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sent = self.sent.events.len();
+        let known = self.sent.events.values().flatten().count();
+        write!(
+            f,
+            "{sent} events sent, {known} acknowledged ({} of them again) and none lost, {} of {} \
+             of unknown fate stored",
+            self.sent.again_count,
+            self.log.len() - known,
+            sent - known,
+        )
+    }
+}

@@ -1,0 +1,28 @@
+//! The command as its users meet it: exit code, stdout and stderr, against a server of its own.
+
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod easel;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod faulty_disk;
+#[cfg(test)]
+mod follow;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod tokens;
