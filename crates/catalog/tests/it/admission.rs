@@ -119,7 +119,7 @@ fn with_keys(keys: &[Text], place: &str) -> String {
     let at = |here: &str| if here == place { keys.as_str() } else { "" };
     let known = r#""event_name":"a","event_time":"2019-11-01T19:11:05Z""#;
     let (metadata, body, event) = (at("metadata"), at("body"), at("event"));
-    format!(r#"{{"metadata":{{{known}{metadata}}},"body":{{"_":0{body}}}{event}}}"#)
+    format!(r#"{{"metadata":{{{known}{metadata}}},"body":{{"first_of_the_body":0{body}}}{event}}}"#)
 }
 
 /// Admission written the slow way, with another parser.
