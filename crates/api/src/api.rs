@@ -43,7 +43,7 @@ pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
         .route("/v1/openapi.json", get(|| async move { Json(document) }))
 }
 
-/// The OpenAPI document of [`routes`].
+/// The OpenAPI document of [`routes()`].
 pub fn document(doors: OpenApi) -> OpenApi {
     finish(described(&Gate::open()).into_openapi(), doors)
 }

@@ -154,7 +154,10 @@ impl Lane {
             }
             let probe_at = self.probe_due().filter(|_| sends.is_empty());
             tokio::select! {
-                () = stop.cancelled(), if !stop.is_cancelled() => (),
+                // From here on nothing new is owed by what may be an outdated filter.
+                () = stop.cancelled(), if !stop.is_cancelled() => {
+                    self.workshop.feed.detach(&subscription);
+                }
                 Some((job, result)) = sends.next() => {
                     if let Some(reason) = self.settle(job, result) {
                         return Ended::Gone(reason);

@@ -112,7 +112,9 @@ proptest! {
             visited(&mut index, TYPES[*event_type], facts);
         }
         all.iter().filter(|it| it.id >= late).for_each(|it| index.insert(it));
-        removed.iter().for_each(|id| index.remove(*id));
+        for id in &removed {
+            index.remove(*id);
+        }
 
         for (event_type, facts) in &events {
             let event_type = TYPES[*event_type];
