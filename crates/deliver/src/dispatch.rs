@@ -12,19 +12,17 @@ use easel_sinks::Sink;
 use easel_subscriptions::{Spec, State, Subscription, Subscriptions};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::backoff::Backoff;
 use crate::feed::Feed;
 use crate::lane::{Ended, Lane, Workshop};
 use crate::metrics;
 
 /// Makes the sink a spec asks for, or says why it cannot.
 pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
-
-/// How long a lane that died stays down.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many saves go by between two that include the cursors that moved past unwanted events.
 const SAVES_PER_FULL_SAVE: u32 = 50;
@@ -39,8 +37,6 @@ pub struct DispatchOptions {
     pub save_every: Duration,
     /// How often lag is measured.
     pub measure_every: Duration,
-    /// How long deliveries under way may take once told to stop.
-    pub drain: Duration,
 }
 
 impl Default for DispatchOptions {
@@ -48,7 +44,6 @@ impl Default for DispatchOptions {
         Self {
             save_every: Duration::from_millis(100),
             measure_every: Duration::from_secs(5),
-            drain: Duration::from_secs(20),
         }
     }
 }
@@ -62,7 +57,16 @@ pub struct Dispatch {
     lane_count: watch::Sender<Option<usize>>,
 }
 
-/// A lane that runs.
+/// The lanes there are.
+#[derive(Default)]
+struct Lanes {
+    tasks: JoinSet<(i64, Ended)>,
+    running: HashMap<i64, Running>,
+    /// How long a lane that dies again and again stays down.
+    deaths: HashMap<i64, Backoff>,
+}
+
+/// A lane that runs, or is about to.
 struct Running {
     subscription: Arc<Subscription>,
     stop: CancellationToken,
@@ -100,15 +104,14 @@ impl Dispatch {
         self.lane_count.subscribe()
     }
 
-    /// Serves all subscriptions until told to stop; then lets deliveries under way finish, within
-    /// the drain time, and saves every cursor.
-    pub async fn run(self, stop: CancellationToken) {
-        let feed = async { self.workshop.feed.run().await };
+    /// Serves all subscriptions until told to stop; then lets deliveries under way finish until
+    /// told to give up, and saves every cursor.
+    pub async fn run(self, stop: CancellationToken, give_up: CancellationToken) {
         let saves = self.save_cursors();
         let measures = self.measure_lag();
         tokio::select! {
-            () = self.serve(stop) => (),
-            () = feed => error!("feed ended: the log is closed"),
+            () = self.serve(&stop, &give_up) => (),
+            () = self.workshop.feed.run() => error!("feed ended: the log is closed"),
             never = saves => match never {},
             never = measures => match never {},
         }
@@ -121,36 +124,39 @@ impl Dispatch {
         }
     }
 
-    async fn serve(&self, stop: CancellationToken) {
+    async fn serve(&self, stop: &CancellationToken, give_up: &CancellationToken) {
         let mut changes = self.subscriptions.changes();
-        let mut tasks = JoinSet::new();
-        let mut running: HashMap<i64, Running> = HashMap::new();
+        let mut lanes = Lanes::default();
         while !stop.is_cancelled() {
             changes.mark_unchanged();
-            self.reconcile(&mut running, &mut tasks);
+            self.reconcile(&mut lanes);
             tokio::select! {
                 () = stop.cancelled() => (),
                 _ = changes.changed() => (),
-                Some(ended) = tasks.join_next_with_id() => {
-                    self.lane_ended(&mut running, &mut tasks, ended);
+                Some(ended) = lanes.tasks.join_next_with_id() => {
+                    self.lane_ended(&mut lanes, ended).await;
                 }
             }
         }
-        for lane in running.values() {
+        for lane in lanes.running.values() {
             lane.stop.cancel();
         }
-        let drained = async {
-            while let Some(ended) = tasks.join_next_with_id().await {
-                self.lane_ended(&mut running, &mut tasks, ended);
+        loop {
+            tokio::select! {
+                () = give_up.cancelled() => {
+                    warn!("deliveries under way given up; they will be repeated");
+                    return;
+                }
+                ended = lanes.tasks.join_next_with_id() => match ended {
+                    Some(ended) => self.lane_ended(&mut lanes, ended).await,
+                    None => return,
+                },
             }
-        };
-        if timeout(self.options.drain, drained).await.is_err() {
-            warn!("deliveries under way given up; they will be repeated");
         }
     }
 
     /// Stops the lanes that are no longer right and starts the ones that are missing.
-    fn reconcile(&self, running: &mut HashMap<i64, Running>, tasks: &mut JoinSet<(i64, Ended)>) {
+    fn reconcile(&self, lanes: &mut Lanes) {
         let wanted: HashMap<i64, _> = self
             .subscriptions
             .list()
@@ -158,100 +164,91 @@ impl Dispatch {
             .filter(|subscription| subscription.state == State::Active)
             .map(|subscription| (subscription.id, subscription))
             .collect();
-        for (id, lane) in &*running {
+        for (id, lane) in &lanes.running {
             let same = wanted
                 .get(id)
                 .is_some_and(|it| Arc::ptr_eq(it, &lane.subscription));
             if !same {
                 lane.stop.cancel();
+                lanes.deaths.remove(id);
             }
         }
         for (id, subscription) in wanted {
-            if !running.contains_key(&id)
-                && let Some(lane) = self.start(subscription, tasks, Duration::ZERO)
-            {
-                running.insert(id, lane);
+            if !lanes.running.contains_key(&id) {
+                self.start(subscription, lanes, Duration::ZERO);
             }
         }
-        self.count(running.len());
+        self.count(lanes.running.len());
     }
 
-    fn start(
-        &self,
-        subscription: Arc<Subscription>,
-        tasks: &mut JoinSet<(i64, Ended)>,
-        pause: Duration,
-    ) -> Option<Running> {
+    fn start(&self, subscription: Arc<Subscription>, lanes: &mut Lanes, pause: Duration) {
         let sink = match (self.make_sink)(&subscription.spec) {
             Ok(sink) => sink,
             Err(what) => {
                 error!(subscription = %subscription.spec.name, what, "lane cannot be started");
-                return None;
+                return;
             }
         };
         let stop = CancellationToken::new();
         let lane = Lane::new(Arc::clone(&subscription), sink, Arc::clone(&self.workshop));
         let (id, told) = (subscription.id, stop.clone());
-        let task = tasks.spawn(async move {
-            sleep(pause).await;
+        let task = lanes.tasks.spawn(async move {
+            tokio::select! {
+                () = told.cancelled() => return (id, Ended::Stopped),
+                () = sleep(pause) => (),
+            }
             (id, lane.run(told).await)
         });
-        let task = task.id();
-        Some(Running {
+        let running = Running {
             subscription,
             stop,
-            task,
-        })
+            task: task.id(),
+        };
+        lanes.running.insert(id, running);
     }
 
-    fn lane_ended(
-        &self,
-        running: &mut HashMap<i64, Running>,
-        tasks: &mut JoinSet<(i64, Ended)>,
-        ended: Result<(Id, (i64, Ended)), JoinError>,
-    ) {
+    async fn lane_ended(&self, lanes: &mut Lanes, ended: Result<(Id, (i64, Ended)), JoinError>) {
         match ended {
             Ok((_, (id, ended))) => {
-                let Some(lane) = running.remove(&id) else {
+                let Some(lane) = lanes.running.remove(&id) else {
                     return;
                 };
                 if let Ended::Gone(reason) = ended {
-                    self.pause(&lane.subscription, reason);
+                    self.pause(&lane.subscription, reason).await;
                 }
             }
             Err(join_error) => {
-                let died = running
-                    .iter()
-                    .find(|(_, lane)| lane.task == join_error.id());
+                let mut running = lanes.running.iter();
+                let died = running.find(|(_, lane)| lane.task == join_error.id());
                 let Some(id) = died.map(|(id, _)| *id) else {
                     return;
                 };
-                let Some(lane) = running.remove(&id) else {
+                let Some(lane) = lanes.running.remove(&id) else {
                     return;
                 };
                 error!(subscription = %lane.subscription.spec.name, %join_error, "lane died");
                 self.workshop.feed.detach(&lane.subscription);
-                if !lane.stop.is_cancelled()
-                    && let Some(lane) = self.start(lane.subscription, tasks, RESTART_PAUSE)
-                {
-                    running.insert(id, lane);
+                if !lane.stop.is_cancelled() {
+                    let pause = lanes.deaths.entry(id).or_default().fail(None);
+                    self.start(lane.subscription, lanes, pause);
                 }
             }
         }
-        self.count(running.len());
+        self.count(lanes.running.len());
     }
 
-    fn pause(&self, subscription: &Subscription, reason: String) {
-        let name = subscription.spec.name.as_str();
-        match self.subscriptions.pause(name, Some(reason)) {
-            Ok(_) => info!(subscription = name, "subscription paused"),
-            Err(error) => error!(subscription = name, %error, "subscription not paused"),
+    async fn pause(&self, subscription: &Arc<Subscription>, reason: String) {
+        let name = &subscription.spec.name;
+        match self.subscriptions.pause_this(subscription, reason).await {
+            Ok(Some(_)) => info!(subscription = %name, "subscription paused"),
+            // It was changed meanwhile: what its old endpoint said no longer counts.
+            Ok(None) => (),
+            Err(error) => error!(subscription = %name, %error, "subscription not paused"),
         }
     }
 
     fn count(&self, lanes: usize) {
         self.lane_count.send_replace(Some(lanes));
-        metrics::lanes_running(lanes);
     }
 
     async fn save_cursors(&self) -> std::convert::Infallible {
@@ -295,6 +292,7 @@ impl Dispatch {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
+            metrics::lanes_running(self.lane_count.borrow().unwrap_or(0));
             for subscription in self.subscriptions.list() {
                 let balance = self.subscriptions.balance(&subscription);
                 let age = match balance.pending {

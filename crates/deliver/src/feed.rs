@@ -3,8 +3,9 @@
 //! A lane that follows the feed costs nothing while events pass that it does not want. One that
 //! cannot keep up is dropped from the feed and looks for itself until it has caught up.
 //!
-//! Invariant: a subscription is in the index exactly when its ledger says it follows; both change
-//! under the feed's lock, so no block is looked at twice for a lane, and none is missed.
+//! Invariant: whoever follows is in the index and has been looked for as far as the feed has seen.
+//! A ledger begins to follow under the feed's lock only, so no block is looked at twice for a lane,
+//! and none is missed. It may stop any time; the index finds that out when it next matches.
 
 use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,11 +56,11 @@ impl Feed {
     }
 
     /// Lets a lane follow from here on; `false` when it has not looked at exactly as much as the
-    /// feed has.
+    /// feed has, or when its subscription is no longer the current one.
     pub(crate) fn attach(&self, subscription: &Arc<Subscription>) -> bool {
         let mut state = self.state();
         let mut ledger = subscription.live.ledger();
-        let level = ledger.scanned() == state.seen;
+        let level = ledger.scanned() == state.seen && !subscription.is_retired();
         if level {
             ledger.set_following(true);
             state.index.insert(subscription);
@@ -74,8 +75,9 @@ impl Feed {
         if ledger.is_following() {
             ledger.scan_to(state.seen);
             ledger.set_following(false);
-            state.index.remove(subscription.id);
         }
+        drop(ledger);
+        state.index.remove(subscription.id);
     }
 
     /// Word of every step of the feed.
@@ -119,22 +121,25 @@ impl Feed {
         for record in block.records().filter(|record| record.offset >= from) {
             let facts = OnceCell::new();
             let facts = || facts.get_or_init(|| Facts::of(&record.bytes)).clone();
-            let mut too_slow = Vec::new();
+            let mut no_longer = Vec::new();
             state
                 .index
                 .visit(&record.event_type, facts, |subscription| {
                     let mut ledger = subscription.live.ledger();
-                    if ledger.owed_count() >= MAX_OWED {
+                    if !ledger.is_following() {
+                        // It was changed since, and is looked for with another filter.
+                        no_longer.push(subscription.id);
+                    } else if ledger.owed_count() >= MAX_OWED {
                         ledger.scan_to(record.offset);
                         ledger.set_following(false);
-                        too_slow.push(subscription.id);
+                        no_longer.push(subscription.id);
                     } else {
                         ledger.owe(record.offset);
                     }
                     drop(ledger);
                     subscription.live.work.notify_one();
                 });
-            for id in too_slow {
+            for id in no_longer {
                 state.index.remove(id);
             }
         }
@@ -149,8 +154,10 @@ impl Feed {
         }
         for subscription in state.index.members() {
             let mut ledger = subscription.live.ledger();
-            ledger.scan_to(state.seen);
-            ledger.lose_to(to, loss);
+            if ledger.is_following() {
+                ledger.scan_to(state.seen);
+                ledger.lose_to(to, loss);
+            }
         }
         self.saw(state, to);
     }

@@ -1,18 +1,21 @@
 //! The task that serves one subscription.
 //!
-//! It finds what is owed, keeps up to `in_flight` sends going, settles them, and holds when its
+//! It finds what is owed, keeps up to `in_flight` attempts going, settles them, and holds when its
 //! endpoint fails: then nothing is sent until the pause is over, and one delivery probes first.
 //!
-//! Invariant: at most [`MAX_UNSAVED`] deliveries are not yet known to the store, so a crash
-//! repeats no more than that.
+//! Invariant: a crash repeats at most 1,000 deliveries. What may be repeated are those the store
+//! does not know of, so at [`MAX_UNSAVED`] a lane sends only the delivery at the cursor, the one
+//! that lets the cursor, and then the store, catch up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use easel_catalog::Facts;
 use easel_log::{Clock, Offset, Read, ReadError, SharedLog};
 use easel_sinks::{Next, SendError, Sink};
-use easel_subscriptions::{Hold, Loss, Subscription};
+use easel_subscriptions::{Hold, Ledger, Loss, Subscription};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{Notify, Semaphore};
@@ -21,14 +24,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, trace_span, warn};
 
 use crate::backoff::Backoff;
+use crate::delivery::Delivery;
 use crate::feed::{Feed, MAX_OWED};
-use crate::job::Job;
 use crate::metrics;
 
-/// Deliveries the store may not know of yet.
-const MAX_UNSAVED: u64 = 1000;
+/// Deliveries the store may not know of, besides the one at the cursor.
+const MAX_UNSAVED: u64 = 999;
 
-/// Deliveries after which the store is asked to catch up.
+/// Deliveries before the cursor after which the store is asked to catch up.
 const SAVE_AT: u64 = 250;
 
 /// Records, and bytes of them, taken out of a block at once: little, since each lane has its own.
@@ -68,9 +71,9 @@ pub(crate) struct Lane {
     sink: Arc<dyn Sink>,
     workshop: Arc<Workshop>,
     /// Read and ready to be sent.
-    stock: VecDeque<Job>,
+    stock: VecDeque<Delivery>,
     /// Failed, by offset; these go first when the lane no longer holds.
-    failed: BTreeMap<Offset, Job>,
+    failed: BTreeMap<Offset, Delivery>,
     backoff: Backoff,
     pace: Pace,
 }
@@ -86,16 +89,18 @@ enum Pace {
     Probing,
 }
 
-type Send = BoxFuture<'static, (Job, Result<(), SendError>)>;
-type Sends = FuturesUnordered<Send>;
+type Attempt = BoxFuture<'static, (Delivery, Result<(), SendError>)>;
+type Attempts = FuturesUnordered<Attempt>;
 
-/// What there is to do next.
-enum Outlook {
+/// What one step towards the next delivery came to.
+enum Step {
     /// Send this.
-    Send(Job),
-    /// Nothing, until the lane is rung.
+    Send(Delivery),
+    /// It is nearer; there is more to be done.
+    Nearer,
+    /// There is nothing, until the lane is rung.
     Wait,
-    /// Nothing, until the feed has moved.
+    /// There is nothing, until the feed has moved.
     WaitForFeed,
 }
 
@@ -120,26 +125,26 @@ impl Lane {
     /// Serves until told to stop; then what is under way is settled first.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Ended {
         let subscription = Arc::clone(&self.subscription);
-        let live = &subscription.live;
-        live.ledger().recall();
+        subscription.live.ledger().recall();
         let ended = self.serve(&stop).await;
         self.workshop.feed.detach(&subscription);
-        live.set_hold(None);
+        subscription.live.set_hold(None);
         ended
     }
 
     async fn serve(&mut self, stop: &CancellationToken) -> Ended {
         let subscription = Arc::clone(&self.subscription);
         let mut feed_moved = self.workshop.feed.moved();
-        let mut sends = Sends::new();
+        let mut attempts = Attempts::new();
         loop {
             let mut wait_for_feed = false;
-            while self.may_send(&sends) && !stop.is_cancelled() {
+            while self.may_send(&attempts) && !stop.is_cancelled() {
                 feed_moved.mark_unchanged();
-                match self.outlook().await {
-                    Ok(Outlook::Send(job)) => sends.push(self.send(job)),
-                    Ok(Outlook::Wait) => break,
-                    Ok(Outlook::WaitForFeed) => {
+                match self.step().await {
+                    Ok(Step::Send(delivery)) => attempts.push(self.attempt(delivery)),
+                    Ok(Step::Nearer) => (),
+                    Ok(Step::Wait) => break,
+                    Ok(Step::WaitForFeed) => {
                         wait_for_feed = true;
                         break;
                     }
@@ -148,23 +153,29 @@ impl Lane {
                         self.hold(READ_PAUSE, error.to_string());
                     }
                 }
-            }
-            if stop.is_cancelled() && sends.is_empty() {
-                return Ended::Stopped;
-            }
-            let probe_at = self.probe_due().filter(|_| sends.is_empty());
-            tokio::select! {
-                // From here on nothing new is owed by what may be an outdated filter.
-                () = stop.cancelled(), if !stop.is_cancelled() => {
-                    self.workshop.feed.detach(&subscription);
+                // A long look through the past must not keep attempts from starting and ending.
+                while let Some(Some((delivery, result))) = attempts.next().now_or_never() {
+                    if let Some(reason) = self.settle(delivery, result) {
+                        return Ended::Gone(reason);
+                    }
                 }
-                Some((job, result)) = sends.next() => {
-                    if let Some(reason) = self.settle(job, result) {
+            }
+            if stop.is_cancelled() {
+                self.workshop.feed.detach(&subscription);
+                if attempts.is_empty() {
+                    return Ended::Stopped;
+                }
+            }
+            let probe_at = self.probe_due().filter(|_| attempts.is_empty());
+            tokio::select! {
+                () = stop.cancelled(), if !stop.is_cancelled() => (),
+                Some((delivery, result)) = attempts.next() => {
+                    if let Some(reason) = self.settle(delivery, result) {
                         return Ended::Gone(reason);
                     }
                 }
                 () = sleep_until(probe_at.unwrap_or_else(Instant::now)), if probe_at.is_some() => {
-                    sends.extend(self.probe());
+                    attempts.extend(self.probe());
                 }
                 () = subscription.live.work.notified() => (),
                 Ok(()) = feed_moved.changed(), if wait_for_feed => (),
@@ -172,8 +183,8 @@ impl Lane {
         }
     }
 
-    fn may_send(&self, sends: &Sends) -> bool {
-        self.pace == Pace::Flowing && sends.len() < self.subscription.spec.in_flight.get()
+    fn may_send(&self, attempts: &Attempts) -> bool {
+        self.pace == Pace::Flowing && attempts.len() < self.subscription.spec.in_flight.get()
     }
 
     const fn probe_due(&self) -> Option<Instant> {
@@ -184,11 +195,11 @@ impl Lane {
     }
 
     /// Sends the oldest delivery that failed; when none did, the lane simply goes on.
-    fn probe(&mut self) -> Option<Send> {
+    fn probe(&mut self) -> Option<Attempt> {
         match self.failed.pop_first() {
-            Some((_, job)) => {
+            Some((_, delivery)) => {
                 self.pace = Pace::Probing;
-                Some(self.send(job))
+                Some(self.attempt(delivery))
             }
             None => {
                 self.release();
@@ -197,43 +208,55 @@ impl Lane {
         }
     }
 
-    /// Finds the next delivery to attempt.
-    async fn outlook(&mut self) -> Result<Outlook, ReadError> {
-        loop {
-            let (unsaved, unsent, owed, following) = {
-                let ledger = self.subscription.live.ledger();
-                (
-                    ledger.unsaved(),
-                    ledger.first_unsent(),
-                    ledger.owed_count(),
-                    ledger.is_following(),
-                )
-            };
-            if unsaved >= SAVE_AT {
-                self.workshop.save_soon.notify_one();
+    /// Makes one step, of at most one block, towards the next delivery to attempt.
+    async fn step(&mut self) -> Result<Step, ReadError> {
+        let at_hand = self.failed.keys().next().copied();
+        let at_hand = at_hand.or_else(|| self.stock.front().map(|delivery| delivery.offset));
+        let (unsent, owed, following) = {
+            let ledger = self.subscription.live.ledger();
+            if self.subscription.is_retired() || self.is_full(&ledger, at_hand) {
+                return Ok(Step::Wait);
             }
-            let under_way =
-                u64::try_from(self.subscription.spec.in_flight.get()).unwrap_or(u64::MAX);
-            if unsaved + under_way > MAX_UNSAVED {
-                return Ok(Outlook::Wait);
-            }
-            let next = self.failed.pop_first().map(|(_, job)| job);
-            if let Some(job) = next.or_else(|| self.stock.pop_front()) {
-                return Ok(Outlook::Send(job));
-            }
-            if let Some(offset) = unsent {
-                self.fill_stock(offset).await?;
-            } else if following || owed >= MAX_OWED {
-                return Ok(Outlook::Wait);
-            } else if !self.look_further().await? {
-                return Ok(Outlook::WaitForFeed);
-            }
+            (
+                ledger.first_unsent(),
+                ledger.owed_count(),
+                ledger.is_following(),
+            )
+        };
+        let failed = self.failed.pop_first().map(|(_, delivery)| delivery);
+        if let Some(delivery) = failed.or_else(|| self.stock.pop_front()) {
+            return Ok(Step::Send(delivery));
         }
+        if let Some(offset) = unsent {
+            self.fill_stock(offset).await?;
+            return Ok(Step::Nearer);
+        }
+        if following || owed >= MAX_OWED {
+            return Ok(Step::Wait);
+        }
+        self.look_further().await
+    }
+
+    /// Whether nothing may be sent until the store has caught up; asks it to, in time.
+    fn is_full(&self, ledger: &Ledger, at_hand: Option<Offset>) -> bool {
+        if ledger.unsaved_before_cursor() >= SAVE_AT {
+            self.workshop.save_soon.notify_one();
+        }
+        let in_flight = self.subscription.spec.in_flight.get();
+        let under_way = u64::try_from(in_flight).unwrap_or(u64::MAX);
+        let next = at_hand.or_else(|| ledger.first_unsent());
+        ledger.unsaved() + under_way > MAX_UNSAVED && next != Some(ledger.settled().cursor)
     }
 
     /// Reads the first records owed, those of one block, and as many as the stock may hold.
     async fn fill_stock(&mut self, first: Offset) -> Result<(), ReadError> {
-        let _turn = self.workshop.scans.acquire().await;
+        // What a lane that follows owes is new, and in memory: it does not queue with the others.
+        let following = self.subscription.live.ledger().is_following();
+        let _turn = if following {
+            None
+        } else {
+            self.workshop.scans.acquire().await.ok()
+        };
         let found = self.workshop.log.read(first).await?;
         let mut ledger = self.subscription.live.ledger();
         let mut bytes = 0;
@@ -244,7 +267,7 @@ impl Lane {
                         break;
                     };
                     bytes += record.bytes.len();
-                    self.stock.push_back(Job::new(&record, &self.name));
+                    self.stock.push_back(Delivery::new(&record, &self.name));
                 }
                 Read::Block(_) => ledger.lose(offset, Loss::Trimmed),
                 Read::Damaged(range) if range.end <= offset => break,
@@ -261,16 +284,16 @@ impl Lane {
         Ok(())
     }
 
-    /// Looks at the next block this lane has not seen; `false` when the feed has to move first.
-    async fn look_further(&self) -> Result<bool, ReadError> {
+    /// Looks at the next block this lane has not seen, unless the feed does that for it by now.
+    async fn look_further(&self) -> Result<Step, ReadError> {
         let (subscription, log) = (&self.subscription, &self.workshop.log);
         if self.workshop.feed.attach(subscription) {
-            return Ok(true);
+            return Ok(Step::Nearer);
         }
         let _turn = self.workshop.scans.acquire().await;
         let from = subscription.live.ledger().scanned();
         let Some(info) = log.peek(from).await? else {
-            return Ok(false);
+            return Ok(Step::WaitForFeed);
         };
         let filter = &subscription.filter;
         // Where damage hides what a block holds, no event type is named; reading it tells.
@@ -279,23 +302,28 @@ impl Lane {
                 .event_types
                 .iter()
                 .any(|event_type| filter.wants_type(event_type));
-        if !may_hold_wanted {
-            let mut ledger = subscription.live.ledger();
-            ledger.lose_to(info.first, Loss::Trimmed);
-            ledger.scan_to(info.first.plus(info.count));
-            return Ok(true);
-        }
-        let found = log.read(from).await?;
+        let found = if may_hold_wanted {
+            Some(log.read(from).await?)
+        } else {
+            None
+        };
         let mut ledger = subscription.live.ledger();
+        if subscription.is_retired() {
+            return Ok(Step::Wait);
+        }
         match found {
-            Read::Block(block) => {
+            None => {
+                ledger.lose_to(info.first, Loss::Trimmed);
+                ledger.scan_to(info.next());
+            }
+            Some(Read::Block(block)) => {
                 ledger.lose_to(block.first(), Loss::Trimmed);
                 for record in block.records().filter(|record| record.offset >= from) {
                     if ledger.owed_count() >= MAX_OWED {
-                        return Ok(true);
+                        break;
                     }
                     let wanted = filter.wants_type(&record.event_type)
-                        && filter.wants(|| easel_catalog::Facts::of(&record.bytes));
+                        && filter.wants(|| Facts::of(&record.bytes));
                     if wanted {
                         ledger.owe(record.offset);
                     } else {
@@ -303,33 +331,33 @@ impl Lane {
                     }
                 }
             }
-            Read::Damaged(range) => {
+            Some(Read::Damaged(range)) => {
                 ledger.lose_to(range.start, Loss::Trimmed);
                 ledger.lose_to(range.end, Loss::Damaged);
             }
-            Read::End => return Ok(false),
+            Some(Read::End) => return Ok(Step::WaitForFeed),
         }
-        Ok(true)
+        Ok(Step::Nearer)
     }
 
-    fn send(&self, job: Job) -> Send {
+    fn attempt(&self, delivery: Delivery) -> Attempt {
         let sink = Arc::clone(&self.sink);
         let span = trace_span!(
             "attempt",
             subscription = %self.name,
-            offset = %job.offset,
-            attempt = job.attempt(),
+            offset = %delivery.offset,
+            attempt = delivery.attempt(),
         );
         let attempt = async move {
-            let result = sink.send(job.parcel()).await;
-            (job, result)
+            let result = sink.send(delivery.parcel()).await;
+            (delivery, result)
         };
         Box::pin(attempt.instrument(span))
     }
 
     /// Records the end of an attempt; answers with a reason when the lane is to end.
-    fn settle(&mut self, job: Job, result: Result<(), SendError>) -> Option<String> {
-        let (offset, attempt) = (job.offset, job.attempt());
+    fn settle(&mut self, delivery: Delivery, result: Result<(), SendError>) -> Option<String> {
+        let (offset, attempt) = (delivery.offset, delivery.attempt());
         let failure = match result {
             Ok(()) => {
                 metrics::attempted("delivered");
@@ -345,7 +373,7 @@ impl Lane {
         };
         metrics::attempted(failure.outcome());
         warn!(subscription = %self.name, %offset, attempt, error = %failure, "attempt failed");
-        self.failed.insert(offset, job.again());
+        self.failed.insert(offset, delivery.again());
         match failure.next() {
             Next::Pause => Some(failure.to_string()),
             Next::Retry(asked) => {
@@ -370,8 +398,8 @@ impl Lane {
             until: Instant::now() + pause,
         };
         let mut ledger = self.subscription.live.ledger();
-        while let Some(job) = self.stock.pop_back() {
-            ledger.untake(job.offset);
+        while let Some(delivery) = self.stock.pop_back() {
+            ledger.untake(delivery.offset);
         }
         drop(ledger);
         self.subscription

@@ -10,7 +10,7 @@ mod dispatch;
 mod feed;
 
 mod backoff;
-mod job;
+mod delivery;
 mod lane;
 
 mod metrics;

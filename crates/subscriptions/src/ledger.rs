@@ -25,8 +25,8 @@ pub struct Ledger {
     following: bool,
     /// Deliveries settled ever, those beyond the cursor included.
     delivered_ever: u64,
-    /// How many of them the store knows of.
-    delivered_saved: u64,
+    /// What the store knows.
+    saved: Settled,
 }
 
 /// The cursor and the counts of what lies before it: the part of a ledger that outlives a crash.
@@ -98,7 +98,7 @@ impl Ledger {
             unsent: VecDeque::new(),
             following: false,
             delivered_ever: settled.delivered,
-            delivered_saved: settled.delivered,
+            saved: settled,
         }
     }
 
@@ -124,7 +124,17 @@ impl Ledger {
 
     /// Deliveries that would be repeated if the process died now.
     pub const fn unsaved(&self) -> u64 {
-        self.delivered_ever - self.delivered_saved
+        self.delivered_ever - self.saved.delivered
+    }
+
+    /// The part of them that would not be, were the ledger saved now.
+    pub const fn unsaved_before_cursor(&self) -> u64 {
+        self.settled.delivered - self.saved.delivered
+    }
+
+    /// Whether saving would make a difference.
+    pub fn is_unsaved(&self) -> bool {
+        self.settled != self.saved
     }
 
     /// Whether the feed looks at new events on this subscription's behalf.
@@ -139,8 +149,9 @@ impl Ledger {
 
     /// Notes that `offset` is wanted and everything unseen before it is not.
     pub fn owe(&mut self, offset: Offset) {
-        self.push(offset..offset.next(), Fate::Owed);
-        self.unsent.push_back(offset);
+        if self.push(offset..offset.next(), Fate::Owed) {
+            self.unsent.push_back(offset);
+        }
     }
 
     /// Notes that everything unseen before `to` is not wanted.
@@ -190,8 +201,8 @@ impl Ledger {
     }
 
     /// Notes what the store knows.
-    pub fn saved(&mut self, settled: &Settled) {
-        self.delivered_saved = std::cmp::max(self.delivered_saved, settled.delivered);
+    pub const fn saved(&mut self, settled: Settled) {
+        self.saved = settled;
     }
 
     /// The balance against a log with these bounds.
@@ -210,13 +221,15 @@ impl Ledger {
         }
     }
 
-    fn push(&mut self, range: Range<Offset>, fate: Fate) {
-        if range.start < self.scanned || range.is_empty() {
-            return;
+    /// Adds what comes after all that was seen; `false` when it does not.
+    fn push(&mut self, range: Range<Offset>, fate: Fate) -> bool {
+        let is_new = range.start >= self.scanned && !range.is_empty();
+        if is_new {
+            self.scanned = range.end;
+            self.ahead.push_back(Span { range, fate });
+            self.advance();
         }
-        self.scanned = range.end;
-        self.ahead.push_back(Span { range, fate });
-        self.advance();
+        is_new
     }
 
     /// Gives an owed offset its end; `false` when it was not owed.

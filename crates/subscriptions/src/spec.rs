@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use wildmatch::WildMatch;
 
 /// One standing order.
@@ -36,7 +37,7 @@ pub struct Spec {
     #[serde(default)]
     pub format: Format,
     /// Where in the log it begins; read once, when the subscription is made.
-    #[schema(value_type = String, example = "now")]
+    #[schema(schema_with = start_schema)]
     #[serde(default)]
     pub start: Start,
     /// How many deliveries may be under way at once.
@@ -47,6 +48,17 @@ pub struct Spec {
     pub webhook: WebhookSpec,
 }
 
+fn start_schema() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
+        .description(Some(
+            "Where in the log it begins, read once, when the subscription is made: `now`, \
+             `earliest`, a time, or an offset.",
+        ))
+        .examples(["now"])
+        .into()
+}
+
 /// The webhook of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -54,9 +66,9 @@ pub struct WebhookSpec {
     /// The endpoint each event is posted to.
     #[schema(example = "https://events.example.edu/canvas")]
     pub url: String,
-    /// How long one attempt may take, such as `15s`.
+    /// How long one attempt may take: `1s` to `5m`.
     #[schema(value_type = String, example = "15s")]
-    #[serde(default = "WebhookSpec::default_timeout", with = "length_of_time")]
+    #[serde(default = "WebhookSpec::default_timeout", with = "time_limit")]
     pub timeout: Duration,
 }
 
@@ -353,11 +365,14 @@ impl de::Visitor<'_> for StartVisitor {
     }
 }
 
-/// Durations as people write them: `15s`, `2m`.
-mod length_of_time {
+/// Limits of time as people write them: `15s`, `2m`.
+mod time_limit {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de};
+
+    const SHORTEST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_mins(5);
 
     pub(super) fn serialize<S: Serializer>(it: &Duration, out: S) -> Result<S::Ok, S::Error> {
         out.collect_str(&humantime::format_duration(*it))
@@ -365,8 +380,11 @@ mod length_of_time {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(from)?;
-        humantime::parse_duration(&text).map_err(|fault| {
-            de::Error::custom(format!("{text:?} is not a length of time: {fault}"))
-        })
+        match humantime::parse_duration(&text) {
+            Ok(limit) if (SHORTEST..=LONGEST).contains(&limit) => Ok(limit),
+            Ok(_) | Err(_) => Err(de::Error::custom(format!(
+                "a time-out is 1s to 5m; {text:?} is not"
+            ))),
+        }
     }
 }

@@ -37,8 +37,11 @@ const SCHEMA: &str = "
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// SQLite said no.
-    #[error("use the subscription store")]
-    Sqlite(#[from] rusqlite::Error),
+    #[error("use the subscription store: {said}")]
+    Sqlite {
+        /// What it said.
+        said: rusqlite::Error,
+    },
     /// The file is of another version.
     #[error("use the subscription store: its format is {found}, this program knows {FORMAT}")]
     Format {
@@ -53,6 +56,12 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(said: rusqlite::Error) -> Self {
+        Self::Sqlite { said }
+    }
 }
 
 /// The open file.
@@ -120,17 +129,17 @@ impl Store {
     }
 
     /// Saves everything but the cursor and the counts.
-    pub(crate) fn update(
-        &self,
-        id: i64,
-        spec: &Spec,
-        origin: Origin,
-        state: &State,
-    ) -> Result<(), StoreError> {
-        let (state, reason) = state_columns(state);
+    pub(crate) fn update(&self, kept: &Kept) -> Result<(), StoreError> {
+        let (state, reason) = state_columns(&kept.state);
         self.connection.execute(
             "UPDATE subscriptions SET spec = ?2, origin = ?3, state = ?4, reason = ?5 WHERE id = ?1",
-            params![id, spec_column(spec)?, origin_column(origin), state, reason],
+            params![
+                kept.id,
+                spec_column(&kept.spec)?,
+                origin_column(kept.origin),
+                state,
+                reason
+            ],
         )?;
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! One subscription: what was asked for, and the live state its lane shares with the API.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use easel_log::Offset;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::store::Kept;
 use crate::{Filter, Ledger, Spec};
 
 /// One subscription as it stands; a change makes a new one that shares the [`Live`] part.
@@ -24,6 +27,39 @@ pub struct Subscription {
     pub state: State,
     /// What its lane works on.
     pub live: Arc<Live>,
+    retired: AtomicBool,
+}
+
+impl Subscription {
+    pub(crate) fn new(kept: Kept, live: Arc<Live>) -> Self {
+        Self {
+            id: kept.id,
+            filter: Filter::new(&kept.spec),
+            spec: kept.spec,
+            origin: kept.origin,
+            created_at: kept.created_at,
+            state: kept.state,
+            live,
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether another version has taken its place, or none: nothing new is owed by this one.
+    ///
+    /// Said with certainty only to whoever holds the ledger.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// Retires this version. From here on it neither follows the feed nor is looked for.
+    pub(crate) fn retire(&self, fed: Offset) {
+        self.retired.store(true, Ordering::SeqCst);
+        let mut ledger = self.live.ledger();
+        if ledger.is_following() {
+            ledger.scan_to(fed);
+            ledger.set_following(false);
+        }
+    }
 }
 
 /// Where a subscription was declared.

@@ -11,16 +11,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use easel_log::{Clock, Offset, ReadError, SharedLog};
 use thiserror::Error;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::store::{Kept, Store};
 use crate::{
-    Balance, Filter, Ledger, Live, Name, Origin, Settled, Spec, Start, State, StoreError,
-    Subscription,
+    Balance, Ledger, Live, Name, Origin, Settled, Spec, Start, State, StoreError, Subscription,
 };
 
 /// Says of a spec whether it can be served at all; what cannot is refused before it is kept.
 pub type SpecCheck = Box<dyn Fn(&Spec) -> Result<(), String> + Send + Sync>;
+
+/// What a change may change.
+type Version = (Spec, Origin, State);
 
 /// All subscriptions.
 pub struct Subscriptions {
@@ -52,6 +54,15 @@ pub enum ChangeError {
     /// The file declares it, so the file alone may change it.
     #[error("subscription {name} is declared in the configuration file; change it there")]
     DeclaredInFile {
+        /// The name.
+        name: Name,
+    },
+    /// The file declared it once and no longer does.
+    #[error(
+        "subscription {name} is deactivated, since the configuration file no longer declares it; \
+         declare it again, or replace it through the API"
+    )]
+    Deactivated {
         /// The name.
         name: Name,
     },
@@ -98,82 +109,108 @@ impl Subscriptions {
     }
 
     /// Makes the subscriptions of the configuration file what the file says: new ones are made,
-    /// known ones changed, and those the file no longer names are deactivated.
-    pub async fn declare(&self, specs: Vec<Spec>) -> Result<(), ChangeError> {
+    /// known ones changed, and active ones that the file no longer names are deactivated.
+    pub async fn declare(self: &Arc<Self>, specs: Vec<Spec>) -> Result<(), ChangeError> {
         for known in self.list() {
             let declared = specs.iter().any(|spec| spec.name == known.spec.name);
-            if known.origin == Origin::File && !declared {
+            if known.origin == Origin::File && known.state == State::Active && !declared {
                 info!(subscription = %known.spec.name, "subscription no longer declared");
-                self.change(&known, known.spec.clone(), Origin::File, State::Deactivated)?;
+                self.change(known.spec.name.clone(), |known| {
+                    Ok((known.spec.clone(), Origin::File, State::Deactivated))
+                })
+                .await?;
             }
         }
         for spec in specs {
             self.check(&spec)?;
-            match self.get(spec.name.as_str()) {
-                Err(_unknown) => {
-                    self.make(spec, Origin::File).await?;
-                }
-                Ok(known) => {
-                    let state = match &known.state {
-                        State::Active | State::Deactivated => State::Active,
-                        paused @ State::Paused { .. } => paused.clone(),
-                    };
-                    self.change(&known, spec, Origin::File, state)?;
-                }
+            if self.get(spec.name.as_str()).is_err() {
+                self.make(spec, Origin::File).await?;
+                continue;
             }
+            self.change(spec.name.clone(), move |known| {
+                if known.origin == Origin::Api {
+                    warn!(subscription = %spec.name, "subscription taken over by the file");
+                }
+                let state = match &known.state {
+                    State::Active | State::Deactivated => State::Active,
+                    paused @ State::Paused { .. } => paused.clone(),
+                };
+                Ok((spec, Origin::File, state))
+            })
+            .await?;
         }
         Ok(())
     }
 
     /// Makes a new subscription.
-    pub async fn create(&self, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
+    pub async fn create(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.check(&spec)?;
         self.make(spec, Origin::Api).await
     }
 
-    /// Changes what a subscription asks for; it keeps its place in the log.
-    pub fn update(&self, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
+    /// Changes what a subscription asks for; it keeps its place in the log. One that the file
+    /// declared once is the API's from then on, and active.
+    pub async fn update(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.check(&spec)?;
-        let known = self.get(spec.name.as_str())?;
-        if known.origin == Origin::File {
-            return Err(ChangeError::DeclaredInFile { name: spec.name });
-        }
-        self.change(&known, spec, known.origin, known.state.clone())
+        self.change(spec.name.clone(), move |known| {
+            match (known.origin, &known.state) {
+                (Origin::Api, state) => Ok((spec, Origin::Api, state.clone())),
+                (Origin::File, State::Deactivated) => Ok((spec, Origin::Api, State::Active)),
+                (Origin::File, State::Active | State::Paused { .. }) => {
+                    Err(ChangeError::DeclaredInFile { name: spec.name })
+                }
+            }
+        })
+        .await
     }
 
-    /// Stops serving a subscription, which keeps its place; `reason` when no operator asked.
-    pub fn pause(
-        &self,
-        name: &str,
-        reason: Option<String>,
-    ) -> Result<Arc<Subscription>, ChangeError> {
-        let known = self.get(name)?;
-        self.change(
-            &known,
-            known.spec.clone(),
-            known.origin,
-            State::Paused { reason },
-        )
+    /// Stops serving a subscription, as an operator asks; it keeps its place.
+    pub async fn pause(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
+        self.set_state(name, State::Paused { reason: None }).await
     }
 
     /// Serves a paused subscription again, from where it stopped.
-    pub fn resume(&self, name: &str) -> Result<Arc<Subscription>, ChangeError> {
-        let known = self.get(name)?;
-        self.change(&known, known.spec.clone(), known.origin, State::Active)
+    pub async fn resume(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
+        self.set_state(name, State::Active).await
+    }
+
+    /// Stops serving this version of a subscription, for a reason; `None` when it is no longer
+    /// the current one.
+    pub async fn pause_this(
+        self: &Arc<Self>,
+        version: &Arc<Subscription>,
+        reason: String,
+    ) -> Result<Option<Arc<Subscription>>, ChangeError> {
+        let version = Arc::clone(version);
+        self.with_store(move |all, store| {
+            if version.is_retired() {
+                return Ok(None);
+            }
+            let paused = State::Paused {
+                reason: Some(reason),
+            };
+            let (spec, origin) = (version.spec.clone(), version.origin);
+            all.put_in_place(store, &version, (spec, origin, paused))
+                .map(Some)
+        })
+        .await
     }
 
     /// Forgets a subscription.
-    pub fn remove(&self, name: &str) -> Result<(), ChangeError> {
-        let known = self.get(name)?;
-        if known.origin == Origin::File && known.state != State::Deactivated {
-            return Err(ChangeError::DeclaredInFile {
-                name: known.spec.name.clone(),
-            });
-        }
-        let store = self.store();
-        store.remove(known.id)?;
-        self.all_mut(|all| all.remove(&known.spec.name));
-        Ok(())
+    pub async fn remove(self: &Arc<Self>, name: &str) -> Result<(), ChangeError> {
+        let name = name.to_owned();
+        self.with_store(move |all, store| {
+            let known = all.get(&name)?;
+            if known.origin == Origin::File && known.state != State::Deactivated {
+                let name = known.spec.name.clone();
+                return Err(ChangeError::DeclaredInFile { name });
+            }
+            store.remove(known.id)?;
+            known.retire(all.fed());
+            all.all_mut(|all| all.remove(&known.spec.name));
+            Ok(())
+        })
+        .await
     }
 
     /// All of them, by name.
@@ -211,7 +248,7 @@ impl Subscriptions {
 
     /// Saves the cursors that moved by deliveries.
     pub fn save(&self) -> Result<(), StoreError> {
-        self.save_where(|ledger| ledger.unsaved() > 0)
+        self.save_where(|ledger| ledger.unsaved_before_cursor() > 0)
     }
 
     /// Saves every cursor.
@@ -219,7 +256,7 @@ impl Subscriptions {
     /// One that moved past events nobody wanted costs only another look at them when it is lost,
     /// so this need not happen often.
     pub fn save_all(&self) -> Result<(), StoreError> {
-        self.save_where(|_| true)
+        self.save_where(Ledger::is_unsaved)
     }
 
     /// Whether cursors could be saved when they last were; for a health check.
@@ -227,13 +264,13 @@ impl Subscriptions {
         !self.unsaved.load(Ordering::Relaxed)
     }
 
-    fn save_where(&self, moved: impl Fn(&Ledger) -> bool) -> Result<(), StoreError> {
+    fn save_where(&self, is_due: impl Fn(&Ledger) -> bool) -> Result<(), StoreError> {
         let mut store = self.store();
         let mut due: Vec<(Arc<Subscription>, Settled)> = Vec::new();
         for subscription in self.list() {
             let mut ledger = subscription.live.ledger();
             self.catch_up(&mut ledger);
-            if moved(&ledger) {
+            if is_due(&ledger) {
                 let settled = ledger.settled();
                 drop(ledger);
                 due.push((subscription, settled));
@@ -247,7 +284,7 @@ impl Subscriptions {
         self.unsaved.store(saved.is_err(), Ordering::Relaxed);
         saved?;
         for (subscription, settled) in due {
-            subscription.live.ledger().saved(&settled);
+            subscription.live.ledger().saved(settled);
             subscription.live.work.notify_one();
         }
         Ok(())
@@ -255,8 +292,12 @@ impl Subscriptions {
 
     fn catch_up(&self, ledger: &mut Ledger) {
         if ledger.is_following() {
-            ledger.scan_to(Offset::new(self.fed.load(Ordering::Acquire)));
+            ledger.scan_to(self.fed());
         }
+    }
+
+    fn fed(&self) -> Offset {
+        Offset::new(self.fed.load(Ordering::Acquire))
     }
 
     fn check(&self, spec: &Spec) -> Result<(), ChangeError> {
@@ -266,7 +307,11 @@ impl Subscriptions {
         })
     }
 
-    async fn make(&self, spec: Spec, origin: Origin) -> Result<Arc<Subscription>, ChangeError> {
+    async fn make(
+        self: &Arc<Self>,
+        spec: Spec,
+        origin: Origin,
+    ) -> Result<Arc<Subscription>, ChangeError> {
         let bounds = *self.log.bounds().borrow();
         let start = match spec.start {
             Start::Now => bounds.head,
@@ -284,48 +329,100 @@ impl Subscriptions {
                 });
             }
         };
-        let store = self.store();
-        if self.get(spec.name.as_str()).is_ok() {
-            return Err(ChangeError::NameTaken { name: spec.name });
-        }
-        let mut kept = Kept {
-            id: 0,
-            spec,
-            origin,
-            state: State::Active,
-            created_at: self.clock.now(),
-            start,
-            settled: Settled {
-                cursor: start,
-                ..Settled::default()
-            },
-        };
-        store.insert(&mut kept)?;
-        let made = Arc::new(Subscription::from(kept));
-        self.put(&made);
-        Ok(made)
+        self.with_store(move |all, store| {
+            if all.get(spec.name.as_str()).is_ok() {
+                return Err(ChangeError::NameTaken { name: spec.name });
+            }
+            let mut kept = Kept {
+                id: 0,
+                spec,
+                origin,
+                state: State::Active,
+                created_at: all.clock.now(),
+                start,
+                settled: Settled {
+                    cursor: start,
+                    ..Settled::default()
+                },
+            };
+            store.insert(&mut kept)?;
+            let made = Arc::new(Subscription::from(kept));
+            all.put(&made);
+            Ok(made)
+        })
+        .await
     }
 
-    fn change(
-        &self,
-        known: &Subscription,
-        spec: Spec,
-        origin: Origin,
+    async fn set_state(
+        self: &Arc<Self>,
+        name: &str,
         state: State,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let store = self.store();
-        store.update(known.id, &spec, origin, &state)?;
-        let changed = Arc::new(Subscription {
+        let name = self.get(name)?.spec.name.clone();
+        self.change(name, |known| match known.state {
+            State::Active | State::Paused { .. } => Ok((known.spec.clone(), known.origin, state)),
+            State::Deactivated => Err(ChangeError::Deactivated {
+                name: known.spec.name.clone(),
+            }),
+        })
+        .await
+    }
+
+    /// Puts what `change` says in the place of what is known.
+    async fn change(
+        self: &Arc<Self>,
+        name: Name,
+        change: impl FnOnce(&Subscription) -> Result<Version, ChangeError> + Send + 'static,
+    ) -> Result<Arc<Subscription>, ChangeError> {
+        self.with_store(move |all, store| {
+            let known = all.get(name.as_str())?;
+            all.put_in_place(store, &known, change(&known)?)
+        })
+        .await
+    }
+
+    fn put_in_place(
+        &self,
+        store: &Store,
+        known: &Subscription,
+        (spec, origin, state): Version,
+    ) -> Result<Arc<Subscription>, ChangeError> {
+        let (start, settled) = {
+            let ledger = known.live.ledger();
+            (ledger.start(), ledger.settled())
+        };
+        let kept = Kept {
             id: known.id,
-            filter: Filter::new(&spec),
             spec,
             origin,
-            created_at: known.created_at,
             state,
-            live: Arc::clone(&known.live),
-        });
+            created_at: known.created_at,
+            start,
+            settled,
+        };
+        store.update(&kept)?;
+        let changed = Arc::new(Subscription::new(kept, Arc::clone(&known.live)));
+        known.retire(self.fed());
         self.put(&changed);
         Ok(changed)
+    }
+
+    /// Does what takes the store, which waits for the disk, on a thread that may wait. Changes
+    /// are made here only, one at a time.
+    async fn with_store<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self, &Store) -> T + Send + 'static,
+    ) -> T {
+        let all = Arc::clone(self);
+        let work = move || work(&all, &all.store());
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going, and with it whoever asked.
+                Err(_cancelled) => std::future::pending().await,
+            },
+        }
     }
 
     fn put(&self, subscription: &Arc<Subscription>) {
@@ -355,15 +452,8 @@ impl std::fmt::Debug for Subscriptions {
 
 impl From<Kept> for Subscription {
     fn from(kept: Kept) -> Self {
-        Self {
-            id: kept.id,
-            filter: Filter::new(&kept.spec),
-            spec: kept.spec,
-            origin: kept.origin,
-            created_at: kept.created_at,
-            state: kept.state,
-            live: Live::new(Ledger::restore(kept.start, kept.settled)),
-        }
+        let live = Live::new(Ledger::restore(kept.start, kept.settled));
+        Self::new(kept, live)
     }
 }
 

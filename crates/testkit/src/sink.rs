@@ -5,16 +5,17 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use easel_sinks::{Parcel, SendError, Sink};
+use tokio::sync::watch;
 
 use crate::arrivals::Arrivals;
-use crate::hold::Hold;
 
 type Answer = Box<dyn FnMut(&Parcel) -> Result<(), SendError> + Send>;
+type Which = Box<dyn Fn(&Parcel) -> bool + Send + Sync>;
 
 /// A sink that keeps every parcel and answers as it is told; at first it takes everything.
 pub struct RecordingSink {
     parcels: Arrivals<Parcel>,
-    hold: Hold,
+    hanging: watch::Sender<Which>,
     answer: Mutex<Answer>,
 }
 
@@ -23,7 +24,7 @@ impl RecordingSink {
     pub fn new() -> Self {
         Self {
             parcels: Arrivals::default(),
-            hold: Hold::default(),
+            hanging: watch::Sender::new(Box::new(|_parcel| false)),
             answer: Mutex::new(Box::new(|_parcel| Ok(()))),
         }
     }
@@ -48,7 +49,12 @@ impl RecordingSink {
     /// Whether parcels wait for their answer from here on; those that wait go on when this is
     /// taken back. A parcel counts as received before it waits.
     pub fn hang(&self, hang: bool) {
-        self.hold.set(hang);
+        self.hang_for(move |_parcel| hang);
+    }
+
+    /// The same for some parcels only.
+    pub fn hang_for(&self, which: impl Fn(&Parcel) -> bool + Send + Sync + 'static) {
+        drop(self.hanging.send_replace(Box::new(which)));
     }
 
     /// The parcels received so far, in order.
@@ -72,7 +78,6 @@ impl fmt::Debug for RecordingSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordingSink")
             .field("parcels", &self.parcels)
-            .field("hold", &self.hold)
             .finish_non_exhaustive()
     }
 }
@@ -81,7 +86,13 @@ impl fmt::Debug for RecordingSink {
 impl Sink for RecordingSink {
     async fn send(&self, parcel: Parcel) -> Result<(), SendError> {
         self.parcels.push(parcel.clone());
-        self.hold.passed().await;
+        // An error means that nobody is left to release it, which `self` rules out.
+        drop(
+            self.hanging
+                .subscribe()
+                .wait_for(|hangs| !hangs(&parcel))
+                .await,
+        );
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         answer(&parcel)
     }

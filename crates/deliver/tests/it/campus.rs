@@ -22,6 +22,7 @@ pub(crate) struct Campus {
     sinks: Arc<Mutex<HashMap<String, Arc<RecordingSink>>>>,
     running: JoinSet<()>,
     stop: CancellationToken,
+    give_up: CancellationToken,
 }
 
 impl Campus {
@@ -40,6 +41,7 @@ impl Campus {
             sinks: Arc::default(),
             running: JoinSet::new(),
             stop: CancellationToken::new(),
+            give_up: CancellationToken::new(),
         };
         campus.start();
         campus
@@ -55,15 +57,20 @@ impl Campus {
             DispatchOptions::default(),
         );
         self.stop = CancellationToken::new();
-        self.running.spawn(dispatch.run(self.stop.clone()));
+        self.give_up = CancellationToken::new();
+        self.running
+            .spawn(dispatch.run(self.stop.clone(), self.give_up.clone()));
     }
 
     /// Stops as on SIGTERM.
     pub(crate) async fn drain(&mut self) {
         self.stop.cancel();
-        while let Some(ended) = self.running.join_next().await {
-            ended.unwrap();
+        let patience = tokio::time::sleep(std::time::Duration::from_secs(20));
+        tokio::select! {
+            ended = self.running.join_next() => return ended.unwrap().unwrap(),
+            () = patience => self.give_up.cancel(),
         }
+        self.running.join_next().await.unwrap().unwrap();
     }
 
     /// Stops as on SIGKILL: nothing more is saved, and what is in memory is forgotten.

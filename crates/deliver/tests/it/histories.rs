@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use easel_sinks::SendError;
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseResult;
+use proptest::test_runner::{TestCaseError, TestCaseResult};
+use tokio::time::timeout;
 
 use crate::campus::{Campus, numbers};
 
@@ -117,10 +118,10 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
             Step::Mend(who) => campus.sink(NAMES[who]).answer_with(|_| Ok(())),
             Step::Hang(who, hang) => campus.sink(NAMES[who]).hang(hang),
             Step::Pause(who) if owed[who].glob.is_some() => {
-                campus.subscriptions.pause(NAMES[who], None).unwrap();
+                campus.subscriptions.pause(NAMES[who]).await.unwrap();
             }
             Step::Resume(who) if owed[who].glob.is_some() => {
-                campus.subscriptions.resume(NAMES[who]).unwrap();
+                campus.subscriptions.resume(NAMES[who]).await.unwrap();
             }
             Step::Pause(_) | Step::Resume(_) => (),
             Step::Wait(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
@@ -146,8 +147,14 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
         sink.hang(false);
         sink.answer_with(|_| Ok(()));
         if owed.glob.is_some() {
-            campus.subscriptions.resume(name).unwrap();
-            let balance = campus.settled(name).await;
+            campus.subscriptions.resume(name).await.unwrap();
+            let settled = timeout(Duration::from_hours(1), campus.settled(name)).await;
+            let Ok(balance) = settled else {
+                let stuck = campus.subscriptions.get(name).unwrap();
+                return Err(TestCaseError::fail(format!(
+                    "{name} does not go on: {stuck:?}"
+                )));
+            };
             prop_assert_eq!(balance.expired, 0);
             prop_assert_eq!(
                 balance.delivered,

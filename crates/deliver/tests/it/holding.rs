@@ -1,9 +1,10 @@
 //! What a failing endpoint does to its own lane, and does not do to others.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use easel_sinks::SendError;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::campus::{Campus, numbers};
 
@@ -98,4 +99,41 @@ async fn a_held_lane_still_ends_at_once() {
     campus.drain().await;
     assert!(began.elapsed() < Duration::from_secs(1));
     assert_eq!(campus.balance("one").pending, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_delivery_that_hangs_while_all_others_succeed_is_tried_again() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ONE).await;
+    // The first two fail, late; everything else is taken at once.
+    let mut failing = BTreeSet::from([0, 1]);
+    sink.answer_with(move |parcel| {
+        if failing.remove(&parcel.id.as_u128()) {
+            return Err(SendError::TimedOut);
+        }
+        Ok(())
+    });
+    sink.hang_for(|parcel| parcel.id.as_u128() < 2);
+    campus.append((0..2_000).map(|n| ("user_created", n))).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert!(sink.received().len() <= 1_016, "more than may be repeated");
+    sink.hang_for(|_| false);
+
+    let settled = timeout(Duration::from_mins(10), campus.settled("one")).await;
+    assert_eq!(settled.expect("the lane goes on").delivered, 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ONE).await;
+    sink.hang_for(|parcel| parcel.id.is_nil());
+    campus.append((0..2_000).map(|n| ("user_created", n))).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let wider = r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#;
+    let wider = serde_json::from_str(wider).unwrap();
+    campus.subscriptions.update(wider).await.unwrap();
+    sink.hang_for(|_| false);
+    let settled = timeout(Duration::from_mins(10), campus.settled("one")).await;
+    assert_eq!(settled.expect("the lane goes on").delivered, 2_000);
 }

@@ -164,7 +164,7 @@ async fn a_paused_subscription_keeps_its_place_and_a_change_takes_effect_from_th
     let sink = campus.subscribe(ALL).await;
     campus.append([("user_created", 1)]).await;
     campus.settled("all").await;
-    campus.subscriptions.pause("all", None).unwrap();
+    campus.subscriptions.pause("all").await.unwrap();
     // What is under way when it is paused may still arrive.
     tokio::time::sleep(Duration::from_secs(1)).await;
     campus
@@ -177,8 +177,9 @@ async fn a_paused_subscription_keeps_its_place_and_a_change_takes_effect_from_th
     campus
         .subscriptions
         .update(serde_json::from_str(changed).unwrap())
+        .await
         .unwrap();
-    campus.subscriptions.resume("all").unwrap();
+    campus.subscriptions.resume("all").await.unwrap();
 
     let balance = campus.settled("all").await;
     assert_eq!((balance.delivered, balance.filtered), (2, 1));
@@ -192,7 +193,7 @@ async fn a_removed_subscription_receives_nothing_more() {
     let other = campus
         .subscribe(r#"{"name":"b","webhook":{"url":"http://localhost/"}}"#)
         .await;
-    campus.subscriptions.remove("all").unwrap();
+    campus.subscriptions.remove("all").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     campus.append([("user_created", 1)]).await;
     other.wait_for(1).await;
@@ -210,7 +211,7 @@ async fn an_endpoint_that_is_gone_pauses_its_subscription() {
     let found = campus.subscriptions.get("all").unwrap();
     assert!(matches!(&found.state, State::Paused { reason: Some(why) } if why.contains("410")));
 
-    campus.subscriptions.resume("all").unwrap();
+    campus.subscriptions.resume("all").await.unwrap();
     assert_eq!(campus.settled("all").await.delivered, 1);
     assert_eq!(sink.received().len(), 2);
 }
@@ -232,7 +233,7 @@ async fn a_lane_that_panics_is_started_again() {
 async fn what_was_trimmed_before_it_was_looked_at_is_expired() {
     let campus = Campus::new();
     campus.subscribe(ALL).await;
-    campus.subscriptions.pause("all", None).unwrap();
+    campus.subscriptions.pause("all").await.unwrap();
     for n in 0..10 {
         campus
             .append((0..10).map(|k| ("user_created", n * 10 + k)))
@@ -242,7 +243,7 @@ async fn what_was_trimmed_before_it_was_looked_at_is_expired() {
     log.trim_to(Offset::new(30)).await.unwrap();
     assert_eq!(campus.balance("all").expired, 30);
 
-    campus.subscriptions.resume("all").unwrap();
+    campus.subscriptions.resume("all").await.unwrap();
     let balance = campus.settled("all").await;
     assert_eq!(
         (balance.delivered, balance.expired, balance.accepted),
@@ -272,4 +273,70 @@ async fn what_cannot_be_read_is_counted_as_damaged_and_the_rest_is_delivered() {
         assert_eq!((balance.delivered, balance.filtered), (80, 0));
         assert_eq!((balance.expired, balance.damaged), (20, 20));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_filter_counts_from_the_answer_on() {
+    let campus = Campus::new();
+    let sink = campus
+        .subscribe(r#"{"name":"all","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#)
+        .await;
+    // One attempt stays under way, so that the old lane cannot end.
+    sink.hang(true);
+    campus.append([("grade_change", 1)]).await;
+    sink.wait_for(1).await;
+    for n in 2..50 {
+        let (globs, name) = match n % 2 {
+            0 => (r#"["user_*"]"#, "user_updated"),
+            _ => (r#"["course_*"]"#, "course_updated"),
+        };
+        let changed =
+            format!(r#"{{"name":"all","events":{globs},"webhook":{{"url":"http://localhost/"}}}}"#);
+        let changed = serde_json::from_str(&changed).unwrap();
+        campus.subscriptions.update(changed).await.unwrap();
+        campus.append([(name, n)]).await;
+        // What is looked at by then is looked at with the newest filter, or not yet.
+        tokio::time::sleep(Duration::from_millis(n)).await;
+    }
+    sink.hang(false);
+    let balance = campus.settled("all").await;
+    assert_eq!(balance.delivered + balance.filtered, 49);
+    // The last one is judged by the last filter, whatever was under way.
+    assert!(numbers(&sink.received()).contains(&49));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_old_endpoint_says_does_not_pause_the_new_one() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ALL).await;
+    sink.answer_in_turn([Err(SendError::Gone)]);
+    sink.hang(true);
+    campus.append([("user_created", 1)]).await;
+    sink.wait_for(1).await;
+    let moved = r#"{"name":"all","webhook":{"url":"http://elsewhere/"}}"#;
+    let moved = serde_json::from_str(moved).unwrap();
+    campus.subscriptions.update(moved).await.unwrap();
+    sink.hang(false);
+    assert_eq!(campus.settled("all").await.delivered, 1);
+    let found = campus.subscriptions.get("all").unwrap();
+    assert_eq!(found.state, State::Active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_told_to_stop_while_it_looks_through_the_past_stops_soon() {
+    let mut campus = Campus::new();
+    for n in 0..60 {
+        campus
+            .append((0..50).map(|k| ("user_updated", n * 50 + k)))
+            .await;
+    }
+    campus
+        .subscribe(
+            r#"{"name":"all","start":"earliest","conditions":{"user":["nobody"]},
+                "webhook":{"url":"http://localhost/"}}"#,
+        )
+        .await;
+    campus.drain().await;
+    let balance = campus.balance("all");
+    assert_eq!((balance.delivered, balance.accepted), (0, 3_000));
 }

@@ -9,9 +9,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Index, MAX_TYPES};
-use crate::{
-    Conditions, Filter, InFlight, Ledger, Live, Origin, Spec, State, Subscription, WebhookSpec,
-};
+use crate::store::Kept;
+use crate::{Conditions, InFlight, Origin, Settled, Spec, State, Subscription, WebhookSpec};
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
     let spec = Spec {
@@ -26,15 +25,16 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
             timeout: std::time::Duration::MAX,
         },
     };
-    Arc::new(Subscription {
+    let kept = Kept {
         id,
-        filter: Filter::new(&spec),
         spec,
         origin: Origin::Api,
-        created_at: Timestamp::UNIX_EPOCH,
         state: State::Active,
-        live: Live::new(Ledger::new(Offset::ZERO)),
-    })
+        created_at: Timestamp::UNIX_EPOCH,
+        start: Offset::ZERO,
+        settled: Settled::default(),
+    };
+    Arc::new(Subscription::from(kept))
 }
 
 fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {

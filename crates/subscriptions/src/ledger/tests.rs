@@ -128,7 +128,7 @@ proptest! {
                 }
                 Step::Save(dies) => {
                     saved = ledger.settled();
-                    ledger.saved(&saved);
+                    ledger.saved(saved);
                     if dies {
                         let beyond = model.count(&[Known::Delivered]);
                         prop_assert_eq!(saved.delivered, beyond);

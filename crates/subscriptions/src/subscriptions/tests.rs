@@ -13,7 +13,7 @@ fn log() -> SharedLog {
     Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)))
 }
 
-fn open(folder: &Path, log: &SharedLog) -> Subscriptions {
+fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
     let check = |spec: &Spec| {
         if spec.webhook.url.starts_with("http") {
             Ok(())
@@ -22,13 +22,15 @@ fn open(folder: &Path, log: &SharedLog) -> Subscriptions {
         }
     };
     let path = folder.join("state.db");
-    Subscriptions::open(
-        &path,
-        Arc::clone(log),
-        Arc::new(SystemClock),
-        Box::new(check),
+    Arc::new(
+        Subscriptions::open(
+            &path,
+            Arc::clone(log),
+            Arc::new(SystemClock),
+            Box::new(check),
+        )
+        .unwrap(),
     )
-    .unwrap()
 }
 
 fn spec(json: &str) -> Spec {
@@ -127,11 +129,11 @@ async fn the_file_alone_changes_what_it_declares_and_what_it_drops_keeps_its_pla
     let all = open(folder.path(), &log);
     all.declare(vec![grades()]).await.unwrap();
     assert!(matches!(
-        all.update(grades()),
+        all.update(grades()).await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
     assert!(matches!(
-        all.remove("grades"),
+        all.remove("grades").await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
     append(&log, 2).await;
@@ -153,11 +155,13 @@ async fn a_pause_outlives_the_process_with_its_reason() {
     {
         let all = open(folder.path(), &log);
         all.create(grades()).await.unwrap();
-        all.pause("grades", reason.clone()).unwrap();
+        let made = all.get("grades").unwrap();
+        let why = reason.clone().unwrap();
+        all.pause_this(&made, why).await.unwrap().unwrap();
     }
     let all = open(folder.path(), &log);
     assert_eq!(all.get("grades").unwrap().state, State::Paused { reason });
-    assert_eq!(all.resume("grades").unwrap().state, State::Active);
+    assert_eq!(all.resume("grades").await.unwrap().state, State::Active);
 }
 
 #[test]
@@ -180,7 +184,63 @@ fn a_spec_says_what_is_wrong_with_it() {
     check(r#"{"name":"a","start":-1}"#, "\"-1\" is not");
     check(
         r#"{"name":"a","webhook":{"url":"x","timeout":"soon"}}"#,
-        "is not a length of time",
+        "a time-out is 1s to 5m; \"soon\" is not",
     );
     check(r#"{"name":"a","colour":"red"}"#, "unknown field `colour`");
+}
+
+#[tokio::test]
+async fn a_deactivated_subscription_is_declared_again_or_replaced_but_not_resumed() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log);
+    all.declare(vec![grades()]).await.unwrap();
+    all.declare(Vec::new()).await.unwrap();
+    let resumed = all.resume("grades").await;
+    assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
+    let replaced = all.update(grades()).await.unwrap();
+    assert_eq!(
+        (replaced.origin, &replaced.state),
+        (Origin::Api, &State::Active)
+    );
+}
+
+#[tokio::test]
+async fn what_an_outdated_version_has_to_say_changes_nothing() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log);
+    let old = all.create(grades()).await.unwrap();
+    let new = all.update(grades()).await.unwrap();
+    assert!(old.is_retired() && !new.is_retired());
+    let paused = all.pause_this(&old, "gone".to_owned()).await.unwrap();
+    assert!(paused.is_none());
+    assert_eq!(all.get("grades").unwrap().state, State::Active);
+}
+
+#[tokio::test]
+async fn changes_at_once_leave_memory_and_disk_agreeing() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    for round in 0..20 {
+        let all = open(folder.path(), &log);
+        drop(all.create(grades()).await);
+        let (removed, updated, paused, resumed) = tokio::join!(
+            all.remove("grades"),
+            all.update(grades()),
+            all.pause("grades"),
+            all.resume("grades"),
+        );
+        removed.unwrap();
+        drop((updated, paused, resumed));
+        let again = (round % 2 == 0).then(|| all.create(grades()));
+        if let Some(again) = again {
+            again.await.unwrap();
+        }
+        let kept = open(folder.path(), &log);
+        let names = |all: &Subscriptions| {
+            let list = all.list();
+            list.iter()
+                .map(|it| (it.id, it.state.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&all), names(&kept));
+    }
 }

@@ -1,4 +1,4 @@
-//! One delivery on its way: a record owed to a subscription, and which attempt this is.
+//! One delivery: a record owed to a subscription, and which attempt comes next.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use easel_sinks::Parcel;
 
 /// A record owed to a subscription, ready to be sent any number of times.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct Delivery {
     pub(crate) offset: Offset,
     parcel: Parcel,
 }
 
-impl Job {
+impl Delivery {
     /// The first attempt at a record.
     ///
     /// The bytes are copied: a slice would keep the record's whole block in memory for as long
