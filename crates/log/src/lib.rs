@@ -28,7 +28,7 @@ pub use clock::{Clock, SystemClock};
 pub use log::{AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, SharedLog};
 pub use memory::MemoryLog;
 pub use offset::Offset;
-pub use options::LogOptions;
+pub use options::{LogName, LogOptions};
 pub use quarantine::{NewQuarantined, Quarantine, Quarantined};
 pub use record::{NewRecord, Record};
 pub use retention::{Retention, Trimmed};

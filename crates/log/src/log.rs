@@ -27,6 +27,7 @@ pub type SharedLog = Arc<dyn Log>;
 /// - an append that failed is not read, and after a failed write the log refuses every further one
 ///   while it goes on serving reads (opened again, it may turn out to hold the failed append after
 ///   all, whole);
+/// - a trim that damage is in the way of fails and has no such consequence: appends go on;
 /// - a block that cannot be read back exactly is answered as [`Read::Damaged`], is counted and
 ///   logged once, and the rest is served;
 /// - the duplicate window is the ids of the newest records the log holds, opened again or not.
@@ -123,7 +124,8 @@ pub enum Read {
 /// Why nothing of an append was stored, as far as its caller may rely on.
 #[derive(Clone, Debug, Error)]
 pub enum AppendError {
-    /// The write failed; the log refuses further ones until it is opened again.
+    /// The write failed; the log refuses further ones until it is opened again, unless this was a
+    /// trim that damage was in the way of.
     #[error("write to the log: {reason}")]
     Failed {
         /// What the storage said.

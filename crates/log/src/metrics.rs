@@ -2,23 +2,44 @@
 
 use std::time::Duration;
 
-use metrics::{counter, histogram};
+use metrics::{counter, describe_counter, describe_histogram, histogram};
+
+use crate::LogName;
+
+const COMMIT_SECONDS: &str = "easel_log_commit_seconds";
+const COMMIT_RECORDS: &str = "easel_log_commit_records";
+const COMMIT_BYTES: &str = "easel_log_commit_bytes";
+const DUPLICATES: &str = "easel_log_duplicates_total";
+const DAMAGED_RECORDS: &str = "easel_log_damaged_records_total";
+
+/// Says what each of them means; to say it again changes nothing.
+pub(crate) fn describe() {
+    describe_histogram!(COMMIT_SECONDS, "Time a commit took, by log.");
+    describe_histogram!(COMMIT_RECORDS, "Records of a commit, by log.");
+    describe_histogram!(COMMIT_BYTES, "Bytes a commit stored, by log.");
+    describe_counter!(
+        DUPLICATES,
+        "Records not stored because their id was known already."
+    );
+    describe_counter!(DAMAGED_RECORDS, "Records found damaged and skipped.");
+}
 
 /// Notes one commit: its records, its bytes on disk, and the time it took.
-pub(crate) fn committed(record_count: u64, bytes: u64, took: Duration) {
-    histogram!("easel_log_commit_seconds").record(took);
-    histogram!("easel_log_commit_records").record(measure(record_count));
-    histogram!("easel_log_commit_bytes").record(measure(bytes));
+pub(crate) fn committed(log: LogName, record_count: u64, bytes: u64, took: Duration) {
+    let log = log.as_str();
+    histogram!(COMMIT_SECONDS, "log" => log).record(took);
+    histogram!(COMMIT_RECORDS, "log" => log).record(measure(record_count));
+    histogram!(COMMIT_BYTES, "log" => log).record(measure(bytes));
 }
 
 /// Notes records that were not stored because they were known already.
 pub(crate) fn duplicates(count: u64) {
-    counter!("easel_log_duplicates_total").increment(count);
+    counter!(DUPLICATES).increment(count);
 }
 
 /// Notes records found unreadable.
 pub(crate) fn damaged(count: u64) {
-    counter!("easel_log_damaged_records_total").increment(count);
+    counter!(DAMAGED_RECORDS).increment(count);
 }
 
 /// A number as histograms take it; a commit is far from the bound.

@@ -1,8 +1,30 @@
 //! How much a log remembers and holds in memory.
 
+/// Which log it is: the label `log` of what is measured of its commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogName {
+    /// The accepted events.
+    #[default]
+    Events,
+    /// What the doors took in that is no event.
+    Quarantine,
+}
+
+impl LogName {
+    /// The name, as the label has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
 /// The settings of a log, with defaults for the log of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogOptions {
+    /// Which log it is.
+    pub name: LogName,
     /// How many of the newest ids are remembered to recognise duplicates; 0 turns that off.
     /// Each costs about 35 bytes of memory.
     pub duplicate_window: usize,
@@ -17,6 +39,7 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> Self {
         Self {
+            name: LogName::default(),
             duplicate_window: 1_000_000,
             max_queued_bytes: 64 << 20,
             recent_bytes: 32 << 20,

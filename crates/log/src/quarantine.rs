@@ -17,6 +17,9 @@ use uuid::Builder;
 use crate::codec::sum;
 use crate::{AppendError, Appended, Clock, NewRecord, Offset, Read, ReadError, Record, SharedLog};
 
+/// Bytes of records, as they are stored, after which a list ends.
+const MAX_LIST_BYTES: usize = 4 << 20;
+
 /// What the doors took in that is no event.
 #[derive(Clone, Debug)]
 pub struct Quarantine {
@@ -77,14 +80,21 @@ impl Quarantine {
     }
 
     /// Up to `limit` of them, the oldest first, from `from` on; damaged ones are left out.
+    ///
+    /// They are fewer where they would take more than 4 MiB, but one if there is any. The rest
+    /// is listed from the one after the last, until a list is empty.
     pub async fn list(&self, from: Offset, limit: usize) -> Result<Vec<Quarantined>, ReadError> {
-        let mut from = from;
+        let (mut from, mut bytes) = (from, 0);
         let mut listed = Vec::new();
         while listed.len() < limit {
             match self.log.read(from).await? {
                 Read::Block(block) => {
                     let wanted = block.records().filter(|record| record.offset >= from);
                     for record in wanted.take(limit - listed.len()) {
+                        bytes += record.bytes.len();
+                        if bytes > MAX_LIST_BYTES && !listed.is_empty() {
+                            return Ok(listed);
+                        }
                         listed.push(from_record(&record)?);
                     }
                     from = block.next();
@@ -205,6 +215,23 @@ mod tests {
         let listed = quarantine.list(Offset::new(2), 4).await.unwrap();
         let offsets: Vec<u64> = listed.iter().map(|it| it.offset.get()).collect();
         assert_eq!(offsets, [2, 3, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn lists_no_more_than_its_bound_of_bytes_and_at_least_one() {
+        const LARGE: &[u8] = &[7; MAX_LIST_BYTES];
+        const THIRD: &[u8] = &[7; MAX_LIST_BYTES / 4];
+        let quarantine = quarantine();
+        let items = [LARGE, THIRD, THIRD, THIRD, LARGE, b"a"].map(item);
+        quarantine.put(items.to_vec()).await.unwrap();
+        let (mut lists, mut from) = (Vec::new(), Offset::ZERO);
+        loop {
+            let listed = quarantine.list(from, 9).await.unwrap();
+            let Some(last) = listed.last() else { break };
+            from = last.offset.next();
+            lists.push(listed.len());
+        }
+        assert_eq!(lists, [1, 2, 1, 1, 1]);
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use crate::retention::Trim;
 use crate::{
     AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset,
-    Read, ReadError, Record, Retention, Trimmed,
+    Read, ReadError, Record, Retention, Trimmed, metrics,
 };
 use blocks::Found;
 use cache::PastBlocks;
@@ -68,6 +68,7 @@ impl SqliteLog {
         options: LogOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
+        metrics::describe();
         let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
         let max_cost = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
         let writer = Writer::open(path, options, clock, commands)?;

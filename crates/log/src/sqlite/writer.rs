@@ -5,6 +5,9 @@
 //! disk is then not known, and a second sync that succeeds would prove nothing. The same holds for
 //! moving the write-ahead log into the database, which is therefore done here and nowhere else.
 //!
+//! A trim that meets damage before its commit is another matter: it is taken back and the disk holds
+//! what it held. Were it to end the writing too, no later start could get past the same damage.
+//!
 //! A duplicate is reported after the commit its original is in; when that fails, both fail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +30,9 @@ use crate::clock::stamp;
 use crate::codec::{Encoded, column, encode};
 use crate::retention::Trim;
 use crate::window::DuplicateWindow;
-use crate::{AppendError, Appended, BlockInfo, Clock, LogOptions, NewRecord, Trimmed, metrics};
+use crate::{
+    AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, Trimmed, metrics,
+};
 
 /// Records after which a commit takes no further append.
 const MAX_COMMIT_RECORDS: usize = 16_384;
@@ -105,6 +110,9 @@ pub(super) struct Writer {
     /// As committed.
     state: State,
     published: Arc<Published>,
+    name: LogName,
+    /// Whether it was told that damage keeps the log from being trimmed.
+    told_untrimmed: bool,
     /// About how much the write-ahead log holds.
     unmoved_bytes: u64,
 }
@@ -132,6 +140,8 @@ impl Writer {
             window,
             state,
             published: Arc::new(published),
+            name: options.name,
+            told_untrimmed: false,
             // What an earlier process left is due.
             unmoved_bytes: CHECKPOINT_BYTES,
         })
@@ -226,7 +236,7 @@ impl Writer {
             state.stored_bytes += bytes;
             self.write(state, |transaction| insert(transaction, &encoded))
                 .map_err(|error| self.published.refuse(&error))?;
-            metrics::committed(record_count, bytes, started.elapsed());
+            metrics::committed(self.name, record_count, bytes, started.elapsed());
             self.unmoved_bytes += bytes;
             self.published.publish(&self.state, blocks);
         }
@@ -237,8 +247,20 @@ impl Writer {
     /// Makes one step of a trim.
     fn trim(&mut self, trim: &Trim) -> Result<Trimmed, AppendError> {
         self.published.refused()?;
-        self.drop_blocks(trim)
-            .map_err(|error| self.published.refuse(&error))
+        match self.drop_blocks(trim) {
+            Err(error) if is_damage(&error) => Err(self.leave_untrimmed(&error)),
+            result => result.map_err(|error| self.published.refuse(&error)),
+        }
+    }
+
+    /// Tells, once, that damage keeps the log from being trimmed.
+    fn leave_untrimmed(&mut self, error: &rusqlite::Error) -> AppendError {
+        if !std::mem::replace(&mut self.told_untrimmed, true) {
+            error!(%error, "damage keeps the log from being trimmed");
+        }
+        AppendError::Failed {
+            reason: error.to_string(),
+        }
     }
 
     fn drop_blocks(&mut self, trim: &Trim) -> rusqlite::Result<Trimmed> {
@@ -301,7 +323,8 @@ impl Writer {
         Ok(state)
     }
 
-    /// Commits a change that leads to `state`.
+    /// Commits a change that leads to `state`. A commit that fails ends the writing; what fails
+    /// before it is taken back, without which no other transaction can begin.
     fn write(
         &mut self,
         state: State,
@@ -312,7 +335,9 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         change(&transaction)?;
         state.save(&transaction)?;
-        transaction.commit()?;
+        transaction.commit().inspect_err(|error| {
+            self.published.refuse(error);
+        })?;
         self.state = state;
         self.unmoved_bytes += TRANSACTION_BYTES;
         Ok(())

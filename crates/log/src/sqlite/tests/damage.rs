@@ -1,5 +1,6 @@
 //! Damaged files: what cannot be read exactly is skipped and counted, the rest is served.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,11 +10,17 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::promises::run;
-use crate::{Appended, Read};
+use crate::{AppendError, Appended, Read, Trimmed};
 
 const RECORDS: u64 = 600;
 /// Records of one append.
 const EACH: u64 = 3;
+const PAGE: usize = 4_096;
+/// Bytes of a page that say what the rest of it is.
+const PAGE_HEAD: usize = 12;
+/// What pages that lead to no others begin with.
+const LEAF: u8 = 13;
+const OVERFLOW: u8 = 0;
 
 /// A log of many blocks, all of it in the database file.
 async fn write_log(path: &Path) {
@@ -26,21 +33,42 @@ async fn write_log(path: &Path) {
     log.close().await;
 }
 
-/// A record whose bytes do not compress away.
+/// A record whose bytes do not compress away; some do not fit a page.
 fn long(number: u64) -> NewRecord {
-    let bytes =
-        (0..9_u64).flat_map(|it| *blake3::hash(&(number * 9 + it).to_le_bytes()).as_bytes());
+    let mut bytes = vec![
+        0;
+        if number.is_multiple_of(30) {
+            9_000
+        } else {
+            300
+        }
+    ];
+    let mut hash = blake3::Hasher::new();
+    hash.update(&number.to_le_bytes());
+    hash.finalize_xof().fill(&mut bytes);
     NewRecord {
-        bytes: bytes.collect(),
+        bytes: bytes.into(),
         ..numbered(number)
     }
 }
 
 /// Every record is served as it was or is inside a damaged range; gives the damaged ranges.
 async fn check(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
+    let damaged = check_kept(log).await;
+    let lost: u64 = damaged
+        .iter()
+        .map(|range| range.end.since(range.start))
+        .sum();
+    assert_eq!(log.stats().damaged_count, lost);
+    damaged
+}
+
+/// As [`check`], of a log that may have forgotten damage it has told of.
+async fn check_kept(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
+    let bounds = *log.bounds().borrow();
     let (records, damaged) = read_all(log, Offset::ZERO).await;
     let mut served = records.iter().peekable();
-    for number in 0..RECORDS {
+    for number in bounds.tail.get()..bounds.head.get() {
         let offset = Offset::new(number);
         let is_damaged = damaged.iter().any(|range| range.contains(&offset));
         match served.next_if(|record| record.offset == offset) {
@@ -56,12 +84,37 @@ async fn check(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
         }
     }
     assert_eq!(served.next(), None);
-    let lost: u64 = damaged
-        .iter()
-        .map(|range| range.end.since(range.start))
-        .sum();
-    assert_eq!(log.stats().damaged_count, lost);
     damaged
+}
+
+/// Trims and appends, both as far as the damage lets it, and gives how the trim went. What is
+/// acknowledged is there, now and when the log is opened again.
+async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, AppendError> {
+    let before = *log.bounds().borrow();
+    let trimmed = log.trim_to(Offset::new(RECORDS / 3)).await;
+    assert!(!log.stats().refusing, "{trimmed:?}");
+    match &trimmed {
+        Ok(trimmed) => assert!(trimmed.tail.get() <= RECORDS / 3, "{trimmed:?}"),
+        Err(AppendError::Failed { .. }) => assert_eq!(*log.bounds().borrow(), before),
+        Err(error) => panic!("{error}"),
+    }
+    check_kept(&log).await;
+    let appended = log
+        .append((RECORDS..RECORDS + EACH).map(long).collect())
+        .await;
+    assert_eq!(log.stats().refusing, appended.is_err(), "{appended:?}");
+    check_kept(&log).await;
+    let bounds = *log.bounds().borrow();
+    assert_eq!(
+        bounds.head.since(before.head),
+        if appended.is_ok() { EACH } else { 0 }
+    );
+    drop(log);
+    if let Ok(log) = SqliteLog::open(path, LogOptions::default(), hand_clock()) {
+        assert_eq!(*log.bounds().borrow(), bounds);
+        check(&log).await;
+    }
+    trimmed
 }
 
 #[test]
@@ -75,7 +128,9 @@ fn a_flipped_byte_alters_no_record() {
         ..ProptestConfig::default()
     };
     let served_with_damage = AtomicU64::new(0);
-    let result = TestRunner::new(config).run(&(100..good.len(), 1_u8..), |(place, flip)| {
+    let heads = (1..good.len() / PAGE, 0..PAGE_HEAD).prop_map(|(page, place)| page * PAGE + place);
+    let places = prop_oneof![3 => 100..good.len(), 1 => heads];
+    let result = TestRunner::new(config).run(&(places, 1_u8..), |(place, flip)| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
         let mut bytes = good.clone();
@@ -85,8 +140,9 @@ fn a_flipped_byte_alters_no_record() {
         if let Ok(log) = SqliteLog::open(&path, LogOptions::default(), hand_clock()) {
             run(async {
                 let damaged = check(&log).await;
-                // No more than a page full of headers hides.
-                assert!(log.stats().damaged_count <= RECORDS / 4);
+                // No more than a page full of headers hides, where the way to it is whole.
+                let is_inner = !matches!(good[place / PAGE * PAGE], LEAF | OVERFLOW);
+                assert!(is_inner || log.stats().damaged_count <= RECORDS / 4);
                 served_with_damage.fetch_add(u64::from(!damaged.is_empty()), Ordering::Relaxed);
                 // Told again, it is not counted again, wherever a reader begins.
                 for range in &damaged {
@@ -99,6 +155,7 @@ fn a_flipped_byte_alters_no_record() {
                     assert!(info.next() > middle && info.next() <= range.end);
                 }
                 assert_eq!(check(&log).await, damaged);
+                drop(check_writes(&path, log).await);
             });
         }
         Ok(())
@@ -126,6 +183,40 @@ fn a_truncated_file_alters_no_record() {
             drop(std::fs::remove_file(folder.path().join(rest)));
         }
     }
+}
+
+/// Damages the first page of this kind and has the log trimmed, which that keeps it from.
+async fn check_damaged_page(table: &str, kind: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    write_log(&path).await;
+    let sql = "SELECT pageno FROM dbstat WHERE name = ?1 AND pagetype = ?2 ORDER BY path";
+    let page: usize = Connection::open(&path)
+        .unwrap()
+        .query_row(sql, [table, kind], |row| row.get(0))
+        .unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&[0xff; 8], ((page - 1) * PAGE) as u64)
+        .unwrap();
+
+    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let damaged = check(&log).await;
+    assert!(!damaged.is_empty());
+    let trimmed = check_writes(&path, log).await;
+    assert!(
+        matches!(trimmed, Err(AppendError::Failed { .. })),
+        "{trimmed:?}"
+    );
+    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    assert_eq!(log.bounds().borrow().head.get(), RECORDS + EACH);
+    assert_eq!(check(&log).await, damaged);
+}
+
+#[tokio::test]
+async fn damage_that_keeps_the_log_from_being_trimmed_does_not_keep_it_from_growing() {
+    check_damaged_page("blocks", "leaf").await;
+    check_damaged_page("payloads", "leaf").await;
+    check_damaged_page("payloads", "overflow").await;
 }
 
 /// Changes the database in a way its owner would not.
