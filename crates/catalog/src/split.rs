@@ -3,42 +3,78 @@
 //! The parts are not looked at more than finding their ends takes: whether one is an event is
 //! for [`admit`](crate::admit) to say, so that a bad one does not cost the others.
 
-use std::ops::Range;
+use std::mem;
 
 use crate::fault::{FaultCode, Flaw};
 use crate::scanner::{Container, Scanner};
 use crate::{Fault, Limits};
 
-/// Finds the elements of a JSON array.
+/// Finds the elements of a JSON array, one after another and no further than they are asked for.
 ///
 /// An element that is not JSON, or is nested deeper than an event may be, is a fault of the whole
-/// array. One that is not UTF-8 is not.
-pub fn split_array(input: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>, Fault> {
-    let mut scanner = Scanner::new(input, limits.max_depth.saturating_add(1));
-    elements(&mut scanner).map_err(|flaw| flaw.in_input(input))
+/// array, and so is what follows its end: whoever wants all or nothing has to go to the end. An
+/// element that is not UTF-8 is no fault.
+pub fn split_array<'a>(
+    input: &'a [u8],
+    limits: &Limits,
+) -> impl Iterator<Item = Result<&'a [u8], Fault>> + use<'a> {
+    let elements = Elements {
+        scanner: Scanner::new(input, limits.max_depth.saturating_add(1)),
+        stage: Stage::Before,
+    };
+    elements.map(|element| element.map_err(|flaw| flaw.in_input(input)))
 }
 
-fn elements(scanner: &mut Scanner<'_>) -> Result<Vec<Range<usize>>, Flaw> {
-    scanner.begin()?;
-    let start = scanner.at();
-    if scanner.peek() != Some(b'[') {
-        scanner.value()?;
-        return Err(Flaw::new(
+/// The elements of an array, up to its end or its first flaw.
+struct Elements<'a> {
+    scanner: Scanner<'a>,
+    stage: Stage,
+}
+
+enum Stage {
+    Before,
+    Within,
+    Over,
+}
+
+impl<'a> Elements<'a> {
+    fn element(&mut self) -> Result<Option<&'a [u8]>, Flaw> {
+        let entry = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Before => self.enter()?,
+            Stage::Within => self.scanner.advance()?,
+            Stage::Over => return Ok(None),
+        };
+        if !entry {
+            self.scanner.end()?;
+            return Ok(None);
+        }
+        let start = self.scanner.at();
+        self.scanner.value()?;
+        self.stage = Stage::Within;
+        Ok(Some(self.scanner.since(start)))
+    }
+
+    fn enter(&mut self) -> Result<bool, Flaw> {
+        self.scanner.begin()?;
+        let start = self.scanner.at();
+        if self.scanner.peek() == Some(b'[') {
+            return self.scanner.enter(Container::Array);
+        }
+        self.scanner.value()?;
+        Err(Flaw::new(
             FaultCode::NotAnArray,
             start,
             "a batch must be an array",
-        ));
+        ))
     }
-    let mut elements = Vec::new();
-    let mut entry = scanner.enter(Container::Array)?;
-    while entry {
-        let start = scanner.at();
-        scanner.value()?;
-        elements.push(start..scanner.at());
-        entry = scanner.advance()?;
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<&'a [u8], Flaw>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.element().transpose()
     }
-    scanner.end()?;
-    Ok(elements)
 }
 
 /// Finds the lines that are not blank, each with its number counted from 1, without its end.
@@ -53,19 +89,19 @@ pub fn split_lines(input: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 mod tests {
     use super::*;
 
+    fn split(input: &[u8]) -> Result<Vec<&[u8]>, Fault> {
+        split_array(input, &Limits::default()).collect()
+    }
+
     #[track_caller]
     fn check(input: &str, wanted: &[&str]) {
-        let ranges = split_array(input.as_bytes(), &Limits::default()).expect(input);
-        let elements: Vec<_> = ranges
-            .into_iter()
-            .map(|range| input.get(range).unwrap())
-            .collect();
-        assert_eq!(elements, wanted, "{input}");
+        let wanted: Vec<_> = wanted.iter().map(|element| element.as_bytes()).collect();
+        assert_eq!(split(input.as_bytes()), Ok(wanted), "{input}");
     }
 
     #[track_caller]
     fn check_refused(input: &str, code: FaultCode, byte: usize, path: &str) {
-        let fault = split_array(input.as_bytes(), &Limits::default()).expect_err(input);
+        let fault = split(input.as_bytes()).expect_err(input);
         assert_eq!(
             (fault.code, fault.at.byte, fault.at.path.as_str()),
             (code, byte, path)
@@ -93,16 +129,22 @@ mod tests {
     fn an_element_may_be_as_deep_as_an_event() {
         let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
         check(&nested(129), &[&nested(128)]);
-        let fault = split_array(nested(130).as_bytes(), &Limits::default()).unwrap_err();
+        let fault = split(nested(130).as_bytes()).unwrap_err();
         assert_eq!((fault.code, fault.at.byte), (FaultCode::TooDeep, 129));
     }
 
     #[test]
     fn an_element_need_not_be_utf8() {
-        assert_eq!(
-            split_array(b"[\"\xff\",1]", &Limits::default()),
-            Ok(vec![1..4, 5..6])
-        );
+        assert_eq!(split(b"[\"\xff\",1]"), Ok(vec![&b"\"\xff\""[..], b"1"]));
+    }
+
+    #[test]
+    fn an_array_is_not_looked_at_past_the_elements_asked_for() {
+        let mut elements = split_array(b"[1, 2, tru", &Limits::default());
+        assert_eq!(elements.next(), Some(Ok(&b"1"[..])));
+        assert_eq!(elements.next(), Some(Ok(&b"2"[..])));
+        assert!(matches!(elements.next(), Some(Err(_))));
+        assert_eq!(elements.next(), None);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //!
 //! The bound is on what comes out of the decoder, and so is the room taken for it: a compressed
 //! body is never inflated past the bound, and its compressed form is never in memory as a whole.
-//! A sender who pauses for longer than the hold is given up.
+//! A sender who pauses for longer than the hold is given up. A body that finds no room is handed
+//! back, [`Unread`], to whoever wants to know more of it than that.
+
+mod unread;
 
 use std::io;
 use std::pin::Pin;
@@ -23,11 +26,16 @@ use tokio_util::io::StreamReader;
 
 use crate::budget::{Budget, NoRoom, Room};
 
+pub(crate) use unread::Unread;
+
 /// The widest zstd window decoded, as a power of two: 8 MiB, the limit RFC 9659 sets for HTTP.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// What a decoder takes for itself at most.
 pub(crate) const MAX_DECODER_BYTES: usize = 1 << ZSTD_WINDOW_LOG;
+
+/// What a body comes out of, decoded.
+type Decoder = Pin<Box<dyn AsyncRead + Send>>;
 
 /// A body in memory, and the room it takes.
 #[derive(Debug)]
@@ -60,7 +68,7 @@ impl Coding {
         }
     }
 
-    fn decoder(self, body: Body) -> Pin<Box<dyn AsyncRead + Send>> {
+    fn decoder(self, body: Body) -> Decoder {
         let raw = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
         match self {
             Self::Identity => Box::pin(raw),
@@ -106,11 +114,25 @@ pub(crate) async fn read(
     // One byte more than told is what it takes to see the end.
     let told = told.unwrap_or(0) + 1;
     let own = coding.decoder_bytes();
-    let mut room = budget.reserve(own + told, Instant::now() + hold).await?;
+    let no_room = |begun, rest| BodyError::NoRoom {
+        unread: Box::new(Unread {
+            begun,
+            rest,
+            max,
+            hold,
+        }),
+    };
+    let mut room = match budget.reserve(own + told, Instant::now() + hold).await {
+        Ok(room) => room,
+        Err(NoRoom) => return Err(no_room(None, coding.decoder(body))),
+    };
     let mut decoder = coding.decoder(body);
     let mut bytes = BytesMut::with_capacity(told);
     loop {
-        room.grow_to(own + bytes.len() + 1).await?;
+        if let Err(NoRoom) = room.grow_to(own + bytes.len() + 1).await {
+            let bytes = bytes.freeze();
+            return Err(no_room(Some(Held { bytes, room }), decoder));
+        }
         let free = std::cmp::min(room.bytes() - own, max.saturating_add(1)) - bytes.len();
         let mut free = (&mut bytes).limit(free);
         let reading = timeout(hold, decoder.read_buf(&mut free));
@@ -139,7 +161,7 @@ pub(crate) enum BodyError {
     #[error("the body is larger than {max} bytes")]
     TooLarge { max: usize },
     #[error("there is no room for the body now")]
-    NoRoom,
+    NoRoom { unread: Box<Unread> },
     #[error("the body stopped coming")]
     Stalled,
     #[error("the body is broken: {source}")]
@@ -147,12 +169,6 @@ pub(crate) enum BodyError {
         #[from]
         source: io::Error,
     },
-}
-
-impl From<NoRoom> for BodyError {
-    fn from(NoRoom: NoRoom) -> Self {
-        Self::NoRoom
-    }
 }
 
 #[cfg(test)]

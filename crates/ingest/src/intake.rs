@@ -63,6 +63,7 @@ impl Intake {
         clock: Arc<dyn Clock>,
         options: IntakeOptions,
     ) -> Self {
+        metrics::describe();
         // Two bytes: a body is read to one past its bound, and one past that to see its end.
         let largest = options
             .max_request_bytes

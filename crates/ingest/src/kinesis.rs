@@ -15,6 +15,7 @@ mod put;
 mod records;
 mod sequence;
 mod stream;
+mod tally;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,13 +36,14 @@ use tracing::instrument;
 use uuid::Uuid;
 
 use crate::Intake;
-use crate::body::{Coding, Held};
+use crate::body::{BodyError, Coding, Held, Unread};
 use crate::sigv4::Signed;
 use crate::work::on_cpu;
 
 use error::KinesisError;
 use operation::Operation;
 use stream::Streams;
+use tally::Tally;
 
 const CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -158,7 +160,13 @@ impl KinesisDoor {
         let operation = Operation::of(&head.headers)?;
         check_content(&head.headers)?;
         let signed = self.auth.check(&head, self.intake.now())?;
-        let held = verify(signed, self.intake.receive(body, Coding::Identity).await?).await?;
+        let held = match self.intake.receive(body, Coding::Identity).await {
+            Ok(held) => verify(signed, held).await?,
+            Err(BodyError::NoRoom { unread }) => {
+                return turn_away(operation, signed, *unread).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
         match operation {
             Operation::PutRecord => put::put_record(self, held).await,
             Operation::PutRecords => put::put_records(self, held).await,
@@ -197,6 +205,32 @@ async fn verify(signed: Option<Signed>, held: Held) -> Result<Held, KinesisError
         Ok(held)
     })
     .await
+}
+
+/// Answers a call that found no room. One that brings records is answered record by record, so
+/// that they are sent again: producers take an error of the whole call for final.
+async fn turn_away(
+    operation: Operation,
+    signed: Option<Signed>,
+    unread: Unread,
+) -> Result<Response, KinesisError> {
+    match operation {
+        Operation::PutRecord => {
+            Tally::take(unread, signed).await?;
+            Err(KinesisError::internal())
+        }
+        Operation::PutRecords => {
+            let tally = Tally::take(unread, signed).await?;
+            put::fail_records(tally.count().ok_or_else(KinesisError::no_room)?)
+        }
+        Operation::GetRecords
+        | Operation::GetShardIterator
+        | Operation::CreateStream
+        | Operation::DescribeStream
+        | Operation::DescribeStreamSummary
+        | Operation::ListStreams
+        | Operation::ListShards => Err(KinesisError::no_room()),
+    }
 }
 
 /// Reads what an operation was asked.

@@ -59,6 +59,9 @@ pub(crate) struct Document;
     responses(
         (status = ACCEPTED, body = answer::AnswerJson),
         (status = BAD_REQUEST, description = "`body_empty`, `body_broken` or `bad_array`; nothing was stored"),
+        (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
+        (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
+        (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large` or `too_many_events`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type` or `unsupported_encoding`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
@@ -125,7 +128,7 @@ impl From<BodyError> for Problem {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
                     .with("max_bytes", max)
             }
-            BodyError::NoRoom => overloaded(detail),
+            BodyError::NoRoom { .. } => overloaded(detail),
             BodyError::Stalled => Self::new(StatusCode::REQUEST_TIMEOUT, "body_stalled", detail),
             BodyError::Broken { .. } => Self::new(StatusCode::BAD_REQUEST, "body_broken", detail),
         }

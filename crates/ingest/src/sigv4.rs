@@ -79,7 +79,12 @@ impl Signed {
 
     /// Checks the signature over the head and `body`.
     pub(crate) fn verify(&self, body: &[u8]) -> Result<(), SignatureError> {
-        let body_hash = hex(&Sha256::digest(body));
+        self.verify_hashed(Sha256::new_with_prefix(body))
+    }
+
+    /// Checks the signature over the head and a body that was hashed piece by piece.
+    pub(crate) fn verify_hashed(&self, body: Sha256) -> Result<(), SignatureError> {
+        let body_hash = hex(&body.finalize());
         if self
             .declared_hash
             .as_ref()

@@ -126,7 +126,49 @@ async fn a_body_of_any_size_waits_for_room_as_it_grows() {
     let error = read(body, Coding::Identity, usize::MAX - 1, &budget, HOLD)
         .await
         .unwrap_err();
-    assert!(matches!(error, BodyError::NoRoom), "{error}");
+    assert!(matches!(error, BodyError::NoRoom { .. }), "{error}");
+}
+
+/// Lets a body go by where there is only so much room.
+async fn pass_by(body: Body, max: usize, room: usize) -> Result<Vec<u8>, BodyError> {
+    let BodyError::NoRoom { unread } = read(body, Coding::Identity, max, &Budget::new(room), HOLD)
+        .await
+        .unwrap_err()
+    else {
+        panic!("there was room")
+    };
+    let mut passed = Vec::new();
+    unread.pass(|piece| passed.extend(piece)).await?;
+    Ok(passed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_without_room_goes_by_whole_however_much_of_it_was_read() {
+    let bytes: Vec<u8> = (0..=250).cycle().take(200_000).collect();
+    for room in [0, 50_000] {
+        for body in [Body::from(bytes.clone()), in_pieces(&bytes, 7_000)] {
+            assert!(
+                pass_by(body, 200_000, room).await.unwrap() == bytes,
+                "{room}"
+            );
+        }
+        let error = pass_by(in_pieces(&bytes, 7_000), 199_999, room)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, BodyError::TooLarge { max: 199_999 }),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_without_room_who_stops_is_given_up_after_the_hold() {
+    let start = Instant::now();
+    let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+    let error = pass_by(silent, 1024, 0).await.unwrap_err();
+    assert!(matches!(error, BodyError::Stalled), "{error}");
+    assert_eq!(start.elapsed(), 2 * HOLD);
 }
 
 #[tokio::test]

@@ -68,6 +68,14 @@ impl KinesisError {
             message: "the log is not available; try again".to_owned(),
         }
     }
+
+    pub(super) fn no_room() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            name: "ServiceUnavailable",
+            message: "there is no room for the call now; try again".to_owned(),
+        }
+    }
 }
 
 impl From<SignatureError> for KinesisError {
@@ -91,7 +99,7 @@ impl From<BodyError> for KinesisError {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "RequestEntityTooLargeException",
             ),
-            BodyError::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            BodyError::NoRoom { .. } => return Self::no_room(),
             BodyError::Stalled => (StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException"),
             BodyError::Broken { .. } => (StatusCode::BAD_REQUEST, "SerializationException"),
         };

@@ -4,6 +4,8 @@
 //! is no event goes to quarantine as it came. Whatever has a sequence number in the answer is on
 //! stable storage; whatever has none is answered as an internal failure, to be sent again.
 
+mod call;
+
 use std::borrow::Cow;
 
 use axum::response::Response;
@@ -13,7 +15,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use easel_catalog::{Event, Limits, admit};
 use easel_log::NewQuarantined;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::describe::SHARD_ID;
 use super::error::{INTERNAL_FAILURE, KinesisError};
@@ -24,6 +26,8 @@ use crate::Intake;
 use crate::body::Held;
 use crate::doors::Door;
 use crate::work::on_cpu;
+
+use call::{PutRecordJson, PutRecordsJson};
 
 /// Base64 as anyone writes it, with or without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -48,7 +52,15 @@ pub(super) async fn put_record(door: &KinesisDoor, held: Held) -> Result<Respons
 }
 
 pub(super) async fn put_records(door: &KinesisDoor, held: Held) -> Result<Response, KinesisError> {
-    let stored = put(door, held, Put::many).await?;
+    answer_each(put(door, held, Put::many).await?)
+}
+
+/// Answers a call of so many records of which none was stored.
+pub(super) fn fail_records(count: usize) -> Result<Response, KinesisError> {
+    answer_each(vec![None; count])
+}
+
+fn answer_each(stored: Vec<Option<Sequence>>) -> Result<Response, KinesisError> {
     answer(&PutRecordsAnswerJson {
         failed_record_count: stored.iter().filter(|sequence| sequence.is_none()).count(),
         records: stored.into_iter().map(RecordAnswerJson::from).collect(),
@@ -95,15 +107,12 @@ impl Put {
     fn many(body: &[u8], limits: &Limits) -> Result<Self, KinesisError> {
         let call: PutRecordsJson<'_> = parse(body)?;
         let stream = StreamName::of(call.stream_name.as_deref(), call.stream_arn.as_deref())?;
-        let bound = if call.records.is_empty() {
-            "have length greater than or equal to 1".to_owned()
-        } else if call.records.len() > Intake::MAX_EVENTS {
-            format!("have length less than or equal to {}", Intake::MAX_EVENTS)
-        } else {
-            let records: Vec<_> = call.records.into_iter().map(|record| record.data).collect();
-            return Ok(Self::sort(stream, &records, limits));
+        let bound = match call.records.count {
+            0 => "have length greater than or equal to 1".to_owned(),
+            1..=Intake::MAX_EVENTS => return Ok(Self::sort(stream, &call.records.data, limits)),
+            _ => format!("have length less than or equal to {}", Intake::MAX_EVENTS),
         };
-        let value = format!("of length {}", call.records.len());
+        let value = format!("of length {}", call.records.count);
         Err(KinesisError::validation(&value, "records", &bound))
     }
 
@@ -158,33 +167,6 @@ fn read_record(data: &str, limits: &Limits) -> Result<Event, NewQuarantined> {
         .decode(data)
         .map_err(|error| misfit("bad_base64", format!("not base64: {error}"), data.into()))?;
     admit(&bytes, limits).map_err(|fault| misfit(fault.code.as_str(), fault.to_string(), bytes))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PutRecordJson<'a> {
-    stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-    #[serde(borrow, default)]
-    data: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PutRecordsJson<'a> {
-    stream_name: Option<String>,
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-    #[serde(borrow, default)]
-    records: Vec<RecordJson<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RecordJson<'a> {
-    #[serde(borrow, default)]
-    data: Cow<'a, str>,
 }
 
 #[derive(Serialize)]

@@ -42,29 +42,29 @@ impl Frame {
         limits: &Limits,
     ) -> Result<Vec<Result<Event, Fault>>, FrameError> {
         let events = self.events(input, limits)?;
-        if events.len() > Intake::MAX_EVENTS {
-            return Err(FrameError::TooMany {
-                max: Intake::MAX_EVENTS,
-            });
-        }
         let mut locator = Locator::new(input);
         let admit = |event| admit(event, limits).map_err(|fault| locator.locate(event, fault));
         Ok(events.into_iter().map(admit).collect())
     }
 
     fn events<'a>(self, input: &'a [u8], limits: &Limits) -> Result<Vec<&'a [u8]>, FrameError> {
+        const MAX: usize = Intake::MAX_EVENTS;
         let first = input.trim_ascii_start().first().ok_or(FrameError::Empty)?;
-        match (self, first) {
-            (Self::Lines, _) => Ok(split_lines(input).map(|(_number, line)| line).collect()),
-            (Self::Json, b'[') => {
-                let ranges = split_array(input, limits)?;
-                Ok(ranges
-                    .into_iter()
-                    .filter_map(|range| input.get(range))
-                    .collect())
-            }
-            (Self::Json, _) => Ok(vec![input]),
+        // One more than the bound shows that it is passed; the rest is not even looked for.
+        let events: Vec<&[u8]> = match (self, first) {
+            (Self::Lines, _) => split_lines(input)
+                .map(|(_number, line)| line)
+                .take(MAX + 1)
+                .collect(),
+            (Self::Json, b'[') => split_array(input, limits)
+                .take(MAX + 1)
+                .collect::<Result<_, _>>()?,
+            (Self::Json, _) => vec![input],
+        };
+        if events.len() > MAX {
+            return Err(FrameError::TooMany { max: MAX });
         }
+        Ok(events)
     }
 }
 

@@ -19,6 +19,7 @@ async fn every_event_is_counted_by_door_and_outcome() {
 
     let shown = recorder.handle().render();
     for line in [
+        "# HELP easel_accepted_events_total Events a door brought and the log stored.",
         r#"easel_accepted_events_total{door="native"} 1"#,
         r#"easel_accepted_events_total{door="kinesis"} 1"#,
         r#"easel_duplicate_events_total{door="kinesis"} 1"#,

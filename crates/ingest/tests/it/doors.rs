@@ -126,6 +126,32 @@ impl Doors {
     }
 }
 
+/// Checks that every record was taken.
+#[track_caller]
+pub(crate) fn check_taken(answer: &Answer, count: usize) {
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.json["FailedRecordCount"], 0);
+    let records = answer.json["Records"].as_array().unwrap();
+    assert_eq!(records.len(), count);
+    for record in records {
+        assert_eq!(record["ShardId"], "shardId-000000000000");
+        assert!(record["SequenceNumber"].is_string(), "{record}");
+    }
+}
+
+/// Checks that a call was refused as AWS would.
+#[track_caller]
+pub(crate) fn check_error(answer: &Answer, status: u16, name: &str) {
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json["__type"]),
+        (status, &json!(name)),
+        "{answer:?}"
+    );
+    assert!(answer.json["message"].is_string(), "{answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
+    assert_eq!(answer.headers["x-amzn-requestid"].len(), 36);
+}
+
 /// The call that puts these records onto a stream.
 pub(crate) fn put_records<T: AsRef<[u8]>>(records: &[T]) -> Value {
     let records = records

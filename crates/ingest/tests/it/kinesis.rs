@@ -10,35 +10,10 @@ use easel_ingest::IntakeOptions;
 use easel_testkit::{attributes_form, event};
 use serde_json::{Value, json};
 
-use crate::doors::{Answer, CRAMPED_BYTES, Doors, STREAM, cramped, put_records, slow_body};
+use crate::doors::{Doors, STREAM, check_error, check_taken, put_records};
 
 fn events(count: u64) -> Vec<Bytes> {
     (0..count).map(|n| event("course_created", n)).collect()
-}
-
-/// Checks that every record was taken.
-#[track_caller]
-fn check_taken(answer: &Answer, count: usize) {
-    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-    assert_eq!(answer.json["FailedRecordCount"], 0);
-    let records = answer.json["Records"].as_array().unwrap();
-    assert_eq!(records.len(), count);
-    for record in records {
-        assert_eq!(record["ShardId"], "shardId-000000000000");
-        assert!(record["SequenceNumber"].is_string(), "{record}");
-    }
-}
-
-#[track_caller]
-fn check_error(answer: &Answer, status: u16, name: &str) {
-    assert_eq!(
-        (answer.status.as_u16(), &answer.json["__type"]),
-        (status, &json!(name)),
-        "{answer:?}"
-    );
-    assert!(answer.json["message"].is_string(), "{answer:?}");
-    assert_eq!(answer.headers["content-type"], "application/x-amz-json-1.1");
-    assert_eq!(answer.headers["x-amzn-requestid"].len(), 36);
 }
 
 #[tokio::test]
@@ -259,29 +234,6 @@ async fn a_log_busy_for_too_long_is_an_internal_failure_of_every_record() {
     let answer = doors.put_records(&events(10)).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json["FailedRecordCount"], 10);
-}
-
-/// What a call is answered while another one takes up the room for so many times ten seconds.
-async fn with_no_room(tens_of_seconds: u64) -> Answer {
-    let doors = Doors::with_options(cramped());
-    let mut call = put_records(&events(1));
-    call["Padding"] = json!("x".repeat(CRAMPED_BYTES - 10_000));
-    let (slow, read) = slow_body(tens_of_seconds);
-    let late = async {
-        read.await.unwrap();
-        doors.kinesis("PutRecords", &call).await
-    };
-    tokio::join!(doors.native("application/x-ndjson", slow), late).1
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_finds_no_room_is_held_until_there_is_some() {
-    check_taken(&with_no_room(1).await, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_finds_no_room_in_time_is_told_to_come_again() {
-    check_error(&with_no_room(3).await, 503, "ServiceUnavailable");
 }
 
 #[tokio::test]

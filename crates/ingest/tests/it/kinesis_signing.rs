@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::doors::Doors;
 
-const GOLDEN: &str = include_str!("../../fixtures/boto3_put_records.http");
+pub(crate) const GOLDEN: &str = include_str!("../../fixtures/boto3_put_records.http");
 const KEY_ID: &str = "MEADOWKEYFORTESTS001";
-const SECRET: &str = "not/a+real/secret+but+as/long+as+one/x40";
+pub(crate) const SECRET: &str = "not/a+real/secret+but+as/long+as+one/x40";
 
 fn doors(auth: KinesisAuth, now: Timestamp) -> Doors {
     let doors = Doors::with(IntakeOptions::default(), Gate::open(), auth);
@@ -18,17 +18,17 @@ fn doors(auth: KinesisAuth, now: Timestamp) -> Doors {
     doors
 }
 
-fn keys(secret: &str) -> KinesisAuth {
+pub(crate) fn keys(secret: &str) -> KinesisAuth {
     let pair = (KEY_ID.to_owned(), Secret::new(secret.to_owned()));
     KinesisAuth::Keys(KinesisKeys::from_iter([pair]))
 }
 
-fn golden_time() -> Timestamp {
+pub(crate) fn golden_time() -> Timestamp {
     "2026-11-22T05:48:18Z".parse().unwrap()
 }
 
 /// Reads a request as it was captured from the wire.
-fn captured(text: &str) -> Request<Body> {
+pub(crate) fn captured(text: &str) -> Request<Body> {
     let (head, body) = text.split_once("\n\n").unwrap();
     let mut request = Request::post("/");
     for header in head.lines().skip(1) {

@@ -8,6 +8,8 @@ mod counting;
 #[cfg(test)]
 mod kinesis;
 #[cfg(test)]
+mod kinesis_crowded;
+#[cfg(test)]
 mod kinesis_reading;
 #[cfg(test)]
 mod kinesis_signing;

@@ -24,6 +24,28 @@ fn a_record_without_data_is_a_record_all_the_same() {
     assert_eq!(put.misfits[0].code, "empty");
 }
 
+#[test]
+fn records_are_counted_but_not_kept_past_the_bound() {
+    let body = |count| {
+        format!(
+            r#"{{"StreamName":"s","Records":[{}]}}"#,
+            vec!["{}"; count].join(",")
+        )
+    };
+    let most = body(Intake::MAX_EVENTS);
+    assert_eq!(many(&most).unwrap().order.len(), Intake::MAX_EVENTS);
+
+    let more = body(Intake::MAX_EVENTS + 2);
+    let call: PutRecordsJson<'_> = parse(more.as_bytes()).unwrap();
+    assert_eq!(call.records.data.len(), Intake::MAX_EVENTS);
+    let Err(refused) = many(&more) else {
+        panic!("{} records are taken", call.records.count)
+    };
+    let refused = format!("{refused:?}");
+    assert!(refused.contains("ValidationException"), "{refused}");
+    assert!(refused.contains("of length 65538"), "{refused}");
+}
+
 proptest! {
     #[test]
     fn every_record_of_a_call_is_an_event_or_a_misfit(

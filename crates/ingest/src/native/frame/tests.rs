@@ -89,16 +89,25 @@ fn a_broken_array_is_a_fault_of_the_whole_request() {
 
 #[test]
 fn a_request_brings_a_bounded_number_of_events() {
-    let most = "7\n".repeat(Intake::MAX_EVENTS);
-    assert_eq!(
-        admit(Frame::Lines, &most).unwrap().len(),
-        Intake::MAX_EVENTS
-    );
-    let more = most + "7";
-    assert!(matches!(
-        admit(Frame::Lines, &more),
-        Err(FrameError::TooMany { .. })
-    ));
+    let most = vec!["7"; Intake::MAX_EVENTS];
+    for (frame, input) in [
+        (Frame::Lines, most.join("\n")),
+        (Frame::Json, format!("[{}]", most.join(","))),
+    ] {
+        assert_eq!(admit(frame, &input).unwrap().len(), Intake::MAX_EVENTS);
+    }
+    // What is broken past the bound is not seen any more.
+    let more = most.join(",") + ",7";
+    for (frame, input) in [
+        (Frame::Lines, more.replace(',', "\n")),
+        (Frame::Json, format!("[{more}]")),
+        (Frame::Json, format!("[{more}, tru")),
+    ] {
+        assert!(
+            matches!(admit(frame, &input), Err(FrameError::TooMany { .. })),
+            "{frame:?}"
+        );
+    }
 }
 
 #[test]

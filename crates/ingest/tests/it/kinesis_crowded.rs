@@ -1,0 +1,185 @@
+//! What the Kinesis door answers to calls for which there is no room.
+
+use std::io;
+use std::time::Duration;
+
+use async_compression::tokio::bufread::ZstdEncoder;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use bytes::Bytes;
+use easel_access::Gate;
+use easel_ingest::{IntakeOptions, KinesisAuth};
+use easel_testkit::event;
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use crate::doors::{
+    Answer, CRAMPED_BYTES, Doors, check_error, check_taken, cramped, put_records, slow_body,
+    unsized_body,
+};
+use crate::kinesis_signing::{GOLDEN, SECRET, captured, golden_time, keys};
+
+/// Doors with room for one zstd decoder and what comes out of it, and for nothing beside it.
+fn narrow(auth: KinesisAuth) -> Doors {
+    let options = IntakeOptions {
+        max_request_bytes: 10_000,
+        max_in_flight_bytes: 0,
+        ..IntakeOptions::default()
+    };
+    Doors::with(options, Gate::open(), auth)
+}
+
+/// Takes up all the room of `narrow` doors for so many times ten seconds, and says when.
+async fn crowd(doors: &Doors, tens_of_seconds: u64, crowded: oneshot::Sender<()>) {
+    let mut blank = Vec::new();
+    ZstdEncoder::new(&b" "[..])
+        .read_to_end(&mut blank)
+        .await
+        .unwrap();
+    // A body is not asked for before there is room for it.
+    let told = stream::once(async { crowded.send(()).map(|()| Bytes::new()).unwrap() });
+    let slowly = stream::iter(0..tens_of_seconds).then(move |_| {
+        let blank = blank.clone();
+        async {
+            sleep(Duration::from_secs(10)).await;
+            Bytes::from(blank)
+        }
+    });
+    let request = Request::post("/v1/events")
+        .header("content-encoding", "zstd")
+        .body(Body::from_stream(
+            told.chain(slowly).map(Ok::<_, io::Error>),
+        ));
+    let answer = doors.send(request.unwrap()).await;
+    assert_eq!(answer.json["code"], "body_empty");
+}
+
+/// What a request is answered that comes once there is no room, and after how many seconds.
+async fn send_late(doors: &Doors, tens_of_seconds: u64, request: Request<Body>) -> (Answer, u64) {
+    let (sender, crowded) = oneshot::channel();
+    let late = async {
+        crowded.await.unwrap();
+        let start = Instant::now();
+        let answer = doors.send(request).await;
+        (answer, start.elapsed().as_secs())
+    };
+    tokio::join!(crowd(doors, tens_of_seconds, sender), late).1
+}
+
+fn call(operation: &str, body: impl Into<Body>) -> Request<Body> {
+    let request =
+        Request::post("/").header("x-amz-target", format!("Kinesis_20131202.{operation}"));
+    request.body(body.into()).unwrap()
+}
+
+fn put_two() -> Value {
+    put_records(&[&event("course_created", 0)[..], b"7"])
+}
+
+/// Checks that all records were answered as failures and that nothing of them is kept.
+async fn check_failed(doors: &Doors, answer: &Answer, count: usize) {
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.json["FailedRecordCount"], count);
+    let records = answer.json["Records"].as_array().unwrap();
+    assert_eq!(records.len(), count);
+    for record in records {
+        assert_eq!(record["ErrorCode"], "InternalFailure");
+        assert!(record["ErrorMessage"].is_string(), "{record}");
+    }
+    check_nothing_kept(doors).await;
+}
+
+async fn check_nothing_kept(doors: &Doors) {
+    assert!(doors.stored().await.is_empty());
+    assert_eq!(doors.quarantine.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_room_is_held_until_there_is_some() {
+    let doors = narrow(KinesisAuth::Open);
+    let request = call("PutRecords", put_two().to_string());
+    let (answer, seconds) = send_late(&doors, 1, request).await;
+    check_taken(&answer, 2);
+    assert_eq!(seconds, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_room_in_time_is_an_internal_failure_of_every_record() {
+    let doors = narrow(KinesisAuth::Open);
+    let request = call("PutRecords", put_two().to_string());
+    let (answer, seconds) = send_late(&doors, 3, request).await;
+    check_failed(&doors, &answer, 2).await;
+    assert_eq!(seconds, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_which_half_finds_room_is_an_internal_failure_of_every_record() {
+    let doors = Doors::with_options(cramped());
+    let mut body = put_two();
+    body["Padding"] = json!("x".repeat(CRAMPED_BYTES - 10_000));
+    let (slow, read) = slow_body(3);
+    let late = async {
+        read.await.unwrap();
+        let body = unsized_body(body.to_string().into());
+        doors.send(call("PutRecords", body)).await
+    };
+    let answer = tokio::join!(doors.native("application/x-ndjson", slow), late).1;
+    check_failed(&doors, &answer, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_record_that_finds_no_room_is_an_internal_failure() {
+    let doors = narrow(KinesisAuth::Open);
+    let request = call(
+        "PutRecord",
+        json!({ "StreamName": "s", "Data": "" }).to_string(),
+    );
+    let (answer, _seconds) = send_late(&doors, 3, request).await;
+    check_error(&answer, 500, "InternalFailure");
+    check_nothing_kept(&doors).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_records_that_finds_no_room_is_told_to_come_again() {
+    for (operation, body) in [
+        ("PutRecords", json!({ "StreamName": "s", "Records": [] })),
+        ("PutRecords", json!([{ "Records": [7] }])),
+        ("ListStreams", json!({})),
+    ] {
+        let doors = narrow(KinesisAuth::Open);
+        let (answer, _seconds) = send_late(&doors, 3, call(operation, body.to_string())).await;
+        check_error(&answer, 503, "ServiceUnavailable");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_who_finds_no_room_and_stops_is_given_up() {
+    let doors = narrow(KinesisAuth::Open);
+    let silent = Body::from_stream(stream::pending::<Result<Bytes, io::Error>>());
+    let (answer, seconds) = send_late(&doors, 5, call("PutRecords", silent)).await;
+    check_error(&answer, 408, "RequestTimeoutException");
+    assert_eq!(seconds, 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_call_that_finds_no_room_is_an_internal_failure_of_every_record() {
+    let doors = narrow(keys(SECRET));
+    doors.clock.set(golden_time());
+    let (answer, _seconds) = send_late(&doors, 3, captured(GOLDEN)).await;
+    check_failed(&doors, &answer, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_signature_is_refused_even_where_there_is_no_room() {
+    let single = GOLDEN.replace("Kinesis_20131202.PutRecords", "Kinesis_20131202.PutRecord");
+    for request in [GOLDEN, &single] {
+        let doors = narrow(keys("another"));
+        doors.clock.set(golden_time());
+        let (answer, _seconds) = send_late(&doors, 3, captured(request)).await;
+        check_error(&answer, 400, "InvalidSignatureException");
+        check_nothing_kept(&doors).await;
+    }
+}
