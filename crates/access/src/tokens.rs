@@ -10,13 +10,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blake3::Hash;
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::token::{new_id, new_secret};
 use crate::{Scopes, Secret, Token};
@@ -39,7 +40,7 @@ const CREATE: &str = "
 #[derive(Debug)]
 pub struct Tokens {
     file: Mutex<Connection>,
-    by_hash: RwLock<HashMap<Hash, Token>>,
+    by_hash: watch::Sender<HashMap<Hash, Token>>,
 }
 
 impl Tokens {
@@ -68,7 +69,7 @@ impl Tokens {
         .and_then(|()| load(&file))
         .map(|tokens| Self {
             file: Mutex::new(file),
-            by_hash: RwLock::new(tokens),
+            by_hash: watch::Sender::new(tokens),
         })
         .map_err(|source| TokensError::Open {
             path: path.into(),
@@ -102,13 +103,15 @@ impl Tokens {
                 hash.as_bytes().as_slice()
             ],
         )?;
-        self.write().insert(hash, token.clone());
+        self.by_hash.send_modify(|tokens| {
+            tokens.insert(hash, token.clone());
+        });
         Ok((token, secret))
     }
 
     /// Every token, oldest first.
     pub fn list(&self) -> Vec<Token> {
-        let mut tokens: Vec<Token> = self.read().values().cloned().collect();
+        let mut tokens: Vec<Token> = self.by_hash.borrow().values().cloned().collect();
         tokens.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         tokens
     }
@@ -117,33 +120,32 @@ impl Tokens {
     pub fn remove(&self, id: &str) -> Result<bool, TokensError> {
         let file = self.file();
         let removed = file.execute("DELETE FROM token WHERE id = ?1", [id])?;
-        self.write().retain(|_hash, token| token.id != id);
+        self.by_hash
+            .send_modify(|tokens| tokens.retain(|_hash, token| token.id != id));
         Ok(removed > 0)
+    }
+
+    /// Waits until there is no token with this id.
+    pub async fn removed(&self, id: &str) {
+        let mut tokens = self.by_hash.subscribe();
+        let gone = |tokens: &HashMap<Hash, Token>| tokens.values().all(|token| token.id != id);
+        // The other end is in `self`, so the wait ends in one way only.
+        drop(tokens.wait_for(gone).await);
     }
 
     /// Whether there is no token at all, as at the first start.
     pub fn is_empty(&self) -> bool {
-        self.read().is_empty()
+        self.by_hash.borrow().is_empty()
     }
 
     /// The token whose secret has this hash.
     pub(crate) fn find(&self, hash: &Hash) -> Option<Token> {
-        self.read().get(hash).cloned()
+        self.by_hash.borrow().get(hash).cloned()
     }
 
-    // A panic under one of these locks leaves a map or a connection that is still whole, so
-    // poison is passed over.
-
+    // A panic under this lock leaves a connection that is still whole, so poison is passed over.
     fn file(&self) -> MutexGuard<'_, Connection> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Hash, Token>> {
-        self.by_hash.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Hash, Token>> {
-        self.by_hash.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

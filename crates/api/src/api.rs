@@ -1,19 +1,21 @@
-//! The routes, who may use them, and the document that describes them.
+//! The routes, and who may use them.
 
+use std::future::pending;
 use std::sync::Arc;
 
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
-use easel_access::{Gate, Scope, Tokens, require_scope};
+use easel_access::{Caller, Gate, Problem, Scope, Tokens, require_scope};
 use easel_log::{Clock, Quarantine, SharedLog};
 use easel_subscriptions::Subscriptions;
 use tokio_util::sync::CancellationToken;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::document::finish;
 use crate::{balance, events, quarantine, subscriptions, tail, tokens};
 
 /// The rooms behind the API.
@@ -33,6 +35,23 @@ pub struct Api {
     pub stop: CancellationToken,
 }
 
+impl Api {
+    /// Waits for what ends even an answer that could go on for ever: the server stops, or the
+    /// token it was asked for with is removed.
+    pub(crate) async fn end(&self, caller: &Caller) {
+        let removed = async {
+            match &caller.token_id {
+                Some(id) => self.tokens.removed(id).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => (),
+            () = removed => (),
+        }
+    }
+}
+
 /// The routes under `/v1`, with the document that describes them, and the doors too, at
 /// `/v1/openapi.json`.
 pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
@@ -46,6 +65,23 @@ pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
 /// The OpenAPI document of [`routes()`].
 pub fn document(doors: OpenApi) -> OpenApi {
     finish(described(&Gate::open()).into_openapi(), doors)
+}
+
+/// Has `router` refuse with problems what no route of it takes. Applied last: of two routers that
+/// both do, neither can be merged into the other.
+pub fn fallbacks(router: Router) -> Router {
+    router
+        .fallback(async |uri: Uri| {
+            let detail = format!("There is nothing at {}.", uri.path());
+            Problem::new(StatusCode::NOT_FOUND, "no_such_route", detail)
+        })
+        .method_not_allowed_fallback(async |method: Method, uri: Uri| {
+            let detail = format!(
+                "{} is not asked with {method}; `Allow` says how.",
+                uri.path()
+            );
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        })
 }
 
 fn described(gate: &Gate) -> OpenApiRouter<Api> {
@@ -72,28 +108,4 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(tokens::remove))
         .layer(may(Scope::Manage));
     read.merge(manage)
-}
-
-fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
-    described.merge(doors);
-    let info = InfoBuilder::new()
-        .title("Easel")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(
-            "Events in and out of the Live Events service, and its management. Refusals are problem details (RFC 9457) \
-             whose `code` never changes.",
-        ))
-        .build();
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    let mut components = described.components.unwrap_or_default();
-    components.add_security_scheme("token", bearer);
-    OpenApiBuilder::new()
-        .info(info)
-        .paths(described.paths)
-        .components(Some(components))
-        .security(Some([SecurityRequirement::new(
-            "token",
-            Vec::<String>::new(),
-        )]))
-        .build()
 }

@@ -1,7 +1,7 @@
 //! `/v1/balance`: what became of every event, for anyone to see.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use easel_log::Offset;
 use easel_subscriptions::{Balance, Subscription};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::failure::Failure;
+use crate::request::Path;
 
 /// What became of every event since a subscription began:
 /// `accepted = delivered + filtered + pending + expired`.

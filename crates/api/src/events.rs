@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
+use axum::{Extension, Json};
+use easel_access::Caller;
 use easel_log::{Offset, Read, ReadError, Record, SharedLog};
 use easel_subscriptions::EventGlob;
 use jiff::Timestamp;
@@ -15,10 +16,14 @@ use uuid::Uuid;
 
 use crate::Api;
 use crate::failure::Failure;
+use crate::request::{Path, Query};
 
 /// Events in one answer at most, and when nothing is said.
 const MAX_LIMIT: usize = 1000;
 const LIMIT: usize = 100;
+
+/// Bytes of events after which an answer is full, whatever its limit.
+const MAX_BYTES: usize = 4 << 20;
 
 /// Blocks looked through for one answer at most, when few events match.
 const MAX_BLOCKS: usize = 256;
@@ -44,13 +49,14 @@ pub(crate) struct EventJson {
     event: Box<RawValue>,
 }
 
+/// Some events in order.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventList)]
 pub(crate) struct EventListJson {
-    events: Vec<EventJson>,
+    pub(crate) events: Vec<EventJson>,
     /// Where the next answer goes on; `from` of the next request.
     #[schema(value_type = u64)]
-    next: Offset,
+    pub(crate) next: Offset,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -60,7 +66,7 @@ pub(crate) struct Range {
     from: Option<String>,
     /// Begin with the first event stored at this time or later, instead of `from`.
     time: Option<String>,
-    /// How many events at most: 1 to 1,000, 100 when left out.
+    /// How many events at most: 1 to 1,000, 100 when left out. Large events make fewer.
     limit: Option<usize>,
     /// How long to wait for an event when there is none, in seconds: at most 60.
     wait: Option<String>,
@@ -72,6 +78,7 @@ pub(crate) struct Range {
 #[utoipa::path(get, path = "/v1/events", tag = "events", params(Range), responses((status = OK, body = EventListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Query(range): Query<Range>,
 ) -> Result<Json<EventListJson>, Failure> {
     let limit = range.limit.unwrap_or(LIMIT);
@@ -86,15 +93,15 @@ pub(crate) async fn list(
     let mut bounds = api.log.bounds();
     loop {
         bounds.mark_unchanged();
-        let page = Page::read(&api.log, next, limit, &glob).await?;
+        let page = EventListJson::read(&api.log, next, limit, &glob).await?;
         next = page.next;
-        let events: Vec<_> = page.records.iter().filter_map(event_json).collect();
-        if !events.is_empty() || Instant::now() >= deadline {
-            return Ok(Json(EventListJson { events, next }));
+        if !page.events.is_empty() || Instant::now() >= deadline {
+            return Ok(Json(page));
         }
         if next >= bounds.borrow().head {
             tokio::select! {
-                () = api.stop.cancelled() => return Ok(Json(EventListJson { events, next })),
+                biased;
+                () = api.end(&caller) => return Ok(Json(page)),
                 // Whether it is news or the end of the wait, what counts is read above.
                 _ = timeout_at(deadline, bounds.changed()) => (),
             }
@@ -117,15 +124,10 @@ pub(crate) async fn show(
     event.map(Json).ok_or_else(missing)
 }
 
-/// Some records in order.
-pub(crate) struct Page {
-    pub(crate) records: Vec<Record>,
-    pub(crate) next: Offset,
-}
-
-impl Page {
-    /// Reads up to `limit` records from `from` on whose event type matches. It may come back
-    /// empty before the head when few do; `next` says where to go on.
+impl EventListJson {
+    /// Reads up to `limit` events from `from` on whose event type matches, and fewer when they
+    /// are large. It may come back empty before the head when few match; `next` says where to go
+    /// on. A record becomes its answer as soon as it is found, since it would hold its block.
     pub(crate) async fn read(
         log: &SharedLog,
         from: Offset,
@@ -133,9 +135,10 @@ impl Page {
         glob: &EventGlob,
     ) -> Result<Self, ReadError> {
         let mut page = Self {
-            records: Vec::new(),
+            events: Vec::new(),
             next: from,
         };
+        let mut byte_count = 0;
         let matches = glob.matcher();
         for _ in 0..MAX_BLOCKS {
             let block = match log.read(page.next).await? {
@@ -147,12 +150,13 @@ impl Page {
                 Read::End => break,
             };
             for record in block.records().filter(|record| record.offset >= page.next) {
-                if page.records.len() == limit {
+                if page.events.len() == limit || byte_count >= MAX_BYTES {
                     page.next = record.offset;
                     return Ok(page);
                 }
                 if matches(&record.event_type) {
-                    page.records.push(record);
+                    byte_count += record.bytes.len();
+                    page.events.extend(event_json(&record));
                 }
             }
             page.next = block.next();
@@ -162,7 +166,7 @@ impl Page {
 }
 
 /// A record as it is answered; `None` only if the log held something that is no JSON.
-pub(crate) fn event_json(record: &Record) -> Option<EventJson> {
+fn event_json(record: &Record) -> Option<EventJson> {
     Some(EventJson {
         offset: record.offset,
         id: record.id,

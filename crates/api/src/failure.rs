@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use easel_access::{Problem, TokensError};
 use easel_log::{AppendError, ReadError};
 use easel_subscriptions::ChangeError;
+use tokio::task::JoinError;
 use tracing::error;
 
 /// An error on its way to becoming an answer.
@@ -16,12 +17,20 @@ use tracing::error;
 pub(crate) struct Failure(Problem);
 
 impl Failure {
-    pub(crate) fn not_found(code: &'static str, detail: String) -> Self {
-        Self(Problem::new(StatusCode::NOT_FOUND, code, detail))
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self(Problem::new(status, code, detail))
+    }
+
+    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
     pub(crate) fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
-        Self(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail))
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    fn conflict(code: &'static str, detail: String) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     fn ours(code: &'static str, error: &dyn Error) -> Self {
@@ -63,18 +72,19 @@ impl From<TokensError> for Failure {
     }
 }
 
+impl From<JoinError> for Failure {
+    fn from(error: JoinError) -> Self {
+        Self::ours("tokens_unavailable", &error)
+    }
+}
+
 impl From<ChangeError> for Failure {
     fn from(error: ChangeError) -> Self {
         let detail = error.to_string();
         match error {
-            ChangeError::NameTaken { .. } => {
-                Self(Problem::new(StatusCode::CONFLICT, "name_taken", detail))
-            }
-            ChangeError::DeclaredInFile { .. } => Self(Problem::new(
-                StatusCode::CONFLICT,
-                "declared_in_file",
-                detail,
-            )),
+            ChangeError::NameTaken { .. } => Self::conflict("name_taken", detail),
+            ChangeError::DeclaredInFile { .. } => Self::conflict("declared_in_file", detail),
+            ChangeError::Deactivated { .. } => Self::conflict("deactivated", detail),
             ChangeError::Unknown { .. } => Self::not_found("no_such_subscription", detail),
             ChangeError::Invalid { .. } => Self::invalid("invalid_subscription", detail),
             ChangeError::Store(error) => Self::ours("subscriptions_unavailable", &error),

@@ -4,6 +4,7 @@
 //! what they decide themselves is only how a refusal is worded.
 
 mod api;
+mod document;
 
 mod balance;
 mod events;
@@ -13,5 +14,6 @@ mod tail;
 mod tokens;
 
 mod failure;
+mod request;
 
-pub use api::{Api, document, routes};
+pub use api::{Api, document, fallbacks, routes};

@@ -1,7 +1,7 @@
 //! `/v1/quarantine`: what doors took in that is no event.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use easel_log::{Offset, Quarantined};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
 use crate::failure::Failure;
+use crate::request::Query;
 
 /// Records in one answer at most, and when nothing is said.
 const MAX_LIMIT: usize = 1000;
@@ -62,7 +63,7 @@ pub(crate) struct RemovedJson {
 pub(crate) struct Range {
     /// The place to begin at; the oldest when left out.
     from: Option<u64>,
-    /// How many at most: 1 to 1,000, 100 when left out.
+    /// How many at most: 1 to 1,000, 100 when left out. Large records make fewer.
     limit: Option<usize>,
 }
 
@@ -110,9 +111,9 @@ pub(crate) async fn empty(
 
 impl From<Quarantined> for QuarantinedJson {
     fn from(it: Quarantined) -> Self {
-        let (data, data_base64) = match str::from_utf8(&it.bytes) {
-            Ok(text) => (Some(text.to_owned()), None),
-            Err(_binary) => (None, Some(BASE64_STANDARD.encode(&it.bytes))),
+        let (data, data_base64) = match String::from_utf8(it.bytes.into()) {
+            Ok(text) => (Some(text), None),
+            Err(binary) => (None, Some(BASE64_STANDARD.encode(binary.as_bytes()))),
         };
         Self {
             offset: it.offset,

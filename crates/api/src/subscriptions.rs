@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +15,10 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::balance::BalanceJson;
 use crate::failure::Failure;
+use crate::request::{Body, Path, body};
+
+/// The code when a spec cannot be.
+const INVALID: &str = "invalid_subscription";
 
 /// A subscription as it stands.
 #[derive(Serialize, ToSchema)]
@@ -78,11 +81,8 @@ pub(crate) async fn show(
 
 /// Makes a subscription.
 #[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions", request_body = Spec, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
-pub(crate) async fn create(
-    State(api): State<Api>,
-    spec: Result<Json<Spec>, JsonRejection>,
-) -> Result<Response, Failure> {
-    let made = api.subscriptions.create(accept(spec)?).await?;
+pub(crate) async fn create(State(api): State<Api>, spec: Body<Spec>) -> Result<Response, Failure> {
+    let made = api.subscriptions.create(body(spec, INVALID)?).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", made.spec.name))];
     Ok((StatusCode::CREATED, location, Json(answer(&api, &made))).into_response())
 }
@@ -92,17 +92,17 @@ pub(crate) async fn create(
 pub(crate) async fn replace(
     State(api): State<Api>,
     Path(name): Path<String>,
-    spec: Result<Json<Spec>, JsonRejection>,
+    spec: Body<Spec>,
 ) -> Result<Json<SubscriptionJson>, Failure> {
-    let spec = accept(spec)?;
+    let spec = body(spec, INVALID)?;
     if spec.name.as_str() != name {
         let detail = format!(
             "A subscription keeps its name; {name:?} cannot become {:?}.",
             spec.name.as_str()
         );
-        return Err(Failure::invalid("invalid_subscription", detail));
+        return Err(Failure::invalid(INVALID, detail));
     }
-    let changed = api.subscriptions.update(spec)?;
+    let changed = api.subscriptions.update(spec).await?;
     Ok(Json(answer(&api, &changed)))
 }
 
@@ -112,38 +112,28 @@ pub(crate) async fn remove(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    api.subscriptions.remove(&name)?;
+    api.subscriptions.remove(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Stops serving a subscription, which keeps its place.
-#[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn pause(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, Failure> {
-    let paused = api.subscriptions.pause(&name, None)?;
+    let paused = api.subscriptions.pause(&name).await?;
     Ok(Json(answer(&api, &paused)))
 }
 
 /// Serves a paused subscription again, from where it stopped.
-#[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, Failure> {
-    let resumed = api.subscriptions.resume(&name)?;
+    let resumed = api.subscriptions.resume(&name).await?;
     Ok(Json(answer(&api, &resumed)))
-}
-
-fn accept(spec: Result<Json<Spec>, JsonRejection>) -> Result<Spec, Failure> {
-    match spec {
-        Ok(Json(spec)) => Ok(spec),
-        Err(rejection) => Err(Failure::invalid(
-            "invalid_subscription",
-            rejection.body_text(),
-        )),
-    }
 }
 
 fn answer(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {

@@ -1,12 +1,15 @@
 //! `/v1/events/stream`: events as they are accepted, as server-sent events.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::Extension;
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use easel_log::{Bounds, Offset};
+use easel_access::Caller;
+use easel_log::{Bounds, Offset, SharedLog};
 use easel_subscriptions::EventGlob;
 use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
@@ -15,8 +18,9 @@ use tracing::error;
 use utoipa::IntoParams;
 
 use crate::Api;
-use crate::events::{Page, event_json, glob, start};
+use crate::events::{EventJson, EventListJson, glob, start};
 use crate::failure::Failure;
+use crate::request::Query;
 
 /// Events fetched at once.
 const PAGE: usize = 100;
@@ -37,9 +41,10 @@ pub(crate) struct Beginning {
 }
 
 /// Streams events as they are accepted. `Last-Event-ID` goes on after the event it names.
-#[utoipa::path(get, path = "/v1/events/stream", tag = "events", params(Beginning), responses((status = OK, content_type = "text/event-stream", body = crate::events::EventJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/events/stream", tag = "events", params(Beginning), responses((status = OK, content_type = "text/event-stream", body = EventJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn stream(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Query(beginning): Query<Beginning>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
@@ -54,37 +59,31 @@ pub(crate) async fn stream(
         bounds: api.log.bounds(),
         glob: glob(beginning.event.as_deref())?,
         next,
-        api,
+        log: Arc::clone(&api.log),
     };
-    let events = stream::unfold(tail, Tail::step).flat_map(stream::iter);
+    let events = stream::unfold(tail, async |mut tail| Some((tail.fetch().await, tail)))
+        .flat_map(stream::iter)
+        .take_until(async move { api.end(&caller).await });
     Ok(Sse::new(events.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// Where one stream stands.
 struct Tail {
-    api: Api,
+    log: SharedLog,
     glob: EventGlob,
     bounds: watch::Receiver<Bounds>,
     next: Offset,
 }
 
 impl Tail {
-    /// The next events, however long they take; `None` when the server stops.
-    async fn step(mut self) -> Option<(Vec<Event>, Self)> {
-        let stop = self.api.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => None,
-            events = self.fetch() => Some((events, self)),
-        }
-    }
-
+    /// The next events, however long they take.
     async fn fetch(&mut self) -> Vec<Event> {
         loop {
             self.bounds.mark_unchanged();
-            match Page::read(&self.api.log, self.next, PAGE, &self.glob).await {
+            match EventListJson::read(&self.log, self.next, PAGE, &self.glob).await {
                 Ok(page) => {
                     self.next = page.next;
-                    let events: Vec<_> = page.records.iter().filter_map(sse_event).collect();
+                    let events: Vec<_> = page.events.into_iter().filter_map(sse_event).collect();
                     if !events.is_empty() {
                         return events;
                     }
@@ -103,8 +102,7 @@ impl Tail {
     }
 }
 
-fn sse_event(record: &easel_log::Record) -> Option<Event> {
-    let json = event_json(record)?;
+fn sse_event(json: EventJson) -> Option<Event> {
     let event = Event::default().event("event").id(json.offset.to_string());
     event.json_data(json).ok()
 }

@@ -1,16 +1,17 @@
 //! `/v1/tokens`: who may come in.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use easel_access::{Scope, Scopes, Token};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::failure::Failure;
+use crate::request::{Body, Path, body};
 
 /// What is known about a token.
 #[derive(Serialize, ToSchema)]
@@ -62,10 +63,10 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<TokenListJson> {
 #[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewTokenJson, responses((status = CREATED, body = MadeTokenJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_token`")))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    wanted: Result<Json<NewTokenJson>, JsonRejection>,
+    wanted: Body<NewTokenJson>,
 ) -> Result<(StatusCode, Json<MadeTokenJson>), Failure> {
+    let wanted = body(wanted, "invalid_token")?;
     let invalid = |detail: String| Failure::invalid("invalid_token", detail);
-    let Json(wanted) = wanted.map_err(|rejection| invalid(rejection.body_text()))?;
     if wanted.name.is_empty() || wanted.scopes.is_empty() {
         return Err(invalid(
             "A token has a name and at least one scope.".to_owned(),
@@ -74,7 +75,9 @@ pub(crate) async fn create(
     let scopes: Result<Vec<Scope>, _> = wanted.scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|unknown| invalid(format!("{unknown}.")))?;
     let scopes: Scopes = scopes.into_iter().collect();
-    let (token, secret) = api.tokens.create(&wanted.name, scopes, api.clock.now())?;
+    let (tokens, now) = (api.tokens, api.clock.now());
+    let made = spawn_blocking(move || tokens.create(&wanted.name, scopes, now));
+    let (token, secret) = made.await??;
     let made = MadeTokenJson {
         known: token.into(),
         token: secret.expose().clone(),
@@ -88,13 +91,11 @@ pub(crate) async fn remove(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    if api.tokens.remove(&id)? {
+    let missing = format!("There is no token {id:?}.");
+    if spawn_blocking(move || api.tokens.remove(&id)).await?? {
         return Ok(StatusCode::NO_CONTENT);
     }
-    Err(Failure::not_found(
-        "no_such_token",
-        format!("There is no token {id:?}."),
-    ))
+    Err(Failure::not_found("no_such_token", missing))
 }
 
 impl From<Token> for TokenJson {

@@ -34,6 +34,29 @@ fn a_removed_token_is_gone_at_once_and_for_good() {
     assert!(open(&folder).is_empty());
 }
 
+#[tokio::test]
+async fn whoever_waits_for_a_token_to_go_is_woken_by_its_removal_and_by_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = open(&folder);
+    let (stays, _secret) = tokens.create("canvas", Scopes::ALL, at(1)).unwrap();
+    let (goes, _secret) = tokens.create("reader", Scopes::ALL, at(2)).unwrap();
+    tokio::select! {
+        biased;
+        () = tokens.removed(&stays.id) => panic!("it is still there"),
+        () = tokens.removed(&goes.id) => panic!("it is still there"),
+        () = std::future::ready(()) => (),
+    }
+
+    let (removed, ()) = tokio::join!(async { tokens.remove(&goes.id) }, tokens.removed(&goes.id));
+    assert!(removed.unwrap());
+    tokens.removed(&goes.id).await;
+    tokio::select! {
+        biased;
+        () = tokens.removed(&stays.id) => panic!("it is still there"),
+        () = std::future::ready(()) => (),
+    }
+}
+
 #[test]
 fn tokens_are_listed_oldest_first() {
     let folder = tempfile::tempdir().unwrap();

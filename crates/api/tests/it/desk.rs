@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
+use axum::routing::post;
+use bytes::Bytes;
 use easel_access::{Gate, Scope, Tokens};
 use easel_api::Api;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
@@ -19,7 +21,7 @@ use uuid::Uuid;
 
 pub(crate) struct Desk {
     app: Router,
-    token: String,
+    pub(crate) token: String,
     pub(crate) log: SharedLog,
     pub(crate) quarantine: Quarantine,
     pub(crate) subscriptions: Arc<Subscriptions>,
@@ -62,8 +64,11 @@ impl Desk {
             clock,
             stop: stop.clone(),
         };
+        let door = Router::new().route("/v1/events", post(StatusCode::ACCEPTED));
+        let gate = Gate::new(Arc::clone(&tokens));
+        let routes = easel_api::routes(api, &gate, OpenApi::default()).merge(door);
         Self {
-            app: easel_api::routes(api, &Gate::new(Arc::clone(&tokens)), OpenApi::default()),
+            app: easel_api::fallbacks(routes),
             token: secret.expose().clone(),
             log,
             quarantine,
@@ -87,7 +92,11 @@ impl Desk {
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
+        self.send(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
         self.app.clone().oneshot(request).await.unwrap()
     }
 
@@ -116,14 +125,17 @@ impl Desk {
     }
 
     pub(crate) async fn append(&self, name: &str, numbers: std::ops::Range<u64>) {
-        let record = |n| NewRecord {
+        for n in numbers {
+            self.append_bytes(name, n, event(name, n)).await;
+        }
+    }
+
+    pub(crate) async fn append_bytes(&self, name: &str, n: u64, bytes: Bytes) {
+        let record = NewRecord {
             id: Uuid::from_u128(u128::from(n)),
             event_type: name.into(),
-            bytes: event(name, n),
+            bytes,
         };
-        self.log
-            .append(numbers.map(record).collect())
-            .await
-            .unwrap();
+        self.log.append(vec![record]).await.unwrap();
     }
 }

@@ -22,10 +22,14 @@ async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
     let (ingest, read) = (token(Scope::Ingest), token(Scope::Read));
     let document = serde_json::to_value(easel_api::document(OpenApi::default())).unwrap();
     let mut route_count = 0;
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        let path = path.replace("{name}", "x").replace("{id}", "x");
+    for (documented, methods) in document["paths"].as_object().unwrap() {
+        let path = documented.replace("{name}", "x").replace("{id}", "x");
         for method in methods.as_object().unwrap().keys() {
             route_count += 1;
+            for status in ["401", "403", "503"] {
+                let said = &document["paths"][documented][method]["responses"][status];
+                assert!(said.is_object(), "{method} {path}: {status}");
+            }
             let method = method.to_uppercase();
             let status = async |token| desk.raw(&method, &path, "{}", token).await.status();
             assert_eq!(

@@ -7,4 +7,6 @@ mod document;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod standing;

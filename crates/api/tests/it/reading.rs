@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use easel_access::Scope;
 use easel_log::NewQuarantined;
 use easel_testkit::event;
 use futures::StreamExt;
@@ -40,6 +41,26 @@ async fn events_are_read_page_by_page_from_any_offset() {
     assert_eq!(offsets(&page), [0]);
     let page = desk.get("/v1/events?from=latest").await;
     assert_eq!((offsets(&page), &page["next"]), (vec![], &json!(10)));
+}
+
+#[tokio::test]
+async fn a_page_ends_after_some_bytes_but_never_before_its_first_event() {
+    let desk = Desk::new();
+    for (n, mebibytes) in [1, 1, 1, 1, 1, 9, 1].into_iter().enumerate() {
+        let bytes = format!("\"{}\"", "x".repeat(mebibytes << 20));
+        desk.append_bytes("grade_change", n as u64, bytes.into())
+            .await;
+    }
+    let mut pages = Vec::new();
+    let mut next = 0;
+    while next < 7 {
+        let page = desk
+            .get(&format!("/v1/events?limit=1000&from={next}"))
+            .await;
+        pages.push(offsets(&page));
+        next = page["next"].as_u64().unwrap();
+    }
+    assert_eq!(pages, [vec![0, 1, 2, 3], vec![4, 5], vec![6]]);
 }
 
 #[tokio::test]
@@ -109,6 +130,66 @@ async fn a_stream_sends_events_as_they_come_goes_on_after_the_last_one_seen_and_
 
     desk.stop.cancel();
     assert!(body.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_removed_and_no_other_does() {
+    let desk = Desk::new();
+    let read = [Scope::Read].into_iter().collect();
+    let now = jiff::Timestamp::now();
+    let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
+    let path = "/v1/events/stream?from=0";
+    let theirs = desk.raw("GET", path, "", Some(secret.expose())).await;
+    let mut theirs = theirs.into_body().into_data_stream();
+    let mut ours = desk.stream(path).await.into_body().into_data_stream();
+    desk.append("grade_change", 0..3).await;
+    assert!(text(theirs.next().await.unwrap().unwrap()).contains("id: 0\n"));
+
+    let path = format!("/v1/tokens/{}", token.id);
+    let (status, _) = desk.ask("DELETE", &path, "").await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert!(
+        theirs.next().await.is_none(),
+        "not even what was read before"
+    );
+    for n in 0..3 {
+        let event = text(ours.next().await.unwrap().unwrap());
+        assert!(event.contains(&format!("id: {n}\n")), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_is_woken_when_its_token_is_removed() {
+    let desk = Desk::new();
+    let read = [Scope::Read].into_iter().collect();
+    let now = jiff::Timestamp::now();
+    let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
+    let stream = desk
+        .raw("GET", "/v1/events/stream", "", Some(secret.expose()))
+        .await;
+    let mut stream = stream.into_body().into_data_stream();
+    let (end, removed) = tokio::join!(stream.next(), async { desk.tokens.remove(&token.id) });
+    assert!(removed.unwrap() && end.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_answers_nothing_more_when_its_token_is_removed() {
+    let desk = Desk::new();
+    let read = [Scope::Read].into_iter().collect();
+    let now = jiff::Timestamp::now();
+    let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
+    let began = tokio::time::Instant::now();
+    let (answer, ()) = tokio::join!(
+        desk.raw("GET", "/v1/events?wait=30s", "", Some(secret.expose())),
+        async {
+            desk.tokens.remove(&token.id).unwrap();
+            desk.append("grade_change", 0..1).await;
+        }
+    );
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
+    let page: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+    assert_eq!((offsets(&page), &page["next"]), (vec![], &json!(0)));
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 fn text(bytes: Bytes) -> String {

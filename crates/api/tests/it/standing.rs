@@ -149,6 +149,15 @@ async fn a_declared_subscription_is_changed_in_its_file_only() {
         .ask("POST", "/v1/subscriptions/grades/resume", "")
         .await;
     assert_eq!(resumed["state"], "active");
+
+    desk.subscriptions.declare(Vec::new()).await.unwrap();
+    let (status, problem) = desk
+        .ask("POST", "/v1/subscriptions/grades/resume", "")
+        .await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::CONFLICT, &json!("deactivated"))
+    );
 }
 
 #[tokio::test]
