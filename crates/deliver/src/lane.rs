@@ -244,8 +244,13 @@ impl Lane {
         }
         let in_flight = self.subscription.spec.in_flight.get();
         let under_way = u64::try_from(in_flight).unwrap_or(u64::MAX);
+        if ledger.unsaved() + under_way <= MAX_UNSAVED {
+            return false;
+        }
+        // Where the store knows the cursor, saving does not help: its delivery alone does.
         let next = at_hand.or_else(|| ledger.first_unsent());
-        ledger.unsaved() + under_way > MAX_UNSAVED && next != Some(ledger.settled().cursor)
+        let blocks = next == Some(ledger.settled().cursor) && ledger.unsaved_before_cursor() == 0;
+        !blocks
     }
 
     /// Reads the first records owed, those of one block, and as many as the stock may hold.
