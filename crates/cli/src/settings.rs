@@ -18,7 +18,7 @@ pub(crate) mod setting;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use easel_server::{Config, KinesisKey, Spec};
+use easel_server::{Config, ConfigError, KinesisKey, Spec};
 
 use crate::args::GlobalArgs;
 
@@ -53,7 +53,7 @@ pub(crate) struct Effective {
 struct Layer {
     said: Vec<Said>,
     kinesis_keys: Option<(Origin, Vec<KinesisKey>)>,
-    subscriptions: Option<(Origin, Vec<Spec>)>,
+    subscriptions: Vec<(Origin, Spec)>,
 }
 
 /// A value for one setting.
@@ -65,7 +65,8 @@ struct Said {
 }
 
 impl Settings {
-    /// Reads the file and the environment, and lays the flags over them.
+    /// Reads the file and the environment, and lays the flags over them. What each says makes
+    /// sense; [`Self::check`] tells whether it does together.
     pub(crate) fn load(args: &GlobalArgs, flags: &[Flag]) -> Result<Self, SettingsError> {
         let file = match &args.config {
             Some(path) => file::read(path)?,
@@ -88,6 +89,24 @@ impl Settings {
             settings.lay(layer)?;
         }
         Ok(settings)
+    }
+
+    /// Refuses what no server could be started with, and names its place.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let Err(error) = self.config.check() else {
+            return Ok(());
+        };
+        let (key, index) = match &error {
+            ConfigError::OpenToOthers { .. } => (setting::LISTEN, 0),
+            ConfigError::NameTaken { index, .. } | ConfigError::Endpoint { index, .. } => {
+                (setting::SUBSCRIPTIONS, *index)
+            }
+        };
+        let origin = self.origins.get(key).and_then(|them| them.get(index));
+        Err(SettingsError::Refused {
+            origin: origin.map_or("default".to_owned(), Origin::to_string),
+            error: error.into(),
+        })
     }
 
     /// Everything in force, secrets hidden.
@@ -160,8 +179,8 @@ impl Settings {
                 .or_default()
                 .push(origin);
         }
-        if let Some((origin, specs)) = layer.subscriptions {
-            self.config.subscriptions.extend(specs);
+        for (origin, spec) in layer.subscriptions {
+            self.config.subscriptions.push(spec);
             self.origins
                 .entry(setting::SUBSCRIPTIONS)
                 .or_default()

@@ -2,6 +2,7 @@
 //!
 //! Where the values come from is the command line's business.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use easel_access::Secret;
 use easel_catalog::Limits;
 use easel_ingest::IntakeOptions;
 use easel_log::LogOptions;
-use easel_subscriptions::Spec;
+use easel_sinks::{Endpoint, EndpointError};
+use easel_subscriptions::{Name, Spec};
+use thiserror::Error;
 
 /// Everything a server can be told.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct Config {
     pub drain: Duration,
     /// The log.
     pub log: LogConfig,
+    /// What is no event.
+    pub quarantine: QuarantineConfig,
     /// The doors.
     pub ingest: IngestConfig,
     /// The Kinesis door.
@@ -47,12 +52,19 @@ pub enum Auth {
 /// The log.
 #[derive(Clone, Debug)]
 pub struct LogConfig {
-    /// Events older than this are dropped.
+    /// Events older than this are dropped, and what is in quarantine too.
     pub max_age: Option<Duration>,
     /// The oldest events are dropped while the log takes more bytes than this.
     pub max_bytes: Option<u64>,
     /// How many of the newest ids are remembered to recognise duplicates; 0 turns that off.
     pub duplicate_window: usize,
+}
+
+/// What is no event.
+#[derive(Clone, Debug)]
+pub struct QuarantineConfig {
+    /// The oldest of it is dropped while it takes more bytes than this.
+    pub max_bytes: Option<u64>,
 }
 
 /// The doors.
@@ -93,6 +105,60 @@ pub struct WebhookConfig {
     pub ca_file: Option<PathBuf>,
 }
 
+/// Why a server cannot be started with these settings.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Everyone could come in.
+    #[error("listen on {address}: without tokens that is allowed on a loopback address only")]
+    OpenToOthers {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// Two subscriptions have one name.
+    #[error("declare subscription {name}: there is another one of that name")]
+    NameTaken {
+        /// Which of the subscriptions it is, from 0: the later one.
+        index: usize,
+        /// Their name.
+        name: Name,
+    },
+    /// A subscription's events cannot be sent where it says.
+    #[error("declare subscription {name}")]
+    Endpoint {
+        /// Which of the subscriptions it is, from 0.
+        index: usize,
+        /// Its name.
+        name: Name,
+        /// What is wrong with the URL.
+        source: EndpointError,
+    },
+}
+
+impl Config {
+    /// Refuses what no server can be started with, whatever is on this machine.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let address = self.listen;
+        if self.auth == Auth::None && !address.ip().is_loopback() {
+            return Err(ConfigError::OpenToOthers { address });
+        }
+        let mut names = HashSet::new();
+        for (index, spec) in self.subscriptions.iter().enumerate() {
+            let name = spec.name.clone();
+            if !names.insert(&spec.name) {
+                return Err(ConfigError::NameTaken { index, name });
+            }
+            if let Err(source) = Endpoint::parse(&spec.webhook.url) {
+                return Err(ConfigError::Endpoint {
+                    index,
+                    name,
+                    source,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let intake = IntakeOptions::default();
@@ -105,6 +171,9 @@ impl Default for Config {
                 max_age: Some(Duration::from_hours(30 * 24)),
                 max_bytes: None,
                 duplicate_window: LogOptions::default().duplicate_window,
+            },
+            quarantine: QuarantineConfig {
+                max_bytes: Some(1 << 30),
             },
             ingest: IngestConfig {
                 max_event_bytes: intake.limits.max_event_bytes,

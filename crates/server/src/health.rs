@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use easel_log::SharedLog;
-use easel_subscriptions::Subscriptions;
+use easel_subscriptions::{State as SubscriptionState, Subscriptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -27,6 +27,7 @@ struct ReadinessJson {
     ready: bool,
     log: &'static str,
     lanes: usize,
+    active: usize,
     holding: usize,
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn routes(health: Health) -> Router {
         .with_state(health)
 }
 
-/// Ready: events can be stored, and whoever is to be served is.
+/// Ready: events can be stored, whoever is to be served is, and how far is being saved.
 async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJson>) {
     let refusing = health.log.stats().refusing || health.quarantine.stats().refusing;
     let subscriptions = health.subscriptions.list();
@@ -46,8 +47,13 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
         .iter()
         .filter(|it| it.live.hold().is_some())
         .count();
+    let active = subscriptions
+        .iter()
+        .filter(|it| it.state == SubscriptionState::Active)
+        .count();
     let lanes = *health.lane_count.borrow();
-    let ready = !refusing && lanes.is_some() && health.subscriptions.is_healthy();
+    let served = lanes.is_some_and(|lanes| lanes >= active);
+    let ready = !refusing && served && health.subscriptions.is_healthy();
     let status = if ready {
         StatusCode::OK
     } else {
@@ -57,6 +63,7 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
         ready,
         log: if refusing { "refusing" } else { "writable" },
         lanes: lanes.unwrap_or(0),
+        active,
         holding,
     };
     (status, Json(readiness))
@@ -64,4 +71,57 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
 
 async fn metrics(State(health): State<Health>) -> String {
     health.metrics.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use axum::http::Request;
+    use easel_log::{Clock, LogOptions, MemoryLog, SystemClock};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::gauges;
+
+    /// What `/readyz` says with one active subscription and so many lanes.
+    async fn ready(lanes: Option<usize>) -> (StatusCode, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let log: SharedLog = Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
+        let store = folder.path().join("state.db");
+        let subscriptions =
+            Subscriptions::open(&store, Arc::clone(&log), clock, Box::new(|_| Ok(())));
+        let subscriptions = Arc::new(subscriptions.unwrap());
+        let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
+        subscriptions
+            .create(serde_json::from_str(spec).unwrap())
+            .await
+            .unwrap();
+        let health = Health {
+            quarantine: Arc::clone(&log),
+            log,
+            subscriptions,
+            lane_count: watch::channel(lanes).1,
+            metrics: gauges::recorder().unwrap(),
+        };
+        let request = Request::get("/readyz").body(String::new()).unwrap();
+        let answer = routes(health).oneshot(request).await.unwrap();
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), 1024).await.unwrap();
+        (status, String::from_utf8(body.into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_subscription_that_no_lane_serves_is_not_ready() {
+        let unready = StatusCode::SERVICE_UNAVAILABLE;
+        for (lanes, status) in [
+            (None, unready),
+            (Some(0), unready),
+            (Some(1), StatusCode::OK),
+        ] {
+            let (said, body) = ready(lanes).await;
+            assert_eq!(said, status, "{lanes:?}: {body}");
+            assert!(body.contains(r#""active":1"#), "{body}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod config;
 
+mod connections;
 mod data_folder;
 mod gauges;
 mod health;
@@ -12,7 +13,10 @@ mod retention;
 
 mod server;
 
-pub use config::{Auth, Config, IngestConfig, KinesisConfig, KinesisKey, LogConfig, WebhookConfig};
+pub use config::{
+    Auth, Config, ConfigError, IngestConfig, KinesisConfig, KinesisKey, LogConfig,
+    QuarantineConfig, WebhookConfig,
+};
 pub use data_folder::{FolderError, Local};
 pub use easel_subscriptions::Spec;
-pub use server::{RunError, Server, StartError};
+pub use server::{Server, StartError};

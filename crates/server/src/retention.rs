@@ -1,30 +1,30 @@
-//! Drops from the log what it no longer keeps, once a minute.
+//! Drops from a log what it no longer keeps, once a minute.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
-use easel_log::{Clock, Retention, SharedLog};
-use tokio::time::interval;
+use easel_log::{Clock, Log, LogName, Retention};
+use tokio::time::sleep;
 use tracing::{error, info};
 
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Trims for ever; ends by being dropped.
+/// Trims the log `name` for ever; ends by being dropped.
 pub(crate) async fn keep(
-    log: SharedLog,
+    name: LogName,
+    log: &dyn Log,
     retention: Retention,
-    clock: Arc<dyn Clock>,
+    clock: &dyn Clock,
 ) -> Infallible {
-    let mut tick = interval(EVERY);
     loop {
-        tick.tick().await;
         match log.trim(retention, clock.now()).await {
             Ok(trimmed) if trimmed.record_count > 0 => {
-                info!(record_count = trimmed.record_count, tail = %trimmed.tail, "log trimmed");
+                let record_count = trimmed.record_count;
+                info!(log = name.as_str(), record_count, tail = %trimmed.tail, "log trimmed");
             }
             Ok(_nothing) => (),
-            Err(error) => error!(%error, "log not trimmed"),
+            Err(error) => error!(log = name.as_str(), %error, "log not trimmed"),
         }
+        sleep(EVERY).await;
     }
 }

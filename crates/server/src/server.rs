@@ -1,31 +1,31 @@
 //! Starts the rooms in order, runs them, and drains them.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt;
 use easel_access::{Gate, Scopes, Secret, Tokens, TokensError};
 use easel_api::Api;
 use easel_deliver::{Dispatch, DispatchOptions, MakeSink};
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
-    Clock, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog, SystemClock,
+    Clock, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog, SystemClock,
 };
 use easel_sinks::{ClientError, Endpoint, Sink, Webhook, WebhookClient, WebhookOptions};
 use easel_subscriptions::{ChangeError, Spec, StoreError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::connections::Connections;
 use crate::data_folder::{DataFolder, FolderError, Local};
 use crate::health::{self, Health};
-use crate::{Auth, Config, gauges, retention};
+use crate::{Auth, Config, ConfigError, gauges, retention};
 
 /// How often the recorder of metrics tidies up, as it asks for.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -40,8 +40,7 @@ pub struct Server {
     dispatch: Dispatch,
     clock: Arc<dyn Clock>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
-    listener: TcpListener,
-    app: Router,
+    connections: Connections,
     address: SocketAddr,
     first_token: Option<Secret<String>>,
     /// Told first: ends answers that would go on for ever.
@@ -51,12 +50,9 @@ pub struct Server {
 /// Why a server did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The settings ask for what is not allowed.
-    #[error("listen on {address}: without tokens that is allowed on a loopback address only")]
-    OpenToOthers {
-        /// The address asked for.
-        address: SocketAddr,
-    },
+    /// The settings ask for what cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The address cannot be had.
     #[error("listen on {address}")]
     Listen {
@@ -92,7 +88,7 @@ impl StartError {
     /// Whether other settings would help, rather than another disk.
     pub const fn is_configuration(&self) -> bool {
         match self {
-            Self::OpenToOthers { .. }
+            Self::Config(_)
             | Self::Listen { .. }
             | Self::Folder(_)
             | Self::Declare(_)
@@ -102,30 +98,18 @@ impl StartError {
     }
 }
 
-/// Why a server ended other than by being told to.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// It could not go on listening.
-    #[error("serve requests")]
-    Serve(#[source] io::Error),
-}
-
 impl Server {
     /// Opens everything in the data folder and listens.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let address = config.listen;
-        if config.auth == Auth::None && !address.ip().is_loopback() {
-            return Err(StartError::OpenToOthers { address });
-        }
+        config.check()?;
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.map_err(|source| StartError::Listen { address, source })?;
-        let address = listener.local_addr();
-        let address = address.map_err(|source| StartError::Listen {
+        let refused = |source| StartError::Listen {
             address: config.listen,
             source,
-        })?;
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let options = LogOptions {
@@ -134,6 +118,7 @@ impl Server {
         };
         let log = open_log(&folder, "log.db", options, &clock)?;
         let options = LogOptions {
+            name: LogName::Quarantine,
             duplicate_window: 0,
             recent_bytes: 0,
             ..options
@@ -143,11 +128,6 @@ impl Server {
         let shared_quarantine: SharedLog = Arc::<SqliteLog>::clone(&quarantine);
 
         let tokens = Arc::new(Tokens::open(&folder.file("access.db"))?);
-        let first_token = if tokens.is_empty() && config.auth == Auth::Tokens {
-            Some(tokens.create("first", Scopes::ALL, clock.now())?.1)
-        } else {
-            None
-        };
         let local_token = easel_access::new_secret().map_err(TokensError::from)?;
         let gate = match config.auth {
             Auth::Tokens => Gate::new(Arc::clone(&tokens)).with_local_token(&local_token),
@@ -155,12 +135,11 @@ impl Server {
         };
 
         let make_sink = webhooks(&config, &clock)?;
-        let check: MakeSink = webhooks(&config, &clock)?;
         let subscriptions = Arc::new(Subscriptions::open(
             &folder.file("state.db"),
             Arc::clone(&shared),
             Arc::clone(&clock),
-            Box::new(move |spec| check(spec).map(|_sink| ())),
+            Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
         )?);
         subscriptions.declare(config.subscriptions.clone()).await?;
         let dispatch = Dispatch::new(
@@ -168,10 +147,7 @@ impl Server {
             Arc::clone(&subscriptions),
             make_sink,
             Arc::clone(&clock),
-            DispatchOptions {
-                drain: config.drain,
-                ..DispatchOptions::default()
-            },
+            DispatchOptions::default(),
         );
 
         let stopping = CancellationToken::new();
@@ -180,7 +156,7 @@ impl Server {
             log: Arc::clone(&shared),
             quarantine: records.clone(),
             subscriptions: Arc::clone(&subscriptions),
-            tokens,
+            tokens: Arc::clone(&tokens),
             clock: Arc::clone(&clock),
             stop: stopping.clone(),
         };
@@ -206,6 +182,12 @@ impl Server {
             token: (config.auth == Auth::Tokens).then(|| local_token.expose().clone()),
             pid: std::process::id(),
         })?;
+        // The last step that can fail: a token that is kept is one that is shown.
+        let first_token = if tokens.is_empty() && config.auth == Auth::Tokens {
+            Some(tokens.create("first", Scopes::ALL, clock.now())?.1)
+        } else {
+            None
+        };
         Ok(Self {
             config,
             folder,
@@ -214,8 +196,7 @@ impl Server {
             dispatch,
             clock,
             metrics,
-            listener,
-            app,
+            connections: Connections::new(listener, easel_api::fallbacks(app)),
             address,
             first_token,
             stopping,
@@ -232,9 +213,9 @@ impl Server {
         self.first_token.as_ref()
     }
 
-    /// Serves until told to stop, then drains: first requests are finished, then deliveries under
-    /// way, then everything is closed.
-    pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
+    /// Serves until told to stop, then drains: requests and deliveries under way are finished,
+    /// all of them within one time limit; then everything is closed.
+    pub async fn run_until(self, stop: CancellationToken) {
         let Self {
             config,
             folder,
@@ -243,61 +224,63 @@ impl Server {
             dispatch,
             clock,
             metrics,
+            connections,
+            stopping,
             ..
         } = self;
-        let stop_lanes = CancellationToken::new();
-        let listener = self.listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                warn!(%error, "answers on this connection may be late");
-            }
-        });
-        let stopping = self.stopping;
-        let told = stopping.clone();
-        let requests = axum::serve(listener, self.app)
-            .with_graceful_shutdown(async move { told.cancelled().await });
+        let give_up = CancellationToken::new();
         let requests = async {
-            let served = tokio::select! {
-                served = requests => served,
-                () = drained(stop, &stopping, config.drain) => {
-                    warn!("requests under way given up");
-                    Ok(())
-                }
-            };
-            stop_lanes.cancel();
-            served
+            tokio::select! {
+                () = connections.serve(stopping.clone()) => (),
+                () = give_up.cancelled() => warn!("requests under way given up"),
+            }
         };
-        let keep = Retention {
+        let deliveries = dispatch.run(stopping.clone(), give_up.clone());
+        let deadline = async {
+            stop.cancelled().await;
+            info!("stopping");
+            stopping.cancel();
+            sleep(config.drain).await;
+            give_up.cancel();
+            std::future::pending::<Infallible>().await
+        };
+        let retention = |max_bytes| Retention {
             max_age: config.log.max_age,
-            max_bytes: config.log.max_bytes,
+            max_bytes,
         };
-        let shared: SharedLog = Arc::<SqliteLog>::clone(&log);
-        let chores =
-            async { tokio::join!(retention::keep(shared, keep, clock), upkeep(metrics)).0 };
-        let (served, ()) = tokio::select! {
-            both = async { tokio::join!(requests, dispatch.run(stop_lanes.clone())) } => both,
+        let chores = async {
+            tokio::join!(
+                retention::keep(
+                    LogName::Events,
+                    &*log,
+                    retention(config.log.max_bytes),
+                    &*clock
+                ),
+                retention::keep(
+                    LogName::Quarantine,
+                    &*quarantine,
+                    retention(config.quarantine.max_bytes),
+                    &*clock,
+                ),
+                upkeep(metrics),
+                deadline,
+            )
+            .0
+        };
+        tokio::select! {
+            ((), ()) = async { tokio::join!(requests, deliveries) } => (),
             never = chores => match never {},
-        };
+        }
         log.close().await;
         quarantine.close().await;
         if let Err(error) = folder.renounce() {
             warn!(%error, "local.json could not be removed");
         }
         info!("stopped");
-        served.map_err(RunError::Serve)
     }
 }
 
-/// Comes back once `stop` was asked for and the drain time is over too.
-async fn drained(stop: CancellationToken, stopping: &CancellationToken, drain: Duration) {
-    stop.cancelled().await;
-    info!("stopping");
-    stopping.cancel();
-    tokio::time::sleep(drain).await;
-}
-
-async fn upkeep(
-    metrics: metrics_exporter_prometheus::PrometheusHandle,
-) -> std::convert::Infallible {
+async fn upkeep(metrics: metrics_exporter_prometheus::PrometheusHandle) -> Infallible {
     let mut tick = interval(UPKEEP);
     loop {
         tick.tick().await;
@@ -322,10 +305,13 @@ fn webhooks(config: &Config, clock: &Arc<dyn Clock>) -> Result<MakeSink, ClientE
     };
     let client = WebhookClient::new(&options, Arc::new(move || clock.now()))?;
     Ok(Box::new(move |spec: &Spec| {
-        let endpoint = Endpoint::parse(&spec.webhook.url).map_err(|error| error.to_string())?;
-        let webhook = Webhook::new(client.clone(), endpoint, spec.webhook.timeout);
+        let webhook = Webhook::new(client.clone(), endpoint(spec)?, spec.webhook.timeout);
         Ok(Arc::new(webhook) as Arc<dyn Sink>)
     }))
+}
+
+fn endpoint(spec: &Spec) -> Result<Endpoint, String> {
+    Endpoint::parse(&spec.webhook.url).map_err(|error| error.to_string())
 }
 
 fn kinesis(config: &Config) -> Kinesis {

@@ -43,6 +43,7 @@ impl ConfigArgs {
 
 fn check(global: &GlobalArgs) -> Result<(), Failure> {
     let settings = Settings::load(global, &[])?;
+    settings.check()?;
     let effective = settings.effective();
     if global.json {
         let settings = effective.iter().map(|Effective { key, value, origin }| {

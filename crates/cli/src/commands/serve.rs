@@ -1,9 +1,13 @@
 //! `easel serve`
 
+use std::net::SocketAddr;
+
 use anyhow::anyhow;
-use easel_server::{Auth, RunError, Server, StartError};
+use easel_server::{Auth, Server, StartError};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::args::GlobalArgs;
 use crate::exit_code::{Code, Failure, OrExit};
@@ -58,7 +62,9 @@ impl ServeArgs {
             Flag::new(setting::AUTH, "--auth", self.auth),
         ];
         let settings = Settings::load(global, &flags)?;
+        settings.check()?;
         logging::start(&self.log, self.log_format)?;
+        raise_file_limit();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build();
@@ -81,7 +87,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let mut run = Box::pin(server.run_until(stop.clone()));
     tokio::select! {
-        ended = &mut run => return ended.map_err(not_served),
+        () = &mut run => return Ok(()),
         () = signals.next() => (),
     }
     output::talk(format_args!(
@@ -89,7 +95,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     ));
     stop.cancel();
     tokio::select! {
-        ended = run => ended.map_err(not_served),
+        () = run => Ok(()),
         () = signals.next() => {
             Err(Failure::new(Code::Unavailable, anyhow!("stopped before everything was drained")))
         }
@@ -105,11 +111,17 @@ fn not_started(error: StartError) -> Failure {
     Failure::new(code, anyhow!("failed to {:#}", anyhow::Error::new(error)))
 }
 
-fn not_served(error: RunError) -> Failure {
-    Failure::new(
-        Code::Unavailable,
-        anyhow!("failed to {:#}", anyhow::Error::new(error)),
-    )
+/// Raises the number of files and connections this process may have open to the most that it is
+/// allowed. Systems set it low for the sake of programs that cannot take many; this one can.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, "limit on open files not raised");
+    }
 }
 
 /// The signals that ask the server to stop.
@@ -163,7 +175,7 @@ fn greet(server: &Server, settings: &Settings) {
     output::talk(format_args!(
         "
 To send Canvas's events here, in its Live Events plug-in (/plugins/live_events):
-  AWS endpoint (aws_endpoint)                 http://{address}
+  AWS endpoint (aws_endpoint)                 {}
   Kinesis stream name (kinesis_stream_name)   {}
   AWS access key ID and secret                {keys}
 
@@ -172,6 +184,29 @@ Try, in another terminal:
   easel{data} tail --follow
   easel{data} subscriptions add mine --webhook https://example.edu/hook
 ",
+        from_elsewhere(address),
         config.kinesis.stream
     ));
+}
+
+/// What others connect to: no address that stands for all addresses of this machine.
+fn from_elsewhere(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://<this host>:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canvas_is_never_told_to_connect_to_every_address() {
+        let told = |address: &str| from_elsewhere(address.parse().unwrap());
+        assert_eq!(told("0.0.0.0:4567"), "http://<this host>:4567");
+        assert_eq!(told("[::]:4567"), "http://<this host>:4567");
+        assert_eq!(told("10.0.0.7:4567"), "http://10.0.0.7:4567");
+    }
 }

@@ -70,6 +70,14 @@ pub(crate) enum SettingsError {
         /// The value.
         text: String,
     },
+    /// No server could be started with the settings together.
+    #[error("{origin}: failed to {error:#}")]
+    Refused {
+        /// Where the one stands that is to be changed.
+        origin: String,
+        /// What the server has against it.
+        error: anyhow::Error,
+    },
 }
 
 impl SettingsError {
@@ -86,7 +94,8 @@ impl SettingsError {
             | Self::UnknownKey { .. }
             | Self::UnknownVariable { .. }
             | Self::NotText { .. }
-            | Self::HalfKeyPair { .. } => Code::Configuration,
+            | Self::HalfKeyPair { .. }
+            | Self::Refused { .. } => Code::Configuration,
         }
     }
 }

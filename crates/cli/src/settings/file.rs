@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use easel_access::Secret;
-use easel_server::KinesisKey;
+use easel_server::{KinesisKey, Spec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -71,7 +71,10 @@ impl File<'_> {
                     layer.kinesis_keys = Some((Origin::File(place), keys.collect()));
                 }
                 setting::SUBSCRIPTIONS => {
-                    layer.subscriptions = Some((Origin::File(place), self.list(value)?));
+                    let specs = self.list::<Spanned<Spec>>(value)?;
+                    let origin = |it: &Spanned<_>| Origin::File(self.place(it.span().start));
+                    let specs = specs.into_iter().map(|it| (origin(&it), it.into_inner()));
+                    layer.subscriptions = specs.collect();
                 }
                 _ => {
                     let origin = Origin::File(self.place(value.span().start));

@@ -47,6 +47,7 @@ impl fmt::Debug for Setting {
 
 const LENGTH: &str = "a length of time such as \"30s\" or \"2h\"";
 const SIZE: &str = "a size such as 16777216 or \"16MiB\"";
+const SIZE_OR_OFF: &str = "a size such as \"20GiB\", or \"off\"";
 const OFF: &str = "off";
 
 /// Every setting that is a single value, in the order in which they are explained.
@@ -83,7 +84,7 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "log.max_bytes",
-        expects: "a size such as \"20GiB\", or \"off\"",
+        expects: SIZE_OR_OFF,
         set: |it, text| put_unless_off(&mut it.log.max_bytes, text, size),
         show: |it| it.log.max_bytes.map_or(OFF.to_owned(), show_size),
     },
@@ -92,6 +93,12 @@ pub(crate) const ALL: &[Setting] = &[
         expects: "a number of events, 0 for no window",
         set: |it, text| put(&mut it.log.duplicate_window, text.parse().ok()),
         show: |it| it.log.duplicate_window.to_string(),
+    },
+    Setting {
+        key: "quarantine.max_bytes",
+        expects: SIZE_OR_OFF,
+        set: |it, text| put_unless_off(&mut it.quarantine.max_bytes, text, size),
+        show: |it| it.quarantine.max_bytes.map_or(OFF.to_owned(), show_size),
     },
     Setting {
         key: "ingest.max_event_bytes",

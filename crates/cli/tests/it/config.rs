@@ -26,6 +26,7 @@ fn every_setting_says_where_it_comes_from() {
         log.max_age                 30d             default
         log.max_bytes               off             default
         log.duplicate_window        1000000         default
+        quarantine.max_bytes        1GiB            default
         ingest.max_event_bytes      1MiB            default
         ingest.max_request_bytes    16MiB           default
         ingest.max_in_flight_bytes  128MiB          default
@@ -77,6 +78,7 @@ webhook = { url = \"https://grades.example/hook\" }
         log.max_age                 14d                     other.toml:6:11
         log.max_bytes               20GB                    other.toml:7:13
         log.duplicate_window        1000000                 default
+        quarantine.max_bytes        1GiB                    default
         ingest.max_event_bytes      1MiB                    default
         ingest.max_request_bytes    16MiB                   default
         ingest.max_in_flight_bytes  128MiB                  default
@@ -84,7 +86,7 @@ webhook = { url = \"https://grades.example/hook\" }
         kinesis.stream              live-events             default
         webhook.ca_file             off                     default
         kinesis.keys                canvas (secret hidden)  other.toml:9:11
-        subscriptions               grades                  other.toml:13:3
+        subscriptions               grades                  other.toml:13:1
         --- stderr
         ");
 }
@@ -136,6 +138,32 @@ fn a_bad_file_is_explained_with_line_and_column() {
         --- stderr
         error: easel.toml:2:8: a name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, and starts with a letter or digit; "Grades" is not
         "#);
+}
+
+#[test]
+fn what_serve_refuses_does_not_pass() {
+    let folder = tempdir().unwrap();
+    let text = "auth = \"none\"\nlisten = \"0.0.0.0:4567\"\n";
+    check!(check_file(folder.path(), text), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:2:10: failed to listen on 0.0.0.0:4567: without tokens that is allowed on a loopback address only
+        ");
+    let one = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://a/\"\n\n";
+    check!(check_file(folder.path(), &[one, one].concat()), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:5:1: failed to declare subscription grades: there is another one of that name
+        ");
+    let text = one.replace("grades", "other").replace("http:", "gopher:");
+    check!(check_file(folder.path(), &[one, &text].concat()), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:5:1: failed to declare subscription other: read the URL: it is neither http nor https
+        ");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
 use easel_server::Local;
 use tempfile::tempdir;
@@ -31,6 +32,26 @@ fn a_newcomer_is_told_what_to_do_next() {
           easel --data [folder]/data tail --follow
           easel --data [folder]/data subscriptions add mine --webhook https://example.edu/hook
         ");
+}
+
+#[test]
+fn as_many_files_may_be_open_as_the_system_allows() {
+    let folder = tempdir().unwrap();
+    let running = Running::start_with(&folder.path().join("data"), &[], |serve| {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", "ulimit -Sn 128; exec \"$@\"", "sh"])
+            .arg(serve.get_program())
+            .args(serve.get_args())
+            .current_dir(folder.path())
+            .stderr(Stdio::piped());
+        *serve = shell;
+    });
+    let limits = format!("/proc/{}/limits", running.local().pid);
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits.lines().find(|it| it.starts_with("Max open files"));
+    let words: Vec<_> = files.unwrap().split_whitespace().collect();
+    assert_eq!(words[3], words[4], "{words:?}");
 }
 
 #[test]
@@ -65,7 +86,7 @@ fn an_address_that_cannot_be_had_is_a_matter_of_configuration() {
         exit 78
         --- stdout
         --- stderr
-        error: failed to listen on 0.0.0.0:0: without tokens that is allowed on a loopback address only
+        error: --listen: failed to listen on 0.0.0.0:0: without tokens that is allowed on a loopback address only
         ");
     check!(easel(folder.path(), &["serve", "--listen", "here"]), @r#"
         exit 64

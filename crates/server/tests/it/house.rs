@@ -38,7 +38,7 @@ impl House {
         let (address, stop) = (server.address(), CancellationToken::new());
         let mut running = JoinSet::new();
         let told = stop.clone();
-        running.spawn(async move { server.run_until(told).await.unwrap() });
+        running.spawn(server.run_until(told));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self {
             address,

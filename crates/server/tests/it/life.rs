@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use easel_server::{Auth, Config, Local, Server, StartError};
+use easel_server::{Auth, Config, ConfigError, Local, Server, StartError};
 use easel_testkit::{Receiver, event};
 use hyper::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::house::{House, config};
 
@@ -64,21 +66,67 @@ async fn listening_to_others_without_tokens_is_refused() {
     };
     let refused = Server::start(open).await.unwrap_err();
     assert!(
-        matches!(refused, StartError::OpenToOthers { .. }),
+        matches!(
+            refused,
+            StartError::Config(ConfigError::OpenToOthers { .. })
+        ),
         "{refused}"
     );
 }
 
 #[tokio::test]
-async fn a_declared_subscription_that_cannot_be_served_is_refused_at_start() {
+async fn declared_subscriptions_that_cannot_be_served_are_refused_at_start() {
     let folder = tempfile::tempdir().unwrap();
-    let spec = r#"{"name":"bad","webhook":{"url":"gopher://x/"}}"#;
-    let bad = Config {
-        subscriptions: vec![serde_json::from_str(spec).unwrap()],
+    let refused = async |specs: &str| {
+        let bad = Config {
+            subscriptions: serde_json::from_str(specs).unwrap(),
+            ..config(folder.path())
+        };
+        let refused = Server::start(bad).await.unwrap_err();
+        assert!(refused.is_configuration(), "{refused}");
+        refused.to_string()
+    };
+    let bad = refused(r#"[{"name":"bad","webhook":{"url":"gopher://x/"}}]"#).await;
+    assert_eq!(bad, "declare subscription bad");
+    let one = r#"{"name":"one","webhook":{"url":"http://x/"}}"#;
+    let taken = refused(&format!("[{one},{one}]")).await;
+    assert_eq!(
+        taken,
+        "declare subscription one: there is another one of that name"
+    );
+}
+
+#[tokio::test]
+async fn the_first_token_waits_for_a_start_that_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config {
+        auth: Auth::Tokens,
         ..config(folder.path())
     };
-    let refused = Server::start(bad).await.unwrap_err();
-    assert!(refused.is_configuration(), "{refused}");
+    config.webhook.ca_file = Some(folder.path().join("missing.pem"));
+    Server::start(config.clone()).await.unwrap_err();
+    config.webhook.ca_file = None;
+    let server = Server::start(config).await.unwrap();
+    assert!(server.first_token().is_some());
+}
+
+#[tokio::test]
+async fn quarantine_keeps_no_more_than_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    // `{"no":"event"}`, as base64.
+    let call = r#"{"StreamName":"s","Data":"eyJubyI6ImV2ZW50In0=","PartitionKey":"1"}"#;
+    let house = House::open(config(folder.path())).await;
+    house.kinesis("PutRecord", call).await;
+    house.close().await;
+
+    // Trimming begins at once, and what is put there afterwards waits for it.
+    let mut config = config(folder.path());
+    config.quarantine.max_bytes = Some(0);
+    let house = House::open(config).await;
+    house.kinesis("PutRecord", call).await;
+    let listed = house.get("/v1/quarantine").await;
+    assert!(!listed.contains(r#""offset":0,"#), "{listed}");
+    house.close().await;
 }
 
 #[tokio::test]
@@ -101,7 +149,7 @@ async fn health_readiness_and_metrics_tell_how_it_is() {
     let ready = house.get("/readyz").await;
     assert_eq!(
         ready,
-        r#"{"ready":true,"log":"writable","lanes":1,"holding":0}"#
+        r#"{"ready":true,"log":"writable","lanes":1,"active":1,"holding":0}"#
     );
     let metrics = house.get("/metrics").await;
     for name in [
@@ -140,4 +188,30 @@ async fn a_stop_ends_waiting_readers_and_a_restart_goes_on_where_it_stopped() {
     assert_eq!(received.last().unwrap().body, event("grade_change", 2));
     assert_eq!(received.len(), 2);
     house.close().await;
+}
+
+#[tokio::test]
+async fn requests_and_deliveries_that_do_not_end_share_one_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let mut config = config(folder.path());
+    config.drain = Duration::from_secs(2);
+    let house = House::open(config).await;
+    receiver.hang(true);
+    house.subscribe("all", "", &receiver.url()).await;
+    house.post("/v1/events", event("grade_change", 1)).await;
+    receiver.wait_for(1).await;
+    // The body never comes; the server asks for it, so the request is under way.
+    let head = "POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+                content-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    let mut request = TcpStream::connect(house.address).await.unwrap();
+    request.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    request.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
+
+    let began = tokio::time::Instant::now();
+    house.close().await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(3500), "{took:?}");
 }

@@ -1,0 +1,112 @@
+//! Who is cut off, and when; with real sockets and short time limits.
+
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::*;
+
+const SHORT: Duration = Duration::from_millis(100);
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Connections that are being served.
+struct Served {
+    address: std::net::SocketAddr,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Served {
+    async fn within(head_timeout: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let slow = get(async || {
+            sleep(3 * SHORT).await;
+            "done"
+        });
+        let app = Router::new()
+            .route("/", get(async || "here"))
+            .route("/slow", slow);
+        let connections = Connections {
+            head_timeout,
+            ..Connections::new(listener, app)
+        };
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        tasks.spawn(connections.serve(stop.clone()));
+        Self {
+            address,
+            stop,
+            tasks,
+        }
+    }
+
+    /// A connection on which `bytes` were sent.
+    async fn sent(&self, bytes: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn stopped(mut self) {
+        self.stop.cancel();
+        let ended = timeout(PATIENCE, self.tasks.join_next()).await;
+        ended.expect("it stops").unwrap().unwrap();
+    }
+}
+
+/// What comes until the other side closes.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut rest = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+    read.expect("it is closed").unwrap();
+    // HTTP/2 begins with bytes that are no text.
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
+#[tokio::test]
+async fn whoever_does_not_bring_a_whole_head_is_cut_off() {
+    let served = Served::within(SHORT).await;
+    let whole = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    for sent in [
+        "",
+        "P",
+        "GET / HTTP/1.1\r\nhost:",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        rest(served.sent(sent).await).await;
+    }
+    let answered = rest(served.sent(&format!("{whole}GET / HT")).await).await;
+    assert!(answered.contains("here"), "{answered}");
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn a_request_may_take_longer_than_its_head() {
+    let served = Served::within(SHORT).await;
+    let answered = rest(served.sent("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await).await;
+    assert!(answered.ends_with("done"), "{answered}");
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_requests_and_not_for_idle_connections() {
+    let served = Served::within(2 * PATIENCE).await;
+    let silent = served.sent("").await;
+    let half = served.sent("GET / HTTP/1.1\r\nhost:").await;
+    let mut idle = served.sent("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut answer = [0; 12];
+    idle.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    let slow = served.sent("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    // Sent after the slow one and answered: by then that one is under way.
+    let mut later = served.sent("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    later.read_exact(&mut answer).await.unwrap();
+
+    served.stopped().await;
+    assert!(rest(slow).await.ends_with("done"));
+    for connection in [silent, half, idle, later] {
+        rest(connection).await;
+    }
+}
