@@ -1,8 +1,10 @@
 //! The one recorder of metrics in this process, and the page that shows them.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 
 /// Bounds for what is measured in seconds: 100 µs to 10 s.
 const SECONDS: [f64; 11] = [
@@ -11,6 +13,10 @@ const SECONDS: [f64; 11] = [
 
 /// Bounds for counts and sizes.
 const COUNTS: [f64; 8] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1e6, 1e7];
+
+/// A gauge that nobody has set for so long speaks of something that is gone, such as a
+/// subscription; those of the living are set every few seconds.
+const STALE_AFTER: Duration = Duration::from_mins(1);
 
 /// The process's recorder, installed on first use.
 pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
@@ -23,6 +29,7 @@ pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_records".to_owned()), &COUNTS)?
         .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &COUNTS)?
+        .idle_timeout(MetricKindMask::GAUGE, Some(STALE_AFTER))
         .install_recorder()?;
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
