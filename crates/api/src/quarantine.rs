@@ -49,6 +49,8 @@ pub(crate) struct QuarantineListJson {
     next: Offset,
     /// How many there are in all.
     count: u64,
+    /// How many were there once and are gone: emptied, or dropped for want of room.
+    gone: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -93,6 +95,7 @@ pub(crate) async fn list(
         records,
         next,
         count: api.quarantine.count(),
+        gone: api.quarantine.gone_count(),
     }))
 }
 

@@ -112,6 +112,11 @@ impl Quarantine {
         bounds.head.since(bounds.tail)
     }
 
+    /// How many were in it once and are gone: emptied, or dropped for want of room.
+    pub fn gone_count(&self) -> u64 {
+        self.log.bounds().borrow().tail.get()
+    }
+
     /// Drops those before `up_to`, but none that came in with one that stays, and says how many.
     pub async fn empty(&self, up_to: Offset) -> Result<u64, AppendError> {
         Ok(self.log.trim_to(up_to).await?.record_count)
