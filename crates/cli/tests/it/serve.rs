@@ -38,8 +38,9 @@ fn a_newcomer_is_told_what_to_do_next() {
 fn as_many_files_may_be_open_as_the_system_allows() {
     let folder = tempdir().unwrap();
     let running = Running::start_with(&folder.path().join("data"), &[], |serve| {
-        let mut shell = Command::new("sh");
+        let mut shell = Command::new("/bin/sh");
         shell
+            .env_clear()
             .args(["-c", "ulimit -Sn 128; exec \"$@\"", "sh"])
             .arg(serve.get_program())
             .args(serve.get_args())
