@@ -1,6 +1,6 @@
 //! The one recorder of metrics in this process, and the page that shows them.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -20,9 +20,10 @@ const STALE_AFTER: Duration = Duration::from_mins(1);
 
 /// The process's recorder, installed on first use.
 pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
-    // A process has one recorder, and may have several servers one after another, as tests do.
-    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    if let Some(handle) = HANDLE.get() {
+    // A process has one recorder, and may have several servers, even at once, as tests do.
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
         return Ok(handle.clone());
     }
     let handle = PrometheusBuilder::new()
@@ -31,5 +32,5 @@ pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &COUNTS)?
         .idle_timeout(MetricKindMask::GAUGE, Some(STALE_AFTER))
         .install_recorder()?;
-    Ok(HANDLE.get_or_init(|| handle).clone())
+    Ok(installed.insert(handle).clone())
 }
