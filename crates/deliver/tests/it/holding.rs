@@ -127,6 +127,14 @@ async fn one_delivery_that_hangs_while_all_others_succeed_is_tried_again() {
 async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
     let campus = Campus::new();
     let sink = campus.subscribe(ONE).await;
+    // The first one fails, late, so that the next lane begins with it.
+    let mut fails = true;
+    sink.answer_with(move |parcel| {
+        if parcel.id.is_nil() && std::mem::take(&mut fails) {
+            return Err(SendError::TimedOut);
+        }
+        Ok(())
+    });
     sink.hang_for(|parcel| parcel.id.is_nil());
     campus.append((0..2_000).map(|n| ("user_created", n))).await;
     tokio::time::sleep(Duration::from_secs(5)).await;

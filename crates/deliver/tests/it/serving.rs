@@ -325,10 +325,8 @@ async fn what_the_old_endpoint_says_does_not_pause_the_new_one() {
 #[tokio::test(start_paused = true)]
 async fn a_lane_told_to_stop_while_it_looks_through_the_past_stops_soon() {
     let mut campus = Campus::new();
-    for n in 0..60 {
-        campus
-            .append((0..50).map(|k| ("user_updated", n * 50 + k)))
-            .await;
+    for n in 0..2_000 {
+        campus.append([("user_updated", n)]).await;
     }
     campus
         .subscribe(
@@ -336,7 +334,10 @@ async fn a_lane_told_to_stop_while_it_looks_through_the_past_stops_soon() {
                 "webhook":{"url":"http://localhost/"}}"#,
         )
         .await;
+    while campus.balance("all").filtered == 0 {
+        tokio::task::yield_now().await;
+    }
     campus.drain().await;
     let balance = campus.balance("all");
-    assert_eq!((balance.delivered, balance.accepted), (0, 3_000));
+    assert!(balance.pending > 0, "it looked through everything first");
 }
