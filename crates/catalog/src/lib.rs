@@ -1,10 +1,32 @@
-//! What an event is: admission, identity, the facts a filter may ask for.
+//! What an event is: the catalogue of all event types, admission, identity, and the facts a filter
+//! may ask for.
 //!
 //! Bytes become an [`Event`] through [`admit`], in one pass and without a tree. A batch is taken
 //! apart with [`split_array`] or [`split_lines`] first, so that one bad event does not cost the
 //! others. What was admitted is read again with [`Facts`].
 //!
+//! The [`Catalog`] knows every event type and field. It holds an event against what it knows,
+//! makes examples, and is written out as JSON Schema, as an AsyncAPI document and as pages.
+//!
 //! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
+
+mod catalog;
+mod event_type;
+mod field;
+
+mod built_in;
+mod data_file;
+mod list;
+
+mod check;
+mod finding;
+mod mask;
+
+mod async_api;
+mod description;
+mod example;
+mod json_schema;
+mod page;
 
 mod admission;
 mod event;
@@ -16,13 +38,26 @@ mod place;
 mod scanner;
 mod split;
 mod text;
+
+mod cut;
+mod global_id;
 mod timestamp;
 
 pub use admission::admit;
+pub use catalog::{Catalog, CatalogError};
+pub use cut::{MAX_TEXT_CHARS, cut_text};
+pub use data_file::{DataFile, DataFileError};
 pub use event::{Event, event_id};
+pub use event_type::{Context, EventType, MetadataField, Origin, Sent};
 pub use facts::Facts;
 pub use fault::{Fault, FaultCode};
+pub use field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
+pub use finding::{Drift, Finding, Rule, ValueClass};
+pub use global_id::{GlobalId, GlobalIdError};
 pub use limits::Limits;
+pub use list::List;
+pub use mask::mask;
+pub use page::Page;
 pub use place::Place;
 pub use split::{split_array, split_lines};
-pub use timestamp::parse_timestamp;
+pub use timestamp::{body_time, event_time, parse_day, parse_timestamp};

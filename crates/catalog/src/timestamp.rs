@@ -4,9 +4,12 @@
 //! `±HH:MM`, `±HHMM` or `±HH`, each after one space or none, or ` UTC`. This is what Canvas has
 //! written over the years and a little more. Without a zone it is not an instant, so the zone is
 //! never guessed. The year has four digits: a damaged one is refused, not read as another year.
+//!
+//! What Easel writes has one of two forms, those of the newest Canvas: [`event_time`] and
+//! [`body_time`].
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 /// Reads a timestamp as events carry it.
@@ -34,6 +37,30 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     };
     let civil = DateTime::new(year, month, day, hour, minute, second, nanosecond).ok()?;
     zone(rest)?.to_timestamp(civil).ok()
+}
+
+/// Reads a day, `YYYY-MM-DD`, as the start of that day in UTC.
+pub fn parse_day(text: &str) -> Option<Timestamp> {
+    let mut rest = text.as_bytes();
+    let year = number(&mut rest, 4)?;
+    take(&mut rest, b"-")?;
+    let month = number(&mut rest, 2)?;
+    take(&mut rest, b"-")?;
+    let day = number(&mut rest, 2)?;
+    let date = Date::new(year, month, day).ok()?;
+    let midnight = DateTime::from_parts(date, jiff::civil::Time::midnight());
+    rest.is_empty()
+        .then(|| Offset::UTC.to_timestamp(midnight).ok())?
+}
+
+/// Writes a time as `event_time` has it: UTC, three decimals, `Z`. What is finer is cut off.
+pub fn event_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// Writes a time as the newest Canvas writes it in a body: UTC, no decimals, `Z`.
+pub fn body_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The zone that `text` is.
@@ -121,6 +148,29 @@ mod tests {
         check("2019-11-05T07:38:00+05", Some("2019-11-05T02:38:00Z"));
         check("2019-11-05T07:38:00 Z", Some("2019-11-05T07:38:00Z"));
         check("2019-11-05T07:38:00-00:00", Some("2019-11-05T07:38:00Z"));
+    }
+
+    #[test]
+    fn a_day_alone_is_its_start() {
+        let day = |text| parse_day(text).map(body_time);
+        assert_eq!(day("2019-11-05").as_deref(), Some("2019-11-05T00:00:00Z"));
+        for text in [
+            "",
+            "2019-11-5",
+            "2019-02-29",
+            "2019-11-05T",
+            "2019-11-05Z",
+            "201-11-05",
+        ] {
+            assert_eq!(day(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_has_three_decimals_or_none() {
+        let time = parse_timestamp("2019-11-01T13:11:05.222987-06:00").unwrap();
+        assert_eq!(event_time(time), "2019-11-01T19:11:05.222Z");
+        assert_eq!(body_time(time), "2019-11-01T19:11:05Z");
     }
 
     #[test]

@@ -1,61 +1,27 @@
-//! Payloads as they are sent: our own fixtures and, where they lie beside the checkout, the
-//! published ones.
+//! Payloads as they are sent are admitted, and come out as they went in.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use easel_catalog::{Event, Facts, Limits, admit};
-use serde_json::value::RawValue;
+
+use crate::payloads::{each_payload, in_crate, shared};
 
 #[test]
 fn our_own_payloads_are_admitted_in_both_spellings() {
-    assert_eq!(check_folder(Path::new("fixtures")), 4);
+    assert_eq!(each_payload(&in_crate("fixtures"), check), 4);
 }
 
 #[test]
 fn published_payloads_are_admitted_in_both_spellings() {
     for folder in ["seeds/canvas", "examples/canvas"] {
-        let folder = Path::new("../../../shared").join(folder);
-        if in_crate(&folder).is_dir() {
-            assert!(check_folder(&folder) > 0, "{} is empty", folder.display());
-        } else {
-            // Written past the test harness, which would keep it to itself.
-            writeln!(
-                std::io::stderr(),
-                "left out: there is no {}",
+        if let Some(folder) = shared(folder) {
+            assert!(
+                each_payload(&folder, check) > 0,
+                "{} is empty",
                 folder.display()
-            )
-            .unwrap();
+            );
         }
     }
-}
-
-fn in_crate(folder: &Path) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
-}
-
-/// Checks every payload in a folder and counts them.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the room is pure, its payloads are files"
-)]
-fn check_folder(folder: &Path) -> usize {
-    let mut count = 0;
-    for file in fs::read_dir(in_crate(folder)).expect("a folder") {
-        let path = file.expect("an entry").path();
-        let text = fs::read_to_string(&path).expect("a text");
-        let payloads: Vec<&RawValue> = if text.trim_start().starts_with('[') {
-            serde_json::from_str(&text).expect("an array")
-        } else {
-            vec![serde_json::from_str(&text).expect("an object")]
-        };
-        for payload in payloads {
-            check(payload.get(), &path);
-            count += 1;
-        }
-    }
-    count
 }
 
 fn check(payload: &str, path: &Path) {

@@ -46,7 +46,9 @@ const PURE: &[(&str, &[&str])] = &[(
         "serde",
         "serde_json",
         "thiserror",
+        "toml",
         "uuid",
+        "wildmatch",
     ],
 )];
 

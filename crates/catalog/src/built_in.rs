@@ -1,0 +1,19 @@
+//! The tables that the build makes of the data files in `events`.
+//!
+//! What is included is the `Debug` text of the catalogue's types, which is Rust and names variants
+//! by themselves.
+
+use crate::event_type::Context::{Ambient, Login, Record};
+use crate::event_type::Sent::{InJob, InNeither, InRequest, OfRecord};
+use crate::event_type::{EventType, MetadataField};
+use crate::field::Kind::{
+    Boolean, Id, Ids, Integer, Number, Object, Objects, Text, Texts, Timestamp,
+};
+use crate::field::Precision::{Day, Moment};
+use crate::field::Privacy::{Content, DirectIdentifier, Nothing, QuasiIdentifier};
+use crate::field::Scope::{Global, Local};
+use crate::field::Spelling::{Digits, Numeral};
+use crate::field::{Field, IdKind, Values};
+use crate::list::List;
+
+include!(concat!(env!("OUT_DIR"), "/built_in.rs"));

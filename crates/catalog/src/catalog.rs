@@ -1,0 +1,160 @@
+//! All event types and their fields.
+
+use std::collections::HashMap;
+
+use thiserror::Error;
+use wildmatch::WildMatch;
+
+use crate::built_in;
+use crate::data_file::{Content, DataFile, DataFileError, MAX_FIELDS};
+use crate::event_type::{EventType, MetadataField};
+use crate::field::Field;
+use crate::finding::Finding;
+
+/// All event types and their fields: the built-in ones, and an operator's own over them.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    /// By name.
+    types: Vec<EventType>,
+    /// Where in `types` each is.
+    index: HashMap<&'static str, usize>,
+    metadata: Vec<MetadataField>,
+    /// The fields of `metadata`, in the same order.
+    metadata_fields: Vec<Field>,
+    version: &'static str,
+}
+
+/// Why a catalogue cannot be made of the files given.
+#[derive(Debug, Error)]
+pub enum CatalogError {
+    /// A file is none.
+    #[error(transparent)]
+    File(#[from] DataFileError),
+    /// What a file gives as an example is not what it declares.
+    #[error("{path}: the example breaks `{rule}` at {pointer}: {what}")]
+    Example {
+        /// The file.
+        path: String,
+        /// The rule's code.
+        rule: &'static str,
+        /// Where in the example.
+        pointer: String,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The metadata has more fields than can be told apart.
+    #[error("{path}: the metadata has more than {MAX_FIELDS} fields")]
+    TooManyFields {
+        /// The file.
+        path: String,
+    },
+}
+
+impl Catalog {
+    /// The built-in catalogue.
+    pub fn built_in() -> Self {
+        let mut catalog = Self {
+            types: built_in::TYPES.to_vec(),
+            index: HashMap::new(),
+            metadata: built_in::METADATA.to_vec(),
+            metadata_fields: Vec::new(),
+            version: built_in::VERSION,
+        };
+        catalog.index();
+        catalog
+    }
+
+    /// The built-in catalogue with these files over it: an event type takes the place of the one
+    /// of its name, and so does a field of the metadata.
+    ///
+    /// What they say is kept for as long as the process lives.
+    pub fn with_files(files: &[DataFile<'_>]) -> Result<Self, CatalogError> {
+        let mut catalog = Self::built_in();
+        let mut own = Vec::new();
+        for file in files {
+            match file.read()? {
+                Content::Type(it) => {
+                    catalog.types.retain(|known| known.name != it.name);
+                    catalog.types.push(it);
+                    own.push((file, it));
+                }
+                Content::Metadata(fields) => {
+                    for it in fields {
+                        let known = |known: &&mut MetadataField| known.field.name == it.field.name;
+                        match catalog.metadata.iter_mut().find(known) {
+                            Some(known) => *known = it,
+                            None => catalog.metadata.push(it),
+                        }
+                    }
+                    if catalog.metadata.len() > MAX_FIELDS {
+                        let path = file.path.to_owned();
+                        return Err(CatalogError::TooManyFields { path });
+                    }
+                }
+                Content::Version(version) => catalog.version = version,
+            }
+        }
+        catalog.types.sort_by_key(|it| it.name);
+        catalog.index();
+        for (file, it) in own {
+            catalog.check_example(file.path, &it)?;
+        }
+        Ok(catalog)
+    }
+
+    fn index(&mut self) {
+        let names = self.types.iter().enumerate();
+        self.index = names.map(|(index, it)| (it.name, index)).collect();
+        self.metadata_fields = self.metadata.iter().map(|it| it.field).collect();
+    }
+
+    fn check_example(&self, path: &str, it: &EventType) -> Result<(), CatalogError> {
+        let example = self.example(it, crate::Origin::Request, jiff::Timestamp::UNIX_EPOCH);
+        let mut first = None;
+        self.check(it.name, example.as_bytes(), |finding: &Finding<'_>| {
+            first.get_or_insert_with(|| CatalogError::Example {
+                path: path.to_owned(),
+                rule: finding.rule.code(),
+                pointer: finding.pointer(),
+                what: finding.to_string(),
+            });
+        });
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The version of the built-in data, or what the operator's own files call theirs.
+    pub const fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// Every event type, by name.
+    pub fn types(&self) -> &[EventType] {
+        &self.types
+    }
+
+    /// The event types whose name matches a glob: `*` stands for any text, `?` for a character.
+    pub fn matching(&self, glob: &str) -> impl Iterator<Item = &EventType> {
+        let glob = WildMatch::new(glob);
+        self.types.iter().filter(move |it| glob.matches(it.name))
+    }
+
+    /// The event type of this name.
+    pub fn get(&self, name: &str) -> Option<&EventType> {
+        self.types.get(*self.index.get(name)?)
+    }
+
+    /// Every field that metadata can have.
+    pub fn metadata(&self) -> &[MetadataField] {
+        &self.metadata
+    }
+
+    pub(crate) fn metadata_fields(&self) -> &[Field] {
+        &self.metadata_fields
+    }
+
+    /// Whether the field of the metadata is among those `seen`, a bit for each in order.
+    pub(crate) fn has(&self, seen: u128, name: &str) -> bool {
+        let index = self.metadata_fields.iter().position(|it| it.name == name);
+        index.is_some_and(|index| seen & (1 << index) != 0)
+    }
+}

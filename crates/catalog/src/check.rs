@@ -1,0 +1,300 @@
+//! Holding an event against the catalogue.
+//!
+//! An event is walked once, without a tree, and nothing is kept but what is found: an event with
+//! no findings costs about as much as finding the ends of its values. What is unknown is found
+//! once, and what is inside it is not looked at.
+
+use crate::catalog::Catalog;
+use crate::event_type::Origin;
+use crate::fault::Flaw;
+use crate::field::{Field, IdKind, Kind, Precision, Scope, Spelling, Values};
+use crate::finding::{Finding, Path, Rule, Step, ValueClass, is_integer};
+use crate::scanner::{Container, Scanner};
+use crate::text::Text;
+use crate::timestamp::parse_day;
+use crate::{GlobalId, parse_timestamp};
+
+impl Catalog {
+    /// Finds what `event`, an event of the type named, has that the catalogue does not say of it.
+    ///
+    /// The event is one that was admitted, in its stored form or in the form it came in.
+    pub fn check(&self, event_type: &str, event: &[u8], mut report: impl FnMut(&Finding<'_>)) {
+        let mut check = Check {
+            catalog: self,
+            event_type,
+            report: &mut report,
+        };
+        // What is no JSON was not admitted; its findings up to there stand.
+        drop(check.event(&mut Scanner::new(event, usize::MAX)));
+    }
+}
+
+struct Check<'c> {
+    catalog: &'c Catalog,
+    event_type: &'c str,
+    report: &'c mut dyn FnMut(&Finding<'_>),
+}
+
+/// Which fields of a list an object has: a bit for each, in order.
+type Seen = u128;
+
+impl<'c> Check<'c> {
+    fn event(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
+        let event = Path {
+            before: None,
+            step: Step::Event,
+        };
+        let known = self.catalog.get(self.event_type);
+        if known.is_none() {
+            self.found(Rule::UnknownEventType, &event, None, b"");
+        }
+        scanner.begin()?;
+        let mut entry = scanner.enter(Container::Object)?;
+        while entry {
+            let key = scanner.key()?.bytes();
+            scanner.colon()?;
+            let path = event.member(&key);
+            match (key.as_ref(), known) {
+                (b"metadata" | b"attributes", _) => self.metadata(scanner, &path)?,
+                (b"body", Some(it)) => {
+                    let seen = self.object(scanner, &it.body, it.open, &path)?;
+                    self.missing(it.body.iter(), seen, &path);
+                }
+                (b"body", None) => scanner.value()?,
+                _ => self.unknown(scanner, &path)?,
+            }
+            entry = scanner.advance()?;
+        }
+        Ok(())
+    }
+
+    fn metadata(&mut self, scanner: &mut Scanner<'_>, path: &Path<'_>) -> Result<(), Flaw> {
+        let metadata = self.catalog.metadata_fields();
+        let seen = self.object(scanner, metadata, false, path)?;
+        let origin = if self.catalog.has(seen, "request_id") {
+            Origin::Request
+        } else if self.catalog.has(seen, "job_id") {
+            Origin::Job
+        } else {
+            Origin::Neither
+        };
+        let sent = self.catalog.metadata().iter();
+        let sent = sent.map(|it| it.is_sent(origin));
+        // A field that this event has no need of counts as seen.
+        let unneeded = sent.enumerate().filter(|(_, is_sent)| !is_sent);
+        let unneeded = unneeded.fold(0, |bits: Seen, (index, _)| bits | 1 << index);
+        self.missing(metadata.iter(), seen | unneeded, path);
+        Ok(())
+    }
+
+    /// Goes through an object and says which of `fields` it has. With none listed, anything may be
+    /// in it; in an `open` one, more than is listed.
+    fn object(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        fields: &'c [Field],
+        open: bool,
+        path: &Path<'_>,
+    ) -> Result<Seen, Flaw> {
+        let mut seen: Seen = 0;
+        let mut next = 0;
+        let mut entry = scanner.enter(Container::Object)?;
+        while entry {
+            let key = scanner.key()?.bytes();
+            scanner.colon()?;
+            match find(fields, &key, next) {
+                Some((index, field)) => {
+                    seen |= 1 << index;
+                    next = index + 1;
+                    self.value(scanner, field, &path.member(&key))?;
+                }
+                None if open => scanner.value()?,
+                None => self.unknown(scanner, &path.member(&key))?,
+            }
+            entry = scanner.advance()?;
+        }
+        Ok(seen)
+    }
+
+    fn missing(&mut self, fields: impl Iterator<Item = &'c Field>, seen: Seen, path: &Path<'_>) {
+        for (index, field) in fields.enumerate() {
+            if field.is_always_there() && seen & (1 << index) == 0 {
+                let path = path.member(field.name.as_bytes());
+                self.found(Rule::Missing, &path, Some(field), b"");
+            }
+        }
+    }
+
+    fn unknown(&mut self, scanner: &mut Scanner<'_>, path: &Path<'_>) -> Result<(), Flaw> {
+        let start = scanner.at();
+        scanner.value()?;
+        self.found(Rule::UnknownField, path, None, scanner.since(start));
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        field: &'c Field,
+        path: &Path<'_>,
+    ) -> Result<(), Flaw> {
+        let start = scanner.at();
+        let broken = match (scanner.peek(), &field.kind) {
+            (Some(b'{'), Kind::Object(fields)) if !fields.is_empty() => {
+                let fields: &'c [Field] = fields;
+                let seen = self.object(scanner, fields, false, path)?;
+                self.missing(fields.iter(), seen, path);
+                return Ok(());
+            }
+            (Some(b'['), Kind::Texts | Kind::Ids(_) | Kind::Objects(_)) => {
+                return self.elements(scanner, field, path);
+            }
+            (Some(b'"'), _) => of_text(scanner.string()?, field),
+            (first, kind) => {
+                scanner.value()?;
+                of_other(first, scanner.since(start), kind, field.null)
+            }
+        };
+        if let Some(rule) = broken {
+            self.found(rule, path, Some(field), scanner.since(start));
+        }
+        Ok(())
+    }
+
+    fn elements(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        field: &'c Field,
+        path: &Path<'_>,
+    ) -> Result<(), Flaw> {
+        let mut index = 0;
+        let mut entry = scanner.enter(Container::Array)?;
+        while entry {
+            let path = Path {
+                before: Some(path),
+                step: Step::Element(index),
+            };
+            let start = scanner.at();
+            let broken = match (scanner.peek(), &field.kind) {
+                (Some(b'{'), Kind::Objects(fields)) => {
+                    let fields: &'c [Field] = fields;
+                    let seen = self.object(scanner, fields, false, &path)?;
+                    self.missing(fields.iter(), seen, &path);
+                    None
+                }
+                (Some(b'"'), Kind::Ids(id)) => of_id(scanner.string()?, *id),
+                (Some(b'"'), Kind::Texts) => scanner.string().map(|_text| None)?,
+                _ => {
+                    scanner.value()?;
+                    Some(Rule::WrongType)
+                }
+            };
+            if let Some(rule) = broken {
+                self.found(rule, &path, Some(field), scanner.since(start));
+            }
+            index += 1;
+            entry = scanner.advance()?;
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, rule: Rule, path: &Path<'_>, field: Option<&Field>, value: &[u8]) {
+        (self.report)(&Finding {
+            rule,
+            found: ValueClass::of(value),
+            value,
+            field,
+            path,
+        });
+    }
+}
+
+/// The field of this name and its index, looked for where it is likely first.
+fn find<'f>(fields: &'f [Field], name: &[u8], likely: usize) -> Option<(usize, &'f Field)> {
+    let is_it = |field: &&Field| field.name.as_bytes() == name;
+    if let Some(field) = fields.get(likely).filter(is_it) {
+        return Some((likely, field));
+    }
+    fields.iter().enumerate().find(|(_, field)| is_it(field))
+}
+
+/// The rule that a string breaks, as the value of `field`.
+fn of_text(text: Text<'_>, field: &Field) -> Option<Rule> {
+    match &field.kind {
+        Kind::Text => of_plain(text, field.values.as_ref(), field.max_chars),
+        Kind::Id(id) => of_id(text, *id),
+        Kind::Timestamp(precision) => {
+            let is_one = text.decode().is_some_and(|text| {
+                parse_timestamp(&text).is_some()
+                    || *precision == Precision::Day && parse_day(&text).is_some()
+            });
+            (!is_one).then_some(Rule::NotATimestamp)
+        }
+        Kind::Integer
+        | Kind::Number
+        | Kind::Boolean
+        | Kind::Object(_)
+        | Kind::Texts
+        | Kind::Ids(_)
+        | Kind::Objects(_) => Some(Rule::WrongType),
+    }
+}
+
+fn of_plain(text: Text<'_>, values: Option<&Values>, max_chars: Option<usize>) -> Option<Rule> {
+    if let Some(values) = values
+        && !text.decode().is_some_and(|text| values.know(&text))
+    {
+        return Some(if values.open {
+            Rule::NewValue
+        } else {
+            Rule::UnlistedValue
+        });
+    }
+    // No character is spelled with less than a byte.
+    let max = max_chars.filter(|max| text.raw.len() > *max)?;
+    let is_longer = text
+        .decode()
+        .is_some_and(|text| text.chars().nth(max).is_some());
+    is_longer.then_some(Rule::TooLong)
+}
+
+fn of_id(text: Text<'_>, id: IdKind) -> Option<Rule> {
+    if text.raw.is_empty() && id.can_be_empty {
+        return None;
+    }
+    if text.raw.is_empty() || !text.raw.iter().all(u8::is_ascii_digit) {
+        return Some(Rule::NotAnId);
+    }
+    let names_shard = || {
+        let digits = str::from_utf8(text.raw).ok();
+        let id = digits.and_then(|digits| digits.parse::<GlobalId>().ok());
+        id.is_none_or(|id| id.shard() > 0)
+    };
+    (id.scope == Scope::Local && names_shard()).then_some(Rule::GlobalId)
+}
+
+/// The rule that what is no string, and is not gone into, breaks.
+fn of_other(first: Option<u8>, value: &[u8], kind: &Kind, can_be_null: bool) -> Option<Rule> {
+    let fits = match (first, kind) {
+        (Some(b'n'), _) if can_be_null => true,
+        (Some(b'n'), _) => return Some(Rule::Null),
+        (Some(b't' | b'f'), Kind::Boolean) | (Some(b'{'), Kind::Object(_)) => true,
+        (Some(b'-' | b'0'..=b'9'), Kind::Number) => true,
+        (Some(b'-' | b'0'..=b'9'), Kind::Integer) => is_integer(value),
+        (Some(b'0'..=b'9'), Kind::Id(id)) => id.spelling == Spelling::Numeral && is_integer(value),
+        _ => false,
+    };
+    (!fits).then_some(Rule::WrongType)
+}
+
+impl Path<'_> {
+    fn member<'a>(&'a self, name: &'a [u8]) -> Path<'a> {
+        Path {
+            before: Some(self),
+            step: Step::Member(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! A list that lives as long as the process.
+
+use std::fmt;
+use std::ops::Deref;
+
+/// A list that lives as long as the process: what the catalogue is made of.
+///
+/// Its `Debug` is the Rust that makes it, and so is that of every type of the catalogue: the
+/// build writes the built-in tables that way.
+pub struct List<T: 'static>(pub &'static [T]);
+
+impl<T> List<T> {
+    /// Keeps `items` for as long as the process lives.
+    pub fn kept(items: Vec<T>) -> Self {
+        Self(Vec::leak(items))
+    }
+}
+
+impl<T> Clone for List<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for List<T> {}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
+impl<T> IntoIterator for List<T> {
+    type Item = &'static T;
+    type IntoIter = std::slice::Iter<'static, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for List<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "List(&{:?})", self.0)
+    }
+}
