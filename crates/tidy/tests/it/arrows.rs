@@ -8,6 +8,7 @@ use crate::workspace::{assert_none, metadata, room_of};
 const ARROWS: &[(&str, &[&str])] = &[
     ("access", &[]),
     ("api", &["access", "catalog", "log", "subscriptions"]),
+    ("bench", &["catalog"]),
     ("catalog", &[]),
     ("cli", &["access", "catalog", "server"]),
     ("deliver", &["catalog", "log", "sinks", "subscriptions"]),

@@ -1,0 +1,24 @@
+//! The benchmark program: what Easel's speed claims come from.
+//!
+//! `cargo run --release -p easel-bench -- check`. Run by hand, never by tests: a shared machine has
+//! no times to rely on. So every figure is one of several taken in turns within one run, and what
+//! counts is how they compare.
+
+mod check;
+mod events;
+mod rounds;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(about, version)]
+enum Args {
+    /// Holding events against the catalogue, beside reading and parsing them.
+    Check(check::CheckArgs),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse() {
+        Args::Check(args) => args.run(),
+    }
+}
