@@ -8,6 +8,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use easel_access::{Caller, Gate, Problem, Scope, Tokens, require_scope};
+use easel_catalog::Catalog;
+use easel_drift::Lookout;
 use easel_log::{Clock, Quarantine, SharedLog};
 use easel_subscriptions::Subscriptions;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::document::finish;
-use crate::{balance, events, quarantine, subscriptions, tail, tokens};
+use crate::{balance, catalog, drift, events, quarantine, subscriptions, tail, tokens};
 
 /// The rooms behind the API.
 #[derive(Clone, Debug)]
@@ -27,6 +29,10 @@ pub struct Api {
     pub quarantine: Quarantine,
     /// The standing orders.
     pub subscriptions: Arc<Subscriptions>,
+    /// Every event type there is.
+    pub catalog: Arc<Catalog>,
+    /// What arrives that the catalogue does not know.
+    pub drift: Arc<Lookout>,
     /// The tokens.
     pub tokens: Arc<Tokens>,
     /// The time of day.
@@ -53,13 +59,19 @@ impl Api {
 }
 
 /// The routes under `/v1`, with the document that describes them, and the doors too, at
-/// `/v1/openapi.json`.
+/// `/v1/openapi.json`, and the one that describes what subscribers are sent, at
+/// `/v1/asyncapi.json`.
 pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
     let (router, document) = described(gate).split_for_parts();
     let document = finish(document, doors);
+    let sent = Arc::clone(&api.catalog);
     router
         .with_state(api)
         .route("/v1/openapi.json", get(|| async move { Json(document) }))
+        .route(
+            "/v1/asyncapi.json",
+            get(|| async move { Json(sent.async_api()) }),
+        )
 }
 
 /// The OpenAPI document of [`routes()`].
@@ -95,6 +107,10 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(tail::stream))
         .routes(routes!(events::show))
         .routes(routes!(quarantine::list))
+        .routes(routes!(catalog::list))
+        .routes(routes!(catalog::show))
+        .routes(routes!(catalog::schema))
+        .routes(routes!(drift::list))
         .layer(may(Scope::Read));
     let manage = OpenApiRouter::new()
         .routes(routes!(subscriptions::create))
@@ -103,6 +119,7 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(quarantine::empty))
+        .routes(routes!(drift::clear))
         .routes(routes!(tokens::list))
         .routes(routes!(tokens::create))
         .routes(routes!(tokens::remove))

@@ -48,7 +48,7 @@ const REFUSALS: [Refusal; 6] = [
     Refusal {
         status: "503",
         name: "Unavailable",
-        description: "`log_unavailable`, `subscriptions_unavailable` or `tokens_unavailable`; come back after `Retry-After`",
+        description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable` or `drift_unavailable`; come back after `Retry-After`",
         is_of: |_| true,
     },
 ];

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use easel_access::{Problem, TokensError};
+use easel_drift::DriftError;
 use easel_log::{AppendError, ReadError};
 use easel_subscriptions::ChangeError;
 use tokio::task::JoinError;
@@ -63,6 +64,12 @@ impl From<ReadError> for Failure {
 impl From<AppendError> for Failure {
     fn from(error: AppendError) -> Self {
         Self::ours("log_unavailable", &error)
+    }
+}
+
+impl From<DriftError> for Failure {
+    fn from(error: DriftError) -> Self {
+        Self::ours("drift_unavailable", &error)
     }
 }
 

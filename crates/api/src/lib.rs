@@ -7,6 +7,8 @@ mod api;
 mod document;
 
 mod balance;
+mod catalog;
+mod drift;
 mod events;
 mod quarantine;
 mod subscriptions;

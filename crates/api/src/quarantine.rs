@@ -60,6 +60,12 @@ pub(crate) struct RemovedJson {
     removed: u64,
 }
 
+impl RemovedJson {
+    pub(crate) const fn new(removed: u64) -> Self {
+        Self { removed }
+    }
+}
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Range {
@@ -109,7 +115,7 @@ pub(crate) async fn empty(
         .quarantine
         .empty(Offset::new(before.unwrap_or(u64::MAX)))
         .await?;
-    Ok(Json(RemovedJson { removed }))
+    Ok(Json(RemovedJson::new(removed)))
 }
 
 impl From<Quarantined> for QuarantinedJson {

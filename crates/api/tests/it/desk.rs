@@ -9,6 +9,8 @@ use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Gate, Scope, Tokens};
 use easel_api::Api;
+use easel_catalog::Catalog;
+use easel_drift::Lookout;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
 use easel_subscriptions::{Spec, Subscriptions};
 use easel_testkit::event;
@@ -26,6 +28,7 @@ pub(crate) struct Desk {
     pub(crate) quarantine: Quarantine,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) drift: Arc<Lookout>,
     pub(crate) stop: CancellationToken,
     _folder: TempDir,
 }
@@ -56,10 +59,16 @@ impl Desk {
         let all = [Scope::Read, Scope::Manage].into_iter().collect();
         let (_, secret) = tokens.create("test", all, clock.now()).unwrap();
         let stop = CancellationToken::new();
+        let catalog = Arc::new(Catalog::built_in());
+        let file = folder.path().join("drift.db");
+        let drift = Lookout::open(&file, Arc::clone(&log), Arc::clone(&catalog)).unwrap();
+        let drift = Arc::new(drift);
         let api = Api {
             log: Arc::clone(&log),
             quarantine: quarantine.clone(),
             subscriptions: Arc::clone(&subscriptions),
+            catalog: Arc::clone(&catalog),
+            drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
             clock,
             stop: stop.clone(),
@@ -74,6 +83,7 @@ impl Desk {
             quarantine,
             subscriptions,
             tokens,
+            drift,
             stop,
             _folder: folder,
         }

@@ -1,6 +1,8 @@
 //! The API, request by request, on a memory log.
 
 #[cfg(test)]
+mod catalog;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod document;

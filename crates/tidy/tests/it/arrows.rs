@@ -7,11 +7,15 @@ use crate::workspace::{assert_none, metadata, room_of};
 /// Every room, and the rooms it may depend on. A new arrow is a commit of its own.
 const ARROWS: &[(&str, &[&str])] = &[
     ("access", &[]),
-    ("api", &["access", "catalog", "log", "subscriptions"]),
+    (
+        "api",
+        &["access", "catalog", "drift", "log", "subscriptions"],
+    ),
     ("bench", &["catalog"]),
     ("catalog", &[]),
     ("cli", &["access", "catalog", "server"]),
     ("deliver", &["catalog", "log", "sinks", "subscriptions"]),
+    ("drift", &["catalog", "log"]),
     ("ingest", &["access", "catalog", "log"]),
     ("log", &[]),
     (
@@ -21,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "api",
             "catalog",
             "deliver",
+            "drift",
             "ingest",
             "log",
             "sinks",

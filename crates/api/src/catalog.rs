@@ -1,0 +1,88 @@
+//! `/v1/catalog`: every event type there is, as data and as schemas.
+
+use axum::Json;
+use axum::extract::State;
+use easel_catalog::EventType;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Api;
+use crate::failure::Failure;
+use crate::request::{Path, Query};
+
+/// The event types of the catalogue.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Catalog)]
+pub(crate) struct CatalogJson {
+    /// The version of the built-in data, or what the operator's own files call theirs.
+    version: String,
+    /// The event types by name, each in a line.
+    event_types: Vec<Value>,
+    /// The fields that metadata can have.
+    metadata: Value,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    /// Only event types whose name matches: `*` stands for any text, `?` for a character.
+    event: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Format {
+    Canvas,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct In {
+    /// The format whose schema is wanted; `canvas` when left out.
+    format: Option<Format>,
+}
+
+/// Lists the event types.
+#[utoipa::path(get, path = "/v1/catalog", tag = "catalog", params(Which), responses((status = OK, body = CatalogJson)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Query(Which { event }): Query<Which>,
+) -> Json<CatalogJson> {
+    let matching = api.catalog.matching(event.as_deref().unwrap_or("*"));
+    Json(CatalogJson {
+        version: api.catalog.version().to_owned(),
+        event_types: matching.map(EventType::summary).collect(),
+        metadata: api.catalog.describe_metadata(),
+    })
+}
+
+/// Tells everything about an event type.
+#[utoipa::path(get, path = "/v1/catalog/{event}", tag = "catalog", params(("event" = String, Path)), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`")))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Path(event): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let it = find(&api, &event)?;
+    Ok(Json(api.catalog.describe(it, api.clock.now())))
+}
+
+/// The JSON Schema of an event type, draft 2020-12.
+#[utoipa::path(get, path = "/v1/catalog/{event}/schema", tag = "catalog", params(("event" = String, Path), In), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`")))]
+pub(crate) async fn schema(
+    State(api): State<Api>,
+    Path(event): Path<String>,
+    Query(In { format }): Query<In>,
+) -> Result<Json<Value>, Failure> {
+    let it = find(&api, &event)?;
+    Ok(Json(match format {
+        None | Some(Format::Canvas) => api.catalog.json_schema(it),
+    }))
+}
+
+fn find<'a>(api: &'a Api, event: &str) -> Result<&'a EventType, Failure> {
+    api.catalog.get(event).ok_or_else(|| {
+        let detail = format!("The catalogue has no event type {event:?}.");
+        Failure::not_found("no_such_event_type", detail)
+    })
+}

@@ -1,0 +1,115 @@
+//! The catalogue, and what it does not know.
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::desk::Desk;
+
+#[tokio::test]
+async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
+    let desk = Desk::new();
+    let list = desk.get("/v1/catalog?event=grade_*").await;
+    let names: Vec<_> = list["event_types"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["event"])
+        .collect();
+    assert_eq!(names, ["grade_change", "grade_override"]);
+    assert_eq!(list["metadata"][0]["field"], "event_name");
+    let all = desk.get("/v1/catalog").await;
+    assert_eq!(all["event_types"].as_array().unwrap().len(), 96);
+
+    let it = desk
+        .get("/v1/catalog/outcomes.retry_outcome_alignment_clone")
+        .await;
+    assert_eq!(it["category"], "outcomes");
+    let it = desk.get("/v1/catalog/grade_change").await;
+    let wanted = json!({
+        "field": "old_grade", "type": "string", "null": true, "old_value_of": "grade",
+        "privacy": "content", "about": "Grade before.", "example": "C",
+    });
+    assert!(it["body"].as_array().unwrap().contains(&wanted), "{it}");
+    assert_eq!(it["example"]["metadata"]["event_name"], "grade_change");
+}
+
+#[tokio::test]
+async fn a_schema_is_that_of_the_format_asked_for() {
+    let desk = Desk::new();
+    let schema = desk.get("/v1/catalog/grade_change/schema").await;
+    assert_eq!(schema["$id"], "urn:easel:canvas:grade_change");
+    assert_eq!(
+        desk.get("/v1/catalog/grade_change/schema?format=canvas")
+            .await,
+        schema
+    );
+    let (status, problem) = desk
+        .ask("GET", "/v1/catalog/grade_change/schema?format=xml", "")
+        .await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::BAD_REQUEST, &json!("invalid_query"))
+    );
+    for path in ["/v1/catalog/grade_chang", "/v1/catalog/grade_chang/schema"] {
+        let (status, problem) = desk.ask("GET", path, "").await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (StatusCode::NOT_FOUND, &json!("no_such_event_type"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
+    let desk = Desk::new();
+    let send = async |n, event: &str, account: &str| {
+        let text = format!(
+            r#"{{"metadata":{{"event_name":"{event}","event_time":"2026-02-11T08:15:42Z","root_account_id":"{account}"}},"body":{{}}}}"#
+        );
+        desk.append_bytes(event, n, Bytes::from(text)).await;
+    };
+    send(0, "pen_lost", "70000000000001").await;
+    send(1, "pen_found", "80000000000001").await;
+    send(2, "logged_out", "80000000000001").await;
+    let stop = CancellationToken::new();
+    let level = async {
+        while desk.drift.report().cursor.get() < 3 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(desk.drift.run(stop.clone()), level);
+
+    let events = async |path: &str| {
+        let list = desk.get(path).await;
+        assert_eq!(list["cursor"], 3);
+        let them = list["sightings"].as_array().unwrap().iter();
+        let mut events: Vec<_> = them
+            .map(|it| it["event"].as_str().unwrap().to_owned())
+            .collect();
+        events.sort();
+        events
+    };
+    assert_eq!(events("/v1/drift").await, ["pen_found", "pen_lost"]);
+    assert_eq!(events("/v1/drift?event=*_lost").await, ["pen_lost"]);
+    assert_eq!(
+        events("/v1/drift?root_account=80000000000001").await,
+        ["pen_found"]
+    );
+    let list = desk.get("/v1/drift?event=pen_lost").await;
+    let it = &list["sightings"][0];
+    assert_eq!(
+        (&it["drift"], &it["count"]),
+        (&json!("unknown_event_type"), &json!(1))
+    );
+    assert_eq!(it["example"]["offset"], 0);
+
+    let (status, removed) = desk.ask("DELETE", "/v1/drift", "").await;
+    assert_eq!((status, removed), (StatusCode::OK, json!({ "removed": 2 })));
+    assert_eq!(
+        desk.get("/v1/drift").await["sightings"],
+        Value::Array(vec![])
+    );
+}

@@ -1,0 +1,180 @@
+//! Reads the log behind everybody's back, for what the catalogue does not know.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use easel_catalog::{Catalog, Drift};
+use easel_log::{Offset, Read, SharedLog};
+use thiserror::Error;
+use tokio::task::JoinError;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::metrics;
+use crate::sighting::Sighting;
+use crate::sightings::Sightings;
+use crate::store::{Store, StoreError};
+
+/// Pause between two saves at least.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// Pause after the log could not be read.
+const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// Looks at every event once, and keeps what the catalogue does not know.
+///
+/// How far it is and what it found are saved together about once a second; after a crash it goes
+/// on from there, so that every finding is counted exactly once.
+#[derive(Debug)]
+pub struct Lookout {
+    log: SharedLog,
+    catalog: Arc<Catalog>,
+    kept: Arc<Kept>,
+}
+
+/// What is in memory and what is on disk. The store is locked first where both are.
+#[derive(Debug)]
+struct Kept {
+    store: Mutex<Store>,
+    sightings: Mutex<Sightings>,
+}
+
+/// Why drift could not be saved.
+#[derive(Debug, Error)]
+pub enum DriftError {
+    /// The file could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The thread that was to write it died.
+    #[error("use the drift store")]
+    Thread(#[from] JoinError),
+}
+
+/// What was seen, as far as the log was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was seen: the latest first.
+    pub sightings: Vec<Sighting>,
+    /// Everything before this offset was looked at.
+    pub cursor: Offset,
+    /// Events that were gone from the log, or could not be read, before they were looked at.
+    pub missed: u64,
+    /// How often something came that is not among the sightings, since there were too many.
+    pub untold: Vec<(Drift, u64)>,
+}
+
+impl Lookout {
+    /// Opens the file of sightings, to go on where it ends.
+    pub fn open(path: &Path, log: SharedLog, catalog: Arc<Catalog>) -> Result<Self, StoreError> {
+        metrics::describe();
+        let store = Store::open(path)?;
+        let sightings = store.load()?;
+        Ok(Self {
+            log,
+            catalog,
+            kept: Arc::new(Kept {
+                store: Mutex::new(store),
+                sightings: Mutex::new(sightings),
+            }),
+        })
+    }
+
+    /// What was seen so far.
+    pub fn report(&self) -> Report {
+        let sightings = self.sightings();
+        let mut all: Vec<_> = sightings.all.values().cloned().collect();
+        all.sort_by(|a, b| (b.last_seen, &a.key).cmp(&(a.last_seen, &b.key)));
+        let untold = sightings.progress.untold.each();
+        Report {
+            sightings: all,
+            cursor: sightings.progress.cursor,
+            missed: sightings.progress.missed,
+            untold: untold.filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+
+    /// Forgets every sighting, and says how many there were; what comes again is seen again.
+    pub async fn clear(&self) -> Result<u64, DriftError> {
+        let kept = Arc::clone(&self.kept);
+        let clearing = move || -> Result<u64, StoreError> {
+            // What is being saved has been, or is not there any more.
+            locked(&kept.store).clear()?;
+            Ok(locked(&kept.sightings).clear())
+        };
+        Ok(tokio::task::spawn_blocking(clearing).await??)
+    }
+
+    /// Looks at new events until told to stop, then saves.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut bounds = self.log.bounds();
+        let mut save_at = Instant::now() + SAVE_EVERY;
+        while !stop.is_cancelled() {
+            let (cursor, is_unsaved) = {
+                let sightings = self.sightings();
+                (sightings.progress.cursor, sightings.is_unsaved())
+            };
+            let head = bounds.borrow_and_update().head;
+            metrics::lagging(head.since(cursor));
+            if is_unsaved && Instant::now() >= save_at {
+                self.save().await;
+                save_at = Instant::now() + SAVE_EVERY;
+            } else if head > cursor {
+                tokio::select! {
+                    () = self.look(cursor) => (),
+                    () = stop.cancelled() => (),
+                }
+            } else {
+                tokio::select! {
+                    changed = bounds.changed() => if changed.is_err() { break },
+                    () = sleep_until(save_at), if is_unsaved => (),
+                    () = stop.cancelled() => (),
+                }
+            }
+        }
+        self.save().await;
+    }
+
+    /// Looks at the block that holds `from`, or the first one after it.
+    async fn look(&self, from: Offset) {
+        match self.log.read(from).await {
+            Ok(Read::Block(block)) => {
+                let found = self.sightings().look_at(&block, &self.catalog);
+                metrics::found(found);
+                tokio::task::yield_now().await;
+            }
+            Ok(Read::Damaged(range)) => self.sightings().miss(range.end),
+            Ok(Read::End) => sleep(READ_PAUSE).await,
+            Err(error) => {
+                error!(%error, "drift cannot be looked for");
+                sleep(READ_PAUSE).await;
+            }
+        }
+    }
+
+    async fn save(&self) {
+        let kept = Arc::clone(&self.kept);
+        if let Err(error) = tokio::task::spawn_blocking(move || kept.save()).await {
+            error!(%error, "drift could not be saved");
+        }
+    }
+
+    fn sightings(&self) -> MutexGuard<'_, Sightings> {
+        locked(&self.kept.sightings)
+    }
+}
+
+impl Kept {
+    fn save(&self) {
+        let mut store = locked(&self.store);
+        let unsaved = locked(&self.sightings).take_unsaved();
+        if let Err(error) = store.save(&unsaved) {
+            error!(%error, "drift could not be saved");
+            locked(&self.sightings).give_back(unsaved);
+        }
+    }
+}
+
+fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}

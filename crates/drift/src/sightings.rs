@@ -1,0 +1,187 @@
+//! All sightings, in memory: bounded, and aware of what is not on disk yet.
+
+use std::collections::HashMap;
+
+use easel_catalog::{Catalog, Drift, Facts};
+use easel_log::{Block, Offset, Record};
+
+use crate::sighting::{Key, Sighting};
+
+/// The most sightings kept.
+pub(crate) const MAX_SIGHTINGS: usize = 8192;
+/// The most sightings kept of one root account, so that none can take the place of all others.
+pub(crate) const MAX_OF_ACCOUNT: usize = 1024;
+
+/// All sightings, as far as the log was looked at.
+///
+/// Invariant: what it counts is what lies before `cursor`, each finding once. Both are saved
+/// together, so whatever is looked at again after a crash is counted from where it was.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings {
+    pub(crate) all: HashMap<Key, Sighting>,
+    of_account: HashMap<String, usize>,
+    pub(crate) progress: Progress,
+    /// The keys of those that changed since they were last saved.
+    unsaved: Vec<Key>,
+    is_unsaved: bool,
+}
+
+/// How far the log was looked at, and what was not kept of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Everything before this was looked at.
+    pub(crate) cursor: Offset,
+    /// Events that were gone, or could not be read, before they were looked at.
+    pub(crate) missed: u64,
+    /// Findings that were not kept since there were too many sightings, by kind of drift.
+    pub(crate) untold: Untold,
+}
+
+/// A count for each kind of drift, in the order of [`Drift::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Untold([u64; Drift::ALL.len()]);
+
+/// What is to be saved.
+#[derive(Debug)]
+pub(crate) struct Unsaved {
+    pub(crate) sightings: Vec<Sighting>,
+    pub(crate) progress: Progress,
+}
+
+impl Sightings {
+    pub(crate) fn new(all: Vec<Sighting>, progress: Progress) -> Self {
+        let mut sightings = Self {
+            progress,
+            ..Self::default()
+        };
+        for it in all {
+            sightings.count_account(&it.key.root_account);
+            sightings.all.insert(it.key.clone(), it);
+        }
+        sightings
+    }
+
+    /// Looks at the records of a block that were not looked at yet; says how many findings of
+    /// each kind were drift.
+    pub(crate) fn look_at(&mut self, block: &Block, catalog: &Catalog) -> Untold {
+        let from = self.progress.cursor;
+        self.miss(block.first());
+        let mut found = Untold::default();
+        for record in block.records().filter(|record| record.offset >= from) {
+            self.look_at_one(&record, catalog, &mut found);
+        }
+        self.move_to(block.next());
+        found
+    }
+
+    fn look_at_one(&mut self, record: &Record, catalog: &Catalog, found: &mut Untold) {
+        let mut root_account = None;
+        catalog.check(&record.event_type, &record.bytes, |finding| {
+            let root_account = root_account.get_or_insert_with(|| {
+                Facts::of(&record.bytes).root_account_id.unwrap_or_default()
+            });
+            if let Some(sighting) = Sighting::of(finding, record, root_account) {
+                found.add(sighting.drift());
+                self.count(sighting);
+            }
+        });
+    }
+
+    fn count(&mut self, it: Sighting) {
+        self.is_unsaved = true;
+        if let Some(known) = self.all.get_mut(&it.key) {
+            self.unsaved.push(it.key.clone());
+            known.add(it);
+        } else if self.all.len() < MAX_SIGHTINGS
+            && self
+                .of_account
+                .get(&it.key.root_account)
+                .is_none_or(|count| *count < MAX_OF_ACCOUNT)
+        {
+            self.count_account(&it.key.root_account);
+            self.unsaved.push(it.key.clone());
+            self.all.insert(it.key.clone(), it);
+        } else {
+            self.progress.untold.add(it.drift());
+        }
+    }
+
+    fn count_account(&mut self, root_account: &str) {
+        match self.of_account.get_mut(root_account) {
+            Some(count) => *count += 1,
+            None => drop(self.of_account.insert(root_account.to_owned(), 1)),
+        }
+    }
+
+    /// Notes that what lies before `to`, and was not looked at, cannot be looked at any more.
+    pub(crate) fn miss(&mut self, to: Offset) {
+        if to > self.progress.cursor {
+            self.progress.missed += to.since(self.progress.cursor);
+            self.move_to(to);
+        }
+    }
+
+    fn move_to(&mut self, to: Offset) {
+        if to > self.progress.cursor {
+            self.progress.cursor = to;
+            self.is_unsaved = true;
+        }
+    }
+
+    pub(crate) const fn is_unsaved(&self) -> bool {
+        self.is_unsaved
+    }
+
+    /// Hands over what is not saved, and takes it for saved from here on.
+    pub(crate) fn take_unsaved(&mut self) -> Unsaved {
+        self.is_unsaved = false;
+        let mut keys = std::mem::take(&mut self.unsaved);
+        keys.sort_unstable();
+        keys.dedup();
+        Unsaved {
+            sightings: keys
+                .iter()
+                .filter_map(|key| self.all.get(key).cloned())
+                .collect(),
+            progress: self.progress,
+        }
+    }
+
+    /// Takes back what could not be saved.
+    pub(crate) fn give_back(&mut self, unsaved: Unsaved) {
+        self.is_unsaved = true;
+        self.unsaved
+            .extend(unsaved.sightings.into_iter().map(|it| it.key));
+    }
+
+    /// Forgets every sighting, and what was not kept.
+    pub(crate) fn clear(&mut self) -> u64 {
+        let count = self.all.len() as u64;
+        self.progress.untold = Untold::default();
+        self.all.clear();
+        self.of_account.clear();
+        self.unsaved.clear();
+        self.is_unsaved = true;
+        count
+    }
+}
+
+impl Untold {
+    pub(crate) fn add(&mut self, drift: Drift) {
+        self.add_many(drift, 1);
+    }
+
+    pub(crate) fn add_many(&mut self, drift: Drift, count: u64) {
+        let counts = Drift::ALL.iter().zip(&mut self.0);
+        counts
+            .filter(|(it, _)| **it == drift)
+            .for_each(|(_, sum)| *sum += count);
+    }
+
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Drift, u64)> {
+        Drift::ALL.iter().copied().zip(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

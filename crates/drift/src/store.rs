@@ -1,0 +1,218 @@
+//! The file `drift.db`: every sighting, and how far the log was looked at.
+//!
+//! SQLite, `user_version` 1. Sightings and progress are saved in one transaction, so a crash loses
+//! both or none of what came since, and what is looked at again is counted once.
+
+use std::path::Path;
+
+use easel_catalog::Drift;
+use easel_log::Offset;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::sighting::{Example, Key, Sighting};
+use crate::sightings::{Progress, Sightings, Unsaved};
+
+const FORMAT: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE sightings (
+        root_account TEXT NOT NULL, -- empty when the events tell none
+        event_type   TEXT NOT NULL,
+        drift        TEXT NOT NULL,
+        path         TEXT NOT NULL,
+        which        TEXT NOT NULL, -- what came, where different things are told apart
+        declared     TEXT,
+        found        TEXT NOT NULL,
+        first_seen   INTEGER NOT NULL, -- milliseconds since 1970
+        last_seen    INTEGER NOT NULL,
+        count        INTEGER NOT NULL,
+        offset       INTEGER NOT NULL, -- of the example, like the two below
+        id           BLOB NOT NULL,
+        value        TEXT NOT NULL,
+        PRIMARY KEY (root_account, event_type, drift, path, which)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE progress (
+        name  TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 1;
+";
+
+const CURSOR: &str = "cursor";
+const MISSED: &str = "missed";
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct Store {
+    connection: Connection,
+}
+
+/// Why sightings could not be read or saved.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// SQLite said no.
+    #[error("use the drift store: {said}")]
+    Sqlite {
+        /// What it said.
+        said: rusqlite::Error,
+    },
+    /// The file is of another version.
+    #[error("use the drift store: its format is {found}, this program knows {FORMAT}")]
+    Format {
+        /// The version found.
+        found: i64,
+    },
+    /// A row is not what this program writes.
+    #[error("read the drift store: {what}")]
+    Row {
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl Store {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // What a power failure takes back is looked at again.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        match found {
+            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?,
+            FORMAT => (),
+            _ => return Err(StoreError::Format { found }),
+        }
+        Ok(Self { connection })
+    }
+
+    pub(crate) fn load(&self) -> Result<Sightings, StoreError> {
+        let mut progress = Progress::default();
+        let mut numbers = self
+            .connection
+            .prepare("SELECT name, value FROM progress")?;
+        let mut rows = numbers.query([])?;
+        while let Some(row) = rows.next()? {
+            let (name, value): (String, u64) = (row.get(0)?, unsigned(row, "value")?);
+            match name.as_str() {
+                CURSOR => progress.cursor = Offset::new(value),
+                MISSED => progress.missed = value,
+                _ => progress.untold.add_many(drift(&name)?, value),
+            }
+        }
+        let mut sightings = self.connection.prepare("SELECT * FROM sightings")?;
+        let mut rows = sightings.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(read(row)?);
+        }
+        Ok(Sightings::new(all, progress))
+    }
+
+    /// Saves what changed.
+    pub(crate) fn save(&mut self, unsaved: &Unsaved) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut sighting = transaction.prepare_cached(
+                "INSERT OR REPLACE INTO sightings
+                 (root_account, event_type, drift, path, which, declared, found, first_seen,
+                  last_seen, count, offset, id, value)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?;
+            for it in &unsaved.sightings {
+                sighting.execute(params![
+                    it.key.root_account,
+                    it.key.event_type,
+                    it.key.drift.code(),
+                    it.key.path,
+                    it.key.which,
+                    it.declared,
+                    it.found,
+                    it.first_seen.as_millisecond(),
+                    it.last_seen.as_millisecond(),
+                    signed(it.count),
+                    signed(it.example.offset.get()),
+                    it.example.id.as_bytes(),
+                    it.example.value,
+                ])?;
+            }
+            let Progress {
+                cursor,
+                missed,
+                untold,
+            } = unsaved.progress;
+            let mut number = transaction
+                .prepare_cached("INSERT OR REPLACE INTO progress (name, value) VALUES (?1, ?2)")?;
+            number.execute(params![CURSOR, signed(cursor.get())])?;
+            number.execute(params![MISSED, signed(missed)])?;
+            for (drift, count) in untold.each() {
+                number.execute(params![drift.code(), signed(count)])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Removes every sighting.
+    pub(crate) fn clear(&self) -> Result<(), StoreError> {
+        self.connection.execute("DELETE FROM sightings", [])?;
+        Ok(())
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<Sighting, StoreError> {
+    let time = |column| -> Result<Timestamp, StoreError> {
+        let millisecond = row.get(column)?;
+        Timestamp::from_millisecond(millisecond).map_err(|error| StoreError::Row {
+            what: error.to_string(),
+        })
+    };
+    let kind: String = row.get("drift")?;
+    let id: [u8; 16] = row.get("id")?;
+    Ok(Sighting {
+        key: Key {
+            root_account: row.get("root_account")?,
+            event_type: row.get("event_type")?,
+            drift: drift(&kind)?,
+            path: row.get("path")?,
+            which: row.get("which")?,
+        },
+        declared: row.get("declared")?,
+        found: row.get("found")?,
+        first_seen: time("first_seen")?,
+        last_seen: time("last_seen")?,
+        count: unsigned(row, "count")?,
+        example: Example {
+            offset: Offset::new(unsigned(row, "offset")?),
+            id: Uuid::from_bytes(id),
+            value: row.get("value")?,
+        },
+    })
+}
+
+fn drift(code: &str) -> Result<Drift, StoreError> {
+    let known = Drift::ALL.iter().find(|it| it.code() == code);
+    known.copied().ok_or_else(|| StoreError::Row {
+        what: format!("unknown drift {code:?}"),
+    })
+}
+
+fn unsigned(row: &Row<'_>, column: &str) -> Result<u64, StoreError> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|error| StoreError::Row {
+        what: error.to_string(),
+    })
+}
+
+/// SQLite's integers are signed; no count or offset reaches the end of `i64`.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(said: rusqlite::Error) -> Self {
+        Self::Sqlite { said }
+    }
+}

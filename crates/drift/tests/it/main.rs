@@ -1,0 +1,8 @@
+//! What the lookout promises: every drift is seen, counted once, kept, and bounded.
+
+#[cfg(test)]
+mod counting;
+#[cfg(test)]
+mod release;
+#[cfg(test)]
+mod tower;

@@ -1,0 +1,165 @@
+//! A release of Canvas that changes things: each change is seen, as what it is.
+
+use std::time::Duration;
+
+use easel_catalog::Drift;
+
+use crate::tower::{Tower, event, line};
+
+#[tokio::test]
+async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_example() {
+    let tower = Tower::new();
+    let first = easel_log::Clock::now(&*tower.clock);
+    tower
+        .append(&[
+            event("grade_change", "", ""),
+            event("course_created", "", ""),
+        ])
+        .await;
+    let lookout = tower.lookout(&tower.log);
+    assert_eq!(tower.report(&lookout).await.sightings, []);
+
+    for _ in 0..3 {
+        tower.clock.advance(Duration::from_mins(1));
+        tower
+            .append(&[
+                event("grade_change", "grade_change", "grade_imported"),
+                event(
+                    "course_created",
+                    "\"name\":",
+                    "\"pace\":{\"weeks\":8},\"theme\":\"dark 7\",\"name\":",
+                ),
+                event("module_created", "\"position\":3", "\"position\":true"),
+                event(
+                    "group_created",
+                    "\"workflow_state\":\"available\"",
+                    "\"workflow_state\":\"archived\"",
+                ),
+            ])
+            .await;
+    }
+    let report = tower.report(&lookout).await;
+    let mut lines: Vec<_> = report.sightings.iter().map(line).collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "course_created unknown_field /body/pace -→object ×3",
+            "course_created unknown_field /body/theme -→string ×3",
+            "grade_imported unknown_event_type  -→nothing ×3",
+            "group_created unlisted_value /body/workflow_state string→archived ×3",
+            "module_created type_change /body/position integer→boolean ×3",
+        ]
+    );
+    for it in &report.sightings {
+        assert_eq!(it.root_account(), Some("70000000000001"));
+        assert_eq!(it.first_seen, first + Duration::from_mins(1));
+        assert_eq!(it.last_seen, first + Duration::from_mins(3));
+        let example = tower.log.find_id(it.example.id).await.unwrap().unwrap();
+        assert_eq!(example.event_type.as_ref(), it.event_type());
+    }
+    let example_of = |drift, path: &str| {
+        let is_it = |it: &&easel_drift::Sighting| it.drift() == drift && it.path() == path;
+        &report.sightings.iter().find(is_it).unwrap().example.value
+    };
+    assert_eq!(
+        example_of(Drift::UnknownField, "/body/pace"),
+        "{\"weeks\":9}"
+    );
+    assert_eq!(example_of(Drift::UnknownField, "/body/theme"), "\"xxxx 9\"");
+    let whole = example_of(Drift::UnknownEventType, "");
+    assert!(
+        whole.starts_with("{\"metadata\":{\"event_name\":\"xxxxx_xxxxxxxx\","),
+        "{whole}"
+    );
+}
+
+#[tokio::test]
+async fn what_only_people_know_is_never_told() {
+    let tower = Tower::new();
+    tower
+        .append(&[
+            event(
+                "user_created",
+                "\"name\":\"Ola Nordmann\"",
+                "\"name\":[\"Ola Nordmann\"]",
+            ),
+            event("user_created", "\"registered\"", "\"Ola Nordmann\""),
+            event(
+                "user_created",
+                "\"short_name\":",
+                "\"nickname\":\"Ola\",\"short_name\":",
+            ),
+        ])
+        .await;
+    let report = tower.report(&tower.lookout(&tower.log)).await;
+    assert_eq!(report.sightings.len(), 3);
+    for it in report.sightings {
+        let told = format!("{it:?}");
+        assert!(
+            !told.contains("Ola") && !told.contains("Nordmann"),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_told_apart() {
+    let tower = Tower::new();
+    let theirs = |account: &str| {
+        let ours = event("course_created", "\"name\":", "\"pace\":1,\"name\":");
+        ours.replacen("\"root_account_id\":\"70000000000001\"", account, 1)
+    };
+    tower
+        .append(
+            &[
+                theirs("\"root_account_id\":\"80000000000001\""),
+                theirs("\"x\":1"),
+                theirs(""),
+            ]
+            .map(|it| it.replace(",,", ",")),
+        )
+        .await;
+    let report = tower.report(&tower.lookout(&tower.log)).await;
+    let mut accounts: Vec<_> = report
+        .sightings
+        .iter()
+        .map(|it| (it.root_account(), it.path()))
+        .collect();
+    accounts.sort_unstable();
+    assert_eq!(
+        accounts,
+        [
+            (None, "/body/pace"),
+            (None, "/metadata/x"),
+            (Some("80000000000001"), "/body/pace"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_null_does_not_hide_what_a_field_is() {
+    let tower = Tower::new();
+    let with = |value: &str| {
+        event(
+            "course_created",
+            "\"name\":",
+            &format!("\"pace\":{value},\"name\":"),
+        )
+    };
+    tower
+        .append(&[
+            with("null"),
+            with("null"),
+            with("\"70000000000001\""),
+            with("7"),
+        ])
+        .await;
+    let report = tower.report(&tower.lookout(&tower.log)).await;
+    let lines: Vec<_> = report.sightings.iter().map(line).collect();
+    assert_eq!(
+        lines,
+        ["course_created unknown_field /body/pace -→digits ×4"]
+    );
+    assert_eq!(report.sightings[0].example.value, "\"99999999999999\"");
+}
