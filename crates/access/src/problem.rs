@@ -18,7 +18,7 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    extensions: Map<String, Value>,
+    extensions: Vec<(String, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -29,7 +29,7 @@ impl Problem {
             status,
             code,
             detail: detail.into(),
-            extensions: Map::new(),
+            extensions: Vec::new(),
             headers: Vec::new(),
         }
     }
@@ -37,7 +37,7 @@ impl Problem {
     /// Adds a member of this problem's own.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extensions.insert(name.to_owned(), value.into());
+        self.extensions.push((name.to_owned(), value.into()));
         self
     }
 
@@ -74,7 +74,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             code: self.code,
             detail: &self.detail,
-            extensions: &self.extensions,
+            extensions: self.extensions.into_iter().collect(),
         });
         let content_type = [(CONTENT_TYPE, "application/problem+json")];
         let headers = AppendHeaders(self.headers);
@@ -90,7 +90,7 @@ struct ProblemJson<'a> {
     code: &'a str,
     detail: &'a str,
     #[serde(flatten)]
-    extensions: &'a Map<String, Value>,
+    extensions: Map<String, Value>,
 }
 
 #[cfg(test)]

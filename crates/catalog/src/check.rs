@@ -46,7 +46,7 @@ impl<'c> Check<'c> {
         };
         let known = self.catalog.get(self.event_type);
         if known.is_none() {
-            self.found(Rule::UnknownEventType, &event, None, b"");
+            self.found(Rule::UnknownEventType, &event, None, Spelled::NOTHING);
         }
         scanner.begin()?;
         let mut entry = scanner.enter(Container::Object)?;
@@ -58,7 +58,7 @@ impl<'c> Check<'c> {
                 (b"metadata" | b"attributes", _) => self.metadata(scanner, &path)?,
                 (b"body", Some(it)) => {
                     let seen = self.object(scanner, &it.body, it.open, &path)?;
-                    self.missing(it.body.iter(), seen, &path);
+                    self.missing(&it.body, seen, &path, scanner.at());
                 }
                 (b"body", None) => scanner.value()?,
                 _ => self.unknown(scanner, &path)?,
@@ -83,7 +83,7 @@ impl<'c> Check<'c> {
         // A field that this event has no need of counts as seen.
         let unneeded = sent.enumerate().filter(|(_, is_sent)| !is_sent);
         let unneeded = unneeded.fold(0, |bits: Seen, (index, _)| bits | 1 << index);
-        self.missing(metadata.iter(), seen | unneeded, path);
+        self.missing(metadata, seen | unneeded, path, scanner.at());
         Ok(())
     }
 
@@ -116,11 +116,13 @@ impl<'c> Check<'c> {
         Ok(seen)
     }
 
-    fn missing(&mut self, fields: impl Iterator<Item = &'c Field>, seen: Seen, path: &Path<'_>) {
-        for (index, field) in fields.enumerate() {
+    /// Finds which of `fields` an object that ends at `at` should have had.
+    fn missing(&mut self, fields: &'c [Field], seen: Seen, path: &Path<'_>, at: usize) {
+        for (index, field) in fields.iter().enumerate() {
             if field.is_always_there() && seen & (1 << index) == 0 {
                 let path = path.member(field.name.as_bytes());
-                self.found(Rule::Missing, &path, Some(field), b"");
+                let spelled = Spelled { at, bytes: b"" };
+                self.found(Rule::Missing, &path, Some(field), spelled);
             }
         }
     }
@@ -128,7 +130,12 @@ impl<'c> Check<'c> {
     fn unknown(&mut self, scanner: &mut Scanner<'_>, path: &Path<'_>) -> Result<(), Flaw> {
         let start = scanner.at();
         scanner.value()?;
-        self.found(Rule::UnknownField, path, None, scanner.since(start));
+        self.found(
+            Rule::UnknownField,
+            path,
+            None,
+            Spelled::since(start, scanner),
+        );
         Ok(())
     }
 
@@ -143,7 +150,7 @@ impl<'c> Check<'c> {
             (Some(b'{'), Kind::Object(fields)) if !fields.is_empty() => {
                 let fields: &'c [Field] = fields;
                 let seen = self.object(scanner, fields, false, path)?;
-                self.missing(fields.iter(), seen, path);
+                self.missing(fields, seen, path, scanner.at());
                 return Ok(());
             }
             (Some(b'['), Kind::Texts | Kind::Ids(_) | Kind::Objects(_)) => {
@@ -156,7 +163,7 @@ impl<'c> Check<'c> {
             }
         };
         if let Some(rule) = broken {
-            self.found(rule, path, Some(field), scanner.since(start));
+            self.found(rule, path, Some(field), Spelled::since(start, scanner));
         }
         Ok(())
     }
@@ -179,7 +186,7 @@ impl<'c> Check<'c> {
                 (Some(b'{'), Kind::Objects(fields)) => {
                     let fields: &'c [Field] = fields;
                     let seen = self.object(scanner, fields, false, &path)?;
-                    self.missing(fields.iter(), seen, &path);
+                    self.missing(fields, seen, &path, scanner.at());
                     None
                 }
                 (Some(b'"'), Kind::Ids(id)) => of_id(scanner.string()?, *id),
@@ -190,7 +197,7 @@ impl<'c> Check<'c> {
                 }
             };
             if let Some(rule) = broken {
-                self.found(rule, &path, Some(field), scanner.since(start));
+                self.found(rule, &path, Some(field), Spelled::since(start, scanner));
             }
             index += 1;
             entry = scanner.advance()?;
@@ -198,14 +205,32 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    fn found(&mut self, rule: Rule, path: &Path<'_>, field: Option<&Field>, value: &[u8]) {
+    fn found(&mut self, rule: Rule, path: &Path<'_>, field: Option<&Field>, value: Spelled<'_>) {
         (self.report)(&Finding {
             rule,
-            found: ValueClass::of(value),
-            value,
+            found: ValueClass::of(value.bytes),
+            value: value.bytes,
+            at: value.at,
             field,
             path,
         });
+    }
+}
+
+/// A value as the event spells it, and where.
+#[derive(Clone, Copy)]
+struct Spelled<'a> {
+    at: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Spelled<'a> {
+    const NOTHING: Self = Self { at: 0, bytes: b"" };
+
+    /// The value that was read from `at` on.
+    fn since(at: usize, scanner: &Scanner<'a>) -> Self {
+        let bytes = scanner.since(at);
+        Self { at, bytes }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Finding<'a> {
     pub found: ValueClass,
     /// What is there, as the event spells it; empty when nothing is.
     pub value: &'a [u8],
+    /// The byte of the event where that begins; for what is missing, where it is missing from ends.
+    pub at: usize,
     /// What the catalogue says of the field, if it knows it.
     pub field: Option<&'a Field>,
     pub(crate) path: &'a Path<'a>,
