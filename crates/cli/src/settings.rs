@@ -22,7 +22,7 @@ use easel_server::{Config, ConfigError, KinesisKey, Spec};
 
 use crate::args::GlobalArgs;
 
-pub(crate) use error::SettingsError;
+pub(crate) use error::{SettingsError, nearest};
 pub(crate) use origin::Origin;
 use setting::Setting;
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub auth: Auth,
     /// How long requests and deliveries under way may take once told to stop.
     pub drain: Duration,
+    /// The catalogue.
+    pub catalog: CatalogConfig,
     /// The log.
     pub log: LogConfig,
     /// What is no event.
@@ -47,6 +49,13 @@ pub enum Auth {
     Tokens,
     /// They do not; only for an address that nobody outside this machine reaches.
     None,
+}
+
+/// The catalogue.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogConfig {
+    /// A folder of data files that are laid over the built-in ones.
+    pub folder: Option<PathBuf>,
 }
 
 /// The log.
@@ -167,6 +176,7 @@ impl Default for Config {
             data: PathBuf::from("easel-data"),
             auth: Auth::Tokens,
             drain: Duration::from_secs(20),
+            catalog: CatalogConfig::default(),
             log: LogConfig {
                 max_age: Some(Duration::from_hours(30 * 24)),
                 max_bytes: None,

@@ -6,6 +6,7 @@
 //! | `local.json` | where that server listens, and a token for the commands on this machine |
 //! | `log.db`, `quarantine.db` | accepted events, and what was taken in that is no event |
 //! | `state.db` | subscriptions and their cursors |
+//! | `drift.db` | what arrived that the catalogue does not know |
 //! | `access.db` | hashes of tokens |
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

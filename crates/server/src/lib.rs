@@ -3,6 +3,7 @@
 //! The only room that knows all others. It decides nothing about events; it decides what is
 //! started in which order, with which settings, and how it ends.
 
+mod catalog_folder;
 mod config;
 
 mod connections;
@@ -13,8 +14,9 @@ mod retention;
 
 mod server;
 
+pub use catalog_folder::{CatalogFolderError, load_catalog};
 pub use config::{
-    Auth, Config, ConfigError, IngestConfig, KinesisConfig, KinesisKey, LogConfig,
+    Auth, CatalogConfig, Config, ConfigError, IngestConfig, KinesisConfig, KinesisKey, LogConfig,
     QuarantineConfig, WebhookConfig,
 };
 pub use data_folder::{FolderError, Local};

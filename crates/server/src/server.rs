@@ -9,6 +9,7 @@ use std::time::Duration;
 use easel_access::{Gate, Scopes, Secret, Tokens, TokensError};
 use easel_api::Api;
 use easel_deliver::{Dispatch, DispatchOptions, MakeSink};
+use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
     Clock, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog, SystemClock,
@@ -25,7 +26,7 @@ use tracing::{info, warn};
 use crate::connections::Connections;
 use crate::data_folder::{DataFolder, FolderError, Local};
 use crate::health::{self, Health};
-use crate::{Auth, Config, ConfigError, gauges, retention};
+use crate::{Auth, CatalogFolderError, Config, ConfigError, gauges, load_catalog, retention};
 
 /// How often the recorder of metrics tidies up, as it asks for.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -38,6 +39,7 @@ pub struct Server {
     log: Arc<SqliteLog>,
     quarantine: Arc<SqliteLog>,
     dispatch: Dispatch,
+    drift: Arc<Lookout>,
     clock: Arc<dyn Clock>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     connections: Connections,
@@ -61,6 +63,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The catalogue cannot be put together.
+    #[error(transparent)]
+    Catalog(#[from] CatalogFolderError),
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -73,6 +78,9 @@ pub enum StartError {
     /// The subscriptions cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What arrived that the catalogue does not know cannot be read.
+    #[error(transparent)]
+    Drift(#[from] easel_drift::StoreError),
     /// A declared subscription cannot be served.
     #[error("declare a subscription")]
     Declare(#[from] ChangeError),
@@ -90,10 +98,13 @@ impl StartError {
         match self {
             Self::Config(_)
             | Self::Listen { .. }
+            | Self::Catalog(_)
             | Self::Folder(_)
             | Self::Declare(_)
             | Self::Webhooks(_) => true,
-            Self::Log(_) | Self::Tokens(_) | Self::Store(_) | Self::Metrics(_) => false,
+            Self::Log(_) | Self::Tokens(_) | Self::Store(_) | Self::Drift(_) | Self::Metrics(_) => {
+                false
+            }
         }
     }
 }
@@ -102,6 +113,7 @@ impl Server {
     /// Opens everything in the data folder and listens.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
+        let catalog = Arc::new(load_catalog(config.catalog.folder.as_deref())?);
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
         let refused = |source| StartError::Listen {
@@ -150,12 +162,20 @@ impl Server {
             DispatchOptions::default(),
         );
 
+        let drift = Arc::new(Lookout::open(
+            &folder.file("drift.db"),
+            Arc::clone(&shared),
+            Arc::clone(&catalog),
+        )?);
+
         let stopping = CancellationToken::new();
         let records = Quarantine::new(Arc::clone(&shared_quarantine), Arc::clone(&clock));
         let api = Api {
             log: Arc::clone(&shared),
             quarantine: records.clone(),
             subscriptions: Arc::clone(&subscriptions),
+            catalog,
+            drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
             clock: Arc::clone(&clock),
             stop: stopping.clone(),
@@ -194,6 +214,7 @@ impl Server {
             log,
             quarantine,
             dispatch,
+            drift,
             clock,
             metrics,
             connections: Connections::new(listener, easel_api::fallbacks(app)),
@@ -222,6 +243,7 @@ impl Server {
             log,
             quarantine,
             dispatch,
+            drift,
             clock,
             metrics,
             connections,
@@ -236,6 +258,7 @@ impl Server {
             }
         };
         let deliveries = dispatch.run(stopping.clone(), give_up.clone());
+        let looking = drift.run(stopping.clone());
         let deadline = async {
             stop.cancelled().await;
             info!("stopping");
@@ -268,7 +291,7 @@ impl Server {
             .0
         };
         tokio::select! {
-            ((), ()) = async { tokio::join!(requests, deliveries) } => (),
+            ((), (), ()) = async { tokio::join!(requests, deliveries, looking) } => (),
             never = chores => match never {},
         }
         log.close().await;

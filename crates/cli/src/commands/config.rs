@@ -1,10 +1,11 @@
 //! `easel config check`
 
 use clap::Subcommand;
+use easel_server::load_catalog;
 use serde_json::json;
 
 use crate::args::GlobalArgs;
-use crate::exit_code::Failure;
+use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
 use crate::settings::{Effective, Settings};
 
@@ -44,6 +45,7 @@ impl ConfigArgs {
 fn check(global: &GlobalArgs) -> Result<(), Failure> {
     let settings = Settings::load(global, &[])?;
     settings.check()?;
+    load_catalog(settings.config.catalog.folder.as_deref()).or_exit(Code::Configuration)?;
     let effective = settings.effective();
     if global.json {
         let settings = effective.iter().map(|Effective { key, value, origin }| {

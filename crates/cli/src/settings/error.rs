@@ -101,7 +101,7 @@ impl SettingsError {
 }
 
 /// The one of `known` that is most like `word`, if any is like it at all.
-pub(super) fn nearest<S: AsRef<str>>(
+pub(crate) fn nearest<S: AsRef<str>>(
     word: &str,
     known: impl IntoIterator<Item = S>,
 ) -> Option<String> {

@@ -4,6 +4,7 @@
 //! `easel config check` alike. Defaults are those of `Config::default()`.
 
 use std::fmt;
+use std::path::Path;
 
 use easel_server::{Auth, Config};
 
@@ -77,6 +78,12 @@ pub(crate) const ALL: &[Setting] = &[
         show: |it| show_length(it.drain),
     },
     Setting {
+        key: "catalog.folder",
+        expects: "the path of a folder, or \"off\"",
+        set: |it, text| put_unless_off(&mut it.catalog.folder, text, filled),
+        show: |it| show_path(it.catalog.folder.as_deref()),
+    },
+    Setting {
         key: "log.max_age",
         expects: "a length of time such as \"30d\", or \"off\"",
         set: |it, text| put_unless_off(&mut it.log.max_age, text, length),
@@ -134,14 +141,7 @@ pub(crate) const ALL: &[Setting] = &[
         key: "webhook.ca_file",
         expects: "the path of a PEM file, or \"off\"",
         set: |it, text| put_unless_off(&mut it.webhook.ca_file, text, filled),
-        show: |it| {
-            let shown = it
-                .webhook
-                .ca_file
-                .as_ref()
-                .map(|path| path.display().to_string());
-            shown.unwrap_or(OFF.to_owned())
-        },
+        show: |it| show_path(it.webhook.ca_file.as_deref()),
     },
 ];
 
@@ -170,6 +170,10 @@ fn memory(text: &str) -> Option<usize> {
 
 fn show_memory(bytes: usize) -> String {
     u64::try_from(bytes).map_or(bytes.to_string(), show_size)
+}
+
+fn show_path(path: Option<&Path>) -> String {
+    path.map_or(OFF.to_owned(), |path| path.display().to_string())
 }
 
 fn auth(text: &str) -> Option<Auth> {

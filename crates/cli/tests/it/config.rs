@@ -23,6 +23,7 @@ fn every_setting_says_where_it_comes_from() {
         data                        easel-data      default
         auth                        tokens          default
         drain                       20s             default
+        catalog.folder              off             default
         log.max_age                 30d             default
         log.max_bytes               off             default
         log.duplicate_window        1000000         default
@@ -75,6 +76,7 @@ webhook = { url = \"https://grades.example/hook\" }
         data                        elsewhere               --data
         auth                        tokens                  default
         drain                       45s                     EASEL_DRAIN
+        catalog.folder              off                     default
         log.max_age                 14d                     other.toml:6:11
         log.max_bytes               20GB                    other.toml:7:13
         log.duplicate_window        1000000                 default
