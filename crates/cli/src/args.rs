@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use easel_access::Secret;
 
 use crate::commands::{
-    BalanceArgs, CompletionsArgs, ConfigArgs, EmitArgs, QuarantineArgs, ServeArgs,
-    SubscriptionsArgs, TailArgs, TokensArgs,
+    BalanceArgs, CatalogArgs, CheckArgs, CompletionsArgs, ConfigArgs, DriftArgs, EmitArgs,
+    QuarantineArgs, ServeArgs, SubscriptionsArgs, TailArgs, TokensArgs,
 };
 use crate::contact::Url;
 
@@ -73,6 +73,9 @@ pub(crate) enum Command {
     Tail(TailArgs),
     Subscriptions(SubscriptionsArgs),
     Balance(BalanceArgs),
+    Catalog(CatalogArgs),
+    Check(CheckArgs),
+    Drift(DriftArgs),
     Tokens(TokensArgs),
     Quarantine(QuarantineArgs),
     Completions(CompletionsArgs),

@@ -1,8 +1,11 @@
 //! The commands: a file each, with its arguments beside what it does.
 
 mod balance;
+mod catalog;
+mod check;
 mod completions;
 mod config;
+mod drift;
 mod emit;
 mod quarantine;
 mod serve;
@@ -13,8 +16,11 @@ mod tokens;
 use std::future::Future;
 
 pub(crate) use balance::BalanceArgs;
+pub(crate) use catalog::CatalogArgs;
+pub(crate) use check::CheckArgs;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use config::ConfigArgs;
+pub(crate) use drift::DriftArgs;
 pub(crate) use emit::EmitArgs;
 pub(crate) use quarantine::QuarantineArgs;
 pub(crate) use serve::ServeArgs;
@@ -34,6 +40,9 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Tail(args) => wait(args.run(&global)),
         Command::Subscriptions(args) => wait(args.run(&global)),
         Command::Balance(args) => wait(args.run(&global)),
+        Command::Catalog(args) => args.run(&global),
+        Command::Check(args) => args.run(&global),
+        Command::Drift(args) => wait(args.run(&global)),
         Command::Tokens(args) => wait(args.run(&global)),
         Command::Quarantine(args) => wait(args.run(&global)),
         Command::Completions(args) => args.run(),

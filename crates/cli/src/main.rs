@@ -4,12 +4,15 @@
 //! stdout is for data, stderr for talk. Everything a command prints goes through [`output`].
 
 mod args;
+mod catalog;
 mod client;
 mod commands;
 mod contact;
 mod exit_code;
+mod input;
 mod logging;
 mod output;
+mod progress;
 mod settings;
 
 use std::process::ExitCode;

@@ -11,6 +11,21 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
+/// Writes text as it is.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Writes text with styles, which are taken out where they would be of no use.
+pub(crate) fn styled(text: impl Display) -> Result<(), Failure> {
+    Ok(write!(anstream::stdout().lock(), "{text}")?)
+}
+
+/// Writes JSON that people may read too.
+pub(crate) fn pretty(json: &serde_json::Value) -> Result<(), Failure> {
+    line(format_args!("{json:#}"))
+}
+
 /// Writes data as it is, and ends the line.
 pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();

@@ -1,26 +1,37 @@
 //! `easel emit`
 
+use std::time::Duration;
+
 use anyhow::anyhow;
+use easel_catalog::{Catalog, Origin, event_time};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::GlobalArgs;
+use crate::catalog;
 use crate::client::{self, Client};
 use crate::contact::Url;
 use crate::exit_code::{Code, Failure};
 use crate::output;
+use crate::progress::Progress;
 
 const EXAMPLES: &str = "\
-A value that reads as JSON is taken as JSON, anything else as text. A dot leads into an object;
-metadata. leads into the metadata, every other field is in the body.
+An event is the catalogue's example of its type, as a request or a job would send it, with the
+fields set that are given here. A value that reads as JSON is taken as JSON, anything else as text.
+A dot leads into an object; metadata. leads into the metadata, every other field is in the body.
+Several events differ in their time, by a millisecond each.
 
 Examples:
   easel emit course_created --set name=Botany --set account_id='\"10000000000007\"'
   easel emit grade_change --set grade=A- --set metadata.user_id='\"42\"'
-  easel emit quiz_submitted --set submission.score=7.5 --to https://easel.example.edu";
+  easel emit sis_batch_updated --job
+  easel emit logged_in --count 10000 --to https://easel.example.edu";
 
-/// Send an event, made up of fields given here
+/// Events sent in one request at most.
+const MAX_SENT: usize = 500;
+
+/// Send valid events of any type
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EmitArgs {
@@ -29,6 +40,15 @@ pub(crate) struct EmitArgs {
     /// Set a field of the body, or of the metadata with metadata.FIELD; can be repeated
     #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = Assignment::parse)]
     fields: Vec<Assignment>,
+    /// With the metadata of an event from a request [default]
+    #[arg(long, conflicts_with = "job")]
+    request: bool,
+    /// With the metadata of an event from a background job
+    #[arg(long)]
+    job: bool,
+    /// Send so many
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
     /// Server to send it to; the same as --url
     #[arg(long, value_name = "URL", conflicts_with = "url")]
     to: Option<Url>,
@@ -51,29 +71,77 @@ struct ResultJson {
 
 impl EmitArgs {
     pub(super) async fn run(self, mut global: GlobalArgs) -> Result<(), Failure> {
-        let event = event(&self.event, &self.fields, Timestamp::now())?;
-        global.url = self.to.or(global.url);
-        let client = Client::connect(&global)?;
-        let answer = client.post("/v1/events", Some(&event)).await?;
-        if global.json {
-            output::bytes(&answer)?;
+        let catalog = catalog::load(&global)?;
+        if catalog.get(&self.event).is_none() {
+            output::talk(catalog::unknown(&catalog, &self.event));
+            output::talk("only what is set is sent");
         }
-        let AnswerJson { results } = client::read(&answer)?;
-        for result in results {
-            match (result.id, result.offset) {
-                (Some(id), Some(offset)) if !global.json => {
-                    output::line(format_args!("{} {id} at offset {offset}", result.status))?;
-                }
-                (Some(_), Some(_)) => (),
-                _ => {
-                    let code = result.code.unwrap_or(result.status);
-                    let told = anyhow!("{} ({code})", result.detail.unwrap_or_default());
-                    return Err(Failure::new(Code::BadInput, told));
-                }
-            }
+        let now = Timestamp::now();
+        // A field that cannot be set is refused before anything is sent.
+        self.made(&catalog, now)?;
+        global.url = self.to.clone().or(global.url);
+        let client = Client::connect(&global)?;
+        let progress = Progress::of_events(u64::from(self.count));
+        let numbers: Vec<u32> = (0..self.count).collect();
+        for numbers in numbers.chunks(MAX_SENT) {
+            let events = numbers.iter().map(|n| {
+                let at = now + Duration::from_millis(u64::from(*n));
+                self.made(&catalog, at)
+            });
+            let mut events = events.collect::<Result<Vec<_>, _>>()?;
+            // One alone is told alone about, should it be refused.
+            let sent = match (events.pop(), events.is_empty()) {
+                (Some(one), true) => one,
+                (last, _) => events.into_iter().chain(last).collect(),
+            };
+            let answer = client.post("/v1/events", Some(&sent)).await?;
+            progress.pause(|| tell(&answer, global.json))?;
+            progress.add(numbers.len());
         }
         Ok(())
     }
+
+    /// The event that happens at `at`.
+    fn made(&self, catalog: &Catalog, at: Timestamp) -> Result<Value, Failure> {
+        let origin = if self.job {
+            Origin::Job
+        } else {
+            Origin::Request
+        };
+        let example = catalog
+            .get(&self.event)
+            .map(|it| catalog.example(it, origin, at));
+        let event = match example.map(|json| serde_json::from_str(&json)) {
+            Some(Ok(example)) => example,
+            Some(Err(error)) => return Err(Failure::new(Code::Bug, error)),
+            None => json!({
+                "metadata": { "event_name": self.event, "event_time": event_time(at) }, "body": {},
+            }),
+        };
+        assign(event, &self.fields)
+    }
+}
+
+/// Says what became of the events sent.
+fn tell(answer: &[u8], as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        output::bytes(answer)?;
+    }
+    let AnswerJson { results } = client::read(answer)?;
+    for result in results {
+        match (result.id, result.offset) {
+            (Some(id), Some(offset)) if !as_json => {
+                output::line(format_args!("{} {id} at offset {offset}", result.status))?;
+            }
+            (Some(_), Some(_)) => (),
+            _ => {
+                let code = result.code.unwrap_or(result.status);
+                let told = anyhow!("{} ({code})", result.detail.unwrap_or_default());
+                return Err(Failure::new(Code::BadInput, told));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One field and what it is to be.
@@ -99,9 +167,8 @@ impl Assignment {
     }
 }
 
-fn event(name: &str, fields: &[Assignment], now: Timestamp) -> Result<Value, Failure> {
-    let time = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-    let mut event = json!({ "metadata": { "event_name": name, "event_time": time }, "body": {} });
+/// Sets the fields of an event.
+fn assign(mut event: Value, fields: &[Assignment]) -> Result<Value, Failure> {
     for Assignment { path, value } in fields {
         let part = if path.starts_with("metadata.") {
             ""
@@ -134,20 +201,17 @@ fn set<'a>(place: &mut Value, path: impl Iterator<Item = &'a str>, value: Value)
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(fields: &[&str], wanted: &Value) {
+    fn assigned(fields: &[&str]) -> Result<Value, Failure> {
         let fields: Vec<_> = fields
             .iter()
             .map(|it| Assignment::parse(it).unwrap())
             .collect();
-        let mut event = event("x", &fields, Timestamp::UNIX_EPOCH).unwrap();
-        let metadata = event["metadata"].as_object_mut().unwrap();
-        assert_eq!(metadata.remove("event_name"), Some(json!("x")));
-        assert_eq!(
-            metadata.remove("event_time"),
-            Some(json!("1970-01-01T00:00:00.000Z"))
-        );
-        assert_eq!(&event, wanted);
+        assign(json!({ "metadata": {}, "body": {} }), &fields)
+    }
+
+    #[track_caller]
+    fn check(fields: &[&str], wanted: &Value) {
+        assert_eq!(&assigned(fields).unwrap(), wanted);
     }
 
     #[test]
@@ -188,8 +252,7 @@ mod tests {
 
     #[test]
     fn a_field_of_a_value_is_refused() {
-        let fields = ["a=1", "a.b=2"].map(|it| Assignment::parse(it).unwrap());
-        assert!(event("x", &fields, Timestamp::UNIX_EPOCH).is_err());
+        assert!(assigned(&["a=1", "a.b=2"]).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Calls a server over HTTP, through its doors and its API, as programs on other machines do.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -129,20 +130,32 @@ impl Caller {
 
     /// Waits until nothing is owed to a subscription any more.
     pub(crate) async fn settled(&self, name: &str) -> Balance {
-        let settled = async {
+        let path = format!("/v1/subscriptions/{name}/balance");
+        self.wait_until::<Balance>(&path, |balance| balance.pending == 0)
+            .await;
+        self.balance(name).await
+    }
+
+    /// Asks for a page until it says what is waited for.
+    pub(crate) async fn wait_until<T: DeserializeOwned + Debug>(
+        &self,
+        path: &str,
+        is_it: impl Fn(&T) -> bool,
+    ) -> T {
+        let waiting = async {
             let mut looks = interval(Duration::from_millis(50));
             loop {
                 looks.tick().await;
-                let balance = self.balance(name).await;
-                if balance.pending == 0 {
-                    return balance;
+                let page = self.read(path).await;
+                if is_it(&page) {
+                    return page;
                 }
             }
         };
-        let Ok(balance) = timeout(PATIENCE, settled).await else {
-            panic!("{name} is not settled: {:?}", self.balance(name).await);
+        let Ok(page) = timeout(PATIENCE, waiting).await else {
+            panic!("{path} is still {:?}", self.read::<T>(path).await);
         };
-        balance
+        page
     }
 
     /// The whole log, as far as it can be read.

@@ -3,13 +3,19 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod catalog;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod easel;
+#[cfg(test)]
+mod emit;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -1,0 +1,88 @@
+//! `easel catalog`
+
+mod page;
+
+use anyhow::anyhow;
+use easel_catalog::{Catalog, EventType};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::args::GlobalArgs;
+use crate::catalog;
+use crate::exit_code::{Code, Failure};
+use crate::output;
+
+const EXAMPLES: &str = "\
+Needs no server. Event types of your own come from the folder that `catalog.folder` names in the
+settings.
+
+Examples:
+  easel catalog
+  easel catalog 'grade_*'
+  easel catalog grade_change
+  easel catalog grade_change --schema > grade_change.schema.json
+  easel catalog --asyncapi > live-events.json";
+
+/// Look up event types: what they say, what triggers them, their fields
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CatalogArgs {
+    /// Event type, or a glob: * is any run of characters, ? is one
+    #[arg(value_name = "EVENT", default_value = "*")]
+    event: String,
+    /// Print the JSON Schema of the event type
+    #[arg(long)]
+    schema: bool,
+    /// Print the AsyncAPI document of all event types
+    #[arg(long, conflicts_with_all = ["schema", "event"])]
+    asyncapi: bool,
+}
+
+impl CatalogArgs {
+    pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let catalog = catalog::load(global)?;
+        if self.asyncapi {
+            return output::pretty(&catalog.async_api());
+        }
+        if let Some(it) = catalog.get(&self.event) {
+            return if self.schema {
+                output::pretty(&catalog.json_schema(it))
+            } else if global.json {
+                output::pretty(&catalog.describe(it, Timestamp::now()))
+            } else {
+                output::styled(page::render(&catalog, it))
+            };
+        }
+        let matching: Vec<_> = catalog.matching(&self.event).collect();
+        if matching.is_empty() {
+            let told = catalog::unknown(&catalog, &self.event);
+            return Err(Failure::new(Code::BadInput, anyhow!(told)));
+        }
+        if self.schema {
+            let schemas = matching.iter().map(|it| catalog.json_schema(it));
+            return output::pretty(&schemas.collect());
+        }
+        list(&catalog, &matching, global)
+    }
+}
+
+fn list(catalog: &Catalog, matching: &[&EventType], global: &GlobalArgs) -> Result<(), Failure> {
+    if global.json {
+        let types: Vec<_> = matching.iter().map(|it| it.summary()).collect();
+        let metadata = catalog.describe_metadata();
+        let version = catalog.version();
+        return output::pretty(
+            &json!({ "version": version, "event_types": types, "metadata": metadata }),
+        );
+    }
+    let rows: Vec<_> = matching
+        .iter()
+        .map(|it| [it.category, it.name, it.meaning].map(str::to_owned))
+        .collect();
+    output::table(["CATEGORY", "EVENT TYPE", "SAYS"], &rows)?;
+    let (count, version) = (matching.len(), catalog.version());
+    output::talk(format_args!(
+        "{count} event types, catalogue {version}; `easel catalog NAME` tells more"
+    ));
+    Ok(())
+}

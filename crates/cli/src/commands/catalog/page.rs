@@ -1,0 +1,217 @@
+//! An event type on a page for the terminal.
+
+use anstyle::{AnsiColor, Style};
+use easel_catalog::{Catalog, Context, EventType, Field, MetadataField, Origin, Privacy, Sent};
+use jiff::Timestamp;
+use serde_json::Value;
+
+const HEAD: Style = Style::new().bold();
+const NAME: Style = AnsiColor::Cyan.on_default();
+const DIM: Style = Style::new().dimmed();
+
+/// Lines are not made longer than this, however wide the terminal is.
+const MAX_WIDTH: usize = 100;
+
+/// The page, with styles that whoever prints it takes out where they are of no use.
+pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
+    let mut page = Page::new();
+    let published = if it.published {
+        ""
+    } else {
+        ", not in the published documents"
+    };
+    let about = format!(
+        "{}, catalogue {}{published}",
+        it.category,
+        catalog.version()
+    );
+    page.line(&format!("{HEAD}{}{HEAD:#}  {DIM}{about}{DIM:#}", it.name));
+    page.text("", it.meaning);
+
+    page.head("trigger");
+    page.text("  ", it.trigger);
+    let notes = notes(it);
+    if !notes.is_empty() {
+        page.head("notes");
+        for note in &notes {
+            page.item("  - ", note);
+        }
+    }
+    if !it.body.is_empty() {
+        page.head("body");
+        page.fields(&it.body);
+    }
+    page.head("metadata");
+    for paragraph in metadata(catalog, it) {
+        page.item("  - ", &paragraph);
+    }
+    page.head("example");
+    let example = catalog.example(it, Origin::Request, Timestamp::now());
+    let pretty = serde_json::from_str::<Value>(&example)
+        .and_then(|event| serde_json::to_string_pretty(&event));
+    for line in pretty.unwrap_or(example).lines() {
+        page.line(&format!("  {line}"));
+    }
+    page.out
+}
+
+fn notes(it: &EventType) -> Vec<String> {
+    let mut notes: Vec<String> = it.notes.iter().map(|note| (*note).to_owned()).collect();
+    notes.extend(
+        it.known_from
+            .map(|year| format!("Known from sources of {year} and later.")),
+    );
+    if it.open {
+        notes.push("Fields that are not listed are to be expected.".to_owned());
+    }
+    notes
+}
+
+/// Which fields of the metadata such an event has.
+fn metadata(catalog: &Catalog, it: &EventType) -> Vec<String> {
+    let names = |is_it: &dyn Fn(&&MetadataField) -> bool| {
+        let them = catalog.metadata().iter().filter(is_it);
+        them.map(|it| it.field.name).collect::<Vec<_>>().join(", ")
+    };
+    let request = names(&|it| it.is_sent(Origin::Request));
+    let of_record = it.context == Context::Record;
+    let job =
+        names(&|it| it.is_sent(Origin::Job) || of_record && it.sent.contains(&Sent::OfRecord));
+    let from = match it.context {
+        Context::Ambient => None,
+        Context::Record => Some("Context and root account are those of the record."),
+        Context::Login => Some("User and session are those of the login."),
+    };
+    [
+        format!("From a request: {request}"),
+        format!("From a job: {job}"),
+    ]
+    .into_iter()
+    .chain(from.map(str::to_owned))
+    .collect()
+}
+
+struct Page {
+    out: String,
+    width: usize,
+}
+
+impl Page {
+    fn new() -> Self {
+        let width =
+            terminal_size::terminal_size().map_or(MAX_WIDTH, |(width, _)| usize::from(width.0));
+        Self {
+            out: String::new(),
+            width: width.clamp(40, MAX_WIDTH),
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line.trim_end());
+        self.out.push('\n');
+    }
+
+    fn head(&mut self, head: &str) {
+        self.line("");
+        self.line(&format!("{HEAD}{}{HEAD:#}", head.to_uppercase()));
+    }
+
+    fn text(&mut self, indent: &str, text: &str) {
+        self.wrap(text, indent, indent);
+    }
+
+    fn item(&mut self, bullet: &str, text: &str) {
+        self.wrap(text, bullet, &" ".repeat(bullet.len()));
+    }
+
+    fn wrap(&mut self, text: &str, first: &str, others: &str) {
+        let options = textwrap::Options::new(self.width)
+            .initial_indent(first)
+            .subsequent_indent(others);
+        for line in textwrap::wrap(text, options) {
+            self.line(&line);
+        }
+    }
+
+    /// Name and type of each field in columns, what it means beside them or, where there is no
+    /// room, below.
+    fn fields(&mut self, fields: &[Field]) {
+        let rows = flat("", fields);
+        let widest = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let (name, kind) = (widest(|it| it.name.len()), widest(|it| it.kind.len()));
+        let column = name + kind + 6;
+        let indent = if column + 30 <= self.width { column } else { 6 };
+        for row in rows {
+            let pad = |width: usize, text: &str| " ".repeat(width - text.len());
+            let start = format!(
+                "  {NAME}{}{NAME:#}{}  {}{}  ",
+                row.name,
+                pad(name, &row.name),
+                row.kind,
+                pad(kind, &row.kind),
+            );
+            let about = textwrap::wrap(&row.about, self.width - indent);
+            let mut about = about.iter();
+            if indent == column {
+                let first = about.next().map_or("", |line| line.as_ref());
+                self.line(&format!("{start}{first}"));
+            } else {
+                self.line(&start);
+            }
+            for line in about {
+                self.line(&format!("{}{line}", " ".repeat(indent)));
+            }
+        }
+    }
+}
+
+struct Row {
+    name: String,
+    kind: String,
+    about: String,
+}
+
+fn flat(before: &str, fields: &[Field]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for it in fields {
+        rows.push(Row {
+            name: format!("{before}{}", it.name),
+            kind: format!("{}{}", it.kind, if it.null { " or null" } else { "" }),
+            about: about(it),
+        });
+        rows.extend(flat(&format!("{before}{}.", it.name), &it.kind.fields()));
+    }
+    rows
+}
+
+fn about(it: &Field) -> String {
+    let mut about = it.about.to_owned();
+    let mut add = |sentence: String| {
+        about.push(' ');
+        about.push_str(&sentence);
+    };
+    if let Some(when) = it.when {
+        add(format!("Only if {when}."));
+    }
+    if let Some(values) = it.values {
+        let numbered = values
+            .numbered
+            .map(|it| format!(", {it}…"))
+            .unwrap_or_default();
+        let more = if values.open { " and others" } else { "" };
+        add(format!("[{}{numbered}{more}]", values.listed.join(", ")));
+    }
+    if let Some(max) = it.max_chars {
+        add(format!("Cut to {max} characters."));
+    }
+    if !it.published {
+        add("Unpublished.".to_owned());
+    }
+    match it.privacy {
+        Privacy::Nothing => (),
+        Privacy::Content => add("(content)".to_owned()),
+        Privacy::QuasiIdentifier => add("(quasi-identifier)".to_owned()),
+        Privacy::DirectIdentifier => add("(direct identifier)".to_owned()),
+    }
+    about
+}

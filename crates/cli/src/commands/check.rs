@@ -1,0 +1,261 @@
+//! `easel check`
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anyhow::anyhow;
+use easel_catalog::{Catalog, Fault, Limits, admit, split_array};
+use serde_json::json;
+
+use crate::args::GlobalArgs;
+use crate::catalog;
+use crate::exit_code::{Code, Failure};
+use crate::input::{Batch, Found, Input};
+use crate::output;
+
+const EXAMPLES: &str = "\
+Every event is held against the catalogue: each field against what it is declared to be. What is
+found is printed with file, line and JSON pointer, and a summary by event type after it. The exit
+code is 65 when anything was found.
+
+Examples:
+  easel check events.ndjson
+  zcat archive/*.gz | easel check --summary
+  easel check --json dump.json | jq 'select(.rule == \"unknown_field\") | .path' | sort | uniq -c";
+
+/// Hold events from files or stdin against the catalogue
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    input: Input,
+    /// Print the summary alone
+    #[arg(long)]
+    summary: bool,
+}
+
+/// What was found of one event type.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    events: u64,
+    /// Events with findings.
+    flawed: u64,
+    findings: u64,
+}
+
+/// What was found in some events.
+#[derive(Debug, Default)]
+struct Checked {
+    /// The findings, as they are printed.
+    lines: String,
+    tallies: BTreeMap<String, Tally>,
+    /// Values that are no events.
+    faults: u64,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug)]
+enum Style {
+    Lines,
+    Json,
+    Nothing,
+}
+
+/// What events are held against, and how findings are told.
+struct Checker<'a> {
+    catalog: &'a Catalog,
+    style: Style,
+}
+
+impl CheckArgs {
+    pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let catalog = catalog::load(global)?;
+        let checker = Checker {
+            catalog: &catalog,
+            style: match (self.summary, global.json) {
+                (true, _) => Style::Nothing,
+                (false, true) => Style::Json,
+                (false, false) => Style::Lines,
+            },
+        };
+        let mut all = Checked::default();
+        self.input.each_batch(
+            |batch| checker.check(batch),
+            |checked| {
+                output::text(&checked.lines)?;
+                all.add(checked);
+                Ok(())
+            },
+        )?;
+        if global.json {
+            output::line(all.summary())?;
+        } else {
+            all.print_summary()?;
+        }
+        all.verdict()
+    }
+}
+
+impl Checker<'_> {
+    fn check(&self, batch: &Batch) -> Checked {
+        let mut checked = Checked::default();
+        for value in batch.values() {
+            if value.bytes.trim_ascii_start().starts_with(b"[") {
+                self.check_array(&batch.file, value, &mut checked);
+            } else {
+                self.check_event(&batch.file, value, &mut checked);
+            }
+        }
+        checked
+    }
+
+    /// An array that stands on a line of its own.
+    fn check_array(&self, file: &str, array: Found<'_>, checked: &mut Checked) {
+        for element in split_array(array.bytes, &Limits::default()) {
+            match element {
+                Ok(bytes) => self.check_event(file, Found { bytes, ..array }, checked),
+                Err(fault) => self.tell_fault(file, array.line, &fault, checked),
+            }
+        }
+    }
+
+    fn check_event(&self, file: &str, value: Found<'_>, checked: &mut Checked) {
+        let event = match admit(value.bytes, &Limits::default()) {
+            Ok(event) => event,
+            Err(fault) => return self.tell_fault(file, value.line, &fault, checked),
+        };
+        let mut findings = 0;
+        let lines = &mut checked.lines;
+        self.catalog.check(&event.event_type, value.bytes, |it| {
+            findings += 1;
+            let before = value.bytes.get(..it.at).unwrap_or_default();
+            let line = value.line + memchr::memchr_iter(b'\n', before).count();
+            let (event_type, rule) = (&*event.event_type, it.rule.code());
+            match self.style {
+                Style::Nothing => (),
+                Style::Lines => {
+                    let path = it.pointer();
+                    let place = [event_type, &path].join(" ");
+                    // Names come from outside and must not steer a terminal.
+                    let place = place.trim_end().escape_debug();
+                    tell(lines, format_args!("{file}:{line}: {place} {rule}: {it}"));
+                }
+                Style::Json => tell(
+                    lines,
+                    json!({
+                        "file": file, "line": line, "event": event_type, "rule": rule,
+                        "path": it.pointer(), "found": it.found.code(), "detail": it.to_string(),
+                    }),
+                ),
+            }
+        });
+        let tally = match checked.tallies.get_mut(&*event.event_type) {
+            Some(tally) => tally,
+            None => checked
+                .tallies
+                .entry(event.event_type.as_ref().to_owned())
+                .or_default(),
+        };
+        tally.add(Tally {
+            events: 1,
+            flawed: u64::from(findings > 0),
+            findings,
+        });
+    }
+
+    fn tell_fault(&self, file: &str, line: usize, fault: &Fault, checked: &mut Checked) {
+        checked.faults += 1;
+        let line = line + fault.at.line - 1;
+        match self.style {
+            Style::Nothing => (),
+            Style::Lines => {
+                let (path, what) = (fault.at.path.escape_debug(), fault.message());
+                let place = if fault.at.path.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {path}")
+                };
+                tell(
+                    &mut checked.lines,
+                    format_args!("{file}:{line}: no event:{place} {what}"),
+                );
+            }
+            Style::Json => tell(
+                &mut checked.lines,
+                json!({
+                    "file": file, "line": line, "event": null, "rule": fault.code.as_str(),
+                    "path": fault.at.path, "detail": fault.message(),
+                }),
+            ),
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.flawed += other.flawed;
+        self.findings += other.findings;
+    }
+}
+
+impl Checked {
+    fn add(&mut self, other: Self) {
+        self.faults += other.faults;
+        for (event_type, tally) in other.tallies {
+            self.tallies.entry(event_type).or_default().add(tally);
+        }
+    }
+
+    fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.tallies.values().for_each(|it| total.add(*it));
+        total
+    }
+
+    fn summary(&self) -> serde_json::Value {
+        let of = |it: &Tally| json!({ "events": it.events, "flawed": it.flawed, "findings": it.findings });
+        let types = self.tallies.iter().map(|(name, it)| (name.clone(), of(it)));
+        let types: serde_json::Map<_, _> = types.collect();
+        json!({ "summary": { "event_types": types, "total": of(&self.total()), "no_events": self.faults } })
+    }
+
+    fn print_summary(&self) -> Result<(), Failure> {
+        let row = |name: String, it: &Tally| {
+            [
+                name,
+                it.events.to_string(),
+                it.flawed.to_string(),
+                it.findings.to_string(),
+            ]
+        };
+        let types = self
+            .tallies
+            .iter()
+            .map(|(name, it)| row(name.escape_debug().to_string(), it));
+        let rows: Vec<_> = types
+            .chain([row("total".to_owned(), &self.total())])
+            .collect();
+        output::table(["EVENT TYPE", "EVENTS", "WITH FINDINGS", "FINDINGS"], &rows)
+    }
+
+    fn verdict(&self) -> Result<(), Failure> {
+        let Tally { flawed, .. } = self.total();
+        let told = match (flawed, self.faults) {
+            (0, 0) => return Ok(()),
+            (_, 0) => anyhow!("events with findings: {flawed}"),
+            (0, _) => anyhow!("values that are no events: {}", self.faults),
+            _ => anyhow!(
+                "events with findings: {flawed}, values that are no events: {}",
+                self.faults
+            ),
+        };
+        Err(Failure::new(Code::BadInput, told))
+    }
+}
+
+/// Adds a line.
+fn tell(lines: &mut String, line: impl std::fmt::Display) {
+    // Writing to a string does not fail.
+    if writeln!(lines, "{line}").is_err() {}
+}

@@ -1,0 +1,455 @@
+//! The catalogue on the command line, and events held against it, without a server.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use easel_testkit::left_out;
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::easel::{Ran, check, command, easel};
+
+const SCRIPT: &str = "tests/clients/schemas.py";
+
+const BELL: &str = r#"
+meaning = "A bell rang."
+trigger = "Somebody rings it."
+
+[body]
+bell_id = { type = "id", scope = "local", about = "The bell.", example = "7" }
+"#;
+
+#[test]
+fn an_event_type_has_a_page() {
+    let folder = tempdir().unwrap();
+    check!(easel(folder.path(), &["catalog", "grade_change"]), @r#"
+        exit 0
+        --- stdout
+        grade_change  grade, catalogue 2026.11
+        A submission was graded, or its grade changed.
+
+        TRIGGER
+          The grade, the score or the excuse of a submission changes, it becomes graded, its grade is posted
+          or hidden, or the points or grading type of its assignment change. Quizzes that grade themselves
+          count.
+
+        BODY
+          assignment_id        global id          Assignment that was graded.
+          grade                string or null     Grade as it is shown, in the scheme of the assignment.
+                                                  (content)
+          grader_id            global id or null  Who graded; null when Canvas did. (direct identifier)
+          grading_complete     boolean            Whether nothing of the work remains to be graded.
+                                                  (content)
+          muted                boolean            Whether the grade is still kept from students.
+          old_grade            string or null     Grade before. (content)
+          old_points_possible  number or null     Most points there were to get before.
+          old_score            number or null     Points before. (content)
+          points_possible      number or null     Most points there are to get.
+          score                number or null     Points. (content)
+          student_id           global id          Whose work it is; always the same as `user_id`. (direct
+                                                  identifier)
+          student_sis_id       string or null     Id of the student in the student information system.
+                                                  (direct identifier)
+          submission_id        global id          The submission. (quasi-identifier)
+          user_id              global id          Whose work it is. Who graded is in the metadata. (direct
+                                                  identifier)
+          assignment_name      string             Title of the assignment, whole. Unpublished. (content)
+
+        METADATA
+          - From a request: event_name, event_time, producer, root_account_id, root_account_uuid,
+            root_account_lti_guid, context_type, context_id, context_account_id, context_sis_source_id,
+            context_role, user_id, user_login, user_account_id, user_sis_id, real_user_id, time_zone,
+            developer_key_id, request_id, session_id, hostname, http_method, user_agent, client_ip, url,
+            referrer
+          - From a job: event_name, event_time, producer, root_account_id, root_account_uuid,
+            root_account_lti_guid, job_id, job_tag, context_type, context_id, context_account_id,
+            context_sis_source_id
+          - Context and root account are those of the record.
+
+        EXAMPLE
+          {
+            "metadata": {
+              "event_name": "grade_change",
+              "event_time": "[time]",
+              "producer": "canvas",
+              "root_account_id": "70000000000001",
+              "root_account_uuid": "tZ5mYw3QkVn8sLr2XbHd6cJfG9pA4uEe1oKi7yRq",
+              "root_account_lti_guid": "tZ5mYw3QkVn8sLr2XbHd6cJfG9pA4uEe1oKi7yRq.lms.example.edu",
+              "context_type": "Course",
+              "context_id": "70000000000044",
+              "context_account_id": "70000000000005",
+              "context_sis_source_id": "2026-V-BIO1010",
+              "context_role": "TeacherEnrollment",
+              "user_id": "70000000000812",
+              "user_login": "marit.sondergard",
+              "user_account_id": "70000000000001",
+              "user_sis_id": "E-0812",
+              "time_zone": "Europe/Oslo",
+              "request_id": "[id]",
+              "session_id": "6f1b7c0e5d2a49838c11ab0f72d4e9b5",
+              "hostname": "lms.example.edu",
+              "http_method": "PUT",
+              "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+              "client_ip": "192.0.2.17",
+              "url": "https://lms.example.edu/api/v1/courses/44",
+              "referrer": "https://lms.example.edu/courses/44"
+            },
+            "body": {
+              "assignment_id": "70000000000009",
+              "grade": "B+",
+              "grader_id": "70000000000812",
+              "grading_complete": true,
+              "muted": false,
+              "old_grade": "C",
+              "old_points_possible": 10,
+              "old_score": 6,
+              "points_possible": 10,
+              "score": 8.5,
+              "student_id": "70000000000031",
+              "student_sis_id": "S-20417",
+              "submission_id": "70000000000233",
+              "user_id": "70000000000031",
+              "assignment_name": "Cell division"
+            }
+          }
+        --- stderr
+        "#);
+    check!(easel(folder.path(), &["catalog", "course_completed"]), @r#"
+        exit 0
+        --- stdout
+        course_completed  course, catalogue 2026.11
+        A student met every module requirement of a course.
+
+        TRIGGER
+          A student meets the last open requirement, or the time of completion is set or changed. Sent by a
+          job two minutes later, at most one for each student and course.
+
+        NOTES
+          - Name and e-mail address of the student are in the body.
+          - The ids are local.
+
+        BODY
+          course                                object             The course.
+          course.account_id                     local id           Account of the course.
+          course.id                             local id           The course.
+          course.name                           string             Its name.
+          course.sis_source_id                  string or null     Its id in the student information system.
+          progress                              object             How far the student is.
+          progress.completed_at                 timestamp or null  When the last requirement was met; null
+                                                                   before that. (quasi-identifier)
+          progress.next_requirement_url         string or null     Next module item to do; optional ones may
+                                                                   remain after the end.
+          progress.requirement_completed_count  integer            Requirements met. (quasi-identifier)
+          progress.requirement_count            integer            Requirements there are.
+          user                                  object             The student. (direct identifier)
+          user.email                            string             E-mail address. (direct identifier)
+          user.id                               local id           The student. (direct identifier)
+          user.name                             string             Name. (direct identifier)
+
+        METADATA
+          - From a request: event_name, event_time, producer, root_account_id, root_account_uuid,
+            root_account_lti_guid, context_type, context_id, context_account_id, context_sis_source_id,
+            context_role, user_id, user_login, user_account_id, user_sis_id, real_user_id, time_zone,
+            developer_key_id, request_id, session_id, hostname, http_method, user_agent, client_ip, url,
+            referrer
+          - From a job: event_name, event_time, producer, root_account_id, root_account_uuid,
+            root_account_lti_guid, job_id, job_tag
+
+        EXAMPLE
+          {
+            "metadata": {
+              "event_name": "course_completed",
+              "event_time": "[time]",
+              "producer": "canvas",
+              "root_account_id": "70000000000001",
+              "root_account_uuid": "tZ5mYw3QkVn8sLr2XbHd6cJfG9pA4uEe1oKi7yRq",
+              "root_account_lti_guid": "tZ5mYw3QkVn8sLr2XbHd6cJfG9pA4uEe1oKi7yRq.lms.example.edu",
+              "context_type": "Course",
+              "context_id": "70000000000044",
+              "context_account_id": "70000000000005",
+              "context_sis_source_id": "2026-V-BIO1010",
+              "context_role": "TeacherEnrollment",
+              "user_id": "70000000000812",
+              "user_login": "marit.sondergard",
+              "user_account_id": "70000000000001",
+              "user_sis_id": "E-0812",
+              "time_zone": "Europe/Oslo",
+              "request_id": "[id]",
+              "session_id": "6f1b7c0e5d2a49838c11ab0f72d4e9b5",
+              "hostname": "lms.example.edu",
+              "http_method": "PUT",
+              "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+              "client_ip": "192.0.2.17",
+              "url": "https://lms.example.edu/api/v1/courses/44",
+              "referrer": "https://lms.example.edu/courses/44"
+            },
+            "body": {
+              "course": {
+                "account_id": "5",
+                "id": "44",
+                "name": "Botany",
+                "sis_source_id": "2026-V-BIO1010"
+              },
+              "progress": {
+                "completed_at": "[time]",
+                "next_requirement_url": "https://lms.example.edu/courses/44/modules/items/415",
+                "requirement_completed_count": 6,
+                "requirement_count": 6
+              },
+              "user": {
+                "email": "ola.nordmann@example.edu",
+                "id": "31",
+                "name": "Ola Nordmann"
+              }
+            }
+          }
+        --- stderr
+        "#);
+}
+
+#[test]
+fn event_types_are_listed_by_glob() {
+    let folder = tempdir().unwrap();
+    check!(easel(folder.path(), &["catalog", "*wiki*"]), @r"
+        exit 0
+        --- stdout
+        CATEGORY  EVENT TYPE         SAYS
+        wiki      wiki_page_created  A new page.
+        wiki      wiki_page_deleted  A page was deleted.
+        wiki      wiki_page_updated  A page changed.
+        --- stderr
+        3 event types, catalogue 2026.11; `easel catalog NAME` tells more
+        ");
+    check!(easel(folder.path(), &["catalog", "grade_chang"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: the catalogue has no event type "grade_chang"; did you mean grade_change?
+        "#);
+    check!(easel(folder.path(), &["catalog", "x*"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: the catalogue has no event type "x*"
+        "#);
+    let all = easel(folder.path(), &["catalog", "--json"]).stdout();
+    let all: Value = serde_json::from_str(&all).unwrap();
+    assert_eq!(all["event_types"].as_array().unwrap().len(), 96);
+}
+
+#[test]
+fn schemas_and_the_asyncapi_document_are_printed() {
+    let folder = tempdir().unwrap();
+    let json = |args: &[&str]| -> Value {
+        serde_json::from_str(&easel(folder.path(), args).stdout()).unwrap()
+    };
+    let schema = json(&["catalog", "logged_in", "--schema"]);
+    assert_eq!(schema["$id"], "urn:easel:canvas:logged_in");
+    assert_eq!(json(&["catalog", "logged_*", "--schema"])[0], schema);
+    assert_eq!(json(&["catalog", "--asyncapi"])["asyncapi"], "3.0.0");
+    assert_eq!(
+        json(&["catalog", "logged_in", "--json"])["category"],
+        "logged"
+    );
+}
+
+#[test]
+fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
+    let folder = tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("own/school")).unwrap();
+    let file = folder.path().join("own/school/bell_rang.toml");
+    fs::write(&file, BELL).unwrap();
+    fs::write(
+        folder.path().join("easel.toml"),
+        "[catalog]\nfolder = \"own\"\n",
+    )
+    .unwrap();
+    check!(easel(folder.path(), &["catalog", "bell_*"]), @r"
+        exit 0
+        --- stdout
+        CATEGORY  EVENT TYPE  SAYS
+        school    bell_rang   A bell rang.
+        --- stderr
+        1 event types, catalogue 2026.11; `easel catalog NAME` tells more
+        ");
+
+    fs::write(&file, BELL.replace("local", "lokal")).unwrap();
+    for args in [
+        &["catalog"][..],
+        &["check"],
+        &["config", "check"],
+        &["serve"],
+        &["emit", "x"],
+    ] {
+        let ran = easel(folder.path(), args);
+        assert_eq!(ran.code, Some(78), "{ran}");
+        assert!(ran.stderr.contains("school/bell_rang.toml:6:34: "), "{ran}");
+    }
+    fs::write(
+        folder.path().join("easel.toml"),
+        "[catalog]\nfolder = \"gone\"\n",
+    )
+    .unwrap();
+    check!(easel(folder.path(), &["catalog"]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: read gone: No such file or directory (os error 2)
+        ");
+}
+
+/// Runs `easel check` on what comes in.
+fn check_stdin(args: &[&str], text: &str) -> Ran {
+    let folder = tempdir().unwrap();
+    let mut child = command(folder.path(), &[&["check"], args].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    Ran::of(&child.wait_with_output().unwrap())
+}
+
+const EVENTS: &str = r#"{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{}}
+{"metadata":{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z"},"body":{"title":7,"wiki_page_id":"1"}}
+
+{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{"x":1}} {}
+{"metadata":{"event_name":"bell\u001b[1m","event_time":"2026-02-11T08:15:42Z"},"body":{}}
+[{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{}},{"body":{}}]
+"#;
+
+#[test]
+fn findings_have_their_lines_and_a_summary_after_them() {
+    check!(check_stdin(&[], EVENTS), @r"
+        exit 65
+        --- stdout
+        stdin:2: wiki_page_deleted /body/title wrong_type: string declared, integer found
+        stdin:4: no event: nothing may follow here
+        stdin:5: bell\u{1b}[1m unknown_event_type: the catalogue has no such event type
+        stdin:6: no event: the event has no metadata
+        EVENT TYPE         EVENTS  WITH FINDINGS  FINDINGS
+        bell\u{1b}[1m           1              1         1
+        logged_out              2              0         0
+        wiki_page_deleted       1              1         1
+        total                   4              2         2
+        --- stderr
+        error: events with findings: 2, values that are no events: 2
+        ");
+    check!(check_stdin(&["--summary"], EVENTS), @r"
+        exit 65
+        --- stdout
+        EVENT TYPE         EVENTS  WITH FINDINGS  FINDINGS
+        bell\u{1b}[1m           1              1         1
+        logged_out              2              0         0
+        wiki_page_deleted       1              1         1
+        total                   4              2         2
+        --- stderr
+        error: events with findings: 2, values that are no events: 2
+        ");
+    check!(check_stdin(&["--json", "-"], EVENTS), @r#"
+        exit 65
+        --- stdout
+        {"file":"stdin","line":2,"event":"wiki_page_deleted","rule":"wrong_type","path":"/body/title","found":"integer","detail":"string declared, integer found"}
+        {"file":"stdin","line":4,"event":null,"rule":"trailing_data","path":"","detail":"nothing may follow here"}
+        {"file":"stdin","line":5,"event":"bell\u001b[1m","rule":"unknown_event_type","path":"","found":"nothing","detail":"the catalogue has no such event type"}
+        {"file":"stdin","line":6,"event":null,"rule":"missing_metadata","path":"","detail":"the event has no metadata"}
+        {"summary":{"event_types":{"bell\u001b[1m":{"events":1,"flawed":1,"findings":1},"logged_out":{"events":2,"flawed":0,"findings":0},"wiki_page_deleted":{"events":1,"flawed":1,"findings":1}},"total":{"events":4,"flawed":2,"findings":2},"no_events":2}}
+        --- stderr
+        error: events with findings: 2, values that are no events: 2
+        "#);
+    check!(check_stdin(&[], EVENTS.lines().next().unwrap()), @r"
+        exit 0
+        --- stdout
+        EVENT TYPE  EVENTS  WITH FINDINGS  FINDINGS
+        logged_out       1              0         0
+        total            1              0         0
+        --- stderr
+        ");
+    check!(check_stdin(&[], ""), @r"
+        exit 0
+        --- stdout
+        EVENT TYPE  EVENTS  WITH FINDINGS  FINDINGS
+        total            0              0         0
+        --- stderr
+        ");
+}
+
+#[test]
+fn a_finding_in_an_event_over_many_lines_has_the_line_of_its_value() {
+    let folder = tempdir().unwrap();
+    let event = r#"{"metadata":{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z"},"body":{"title":7,"wiki_page_id":"1"}}"#;
+    let event: Value = serde_json::from_str(event).unwrap();
+    fs::write(
+        folder.path().join("one.json"),
+        format!("{event:#}\n{event:#}"),
+    )
+    .unwrap();
+    fs::write(
+        folder.path().join("many.json"),
+        format!("[\n{event:#},\n{event}]"),
+    )
+    .unwrap();
+    check!(easel(folder.path(), &["check", "one.json", "many.json"]), @r"
+        exit 65
+        --- stdout
+        one.json:7: wiki_page_deleted /body/title wrong_type: string declared, integer found
+        one.json:17: wiki_page_deleted /body/title wrong_type: string declared, integer found
+        many.json:8: wiki_page_deleted /body/title wrong_type: string declared, integer found
+        many.json:12: wiki_page_deleted /body/title wrong_type: string declared, integer found
+        EVENT TYPE         EVENTS  WITH FINDINGS  FINDINGS
+        wiki_page_deleted       4              4         4
+        total                   4              4         4
+        --- stderr
+        error: events with findings: 4
+        ");
+    check!(easel(folder.path(), &["check", "none.json"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: failed to read none.json: No such file or directory (os error 2)
+        ");
+}
+
+#[test]
+fn a_value_that_does_not_end_is_told_and_takes_bounded_memory() {
+    let folder = tempdir().unwrap();
+    let text = format!("\n{{\"a\":\"{}", "x".repeat(70 << 20));
+    fs::write(folder.path().join("endless.json"), text).unwrap();
+    check!(easel(folder.path(), &["check", "endless.json"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: endless.json:2: the value that begins here does not end
+        ");
+}
+
+/// The schemas once more, with a validator that others made.
+#[test]
+fn a_python_validator_takes_every_schema_and_example() {
+    let Some(python) = std::env::var_os("EASEL_TEST_PYTHON") else {
+        left_out("the schemas in Python; scripts/test installs a validator");
+        assert_eq!(
+            std::env::var_os("EASEL_TEST_ALL"),
+            None,
+            "nothing is to be left out"
+        );
+        return;
+    };
+    let output = Command::new(python)
+        .arg(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(SCRIPT))
+        .arg(env!("CARGO_BIN_EXE_easel"))
+        // Variables of the tests are no settings.
+        .env_clear()
+        .output()
+        .unwrap();
+    let ran = Ran::of(&output);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(
+        ran.stdout,
+        "96 schemas took their examples and refused 96 changed ones\n"
+    );
+}

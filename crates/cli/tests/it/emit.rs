@@ -1,0 +1,117 @@
+//! `easel emit`: valid events of any type, and what becomes of them.
+
+use easel_catalog::{Catalog, Limits, Origin, admit};
+use easel_testkit::Receiver;
+use tempfile::tempdir;
+
+use crate::caller::Caller;
+use crate::easel::check;
+use crate::running::Running;
+
+#[test]
+fn what_is_emitted_can_be_read_back() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    check!(running.easel(&["emit", "bell_rang", "--set", "name=Botany", "--set", "a.b=7"]), @r#"
+        exit 0
+        --- stdout
+        accepted [id] at offset 0
+        --- stderr
+        the catalogue has no event type "bell_rang"
+        only what is set is sent
+        "#);
+    check!(running.easel(&["emit", "logged_out", "--job", "--set", "metadata.producer=null"]), @r"
+        exit 0
+        --- stdout
+        accepted [id] at offset 1
+        --- stderr
+        ");
+    check!(running.easel(&["tail"]), @r#"
+        exit 0
+        --- stdout
+        {"metadata":{"event_name":"bell_rang","event_time":"[time]"},"body":{"name":"Botany","a":{"b":7}}}
+        {"metadata":{"event_name":"logged_out","event_time":"[time]","producer":null,"root_account_id":"70000000000001","root_account_uuid":"tZ5mYw3QkVn8sLr2XbHd6cJfG9pA4uEe1oKi7yRq","root_account_lti_guid":"tZ5mYw3QkVn8sLr2XbHd6cJfG9pA4uEe1oKi7yRq.lms.example.edu","job_id":"70000000551044","job_tag":"SisBatch#process_without_send_later"},"body":{}}
+        --- stderr
+        "#);
+    check!(running.easel(&["tail", "--event", "bell_*", "--json"]), @r#"
+        exit 0
+        --- stdout
+        {"offset":0,"id":"[id]","appended_at":"[time]","event":{"metadata":{"event_name":"bell_rang","event_time":"[time]"},"body":{"name":"Botany","a":{"b":7}}}}
+        --- stderr
+        "#);
+    check!(running.easel(&["emit", "grade_change", "--json"]), @r#"
+        exit 0
+        --- stdout
+        {"accepted":1,"duplicates":0,"rejected":0,"results":[{"status":"accepted","id":"[id]","offset":2}]}
+        --- stderr
+        "#);
+    check!(running.easel(&["emit", "grade_chnage"]), @r#"
+        exit 0
+        --- stdout
+        accepted [id] at offset 3
+        --- stderr
+        the catalogue has no event type "grade_chnage"; did you mean grade_change?
+        only what is set is sent
+        "#);
+}
+
+#[test]
+fn many_events_differ_and_are_all_stored() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let told = running
+        .easel(&["emit", "logged_in", "--count", "1201"])
+        .stdout();
+    let offsets: Vec<_> = told
+        .lines()
+        .map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+        .collect();
+    assert_eq!(
+        offsets,
+        (0..1201).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
+    assert!(
+        told.lines().all(|line| line.starts_with("accepted ")),
+        "{told}"
+    );
+    check!(running.easel(&["emit", "logged_in", "--count", "0"]), @r"
+        exit 64
+        --- stdout
+        --- stderr
+        error: invalid value '0' for '--count <N>': 0 is not in 1..=4294967295
+
+        For more information, try '--help'.
+        ");
+}
+
+/// Every event type, from a request and from a job, on its way from the command to a webhook.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_of_every_event_type_arrives_as_the_catalogue_gives_it() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+    caller.subscribe("every", "", &receiver.url()).await;
+    let catalog = Catalog::built_in();
+    let origins = [("--request", Origin::Request), ("--job", Origin::Job)];
+    for it in catalog.types() {
+        for (flag, _) in origins {
+            running.easel(&["emit", it.name, flag]).stdout();
+        }
+    }
+    let received = receiver.wait_for(2 * catalog.types().len()).await;
+    let mut wanted = 0;
+    for request in received {
+        let event = admit(&request.body, &Limits::default()).unwrap();
+        let it = catalog.get(&event.event_type).unwrap();
+        let is_one = |(_, origin): &(&str, Origin)| {
+            catalog.example(it, *origin, event.occurred_at) == request.body
+        };
+        assert!(origins.iter().any(is_one), "{:?}", request.body);
+        catalog.check(it.name, &request.body, |finding| {
+            panic!("{}: {finding}", it.name)
+        });
+        wanted += 1;
+    }
+    assert_eq!(wanted, 2 * catalog.types().len());
+    assert_eq!(caller.settled("every").await.delivered, 2 * 96);
+}
