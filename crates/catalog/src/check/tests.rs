@@ -245,7 +245,7 @@ fn a_finding_tells_where_it_is() {
     let event = r#"{"metadata":{"event_name":"party","event_time":"2026-02-11T08:15:42Z"}, "body":{ "notes": [1, "a"] } }"#;
     let mut places = Vec::new();
     catalog().check("party", event.as_bytes(), |it| {
-        places.push((it.at, it.rule.code()))
+        places.push((it.at, it.rule.code()));
     });
     let at = |part| event.find(part).unwrap();
     assert_eq!(
