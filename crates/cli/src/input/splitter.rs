@@ -209,7 +209,7 @@ mod tests {
             }
             let found: Vec<_> = pieces
                 .into_iter()
-                .map(|it| (it.line, text[it.range].to_owned()))
+                .map(|it| (it.line, text.get(it.range).unwrap().to_owned()))
                 .collect();
             assert_eq!(found, wanted, "{text:?} by {step}");
         }
