@@ -2,10 +2,16 @@
 //!
 //! A file that is wrong fails the build with its line.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[path = "src/caliper_file.rs"]
+mod caliper_file;
+#[path = "src/caliper_form.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
+mod caliper_form;
 #[path = "src/data_file.rs"]
 #[expect(unreachable_pub, reason = "the crate uses the rest")]
 mod data_file;
@@ -31,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new("events");
     let mut paths = Vec::new();
     collect(folder, &mut paths)?;
-    let (mut types, mut metadata, mut version) = (Vec::new(), Vec::new(), "");
+    let (mut types, mut forms) = (Vec::new(), HashMap::new());
+    let (mut metadata, mut version) = (Vec::new(), "");
     for path in paths {
         let text = fs::read_to_string(&path)?;
         let name = path
@@ -45,9 +52,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .read()?
         {
             Content::Type(it) => types.push(it),
+            Content::Caliper(of, form) => drop(forms.insert(of, form)),
             Content::Metadata(it) => metadata.extend(it),
             Content::Version(it) => version = it,
         }
+    }
+    for it in &mut types {
+        it.caliper = forms.remove(it.name);
+    }
+    if let Some(of) = forms.keys().next() {
+        return Err(format!("events: {of} has a Caliper form and is no event type").into());
     }
     types.sort_by_key(|it| it.name);
     let tables = format!(

@@ -7,6 +7,7 @@
 mod check;
 mod events;
 mod rounds;
+mod translate;
 
 use clap::Parser;
 
@@ -15,10 +16,13 @@ use clap::Parser;
 enum Args {
     /// Holding events against the catalogue, beside reading and parsing them.
     Check(check::CheckArgs),
+    /// Translating to Caliper, beside parsing and writing.
+    Translate(translate::TranslateArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse() {
         Args::Check(args) => args.run(),
+        Args::Translate(args) => args.run(),
     }
 }

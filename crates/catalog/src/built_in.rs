@@ -3,6 +3,14 @@
 //! What is included is the `Debug` text of the catalogue's types, which is Rust and names variants
 //! by themselves.
 
+use crate::caliper_form::Actor::{BodyAuthor, BodyGrader, MetadataUser};
+use crate::caliper_form::Computed::{AssetClass, AssetName, AssetStrictClass, Base, GraderName};
+use crate::caliper_form::Course::{Nowhere, OfContext, OfField};
+use crate::caliper_form::Part::{ActorId, AssetKind, AssetList, IdOf, Literal};
+use crate::caliper_form::Source::{
+    Array, Computed, Constant, Entity, Extensions, OfBody, OfMetadata, Urn,
+};
+use crate::caliper_form::{CaliperForm, Member, Template};
 use crate::event_type::Context::{Ambient, Login, Record};
 use crate::event_type::Sent::{InJob, InNeither, InRequest, OfRecord};
 use crate::event_type::{EventType, MetadataField};

@@ -42,6 +42,12 @@ pub enum CatalogError {
         /// What is wrong there.
         what: String,
     },
+    /// A Caliper form belongs to no event type.
+    #[error("{path}: there is no event type of this name")]
+    FormOfNothing {
+        /// The file.
+        path: String,
+    },
     /// The metadata has more fields than can be told apart.
     #[error("{path}: the metadata has more than {MAX_FIELDS} fields")]
     TooManyFields {
@@ -70,7 +76,7 @@ impl Catalog {
     /// What they say is kept for as long as the process lives.
     pub fn with_files(files: &[DataFile<'_>]) -> Result<Self, CatalogError> {
         let mut catalog = Self::built_in();
-        let mut own = Vec::new();
+        let (mut own, mut forms) = (Vec::new(), Vec::new());
         for file in files {
             match file.read()? {
                 Content::Type(it) => {
@@ -78,6 +84,7 @@ impl Catalog {
                     catalog.types.push(it);
                     own.push((file, it));
                 }
+                Content::Caliper(of, form) => forms.push((file, of, form)),
                 Content::Metadata(fields) => {
                     for it in fields {
                         let known = |known: &&mut MetadataField| known.field.name == it.field.name;
@@ -92,6 +99,15 @@ impl Catalog {
                     }
                 }
                 Content::Version(version) => catalog.version = version,
+            }
+        }
+        for (file, of, form) in forms {
+            match catalog.types.iter_mut().find(|it| it.name == of) {
+                Some(it) => it.caliper = Some(form),
+                None => {
+                    let path = file.path.to_owned();
+                    return Err(CatalogError::FormOfNothing { path });
+                }
             }
         }
         catalog.types.sort_by_key(|it| it.name);

@@ -235,7 +235,11 @@ impl<'a> Spelled<'a> {
 }
 
 /// The field of this name and its index, looked for where it is likely first.
-fn find<'f>(fields: &'f [Field], name: &[u8], likely: usize) -> Option<(usize, &'f Field)> {
+pub(crate) fn find<'f>(
+    fields: &'f [Field],
+    name: &[u8],
+    likely: usize,
+) -> Option<(usize, &'f Field)> {
     let is_it = |field: &&Field| field.name.as_bytes() == name;
     if let Some(field) = fields.get(likely).filter(is_it) {
         return Some((likely, field));

@@ -2,7 +2,7 @@
 //!
 //! An event type is a TOML file named for it, in a folder named for its category: `meaning`,
 //! `trigger`, perhaps `notes` and more, and a `[body]` with a line for each field in the order in
-//! which they are shown. `metadata.toml` has the fields of the metadata in `[metadata]`, and
+//! which they are shown; its Caliper form is beside it. `metadata.toml` has the fields of the metadata in `[metadata]`, and
 //! `catalog.toml` the version of them all. What a key means is said in CONTRIBUTING.md.
 //!
 //! This is read twice: by the build, which makes tables of the built-in files, and at start for an
@@ -15,6 +15,8 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use toml::Spanned;
 
+use crate::caliper_file::FormToml;
+use crate::caliper_form::CaliperForm;
 use crate::event_type::{Context, EventType, MetadataField, Sent};
 use crate::field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
 use crate::list::List;
@@ -51,6 +53,8 @@ pub struct DataFile<'a> {
 #[derive(Debug)]
 pub(crate) enum Content {
     Type(EventType),
+    /// The Caliper form of the event type of this name.
+    Caliper(&'static str, CaliperForm),
     Metadata(Vec<MetadataField>),
     Version(&'static str),
 }
@@ -161,7 +165,10 @@ impl DataFile<'_> {
         let content = match (folder, name) {
             ("", "metadata") => self.metadata().map(Content::Metadata),
             ("", "catalog") => self.parse(|it: VersionToml| Ok(Content::Version(kept(it.version)))),
-            _ => self.event_type(folder, name).map(Content::Type),
+            _ => match name.strip_suffix(".caliper") {
+                Some(name) => self.caliper(name),
+                None => self.event_type(folder, name).map(Content::Type),
+            },
         };
         content.map_err(|Fault(byte, fault)| {
             let before = self.text.get(..byte).unwrap_or(self.text);
@@ -190,6 +197,13 @@ impl DataFile<'_> {
         self.parse(|it: MetadataToml| it.metadata.0.into_iter().map(metadata_field).collect())
     }
 
+    fn caliper(&self, name: &str) -> Result<Content, Fault> {
+        self.parse(|it: FormToml| {
+            let form = it.form().map_err(|fault| Fault(0, fault))?;
+            Ok(Content::Caliper(kept(name.to_owned()), form))
+        })
+    }
+
     fn event_type(&self, folder: &str, name: &str) -> Result<EventType, Fault> {
         if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
             let fault = format!("an event type's name has 1 to {MAX_NAME_CHARS} characters");
@@ -211,6 +225,7 @@ impl DataFile<'_> {
                 },
                 open: it.open,
                 body: fields(it.body)?,
+                caliper: None,
             })
         })
     }

@@ -1,5 +1,6 @@
 //! What the catalogue says about an event type.
 
+use crate::caliper_form::CaliperForm;
 use crate::field::Field;
 use crate::list::List;
 
@@ -26,6 +27,8 @@ pub struct EventType {
     pub open: bool,
     /// The fields of the body.
     pub body: List<Field>,
+    /// The Caliper form, if it has one.
+    pub caliper: Option<CaliperForm>,
 }
 
 /// Where the context in an event's metadata comes from.

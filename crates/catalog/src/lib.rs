@@ -10,11 +10,14 @@
 //!
 //! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
 
+mod caliper_form;
 mod catalog;
 mod event_type;
 mod field;
+mod fields;
 
 mod built_in;
+mod caliper_file;
 mod data_file;
 mod list;
 
@@ -44,6 +47,7 @@ mod global_id;
 mod timestamp;
 
 pub use admission::admit;
+pub use caliper_form::{Actor, CaliperForm, Computed, Course, Member, Part, Source, Template};
 pub use catalog::{Catalog, CatalogError};
 pub use cut::{MAX_TEXT_CHARS, cut_text};
 pub use data_file::{DataFile, DataFileError};
@@ -52,6 +56,7 @@ pub use event_type::{Context, EventType, MetadataField, Origin, Sent};
 pub use facts::Facts;
 pub use fault::{Fault, FaultCode};
 pub use field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
+pub use fields::Fields;
 pub use finding::{Drift, Finding, Rule, ValueClass};
 pub use global_id::{GlobalId, GlobalIdError};
 pub use limits::Limits;

@@ -55,12 +55,40 @@ pub fn parse_day(text: &str) -> Option<Timestamp> {
 
 /// Writes a time as `event_time` has it: UTC, three decimals, `Z`. What is finer is cut off.
 pub fn event_time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    let mut written = body_time(time);
+    written.pop();
+    let millisecond = Offset::UTC.to_datetime(time).millisecond();
+    written.push('.');
+    push_digits(&mut written, millisecond, 3);
+    written.push('Z');
+    written
 }
 
 /// Writes a time as the newest Canvas writes it in a body: UTC, no decimals, `Z`.
 pub fn body_time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    let time = Offset::UTC.to_datetime(time);
+    let mut written = String::with_capacity(24);
+    push_digits(&mut written, time.year(), 4);
+    for (before, number) in [
+        ('-', time.month()),
+        ('-', time.day()),
+        ('T', time.hour()),
+        (':', time.minute()),
+        (':', time.second()),
+    ] {
+        written.push(before);
+        push_digits(&mut written, i16::from(number), 2);
+    }
+    written.push('Z');
+    written
+}
+
+/// Writes the last `count` digits of a number that is not negative, zeros included.
+fn push_digits(out: &mut String, number: i16, count: u32) {
+    for place in (0..count).rev() {
+        let digit = number / 10_i16.pow(place) % 10;
+        out.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
+    }
 }
 
 /// The zone that `text` is.

@@ -165,7 +165,8 @@ fn event_types_beyond_the_facts_are_those_their_triggers_name() {
     let own: Vec<_> = catalog
         .types()
         .iter()
-        .filter(|it| !known.contains(it.name))
+        // Published in Caliper form alone.
+        .filter(|it| !known.contains(it.name) && !["quiz_created", "quiz_updated"].contains(&it.name))
         .collect();
     assert_eq!(own.len(), 9);
     for it in own {

@@ -1,0 +1,75 @@
+//! Translating to Caliper, beside parsing and writing the same input.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use easel_caliper::{Dialect, Options, Translator};
+use easel_catalog::{Catalog, Event};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::events::EventsArgs;
+use crate::rounds::{Way, compare};
+
+#[derive(clap::Args)]
+pub(crate) struct TranslateArgs {
+    #[command(flatten)]
+    events: EventsArgs,
+    /// Rounds of each way
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// How often the events are gone through in a round
+    #[arg(long, default_value_t = 200)]
+    repeat: usize,
+}
+
+impl TranslateArgs {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let catalog = Arc::new(Catalog::built_in());
+        let translator = Translator::new(catalog, Options::default())?;
+        let mut events = self.events.load()?;
+        events.retain(|it| translator.translates(&it.event_type));
+        let bytes: usize = events.iter().map(|it| it.bytes.len()).sum();
+        let repeat = |work: &dyn Fn(&Event)| {
+            for _ in 0..self.repeat {
+                events.iter().for_each(work);
+            }
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let translate = |dialect| {
+            let translator = &translator;
+            move |it: &Event| {
+                let event = translator.translate(&it.event_type, &it.bytes, it.id, dialect);
+                black_box(event.is_ok_and(|event| !event.envelope(now).is_empty()));
+            }
+        };
+        let way = |name, work: Box<dyn Fn(&Event)>| Way {
+            name,
+            work: Box::new(move || repeat(&work)),
+        };
+        let ways = vec![
+            way(
+                "parse and write (serde_json)",
+                Box::new(|it| {
+                    let tree: Value = serde_json::from_slice(&it.bytes).unwrap_or_default();
+                    black_box(serde_json::to_vec(&tree).is_ok());
+                }),
+            ),
+            Way {
+                name: "translate",
+                work: Box::new(|| repeat(&translate(Dialect::Compatible))),
+            },
+            Way {
+                name: "translate, strict",
+                work: Box::new(|| repeat(&translate(Dialect::Strict))),
+            },
+        ];
+        compare(
+            ways,
+            self.rounds,
+            events.len() * self.repeat,
+            bytes * self.repeat,
+        );
+        Ok(())
+    }
+}

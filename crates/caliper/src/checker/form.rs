@@ -1,0 +1,118 @@
+//! The forms that texts have to have.
+
+use crate::iri::is_iri;
+
+/// Whether a text is a time in the one form that the standard knows: `YYYY-MM-DDTHH:mm:ss.SSSZ`.
+pub(super) fn is_time(text: &str) -> bool {
+    let pattern = b"0000-00-00T00:00:00.000Z";
+    text.len() == pattern.len()
+        && text
+            .bytes()
+            .zip(pattern)
+            .all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte == *wanted,
+            })
+        && easel_catalog::parse_timestamp(text).is_some()
+}
+
+/// Whether a text is the name of something: an absolute IRI, a URN, or a blank node.
+pub(super) fn is_name(text: &str) -> bool {
+    match text.strip_prefix("_:") {
+        Some(label) => !label.is_empty() && label.bytes().all(|it| it.is_ascii_graphic()),
+        None => is_iri(text),
+    }
+}
+
+/// Whether a text is a length of time of ISO 8601, such as `PT30M`.
+pub(super) fn is_duration(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('P') else {
+        return false;
+    };
+    let (days, time) = match rest.split_once('T') {
+        Some((days, time)) => (days, Some(time)),
+        None => (rest, None),
+    };
+    let parts = |text: &str, units: &str| {
+        let mut units = units.chars();
+        let mut number = String::new();
+        for letter in text.chars() {
+            match letter {
+                '0'..='9' | '.' => number.push(letter),
+                unit => {
+                    let is_number = number.parse::<f64>().is_ok();
+                    if !is_number || !units.any(|known| known == unit) {
+                        return None;
+                    }
+                    number.clear();
+                }
+            }
+        }
+        number.is_empty().then_some(!text.is_empty())
+    };
+    match (parts(days, "YMWD"), time.map(|time| parts(time, "HMS"))) {
+        (Some(has_days), None) => has_days,
+        (Some(_), Some(Some(has_time))) => has_time,
+        _ => false,
+    }
+}
+
+/// The UUID that a URN has, if it is one of that kind.
+pub(super) fn uuid(text: &str) -> Option<uuid::Uuid> {
+    let text = text.strip_prefix("urn:uuid:")?;
+    // Only the form with hyphens.
+    (text.len() == 36).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_iris_urns_or_blank_nodes() {
+        for name in [
+            "http://oxana.example/",
+            "urn:instructure:canvas:lti/tool_proxy:7",
+            "urn:uuid:3f672715-6aa8-4293-b62a-3b3319ff5701",
+            "_:anonymous",
+            "https://example.edu/ø",
+            "mailto:a@b",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+        for none in [
+            "",
+            "www.canvaslms.com",
+            "urn:x:y",
+            "urn:canvas:",
+            "urn:-a:b",
+            "http://",
+            "http://a b",
+            "1a:b",
+            "_:",
+            "http://a/{b}",
+            ":a",
+        ] {
+            assert!(!is_name(none), "{none}");
+        }
+        assert!(!is_iri("_:a"));
+    }
+
+    #[test]
+    fn times_and_durations() {
+        assert!(is_time("2019-11-01T19:11:05.222Z"));
+        for none in [
+            "2019-11-01T19:11:05Z",
+            "2019-11-01T19:11:05.222+00:00",
+            "2019-02-30T19:11:05.222Z",
+        ] {
+            assert!(!is_time(none), "{none}");
+        }
+        for duration in ["PT30M", "P1Y2M3DT4H5M6.5S", "P2W"] {
+            assert!(is_duration(duration), "{duration}");
+        }
+        for none in ["", "P", "PT", "30M", "P30", "PT5D", "PM5", "P1D2Y"] {
+            assert!(!is_duration(none), "{none}");
+        }
+    }
+}

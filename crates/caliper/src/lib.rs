@@ -1,0 +1,33 @@
+//! Canvas events as IMS Caliper 1.1.
+//!
+//! A [`Translator`] makes [`CaliperEvent`]s of stored events, in two dialects: as Canvas publishes
+//! them, and as the standard wants them. [`envelope()`] puts them into what is sent.
+//!
+//! [`check()`] holds an envelope, whoever made it, against the standard.
+//!
+//! What each event type becomes is in the catalogue, beside its Canvas form. This room is pure.
+
+mod translator;
+
+mod form;
+mod options;
+mod places;
+mod scene;
+
+mod checker;
+mod json;
+mod rule;
+mod vocabulary;
+
+mod envelope;
+mod iri;
+mod secrets;
+mod value;
+mod writer;
+
+pub use checker::{NoJson, check};
+pub use envelope::envelope;
+pub use form::FormError;
+pub use options::{Options, Role, Secrets};
+pub use rule::{Breach, Level, Rule};
+pub use translator::{CaliperEvent, Dialect, MAPPER_VERSION, Translator, Untranslated};

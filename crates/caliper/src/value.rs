@@ -1,0 +1,202 @@
+//! How single values are written.
+//!
+//! A value comes as the event spells it and is copied wherever that will do. What has no value,
+//! null, an empty text, array or object, is nothing that is written.
+
+use easel_catalog::{Kind, Precision, parse_day, parse_timestamp};
+use jiff::Timestamp;
+
+use crate::writer::Writer;
+
+/// How the value of a field is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As a text, digits included.
+    Text,
+    /// As a number.
+    Number,
+    /// As a number without a fraction.
+    Integer,
+    /// As a truth.
+    Truth,
+    /// As `YYYY-MM-DDTHH:mm:ss.SSSZ`.
+    Time(Precision),
+    /// Not at all: Caliper has no place for it.
+    Nothing,
+}
+
+impl Form {
+    pub(crate) const fn of(kind: &Kind) -> Self {
+        match kind {
+            Kind::Text | Kind::Id(_) => Self::Text,
+            Kind::Integer => Self::Integer,
+            Kind::Number => Self::Number,
+            Kind::Boolean => Self::Truth,
+            Kind::Timestamp(precision) => Self::Time(*precision),
+            Kind::Object(_) | Kind::Texts | Kind::Ids(_) | Kind::Objects(_) => Self::Nothing,
+        }
+    }
+
+    /// Writes `value`, or nothing when it has none of this form.
+    pub(crate) fn write(self, value: &[u8], out: &mut Writer) -> bool {
+        match self {
+            Self::Text => text_of(value).is_some_and(|text| {
+                out.raw(b"\"");
+                out.raw(text);
+                out.raw(b"\"");
+                true
+            }),
+            Self::Number => number(value).is_some_and(|number| {
+                out.raw(number);
+                true
+            }),
+            Self::Integer => number(value).is_some_and(|number| {
+                let is_whole = !number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+                if is_whole {
+                    out.raw(number);
+                }
+                is_whole
+            }),
+            Self::Truth => {
+                let is_truth = matches!(value, b"true" | b"false");
+                if is_truth {
+                    out.raw(value);
+                }
+                is_truth
+            }
+            Self::Time(precision) => time_of(value, precision).is_some_and(|time| {
+                if is_written(value) {
+                    out.raw(value);
+                } else {
+                    write_time(time, out);
+                }
+                true
+            }),
+            Self::Nothing => false,
+        }
+    }
+}
+
+/// The text that a value is, as it stands between quotes: a string, or a number's digits.
+pub(crate) fn text_of(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [b'"', text @ .., b'"'] if !text.is_empty() => Some(text),
+        [b'-' | b'0'..=b'9', ..] => Some(value),
+        _ => None,
+    }
+}
+
+/// A number without the zeros that end its fraction.
+fn number(value: &[u8]) -> Option<&[u8]> {
+    if !matches!(value, [b'-' | b'0'..=b'9', ..]) {
+        return None;
+    }
+    let is_plain = !value.iter().any(|byte| matches!(byte, b'e' | b'E'));
+    match value.split(|byte| *byte == b'.').nth(1) {
+        Some(fraction) if is_plain => {
+            let zeros = fraction
+                .iter()
+                .rev()
+                .take_while(|byte| **byte == b'0')
+                .count();
+            // The point goes with the last of them.
+            let point = usize::from(zeros == fraction.len());
+            value.get(..value.len() - zeros - point)
+        }
+        _ => Some(value),
+    }
+}
+
+/// The moment that a value is.
+pub(crate) fn time_of(value: &[u8], precision: Precision) -> Option<Timestamp> {
+    let text = str::from_utf8(text_of(value)?).ok()?;
+    let day = || parse_day(text).filter(|_| precision == Precision::Day);
+    parse_timestamp(text).or_else(day)
+}
+
+/// Whether a time is spelled in the one form that Caliper knows; a leap second is not.
+fn is_written(value: &[u8]) -> bool {
+    const PATTERN: &[u8; 26] = b"\"0000-00-00T00:00:00.000Z\"";
+    let fits = |(byte, wanted): (&u8, &u8)| match wanted {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == wanted,
+    };
+    value.len() == PATTERN.len()
+        && value.iter().zip(PATTERN).all(fits)
+        && value.get(18..20) != Some(b"60")
+}
+
+/// Writes a moment in the one form that Caliper knows; what is finer than it is cut off.
+pub(crate) fn write_time(time: Timestamp, out: &mut Writer) {
+    out.raw(b"\"");
+    out.raw(easel_catalog::event_time(time).as_bytes());
+    out.raw(b"\"");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(form: Form, value: &str, wanted: &str) {
+        let mut out = Writer::default();
+        let written = form.write(value.as_bytes(), &mut out);
+        assert_eq!(
+            String::from_utf8(out.into_bytes()).unwrap(),
+            wanted,
+            "{value}"
+        );
+        assert_eq!(written, !wanted.is_empty(), "{value}");
+    }
+
+    #[test]
+    fn text_is_copied_with_its_escapes_and_numbers_become_text() {
+        check(Form::Text, r#""a \/ \u00e9""#, r#""a \/ \u00e9""#);
+        check(Form::Text, "70000000000001", "\"70000000000001\"");
+        for nothing in ["null", "\"\"", "true", "{}", "[1]", "{\"a\":null}"] {
+            check(Form::Text, nothing, "");
+        }
+    }
+
+    #[test]
+    fn truths_are_truths() {
+        check(Form::Truth, "true", "true");
+        check(Form::Truth, "1", "");
+        check(Form::Nothing, "[1]", "");
+    }
+
+    #[test]
+    fn numbers_lose_their_last_zeros() {
+        check(Form::Number, "100.0", "100");
+        check(Form::Number, "8.50", "8.5");
+        check(Form::Number, "-0.25", "-0.25");
+        check(Form::Number, "100", "100");
+        check(Form::Number, "1.0e2", "1.0e2");
+        check(Form::Number, "\"100\"", "");
+        check(Form::Integer, "2.0", "2");
+        check(Form::Integer, "2.5", "");
+        check(Form::Integer, "2e1", "");
+    }
+
+    #[test]
+    fn times_have_one_form() {
+        let time = Form::Time(Precision::Moment);
+        check(
+            time,
+            "\"2019-10-05 05:38:00 -0800\"",
+            "\"2019-10-05T13:38:00.000Z\"",
+        );
+        check(
+            time,
+            "\"2019-11-01T19:11:05.222987Z\"",
+            "\"2019-11-01T19:11:05.222Z\"",
+        );
+        check(time, "\"2019-11-01\"", "");
+        check(time, "\"019-11-01T19:11:05Z\"", "");
+        check(
+            Form::Time(Precision::Day),
+            "\"2019-11-01\"",
+            "\"2019-11-01T00:00:00.000Z\"",
+        );
+    }
+}

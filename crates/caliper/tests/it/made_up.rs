@@ -1,0 +1,180 @@
+//! Events of every type that nobody published: whatever they hold, what comes out keeps to a few
+//! rules.
+
+use std::sync::LazyLock;
+
+use easel_caliper::{Dialect, Level, Secrets, Translator, check};
+use easel_catalog::{Catalog, EventType, Field, Kind, Limits, admit};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::published::translator;
+
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
+static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| translator(Secrets::Masked));
+
+fn moment() -> impl Strategy<Value = Value> {
+    let date = "20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])";
+    let time = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?";
+    let zone = "(Z| UTC|[+-](0[0-9]|1[0-3]):?[0-5][0-9])";
+    (date, select(vec!["T", " "]), time, zone).prop_map(|(date, between, time, zone)| {
+        Value::from([date.as_str(), between, &time, &zone].concat())
+    })
+}
+
+/// A value that a field of this kind may have, or one that it may not.
+fn value(kind: Kind) -> BoxedStrategy<Value> {
+    let text = prop_oneof![
+        "\\PC{0,20}".prop_map(Value::from),
+        Just(json!("a \" \\ / \u{1f393} \n</b>")),
+        Just(json!("https://a.example/b?access_token=x&c=d")),
+    ];
+    let id = prop_oneof![
+        6 => "[1-9][0-9]{0,16}".prop_map(Value::from),
+        2 => (0..10_u64.pow(15)).prop_map(Value::from),
+        1 => Just(json!("")),
+    ];
+    let right = match kind {
+        Kind::Text => text.boxed(),
+        Kind::Id(_) => id.boxed(),
+        Kind::Integer => any::<i32>().prop_map(Value::from).boxed(),
+        Kind::Number => prop_oneof![(-1e6..1e6).prop_map(Value::from), Just(json!(100.0))].boxed(),
+        Kind::Boolean => any::<bool>().prop_map(Value::from).boxed(),
+        Kind::Timestamp(_) => moment().boxed(),
+        Kind::Object(_) | Kind::Texts | Kind::Ids(_) | Kind::Objects(_) => {
+            Just(json!({ "a": null })).boxed()
+        }
+    };
+    let other = select(vec![
+        json!(null),
+        json!(7),
+        json!(true),
+        json!("x"),
+        json!([null]),
+        json!({ "b": [1] }),
+    ]);
+    prop_oneof![20 => right, 1 => other].boxed()
+}
+
+fn members(fields: Vec<(Field, bool)>) -> BoxedStrategy<Map<String, Value>> {
+    let members: Vec<_> = fields
+        .into_iter()
+        .map(|(field, always)| {
+            let values: BoxedStrategy<Vec<Value>> = match field.values {
+                Some(values) => select(values.listed.to_vec())
+                    .prop_map(|it| vec![it.into()])
+                    .boxed(),
+                None => value(field.kind).prop_map(|it| vec![it]).boxed(),
+            };
+            let absent = if always { 0 } else { 2 };
+            let maybe = prop_oneof![8 => values, absent => Just(Vec::new())];
+            maybe.prop_map(move |values| {
+                values
+                    .into_iter()
+                    .map(|it| (field.name.to_owned(), it))
+                    .collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    members
+        .prop_map(|them| them.into_iter().flatten().collect())
+        .boxed()
+}
+
+/// An event of a type that has a Caliper form.
+fn event() -> impl Strategy<Value = (EventType, String)> {
+    let types: Vec<_> = CATALOG
+        .types()
+        .iter()
+        .filter(|it| it.caliper.is_some())
+        .copied()
+        .collect();
+    select(types).prop_flat_map(|of| {
+        let metadata = CATALOG
+            .metadata()
+            .iter()
+            .map(|it| (it.field, false))
+            .collect();
+        let body = of.body.iter().map(|it| (*it, false)).collect();
+        let roles = vec![
+            "TeacherEnrollment",
+            "TaEnrollment",
+            "ObserverEnrollment",
+            "AccountAdmin",
+            "Chief \"cook\"",
+            "",
+        ];
+        (
+            Just(of),
+            members(metadata),
+            members(body),
+            moment(),
+            select(roles),
+            select(vec!["Course", "Group"]),
+        )
+            .prop_map(|(of, mut metadata, body, time, role, context)| {
+                metadata.insert("event_name".to_owned(), of.name.into());
+                metadata.insert("event_time".to_owned(), time);
+                metadata.insert("context_role".to_owned(), role.into());
+                metadata.insert("context_type".to_owned(), context.into());
+                (
+                    of,
+                    json!({ "metadata": metadata, "body": body }).to_string(),
+                )
+            })
+    })
+}
+
+/// Every text and null in a tree, with the key it is under.
+fn each<'a>(key: &'a str, value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
+    visit(key, value);
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(key, value)| each(key, value, visit)),
+        Value::Array(elements) => elements.iter().for_each(|value| each(key, value, visit)),
+        _ => (),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(std::cmp::max(2_000, ProptestConfig::default().cases)))]
+
+    #[test]
+    fn whatever_is_translated_keeps_to_the_rules((of, text) in event()) {
+        let event = admit(text.as_bytes(), &Limits::default()).unwrap();
+        for dialect in [Dialect::Compatible, Dialect::Strict] {
+            let translate = || TRANSLATOR.translate(of.name, &event.bytes, Uuid::from_u128(0x3f67_2715_6aa8_4293_b62a_3b33_19ff_5701), dialect);
+            let Ok(translated) = translate() else {
+                // What was acted upon has no id.
+                continue;
+            };
+            prop_assert_eq!(translate().unwrap(), translated.clone());
+            let send_time = "2200-01-01T00:00:00Z".parse().unwrap();
+            let envelope = translated.envelope(send_time);
+            let tree: Value = serde_json::from_slice(&envelope).expect("JSON");
+            each("", &tree, &mut |key, value| {
+                assert!(!value.is_null(), "{key} is null in {tree}");
+                if key == "id" || key.ends_with("_id") {
+                    assert!(value.is_string(), "{key} is no text in {tree}");
+                }
+                let is_date = ["eventTime", "sendTime"].contains(&key) || key.starts_with("date") || key.ends_with("_at");
+                if is_date {
+                    let text = value.as_str().expect(key);
+                    assert!(text.len() == 24 && text.ends_with('Z'), "{key}: {text}");
+                }
+                if ["request_url", "referrer"].contains(&key) {
+                    assert!(!value.as_str().expect(key).contains("access_token=x"), "{value}");
+                }
+            });
+            let breaches = check(&envelope).unwrap();
+            prop_assert!(breaches.iter().all(|it| it.rule.code() != "E9"), "{breaches:?}");
+            if dialect == Dialect::Strict {
+                let must: Vec<_> = breaches.iter().filter(|it| it.rule.level() == Level::Must).collect();
+                prop_assert!(must.is_empty(), "{must:?}\n{tree:#}\n{text}");
+            }
+        }
+    }
+}

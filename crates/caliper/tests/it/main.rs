@@ -1,0 +1,12 @@
+//! What translation and checker promise, against published payloads and made-up events.
+
+#[cfg(test)]
+mod inverse;
+#[cfg(test)]
+mod made_up;
+#[cfg(test)]
+mod mutations;
+#[cfg(test)]
+mod published;
+#[cfg(test)]
+mod rules;

@@ -1,0 +1,49 @@
+//! What the checker makes of things that are not simply events with a fault.
+
+use easel_caliper::check;
+
+fn codes(json: &str) -> Vec<&'static str> {
+    check(json.as_bytes())
+        .unwrap()
+        .iter()
+        .map(|it| it.rule.code())
+        .collect()
+}
+
+#[test]
+fn what_is_no_json_is_no_envelope() {
+    assert!(check(b"{").is_err());
+    assert!(check(b"").is_err());
+    assert!(
+        check(&[b"[".repeat(200), b"]".repeat(200)].concat()).is_err(),
+        "nested too deeply"
+    );
+}
+
+#[test]
+fn an_entity_may_be_described_by_itself() {
+    let envelope = |entity: &str| {
+        format!(
+            r#"{{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{entity}]}}"#
+        )
+    };
+    let context = r#""@context":"http://purl.imsglobal.org/ctx/caliper/v1p1""#;
+    let person = format!(r#"{{{context},"id":"http://a/1","type":"Person"}}"#);
+    assert_eq!(codes(&envelope(&person)), [""; 0]);
+    assert_eq!(
+        codes(&envelope(r#"{"id":"http://a/1","type":"Person"}"#)),
+        ["C1"]
+    );
+    assert_eq!(
+        codes(&envelope(&format!(r#"{{{context},"id":"http://a/1"}}"#))),
+        ["N2"]
+    );
+}
+
+#[test]
+fn a_key_may_appear_twice_nowhere() {
+    let breaches = check(br#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"Person","extensions":{"a":{"b~c":1,"b~c":2}}}]}"#).unwrap();
+    assert_eq!(breaches.len(), 1);
+    assert_eq!(breaches[0].path, "/data/0/extensions/a/b~0c");
+    assert_eq!(breaches[0].to_string(), "E9 (MUST): this key appears twice");
+}

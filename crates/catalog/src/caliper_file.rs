@@ -1,0 +1,164 @@
+//! The files the Caliper forms are written in.
+//!
+//! The form of `grade_change` is in `grade_change.caliper.toml`, beside its other file: `type`,
+//! `action`, and an `[object]` with its properties in the order in which they are written. A value
+//! is the name of a field of the body, `metadata.` and one of the metadata, a name with fields in
+//! braces, a constant in quotes of its own, something worked out, or a table. `[strict]` has what
+//! differs in the form that keeps to the standard.
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::caliper_form::{Actor, CaliperForm, Computed, Course, Member, Part, Source, Template};
+use crate::list::List;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FormToml {
+    r#type: String,
+    action: String,
+    author: Option<String>,
+    grader: Option<String>,
+    #[serde(default)]
+    by_user: bool,
+    course: Option<String>,
+    section: Option<String>,
+    #[serde(default = "yes")]
+    group: bool,
+    object: Table,
+    #[serde(default)]
+    generated: Table,
+    #[serde(default)]
+    strict: StrictToml,
+}
+
+/// What differs in the strict form.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StrictToml {
+    r#type: Option<String>,
+    group: Option<bool>,
+    object: Option<Table>,
+    generated: Option<Table>,
+}
+
+impl FormToml {
+    /// The form that the file describes, or what is wrong with it.
+    pub(crate) fn form(self) -> Result<CaliperForm, String> {
+        let compatible = Template {
+            kind: String::leak(self.r#type),
+            action: String::leak(self.action),
+            group: self.group,
+            object: members(&self.object)?,
+            generated: members(&self.generated)?,
+        };
+        let strict = Template {
+            kind: self
+                .strict
+                .r#type
+                .map_or(compatible.kind, |it| String::leak(it)),
+            action: compatible.action,
+            group: self.strict.group.unwrap_or(compatible.group),
+            object: self
+                .strict
+                .object
+                .map_or(Ok(compatible.object), |it| members(&it))?,
+            generated: self
+                .strict
+                .generated
+                .map_or(Ok(compatible.generated), |it| members(&it))?,
+        };
+        let actor = match (self.author, self.grader) {
+            (None, None) => Actor::MetadataUser,
+            (Some(field), None) => Actor::BodyAuthor(String::leak(field)),
+            (None, Some(field)) => Actor::BodyGrader(String::leak(field)),
+            (Some(_), Some(_)) => return Err("there is an `author` or a `grader`".to_owned()),
+        };
+        Ok(CaliperForm {
+            actor,
+            by_user: self.by_user,
+            course: match self.course {
+                None => Course::OfContext,
+                Some(field) if field == "none" => Course::Nowhere,
+                Some(field) => Course::OfField(String::leak(field)),
+            },
+            section: self.section.map(|it| &*String::leak(it)),
+            compatible,
+            strict,
+        })
+    }
+}
+
+fn members(table: &Table) -> Result<List<Member>, String> {
+    let members = table.iter().map(|(key, value)| {
+        Ok(Member {
+            key: String::leak(key.clone()),
+            value: source(key, value)?,
+        })
+    });
+    Ok(List::kept(members.collect::<Result<_, String>>()?))
+}
+
+fn source(key: &str, value: &Value) -> Result<Source, String> {
+    match value {
+        Value::String(text) => text_source(key, text),
+        Value::Table(table) if key == "extensions" => Ok(Source::Extensions(members(table)?)),
+        Value::Table(table) => Ok(Source::Entity(members(table)?)),
+        Value::Array(them) => match them.as_slice() {
+            [Value::Table(table)] => Ok(Source::Array(members(table)?)),
+            _ => Err(format!("`{key}`: an array has one table in it")),
+        },
+        _ => Err(format!("`{key}` is no text, table or array")),
+    }
+}
+
+fn text_source(key: &str, text: &str) -> Result<Source, String> {
+    let kept = |text: &str| -> &'static str { String::leak(text.to_owned()) };
+    if let Some(constant) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
+        return Ok(Source::Constant(kept(constant)));
+    }
+    if text.contains('{') {
+        return Ok(Source::Urn(List::kept(parts(text)?)));
+    }
+    if text.starts_with('@') {
+        let known = Computed::ALL.into_iter().find(|it| it.name() == text);
+        let unknown = || format!("`{key}`: nothing is worked out as {text}");
+        return known.map(Source::Computed).ok_or_else(unknown);
+    }
+    // The type of an entity is a term, and a capital tells it from a field.
+    if key == "type" && text.starts_with(|letter: char| letter.is_ascii_uppercase()) {
+        return Ok(Source::Constant(kept(text)));
+    }
+    Ok(match text.strip_prefix("metadata.") {
+        Some(field) => Source::OfMetadata(kept(field)),
+        None => Source::OfBody(kept(text)),
+    })
+}
+
+fn parts(text: &str) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((literal, after)) = rest.split_once('{') {
+        if !literal.is_empty() {
+            parts.push(Part::Literal(String::leak(literal.to_owned())));
+        }
+        let Some((field, after)) = after.split_once('}') else {
+            return Err(format!("{text:?} has a brace that is not closed"));
+        };
+        parts.push(match field {
+            "actor" => Part::ActorId,
+            "@asset_kind" => Part::AssetKind,
+            "@asset_list" => Part::AssetList,
+            _ => Part::IdOf(String::leak(field.to_owned())),
+        });
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Literal(String::leak(rest.to_owned())));
+    }
+    Ok(parts)
+}
+
+const fn yes() -> bool {
+    true
+}
