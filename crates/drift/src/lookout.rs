@@ -98,9 +98,11 @@ impl Lookout {
     pub async fn clear(&self) -> Result<u64, DriftError> {
         let kept = Arc::clone(&self.kept);
         let clearing = move || -> Result<u64, StoreError> {
-            // What is being saved has been, or is not there any more.
-            locked(&kept.store).clear()?;
-            Ok(locked(&kept.sightings).clear())
+            // Nothing can be saved in between.
+            let mut store = locked(&kept.store);
+            let mut sightings = locked(&kept.sightings);
+            store.clear(sightings.cleared())?;
+            Ok(sightings.clear())
         };
         Ok(tokio::task::spawn_blocking(clearing).await??)
     }
@@ -139,9 +141,16 @@ impl Lookout {
     async fn look(&self, from: Offset) {
         match self.log.read(from).await {
             Ok(Read::Block(block)) => {
-                let found = self.sightings().look_at(&block, &self.catalog);
-                metrics::found(found);
-                tokio::task::yield_now().await;
+                // On a thread where nobody else waits to be served.
+                let (kept, catalog) = (Arc::clone(&self.kept), Arc::clone(&self.catalog));
+                let looking = move || locked(&kept.sightings).look_at(&block, &catalog);
+                match tokio::task::spawn_blocking(looking).await {
+                    Ok(found) => metrics::found(found),
+                    Err(error) => {
+                        error!(%error, "drift cannot be looked for");
+                        sleep(READ_PAUSE).await;
+                    }
+                }
             }
             Ok(Read::Damaged(range)) => self.sightings().miss(range.end),
             Ok(Read::End) => sleep(READ_PAUSE).await,
@@ -170,7 +179,7 @@ impl Kept {
         let unsaved = locked(&self.sightings).take_unsaved();
         if let Err(error) = store.save(&unsaved) {
             error!(%error, "drift could not be saved");
-            locked(&self.sightings).give_back(unsaved);
+            locked(&self.sightings).give_back(&unsaved);
         }
     }
 }

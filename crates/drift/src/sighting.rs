@@ -1,6 +1,6 @@
 //! Something that the catalogue does not know, and how often it came.
 
-use easel_catalog::{Drift, Field, Finding, Privacy, Rule, mask};
+use easel_catalog::{Drift, Field, Finding, Privacy, Rule, ValueClass, mask};
 use easel_log::{Offset, Record};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub struct Sighting {
     pub count: u64,
     /// The first time it came.
     pub example: Example,
+    /// Whether it changed since it was last saved.
+    pub(crate) is_unsaved: bool,
 }
 
 /// Where something was first seen.
@@ -45,7 +47,7 @@ pub struct Example {
 /// What tells a sighting from others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
-    /// The root account's global id; empty when the event tells none.
+    /// The root account's global id; empty when the event tells none that is one.
     pub(crate) root_account: String,
     pub(crate) event_type: String,
     pub(crate) drift: Drift,
@@ -76,32 +78,17 @@ impl Sighting {
         &self.key.path
     }
 
-    /// The sighting that `finding` in `record` is, if it is drift: the first of its key, perhaps.
-    pub(crate) fn of(finding: &Finding<'_>, record: &Record, root_account: &str) -> Option<Self> {
-        let drift = finding.rule.drift()?;
-        let class = finding.found.code();
-        let found = match finding.rule {
-            Rule::UnlistedValue | Rule::NewValue => told(finding.value, finding.field),
-            _ => class.to_owned(),
-        };
-        let which = match drift {
-            Drift::UnknownEventType | Drift::UnknownField => String::new(),
-            Drift::TypeChange | Drift::UnlistedValue => found.clone(),
-        };
-        let value = match drift {
+    /// The first sighting with this key: `finding`, in `record`.
+    pub(crate) fn first(key: Key, finding: &Finding<'_>, record: &Record) -> Self {
+        let value = match key.drift {
             Drift::UnknownEventType => mask(&record.bytes, MAX_EVENT_CHARS),
-            _ => mask(finding.value, MAX_VALUE_CHARS),
+            Drift::UnknownField | Drift::TypeChange | Drift::UnlistedValue => {
+                mask(finding.value, MAX_VALUE_CHARS)
+            }
         };
-        Some(Self {
-            key: Key {
-                root_account: root_account.to_owned(),
-                event_type: record.event_type.as_ref().to_owned(),
-                drift,
-                path: cut(finding.pattern(), MAX_PATH_CHARS),
-                which,
-            },
+        Self {
             declared: finding.field.map(|field| field.kind.to_string()),
-            found,
+            found: found(finding),
             first_seen: record.appended_at,
             last_seen: record.appended_at,
             count: 1,
@@ -110,26 +97,54 @@ impl Sighting {
                 id: record.id,
                 value,
             },
-        })
+            is_unsaved: true,
+            key,
+        }
     }
 
-    /// Counts `later`, another sighting of the same.
-    pub(crate) fn add(&mut self, later: Self) {
-        self.count += later.count;
-        self.last_seen = std::cmp::max(self.last_seen, later.last_seen);
+    /// Counts `finding`, in `record`, as another of the same.
+    pub(crate) fn again(&mut self, finding: &Finding<'_>, record: &Record) {
+        self.count += 1;
+        self.last_seen = std::cmp::max(self.last_seen, record.appended_at);
+        self.is_unsaved = true;
         // A null says nothing about what a field is.
-        if self.found == "null" && later.found != "null" {
-            self.found = later.found;
-            self.example = later.example;
+        if self.found == "null" && finding.found != ValueClass::Null {
+            let Self { found, example, .. } = Self::first(self.key.clone(), finding, record);
+            (self.found, self.example) = (found, example);
         }
     }
 }
 
-/// A value that is not listed: as it is, where it can only be a word for a state or a kind.
+impl Key {
+    /// What `finding` in `record` is a sighting of, if it is drift.
+    pub(crate) fn of(finding: &Finding<'_>, record: &Record, root_account: &str) -> Option<Self> {
+        let drift = finding.rule.drift()?;
+        Some(Self {
+            root_account: root_account.to_owned(),
+            event_type: record.event_type.as_ref().to_owned(),
+            drift,
+            path: cut(finding.pattern(), MAX_PATH_CHARS),
+            which: match drift {
+                Drift::UnknownEventType | Drift::UnknownField => String::new(),
+                Drift::TypeChange | Drift::UnlistedValue => found(finding),
+            },
+        })
+    }
+}
+
+/// What came: a class of value, or the value that is not listed.
+fn found(finding: &Finding<'_>) -> String {
+    match finding.rule {
+        Rule::UnlistedValue | Rule::NewValue => told(finding.value, finding.field),
+        _ => finding.found.code().to_owned(),
+    }
+}
+
+/// A value that is not listed: as it is, where it is a word, as those for states and kinds are.
 fn told(value: &[u8], field: Option<&Field>) -> String {
     let says_nothing = field.is_some_and(|field| field.privacy == Privacy::Nothing);
     let text = str::from_utf8(value).unwrap_or_default().trim_matches('"');
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:/., ".contains(&byte);
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:/".contains(&byte);
     if says_nothing && text.len() <= MAX_VALUE_CHARS && text.bytes().all(is_word) {
         text.to_owned()
     } else {

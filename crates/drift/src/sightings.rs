@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use easel_catalog::{Catalog, Drift, Facts};
+use easel_catalog::{Catalog, Drift, Facts, Finding, GlobalId};
 use easel_log::{Block, Offset, Record};
 
 use crate::sighting::{Key, Sighting};
 
 /// The most sightings kept.
 pub(crate) const MAX_SIGHTINGS: usize = 8192;
-/// The most sightings kept of one root account, so that none can take the place of all others.
+/// The most sightings kept of one root account, so that one alone cannot take the place of all
+/// others.
 pub(crate) const MAX_OF_ACCOUNT: usize = 1024;
 
 /// All sightings, as far as the log was looked at.
@@ -21,8 +22,6 @@ pub(crate) struct Sightings {
     pub(crate) all: HashMap<Key, Sighting>,
     of_account: HashMap<String, usize>,
     pub(crate) progress: Progress,
-    /// The keys of those that changed since they were last saved.
-    unsaved: Vec<Key>,
     is_unsaved: bool,
 }
 
@@ -77,33 +76,31 @@ impl Sightings {
     fn look_at_one(&mut self, record: &Record, catalog: &Catalog, found: &mut Untold) {
         let mut root_account = None;
         catalog.check(&record.event_type, &record.bytes, |finding| {
-            let root_account = root_account.get_or_insert_with(|| {
-                Facts::of(&record.bytes).root_account_id.unwrap_or_default()
-            });
-            if let Some(sighting) = Sighting::of(finding, record, root_account) {
-                found.add(sighting.drift());
-                self.count(sighting);
+            let root_account = root_account.get_or_insert_with(|| root_account_of(record));
+            if let Some(key) = Key::of(finding, record, root_account) {
+                found.add(key.drift);
+                self.count(key, finding, record);
             }
         });
     }
 
-    fn count(&mut self, it: Sighting) {
+    fn count(&mut self, key: Key, finding: &Finding<'_>, record: &Record) {
         self.is_unsaved = true;
-        if let Some(known) = self.all.get_mut(&it.key) {
-            self.unsaved.push(it.key.clone());
-            known.add(it);
-        } else if self.all.len() < MAX_SIGHTINGS
-            && self
-                .of_account
-                .get(&it.key.root_account)
-                .is_none_or(|count| *count < MAX_OF_ACCOUNT)
-        {
-            self.count_account(&it.key.root_account);
-            self.unsaved.push(it.key.clone());
-            self.all.insert(it.key.clone(), it);
+        if let Some(known) = self.all.get_mut(&key) {
+            known.again(finding, record);
+        } else if self.has_room(&key.root_account) {
+            self.count_account(&key.root_account);
+            let first = Sighting::first(key.clone(), finding, record);
+            self.all.insert(key, first);
         } else {
-            self.progress.untold.add(it.drift());
+            self.progress.untold.add(key.drift);
         }
+    }
+
+    /// Whether there is room for another sighting of this account.
+    fn has_room(&self, root_account: &str) -> bool {
+        let of_account = self.of_account.get(root_account).copied().unwrap_or(0);
+        self.all.len() < MAX_SIGHTINGS && of_account < MAX_OF_ACCOUNT
     }
 
     fn count_account(&mut self, root_account: &str) {
@@ -135,34 +132,51 @@ impl Sightings {
     /// Hands over what is not saved, and takes it for saved from here on.
     pub(crate) fn take_unsaved(&mut self) -> Unsaved {
         self.is_unsaved = false;
-        let mut keys = std::mem::take(&mut self.unsaved);
-        keys.sort_unstable();
-        keys.dedup();
+        let unsaved = self.all.values_mut().filter(|it| it.is_unsaved);
+        let sightings = unsaved.map(|it| {
+            it.is_unsaved = false;
+            it.clone()
+        });
         Unsaved {
-            sightings: keys
-                .iter()
-                .filter_map(|key| self.all.get(key).cloned())
-                .collect(),
+            sightings: sightings.collect(),
             progress: self.progress,
         }
     }
 
     /// Takes back what could not be saved.
-    pub(crate) fn give_back(&mut self, unsaved: Unsaved) {
+    pub(crate) fn give_back(&mut self, unsaved: &Unsaved) {
         self.is_unsaved = true;
-        self.unsaved
-            .extend(unsaved.sightings.into_iter().map(|it| it.key));
+        for it in &unsaved.sightings {
+            if let Some(known) = self.all.get_mut(&it.key) {
+                known.is_unsaved = true;
+            }
+        }
     }
 
-    /// Forgets every sighting, and what was not kept.
+    /// How far the log was looked at, should everything that was found be forgotten.
+    pub(crate) fn cleared(&self) -> Progress {
+        Progress {
+            untold: Untold::default(),
+            ..self.progress
+        }
+    }
+
+    /// Forgets every sighting, and what was not kept, and says how many there were.
     pub(crate) fn clear(&mut self) -> u64 {
         let count = self.all.len() as u64;
-        self.progress.untold = Untold::default();
+        self.progress = self.cleared();
         self.all.clear();
         self.of_account.clear();
-        self.unsaved.clear();
-        self.is_unsaved = true;
         count
+    }
+}
+
+/// The root account that a record tells, if it is a global id: nothing else is kept.
+fn root_account_of(record: &Record) -> String {
+    let told = Facts::of(&record.bytes).root_account_id.unwrap_or_default();
+    match told.parse::<GlobalId>() {
+        Ok(id) => id.to_string(),
+        Err(_none) => String::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use easel_catalog::Drift;
 use easel_log::Offset;
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -138,28 +138,36 @@ impl Store {
                     it.example.value,
                 ])?;
             }
-            let Progress {
-                cursor,
-                missed,
-                untold,
-            } = unsaved.progress;
-            let mut number = transaction
-                .prepare_cached("INSERT OR REPLACE INTO progress (name, value) VALUES (?1, ?2)")?;
-            number.execute(params![CURSOR, signed(cursor.get())])?;
-            number.execute(params![MISSED, signed(missed)])?;
-            for (drift, count) in untold.each() {
-                number.execute(params![drift.code(), signed(count)])?;
-            }
         }
+        save_progress(&transaction, unsaved.progress)?;
         transaction.commit()?;
         Ok(())
     }
 
-    /// Removes every sighting.
-    pub(crate) fn clear(&self) -> Result<(), StoreError> {
-        self.connection.execute("DELETE FROM sightings", [])?;
+    /// Removes every sighting, and saves how far the log was looked at.
+    pub(crate) fn clear(&mut self, progress: Progress) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute("DELETE FROM sightings", [])?;
+        save_progress(&transaction, progress)?;
+        transaction.commit()?;
         Ok(())
     }
+}
+
+fn save_progress(transaction: &Transaction<'_>, progress: Progress) -> Result<(), StoreError> {
+    let Progress {
+        cursor,
+        missed,
+        untold,
+    } = progress;
+    let mut number = transaction
+        .prepare_cached("INSERT OR REPLACE INTO progress (name, value) VALUES (?1, ?2)")?;
+    number.execute(params![CURSOR, signed(cursor.get())])?;
+    number.execute(params![MISSED, signed(missed)])?;
+    for (drift, count) in untold.each() {
+        number.execute(params![drift.code(), signed(count)])?;
+    }
+    Ok(())
 }
 
 fn read(row: &Row<'_>) -> Result<Sighting, StoreError> {
@@ -189,6 +197,7 @@ fn read(row: &Row<'_>) -> Result<Sighting, StoreError> {
             id: Uuid::from_bytes(id),
             value: row.get("value")?,
         },
+        is_unsaved: false,
     })
 }
 

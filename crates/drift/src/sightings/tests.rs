@@ -1,55 +1,48 @@
 //! The bound on all accounts together.
 
-use easel_catalog::Drift;
-use easel_log::Offset;
-use jiff::Timestamp;
-use uuid::Uuid;
+use easel_catalog::{Catalog, Limits, admit};
+use easel_log::{Clock, Log, LogOptions, MemoryLog, NewRecord, Offset, Read};
+use easel_testkit::FakeClock;
+use std::sync::Arc;
 
 use super::{MAX_OF_ACCOUNT, MAX_SIGHTINGS, Sightings};
-use crate::sighting::{Example, Key, Sighting};
 
-fn sighting(account: usize, path: usize) -> Sighting {
-    Sighting {
-        key: Key {
-            root_account: account.to_string(),
-            event_type: "course_created".to_owned(),
-            drift: Drift::UnknownField,
-            path: format!("/body/{path}"),
-            which: String::new(),
-        },
-        declared: None,
-        found: "integer".to_owned(),
-        first_seen: Timestamp::UNIX_EPOCH,
-        last_seen: Timestamp::UNIX_EPOCH,
-        count: 1,
-        example: Example {
-            offset: Offset::ZERO,
-            id: Uuid::nil(),
-            value: "9".to_owned(),
-        },
+/// An event of a root account with so many fields that nobody knows.
+fn event(account: usize, fields: usize) -> NewRecord {
+    let fields: Vec<_> = (0..fields).map(|n| format!("\"f{n}\":1")).collect();
+    let text = format!(
+        r#"{{"metadata":{{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z","root_account_id":"{account}"}},"body":{{{}}}}}"#,
+        fields.join(",")
+    );
+    let event = admit(text.as_bytes(), &Limits::default()).unwrap();
+    NewRecord {
+        id: event.id,
+        event_type: event.event_type,
+        bytes: event.bytes,
     }
 }
 
-#[test]
-fn there_are_no_more_than_the_bound_and_the_rest_is_counted() {
-    let mut sightings = Sightings::default();
-    for account in 0..10 {
-        for path in 0..MAX_OF_ACCOUNT {
-            sightings.count(sighting(account, path));
-        }
+#[tokio::test]
+async fn there_are_no_more_than_the_bound_and_the_rest_is_counted() {
+    let clock: Arc<dyn Clock> = Arc::new(FakeClock::default());
+    let log = MemoryLog::new(LogOptions::default(), clock);
+    // An event tells a thousand findings at most, so that each account takes two.
+    let each = MAX_OF_ACCOUNT / 2;
+    for account in 1..=20 {
+        log.append(vec![event(account, each)]).await.unwrap();
+    }
+    let (mut sightings, catalog) = (Sightings::default(), Catalog::built_in());
+    let mut from = Offset::ZERO;
+    while let Read::Block(block) = log.read(from).await.unwrap() {
+        sightings.look_at(&block, &catalog);
+        from = block.next();
     }
     assert_eq!(sightings.all.len(), MAX_SIGHTINGS);
-    let untold = sightings
+    let untold: u64 = sightings
         .progress
         .untold
         .each()
         .map(|(_, count)| count)
-        .sum::<u64>();
-    assert_eq!(
-        untold,
-        u64::try_from(10 * MAX_OF_ACCOUNT - MAX_SIGHTINGS).unwrap()
-    );
-    // What is known is still counted.
-    sightings.count(sighting(0, 0));
-    assert_eq!(sightings.all[&sighting(0, 0).key].count, 2);
+        .sum();
+    assert_eq!(untold, u64::try_from(20 * each - MAX_SIGHTINGS).unwrap());
 }

@@ -92,8 +92,21 @@ async fn what_only_people_know_is_never_told() {
             ),
         ])
         .await;
+    tower
+        .append(&[
+            event("group_created", "\"available\"", "\"Ola Nordmann\""),
+            event("group_created", "\"uuid\":", "\"Ola Nordmann\":7,\"uuid\":"),
+            event(
+                "group_created",
+                "\"uuid\":",
+                "\"scores\":{\"Ola@example.edu\":7},\"uuid\":",
+            ),
+            event("logged_out", "\"70000000000001\"", "\"Ola Nordmann\"")
+                .replace("\"body\":{", "\"body\":{\"x\":1"),
+        ])
+        .await;
     let report = tower.report(&tower.lookout(&tower.log)).await;
-    assert_eq!(report.sightings.len(), 3);
+    assert_eq!(report.sightings.len(), 8);
     for it in report.sightings {
         let told = format!("{it:?}");
         assert!(
