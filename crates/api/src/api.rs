@@ -59,19 +59,13 @@ impl Api {
 }
 
 /// The routes under `/v1`, with the document that describes them, and the doors too, at
-/// `/v1/openapi.json`, and the one that describes what subscribers are sent, at
-/// `/v1/asyncapi.json`.
+/// `/v1/openapi.json`.
 pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
     let (router, document) = described(gate).split_for_parts();
     let document = finish(document, doors);
-    let sent = Arc::clone(&api.catalog);
     router
         .with_state(api)
         .route("/v1/openapi.json", get(|| async move { Json(document) }))
-        .route(
-            "/v1/asyncapi.json",
-            get(|| async move { Json(sent.async_api()) }),
-        )
 }
 
 /// The OpenAPI document of [`routes()`].
@@ -110,6 +104,7 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(catalog::list))
         .routes(routes!(catalog::show))
         .routes(routes!(catalog::schema))
+        .routes(routes!(catalog::async_api))
         .routes(routes!(drift::list))
         .layer(may(Scope::Read));
     let manage = OpenApiRouter::new()

@@ -80,6 +80,12 @@ pub(crate) async fn schema(
     }))
 }
 
+/// The AsyncAPI document of everything that subscribers are sent.
+#[utoipa::path(get, path = "/v1/asyncapi.json", tag = "catalog", responses((status = OK, body = Object)))]
+pub(crate) async fn async_api(State(api): State<Api>) -> Json<Value> {
+    Json(api.catalog.async_api())
+}
+
 fn find<'a>(api: &'a Api, event: &str) -> Result<&'a EventType, Failure> {
     api.catalog.get(event).ok_or_else(|| {
         let detail = format!("The catalogue has no event type {event:?}.");

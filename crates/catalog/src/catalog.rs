@@ -42,6 +42,14 @@ pub enum CatalogError {
         /// What is wrong there.
         what: String,
     },
+    /// Two files are about one event type.
+    #[error("{path}: {other} is about this event type too")]
+    Twice {
+        /// The later file.
+        path: String,
+        /// The earlier one.
+        other: String,
+    },
     /// A Caliper form belongs to no event type.
     #[error("{path}: there is no event type of this name")]
     FormOfNothing {
@@ -76,16 +84,24 @@ impl Catalog {
     /// What they say is kept for as long as the process lives.
     pub fn with_files(files: &[DataFile<'_>]) -> Result<Self, CatalogError> {
         let mut catalog = Self::built_in();
-        let (mut own, mut forms) = (Vec::new(), Vec::new());
+        let mut paths: HashMap<&'static str, &str> = HashMap::new();
+        let mut forms = Vec::new();
+        let mut has_metadata = None;
         for file in files {
             match file.read()? {
                 Content::Type(it) => {
                     catalog.types.retain(|known| known.name != it.name);
                     catalog.types.push(it);
-                    own.push((file, it));
+                    if let Some(other) = paths.insert(it.name, file.path) {
+                        return Err(CatalogError::Twice {
+                            path: file.path.to_owned(),
+                            other: other.to_owned(),
+                        });
+                    }
                 }
                 Content::Caliper(of, form) => forms.push((file, of, form)),
                 Content::Metadata(fields) => {
+                    has_metadata = Some(file.path);
                     for it in fields {
                         let known = |known: &&mut MetadataField| known.field.name == it.field.name;
                         match catalog.metadata.iter_mut().find(known) {
@@ -112,8 +128,11 @@ impl Catalog {
         }
         catalog.types.sort_by_key(|it| it.name);
         catalog.index();
-        for (file, it) in own {
-            catalog.check_example(file.path, &it)?;
+        // A file about the metadata has a part in every example.
+        for it in catalog.types() {
+            if let Some(path) = paths.get(it.name).copied().or(has_metadata) {
+                catalog.check_example(path, it)?;
+            }
         }
         Ok(catalog)
     }

@@ -14,15 +14,20 @@ use crate::text::Text;
 use crate::timestamp::parse_day;
 use crate::{GlobalId, parse_timestamp};
 
+/// The most findings that are told of one event.
+const MAX_FINDINGS: usize = 1000;
+
 impl Catalog {
     /// Finds what `event`, an event of the type named, has that the catalogue does not say of it.
     ///
-    /// The event is one that was admitted, in its stored form or in the form it came in.
+    /// The event is one that was admitted, in its stored form or in the form it came in. Of more
+    /// than 1,000 findings the first are told.
     pub fn check(&self, event_type: &str, event: &[u8], mut report: impl FnMut(&Finding<'_>)) {
         let mut check = Check {
             catalog: self,
             event_type,
             report: &mut report,
+            found: 0,
         };
         // What is no JSON was not admitted; its findings up to there stand.
         drop(check.event(&mut Scanner::new(event, usize::MAX)));
@@ -33,6 +38,7 @@ struct Check<'c> {
     catalog: &'c Catalog,
     event_type: &'c str,
     report: &'c mut dyn FnMut(&Finding<'_>),
+    found: usize,
 }
 
 /// Which fields of a list an object has: a bit for each, in order.
@@ -183,7 +189,7 @@ impl<'c> Check<'c> {
             };
             let start = scanner.at();
             let broken = match (scanner.peek(), &field.kind) {
-                (Some(b'{'), Kind::Objects(fields)) => {
+                (Some(b'{'), Kind::Objects(fields)) if !fields.is_empty() => {
                     let fields: &'c [Field] = fields;
                     let seen = self.object(scanner, fields, false, &path)?;
                     self.missing(fields, seen, &path, scanner.at());
@@ -191,6 +197,7 @@ impl<'c> Check<'c> {
                 }
                 (Some(b'"'), Kind::Ids(id)) => of_id(scanner.string()?, *id),
                 (Some(b'"'), Kind::Texts) => scanner.string().map(|_text| None)?,
+                (Some(b'{'), Kind::Objects(_)) => scanner.value().map(|()| None)?,
                 _ => {
                     scanner.value()?;
                     Some(Rule::WrongType)
@@ -206,6 +213,10 @@ impl<'c> Check<'c> {
     }
 
     fn found(&mut self, rule: Rule, path: &Path<'_>, field: Option<&Field>, value: Spelled<'_>) {
+        self.found += 1;
+        if self.found > MAX_FINDINGS {
+            return;
+        }
         (self.report)(&Finding {
             rule,
             found: ValueClass::of(value.bytes),
@@ -291,11 +302,12 @@ fn of_id(text: Text<'_>, id: IdKind) -> Option<Rule> {
     if text.raw.is_empty() && id.can_be_empty {
         return None;
     }
-    if text.raw.is_empty() || !text.raw.iter().all(u8::is_ascii_digit) {
+    let bytes = text.bytes();
+    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
         return Some(Rule::NotAnId);
     }
     let names_shard = || {
-        let digits = str::from_utf8(text.raw).ok();
+        let digits = str::from_utf8(&bytes).ok();
         let id = digits.and_then(|digits| digits.parse::<GlobalId>().ok());
         id.is_none_or(|id| id.shard() > 0)
     };

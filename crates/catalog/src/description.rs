@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::catalog::Catalog;
 use crate::event_type::{EventType, MetadataField, Origin};
 use crate::example::value;
-use crate::field::{Field, Privacy};
+use crate::field::{Field, Kind, Precision, Privacy};
 
 impl Catalog {
     /// Everything about an event type: what `easel catalog --json` prints.
@@ -68,6 +68,14 @@ fn field(it: &Field) -> Value {
     put("published", (!it.published).then_some(false.into()));
     put("values", it.values.map(|it| it.listed.to_vec().into()));
     put("open", it.values.filter(|it| it.open).map(|_| true.into()));
+    let numbered = it.values.and_then(|it| it.numbered);
+    put("numbered", numbered.map(Value::from));
+    let separator = it.values.and_then(|it| it.separator);
+    put("separator", separator.map(|it| it.to_string().into()));
+    let is_day = matches!(it.kind, Kind::Timestamp(Precision::Day));
+    put("date_only", is_day.then_some(true.into()));
+    let is_empty = matches!(it.kind, Kind::Id(id) if id.can_be_empty);
+    put("empty", is_empty.then_some(true.into()));
     put("max_chars", it.max_chars.map(Value::from));
     put(
         "privacy",

@@ -1,9 +1,9 @@
 //! What an event has that the catalogue does not say of it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::field::{Field, Kind};
+use crate::mask::mask_key;
 use crate::parse_timestamp;
 use crate::scanner::Scanner;
 
@@ -108,13 +108,21 @@ pub(crate) enum Step<'a> {
 impl Finding<'_> {
     /// The JSON pointer to what is meant.
     pub fn pointer(&self) -> String {
-        self.path.text(|index| Cow::Owned(index.to_string()))
+        self.path.text(&|step| match step {
+            Step::Event => String::new(),
+            Step::Member(name) => String::from_utf8_lossy(name).into_owned(),
+            Step::Element(index) => index.to_string(),
+        })
     }
 
-    /// The JSON pointer to what is meant, with `*` for every index: the same for all events of a
-    /// type.
+    /// The JSON pointer to what is meant, with `*` for every index, so that it is the same for all
+    /// events of a type, and with keys masked that are no plain words.
     pub fn pattern(&self) -> String {
-        self.path.text(|_index| Cow::Borrowed("*"))
+        self.path.text(&|step| match step {
+            Step::Event => String::new(),
+            Step::Member(name) => mask_key(&String::from_utf8_lossy(name)).into_owned(),
+            Step::Element(_) => "*".to_owned(),
+        })
     }
 }
 
@@ -290,19 +298,11 @@ impl Kind {
 }
 
 impl Path<'_> {
-    fn text(&self, index: impl Copy + Fn(usize) -> Cow<'static, str>) -> String {
-        let mut text = self.before.map(|it| it.text(index)).unwrap_or_default();
-        match self.step {
-            Step::Event => (),
-            Step::Member(name) => {
-                text.push('/');
-                let name = String::from_utf8_lossy(name);
-                text.push_str(&name.replace('~', "~0").replace('/', "~1"));
-            }
-            Step::Element(at) => {
-                text.push('/');
-                text.push_str(&index(at));
-            }
+    fn text(&self, spell: &dyn Fn(Step<'_>) -> String) -> String {
+        let mut text = self.before.map(|it| it.text(spell)).unwrap_or_default();
+        if !matches!(self.step, Step::Event) {
+            text.push('/');
+            text.push_str(&spell(self.step).replace('~', "~0").replace('/', "~1"));
         }
         text
     }

@@ -117,16 +117,15 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
         }) => {
             put("examples", listed.to_vec().into());
         }
-        Some(Values {
-            listed,
-            separator: Some(separator),
-            ..
-        }) => {
-            let any = listed.join("|");
-            put(
-                "pattern",
-                format!("^ ?({any})({separator} ?({any}))*$").into(),
-            );
+        Some(
+            values @ Values {
+                separator: Some(_), ..
+            }
+            | values @ Values {
+                numbered: Some(_), ..
+            },
+        ) => {
+            put("pattern", pattern(&values).into());
         }
         Some(Values { listed, .. }) => {
             let null = field.null.then_some(Value::Null);
@@ -151,11 +150,37 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
     }
 }
 
+/// The pattern of a text that has values which a list alone does not tell.
+fn pattern(values: &Values) -> String {
+    let listed = values.listed.iter().map(|it| escaped(it));
+    let numbered = values.numbered.map(|it| format!("{}[0-9]+", escaped(it)));
+    let any = listed.chain(numbered).collect::<Vec<_>>().join("|");
+    match values.separator {
+        None => format!("^({any})$"),
+        Some(separator) => {
+            let separator = escaped(&separator.to_string());
+            format!("^ ?({any})({separator} ?({any}))*$")
+        }
+    }
+}
+
+/// The text as a pattern that matches it alone.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        if r"\^$.|?*+()[]{}/-".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
 fn id_schema(id: IdKind) -> Value {
     let digits = match (id.scope, id.can_be_empty) {
         (Scope::Global, false) => "^[0-9]+$",
         (Scope::Global, true) => "^[0-9]*$",
-        (Scope::Local, false) => "^[0-9]{1,13}$",
+        (Scope::Local, false) => "^0*[0-9]{1,13}$",
         (Scope::Local, true) => "^[0-9]{0,13}$",
     };
     match id.spelling {

@@ -28,6 +28,7 @@ mod mask;
 mod async_api;
 mod description;
 mod example;
+mod explanation;
 mod json_schema;
 mod page;
 

@@ -1,7 +1,10 @@
 //! Showing a value without telling it.
 //!
-//! Letters become `x` or `X`, digits `9`; what stands between them, keys, `true`, `false` and
-//! `null` stay. So one sees of what form a value is, and nothing of whom it is about.
+//! Letters become `x` or `X`, digits `9`; what stands between them, `true`, `false` and `null` stay,
+//! and so do keys that are plain words, as the names of fields are. So one sees of what form a value
+//! is, and nothing of whom it is about.
+
+use std::borrow::Cow;
 
 use crate::scanner::Scanner;
 
@@ -26,7 +29,22 @@ fn characters(json: &[u8]) -> impl Iterator<Item = char> {
     .flatten()
 }
 
-/// The next token, masked unless it is a key or a word.
+/// A key as it is, if it is a plain word; else masked.
+pub(crate) fn mask_key(key: &str) -> Cow<'_, str> {
+    if is_plain_word(key) {
+        Cow::Borrowed(key)
+    } else {
+        Cow::Owned(masked(key))
+    }
+}
+
+/// Whether a text is in small letters, digits and underscores, and not long, as keys are.
+fn is_plain_word(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    text.len() <= 64 && text.bytes().all(is_plain) && !text.bytes().all(|it| it.is_ascii_digit())
+}
+
+/// The next token, masked unless it is a plain key or a word.
 fn token(scanner: &mut Scanner<'_>) -> Option<String> {
     let start = scanner.at();
     let first = scanner.peek()?;
@@ -36,7 +54,8 @@ fn token(scanner: &mut Scanner<'_>) -> Option<String> {
             let text = String::from_utf8_lossy(scanner.since(start)).into_owned();
             // A key is what a colon comes after.
             let is_key = scanner.peek() == Some(b':');
-            Some(if is_key { text } else { masked(&text) })
+            let is_name = is_key && is_plain_word(text.trim_matches('"'));
+            Some(if is_name { text } else { masked(&text) })
         }
         b'-' | b'0'..=b'9' => {
             scanner.value().ok()?;
@@ -101,6 +120,14 @@ mod tests {
         check(
             r#"{"user":{"name":"Ola","is_admin":true},"ids":[12,null]}"#,
             r#"{"user":{"name":"Xxx","is_admin":true},"ids":[99,null]}"#,
+        );
+    }
+
+    #[test]
+    fn keys_that_are_no_plain_words_are_masked() {
+        check(
+            r#"{"ola@example.edu":1,"7001":2,"Ola":3,"__proto__":4}"#,
+            r#"{"xxx@xxxxxxx.xxx":9,"9999":9,"Xxx":9,"__proto__":9}"#,
         );
     }
 

@@ -3,16 +3,12 @@
 use serde_json::Value;
 
 use crate::catalog::Catalog;
-use crate::event_type::{Context, EventType};
+use crate::event_type::EventType;
 use crate::example::object;
-use crate::field::{Field, Privacy};
+use crate::field::Field;
 
 const GENERATED: &str = "<!-- Made from the data files in crates/catalog/events; \
                          CONTRIBUTING.md says how. -->\n\n";
-
-const CONTEXT_OF_RECORD: &str = "Context and root account in the metadata are those of the \
-                                 record, so events from jobs have them too.";
-const CONTEXT_OF_LOGIN: &str = "User and session in the metadata are those of the login.";
 
 /// A page of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,22 +91,7 @@ fn section(text: &mut String, it: &EventType) {
         text,
         &format!("\n## {}\n\n{}\n\n{}", it.name, it.meaning, it.trigger),
     );
-    let mut notes: Vec<String> = it.notes.iter().map(|note| (*note).to_owned()).collect();
-    if !it.published {
-        notes.push("The published documents do not list it.".to_owned());
-    }
-    if let Some(year) = it.known_from {
-        notes.push(format!("Known from sources of {year} and later."));
-    }
-    notes.extend(match it.context {
-        Context::Ambient => None,
-        Context::Record => Some(CONTEXT_OF_RECORD.to_owned()),
-        Context::Login => Some(CONTEXT_OF_LOGIN.to_owned()),
-    });
-    if it.open {
-        notes.push("Fields that are not listed are to be expected.".to_owned());
-    }
-    for (index, note) in notes.iter().enumerate() {
+    for (index, note) in it.remarks().iter().enumerate() {
         line(
             text,
             &format!("{}- {note}", if index == 0 { "\n" } else { "" }),
@@ -138,44 +119,11 @@ fn rows(text: &mut String, before: &str, fields: &[Field]) {
 
 /// Name, kind and meaning of a field as cells of a table.
 fn cells(before: &str, it: &Field) -> (String, String, String) {
-    let mut kind = it.kind.to_string();
-    if it.null {
-        kind.push_str(" or null");
-    }
-    let mut about = it.about.to_owned();
-    let mut add = |sentence: String| {
-        about.push(' ');
-        about.push_str(&sentence);
-    };
-    if let Some(when) = it.when {
-        add(format!("*Only if {when}.*"));
-    }
-    if let Some(values) = it.values {
-        let listed: Vec<_> = values.listed.iter().map(|it| format!("`{it}`")).collect();
-        let more = if values.open { ", and others" } else { "" };
-        let numbered = values.numbered.map(|it| format!(", `{it}` and a number"));
-        add(format!(
-            "Values: {}{}{more}.",
-            listed.join(", "),
-            numbered.unwrap_or_default()
-        ));
-    }
-    if let Some(max) = it.max_chars {
-        add(format!("Cut to {max} characters."));
-    }
-    if !it.published {
-        add("Not in the published documents.".to_owned());
-    }
-    match it.privacy {
-        Privacy::Nothing => (),
-        Privacy::Content => add("(content)".to_owned()),
-        Privacy::QuasiIdentifier => add("(quasi-identifier)".to_owned()),
-        Privacy::DirectIdentifier => add("(direct identifier)".to_owned()),
-    }
+    let explained = it.explained().replace('|', "\\|");
     (
         format!("`{before}{}`", it.name),
-        kind,
-        about.replace('|', "\\|"),
+        it.explained_kind(),
+        explained,
     )
 }
 

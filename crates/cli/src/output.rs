@@ -11,6 +11,15 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
+/// Text from outside, which must not steer a terminal: quotes stay as they are.
+pub(crate) fn plain(text: &str) -> String {
+    let spell = |letter: char| match letter {
+        '"' | '\'' | '\\' => letter.to_string(),
+        _ => letter.escape_debug().to_string(),
+    };
+    text.chars().map(spell).collect()
+}
+
 /// Writes text as it is.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)

@@ -109,6 +109,7 @@ fn an_id_is_digits_and_names_a_shard_only_if_global() {
     );
     check(r#""number":"""#, &[r#"not_an_id /body/number string: """#]);
     check(r#""room_id":"9999999999999""#, &[]);
+    check(r#""room_id":"\u0037","number":"00000000000007""#, &[]);
     check(
         r#""room_id":"10000000000000""#,
         &[r#"global_id /body/room_id digits: "10000000000000""#],
@@ -230,6 +231,15 @@ fn what_is_unknown_is_found_once() {
 fn an_open_body_may_have_more() {
     let event = r#"{"metadata":{"event_name":"quiz_export_complete","event_time":"2026-02-11T08:15:42Z"},"body":{"content_export_id":"content-export-7","more":1}}"#;
     assert_eq!(findings("quiz_export_complete", event), [""; 0]);
+}
+
+#[test]
+fn no_more_than_a_thousand_findings_are_told() {
+    let notes = vec!["1"; 2000].join(",");
+    let event = format!(
+        r#"{{"metadata":{{"event_name":"party","event_time":"2026-02-11T08:15:42Z"}},"body":{{"notes":[{notes}]}}}}"#
+    );
+    assert_eq!(findings("party", &event).len(), 1000);
 }
 
 #[test]

@@ -138,11 +138,14 @@ fn presence(event: &str, name: &str, field: &Field, told: &Value) -> Vec<String>
     // What is left out of the marks is told in the notes.
     let null = told["nullable"] == true
         || note.contains("may be null")
-        || note.starts_with("null without");
+        || note.starts_with("null without")
+        || note.contains("presumably null");
     let unpublished = told["undocumented"] == true || note.contains("missing from the ");
     let conditional = told["optional"].is_string()
         || note.contains("only when") && told["undocumented"] == true
-        || note.contains("same condition");
+        || note.contains("same condition")
+        // Older releases do not send it.
+        || (event, name) == ("wiki_page_updated", "workflow_state");
     [
         ("null", field.null, null),
         ("when", field.when.is_some(), conditional),

@@ -145,6 +145,30 @@ fn an_example_keeps_to_what_is_declared() {
 }
 
 #[test]
+fn the_metadata_keeps_to_what_is_declared_too() {
+    check_refused(
+        "metadata.toml",
+        "[metadata]\nproducer = { type = \"string\", in = [\"request\"], values = [\"moodle\"], about = \"What sent it.\", example = \"canvas\" }\n",
+        "metadata.toml: the example breaks `unlisted_value` at /metadata/producer: the catalogue has no such value",
+    );
+}
+
+#[test]
+fn an_event_type_has_one_file_and_a_form_has_an_event_type() {
+    let files = ["a/x.toml", "b/x.toml"].map(|path| DataFile { path, text: TYPE });
+    let error = Catalog::with_files(&files).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "b/x.toml: a/x.toml is about this event type too"
+    );
+    check_refused(
+        "a/x.caliper.toml",
+        "type = \"Event\"\naction = \"Created\"\n[object]\n",
+        "a/x.caliper.toml: there is no event type of this name",
+    );
+}
+
+#[test]
 fn there_are_bounds() {
     let name = "x".repeat(129);
     check_refused(

@@ -81,8 +81,13 @@ fn list(catalog: &Catalog, matching: &[&EventType], global: &GlobalArgs) -> Resu
         .collect();
     output::table(["CATEGORY", "EVENT TYPE", "SAYS"], &rows)?;
     let (count, version) = (matching.len(), catalog.version());
+    let types = if count == 1 {
+        "event type"
+    } else {
+        "event types"
+    };
     output::talk(format_args!(
-        "{count} event types, catalogue {version}; `easel catalog NAME` tells more"
+        "{count} {types}, catalogue {version}; `easel catalog NAME` tells more"
     ));
     Ok(())
 }

@@ -125,11 +125,14 @@ impl Checker<'_> {
             Err(fault) => return self.tell_fault(file, value.line, &fault, checked),
         };
         let mut findings = 0;
+        let (mut at, mut line) = (0, value.line);
         let lines = &mut checked.lines;
         self.catalog.check(&event.event_type, value.bytes, |it| {
             findings += 1;
-            let before = value.bytes.get(..it.at).unwrap_or_default();
-            let line = value.line + memchr::memchr_iter(b'\n', before).count();
+            if let Some(since) = value.bytes.get(at..it.at) {
+                line += memchr::memchr_iter(b'\n', since).count();
+                at = it.at;
+            }
             let (event_type, rule) = (&*event.event_type, it.rule.code());
             match self.style {
                 Style::Nothing => (),

@@ -147,7 +147,6 @@ impl DriftJson {
 
 impl SightingJson {
     fn row(self) -> [String; 10] {
-        let plain = |text: &str| text.escape_debug().to_string();
         let mut example = self.example.value;
         if let Some((at, _)) = example.char_indices().nth(EXAMPLE_CHARS) {
             example.truncate(at);
@@ -155,15 +154,16 @@ impl SightingJson {
         }
         [
             self.drift,
-            plain(&self.event),
-            plain(&self.path),
+            output::plain(&self.event),
+            output::plain(&self.path),
             self.declared.unwrap_or_else(|| "-".to_owned()),
-            plain(&self.found),
+            output::plain(&self.found),
             self.count.to_string(),
             format!("{:.0}", self.first_seen),
             format!("{:.0}", self.last_seen),
-            self.root_account.map_or("-".to_owned(), |it| plain(&it)),
-            example,
+            self.root_account
+                .map_or("-".to_owned(), |it| output::plain(&it)),
+            output::plain(&example),
         ]
     }
 }

@@ -82,13 +82,14 @@ impl EmitArgs {
         global.url = self.to.clone().or(global.url);
         let client = Client::connect(&global)?;
         let progress = Progress::of_events(u64::from(self.count));
-        let numbers: Vec<u32> = (0..self.count).collect();
-        for numbers in numbers.chunks(MAX_SENT) {
-            let events = numbers.iter().map(|n| {
-                let at = now + Duration::from_millis(u64::from(*n));
+        let mut numbers = (0..self.count).peekable();
+        while numbers.peek().is_some() {
+            let events = numbers.by_ref().take(MAX_SENT).map(|n| {
+                let at = now + Duration::from_millis(u64::from(n));
                 self.made(&catalog, at)
             });
             let mut events = events.collect::<Result<Vec<_>, _>>()?;
+            let count = events.len();
             // One alone is told alone about, should it be refused.
             let sent = match (events.pop(), events.is_empty()) {
                 (Some(one), true) => one,
@@ -96,7 +97,7 @@ impl EmitArgs {
             };
             let answer = client.post("/v1/events", Some(&sent)).await?;
             progress.pause(|| tell(&answer, global.json))?;
-            progress.add(numbers.len());
+            progress.add(count);
         }
         Ok(())
     }

@@ -34,6 +34,10 @@ fn an_event_type_has_a_page() {
           or hidden, or the points or grading type of its assignment change. Quizzes that grade themselves
           count.
 
+        NOTES
+          - Context and root account in the metadata are those of the record, so events from jobs have them
+            too.
+
         BODY
           assignment_id        global id          Assignment that was graded.
           grade                string or null     Grade as it is shown, in the scheme of the assignment.
@@ -54,7 +58,8 @@ fn an_event_type_has_a_page() {
           submission_id        global id          The submission. (quasi-identifier)
           user_id              global id          Whose work it is. Who graded is in the metadata. (direct
                                                   identifier)
-          assignment_name      string             Title of the assignment, whole. Unpublished. (content)
+          assignment_name      string             Title of the assignment, whole. Not in the published
+                                                  documents. (content)
 
         METADATA
           - From a request: event_name, event_time, producer, root_account_id, root_account_uuid,
@@ -65,7 +70,6 @@ fn an_event_type_has_a_page() {
           - From a job: event_name, event_time, producer, root_account_id, root_account_uuid,
             root_account_lti_guid, job_id, job_tag, context_type, context_id, context_account_id,
             context_sis_source_id
-          - Context and root account are those of the record.
 
         EXAMPLE
           {
@@ -272,7 +276,7 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
         CATEGORY  EVENT TYPE  SAYS
         school    bell_rang   A bell rang.
         --- stderr
-        1 event types, catalogue 2026.11; `easel catalog NAME` tells more
+        1 event type, catalogue 2026.11; `easel catalog NAME` tells more
         ");
 
     fs::write(&file, BELL.replace("local", "lokal")).unwrap();

@@ -1,7 +1,7 @@
 //! An event type on a page for the terminal.
 
 use anstyle::{AnsiColor, Style};
-use easel_catalog::{Catalog, Context, EventType, Field, MetadataField, Origin, Privacy, Sent};
+use easel_catalog::{Catalog, Context, EventType, Field, MetadataField, Origin, Sent};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
 
     page.head("trigger");
     page.text("  ", it.trigger);
-    let notes = notes(it);
+    let notes = it.remarks();
     if !notes.is_empty() {
         page.head("notes");
         for note in &notes {
@@ -55,18 +55,6 @@ pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
     page.out
 }
 
-fn notes(it: &EventType) -> Vec<String> {
-    let mut notes: Vec<String> = it.notes.iter().map(|note| (*note).to_owned()).collect();
-    notes.extend(
-        it.known_from
-            .map(|year| format!("Known from sources of {year} and later.")),
-    );
-    if it.open {
-        notes.push("Fields that are not listed are to be expected.".to_owned());
-    }
-    notes
-}
-
 /// Which fields of the metadata such an event has.
 fn metadata(catalog: &Catalog, it: &EventType) -> Vec<String> {
     let names = |is_it: &dyn Fn(&&MetadataField) -> bool| {
@@ -77,18 +65,10 @@ fn metadata(catalog: &Catalog, it: &EventType) -> Vec<String> {
     let of_record = it.context == Context::Record;
     let job =
         names(&|it| it.is_sent(Origin::Job) || of_record && it.sent.contains(&Sent::OfRecord));
-    let from = match it.context {
-        Context::Ambient => None,
-        Context::Record => Some("Context and root account are those of the record."),
-        Context::Login => Some("User and session are those of the login."),
-    };
-    [
+    vec![
         format!("From a request: {request}"),
         format!("From a job: {job}"),
     ]
-    .into_iter()
-    .chain(from.map(str::to_owned))
-    .collect()
 }
 
 struct Page {
@@ -176,42 +156,10 @@ fn flat(before: &str, fields: &[Field]) -> Vec<Row> {
     for it in fields {
         rows.push(Row {
             name: format!("{before}{}", it.name),
-            kind: format!("{}{}", it.kind, if it.null { " or null" } else { "" }),
-            about: about(it),
+            kind: it.explained_kind(),
+            about: it.explained(),
         });
         rows.extend(flat(&format!("{before}{}.", it.name), &it.kind.fields()));
     }
     rows
-}
-
-fn about(it: &Field) -> String {
-    let mut about = it.about.to_owned();
-    let mut add = |sentence: String| {
-        about.push(' ');
-        about.push_str(&sentence);
-    };
-    if let Some(when) = it.when {
-        add(format!("Only if {when}."));
-    }
-    if let Some(values) = it.values {
-        let numbered = values
-            .numbered
-            .map(|it| format!(", {it}…"))
-            .unwrap_or_default();
-        let more = if values.open { " and others" } else { "" };
-        add(format!("[{}{numbered}{more}]", values.listed.join(", ")));
-    }
-    if let Some(max) = it.max_chars {
-        add(format!("Cut to {max} characters."));
-    }
-    if !it.published {
-        add("Unpublished.".to_owned());
-    }
-    match it.privacy {
-        Privacy::Nothing => (),
-        Privacy::Content => add("(content)".to_owned()),
-        Privacy::QuasiIdentifier => add("(quasi-identifier)".to_owned()),
-        Privacy::DirectIdentifier => add("(direct identifier)".to_owned()),
-    }
-    about
 }
