@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::document::finish;
-use crate::{balance, catalog, drift, events, quarantine, subscriptions, tail, tokens};
+use crate::{balance, caliper, catalog, drift, events, quarantine, subscriptions, tail, tokens};
 
 /// The rooms behind the API.
 #[derive(Clone, Debug)]
@@ -105,6 +105,7 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(catalog::show))
         .routes(routes!(catalog::schema))
         .routes(routes!(catalog::async_api))
+        .routes(routes!(caliper::check_envelope))
         .routes(routes!(drift::list))
         .layer(may(Scope::Read));
     let manage = OpenApiRouter::new()

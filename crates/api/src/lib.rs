@@ -7,6 +7,7 @@ mod api;
 mod document;
 
 mod balance;
+mod caliper;
 mod catalog;
 mod drift;
 mod events;

@@ -117,14 +117,7 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
         }) => {
             put("examples", listed.to_vec().into());
         }
-        Some(
-            values @ Values {
-                separator: Some(_), ..
-            }
-            | values @ Values {
-                numbered: Some(_), ..
-            },
-        ) => {
+        Some(values) if values.separator.is_some() || values.numbered.is_some() => {
             put("pattern", pattern(&values).into());
         }
         Some(Values { listed, .. }) => {

@@ -7,7 +7,7 @@ use easel_access::Secret;
 
 use crate::commands::{
     BalanceArgs, CatalogArgs, CheckArgs, CompletionsArgs, ConfigArgs, DriftArgs, EmitArgs,
-    QuarantineArgs, ServeArgs, SubscriptionsArgs, TailArgs, TokensArgs,
+    QuarantineArgs, ServeArgs, SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
 };
 use crate::contact::Url;
 
@@ -78,6 +78,7 @@ pub(crate) enum Command {
     Drift(DriftArgs),
     Tokens(TokensArgs),
     Quarantine(QuarantineArgs),
+    Translate(TranslateArgs),
     Completions(CompletionsArgs),
 }
 

@@ -12,6 +12,7 @@ mod serve;
 mod subscriptions;
 mod tail;
 mod tokens;
+mod translate;
 
 use std::future::Future;
 
@@ -27,6 +28,7 @@ pub(crate) use serve::ServeArgs;
 pub(crate) use subscriptions::SubscriptionsArgs;
 pub(crate) use tail::TailArgs;
 pub(crate) use tokens::TokensArgs;
+pub(crate) use translate::TranslateArgs;
 
 use crate::args::{Args, Command};
 use crate::exit_code::{Code, Failure, OrExit};
@@ -45,6 +47,7 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Drift(args) => wait(args.run(&global)),
         Command::Tokens(args) => wait(args.run(&global)),
         Command::Quarantine(args) => wait(args.run(&global)),
+        Command::Translate(args) => args.run(&global),
         Command::Completions(args) => args.run(),
     }
 }

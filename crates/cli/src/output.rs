@@ -22,7 +22,12 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// Writes text as it is.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
-    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    raw(text.as_bytes())
+}
+
+/// Writes data as it is.
+pub(crate) fn raw(data: &[u8]) -> Result<(), Failure> {
+    Ok(io::stdout().lock().write_all(data)?)
 }
 
 /// Writes text with styles, which are taken out where they would be of no use.

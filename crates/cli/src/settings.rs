@@ -18,7 +18,7 @@ pub(crate) mod setting;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use easel_server::{Config, ConfigError, KinesisKey, Spec};
+use easel_server::{Config, ConfigError, KinesisKey, Role, Spec};
 
 use crate::args::GlobalArgs;
 
@@ -53,6 +53,7 @@ pub(crate) struct Effective {
 struct Layer {
     said: Vec<Said>,
     kinesis_keys: Option<(Origin, Vec<KinesisKey>)>,
+    caliper_roles: Option<(Origin, Vec<Role>)>,
     subscriptions: Vec<(Origin, Spec)>,
 }
 
@@ -113,9 +114,11 @@ impl Settings {
     pub(crate) fn effective(&self) -> Vec<Effective> {
         let Config {
             kinesis,
+            caliper,
             subscriptions,
             ..
         } = &self.config;
+        let roles = caliper.roles.iter().map(|it| it.canvas.clone());
         let keys = kinesis
             .keys
             .iter()
@@ -123,6 +126,7 @@ impl Settings {
         let names = subscriptions.iter().map(|it| it.name.to_string());
         let lists = [
             (setting::KINESIS_KEYS, listed(keys)),
+            (setting::CALIPER_ROLES, listed(roles)),
             (setting::SUBSCRIPTIONS, listed(names)),
         ];
         let scalars = setting::ALL
@@ -171,11 +175,18 @@ impl Settings {
             }
             self.origins.insert(setting.key, vec![origin]);
         }
-        // Key pairs and subscriptions add up; everything else is replaced.
+        // Key pairs, roles and subscriptions add up; everything else is replaced.
         if let Some((origin, keys)) = layer.kinesis_keys {
             self.config.kinesis.keys.extend(keys);
             self.origins
                 .entry(setting::KINESIS_KEYS)
+                .or_default()
+                .push(origin);
+        }
+        if let Some((origin, roles)) = layer.caliper_roles {
+            self.config.caliper.roles.extend(roles);
+            self.origins
+                .entry(setting::CALIPER_ROLES)
                 .or_default()
                 .push(origin);
         }

@@ -4,54 +4,55 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use easel_catalog::Facts;
+use easel_caliper::CaliperEvent;
 use easel_log::{Offset, Record};
-use easel_sinks::Parcel;
+use uuid::Uuid;
 
 /// A record owed to a subscription, ready to be sent any number of times.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) offset: Offset,
-    parcel: Parcel,
+    pub(crate) id: Uuid,
+    pub(crate) event_type: Arc<str>,
+    pub(crate) event_time: String,
+    pub(crate) content: Content,
+    /// The number of the attempt that comes next, from 1.
+    pub(crate) attempt: NonZeroU32,
+}
+
+/// What is sent of a record.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// The event itself.
+    Canvas(Bytes),
+    /// The event in an envelope that is made for each attempt.
+    Caliper(CaliperEvent),
 }
 
 impl Delivery {
     /// The first attempt at a record.
-    ///
-    /// The bytes are copied: a slice would keep the record's whole block in memory for as long
-    /// as its endpoint takes.
-    pub(crate) fn new(record: &Record, subscription: &Arc<str>) -> Self {
-        let event_time = Facts::of(&record.bytes)
-            .event_time
-            .unwrap_or_default()
-            .into_owned();
-        let parcel = Parcel {
-            id: record.id,
-            event_name: Arc::clone(&record.event_type),
-            event_time,
-            subscription: Arc::clone(subscription),
-            attempt: NonZeroU32::MIN,
-            body: Bytes::copy_from_slice(&record.bytes),
-        };
+    pub(crate) fn new(record: &Record, event_time: String, content: Content) -> Self {
         Self {
             offset: record.offset,
-            parcel,
+            id: record.id,
+            event_type: Arc::clone(&record.event_type),
+            event_time,
+            content,
+            attempt: NonZeroU32::MIN,
         }
     }
 
-    /// What to send for this attempt.
-    pub(crate) fn parcel(&self) -> Parcel {
-        self.parcel.clone()
-    }
-
-    /// The number of this attempt, from 1.
-    pub(crate) fn attempt(&self) -> NonZeroU32 {
-        self.parcel.attempt
+    /// Whether it can be sent together with another: in one envelope, which has one sensor.
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        match (&self.content, &other.content) {
+            (Content::Caliper(one), Content::Caliper(other)) => one.sensor() == other.sensor(),
+            _ => false,
+        }
     }
 
     /// The same delivery's next attempt.
     pub(crate) fn again(mut self) -> Self {
-        self.parcel.attempt = self.parcel.attempt.saturating_add(1);
+        self.attempt = self.attempt.saturating_add(1);
         self
     }
 }

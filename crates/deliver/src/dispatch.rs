@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use easel_caliper::Translator;
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
 use easel_subscriptions::{Spec, State, Subscription, Subscriptions};
@@ -18,6 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
 use crate::feed::Feed;
+use crate::formatter::Formatter;
 use crate::lane::{Ended, Lane, Workshop};
 use crate::metrics;
 
@@ -48,6 +50,26 @@ impl Default for DispatchOptions {
     }
 }
 
+/// What a dispatch works with.
+pub struct Supplies {
+    /// The accepted events.
+    pub log: SharedLog,
+    /// Who wants them.
+    pub subscriptions: Arc<Subscriptions>,
+    /// Makes the sink of a subscription.
+    pub make_sink: MakeSink,
+    /// Makes Caliper events of them.
+    pub translator: Arc<Translator>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Supplies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supplies").finish_non_exhaustive()
+    }
+}
+
 /// Keeps one lane per active subscription.
 pub struct Dispatch {
     subscriptions: Arc<Subscriptions>,
@@ -75,13 +97,14 @@ struct Running {
 
 impl Dispatch {
     /// A dispatch that has not started yet.
-    pub fn new(
-        log: SharedLog,
-        subscriptions: Arc<Subscriptions>,
-        make_sink: MakeSink,
-        clock: Arc<dyn Clock>,
-        options: DispatchOptions,
-    ) -> Self {
+    pub fn new(supplies: Supplies, options: DispatchOptions) -> Self {
+        let Supplies {
+            log,
+            subscriptions,
+            make_sink,
+            translator,
+            clock,
+        } = supplies;
         metrics::describe();
         let feed = Feed::new(Arc::clone(&log), Arc::clone(&subscriptions));
         Self {
@@ -89,6 +112,7 @@ impl Dispatch {
             workshop: Arc::new(Workshop {
                 log,
                 feed,
+                formatter: Formatter::new(translator),
                 clock,
                 scans: Semaphore::new(MAX_SCANS),
                 save_soon: Notify::new(),

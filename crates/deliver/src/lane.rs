@@ -26,7 +26,9 @@ use tracing::{Instrument, debug, error, info, trace_span, warn};
 use crate::backoff::Backoff;
 use crate::delivery::Delivery;
 use crate::feed::{Feed, MAX_OWED};
+use crate::formatter::Formatter;
 use crate::metrics;
+use crate::shipment::Shipment;
 
 /// Deliveries the store may not know of, besides the one at the cursor.
 const MAX_UNSAVED: u64 = 999;
@@ -46,6 +48,7 @@ const READ_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Workshop {
     pub(crate) log: SharedLog,
     pub(crate) feed: Feed,
+    pub(crate) formatter: Formatter,
     pub(crate) clock: Arc<dyn Clock>,
     /// Lets few lanes at a time look through the past, so that many of them neither hold many
     /// blocks in memory nor keep new events waiting.
@@ -89,13 +92,24 @@ enum Pace {
     Probing,
 }
 
-type Attempt = BoxFuture<'static, (Delivery, Result<(), SendError>)>;
+type Attempt = BoxFuture<'static, (Shipment, Result<(), SendError>)>;
 type Attempts = FuturesUnordered<Attempt>;
+
+/// How much may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// A shipment, and more after it.
+    Ample,
+    /// The delivery at the cursor alone.
+    ForOne,
+    /// Nothing until the store has caught up.
+    Nothing,
+}
 
 /// What one step towards the next delivery came to.
 enum Step {
     /// Send this.
-    Send(Delivery),
+    Send(Shipment),
     /// It is nearer; there is more to be done.
     Nearer,
     /// There is nothing, until the lane is rung.
@@ -141,7 +155,7 @@ impl Lane {
             while self.may_send(&attempts) && !stop.is_cancelled() {
                 feed_moved.mark_unchanged();
                 match self.step().await {
-                    Ok(Step::Send(delivery)) => attempts.push(self.attempt(delivery)),
+                    Ok(Step::Send(shipment)) => attempts.push(self.attempt(shipment)),
                     Ok(Step::Nearer) => (),
                     Ok(Step::Wait) => break,
                     Ok(Step::WaitForFeed) => {
@@ -154,8 +168,8 @@ impl Lane {
                     }
                 }
                 // A long look through the past must not keep attempts from starting and ending.
-                while let Some(Some((delivery, result))) = attempts.next().now_or_never() {
-                    if let Some(reason) = self.settle(delivery, result) {
+                while let Some(Some((shipment, result))) = attempts.next().now_or_never() {
+                    if let Some(reason) = self.settle(shipment, result) {
                         return Ended::Gone(reason);
                     }
                 }
@@ -169,8 +183,8 @@ impl Lane {
             let probe_at = self.probe_due().filter(|_| attempts.is_empty());
             tokio::select! {
                 () = stop.cancelled(), if !stop.is_cancelled() => (),
-                Some((delivery, result)) = attempts.next() => {
-                    if let Some(reason) = self.settle(delivery, result) {
+                Some((shipment, result)) = attempts.next() => {
+                    if let Some(reason) = self.settle(shipment, result) {
                         return Ended::Gone(reason);
                     }
                 }
@@ -199,7 +213,7 @@ impl Lane {
         match self.failed.pop_first() {
             Some((_, delivery)) => {
                 self.pace = Pace::Probing;
-                Some(self.attempt(delivery))
+                Some(self.attempt(Shipment::new(delivery)))
             }
             None => {
                 self.release();
@@ -212,12 +226,14 @@ impl Lane {
     async fn step(&mut self) -> Result<Step, ReadError> {
         let at_hand = self.failed.keys().next().copied();
         let at_hand = at_hand.or_else(|| self.stock.front().map(|delivery| delivery.offset));
-        let (unsent, owed, following) = {
+        let (room, unsent, owed, following) = {
             let ledger = self.subscription.live.ledger();
-            if self.subscription.is_retired() || self.is_full(&ledger, at_hand) {
+            let room = self.room(&ledger, at_hand);
+            if self.subscription.is_retired() || room == Room::Nothing {
                 return Ok(Step::Wait);
             }
             (
+                room,
                 ledger.first_unsent(),
                 ledger.owed_count(),
                 ledger.is_following(),
@@ -225,7 +241,7 @@ impl Lane {
         };
         let failed = self.failed.pop_first().map(|(_, delivery)| delivery);
         if let Some(delivery) = failed.or_else(|| self.stock.pop_front()) {
-            return Ok(Step::Send(delivery));
+            return Ok(Step::Send(self.load(delivery, room)));
         }
         if let Some(offset) = unsent {
             self.fill_stock(offset).await?;
@@ -237,20 +253,44 @@ impl Lane {
         self.look_further().await
     }
 
-    /// Whether nothing may be sent until the store has caught up; asks it to, in time.
-    fn is_full(&self, ledger: &Ledger, at_hand: Option<Offset>) -> bool {
+    /// Puts what is at hand and goes with a delivery beside it, as far as there is room.
+    fn load(&mut self, first: Delivery, room: Room) -> Shipment {
+        let mut shipment = Shipment::new(first);
+        let most = match room {
+            Room::Ample => self.subscription.spec.webhook.batch.get(),
+            Room::ForOne | Room::Nothing => 1,
+        };
+        while shipment.count() < most {
+            let next = if let Some(failed) = self.failed.first_entry() {
+                shipment.goes_with(failed.get()).then(|| failed.remove())
+            } else {
+                self.stock.pop_front_if(|it| shipment.goes_with(it))
+            };
+            match next {
+                Some(delivery) => shipment.add(delivery),
+                None => break,
+            }
+        }
+        shipment
+    }
+
+    /// How much may be sent before the store has caught up; asks it to, in time.
+    fn room(&self, ledger: &Ledger, at_hand: Option<Offset>) -> Room {
         if ledger.unsaved_before_cursor() >= SAVE_AT {
             self.workshop.save_soon.notify_one();
         }
-        let in_flight = self.subscription.spec.in_flight.get();
-        let under_way = u64::try_from(in_flight).unwrap_or(u64::MAX);
-        if ledger.unsaved() + under_way <= MAX_UNSAVED {
-            return false;
+        let spec = &self.subscription.spec;
+        let under_way = spec.in_flight.get() * spec.webhook.batch.get();
+        if ledger.unsaved() + u64::try_from(under_way).unwrap_or(u64::MAX) <= MAX_UNSAVED {
+            return Room::Ample;
         }
         // Where the store knows the cursor, saving does not help: its delivery alone does.
         let next = at_hand.or_else(|| ledger.first_unsent());
-        let blocks = next == Some(ledger.settled().cursor) && ledger.unsaved_before_cursor() == 0;
-        !blocks
+        if next == Some(ledger.settled().cursor) && ledger.unsaved_before_cursor() == 0 {
+            Room::ForOne
+        } else {
+            Room::Nothing
+        }
     }
 
     /// Reads the first records owed, those of one block, and as many as the stock may hold.
@@ -272,7 +312,11 @@ impl Lane {
                         break;
                     };
                     bytes += record.bytes.len();
-                    self.stock.push_back(Delivery::new(&record, &self.name));
+                    let format = self.subscription.spec.format;
+                    match self.workshop.formatter.delivery(&record, format) {
+                        Some(delivery) => self.stock.push_back(delivery),
+                        None => ledger.skip(offset),
+                    }
                 }
                 Read::Block(_) => ledger.lose(offset, Loss::Trimmed),
                 Read::Damaged(range) if range.end <= offset => break,
@@ -345,28 +389,33 @@ impl Lane {
         Ok(Step::Nearer)
     }
 
-    fn attempt(&self, delivery: Delivery) -> Attempt {
+    fn attempt(&self, shipment: Shipment) -> Attempt {
         let sink = Arc::clone(&self.sink);
         let span = trace_span!(
             "attempt",
             subscription = %self.name,
-            offset = %delivery.offset,
-            attempt = delivery.attempt(),
+            offset = %shipment.offset(),
+            attempt = shipment.attempt(),
         );
+        let parcel = shipment.parcel(&self.name, self.workshop.clock.now());
         let attempt = async move {
-            let result = sink.send(delivery.parcel()).await;
-            (delivery, result)
+            let result = sink.send(parcel).await;
+            (shipment, result)
         };
         Box::pin(attempt.instrument(span))
     }
 
     /// Records the end of an attempt; answers with a reason when the lane is to end.
-    fn settle(&mut self, delivery: Delivery, result: Result<(), SendError>) -> Option<String> {
-        let (offset, attempt) = (delivery.offset, delivery.attempt());
+    fn settle(&mut self, shipment: Shipment, result: Result<(), SendError>) -> Option<String> {
+        let (offset, attempt) = (shipment.offset(), shipment.attempt());
         let failure = match result {
             Ok(()) => {
                 metrics::attempted("delivered");
-                self.subscription.live.ledger().deliver(offset);
+                let mut ledger = self.subscription.live.ledger();
+                for delivery in shipment.into_deliveries() {
+                    ledger.deliver(delivery.offset);
+                }
+                drop(ledger);
                 match self.pace {
                     Pace::Flowing => self.backoff.succeed(),
                     Pace::Probing => self.release(),
@@ -378,7 +427,8 @@ impl Lane {
         };
         metrics::attempted(failure.outcome());
         warn!(subscription = %self.name, %offset, attempt, error = %failure, "attempt failed");
-        self.failed.insert(offset, delivery.again());
+        let failed = shipment.into_deliveries();
+        self.failed.extend(failed.map(|it| (it.offset, it.again())));
         match failure.next() {
             Next::Pause => Some(failure.to_string()),
             Next::Retry(asked) => {

@@ -11,8 +11,10 @@ mod feed;
 
 mod backoff;
 mod delivery;
+mod formatter;
 mod lane;
+mod shipment;
 
 mod metrics;
 
-pub use dispatch::{Dispatch, DispatchOptions, MakeSink};
+pub use dispatch::{Dispatch, DispatchOptions, MakeSink, Supplies};

@@ -6,6 +6,7 @@ const DELIVERIES: &str = "easel_deliveries_total";
 const LAG_EVENTS: &str = "easel_lane_lag_events";
 const LAG_SECONDS: &str = "easel_lane_lag_seconds";
 const LANES: &str = "easel_lanes";
+const UNTRANSLATED: &str = "easel_untranslated_events_total";
 
 pub(crate) fn describe() {
     describe_counter!(DELIVERIES, "Attempts to deliver an event, by outcome.");
@@ -15,11 +16,19 @@ pub(crate) fn describe() {
         "Age of the oldest event a subscription has not settled yet."
     );
     describe_gauge!(LANES, "Lanes running.");
+    describe_counter!(
+        UNTRANSLATED,
+        "Events of a type with a Caliper form that could not be translated; they count as filtered."
+    );
 }
 
 /// Counts an attempt; `outcome` comes from a closed set.
 pub(crate) fn attempted(outcome: &'static str) {
     counter!(DELIVERIES, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn untranslated() {
+    counter!(UNTRANSLATED).increment(1);
 }
 
 pub(crate) fn lagging(subscription: &str, events: u64, seconds: f64) {

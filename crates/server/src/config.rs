@@ -3,11 +3,14 @@
 //! Where the values come from is the command line's business.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use easel_access::Secret;
+use easel_caliper::{Role, Secrets};
 use easel_catalog::Limits;
 use easel_ingest::IntakeOptions;
 use easel_log::LogOptions;
@@ -28,6 +31,8 @@ pub struct Config {
     pub drain: Duration,
     /// The catalogue.
     pub catalog: CatalogConfig,
+    /// Translation to Caliper.
+    pub caliper: CaliperConfig,
     /// The log.
     pub log: LogConfig,
     /// What is no event.
@@ -57,6 +62,21 @@ pub struct CatalogConfig {
     /// A folder of data files that are laid over the built-in ones.
     pub folder: Option<PathBuf>,
 }
+
+/// Translation to Caliper.
+#[derive(Clone, Debug, Default)]
+pub struct CaliperConfig {
+    /// The address of the installation in events that do not tell it.
+    pub application: Application,
+    /// What roles of Canvas are in Caliper, besides those known or in their place.
+    pub roles: Vec<Role>,
+    /// Whether the values of secret parameters are masked in addresses.
+    pub secrets: Secrets,
+}
+
+/// The address of an installation: an absolute IRI in plain ASCII.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application(String);
 
 /// The log.
 #[derive(Clone, Debug)]
@@ -177,6 +197,7 @@ impl Default for Config {
             auth: Auth::Tokens,
             drain: Duration::from_secs(20),
             catalog: CatalogConfig::default(),
+            caliper: CaliperConfig::default(),
             log: LogConfig {
                 max_age: Some(Duration::from_hours(30 * 24)),
                 max_bytes: None,
@@ -198,6 +219,51 @@ impl Default for Config {
             webhook: WebhookConfig::default(),
             subscriptions: Vec::new(),
         }
+    }
+}
+
+impl CaliperConfig {
+    /// What a translator is told.
+    pub fn options(&self) -> easel_caliper::Options {
+        let mut options = easel_caliper::Options {
+            application: self.application.0.clone(),
+            secrets: self.secrets,
+            ..easel_caliper::Options::default()
+        };
+        let known = |it: &Role| !self.roles.iter().any(|own| own.canvas == it.canvas);
+        options.roles.retain(known);
+        options.roles.extend(self.roles.iter().cloned());
+        options
+    }
+}
+
+impl Default for Application {
+    fn default() -> Self {
+        Self(easel_caliper::Options::default().application)
+    }
+}
+
+impl FromStr for Application {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_clean = text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"\"\\<>".contains(&byte));
+        let is_address = ["http://", "https://", "urn:"]
+            .iter()
+            .any(|it| text.strip_prefix(it).is_some_and(|rest| !rest.is_empty()));
+        if is_clean && is_address {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(())
+        }
+    }
+}
+
+impl fmt::Display for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

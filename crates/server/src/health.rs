@@ -89,8 +89,13 @@ mod tests {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log: SharedLog = Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
         let store = folder.path().join("state.db");
-        let subscriptions =
-            Subscriptions::open(&store, Arc::clone(&log), clock, Box::new(|_| Ok(())));
+        let subscriptions = Subscriptions::open(
+            &store,
+            Arc::clone(&log),
+            clock,
+            Box::new(|_| Ok(())),
+            Arc::new(easel_catalog::Catalog::built_in()),
+        );
         let subscriptions = Arc::new(subscriptions.unwrap());
         let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
         subscriptions

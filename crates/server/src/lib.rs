@@ -16,9 +16,10 @@ mod server;
 
 pub use catalog_folder::{CatalogFolderError, load_catalog};
 pub use config::{
-    Auth, CatalogConfig, Config, ConfigError, IngestConfig, KinesisConfig, KinesisKey, LogConfig,
-    QuarantineConfig, WebhookConfig,
+    Application, Auth, CaliperConfig, CatalogConfig, Config, ConfigError, IngestConfig,
+    KinesisConfig, KinesisKey, LogConfig, QuarantineConfig, WebhookConfig,
 };
 pub use data_folder::{FolderError, Local};
+pub use easel_caliper::{Role, Secrets};
 pub use easel_subscriptions::Spec;
 pub use server::{Server, StartError};

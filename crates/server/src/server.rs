@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use easel_access::{Gate, Scopes, Secret, Tokens, TokensError};
 use easel_api::Api;
-use easel_deliver::{Dispatch, DispatchOptions, MakeSink};
+use easel_caliper::{FormError, Translator};
+use easel_deliver::{Dispatch, DispatchOptions, MakeSink, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
@@ -66,6 +67,9 @@ pub enum StartError {
     /// The catalogue cannot be put together.
     #[error(transparent)]
     Catalog(#[from] CatalogFolderError),
+    /// A Caliper form cannot be used.
+    #[error(transparent)]
+    Caliper(#[from] FormError),
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -99,6 +103,7 @@ impl StartError {
             Self::Config(_)
             | Self::Listen { .. }
             | Self::Catalog(_)
+            | Self::Caliper(_)
             | Self::Folder(_)
             | Self::Declare(_)
             | Self::Webhooks(_) => true,
@@ -114,6 +119,8 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
         let catalog = Arc::new(load_catalog(config.catalog.folder.as_deref())?);
+        let translator = Translator::new(Arc::clone(&catalog), config.caliper.options())?;
+        let translator = Arc::new(translator);
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
         let refused = |source| StartError::Listen {
@@ -152,15 +159,17 @@ impl Server {
             Arc::clone(&shared),
             Arc::clone(&clock),
             Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
+            Arc::clone(&catalog),
         )?);
         subscriptions.declare(config.subscriptions.clone()).await?;
-        let dispatch = Dispatch::new(
-            Arc::clone(&shared),
-            Arc::clone(&subscriptions),
+        let supplies = Supplies {
+            log: Arc::clone(&shared),
+            subscriptions: Arc::clone(&subscriptions),
             make_sink,
-            Arc::clone(&clock),
-            DispatchOptions::default(),
-        );
+            translator,
+            clock: Arc::clone(&clock),
+        };
+        let dispatch = Dispatch::new(supplies, DispatchOptions::default());
 
         let drift = Arc::new(Lookout::open(
             &folder.file("drift.db"),

@@ -25,16 +25,19 @@ pub trait Sink: Debug + Send + Sync + 'static {
 /// What a sink is given for one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
-    /// The event's identity, the same at every attempt.
+    /// The event's identity, the same at every attempt; of several events together, made of
+    /// theirs.
     pub id: Uuid,
-    /// The event type.
+    /// The event type; of several events, those of all, in order, with commas between.
     pub event_name: Arc<str>,
-    /// When it happened, in the spelling the event itself has.
+    /// When it happened, in the spelling the event itself has; of several, as with the types.
     pub event_time: String,
     /// The subscription this delivery is for.
     pub subscription: Arc<str>,
     /// Which attempt this is, from 1.
     pub attempt: NonZeroU32,
+    /// The version of the mapping that made the body, if one did.
+    pub mapper_version: Option<&'static str>,
     /// The bytes to deliver.
     pub body: Bytes,
 }

@@ -9,6 +9,7 @@
 //! | `easel-event-name`, `easel-event-time` | the event's type and time, as the event spells them |
 //! | `easel-attempt` | which attempt this is, from 1 |
 //! | `easel-subscription` | the subscription's name |
+//! | `easel-mapper-version` | the version of the mapping, in Caliper formats |
 //!
 //! What a header cannot hold is percent-encoded. Any 2xx means that the subscriber has taken the
 //! event over; the body of an answer is never looked at. Redirects are not followed: the URL is

@@ -1,8 +1,9 @@
 //! Which events a subscription covers.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use easel_catalog::Facts;
+use easel_catalog::{Catalog, Facts};
 use wildmatch::WildMatch;
 
 use crate::Spec;
@@ -13,6 +14,8 @@ pub struct Filter {
     globs: Vec<WildMatch>,
     /// Every one of these must hold; ordered, the most telling field first.
     conditions: Vec<(Field, BTreeSet<String>)>,
+    /// In a format that only some event types have, what tells which.
+    forms: Option<Arc<Catalog>>,
 }
 
 /// What a condition looks at. Ordered by how much it usually narrows down.
@@ -27,8 +30,9 @@ pub(crate) enum Field {
 }
 
 impl Filter {
-    /// The filter a spec describes.
-    pub fn new(spec: &Spec) -> Self {
+    /// The filter a spec describes; in a Caliper format, events of types that `catalog` has no
+    /// Caliper form for are not covered.
+    pub fn new(spec: &Spec, catalog: &Arc<Catalog>) -> Self {
         let wanted = &spec.conditions;
         let conditions = [
             (Field::User, &wanted.user),
@@ -49,12 +53,18 @@ impl Filter {
                 .filter(|(_, values)| !values.is_empty())
                 .map(|(field, values)| (field, values.iter().cloned().collect()))
                 .collect(),
+            forms: spec.format.is_caliper().then(|| Arc::clone(catalog)),
         }
     }
 
     /// Whether events of this type can be covered at all.
     pub fn wants_type(&self, event_type: &str) -> bool {
+        let has_form = |catalog: &Arc<Catalog>| {
+            let known = catalog.get(event_type);
+            known.is_some_and(|it| it.caliper.is_some())
+        };
         self.globs.iter().any(|glob| glob.matches(event_type))
+            && self.forms.as_ref().is_none_or(has_form)
     }
 
     /// Whether an event of a wanted type is covered; `facts` is only asked when there is a

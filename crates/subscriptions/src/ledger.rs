@@ -63,6 +63,7 @@ struct Span {
 enum Fate {
     Owed,
     Delivered,
+    Filtered,
     Expired,
     Damaged,
 }
@@ -200,6 +201,12 @@ impl Ledger {
         self.advance();
     }
 
+    /// Records that an owed offset turned out not to be covered: it has no form to be sent in.
+    pub fn skip(&mut self, offset: Offset) {
+        self.end(offset, Fate::Filtered);
+        self.advance();
+    }
+
     /// Notes what the store knows.
     pub const fn saved(&mut self, settled: Settled) {
         self.saved = settled;
@@ -253,6 +260,7 @@ impl Ledger {
             match span.fate {
                 Fate::Owed => return,
                 Fate::Delivered => settled.delivered += count,
+                Fate::Filtered => settled.filtered += count,
                 Fate::Expired => settled.expired += count,
                 Fate::Damaged => {
                     settled.expired += count;

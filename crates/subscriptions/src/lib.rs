@@ -8,6 +8,7 @@
 mod spec;
 
 mod filter;
+mod format_check;
 mod index;
 
 mod balance;
@@ -22,7 +23,7 @@ pub use filter::Filter;
 pub use index::Index;
 pub use ledger::{Ledger, Loss, Settled};
 pub use spec::{
-    Conditions, EventGlob, Format, InFlight, Name, Spec, SpecError, Start, WebhookSpec,
+    Batch, Conditions, EventGlob, Format, InFlight, Name, Spec, SpecError, Start, WebhookSpec,
 };
 pub use store::StoreError;
 pub use subscription::{Hold, Live, Origin, State, Subscription};

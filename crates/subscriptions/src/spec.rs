@@ -70,6 +70,10 @@ pub struct WebhookSpec {
     #[schema(value_type = String, example = "15s")]
     #[serde(default = "WebhookSpec::default_timeout", with = "time_limit")]
     pub timeout: Duration,
+    /// How many events one request may have in its envelope, in a Caliper format.
+    #[schema(value_type = u16, minimum = 1, maximum = 100, example = 1)]
+    #[serde(default)]
+    pub batch: Batch,
 }
 
 impl WebhookSpec {
@@ -111,6 +115,20 @@ pub enum Format {
     /// The event's own JSON, `{"metadata":…,"body":…}`.
     #[default]
     Canvas,
+    /// An envelope of IMS Caliper 1.1 with the event as Canvas publishes it in that form.
+    Caliper,
+    /// The same, with the event as the standard wants it.
+    CaliperStrict,
+}
+
+impl Format {
+    /// Whether events are sent in envelopes of Caliper.
+    pub const fn is_caliper(self) -> bool {
+        match self {
+            Self::Canvas => false,
+            Self::Caliper | Self::CaliperStrict => true,
+        }
+    }
 }
 
 /// Why a part of a spec was refused.
@@ -138,6 +156,12 @@ pub enum SpecError {
     Start {
         /// What was given.
         start: String,
+    },
+    /// The number of events in one request.
+    #[error("batch is 1 to 100; {number} is not")]
+    Batch {
+        /// What was given.
+        number: u16,
     },
     /// The number of deliveries under way.
     #[error("in_flight is 1 to 256; {number} is not")]
@@ -287,6 +311,35 @@ impl TryFrom<u16> for InFlight {
     }
 }
 
+/// How many events one request may have: 1 to 100, 1 unless said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Batch(NonZeroU16);
+
+impl Batch {
+    /// The number.
+    pub fn get(self) -> usize {
+        usize::from(self.0.get())
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self(NonZeroU16::MIN)
+    }
+}
+
+impl TryFrom<u16> for Batch {
+    type Error = SpecError;
+
+    fn try_from(number: u16) -> Result<Self, SpecError> {
+        match NonZeroU16::new(number) {
+            Some(wanted) if number <= 100 => Ok(Self(wanted)),
+            _ => Err(SpecError::Batch { number }),
+        }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -316,6 +369,14 @@ impl<'de> Deserialize<'de> for EventGlob {
 }
 
 impl<'de> Deserialize<'de> for InFlight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u16::deserialize(deserializer)?
+            .try_into()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Batch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         u16::deserialize(deserializer)?
             .try_into()

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use easel_catalog::Catalog;
 use easel_log::Offset;
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -31,10 +32,10 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(kept: Kept, live: Arc<Live>) -> Self {
+    pub(crate) fn new(kept: Kept, live: Arc<Live>, catalog: &Arc<Catalog>) -> Self {
         Self {
             id: kept.id,
-            filter: Filter::new(&kept.spec),
+            filter: Filter::new(&kept.spec, catalog),
             spec: kept.spec,
             origin: kept.origin,
             created_at: kept.created_at,

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use easel_catalog::Catalog;
 use easel_log::{Clock, Offset, ReadError, SharedLog};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -29,6 +30,7 @@ pub struct Subscriptions {
     log: SharedLog,
     clock: Arc<dyn Clock>,
     check: SpecCheck,
+    catalog: Arc<Catalog>,
     store: Mutex<Store>,
     all: RwLock<BTreeMap<Name, Arc<Subscription>>>,
     revision: watch::Sender<u64>,
@@ -89,17 +91,19 @@ impl Subscriptions {
         log: SharedLog,
         clock: Arc<dyn Clock>,
         check: SpecCheck,
+        catalog: Arc<Catalog>,
     ) -> Result<Self, StoreError> {
         let store = Store::open(path)?;
         let all = store
             .load()?
             .into_iter()
-            .map(|kept| (kept.spec.name.clone(), Arc::new(Subscription::from(kept))))
+            .map(|kept| (kept.spec.name.clone(), restore(kept, &catalog)))
             .collect();
         Ok(Self {
             log,
             clock,
             check,
+            catalog,
             store: Mutex::new(store),
             all: RwLock::new(all),
             revision: watch::Sender::new(0),
@@ -301,7 +305,10 @@ impl Subscriptions {
     }
 
     fn check(&self, spec: &Spec) -> Result<(), ChangeError> {
-        (self.check)(spec).map_err(|what| ChangeError::Invalid {
+        let checked = spec
+            .check_format(&self.catalog)
+            .and_then(|()| (self.check)(spec));
+        checked.map_err(|what| ChangeError::Invalid {
             name: spec.name.clone(),
             what,
         })
@@ -346,7 +353,7 @@ impl Subscriptions {
                 },
             };
             store.insert(&mut kept)?;
-            let made = Arc::new(Subscription::from(kept));
+            let made = restore(kept, &all.catalog);
             all.put(&made);
             Ok(made)
         })
@@ -401,7 +408,11 @@ impl Subscriptions {
             settled,
         };
         store.update(&kept)?;
-        let changed = Arc::new(Subscription::new(kept, Arc::clone(&known.live)));
+        let changed = Arc::new(Subscription::new(
+            kept,
+            Arc::clone(&known.live),
+            &self.catalog,
+        ));
         known.retire(self.fed());
         self.put(&changed);
         Ok(changed)
@@ -442,18 +453,16 @@ impl Subscriptions {
     }
 }
 
+fn restore(kept: Kept, catalog: &Arc<Catalog>) -> Arc<Subscription> {
+    let live = Live::new(Ledger::restore(kept.start, kept.settled));
+    Arc::new(Subscription::new(kept, live, catalog))
+}
+
 impl std::fmt::Debug for Subscriptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Subscriptions")
             .field("all", &self.list())
             .finish_non_exhaustive()
-    }
-}
-
-impl From<Kept> for Subscription {
-    fn from(kept: Kept) -> Self {
-        let live = Live::new(Ledger::restore(kept.start, kept.settled));
-        Self::new(kept, live)
     }
 }
 

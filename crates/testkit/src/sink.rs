@@ -116,6 +116,7 @@ mod tests {
             event_time: String::from("2025-03-03T08:00:00Z"),
             subscription: "data-team".into(),
             attempt: NonZeroU32::MIN,
+            mapper_version: None,
             body: Bytes::from_static(b"{}"),
         }
     }

@@ -47,19 +47,20 @@ impl Desk {
                 Err("the endpoint has no scheme".to_owned())
             }
         };
+        let catalog = Arc::new(Catalog::built_in());
         let state = folder.path().join("state.db");
         let subscriptions = Subscriptions::open(
             &state,
             Arc::clone(&log),
             Arc::clone(&clock),
             Box::new(check),
+            Arc::clone(&catalog),
         );
         let subscriptions = Arc::new(subscriptions.unwrap());
         let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
         let all = [Scope::Read, Scope::Manage].into_iter().collect();
         let (_, secret) = tokens.create("test", all, clock.now()).unwrap();
         let stop = CancellationToken::new();
-        let catalog = Arc::new(Catalog::built_in());
         let file = folder.path().join("drift.db");
         let drift = Lookout::open(&file, Arc::clone(&log), Arc::clone(&catalog)).unwrap();
         let drift = Arc::new(drift);

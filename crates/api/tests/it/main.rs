@@ -1,6 +1,8 @@
 //! The API, request by request, on a memory log.
 
 #[cfg(test)]
+mod caliper;
+#[cfg(test)]
 mod catalog;
 #[cfg(test)]
 mod desk;

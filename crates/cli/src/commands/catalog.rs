@@ -20,6 +20,7 @@ Examples:
   easel catalog
   easel catalog 'grade_*'
   easel catalog grade_change
+  easel catalog grade_change --caliper
   easel catalog grade_change --schema > grade_change.schema.json
   easel catalog --asyncapi > live-events.json";
 
@@ -33,6 +34,9 @@ pub(crate) struct CatalogArgs {
     /// Print the JSON Schema of the event type
     #[arg(long)]
     schema: bool,
+    /// Print the Caliper form of the event type
+    #[arg(long, conflicts_with_all = ["schema", "asyncapi"])]
+    caliper: bool,
     /// Print the AsyncAPI document of all event types
     #[arg(long, conflicts_with_all = ["schema", "event"])]
     asyncapi: bool,
@@ -45,7 +49,13 @@ impl CatalogArgs {
             return output::pretty(&catalog.async_api());
         }
         if let Some(it) = catalog.get(&self.event) {
-            return if self.schema {
+            return if self.caliper {
+                let Some(form) = it.caliper else {
+                    let told = anyhow!("{} has no Caliper form", it.name);
+                    return Err(Failure::new(Code::BadInput, told));
+                };
+                output::styled(page::render_caliper(it, &form))
+            } else if self.schema {
                 output::pretty(&catalog.json_schema(it))
             } else if global.json {
                 output::pretty(&catalog.describe(it, Timestamp::now()))
@@ -53,7 +63,8 @@ impl CatalogArgs {
                 output::styled(page::render(&catalog, it))
             };
         }
-        let matching: Vec<_> = catalog.matching(&self.event).collect();
+        let has_form = |it: &&EventType| !self.caliper || it.caliper.is_some();
+        let matching: Vec<_> = catalog.matching(&self.event).filter(has_form).collect();
         if matching.is_empty() {
             let told = catalog::unknown(&catalog, &self.event);
             return Err(Failure::new(Code::BadInput, anyhow!(told)));

@@ -1,5 +1,7 @@
 //! `easel check`
 
+mod caliper;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -21,6 +23,7 @@ code is 65 when anything was found.
 Examples:
   easel check events.ndjson
   zcat archive/*.gz | easel check --summary
+  easel translate --to caliper events.ndjson | easel check --caliper
   easel check --json dump.json | jq 'select(.rule == \"unknown_field\") | .path' | sort | uniq -c";
 
 /// Hold events from files or stdin against the catalogue
@@ -32,6 +35,9 @@ pub(crate) struct CheckArgs {
     /// Print the summary alone
     #[arg(long)]
     summary: bool,
+    /// Hold Caliper envelopes against the rules of Caliper 1.1 instead
+    #[arg(long)]
+    caliper: bool,
 }
 
 /// What was found of one event type.
@@ -69,14 +75,18 @@ struct Checker<'a> {
 
 impl CheckArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let style = match (self.summary, global.json) {
+            (true, _) => Style::Nothing,
+            (false, true) => Style::Json,
+            (false, false) => Style::Lines,
+        };
+        if self.caliper {
+            return caliper::run(&self.input, style, global.json);
+        }
         let catalog = catalog::load(global)?;
         let checker = Checker {
             catalog: &catalog,
-            style: match (self.summary, global.json) {
-                (true, _) => Style::Nothing,
-                (false, true) => Style::Json,
-                (false, false) => Style::Lines,
-            },
+            style,
         };
         let mut all = Checked::default();
         self.input.each_batch(

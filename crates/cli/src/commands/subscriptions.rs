@@ -19,6 +19,7 @@ Examples:
   easel subscriptions add grades --webhook https://grades.example.edu/hook --event 'grade_*'
   easel subscriptions add botany --webhook https://botany.example.edu/ \\
       --condition course=10000000000301 --start earliest
+  easel subscriptions add store --webhook https://store.example.edu/ --format caliper-strict
   easel subscriptions pause grades";
 
 /// Say who gets which events
@@ -65,6 +66,12 @@ struct AddArgs {
     /// Keys: `root_account`, `account`, `course`, `user`, `producer`, `context_type`
     #[arg(long = "condition", value_name = "KEY=VALUE", value_parser = condition)]
     conditions: Vec<(String, String)>,
+    /// Form to send events in: canvas, caliper or caliper-strict [default: canvas]
+    #[arg(long)]
+    format: Option<String>,
+    /// Events in one envelope, in a Caliper form [default: 1]
+    #[arg(long, value_name = "N")]
+    batch: Option<u16>,
     /// Where to begin: now, earliest, a time, or an offset [default: now]
     #[arg(long)]
     start: Option<String>,
@@ -101,6 +108,7 @@ struct SubscriptionJson {
 struct WebhookJson {
     url: String,
     timeout: String,
+    batch: u16,
 }
 
 impl SubscriptionsArgs {
@@ -159,7 +167,9 @@ impl AddArgs {
     fn spec(&self) -> Value {
         let mut webhook = json!({ "url": self.webhook });
         put(&mut webhook, "timeout", self.timeout.as_deref());
+        put(&mut webhook, "batch", self.batch);
         let mut spec = json!({ "name": self.name, "webhook": webhook });
+        put(&mut spec, "format", self.format.as_deref());
         put(&mut spec, "in_flight", self.in_flight);
         put(&mut spec, "start", self.start.as_deref());
         put(
@@ -218,6 +228,7 @@ impl SubscriptionJson {
             ("format", self.format),
             ("webhook", self.webhook.url),
             ("timeout", self.webhook.timeout),
+            ("batch", self.webhook.batch.to_string()),
             ("in flight", self.in_flight.to_string()),
             (
                 "declared",

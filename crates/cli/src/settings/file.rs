@@ -1,13 +1,13 @@
 //! The settings file, TOML.
 //!
 //! Tables are walked by hand and single values are kept as text, so that the file, the environment
-//! and the flags share one set of readers; the two lists, `[[kinesis.keys]]` and
+//! and the flags share one set of readers; the lists, `[[kinesis.keys]]`, `[[caliper.roles]]` and
 //! `[[subscriptions]]`, are read by serde. Every refusal names the line and column.
 
 use std::path::Path;
 
 use easel_access::Secret;
-use easel_server::{KinesisKey, Spec};
+use easel_server::{KinesisKey, Role, Spec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -49,6 +49,15 @@ struct KeyToml {
     secret_access_key: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleToml {
+    canvas: String,
+    segment: String,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
 impl File<'_> {
     fn walk(
         &self,
@@ -69,6 +78,10 @@ impl File<'_> {
                         .into_iter()
                         .map(KinesisKey::from);
                     layer.kinesis_keys = Some((Origin::File(place), keys.collect()));
+                }
+                setting::CALIPER_ROLES => {
+                    let roles = self.list::<RoleToml>(value)?.into_iter().map(Role::from);
+                    layer.caliper_roles = Some((Origin::File(place), roles.collect()));
                 }
                 setting::SUBSCRIPTIONS => {
                     let specs = self.list::<Spanned<Spec>>(value)?;
@@ -131,7 +144,11 @@ fn said(
             origin,
         });
     }
-    let lists = [setting::KINESIS_KEYS, setting::SUBSCRIPTIONS];
+    let lists = [
+        setting::KINESIS_KEYS,
+        setting::CALIPER_ROLES,
+        setting::SUBSCRIPTIONS,
+    ];
     let suggestion = nearest(&key, setting::ALL.iter().map(|it| it.key).chain(lists));
     Err(SettingsError::UnknownKey {
         place,
@@ -150,6 +167,16 @@ fn text_of(value: &DeValue<'_>) -> String {
         DeValue::Datetime(time) => time.to_string(),
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+impl From<RoleToml> for Role {
+    fn from(it: RoleToml) -> Self {
+        Self {
+            canvas: it.canvas,
+            segment: it.segment,
+            roles: it.roles,
+        }
     }
 }
 

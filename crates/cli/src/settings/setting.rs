@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use easel_server::{Auth, Config};
+use easel_server::{Auth, Config, Secrets};
 
 use super::measure::{length, show_length, show_size, size};
 
@@ -18,6 +18,8 @@ pub(crate) const LISTEN: &str = "listen";
 pub(crate) const AUTH: &str = "auth";
 /// The list of key pairs of the Kinesis door.
 pub(super) const KINESIS_KEYS: &str = "kinesis.keys";
+/// The list of roles and what they are in Caliper.
+pub(super) const CALIPER_ROLES: &str = "caliper.roles";
 /// The list of subscriptions declared in the file.
 pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
 
@@ -82,6 +84,18 @@ pub(crate) const ALL: &[Setting] = &[
         expects: "the path of a folder, or \"off\"",
         set: |it, text| put_unless_off(&mut it.catalog.folder, text, filled),
         show: |it| show_path(it.catalog.folder.as_deref()),
+    },
+    Setting {
+        key: "caliper.application",
+        expects: "an address such as \"http://lms.example.edu/\"",
+        set: |it, text| put(&mut it.caliper.application, text.parse().ok()),
+        show: |it| it.caliper.application.to_string(),
+    },
+    Setting {
+        key: "caliper.secrets",
+        expects: "\"masked\" or \"sent\"",
+        set: |it, text| put(&mut it.caliper.secrets, secrets(text)),
+        show: |it| show_secrets(it.caliper.secrets).to_owned(),
     },
     Setting {
         key: "log.max_age",
@@ -174,6 +188,21 @@ fn show_memory(bytes: usize) -> String {
 
 fn show_path(path: Option<&Path>) -> String {
     path.map_or(OFF.to_owned(), |path| path.display().to_string())
+}
+
+fn secrets(text: &str) -> Option<Secrets> {
+    match text {
+        "masked" => Some(Secrets::Masked),
+        "sent" => Some(Secrets::Sent),
+        _ => None,
+    }
+}
+
+fn show_secrets(secrets: Secrets) -> &'static str {
+    match secrets {
+        Secrets::Masked => "masked",
+        Secrets::Sent => "sent",
+    }
 }
 
 fn auth(text: &str) -> Option<Auth> {

@@ -142,6 +142,7 @@ fn a_subscription_is_looked_after() {
         format      canvas
         webhook     http://127.0.0.1:1/hook
         timeout     5s
+        batch       1
         in flight   4
         declared    api, [time]
         balance     1 accepted = 0 delivered + 0 filtered + 1 pending + 0 expired: adds up

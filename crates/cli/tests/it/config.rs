@@ -18,24 +18,27 @@ fn every_setting_says_where_it_comes_from() {
     check!(easel(folder.path(), &["config", "check"]), @r"
         exit 0
         --- stdout
-        SETTING                     VALUE           FROM
-        listen                      127.0.0.1:4567  default
-        data                        easel-data      default
-        auth                        tokens          default
-        drain                       20s             default
-        catalog.folder              off             default
-        log.max_age                 30d             default
-        log.max_bytes               off             default
-        log.duplicate_window        1000000         default
-        quarantine.max_bytes        1GiB            default
-        ingest.max_event_bytes      1MiB            default
-        ingest.max_request_bytes    16MiB           default
-        ingest.max_in_flight_bytes  128MiB          default
-        ingest.hold                 20s             default
-        kinesis.stream              live-events     default
-        webhook.ca_file             off             default
-        kinesis.keys                none            default
-        subscriptions               none            default
+        SETTING                     VALUE                      FROM
+        listen                      127.0.0.1:4567             default
+        data                        easel-data                 default
+        auth                        tokens                     default
+        drain                       20s                        default
+        catalog.folder              off                        default
+        caliper.application         http://www.canvaslms.com/  default
+        caliper.secrets             masked                     default
+        log.max_age                 30d                        default
+        log.max_bytes               off                        default
+        log.duplicate_window        1000000                    default
+        quarantine.max_bytes        1GiB                       default
+        ingest.max_event_bytes      1MiB                       default
+        ingest.max_request_bytes    16MiB                      default
+        ingest.max_in_flight_bytes  128MiB                     default
+        ingest.hold                 20s                        default
+        kinesis.stream              live-events                default
+        webhook.ca_file             off                        default
+        kinesis.keys                none                       default
+        caliper.roles               none                       default
+        subscriptions               none                       default
         --- stderr
         ");
     let text = "
@@ -71,24 +74,27 @@ webhook = { url = \"https://grades.example/hook\" }
     check!(Ran::of(&output), @r"
         exit 0
         --- stdout
-        SETTING                     VALUE                   FROM
-        listen                      0.0.0.0:4567            other.toml:2:10
-        data                        elsewhere               --data
-        auth                        tokens                  default
-        drain                       45s                     EASEL_DRAIN
-        catalog.folder              off                     default
-        log.max_age                 14d                     other.toml:6:11
-        log.max_bytes               20GB                    other.toml:7:13
-        log.duplicate_window        1000000                 default
-        quarantine.max_bytes        1GiB                    default
-        ingest.max_event_bytes      1MiB                    default
-        ingest.max_request_bytes    16MiB                   default
-        ingest.max_in_flight_bytes  128MiB                  default
-        ingest.hold                 20s                     default
-        kinesis.stream              live-events             default
-        webhook.ca_file             off                     default
-        kinesis.keys                canvas (secret hidden)  other.toml:9:11
-        subscriptions               grades                  other.toml:13:1
+        SETTING                     VALUE                      FROM
+        listen                      0.0.0.0:4567               other.toml:2:10
+        data                        elsewhere                  --data
+        auth                        tokens                     default
+        drain                       45s                        EASEL_DRAIN
+        catalog.folder              off                        default
+        caliper.application         http://www.canvaslms.com/  default
+        caliper.secrets             masked                     default
+        log.max_age                 14d                        other.toml:6:11
+        log.max_bytes               20GB                       other.toml:7:13
+        log.duplicate_window        1000000                    default
+        quarantine.max_bytes        1GiB                       default
+        ingest.max_event_bytes      1MiB                       default
+        ingest.max_request_bytes    16MiB                      default
+        ingest.max_in_flight_bytes  128MiB                     default
+        ingest.hold                 20s                        default
+        kinesis.stream              live-events                default
+        webhook.ca_file             off                        default
+        kinesis.keys                canvas (secret hidden)     other.toml:9:11
+        caliper.roles               none                       default
+        subscriptions               grades                     other.toml:13:1
         --- stderr
         ");
 }

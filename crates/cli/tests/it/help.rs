@@ -21,6 +21,7 @@ fn every_command_explains_itself() {
         "catalog",
         "check",
         "drift",
+        "translate",
         "tokens",
         "tokens create",
         "quarantine",

@@ -1,6 +1,8 @@
 //! The command as its users meet it: exit code, stdout and stderr, against a server of its own.
 
 #[cfg(test)]
+mod caliper;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod catalog;

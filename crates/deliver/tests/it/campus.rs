@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use easel_deliver::{Dispatch, DispatchOptions};
+use easel_caliper::{Options, Translator};
+use easel_catalog::Catalog;
+use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_log::{LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{Parcel, Sink};
 use easel_subscriptions::{Balance, Spec, Subscriptions};
@@ -49,13 +51,14 @@ impl Campus {
 
     pub(crate) fn start(&mut self) {
         let sinks = Arc::clone(&self.sinks);
-        let dispatch = Dispatch::new(
-            Arc::clone(&self.log),
-            Arc::clone(&self.subscriptions),
-            Box::new(move |spec| Ok(sink(&sinks, spec.name.as_str()) as Arc<dyn Sink>)),
-            Arc::new(SystemClock),
-            DispatchOptions::default(),
-        );
+        let supplies = Supplies {
+            log: Arc::clone(&self.log),
+            subscriptions: Arc::clone(&self.subscriptions),
+            make_sink: Box::new(move |spec| Ok(sink(&sinks, spec.name.as_str()) as Arc<dyn Sink>)),
+            translator: Arc::new(Translator::new(catalog(), Options::default()).unwrap()),
+            clock: Arc::new(SystemClock),
+        };
+        let dispatch = Dispatch::new(supplies, DispatchOptions::default());
         self.stop = CancellationToken::new();
         self.give_up = CancellationToken::new();
         self.running
@@ -129,6 +132,10 @@ pub(crate) fn numbers(parcels: &[Parcel]) -> Vec<u64> {
         .collect()
 }
 
+fn catalog() -> Arc<Catalog> {
+    Arc::new(Catalog::built_in())
+}
+
 fn sink(sinks: &Mutex<HashMap<String, Arc<RecordingSink>>>, name: &str) -> Arc<RecordingSink> {
     Arc::clone(sinks.lock().unwrap().entry(name.to_owned()).or_default())
 }
@@ -136,5 +143,6 @@ fn sink(sinks: &Mutex<HashMap<String, Arc<RecordingSink>>>, name: &str) -> Arc<R
 fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
     let path = folder.join("state.db");
     let check = Box::new(|_: &Spec| Ok(()));
-    Arc::new(Subscriptions::open(&path, Arc::clone(log), Arc::new(SystemClock), check).unwrap())
+    let clock = Arc::new(SystemClock);
+    Arc::new(Subscriptions::open(&path, Arc::clone(log), clock, check, catalog()).unwrap())
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod campus;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod holding;

@@ -21,6 +21,7 @@ pub(super) fn build(endpoint: &Endpoint, parcel: Parcel, now: Timestamp) -> Requ
         event_time,
         subscription,
         attempt,
+        mapper_version,
         body,
     } = parcel;
     let mut request = Request::new(Full::new(body));
@@ -35,6 +36,9 @@ pub(super) fn build(endpoint: &Endpoint, parcel: Parcel, now: Timestamp) -> Requ
     headers.insert("easel-event-time", header_value(&event_time));
     headers.insert("easel-attempt", HeaderValue::from(attempt.get()));
     headers.insert("easel-subscription", header_value(&subscription));
+    if let Some(version) = mapper_version {
+        headers.insert("easel-mapper-version", HeaderValue::from_static(version));
+    }
     request
 }
 

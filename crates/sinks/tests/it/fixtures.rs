@@ -48,6 +48,7 @@ pub(crate) fn parcel_with(body: Bytes) -> Parcel {
         event_time: String::from("2025-03-03T08:00:00.001Z"),
         subscription: Arc::from("data-team"),
         attempt: NonZeroU32::new(3).unwrap(),
+        mapper_version: None,
         body,
     }
 }

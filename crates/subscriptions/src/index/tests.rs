@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::Facts;
+use easel_catalog::{Catalog, Facts};
 use easel_log::Offset;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Index, MAX_TYPES};
 use crate::store::Kept;
-use crate::{Conditions, InFlight, Origin, Settled, Spec, State, Subscription, WebhookSpec};
+use crate::{
+    Conditions, InFlight, Ledger, Live, Origin, Settled, Spec, State, Subscription, WebhookSpec,
+};
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
     let spec = Spec {
@@ -23,6 +25,7 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
         webhook: WebhookSpec {
             url: "http://localhost".to_owned(),
             timeout: std::time::Duration::MAX,
+            batch: crate::Batch::default(),
         },
     };
     let kept = Kept {
@@ -34,7 +37,12 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
         start: Offset::ZERO,
         settled: Settled::default(),
     };
-    Arc::new(Subscription::from(kept))
+    let live = Live::new(Ledger::new(kept.start));
+    Arc::new(Subscription::new(
+        kept,
+        live,
+        &Arc::new(Catalog::built_in()),
+    ))
 }
 
 fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {

@@ -28,6 +28,7 @@ fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
             Arc::clone(log),
             Arc::new(SystemClock),
             Box::new(check),
+            Arc::new(easel_catalog::Catalog::built_in()),
         )
         .unwrap(),
     )
@@ -243,4 +244,36 @@ async fn changes_at_once_leave_memory_and_disk_agreeing() {
         };
         assert_eq!(names(&all), names(&kept));
     }
+}
+
+#[tokio::test]
+async fn a_caliper_format_is_only_for_event_types_that_have_such_a_form() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log);
+    let refused = async |more: &str| {
+        let json = format!(r#"{{"name":"store","format":"caliper",{more}}}"#);
+        match all.create(spec(&json)).await {
+            Err(ChangeError::Invalid { what, .. }) => what,
+            other => panic!("{other:?}"),
+        }
+    };
+    let told =
+        refused(r#""events":["grade_change","grade_override"],"webhook":{"url":"http://a/"}"#)
+            .await;
+    let start = "grade_override has no Caliper form; those that have one: asset_accessed, assignment_created,";
+    assert!(
+        told.starts_with(start) && told.ends_with(", wiki_page_updated"),
+        "{told}"
+    );
+    assert_eq!(
+        refused(r#""in_flight":6,"webhook":{"url":"http://a/","batch":100}"#).await,
+        "in_flight times batch is at most 500; 6 times 100 is not"
+    );
+    let made = all.create(spec(r#"{"name":"store","format":"caliper-strict","events":["grade_*","*"],"webhook":{"url":"http://a/"}}"#)).await.unwrap();
+    assert!(made.filter.wants_type("grade_change"));
+    assert!(!made.filter.wants_type("grade_override"));
+    assert!(!made.filter.wants_type("nobody_knows"));
+    let canvas = spec(r#"{"name":"b","webhook":{"url":"http://a/","batch":2}}"#);
+    let refused = all.create(canvas).await.unwrap_err();
+    assert!(matches!(refused, ChangeError::Invalid { .. }), "{refused}");
 }

@@ -1,7 +1,10 @@
 //! An event type on a page for the terminal.
 
 use anstyle::{AnsiColor, Style};
-use easel_catalog::{Catalog, Context, EventType, Field, MetadataField, Origin, Sent};
+use easel_catalog::{
+    Actor, CaliperForm, Catalog, Context, Course, EventType, Field, Member, MetadataField, Origin,
+    Sent, Source, Template,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -53,6 +56,76 @@ pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
         page.line(&format!("  {line}"));
     }
     page.out
+}
+
+/// The Caliper form of an event type: what is written, in order, and where it comes from.
+pub(super) fn render_caliper(it: &EventType, form: &CaliperForm) -> String {
+    let mut page = Page::new();
+    page.line(&format!(
+        "{HEAD}{}{HEAD:#}  {DIM}in Caliper{DIM:#}",
+        it.name
+    ));
+    let actor = match form.actor {
+        Actor::MetadataUser => "the user of the metadata".to_owned(),
+        Actor::BodyAuthor(field) => format!("the user of the metadata, else {field}"),
+        Actor::BodyGrader(field) => format!("{field}, else the installation"),
+    };
+    let course = match form.course {
+        Course::OfContext => "of the context, if it is a course".to_owned(),
+        Course::OfField(field) => field.to_owned(),
+        Course::Nowhere => "none".to_owned(),
+    };
+    page.line(&format!("  actor    {actor}"));
+    page.line(&format!("  course   {course}"));
+    if let Some(section) = form.section {
+        page.line(&format!("  section  {section}"));
+    }
+    let (plain, strict) = (template(&form.compatible), template(&form.strict));
+    page.head("caliper");
+    for line in &plain {
+        page.line(line);
+    }
+    page.head("caliper-strict");
+    if plain == strict {
+        page.line("  the same");
+    } else {
+        for line in &strict {
+            page.line(line);
+        }
+    }
+    page.out
+}
+
+fn template(it: &Template) -> Vec<String> {
+    let mut lines = vec![
+        format!("  type     {}", it.kind),
+        format!("  action   {}", it.action),
+    ];
+    if !it.group {
+        lines.push("  without the group".to_owned());
+    }
+    for (name, them) in [("object", it.object), ("generated", it.generated)] {
+        if !them.is_empty() {
+            lines.push(format!("  {name}"));
+            members(&mut lines, "    ", &them);
+        }
+    }
+    lines
+}
+
+fn members(lines: &mut Vec<String>, indent: &str, them: &[Member]) {
+    let width = them.iter().map(|it| it.key.len()).max().unwrap_or(0);
+    for Member { key, value } in them {
+        let (Source::Entity(inner) | Source::Array(inner) | Source::Extensions(inner)) = value
+        else {
+            let value = value.to_string();
+            let value = value.trim_matches('\'');
+            lines.push(format!("{indent}{NAME}{key:width$}{NAME:#}  {value}"));
+            continue;
+        };
+        lines.push(format!("{indent}{NAME}{key}{NAME:#}"));
+        members(lines, &format!("{indent}  "), inner);
+    }
 }
 
 /// Which fields of the metadata such an event has.

@@ -1,0 +1,103 @@
+//! `/v1/caliper/check`: a test partner for whoever makes Caliper events.
+//!
+//! It answers as the standard asks an endpoint to: 2xx to an envelope it received, 400 to what is
+//! none, 415 to another type of content, 422 to a version of the data that it cannot handle. In
+//! every answer it says what rules are broken. Nothing is kept.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use easel_access::Problem;
+use easel_caliper::{Breach, Level, Rule, check};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+/// What an envelope breaks.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CaliperCheck)]
+pub(crate) struct CheckedJson {
+    /// Whether no rule is broken that says MUST.
+    conforms: bool,
+    findings: Vec<BreachJson>,
+}
+
+/// A rule of Caliper 1.1 that is broken.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CaliperFinding)]
+struct BreachJson {
+    rule: &'static str,
+    /// `MUST`, `SHOULD`, or `sense` for what the standard does not say.
+    level: &'static str,
+    /// The JSON pointer to what breaks it.
+    path: String,
+    detail: String,
+    /// What the rule asks for.
+    asks: &'static str,
+}
+
+/// Holds a Caliper envelope against the standard.
+#[utoipa::path(post, path = "/v1/caliper/check", tag = "caliper", request_body = Object, responses((status = OK, body = CheckedJson), (status = BAD_REQUEST, description = "`no_envelope`"), (status = UNPROCESSABLE_ENTITY, description = "`unknown_data_version`")))]
+pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Response {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let media_type = content_type
+        .and_then(|it| it.split(';').next())
+        .map(str::trim);
+    if !media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/json")) {
+        let detail = "An envelope comes as application/json.";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Problem::new(status, "unsupported_type", detail).into_response();
+    }
+    let breaches = match check(&body) {
+        Ok(breaches) => breaches,
+        Err(error) => {
+            let detail = format!("{error}.");
+            return Problem::new(StatusCode::BAD_REQUEST, "no_envelope", detail).into_response();
+        }
+    };
+    let is_none = breaches.iter().any(|it| is_of_envelope(it.rule));
+    let is_other_version = breaches.iter().any(|it| it.rule == Rule::E6);
+    let checked = CheckedJson {
+        conforms: breaches.iter().all(|it| it.rule.level() != Level::Must),
+        findings: breaches.into_iter().map(BreachJson::from).collect(),
+    };
+    let problem = |status, code, detail: &str| {
+        let problem = Problem::new(status, code, detail);
+        problem
+            .with("findings", json!(checked.findings))
+            .into_response()
+    };
+    if is_none {
+        let detail = "This is no envelope of Caliper 1.1, or one that lacks something.";
+        problem(StatusCode::BAD_REQUEST, "no_envelope", detail)
+    } else if is_other_version {
+        let detail = "Only the data version of Caliper 1.1 can be checked.";
+        problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unknown_data_version",
+            detail,
+        )
+    } else {
+        Json(checked).into_response()
+    }
+}
+
+/// Whether an envelope that breaks this rule is none, whatever is in it.
+fn is_of_envelope(rule: Rule) -> bool {
+    use Rule::{E1, E2, E3, E4, E5, E7, E8};
+    [E1, E2, E3, E4, E5, E7, E8].contains(&rule)
+}
+
+impl From<Breach> for BreachJson {
+    fn from(it: Breach) -> Self {
+        Self {
+            rule: it.rule.code(),
+            level: it.rule.level().code(),
+            path: it.path,
+            detail: it.detail,
+            asks: it.rule.meaning(),
+        }
+    }
+}

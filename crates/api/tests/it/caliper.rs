@@ -1,0 +1,59 @@
+//! The test partner for Caliper: it answers as the standard asks an endpoint to.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+
+const ENVELOPE: &str = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"Person"}]}"#;
+
+#[tokio::test]
+async fn an_envelope_is_received_and_its_findings_are_told() {
+    let desk = Desk::new();
+    let (status, answer) = desk.ask("POST", "/v1/caliper/check", ENVELOPE).await;
+    assert_eq!(
+        (status, answer),
+        (StatusCode::OK, json!({ "conforms": true, "findings": [] }))
+    );
+    let faulty = ENVELOPE.replace("\"Person\"", "\"Robot\"");
+    let (status, answer) = desk.ask("POST", "/v1/caliper/check", &faulty).await;
+    assert_eq!(
+        (status, &answer["conforms"]),
+        (StatusCode::OK, &json!(false))
+    );
+    assert_eq!(answer["findings"][0]["rule"], "N3");
+    assert_eq!(answer["findings"][0]["path"], "/data/0/type");
+}
+
+#[tokio::test]
+async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
+    let desk = Desk::new();
+    let refused = async |body: &str| {
+        let (status, problem) = desk.ask("POST", "/v1/caliper/check", body).await;
+        (
+            status.as_u16(),
+            problem["code"].as_str().unwrap().to_owned(),
+            problem["findings"][0]["rule"].clone(),
+        )
+    };
+    assert_eq!(
+        refused("{").await,
+        (400, "no_envelope".to_owned(), Value::Null)
+    );
+    assert_eq!(
+        refused("[]").await,
+        (400, "no_envelope".to_owned(), json!("E1"))
+    );
+    let other = ENVELOPE.replace("v1p1\",\"data\"", "v1p2\",\"data\"");
+    assert_eq!(
+        refused(&other).await,
+        (422, "unknown_data_version".to_owned(), json!("E6"))
+    );
+
+    let request = Request::post("/v1/caliper/check")
+        .header(header::CONTENT_TYPE, "text/plain")
+        .header(header::AUTHORIZATION, format!("Bearer {}", desk.token));
+    let answer = desk.send(request.body(Body::from(ENVELOPE)).unwrap()).await;
+    assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}

@@ -1,0 +1,144 @@
+//! `easel check --caliper`: envelopes instead of events.
+
+use std::collections::BTreeMap;
+
+use anyhow::anyhow;
+use easel_caliper::{Breach, Level, check};
+use serde_json::json;
+
+use super::{Style, tell};
+use crate::exit_code::{Code, Failure};
+use crate::input::{Batch, Input};
+use crate::output;
+
+/// What was found in some envelopes.
+#[derive(Debug, Default)]
+struct Checked {
+    lines: String,
+    envelopes: u64,
+    flawed: u64,
+    /// How often each rule is broken.
+    rules: BTreeMap<(Level, &'static str), u64>,
+    /// Values that are no JSON.
+    faults: u64,
+}
+
+/// Holds every envelope of the input against the standard.
+pub(super) fn run(input: &Input, style: Style, as_json: bool) -> Result<(), Failure> {
+    let mut all = Checked::default();
+    input.each_batch(
+        |batch| check_batch(batch, style),
+        |checked| {
+            output::text(&checked.lines)?;
+            all.add(&checked);
+            Ok(())
+        },
+    )?;
+    all.print(as_json)?;
+    match (all.flawed, all.faults) {
+        (0, 0) => Ok(()),
+        (flawed, faults) => {
+            let told =
+                anyhow!("envelopes with findings: {flawed}, values that are no JSON: {faults}");
+            Err(Failure::new(Code::BadInput, told))
+        }
+    }
+}
+
+fn check_batch(batch: &Batch, style: Style) -> Checked {
+    let mut checked = Checked::default();
+    for value in batch.values() {
+        let (file, line) = (&batch.file, value.line);
+        match check(value.bytes) {
+            Ok(breaches) => {
+                checked.envelopes += 1;
+                checked.flawed += u64::from(!breaches.is_empty());
+                for it in breaches {
+                    let rule = (it.rule.level(), it.rule.code());
+                    *checked.rules.entry(rule).or_default() += 1;
+                    tell_breach(&mut checked.lines, &it, style, file, line);
+                }
+            }
+            Err(error) => {
+                checked.faults += 1;
+                match style {
+                    Style::Nothing => (),
+                    Style::Lines => {
+                        tell(&mut checked.lines, format_args!("{file}:{line}: {error}"));
+                    }
+                    Style::Json => tell(
+                        &mut checked.lines,
+                        json!({ "file": &**file, "line": line, "rule": null, "detail": error.to_string() }),
+                    ),
+                }
+            }
+        }
+    }
+    checked
+}
+
+fn tell_breach(lines: &mut String, it: &Breach, style: Style, file: &str, line: usize) {
+    match style {
+        Style::Nothing => (),
+        Style::Lines => {
+            let (path, told) = (output::plain(&it.path), output::plain(&it.to_string()));
+            tell(lines, format_args!("{file}:{line}: {path} {told}"));
+        }
+        Style::Json => tell(
+            lines,
+            json!({
+                "file": file, "line": line, "rule": it.rule.code(), "level": it.rule.level().code(),
+                "path": it.path, "detail": it.detail,
+            }),
+        ),
+    }
+}
+
+impl Checked {
+    fn add(&mut self, other: &Self) {
+        self.envelopes += other.envelopes;
+        self.flawed += other.flawed;
+        self.faults += other.faults;
+        for (rule, count) in &other.rules {
+            *self.rules.entry(*rule).or_default() += count;
+        }
+    }
+
+    fn print(&self, as_json: bool) -> Result<(), Failure> {
+        if as_json {
+            let rules = self
+                .rules
+                .iter()
+                .map(|((_, rule), count)| ((*rule).to_owned(), json!(count)));
+            let rules: serde_json::Map<_, _> = rules.collect();
+            return output::line(json!({ "summary": {
+                "envelopes": self.envelopes, "flawed": self.flawed, "rules": rules,
+                "no_json": self.faults,
+            } }));
+        }
+        let rows: Vec<_> = self
+            .rules
+            .iter()
+            .map(|((level, rule), count)| {
+                let meaning = easel_caliper::Rule::ALL
+                    .iter()
+                    .find(|it| it.code() == *rule);
+                let meaning = meaning.map_or("", |it| it.meaning());
+                [
+                    (*rule).to_owned(),
+                    level.code().to_owned(),
+                    count.to_string(),
+                    meaning.to_owned(),
+                ]
+            })
+            .collect();
+        if !rows.is_empty() {
+            output::table(["RULE", "LEVEL", "BROKEN", "ASKS"], &rows)?;
+        }
+        output::talk(format_args!(
+            "{} envelopes, {} with findings",
+            self.envelopes, self.flawed
+        ));
+        Ok(())
+    }
+}

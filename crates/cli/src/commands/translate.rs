@@ -1,0 +1,200 @@
+//! `easel translate`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use clap::ValueEnum;
+use easel_caliper::{Dialect, Translator};
+use easel_catalog::{Limits, admit, split_array};
+use jiff::Timestamp;
+
+use crate::args::GlobalArgs;
+use crate::catalog;
+use crate::exit_code::{Code, Failure, OrExit};
+use crate::input::{Batch, Found, Input};
+use crate::output;
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+Each event becomes an envelope on a line of its own, in the order of the input. Event types without
+a Caliper form are counted on stderr; what is no event is named there, and makes the exit code 65.
+
+Examples:
+  easel translate --to caliper events.ndjson > caliper.ndjson
+  easel emit grade_change && easel tail -n 1 | easel translate --to caliper-strict --pretty
+  zcat archive/*.gz | easel translate --to caliper --only-event";
+
+/// Translate Canvas events from files or stdin to Caliper
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TranslateArgs {
+    #[command(flatten)]
+    input: Input,
+    /// The form to translate to
+    #[arg(long, value_enum)]
+    to: Form,
+    /// Print the events without their envelopes
+    #[arg(long)]
+    only_event: bool,
+    /// Print each over many lines
+    #[arg(long)]
+    pretty: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    /// As Canvas publishes it
+    Caliper,
+    /// As the standard wants it
+    CaliperStrict,
+}
+
+/// What became of some events.
+#[derive(Debug, Default)]
+struct Translated {
+    text: Vec<u8>,
+    /// What is said of values that are no events, and of events that could not be translated.
+    complaints: Vec<String>,
+    count: u64,
+    faults: u64,
+    /// Events without a Caliper form, by type.
+    unmapped: BTreeMap<String, u64>,
+}
+
+struct Work<'a> {
+    args: &'a TranslateArgs,
+    translator: Translator,
+    dialect: Dialect,
+}
+
+impl TranslateArgs {
+    pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let options = Settings::load(global, &[])?.config.caliper.options();
+        let catalog = Arc::new(catalog::load(global)?);
+        let work = Work {
+            args: &self,
+            translator: Translator::new(catalog, options).or_exit(Code::Configuration)?,
+            dialect: match self.to {
+                Form::Caliper => Dialect::Compatible,
+                Form::CaliperStrict => Dialect::Strict,
+            },
+        };
+        let mut all = Translated::default();
+        self.input.each_batch(
+            |batch| work.translate(batch),
+            |translated| {
+                output::raw(&translated.text)?;
+                translated.complaints.iter().for_each(output::talk);
+                all.add(translated);
+                Ok(())
+            },
+        )?;
+        all.told()
+    }
+}
+
+impl Work<'_> {
+    fn translate(&self, batch: &Batch) -> Translated {
+        let mut translated = Translated::default();
+        for value in batch.values() {
+            if !value.bytes.trim_ascii_start().starts_with(b"[") {
+                self.translate_one(batch, value, &mut translated);
+                continue;
+            }
+            // An array that stands on a line of its own.
+            for element in split_array(value.bytes, &Limits::default()) {
+                match element {
+                    Ok(bytes) => {
+                        self.translate_one(batch, Found { bytes, ..value }, &mut translated);
+                    }
+                    Err(fault) => translated.complain(batch, value.line, &fault.to_string()),
+                }
+            }
+        }
+        translated
+    }
+
+    fn translate_one(&self, batch: &Batch, value: Found<'_>, translated: &mut Translated) {
+        let event = match admit(value.bytes, &Limits::default()) {
+            Ok(event) => event,
+            Err(fault) => {
+                let line = value.line + fault.at.line - 1;
+                return translated.complain(batch, line, fault.message());
+            }
+        };
+        if !self.translator.translates(&event.event_type) {
+            let unmapped = translated
+                .unmapped
+                .entry(event.event_type.as_ref().to_owned());
+            *unmapped.or_default() += 1;
+            return;
+        }
+        let (event_type, dialect) = (&event.event_type, self.dialect);
+        match self
+            .translator
+            .translate(event_type, &event.bytes, event.id, dialect)
+        {
+            Ok(caliper) => {
+                translated.count += 1;
+                if self.args.only_event {
+                    self.write(&caliper.json, &mut translated.text);
+                } else {
+                    self.write(&caliper.envelope(Timestamp::now()), &mut translated.text);
+                }
+            }
+            Err(error) => {
+                let told = format!(
+                    "{} cannot be translated: {error}",
+                    event_type.escape_debug()
+                );
+                translated.complain(batch, value.line, &told);
+            }
+        }
+    }
+
+    fn write(&self, json: &[u8], out: &mut Vec<u8>) {
+        let tree = |json| serde_json::from_slice::<serde_json::Value>(json).ok();
+        match Some(json).filter(|_| self.args.pretty).and_then(tree) {
+            Some(tree) => out.extend_from_slice(format!("{tree:#}").as_bytes()),
+            None => out.extend_from_slice(json),
+        }
+        out.push(b'\n');
+    }
+}
+
+impl Translated {
+    fn complain(&mut self, batch: &Batch, line: usize, what: &str) {
+        self.faults += 1;
+        self.complaints
+            .push(format!("{}:{line}: {what}", batch.file));
+    }
+
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.faults += other.faults;
+        for (event_type, count) in other.unmapped {
+            *self.unmapped.entry(event_type).or_default() += count;
+        }
+    }
+
+    /// Says what was not translated.
+    fn told(&self) -> Result<(), Failure> {
+        let unmapped: u64 = self.unmapped.values().sum();
+        for (event_type, count) in &self.unmapped {
+            let name = output::plain(event_type);
+            output::talk(format_args!("{name} has no Caliper form: {count} left out"));
+        }
+        let (count, faults) = (self.count, self.faults);
+        output::talk(format_args!(
+            "{count} translated, {unmapped} without a Caliper form"
+        ));
+        if faults == 0 {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Code::BadInput,
+            anyhow!("could not be translated: {faults}"),
+        ))
+    }
+}

@@ -1,0 +1,292 @@
+//! Caliper on the command line, and to subscribers.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use easel_catalog::{Catalog, Origin};
+use easel_testkit::Receiver;
+use jiff::Timestamp;
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+use crate::caller::Caller;
+use crate::easel::{check, easel};
+use crate::running::Running;
+
+/// A folder with an example of every event type in `events.ndjson`.
+fn examples() -> TempDir {
+    let folder = tempdir().unwrap();
+    let catalog = Catalog::built_in();
+    let example = |it| catalog.example(it, Origin::Request, Timestamp::UNIX_EPOCH) + "\n";
+    let lines: String = catalog.types().iter().map(example).collect();
+    fs::write(folder.path().join("events.ndjson"), lines).unwrap();
+    folder
+}
+
+#[test]
+fn what_has_a_form_is_translated_and_the_rest_is_counted() {
+    let folder = examples();
+    let ran = easel(
+        folder.path(),
+        &["translate", "--to", "caliper-strict", "events.ndjson"],
+    );
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert_eq!(ran.stdout.lines().count(), 32);
+    assert!(
+        ran.stderr
+            .ends_with("32 translated, 66 without a Caliper form\n"),
+        "{ran}"
+    );
+    assert!(
+        ran.stderr
+            .contains("grade_override has no Caliper form: 1 left out\n"),
+        "{ran}"
+    );
+    fs::write(folder.path().join("strict.ndjson"), &ran.stdout).unwrap();
+    check!(easel(folder.path(), &["check", "--caliper", "strict.ndjson"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        32 envelopes, 0 with findings
+        ");
+
+    let ran = easel(
+        folder.path(),
+        &["translate", "--to", "caliper", "events.ndjson"],
+    );
+    fs::write(folder.path().join("plain.ndjson"), ran.stdout()).unwrap();
+    check!(easel(folder.path(), &["check", "--caliper", "--summary", "plain.ndjson"]), @r"
+        exit 65
+        --- stdout
+        RULE  LEVEL   BROKEN  ASKS
+        N10   MUST         2  A name means one thing.
+        N6    MUST         9  An entity has no properties that its type does not know; what else there is goes into extensions.
+        V5    MUST         1  The type of the event knows the action.
+        V8    MUST         2  The object is of a type that the event allows.
+        P2    SHOULD       1  An assessment tells the attempt that came of it.
+        P3    SHOULD       1  What is done about an assignable tells the attempt that came of it.
+        X3    sense        1  A membership comes with the group.
+        --- stderr
+        32 envelopes, 12 with findings
+        error: envelopes with findings: 12, values that are no JSON: 0
+        ");
+}
+
+#[test]
+fn events_can_be_printed_alone_and_over_many_lines() {
+    let folder = tempdir().unwrap();
+    let event = r#"{"metadata":{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z"},"body":{"title":"Cells","wiki_page_id":"7"}}"#;
+    fs::write(folder.path().join("one.json"), event).unwrap();
+    let args = [
+        "translate",
+        "--to",
+        "caliper",
+        "--only-event",
+        "--pretty",
+        "one.json",
+    ];
+    check!(easel(folder.path(), &args), @r#"
+        exit 0
+        --- stdout
+        {
+          "@context": "http://purl.imsglobal.org/ctx/caliper/v1p1",
+          "id": "urn:uuid:[id]",
+          "type": "Event",
+          "actor": {
+            "id": "http://www.canvaslms.com/",
+            "type": "SoftwareApplication"
+          },
+          "action": "Deleted",
+          "object": {
+            "id": "urn:instructure:canvas:wikiPage:7",
+            "type": "Page",
+            "name": "Cells",
+            "extensions": {
+              "com.instructure.canvas": {
+                "entity_id": "7"
+              }
+            }
+          },
+          "eventTime": "[time]",
+          "edApp": {
+            "id": "http://www.canvaslms.com/",
+            "type": "SoftwareApplication"
+          },
+          "extensions": {
+            "com.instructure.canvas": {
+              "version": "1.0.0"
+            }
+          }
+        }
+        --- stderr
+        1 translated, 0 without a Caliper form
+        "#);
+    let without_id = event.replace("\"7\"", "null");
+    fs::write(
+        folder.path().join("two.json"),
+        format!("{event}\noops\n{without_id}\n"),
+    )
+    .unwrap();
+    let ran = easel(folder.path(), &["translate", "--to", "caliper", "two.json"]);
+    assert_eq!(
+        (ran.code, ran.stdout.lines().count()),
+        (Some(65), 1),
+        "{ran}"
+    );
+    check!(&ran.stderr, @r"
+        two.json:2: expected a value, found 'o'
+        two.json:3: wiki_page_deleted cannot be translated: it does not tell the id of what was acted upon
+        1 translated, 0 without a Caliper form
+        error: could not be translated: 2
+        ");
+}
+
+#[test]
+fn a_form_can_be_looked_up() {
+    let folder = tempdir().unwrap();
+    check!(easel(folder.path(), &["catalog", "syllabus_updated", "--caliper"]), @r"
+        exit 0
+        --- stdout
+        syllabus_updated  in Caliper
+          actor    the user of the metadata
+          course   course_id
+
+        CALIPER
+          type     Event
+          action   Modified
+          without the group
+          object
+            id        course:{course_id}
+            type      Document
+            name      Syllabus
+            creators
+              id    user:{actor}
+              type  Person
+            body      syllabus_body
+
+        CALIPER-STRICT
+          type     Event
+          action   Modified
+          object
+            id          course:{course_id}:syllabus
+            type        Document
+            name        Syllabus
+            extensions
+              body  syllabus_body
+            creators
+              id    user:{actor}
+              type  Person
+        --- stderr
+        ");
+    check!(easel(folder.path(), &["catalog", "grade_override", "--caliper"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: grade_override has no Caliper form
+        ");
+    let list = easel(folder.path(), &["catalog", "--caliper"]);
+    assert_eq!(list.stdout.lines().count(), 33, "{list}");
+}
+
+#[test]
+fn a_file_of_envelopes_is_checked_by_line() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("two.json"), "{\"sensor\":7}\n[1]\n{\n").unwrap();
+    check!(easel(folder.path(), &["check", "--caliper", "two.json"]), @r"
+        exit 65
+        --- stdout
+        two.json:1: /sendTime E2 (MUST): there is no sendTime
+        two.json:1: /dataVersion E2 (MUST): there is no dataVersion
+        two.json:1: /data E2 (MUST): there is no data
+        two.json:1: /sensor E4 (MUST): this is no text
+        two.json:2:  E1 (MUST): this is no object
+        two.json:3: this is no JSON: EOF while parsing an object at line 1 column 1
+        RULE  LEVEL  BROKEN  ASKS
+        E1    MUST        1  An envelope is an object.
+        E2    MUST        3  An envelope has a sensor, a time of sending, a version of its data, and data.
+        E4    MUST        1  The sensor is a text.
+        --- stderr
+        2 envelopes, 2 with findings
+        error: envelopes with findings: 2, values that are no JSON: 1
+        ");
+}
+
+/// One subscription in each format, on the same events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_events_arrive_in_each_format_with_the_same_id() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let caller = Caller::of(&running);
+    let formats = ["canvas", "caliper", "caliper-strict"];
+    let mut receivers = Vec::new();
+    for format in formats {
+        let receiver = Receiver::start().await;
+        let args = [
+            "subscriptions",
+            "add",
+            format,
+            "--webhook",
+            &receiver.url(),
+            "--format",
+            format,
+        ];
+        running.easel(&args).stdout();
+        receivers.push(receiver);
+    }
+    let catalog = Catalog::built_in();
+    let types: Vec<_> = catalog
+        .types()
+        .iter()
+        .filter(|it| it.caliper.is_some())
+        .collect();
+    for it in &types {
+        running.easel(&["emit", it.name]).stdout();
+    }
+    running.easel(&["emit", "grade_override"]).stdout();
+    let mut ids = Vec::new();
+    for (format, receiver) in formats.iter().zip(&receivers) {
+        let balance = caller.settled(format).await;
+        let only_canvas = u64::from(*format == "canvas");
+        assert_eq!(
+            (balance.delivered, balance.filtered),
+            (32 + only_canvas, 1 - only_canvas),
+            "{format}"
+        );
+        let mut seen = BTreeSet::new();
+        for request in receiver.received() {
+            let name = request.header("easel-event-name").to_owned();
+            let id = request.header("webhook-id").to_owned();
+            if *format != "canvas" {
+                assert_eq!(request.header("easel-mapper-version"), "1.0");
+                let envelope: Value = serde_json::from_slice(&request.body).unwrap();
+                assert_eq!(envelope["data"][0]["id"], format!("urn:uuid:{id}"));
+            }
+            if name != "grade_override" {
+                seen.insert((name, id));
+            }
+        }
+        ids.push(seen);
+    }
+    assert_eq!(ids[0].len(), 32);
+    assert!(ids.iter().all(|it| *it == ids[0]));
+
+    let named = [
+        "subscriptions",
+        "add",
+        "x",
+        "--webhook",
+        "http://127.0.0.1:1/",
+        "--format",
+        "caliper",
+        "--event",
+        "grade_override",
+    ];
+    let refused = running.easel(&named);
+    assert_eq!(refused.code, Some(65), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("grade_override has no Caliper form; those that have one: asset_accessed, "),
+        "{refused}"
+    );
+}
