@@ -34,6 +34,8 @@ pub(crate) struct Which {
 #[serde(rename_all = "kebab-case")]
 enum Format {
     Canvas,
+    Caliper,
+    CaliperStrict,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -68,15 +70,25 @@ pub(crate) async fn show(
 }
 
 /// The JSON Schema of an event type, draft 2020-12.
-#[utoipa::path(get, path = "/v1/catalog/{event}/schema", tag = "catalog", params(("event" = String, Path), In), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`")))]
+#[utoipa::path(get, path = "/v1/catalog/{event}/schema", tag = "catalog", params(("event" = String, Path), In), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`, or `no_such_form`")))]
 pub(crate) async fn schema(
     State(api): State<Api>,
     Path(event): Path<String>,
     Query(In { format }): Query<In>,
 ) -> Result<Json<Value>, Failure> {
     let it = find(&api, &event)?;
+    let no_form = || {
+        let detail = format!("{} has no Caliper form.", it.name);
+        Failure::not_found("no_such_form", detail)
+    };
+    let caliper = || it.caliper.ok_or_else(no_form);
+    let catalog = &api.catalog;
     Ok(Json(match format {
-        None | Some(Format::Canvas) => api.catalog.json_schema(it),
+        None | Some(Format::Canvas) => catalog.json_schema(it),
+        Some(Format::Caliper) => catalog.caliper_schema(it, "caliper", &caliper()?.compatible),
+        Some(Format::CaliperStrict) => {
+            catalog.caliper_schema(it, "caliper-strict", &caliper()?.strict)
+        }
     }))
 }
 

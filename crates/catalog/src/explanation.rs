@@ -1,5 +1,6 @@
 //! What the catalogue says in sentences, for pages of any kind.
 
+use crate::caliper_form::Template;
 use crate::event_type::{Context, EventType};
 use crate::field::{Field, Privacy};
 
@@ -56,6 +57,10 @@ impl EventType {
             Context::Login => Some("User and session in the metadata are those of the login."),
         };
         remarks.extend(context.map(str::to_owned));
+        if let Some(form) = self.caliper {
+            let Template { kind, action, .. } = form.compatible;
+            remarks.push(format!("In Caliper: {kind}, {action}."));
+        }
         if self.open {
             remarks.push("Fields that are not listed are to be expected.".to_owned());
         }

@@ -26,6 +26,7 @@ mod finding;
 mod mask;
 
 mod async_api;
+mod caliper_schema;
 mod description;
 mod example;
 mod explanation;

@@ -53,6 +53,21 @@ async fn a_schema_is_that_of_the_format_asked_for() {
         (status, &problem["code"]),
         (StatusCode::BAD_REQUEST, &json!("invalid_query"))
     );
+    let strict = desk
+        .get("/v1/catalog/grade_change/schema?format=caliper-strict")
+        .await;
+    assert_eq!(strict["$id"], "urn:easel:caliper-strict:grade_change");
+    let (status, problem) = desk
+        .ask(
+            "GET",
+            "/v1/catalog/grade_override/schema?format=caliper",
+            "",
+        )
+        .await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::NOT_FOUND, &json!("no_such_form"))
+    );
     for path in ["/v1/catalog/grade_chang", "/v1/catalog/grade_chang/schema"] {
         let (status, problem) = desk.ask("GET", path, "").await;
         assert_eq!(

@@ -139,6 +139,35 @@ fn each<'a>(key: &'a str, value: &'a Value, visit: &mut impl FnMut(&'a str, &'a 
     }
 }
 
+/// The schema of a form takes what is written in it.
+#[test]
+fn the_example_of_every_event_type_is_as_the_schema_of_its_form_says() {
+    for of in CATALOG.types() {
+        let Some(form) = of.caliper else { continue };
+        let example = CATALOG.example(
+            of,
+            easel_catalog::Origin::Request,
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        for (dialect, template) in [
+            (Dialect::Compatible, form.compatible),
+            (Dialect::Strict, form.strict),
+        ] {
+            let schema = CATALOG.caliper_schema(of, "caliper", &template);
+            jsonschema::draft202012::meta::validate(&schema).expect(of.name);
+            let validator = jsonschema::draft202012::new(&schema).expect(of.name);
+            let event = TRANSLATOR
+                .translate(of.name, example.as_bytes(), Uuid::from_u128(7), dialect)
+                .unwrap();
+            let mut envelope: Value =
+                serde_json::from_slice(&event.envelope(jiff::Timestamp::UNIX_EPOCH)).unwrap();
+            validator.validate(&envelope).expect(of.name);
+            envelope["data"][0]["object"]["mood"] = json!("good");
+            assert!(!validator.is_valid(&envelope), "{}", of.name);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(std::cmp::max(2_000, ProptestConfig::default().cases)))]
 

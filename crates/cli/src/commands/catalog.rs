@@ -34,8 +34,8 @@ pub(crate) struct CatalogArgs {
     /// Print the JSON Schema of the event type
     #[arg(long)]
     schema: bool,
-    /// Print the Caliper form of the event type
-    #[arg(long, conflicts_with_all = ["schema", "asyncapi"])]
+    /// Print the Caliper form of the event type, or with --schema its schema
+    #[arg(long, conflicts_with = "asyncapi")]
     caliper: bool,
     /// Print the AsyncAPI document of all event types
     #[arg(long, conflicts_with_all = ["schema", "event"])]
@@ -54,7 +54,11 @@ impl CatalogArgs {
                     let told = anyhow!("{} has no Caliper form", it.name);
                     return Err(Failure::new(Code::BadInput, told));
                 };
-                output::styled(page::render_caliper(it, &form))
+                if self.schema {
+                    output::pretty(&catalog.caliper_schema(it, "caliper", &form.compatible))
+                } else {
+                    output::styled(page::render_caliper(it, &form))
+                }
             } else if self.schema {
                 output::pretty(&catalog.json_schema(it))
             } else if global.json {
