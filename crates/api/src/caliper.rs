@@ -13,7 +13,10 @@ use easel_access::Problem;
 use easel_caliper::{Breach, Level, Rule, check};
 use serde::Serialize;
 use serde_json::json;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
+
+use crate::failure::Failure;
 
 /// What an envelope breaks.
 #[derive(Serialize, ToSchema)]
@@ -40,7 +43,7 @@ struct BreachJson {
 
 /// Holds a Caliper envelope against the standard.
 #[utoipa::path(post, path = "/v1/caliper/check", tag = "caliper", request_body = Object, responses((status = OK, body = CheckedJson), (status = BAD_REQUEST, description = "`no_envelope`"), (status = UNPROCESSABLE_ENTITY, description = "`unknown_data_version`")))]
-pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
     let media_type = content_type
         .and_then(|it| it.split(';').next())
@@ -48,13 +51,15 @@ pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Response 
     if !media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/json")) {
         let detail = "An envelope comes as application/json.";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Problem::new(status, "unsupported_type", detail).into_response();
+        return Ok(Problem::new(status, "unsupported_type", detail).into_response());
     }
-    let breaches = match check(&body) {
+    // It can take longer than other requests should wait for.
+    let breaches = match spawn_blocking(move || check(&body)).await? {
         Ok(breaches) => breaches,
         Err(error) => {
             let detail = format!("{error}.");
-            return Problem::new(StatusCode::BAD_REQUEST, "no_envelope", detail).into_response();
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "no_envelope", detail);
+            return Ok(problem.into_response());
         }
     };
     let is_none = breaches.iter().any(|it| is_of_envelope(it.rule));
@@ -69,7 +74,7 @@ pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Response 
             .with("findings", json!(checked.findings))
             .into_response()
     };
-    if is_none {
+    Ok(if is_none {
         let detail = "This is no envelope of Caliper 1.1, or one that lacks something.";
         problem(StatusCode::BAD_REQUEST, "no_envelope", detail)
     } else if is_other_version {
@@ -81,7 +86,7 @@ pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Response 
         )
     } else {
         Json(checked).into_response()
-    }
+    })
 }
 
 /// Whether an envelope that breaks this rule is none, whatever is in it.

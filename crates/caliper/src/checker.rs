@@ -8,11 +8,11 @@ mod entity;
 mod event;
 mod form;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::iri::is_iri;
 use crate::json::Json;
-use crate::rule::{Breach, Rule};
+use crate::rule::{Breach, Level, Rule};
 use crate::vocabulary::Vocabulary;
 
 /// The members of an envelope.
@@ -25,7 +25,11 @@ pub struct NoJson {
     said: serde_json::Error,
 }
 
-/// Finds the rules that an envelope breaks, in the order of its members.
+/// The most breaches that are told of one envelope; a MUST is told even where the rest fills it.
+const MAX_BREACHES: usize = 1000;
+
+/// Finds the rules that an envelope breaks, in the order of its members: the first thousand breaches,
+/// and as many more of rules that say MUST.
 pub fn check(envelope: &[u8]) -> Result<Vec<Breach>, NoJson> {
     let json = serde_json::from_slice(envelope).map_err(|said| NoJson { said })?;
     let mut checker = Checker {
@@ -43,6 +47,13 @@ struct Checker {
 
 impl Checker {
     fn breach(&mut self, rule: Rule, path: &str, detail: impl Into<String>) {
+        let room = match rule.level() {
+            Level::Must => 2 * MAX_BREACHES,
+            _ => MAX_BREACHES,
+        };
+        if self.breaches.len() >= room {
+            return;
+        }
         self.breaches.push(Breach {
             rule,
             path: path.to_owned(),
@@ -183,16 +194,24 @@ impl Checker {
     fn names_mean_one_thing(&mut self, item: &Json, path: &str) {
         let mut named = Vec::new();
         collect(item, &mut named);
+        let vocabulary = self.vocabulary;
         let mut told = HashSet::new();
-        for (index, (name, kind)) in named.iter().enumerate() {
-            let vocabulary = self.vocabulary;
-            let unrelated = named.iter().take(index).find(|(other_name, other)| {
-                name == other_name && !vocabulary.is_a(kind, other) && !vocabulary.is_a(other, kind)
-            });
-            if let Some((_, other)) = unrelated
-                && told.insert(*name)
-            {
-                self.breach(Rule::N10, path, format!("{name} is a {other} and a {kind}"));
+        // A name has few types: one that is unrelated to another is the last that is looked at.
+        let mut types: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (name, kind) in named {
+            let others = types.entry(name).or_default();
+            if told.contains(name) || others.contains(&kind) {
+                continue;
+            }
+            let unrelated = others
+                .iter()
+                .find(|other| !vocabulary.is_a(kind, other) && !vocabulary.is_a(other, kind));
+            match unrelated {
+                None => others.push(kind),
+                Some(other) => {
+                    told.insert(name);
+                    self.breach(Rule::N10, path, format!("{name} is a {other} and a {kind}"));
+                }
             }
         }
     }

@@ -7,14 +7,25 @@ use thiserror::Error;
 
 use crate::value;
 
-/// Why the forms of a catalogue cannot be used.
+/// Why no translator can be made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the Caliper form of {event_type} names a field {field}, which it does not have")]
-pub struct FormError {
-    /// The event type.
-    pub event_type: String,
-    /// The field.
-    pub field: String,
+pub enum FormError {
+    /// The Caliper form of an event type names a field that the type has not.
+    #[error("the Caliper form of {event_type}: there is no field {field:?}")]
+    Field {
+        /// The event type.
+        event_type: String,
+        /// The field.
+        field: String,
+    },
+    /// A role cannot be written.
+    #[error("the Caliper role of {canvas:?}: {said}")]
+    Role {
+        /// The role, as Canvas has it.
+        canvas: String,
+        /// What is wrong with it.
+        said: String,
+    },
 }
 
 /// The form of one event type.
@@ -148,7 +159,7 @@ impl Names<'_> {
         name: &str,
     ) -> Result<(usize, value::Form), FormError> {
         let found = fields.enumerate().find(|(_, it)| it.name == name);
-        let (index, field) = found.ok_or_else(|| FormError {
+        let (index, field) = found.ok_or_else(|| FormError::Field {
             event_type: self.of.name.to_owned(),
             field: name.to_owned(),
         })?;

@@ -38,8 +38,9 @@ pub(crate) fn part(raw: &[u8]) -> Cow<'_, [u8]> {
     }
     let quoted = [b"\"", raw, b"\""].concat();
     // What stands between quotes in an admitted event is a string, but half a surrogate pair can
-    // be in it, which names nothing.
-    let text: String = serde_json::from_slice(&quoted).unwrap_or_default();
+    // be in it, which is no letter: then it is named as it is spelled.
+    let text: String = serde_json::from_slice(&quoted)
+        .unwrap_or_else(|_| String::from_utf8_lossy(raw).into_owned());
     let mut encoded = String::with_capacity(text.len());
     for letter in text.chars() {
         if is_forbidden(letter) {
@@ -70,7 +71,7 @@ mod tests {
             ("2107", "2107"),
             ("lti/tool_proxy", "lti/tool_proxy"),
             (r#"a \"b\" \u007b\\ø"#, "a%20%22b%22%20%7B%5Cø"),
-            (r"\ud83d", ""),
+            (r"a\ud83d", "a%5Cud83d"),
         ] {
             assert_eq!(
                 String::from_utf8_lossy(&part(raw.as_bytes())),

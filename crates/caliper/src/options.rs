@@ -1,5 +1,8 @@
 //! What an operator may decide about the translation.
 
+use crate::form::FormError;
+use crate::vocabulary::Vocabulary;
+
 /// What an operator may decide about the translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -21,6 +24,33 @@ pub struct Role {
     pub segment: String,
     /// The terms of the standard, the core role first.
     pub roles: Vec<String>,
+}
+
+impl Role {
+    /// Whether it can be written: the segment is a part of names, the roles are of the standard.
+    pub(crate) fn check(&self) -> Result<(), FormError> {
+        let fault = |said| {
+            Err(FormError::Role {
+                canvas: self.canvas.clone(),
+                said,
+            })
+        };
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+        if self.segment.is_empty() || !self.segment.chars().all(is_plain) {
+            return fault(format!(
+                "the segment {:?} is not letters, digits, and _ . - alone",
+                self.segment
+            ));
+        }
+        if self.roles.is_empty() {
+            return fault("it has no roles".to_owned());
+        }
+        let known = &Vocabulary::get().roles;
+        match self.roles.iter().find(|it| !known.contains(it)) {
+            None => Ok(()),
+            Some(role) => fault(format!("{role:?} is no role of Caliper 1.1")),
+        }
+    }
 }
 
 /// Whether the values of secret parameters, `access_token` and the like, are masked in addresses.
@@ -64,5 +94,33 @@ impl Default for Options {
             ],
             secrets: Secrets::Masked,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_letters_and_terms_of_the_standard() {
+        let role = |segment: &str, roles: &[&str]| Role {
+            canvas: "TaEnrollment".to_owned(),
+            segment: segment.to_owned(),
+            roles: roles.iter().map(|&it| it.to_owned()).collect(),
+        };
+        let said = |role: Role| role.check().unwrap_err().to_string();
+        assert!(role("TA", &["Instructor"]).check().is_ok());
+        assert_eq!(
+            said(role("T\"A", &["Instructor"])),
+            r#"the Caliper role of "TaEnrollment": the segment "T\"A" is not letters, digits, and _ . - alone"#
+        );
+        assert_eq!(
+            said(role("TA", &["Learner\"],\"x\":[\""])),
+            r#"the Caliper role of "TaEnrollment": "Learner\"],\"x\":[\"" is no role of Caliper 1.1"#
+        );
+        assert_eq!(
+            said(role("TA", &[])),
+            r#"the Caliper role of "TaEnrollment": it has no roles"#
+        );
     }
 }

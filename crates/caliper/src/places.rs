@@ -31,7 +31,7 @@ impl Places {
                 .metadata()
                 .iter()
                 .position(|it| it.field.name == name);
-            place.ok_or_else(|| FormError {
+            place.ok_or_else(|| FormError::Field {
                 event_type: "every event type".to_owned(),
                 field: format!("metadata.{name}"),
             })

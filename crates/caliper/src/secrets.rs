@@ -2,25 +2,27 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// The parameters whose values are secrets.
 const SECRETS: [&str; 4] = ["access_token", "token", "signature", "verifier"];
 /// What stands in the place of a secret.
 const MASK: &str = "masked";
 
-/// The address between the quotes of `raw`, JSON, with the values of secret parameters masked.
+/// The address between the quotes of `raw`, JSON, with the values of secret parameters masked; what
+/// cannot be read is left without its query.
 pub(crate) fn mask(raw: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'?', raw).is_none() {
-        return Cow::Borrowed(raw);
-    }
-    // The separator may be escaped, so what is escaped is read first.
+    // The separators may be escaped, so what is escaped is read first.
     let text = if raw.contains(&b'\\') {
         let quoted = [b"\"", raw, b"\""].concat();
-        let Ok(text) = serde_json::from_slice::<String>(&quoted) else {
-            return Cow::Borrowed(raw);
-        };
-        Cow::Owned(text)
-    } else {
+        match serde_json::from_slice::<String>(&quoted) {
+            Ok(text) => Cow::Owned(text),
+            Err(_) => return Cow::Borrowed(without_query(raw)),
+        }
+    } else if raw.contains(&b'?') {
         String::from_utf8_lossy(raw)
+    } else {
+        return Cow::Borrowed(raw);
     };
     let Some(masked) = masked(&text) else {
         return Cow::Borrowed(raw);
@@ -30,46 +32,51 @@ pub(crate) fn mask(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(inner.to_vec())
 }
 
+/// What stands before the first question mark, written as itself or escaped.
+fn without_query(raw: &[u8]) -> &[u8] {
+    let plain = memchr::memchr(b'?', raw);
+    let escaped = raw
+        .windows(6)
+        .position(|it| it.eq_ignore_ascii_case(br"\u003f"));
+    let end = plain.into_iter().chain(escaped).min();
+    end.and_then(|end| raw.get(..end)).unwrap_or(raw)
+}
+
 /// The address with its secrets masked; `None` when it has none.
 fn masked(address: &str) -> Option<String> {
     let (before, query) = address.split_once('?')?;
-    if !query.split('&').any(is_secret) {
-        return None;
-    }
-    let mut out = format!("{before}?");
-    for (index, parameter) in query.split('&').enumerate() {
-        if index > 0 {
-            out.push('&');
-        }
-        match parameter.split_once('=').filter(|_| is_secret(parameter)) {
-            None => out.push_str(parameter),
-            Some((name, value)) => {
-                out.push_str(name);
-                out.push('=');
-                out.push_str(MASK);
-                // What follows in the fragment is no part of the value.
-                out.push_str(
-                    value
-                        .find('#')
-                        .and_then(|at| value.get(at..))
-                        .unwrap_or_default(),
-                );
-            }
-        }
-    }
-    Some(out)
+    let mut is_masked = false;
+    let parameters: Vec<_> = query
+        .split('&')
+        .map(|parameter| {
+            let Some(value) = secret_of(parameter) else {
+                return Cow::Borrowed(parameter);
+            };
+            is_masked = true;
+            let name = parameter.get(..parameter.len() - value.len());
+            // What follows in the fragment is no part of the value.
+            let fragment = value.find('#').and_then(|at| value.get(at..));
+            let parts = [name, Some(MASK), fragment].map(Option::unwrap_or_default);
+            Cow::Owned(parts.concat())
+        })
+        .collect();
+    is_masked.then(|| format!("{before}?{}", parameters.join("&")))
 }
 
-/// Whether a parameter of a query has a value that is a secret.
-fn is_secret(parameter: &str) -> bool {
-    parameter.split_once('=').is_some_and(|(name, value)| {
-        // An ampersand may have come as HTML has it.
-        let name = name.strip_prefix("amp;").unwrap_or(name);
-        !value.is_empty()
-            && SECRETS
-                .iter()
-                .any(|secret| name.eq_ignore_ascii_case(secret))
+/// What follows the name of the first secret in a parameter of a query, to its end: a semicolon may
+/// separate two parameters, end an ampersand as HTML has it, or be in a value.
+fn secret_of(parameter: &str) -> Option<&str> {
+    let starts = parameter.match_indices(';').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(starts).find_map(|start| {
+        let (name, value) = parameter.get(start..)?.split_once('=')?;
+        (!value.is_empty() && is_secret(name)).then_some(value)
     })
+}
+
+/// Whether the name of a parameter is one whose values are secrets.
+fn is_secret(name: &str) -> bool {
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    SECRETS.iter().any(|it| name.eq_ignore_ascii_case(it))
 }
 
 #[cfg(test)]
@@ -103,6 +110,25 @@ mod tests {
             r"https:\/\/a\/b?c=d\u0026signature=x",
             "https://a/b?c=d&signature=masked",
         );
+    }
+
+    #[test]
+    fn a_secret_is_masked_however_it_is_written() {
+        check(
+            r"https://a/b\u003faccess_token=1~x",
+            "https://a/b?access_token=masked",
+        );
+        check(
+            "https://a/b?access%5Ftoken=1~x",
+            "https://a/b?access%5Ftoken=masked",
+        );
+        check("https://a/b?a=1;token=x;y", "https://a/b?a=1;token=masked");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_without_its_query() {
+        check(r"https://a/b?access_token=1~x&q=\ud83d", "https://a/b");
+        check(r"https://a/b\u003Faccess_token=1~x&q=\ud83d", "https://a/b");
     }
 
     #[test]

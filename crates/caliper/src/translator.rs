@@ -18,7 +18,7 @@ use crate::options::{Options, Secrets};
 use crate::places::Places;
 use crate::scene::{Actor, Scene};
 use crate::secrets;
-use crate::value::{self, text_of, time_of, write_time};
+use crate::value::{self, read, text_of, time_of, write_time};
 use crate::writer::Writer;
 
 /// The version of the mapping: it changes when the same event is translated in another way.
@@ -71,6 +71,9 @@ pub enum Untranslated {
 impl Translator {
     /// A translator for all event types that have a Caliper form.
     pub fn new(catalog: Arc<Catalog>, options: Options) -> Result<Self, FormError> {
+        for role in &options.roles {
+            role.check()?;
+        }
         let mut forms = HashMap::new();
         for of in catalog.types() {
             if let Some(form) = &of.caliper {
@@ -301,9 +304,9 @@ impl Frame<'_> {
             .scene
             .fields
             .metadata(self.translator.places.context_role);
-        let role = role.and_then(text_of).and_then(|role| {
+        let role = role.and_then(read).and_then(|role| {
             let roles = &self.translator.options.roles;
-            roles.iter().find(|it| it.canvas.as_bytes() == role)
+            roles.iter().find(|it| it.canvas == role)
         });
         let segment = role.map_or("user", |role| &role.segment).as_bytes();
         out.object(|out| {

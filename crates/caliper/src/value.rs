@@ -3,6 +3,8 @@
 //! A value comes as the event spells it and is copied wherever that will do. What has no value,
 //! null, an empty text, array or object, is nothing that is written.
 
+use std::borrow::Cow;
+
 use easel_catalog::{Kind, Precision, parse_day, parse_timestamp};
 use jiff::Timestamp;
 
@@ -109,9 +111,18 @@ fn number(value: &[u8]) -> Option<&[u8]> {
 
 /// The moment that a value is.
 pub(crate) fn time_of(value: &[u8], precision: Precision) -> Option<Timestamp> {
-    let text = str::from_utf8(text_of(value)?).ok()?;
-    let day = || parse_day(text).filter(|_| precision == Precision::Day);
-    parse_timestamp(text).or_else(day)
+    let text = read(value)?;
+    let day = || parse_day(&text).filter(|_| precision == Precision::Day);
+    parse_timestamp(&text).or_else(day)
+}
+
+/// The text that a value is, with what is escaped in it read.
+pub(crate) fn read(value: &[u8]) -> Option<Cow<'_, str>> {
+    let inner = text_of(value)?;
+    if inner.contains(&b'\\') {
+        return serde_json::from_slice(value).ok().map(Cow::Owned);
+    }
+    str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
 /// Whether a time is spelled in the one form that Caliper knows; a leap second is not.
@@ -190,6 +201,11 @@ mod tests {
             time,
             "\"2019-11-01T19:11:05.222987Z\"",
             "\"2019-11-01T19:11:05.222Z\"",
+        );
+        check(
+            time,
+            r#""2019-11-01T13:11:05\u002B02:00""#,
+            "\"2019-11-01T11:11:05.000Z\"",
         );
         check(time, "\"2019-11-01\"", "");
         check(time, "\"019-11-01T19:11:05Z\"", "");

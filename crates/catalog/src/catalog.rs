@@ -79,7 +79,8 @@ impl Catalog {
     }
 
     /// The built-in catalogue with these files over it: an event type takes the place of the one
-    /// of its name, and so does a field of the metadata.
+    /// of its name, whose Caliper form it keeps until a file gives another, and so does a field of
+    /// the metadata.
     ///
     /// What they say is kept for as long as the process lives.
     pub fn with_files(files: &[DataFile<'_>]) -> Result<Self, CatalogError> {
@@ -89,9 +90,14 @@ impl Catalog {
         let mut has_metadata = None;
         for file in files {
             match file.read()? {
-                Content::Type(it) => {
-                    catalog.types.retain(|known| known.name != it.name);
-                    catalog.types.push(it);
+                Content::Type(mut it) => {
+                    match catalog.types.iter_mut().find(|known| known.name == it.name) {
+                        Some(known) => {
+                            it.caliper = known.caliper;
+                            *known = it;
+                        }
+                        None => catalog.types.push(it),
+                    }
                     if let Some(other) = paths.insert(it.name, file.path) {
                         return Err(CatalogError::Twice {
                             path: file.path.to_owned(),

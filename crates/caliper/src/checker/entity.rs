@@ -1,5 +1,7 @@
 //! What an entity has to be.
 
+use std::collections::HashSet;
+
 use crate::json::Json;
 use crate::rule::Rule;
 
@@ -142,6 +144,7 @@ impl Checker {
     fn roles_and_status(&mut self, membership: &Json, path: &str) {
         let given = |name| membership.get(name).filter(|it| !it.is_empty());
         if let Some(Json::Array(roles)) = given("roles") {
+            let given: HashSet<_> = roles.iter().filter_map(Json::text).collect();
             for (index, role) in roles.iter().enumerate() {
                 let path = format!("{path}/roles/{index}");
                 let Some(role) = role
@@ -153,7 +156,7 @@ impl Checker {
                 };
                 let has_core = role
                     .split_once('#')
-                    .is_none_or(|(core, _)| roles.iter().any(|it| it.text() == Some(core)));
+                    .is_none_or(|(core, _)| given.contains(core));
                 if !has_core {
                     self.breach(
                         Rule::N7s,

@@ -47,3 +47,34 @@ fn a_key_may_appear_twice_nowhere() {
     assert_eq!(breaches[0].path, "/data/0/extensions/a/b~0c");
     assert_eq!(breaches[0].to_string(), "E9 (MUST): this key appears twice");
 }
+
+#[test]
+fn what_an_envelope_breaks_is_told_up_to_a_bound() {
+    let envelope = |data: String| {
+        format!(
+            r#"{{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{data}]}}"#
+        )
+    };
+    let empty = check(envelope(vec!["{}"; 100_000].join(",")).as_bytes()).unwrap();
+    assert_eq!(empty.len(), 2000);
+
+    // Many names and many roles in one entity are looked at once each.
+    let creators: Vec<_> = (0..50_000)
+        .map(|it| format!(r#"{{"id":"http://a/{it}","type":"Person"}}"#))
+        .collect();
+    let document = format!(
+        r#"{{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/d","type":"Document","creators":[{}]}}"#,
+        creators.join(",")
+    );
+    assert_eq!(codes(&envelope(document)), [""; 0]);
+
+    // A MUST is told however much comes before it.
+    let role = r#""Mentor#Advisor""#;
+    let roles = vec![role; 5000].join(",");
+    let membership = format!(
+        r#"{{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/m","type":"Membership","member":"http://a/u","organization":"http://a/c","roles":[{roles},"King"]}}"#
+    );
+    let told = codes(&envelope(membership));
+    assert_eq!(told.last(), Some(&"N7"));
+    assert!(told.len() <= 1002, "{}", told.len());
+}

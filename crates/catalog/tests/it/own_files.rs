@@ -34,7 +34,9 @@ fn an_event_type_is_added() {
 #[test]
 fn an_event_type_takes_the_place_of_a_built_in_one() {
     let catalog = with("grade/grade_change.toml", TYPE).unwrap();
-    assert_eq!(catalog.get("grade_change").unwrap().meaning, "A bell.");
+    let it = catalog.get("grade_change").unwrap();
+    assert_eq!(it.meaning, "A bell.");
+    assert!(it.caliper.is_some(), "the form of the type before it");
     assert_eq!(catalog.types().len(), Catalog::built_in().types().len());
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct EmitArgs {
     /// Set a field of the body, or of the metadata with metadata.FIELD; can be repeated
     #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = Assignment::parse)]
     fields: Vec<Assignment>,
-    /// With the metadata of an event from a request [default]
+    /// With the metadata of an event from a request (default)
     #[arg(long, conflicts_with = "job")]
     request: bool,
     /// With the metadata of an event from a background job
