@@ -37,6 +37,7 @@ fn an_event_type_has_a_page() {
         NOTES
           - Context and root account in the metadata are those of the record, so events from jobs have them
             too.
+          - In Caliper: GradeEvent, Graded.
 
         BODY
           assignment_id        global id          Assignment that was graded.

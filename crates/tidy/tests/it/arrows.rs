@@ -62,6 +62,7 @@ const PURE: &[(&str, &[&str])] = &[
             "easel-catalog",
             "jiff",
             "memchr",
+            "percent-encoding",
             "serde",
             "serde_json",
             "thiserror",
