@@ -22,25 +22,38 @@ pub struct Token {
     pub created_at: Timestamp,
 }
 
-/// A fresh id: 12 characters of base64url.
+/// A fresh id: 12 characters of base64url, the first a letter, so that no command takes it for an
+/// option.
 pub(crate) fn new_id() -> Result<String, getrandom::Error> {
-    random::<9>()
+    let mut bytes = random::<9>()?;
+    bytes[0] &= 0b0111_1111;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A fresh secret; the only error is that the operating system has no randomness to give.
 pub fn new_secret() -> Result<Secret<String>, getrandom::Error> {
-    Ok(Secret::new(format!("easel_{}", random::<32>()?)))
+    let chance = BASE64_URL_SAFE_NO_PAD.encode(random::<32>()?);
+    Ok(Secret::new(format!("easel_{chance}")))
 }
 
-fn random<const BYTES: usize>() -> Result<String, getrandom::Error> {
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], getrandom::Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_begins_with_a_letter() {
+        for _ in 0..2000 {
+            let id = new_id().unwrap();
+            assert_eq!(id.len(), 12);
+            assert!(id.starts_with(|it: char| it.is_ascii_alphabetic()), "{id}");
+        }
+    }
 
     #[test]
     fn a_secret_is_a_prefix_and_43_characters_and_never_the_same() {
