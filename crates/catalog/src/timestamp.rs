@@ -9,7 +9,7 @@
 //! [`body_time`].
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
 /// Reads a timestamp as events carry it.
@@ -17,11 +17,7 @@ use jiff::tz::Offset;
 /// A leap second is read as the second before it.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let mut rest = text.as_bytes();
-    let year = number(&mut rest, 4)?;
-    take(&mut rest, b"-")?;
-    let month = number(&mut rest, 2)?;
-    take(&mut rest, b"-")?;
-    let day = number(&mut rest, 2)?;
+    let day = date(&mut rest)?;
     take(&mut rest, b"Tt ")?;
     let hour = number(&mut rest, 2)?;
     take(&mut rest, b":")?;
@@ -35,22 +31,27 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
         Some(_) => decimals(&mut rest)?,
         None => 0,
     };
-    let civil = DateTime::new(year, month, day, hour, minute, second, nanosecond).ok()?;
+    let time = Time::new(hour, minute, second, nanosecond).ok()?;
+    let civil = DateTime::from_parts(day, time);
     zone(rest)?.to_timestamp(civil).ok()
 }
 
 /// Reads a day, `YYYY-MM-DD`, as the start of that day in UTC.
 pub fn parse_day(text: &str) -> Option<Timestamp> {
     let mut rest = text.as_bytes();
-    let year = number(&mut rest, 4)?;
-    take(&mut rest, b"-")?;
-    let month = number(&mut rest, 2)?;
-    take(&mut rest, b"-")?;
-    let day = number(&mut rest, 2)?;
-    let date = Date::new(year, month, day).ok()?;
-    let midnight = DateTime::from_parts(date, jiff::civil::Time::midnight());
+    let midnight = DateTime::from_parts(date(&mut rest)?, Time::midnight());
     rest.is_empty()
         .then(|| Offset::UTC.to_timestamp(midnight).ok())?
+}
+
+/// Takes `YYYY-MM-DD` from the front.
+fn date(rest: &mut &[u8]) -> Option<Date> {
+    let year = number(rest, 4)?;
+    take(rest, b"-")?;
+    let month = number(rest, 2)?;
+    take(rest, b"-")?;
+    let day = number(rest, 2)?;
+    Date::new(year, month, day).ok()
 }
 
 /// Writes a time as `event_time` has it: UTC, three decimals, `Z`. What is finer is cut off.
