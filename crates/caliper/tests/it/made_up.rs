@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use easel_caliper::{Dialect, Level, Secrets, Translator, check};
 use easel_catalog::{Catalog, EventType, Field, Kind, Limits, admit};
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -39,7 +39,11 @@ fn value(kind: Kind) -> BoxedStrategy<Value> {
     let right = match kind {
         Kind::Text => text.boxed(),
         Kind::Id(_) => id.boxed(),
-        Kind::Integer => any::<i32>().prop_map(Value::from).boxed(),
+        Kind::Integer => prop_oneof![
+            4 => any::<i64>().prop_map(Value::from),
+            1 => Just(json!(u64::MAX)),
+        ]
+        .boxed(),
         Kind::Number => prop_oneof![(-1e6..1e6).prop_map(Value::from), Just(json!(100.0))].boxed(),
         Kind::Boolean => any::<bool>().prop_map(Value::from).boxed(),
         Kind::Timestamp(_) => moment().boxed(),
@@ -83,6 +87,15 @@ fn members(fields: Vec<(Field, bool)>) -> BoxedStrategy<Map<String, Value>> {
         .boxed()
 }
 
+/// The same JSON, with some of what can only stand in texts escaped.
+fn escaped(json: &str, letters: &[char]) -> String {
+    let escaped = |letter| match letter {
+        letter if letters.contains(&letter) => format!("\\u{:04x}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    json.chars().map(escaped).collect()
+}
+
 /// An event of a type that has a Caliper form.
 fn event() -> impl Strategy<Value = (EventType, String)> {
     let types: Vec<_> = CATALOG
@@ -113,16 +126,15 @@ fn event() -> impl Strategy<Value = (EventType, String)> {
             moment(),
             select(roles),
             select(vec!["Course", "Group"]),
+            subsequence(vec!['+', '&', '=', '?', '/', 'é', ';'], 0..=3),
         )
-            .prop_map(|(of, mut metadata, body, time, role, context)| {
+            .prop_map(|(of, mut metadata, body, time, role, context, letters)| {
                 metadata.insert("event_name".to_owned(), of.name.into());
                 metadata.insert("event_time".to_owned(), time);
                 metadata.insert("context_role".to_owned(), role.into());
                 metadata.insert("context_type".to_owned(), context.into());
-                (
-                    of,
-                    json!({ "metadata": metadata, "body": body }).to_string(),
-                )
+                let event = json!({ "metadata": metadata, "body": body });
+                (of, escaped(&event.to_string(), &letters))
             })
     })
 }

@@ -1,11 +1,11 @@
 //! What translation and checker promise, against published payloads and made-up events.
 
 #[cfg(test)]
-mod inverse;
-#[cfg(test)]
 mod made_up;
 #[cfg(test)]
 mod mutations;
+#[cfg(test)]
+mod pairs;
 #[cfg(test)]
 mod published;
 #[cfg(test)]

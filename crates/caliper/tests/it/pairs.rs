@@ -1,0 +1,68 @@
+//! The project's own pairs: one event in both formats, each written by hand after the rules, not
+//! by the code.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use easel_caliper::{Dialect, Level, Secrets, check};
+use easel_catalog::{Limits, admit};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::published::translator;
+
+/// One event in both formats.
+#[derive(Deserialize)]
+struct Pair {
+    /// What it shows.
+    case: String,
+    id: String,
+    sensor: String,
+    canvas: Box<RawValue>,
+    caliper: Value,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the room is pure, its test data are files"
+)]
+fn pairs() -> Vec<Pair> {
+    let files = fs::read_dir("tests/pairs").unwrap();
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    let read = |path| serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    paths.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_pair_is_translated_to_the_byte() {
+    let translator = translator(Secrets::Masked);
+    let mut seen = BTreeSet::new();
+    for pair in pairs() {
+        let event = admit(pair.canvas.get().as_bytes(), &Limits::default()).unwrap();
+        let id: Uuid = pair.id.strip_prefix("urn:uuid:").unwrap().parse().unwrap();
+        let translated = translator
+            .translate(&event.event_type, &event.bytes, id, Dialect::Compatible)
+            .unwrap();
+        let json = str::from_utf8(&translated.json).unwrap();
+        assert_eq!(json, pair.caliper.to_string(), "{}", pair.case);
+        assert_eq!(
+            translated.sensor(),
+            format!("\"{}\"", pair.sensor).as_bytes(),
+            "{}",
+            pair.case
+        );
+        let strict = translator.translate(&event.event_type, &event.bytes, id, Dialect::Strict);
+        let strict = strict
+            .unwrap()
+            .envelope("2200-01-01T00:00:00Z".parse().unwrap());
+        let mut breaches = check(&strict).unwrap();
+        breaches.retain(|it| it.rule.level() == Level::Must);
+        assert!(breaches.is_empty(), "{}: {breaches:?}", pair.case);
+        seen.insert(event.event_type.to_string());
+    }
+    let seen: Vec<_> = seen.iter().map(String::as_str).collect();
+    assert_eq!(seen, translator.event_types());
+}
