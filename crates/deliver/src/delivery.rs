@@ -1,6 +1,5 @@
-//! One delivery: a record owed to a subscription, and which attempt comes next.
+//! One delivery: a record owed to a subscription, in the form it wants.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,8 +15,6 @@ pub(crate) struct Delivery {
     pub(crate) event_type: Arc<str>,
     pub(crate) event_time: String,
     pub(crate) content: Content,
-    /// The number of the attempt that comes next, from 1.
-    pub(crate) attempt: NonZeroU32,
 }
 
 /// What is sent of a record.
@@ -30,7 +27,7 @@ pub(crate) enum Content {
 }
 
 impl Delivery {
-    /// The first attempt at a record.
+    /// What is to be sent of a record.
     pub(crate) fn new(record: &Record, event_time: String, content: Content) -> Self {
         Self {
             offset: record.offset,
@@ -38,7 +35,6 @@ impl Delivery {
             event_type: Arc::clone(&record.event_type),
             event_time,
             content,
-            attempt: NonZeroU32::MIN,
         }
     }
 
@@ -49,10 +45,14 @@ impl Delivery {
             _ => false,
         }
     }
+}
 
-    /// The same delivery's next attempt.
-    pub(crate) fn again(mut self) -> Self {
-        self.attempt = self.attempt.saturating_add(1);
-        self
+impl Content {
+    /// How much it is.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Canvas(event) => event.len(),
+            Self::Caliper(event) => event.json.len(),
+        }
     }
 }

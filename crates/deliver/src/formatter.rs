@@ -11,7 +11,7 @@ use easel_caliper::{CaliperEvent, Dialect, Translator};
 use easel_catalog::Facts;
 use easel_log::{Offset, Record};
 use easel_subscriptions::Format;
-use tracing::warn;
+use tracing::debug;
 
 use crate::delivery::{Content, Delivery};
 use crate::metrics;
@@ -30,7 +30,8 @@ pub(crate) struct Formatter {
 /// The latest translations.
 #[derive(Debug, Default)]
 struct Kept {
-    by_place: HashMap<(Offset, Dialect), CaliperEvent>,
+    /// None of what cannot be translated, so that it is counted once for all lanes.
+    by_place: HashMap<(Offset, Dialect), Option<CaliperEvent>>,
     /// The oldest first.
     order: VecDeque<(Offset, Dialect)>,
     bytes: usize,
@@ -60,25 +61,26 @@ impl Formatter {
 
     fn translated(&self, record: &Record, dialect: Dialect) -> Option<CaliperEvent> {
         let place = (record.offset, dialect);
-        let known = self.with_kept(|kept| kept.by_place.get(&place).cloned());
-        if known.is_some() {
+        if let Some(known) = self.with_kept(|kept| kept.by_place.get(&place).cloned()) {
             return known;
         }
         let (event_type, bytes) = (&record.event_type, &record.bytes);
-        match self
+        let translated = self
             .translator
-            .translate(event_type, bytes, record.id, dialect)
-        {
+            .translate(event_type, bytes, record.id, dialect);
+        let event = match translated {
             Ok(event) => {
-                self.with_kept(|kept| kept.insert(place, &event));
+                metrics::unreadable(event.unreadable);
                 Some(event)
             }
             Err(error) => {
                 metrics::untranslated();
-                warn!(offset = %record.offset, %event_type, %error, "event has no Caliper form");
+                debug!(offset = %record.offset, %event_type, %error, "event has no Caliper form");
                 None
             }
-        }
+        };
+        self.with_kept(|kept| kept.insert(place, event.clone()));
+        event
     }
 
     fn with_kept<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
@@ -87,18 +89,23 @@ impl Formatter {
 }
 
 impl Kept {
-    fn insert(&mut self, place: (Offset, Dialect), event: &CaliperEvent) {
-        if self.by_place.insert(place, event.clone()).is_some() {
+    fn insert(&mut self, place: (Offset, Dialect), event: Option<CaliperEvent>) {
+        let bytes = size(event.as_ref());
+        if self.by_place.insert(place, event).is_some() {
             return;
         }
         self.order.push_back(place);
-        self.bytes += event.json.len();
+        self.bytes += bytes;
         while self.order.len() > MAX_KEPT || self.bytes > MAX_KEPT_BYTES {
             let oldest = self.order.pop_front();
             let Some(gone) = oldest.and_then(|place| self.by_place.remove(&place)) else {
                 return;
             };
-            self.bytes -= gone.json.len();
+            self.bytes -= size(gone.as_ref());
         }
     }
+}
+
+fn size(event: Option<&CaliperEvent>) -> usize {
+    event.map_or(0, |it| it.json.len())
 }

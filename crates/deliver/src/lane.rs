@@ -28,7 +28,7 @@ use crate::delivery::Delivery;
 use crate::feed::{Feed, MAX_OWED};
 use crate::formatter::Formatter;
 use crate::metrics;
-use crate::shipment::Shipment;
+use crate::shipment::{MAX_BATCH_BYTES, Shipment};
 
 /// Deliveries the store may not know of, besides the one at the cursor.
 const MAX_UNSAVED: u64 = 999;
@@ -37,6 +37,7 @@ const MAX_UNSAVED: u64 = 999;
 const SAVE_AT: u64 = 250;
 
 /// Records, and bytes of them, taken out of a block at once: little, since each lane has its own.
+/// Of records it is so many batches, at least one, that none is sent half full for this.
 const STOCK_RECORDS: usize = 32;
 const STOCK_BYTES: usize = 64 * 1024;
 
@@ -75,8 +76,9 @@ pub(crate) struct Lane {
     workshop: Arc<Workshop>,
     /// Read and ready to be sent.
     stock: VecDeque<Delivery>,
-    /// Failed, by offset; these go first when the lane no longer holds.
-    failed: BTreeMap<Offset, Delivery>,
+    /// Failed, by the offset of the first in it; these go first when the lane no longer holds, each
+    /// as it was sent before, so that a receiver knows it by its id.
+    failed: BTreeMap<Offset, Shipment>,
     backoff: Backoff,
     pace: Pace,
 }
@@ -208,12 +210,12 @@ impl Lane {
         }
     }
 
-    /// Sends the oldest delivery that failed; when none did, the lane simply goes on.
+    /// Sends the oldest shipment that failed; when none did, the lane simply goes on.
     fn probe(&mut self) -> Option<Attempt> {
         match self.failed.pop_first() {
-            Some((_, delivery)) => {
+            Some((_, shipment)) => {
                 self.pace = Pace::Probing;
-                Some(self.attempt(Shipment::new(delivery)))
+                Some(self.attempt(shipment))
             }
             None => {
                 self.release();
@@ -224,12 +226,18 @@ impl Lane {
 
     /// Makes one step, of at most one block, towards the next delivery to attempt.
     async fn step(&mut self) -> Result<Step, ReadError> {
-        let at_hand = self.failed.keys().next().copied();
-        let at_hand = at_hand.or_else(|| self.stock.front().map(|delivery| delivery.offset));
+        if self.subscription.is_retired() {
+            return Ok(Step::Wait);
+        }
+        // There was room for it when it was sent first, and nothing new has been sent since.
+        if let Some((_, shipment)) = self.failed.pop_first() {
+            return Ok(Step::Send(shipment));
+        }
+        let at_hand = self.stock.front().map(|delivery| delivery.offset);
         let (room, unsent, owed, following) = {
             let ledger = self.subscription.live.ledger();
             let room = self.room(&ledger, at_hand);
-            if self.subscription.is_retired() || room == Room::Nothing {
+            if room == Room::Nothing {
                 return Ok(Step::Wait);
             }
             (
@@ -239,8 +247,7 @@ impl Lane {
                 ledger.is_following(),
             )
         };
-        let failed = self.failed.pop_first().map(|(_, delivery)| delivery);
-        if let Some(delivery) = failed.or_else(|| self.stock.pop_front()) {
+        if let Some(delivery) = self.stock.pop_front() {
             return Ok(Step::Send(self.load(delivery, room)));
         }
         if let Some(offset) = unsent {
@@ -260,16 +267,10 @@ impl Lane {
             Room::Ample => self.subscription.spec.webhook.batch.get(),
             Room::ForOne | Room::Nothing => 1,
         };
-        while shipment.count() < most {
-            let next = if let Some(failed) = self.failed.first_entry() {
-                shipment.goes_with(failed.get()).then(|| failed.remove())
-            } else {
-                self.stock.pop_front_if(|it| shipment.goes_with(it))
-            };
-            match next {
-                Some(delivery) => shipment.add(delivery),
-                None => break,
-            }
+        while shipment.count() < most
+            && let Some(delivery) = self.stock.pop_front_if(|it| shipment.has_room_for(it))
+        {
+            shipment.add(delivery);
         }
         shipment
     }
@@ -303,6 +304,12 @@ impl Lane {
             self.workshop.scans.acquire().await.ok()
         };
         let found = self.workshop.log.read(first).await?;
+        let batch = self.subscription.spec.webhook.batch.get();
+        let (records, most_bytes) = if batch == 1 {
+            (STOCK_RECORDS, STOCK_BYTES)
+        } else {
+            (STOCK_RECORDS.next_multiple_of(batch), MAX_BATCH_BYTES)
+        };
         let mut ledger = self.subscription.live.ledger();
         let mut bytes = 0;
         while let Some(offset) = ledger.first_unsent() {
@@ -326,7 +333,7 @@ impl Lane {
                 Read::Damaged(_) | Read::End => ledger.lose(offset, Loss::Trimmed),
             }
             ledger.take_unsent();
-            if self.stock.len() >= STOCK_RECORDS || bytes >= STOCK_BYTES {
+            if self.stock.len() >= records || bytes >= most_bytes {
                 break;
             }
         }
@@ -427,8 +434,7 @@ impl Lane {
         };
         metrics::attempted(failure.outcome());
         warn!(subscription = %self.name, %offset, attempt, error = %failure, "attempt failed");
-        let failed = shipment.into_deliveries();
-        self.failed.extend(failed.map(|it| (it.offset, it.again())));
+        self.failed.insert(offset, shipment.again());
         match failure.next() {
             Next::Pause => Some(failure.to_string()),
             Next::Retry(asked) => {

@@ -7,6 +7,7 @@ const LAG_EVENTS: &str = "easel_lane_lag_events";
 const LAG_SECONDS: &str = "easel_lane_lag_seconds";
 const LANES: &str = "easel_lanes";
 const UNTRANSLATED: &str = "easel_untranslated_events_total";
+const UNREADABLE: &str = "easel_untranslated_values_total";
 
 pub(crate) fn describe() {
     describe_counter!(DELIVERIES, "Attempts to deliver an event, by outcome.");
@@ -20,6 +21,10 @@ pub(crate) fn describe() {
         UNTRANSLATED,
         "Events of a type with a Caliper form that could not be translated; they count as filtered."
     );
+    describe_counter!(
+        UNREADABLE,
+        "Values left out of a translation to Caliper because they are not of their field's kind."
+    );
 }
 
 /// Counts an attempt; `outcome` comes from a closed set.
@@ -29,6 +34,10 @@ pub(crate) fn attempted(outcome: &'static str) {
 
 pub(crate) fn untranslated() {
     counter!(UNTRANSLATED).increment(1);
+}
+
+pub(crate) fn unreadable(values: u32) {
+    counter!(UNREADABLE).increment(values.into());
 }
 
 pub(crate) fn lagging(subscription: &str, events: u64, seconds: f64) {

@@ -12,23 +12,45 @@ use uuid::Uuid;
 
 use crate::delivery::{Content, Delivery};
 
+/// The most bytes of events in one envelope; an event larger than that goes alone.
+pub(crate) const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// The most bytes of event types in one header: common servers take 8 KiB of a line.
+const MAX_NAME_BYTES: usize = 4096;
+
 /// What one attempt sends: a delivery, or several in one envelope.
 #[derive(Debug)]
 pub(crate) struct Shipment {
     first: Delivery,
     others: Vec<Delivery>,
+    /// The number of this attempt, from 1.
+    attempt: NonZeroU32,
+    bytes: usize,
+    name_bytes: usize,
 }
 
 impl Shipment {
-    pub(crate) const fn new(first: Delivery) -> Self {
+    /// A first attempt to send this.
+    pub(crate) fn new(first: Delivery) -> Self {
         Self {
+            bytes: first.content.bytes(),
+            name_bytes: first.event_type.len(),
             first,
             others: Vec::new(),
+            attempt: NonZeroU32::MIN,
         }
     }
 
-    /// Adds a delivery that goes with the first.
+    /// The next attempt to send the same.
+    pub(crate) fn again(mut self) -> Self {
+        self.attempt = self.attempt.saturating_add(1);
+        self
+    }
+
+    /// Adds a delivery that there is room for.
     pub(crate) fn add(&mut self, delivery: Delivery) {
+        self.bytes += delivery.content.bytes();
+        self.name_bytes += 1 + delivery.event_type.len();
         self.others.push(delivery);
     }
 
@@ -38,8 +60,10 @@ impl Shipment {
     }
 
     /// Whether another delivery can be sent with it.
-    pub(crate) fn goes_with(&self, delivery: &Delivery) -> bool {
+    pub(crate) fn has_room_for(&self, delivery: &Delivery) -> bool {
         self.first.goes_with(delivery)
+            && self.bytes + delivery.content.bytes() <= MAX_BATCH_BYTES
+            && self.name_bytes + 1 + delivery.event_type.len() <= MAX_NAME_BYTES
     }
 
     /// The place of its first record.
@@ -47,10 +71,9 @@ impl Shipment {
         self.first.offset
     }
 
-    /// The number of this attempt, from 1: the highest of its deliveries'.
-    pub(crate) fn attempt(&self) -> NonZeroU32 {
-        let attempts = self.deliveries().map(|it| it.attempt);
-        attempts.max().unwrap_or(NonZeroU32::MIN)
+    /// The number of this attempt, from 1.
+    pub(crate) const fn attempt(&self) -> NonZeroU32 {
+        self.attempt
     }
 
     /// What to send for this attempt, made `now`.
@@ -74,7 +97,7 @@ impl Shipment {
             },
             event_time: joined(|it| &it.event_time),
             subscription: Arc::clone(subscription),
-            attempt: self.attempt(),
+            attempt: self.attempt,
             mapper_version,
             body,
         }

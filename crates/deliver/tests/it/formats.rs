@@ -99,6 +99,14 @@ async fn several_events_share_an_envelope_and_its_fate() {
     // The first envelope was refused: none of its events is settled, and all come again.
     let refused: Vec<_> = json(&parcels[0].body)["data"].as_array().unwrap().clone();
     assert_eq!(refused.len(), 4);
+    // Again as the same, so that a receiver knows it.
+    let again: Vec<_> = parcels[1..]
+        .iter()
+        .filter(|it| it.id == parcels[0].id)
+        .collect();
+    assert_eq!(again.len(), 1);
+    assert_eq!(json(&again[0].body)["data"], Value::from(refused));
+    assert_eq!((parcels[0].attempt.get(), again[0].attempt.get()), (1, 2));
     let mut arrived = Vec::new();
     for parcel in &parcels[1..] {
         let envelope = json(&parcel.body);
@@ -145,4 +153,32 @@ async fn events_of_different_installations_do_not_share_an_envelope() {
             assert_eq!(event["edApp"]["id"], envelope["sensor"]);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_envelope_is_filled_up_to_its_bounds() {
+    let one_at_once = subscription("store", "caliper", r#","batch":100"#)
+        .replace("\"format\"", "\"in_flight\":1,\"format\"");
+    let sizes = async |title: &str, events: i64| {
+        let campus = Campus::new();
+        let sink = campus.subscribe(&one_at_once).await;
+        let records = (0..events).map(|n| {
+            let text = String::from_utf8(event("course_created", n).bytes.to_vec()).unwrap();
+            let (before, after) = text.split_once("\"name\":\"").unwrap();
+            record(&format!("{before}\"name\":\"{title}{after}"))
+        });
+        campus.log.append(records.collect()).await.unwrap();
+        assert_eq!(
+            campus.settled("store").await.delivered,
+            u64::try_from(events).unwrap()
+        );
+        let parcels = sink.received();
+        assert!(parcels.iter().all(|it| it.body.len() < 300 * 1024));
+        let count = |body: &Bytes| json(body)["data"].as_array().unwrap().len();
+        parcels.iter().map(|it| count(&it.body)).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes("", 150).await, [100, 50]);
+    // Of 8 KiB each, some thirty fit into 256 KiB.
+    let long = sizes(&"long ".repeat(1600), 60).await;
+    assert!((20..=32).contains(&long[0]), "{long:?}");
 }
