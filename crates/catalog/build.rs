@@ -13,7 +13,7 @@ mod caliper_file;
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod caliper_form;
 #[path = "src/data_file.rs"]
-#[expect(unreachable_pub, reason = "the crate uses the rest")]
+#[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod data_file;
 #[path = "src/event_type.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]

@@ -42,9 +42,30 @@ struct StrictToml {
     generated: Option<Table>,
 }
 
+/// What is wrong with a form, and the word of the file it is about.
+pub(crate) struct FormFault {
+    pub(crate) word: String,
+    pub(crate) fault: String,
+}
+
+impl FormFault {
+    fn new(word: &str, fault: String) -> Self {
+        Self {
+            word: word.to_owned(),
+            fault,
+        }
+    }
+}
+
 impl FormToml {
     /// The form that the file describes, or what is wrong with it.
-    pub(crate) fn form(self) -> Result<CaliperForm, String> {
+    pub(crate) fn form(self) -> Result<CaliperForm, FormFault> {
+        let terms = [
+            Some(&self.r#type),
+            Some(&self.action),
+            self.strict.r#type.as_ref(),
+        ];
+        terms.into_iter().flatten().try_for_each(|it| plain(it))?;
         let compatible = Template {
             kind: String::leak(self.r#type),
             action: String::leak(self.action),
@@ -72,7 +93,10 @@ impl FormToml {
             (None, None) => Actor::MetadataUser,
             (Some(field), None) => Actor::BodyAuthor(String::leak(field)),
             (None, Some(field)) => Actor::BodyGrader(String::leak(field)),
-            (Some(_), Some(_)) => return Err("there is an `author` or a `grader`".to_owned()),
+            (Some(_), Some(_)) => {
+                let fault = "there is an `author` or a `grader`, not both".to_owned();
+                return Err(FormFault::new("grader", fault));
+            }
         };
         Ok(CaliperForm {
             actor,
@@ -89,30 +113,42 @@ impl FormToml {
     }
 }
 
-fn members(table: &Table) -> Result<List<Member>, String> {
+/// Refuses what does not stand between the quotes of JSON as it is.
+fn plain(text: &str) -> Result<(), FormFault> {
+    if text.contains(|letter: char| letter.is_control() || matches!(letter, '"' | '\\')) {
+        let fault = format!("{text:?} has a quote, a backslash or a control character in it");
+        return Err(FormFault::new(text, fault));
+    }
+    Ok(())
+}
+
+fn members(table: &Table) -> Result<List<Member>, FormFault> {
     let members = table.iter().map(|(key, value)| {
+        plain(key)?;
         Ok(Member {
             key: String::leak(key.clone()),
             value: source(key, value)?,
         })
     });
-    Ok(List::kept(members.collect::<Result<_, String>>()?))
+    Ok(List::kept(members.collect::<Result<_, _>>()?))
 }
 
-fn source(key: &str, value: &Value) -> Result<Source, String> {
+fn source(key: &str, value: &Value) -> Result<Source, FormFault> {
+    let fault = |fault: &str| Err(FormFault::new(key, format!("`{key}` {fault}")));
     match value {
         Value::String(text) => text_source(key, text),
         Value::Table(table) if key == "extensions" => Ok(Source::Extensions(members(table)?)),
         Value::Table(table) => Ok(Source::Entity(members(table)?)),
         Value::Array(them) => match them.as_slice() {
             [Value::Table(table)] => Ok(Source::Array(members(table)?)),
-            _ => Err(format!("`{key}`: an array has one table in it")),
+            _ => fault("is an array of something else than one table"),
         },
-        _ => Err(format!("`{key}` is no text, table or array")),
+        _ => fault("is no text, table or array"),
     }
 }
 
-fn text_source(key: &str, text: &str) -> Result<Source, String> {
+fn text_source(key: &str, text: &str) -> Result<Source, FormFault> {
+    plain(text)?;
     let kept = |text: &str| -> &'static str { String::leak(text.to_owned()) };
     if let Some(constant) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
         return Ok(Source::Constant(kept(constant)));
@@ -122,7 +158,7 @@ fn text_source(key: &str, text: &str) -> Result<Source, String> {
     }
     if text.starts_with('@') {
         let known = Computed::ALL.into_iter().find(|it| it.name() == text);
-        let unknown = || format!("`{key}`: nothing is worked out as {text}");
+        let unknown = || FormFault::new(text, format!("nothing is worked out as {text}"));
         return known.map(Source::Computed).ok_or_else(unknown);
     }
     // The type of an entity is a term, and a capital tells it from a field.
@@ -135,7 +171,7 @@ fn text_source(key: &str, text: &str) -> Result<Source, String> {
     })
 }
 
-fn parts(text: &str) -> Result<Vec<Part>, String> {
+fn parts(text: &str) -> Result<Vec<Part>, FormFault> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((literal, after)) = rest.split_once('{') {
@@ -143,7 +179,8 @@ fn parts(text: &str) -> Result<Vec<Part>, String> {
             parts.push(Part::Literal(String::leak(literal.to_owned())));
         }
         let Some((field, after)) = after.split_once('}') else {
-            return Err(format!("{text:?} has a brace that is not closed"));
+            let fault = format!("{text:?} has a brace that is not closed");
+            return Err(FormFault::new(text, fault));
         };
         parts.push(match field {
             "actor" => Part::ActorId,

@@ -121,6 +121,62 @@ pub enum Computed {
     AssetName,
 }
 
+impl CaliperForm {
+    /// The fields of the body that it names, some of them more than once.
+    pub(crate) fn body_fields(&self) -> Vec<&'static str> {
+        let mut fields: Vec<_> = self.section.into_iter().collect();
+        match self.actor {
+            Actor::MetadataUser => (),
+            Actor::BodyAuthor(field) | Actor::BodyGrader(field) => fields.push(field),
+        }
+        match self.course {
+            Course::OfField(field) => fields.push(field),
+            Course::OfContext | Course::Nowhere => (),
+        }
+        for source in self.sources() {
+            match source {
+                Source::OfBody(field) => fields.push(field),
+                Source::Urn(parts) => fields.extend(parts.iter().filter_map(|part| match part {
+                    Part::IdOf(field) => Some(*field),
+                    _ => None,
+                })),
+                _ => (),
+            }
+        }
+        fields
+    }
+
+    /// The fields of the metadata that it names for object and outcome.
+    pub(crate) fn metadata_fields(&self) -> Vec<&'static str> {
+        let of_metadata = |source| match source {
+            Source::OfMetadata(field) => Some(field),
+            _ => None,
+        };
+        self.sources().into_iter().filter_map(of_metadata).collect()
+    }
+
+    /// Every single value of both templates.
+    fn sources(&self) -> Vec<Source> {
+        let templates = [self.compatible, self.strict];
+        let mut open: Vec<List<Member>> = templates
+            .iter()
+            .flat_map(|it| [it.object, it.generated])
+            .collect();
+        let mut sources = Vec::new();
+        while let Some(members) = open.pop() {
+            for Member { value, .. } in members {
+                match value {
+                    Source::Entity(inner) | Source::Array(inner) | Source::Extensions(inner) => {
+                        open.push(*inner);
+                    }
+                    single => sources.push(*single),
+                }
+            }
+        }
+        sources
+    }
+}
+
 /// The member as a data file has it.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -56,6 +56,14 @@ pub enum CatalogError {
         /// The file.
         path: String,
     },
+    /// An event type has not what its Caliper form, one it had before, makes use of.
+    #[error("{path}: the Caliper form makes use of the field {field:?}, which is not here")]
+    FormWithoutField {
+        /// The file of the event type.
+        path: String,
+        /// The field.
+        field: String,
+    },
     /// The metadata has more fields than can be told apart.
     #[error("{path}: the metadata has more than {MAX_FIELDS} fields")]
     TooManyFields {
@@ -124,12 +132,24 @@ impl Catalog {
             }
         }
         for (file, of, form) in forms {
-            match catalog.types.iter_mut().find(|it| it.name == of) {
-                Some(it) => it.caliper = Some(form),
-                None => {
-                    let path = file.path.to_owned();
-                    return Err(CatalogError::FormOfNothing { path });
-                }
+            let Some(it) = catalog.types.iter_mut().find(|it| it.name == of) else {
+                let path = file.path.to_owned();
+                return Err(CatalogError::FormOfNothing { path });
+            };
+            it.caliper = Some(form);
+            if let Some(field) = missing_field(it, &catalog.metadata) {
+                let fault = format!("{of} has no field {field:?}");
+                return Err(file.error_at(field, fault).into());
+            }
+        }
+        for it in &catalog.types {
+            if let (Some(path), Some(field)) =
+                (paths.get(it.name), missing_field(it, &catalog.metadata))
+            {
+                return Err(CatalogError::FormWithoutField {
+                    path: (*path).to_owned(),
+                    field: field.to_owned(),
+                });
             }
         }
         catalog.types.sort_by_key(|it| it.name);
@@ -198,4 +218,16 @@ impl Catalog {
         let index = self.metadata_fields.iter().position(|it| it.name == name);
         index.is_some_and(|index| seen & (1 << index) != 0)
     }
+}
+
+/// A field that the Caliper form of an event type names and that is not there.
+fn missing_field(of: &EventType, metadata: &[MetadataField]) -> Option<&'static str> {
+    let form = of.caliper?;
+    let in_body = |name: &&str| of.body.iter().any(|it| it.name == *name);
+    let in_metadata = |name: &&str| metadata.iter().any(|it| it.field.name == *name);
+    let mut of_body = form.body_fields().into_iter();
+    let mut of_metadata = form.metadata_fields().into_iter();
+    of_body
+        .find(|name| !in_body(name))
+        .or_else(|| of_metadata.find(|name| !in_metadata(name)))
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use toml::Spanned;
 
-use crate::caliper_file::FormToml;
+use crate::caliper_file::{FormFault, FormToml};
 use crate::caliper_form::CaliperForm;
 use crate::event_type::{Context, EventType, MetadataField, Sent};
 use crate::field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
@@ -170,16 +170,34 @@ impl DataFile<'_> {
                 None => self.event_type(folder, name).map(Content::Type),
             },
         };
-        content.map_err(|Fault(byte, fault)| {
-            let before = self.text.get(..byte).unwrap_or(self.text);
-            let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-            DataFileError {
-                path: self.path.to_owned(),
-                line: before.matches('\n').count() + 1,
-                column: before.get(line_start..).map_or(0, |it| it.chars().count()) + 1,
-                fault,
-            }
-        })
+        content.map_err(|fault| self.error(fault))
+    }
+
+    /// That something is wrong with a word, where that word stands first.
+    pub(crate) fn error_at(&self, word: &str, fault: String) -> DataFileError {
+        self.error(self.fault_at(word, fault))
+    }
+
+    fn fault_at(&self, word: &str, fault: String) -> Fault {
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let stands_alone = |&(byte, _): &(usize, &str)| {
+            let before = self.text.get(..byte).unwrap_or_default();
+            let after = self.text.get(byte + word.len()..).unwrap_or_default();
+            !before.ends_with(is_part) && !after.starts_with(is_part)
+        };
+        let found = self.text.match_indices(word).find(stands_alone);
+        Fault(found.map_or(0, |(byte, _)| byte), fault)
+    }
+
+    fn error(&self, Fault(byte, fault): Fault) -> DataFileError {
+        let before = self.text.get(..byte).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        DataFileError {
+            path: self.path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).map_or(0, |it| it.chars().count()) + 1,
+            fault,
+        }
     }
 
     fn parse<T: for<'de> Deserialize<'de>, U>(
@@ -199,7 +217,9 @@ impl DataFile<'_> {
 
     fn caliper(&self, name: &str) -> Result<Content, Fault> {
         self.parse(|it: FormToml| {
-            let form = it.form().map_err(|fault| Fault(0, fault))?;
+            let form = it
+                .form()
+                .map_err(|FormFault { word, fault }| self.fault_at(&word, fault))?;
             Ok(Content::Caliper(kept(name.to_owned()), form))
         })
     }

@@ -33,7 +33,25 @@ fn an_event_type_is_added() {
 
 #[test]
 fn an_event_type_takes_the_place_of_a_built_in_one() {
-    let catalog = with("grade/grade_change.toml", TYPE).unwrap();
+    let id = |field: &str| {
+        format!("{field} = {{ type = \"id\", null = true, scope = \"local\", about = \"It.\" }}\n")
+    };
+    let body = [
+        "grader_id",
+        "submission_id",
+        "grade",
+        "student_id",
+        "assignment_id",
+    ]
+    .map(id);
+    check_refused(
+        "grade/grade_change.toml",
+        &[TYPE, &body.concat()].concat(),
+        "grade/grade_change.toml: the Caliper form makes use of the field \"points_possible\", which is not here",
+    );
+    let rest = ["score", "student_sis_id", "points_possible"].map(id);
+    let text = [TYPE, &body.concat(), &rest.concat()].concat();
+    let catalog = with("grade/grade_change.toml", &text).unwrap();
     let it = catalog.get("grade_change").unwrap();
     assert_eq!(it.meaning, "A bell.");
     assert!(it.caliper.is_some(), "the form of the type before it");
@@ -168,6 +186,39 @@ fn an_event_type_has_one_file_and_a_form_has_an_event_type() {
         "type = \"Event\"\naction = \"Created\"\n[object]\n",
         "a/x.caliper.toml: there is no event type of this name",
     );
+}
+
+#[test]
+fn a_fault_of_a_form_has_a_place_too() {
+    for (rest, wanted) in [
+        (
+            "[object]\nid = \"course:{curse_id}\"",
+            "4:15: course_created has no field \"curse_id\"",
+        ),
+        (
+            "[object]\nid = \"@basis\"",
+            "4:7: nothing is worked out as @basis",
+        ),
+        ("[object]\nid = 7", "4:1: `id` is no text, table or array"),
+        (
+            "[object]\nid = \"course:{course_id\"",
+            "4:7: \"course:{course_id\" has a brace that is not closed",
+        ),
+        (
+            "[object]\nname = '\"'",
+            "4:9: \"\\\"\" has a quote, a backslash or a control character in it",
+        ),
+        (
+            "author = \"user_id\"\ngrader = \"user_id\"\n[object]",
+            "4:1: there is an `author` or a `grader`, not both",
+        ),
+    ] {
+        check_refused(
+            "course/course_created.caliper.toml",
+            &format!("type = \"Event\"\naction = \"Created\"\n{rest}\n"),
+            &format!("course/course_created.caliper.toml:{wanted}"),
+        );
+    }
 }
 
 #[test]
