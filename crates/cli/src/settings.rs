@@ -94,20 +94,23 @@ impl Settings {
 
     /// Refuses what no server could be started with, and names its place.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
-        let Err(error) = self.config.check() else {
-            return Ok(());
-        };
+        self.config.check().map_err(|error| self.refused(error))
+    }
+
+    /// Where the one stands that is to be changed, and what the server has against it.
+    pub(crate) fn refused(&self, error: ConfigError) -> SettingsError {
         let (key, index) = match &error {
             ConfigError::OpenToOthers { .. } => (setting::LISTEN, 0),
-            ConfigError::NameTaken { index, .. } | ConfigError::Endpoint { index, .. } => {
-                (setting::SUBSCRIPTIONS, *index)
-            }
+            ConfigError::NameTaken { index, .. }
+            | ConfigError::Endpoint { index, .. }
+            | ConfigError::Format { index, .. } => (setting::SUBSCRIPTIONS, *index),
+            ConfigError::Caliper(_) => (setting::CALIPER_ROLES, 0),
         };
         let origin = self.origins.get(key).and_then(|them| them.get(index));
-        Err(SettingsError::Refused {
+        SettingsError::Refused {
             origin: origin.map_or("default".to_owned(), Origin::to_string),
             error: error.into(),
-        })
+        }
     }
 
     /// Everything in force, secrets hidden.

@@ -7,11 +7,12 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use easel_access::Secret;
-use easel_caliper::{Role, Secrets};
-use easel_catalog::Limits;
+use easel_caliper::{FormError, Role, Secrets, Translator, is_iri};
+use easel_catalog::{Catalog, Limits};
 use easel_ingest::IntakeOptions;
 use easel_log::LogOptions;
 use easel_sinks::{Endpoint, EndpointError};
@@ -161,6 +162,19 @@ pub enum ConfigError {
         /// What is wrong with the URL.
         source: EndpointError,
     },
+    /// A subscription asks for what its format cannot give.
+    #[error("declare subscription {name}: {said}")]
+    Format {
+        /// Which of the subscriptions it is, from 0.
+        index: usize,
+        /// Its name.
+        name: Name,
+        /// What it cannot.
+        said: String,
+    },
+    /// A Caliper form or role cannot be used.
+    #[error("prepare the translation: {0}")]
+    Caliper(FormError),
 }
 
 impl Config {
@@ -185,6 +199,22 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// The translator these settings ask for; refuses, as [`Self::check`] does, what cannot be had
+    /// with this catalogue.
+    pub fn translator(&self, catalog: &Arc<Catalog>) -> Result<Translator, ConfigError> {
+        for (index, spec) in self.subscriptions.iter().enumerate() {
+            spec.check_format(catalog)
+                .map_err(|said| ConfigError::Format {
+                    index,
+                    name: spec.name.clone(),
+                    said,
+                })?;
+        }
+        Translator::new(Arc::clone(catalog), self.caliper.options()).map_err(ConfigError::Caliper)
     }
 }
 
@@ -247,13 +277,13 @@ impl FromStr for Application {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let is_clean = text
+        let is_plain = text
             .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"\"\\<>".contains(&byte));
-        let is_address = ["http://", "https://", "urn:"]
+            .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+        let is_address = ["http:", "https:", "urn:"]
             .iter()
-            .any(|it| text.strip_prefix(it).is_some_and(|rest| !rest.is_empty()));
-        if is_clean && is_address {
+            .any(|it| text.starts_with(it));
+        if is_plain && is_address && is_iri(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(())

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use easel_access::{Gate, Scopes, Secret, Tokens, TokensError};
 use easel_api::Api;
-use easel_caliper::{FormError, Translator};
 use easel_deliver::{Dispatch, DispatchOptions, MakeSink, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
@@ -67,9 +66,6 @@ pub enum StartError {
     /// The catalogue cannot be put together.
     #[error(transparent)]
     Catalog(#[from] CatalogFolderError),
-    /// A Caliper form cannot be used.
-    #[error(transparent)]
-    Caliper(#[from] FormError),
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -103,7 +99,6 @@ impl StartError {
             Self::Config(_)
             | Self::Listen { .. }
             | Self::Catalog(_)
-            | Self::Caliper(_)
             | Self::Folder(_)
             | Self::Declare(_)
             | Self::Webhooks(_) => true,
@@ -119,8 +114,7 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
         let catalog = Arc::new(load_catalog(config.catalog.folder.as_deref())?);
-        let translator = Translator::new(Arc::clone(&catalog), config.caliper.options())?;
-        let translator = Arc::new(translator);
+        let translator = Arc::new(config.translator(&catalog)?);
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
         let refused = |source| StartError::Listen {

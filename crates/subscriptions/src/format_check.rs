@@ -12,7 +12,7 @@ impl Spec {
     ///
     /// An event type that is named, without a glob, has to have a form in that format; under a
     /// glob, events without one are not covered.
-    pub(crate) fn check_format(&self, catalog: &Catalog) -> Result<(), String> {
+    pub fn check_format(&self, catalog: &Catalog) -> Result<(), String> {
         let batch = self.webhook.batch.get();
         if !self.format.is_caliper() {
             return match batch {

@@ -1,5 +1,7 @@
 //! `easel config check`
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use easel_server::load_catalog;
 use serde_json::json;
@@ -45,7 +47,10 @@ impl ConfigArgs {
 fn check(global: &GlobalArgs) -> Result<(), Failure> {
     let settings = Settings::load(global, &[])?;
     settings.check()?;
-    load_catalog(settings.config.catalog.folder.as_deref()).or_exit(Code::Configuration)?;
+    let folder = settings.config.catalog.folder.as_deref();
+    let catalog = Arc::new(load_catalog(folder).or_exit(Code::Configuration)?);
+    let translator = settings.config.translator(&catalog);
+    translator.map_err(|error| settings.refused(error))?;
     let effective = settings.effective();
     if global.json {
         let settings = effective.iter().map(|Effective { key, value, origin }| {

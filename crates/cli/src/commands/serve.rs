@@ -79,9 +79,11 @@ impl ServeArgs {
 async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut signals = Signals::listen().or_exit(Code::Unavailable)?;
     let drain = settings.config.drain;
-    let server = Server::start(settings.config.clone())
-        .await
-        .map_err(not_started)?;
+    let server = match Server::start(settings.config.clone()).await {
+        Ok(server) => server,
+        Err(StartError::Config(error)) => return Err(settings.refused(error).into()),
+        Err(error) => return Err(not_started(error)),
+    };
     greet(&server, &settings);
 
     let stop = CancellationToken::new();

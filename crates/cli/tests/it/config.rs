@@ -172,6 +172,26 @@ fn what_serve_refuses_does_not_pass() {
         --- stderr
         error: easel.toml:5:1: failed to declare subscription other: read the URL: it is neither http nor https
         ");
+    let text = one.replace("webhook.url", "webhook.batch = 4\nwebhook.url");
+    check!(check_file(folder.path(), &text), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:1:1: failed to declare subscription grades: batch is for Caliper formats; a Canvas event is sent alone
+        ");
+    let text = "[[caliper.roles]]\ncanvas = \"Tutor\"\nsegment = \"T T\"\nroles = [\"Learner\"]\n";
+    check!(check_file(folder.path(), text), @r#"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:1:11: failed to prepare the translation: the Caliper role of "Tutor": the segment "T T" is not letters, digits, and _ . - alone
+        "#);
+    check!(check_file(folder.path(), "[caliper]\napplication = \"urn:lms\"\n"), @r#"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:2:15: caliper.application must be an address such as "http://lms.example.edu/", not "urn:lms"
+        "#);
 }
 
 #[test]
