@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Whether a text is an absolute IRI, a URN among them.
-pub(crate) fn is_iri(text: &str) -> bool {
+pub fn is_iri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else {
         return false;
     };

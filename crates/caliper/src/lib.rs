@@ -28,6 +28,7 @@ mod writer;
 pub use checker::{NoJson, check};
 pub use envelope::envelope;
 pub use form::FormError;
+pub use iri::is_iri;
 pub use options::{Options, Role, Secrets};
 pub use rule::{Breach, Level, Rule};
 pub use translator::{CaliperEvent, Dialect, MAPPER_VERSION, Translator, Untranslated};

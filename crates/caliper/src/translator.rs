@@ -4,6 +4,7 @@
 //! it, is written here. A translation reads the stored bytes once and writes straight to a buffer,
 //! in the order in which Canvas publishes the members.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::options::{Options, Secrets};
 use crate::places::Places;
 use crate::scene::{Actor, Scene};
 use crate::secrets;
-use crate::value::{self, read, text_of, time_of, write_time};
+use crate::value::{self, read, says_something, text_of, time_of, write_time};
 use crate::writer::Writer;
 
 /// The version of the mapping: it changes when the same event is translated in another way.
@@ -53,6 +54,9 @@ pub struct Translator {
 pub struct CaliperEvent {
     /// Its JSON.
     pub json: Bytes,
+    /// How many values of the event were left out because they are no values of their field's
+    /// kind, such as a time that is none.
+    pub unreadable: u32,
     /// Where in it the address of the installation is, quotes included: the sensor.
     pub(crate) sensor: std::ops::Range<usize>,
 }
@@ -122,6 +126,7 @@ impl Translator {
             program,
             dialect,
             sensor: 0..0,
+            unreadable: Cell::new(0),
         };
         let mut out = Writer::with_capacity(event.len() + 2048);
         let is_whole = frame.write(id, &mut out);
@@ -130,6 +135,7 @@ impl Translator {
         }
         Ok(CaliperEvent {
             json: out.into_bytes().into(),
+            unreadable: frame.unreadable.get(),
             sensor: frame.sensor,
         })
     }
@@ -142,6 +148,7 @@ struct Frame<'a> {
     program: &'a Program,
     dialect: Dialect,
     sensor: std::ops::Range<usize>,
+    unreadable: Cell<u32>,
 }
 
 impl Frame<'_> {
@@ -168,7 +175,7 @@ impl Frame<'_> {
             out.member("\"generated\":", |out| {
                 self.entity(&self.program.generated, out)
             });
-            out.member("\"referrer\":", |out| self.referrer(out));
+            let has_referrer = out.member("\"referrer\":", |out| self.referrer(out));
             out.member("\"edApp\":", |out| {
                 out.object(|out| {
                     let key = "\"id\":";
@@ -183,7 +190,7 @@ impl Frame<'_> {
             }
             out.member("\"membership\":", |out| self.membership(out));
             out.member("\"session\":", |out| self.session(out));
-            out.member("\"extensions\":", |out| self.extensions(out));
+            out.member("\"extensions\":", |out| self.extensions(has_referrer, out));
         });
         has_object
     }
@@ -238,11 +245,6 @@ impl Frame<'_> {
             return str::from_utf8(&name).is_ok_and(iri::is_iri) && text(out, &name);
         }
         is_there
-    }
-
-    /// Whether the referrer can be told as an entity.
-    fn has_referrer(&self) -> bool {
-        self.referrer(&mut Writer::default())
     }
 
     fn event_time(&self, out: &mut Writer) -> bool {
@@ -378,7 +380,7 @@ impl Frame<'_> {
         })
     }
 
-    fn extensions(&self, out: &mut Writer) -> bool {
+    fn extensions(&self, has_referrer: bool, out: &mut Writer) -> bool {
         let places = &self.translator.places;
         out.object(|out| {
             out.member("\"com.instructure.canvas\":", |out| {
@@ -387,7 +389,7 @@ impl Frame<'_> {
                         out.member(key, |out| self.metadata(place, value::Form::Text, out));
                     }
                     out.member("\"request_url\":", |out| self.address(places.url, out));
-                    if self.dialect == Dialect::Strict && !self.has_referrer() {
+                    if self.dialect == Dialect::Strict && !has_referrer {
                         out.member("\"referrer\":", |out| self.address(places.referrer, out));
                     }
                     for (key, place) in places.of_job {
@@ -405,8 +407,19 @@ impl Frame<'_> {
     }
 
     fn metadata(&self, place: usize, form: value::Form, out: &mut Writer) -> bool {
-        let value = self.scene.fields.metadata(place);
-        value.is_some_and(|value| form.write(value, out))
+        self.written(self.scene.fields.metadata(place), form, out)
+    }
+
+    /// Writes a value; counts one that cannot be.
+    fn written(&self, value: Option<&[u8]>, form: value::Form, out: &mut Writer) -> bool {
+        let Some(value) = value else {
+            return false;
+        };
+        let is_written = form.write(value, out);
+        if !is_written && form != value::Form::Nothing && says_something(value) {
+            self.unreadable.set(self.unreadable.get() + 1);
+        }
+        is_written
     }
 
     fn address(&self, place: usize, out: &mut Writer) -> bool {
@@ -441,10 +454,7 @@ impl Frame<'_> {
         let scene = self.scene;
         match write {
             Write::Constant(constant) => text(out, constant.as_bytes()),
-            Write::Body(place, form) => {
-                let value = scene.fields.body(*place);
-                value.is_some_and(|value| form.write(value, out))
-            }
+            Write::Body(place, form) => self.written(scene.fields.body(*place), *form, out),
             Write::Metadata(place, form) => self.metadata(*place, *form, out),
             Write::Urn(parts) => self.urn(parts, out),
             Write::Entity(steps) => self.entity(steps, out),

@@ -4,6 +4,7 @@
 //! null, an empty text, array or object, is nothing that is written.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use easel_catalog::{Kind, Precision, parse_day, parse_timestamp};
 use jiff::Timestamp;
@@ -49,11 +50,14 @@ impl Form {
                 true
             }),
             Self::Number => number(value).is_some_and(|number| {
-                out.raw(number);
-                true
+                let is_finite = parsed(number).is_some_and(f64::is_finite);
+                if is_finite {
+                    out.raw(number);
+                }
+                is_finite
             }),
             Self::Integer => number(value).is_some_and(|number| {
-                let is_whole = !number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+                let is_whole = parsed::<i64>(number).is_some();
                 if is_whole {
                     out.raw(number);
                 }
@@ -77,6 +81,15 @@ impl Form {
             Self::Nothing => false,
         }
     }
+}
+
+/// Whether a value says something, so that leaving it out is a loss.
+pub(crate) fn says_something(value: &[u8]) -> bool {
+    !matches!(value, b"null" | b"\"\"" | b"[]" | b"{}")
+}
+
+fn parsed<T: FromStr>(number: &[u8]) -> Option<T> {
+    str::from_utf8(number).ok()?.parse().ok()
 }
 
 /// The text that a value is, as it stands between quotes: a string, or a number's digits.
@@ -187,6 +200,14 @@ mod tests {
         check(Form::Integer, "2.0", "2");
         check(Form::Integer, "2.5", "");
         check(Form::Integer, "2e1", "");
+        check(
+            Form::Integer,
+            "-9223372036854775808",
+            "-9223372036854775808",
+        );
+        check(Form::Integer, "9223372036854775808", "");
+        check(Form::Number, "1e308", "1e308");
+        check(Form::Number, "1e309", "");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::rule::Rule;
 use super::{Checker, form, member};
 
 /// What the elements of an array have to be, by its property.
-const ELEMENTS: [(&str, &str); 6] = [
+const ELEMENTS: [(&str, &str); 8] = [
+    ("attachments", "DigitalResource"),
+    ("items", "DigitalResource"),
     ("creators", "Agent"),
     ("members", "Agent"),
     ("withAgents", "Agent"),
@@ -28,7 +30,10 @@ impl Checker {
                 continue;
             }
             if value.is_empty() {
-                self.breach(Rule::N8, &path, "this says nothing");
+                // Of these two that was said already.
+                if name != "id" && name != "type" {
+                    self.breach(Rule::N8, &path, "this says nothing");
+                }
                 continue;
             }
             if let Some(kind) = kind {

@@ -40,7 +40,8 @@ pub(super) fn is_duration(text: &str) -> bool {
             match letter {
                 '0'..='9' | '.' => number.push(letter),
                 unit => {
-                    let is_number = number.parse::<f64>().is_ok();
+                    let is_number = number.parse::<f64>().is_ok()
+                        && number.starts_with(|it: char| it.is_ascii_digit());
                     if !is_number || !units.any(|known| known == unit) {
                         return None;
                     }
@@ -111,7 +112,7 @@ mod tests {
         for duration in ["PT30M", "P1Y2M3DT4H5M6.5S", "P2W"] {
             assert!(is_duration(duration), "{duration}");
         }
-        for none in ["", "P", "PT", "30M", "P30", "PT5D", "PM5", "P1D2Y"] {
+        for none in ["", "P", "PT", "30M", "P30", "PT5D", "PM5", "P1D2Y", "PT.5H"] {
             assert!(!is_duration(none), "{none}");
         }
     }

@@ -3,9 +3,9 @@
 mod page;
 
 use anyhow::anyhow;
-use easel_catalog::{Catalog, EventType};
+use easel_catalog::{CaliperForm, Catalog, EventType};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::GlobalArgs;
 use crate::catalog;
@@ -37,6 +37,9 @@ pub(crate) struct CatalogArgs {
     /// Print the Caliper form of the event type, or with --schema its schema
     #[arg(long, conflicts_with = "asyncapi")]
     caliper: bool,
+    /// With --caliper and --schema: that of the form that keeps to the standard
+    #[arg(long, requires = "caliper", requires = "schema")]
+    strict: bool,
     /// Print the AsyncAPI document of all event types
     #[arg(long, conflicts_with_all = ["schema", "event"])]
     asyncapi: bool,
@@ -49,22 +52,16 @@ impl CatalogArgs {
             return output::pretty(&catalog.async_api());
         }
         if let Some(it) = catalog.get(&self.event) {
-            return if self.caliper {
-                let Some(form) = it.caliper else {
-                    let told = anyhow!("{} has no Caliper form", it.name);
-                    return Err(Failure::new(Code::BadInput, told));
-                };
-                if self.schema {
-                    output::pretty(&catalog.caliper_schema(it, "caliper", &form.compatible))
-                } else {
-                    output::styled(page::render_caliper(it, &form))
-                }
-            } else if self.schema {
-                output::pretty(&catalog.json_schema(it))
-            } else if global.json {
-                output::pretty(&catalog.describe(it, Timestamp::now()))
-            } else {
-                output::styled(page::render(&catalog, it))
+            if self.caliper && it.caliper.is_none() {
+                let told = anyhow!("{} has no Caliper form", it.name);
+                return Err(Failure::new(Code::BadInput, told));
+            }
+            return match it.caliper.filter(|_| self.caliper) {
+                _ if self.schema => output::pretty(&self.schema_of(&catalog, it)),
+                Some(form) if global.json => output::pretty(&describe_caliper(&catalog, it, &form)),
+                Some(form) => output::styled(page::render_caliper(it, &form)),
+                None if global.json => output::pretty(&catalog.describe(it, Timestamp::now())),
+                None => output::styled(page::render(&catalog, it)),
             };
         }
         let has_form = |it: &&EventType| !self.caliper || it.caliper.is_some();
@@ -74,11 +71,29 @@ impl CatalogArgs {
             return Err(Failure::new(Code::BadInput, anyhow!(told)));
         }
         if self.schema {
-            let schemas = matching.iter().map(|it| catalog.json_schema(it));
+            let schemas = matching.iter().map(|it| self.schema_of(&catalog, it));
             return output::pretty(&schemas.collect());
         }
         list(&catalog, &matching, global)
     }
+
+    /// The schema that was asked for.
+    fn schema_of(&self, catalog: &Catalog, it: &EventType) -> Value {
+        match it.caliper.filter(|_| self.caliper) {
+            Some(form) if self.strict => catalog.caliper_schema(it, "caliper-strict", &form.strict),
+            Some(form) => catalog.caliper_schema(it, "caliper", &form.compatible),
+            None => catalog.json_schema(it),
+        }
+    }
+}
+
+/// Both Caliper forms of an event type, by their schemas.
+fn describe_caliper(catalog: &Catalog, it: &EventType, form: &CaliperForm) -> Value {
+    json!({
+        "event_type": it.name,
+        "caliper": catalog.caliper_schema(it, "caliper", &form.compatible),
+        "caliper-strict": catalog.caliper_schema(it, "caliper-strict", &form.strict),
+    })
 }
 
 fn list(catalog: &Catalog, matching: &[&EventType], global: &GlobalArgs) -> Result<(), Failure> {

@@ -58,6 +58,8 @@ struct Translated {
     complaints: Vec<String>,
     count: u64,
     faults: u64,
+    /// Values left out because they are not of their field's kind.
+    unreadable: u64,
     /// Events without a Caliper form, by type.
     unmapped: BTreeMap<String, u64>,
 }
@@ -137,6 +139,7 @@ impl Work<'_> {
         {
             Ok(caliper) => {
                 translated.count += 1;
+                translated.unreadable += u64::from(caliper.unreadable);
                 if self.args.only_event {
                     self.write(&caliper.json, &mut translated.text);
                 } else {
@@ -173,6 +176,7 @@ impl Translated {
     fn add(&mut self, other: Self) {
         self.count += other.count;
         self.faults += other.faults;
+        self.unreadable += other.unreadable;
         for (event_type, count) in other.unmapped {
             *self.unmapped.entry(event_type).or_default() += count;
         }
@@ -189,6 +193,12 @@ impl Translated {
         output::talk(format_args!(
             "{count} translated, {unmapped} without a Caliper form"
         ));
+        if self.unreadable > 0 {
+            let values = self.unreadable;
+            output::talk(format_args!(
+                "values left out because they are not of their field's kind: {values}"
+            ));
+        }
         if faults == 0 {
             return Ok(());
         }

@@ -148,7 +148,7 @@ fn a_form_can_be_looked_up() {
         exit 0
         --- stdout
         syllabus_updated  in Caliper
-          actor    the user of the metadata
+          actor    the user of the metadata, else the installation
           course   course_id
 
         CALIPER
@@ -157,11 +157,11 @@ fn a_form_can_be_looked_up() {
           without the group
           object
             id        course:{course_id}
-            type      Document
-            name      Syllabus
+            type      'Document'
+            name      'Syllabus'
             creators
               id    user:{actor}
-              type  Person
+              type  'Person'
             body      syllabus_body
 
         CALIPER-STRICT
@@ -169,13 +169,13 @@ fn a_form_can_be_looked_up() {
           action   Modified
           object
             id          course:{course_id}:syllabus
-            type        Document
-            name        Syllabus
+            type        'Document'
+            name        'Syllabus'
             extensions
               body  syllabus_body
             creators
               id    user:{actor}
-              type  Person
+              type  'Person'
         --- stderr
         ");
     check!(easel(folder.path(), &["catalog", "grade_override", "--caliper"]), @r"

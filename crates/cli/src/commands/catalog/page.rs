@@ -75,7 +75,16 @@ pub(super) fn render_caliper(it: &EventType, form: &CaliperForm) -> String {
         Course::OfField(field) => field.to_owned(),
         Course::Nowhere => "none".to_owned(),
     };
-    page.line(&format!("  actor    {actor}"));
+    let nobody = if form.by_user {
+        ", else user 0"
+    } else {
+        ", else the installation"
+    };
+    let nobody = match form.actor {
+        Actor::BodyGrader(_) => "",
+        Actor::MetadataUser | Actor::BodyAuthor(_) => nobody,
+    };
+    page.line(&format!("  actor    {actor}{nobody}"));
     page.line(&format!("  course   {course}"));
     if let Some(section) = form.section {
         page.line(&format!("  section  {section}"));
@@ -118,8 +127,6 @@ fn members(lines: &mut Vec<String>, indent: &str, them: &[Member]) {
     for Member { key, value } in them {
         let (Source::Entity(inner) | Source::Array(inner) | Source::Extensions(inner)) = value
         else {
-            let value = value.to_string();
-            let value = value.trim_matches('\'');
             lines.push(format!("{indent}{NAME}{key:width$}{NAME:#}  {value}"));
             continue;
         };
