@@ -12,6 +12,9 @@ mod caliper_file;
 #[path = "src/caliper_form.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod caliper_form;
+#[path = "src/column.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
+mod column;
 #[path = "src/data_file.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod data_file;

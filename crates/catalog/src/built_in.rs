@@ -11,7 +11,9 @@ use crate::caliper_form::Source::{
     Array, Computed, Constant, Entity, Extensions, OfBody, OfMetadata, Urn,
 };
 use crate::caliper_form::{CaliperForm, Member, Template};
+use crate::column::Column::{Beside, Earlier, Flag, Own, Word, Worked};
 use crate::event_type::Context::{Ambient, Login, Record};
+use crate::event_type::MadeBy::{ByAction, ByRecord};
 use crate::event_type::Sent::{InJob, InNeither, InRequest, OfRecord};
 use crate::event_type::{EventType, MetadataField};
 use crate::field::Kind::{

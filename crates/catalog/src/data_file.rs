@@ -17,7 +17,8 @@ use toml::Spanned;
 
 use crate::caliper_file::{FormFault, FormToml};
 use crate::caliper_form::CaliperForm;
-use crate::event_type::{Context, EventType, MetadataField, Sent};
+use crate::column::Column;
+use crate::event_type::{Context, EventType, MadeBy, MetadataField, Sent};
 use crate::field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
 use crate::list::List;
 
@@ -70,6 +71,8 @@ struct TypeToml {
     #[serde(default)]
     notes: Vec<String>,
     known_from: Option<String>,
+    record: Option<String>,
+    action: Option<String>,
     #[serde(default = "yes")]
     published: bool,
     #[serde(default)]
@@ -126,6 +129,7 @@ struct FieldToml {
     old: Option<Spanned<String>>,
     #[serde(default)]
     privacy: PrivacyToml,
+    from: Option<Spanned<String>>,
     about: Spanned<String>,
     example: Option<Spanned<toml::Value>>,
     fields: Option<Spanned<FieldsToml>>,
@@ -238,6 +242,11 @@ impl DataFile<'_> {
                 notes: List::kept(it.notes.into_iter().map(kept).collect()),
                 known_from: it.known_from.map(kept),
                 published: it.published,
+                made_by: match (it.record, it.action) {
+                    (Some(record), _) => Some(MadeBy::ByRecord(kept(record))),
+                    (None, Some(action)) => Some(MadeBy::ByAction(kept(action))),
+                    (None, None) => None,
+                },
                 context: match it.context {
                     ContextToml::Ambient => Context::Ambient,
                     ContextToml::Record => Context::Record,
@@ -299,6 +308,11 @@ fn field(name: Spanned<String>, mut toml: FieldToml) -> Result<Field, Fault> {
             "this says nothing".to_owned(),
         ));
     }
+    let from = toml
+        .from
+        .take()
+        .map(|text| Column::all(text.get_ref()).map_err(|fault| Fault(text.span().start, fault)));
+    let from = from.transpose()?;
     Ok(Field {
         name: kept(name.into_inner()),
         kind,
@@ -314,6 +328,7 @@ fn field(name: Spanned<String>, mut toml: FieldToml) -> Result<Field, Fault> {
             PrivacyToml::Direct => Privacy::DirectIdentifier,
         },
         old: toml.old.map(|it| kept(it.into_inner())),
+        from: from.unwrap_or(List(&[])),
         about: kept(toml.about.into_inner()),
         example: toml.example.map(|it| example(&it, &kind)).transpose()?,
     })

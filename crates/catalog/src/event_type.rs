@@ -21,6 +21,8 @@ pub struct EventType {
     pub known_from: Option<&'static str>,
     /// Whether the published documents list it; types they do not list were seen in the code.
     pub published: bool,
+    /// What makes it, if that is known: the fields' columns are those of this.
+    pub made_by: Option<MadeBy>,
     /// Where the context in the metadata comes from.
     pub context: Context,
     /// Whether the body is known to have fields that are not listed.
@@ -29,6 +31,15 @@ pub struct EventType {
     pub body: List<Field>,
     /// The Caliper form, if it has one.
     pub caliper: Option<CaliperForm>,
+}
+
+/// What makes an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeBy {
+    /// A change of a record of this type, a class name of Canvas.
+    ByRecord(&'static str),
+    /// What somebody did, without a record that changes.
+    ByAction(&'static str),
 }
 
 /// Where the context in an event's metadata comes from.

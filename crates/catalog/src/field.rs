@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::column::Column;
 use crate::list::List;
 
 /// What the catalogue says about a field of an event.
@@ -26,6 +27,9 @@ pub struct Field {
     pub privacy: Privacy,
     /// The field whose value before the change this one holds.
     pub old: Option<&'static str>,
+    /// Where its value comes from when a change makes the event, the first that has one; a column
+    /// of the same name when nothing is said.
+    pub from: List<Column>,
     /// What it means: sentences.
     pub about: &'static str,
     /// A plausible value, as JSON; fields without one are left out of examples.

@@ -12,6 +12,7 @@
 
 mod caliper_form;
 mod catalog;
+mod column;
 mod event_type;
 mod field;
 mod fields;
@@ -51,10 +52,11 @@ mod timestamp;
 pub use admission::admit;
 pub use caliper_form::{Actor, CaliperForm, Computed, Course, Member, Part, Source, Template};
 pub use catalog::{Catalog, CatalogError};
+pub use column::Column;
 pub use cut::{MAX_TEXT_CHARS, cut_text};
 pub use data_file::{DataFile, DataFileError};
 pub use event::{Event, event_id};
-pub use event_type::{Context, EventType, MetadataField, Origin, Sent};
+pub use event_type::{Context, EventType, MadeBy, MetadataField, Origin, Sent};
 pub use facts::Facts;
 pub use fault::{Fault, FaultCode};
 pub use field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};

@@ -135,7 +135,7 @@ fn a_fault_names_file_line_and_column() {
     check_refused(
         "own/x.toml",
         "meaning = \"A bell.\"\ntriger = \"\"\n",
-        "own/x.toml:2:1: unknown field `triger`, expected one of `meaning`, `trigger`, `notes`, `known_from`, `published`, `context`, `open`, `body`",
+        "own/x.toml:2:1: unknown field `triger`, expected one of `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `body`",
     );
     check_refused(
         "own/x.toml",
