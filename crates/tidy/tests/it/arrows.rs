@@ -18,16 +18,26 @@ const ARROWS: &[(&str, &[&str])] = &[
             "subscriptions",
         ],
     ),
-    ("bench", &["caliper", "catalog"]),
+    ("bench", &["caliper", "catalog", "simulator", "triggers"]),
     ("caliper", &["catalog"]),
     ("catalog", &[]),
-    ("cli", &["access", "caliper", "catalog", "server"]),
+    (
+        "cli",
+        &[
+            "access",
+            "caliper",
+            "catalog",
+            "server",
+            "simulator",
+            "triggers",
+        ],
+    ),
     (
         "deliver",
         &["caliper", "catalog", "log", "sinks", "subscriptions"],
     ),
     ("drift", &["catalog", "log"]),
-    ("ingest", &["access", "catalog", "log"]),
+    ("ingest", &["access", "catalog", "log", "triggers"]),
     ("log", &[]),
     (
         "server",
@@ -42,16 +52,19 @@ const ARROWS: &[(&str, &[&str])] = &[
             "log",
             "sinks",
             "subscriptions",
+            "triggers",
         ],
     ),
+    ("simulator", &["catalog", "triggers"]),
     ("sinks", &[]),
     ("subscriptions", &["catalog", "log"]),
     ("testkit", &["log", "sinks"]),
     ("tidy", &[]),
+    ("triggers", &["catalog"]),
 ];
 
 /// The rooms whose tests may use every other room, for they test them together.
-const TEST_THE_WHOLE: &[&str] = &["cli", "server"];
+const TEST_THE_WHOLE: &[&str] = &["cli", "server", "simulator", "triggers"];
 
 /// The rooms that do no I/O, and the crates from outside they may depend on.
 const PURE: &[(&str, &[&str])] = &[
@@ -83,6 +96,20 @@ const PURE: &[(&str, &[&str])] = &[
             "uuid",
             "wildmatch",
         ],
+    ),
+    (
+        "simulator",
+        &[
+            "easel-catalog",
+            "easel-triggers",
+            "fastrand",
+            "jiff",
+            "serde_json",
+        ],
+    ),
+    (
+        "triggers",
+        &["easel-catalog", "jiff", "serde_json", "thiserror"],
     ),
 ];
 

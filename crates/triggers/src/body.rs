@@ -1,0 +1,190 @@
+//! The body of an event: each field from its column.
+
+use std::borrow::Cow;
+
+use easel_catalog::{Column, EventType, Field};
+use serde_json::{Map, Value};
+
+use crate::fault::ChangeFault;
+use crate::options::Nulls;
+use crate::row::Row;
+use crate::scene::Scene;
+use crate::value::{convert, with_ids_as_text};
+use crate::worked;
+
+/// The value of a column, and where in the change it is.
+struct Found<'a> {
+    value: Cow<'a, Value>,
+    at: String,
+}
+
+/// What there is of a field.
+enum Given<'a> {
+    Value(Found<'a>),
+    /// It is null, there.
+    Null(String),
+    /// It is not there, where it should have been.
+    Nothing(String),
+}
+
+/// Makes the body of an event of this type.
+pub(crate) fn body(of: &EventType, scene: Scene<'_>) -> Result<Map<String, Value>, ChangeFault> {
+    let mut body = Map::new();
+    for field in of.body {
+        if let Some(value) = member(of, field, scene)? {
+            body.insert(field.name.to_owned(), value);
+        }
+    }
+    let further = &scene.change.body;
+    if !of.open && !further.0.is_empty() {
+        let what = format!(
+            "the body of {} is known whole; nothing is added to it",
+            of.name
+        );
+        return Err(ChangeFault::new("/body", what));
+    }
+    for (name, value) in &further.0 {
+        if of.body.iter().any(|it| it.name == name) {
+            let what = format!("`{name}` is made of the record, and cannot be given");
+            return Err(ChangeFault::new(format!("/body/{name}"), what));
+        }
+        let mut one = Map::new();
+        one.insert(name.clone(), value.clone());
+        if let Value::Object(one) = with_ids_as_text(&Value::Object(one)) {
+            body.extend(one);
+        }
+    }
+    if scene.options.nulls == Nulls::Dropped {
+        body.retain(|_, value| !value.is_null());
+    }
+    Ok(body)
+}
+
+/// A field's value; none when the event does not have the field.
+fn member(of: &EventType, field: &Field, scene: Scene<'_>) -> Result<Option<Value>, ChangeFault> {
+    let given = match field.old {
+        Some(of_field) if field.from.is_empty() => given_before(of, of_field, scene),
+        _ => given(field, scene)?,
+    };
+    let value = match given {
+        Given::Value(found) => convert(field, &found.value, &found.at, scene.options)?,
+        Given::Null(at) if field.is_always_there() => {
+            let what = format!("this is null, and `{}` is made of it", field.name);
+            return Err(ChangeFault::new(at, what));
+        }
+        Given::Nothing(at) if field.is_always_there() => {
+            let what = format!("this is missing; `{}` is made of it", field.name);
+            return Err(ChangeFault::new(at, what));
+        }
+        Given::Null(_) if field.null && field.when.is_none() => return Ok(Some(Value::Null)),
+        Given::Null(_) | Given::Nothing(_) => return Ok(None),
+    };
+    // What is told under a condition of what was before is told when it was another.
+    if let (Some(of_field), Some(_)) = (field.old, field.when) {
+        let now = of.body.iter().find(|it| it.name == of_field);
+        let now = now.map(|it| member(of, it, scene)).transpose()?.flatten();
+        return Ok(Some(value).filter(|before| now.as_ref() != Some(before)));
+    }
+    Ok(Some(value))
+}
+
+/// What another field was made of before the change.
+fn given_before<'a>(of: &EventType, field: &str, scene: Scene<'a>) -> Given<'a> {
+    let field = of.body.iter().find(|it| it.name == field);
+    let column = match field.map(|it| (it, it.from.first())) {
+        Some((_, Some(Column::Own(column)))) => column,
+        Some((it, _)) => it.name,
+        None => return Given::Nothing("/before".to_owned()),
+    };
+    of_row(scene.change.before.as_ref(), "/before", column)
+}
+
+fn given<'a>(field: &Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFault> {
+    let own = [Column::Own(field.name)];
+    let columns = match &*field.from {
+        [] => &own,
+        columns => columns,
+    };
+    let mut first = None;
+    for column in columns {
+        let given = one(field, column, scene);
+        if let Given::Value(_) = given {
+            return Ok(given);
+        }
+        // That something is null says more than that it is not there.
+        match (&first, &given) {
+            (None | Some(Given::Nothing(_)), Given::Null(_)) | (None, _) => first = Some(given),
+            _ => (),
+        }
+    }
+    for column in columns {
+        if let Column::Beside(related, _) = column {
+            check_related(field, related, scene)?;
+        }
+    }
+    Ok(first.unwrap_or_else(|| Given::Nothing(scene.change.row_place().to_owned())))
+}
+
+/// Refuses a change in which a record is named but not given that a published field is made of.
+fn check_related(field: &Field, related: &str, scene: Scene<'_>) -> Result<(), ChangeFault> {
+    let key = format!("{related}_id");
+    let is_named = scene.value(&key).is_some_and(|it| it.as_u64() != Some(0));
+    if scene.related(related).is_some() || !is_named || !field.published {
+        return Ok(());
+    }
+    let name = field.name;
+    let what = format!("this is missing, though {key} names it; `{name}` is made of it");
+    Err(ChangeFault::new(format!("/related/{related}"), what))
+}
+
+fn one<'a>(field: &Field, column: &Column, scene: Scene<'a>) -> Given<'a> {
+    let always = |value: Value| {
+        Given::Value(Found {
+            value: Cow::Owned(value),
+            at: String::new(),
+        })
+    };
+    let place = scene.change.row_place();
+    match *column {
+        Column::Own(column) => of_row(scene.change.row(), place, column),
+        Column::Earlier(column) => of_row(scene.change.before.as_ref(), "/before", column),
+        Column::Beside(related, column) => of_row(
+            scene.related(related),
+            &format!("/related/{related}"),
+            column,
+        ),
+        Column::Worked(rule) => match worked::rule(rule).and_then(|work| work(scene)) {
+            None => Given::Nothing(format!("{place}/{}", field.name)),
+            Some(Value::Null) => Given::Null(place.to_owned()),
+            Some(value) => Given::Value(Found {
+                value: Cow::Owned(value),
+                at: place.to_owned(),
+            }),
+        },
+        Column::Word(text) => always(text.into()),
+        Column::Flag(truth) => always(truth.into()),
+    }
+}
+
+fn of_row<'a>(row: Option<&'a Row>, place: &str, column: &str) -> Given<'a> {
+    let at = format!("{place}/{column}");
+    match row.and_then(|row| row.get(column)) {
+        None => Given::Nothing(at),
+        Some(Value::Null) => Given::Null(at),
+        Some(value) => Given::Value(Found {
+            value: Cow::Borrowed(value),
+            at,
+        }),
+    }
+}
+
+/// Where in the change a member of the body comes from, to tell what is wrong with it.
+pub(crate) fn place_of(of: &EventType, member: &str, scene: Scene<'_>) -> String {
+    let field = of.body.iter().find(|it| it.name == member);
+    match field.map(|field| given(field, scene)) {
+        Some(Ok(Given::Value(found))) => found.at,
+        Some(Ok(Given::Null(at) | Given::Nothing(at))) => at,
+        Some(Err(fault)) => fault.at,
+        None => "/body".to_owned(),
+    }
+}

@@ -1,0 +1,60 @@
+//! All rules, a file for each family of records.
+
+mod account;
+mod assignment;
+mod attachment;
+mod blueprint;
+mod content;
+mod conversation;
+mod course;
+mod discussion;
+mod enrollment;
+mod group;
+mod lti;
+mod module;
+mod outcome;
+mod quiz;
+mod rubric;
+mod score;
+mod session;
+mod sis;
+mod submission;
+mod user;
+mod wiki_page;
+
+use crate::rule::{Operation, Rule};
+
+/// The families, in the order of the page.
+const FAMILIES: &[&[Rule]] = &[
+    account::RULES,
+    assignment::RULES,
+    attachment::RULES,
+    blueprint::RULES,
+    content::RULES,
+    conversation::RULES,
+    course::RULES,
+    discussion::RULES,
+    enrollment::RULES,
+    group::RULES,
+    lti::RULES,
+    module::RULES,
+    outcome::RULES,
+    quiz::RULES,
+    rubric::RULES,
+    score::RULES,
+    session::RULES,
+    sis::RULES,
+    submission::RULES,
+    user::RULES,
+    wiki_page::RULES,
+];
+
+/// All rules; those of one subject and operation are in the order in which their events come.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// The rules of one subject and operation, in order.
+pub(crate) fn of(subject: &str, operation: Operation) -> impl Iterator<Item = &'static Rule> {
+    all().filter(move |it| it.subject == subject && it.operation == operation)
+}

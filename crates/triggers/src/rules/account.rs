@@ -1,0 +1,20 @@
+//! Accounts and what is said to all of one.
+
+use crate::gate::Gate;
+use crate::rule::{Fact, Rule};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::insert("Account", "account_created")
+        .behind(&[REAL])
+        .known_by(Fact::Newest),
+    Rule::update("Account", "account_updated")
+        .behind(&[REAL])
+        .known_by(Fact::Newest),
+    Rule::insert("AccountNotification", "account_notification_created"),
+];
+
+const REAL: Gate = Gate {
+    opens: "it is neither the placeholder nor a shadow of another shard",
+    closed: "it is the placeholder, or a shadow of another shard",
+    is_open: |scene| !scene.is_dummy() && !scene.is_shadow(),
+};

@@ -1,0 +1,44 @@
+//! Files. Those that lie in no folder of a course, a group or a user make no events.
+
+use crate::gate::Gate;
+use crate::rule::Rule;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::insert("Attachment", "attachment_created").behind(&[IN_A_FOLDER]),
+    Rule::update("Attachment", "attachment_updated").behind(&[IN_A_FOLDER, TOLD]),
+    Rule::update("Attachment", "attachment_deleted")
+        .behind(&[IN_A_FOLDER, GONE])
+        .or_else(),
+    Rule::delete("Attachment", "attachment_deleted").behind(&[IN_A_FOLDER]),
+];
+
+const IN_A_FOLDER: Gate = Gate {
+    opens: "it is in a folder of a course, a group or a user",
+    closed: "it is in no folder of a course, a group or a user",
+    is_open: |scene| {
+        matches!(
+            scene.text("context_type"),
+            Some("Course" | "Group" | "User")
+        ) && scene.value("folder_id").is_some()
+    },
+};
+
+const TOLD: Gate = Gate {
+    opens: "display_name, lock_at, unlock_at, folder_id or locked changed",
+    closed: "none of display_name, lock_at, unlock_at, folder_id and locked changed",
+    is_open: |scene| {
+        scene.changed_any(&[
+            "display_name",
+            "lock_at",
+            "unlock_at",
+            "folder_id",
+            "locked",
+        ])
+    },
+};
+
+const GONE: Gate = Gate {
+    opens: "file_state became deleted",
+    closed: "file_state did not become deleted",
+    is_open: |scene| scene.became("file_state", "deleted"),
+};

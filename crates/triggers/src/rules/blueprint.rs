@@ -1,0 +1,76 @@
+//! Blueprint courses and the courses that follow them.
+
+use crate::gate::Gate;
+use crate::rule::Rule;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::insert(
+        "MasterCourses::ChildSubscription",
+        "blueprint_subscription_created",
+    ),
+    Rule::update(
+        "MasterCourses::ChildSubscription",
+        "blueprint_subscription_created",
+    )
+    .behind(&[ACTIVE_AGAIN]),
+    Rule::delete(
+        "MasterCourses::ChildSubscription",
+        "blueprint_subscription_deleted",
+    ),
+    Rule::update(
+        "MasterCourses::MasterContentTag",
+        "blueprint_restrictions_updated",
+    )
+    .behind(&[RESTRICTIONS, NEW_QUIZ]),
+    Rule::update(
+        "MasterCourses::MasterMigration",
+        "master_migration_completed",
+    )
+    .behind(&[COMPLETED]),
+    Rule::insert("MasterCourses::MasterTemplate", "master_template_created"),
+    Rule::update(
+        "MasterCourses::MasterTemplate",
+        "default_blueprint_restrictions_updated",
+    )
+    .behind(&[DEFAULTS]),
+];
+
+const ACTIVE_AGAIN: Gate = Gate {
+    opens: "workflow_state became active",
+    closed: "workflow_state did not become active",
+    is_open: |scene| scene.became("workflow_state", "active"),
+};
+
+const RESTRICTIONS: Gate = Gate {
+    opens: "restrictions or use_default_restrictions changed",
+    closed: "neither restrictions nor use_default_restrictions changed",
+    is_open: |scene| scene.changed_any(&["restrictions", "use_default_restrictions"]),
+};
+
+const NEW_QUIZ: Gate = Gate {
+    opens: "its content is a New Quiz",
+    closed: "its content is no New Quiz",
+    is_open: |scene| {
+        scene
+            .related("content")
+            .is_some_and(|it| it.is_true("quiz_lti"))
+    },
+};
+
+const COMPLETED: Gate = Gate {
+    opens: "workflow_state became completed",
+    closed: "workflow_state did not become completed",
+    is_open: |scene| scene.became("workflow_state", "completed"),
+};
+
+const DEFAULTS: Gate = Gate {
+    opens: "default_restrictions, use_default_restrictions_by_type or default_restrictions_by_type changed",
+    closed: "no default restrictions changed",
+    is_open: |scene| {
+        scene.changed_any(&[
+            "default_restrictions",
+            "use_default_restrictions_by_type",
+            "default_restrictions_by_type",
+        ])
+    },
+};

@@ -1,0 +1,37 @@
+//! Content that goes out of a course, and comes into one.
+
+use crate::gate::Gate;
+use crate::rule::{Fact, Rule};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::insert("ContentExport", "content_export_created"),
+    Rule::update("ContentExport", "quiz_export_complete").behind(&[NEW_QUIZZES, EXPORTED]),
+    Rule::update("ContentMigration", "content_migration_started")
+        .behind(&[IMPORTING])
+        .known_by(Fact::Published),
+    Rule::update("ContentMigration", "content_migration_completed").behind(&[IMPORTED]),
+];
+
+const NEW_QUIZZES: Gate = Gate {
+    opens: "it is an export to New Quizzes",
+    closed: "it is no export to New Quizzes",
+    is_open: |scene| scene.text("export_type") == Some("quizzes2"),
+};
+
+const EXPORTED: Gate = Gate {
+    opens: "workflow_state became exported",
+    closed: "workflow_state did not become exported",
+    is_open: |scene| scene.became("workflow_state", "exported"),
+};
+
+const IMPORTED: Gate = Gate {
+    opens: "workflow_state became imported",
+    closed: "workflow_state did not become imported",
+    is_open: |scene| scene.became("workflow_state", "imported"),
+};
+
+const IMPORTING: Gate = Gate {
+    opens: "workflow_state became importing",
+    closed: "workflow_state did not become importing",
+    is_open: |scene| scene.became("workflow_state", "importing"),
+};

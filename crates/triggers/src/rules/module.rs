@@ -1,0 +1,25 @@
+//! Modules, and the tags that put content into modules or outcomes into groups.
+
+use crate::gate::Gate;
+use crate::rule::Rule;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::insert("ContextModule", "module_created"),
+    Rule::update("ContextModule", "module_updated"),
+    Rule::insert("ContentTag", "module_item_created").behind(&[IN_MODULE]),
+    Rule::insert("ContentTag", "learning_outcome_link_created").behind(&[OUTCOME]),
+    Rule::update("ContentTag", "module_item_updated").behind(&[IN_MODULE]),
+    Rule::update("ContentTag", "learning_outcome_link_updated").behind(&[OUTCOME]),
+];
+
+const IN_MODULE: Gate = Gate {
+    opens: "its tag_type is context_module",
+    closed: "its tag_type is not context_module",
+    is_open: |scene| scene.text("tag_type") == Some("context_module"),
+};
+
+const OUTCOME: Gate = Gate {
+    opens: "its tag_type is learning_outcome_association",
+    closed: "its tag_type is not learning_outcome_association",
+    is_open: |scene| scene.text("tag_type") == Some("learning_outcome_association"),
+};

@@ -1,0 +1,20 @@
+//! Assessments with rubrics.
+
+use crate::gate::Gate;
+use crate::rule::Rule;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::insert("RubricAssessment", "rubric_assessed").behind(&[IN_USE]),
+    Rule::update("RubricAssessment", "rubric_assessed")
+        .behind(&[IN_USE])
+        .even_idle(),
+];
+
+const IN_USE: Gate = Gate {
+    opens: "its rubric association is active",
+    closed: "its rubric association is not active",
+    is_open: |scene| {
+        let association = scene.related("rubric_association");
+        association.is_some_and(|it| it.text("workflow_state") == Some("active"))
+    },
+};

@@ -1,0 +1,15 @@
+//! Imports from a student information system.
+
+use crate::gate::Gate;
+use crate::rule::Rule;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::insert("SisBatch", "sis_batch_created"),
+    Rule::update("SisBatch", "sis_batch_updated").behind(&[STATE]),
+];
+
+const STATE: Gate = Gate {
+    opens: "workflow_state changed",
+    closed: "workflow_state did not change",
+    is_open: |scene| scene.changed("workflow_state"),
+};

@@ -1,0 +1,197 @@
+//! Values that are worked out of more than one column, or of one that means something else.
+
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "all rules have one type, and some always have a value"
+)]
+
+use easel_catalog::{GlobalId, MAX_TEXT_CHARS, cut_text, parse_timestamp};
+use serde_json::Value;
+
+use crate::options::Options;
+use crate::scene::Scene;
+
+/// Works a value out; none where what it is made of is not given.
+type Work = fn(Scene<'_>) -> Option<Value>;
+
+/// Every rule, by the name that data files have.
+const RULES: [(&str, Work); 17] = [
+    ("assessed_attempt", assessed_attempt),
+    ("associated_user", associated_user),
+    ("default_restrictions", default_restrictions),
+    ("export_name", export_name),
+    ("grader", grader),
+    ("grading_complete", grading_complete),
+    ("has_access_code", has_access_code),
+    ("is_admin", is_admin),
+    ("is_announcement", is_announcement),
+    ("late", late),
+    ("lti_description", lti_description),
+    ("missing", missing),
+    ("muted", muted),
+    ("override_group", override_group),
+    ("override_section", override_section),
+    ("override_type", override_type),
+    ("root_account_id", root_account_id),
+];
+
+/// The rule of this name.
+pub(crate) fn rule(name: &str) -> Option<Work> {
+    RULES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, work)| *work)
+}
+
+/// The attempt of the submission that was assessed; none of anything else.
+fn assessed_attempt(scene: Scene<'_>) -> Option<Value> {
+    let submission = scene.related("submission");
+    match scene.text("artifact_type") {
+        Some("Submission") => submission?.get("attempt").cloned(),
+        _ => Some(Value::Null),
+    }
+}
+
+/// Whom an observer observes. In other enrollments the column means nothing.
+fn associated_user(scene: Scene<'_>) -> Option<Value> {
+    let is_observer = scene.text("type") == Some("ObserverEnrollment");
+    let associated = scene.value("associated_user_id");
+    associated.filter(|_| is_observer).cloned()
+}
+
+/// The restrictions of a blueprint: those by type where these are in use.
+fn default_restrictions(scene: Scene<'_>) -> Option<Value> {
+    let column = if scene.is_true("use_default_restrictions_by_type") {
+        "default_restrictions_by_type"
+    } else {
+        "default_restrictions"
+    };
+    scene.value(column).cloned()
+}
+
+/// The name that New Quizzes knows an export by.
+fn export_name(scene: Scene<'_>) -> Option<Value> {
+    let id = scene.value("id").and_then(id_of)?;
+    let id = global(id, scene.options)?;
+    Some(format!("content-export-{id}").into())
+}
+
+/// Who graded. What grades by itself has a number below zero.
+fn grader(scene: Scene<'_>) -> Option<Value> {
+    let grader = scene.value("grader_id");
+    let is_somebody = |it: &&Value| it.as_i64().is_none_or(|id| id > 0);
+    Some(grader.filter(is_somebody).cloned().unwrap_or_default())
+}
+
+/// Whether the submission is in the state in which its grade is whole.
+fn grading_complete(scene: Scene<'_>) -> Option<Value> {
+    let state = scene.text("workflow_state")?;
+    Some((state == "graded").into())
+}
+
+/// Whether a quiz asks for a code, which is not told.
+fn has_access_code(scene: Scene<'_>) -> Option<Value> {
+    let code = scene.text("access_code");
+    Some(code.is_some_and(|code| !code.is_empty()).into())
+}
+
+/// Whether the user has any administrator role in the root account.
+fn is_admin(scene: Scene<'_>) -> Option<Value> {
+    let told = scene.value("is_admin").cloned();
+    told.or_else(|| Some(scene.related("account_user").is_some().into()))
+}
+
+/// Whether a topic is an announcement, which is a type of its own.
+fn is_announcement(scene: Scene<'_>) -> Option<Value> {
+    Some((scene.text("type") == Some("Announcement")).into())
+}
+
+/// Whether work came after it was due, unless somebody decided.
+fn late(scene: Scene<'_>) -> Option<Value> {
+    if let Some(told) = scene.value("late") {
+        return Some(told.clone());
+    }
+    let is_late = match scene.text("late_policy_status") {
+        Some(status) => status == "late",
+        None => match (time(scene, "submitted_at"), time(scene, "cached_due_date")) {
+            (Some(submitted), Some(due)) => submitted > due,
+            _ => false,
+        },
+    };
+    Some(is_late.into())
+}
+
+/// The description of an assignment as LTI tools get it, cut as the description itself is.
+fn lti_description(scene: Scene<'_>) -> Option<Value> {
+    let description = scene.text("description")?;
+    Some(cut_text(description, MAX_TEXT_CHARS).into())
+}
+
+/// Whether nothing was handed in and it was due before the row was saved, unless somebody decided.
+fn missing(scene: Scene<'_>) -> Option<Value> {
+    if let Some(told) = scene.value("missing") {
+        return Some(told.clone());
+    }
+    let is_missing = match scene.text("late_policy_status") {
+        Some(status) => status == "missing",
+        None => {
+            let saved = time(scene, "updated_at");
+            scene.value("submitted_at").is_none()
+                && time(scene, "cached_due_date")
+                    .is_some_and(|due| saved.is_some_and(|it| due < it))
+        }
+    };
+    Some(is_missing.into())
+}
+
+/// Whether the grade is kept from the student: it was not posted.
+fn muted(scene: Scene<'_>) -> Option<Value> {
+    Some(scene.value("posted_at").is_none().into())
+}
+
+fn override_group(scene: Scene<'_>) -> Option<Value> {
+    override_set(scene, "Group")
+}
+
+fn override_section(scene: Scene<'_>) -> Option<Value> {
+    override_set(scene, "CourseSection")
+}
+
+/// Whom an override is for, if it is for one of this kind.
+fn override_set(scene: Scene<'_>, kind: &str) -> Option<Value> {
+    let set = scene.value("set_id");
+    set.filter(|_| scene.text("set_type") == Some(kind))
+        .cloned()
+}
+
+fn override_type(scene: Scene<'_>) -> Option<Value> {
+    scene.value("set_type").cloned()
+}
+
+/// The root account of an account: a root account is its own, and its column holds nothing.
+fn root_account_id(scene: Scene<'_>) -> Option<Value> {
+    let column = scene.value("root_account_id");
+    let above = column.filter(|it| id_of(it).is_none_or(|id| id.get() != 0));
+    above.or_else(|| scene.value("id")).cloned()
+}
+
+fn time(scene: Scene<'_>, column: &str) -> Option<jiff::Timestamp> {
+    scene.text(column).and_then(parse_timestamp)
+}
+
+/// The id that a value is.
+pub(crate) fn id_of(value: &Value) -> Option<GlobalId> {
+    match value {
+        Value::Number(number) => number.as_u64().map(GlobalId::from),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The global id of a record of the shard the options name.
+pub(crate) fn global(id: GlobalId, options: Options) -> Option<GlobalId> {
+    match id.shard() {
+        0 => GlobalId::new(options.shard, id.local()).ok(),
+        _ => Some(id),
+    }
+}

@@ -1,0 +1,141 @@
+//! One change, or action, for each event type: the whole events that it means, written by hand.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use easel_catalog::Catalog;
+use easel_triggers::{Change, Nulls, Options, Outcome, SubmissionRule, Triggers};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A change and the events it means.
+#[derive(Deserialize)]
+pub(crate) struct Fixture {
+    /// What it shows.
+    pub(crate) case: String,
+    #[serde(default)]
+    pub(crate) options: OptionsJson,
+    pub(crate) change: Value,
+    pub(crate) events: Vec<Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OptionsJson {
+    #[serde(default)]
+    shard: u64,
+    nulls: Option<String>,
+    submission_rule: Option<String>,
+}
+
+impl OptionsJson {
+    pub(crate) fn triggers(&self) -> Triggers {
+        let options = Options {
+            shard: self.shard,
+            nulls: match self.nulls.as_deref() {
+                Some("kept") => Nulls::Kept,
+                _ => Nulls::Dropped,
+            },
+            submission_rule: match self.submission_rule.as_deref() {
+                Some("published") => SubmissionRule::Published,
+                _ => SubmissionRule::Newest,
+            },
+            ..Options::default()
+        };
+        Triggers::new(Arc::new(Catalog::built_in()), options).unwrap()
+    }
+}
+
+impl Fixture {
+    pub(crate) fn outcome(&self) -> Outcome {
+        let change = Change::from_json(self.change.clone()).expect(&self.case);
+        let now = Timestamp::UNIX_EPOCH;
+        self.options
+            .triggers()
+            .events(&change, now)
+            .unwrap_or_else(|fault| panic!("{}: {fault}", self.case))
+    }
+}
+
+/// The files of a folder beside this one, by name.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the room is pure, its test data are files"
+)]
+pub(crate) fn files(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(folder);
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| {
+            let path = file.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+pub(crate) fn fixtures() -> Vec<(String, Fixture)> {
+    let read = |(name, text): (String, String)| {
+        let fixture = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name, fixture)
+    };
+    files("changes").into_iter().map(read).collect()
+}
+
+#[test]
+fn every_change_means_the_events_it_is_known_to_mean() {
+    let mut wrong = Vec::new();
+    for (name, fixture) in fixtures() {
+        let events: Vec<Value> = fixture
+            .outcome()
+            .events
+            .iter()
+            .map(|it| serde_json::from_slice(&it.bytes).unwrap())
+            .collect();
+        if events != fixture.events {
+            wrong.push(format!(
+                "{name}:\n{:#}\nand not\n{:#}",
+                Value::from(events),
+                Value::from(fixture.events)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_event_type_can_be_reached() {
+    let reached: BTreeSet<String> = fixtures()
+        .iter()
+        .flat_map(|(_, fixture)| fixture.outcome().events)
+        .map(|event| event.event_type.to_string())
+        .collect();
+    let catalog = Catalog::built_in();
+    let missing: Vec<_> = catalog
+        .types()
+        .iter()
+        .map(|it| it.name)
+        .filter(|it| !reached.contains(*it))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+/// What a record's columns are is told once, in the catalogue, and by the rules: both agree.
+#[test]
+fn the_catalogue_names_the_records_and_actions_of_the_rules() {
+    let catalog = Catalog::built_in();
+    for rule in easel_triggers::rules() {
+        let of = catalog.get(rule.event).expect(rule.event);
+        let (easel_catalog::MadeBy::ByRecord(subject) | easel_catalog::MadeBy::ByAction(subject)) =
+            of.made_by.expect(rule.event);
+        let is_told_later = rule.subject == "ContextModuleProgression";
+        assert!(subject == rule.subject || is_told_later, "{}", rule.event);
+    }
+}

@@ -1,0 +1,12 @@
+//! What the triggers promise.
+
+#[cfg(test)]
+mod changes;
+#[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod made_up;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod seeds;
