@@ -105,6 +105,7 @@ impl Settings {
             | ConfigError::Endpoint { index, .. }
             | ConfigError::Format { index, .. } => (setting::SUBSCRIPTIONS, *index),
             ConfigError::Caliper(_) => (setting::CALIPER_ROLES, 0),
+            ConfigError::Triggers(_) => (setting::CATALOG_FOLDER, 0),
         };
         let origin = self.origins.get(key).and_then(|them| them.get(index));
         SettingsError::Refused {

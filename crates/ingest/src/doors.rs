@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use easel_access::Gate;
+use easel_triggers::Triggers;
 use utoipa::openapi::OpenApi;
 
-use crate::{Intake, Kinesis, kinesis, native};
+use crate::{Intake, Kinesis, changes, kinesis, native};
 
 /// A way in. Its name labels metrics and quarantined records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     Native,
     Kinesis,
+    Changes,
 }
 
 impl Door {
@@ -20,16 +22,27 @@ impl Door {
         match self {
             Self::Native => "native",
             Self::Kinesis => "kinesis",
+            Self::Changes => "changes",
         }
     }
 }
 
-/// The routes of all doors: `POST /v1/events`, and `POST /` for the Kinesis protocol.
-pub fn routes(intake: Arc<Intake>, gate: Gate, kinesis: Kinesis) -> Router {
-    native::routes(Arc::clone(&intake), gate).merge(kinesis::routes(intake, kinesis))
+/// The routes of all doors: `POST /v1/events`, `POST /v1/changes` through the triggers, and
+/// `POST /` for the Kinesis protocol.
+pub fn routes(
+    intake: Arc<Intake>,
+    gate: Gate,
+    kinesis: Kinesis,
+    triggers: Arc<Triggers>,
+) -> Router {
+    native::routes(Arc::clone(&intake), gate.clone())
+        .merge(changes::routes(Arc::clone(&intake), gate, triggers))
+        .merge(kinesis::routes(intake, kinesis))
 }
 
-/// Describes the doors that the OpenAPI document covers: the native one.
+/// Describes the doors that the OpenAPI document covers: those for events and for changes.
 pub fn document() -> OpenApi {
-    <native::Document as utoipa::OpenApi>::openapi()
+    let mut document = <native::Document as utoipa::OpenApi>::openapi();
+    document.merge(<changes::Document as utoipa::OpenApi>::openapi());
+    document
 }

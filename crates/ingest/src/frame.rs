@@ -9,7 +9,7 @@ use crate::Intake;
 
 /// How the events of a request are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// One event, or an array of them.
     Json,
     /// One event on each line that is not blank.
@@ -18,7 +18,7 @@ pub(super) enum Frame {
 
 impl Frame {
     /// The frame that the content type names, JSON when there is none; `None` for other types.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let Some(content_type) = headers.get(CONTENT_TYPE) else {
             return Some(Self::Json);
         };
@@ -36,18 +36,23 @@ impl Frame {
 
     /// Admits every event of `input`. The place of a fault is its place in `input`, but its path
     /// starts at the event.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         self,
         input: &[u8],
         limits: &Limits,
     ) -> Result<Vec<Result<Event, Fault>>, FrameError> {
-        let events = self.events(input, limits)?;
+        let events = self.parts(input, limits)?;
         let mut locator = Locator::new(input);
         let admit = |event| admit(event, limits).map_err(|fault| locator.locate(event, fault));
         Ok(events.into_iter().map(admit).collect())
     }
 
-    fn events<'a>(self, input: &'a [u8], limits: &Limits) -> Result<Vec<&'a [u8]>, FrameError> {
+    /// Takes a request apart: the bytes of each event, or change, of it.
+    pub(crate) fn parts<'a>(
+        self,
+        input: &'a [u8],
+        limits: &Limits,
+    ) -> Result<Vec<&'a [u8]>, FrameError> {
         const MAX: usize = Intake::MAX_EVENTS;
         let first = input.trim_ascii_start().first().ok_or(FrameError::Empty)?;
         // One more than the bound shows that it is passed; the rest is not even looked for.
@@ -70,7 +75,7 @@ impl Frame {
 
 /// Why a request is not understood as a whole.
 #[derive(Debug, Error)]
-pub(super) enum FrameError {
+pub(crate) enum FrameError {
     #[error("the body is empty")]
     Empty,
     #[error("the body brings more than {max} events")]

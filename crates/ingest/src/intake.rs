@@ -82,6 +82,11 @@ impl Intake {
         &self.options.limits
     }
 
+    /// The most bytes of one request, and of the events that it makes.
+    pub(crate) const fn max_request_bytes(&self) -> usize {
+        self.options.max_request_bytes
+    }
+
     pub(crate) fn log(&self) -> &SharedLog {
         &self.log
     }

@@ -10,10 +10,13 @@ mod intake;
 
 mod body;
 mod budget;
+mod frame;
 mod metrics;
 mod work;
 
 mod native;
+
+mod changes;
 
 mod kinesis;
 mod sigv4;

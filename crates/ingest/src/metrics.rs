@@ -8,6 +8,7 @@ use crate::doors::Door;
 const ACCEPTED: &str = "easel_accepted_events_total";
 const DUPLICATES: &str = "easel_duplicate_events_total";
 const REJECTED: &str = "easel_rejected_events_total";
+const CHANGES: &str = "easel_changes_total";
 const QUARANTINED: &str = "easel_quarantined_records_total";
 
 pub(crate) fn describe() {
@@ -19,6 +20,10 @@ pub(crate) fn describe() {
     describe_counter!(
         REJECTED,
         "Events the native door answered with a fault, by its code."
+    );
+    describe_counter!(
+        CHANGES,
+        "Changes of records and actions, by what came of them: events, no event, or a fault."
     );
     describe_counter!(
         QUARANTINED,
@@ -40,6 +45,11 @@ pub(crate) fn duplicates(door: Door, count: usize) {
 pub(crate) fn rejected(door: Door, code: FaultCode) {
     let labels = [("door", door.as_str()), ("code", code.as_str())];
     counter!(REJECTED, &labels).increment(1);
+}
+
+/// Changes of one outcome, which comes from a closed set.
+pub(crate) fn changes(outcome: &'static str, count: usize) {
+    counter!(CHANGES, "outcome" => outcome).increment(count as u64);
 }
 
 /// Records that were no events and are kept in quarantine.

@@ -7,7 +7,6 @@
 //! does no harm, since what was stored after all is then a duplicate.
 
 mod answer;
-mod frame;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +25,9 @@ use utoipa::OpenApi;
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held};
 use crate::doors::Door;
+use crate::frame::{Frame, FrameError};
 use crate::intake::NotStored;
 use crate::work::on_cpu;
-
-use frame::{Frame, FrameError};
 
 /// When to come back after there was no room.
 const SOON: Duration = Duration::from_secs(2);
@@ -104,7 +102,7 @@ fn part(admitted: Vec<Result<Event, Fault>>) -> (Vec<Event>, Vec<Result<uuid::Uu
     (events, verdicts)
 }
 
-fn unknown_type() -> Problem {
+pub(crate) fn unknown_type() -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_type",
@@ -112,7 +110,7 @@ fn unknown_type() -> Problem {
     )
 }
 
-fn unknown_coding() -> Problem {
+pub(crate) fn unknown_coding() -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_encoding",

@@ -17,6 +17,7 @@ use easel_ingest::IntakeOptions;
 use easel_log::LogOptions;
 use easel_sinks::{Endpoint, EndpointError};
 use easel_subscriptions::{Name, Spec};
+use easel_triggers::{Nulls, SubmissionRule, Triggers, TriggersError};
 use thiserror::Error;
 
 /// Everything a server can be told.
@@ -34,6 +35,8 @@ pub struct Config {
     pub catalog: CatalogConfig,
     /// Translation to Caliper.
     pub caliper: CaliperConfig,
+    /// Events made of changes.
+    pub triggers: TriggersConfig,
     /// The log.
     pub log: LogConfig,
     /// What is no event.
@@ -78,6 +81,17 @@ pub struct CaliperConfig {
 /// The address of an installation: an absolute IRI in plain ASCII.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application(String);
+
+/// Events made of changes.
+#[derive(Clone, Debug, Default)]
+pub struct TriggersConfig {
+    /// The shard that local ids are of; 0 where there are none.
+    pub shard: u64,
+    /// What becomes of members of a body that are null.
+    pub nulls: Nulls,
+    /// When a submission counts as created.
+    pub submission_rule: SubmissionRule,
+}
 
 /// The log.
 #[derive(Clone, Debug)]
@@ -172,6 +186,9 @@ pub enum ConfigError {
         /// What it cannot.
         said: String,
     },
+    /// A field is made by a rule that there is not.
+    #[error("prepare the triggers: {0}")]
+    Triggers(TriggersError),
     /// A Caliper form or role cannot be used.
     #[error("prepare the translation: {0}")]
     Caliper(FormError),
@@ -216,6 +233,17 @@ impl Config {
         }
         Translator::new(Arc::clone(catalog), self.caliper.options()).map_err(ConfigError::Caliper)
     }
+
+    /// The triggers these settings ask for; refuses what cannot be had with this catalogue.
+    pub fn triggers(&self, catalog: &Arc<Catalog>) -> Result<Triggers, ConfigError> {
+        let options = easel_triggers::Options {
+            limits: self.ingest.options().limits,
+            shard: self.triggers.shard,
+            nulls: self.triggers.nulls,
+            submission_rule: self.triggers.submission_rule,
+        };
+        Triggers::new(Arc::clone(catalog), options).map_err(ConfigError::Triggers)
+    }
 }
 
 impl Default for Config {
@@ -228,6 +256,7 @@ impl Default for Config {
             drain: Duration::from_secs(20),
             catalog: CatalogConfig::default(),
             caliper: CaliperConfig::default(),
+            triggers: TriggersConfig::default(),
             log: LogConfig {
                 max_age: Some(Duration::from_hours(30 * 24)),
                 max_bytes: None,

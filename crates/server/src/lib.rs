@@ -17,9 +17,10 @@ mod server;
 pub use catalog_folder::{CatalogFolderError, load_catalog};
 pub use config::{
     Application, Auth, CaliperConfig, CatalogConfig, Config, ConfigError, IngestConfig,
-    KinesisConfig, KinesisKey, LogConfig, QuarantineConfig, WebhookConfig,
+    KinesisConfig, KinesisKey, LogConfig, QuarantineConfig, TriggersConfig, WebhookConfig,
 };
 pub use data_folder::{FolderError, Local};
 pub use easel_caliper::{Role, Secrets};
 pub use easel_subscriptions::Spec;
+pub use easel_triggers::{Nulls, SubmissionRule};
 pub use server::{Server, StartError};

@@ -115,6 +115,7 @@ impl Server {
         config.check()?;
         let catalog = Arc::new(load_catalog(config.catalog.folder.as_deref())?);
         let translator = Arc::new(config.translator(&catalog)?);
+        let triggers = Arc::new(config.triggers(&catalog)?);
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
         let refused = |source| StartError::Listen {
@@ -197,7 +198,12 @@ impl Server {
             config.ingest.options(),
         ));
         let app = easel_api::routes(api, &gate, easel_ingest::document())
-            .merge(easel_ingest::routes(intake, gate, kinesis(&config)))
+            .merge(easel_ingest::routes(
+                intake,
+                gate,
+                kinesis(&config),
+                triggers,
+            ))
             .merge(health::routes(health));
 
         folder.announce(&Local {

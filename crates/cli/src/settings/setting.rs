@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::Path;
 
-use easel_server::{Auth, Config, Secrets};
+use easel_server::{Auth, Config, Nulls, Secrets, SubmissionRule};
 
 use super::measure::{length, show_length, show_size, size};
 
@@ -16,6 +16,8 @@ pub(crate) const DATA: &str = "data";
 pub(crate) const LISTEN: &str = "listen";
 /// The key of who may come in.
 pub(crate) const AUTH: &str = "auth";
+/// The key of the folder of data files.
+pub(crate) const CATALOG_FOLDER: &str = "catalog.folder";
 /// The list of key pairs of the Kinesis door.
 pub(super) const KINESIS_KEYS: &str = "kinesis.keys";
 /// The list of roles and what they are in Caliper.
@@ -52,6 +54,8 @@ const LENGTH: &str = "a length of time such as \"30s\" or \"2h\"";
 const SIZE: &str = "a size such as 16777216 or \"16MiB\"";
 const SIZE_OR_OFF: &str = "a size such as \"20GiB\", or \"off\"";
 const OFF: &str = "off";
+/// The last shard whose ids all fit into 64 bits.
+const MAX_SHARD: u64 = u64::MAX / 10_000_000_000_000 - 1;
 
 /// Every setting that is a single value, in the order in which they are explained.
 pub(crate) const ALL: &[Setting] = &[
@@ -70,8 +74,8 @@ pub(crate) const ALL: &[Setting] = &[
     Setting {
         key: AUTH,
         expects: "\"tokens\" or \"none\"",
-        set: |it, text| put(&mut it.auth, auth(text)),
-        show: |it| show_auth(it.auth).to_owned(),
+        set: |it, text| put(&mut it.auth, one_of(text, &AUTH_WAYS)),
+        show: |it| name_of(it.auth, &AUTH_WAYS),
     },
     Setting {
         key: "drain",
@@ -80,7 +84,7 @@ pub(crate) const ALL: &[Setting] = &[
         show: |it| show_length(it.drain),
     },
     Setting {
-        key: "catalog.folder",
+        key: CATALOG_FOLDER,
         expects: "the path of a folder, or \"off\"",
         set: |it, text| put_unless_off(&mut it.catalog.folder, text, filled),
         show: |it| show_path(it.catalog.folder.as_deref()),
@@ -94,8 +98,36 @@ pub(crate) const ALL: &[Setting] = &[
     Setting {
         key: "caliper.secrets",
         expects: "\"masked\" or \"sent\"",
-        set: |it, text| put(&mut it.caliper.secrets, secrets(text)),
-        show: |it| show_secrets(it.caliper.secrets).to_owned(),
+        set: |it, text| put(&mut it.caliper.secrets, one_of(text, &SECRETS)),
+        show: |it| name_of(it.caliper.secrets, &SECRETS),
+    },
+    Setting {
+        key: "triggers.shard",
+        expects: "the number of a shard, 0 for none",
+        set: |it, text| {
+            put(
+                &mut it.triggers.shard,
+                text.parse().ok().filter(|it| *it <= MAX_SHARD),
+            )
+        },
+        show: |it| it.triggers.shard.to_string(),
+    },
+    Setting {
+        key: "triggers.nulls",
+        expects: "\"dropped\" or \"kept\"",
+        set: |it, text| put(&mut it.triggers.nulls, one_of(text, &NULLS)),
+        show: |it| name_of(it.triggers.nulls, &NULLS),
+    },
+    Setting {
+        key: "triggers.submission_rule",
+        expects: "\"newest\" or \"published\"",
+        set: |it, text| {
+            put(
+                &mut it.triggers.submission_rule,
+                one_of(text, &SUBMISSION_RULES),
+            )
+        },
+        show: |it| name_of(it.triggers.submission_rule, &SUBMISSION_RULES),
     },
     Setting {
         key: "log.max_age",
@@ -190,32 +222,23 @@ fn show_path(path: Option<&Path>) -> String {
     path.map_or(OFF.to_owned(), |path| path.display().to_string())
 }
 
-fn secrets(text: &str) -> Option<Secrets> {
-    match text {
-        "masked" => Some(Secrets::Masked),
-        "sent" => Some(Secrets::Sent),
-        _ => None,
-    }
+/// What can be said of a setting that takes one of a few words.
+type Words<T> = [(&'static str, T); 2];
+
+const AUTH_WAYS: Words<Auth> = [("tokens", Auth::Tokens), ("none", Auth::None)];
+const SECRETS: Words<Secrets> = [("masked", Secrets::Masked), ("sent", Secrets::Sent)];
+const NULLS: Words<Nulls> = [("dropped", Nulls::Dropped), ("kept", Nulls::Kept)];
+const SUBMISSION_RULES: Words<SubmissionRule> = [
+    ("newest", SubmissionRule::Newest),
+    ("published", SubmissionRule::Published),
+];
+
+fn one_of<T: Copy>(text: &str, words: &Words<T>) -> Option<T> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, meant)| *meant)
 }
 
-fn show_secrets(secrets: Secrets) -> &'static str {
-    match secrets {
-        Secrets::Masked => "masked",
-        Secrets::Sent => "sent",
-    }
-}
-
-fn auth(text: &str) -> Option<Auth> {
-    match text {
-        "tokens" => Some(Auth::Tokens),
-        "none" => Some(Auth::None),
-        _ => None,
-    }
-}
-
-fn show_auth(auth: Auth) -> &'static str {
-    match auth {
-        Auth::Tokens => "tokens",
-        Auth::None => "none",
-    }
+fn name_of<T: Copy + PartialEq>(meant: T, words: &Words<T>) -> String {
+    let found = words.iter().find(|(_, it)| *it == meant);
+    found.map_or_else(String::new, |(word, _)| (*word).to_owned())
 }

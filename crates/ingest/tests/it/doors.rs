@@ -10,9 +10,11 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use easel_access::Gate;
+use easel_catalog::Catalog;
 use easel_ingest::{Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
 use easel_log::{Clock, Log, LogOptions, MemoryLog, Offset, Quarantine, Quarantined, Read};
 use easel_testkit::{FailingLog, FakeClock};
+use easel_triggers::Triggers;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -66,6 +68,7 @@ impl Doors {
             Arc::new(intake),
             gate,
             Kinesis::new(auth).with_stream(STREAM),
+            triggers(),
         );
         Self {
             router,
@@ -124,6 +127,14 @@ impl Doors {
     pub(crate) async fn quarantined(&self) -> Vec<Quarantined> {
         self.quarantine.list(Offset::ZERO, 100).await.unwrap()
     }
+}
+
+fn triggers() -> Arc<Triggers> {
+    let options = easel_triggers::Options {
+        shard: 7,
+        ..easel_triggers::Options::default()
+    };
+    Arc::new(Triggers::new(Arc::new(Catalog::built_in()), options).unwrap())
 }
 
 /// Checks that every record was taken.

@@ -4,6 +4,8 @@
 mod doors;
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod kinesis;

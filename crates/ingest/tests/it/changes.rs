@@ -1,0 +1,224 @@
+//! The rules of the door for changes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use easel_access::{Gate, Scope, Tokens};
+use easel_ingest::{IntakeOptions, KinesisAuth};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::doors::{Answer, Doors};
+
+impl Doors {
+    async fn changes(&self, content_type: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post("/v1/changes")
+            .header("content-type", content_type)
+            .body(body.into());
+        self.send(request.unwrap()).await
+    }
+
+    async fn change(&self, change: &Value) -> Answer {
+        self.changes("application/json", change.to_string()).await
+    }
+
+    async fn names(&self) -> Vec<String> {
+        let stored = self.stored().await;
+        let name = |bytes: &bytes::Bytes| {
+            let event: Value = serde_json::from_slice(bytes).unwrap();
+            event["metadata"]["event_name"].as_str().unwrap().to_owned()
+        };
+        stored.iter().map(name).collect()
+    }
+}
+
+fn page(title: &str) -> Value {
+    json!({ "id": 5, "title": title, "body": "<p>Fins.</p>", "workflow_state": "active", "updated_at": "2026-02-11T08:15:41Z" })
+}
+
+fn renamed(number: u32) -> Value {
+    json!({
+        "record": "WikiPage",
+        "operation": "update",
+        "before": page("Fish"),
+        "after": page(&format!("Fish, part {number}")),
+    })
+}
+
+fn idle() -> Value {
+    let mut after = page("Fish");
+    after["updated_at"] = json!("2026-02-12T00:00:00Z");
+    json!({ "record": "WikiPage", "operation": "update", "before": page("Fish"), "after": after })
+}
+
+#[tokio::test]
+async fn a_change_is_answered_with_its_events_and_what_stopped_the_others() {
+    let doors = Doors::open();
+    let answer = doors.change(&renamed(1)).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    assert_eq!(answer.json["accepted"], 1);
+    let event = &answer.json["changes"][0]["events"][0];
+    assert_eq!(
+        (&event["event_name"], &event["offset"], &event["status"]),
+        (&json!("wiki_page_updated"), &json!(0), &json!("accepted"))
+    );
+    assert_eq!(event["id"].as_str().unwrap().len(), 36);
+
+    let answer = doors.change(&idle()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let no_event = json!([{
+        "event_name": "wiki_page_updated",
+        "gate": "only updated_at or sis_batch_id changed",
+    }]);
+    assert_eq!(
+        answer.json,
+        json!({ "accepted": 0, "duplicates": 0, "changes": [{ "events": [], "no_event": no_event }] })
+    );
+    let deleted = json!({ "record": "Course", "operation": "delete", "before": { "id": 1 } });
+    let answer = doors.change(&deleted).await;
+    assert_eq!(
+        answer.json["changes"][0]["no_event"],
+        json!([{ "gate": "a deletion of such a record means no event" }])
+    );
+    assert_eq!(doors.names().await, ["wiki_page_updated"]);
+}
+
+#[tokio::test]
+async fn changes_come_alone_in_an_array_or_by_line() {
+    let doors = Doors::open();
+    let two = json!([renamed(1), idle(), renamed(2)]);
+    let answer = doors.change(&two).await;
+    assert_eq!(answer.json["accepted"], 2, "{answer:?}");
+    let lines = format!("{}\n\n{}\n", renamed(3), renamed(4));
+    let answer = doors.changes("application/x-ndjson", lines).await;
+    assert_eq!(answer.json["accepted"], 2, "{answer:?}");
+    assert_eq!(answer.json["changes"].as_array().unwrap().len(), 2);
+    // At the same moment, the same again.
+    let answer = doors.change(&renamed(4)).await;
+    assert_eq!(answer.json["duplicates"], 1, "{answer:?}");
+    assert_eq!(doors.names().await.len(), 4);
+}
+
+#[tokio::test]
+async fn one_fault_refuses_the_request_and_names_its_place() {
+    let doors = Doors::open();
+    let mut wrong = renamed(2);
+    wrong["after"]["title"] = json!(7);
+    let answer = doors
+        .change(&json!([renamed(1), wrong, {"record": "Fish"}]))
+        .await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{answer:?}"
+    );
+    assert_eq!(answer.json["code"], "bad_change");
+    assert_eq!(answer.json["fault_count"], 2);
+    assert_eq!(
+        answer.json["faults"],
+        json!([
+            { "change": 1, "at": "/after/title", "detail": "`title` is made of a text" },
+            { "change": 2, "at": "/operation", "detail": "this is `insert`, `update` or `delete`" },
+        ])
+    );
+    assert_eq!(doors.names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_no_change_is_refused() {
+    let doors = Doors::open();
+    for (body, status, code) in [
+        ("", 400, "body_empty"),
+        ("[{}", 400, "bad_array"),
+        ("nonsense", 422, "bad_change"),
+        ("7", 422, "bad_change"),
+        ("{\"record\":\"Course\",\"recrd\":1}", 422, "bad_change"),
+    ] {
+        let answer = doors.changes("application/json", body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json["code"].as_str()),
+            (status, Some(code)),
+            "{body}: {answer:?}"
+        );
+    }
+    let answer = doors.changes("text/plain", "{}").await;
+    assert_eq!(answer.json["code"], "unsupported_type");
+}
+
+#[tokio::test]
+async fn a_hundred_faults_are_told_and_all_are_counted() {
+    let doors = Doors::open();
+    let many: Vec<_> = (0..250).map(|_| json!({})).collect();
+    let answer = doors.change(&many.into()).await;
+    assert_eq!(answer.json["fault_count"], 250);
+    assert_eq!(answer.json["faults"].as_array().unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn events_larger_than_a_request_may_be_are_refused_together() {
+    let doors = Doors::with_options(IntakeOptions {
+        max_request_bytes: 4096,
+        ..IntakeOptions::default()
+    });
+    // An action says little, and its context is in each event.
+    let url = "x".repeat(900);
+    let request = json!({
+        "root_account_id": 1, "root_account_uuid": "u", "root_account_lti_guid": "g",
+        "request_id": "r", "hostname": "h", "http_method": "PUT", "client_ip": "192.0.2.1",
+        "url": url,
+    });
+    let course = |id: u32, syllabus: &str| {
+        json!({
+            "id": id, "account_id": 2, "name": "Fish", "uuid": "f", "workflow_state": "available",
+            "created_at": "2026-02-11T08:15:41Z", "updated_at": "2026-02-11T08:15:41Z",
+            "syllabus_body": syllabus,
+        })
+    };
+    let change = |id: u32| {
+        json!({
+            "record": "Course", "operation": "update",
+            "before": course(id, "a"), "after": course(id, "b"),
+            "context": { "request": request },
+        })
+    };
+    let answer = doors.change(&json!([change(1), change(2)])).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{answer:?}");
+    assert_eq!(answer.json["code"], "events_too_large");
+    assert_eq!(doors.names().await, [""; 0]);
+    let answer = doors.change(&change(1)).await;
+    assert_eq!(answer.json["accepted"], 2, "{answer:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_stored_when_the_log_fails() {
+    let doors = Doors::open();
+    doors.log.fail_appends(true);
+    let answer = doors.change(&json!([renamed(1), renamed(2)])).await;
+    assert_eq!(answer.json["code"], "log_unavailable", "{answer:?}");
+    assert_eq!(doors.names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_token_needs_the_scope_for_sending() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
+    let make = |scope: Scope| {
+        let scopes = easel_access::Scopes::from_iter([scope]);
+        let made = tokens.create("one", scopes, Timestamp::UNIX_EPOCH).unwrap();
+        made.1.expose().clone()
+    };
+    let (sends, reads) = (make(Scope::Ingest), make(Scope::Read));
+    let gate = Gate::new(Arc::clone(&tokens));
+    let doors = Doors::with(IntakeOptions::default(), gate, KinesisAuth::Open);
+    let ask = async |token: &str| {
+        let request = Request::post("/v1/changes")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .body(renamed(1).to_string().into());
+        doors.send(request.unwrap()).await.status
+    };
+    assert_eq!(ask("nonsense").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&reads).await, StatusCode::FORBIDDEN);
+    assert_eq!(ask(&sends).await, StatusCode::ACCEPTED);
+}
