@@ -1,0 +1,210 @@
+//! In which request or job a change was made, and how it is put together.
+
+use std::collections::BTreeMap;
+
+use easel_catalog::Origin;
+use easel_triggers::{Change, Operation, Row, Subject};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::campus::Campus;
+use crate::rows::row;
+
+/// The host name of the campus.
+const HOST: &str = "fjord.example.edu";
+
+/// Who made a change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum By {
+    /// Somebody, by place, while they were in a course or anywhere.
+    User(usize, Option<usize>),
+    /// A background job.
+    Job(&'static str),
+}
+
+impl Campus {
+    /// Tells that a record was inserted.
+    pub(crate) fn inserted(
+        &mut self,
+        (at, by): (Timestamp, By),
+        kind: &str,
+        after: Value,
+        related: &[(&str, Row)],
+    ) {
+        let change = self.change((at, by), kind, Operation::Insert, related);
+        self.tell(Change {
+            after: Some(row(after)),
+            ..change
+        });
+    }
+
+    /// Tells that a record was updated.
+    pub(crate) fn updated(
+        &mut self,
+        (at, by): (Timestamp, By),
+        kind: &str,
+        (before, after): (Value, Value),
+        related: &[(&str, Row)],
+    ) {
+        let change = self.change((at, by), kind, Operation::Update, related);
+        self.tell(Change {
+            before: Some(row(before)),
+            after: Some(row(after)),
+            ..change
+        });
+    }
+
+    /// Tells that a record was deleted.
+    pub(crate) fn deleted(
+        &mut self,
+        (at, by): (Timestamp, By),
+        kind: &str,
+        before: Value,
+        related: &[(&str, Row)],
+    ) {
+        let change = self.change((at, by), kind, Operation::Delete, related);
+        self.tell(Change {
+            before: Some(row(before)),
+            ..change
+        });
+    }
+
+    /// Tells what somebody did that changes no record.
+    pub(crate) fn acted(
+        &mut self,
+        (at, by): (Timestamp, By),
+        action: &str,
+        with: Value,
+        related: &[(&str, Row)],
+    ) {
+        let change = self.change((at, by), action, Operation::Act, related);
+        self.tell(Change {
+            after: Some(row(with)),
+            ..change
+        });
+    }
+
+    fn change(
+        &mut self,
+        (at, by): (Timestamp, By),
+        subject: &str,
+        operation: Operation,
+        related: &[(&str, Row)],
+    ) -> Change {
+        let (origin, context) = match by {
+            By::User(user, course) => (Origin::Request, self.request(user, course, operation)),
+            By::Job(tag) => (Origin::Job, self.job(tag)),
+        };
+        let related = related
+            .iter()
+            .map(|(name, row)| ((*name).to_owned(), row.clone()));
+        Change {
+            subject: match operation {
+                Operation::Act => Subject::Action {
+                    name: subject.to_owned(),
+                },
+                operation => Subject::Record {
+                    kind: subject.to_owned(),
+                    operation,
+                },
+            },
+            before: None,
+            after: None,
+            related: related.collect::<BTreeMap<_, _>>(),
+            origin,
+            context,
+            body: Row::default(),
+            occurred_at: Some(at),
+        }
+    }
+
+    fn request(&mut self, user: usize, course: Option<usize>, operation: Operation) -> Row {
+        let request_id = self.chance.uuid();
+        let mut context = self.root_context();
+        if let Some(it) = course.and_then(|place| self.courses.get(place)) {
+            let account = self.accounts.get(it.account);
+            context.extend(
+                row(json!({
+                    "context_type": "Course",
+                    "context_id": it.id,
+                    "context_account_id": account.map(|it| it.id),
+                    "context_sis_source_id": it.sis_id,
+                }))
+                .0,
+            );
+            let member = it.members.iter().find(|member| member.user == user);
+            if let Some(member) = member {
+                context.insert("context_role".to_owned(), member.role.name().into());
+            }
+        }
+        let Some(user) = self.users.get(user) else {
+            return Row(context);
+        };
+        let path = match course.and_then(|place| self.courses.get(place)) {
+            Some(course) => format!("/courses/{}", course.id),
+            None => "/".to_owned(),
+        };
+        let method = match operation {
+            Operation::Insert => "POST",
+            Operation::Update => "PUT",
+            Operation::Delete => "DELETE",
+            Operation::Act => "GET",
+        };
+        context.extend(
+            row(json!({
+                "user_id": user.id,
+                "user_login": user.login,
+                "user_account_id": self.accounts.first().map(|it| it.id),
+                "user_sis_id": user.sis_id,
+                "time_zone": "Europe/Oslo",
+                "request_id": request_id,
+                "session_id": user.session,
+                "hostname": HOST,
+                "http_method": method,
+                "user_agent": user.agent,
+                "client_ip": user.address,
+                "url": format!("https://{HOST}{path}"),
+                "referrer": format!("https://{HOST}/"),
+            }))
+            .0,
+        );
+        Row(context)
+    }
+
+    fn job(&mut self, tag: &str) -> Row {
+        let mut context = self.root_context();
+        let job = self.new_id();
+        context.extend(row(json!({ "job_id": job, "job_tag": tag })).0);
+        Row(context)
+    }
+
+    fn root_context(&self) -> serde_json::Map<String, Value> {
+        let root = self.root_account();
+        let of_root = |name: &str, column: &str| {
+            (
+                name.to_owned(),
+                root.get(column).cloned().unwrap_or_default(),
+            )
+        };
+        [
+            of_root("root_account_id", "id"),
+            of_root("root_account_uuid", "uuid"),
+            of_root("root_account_lti_guid", "lti_guid"),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    /// The root account, as a record that goes with others.
+    pub(crate) fn root_account(&self) -> Row {
+        let Some(root) = self.accounts.first() else {
+            return Row::default();
+        };
+        row(json!({
+            "id": root.id,
+            "uuid": root.uuid,
+            "lti_guid": format!("{}.{HOST}", root.uuid),
+            "domain": HOST,
+        }))
+    }
+}

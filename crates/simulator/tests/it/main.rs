@@ -1,0 +1,4 @@
+//! What the simulator promises.
+
+#[cfg(test)]
+mod terms;

@@ -1,0 +1,143 @@
+//! Terms of different sizes: every change is one that the triggers take, and everything occurs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use easel_caliper::{Dialect, Level, Options as CaliperOptions, Translator, check};
+use easel_catalog::{Catalog, Event, Origin};
+use easel_simulator::{Campus, Options};
+use easel_triggers::{Change, Options as TriggersOptions, Subject, Triggers};
+use jiff::Timestamp;
+
+/// The event types of which a payload is published as one of the thirty-seven seeds.
+const SEEDS: [&str; 37] = [
+    "assignment_created",
+    "assignment_override_created",
+    "assignment_override_updated",
+    "assignment_updated",
+    "attachment_created",
+    "attachment_deleted",
+    "attachment_updated",
+    "course_created",
+    "course_grade_change",
+    "course_updated",
+    "enrollment_created",
+    "enrollment_state_created",
+    "enrollment_state_updated",
+    "enrollment_updated",
+    "grade_change",
+    "grade_override",
+    "group_category_created",
+    "group_created",
+    "group_membership_created",
+    "learning_outcome_created",
+    "learning_outcome_group_created",
+    "learning_outcome_group_updated",
+    "learning_outcome_link_created",
+    "learning_outcome_link_updated",
+    "learning_outcome_result_created",
+    "learning_outcome_result_updated",
+    "learning_outcome_updated",
+    "outcome_proficiency_created",
+    "outcome_proficiency_updated",
+    "rubric_assessed",
+    "submission_created",
+    "submission_updated",
+    "syllabus_updated",
+    "user_account_association_created",
+    "wiki_page_created",
+    "wiki_page_deleted",
+    "wiki_page_updated",
+];
+
+fn term(seed: u64, students: u32, days: u32) -> Vec<Change> {
+    let options = Options {
+        seed,
+        students,
+        days,
+        ..Options::default()
+    };
+    Campus::new(options).collect()
+}
+
+fn events(changes: &[Change]) -> Vec<Event> {
+    let options = TriggersOptions {
+        shard: 7,
+        ..TriggersOptions::default()
+    };
+    let triggers = Triggers::new(Arc::new(Catalog::built_in()), options).unwrap();
+    let events = changes.iter().flat_map(|change| {
+        triggers
+            .events(change, Timestamp::UNIX_EPOCH)
+            .unwrap_or_else(|fault| panic!("{fault}: {:#}", change.to_json()))
+            .events
+    });
+    events.collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_term_and_another_one_another() {
+    let (one, same, other) = (term(7, 40, 5), term(7, 40, 5), term(8, 40, 5));
+    assert!(one == same);
+    assert!(one != other);
+}
+
+#[test]
+fn a_term_of_any_size_is_lived() {
+    for (students, days) in [(0, 0), (1, 1), (1, 30), (7, 3), (100, 1)] {
+        assert!(!events(&term(1, students, days)).is_empty());
+    }
+}
+
+#[test]
+fn everything_occurs_conforms_and_translates() {
+    let changes = term(3, 120, 21);
+    let events = events(&changes);
+    let names: BTreeSet<_> = events.iter().map(|it| &*it.event_type).collect();
+    let missing: Vec<_> = SEEDS.iter().filter(|it| !names.contains(*it)).collect();
+    assert_eq!(missing, [&""; 0]);
+
+    let translator =
+        Translator::new(Arc::new(Catalog::built_in()), CaliperOptions::default()).unwrap();
+    let mut broken: BTreeMap<_, u32> = BTreeMap::new();
+    for event in &events {
+        if !translator.translates(&event.event_type) {
+            continue;
+        }
+        let translated = translator
+            .translate(&event.event_type, &event.bytes, event.id, Dialect::Strict)
+            .unwrap();
+        assert_eq!(translated.unreadable, 0);
+        let sent = event.occurred_at;
+        for breach in check(&translated.envelope(sent)).unwrap() {
+            if breach.rule.level() == Level::Must {
+                let what = (event.event_type.to_string(), breach.rule.code());
+                *broken.entry(what).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(broken, BTreeMap::new());
+}
+
+/// Days end, and what happens on them comes in order; so does all that one session does.
+#[test]
+fn people_log_in_before_they_do_anything_else_in_a_session() {
+    let mut sessions = BTreeSet::new();
+    for change in term(5, 30, 4) {
+        if change.origin != Origin::Request {
+            continue;
+        }
+        let session = change.context.text("session_id").map(str::to_owned);
+        let is_login = change.subject
+            == Subject::Action {
+                name: "logged_in".to_owned(),
+            };
+        if let Some(session) = session {
+            assert!(
+                sessions.insert(session) == is_login,
+                "{:#}",
+                change.to_json()
+            );
+        }
+    }
+}
