@@ -8,6 +8,7 @@ mod check;
 mod events;
 mod rounds;
 mod translate;
+mod triggers;
 
 use clap::Parser;
 
@@ -18,11 +19,14 @@ enum Args {
     Check(check::CheckArgs),
     /// Translating to Caliper, beside parsing and writing.
     Translate(translate::TranslateArgs),
+    /// Making events of changes, beside parsing and writing the same.
+    Triggers(triggers::TriggersArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse() {
         Args::Check(args) => args.run(),
         Args::Translate(args) => args.run(),
+        Args::Triggers(args) => args.run(),
     }
 }

@@ -1,0 +1,74 @@
+//! Making events of changes, beside parsing and writing the same changes.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use easel_catalog::Catalog;
+use easel_simulator::{Campus, Options as CampusOptions};
+use easel_triggers::{Change, Options, Triggers};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::rounds::{Way, compare};
+
+#[derive(clap::Args)]
+pub(crate) struct TriggersArgs {
+    /// Rounds of each way
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// Students of the campus whose changes these are
+    #[arg(long, default_value_t = 100)]
+    students: u32,
+}
+
+impl TriggersArgs {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let triggers = Triggers::new(Arc::new(Catalog::built_in()), Options::default())?;
+        let options = CampusOptions {
+            students: self.students,
+            days: 10,
+            ..CampusOptions::default()
+        };
+        let campus = || Campus::new(options);
+        let changes: Vec<Change> = campus().collect();
+        let lines: Vec<String> = changes.iter().map(|it| it.to_json().to_string()).collect();
+        let bytes = lines.iter().map(String::len).sum();
+        let now = Timestamp::UNIX_EPOCH;
+        let ways = vec![
+            Way {
+                name: "parse and write (serde_json)",
+                work: Box::new(|| {
+                    for line in &lines {
+                        let tree: Value = serde_json::from_str(line).unwrap_or_default();
+                        black_box(serde_json::to_vec(&tree).is_ok());
+                    }
+                }),
+            },
+            Way {
+                name: "make the campus",
+                work: Box::new(|| {
+                    black_box(campus().count());
+                }),
+            },
+            Way {
+                name: "triggers, of changes read",
+                work: Box::new(|| {
+                    for change in &changes {
+                        black_box(triggers.events(change, now).is_ok());
+                    }
+                }),
+            },
+            Way {
+                name: "read and triggers",
+                work: Box::new(|| {
+                    for line in &lines {
+                        let change = Change::read(line.as_bytes());
+                        black_box(change.and_then(|it| triggers.events(&it, now)).is_ok());
+                    }
+                }),
+            },
+        ];
+        compare(ways, self.rounds, changes.len(), bytes);
+        Ok(())
+    }
+}
