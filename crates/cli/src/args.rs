@@ -6,13 +6,15 @@ use clap::{Parser, Subcommand};
 use easel_access::Secret;
 
 use crate::commands::{
-    BalanceArgs, CatalogArgs, CheckArgs, CompletionsArgs, ConfigArgs, DriftArgs, EmitArgs,
-    QuarantineArgs, ServeArgs, SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
+    BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs, DemoArgs,
+    DriftArgs, EmitArgs, QuarantineArgs, ServeArgs, SimulateArgs, SubscriptionsArgs, TailArgs,
+    TokensArgs, TranslateArgs,
 };
 use crate::contact::Url;
 
 const AFTER_HELP: &str = "\
 First steps:
+  easel demo                                     see the whole job, with a campus made up
   easel serve                                    start a server in this folder
   easel emit course_created --set name=Botany    send it an event
   easel tail                                     see what it has
@@ -67,14 +69,17 @@ pub(crate) struct GlobalArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(DemoArgs),
     Serve(ServeArgs),
     Config(ConfigArgs),
     Emit(EmitArgs),
+    Simulate(SimulateArgs),
     Tail(TailArgs),
     Subscriptions(SubscriptionsArgs),
     Balance(BalanceArgs),
     Catalog(CatalogArgs),
     Check(CheckArgs),
+    Changes(ChangesArgs),
     Drift(DriftArgs),
     Tokens(TokensArgs),
     Quarantine(QuarantineArgs),

@@ -4,6 +4,7 @@
 //! exit code. Answers stay bytes, so that `--json` prints exactly what the server said.
 
 mod event_stream;
+mod kinesis;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::contact::Contact;
 use crate::exit_code::{Code, Failure, OrExit};
 
 pub(crate) use event_stream::EventStream;
+pub(crate) use kinesis::KeyPair;
 
 /// A server may hold a request while it is busy; longer than this it is out of order.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -41,11 +43,24 @@ pub(crate) struct Client {
 impl Client {
     /// A client of the server that the arguments name or lead to.
     pub(crate) fn connect(args: &GlobalArgs) -> Result<Self, Failure> {
-        let contact = Contact::find(args)?;
+        Self::of(Contact::find(args)?)
+    }
+
+    fn of(contact: Contact) -> Result<Self, Failure> {
         let connector = connector(contact.url.is_https())?;
         let http =
             hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { http, contact })
+    }
+
+    /// A client of the server at an address that asks for no token.
+    pub(crate) fn to(url: &str) -> Result<Self, Failure> {
+        let url = url.parse().map_err(|told: String| anyhow!(told));
+        let contact = Contact {
+            url: url.or_exit(Code::Bug)?,
+            token: None,
+        };
+        Self::of(contact)
     }
 
     /// Reads what is at `path`.
@@ -56,6 +71,15 @@ impl Client {
     /// Posts `body`, or nothing, to `path`.
     pub(crate) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
         self.call(Method::POST, path, body).await
+    }
+
+    /// Posts events or changes, a line each, to `path`.
+    pub(crate) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Bytes, Failure> {
+        let mut request = self.request(Method::POST, path, None)?;
+        let kind = HeaderValue::from_static("application/x-ndjson");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        *request.body_mut() = Full::new(lines.into());
+        self.answered(request).await
     }
 
     /// Deletes what is at `path`.
@@ -90,7 +114,13 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Bytes, Failure> {
-        let response = self.send(self.request(method, path, body)?).await?;
+        let request = self.request(method, path, body)?;
+        self.answered(request).await
+    }
+
+    /// Sends a request and reads what is answered, unless that is a refusal.
+    async fn answered(&self, request: Request<Full<Bytes>>) -> Result<Bytes, Failure> {
+        let response = self.send(request).await?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
         }

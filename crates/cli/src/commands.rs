@@ -2,13 +2,16 @@
 
 mod balance;
 mod catalog;
+mod changes;
 mod check;
 mod completions;
 mod config;
+mod demo;
 mod drift;
 mod emit;
 mod quarantine;
 mod serve;
+mod simulate;
 mod subscriptions;
 mod tail;
 mod tokens;
@@ -18,13 +21,16 @@ use std::future::Future;
 
 pub(crate) use balance::BalanceArgs;
 pub(crate) use catalog::CatalogArgs;
+pub(crate) use changes::ChangesArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use config::ConfigArgs;
+pub(crate) use demo::DemoArgs;
 pub(crate) use drift::DriftArgs;
 pub(crate) use emit::EmitArgs;
 pub(crate) use quarantine::QuarantineArgs;
 pub(crate) use serve::ServeArgs;
+pub(crate) use simulate::SimulateArgs;
 pub(crate) use subscriptions::SubscriptionsArgs;
 pub(crate) use tail::TailArgs;
 pub(crate) use tokens::TokensArgs;
@@ -40,10 +46,13 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Config(args) => args.run(&global),
         Command::Emit(args) => wait(args.run(global)),
         Command::Tail(args) => wait(args.run(&global)),
+        Command::Simulate(args) => wait(args.run(global)),
         Command::Subscriptions(args) => wait(args.run(&global)),
         Command::Balance(args) => wait(args.run(&global)),
         Command::Catalog(args) => args.run(&global),
+        Command::Changes(args) => args.run(&global),
         Command::Check(args) => args.run(&global),
+        Command::Demo(args) => args.run(),
         Command::Drift(args) => wait(args.run(&global)),
         Command::Tokens(args) => wait(args.run(&global)),
         Command::Quarantine(args) => wait(args.run(&global)),

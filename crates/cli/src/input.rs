@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use easel_catalog::{Fault, Limits, split_array};
 
 use crate::exit_code::{Code, Failure};
 use crate::progress::Progress;
@@ -22,6 +23,11 @@ use splitter::{Piece, Splitter};
 const BATCH_BYTES: usize = 1 << 20;
 /// Bytes after which a value that does not end is given up.
 const MAX_VALUE_BYTES: usize = 64 << 20;
+/// How deep an array may be.
+const LIMITS: Limits = Limits {
+    max_event_bytes: MAX_VALUE_BYTES,
+    max_depth: 128,
+};
 /// Batches for each core that are worked on at once.
 const BATCHES_PER_CORE: usize = 2;
 
@@ -52,8 +58,23 @@ pub(crate) struct Found<'a> {
 }
 
 impl Batch {
+    /// Its values, in order, and of an array that stands on a line of its own each element. A fault
+    /// comes with the line of the array that has it.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = Result<Found<'_>, (usize, Fault)>> {
+        self.values().flat_map(|value| {
+            let is_array = value.bytes.trim_ascii_start().starts_with(b"[");
+            let alone = (!is_array).then_some(Ok(value));
+            let array = if is_array { value.bytes } else { b"[]" };
+            let elements = split_array(array, &LIMITS).map(move |element| match element {
+                Ok(bytes) => Ok(Found { bytes, ..value }),
+                Err(fault) => Err((value.line, fault)),
+            });
+            alone.into_iter().chain(elements)
+        })
+    }
+
     /// Its values, in order.
-    pub(crate) fn values(&self) -> impl Iterator<Item = Found<'_>> {
+    fn values(&self) -> impl Iterator<Item = Found<'_>> {
         self.pieces.iter().map(|it| Found {
             line: it.line,
             bytes: self.bytes.get(it.range.clone()).unwrap_or_default(),

@@ -14,6 +14,7 @@ mod logging;
 mod output;
 mod progress;
 mod settings;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! The one place that prints: stdout is for data, stderr for talk.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::exit_code::{Code, Failure};
@@ -91,6 +91,20 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> R
 /// A stderr that cannot be written to leaves nobody to tell, so that is not an error.
 pub(crate) fn talk(text: impl Display) {
     drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// Whether what is said is seen by somebody, who likes it redrawn in one place.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Says something in the place of the last so many lines.
+pub(crate) fn talk_over(lines: usize, text: impl Display) {
+    if lines > 0 {
+        talk(format_args!("\x1b[{lines}A\x1b[J{text}"));
+    } else {
+        talk(text);
+    }
 }
 
 /// Says why a command failed: one line, the failure and then its causes.

@@ -9,6 +9,7 @@ const LONG: Duration = Duration::from_secs(1);
 
 const BYTES: &str = "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}";
 const BYTES_ON_AND_ON: &str = "{spinner} {bytes}  {bytes_per_sec}";
+const DAYS: &str = "{bar:40} day {human_pos} of {human_len}  {eta}";
 const EVENTS: &str = "{bar:40} {human_pos}/{human_len} events  {per_sec}  {eta}";
 
 /// How far a long work is.
@@ -28,6 +29,11 @@ impl Progress {
                 BYTES_ON_AND_ON
             },
         )
+    }
+
+    /// Work on so many days.
+    pub(crate) fn of_days(total: u64) -> Self {
+        Self::new(Some(total), DAYS)
     }
 
     /// Work on so many events.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::anyhow;
-use easel_catalog::{Catalog, Fault, Limits, admit, split_array};
+use easel_catalog::{Catalog, Fault, Limits, admit};
 use serde_json::json;
 
 use crate::args::GlobalArgs;
@@ -109,24 +109,13 @@ impl CheckArgs {
 impl Checker<'_> {
     fn check(&self, batch: &Batch) -> Checked {
         let mut checked = Checked::default();
-        for value in batch.values() {
-            if value.bytes.trim_ascii_start().starts_with(b"[") {
-                self.check_array(&batch.file, value, &mut checked);
-            } else {
-                self.check_event(&batch.file, value, &mut checked);
+        for value in batch.elements() {
+            match value {
+                Ok(value) => self.check_event(&batch.file, value, &mut checked),
+                Err((line, fault)) => self.tell_fault(&batch.file, line, &fault, &mut checked),
             }
         }
         checked
-    }
-
-    /// An array that stands on a line of its own.
-    fn check_array(&self, file: &str, array: Found<'_>, checked: &mut Checked) {
-        for element in split_array(array.bytes, &Limits::default()) {
-            match element {
-                Ok(bytes) => self.check_event(file, Found { bytes, ..array }, checked),
-                Err(fault) => self.tell_fault(file, array.line, &fault, checked),
-            }
-        }
     }
 
     fn check_event(&self, file: &str, value: Found<'_>, checked: &mut Checked) {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use anyhow::anyhow;
 use easel_server::{Auth, Server, StartError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -14,6 +13,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::logging::{self, LogFormat};
 use crate::output;
 use crate::settings::{Flag, Settings, setting};
+use crate::signals::Signals;
 
 const EXAMPLES: &str = "\
 SIGTERM or Ctrl-C stops it: requests and deliveries under way are finished first, within the time
@@ -104,7 +104,8 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     }
 }
 
-fn not_started(error: StartError) -> Failure {
+/// Why a server does not start, with the exit code for it.
+pub(super) fn not_started(error: StartError) -> Failure {
     let code = if error.is_configuration() {
         Code::Configuration
     } else {
@@ -115,7 +116,7 @@ fn not_started(error: StartError) -> Failure {
 
 /// Raises the number of files and connections this process may have open to the most that it is
 /// allowed. Systems set it low for the sake of programs that cannot take many; this one can.
-fn raise_file_limit() {
+pub(super) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -123,28 +124,6 @@ fn raise_file_limit() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         warn!(%error, "limit on open files not raised");
-    }
-}
-
-/// The signals that ask the server to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => (),
-            _ = self.interrupt.recv() => (),
-        }
     }
 }
 

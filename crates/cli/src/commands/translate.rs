@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use easel_caliper::{Dialect, Translator};
-use easel_catalog::{Limits, admit, split_array};
+use easel_catalog::{Limits, admit};
 use jiff::Timestamp;
 
 use crate::args::GlobalArgs;
@@ -99,19 +99,10 @@ impl TranslateArgs {
 impl Work<'_> {
     fn translate(&self, batch: &Batch) -> Translated {
         let mut translated = Translated::default();
-        for value in batch.values() {
-            if !value.bytes.trim_ascii_start().starts_with(b"[") {
-                self.translate_one(batch, value, &mut translated);
-                continue;
-            }
-            // An array that stands on a line of its own.
-            for element in split_array(value.bytes, &Limits::default()) {
-                match element {
-                    Ok(bytes) => {
-                        self.translate_one(batch, Found { bytes, ..value }, &mut translated);
-                    }
-                    Err(fault) => translated.complain(batch, value.line, &fault.to_string()),
-                }
+        for value in batch.elements() {
+            match value {
+                Ok(value) => self.translate_one(batch, value, &mut translated),
+                Err((line, fault)) => translated.complain(batch, line, &fault.to_string()),
             }
         }
         translated

@@ -79,6 +79,13 @@ impl Caller {
         self.send(request, body.into()).await
     }
 
+    /// Sends changes of records.
+    pub(crate) async fn post_changes(&self, changes: &Value) -> Result<Answer> {
+        let request = self.request(Method::POST, "/v1/changes");
+        let request = request.header("content-type", "application/json");
+        self.send(request, changes.to_string().into()).await
+    }
+
     /// Sends events through the Kinesis door, unsigned, in the producer's spelling.
     pub(crate) async fn put_records(&self, events: &[Bytes]) -> Result<Answer> {
         let records: Vec<_> = events

@@ -26,6 +26,9 @@ fn every_setting_says_where_it_comes_from() {
         catalog.folder              off                        default
         caliper.application         http://www.canvaslms.com/  default
         caliper.secrets             masked                     default
+        triggers.shard              0                          default
+        triggers.nulls              dropped                    default
+        triggers.submission_rule    newest                     default
         log.max_age                 30d                        default
         log.max_bytes               off                        default
         log.duplicate_window        1000000                    default
@@ -82,6 +85,9 @@ webhook = { url = \"https://grades.example/hook\" }
         catalog.folder              off                        default
         caliper.application         http://www.canvaslms.com/  default
         caliper.secrets             masked                     default
+        triggers.shard              0                          default
+        triggers.nulls              dropped                    default
+        triggers.submission_rule    newest                     default
         log.max_age                 14d                        other.toml:6:11
         log.max_bytes               20GB                       other.toml:7:13
         log.duplicate_window        1000000                    default

@@ -85,7 +85,8 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     .unwrap();
 }
 
-fn number<T: FromStr<Err: std::fmt::Debug>>(variable: &str) -> Option<T> {
+/// The number that a variable has, if it is set.
+pub(crate) fn number<T: FromStr<Err: std::fmt::Debug>>(variable: &str) -> Option<T> {
     std::env::var_os(variable).map(|text| text.to_str().unwrap().parse().unwrap())
 }
 

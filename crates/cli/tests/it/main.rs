@@ -7,6 +7,8 @@ mod caller;
 #[cfg(test)]
 mod catalog;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod commands;
@@ -29,8 +31,12 @@ mod help;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod kill_changes;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod simulate;
 #[cfg(test)]
 mod tokens;

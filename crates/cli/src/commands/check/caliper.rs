@@ -47,9 +47,13 @@ pub(super) fn run(input: &Input, style: Style, as_json: bool) -> Result<(), Fail
 
 fn check_batch(batch: &Batch, style: Style) -> Checked {
     let mut checked = Checked::default();
-    for value in batch.values() {
-        let (file, line) = (&batch.file, value.line);
-        match check(value.bytes) {
+    for value in batch.elements() {
+        let file = &batch.file;
+        let (line, found) = match value {
+            Ok(value) => (value.line, check(value.bytes).map_err(|it| it.to_string())),
+            Err((line, fault)) => (line, Err(fault.to_string())),
+        };
+        match found {
             Ok(breaches) => {
                 checked.envelopes += 1;
                 checked.flawed += u64::from(!breaches.is_empty());
@@ -68,7 +72,7 @@ fn check_batch(batch: &Batch, style: Style) -> Checked {
                     }
                     Style::Json => tell(
                         &mut checked.lines,
-                        json!({ "file": &**file, "line": line, "rule": null, "detail": error.to_string() }),
+                        json!({ "file": &**file, "line": line, "rule": null, "detail": error }),
                     ),
                 }
             }

@@ -1,0 +1,128 @@
+//! Events through the Kinesis door: `PutRecords`, signed as AWS clients sign (Signature Version 4).
+
+use anyhow::anyhow;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use easel_access::Secret;
+use hmac::{Hmac, Mac};
+use http::{HeaderValue, Method};
+use http_body_util::Full;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::Client;
+use crate::exit_code::{Code, Failure, OrExit};
+
+const OPERATION: &str = "Kinesis_20131202.PutRecords";
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// A key pair as AWS clients have them, and where it is used.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyPair {
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: Secret<String>,
+    pub(crate) region: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AnswerJson {
+    failed_record_count: u64,
+}
+
+impl Client {
+    /// Puts events onto a stream; all of them, or it is a failure.
+    pub(crate) async fn put_records(
+        &self,
+        stream: &str,
+        events: &[Bytes],
+        keys: Option<&KeyPair>,
+    ) -> Result<(), Failure> {
+        let records: Vec<_> = events
+            .iter()
+            .map(|event| json!({ "Data": BASE64_STANDARD.encode(event), "PartitionKey": "0" }))
+            .collect();
+        let body = json!({ "StreamName": stream, "Records": records }).to_string();
+        let mut request = self.request(Method::POST, "/", None)?;
+        let host = request
+            .uri()
+            .authority()
+            .map_or("", http::uri::Authority::as_str)
+            .to_owned();
+        let headers = request.headers_mut();
+        headers.remove(http::header::AUTHORIZATION);
+        headers.insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static(CONTENT_TYPE),
+        );
+        headers.insert("x-amz-target", HeaderValue::from_static(OPERATION));
+        if let Some(keys) = keys {
+            let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+            let signed = keys.authorization(&host, &time, body.as_bytes());
+            headers.insert("x-amz-date", header(&time)?);
+            headers.insert(http::header::AUTHORIZATION, header(&signed)?);
+        }
+        *request.body_mut() = Full::new(body.into());
+        let answer = self.answered(request).await?;
+        let AnswerJson {
+            failed_record_count,
+        } = super::read(&answer)?;
+        match failed_record_count {
+            0 => Ok(()),
+            count => {
+                let told = anyhow!(
+                    "the server could not store {count} of {} records",
+                    events.len()
+                );
+                Err(Failure::new(Code::Unavailable, told))
+            }
+        }
+    }
+}
+
+fn header(text: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_str(text).or_exit(Code::Usage)
+}
+
+impl KeyPair {
+    /// What the header `authorization` holds for a request at `time`.
+    fn authorization(&self, host: &str, time: &str, body: &[u8]) -> String {
+        let signed = "content-type;host;x-amz-date;x-amz-target";
+        let digest = hex(&Sha256::digest(body));
+        let canonical = format!(
+            "POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\nx-amz-date:{time}\n\
+             x-amz-target:{OPERATION}\n\n{signed}\n{digest}"
+        );
+        let day = time.get(..8).unwrap_or_default();
+        let scope = format!("{day}/{}/kinesis/aws4_request", self.region);
+        let canonical = hex(&Sha256::digest(canonical.as_bytes()));
+        let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{canonical}");
+        let secret = format!("AWS4{}", self.secret_access_key.expose());
+        let key = [day, &self.region, "kinesis", "aws4_request"]
+            .iter()
+            .fold(secret.into_bytes(), |key, part| hmac(&key, part));
+        let signature = hex(&hmac(&key, &to_sign));
+        let id = &self.access_key_id;
+        format!(
+            "{ALGORITHM} Credential={id}/{scope}, SignedHeaders={signed}, Signature={signature}"
+        )
+    }
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}

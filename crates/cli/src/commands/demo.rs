@@ -1,0 +1,302 @@
+//! `easel demo`
+
+mod receiver;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use easel_server::{Auth, Config, Server, Spec};
+use easel_simulator::{Campus, Options};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::serve::{not_started, raise_file_limit};
+use super::simulate::Pace;
+use crate::client::{self, Client};
+use crate::exit_code::{Code, Failure, OrExit};
+use crate::output;
+use crate::signals::Signals;
+use receiver::{Desk, Receiver, UNRELIABLE};
+
+const ABOUT: &str = "\
+Starts a server in a folder of its own, a receiver, three subscriptions (one in Canvas's format, one in
+Caliper, one in strict Caliper whose endpoint fails now and then) and a campus whose life comes in
+through POST /v1/changes. Ctrl-C ends it, and the folder goes with it.
+
+Examples:
+  easel demo
+  easel demo --rate 2000 --students 500
+  easel demo --seconds 20";
+
+/// Changes sent in one request at most.
+const MAX_SENT: usize = 200;
+/// How long it is waited at the end for what is still pending.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Days of a term; after it another begins.
+const DAYS: u32 = 30;
+
+/// See the whole job: a server, subscribers, and a campus that lives
+#[derive(Debug, clap::Args)]
+#[command(after_help = ABOUT)]
+pub(crate) struct DemoArgs {
+    /// Students of the campus
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    students: u32,
+    /// Events a second, about
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// End after so long instead of at Ctrl-C
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+}
+
+/// What the server says of its subscriptions.
+#[derive(Deserialize)]
+struct BalancesJson {
+    head: u64,
+    subscriptions: Vec<BalanceJson>,
+}
+
+#[derive(Deserialize)]
+struct BalanceJson {
+    subscription: String,
+    accepted: u64,
+    delivered: u64,
+    filtered: u64,
+    pending: u64,
+    expired: u64,
+}
+
+/// The folder of the demo, which goes when it ends.
+struct Folder(PathBuf);
+
+impl DemoArgs {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        raise_file_limit();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        runtime.or_exit(Code::Unavailable)?.block_on(self.show())
+    }
+
+    async fn show(self) -> Result<(), Failure> {
+        let mut signals = Signals::listen().or_exit(Code::Unavailable)?;
+        let receiver = Receiver::listen().await?;
+        let folder = Folder::new()?;
+        let config = config(&folder.0, receiver.address)?;
+        let server = Server::start(config).await.map_err(not_started)?;
+        let address = server.address();
+        output::talk(format_args!(
+            "Easel listens on http://{address}; its data is in {}.\n\
+             A campus with {} students sends it what changes; three subscribers get it on \
+             http://{}.\n\
+             Look closer, in another terminal:\n\
+             \n  easel --url http://{address} tail --follow\n  \
+               easel --url http://{address} tail --event 'grade_*'\n  \
+               curl http://{address}/metrics\n",
+            folder.0.display(),
+            self.students,
+            receiver.address,
+        ));
+        let client = Client::to(&format!("http://{address}"))?;
+        let stop = CancellationToken::new();
+        let desk = receiver.desk();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server.run_until(stop.clone()));
+        tasks.spawn(receiver.run_until(stop.clone()));
+        let campus_stop = stop.child_token();
+        let campus = self.live(&client, campus_stop.clone());
+        let over = async {
+            match self.seconds {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let shown = tokio::select! {
+            ended = campus => ended,
+            ended = watch(&client, &desk) => ended,
+            () = over => Ok(()),
+            () = signals.next() => Ok(()),
+        };
+        campus_stop.cancel();
+        let ended = match shown {
+            Ok(()) => settle(&client, &mut signals).await,
+            failed => failed,
+        };
+        stop.cancel();
+        while tasks.join_next().await.is_some() {}
+        ended
+    }
+
+    /// Lives one term after another.
+    async fn live(&self, client: &Client, stop: CancellationToken) -> Result<(), Failure> {
+        for seed in 1.. {
+            let day = Duration::from_hours(24);
+            let today = Timestamp::now().as_second() / 86_400;
+            let begins = Timestamp::from_second(today * 86_400).or_exit(Code::Bug)? - day * DAYS;
+            let options = Options {
+                seed,
+                students: self.students,
+                days: DAYS,
+                begins,
+            };
+            let mut pace = Pace::new(begins, None, Some(self.rate));
+            let mut campus = Campus::new(options).peekable();
+            // Ten times a second, so that it does not come in gusts.
+            let at_once = usize::try_from(self.rate / 10).unwrap_or(MAX_SENT);
+            let at_once = at_once.clamp(1, MAX_SENT);
+            while let Some(next) = campus.peek() {
+                let at = next.occurred_at.unwrap_or(begins);
+                let changes: Vec<_> = campus.by_ref().take(at_once).collect();
+                let lines = changes.iter().map(|it| format!("{}\n", it.to_json()));
+                client
+                    .post_lines("/v1/changes", lines.collect::<String>().into())
+                    .await?;
+                pace.add(changes.len());
+                tokio::select! {
+                    () = pace.wait(at) => (),
+                    () = stop.cancelled() => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A server without tokens on loopback, with the three subscriptions.
+fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
+    let spec = |name: &str, format: &str, path: &str| {
+        let spec = json!({
+            "name": name,
+            "format": format,
+            "start": "earliest",
+            "webhook": { "url": format!("http://{receiver}{path}") },
+        });
+        serde_json::from_value::<Spec>(spec).or_exit(Code::Bug)
+    };
+    let config = Config::default();
+    Ok(Config {
+        listen: free(config.listen),
+        data: folder.to_owned(),
+        auth: Auth::None,
+        subscriptions: vec![
+            spec("canvas", "canvas", "/canvas")?,
+            spec("caliper", "caliper", "/caliper")?,
+            spec("unreliable", "caliper-strict", UNRELIABLE)?,
+        ],
+        ..config
+    })
+}
+
+/// The address, or another of this machine where it is taken.
+fn free(address: SocketAddr) -> SocketAddr {
+    match TcpListener::bind(address) {
+        Ok(_free) => address,
+        Err(_taken) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    }
+}
+
+/// Shows every second, or where nobody looks every five, how it goes.
+async fn watch(client: &Client, desk: &Desk) -> Result<(), Failure> {
+    let every = if output::is_watched() { 1 } else { 5 };
+    let mut tick = tokio::time::interval(Duration::from_secs(every));
+    tick.tick().await;
+    let (mut lines, mut last_head) = (0, 0);
+    loop {
+        tick.tick().await;
+        let BalancesJson {
+            head,
+            subscriptions,
+        } = client::read(&client.get("/v1/balance").await?)?;
+        let rate = (head - last_head) / every;
+        last_head = head;
+        let last = output::plain(&desk.last());
+        let mut text = format!("{head} events accepted, {rate}/s; delivered last: {last}\n");
+        for it in &subscriptions {
+            text.push_str(&it.line());
+        }
+        output::talk_over(lines, &text);
+        lines = if output::is_watched() {
+            text.lines().count() + 1
+        } else {
+            0
+        };
+    }
+}
+
+/// Waits until everything was delivered, and says that nothing is lost.
+async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
+    output::talk("the campus rests; what is pending is delivered (Ctrl-C to leave it)");
+    let wait = async {
+        loop {
+            let answer = client.get("/v1/balance").await?;
+            let balances: BalancesJson = client::read(&answer)?;
+            if balances.subscriptions.iter().all(|it| it.pending == 0) {
+                return Ok::<_, Failure>(balances);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let balances = tokio::select! {
+        settled = wait => settled?,
+        () = tokio::time::sleep(PATIENCE) => client::read(&client.get("/v1/balance").await?)?,
+        () = signals.next() => client::read(&client.get("/v1/balance").await?)?,
+    };
+    for it in &balances.subscriptions {
+        let BalanceJson {
+            subscription,
+            accepted,
+            delivered,
+            filtered,
+            pending,
+            expired,
+        } = it;
+        let sum = delivered + filtered + pending + expired;
+        let verdict = if sum == *accepted {
+            "adds up"
+        } else {
+            "DOES NOT ADD UP"
+        };
+        output::talk(format_args!(
+            "{subscription:<12} {accepted} accepted = {delivered} delivered + {filtered} filtered + \
+             {pending} pending + {expired} expired: {verdict}"
+        ));
+    }
+    Ok(())
+}
+
+impl BalanceJson {
+    fn line(&self) -> String {
+        format!(
+            "  {:<12} delivered {:>8}   filtered {:>8}   pending {:>6}\n",
+            self.subscription, self.delivered, self.filtered, self.pending
+        )
+    }
+}
+
+impl Folder {
+    fn new() -> Result<Self, Failure> {
+        let name = format!("easel-demo-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).map_err(|error| {
+            Failure::new(
+                Code::Unavailable,
+                anyhow!("failed to make {}: {error}", path.display()),
+            )
+        })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            output::talk(format_args!("{} stays: {error}", self.0.display()));
+        }
+    }
+}
