@@ -3,36 +3,32 @@
 use std::borrow::Cow;
 
 use easel_catalog::{Column, EventType, Field};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::fault::ChangeFault;
+use crate::json::Json;
 use crate::options::Nulls;
+use crate::place::Place;
 use crate::row::Row;
 use crate::scene::Scene;
 use crate::value::{convert, with_ids_as_text};
 use crate::worked;
 
-/// The value of a column, and where in the change it is.
-struct Found<'a> {
-    value: Cow<'a, Value>,
-    at: String,
-}
-
 /// What there is of a field.
 enum Given<'a> {
-    Value(Found<'a>),
+    Value(Cow<'a, Value>, Place<'a>),
     /// It is null, there.
-    Null(String),
+    Null(Place<'a>),
     /// It is not there, where it should have been.
-    Nothing(String),
+    Nothing(Place<'a>),
 }
 
-/// Makes the body of an event of this type.
-pub(crate) fn body(of: &EventType, scene: Scene<'_>) -> Result<Map<String, Value>, ChangeFault> {
-    let mut body = Map::new();
+/// Writes the members of the body of an event of this type.
+pub(crate) fn body(of: &EventType, scene: Scene<'_>, json: &mut Json) -> Result<(), ChangeFault> {
+    let is_kept = |value: &Value| !value.is_null() || scene.options.nulls == Nulls::Kept;
     for field in of.body {
-        if let Some(value) = member(of, field, scene)? {
-            body.insert(field.name.to_owned(), value);
+        if let Some(value) = member(of, field, scene)?.filter(|it| is_kept(it)) {
+            json.member(field.name, &value);
         }
     }
     let further = &scene.change.body;
@@ -46,28 +42,31 @@ pub(crate) fn body(of: &EventType, scene: Scene<'_>) -> Result<Map<String, Value
     for (name, value) in &further.0 {
         if of.body.iter().any(|it| it.name == name) {
             let what = format!("`{name}` is made of the record, and cannot be given");
-            return Err(ChangeFault::new(format!("/body/{name}"), what));
+            return Err(ChangeFault::new(Place::Member("/body", name), what));
         }
-        let mut one = Map::new();
-        one.insert(name.clone(), value.clone());
-        if let Value::Object(one) = with_ids_as_text(&Value::Object(one)) {
-            body.extend(one);
+        let value = with_ids_as_text(name, value);
+        if is_kept(&value) {
+            json.member(name, &value);
         }
     }
-    if scene.options.nulls == Nulls::Dropped {
-        body.retain(|_, value| !value.is_null());
-    }
-    Ok(body)
+    Ok(())
 }
 
 /// A field's value; none when the event does not have the field.
-fn member(of: &EventType, field: &Field, scene: Scene<'_>) -> Result<Option<Value>, ChangeFault> {
+fn member<'a>(
+    of: &'a EventType,
+    field: &'a Field,
+    scene: Scene<'a>,
+) -> Result<Option<Cow<'a, Value>>, ChangeFault> {
     let given = match field.old {
         Some(of_field) if field.from.is_empty() => given_before(of, of_field, scene),
         _ => given(field, scene)?,
     };
     let value = match given {
-        Given::Value(found) => convert(field, &found.value, &found.at, scene.options)?,
+        Given::Value(Cow::Borrowed(value), at) => convert(field, value, at, scene.options)?,
+        Given::Value(Cow::Owned(value), at) => {
+            Cow::Owned(convert(field, &value, at, scene.options)?.into_owned())
+        }
         Given::Null(at) if field.is_always_there() => {
             let what = format!("this is null, and `{}` is made of it", field.name);
             return Err(ChangeFault::new(at, what));
@@ -76,7 +75,9 @@ fn member(of: &EventType, field: &Field, scene: Scene<'_>) -> Result<Option<Valu
             let what = format!("this is missing; `{}` is made of it", field.name);
             return Err(ChangeFault::new(at, what));
         }
-        Given::Null(_) if field.null && field.when.is_none() => return Ok(Some(Value::Null)),
+        Given::Null(_) if field.null && field.when.is_none() => {
+            return Ok(Some(Cow::Owned(Value::Null)));
+        }
         Given::Null(_) | Given::Nothing(_) => return Ok(None),
     };
     // What is told under a condition of what was before is told when it was another.
@@ -89,26 +90,25 @@ fn member(of: &EventType, field: &Field, scene: Scene<'_>) -> Result<Option<Valu
 }
 
 /// What another field was made of before the change.
-fn given_before<'a>(of: &EventType, field: &str, scene: Scene<'a>) -> Given<'a> {
+fn given_before<'a>(of: &'a EventType, field: &str, scene: Scene<'a>) -> Given<'a> {
     let field = of.body.iter().find(|it| it.name == field);
     let column = match field.map(|it| (it, it.from.first())) {
         Some((_, Some(Column::Own(column)))) => column,
         Some((it, _)) => it.name,
-        None => return Given::Nothing("/before".to_owned()),
+        None => return Given::Nothing(Place::At("/before")),
     };
-    of_row(scene.change.before.as_ref(), "/before", column)
+    let at = Place::Member("/before", column);
+    of_row(scene.change.before.as_ref(), column, at)
 }
 
-fn given<'a>(field: &Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFault> {
-    let own = [Column::Own(field.name)];
-    let columns = match &*field.from {
-        [] => &own,
-        columns => columns,
-    };
+fn given<'a>(field: &'a Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFault> {
     let mut first = None;
-    for column in columns {
+    if field.from.is_empty() {
+        return Ok(one(field, &Column::Own(field.name), scene));
+    }
+    for column in field.from {
         let given = one(field, column, scene);
-        if let Given::Value(_) = given {
+        if let Given::Value(..) = given {
             return Ok(given);
         }
         // That something is null says more than that it is not there.
@@ -117,12 +117,12 @@ fn given<'a>(field: &Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFault> 
             _ => (),
         }
     }
-    for column in columns {
+    for column in field.from {
         if let Column::Beside(related, _) = column {
             check_related(field, related, scene)?;
         }
     }
-    Ok(first.unwrap_or_else(|| Given::Nothing(scene.change.row_place().to_owned())))
+    Ok(first.unwrap_or_else(|| Given::Nothing(Place::At(scene.change.row_place()))))
 }
 
 /// Refuses a change in which a record is named but not given that a published field is made of.
@@ -134,47 +134,37 @@ fn check_related(field: &Field, related: &str, scene: Scene<'_>) -> Result<(), C
     }
     let name = field.name;
     let what = format!("this is missing, though {key} names it; `{name}` is made of it");
-    Err(ChangeFault::new(format!("/related/{related}"), what))
+    Err(ChangeFault::new(Place::Member("/related", related), what))
 }
 
-fn one<'a>(field: &Field, column: &Column, scene: Scene<'a>) -> Given<'a> {
-    let always = |value: Value| {
-        Given::Value(Found {
-            value: Cow::Owned(value),
-            at: String::new(),
-        })
-    };
+fn one<'a>(field: &'a Field, column: &Column, scene: Scene<'a>) -> Given<'a> {
+    let always = |value: Value| Given::Value(Cow::Owned(value), Place::Nowhere);
     let place = scene.change.row_place();
     match *column {
-        Column::Own(column) => of_row(scene.change.row(), place, column),
-        Column::Earlier(column) => of_row(scene.change.before.as_ref(), "/before", column),
-        Column::Beside(related, column) => of_row(
-            scene.related(related),
-            &format!("/related/{related}"),
-            column,
-        ),
+        Column::Own(column) => of_row(scene.change.row(), column, Place::Member(place, column)),
+        Column::Earlier(column) => {
+            let at = Place::Member("/before", column);
+            of_row(scene.change.before.as_ref(), column, at)
+        }
+        Column::Beside(related, column) => {
+            let at = Place::Related(related, column);
+            of_row(scene.related(related), column, at)
+        }
         Column::Worked(rule) => match worked::rule(rule).and_then(|work| work(scene)) {
-            None => Given::Nothing(format!("{place}/{}", field.name)),
-            Some(Value::Null) => Given::Null(place.to_owned()),
-            Some(value) => Given::Value(Found {
-                value: Cow::Owned(value),
-                at: place.to_owned(),
-            }),
+            None => Given::Nothing(Place::Member(place, field.name)),
+            Some(Value::Null) => Given::Null(Place::At(place)),
+            Some(value) => Given::Value(Cow::Owned(value), Place::At(place)),
         },
         Column::Word(text) => always(text.into()),
         Column::Flag(truth) => always(truth.into()),
     }
 }
 
-fn of_row<'a>(row: Option<&'a Row>, place: &str, column: &str) -> Given<'a> {
-    let at = format!("{place}/{column}");
+fn of_row<'a>(row: Option<&'a Row>, column: &str, at: Place<'a>) -> Given<'a> {
     match row.and_then(|row| row.get(column)) {
         None => Given::Nothing(at),
         Some(Value::Null) => Given::Null(at),
-        Some(value) => Given::Value(Found {
-            value: Cow::Borrowed(value),
-            at,
-        }),
+        Some(value) => Given::Value(Cow::Borrowed(value), at),
     }
 }
 
@@ -182,8 +172,7 @@ fn of_row<'a>(row: Option<&'a Row>, place: &str, column: &str) -> Given<'a> {
 pub(crate) fn place_of(of: &EventType, member: &str, scene: Scene<'_>) -> String {
     let field = of.body.iter().find(|it| it.name == member);
     match field.map(|field| given(field, scene)) {
-        Some(Ok(Given::Value(found))) => found.at,
-        Some(Ok(Given::Null(at) | Given::Nothing(at))) => at,
+        Some(Ok(Given::Value(_, at) | Given::Null(at) | Given::Nothing(at))) => at.to_string(),
         Some(Err(fault)) => fault.at,
         None => "/body".to_owned(),
     }

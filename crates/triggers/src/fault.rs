@@ -1,5 +1,7 @@
 //! Why no event can be made of a change.
 
+use std::fmt;
+
 use thiserror::Error;
 
 /// Why no event can be made of a change.
@@ -13,9 +15,9 @@ pub struct ChangeFault {
 }
 
 impl ChangeFault {
-    pub(crate) fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
+    pub(crate) fn new(at: impl fmt::Display, what: impl Into<String>) -> Self {
         Self {
-            at: at.into(),
+            at: at.to_string(),
             what: what.into(),
         }
     }

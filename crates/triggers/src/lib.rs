@@ -24,7 +24,9 @@ mod rules;
 mod scene;
 
 mod body;
+mod json;
 mod metadata;
+mod place;
 mod value;
 mod worked;
 

@@ -1,10 +1,14 @@
 //! The metadata of an event: of the request or job, of the record, and of the login.
 
+use std::borrow::Cow;
+
 use easel_catalog::{Catalog, Context, EventType, MetadataField, Origin, event_time};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::fault::ChangeFault;
+use crate::json::Json;
+use crate::place::Place;
 use crate::row::Row;
 use crate::scene::Scene;
 use crate::value::convert;
@@ -23,153 +27,185 @@ const OF_CONTEXT: [&str; 4] = [
     "context_sis_source_id",
 ];
 
-/// Makes the metadata of an event of this type, sent at `at`: the fields in the order of the
-/// catalogue.
+/// What a record tells of its root account, by the columns of that.
+const OF_ROOT_ACCOUNT: [(&str, &str); 3] = [
+    ("root_account_id", "id"),
+    ("root_account_uuid", "uuid"),
+    ("root_account_lti_guid", "lti_guid"),
+];
+
+/// What a login tells of its user, by its columns.
+const OF_LOGIN: [(&str, &str); 4] = [
+    ("user_id", "user_id"),
+    ("user_login", "unique_id"),
+    ("user_account_id", "account_id"),
+    ("user_sis_id", "sis_user_id"),
+];
+
+/// The values of the metadata's fields, in the order of the catalogue.
+struct Given<'a> {
+    fields: &'a [MetadataField],
+    values: Vec<Option<Cow<'a, Value>>>,
+    scene: Scene<'a>,
+}
+
+/// Writes the members of the metadata of an event of this type, sent at `at`: the fields in the
+/// order of the catalogue.
 pub(crate) fn metadata(
     catalog: &Catalog,
     of: &EventType,
     scene: Scene<'_>,
     at: Timestamp,
-) -> Result<Map<String, Value>, ChangeFault> {
-    let mut given = ambient(catalog, scene)?;
+    json: &mut Json,
+) -> Result<(), ChangeFault> {
+    let fields = catalog.metadata();
+    let mut given = Given {
+        fields,
+        values: vec![None; fields.len()],
+        scene,
+    };
+    given.ambient()?;
     match of.context {
         Context::Ambient => (),
-        Context::Record => of_record(catalog, of, scene, &mut given)?,
-        Context::Login => of_login(catalog, scene, &mut given)?,
+        Context::Record => given.of_record(of)?,
+        Context::Login => given.of_login()?,
     }
-    given.insert("event_name".to_owned(), of.name.into());
-    given.insert("event_time".to_owned(), event_time(at).into());
-    let names = catalog.metadata().iter().map(|it| it.field.name);
-    let in_order = names.filter_map(|name| given.remove_entry(name));
-    Ok(in_order.collect())
+    given.set("event_name", of.name.into());
+    given.set("event_time", event_time(at).into());
+    for (it, value) in given.fields.iter().zip(&given.values) {
+        if let Some(value) = value {
+            json.member(it.field.name, value);
+        }
+    }
+    Ok(())
 }
 
-/// What the request or job tells of itself.
-fn ambient(catalog: &Catalog, scene: Scene<'_>) -> Result<Map<String, Value>, ChangeFault> {
-    let origin = scene.change.origin;
-    let place = match origin {
-        Origin::Request => "/context/request",
-        Origin::Job => "/context/job",
-        Origin::Neither => "/context",
-    };
-    let mut given = Map::new();
-    for (name, value) in &scene.change.context.0 {
-        let at = format!("{place}/{name}");
-        let Some(it) = find(catalog, name) else {
-            return Err(ChangeFault::new(
-                at,
-                "no field of the metadata is called so",
-            ));
+impl<'a> Given<'a> {
+    /// What the request or job tells of itself.
+    fn ambient(&mut self) -> Result<(), ChangeFault> {
+        let origin = self.scene.change.origin;
+        let place = match origin {
+            Origin::Request => "/context/request",
+            Origin::Job => "/context/job",
+            Origin::Neither => "/context",
         };
-        if ["event_name", "event_time"].contains(&name.as_str()) {
-            let what = "this is written last, and cannot be given";
-            return Err(ChangeFault::new(at, what));
+        if origin != Origin::Neither {
+            self.set("producer", PRODUCER.into());
         }
-        if !it.is_sent(origin) {
-            let what = format!("an event made in {} does not have it", made_in(origin));
-            return Err(ChangeFault::new(at, what));
+        let mut next = 0;
+        for (name, value) in &self.scene.change.context.0 {
+            let at = Place::Member(place, name);
+            let refused = |what: &str| Err(ChangeFault::new(at, what));
+            // Mostly they come in the order of the catalogue.
+            let Some(index) = self.find(name, next) else {
+                return refused("no field of the metadata is called so");
+            };
+            next = index + 1;
+            if ["event_name", "event_time"].contains(&name.as_str()) {
+                return refused("this is written last, and cannot be given");
+            }
+            if !self.fields.get(index).is_some_and(|it| it.is_sent(origin)) {
+                let what = format!("an event made in {} does not have it", made_in(origin));
+                return refused(&what);
+            }
+            self.put(index, value, at)?;
         }
-        put(it, value, &at, scene, &mut given)?;
+        Ok(())
     }
-    if origin != Origin::Neither {
-        let producer = || PRODUCER.into();
-        given.entry("producer").or_insert_with(producer);
-    }
-    Ok(given)
-}
 
-/// What the record tells: the context it belongs to, and the root account of that.
-fn of_record(
-    catalog: &Catalog,
-    of: &EventType,
-    scene: Scene<'_>,
-    given: &mut Map<String, Value>,
-) -> Result<(), ChangeFault> {
-    let (place, context) = match (scene.related("context"), scene.related("course")) {
-        (Some(context), _) => ("/related/context", context),
-        (None, Some(course)) => ("/related/course", course),
-        // An asset can be opened outside of any context.
-        (None, None) if of.name == "asset_accessed" => return Ok(()),
-        (None, None) => {
-            let what = format!("this is missing; the context of {} is made of it", of.name);
-            return Err(ChangeFault::new("/related/course", what));
+    /// What the record tells: the context it belongs to, and the root account of that.
+    fn of_record(&mut self, of: &EventType) -> Result<(), ChangeFault> {
+        let scene = self.scene;
+        let (record, context) = match (scene.related("context"), scene.related("course")) {
+            (Some(context), _) => ("context", context),
+            (None, Some(course)) => ("course", course),
+            // An asset can be opened outside of any context.
+            (None, None) if of.name == "asset_accessed" => return Ok(()),
+            (None, None) => {
+                let what = format!("this is missing; the context of {} is made of it", of.name);
+                return Err(ChangeFault::new("/related/course", what));
+            }
+        };
+        // What the request tells of its own context is not of this one.
+        for name in OF_CONTEXT {
+            if let Some(value) = self.find(name, 0).and_then(|it| self.values.get_mut(it)) {
+                *value = None;
+            }
         }
-    };
-    let kind = context.text("type").unwrap_or("Course");
-    // What the request tells of its own context is not of this one.
-    given.retain(|name, _| !OF_CONTEXT.contains(&name.as_str()));
-    if let Some(it) = find(catalog, "context_type") {
-        put(it, &kind.into(), place, scene, given)?;
+        let kind = context.text("type").unwrap_or("Course");
+        self.set("context_type", kind.into());
+        self.put_column("context_id", context, Place::Related(record, "id"))?;
+        self.put_column(
+            "context_account_id",
+            context,
+            Place::Related(record, "account_id"),
+        )?;
+        if KINDS_IN_SIS.contains(&kind) {
+            let at = Place::Related(record, "sis_source_id");
+            self.put_column("context_sis_source_id", context, at)?;
+        }
+        if let Some(root) = scene.related("root_account") {
+            for (name, column) in OF_ROOT_ACCOUNT {
+                self.put_column(name, root, Place::Related("root_account", column))?;
+            }
+        }
+        Ok(())
     }
-    let mut put_from = |name: &str, row: &Row, place: &str, column: &str| match (
-        find(catalog, name),
-        row.get(column),
-    ) {
-        (Some(it), Some(value)) => put(it, value, &format!("{place}/{column}"), scene, given),
-        _ => Ok(()),
-    };
-    put_from("context_id", context, place, "id")?;
-    put_from("context_account_id", context, place, "account_id")?;
-    if KINDS_IN_SIS.contains(&kind) {
-        put_from("context_sis_source_id", context, place, "sis_source_id")?;
-    }
-    if let Some(root) = scene.related("root_account") {
-        let place = "/related/root_account";
-        put_from("root_account_id", root, place, "id")?;
-        put_from("root_account_uuid", root, place, "uuid")?;
-        put_from("root_account_lti_guid", root, place, "lti_guid")?;
-    }
-    Ok(())
-}
 
-/// What the login tells that was just made.
-fn of_login(
-    catalog: &Catalog,
-    scene: Scene<'_>,
-    given: &mut Map<String, Value>,
-) -> Result<(), ChangeFault> {
-    let of_login = [
-        ("user_id", "user_id"),
-        ("user_login", "unique_id"),
-        ("user_account_id", "account_id"),
-        ("user_sis_id", "sis_user_id"),
-    ];
-    for (name, column) in of_login {
-        let value = scene.related("pseudonym").and_then(|it| it.get(column));
-        if let (Some(it), Some(value)) = (find(catalog, name), value) {
-            let at = format!("/related/pseudonym/{column}");
-            put(it, value, &at, scene, given)?;
+    /// What the login tells that was just made.
+    fn of_login(&mut self) -> Result<(), ChangeFault> {
+        if let Some(login) = self.scene.related("pseudonym") {
+            for (name, column) in OF_LOGIN {
+                self.put_column(name, login, Place::Related("pseudonym", column))?;
+            }
+        }
+        match (self.find("session_id", 0), self.scene.value("session_id")) {
+            (Some(index), Some(session)) => self.put(index, session, Place::At("/with/session_id")),
+            _ => Ok(()),
         }
     }
-    if let (Some(it), Some(session)) = (find(catalog, "session_id"), scene.value("session_id")) {
-        put(it, session, "/with/session_id", scene, given)?;
-    }
-    Ok(())
-}
 
-/// Puts a value in, over what was there; nulls stay in metadata, where the field can be null.
-fn put(
-    it: &MetadataField,
-    value: &Value,
-    at: &str,
-    scene: Scene<'_>,
-    given: &mut Map<String, Value>,
-) -> Result<(), ChangeFault> {
-    let name = it.field.name;
-    let value = match value {
-        Value::Null if it.field.null => Value::Null,
-        Value::Null => {
-            given.remove(name);
+    /// Puts a column's value in, if the row has the column that the place names.
+    fn put_column(&mut self, name: &str, row: &'a Row, at: Place<'_>) -> Result<(), ChangeFault> {
+        let column = match at {
+            Place::Related(_, column) => column,
+            _ => name,
+        };
+        match (self.find(name, 0), row.get(column)) {
+            (Some(index), Some(value)) => self.put(index, value, at),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a value in, over what was there; nulls stay in metadata, where the field can be null.
+    fn put(&mut self, index: usize, value: &'a Value, at: Place<'_>) -> Result<(), ChangeFault> {
+        let (Some(it), Some(place)) = (self.fields.get(index), self.values.get_mut(index)) else {
             return Ok(());
-        }
-        value => convert(&it.field, value, at, scene.options)?,
-    };
-    given.insert(name.to_owned(), value);
-    Ok(())
-}
+        };
+        *place = match value {
+            Value::Null => it.field.null.then_some(Cow::Borrowed(value)),
+            value => Some(convert(&it.field, value, at, self.scene.options)?),
+        };
+        Ok(())
+    }
 
-fn find<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a MetadataField> {
-    catalog.metadata().iter().find(|it| it.field.name == name)
+    /// Puts in what needs no looking at.
+    fn set(&mut self, name: &str, value: Value) {
+        let index = self.find(name, 0);
+        if let Some(place) = index.and_then(|it| self.values.get_mut(it)) {
+            *place = Some(Cow::Owned(value));
+        }
+    }
+
+    /// Where a field is; looked for from `next` on, then before.
+    fn find(&self, name: &str, next: usize) -> Option<usize> {
+        let mut places = (next..self.fields.len()).chain(0..next);
+        places.find(|index| {
+            self.fields
+                .get(*index)
+                .is_some_and(|it| it.field.name == name)
+        })
+    }
 }
 
 /// What an event was made in, in words.

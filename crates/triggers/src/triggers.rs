@@ -6,12 +6,12 @@ use easel_catalog::{
     Catalog, Column, Context, Event, EventType, Field, Origin, Rule as Conformance, admit,
 };
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::body::{body, place_of};
 use crate::change::{Change, Subject};
 use crate::fault::ChangeFault;
+use crate::json::Json;
 use crate::metadata::metadata;
 use crate::options::Options;
 use crate::rule::{Operation, Rule};
@@ -128,12 +128,16 @@ impl Triggers {
             return Err(ChangeFault::new("", what));
         };
         let at = scene.change.occurred_at.unwrap_or(now);
-        let mut event = Map::new();
-        let metadata = metadata(&self.catalog, of, scene, at)?;
-        event.insert("metadata".to_owned(), metadata.into());
-        event.insert("body".to_owned(), body(of, scene)?.into());
-        let json = Value::Object(event).to_string();
-        let event = admit(json.as_bytes(), &self.options.limits)
+        let mut json = Json::with_capacity(2048);
+        json.begin(None);
+        json.begin(Some("metadata"));
+        metadata(&self.catalog, of, scene, at, &mut json)?;
+        json.end();
+        json.begin(Some("body"));
+        body(of, scene, &mut json)?;
+        json.end();
+        json.end();
+        let event = admit(&json.into_bytes(), &self.options.limits)
             .map_err(|fault| ChangeFault::new("", format!("{event_type}: {fault}")))?;
         self.conform(of, &event, scene)?;
         Ok(event)

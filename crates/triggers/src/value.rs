@@ -1,5 +1,7 @@
 //! The values of columns, as events have them.
 
+use std::borrow::Cow;
+
 use easel_catalog::{
     Column, Field, GlobalId, Kind, Precision, Scope, body_time, cut_text, parse_day,
     parse_timestamp,
@@ -8,20 +10,21 @@ use serde_json::{Map, Value};
 
 use crate::fault::ChangeFault;
 use crate::options::Options;
+use crate::place::Place;
 
 /// The value of a field, made of that of a column, which is not null.
-pub(crate) fn convert(
+pub(crate) fn convert<'a>(
     field: &Field,
-    value: &Value,
-    at: &str,
+    value: &'a Value,
+    at: Place<'_>,
     options: Options,
-) -> Result<Value, ChangeFault> {
+) -> Result<Cow<'a, Value>, ChangeFault> {
     let wanted = |what: &str| ChangeFault::new(at, format!("`{}` is made of {what}", field.name));
-    match (field.kind, value) {
-        (Kind::Text, Value::String(text)) => Ok(match field.max_chars {
-            Some(max_chars) => cut_text(text, max_chars).into(),
-            None => text.as_str().into(),
-        }),
+    let made = match (field.kind, value) {
+        (Kind::Text, Value::String(text)) => match field.max_chars {
+            Some(max_chars) if text.len() > max_chars => Ok(cut_text(text, max_chars).into()),
+            _ => return Ok(Cow::Borrowed(value)),
+        },
         (Kind::Text, _) => Err(wanted("a text")),
         (Kind::Id(kind), Value::String(text)) if kind.can_be_empty && text.is_empty() => {
             Ok("".into())
@@ -33,11 +36,13 @@ pub(crate) fn convert(
             ids.map(Value::from).ok_or_else(|| wanted("ids"))
         }
         (Kind::Ids(_), _) => Err(wanted("an array of ids")),
-        (Kind::Integer, Value::Number(number)) if number.is_i64() => Ok(value.clone()),
+        (Kind::Integer, Value::Number(number)) if number.is_i64() => {
+            return Ok(Cow::Borrowed(value));
+        }
         (Kind::Integer, _) => Err(wanted("a number without a fraction")),
-        (Kind::Number, Value::Number(_)) => Ok(value.clone()),
+        (Kind::Number, Value::Number(_)) => return Ok(Cow::Borrowed(value)),
         (Kind::Number, _) => Err(wanted("a number")),
-        (Kind::Boolean, Value::Bool(_)) => Ok(value.clone()),
+        (Kind::Boolean, Value::Bool(_)) => return Ok(Cow::Borrowed(value)),
         (Kind::Boolean, _) => Err(wanted("true or false")),
         (Kind::Timestamp(precision), Value::String(text)) => {
             time(text, precision).ok_or_else(|| wanted("a time such as 2026-02-11T08:15:42Z"))
@@ -45,27 +50,28 @@ pub(crate) fn convert(
         (Kind::Timestamp(_), _) => Err(wanted("a time such as 2026-02-11T08:15:42Z")),
         (Kind::Texts, Value::Array(them)) if them.iter().all(Value::is_string) => Ok(value.clone()),
         (Kind::Texts, _) => Err(wanted("an array of texts")),
-        (Kind::Object(fields), Value::Object(row)) if fields.is_empty() => {
-            Ok(with_ids_as_text(&Value::Object(row.clone())))
+        (Kind::Object(fields), Value::Object(_)) if fields.is_empty() => {
+            Ok(with_ids_as_text("", value))
         }
         (Kind::Object(fields), Value::Object(row)) => object(&fields, row, at, options),
         (Kind::Object(_), _) => Err(wanted("an object")),
         (Kind::Objects(fields), Value::Array(rows)) => {
             let objects = rows.iter().enumerate().map(|(index, row)| match row {
-                Value::Object(row) => object(&fields, row, &format!("{at}/{index}"), options),
+                Value::Object(row) => object(&fields, row, Place::Nth(&at, index), options),
                 _ => Err(wanted("an array of objects")),
             });
             objects.collect::<Result<Vec<_>, _>>().map(Value::from)
         }
         (Kind::Objects(_), _) => Err(wanted("an array of objects")),
-    }
+    };
+    made.map(Cow::Owned)
 }
 
 /// An object within a body: what is null in it stays.
 fn object(
     fields: &[Field],
     row: &Map<String, Value>,
-    at: &str,
+    at: Place<'_>,
     options: Options,
 ) -> Result<Value, ChangeFault> {
     let mut object = Map::new();
@@ -74,14 +80,14 @@ fn object(
             Some(Column::Own(column)) => column,
             _ => field.name,
         };
-        let at = format!("{at}/{column}");
+        let at = Place::Inner(&at, column);
         match row.get(column) {
             Some(Value::Null) if !field.is_always_there() => {
                 object.insert(field.name.to_owned(), Value::Null);
             }
             Some(value) => {
-                let value = convert(field, value, &at, options)?;
-                object.insert(field.name.to_owned(), value);
+                let value = convert(field, value, at, options)?;
+                object.insert(field.name.to_owned(), value.into_owned());
             }
             None if field.is_always_there() => {
                 return Err(ChangeFault::new(
@@ -121,34 +127,23 @@ fn time(text: &str, precision: Precision) -> Option<Value> {
     }
 }
 
-/// The same with every integer a text whose key says that it is an id, or ids.
-pub(crate) fn with_ids_as_text(value: &Value) -> Value {
-    let is_id = |key: &str| key == "id" || key.ends_with("_id");
-    let are_ids = |key: &str| key == "ids" || key.ends_with("_ids");
+/// The value of a member, with every integer in it a text whose key says that it is an id, or ids.
+pub(crate) fn with_ids_as_text(key: &str, value: &Value) -> Value {
+    let is_id = key == "id" || key.ends_with("_id");
+    let are_ids = key == "ids" || key.ends_with("_ids");
     match value {
+        Value::Number(number) if is_id && !number.is_f64() => number.to_string().into(),
         Value::Object(members) => {
-            let members = members.iter().map(|(key, value)| {
-                let value = match value {
-                    Value::Number(number) if is_id(key) && !number.is_f64() => {
-                        number.to_string().into()
-                    }
-                    Value::Array(them) if are_ids(key) => {
-                        them.iter().map(number_as_text).collect::<Vec<_>>().into()
-                    }
-                    value => with_ids_as_text(value),
-                };
-                (key.clone(), value)
-            });
+            let members = members
+                .iter()
+                .map(|(key, value)| (key.clone(), with_ids_as_text(key, value)));
             Value::Object(members.collect())
         }
-        Value::Array(them) => them.iter().map(with_ids_as_text).collect::<Vec<_>>().into(),
+        // What is in an array of ids is an id; in any other, only objects have keys.
+        Value::Array(them) => {
+            let key = if are_ids { "id" } else { "" };
+            them.iter().map(|it| with_ids_as_text(key, it)).collect()
+        }
         single => single.clone(),
-    }
-}
-
-fn number_as_text(value: &Value) -> Value {
-    match value {
-        Value::Number(number) if !number.is_f64() => number.to_string().into(),
-        other => with_ids_as_text(other),
     }
 }

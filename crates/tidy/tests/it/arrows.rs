@@ -109,7 +109,7 @@ const PURE: &[(&str, &[&str])] = &[
     ),
     (
         "triggers",
-        &["easel-catalog", "jiff", "serde_json", "thiserror"],
+        &["easel-catalog", "jiff", "serde", "serde_json", "thiserror"],
     ),
 ];
 
