@@ -13,7 +13,7 @@ mod caliper_file;
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod caliper_form;
 #[path = "src/column.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
+#[expect(unreachable_pub, reason = "the crate uses the rest")]
 mod column;
 #[path = "src/data_file.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]

@@ -1,5 +1,7 @@
 //! Where the value of a field comes from when a change of a record makes an event.
 
+use std::fmt;
+
 use crate::list::List;
 
 /// Where the value of a field comes from: the first of some places that has one.
@@ -51,6 +53,20 @@ impl Column {
                 Ok(Self::Beside(kept(related), kept(column)))
             }
             _ => Err(format!("{text:?} is no column, constant or rule")),
+        }
+    }
+}
+
+/// The place as a data file has it.
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(column) => f.write_str(column),
+            Self::Earlier(column) => write!(f, "before.{column}"),
+            Self::Beside(related, column) => write!(f, "{related}.{column}"),
+            Self::Worked(rule) => write!(f, "@{rule}"),
+            Self::Word(text) => write!(f, "'{text}'"),
+            Self::Flag(truth) => write!(f, "{truth}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
-use crate::event_type::{EventType, MetadataField, Origin};
+use crate::event_type::{EventType, MadeBy, MetadataField, Origin};
 use crate::example::value;
 use crate::field::{Field, Kind, Precision, Privacy};
 
@@ -19,6 +19,10 @@ impl Catalog {
             "notes": of.notes.to_vec(),
             "known_from": of.known_from,
             "published": of.published,
+            "made_by": of.made_by.map(|it| match it {
+                MadeBy::ByRecord(record) => json!({ "record": record }),
+                MadeBy::ByAction(action) => json!({ "action": action }),
+            }),
             "context": of.context.name(),
             "open": of.open,
             "body": of.body.iter().map(field).collect::<Vec<_>>(),
@@ -82,6 +86,8 @@ fn field(it: &Field) -> Value {
         (it.privacy != Privacy::Nothing).then(|| it.privacy.name().into()),
     );
     put("old_value_of", it.old.map(Value::from));
+    let from: Vec<_> = it.from.iter().map(ToString::to_string).collect();
+    put("from", (!from.is_empty()).then(|| from.into()));
     put("about", Some(it.about.into()));
     let inner = it.kind.fields();
     if inner.is_empty() {

@@ -1,13 +1,23 @@
 //! What the catalogue says in sentences, for pages of any kind.
 
 use crate::caliper_form::Template;
-use crate::event_type::{Context, EventType};
+use crate::event_type::{Context, EventType, MadeBy};
 use crate::field::{Field, Privacy};
 
 impl Field {
     /// What its value is, such as `global id or null`.
     pub fn explained_kind(&self) -> String {
         format!("{}{}", self.kind, if self.null { " or null" } else { "" })
+    }
+
+    /// The columns that it is made of when a change makes the event, as a data file has them.
+    pub fn made_of(&self) -> String {
+        let columns: Vec<_> = self.from.iter().map(ToString::to_string).collect();
+        match (columns.as_slice(), self.old) {
+            ([], None) => self.name.to_owned(),
+            ([], Some(of_field)) => format!("before: {of_field}"),
+            (columns, _) => columns.join(" | "),
+        }
     }
 
     /// What it means, and everything else there is to say of it.
@@ -57,6 +67,10 @@ impl EventType {
             Context::Login => Some("User and session in the metadata are those of the login."),
         };
         remarks.extend(context.map(str::to_owned));
+        remarks.extend(self.made_by.map(|it| match it {
+            MadeBy::ByRecord(record) => format!("Made of a change of the record `{record}`."),
+            MadeBy::ByAction(action) => format!("Made of the action `{action}`."),
+        }));
         if let Some(form) = self.caliper {
             let Template { kind, action, .. } = form.compatible;
             remarks.push(format!("In Caliper: {kind}, {action}."));

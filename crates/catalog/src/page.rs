@@ -98,7 +98,10 @@ fn section(text: &mut String, it: &EventType) {
         );
     }
     if !it.body.is_empty() {
-        line(text, "\n| field | type | meaning |\n| --- | --- | --- |");
+        line(
+            text,
+            "\n| field | type | made of | meaning |\n| --- | --- | --- | --- |",
+        );
         rows(text, "", &it.body);
     }
     let body = serde_json::from_str::<Value>(&object(&it.body));
@@ -112,7 +115,8 @@ fn section(text: &mut String, it: &EventType) {
 fn rows(text: &mut String, before: &str, fields: &[Field]) {
     for it in fields {
         let (field, kind, about) = cells(before, it);
-        line(text, &format!("| {field} | {kind} | {about} |"));
+        let column = it.made_of().replace('|', "\\|");
+        line(text, &format!("| {field} | {kind} | {column} | {about} |"));
         rows(text, &format!("{before}{}.", it.name), &it.kind.fields());
     }
 }

@@ -1,9 +1,8 @@
 //! The rules as a page of Markdown, `docs/triggers.md`.
 
-use std::fmt::Write;
-
 use crate::rule::{Operation, Rule};
 use crate::rules;
+use crate::worked;
 
 const INTRODUCTION: &str = "\
 # Triggers
@@ -18,6 +17,15 @@ event. Where a rule has several gates, all have to be open.
 from *documents alone* is not in the emitter that was read.
 ";
 
+const WORKED_OUT: &str = "
+## Values that are worked out
+
+What a field is made of is in [the pages of the events](events/README.md). What begins with `@` there takes:
+
+| name | takes |
+| --- | --- |
+";
+
 /// The rules as a page of Markdown.
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
@@ -27,14 +35,21 @@ pub fn page() -> String {
     table(&mut page, "Actions", "Action", |it| {
         it.operation == Operation::Act
     });
+    page.push_str(WORKED_OUT);
+    for (name, takes) in worked::explained() {
+        line(&mut page, &format!("| `@{name}` | {takes} |"));
+    }
     page
 }
 
+/// Adds a line.
+fn line(page: &mut String, text: &str) {
+    page.push_str(text);
+    page.push('\n');
+}
+
 fn table(page: &mut String, title: &str, subject: &str, is_in: fn(&Rule) -> bool) {
-    let mut line = |text: String| {
-        // Writing to a string does not fail.
-        if writeln!(page, "{text}").is_err() {}
-    };
+    let mut line = |text: String| line(page, &text);
     let has_operation = subject == "Record";
     let operation = |name: &str| {
         if has_operation {

@@ -14,33 +14,96 @@ use crate::scene::Scene;
 /// Works a value out; none where what it is made of is not given.
 type Work = fn(Scene<'_>) -> Option<Value>;
 
-/// Every rule, by the name that data files have.
-const RULES: [(&str, Work); 17] = [
-    ("assessed_attempt", assessed_attempt),
-    ("associated_user", associated_user),
-    ("default_restrictions", default_restrictions),
-    ("export_name", export_name),
-    ("grader", grader),
-    ("grading_complete", grading_complete),
-    ("has_access_code", has_access_code),
-    ("is_admin", is_admin),
-    ("is_announcement", is_announcement),
-    ("late", late),
-    ("lti_description", lti_description),
-    ("missing", missing),
-    ("muted", muted),
-    ("override_group", override_group),
-    ("override_section", override_section),
-    ("override_type", override_type),
-    ("root_account_id", root_account_id),
+/// Every rule: the name that data files have, what it takes, and how.
+const RULES: [(&str, &str, Work); 17] = [
+    (
+        "assessed_attempt",
+        "`attempt` of the related `submission`, where `artifact_type` is Submission",
+        assessed_attempt,
+    ),
+    (
+        "associated_user",
+        "`associated_user_id`, where `type` is ObserverEnrollment",
+        associated_user,
+    ),
+    (
+        "default_restrictions",
+        "`default_restrictions_by_type` where `use_default_restrictions_by_type`, else `default_restrictions`",
+        default_restrictions,
+    ),
+    (
+        "export_name",
+        "`content-export-` and the global id",
+        export_name,
+    ),
+    (
+        "grader",
+        "`grader_id`; null where it is below zero, which is what grades by itself",
+        grader,
+    ),
+    (
+        "grading_complete",
+        "whether `workflow_state` is graded",
+        grading_complete,
+    ),
+    (
+        "has_access_code",
+        "whether there is an `access_code`",
+        has_access_code,
+    ),
+    (
+        "is_admin",
+        "`is_admin`, else whether there is a related `account_user`: a role of an administrator in the root account",
+        is_admin,
+    ),
+    (
+        "is_announcement",
+        "whether `type` is Announcement",
+        is_announcement,
+    ),
+    (
+        "late",
+        "`late`, else by `late_policy_status`, else whether `submitted_at` is after `cached_due_date`",
+        late,
+    ),
+    (
+        "lti_description",
+        "`description`, cut as that is",
+        lti_description,
+    ),
+    (
+        "missing",
+        "`missing`, else by `late_policy_status`, else whether `cached_due_date` is before `updated_at` and there is no `submitted_at`",
+        missing,
+    ),
+    ("muted", "whether there is no `posted_at`", muted),
+    (
+        "override_group",
+        "`set_id`, where `set_type` is Group",
+        override_group,
+    ),
+    (
+        "override_section",
+        "`set_id`, where `set_type` is CourseSection",
+        override_section,
+    ),
+    ("override_type", "`set_type`", override_type),
+    (
+        "root_account_id",
+        "`root_account_id`, else `id`: a root account is its own",
+        root_account_id,
+    ),
 ];
 
 /// The rule of this name.
 pub(crate) fn rule(name: &str) -> Option<Work> {
-    RULES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, work)| *work)
+    let rule = RULES.iter().find(|(known, ..)| *known == name);
+    rule.map(|(_, _, work)| *work)
+}
+
+/// Every rule by its name, and what it takes.
+pub(crate) fn explained() -> impl Iterator<Item = (&'static str, &'static str)> {
+    RULES.iter().map(|(name, takes, _)| (*name, *takes))
 }
 
 /// The attempt of the submission that was assessed; none of anything else.

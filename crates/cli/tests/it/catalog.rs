@@ -37,6 +37,7 @@ fn an_event_type_has_a_page() {
         NOTES
           - Context and root account in the metadata are those of the record, so events from jobs have them
             too.
+          - Made of a change of the record `Submission`.
           - In Caliper: GradeEvent, Graded.
 
         BODY
@@ -133,6 +134,7 @@ fn an_event_type_has_a_page() {
         NOTES
           - Name and e-mail address of the student are in the body.
           - The ids are local.
+          - Made of the action `course_progress`.
 
         BODY
           course                                object             The course.
