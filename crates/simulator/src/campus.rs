@@ -1,6 +1,6 @@
 //! A campus: what there is, and what changes next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use easel_triggers::Change;
 use jiff::Timestamp;
@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use crate::act::Planned;
 use crate::calendar::Calendar;
 use crate::chance::Chance;
+use crate::opening::Opening;
 use crate::options::Options;
+use crate::registry::Registry;
 
 /// A campus: what there is, and what changes next.
 ///
@@ -23,12 +25,17 @@ pub struct Campus {
     pub(crate) users: Vec<User>,
     pub(crate) courses: Vec<Course>,
     pub(crate) outcomes: Outcomes,
-    /// The next day to be planned; none before the term was opened.
-    next_day: Option<u32>,
+    pub(crate) registry: Registry,
+    /// What is still to be opened; none once the term has begun.
+    opening: Option<Opening>,
+    /// The next day to be planned.
+    next_day: u32,
     /// What is done on the day, in order.
     acts: VecDeque<Planned>,
-    /// What changes by the acts that were done already.
-    changes: VecDeque<Change>,
+    /// What changes by the acts that were done already, by its time and number: some of it later than
+    /// what is done next.
+    changes: BTreeMap<(Timestamp, u64), Change>,
+    change_count: u64,
 }
 
 /// An account. The first of a campus is the root account.
@@ -64,12 +71,7 @@ pub(crate) struct Course {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) sis_id: String,
-    pub(crate) lti_id: String,
-    pub(crate) syllabus: Option<String>,
-    pub(crate) created_at: Timestamp,
-    pub(crate) updated_at: Timestamp,
     pub(crate) section: u64,
-    pub(crate) section_name: String,
     pub(crate) folder: u64,
     pub(crate) assignment_group: u64,
     pub(crate) teacher: usize,
@@ -80,9 +82,7 @@ pub(crate) struct Course {
     pub(crate) topic: u64,
     pub(crate) topic_title: String,
     pub(crate) module: u64,
-    pub(crate) module_name: String,
     pub(crate) quiz: u64,
-    pub(crate) quiz_title: String,
     /// The day on which the quiz is due.
     pub(crate) quiz_day: u32,
     pub(crate) group_category: u64,
@@ -98,9 +98,7 @@ pub(crate) struct Member {
     pub(crate) enrollment: u64,
     pub(crate) role: Role,
     pub(crate) has_left: bool,
-    pub(crate) created_at: Timestamp,
     pub(crate) score: u64,
-    pub(crate) score_now: Option<f64>,
     /// Points they have, of those that were graded.
     pub(crate) points: f64,
     pub(crate) points_possible: f64,
@@ -120,7 +118,6 @@ pub(crate) enum Role {
 pub(crate) struct Assignment {
     pub(crate) id: u64,
     pub(crate) title: String,
-    pub(crate) description: String,
     pub(crate) points: f64,
     pub(crate) lti_id: String,
     /// The day on which it is due.
@@ -132,25 +129,17 @@ pub(crate) struct Assignment {
 }
 
 /// What somebody handed in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Submission {
     pub(crate) id: u64,
     pub(crate) attempt: u32,
-    pub(crate) body: Option<String>,
-    pub(crate) submitted_at: Option<Timestamp>,
-    pub(crate) updated_at: Timestamp,
-    pub(crate) score: Option<f64>,
-    pub(crate) graded_at: Option<Timestamp>,
-    pub(crate) grader: Option<u64>,
-    pub(crate) state: &'static str,
-    pub(crate) assessment: Option<u64>,
+    pub(crate) submitted_at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     pub(crate) id: u64,
     pub(crate) title: String,
-    pub(crate) body: String,
 }
 
 #[derive(Clone, Debug)]
@@ -163,19 +152,17 @@ pub(crate) struct File {
 pub(crate) struct Group {
     pub(crate) id: u64,
     pub(crate) name: String,
-    pub(crate) uuid: String,
-    /// The first of its members: their user, by place, and their membership.
-    pub(crate) first: Option<(usize, u64)>,
+    /// The membership of the first of its members.
+    pub(crate) first: Option<u64>,
 }
 
 /// What is learned anywhere on campus.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcomes {
     pub(crate) id: u64,
-    pub(crate) title: String,
     pub(crate) group: u64,
-    pub(crate) group_title: String,
     pub(crate) proficiency: u64,
+    pub(crate) ratings: [u64; 2],
 }
 
 impl Campus {
@@ -190,9 +177,12 @@ impl Campus {
             users: Vec::new(),
             courses: Vec::new(),
             outcomes: Outcomes::default(),
-            next_day: None,
+            registry: Registry::default(),
+            opening: Some(Opening::default()),
+            next_day: 0,
             acts: VecDeque::new(),
-            changes: VecDeque::new(),
+            changes: BTreeMap::new(),
+            change_count: 0,
         }
     }
 
@@ -203,8 +193,18 @@ impl Campus {
     }
 
     /// Notes that something changes.
-    pub(crate) fn tell(&mut self, change: Change) {
-        self.changes.push_back(change);
+    pub(crate) fn tell(&mut self, at: Timestamp, change: Change) {
+        self.changes.insert((at, self.change_count), change);
+        self.change_count += 1;
+    }
+
+    /// The first of what changed, unless something is still to be done that changes more before.
+    fn told(&mut self, until: Option<Timestamp>) -> Option<Change> {
+        let first = self.changes.first_entry()?;
+        let (at, _) = first.key();
+        until
+            .is_none_or(|until| *at <= until)
+            .then(|| first.remove())
     }
 
     /// Plans what is done on a day.
@@ -220,23 +220,27 @@ impl Iterator for Campus {
 
     fn next(&mut self) -> Option<Change> {
         loop {
-            if let Some(change) = self.changes.pop_front() {
+            let is_over = self.opening.is_none() && self.next_day >= self.options.days;
+            let next_act = self.acts.front().map(|it| it.at);
+            // While more is opened, or before a day is planned, nothing later is told.
+            let until = match (&self.opening, next_act) {
+                (Some(_), _) => Some(self.options.begins),
+                (None, Some(at)) => Some(at),
+                (None, None) if is_over => None,
+                (None, None) => Some(Timestamp::MIN),
+            };
+            if let Some(change) = self.told(until) {
                 return Some(change);
             }
-            if let Some(Planned { at, act }) = self.acts.pop_front() {
+            if let Some(opening) = self.opening.take() {
+                self.opening = self.open(opening);
+            } else if let Some(Planned { at, act }) = self.acts.pop_front() {
                 self.act(at, act);
-                continue;
-            }
-            match self.next_day {
-                None => {
-                    self.open();
-                    self.next_day = Some(0);
-                }
-                Some(day) if day < self.options.days => {
-                    self.begin_day(day);
-                    self.next_day = Some(day + 1);
-                }
-                Some(_) => return None,
+            } else if is_over {
+                return None;
+            } else {
+                self.begin_day(self.next_day);
+                self.next_day += 1;
             }
         }
     }

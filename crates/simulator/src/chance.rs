@@ -1,6 +1,7 @@
 //! Chance, the same each time for the same seed.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 /// Chance, the same each time for the same seed.
 #[derive(Clone, Debug)]
@@ -35,6 +36,11 @@ impl Chance {
     pub(crate) fn one_of<'a, T>(&mut self, them: &'a [T]) -> Option<&'a T> {
         let index = self.below(them.len());
         them.get(index)
+    }
+
+    /// A number of a range that is not empty.
+    pub(crate) fn within(&mut self, range: &Range<usize>) -> usize {
+        range.start + self.below(range.len())
     }
 
     /// A word of some words.

@@ -7,8 +7,9 @@ use easel_triggers::{Change, Operation, Row, Subject};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::calendar::column;
 use crate::campus::Campus;
-use crate::rows::row;
+use crate::rows::{merged, row};
 
 /// The host name of the campus.
 const HOST: &str = "fjord.example.edu";
@@ -26,62 +27,60 @@ impl Campus {
     /// Tells that a record was inserted.
     pub(crate) fn inserted(
         &mut self,
-        (at, by): (Timestamp, By),
+        when: (Timestamp, By),
         kind: &str,
-        after: Value,
+        columns: Value,
         related: &[(&str, Row)],
     ) {
-        let change = self.change((at, by), kind, Operation::Insert, related);
-        self.tell(Change {
-            after: Some(row(after)),
-            ..change
-        });
+        self.registry.keep(kind, &columns);
+        let mut change = self.change(when, kind, Operation::Insert, related);
+        change.after = Some(row(columns));
+        self.tell(when.0, change);
     }
 
-    /// Tells that a record was updated.
+    /// Tells that these columns of a record are others now, and with them the time of its change.
     pub(crate) fn updated(
         &mut self,
-        (at, by): (Timestamp, By),
-        kind: &str,
-        (before, after): (Value, Value),
+        when: (Timestamp, By),
+        (kind, id): (&'static str, u64),
+        changed: Value,
         related: &[(&str, Row)],
     ) {
-        let change = self.change((at, by), kind, Operation::Update, related);
-        self.tell(Change {
-            before: Some(row(before)),
-            after: Some(row(after)),
-            ..change
-        });
+        let Some(before) = self.registry.get(kind, id) else {
+            return;
+        };
+        let mut after = merged(before.clone(), changed);
+        if before.get("updated_at").is_some() {
+            after = merged(after, json!({ "updated_at": column(when.0) }));
+        }
+        self.registry.keep(kind, &after);
+        let mut change = self.change(when, kind, Operation::Update, related);
+        change.before = Some(row(before));
+        change.after = Some(row(after));
+        self.tell(when.0, change);
     }
 
     /// Tells that a record was deleted.
-    pub(crate) fn deleted(
-        &mut self,
-        (at, by): (Timestamp, By),
-        kind: &str,
-        before: Value,
-        related: &[(&str, Row)],
-    ) {
-        let change = self.change((at, by), kind, Operation::Delete, related);
-        self.tell(Change {
-            before: Some(row(before)),
-            ..change
-        });
+    pub(crate) fn deleted(&mut self, when: (Timestamp, By), kind: &'static str, id: u64) {
+        let Some(before) = self.registry.remove(kind, id) else {
+            return;
+        };
+        let mut change = self.change(when, kind, Operation::Delete, &[]);
+        change.before = Some(row(before));
+        self.tell(when.0, change);
     }
 
     /// Tells what somebody did that changes no record.
     pub(crate) fn acted(
         &mut self,
-        (at, by): (Timestamp, By),
+        when: (Timestamp, By),
         action: &str,
         with: Value,
         related: &[(&str, Row)],
     ) {
-        let change = self.change((at, by), action, Operation::Act, related);
-        self.tell(Change {
-            after: Some(row(with)),
-            ..change
-        });
+        let mut change = self.change(when, action, Operation::Act, related);
+        change.after = Some(row(with));
+        self.tell(when.0, change);
     }
 
     fn change(
@@ -92,7 +91,10 @@ impl Campus {
         related: &[(&str, Row)],
     ) -> Change {
         let (origin, context) = match by {
-            By::User(user, course) => (Origin::Request, self.request(user, course, operation)),
+            By::User(user, course) => {
+                self.be_present(at, user);
+                (Origin::Request, self.request(user, course, operation))
+            }
             By::Job(tag) => (Origin::Job, self.job(tag)),
         };
         let related = related

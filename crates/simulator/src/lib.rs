@@ -9,6 +9,7 @@
 
 mod campus;
 mod options;
+mod registry;
 
 mod act;
 mod calendar;

@@ -1,4 +1,6 @@
-//! The day before the term: accounts, people and courses come into being.
+//! The eve of the term: accounts, people and courses come into being, step by step.
+
+use std::ops::Range;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -7,12 +9,12 @@ use crate::calendar::column;
 use crate::campus::{Account, Campus, Course, Member, Role, User};
 use crate::context::By;
 use crate::people;
-use crate::rows::{enrollment_row, enrollment_state_row, pseudonym, row, user_row};
+use crate::rows::{pseudonym, row};
 
 /// Students of a course, about.
-const COURSE_SIZE: u32 = 30;
+const COURSE_SIZE: usize = 30;
 /// Courses of a student.
-const COURSES_EACH: u32 = 4;
+const COURSES_EACH: usize = 4;
 
 const AGENTS: [&str; 4] = [
     "Mozilla/5.0 (X11; Linux x86_64; rv:147.0) Gecko/20100101 Firefox/147.0",
@@ -27,45 +29,78 @@ const IMPORT: By = By::Job("SisBatch#process_without_send_later");
 /// Somebody who is made with the campus: the administrator.
 pub(crate) const ADMINISTRATOR: usize = 0;
 
+/// How far the opening is, and who was made so far, by place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Opening {
+    step: Step,
+    teachers: Range<usize>,
+    assistants: Range<usize>,
+    observer: usize,
+    students: Range<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Step {
+    #[default]
+    Staff,
+    Student(usize),
+    Course(usize),
+    Enrollments(usize),
+    Groups(usize),
+}
+
 impl Campus {
-    /// Everything that is there when the term begins.
-    pub(crate) fn open(&mut self) {
-        let at = self.calendar.at(0, 0);
-        self.open_accounts(at);
-        self.new_user(at, Some(ADMINISTRATOR), false);
-        self.announce(at);
-        let students = std::cmp::max(self.options.students, 1);
+    /// Makes a step, and answers how far it is then; none when all is open.
+    pub(crate) fn open(&mut self, mut opening: Opening) -> Option<Opening> {
+        let at = self.options.begins;
+        let students = usize::try_from(self.options.students).unwrap_or(usize::MAX);
+        let students = std::cmp::max(students, 1);
         let courses = (students * COURSES_EACH).div_ceil(COURSE_SIZE);
-        let teachers: Vec<_> = (0..courses.div_ceil(2))
-            .map(|_| self.new_user(at, None, false))
-            .collect();
-        let assistants: Vec<_> = (0..courses.div_ceil(4))
-            .map(|_| self.new_user(at, None, false))
-            .collect();
-        let observer = self.new_user(at, None, false);
-        let students: Vec<_> = (0..students)
-            .map(|_| self.new_user(at, None, true))
-            .collect();
-        self.open_outcomes(at);
-        for number in 0..courses as usize {
-            let teacher = self.chance.one_of(&teachers).copied();
-            let teacher = teacher.unwrap_or(ADMINISTRATOR);
-            self.open_course(at, number, teacher);
-            if let Some(assistant) = self.chance.one_of(&assistants).copied() {
+        opening.step = match opening.step {
+            Step::Staff => {
+                self.open_accounts(at);
+                self.new_user(at, 'E');
+                self.announce(at);
+                self.open_outcomes(at);
+                opening.teachers = self.new_users(at, courses.div_ceil(2));
+                opening.assistants = self.new_users(at, courses.div_ceil(4));
+                opening.observer = self.new_user(at, 'E');
+                opening.students = self.users.len()..self.users.len() + students;
+                Step::Student(0)
+            }
+            Step::Student(number) if number < students => {
+                self.new_user(at, 'S');
+                Step::Student(number + 1)
+            }
+            Step::Student(_) => Step::Course(0),
+            Step::Course(number) if number < courses => {
+                let teacher = self.chance.within(&opening.teachers);
+                self.open_course(at, number, teacher);
+                let assistant = self.chance.within(&opening.assistants);
                 self.enroll(at, number, assistant, Role::Ta);
+                Step::Course(number + 1)
             }
-        }
-        for (number, student) in students.into_iter().enumerate() {
-            // Where there are fewer courses than that, all of them.
-            for round in 0..std::cmp::min(COURSES_EACH, courses) as usize {
-                let course = (number + round * 7) % courses as usize;
-                self.enroll(at, course, student, Role::Student);
+            Step::Course(_) => {
+                self.enroll(at, 0, opening.observer, Role::Observer);
+                Step::Enrollments(0)
             }
-        }
-        self.enroll(at, 0, observer, Role::Observer);
-        for course in 0..self.courses.len() {
-            self.group_members(at, course);
-        }
+            Step::Enrollments(number) if number < students => {
+                // Where there are fewer courses than that, all of them.
+                for round in 0..std::cmp::min(COURSES_EACH, courses) {
+                    let course = (number + round * 7) % courses;
+                    let student = opening.students.start + number;
+                    self.enroll(at, course, student, Role::Student);
+                }
+                Step::Enrollments(number + 1)
+            }
+            Step::Enrollments(_) => Step::Groups(0),
+            Step::Groups(course) if course < courses => {
+                self.group_members(at, course);
+                Step::Groups(course + 1)
+            }
+            Step::Groups(_) => return None,
+        };
+        Some(opening)
     }
 
     fn open_accounts(&mut self, at: Timestamp) {
@@ -82,8 +117,7 @@ impl Campus {
                 id,
                 uuid: uuid.clone(),
             });
-            let root = self.accounts.first().map(|it| it.id);
-            let above = root.filter(|root| *root != id);
+            let above = self.root().filter(|root| *root != id);
             let columns = json!({
                 "id": id,
                 "name": name,
@@ -96,15 +130,15 @@ impl Campus {
                 "default_locale": "en",
                 "updated_at": column(at),
             });
-            let root = self.root_account();
-            self.inserted((at, IMPORT), "Account", columns, &[("root_account", root)]);
+            let related = [self.of_root_account()];
+            self.inserted((at, IMPORT), "Account", columns, &related);
         }
     }
 
     fn announce(&mut self, at: Timestamp) {
         let columns = json!({
             "id": self.new_id(),
-            "account_id": self.accounts.first().map(|it| it.id),
+            "account_id": self.root(),
             "subject": "Welcome back",
             "message": people::paragraph(&mut self.chance, 12),
             "icon": "information",
@@ -115,16 +149,24 @@ impl Campus {
         self.inserted((at, by), "AccountNotification", columns, &[]);
     }
 
-    /// A new user, who belongs to the root account; `administers` is the place of one who does.
-    fn new_user(&mut self, at: Timestamp, administers: Option<usize>, is_student: bool) -> usize {
+    fn new_users(&mut self, at: Timestamp, count: usize) -> Range<usize> {
+        let first = self.users.len();
+        for _ in 0..count {
+            self.new_user(at, 'E');
+        }
+        first..self.users.len()
+    }
+
+    /// A new user of the root account, whose number begins with this letter.
+    fn new_user(&mut self, at: Timestamp, letter: char) -> usize {
         let (given, family) = people::name(&mut self.chance);
         let id = self.new_id();
         let place = self.users.len();
         let user = User {
             id,
-            name: format!("{given} {family}"),
             login: format!("{}.{}{place}", given.to_lowercase(), family.to_lowercase()),
-            sis_id: format!("{}-{place:06}", if is_student { "S" } else { "E" }),
+            name: format!("{given} {family}"),
+            sis_id: format!("{letter}-{place:06}"),
             uuid: self.chance.letters(40),
             lti_id: self.chance.hex(40),
             session: None,
@@ -132,21 +174,28 @@ impl Campus {
             address: format!("192.0.2.{}", self.chance.between(1, 254)),
             courses: Vec::new(),
         };
-        let root = self.accounts.first().map(|it| it.id);
-        let login = pseudonym(&user, root);
-        let columns = user_row(&user, at);
-        self.users.push(user);
-        self.inserted((at, IMPORT), "User", columns, &[("pseudonym", login)]);
-        let association = json!({
-            "id": self.new_id(),
-            "user_id": id,
-            "account_id": root,
+        let related = [pseudonym(&user, self.root())];
+        let columns = json!({
+            "id": id,
+            "name": user.name,
+            "short_name": user.name,
+            "uuid": user.uuid,
+            "lti_context_id": user.lti_id,
+            "workflow_state": "registered",
             "created_at": column(at),
             "updated_at": column(at),
         });
-        let account = row(json!({ "uuid": self.accounts.first().map(|it| it.uuid.as_str()) }));
-        let mut related = vec![("account", account)];
-        if administers == Some(place) {
+        self.users.push(user);
+        self.inserted((at, IMPORT), "User", columns, &related);
+        let association = json!({
+            "id": self.new_id(),
+            "user_id": id,
+            "account_id": self.root(),
+            "created_at": column(at),
+            "updated_at": column(at),
+        });
+        let mut related = vec![("account", self.root_account())];
+        if place == ADMINISTRATOR {
             related.push(("account_user", row(json!({ "user_id": id }))));
         }
         self.inserted(
@@ -159,41 +208,76 @@ impl Campus {
     }
 
     /// Enrolls somebody in a course.
-    pub(crate) fn enroll(&mut self, at: Timestamp, course: usize, user: usize, role: Role) {
-        let member = Member {
+    pub(crate) fn enroll(&mut self, at: Timestamp, place: usize, user: usize, role: Role) {
+        let (enrollment, score) = (self.new_id(), self.new_id());
+        let (Some(course), Some(somebody)) =
+            (self.courses.get_mut(place), self.users.get_mut(user))
+        else {
+            return;
+        };
+        course.members.push(Member {
             user,
-            enrollment: self.new_id(),
+            enrollment,
             role,
             has_left: false,
-            created_at: at,
-            score: self.new_id(),
-            score_now: None,
+            score,
             points: 0.0,
             points_possible: 0.0,
             result: None,
-        };
-        let (Some(of), Some(somebody)) = (self.courses.get(course), self.users.get(user)) else {
-            return;
-        };
-        let columns = enrollment_row(of, &member, somebody, at);
-        let related = enrollment_related(of, somebody);
-        let state = enrollment_state_row(&member, 0);
-        if let Some(of) = self.courses.get_mut(course) {
-            of.members.push(member);
-            for assignment in &mut of.assignments {
-                assignment.submissions.push(None);
-            }
+        });
+        for assignment in &mut course.assignments {
+            assignment.submissions.push(None);
         }
-        if let Some(user) = self.users.get_mut(user) {
-            user.courses.push(course);
-        }
+        somebody.courses.push(place);
+        let columns = json!({
+            "id": enrollment,
+            "course_id": course.id,
+            "course_section_id": course.section,
+            "user_id": somebody.id,
+            "associated_user_id": null,
+            "type": role.name(),
+            "limit_privileges_to_course_section": false,
+            "workflow_state": "active",
+            "created_at": column(at),
+            "updated_at": column(at),
+        });
+        let state = json!({
+            "enrollment_id": enrollment,
+            "state": "active",
+            "state_is_current": true,
+            "state_started_at": column(at),
+            "state_valid_until": null,
+            "access_is_current": true,
+            "restricted_access": false,
+            "lock_version": 0,
+        });
+        // What there is of a score before anything was graded.
+        let nothing = json!({
+            "id": score,
+            "enrollment_id": enrollment,
+            "course_score": true,
+            "grading_period_id": null,
+            "current_score": null,
+            "final_score": null,
+            "unposted_current_score": null,
+            "unposted_final_score": null,
+            "override_score": null,
+            "custom_grade_status_id": null,
+            "workflow_state": "active",
+            "created_at": column(at),
+            "updated_at": column(at),
+        });
+        let related = of_enrollment(course, somebody);
         self.inserted((at, IMPORT), "Enrollment", columns, &related);
         self.inserted((at, IMPORT), "EnrollmentState", state, &[]);
+        if role == Role::Student {
+            self.inserted((at, IMPORT), "Score", nothing, &[]);
+        }
     }
 }
 
 /// What goes with an enrollment.
-pub(crate) fn enrollment_related(
+pub(crate) fn of_enrollment(
     course: &Course,
     user: &User,
 ) -> [(&'static str, easel_triggers::Row); 2] {

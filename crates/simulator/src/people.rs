@@ -132,6 +132,11 @@ pub(crate) fn course(number: usize) -> String {
     )
 }
 
+/// The name of a file.
+pub(crate) fn file(chance: &mut Chance) -> String {
+    format!("{}.pdf", title(chance))
+}
+
 /// A short title.
 pub(crate) fn title(chance: &mut Chance) -> String {
     let words = [chance.word(&WORDS), "and", chance.word(&WORDS)];

@@ -10,20 +10,40 @@ use crate::context::By;
 use crate::people;
 use crate::rows::{merged, pseudonym, row};
 
+/// What in a course is opened.
+struct Asset<'a> {
+    kind: &'static str,
+    category: &'static str,
+    id: u64,
+    name: &'a str,
+    /// A list within it.
+    list: Option<&'static str>,
+}
+
 impl Campus {
     pub(crate) fn log_in(&mut self, at: Timestamp, user: usize) {
         let session = self.chance.hex(32);
-        let root = self.accounts.first().map(|it| it.id);
+        let root = self.root();
         let Some(somebody) = self.users.get_mut(user) else {
             return;
         };
         somebody.session = Some(session.clone());
-        let related = [("pseudonym", pseudonym(somebody, root))];
+        let related = [pseudonym(somebody, root)];
         let with = json!({ "session_id": session, "redirect_url": null });
         self.acted((at, By::User(user, None)), "logged_in", with, &related);
     }
 
+    /// Logs somebody in who is not, for what they do next.
+    pub(crate) fn be_present(&mut self, at: Timestamp, user: usize) {
+        if self.users.get(user).is_some_and(|it| it.session.is_none()) {
+            self.log_in(at, user);
+        }
+    }
+
     pub(crate) fn log_out(&mut self, at: Timestamp, user: usize) {
+        if self.users.get(user).is_none_or(|it| it.session.is_none()) {
+            return;
+        }
         self.acted((at, By::User(user, None)), "logged_out", json!({}), &[]);
         if let Some(somebody) = self.users.get_mut(user) {
             somebody.session = None;
@@ -32,132 +52,132 @@ impl Campus {
 
     /// Somebody opens something in a course, or the course itself.
     pub(crate) fn open_asset(&mut self, at: Timestamp, user: usize, place: usize) {
+        let which = self.chance.below(6);
         let Some(course) = self.courses.get(place) else {
             return;
         };
         let role = course.members.iter().find(|it| it.user == user);
         let role = role.map(|it| it.role.name());
-        let chance = &mut self.chance;
-        let (kind, category, id, name, list) = match chance.below(6) {
-            0 => (
-                "course",
-                "home",
-                course.id,
-                Some(&course.name),
-                Some("home"),
-            ),
-            1 => (
-                "course",
-                "assignments",
-                course.id,
-                Some(&course.name),
-                Some("assignments"),
-            ),
-            2 => {
-                let work = chance.one_of(&course.assignments);
-                let id = work.map_or(course.id, |it| it.id);
-                (
-                    "assignment",
-                    "assignments",
-                    id,
-                    work.map(|it| &it.title),
-                    None,
-                )
-            }
-            3 => {
-                let page = chance.one_of(&course.pages);
-                let id = page.map_or(course.id, |it| it.id);
-                ("wiki_page", "wiki", id, page.map(|it| &it.title), None)
-            }
-            4 => {
-                let file = chance.one_of(&course.files);
-                let id = file.map_or(course.id, |it| it.id);
-                ("attachment", "files", id, file.map(|it| &it.name), None)
-            }
-            _ => (
+        let of_course = |category, list| Asset {
+            kind: "course",
+            category,
+            id: course.id,
+            name: &course.name,
+            list: Some(list),
+        };
+        let of_id = |kind, category, id, name| Asset {
+            kind,
+            category,
+            id,
+            name,
+            list: None,
+        };
+        let asset = match which {
+            0 => self
+                .chance
+                .one_of(&course.assignments)
+                .map(|it| of_id("assignment", "assignments", it.id, it.title.as_str())),
+            1 => self
+                .chance
+                .one_of(&course.pages)
+                .map(|it| of_id("wiki_page", "wiki", it.id, it.title.as_str())),
+            2 => self
+                .chance
+                .one_of(&course.files)
+                .map(|it| of_id("attachment", "files", it.id, it.name.as_str())),
+            3 => Some(of_id(
                 "discussion_topic",
                 "topics",
                 course.topic,
-                Some(&course.topic_title),
-                None,
-            ),
+                &course.topic_title,
+            )),
+            4 => Some(of_course("assignments", "assignments")),
+            _ => None,
         };
+        let asset = asset.unwrap_or_else(|| of_course("home", "home"));
         let mut with = json!({
-            "asset_id": id,
-            "asset_name": name,
-            "asset_type": kind,
-            "asset_subtype": list,
-            "category": category,
+            "asset_id": asset.id,
+            "asset_name": asset.name,
+            "asset_type": asset.kind,
+            "asset_subtype": asset.list,
+            "category": asset.category,
             "role": role,
             "level": null,
         });
-        if kind == "attachment" {
-            let filename = name.map(|it| it.replace(' ', "_"));
-            with = merged(with, json!({ "display_name": name, "filename": filename }));
+        if asset.kind == "attachment" {
+            let filename = asset.name.replace(' ', "_");
+            let of_file = json!({ "display_name": asset.name, "filename": filename });
+            with = merged(with, of_file);
         }
-        let related = [
-            ("course", row(self.course_row(course))),
-            ("root_account", self.root_account()),
-        ];
-        self.acted(
-            (at, By::User(user, Some(place))),
-            "asset_accessed",
-            with,
-            &related,
-        );
+        let related = [self.of_course(course), self.of_root_account()];
+        let when = (at, By::User(user, Some(place)));
+        self.acted(when, "asset_accessed", with, &related);
     }
 
     /// A student hands work in, for the first time or again.
     pub(crate) fn hand_in(
         &mut self,
         at: Timestamp,
-        place: usize,
-        assignment: usize,
-        member: usize,
+        (place, assignment, member): (usize, usize, usize),
     ) {
         let text = people::paragraph(&mut self.chance, 25);
-        let id = self.new_id();
+        let new_id = self.new_id();
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let (Some(work), Some(user)) = (
+        let (Some(work), Some(member_of)) = (
             course.assignments.get(assignment),
-            course.members.get(member).map(|it| it.user),
+            course.members.get(member),
         ) else {
             return;
         };
-        let Some(somebody) = self.users.get(user) else {
+        let Some(somebody) = self.users.get(member_of.user) else {
             return;
         };
-        let before = work.submissions.get(member).cloned().flatten();
-        let before_columns = before
-            .as_ref()
-            .map(|before| self.submission_row(before, work, somebody));
+        let known = work.submissions.get(member).copied().flatten();
         let submission = Submission {
-            id: before.as_ref().map_or(id, |it| it.id),
-            attempt: before.as_ref().map_or(1, |it| it.attempt + 1),
-            body: Some(text),
-            submitted_at: Some(at),
-            updated_at: at,
-            score: None,
-            graded_at: None,
-            grader: None,
-            state: "submitted",
-            assessment: None,
+            id: known.map_or(new_id, |it| it.id),
+            attempt: known.map_or(1, |it| it.attempt + 1),
+            submitted_at: at,
         };
-        let columns = self.submission_row(&submission, work, somebody);
+        let handed_in = json!({
+            "attempt": submission.attempt,
+            "body": text,
+            "submission_type": "online_text_entry",
+            "submitted_at": column(at),
+            "workflow_state": "submitted",
+        });
+        let when = (at, By::User(member_of.user, Some(place)));
         let related = self.of_submission(course, work, somebody);
-        let places = self
-            .courses
-            .get_mut(place)
-            .and_then(|it| it.assignments.get_mut(assignment));
-        if let Some(mine) = places.and_then(|it| it.submissions.get_mut(member)) {
-            *mine = Some(submission);
+        if known.is_some() {
+            self.updated(when, ("Submission", submission.id), handed_in, &related);
+        } else {
+            let columns = json!({
+                "id": submission.id,
+                "assignment_id": work.id,
+                "user_id": somebody.id,
+                "cached_due_date": column(self.calendar.due(work.due_day)),
+                "score": null,
+                "grade": null,
+                "graded_at": null,
+                "posted_at": null,
+                "grader_id": null,
+                "excused": null,
+                "group_id": null,
+                "url": null,
+                "updated_at": column(at),
+            });
+            self.inserted(when, "Submission", merged(columns, handed_in), &related);
         }
-        let by = By::User(user, Some(place));
-        match before_columns {
-            Some(before) => self.updated((at, by), "Submission", (before, columns), &related),
-            None => self.inserted((at, by), "Submission", columns, &related),
+        self.note(place, assignment, member, submission);
+    }
+
+    /// Notes what a student handed in.
+    fn note(&mut self, place: usize, assignment: usize, member: usize, it: Submission) {
+        let course = self.courses.get_mut(place);
+        let work = course.and_then(|course| course.assignments.get_mut(assignment));
+        if let Some(mine) = work.and_then(|work| work.submissions.get_mut(member)) {
+            *mine = Some(it);
         }
     }
 
@@ -168,22 +188,19 @@ impl Campus {
         work: &Assignment,
         user: &User,
     ) -> [(&'static str, Row); 5] {
-        let root = self.accounts.first().map(|it| it.id);
         let assignment = row(json!({
             "lti_context_id": work.lti_id,
             "points_possible": work.points,
             "grading_type": "points",
             "title": work.title,
         }));
+        let of_user = json!({ "lti_context_id": user.lti_id, "uuid": user.uuid });
         [
             ("assignment", assignment),
-            (
-                "user",
-                row(json!({ "lti_context_id": user.lti_id, "uuid": user.uuid })),
-            ),
-            ("pseudonym", pseudonym(user, root)),
-            ("course", row(self.course_row(course))),
-            ("root_account", self.root_account()),
+            ("user", row(of_user)),
+            pseudonym(user, self.root()),
+            self.of_course(course),
+            self.of_root_account(),
         ]
     }
 
@@ -201,12 +218,8 @@ impl Campus {
             "workflow_state": "complete",
             "finished_at": column(at),
         });
-        self.acted(
-            (at, By::User(user, Some(place))),
-            "quiz_submitted",
-            with,
-            &[],
-        );
+        let when = (at, By::User(user, Some(place)));
+        self.acted(when, "quiz_submitted", with, &[]);
     }
 
     /// A student says something in the discussion of a course.
@@ -231,21 +244,17 @@ impl Campus {
             "updated_at": column(at),
         });
         let related = [("discussion_topic", row(json!({ "assignment_id": null })))];
-        self.inserted(
-            (at, By::User(user, Some(place))),
-            "DiscussionEntry",
-            columns,
-            &related,
-        );
+        let when = (at, By::User(user, Some(place)));
+        self.inserted(when, "DiscussionEntry", columns, &related);
     }
 
     /// Somebody writes to the teacher of a course.
     pub(crate) fn write_to_teacher(&mut self, at: Timestamp, user: usize, place: usize) {
-        let by = By::User(user, Some(place));
+        let when = (at, By::User(user, Some(place)));
         let (conversation, message) = (self.new_id(), self.new_id());
         let author = self.users.get(user).map(|it| it.id);
         let columns = json!({ "id": conversation, "updated_at": column(at) });
-        self.inserted((at, by), "Conversation", columns, &[]);
+        self.inserted(when, "Conversation", columns, &[]);
         let columns = json!({
             "id": message,
             "conversation_id": conversation,
@@ -253,7 +262,7 @@ impl Campus {
             "generated_template": false,
             "created_at": column(at),
         });
-        self.inserted((at, by), "ConversationMessage", columns, &[]);
+        self.inserted(when, "ConversationMessage", columns, &[]);
     }
 
     /// A student meets a requirement of a module, which a job tells.
@@ -262,11 +271,8 @@ impl Campus {
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let user = course
-            .members
-            .get(member)
-            .and_then(|it| self.users.get(it.user));
-        let Some(user) = user else {
+        let member = course.members.get(member);
+        let Some(user) = member.and_then(|it| self.users.get(it.user)) else {
             return;
         };
         let with = json!({
@@ -288,7 +294,7 @@ impl Campus {
                 "email": format!("{}@fjord.example.edu", user.login),
             },
         });
-        let by = By::Job("CourseProgress.dispatch_live_event");
-        self.acted((at, by), "course_progress", with, &[]);
+        let when = (at, By::Job("CourseProgress.dispatch_live_event"));
+        self.acted(when, "course_progress", with, &[]);
     }
 }

@@ -1,13 +1,14 @@
 //! Terms of different sizes: every change is one that the triggers take, and everything occurs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use easel_caliper::{Dialect, Level, Options as CaliperOptions, Translator, check};
 use easel_catalog::{Catalog, Event, Origin};
 use easel_simulator::{Campus, Options};
-use easel_triggers::{Change, Options as TriggersOptions, Subject, Triggers};
+use easel_triggers::{Change, Operation, Options as TriggersOptions, Row, Subject, Triggers};
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// The event types of which a payload is published as one of the thirty-seven seeds.
 const SEEDS: [&str; 37] = [
@@ -119,25 +120,60 @@ fn everything_occurs_conforms_and_translates() {
     assert_eq!(broken, BTreeMap::new());
 }
 
+/// A record is inserted before it is changed, and is before a change what it was after the last.
+#[test]
+fn records_are_what_they_were_left_as_and_time_does_not_run_backwards() {
+    let mut rows: HashMap<(String, Value), Row> = HashMap::new();
+    let mut ids: HashMap<Value, String> = HashMap::new();
+    let mut last = Timestamp::MIN;
+    for change in term(11, 60, 21) {
+        let at = change.occurred_at.unwrap();
+        assert!(at >= last, "{:#}", change.to_json());
+        last = at;
+        let Subject::Record { kind, operation } = &change.subject else {
+            continue;
+        };
+        let row = change.after.as_ref().or(change.before.as_ref()).unwrap();
+        let id = row.value("id").or_else(|| row.value("enrollment_id"));
+        let id = id.unwrap().clone();
+        let key = (kind.clone(), id.clone());
+        match operation {
+            Operation::Insert => {
+                let before = rows.insert(key, change.after.clone().unwrap());
+                assert_eq!(before, None);
+                if row.value("id").is_some() {
+                    assert_eq!(ids.insert(id, kind.clone()), None, "one id, two records");
+                }
+            }
+            Operation::Update => {
+                let after = change.after.clone().unwrap();
+                let before = rows.insert(key, after);
+                assert_eq!(before, change.before, "{kind}");
+                assert_ne!(change.before, change.after, "{kind}");
+            }
+            Operation::Delete => assert_eq!(rows.remove(&key), change.before, "{kind}"),
+            Operation::Act => unreachable!(),
+        }
+    }
+}
+
 /// Days end, and what happens on them comes in order; so does all that one session does.
 #[test]
 fn people_log_in_before_they_do_anything_else_in_a_session() {
-    let mut sessions = BTreeSet::new();
+    let mut sessions = BTreeMap::new();
     for change in term(5, 30, 4) {
         if change.origin != Origin::Request {
             continue;
         }
-        let session = change.context.text("session_id").map(str::to_owned);
+        let user = change.context.value("user_id").unwrap().clone();
+        let session = change.context.text("session_id").unwrap().to_owned();
         let is_login = change.subject
             == Subject::Action {
                 name: "logged_in".to_owned(),
             };
-        if let Some(session) = session {
-            assert!(
-                sessions.insert(session) == is_login,
-                "{:#}",
-                change.to_json()
-            );
+        match sessions.insert(session, user.clone()) {
+            None => assert!(is_login, "{:#}", change.to_json()),
+            Some(known) => assert_eq!((known, is_login), (user, false)),
         }
     }
 }
