@@ -57,14 +57,21 @@ pub(crate) struct DemoArgs {
 
 /// What the server says of its subscriptions.
 #[derive(Deserialize)]
-struct BalancesJson {
-    head: u64,
-    subscriptions: Vec<BalanceJson>,
+struct ListJson {
+    subscriptions: Vec<SubscriptionJson>,
+}
+
+#[derive(Deserialize)]
+struct SubscriptionJson {
+    name: String,
+    state: String,
+    /// Why it is on hold.
+    reason: Option<String>,
+    balance: BalanceJson,
 }
 
 #[derive(Deserialize)]
 struct BalanceJson {
-    subscription: String,
     accepted: u64,
     delivered: u64,
     filtered: u64,
@@ -209,10 +216,9 @@ async fn watch(client: &Client, desk: &Desk) -> Result<(), Failure> {
     let (mut lines, mut last_head) = (0, 0);
     loop {
         tick.tick().await;
-        let BalancesJson {
-            head,
-            subscriptions,
-        } = client::read(&client.get("/v1/balance").await?)?;
+        let ListJson { subscriptions } = list(client).await?;
+        let head = subscriptions.iter().map(|it| it.balance.accepted).max();
+        let head = head.unwrap_or_default();
         let rate = (head - last_head) / every;
         last_head = head;
         let last = output::plain(&desk.last());
@@ -234,47 +240,60 @@ async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
     output::talk("the campus rests; what is pending is delivered (Ctrl-C to leave it)");
     let wait = async {
         loop {
-            let answer = client.get("/v1/balance").await?;
-            let balances: BalancesJson = client::read(&answer)?;
-            if balances.subscriptions.iter().all(|it| it.pending == 0) {
-                return Ok::<_, Failure>(balances);
+            let all = list(client).await?;
+            if all.subscriptions.iter().all(|it| it.balance.pending == 0) {
+                return Ok::<_, Failure>(all);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    let balances = tokio::select! {
+    let all = tokio::select! {
         settled = wait => settled?,
-        () = tokio::time::sleep(PATIENCE) => client::read(&client.get("/v1/balance").await?)?,
-        () = signals.next() => client::read(&client.get("/v1/balance").await?)?,
+        () = tokio::time::sleep(PATIENCE) => list(client).await?,
+        () = signals.next() => list(client).await?,
     };
-    for it in &balances.subscriptions {
+    for it in &all.subscriptions {
         let BalanceJson {
-            subscription,
             accepted,
             delivered,
             filtered,
             pending,
             expired,
-        } = it;
+        } = it.balance;
         let sum = delivered + filtered + pending + expired;
-        let verdict = if sum == *accepted {
+        let verdict = if sum == accepted {
             "adds up"
         } else {
             "DOES NOT ADD UP"
         };
+        let name = &it.name;
         output::talk(format_args!(
-            "{subscription:<12} {accepted} accepted = {delivered} delivered + {filtered} filtered + \
+            "{name:<12} {accepted} accepted = {delivered} delivered + {filtered} filtered + \
              {pending} pending + {expired} expired: {verdict}"
         ));
     }
     Ok(())
 }
 
-impl BalanceJson {
+async fn list(client: &Client) -> Result<ListJson, Failure> {
+    client::read(&client.get("/v1/subscriptions").await?)
+}
+
+impl SubscriptionJson {
     fn line(&self) -> String {
+        let Self {
+            name,
+            state,
+            reason,
+            balance,
+        } = self;
+        let reason = reason.as_ref().map(|it| format!(": {}", output::plain(it)));
         format!(
-            "  {:<12} delivered {:>8}   filtered {:>8}   pending {:>6}\n",
-            self.subscription, self.delivered, self.filtered, self.pending
+            "  {name:<12} delivered {:>8}   filtered {:>8}   pending {:>6}   {state}{}\n",
+            balance.delivered,
+            balance.filtered,
+            balance.pending,
+            reason.unwrap_or_default()
         )
     }
 }
