@@ -207,11 +207,18 @@ impl Campus {
             .then(|| first.remove())
     }
 
-    /// Plans what is done on a day.
-    fn begin_day(&mut self, day: u32) {
-        let mut acts = self.plan(day);
-        acts.sort_unstable();
-        self.acts = acts.into();
+    /// Plans what is done on the next day, among what goes on from the one before.
+    fn begin_day(&mut self) {
+        let acts = self.plan(self.next_day);
+        self.acts.extend(acts);
+        self.acts.make_contiguous().sort_unstable();
+        self.next_day += 1;
+    }
+
+    /// When the next day begins, if there is one.
+    fn next_midnight(&self) -> Option<Timestamp> {
+        let is_there = self.next_day < self.options.days;
+        is_there.then(|| self.calendar.at(self.next_day, 0))
     }
 }
 
@@ -220,27 +227,25 @@ impl Iterator for Campus {
 
     fn next(&mut self) -> Option<Change> {
         loop {
-            let is_over = self.opening.is_none() && self.next_day >= self.options.days;
             let next_act = self.acts.front().map(|it| it.at);
-            // While more is opened, or before a day is planned, nothing later is told.
-            let until = match (&self.opening, next_act) {
-                (Some(_), _) => Some(self.options.begins),
-                (None, Some(at)) => Some(at),
-                (None, None) if is_over => None,
-                (None, None) => Some(Timestamp::MIN),
+            let midnight = self.next_midnight();
+            // What changes is told up to what is opened, done or planned next.
+            let next = [next_act, midnight].into_iter().flatten().min();
+            let until = if self.opening.is_some() {
+                Some(self.options.begins)
+            } else {
+                next
             };
             if let Some(change) = self.told(until) {
                 return Some(change);
             }
             if let Some(opening) = self.opening.take() {
                 self.opening = self.open(opening);
-            } else if let Some(Planned { at, act }) = self.acts.pop_front() {
-                self.act(at, act);
-            } else if is_over {
-                return None;
+            } else if midnight.is_some() && midnight == next {
+                self.begin_day();
             } else {
-                self.begin_day(self.next_day);
-                self.next_day += 1;
+                let Planned { at, act } = self.acts.pop_front()?;
+                self.act(at, act);
             }
         }
     }

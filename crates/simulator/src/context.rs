@@ -50,6 +50,9 @@ impl Campus {
             return;
         };
         let mut after = merged(before.clone(), changed);
+        if after == before {
+            return;
+        }
         if before.get("updated_at").is_some() {
             after = merged(after, json!({ "updated_at": column(when.0) }));
         }

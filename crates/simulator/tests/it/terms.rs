@@ -126,7 +126,7 @@ fn records_are_what_they_were_left_as_and_time_does_not_run_backwards() {
     let mut rows: HashMap<(String, Value), Row> = HashMap::new();
     let mut ids: HashMap<Value, String> = HashMap::new();
     let mut last = Timestamp::MIN;
-    for change in term(11, 60, 21) {
+    for change in term(11, 150, 21) {
         let at = change.occurred_at.unwrap();
         assert!(at >= last, "{:#}", change.to_json());
         last = at;
