@@ -7,7 +7,9 @@
 
 mod answer;
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -19,6 +21,7 @@ use easel_triggers::{Change, ChangeFault, Outcome, Triggers};
 use jiff::Timestamp;
 use tracing::instrument;
 use utoipa::OpenApi;
+use uuid::Uuid;
 
 use crate::Intake;
 use crate::body::{Coding, Held};
@@ -74,7 +77,7 @@ enum Refused {
     path = "/v1/changes",
     tag = "events",
     request_body(
-        description = "`{\"record\", \"operation\", \"before\", \"after\", \"related\", \"context\"}` or `{\"action\", \"with\", \"related\", \"context\"}`",
+        description = "`{\"record\", \"operation\", \"before\", \"after\", \"related\", \"context\"}` or `{\"action\", \"with\", \"related\", \"context\"}`; `occurred_at`, and `body` with further members where a body is not known whole",
         content((Object = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
@@ -127,14 +130,15 @@ async fn take_changes(
 fn outcomes(
     parts: &[&[u8]],
     triggers: &Triggers,
-    now: Timestamp,
+    mut now: Timestamp,
     max_bytes: usize,
 ) -> Result<Vec<Outcome>, Refused> {
     let mut outcomes = Vec::with_capacity(parts.len());
     let mut faults = Vec::new();
     let (mut fault_count, mut bytes) = (0, 0);
+    let mut seen = HashSet::new();
     for (number, part) in parts.iter().enumerate() {
-        match outcome(part, triggers, now) {
+        match outcome(part, triggers, &mut now, &mut seen) {
             Ok(outcome) if fault_count == 0 => {
                 bytes += outcome
                     .events
@@ -165,8 +169,25 @@ fn outcomes(
     Ok(outcomes)
 }
 
-fn outcome(part: &[u8], triggers: &Triggers, now: Timestamp) -> Result<Outcome, ChangeFault> {
-    triggers.events(&Change::read(part)?, now)
+/// What a change means. An event that would be the same as one of this request before it, but for its
+/// place in it, is sent a millisecond later, so that it is not taken for a repetition of that.
+fn outcome(
+    part: &[u8],
+    triggers: &Triggers,
+    now: &mut Timestamp,
+    seen: &mut HashSet<Uuid>,
+) -> Result<Outcome, ChangeFault> {
+    let change = Change::read(part)?;
+    let mut outcome = triggers.events(&change, *now)?;
+    let is_seen = |outcome: &Outcome, seen: &HashSet<Uuid>| {
+        outcome.events.iter().any(|it| seen.contains(&it.id))
+    };
+    while change.occurred_at.is_none() && is_seen(&outcome, seen) {
+        *now += Duration::from_millis(1);
+        outcome = triggers.events(&change, *now)?;
+    }
+    seen.extend(outcome.events.iter().map(|it| it.id));
+    Ok(outcome)
 }
 
 impl From<Refused> for Problem {

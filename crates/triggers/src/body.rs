@@ -82,23 +82,30 @@ fn member<'a>(
     };
     // What is told under a condition of what was before is told when it was another.
     if let (Some(of_field), Some(_)) = (field.old, field.when) {
-        let now = of.body.iter().find(|it| it.name == of_field);
-        let now = now.map(|it| member(of, it, scene)).transpose()?.flatten();
-        return Ok(Some(value).filter(|before| now.as_ref() != Some(before)));
+        let is_another = scene.changed(column_of(of, of_field));
+        return Ok(Some(value).filter(|_| is_another));
     }
     Ok(Some(value))
 }
 
-/// What another field was made of before the change.
-fn given_before<'a>(of: &'a EventType, field: &str, scene: Scene<'a>) -> Given<'a> {
+/// The column of the record that a field is made of.
+fn column_of(of: &EventType, field: &str) -> &'static str {
     let field = of.body.iter().find(|it| it.name == field);
-    let column = match field.map(|it| (it, it.from.first())) {
+    match field.map(|it| (it, it.from.first())) {
         Some((_, Some(Column::Own(column)))) => column,
         Some((it, _)) => it.name,
-        None => return Given::Nothing(Place::At("/before")),
-    };
+        None => "",
+    }
+}
+
+/// What another field was made of before the change; where nothing was, null.
+fn given_before<'a>(of: &EventType, field: &str, scene: Scene<'a>) -> Given<'a> {
+    let column = column_of(of, field);
     let at = Place::Member("/before", column);
-    of_row(scene.change.before.as_ref(), column, at)
+    match of_row(scene.change.before.as_ref(), column, at) {
+        Given::Nothing(at) => Given::Null(at),
+        given => given,
+    }
 }
 
 fn given<'a>(field: &'a Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFault> {
@@ -106,7 +113,10 @@ fn given<'a>(field: &'a Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFaul
     if field.from.is_empty() {
         return Ok(one(field, &Column::Own(field.name), scene));
     }
-    for column in field.from {
+    for (index, column) in field.from.iter().enumerate() {
+        if let Column::Word(_) | Column::Flag(_) = column {
+            check_related(field, index, scene)?;
+        }
         let given = one(field, column, scene);
         if let Given::Value(..) = given {
             return Ok(given);
@@ -117,24 +127,25 @@ fn given<'a>(field: &'a Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFaul
             _ => (),
         }
     }
-    for column in field.from {
-        if let Column::Beside(related, _) = column {
-            check_related(field, related, scene)?;
-        }
-    }
+    check_related(field, field.from.len(), scene)?;
     Ok(first.unwrap_or_else(|| Given::Nothing(Place::At(scene.change.row_place()))))
 }
 
-/// Refuses a change in which a record is named but not given that a published field is made of.
-fn check_related(field: &Field, related: &str, scene: Scene<'_>) -> Result<(), ChangeFault> {
-    let key = format!("{related}_id");
-    let is_named = scene.value(&key).is_some_and(|it| it.as_u64() != Some(0));
-    if scene.related(related).is_some() || !is_named || !field.published {
-        return Ok(());
+/// Refuses a change in which a record is named but not given that a published field is made of,
+/// by the first so many of its places.
+fn check_related(field: &Field, places: usize, scene: Scene<'_>) -> Result<(), ChangeFault> {
+    for column in field.from.iter().take(places) {
+        let Column::Beside(related, _) = *column else {
+            continue;
+        };
+        if !field.published || scene.related(related).is_some() || !scene.names(related) {
+            continue;
+        }
+        let name = field.name;
+        let what = format!("this is missing, though its id is given; `{name}` is made of it");
+        return Err(ChangeFault::new(Place::Member("/related", related), what));
     }
-    let name = field.name;
-    let what = format!("this is missing, though {key} names it; `{name}` is made of it");
-    Err(ChangeFault::new(Place::Member("/related", related), what))
+    Ok(())
 }
 
 fn one<'a>(field: &'a Field, column: &Column, scene: Scene<'a>) -> Given<'a> {

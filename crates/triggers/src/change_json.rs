@@ -12,8 +12,12 @@ use serde_json::{Map, Value};
 
 use crate::change::{Change, Subject};
 use crate::fault::ChangeFault;
+use crate::place::Place;
 use crate::row::Row;
 use crate::rule::Operation;
+
+/// The most values of a change, as far as its brackets and commas tell.
+pub(crate) const MAX_VALUES: usize = 100_000;
 
 /// The members a change can have.
 const MEMBERS: [&str; 10] = [
@@ -31,7 +35,15 @@ const MEMBERS: [&str; 10] = [
 
 impl Change {
     /// Reads the JSON of a change.
+    ///
+    /// A change is read into a tree, which takes many times the room of its text; so one of more
+    /// values than [`MAX_VALUES`] is refused before it is read.
     pub fn read(json: &[u8]) -> Result<Self, ChangeFault> {
+        let begins_value = |byte: &&u8| matches!(**byte, b'{' | b'[' | b',');
+        if json.iter().filter(begins_value).count() > MAX_VALUES {
+            let what = format!("a change has at most {MAX_VALUES} values");
+            return Err(ChangeFault::new("", what));
+        }
         let json = serde_json::from_slice(json)
             .map_err(|error| ChangeFault::new("", format!("this is no JSON: {error}")))?;
         Self::from_json(json)
@@ -43,7 +55,7 @@ impl Change {
             return Err(ChangeFault::new("", "a change is an object"));
         };
         if let Some(name) = members.keys().find(|it| !MEMBERS.contains(&it.as_str())) {
-            let at = format!("/{name}");
+            let at = Place::Member("", name);
             let what = format!("a change has no such member; it has {}", MEMBERS.join(", "));
             return Err(ChangeFault::new(at, what));
         }
@@ -75,7 +87,7 @@ impl Change {
                 Value::Object(columns) => drop(related.insert(name, Row(columns))),
                 Value::Null => (),
                 _ => {
-                    let at = format!("/related/{name}");
+                    let at = Place::Member("/related", &name);
                     return Err(ChangeFault::new(at, "a record is an object"));
                 }
             }
@@ -186,7 +198,7 @@ fn context(members: &mut Map<String, Value>) -> Result<(Origin, Row), ChangeFaul
     let job = context.remove("job");
     if let Some(name) = context.keys().next() {
         let what = "a context is {\"request\": {…}} or {\"job\": {…}}, or nothing";
-        return Err(ChangeFault::new(format!("/context/{name}"), what));
+        return Err(ChangeFault::new(Place::Member("/context", name), what));
     }
     match (request, job) {
         (None, None) => Ok((Origin::Neither, Row::default())),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::place::Place;
 use crate::scene::Scene;
 
 /// A condition that an event stands behind.
@@ -11,7 +12,35 @@ pub(crate) struct Gate {
     pub(crate) opens: &'static str,
     /// What to say when it is closed.
     pub(crate) closed: &'static str,
+    /// What it cannot do without.
+    pub(crate) needs: Option<Need>,
     pub(crate) is_open: fn(Scene<'_>) -> bool,
+}
+
+/// What a gate cannot do without: were it forgotten, an event would never be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+    /// A column of the record.
+    Column(&'static str),
+    /// A record that goes with it, where its id is told.
+    Related(&'static str),
+}
+
+impl Need {
+    /// Where it is missing, if it is.
+    pub(crate) fn missing(self, scene: Scene<'_>) -> Option<Place<'static>> {
+        match self {
+            Self::Column(column) => {
+                let row = scene.change.row();
+                let is_given = row.is_some_and(|row| row.get(column).is_some());
+                (!is_given).then(|| Place::Member(scene.change.row_place(), column))
+            }
+            Self::Related(name) => {
+                let is_missing = scene.related(name).is_none() && scene.names(name);
+                is_missing.then_some(Place::Member("/related", name))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Gate {
@@ -27,5 +56,6 @@ pub(crate) const IDLE_COLUMNS: [&str; 2] = ["updated_at", "sis_batch_id"];
 pub(crate) const NOT_IDLE: Gate = Gate {
     opens: "something besides updated_at and sis_batch_id changed",
     closed: "only updated_at or sis_batch_id changed",
+    needs: None,
     is_open: |scene| scene.changed_besides(&IDLE_COLUMNS),
 };

@@ -110,6 +110,23 @@ impl<'a> Given<'a> {
             }
             self.put(index, value, at)?;
         }
+        // By these two it is known where an event was made, and so what else it has to have.
+        let key = match origin {
+            Origin::Request => "request_id",
+            Origin::Job => "job_id",
+            Origin::Neither => return Ok(()),
+        };
+        let index = self.find(key, 0);
+        if index
+            .and_then(|it| self.values.get(it))
+            .is_none_or(Option::is_none)
+        {
+            let what = format!(
+                "this is missing; an event made in {} has it",
+                made_in(origin)
+            );
+            return Err(ChangeFault::new(Place::Member(place, key), what));
+        }
         Ok(())
     }
 
@@ -127,12 +144,16 @@ impl<'a> Given<'a> {
             }
         };
         // What the request tells of its own context is not of this one.
-        for name in OF_CONTEXT {
-            if let Some(value) = self.find(name, 0).and_then(|it| self.values.get_mut(it)) {
-                *value = None;
-            }
+        self.clear(&OF_CONTEXT);
+        if context.value("id").is_none() {
+            let what = format!("this is missing; the context of {} is made of it", of.name);
+            return Err(ChangeFault::new(Place::Related(record, "id"), what));
         }
-        let kind = context.text("type").unwrap_or("Course");
+        let kind = match record {
+            "context" => context.text("type").or_else(|| scene.text("context_type")),
+            _ => None,
+        };
+        let kind = kind.unwrap_or("Course");
         self.set("context_type", kind.into());
         self.put_column("context_id", context, Place::Related(record, "id"))?;
         self.put_column(
@@ -154,10 +175,14 @@ impl<'a> Given<'a> {
 
     /// What the login tells that was just made.
     fn of_login(&mut self) -> Result<(), ChangeFault> {
-        if let Some(login) = self.scene.related("pseudonym") {
-            for (name, column) in OF_LOGIN {
-                self.put_column(name, login, Place::Related("pseudonym", column))?;
-            }
+        let Some(login) = self.scene.related("pseudonym") else {
+            let what = "this is missing; who logged in is told by it";
+            return Err(ChangeFault::new("/related/pseudonym", what));
+        };
+        // Who acted until then may be somebody else.
+        self.clear(&OF_LOGIN.map(|(name, _)| name));
+        for (name, column) in OF_LOGIN {
+            self.put_column(name, login, Place::Related("pseudonym", column))?;
         }
         match (self.find("session_id", 0), self.scene.value("session_id")) {
             (Some(index), Some(session)) => self.put(index, session, Place::At("/with/session_id")),
@@ -187,6 +212,15 @@ impl<'a> Given<'a> {
             value => Some(convert(&it.field, value, at, self.scene.options)?),
         };
         Ok(())
+    }
+
+    /// Takes these fields out.
+    fn clear(&mut self, names: &[&str]) {
+        for name in names {
+            if let Some(value) = self.find(name, 0).and_then(|it| self.values.get_mut(it)) {
+                *value = None;
+            }
+        }
     }
 
     /// Puts in what needs no looking at.

@@ -24,10 +24,17 @@ impl fmt::Display for Place<'_> {
         match self {
             Self::Nowhere => Ok(()),
             Self::At(pointer) => f.write_str(pointer),
-            Self::Member(pointer, name) => write!(f, "{pointer}/{name}"),
-            Self::Related(record, column) => write!(f, "/related/{record}/{column}"),
-            Self::Inner(place, name) => write!(f, "{place}/{name}"),
+            Self::Member(pointer, name) => write!(f, "{pointer}/{}", escaped(name)),
+            Self::Related(record, column) => {
+                write!(f, "/related/{}/{}", escaped(record), escaped(column))
+            }
+            Self::Inner(place, name) => write!(f, "{place}/{}", escaped(name)),
             Self::Nth(place, index) => write!(f, "{place}/{index}"),
         }
     }
+}
+
+/// A name as it stands in a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }

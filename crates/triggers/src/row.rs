@@ -34,18 +34,18 @@ impl Row {
         let columns = self.0.keys().chain(gone);
         columns
             .map(String::as_str)
-            .filter(|column| !is_same(self.value(column), before.value(column)))
+            .filter(|column| !is_same(column, self.value(column), before.value(column)))
     }
 }
 
-/// Whether two values are the same; numbers and times are, however they are spelled.
-pub(crate) fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
+/// Whether two values of a column are the same; numbers and times are, however they are spelled.
+pub(crate) fn is_same(column: &str, one: Option<&Value>, other: Option<&Value>) -> bool {
     match (one, other) {
         (Some(Value::Number(one)), Some(Value::Number(other))) => {
             one == other || one.as_f64() == other.as_f64() && (one.is_f64() || other.is_f64())
         }
         (Some(Value::String(one)), Some(Value::String(other))) => {
-            one == other || is_same_time(one, other)
+            one == other || column.ends_with("_at") && is_same_time(one, other)
         }
         _ => one == other,
     }

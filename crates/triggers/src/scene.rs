@@ -36,9 +36,24 @@ impl<'a> Scene<'a> {
         self.change.related.get(name)
     }
 
+    /// Whether the id of a record that goes with it is told: by the record itself or, of what it
+    /// was before, by that; or by the group of a membership.
+    pub(crate) fn names(self, related: &str) -> bool {
+        let key = |name: &str| format!("{name}_id");
+        let id = match related.strip_suffix("_before") {
+            Some(name) => self.before(&key(name)),
+            None => {
+                let group = self.related("group");
+                let of_group = || group.and_then(|row| row.value(&key(related)));
+                self.value(&key(related)).or_else(of_group)
+            }
+        };
+        id.is_some_and(|it| it.as_u64() != Some(0))
+    }
+
     /// Whether a column is another now; at an insertion, whether it has a value.
     pub(crate) fn changed(self, column: &str) -> bool {
-        !is_same(self.value(column), self.before(column))
+        !is_same(column, self.value(column), self.before(column))
     }
 
     /// Whether one of these columns is another now.

@@ -90,7 +90,7 @@ impl Triggers {
             if rule.otherwise && has_fired {
                 continue;
             }
-            let closed = closed_gate(rule, scene);
+            let closed = closed_gate(rule, scene)?;
             has_fired = closed.is_none();
             match closed {
                 Some(gate) => outcome.stops.push(Stop {
@@ -147,8 +147,10 @@ impl Triggers {
     fn conform(&self, of: &EventType, event: &Event, scene: Scene<'_>) -> Result<(), ChangeFault> {
         let mut fault = None;
         self.catalog.check(of.name, &event.bytes, |finding| {
-            // A value nobody saw before is news, and no fault, where others are to be expected.
-            if fault.is_none() && finding.rule != Conformance::NewValue {
+            // A value nobody saw before is news, and no fault, where others are to be expected; and
+            // a record of another shard is told by its global id.
+            let is_known = matches!(finding.rule, Conformance::NewValue | Conformance::GlobalId);
+            if fault.is_none() && !is_known {
                 let pointer = finding.pointer();
                 let at = match pointer.split('/').collect::<Vec<_>>().as_slice() {
                     ["", "body", member, ..] => place_of(of, member, scene),
@@ -190,11 +192,21 @@ fn context_place(of: &EventType, scene: Scene<'_>, member: &str) -> String {
     }
 }
 
-/// What the first closed gate of a rule says.
-fn closed_gate(rule: &Rule, scene: Scene<'_>) -> Option<&'static str> {
-    rule.all_gates()
-        .find(|gate| !(gate.is_open)(scene))
-        .map(|gate| gate.closed)
+/// What the first closed gate of a rule says; a fault where a gate has not what it needs.
+fn closed_gate(rule: &Rule, scene: Scene<'_>) -> Result<Option<&'static str>, ChangeFault> {
+    for gate in rule.all_gates() {
+        if let Some(at) = gate.needs.and_then(|it| it.missing(scene)) {
+            let what = format!(
+                "this is missing; it decides whether there is {}",
+                rule.event
+            );
+            return Err(ChangeFault::new(at, what));
+        }
+        if !(gate.is_open)(scene) {
+            return Ok(Some(gate.closed));
+        }
+    }
+    Ok(None)
 }
 
 fn check(of: &EventType, field: &Field) -> Result<(), TriggersError> {

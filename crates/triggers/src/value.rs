@@ -12,6 +12,9 @@ use crate::fault::ChangeFault;
 use crate::options::Options;
 use crate::place::Place;
 
+/// What a field with an id takes.
+const AN_ID: &str = "an id; of a shard only where `triggers.shard` says which is ours";
+
 /// The value of a field, made of that of a column, which is not null.
 pub(crate) fn convert<'a>(
     field: &Field,
@@ -29,7 +32,7 @@ pub(crate) fn convert<'a>(
         (Kind::Id(kind), Value::String(text)) if kind.can_be_empty && text.is_empty() => {
             Ok("".into())
         }
-        (Kind::Id(kind), _) => id(value, kind.scope, options).ok_or_else(|| wanted("an id")),
+        (Kind::Id(kind), _) => id(value, kind.scope, options).ok_or_else(|| wanted(AN_ID)),
         (Kind::Ids(kind), Value::Array(them)) => {
             let ids = them.iter().map(|it| id(it, kind.scope, options));
             let ids = ids.collect::<Option<Vec<_>>>();
@@ -111,7 +114,9 @@ fn id(value: &Value, scope: Scope, options: Options) -> Option<Value> {
     let id = match scope {
         Scope::Global if id.shard() == 0 => GlobalId::new(options.shard, id.local()).ok()?,
         Scope::Global => id,
-        Scope::Local if options.shard == 0 || id.shard() == options.shard => id.local().into(),
+        Scope::Local if id.shard() == options.shard => id.local().into(),
+        // Without shards nobody knows what the digits before the last thirteen are.
+        Scope::Local if options.shard == 0 => return None,
         // A record of another shard is told by its global id.
         Scope::Local => id,
     };

@@ -15,7 +15,7 @@ use crate::scene::Scene;
 type Work = fn(Scene<'_>) -> Option<Value>;
 
 /// Every rule: the name that data files have, what it takes, and how.
-const RULES: [(&str, &str, Work); 17] = [
+const RULES: [(&str, &str, Work); 19] = [
     (
         "assessed_attempt",
         "`attempt` of the related `submission`, where `artifact_type` is Submission",
@@ -78,6 +78,11 @@ const RULES: [(&str, &str, Work); 17] = [
     ),
     ("muted", "whether there is no `posted_at`", muted),
     (
+        "old_points",
+        "`points_possible` of the related `assignment_before`, else of `assignment`",
+        old_points,
+    ),
+    (
         "override_group",
         "`set_id`, where `set_type` is Group",
         override_group,
@@ -88,6 +93,11 @@ const RULES: [(&str, &str, Work); 17] = [
         override_section,
     ),
     ("override_type", "`set_type`", override_type),
+    (
+        "ratings",
+        "`outcome_proficiency_ratings`, those with the most points first",
+        ratings,
+    ),
     (
         "root_account_id",
         "`root_account_id`, else `id`: a root account is its own",
@@ -142,7 +152,10 @@ fn export_name(scene: Scene<'_>) -> Option<Value> {
 /// Who graded. What grades by itself has a number below zero.
 fn grader(scene: Scene<'_>) -> Option<Value> {
     let grader = scene.value("grader_id");
-    let is_somebody = |it: &&Value| it.as_i64().is_none_or(|id| id > 0);
+    let is_somebody = |it: &&Value| match it {
+        Value::String(text) => !text.starts_with('-'),
+        number => number.as_i64().is_none_or(|id| id > 0),
+    };
     Some(grader.filter(is_somebody).cloned().unwrap_or_default())
 }
 
@@ -210,6 +223,24 @@ fn missing(scene: Scene<'_>) -> Option<Value> {
 /// Whether the grade is kept from the student: it was not posted.
 fn muted(scene: Scene<'_>) -> Option<Value> {
     Some(scene.value("posted_at").is_none().into())
+}
+
+/// The points that the assignment was worth before, if it is told, else now.
+fn old_points(scene: Scene<'_>) -> Option<Value> {
+    let before = scene.related("assignment_before");
+    let assignment = before.or_else(|| scene.related("assignment"));
+    assignment?.get("points_possible").cloned()
+}
+
+/// Ratings, those with the most points first.
+fn ratings(scene: Scene<'_>) -> Option<Value> {
+    let given = scene.value("outcome_proficiency_ratings")?;
+    let Value::Array(mut ratings) = given.clone() else {
+        return Some(given.clone());
+    };
+    let points = |it: &Value| it.get("points").and_then(Value::as_f64).unwrap_or(0.0);
+    ratings.sort_by(|one, other| points(other).total_cmp(&points(one)));
+    Some(ratings.into())
 }
 
 fn override_group(scene: Scene<'_>) -> Option<Value> {

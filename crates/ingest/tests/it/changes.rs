@@ -94,10 +94,14 @@ async fn changes_come_alone_in_an_array_or_by_line() {
     let answer = doors.changes("application/x-ndjson", lines).await;
     assert_eq!(answer.json["accepted"], 2, "{answer:?}");
     assert_eq!(answer.json["changes"].as_array().unwrap().len(), 2);
-    // At the same moment, the same again.
+    // At the same moment, the same again, in a request of its own; in one request both are meant.
+    let twice =
+        json!([renamed(5), renamed(5), { "action": "logged_out" }, { "action": "logged_out" }]);
+    let answer = doors.change(&twice).await;
+    assert_eq!(answer.json["accepted"], 4, "{answer:?}");
     let answer = doors.change(&renamed(4)).await;
     assert_eq!(answer.json["duplicates"], 1, "{answer:?}");
-    assert_eq!(doors.names().await.len(), 4);
+    assert_eq!(doors.names().await.len(), 8);
 }
 
 #[tokio::test]
@@ -144,6 +148,16 @@ async fn what_is_no_change_is_refused() {
     }
     let answer = doors.changes("text/plain", "{}").await;
     assert_eq!(answer.json["code"], "unsupported_type");
+}
+
+#[tokio::test]
+async fn a_change_of_too_many_values_is_refused_before_it_is_read() {
+    let doors = Doors::open();
+    let many = vec!["{\"\":1}"; 100_000].join(",");
+    let change = format!("{{\"record\":\"Course\",\"x\":[{many}]}}");
+    let answer = doors.changes("application/json", change).await;
+    let fault = json!({ "change": 0, "at": "", "detail": "a change has at most 100000 values" });
+    assert_eq!(answer.json["faults"], json!([fault]));
 }
 
 #[tokio::test]

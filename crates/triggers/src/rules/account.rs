@@ -16,5 +16,6 @@ pub(super) const RULES: &[Rule] = &[
 const REAL: Gate = Gate {
     opens: "it is neither the placeholder nor a shadow of another shard",
     closed: "it is the placeholder, or a shadow of another shard",
+    needs: None,
     is_open: |scene| !scene.is_dummy() && !scene.is_shadow(),
 };

@@ -15,6 +15,7 @@ pub(super) const RULES: &[Rule] = &[
 const IN_A_FOLDER: Gate = Gate {
     opens: "it is in a folder of a course, a group or a user",
     closed: "it is in no folder of a course, a group or a user",
+    needs: None,
     is_open: |scene| {
         matches!(
             scene.text("context_type"),
@@ -26,6 +27,7 @@ const IN_A_FOLDER: Gate = Gate {
 const TOLD: Gate = Gate {
     opens: "display_name, lock_at, unlock_at, folder_id or locked changed",
     closed: "none of display_name, lock_at, unlock_at, folder_id and locked changed",
+    needs: None,
     is_open: |scene| {
         scene.changed_any(&[
             "display_name",
@@ -40,5 +42,6 @@ const TOLD: Gate = Gate {
 const GONE: Gate = Gate {
     opens: "file_state became deleted",
     closed: "file_state did not become deleted",
+    needs: None,
     is_open: |scene| scene.became("file_state", "deleted"),
 };

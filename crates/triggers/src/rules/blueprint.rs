@@ -1,6 +1,6 @@
 //! Blueprint courses and the courses that follow them.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::rule::Rule;
 
 pub(super) const RULES: &[Rule] = &[
@@ -38,18 +38,21 @@ pub(super) const RULES: &[Rule] = &[
 const ACTIVE_AGAIN: Gate = Gate {
     opens: "workflow_state became active",
     closed: "workflow_state did not become active",
+    needs: None,
     is_open: |scene| scene.became("workflow_state", "active"),
 };
 
 const RESTRICTIONS: Gate = Gate {
     opens: "restrictions or use_default_restrictions changed",
     closed: "neither restrictions nor use_default_restrictions changed",
+    needs: None,
     is_open: |scene| scene.changed_any(&["restrictions", "use_default_restrictions"]),
 };
 
 const NEW_QUIZ: Gate = Gate {
     opens: "its content is a New Quiz",
     closed: "its content is no New Quiz",
+    needs: Some(Need::Related("content")),
     is_open: |scene| {
         scene
             .related("content")
@@ -60,12 +63,14 @@ const NEW_QUIZ: Gate = Gate {
 const COMPLETED: Gate = Gate {
     opens: "workflow_state became completed",
     closed: "workflow_state did not become completed",
+    needs: None,
     is_open: |scene| scene.became("workflow_state", "completed"),
 };
 
 const DEFAULTS: Gate = Gate {
     opens: "default_restrictions, use_default_restrictions_by_type or default_restrictions_by_type changed",
     closed: "no default restrictions changed",
+    needs: None,
     is_open: |scene| {
         scene.changed_any(&[
             "default_restrictions",

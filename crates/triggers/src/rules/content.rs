@@ -15,23 +15,27 @@ pub(super) const RULES: &[Rule] = &[
 const NEW_QUIZZES: Gate = Gate {
     opens: "it is an export to New Quizzes",
     closed: "it is no export to New Quizzes",
+    needs: None,
     is_open: |scene| scene.text("export_type") == Some("quizzes2"),
 };
 
 const EXPORTED: Gate = Gate {
     opens: "workflow_state became exported",
     closed: "workflow_state did not become exported",
+    needs: None,
     is_open: |scene| scene.became("workflow_state", "exported"),
 };
 
 const IMPORTED: Gate = Gate {
     opens: "workflow_state became imported",
     closed: "workflow_state did not become imported",
+    needs: None,
     is_open: |scene| scene.became("workflow_state", "imported"),
 };
 
 const IMPORTING: Gate = Gate {
     opens: "workflow_state became importing",
     closed: "workflow_state did not become importing",
+    needs: None,
     is_open: |scene| scene.became("workflow_state", "importing"),
 };

@@ -12,5 +12,6 @@ pub(super) const RULES: &[Rule] = &[
 const SENT: Gate = Gate {
     opens: "it is no template of a message to many",
     closed: "it is a template of a message to many",
+    needs: None,
     is_open: |scene| !scene.is_true("generated_template"),
 };

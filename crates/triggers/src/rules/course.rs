@@ -18,18 +18,21 @@ pub(super) const RULES: &[Rule] = &[
 const REAL: Gate = Gate {
     opens: "it is not the placeholder",
     closed: "it is the placeholder",
+    needs: None,
     is_open: |scene| !scene.is_dummy(),
 };
 
 const SYLLABUS: Gate = Gate {
     opens: "syllabus_body changed",
     closed: "syllabus_body did not change",
+    needs: None,
     is_open: |scene| scene.changed("syllabus_body"),
 };
 
 const MORE_MET: Gate = Gate {
     opens: "requirements_met grew",
     closed: "requirements_met did not grow",
+    needs: None,
     is_open: |scene| {
         let count = |them: Option<&Value>| them.and_then(Value::as_array).map_or(0, Vec::len);
         count(scene.value("requirements_met")) > count(scene.before("requirements_met"))
@@ -37,14 +40,16 @@ const MORE_MET: Gate = Gate {
 };
 
 const LATER: Gate = Gate {
-    opens: "two minutes are over in which no more were met, which the action course_progress tells",
-    closed: "it is told two minutes later, by the action course_progress",
+    opens: "never: send the action `course_progress` two minutes after the last was met",
+    closed: "this is told by the action course_progress, to be sent two minutes after the last was met; no timer is kept",
+    needs: None,
     is_open: |_| false,
 };
 
 const ALL_MET: Gate = Gate {
     opens: "all requirements are met",
     closed: "not all requirements are met",
+    needs: None,
     is_open: |scene| {
         let progress = scene.value("progress");
         let of = |name| {

@@ -1,6 +1,6 @@
 //! Discussions and the posts in them.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::rule::{Fact, Rule};
 
 pub(super) const RULES: &[Rule] = &[
@@ -21,6 +21,7 @@ pub(super) const RULES: &[Rule] = &[
 const GRADED: Gate = Gate {
     opens: "its topic is graded",
     closed: "its topic is not graded",
+    needs: Some(Need::Related("discussion_topic")),
     is_open: |scene| {
         scene
             .related("discussion_topic")
@@ -31,5 +32,6 @@ const GRADED: Gate = Gate {
 const DELETED: Gate = Gate {
     opens: "deleted_at changed and the post is deleted",
     closed: "it was not deleted by this",
+    needs: None,
     is_open: |scene| scene.changed("deleted_at") && scene.text("workflow_state") == Some("deleted"),
 };

@@ -13,6 +13,7 @@ pub(super) const RULES: &[Rule] = &[
 const STATE: Gate = Gate {
     opens: "something besides state_is_current, lock_version and access_is_current changed",
     closed: "only state_is_current, lock_version or access_is_current changed",
+    needs: None,
     is_open: |scene| {
         scene.changed_besides(&["state_is_current", "lock_version", "access_is_current"])
     },

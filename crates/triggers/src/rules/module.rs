@@ -1,6 +1,6 @@
 //! Modules, and the tags that put content into modules or outcomes into groups.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::rule::Rule;
 
 pub(super) const RULES: &[Rule] = &[
@@ -15,11 +15,13 @@ pub(super) const RULES: &[Rule] = &[
 const IN_MODULE: Gate = Gate {
     opens: "its tag_type is context_module",
     closed: "its tag_type is not context_module",
+    needs: Some(Need::Column("tag_type")),
     is_open: |scene| scene.text("tag_type") == Some("context_module"),
 };
 
 const OUTCOME: Gate = Gate {
     opens: "its tag_type is learning_outcome_association",
     closed: "its tag_type is not learning_outcome_association",
+    needs: Some(Need::Column("tag_type")),
     is_open: |scene| scene.text("tag_type") == Some("learning_outcome_association"),
 };

@@ -1,6 +1,6 @@
 //! Assessments with rubrics.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::rule::Rule;
 
 pub(super) const RULES: &[Rule] = &[
@@ -13,6 +13,7 @@ pub(super) const RULES: &[Rule] = &[
 const IN_USE: Gate = Gate {
     opens: "its rubric association is active",
     closed: "its rubric association is not active",
+    needs: Some(Need::Related("rubric_association")),
     is_open: |scene| {
         let association = scene.related("rubric_association");
         association.is_some_and(|it| it.text("workflow_state") == Some("active"))

@@ -1,6 +1,6 @@
 //! Scores of a whole course, or of a part of one.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::rule::{Fact, Rule};
 
 pub(super) const RULES: &[Rule] = &[
@@ -30,18 +30,21 @@ pub(super) const RULES: &[Rule] = &[
 const OF_COURSE: Gate = Gate {
     opens: "it is the score of the course",
     closed: "it is the score of a grading period or an assignment group",
+    needs: Some(Need::Column("course_score")),
     is_open: |scene| scene.is_true("course_score"),
 };
 
 const OVERRIDDEN: Gate = Gate {
     opens: "override_score differs from before",
     closed: "override_score is as before",
+    needs: None,
     is_open: |scene| scene.changed("override_score"),
 };
 
 const COMPUTED: Gate = Gate {
     opens: "current_score, final_score, unposted_current_score or unposted_final_score differs from before",
     closed: "all four scores are as before",
+    needs: None,
     is_open: |scene| {
         scene.changed_any(&[
             "current_score",
@@ -55,5 +58,6 @@ const COMPUTED: Gate = Gate {
 const STATUS: Gate = Gate {
     opens: "custom_grade_status_id changed",
     closed: "custom_grade_status_id did not change",
+    needs: None,
     is_open: |scene| scene.changed("custom_grade_status_id"),
 };

@@ -11,5 +11,6 @@ pub(super) const RULES: &[Rule] = &[
 const STATE: Gate = Gate {
     opens: "workflow_state changed",
     closed: "workflow_state did not change",
+    needs: None,
     is_open: |scene| scene.changed("workflow_state"),
 };

@@ -2,6 +2,7 @@
 
 use crate::gate::Gate;
 use crate::options::SubmissionRule;
+use crate::row::is_same;
 use crate::rule::{Fact, Rule};
 use crate::scene::Scene;
 
@@ -29,6 +30,7 @@ pub(super) const RULES: &[Rule] = &[
 const CREATED: Gate = Gate {
     opens: "the save sets or moves submitted_at; by the rule `published`, its row is new or was not handed in before",
     closed: "the save does not hand work in; by the rule `published`, it was handed in before",
+    needs: None,
     is_open: |scene| match scene.options.submission_rule {
         SubmissionRule::Newest => hands_in(scene),
         SubmissionRule::Published => scene.before("submitted_at").is_none(),
@@ -38,6 +40,7 @@ const CREATED: Gate = Gate {
 const UPDATED: Gate = Gate {
     opens: "its state is not unsubmitted; by the rule `published`, always",
     closed: "its state is unsubmitted",
+    needs: None,
     is_open: |scene| {
         scene.options.submission_rule == SubmissionRule::Published
             || scene.text("workflow_state") != Some("unsubmitted")
@@ -47,12 +50,14 @@ const UPDATED: Gate = Gate {
 const STATUS: Gate = Gate {
     opens: "custom_grade_status_id changed",
     closed: "custom_grade_status_id did not change",
+    needs: None,
     is_open: |scene| scene.changed("custom_grade_status_id"),
 };
 
 const GRADED: Gate = Gate {
     opens: "grade, score, excused or posted_at changed, workflow_state became graded, or the points or grading type of its assignment changed",
     closed: "nothing of its grade changed",
+    needs: None,
     is_open: |scene| {
         scene.changed_any(&["grade", "score", "posted_at"])
             // Not to be excused is what null means, too.
@@ -75,6 +80,10 @@ fn assignment_differs(scene: Scene<'_>) -> bool {
     ) else {
         return false;
     };
-    let is_of_grading = |column| ["points_possible", "grading_type"].contains(&column);
-    now.changed(before).any(is_of_grading)
+    let differs = |column: &&str| match (now.get(column), before.get(column)) {
+        (Some(now), Some(before)) => !is_same(column, Some(now), Some(before)),
+        // What one of them does not tell is not known to differ.
+        _ => false,
+    };
+    ["points_possible", "grading_type"].iter().any(differs)
 }

@@ -12,5 +12,6 @@ pub(super) const RULES: &[Rule] = &[
 const REAL: Gate = Gate {
     opens: "it is no shadow of another shard",
     closed: "it is a shadow of another shard",
+    needs: None,
     is_open: |scene| !scene.is_shadow(),
 };

@@ -12,5 +12,6 @@ pub(super) const RULES: &[Rule] = &[
 const TEXT: Gate = Gate {
     opens: "title, body or workflow_state changed",
     closed: "none of title, body and workflow_state changed",
+    needs: None,
     is_open: |scene| scene.changed_any(&["title", "body", "workflow_state"]),
 };

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod details;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod made_up;
