@@ -15,9 +15,7 @@ use crate::fault::ChangeFault;
 use crate::place::Place;
 use crate::row::Row;
 use crate::rule::Operation;
-
-/// The most values of a change, as far as its brackets and commas tell.
-pub(crate) const MAX_VALUES: usize = 100_000;
+use crate::tree;
 
 /// The members a change can have.
 const MEMBERS: [&str; 10] = [
@@ -35,17 +33,9 @@ const MEMBERS: [&str; 10] = [
 
 impl Change {
     /// Reads the JSON of a change.
-    ///
-    /// A change is read into a tree, which takes many times the room of its text; so one of more
-    /// values than [`MAX_VALUES`] is refused before it is read.
     pub fn read(json: &[u8]) -> Result<Self, ChangeFault> {
-        let begins_value = |byte: &&u8| matches!(**byte, b'{' | b'[' | b',');
-        if json.iter().filter(begins_value).count() > MAX_VALUES {
-            let what = format!("a change has at most {MAX_VALUES} values");
-            return Err(ChangeFault::new("", what));
-        }
-        let json = serde_json::from_slice(json)
-            .map_err(|error| ChangeFault::new("", format!("this is no JSON: {error}")))?;
+        let json = tree::read(json)
+            .map_err(|error| ChangeFault::new("", format!("this cannot be read: {error}")))?;
         Self::from_json(json)
     }
 

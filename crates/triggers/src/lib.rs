@@ -17,6 +17,7 @@ mod change_json;
 mod fault;
 mod options;
 mod row;
+mod tree;
 
 mod gate;
 mod rule;

@@ -15,11 +15,21 @@ use crate::scene::Scene;
 type Work = fn(Scene<'_>) -> Option<Value>;
 
 /// Every rule: the name that data files have, what it takes, and how.
-const RULES: [(&str, &str, Work); 19] = [
+const RULES: [(&str, &str, Work); 21] = [
     (
         "assessed_attempt",
         "`attempt` of the related `submission`, where `artifact_type` is Submission",
         assessed_attempt,
+    ),
+    (
+        "associated_asset_id",
+        "`association_id` of the related `rubric_association` for a result of a rubric that is not deleted, else `associated_asset_id`",
+        associated_asset_id,
+    ),
+    (
+        "associated_asset_type",
+        "the same of `association_type` and `associated_asset_type`",
+        associated_asset_type,
     ),
     (
         "associated_user",
@@ -123,6 +133,24 @@ fn assessed_attempt(scene: Scene<'_>) -> Option<Value> {
         Some("Submission") => submission?.get("attempt").cloned(),
         _ => Some(Value::Null),
     }
+}
+
+fn associated_asset_id(scene: Scene<'_>) -> Option<Value> {
+    associated_asset(scene, "association_id", "associated_asset_id")
+}
+
+fn associated_asset_type(scene: Scene<'_>) -> Option<Value> {
+    associated_asset(scene, "association_type", "associated_asset_type")
+}
+
+/// What the assessed work was done for: of a rubric, what that is used with.
+fn associated_asset(scene: Scene<'_>, of_rubric: &str, own: &str) -> Option<Value> {
+    let is_of_rubric = scene.text("artifact_type") == Some("RubricAssessment")
+        && scene.text("workflow_state") != Some("deleted");
+    let association = scene.related("rubric_association").filter(|_| is_of_rubric);
+    let told = association.and_then(|row| row.get(of_rubric));
+    told.or_else(|| scene.change.row().and_then(|row| row.get(own)))
+        .cloned()
 }
 
 /// Whom an observer observes. In other enrollments the column means nothing.
