@@ -26,6 +26,20 @@ impl Calendar {
         self.begins.checked_add(since).unwrap_or(Timestamp::MAX)
     }
 
+    /// Whether a day is a Saturday or a Sunday.
+    pub(crate) fn is_weekend(self, day: u32) -> bool {
+        // The first day of 1970 was a Thursday.
+        let weekday = (self.at(day, 0).as_second().div_euclid(86_400) + 3).rem_euclid(7);
+        weekday >= 5
+    }
+
+    /// The first day from this one on that is neither.
+    pub(crate) fn working_day(self, day: u32) -> u32 {
+        (day..day + 3)
+            .find(|it| !self.is_weekend(*it))
+            .unwrap_or(day)
+    }
+
     /// Some moment of a day, when people are awake rather than not.
     pub(crate) fn awake(self, day: u32, chance: &mut Chance) -> Timestamp {
         let all: u32 = HOURS.iter().sum();

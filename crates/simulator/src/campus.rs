@@ -103,6 +103,8 @@ pub(crate) struct Member {
     pub(crate) points: f64,
     pub(crate) points_possible: f64,
     pub(crate) result: Option<u64>,
+    /// Requirements of the module that they have met.
+    pub(crate) requirements_met: u32,
 }
 
 /// What a member of a course is in it.
@@ -146,6 +148,8 @@ pub(crate) struct Page {
 pub(crate) struct File {
     pub(crate) id: u64,
     pub(crate) name: String,
+    /// Its name in addresses, which stays.
+    pub(crate) filename: String,
 }
 
 #[derive(Clone, Debug)]
@@ -248,6 +252,13 @@ impl Iterator for Campus {
                 self.act(at, act);
             }
         }
+    }
+}
+
+impl Course {
+    /// A member who did not leave.
+    pub(crate) fn there(&self, member: usize) -> Option<&Member> {
+        self.members.get(member).filter(|it| !it.has_left)
     }
 }
 

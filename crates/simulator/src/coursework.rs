@@ -13,6 +13,8 @@ use crate::rows::{in_course, outcome, outcome_group, proficiency, row};
 
 /// Days between what is due in a course.
 const DUE_EVERY: u32 = 7;
+/// Assignments of a course at most.
+const MAX_ASSIGNMENTS: u32 = 16;
 /// Groups of a course, and what their set is called.
 const GROUPS: usize = 3;
 const CATEGORY: &str = "Projects";
@@ -116,7 +118,8 @@ impl Campus {
         });
         self.inserted(when, "AssignmentGroup", in_course(id, group, columns), &[]);
         let mut due_day = first_due;
-        while due_day < std::cmp::max(self.options.days, first_due + 1) {
+        let last_due = std::cmp::min(self.options.days, first_due + MAX_ASSIGNMENTS * DUE_EVERY);
+        while due_day < std::cmp::max(last_due, first_due + 1) {
             let assignment = Assignment {
                 id: self.new_id(),
                 title: people::title(&mut self.chance),
@@ -296,9 +299,11 @@ impl Campus {
     }
 
     pub(crate) fn new_file(&mut self, when: (Timestamp, By), place: usize) {
+        let name = people::file(&mut self.chance);
         let file = File {
             id: self.new_id(),
-            name: people::file(&mut self.chance),
+            filename: name.replace(' ', "_"),
+            name,
         };
         let Some(course) = self.courses.get(place) else {
             return;
@@ -309,7 +314,7 @@ impl Campus {
             "context_type": "Course",
             "folder_id": course.folder,
             "display_name": file.name,
-            "filename": file.name.replace(' ', "_"),
+            "filename": file.filename,
             "content_type": "application/pdf",
             "user_id": self.users.get(course.teacher).map(|it| it.id),
             "lock_at": null,

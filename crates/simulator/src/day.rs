@@ -15,7 +15,7 @@ impl Campus {
     /// What is done on a day, in no order.
     pub(crate) fn plan(&mut self, day: u32) -> Vec<Planned> {
         let mut acts = Vec::new();
-        let is_weekend = day % 7 >= 5;
+        let is_weekend = self.calendar.is_weekend(day);
         for user in 0..self.users.len() {
             if self.chance.percent(if is_weekend { 30 } else { 60 }) {
                 self.plan_session(day, user, &mut acts);
@@ -79,7 +79,7 @@ impl Campus {
                     if chance.percent(8) {
                         plan(later(at, chance.between(60, 3600)), hand_in);
                     }
-                } else if work.due_day + GRADED_AFTER == day {
+                } else if calendar.working_day(work.due_day + GRADED_AFTER) == day {
                     let grade = Act::Grade {
                         course,
                         assignment,
@@ -112,6 +112,9 @@ impl Campus {
             if chance.below(1500) == 0 {
                 plan(calendar.at_work(day, chance), Act::Leave { course, member });
             }
+        }
+        if calendar.is_weekend(day) {
+            return;
         }
         // Each course goes through all that can be changed, every one beginning elsewhere.
         let first = (day as usize * EDITS_A_DAY + course * 5) % Edit::ALL.len();

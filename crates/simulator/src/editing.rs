@@ -137,12 +137,10 @@ impl Campus {
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let is_there = |it: &(usize, _)| {
-            let (_, member): &(usize, &crate::campus::Member) = it;
-            member.role == Role::Student && !member.has_left
-        };
-        let students: Vec<_> = course.members.iter().enumerate().filter(is_there).collect();
-        let Some((member, _)) = self.chance.one_of(&students).copied() else {
+        let members = course.members.iter().enumerate();
+        let students = members.filter(|(_, it)| it.role == Role::Student && !it.has_left);
+        let students: Vec<_> = students.map(|(member, _)| member).collect();
+        let Some(member) = self.chance.one_of(&students).copied() else {
             return;
         };
         let is_bound = self.chance.percent(50);
@@ -161,6 +159,9 @@ impl Campus {
             return;
         };
         who.has_left = true;
+        if let Some(user) = self.users.get_mut(who.user) {
+            user.courses.retain(|it| *it != place);
+        }
         let when = (at, By::User(ADMINISTRATOR, Some(place)));
         let changed = json!({ "workflow_state": "deleted" });
         let state = json!({ "state": "deleted", "restricted_access": true });

@@ -53,7 +53,7 @@ impl Campus {
             self.comment((later(at, 2), by), submission, teacher);
         }
         if self.chance.percent(20) {
-            let assessed = (submission, work.id, score);
+            let assessed = (submission, work.id, score / work.points);
             self.assess((later(at, 3), by), (place, member), assessed);
         }
     }
@@ -123,7 +123,7 @@ impl Campus {
         &mut self,
         when: (Timestamp, By),
         (place, member): (usize, usize),
-        (submission, assignment, score): (Submission, u64, f64),
+        (submission, assignment, share): (Submission, u64, f64),
     ) {
         let (assessment, result) = (self.new_id(), self.new_id());
         let Some(course) = self.courses.get(place) else {
@@ -157,7 +157,7 @@ impl Campus {
             ("submission", row(of_submission)),
             self.of_course(course),
         ];
-        let points = (score / 2.0).round();
+        let points = (share * 5.0).round();
         let assessed = json!({
             "score": points,
             "percent": points / 5.0,

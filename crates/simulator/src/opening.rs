@@ -85,9 +85,10 @@ impl Campus {
                 Step::Enrollments(0)
             }
             Step::Enrollments(number) if number < students => {
-                // Where there are fewer courses than that, all of them.
+                // Far enough apart that none comes twice; where there are few courses, all of them.
+                let stride = std::cmp::max(courses / COURSES_EACH, 1);
                 for round in 0..std::cmp::min(COURSES_EACH, courses) {
-                    let course = (number + round * 7) % courses;
+                    let course = (number + round * stride) % courses;
                     let student = opening.students.start + number;
                     self.enroll(at, course, student, Role::Student);
                 }
@@ -222,6 +223,7 @@ impl Campus {
             has_left: false,
             score,
             points: 0.0,
+            requirements_met: 0,
             points_possible: 0.0,
             result: None,
         });

@@ -10,6 +10,9 @@ use crate::context::By;
 use crate::people;
 use crate::rows::{merged, pseudonym, row};
 
+/// Requirements of the module of a course.
+const REQUIREMENTS: u32 = 6;
+
 /// What in a course is opened.
 struct Asset<'a> {
     kind: &'static str,
@@ -18,6 +21,8 @@ struct Asset<'a> {
     name: &'a str,
     /// A list within it.
     list: Option<&'static str>,
+    /// The name of a file in addresses.
+    filename: Option<&'a str>,
 }
 
 impl Campus {
@@ -56,14 +61,18 @@ impl Campus {
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let role = course.members.iter().find(|it| it.user == user);
-        let role = role.map(|it| it.role.name());
+        let member = course.members.iter().find(|it| it.user == user);
+        if member.is_none_or(|it| it.has_left) {
+            return;
+        }
+        let role = member.map(|it| it.role.name());
         let of_course = |category, list| Asset {
             kind: "course",
             category,
             id: course.id,
             name: &course.name,
             list: Some(list),
+            filename: None,
         };
         let of_id = |kind, category, id, name| Asset {
             kind,
@@ -71,6 +80,7 @@ impl Campus {
             id,
             name,
             list: None,
+            filename: None,
         };
         let asset = match which {
             0 => self
@@ -81,10 +91,10 @@ impl Campus {
                 .chance
                 .one_of(&course.pages)
                 .map(|it| of_id("wiki_page", "wiki", it.id, it.title.as_str())),
-            2 => self
-                .chance
-                .one_of(&course.files)
-                .map(|it| of_id("attachment", "files", it.id, it.name.as_str())),
+            2 => self.chance.one_of(&course.files).map(|it| Asset {
+                filename: Some(&it.filename),
+                ..of_id("attachment", "files", it.id, it.name.as_str())
+            }),
             3 => Some(of_id(
                 "discussion_topic",
                 "topics",
@@ -104,8 +114,7 @@ impl Campus {
             "role": role,
             "level": null,
         });
-        if asset.kind == "attachment" {
-            let filename = asset.name.replace(' ', "_");
+        if let Some(filename) = asset.filename {
             let of_file = json!({ "display_name": asset.name, "filename": filename });
             with = merged(with, of_file);
         }
@@ -125,10 +134,9 @@ impl Campus {
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let (Some(work), Some(member_of)) = (
-            course.assignments.get(assignment),
-            course.members.get(member),
-        ) else {
+        let (Some(work), Some(member_of)) =
+            (course.assignments.get(assignment), course.there(member))
+        else {
             return;
         };
         let Some(somebody) = self.users.get(member_of.user) else {
@@ -209,7 +217,7 @@ impl Campus {
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let Some(user) = course.members.get(member).map(|it| it.user) else {
+        let Some(user) = course.there(member).map(|it| it.user) else {
             return;
         };
         let with = json!({
@@ -229,7 +237,7 @@ impl Campus {
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let Some(user) = course.members.get(member).map(|it| it.user) else {
+        let Some(user) = course.there(member).map(|it| it.user) else {
             return;
         };
         let columns = json!({
@@ -250,6 +258,11 @@ impl Campus {
 
     /// Somebody writes to the teacher of a course.
     pub(crate) fn write_to_teacher(&mut self, at: Timestamp, user: usize, place: usize) {
+        let course = self.courses.get(place);
+        let member = course.and_then(|it| it.members.iter().find(|it| it.user == user));
+        if member.is_none_or(|it| it.has_left) {
+            return;
+        }
         let when = (at, By::User(user, Some(place)));
         let (conversation, message) = (self.new_id(), self.new_id());
         let author = self.users.get(user).map(|it| it.id);
@@ -267,12 +280,14 @@ impl Campus {
 
     /// A student meets a requirement of a module, which a job tells.
     pub(crate) fn progress(&mut self, at: Timestamp, place: usize, member: usize) {
-        let done = self.chance.between(1, 6);
-        let Some(course) = self.courses.get(place) else {
+        let course = self.courses.get_mut(place);
+        let who = course.and_then(|it| it.members.get_mut(member));
+        let Some(who) = who.filter(|it| !it.has_left && it.requirements_met < REQUIREMENTS) else {
             return;
         };
-        let member = course.members.get(member);
-        let Some(user) = member.and_then(|it| self.users.get(it.user)) else {
+        who.requirements_met += 1;
+        let (done, user) = (who.requirements_met, who.user);
+        let (Some(course), Some(user)) = (self.courses.get(place), self.users.get(user)) else {
             return;
         };
         let with = json!({
@@ -283,10 +298,10 @@ impl Campus {
                 "sis_source_id": course.sis_id,
             },
             "progress": {
-                "requirement_count": 6,
+                "requirement_count": REQUIREMENTS,
                 "requirement_completed_count": done,
                 "next_requirement_url": null,
-                "completed_at": (done == 6).then(|| column(at)),
+                "completed_at": (done == REQUIREMENTS).then(|| column(at)),
             },
             "user": {
                 "id": user.id,

@@ -120,6 +120,35 @@ fn everything_occurs_conforms_and_translates() {
     assert_eq!(broken, BTreeMap::new());
 }
 
+#[test]
+fn nobody_is_enrolled_twice_in_a_course_or_does_anything_there_after_leaving() {
+    for students in [1, 7, 8, 50, 53, 100, 154, 200] {
+        let mut enrolled = BTreeSet::new();
+        let mut left = BTreeSet::new();
+        for change in term(1, students, if students == 200 { 21 } else { 1 }) {
+            let (Subject::Record { kind, .. }, Some(after)) = (&change.subject, &change.after)
+            else {
+                continue;
+            };
+            let id = |column: &str| after.value(column).and_then(Value::as_u64);
+            if kind == "Enrollment" && change.before.is_none() {
+                let place = (id("course_id"), id("user_id"));
+                assert!(enrolled.insert(place), "{students} students: {place:?}");
+            } else if kind == "Enrollment" && after.text("workflow_state") == Some("deleted") {
+                left.insert((id("course_id"), id("user_id")));
+            }
+            if kind == "Submission" && change.before.is_none() {
+                let course = change.related["course"].value("id").and_then(Value::as_u64);
+                assert!(
+                    !left.contains(&(course, id("user_id"))),
+                    "{:#}",
+                    change.to_json()
+                );
+            }
+        }
+    }
+}
+
 /// A record is inserted before it is changed, and is before a change what it was after the last.
 #[test]
 fn records_are_what_they_were_left_as_and_time_does_not_run_backwards() {
