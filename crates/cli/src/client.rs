@@ -219,6 +219,14 @@ struct ProblemJson {
     detail: String,
 }
 
+/// How the Kinesis door refuses, as AWS does.
+#[derive(Deserialize)]
+struct AwsJson {
+    #[serde(rename = "__type")]
+    kind: String,
+    message: String,
+}
+
 async fn refusal(response: Response<Incoming>) -> Failure {
     let status = response.status();
     let body = response
@@ -226,9 +234,20 @@ async fn refusal(response: Response<Incoming>) -> Failure {
         .collect()
         .await
         .map(http_body_util::Collected::to_bytes);
+    let body = body.ok();
     let problem = body
-        .ok()
-        .and_then(|body| serde_json::from_slice(&body).ok());
+        .as_ref()
+        .and_then(|body| serde_json::from_slice(body).ok());
+    if let Some(AwsJson { kind, message }) = body
+        .as_ref()
+        .and_then(|body| serde_json::from_slice(body).ok())
+    {
+        let told = anyhow!(
+            "{message} ({kind}); keys are given with --access-key-id and \
+                            --secret-access-key"
+        );
+        return Failure::new(Code::Configuration, told);
+    }
     let told = match problem {
         Some(ProblemJson { code, detail }) if status == StatusCode::UNAUTHORIZED => {
             anyhow!("{detail} ({code}); a token is given with --token or EASEL_TOKEN")

@@ -98,13 +98,23 @@ pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Says something in the place of the last so many lines.
-pub(crate) fn talk_over(lines: usize, text: impl Display) {
-    if lines > 0 {
-        talk(format_args!("\x1b[{lines}A\x1b[J{text}"));
-    } else {
+/// Says something in the place of the last so many lines, each cut to the width of the terminal, and
+/// answers how many there are then; where nobody looks, below what was said before.
+pub(crate) fn talk_over(lines: usize, text: &str) -> usize {
+    if !is_watched() {
         talk(text);
+        return 0;
     }
+    let width = terminal_size::terminal_size_of(io::stderr());
+    let width = width.map_or(80, |(width, _)| usize::from(width.0));
+    let cut = |line: &str| line.chars().take(width).collect::<String>();
+    let cut: Vec<_> = text.lines().map(cut).collect();
+    let up = match lines {
+        0 => String::new(),
+        lines => format!("\x1b[{lines}A\x1b[J"),
+    };
+    talk(format_args!("{up}{}", cut.join("\n")));
+    cut.len()
 }
 
 /// Says why a command failed: one line, the failure and then its causes.

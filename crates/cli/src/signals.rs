@@ -7,6 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// What a terminal sends that is closed, where it matters.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -15,6 +17,15 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: None,
+        })
+    }
+
+    /// The same, and takes SIGHUP: for what leaves nothing behind when its terminal is closed.
+    pub(crate) fn with_hangup() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: Some(signal(SignalKind::hangup())?),
+            ..Self::listen()?
         })
     }
 
@@ -23,6 +34,14 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
+            Some(()) = hung_up(&mut self.hangup) => (),
         }
+    }
+}
+
+async fn hung_up(hangup: &mut Option<Signal>) -> Option<()> {
+    match hangup {
+        Some(hangup) => hangup.recv().await,
+        None => std::future::pending().await,
     }
 }

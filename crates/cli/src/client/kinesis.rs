@@ -18,14 +18,15 @@ use crate::exit_code::{Code, Failure, OrExit};
 
 const OPERATION: &str = "Kinesis_20131202.PutRecords";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// The door takes any.
+const REGION: &str = "us-east-1";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// A key pair as AWS clients have them, and where it is used.
+/// A key pair as AWS clients have them.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyPair {
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: Secret<String>,
-    pub(crate) region: String,
 }
 
 #[derive(Deserialize)]
@@ -48,11 +49,7 @@ impl Client {
             .collect();
         let body = json!({ "StreamName": stream, "Records": records }).to_string();
         let mut request = self.request(Method::POST, "/", None)?;
-        let host = request
-            .uri()
-            .authority()
-            .map_or("", http::uri::Authority::as_str)
-            .to_owned();
+        let (host, path) = (host_of(request.uri()), request.uri().path().to_owned());
         let headers = request.headers_mut();
         headers.remove(http::header::AUTHORIZATION);
         headers.insert(
@@ -62,7 +59,7 @@ impl Client {
         headers.insert("x-amz-target", HeaderValue::from_static(OPERATION));
         if let Some(keys) = keys {
             let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-            let signed = keys.authorization(&host, &time, body.as_bytes());
+            let signed = keys.authorization((&host, &path), &time, body.as_bytes());
             headers.insert("x-amz-date", header(&time)?);
             headers.insert(http::header::AUTHORIZATION, header(&signed)?);
         }
@@ -84,25 +81,34 @@ impl Client {
     }
 }
 
+/// The host as the request's header has it: without the port that the scheme implies.
+fn host_of(uri: &http::Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    match (uri.port_u16(), uri.scheme_str()) {
+        (None, _) | (Some(80), Some("http")) | (Some(443), Some("https")) => host.to_owned(),
+        (Some(port), _) => format!("{host}:{port}"),
+    }
+}
+
 fn header(text: &str) -> Result<HeaderValue, Failure> {
     HeaderValue::from_str(text).or_exit(Code::Usage)
 }
 
 impl KeyPair {
     /// What the header `authorization` holds for a request at `time`.
-    fn authorization(&self, host: &str, time: &str, body: &[u8]) -> String {
+    fn authorization(&self, (host, path): (&str, &str), time: &str, body: &[u8]) -> String {
         let signed = "content-type;host;x-amz-date;x-amz-target";
         let digest = hex(&Sha256::digest(body));
         let canonical = format!(
-            "POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\nx-amz-date:{time}\n\
+            "POST\n{path}\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\nx-amz-date:{time}\n\
              x-amz-target:{OPERATION}\n\n{signed}\n{digest}"
         );
         let day = time.get(..8).unwrap_or_default();
-        let scope = format!("{day}/{}/kinesis/aws4_request", self.region);
+        let scope = format!("{day}/{REGION}/kinesis/aws4_request");
         let canonical = hex(&Sha256::digest(canonical.as_bytes()));
         let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{canonical}");
         let secret = format!("AWS4{}", self.secret_access_key.expose());
-        let key = [day, &self.region, "kinesis", "aws4_request"]
+        let key = [day, REGION, "kinesis", "aws4_request"]
             .iter()
             .fold(secret.into_bytes(), |key, part| hmac(&key, part));
         let signature = hex(&hmac(&key, &to_sign));

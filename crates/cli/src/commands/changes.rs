@@ -120,9 +120,12 @@ fn explain(batch: &Batch, triggers: &Triggers, now: Timestamp, style: Style) -> 
             Ok((outcome, change)) => {
                 explained.events += outcome.events.len() as u64;
                 match style {
-                    Style::Text => told(&mut explained.text, &change, &outcome),
+                    Style::Text => {
+                        append(&mut explained.text, format_args!("{}:{line}: ", batch.file));
+                        told(&mut explained.text, &change, &outcome);
+                    }
                     Style::Json => {
-                        let json = json_of(&outcome);
+                        let json = json_of(line, &outcome);
                         append(&mut explained.text, format_args!("{json}\n"));
                     }
                     Style::Events => {
@@ -134,6 +137,10 @@ fn explain(batch: &Batch, triggers: &Triggers, now: Timestamp, style: Style) -> 
                 }
             }
             Err(ChangeFault { at, what }) => {
+                if let Style::Json = style {
+                    let fault = json!({ "line": line, "fault": { "at": at, "detail": what } });
+                    append(&mut explained.text, format_args!("{fault}\n"));
+                }
                 let place = if at.is_empty() {
                     String::new()
                 } else {
@@ -179,7 +186,7 @@ fn told(text: &mut String, change: &Change, outcome: &Outcome) {
     }
 }
 
-fn json_of(outcome: &Outcome) -> Value {
+fn json_of(line: usize, outcome: &Outcome) -> Value {
     let events = outcome.events.iter().map(|event| {
         let json: Value = serde_json::from_slice(&event.bytes).unwrap_or_default();
         json!({ "event_name": event.event_type, "id": event.id.to_string(), "event": json })
@@ -189,6 +196,7 @@ fn json_of(outcome: &Outcome) -> Value {
         None => json!({ "gate": stop.gate }),
     });
     json!({
+        "line": line,
         "events": events.collect::<Vec<_>>(),
         "no_event": stops.collect::<Vec<_>>(),
     })

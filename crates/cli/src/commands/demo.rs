@@ -3,10 +3,10 @@
 mod receiver;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::Context;
 use easel_server::{Auth, Config, Server, Spec};
 use easel_simulator::{Campus, Options};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ use receiver::{Desk, Receiver, UNRELIABLE};
 const ABOUT: &str = "\
 Starts a server in a folder of its own, a receiver, three subscriptions (one in Canvas's format, one in
 Caliper, one in strict Caliper whose endpoint fails now and then) and a campus whose life comes in
-through POST /v1/changes. Ctrl-C ends it, and the folder goes with it.
+through POST /v1/changes. It ends by Ctrl-C or after a year of that campus, and the folder goes with it.
 
 Examples:
   easel demo
@@ -37,8 +37,8 @@ Examples:
 const MAX_SENT: usize = 200;
 /// How long it is waited at the end for what is still pending.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Days of a term; after it another begins.
-const DAYS: u32 = 30;
+/// Days that the campus lives, up to today.
+const DAYS: u32 = 365;
 
 /// See the whole job: a server, subscribers, and a campus that lives
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub(crate) struct DemoArgs {
     /// Students of the campus
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     students: u32,
-    /// Events a second, about
+    /// Changes a second, about
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// End after so long instead of at Ctrl-C
@@ -79,9 +79,6 @@ struct BalanceJson {
     expired: u64,
 }
 
-/// The folder of the demo, which goes when it ends.
-struct Folder(PathBuf);
-
 impl DemoArgs {
     pub(super) fn run(self) -> Result<(), Failure> {
         raise_file_limit();
@@ -92,10 +89,11 @@ impl DemoArgs {
     }
 
     async fn show(self) -> Result<(), Failure> {
-        let mut signals = Signals::listen().or_exit(Code::Unavailable)?;
+        let mut signals = Signals::with_hangup().or_exit(Code::Unavailable)?;
         let receiver = Receiver::listen().await?;
-        let folder = Folder::new()?;
-        let config = config(&folder.0, receiver.address)?;
+        let folder = tempfile::Builder::new().prefix("easel-demo-").tempdir();
+        let folder = folder.context("make a folder").or_exit(Code::Unavailable)?;
+        let config = config(folder.path(), receiver.address)?;
         let server = Server::start(config).await.map_err(not_started)?;
         let address = server.address();
         output::talk(format_args!(
@@ -106,7 +104,7 @@ impl DemoArgs {
              \n  easel --url http://{address} tail --follow\n  \
                easel --url http://{address} tail --event 'grade_*'\n  \
                curl http://{address}/metrics\n",
-            folder.0.display(),
+            folder.path().display(),
             self.students,
             receiver.address,
         ));
@@ -116,8 +114,7 @@ impl DemoArgs {
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run_until(stop.clone()));
         tasks.spawn(receiver.run_until(stop.clone()));
-        let campus_stop = stop.child_token();
-        let campus = self.live(&client, campus_stop.clone());
+        let campus = self.live(&client);
         let over = async {
             match self.seconds {
                 Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
@@ -130,7 +127,6 @@ impl DemoArgs {
             () = over => Ok(()),
             () = signals.next() => Ok(()),
         };
-        campus_stop.cancel();
         let ended = match shown {
             Ok(()) => settle(&client, &mut signals).await,
             failed => failed,
@@ -140,38 +136,32 @@ impl DemoArgs {
         ended
     }
 
-    /// Lives one term after another.
-    async fn live(&self, client: &Client, stop: CancellationToken) -> Result<(), Failure> {
-        for seed in 1.. {
-            let day = Duration::from_hours(24);
-            let today = Timestamp::now().as_second() / 86_400;
-            let begins = Timestamp::from_second(today * 86_400).or_exit(Code::Bug)? - day * DAYS;
-            let options = Options {
-                seed,
-                students: self.students,
-                days: DAYS,
-                begins,
-            };
-            let mut pace = Pace::new(begins, None, Some(self.rate));
-            let mut campus = Campus::new(options).peekable();
-            // Ten times a second, so that it does not come in gusts.
-            let at_once = usize::try_from(self.rate / 10).unwrap_or(MAX_SENT);
-            let at_once = at_once.clamp(1, MAX_SENT);
-            while let Some(next) = campus.peek() {
-                let at = next.occurred_at.unwrap_or(begins);
-                let changes: Vec<_> = campus.by_ref().take(at_once).collect();
-                let lines = changes.iter().map(|it| format!("{}\n", it.to_json()));
-                client
-                    .post_lines("/v1/changes", lines.collect::<String>().into())
-                    .await?;
-                pace.add(changes.len());
-                tokio::select! {
-                    () = pace.wait(at) => (),
-                    () = stop.cancelled() => return Ok(()),
-                }
+    /// Lets the campus live for its year.
+    async fn live(&self, client: &Client) -> Result<(), Failure> {
+        let today = Timestamp::now().as_second() / 86_400;
+        let begins = (today - i64::from(DAYS)) * 86_400;
+        let options = Options {
+            students: self.students,
+            days: DAYS,
+            begins: Timestamp::from_second(begins).or_exit(Code::Bug)?,
+            ..Options::default()
+        };
+        let mut pace = Pace::new(options.begins, None, Some(self.rate));
+        let mut campus = Campus::new(options);
+        // Ten times a second, so that it does not come in gusts.
+        let at_once = usize::try_from(self.rate / 10).unwrap_or(MAX_SENT);
+        let at_once = at_once.clamp(1, MAX_SENT);
+        loop {
+            let changes: Vec<_> = campus.by_ref().take(at_once).collect();
+            if changes.is_empty() {
+                return Ok(());
             }
+            let lines = changes.iter().map(|it| format!("{}\n", it.to_json()));
+            let lines = lines.collect::<String>().into();
+            client.post_lines("/v1/changes", lines).await?;
+            pace.add(changes.len());
+            pace.wait(options.begins).await;
         }
-        Ok(())
     }
 }
 
@@ -226,12 +216,7 @@ async fn watch(client: &Client, desk: &Desk) -> Result<(), Failure> {
         for it in &subscriptions {
             text.push_str(&it.line());
         }
-        output::talk_over(lines, &text);
-        lines = if output::is_watched() {
-            text.lines().count() + 1
-        } else {
-            0
-        };
+        lines = output::talk_over(lines, &text);
     }
 }
 
@@ -295,27 +280,5 @@ impl SubscriptionJson {
             balance.pending,
             reason.unwrap_or_default()
         )
-    }
-}
-
-impl Folder {
-    fn new() -> Result<Self, Failure> {
-        let name = format!("easel-demo-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(|error| {
-            Failure::new(
-                Code::Unavailable,
-                anyhow!("failed to make {}: {error}", path.display()),
-            )
-        })?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            output::talk(format_args!("{} stays: {error}", self.0.display()));
-        }
     }
 }

@@ -13,10 +13,11 @@ use easel_triggers::{Change, Triggers};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 
 use crate::args::GlobalArgs;
 use crate::catalog;
-use crate::client::{Client, KeyPair};
+use crate::client::{self, Client, KeyPair};
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
 use crate::progress::Progress;
@@ -52,7 +53,7 @@ pub(crate) struct SimulateArgs {
     #[arg(long, conflicts_with = "to")]
     changes: bool,
     /// Students there are
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     students: u32,
     /// Days the term lasts
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
@@ -77,8 +78,7 @@ pub(crate) struct SimulateArgs {
         long,
         value_name = "ID",
         env = "AWS_ACCESS_KEY_ID",
-        hide_env_values = true,
-        requires = "secret_access_key"
+        hide_env_values = true
     )]
     access_key_id: Option<String>,
     /// Secret of that key
@@ -129,14 +129,14 @@ impl SimulateArgs {
         let progress = Progress::of_days(u64::from(self.days));
         let mut counts: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         let (mut changes, mut silent, mut day) = (0_u64, 0_u64, 0);
-        let mut load = Load::default();
+        let (mut load, mut stored) = (Load::default(), Stored::default());
         for change in Campus::new(options) {
             let at = change.occurred_at.unwrap_or(options.begins);
             let events = events(&triggers, &change)?;
             changes += 1;
             silent += u64::from(events.is_empty());
             if pace.is_ahead(at) {
-                sender.send(&mut load, &progress).await?;
+                sender.send(&mut load, &progress, &mut stored).await?;
                 pace.wait(at).await;
             }
             let elapsed = at.duration_since(options.begins).as_secs() / 86_400;
@@ -154,12 +154,16 @@ impl SimulateArgs {
                 }
             }
             if load.is_full() {
-                sender.send(&mut load, &progress).await?;
+                sender.send(&mut load, &progress, &mut stored).await?;
             }
         }
-        sender.send(&mut load, &progress).await?;
+        sender.send(&mut load, &progress, &mut stored).await?;
         drop(progress);
         summarise(&counts, changes, silent);
+        if stored.duplicates > 0 {
+            let Stored { duplicates, .. } = stored;
+            output::talk(format_args!("{duplicates} of them the server had already"));
+        }
         Ok(())
     }
 }
@@ -211,6 +215,27 @@ impl Load {
     }
 }
 
+/// What the server says that it did with events.
+#[derive(Clone, Copy, Default, Deserialize)]
+struct Stored {
+    duplicates: u64,
+    #[serde(default)]
+    rejected: u64,
+}
+
+impl Stored {
+    fn add(&mut self, other: Self) -> Result<(), Failure> {
+        self.duplicates += other.duplicates;
+        match other.rejected {
+            0 => Ok(()),
+            count => {
+                let told = anyhow!("the server refused events: {count}");
+                Err(Failure::new(Code::BadInput, told))
+            }
+        }
+    }
+}
+
 /// A door, and what it takes to get in.
 enum Sender {
     Stdout,
@@ -232,18 +257,22 @@ impl Sender {
             Door::Events => "/v1/events",
             Door::Changes => "/v1/changes",
             Door::Kinesis => {
-                let keys = args
-                    .access_key_id
-                    .clone()
-                    .zip(args.secret_access_key.clone());
+                let keys = match (&args.access_key_id, &args.secret_access_key) {
+                    (None, None) => None,
+                    (Some(id), Some(secret)) => Some(KeyPair {
+                        access_key_id: id.clone(),
+                        secret_access_key: Secret::new(secret.clone()),
+                    }),
+                    (Some(_), None) | (None, Some(_)) => {
+                        let told =
+                            anyhow!("--access-key-id and --secret-access-key are given together");
+                        return Err(Failure::new(Code::Usage, told));
+                    }
+                };
                 return Ok(Self::Kinesis {
                     client: Client::connect(global)?,
                     stream: args.stream.clone(),
-                    keys: keys.map(|(access_key_id, secret)| KeyPair {
-                        access_key_id,
-                        secret_access_key: Secret::new(secret),
-                        region: "us-east-1".to_owned(),
-                    }),
+                    keys,
                 });
             }
         };
@@ -252,7 +281,12 @@ impl Sender {
     }
 
     /// Sends what is loaded, if anything is, and unloads it.
-    async fn send(&self, load: &mut Load, progress: &Progress) -> Result<(), Failure> {
+    async fn send(
+        &self,
+        load: &mut Load,
+        progress: &Progress,
+        stored: &mut Stored,
+    ) -> Result<(), Failure> {
         let load = std::mem::take(load);
         if load.lines.is_empty() {
             return Ok(());
@@ -260,8 +294,8 @@ impl Sender {
         match self {
             Self::Stdout => progress.pause(|| output::raw(&load.lines())),
             Self::Lines { client, path } => {
-                client.post_lines(path, load.lines()).await?;
-                Ok(())
+                let answer = client.post_lines(path, load.lines()).await?;
+                stored.add(client::read(&answer)?)
             }
             Self::Kinesis {
                 client,

@@ -39,13 +39,13 @@ fn what_a_change_means_is_explained() {
     check!(explain(folder.path(), &changes, &[]), @r"
         exit 0
         --- stdout
-        WikiPage update
+        changes.ndjson:1: WikiPage update
           wiki_page_updated [id]
-        WikiPage update
+        changes.ndjson:2: WikiPage update
           no wiki_page_updated: only updated_at or sis_batch_id changed
-        Course delete
+        changes.ndjson:3: Course delete
           no event: a deletion of such a record means no event
-        logged_out
+        changes.ndjson:4: logged_out
           logged_out [id]
         --- stderr
         changes: 4, events: 2
@@ -53,8 +53,8 @@ fn what_a_change_means_is_explained() {
     check!(explain(folder.path(), &changes[..2], &["--json"]), @r#"
         exit 0
         --- stdout
-        {"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[]}
-        {"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"}]}
+        {"line":1,"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[]}
+        {"line":2,"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"}]}
         --- stderr
         changes: 2, events: 1
         "#);
@@ -79,10 +79,14 @@ fn a_fault_is_told_with_its_line_and_place() {
         json!({ "record": "Fish", "operation": "insert", "after": {} }),
         json!(7),
     ];
+    let json = explain(folder.path(), &changes, &["--json"]);
+    assert_eq!(json.stdout.lines().count(), 4, "{json}");
+    let last = "{\"line\":4,\"fault\":{\"at\":\"\",\"detail\":\"a change is an object\"}}";
+    assert_eq!(json.stdout.lines().last(), Some(last));
     check!(explain(folder.path(), &changes, &[]), @r#"
         exit 65
         --- stdout
-        WikiPage update
+        changes.ndjson:1: WikiPage update
           wiki_page_updated [id]
         --- stderr
         changes.ndjson:2: /after/title: `title` is made of a text

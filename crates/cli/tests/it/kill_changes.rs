@@ -92,6 +92,7 @@ async fn the_events_of_a_request_are_all_there_or_none_is_however_often_the_serv
             "of request {request}, seed {seed}"
         );
     }
+    assert!(!acknowledged.is_empty(), "seed {seed}");
     for request in &acknowledged {
         assert!(
             counts.contains_key(request),

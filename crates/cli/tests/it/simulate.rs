@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::caller::Caller;
-use crate::easel::{Ran, easel};
+use crate::easel::{Ran, command, easel};
 use crate::running::Running;
 
 const TERM: [&str; 5] = ["simulate", "--students", "12", "--days", "4"];
@@ -103,7 +103,8 @@ fn a_wrong_key_is_refused() {
         "fjell",
     ];
     let ran = running.easel(&[&TERM[..], &key].concat());
-    assert_ne!(ran.code, Some(0), "{ran}");
+    assert_eq!(ran.code, Some(78), "{ran}");
+    assert!(ran.stderr.contains("--secret-access-key"), "{ran}");
 }
 
 /// The demo ends by itself, nothing is lost, and nothing of it stays.
@@ -119,7 +120,11 @@ fn the_demo_shows_three_subscriptions_whose_balances_add_up() {
         "--seconds",
         "8",
     ];
-    let ran = easel(folder.path(), &demo);
+    // What it keeps is kept below there.
+    let output = command(folder.path(), &demo)
+        .env("TMPDIR", folder.path())
+        .output();
+    let ran = Ran::of(&output.unwrap());
     assert_eq!(ran.code, Some(0), "{ran}");
     let balances: Vec<_> = ran
         .stderr

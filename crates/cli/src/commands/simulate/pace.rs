@@ -12,7 +12,8 @@ pub(in crate::commands) struct Pace {
     begins: Timestamp,
     speed: Option<u32>,
     rate: Option<u32>,
-    events: u64,
+    /// When the rate lets the next event go.
+    next: Instant,
 }
 
 impl Pace {
@@ -22,18 +23,23 @@ impl Pace {
         speed: Option<u32>,
         rate: Option<u32>,
     ) -> Self {
+        let started = Instant::now();
         Self {
-            started: Instant::now(),
+            started,
             begins,
             speed,
             rate,
-            events: 0,
+            next: started,
         }
     }
 
-    /// Notes that so many events go out.
+    /// Notes that so many events go out. What was not sent before is not made up for.
     pub(in crate::commands) fn add(&mut self, events: usize) {
-        self.events += events as u64;
+        let events = u32::try_from(events).unwrap_or(u32::MAX);
+        if let Some(rate) = self.rate {
+            let long = Duration::from_secs(1) * events / rate;
+            self.next = std::cmp::max(self.next, Instant::now()) + long;
+        }
     }
 
     /// Whether what happens at `at` is not due yet.
@@ -49,10 +55,6 @@ impl Pace {
     fn due(&self, at: Timestamp) -> Instant {
         let since = at.duration_since(self.begins).unsigned_abs();
         let by_speed = self.speed.map_or(Duration::ZERO, |speed| since / speed);
-        #[expect(clippy::cast_precision_loss, reason = "so many events are never sent")]
-        let by_rate = self.rate.map_or(Duration::ZERO, |rate| {
-            Duration::from_secs_f64(self.events as f64 / f64::from(rate))
-        });
-        self.started + std::cmp::max(by_speed, by_rate)
+        std::cmp::max(self.started + by_speed, self.next)
     }
 }
