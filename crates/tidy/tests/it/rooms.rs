@@ -54,6 +54,20 @@ fn every_room_has_its_paragraph_in_architecture_md() {
     );
 }
 
+/// The first command of the README names no program.
+#[test]
+fn cargo_run_runs_easel() {
+    let metadata = metadata();
+    let packages = metadata.workspace_default_packages();
+    let programs: Vec<_> = packages
+        .iter()
+        .flat_map(|package| &package.targets)
+        .filter(|target| target.is_bin())
+        .map(|target| target.name.as_str())
+        .collect();
+    assert_eq!(programs, ["easel"]);
+}
+
 /// clippy reads the nearest file only, so a ban of the root would be lost in such a room.
 #[test]
 fn a_clippy_toml_of_a_room_repeats_that_of_the_root() {
