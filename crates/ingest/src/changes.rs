@@ -2,8 +2,8 @@
 //! a line each, and puts the events they mean on the log.
 //!
 //! A request is one transaction: all events of all its changes are on stable storage when it is
-//! answered, or none is. So a single change with a fault refuses the request, and the answer names
-//! every one that has. A change that means no event is answered with the gate that stopped it.
+//! answered, or none is. So a single change with a fault refuses the request, and the answer counts
+//! those that have one, and tells of the first hundred. A change that means no event is answered with the gate that stopped it.
 
 mod answer;
 
@@ -126,7 +126,7 @@ async fn take_changes(
     Ok(answer::taken(&outcomes, appended))
 }
 
-/// What each change means, or every fault there is.
+/// What each change means, or what is wrong.
 fn outcomes(
     parts: &[&[u8]],
     triggers: &Triggers,
@@ -136,7 +136,7 @@ fn outcomes(
     let mut outcomes = Vec::with_capacity(parts.len());
     let mut faults = Vec::new();
     let (mut fault_count, mut bytes) = (0, 0);
-    let mut seen = HashSet::new();
+    let mut seen = Seen::default();
     for (number, part) in parts.iter().enumerate() {
         match outcome(part, triggers, &mut now, &mut seen) {
             Ok(outcome) if fault_count == 0 => {
@@ -169,24 +169,33 @@ fn outcomes(
     Ok(outcomes)
 }
 
+/// The events of a request so far.
+#[derive(Default)]
+struct Seen {
+    ids: HashSet<Uuid>,
+    latest: Timestamp,
+}
+
 /// What a change means. An event that would be the same as one of this request before it, but for its
-/// place in it, is sent a millisecond later, so that it is not taken for a repetition of that.
+/// place in it, is sent later, so that it is not taken for a repetition of that.
 fn outcome(
     part: &[u8],
     triggers: &Triggers,
     now: &mut Timestamp,
-    seen: &mut HashSet<Uuid>,
+    seen: &mut Seen,
 ) -> Result<Outcome, ChangeFault> {
     let change = Change::read(part)?;
     let mut outcome = triggers.events(&change, *now)?;
-    let is_seen = |outcome: &Outcome, seen: &HashSet<Uuid>| {
-        outcome.events.iter().any(|it| seen.contains(&it.id))
-    };
-    while change.occurred_at.is_none() && is_seen(&outcome, seen) {
-        *now += Duration::from_millis(1);
+    let is_seen = outcome.events.iter().any(|it| seen.ids.contains(&it.id));
+    if change.occurred_at.is_none() && is_seen {
+        // Nothing of this request is later than that.
+        *now = std::cmp::max(*now, seen.latest) + Duration::from_millis(1);
         outcome = triggers.events(&change, *now)?;
     }
-    seen.extend(outcome.events.iter().map(|it| it.id));
+    for event in &outcome.events {
+        seen.ids.insert(event.id);
+        seen.latest = std::cmp::max(seen.latest, event.occurred_at);
+    }
     Ok(outcome)
 }
 

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use easel_catalog::cut_text;
 use thiserror::Error;
+
+/// The most characters of each: names of the change can stand in both.
+const MAX_CHARS: usize = 512;
 
 /// Why no event can be made of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -17,8 +21,8 @@ pub struct ChangeFault {
 impl ChangeFault {
     pub(crate) fn new(at: impl fmt::Display, what: impl Into<String>) -> Self {
         Self {
-            at: at.to_string(),
-            what: what.into(),
+            at: cut_text(&at.to_string(), MAX_CHARS).into_owned(),
+            what: cut_text(&what.into(), MAX_CHARS).into_owned(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::place::Place;
 use crate::scene::Scene;
 
@@ -22,6 +24,8 @@ pub(crate) struct Gate {
 pub(crate) enum Need {
     /// A column of the record.
     Column(&'static str),
+    /// A column of the record that holds `true` or `false`.
+    Truth(&'static str),
     /// A record that goes with it, where its id is told.
     Related(&'static str),
 }
@@ -33,6 +37,10 @@ impl Need {
             Self::Column(column) => {
                 let row = scene.change.row();
                 let is_given = row.is_some_and(|row| row.get(column).is_some());
+                (!is_given).then(|| Place::Member(scene.change.row_place(), column))
+            }
+            Self::Truth(column) => {
+                let is_given = scene.value(column).is_some_and(Value::is_boolean);
                 (!is_given).then(|| Place::Member(scene.change.row_place(), column))
             }
             Self::Related(name) => {

@@ -181,6 +181,7 @@ impl<'a> Given<'a> {
         };
         // Who acted until then may be somebody else.
         self.clear(&OF_LOGIN.map(|(name, _)| name));
+        self.clear(&["session_id"]);
         for (name, column) in OF_LOGIN {
             self.put_column(name, login, Place::Related("pseudonym", column))?;
         }

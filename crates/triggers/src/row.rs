@@ -3,6 +3,8 @@
 use easel_catalog::parse_timestamp;
 use serde_json::{Map, Value};
 
+use crate::worked::id_of;
+
 /// A record: its columns and their values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row(pub Map<String, Value>);
@@ -41,6 +43,9 @@ impl Row {
 /// Whether two values of a column are the same; numbers and times are, however they are spelled.
 pub(crate) fn is_same(column: &str, one: Option<&Value>, other: Option<&Value>) -> bool {
     match (one, other) {
+        (Some(one), Some(other)) if column == "id" || column.ends_with("_id") => {
+            one == other || id_of(one).is_some() && id_of(one) == id_of(other)
+        }
         (Some(Value::Number(one)), Some(Value::Number(other))) => {
             one == other || one.as_f64() == other.as_f64() && (one.is_f64() || other.is_f64())
         }

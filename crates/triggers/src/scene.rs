@@ -43,12 +43,14 @@ impl<'a> Scene<'a> {
         let id = match related.strip_suffix("_before") {
             Some(name) => self.before(&key(name)),
             None => {
-                let group = self.related("group");
+                let group = self
+                    .related("group")
+                    .filter(|_| self.value("group_id").is_some());
                 let of_group = || group.and_then(|row| row.value(&key(related)));
                 self.value(&key(related)).or_else(of_group)
             }
         };
-        id.is_some_and(|it| it.as_u64() != Some(0))
+        id.is_some_and(|it| id_of(it).is_none_or(|id| id.get() != 0))
     }
 
     /// Whether a column is another now; at an insertion, whether it has a value.

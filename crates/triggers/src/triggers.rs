@@ -197,7 +197,7 @@ fn closed_gate(rule: &Rule, scene: Scene<'_>) -> Result<Option<&'static str>, Ch
     for gate in rule.all_gates() {
         if let Some(at) = gate.needs.and_then(|it| it.missing(scene)) {
             let what = format!(
-                "this is missing; it decides whether there is {}",
+                "this is missing, or not of its kind; it decides whether there is {}",
                 rule.event
             );
             return Err(ChangeFault::new(at, what));

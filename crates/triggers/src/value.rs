@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use easel_catalog::{
-    Column, Field, GlobalId, Kind, Precision, Scope, body_time, cut_text, parse_day,
-    parse_timestamp,
+    Column, Field, Kind, Precision, Scope, body_time, cut_text, parse_day, parse_timestamp,
 };
 use serde_json::{Map, Value};
 
 use crate::fault::ChangeFault;
 use crate::options::Options;
 use crate::place::Place;
+use crate::worked::{global, id_of};
 
 /// What a field with an id takes.
 const AN_ID: &str = "an id; of a shard only where `triggers.shard` says which is ours";
@@ -106,14 +106,9 @@ fn object(
 
 /// An id as text, global or local as it has to be.
 fn id(value: &Value, scope: Scope, options: Options) -> Option<Value> {
-    let id: GlobalId = match value {
-        Value::Number(number) => number.as_u64()?.into(),
-        Value::String(text) => text.parse().ok()?,
-        _ => return None,
-    };
+    let id = id_of(value)?;
     let id = match scope {
-        Scope::Global if id.shard() == 0 => GlobalId::new(options.shard, id.local()).ok()?,
-        Scope::Global => id,
+        Scope::Global => global(id, options)?,
         Scope::Local if id.shard() == options.shard => id.local().into(),
         // Without shards nobody knows what the digits before the last thirteen are.
         Scope::Local if options.shard == 0 => return None,

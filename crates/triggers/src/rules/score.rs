@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
 const OF_COURSE: Gate = Gate {
     opens: "it is the score of the course",
     closed: "it is the score of a grading period or an assignment group",
-    needs: Some(Need::Column("course_score")),
+    needs: Some(Need::Truth("course_score")),
     is_open: |scene| scene.is_true("course_score"),
 };
 

@@ -153,6 +153,36 @@ fn ids_of_another_shard_stay_as_they_are_and_without_shards_there_are_none() {
 }
 
 #[test]
+fn ids_are_the_same_as_texts_and_as_numbers() {
+    let settings = [
+        ("/before/folder_id", json!("12")),
+        ("/after/folder_id", json!(12)),
+        ("/before/display_name", json!("a")),
+        ("/after/display_name", json!("a")),
+        ("/before/file_state", json!("available")),
+        ("/after/file_state", json!("deleted")),
+    ];
+    let event = made(7, "dropped", changed("attachment_updated", &settings)).unwrap();
+    assert_eq!(event["metadata"]["event_name"], "attachment_deleted");
+}
+
+#[test]
+fn what_decides_is_of_its_kind_and_what_is_told_of_a_fault_is_short() {
+    let settings = [("/after/course_score", json!("true"))];
+    check_fault("course_grade_change", &settings, "/after/course_score");
+    let settings = [("/record", json!("x".repeat(100_000)))];
+    let fault = made(7, "dropped", changed("wiki_page_updated", &settings)).unwrap_err();
+    assert!(fault.what.chars().count() <= 512, "{fault}");
+}
+
+#[test]
+fn a_login_without_a_session_has_none() {
+    let settings = [("/with", json!({}))];
+    let event = made(7, "dropped", changed("logged_in", &settings)).unwrap();
+    assert_eq!(event["metadata"].get("session_id"), None, "{event:#}");
+}
+
+#[test]
 fn whatever_grades_by_itself_is_nobody() {
     for grader in [json!(-42), json!("-42")] {
         let settings = [("/after/grader_id", grader)];
