@@ -125,7 +125,7 @@ fn explain(batch: &Batch, triggers: &Triggers, now: Timestamp, style: Style) -> 
                         told(&mut explained.text, &change, &outcome);
                     }
                     Style::Json => {
-                        let json = json_of(line, &outcome);
+                        let json = json_of((&batch.file, line), &outcome);
                         append(&mut explained.text, format_args!("{json}\n"));
                     }
                     Style::Events => {
@@ -138,7 +138,7 @@ fn explain(batch: &Batch, triggers: &Triggers, now: Timestamp, style: Style) -> 
             }
             Err(ChangeFault { at, what }) => {
                 if let Style::Json = style {
-                    let fault = json!({ "line": line, "fault": { "at": at, "detail": what } });
+                    let fault = json!({ "file": &*batch.file, "line": line, "fault": { "at": at, "detail": what } });
                     append(&mut explained.text, format_args!("{fault}\n"));
                 }
                 let place = if at.is_empty() {
@@ -186,7 +186,7 @@ fn told(text: &mut String, change: &Change, outcome: &Outcome) {
     }
 }
 
-fn json_of(line: usize, outcome: &Outcome) -> Value {
+fn json_of((file, line): (&str, usize), outcome: &Outcome) -> Value {
     let events = outcome.events.iter().map(|event| {
         let json: Value = serde_json::from_slice(&event.bytes).unwrap_or_default();
         json!({ "event_name": event.event_type, "id": event.id.to_string(), "event": json })
@@ -196,6 +196,7 @@ fn json_of(line: usize, outcome: &Outcome) -> Value {
         None => json!({ "gate": stop.gate }),
     });
     json!({
+        "file": file,
         "line": line,
         "events": events.collect::<Vec<_>>(),
         "no_event": stops.collect::<Vec<_>>(),

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use easel_server::{Auth, Config, Server, Spec};
 use easel_simulator::{Campus, Options};
 use jiff::Timestamp;
@@ -47,11 +47,11 @@ pub(crate) struct DemoArgs {
     /// Students of the campus
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     students: u32,
-    /// Changes a second, about
+    /// Changes a second at most
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// End after so long instead of at Ctrl-C
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
 }
 
@@ -158,8 +158,8 @@ impl DemoArgs {
             }
             let lines = changes.iter().map(|it| format!("{}\n", it.to_json()));
             let lines = lines.collect::<String>().into();
-            client.post_lines("/v1/changes", lines).await?;
             pace.add(changes.len());
+            client.post_lines("/v1/changes", lines).await?;
             pace.wait(options.begins).await;
         }
     }
@@ -237,6 +237,7 @@ async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
         () = tokio::time::sleep(PATIENCE) => list(client).await?,
         () = signals.next() => list(client).await?,
     };
+    let mut is_right = true;
     for it in &all.subscriptions {
         let BalanceJson {
             accepted,
@@ -246,6 +247,7 @@ async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
             expired,
         } = it.balance;
         let sum = delivered + filtered + pending + expired;
+        is_right &= sum == accepted;
         let verdict = if sum == accepted {
             "adds up"
         } else {
@@ -255,6 +257,17 @@ async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
         output::talk(format_args!(
             "{name:<12} {accepted} accepted = {delivered} delivered + {filtered} filtered + \
              {pending} pending + {expired} expired: {verdict}"
+        ));
+        if pending > 0 {
+            output::talk(format_args!(
+                "{pending} of {name} go undelivered, with the folder"
+            ));
+        }
+    }
+    if !is_right {
+        return Err(Failure::new(
+            Code::Bug,
+            anyhow!("a balance does not add up"),
         ));
     }
     Ok(())
@@ -274,7 +287,7 @@ impl SubscriptionJson {
         } = self;
         let reason = reason.as_ref().map(|it| format!(": {}", output::plain(it)));
         format!(
-            "  {name:<12} delivered {:>8}   filtered {:>8}   pending {:>6}   {state}{}\n",
+            "  {name:<10} delivered {:>6}  filtered {:>5}  pending {:>5}  {state}{}\n",
             balance.delivered,
             balance.filtered,
             balance.pending,

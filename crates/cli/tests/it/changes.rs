@@ -53,8 +53,8 @@ fn what_a_change_means_is_explained() {
     check!(explain(folder.path(), &changes[..2], &["--json"]), @r#"
         exit 0
         --- stdout
-        {"line":1,"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[]}
-        {"line":2,"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"}]}
+        {"file":"changes.ndjson","line":1,"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[]}
+        {"file":"changes.ndjson","line":2,"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"}]}
         --- stderr
         changes: 2, events: 1
         "#);
@@ -81,7 +81,7 @@ fn a_fault_is_told_with_its_line_and_place() {
     ];
     let json = explain(folder.path(), &changes, &["--json"]);
     assert_eq!(json.stdout.lines().count(), 4, "{json}");
-    let last = "{\"line\":4,\"fault\":{\"at\":\"\",\"detail\":\"a change is an object\"}}";
+    let last = "{\"file\":\"changes.ndjson\",\"line\":4,\"fault\":{\"at\":\"\",\"detail\":\"a change is an object\"}}";
     assert_eq!(json.stdout.lines().last(), Some(last));
     check!(explain(folder.path(), &changes, &[]), @r#"
         exit 65
