@@ -56,6 +56,7 @@ impl Campus {
             "sis_source_id": course.sis_id,
             "lti_context_id": self.chance.hex(40),
             "syllabus_body": null,
+            "is_public": null,
             "workflow_state": "available",
             "created_at": column(at),
             "updated_at": column(at),

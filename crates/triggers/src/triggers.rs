@@ -14,6 +14,8 @@ use crate::fault::ChangeFault;
 use crate::json::Json;
 use crate::metadata::metadata;
 use crate::options::Options;
+use crate::place::Place;
+use crate::row::Row;
 use crate::rule::{Operation, Rule};
 use crate::rules;
 use crate::scene::Scene;
@@ -78,6 +80,7 @@ impl Triggers {
             Subject::Action { name } => (name, Operation::Act),
         };
         check_subject(subject, operation)?;
+        check_rows(change)?;
         let scene = Scene {
             change,
             options: self.options,
@@ -179,6 +182,25 @@ fn check_subject(subject: &str, operation: Operation) -> Result<(), ChangeFault>
     } else {
         ChangeFault::new("/record", format!("no record is of the type {subject:?}"))
     })
+}
+
+/// Refuses an update of which one row has a column that the other has not: it would be taken for a
+/// change to or from nothing.
+fn check_rows(change: &Change) -> Result<(), ChangeFault> {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else {
+        return Ok(());
+    };
+    let lacks = |row: &Row, other: &Row| {
+        let mut columns = other.0.keys();
+        columns.find(|it| row.get(it).is_none()).cloned()
+    };
+    for (place, row, other) in [("/before", before, after), ("/after", after, before)] {
+        if let Some(column) = lacks(row, other) {
+            let what = "this is missing; both rows have all columns, null where there is nothing";
+            return Err(ChangeFault::new(Place::Member(place, &column), what));
+        }
+    }
+    Ok(())
 }
 
 /// Where a field of the metadata is to be given.

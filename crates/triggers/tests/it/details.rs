@@ -176,6 +176,21 @@ fn what_decides_is_of_its_kind_and_what_is_told_of_a_fault_is_short() {
 }
 
 #[test]
+fn what_only_one_row_tells_is_no_change_but_a_fault() {
+    let mut change = changed("syllabus_updated", &[]);
+    change["before"] = json!({ "id": 152 });
+    let fault = made(7, "dropped", change).unwrap_err();
+    assert!(fault.at.starts_with("/before/"), "{fault}");
+    let mut change = changed("syllabus_updated", &[]);
+    change["after"]
+        .as_object_mut()
+        .unwrap()
+        .remove("syllabus_body");
+    let fault = made(7, "dropped", change).unwrap_err();
+    assert_eq!(fault.at, "/after/syllabus_body");
+}
+
+#[test]
 fn a_login_without_a_session_has_none() {
     let settings = [("/with", json!({}))];
     let event = made(7, "dropped", changed("logged_in", &settings)).unwrap();
