@@ -49,8 +49,9 @@ fn check(global: &GlobalArgs) -> Result<(), Failure> {
     settings.check()?;
     let folder = settings.config.catalog.folder.as_deref();
     let catalog = Arc::new(load_catalog(folder).or_exit(Code::Configuration)?);
-    let translator = settings.config.translator(&catalog);
-    translator.map_err(|error| settings.refused(error))?;
+    let refused = |error| settings.refused(error);
+    settings.config.translator(&catalog).map_err(refused)?;
+    settings.config.triggers(&catalog).map_err(refused)?;
     let effective = settings.effective();
     if global.json {
         let settings = effective.iter().map(|Effective { key, value, origin }| {

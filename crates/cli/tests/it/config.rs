@@ -192,6 +192,17 @@ fn what_serve_refuses_does_not_pass() {
         --- stderr
         error: easel.toml:1:11: failed to prepare the translation: the Caliper role of "Tutor": the segment "T T" is not letters, digits, and _ . - alone
         "#);
+    let own = folder.path().join("own");
+    fs::create_dir(&own).unwrap();
+    let bell = "meaning = \"A bell.\"\ntrigger = \"It rings.\"\nrecord = \"Bell\"\n\n[body]\n\
+                tone = { type = \"string\", from = \"@tone\", about = \"Its tone.\", example = \"a\" }\n";
+    fs::write(own.join("bell_rang.toml"), bell).unwrap();
+    check!(check_file(folder.path(), "[catalog]\nfolder = \"own\"\n"), @r#"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:2:10: failed to prepare the triggers: bell_rang: `tone` is made by the rule @tone, which there is not
+        "#);
     check!(check_file(folder.path(), "[caliper]\napplication = \"urn:lms\"\n"), @r#"
         exit 78
         --- stdout
