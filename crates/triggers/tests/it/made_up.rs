@@ -89,6 +89,11 @@ fn options(shard: u64, nulls: &str) -> OptionsJson {
     serde_json::from_value(json!({ "shard": shard, "nulls": nulls })).unwrap()
 }
 
+/// Whether nothing was changed of a fixture.
+fn is_a_fixture(json: &Value) -> bool {
+    FIXTURES.iter().any(|(_, it)| it.change == *json)
+}
+
 /// The same change as an update that changes nothing.
 fn idle(change: &Change) -> Option<Change> {
     let Subject::Record { kind, .. } = &change.subject else {
@@ -117,6 +122,8 @@ proptest! {
             // What goes in comes out, but for what says nothing.
             prop_assert_eq!(&Change::from_json(change.to_json()).unwrap(), &change);
             let Ok(outcome) = triggers.events(&change, Timestamp::UNIX_EPOCH) else {
+                // What a fixture has as it stands is no reason to refuse it.
+                prop_assert!(shard != 7 || !is_a_fixture(&json), "{json:#}");
                 continue;
             };
             prop_assert_eq!(&triggers.events(&change, Timestamp::UNIX_EPOCH).unwrap(), &outcome);
