@@ -45,6 +45,8 @@ mod scanner;
 mod split;
 mod text;
 
+mod json;
+
 mod cut;
 mod global_id;
 mod timestamp;
@@ -63,6 +65,7 @@ pub use field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values
 pub use fields::Fields;
 pub use finding::{Drift, Finding, Rule, ValueClass};
 pub use global_id::{GlobalId, GlobalIdError};
+pub use json::{Json, JsonString};
 pub use limits::Limits;
 pub use list::List;
 pub use mask::mask;
