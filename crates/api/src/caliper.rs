@@ -1,7 +1,8 @@
 //! `/v1/caliper/check`: a test partner for whoever makes Caliper events.
 //!
 //! It answers as the standard asks an endpoint to: 2xx to an envelope it received, 400 to what is
-//! none, 415 to another type of content, 422 to a version of the data that it cannot handle. In
+//! none, 415 to another type of content, 422 to a version of the data that it cannot handle. The
+//! version decides first: an envelope of another version is 422 whatever else is wrong with it. In
 //! every answer it says what rules are broken. Nothing is kept.
 
 use axum::Json;
@@ -74,16 +75,16 @@ pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Result<Re
             .with("findings", json!(checked.findings))
             .into_response()
     };
-    Ok(if is_none {
-        let detail = "This is no envelope of Caliper 1.1, or one that lacks something.";
-        problem(StatusCode::BAD_REQUEST, "no_envelope", detail)
-    } else if is_other_version {
+    Ok(if is_other_version {
         let detail = "Only the data version of Caliper 1.1 can be checked.";
         problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "unknown_data_version",
             detail,
         )
+    } else if is_none {
+        let detail = "This is no envelope of Caliper 1.1, or one that lacks something.";
+        problem(StatusCode::BAD_REQUEST, "no_envelope", detail)
     } else {
         Json(checked).into_response()
     })

@@ -7,22 +7,35 @@
 mod entity;
 mod event;
 mod form;
+mod selector;
 
 use std::collections::{HashMap, HashSet};
 
+use easel_catalog::{Fault, Json, JsonString};
+
 use crate::iri::is_iri;
-use crate::json::Json;
 use crate::rule::{Breach, Level, Rule};
 use crate::vocabulary::Vocabulary;
 
 /// The members of an envelope.
 const MEMBERS: [&str; 4] = ["sensor", "sendTime", "dataVersion", "data"];
 
-/// Why something cannot be held against the standard at all.
+/// How many objects and arrays may be open at once in an envelope. RFC 8259, section 9, allows a
+/// limit.
+const MAX_DEPTH: usize = 128;
+
+/// Why an envelope cannot be checked: it is not JSON, or is nested too deeply.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no JSON: {said}")]
-pub struct NoJson {
-    said: serde_json::Error,
+#[error("the envelope cannot be read: {fault}")]
+pub struct UnreadableEnvelope {
+    fault: Fault,
+}
+
+impl UnreadableEnvelope {
+    /// What is wrong, and where.
+    pub const fn fault(&self) -> &Fault {
+        &self.fault
+    }
 }
 
 /// The most breaches that are told of one envelope; a MUST is told even where the rest fills it.
@@ -30,8 +43,11 @@ const MAX_BREACHES: usize = 1000;
 
 /// Finds the rules that an envelope breaks, in the order of its members: the first thousand breaches,
 /// and as many more of rules that say MUST.
-pub fn check(envelope: &[u8]) -> Result<Vec<Breach>, NoJson> {
-    let json = serde_json::from_slice(envelope).map_err(|said| NoJson { said })?;
+///
+/// Of an envelope of another version only its own members are checked, not its data: that keeps to
+/// other rules.
+pub fn check(envelope: &[u8]) -> Result<Vec<Breach>, UnreadableEnvelope> {
+    let json = Json::read(envelope, MAX_DEPTH).map_err(|fault| UnreadableEnvelope { fault })?;
     let mut checker = Checker {
         vocabulary: Vocabulary::get(),
         breaches: Vec::new(),
@@ -68,11 +84,11 @@ impl Checker {
         self.keys_differ(json, "");
         for name in MEMBERS {
             if json.get(name).is_none_or(Json::is_empty) {
-                self.breach(Rule::E2, &member("", name), format!("there is no {name}"));
+                self.breach(Rule::E2, &pointer("", name), format!("there is no {name}"));
             }
         }
         for (name, _) in json.members() {
-            if !MEMBERS.contains(&name.as_str()) {
+            if !name.as_str().is_some_and(|it| MEMBERS.contains(&it)) {
                 self.breach(
                     Rule::E3,
                     &member("", name),
@@ -81,24 +97,30 @@ impl Checker {
             }
         }
         let given = |name| json.get(name).filter(|it| !it.is_empty());
-        match given("sensor").map(Json::text) {
-            Some(None) => self.breach(Rule::E4, "/sensor", "this is no text"),
-            Some(Some(sensor)) if !is_iri(sensor) => {
-                self.breach(Rule::E4s, "/sensor", "this is no IRI");
-            }
-            Some(Some(_)) | None => (),
+        match given("sensor") {
+            Some(Json::Text(sensor)) if sensor.as_str().is_some_and(is_iri) => (),
+            Some(Json::Text(_)) => self.breach(Rule::E4s, "/sensor", "this is no IRI"),
+            Some(_) => self.breach(Rule::E4, "/sensor", "this is no text"),
+            None => (),
         }
         let send_time = given("sendTime");
         if send_time.is_some_and(|it| !it.text().is_some_and(form::is_time)) {
             let detail = "a time is like 2019-11-01T19:11:05.222Z";
             self.breach(Rule::E5, "/sendTime", detail);
         }
-        let version = given("dataVersion");
-        if version.is_some_and(|it| it.text() != Some(&self.vocabulary.context)) {
-            let detail = format!("the version is {}", self.vocabulary.context);
+        let ours = Some(self.vocabulary.context.as_str());
+        let is_other_version = json.members().iter().any(|(name, version)| {
+            name.as_str() == Some("dataVersion") && !version.is_empty() && version.text() != ours
+        });
+        if is_other_version {
+            let detail = format!(
+                "the version must be {}; the data is not checked",
+                self.vocabulary.context
+            );
             self.breach(Rule::E6, "/dataVersion", detail);
         }
         match given("data") {
+            Some(Json::Array(_)) if is_other_version => (),
             Some(Json::Array(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     self.item(
@@ -120,6 +142,10 @@ impl Checker {
         }
         self.context(item, path);
         let kind = item.get("type").and_then(Json::text);
+        if self.is_selector(item) {
+            let detail = "a selector is part of an annotation, neither an event nor an entity";
+            return self.breach(Rule::N3, &pointer(path, "type"), detail);
+        }
         let is_entity = kind.is_some_and(|kind| self.vocabulary.entities.contains_key(kind))
             || item.get("action").is_none() && item.get("eventTime").is_none();
         if is_entity {
@@ -131,10 +157,10 @@ impl Checker {
     }
 
     fn context(&mut self, item: &Json, path: &str) {
-        let path = member(path, "@context");
+        let path = pointer(path, "@context");
         let ours = &self.vocabulary.context;
         match item.get("@context") {
-            Some(Json::Text(context)) if context != ours => {
+            Some(Json::Text(context)) if context.as_str() != Some(ours) => {
                 self.breach(Rule::C2, &path, format!("the context is {ours}"));
             }
             Some(Json::Text(_)) => (),
@@ -143,7 +169,8 @@ impl Checker {
                     self.breach(Rule::C3, &path, format!("the last context is {ours}"));
                 }
                 let terms = contexts.iter().flat_map(Json::members);
-                let redefined = terms.map(|(term, _)| term).find(|term| self.is_term(term));
+                let mut terms = terms.filter_map(|(term, _)| term.as_str());
+                let redefined = terms.find(|term| self.is_term(term));
                 if let Some(term) = redefined {
                     self.breach(Rule::C4, &path, format!("{term} has a meaning already"));
                 }
@@ -158,11 +185,16 @@ impl Checker {
 
     fn is_term(&self, term: &str) -> bool {
         let Vocabulary {
-            events, entities, ..
+            events,
+            entities,
+            selectors,
+            ..
         } = self.vocabulary;
         events.contains_key(term)
             || entities.contains_key(term)
             || self.vocabulary.event_property("Event", term).is_some()
+            || selectors.contains_key(term)
+            || selectors.values().any(|it| it.contains_key(term))
             || entities
                 .keys()
                 .any(|it| self.vocabulary.entity_property(it, term).is_some())
@@ -224,7 +256,7 @@ fn collect<'a>(json: &'a Json, named: &mut Vec<(&'a str, &'a str)>) {
         named.push((name, kind));
     }
     for (key, value) in json.members() {
-        if key != "extensions" {
+        if key.as_str() != Some("extensions") {
             collect(value, named);
         }
     }
@@ -235,7 +267,15 @@ fn collect<'a>(json: &'a Json, named: &mut Vec<(&'a str, &'a str)>) {
     }
 }
 
-/// The JSON pointer to a member.
-fn member(path: &str, name: &str) -> String {
+/// The JSON pointer to the member with this key.
+fn member(path: &str, key: &JsonString) -> String {
+    match key.as_str() {
+        Some(name) => pointer(path, name),
+        None => pointer(path, &key.to_string()),
+    }
+}
+
+/// The JSON pointer to the member of this name.
+fn pointer(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }

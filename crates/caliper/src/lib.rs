@@ -15,7 +15,6 @@ mod places;
 mod scene;
 
 mod checker;
-mod json;
 mod rule;
 mod vocabulary;
 
@@ -25,7 +24,7 @@ mod secrets;
 mod value;
 mod writer;
 
-pub use checker::{NoJson, check};
+pub use checker::{UnreadableEnvelope, check};
 pub use envelope::envelope;
 pub use form::FormError;
 pub use iri::is_iri;

@@ -103,7 +103,7 @@ rules! {
     T1 Must "A time has milliseconds and is in UTC.",
     T2 Must "A length of time is one of ISO 8601.",
     N1 Must "An id is an IRI, a URN, or a blank node.",
-    N2 Must "An entity has id and type.",
+    N2 Must "An entity has id and type; a selector has type, start and end.",
     N3 Must "The type of an entity is a term.",
     N4 Must "A value is of the type that its property has.",
     N5 Must "An entity within an entity is of a type that its property allows.",

@@ -20,6 +20,9 @@ pub(crate) struct Vocabulary {
     entity_properties: HashMap<String, String>,
     pub(crate) events: HashMap<String, EventTerm>,
     pub(crate) entities: HashMap<String, EntityTerm>,
+    /// The properties of each selector, all of them required. A selector is no entity and has no
+    /// id (appendix D).
+    pub(crate) selectors: HashMap<String, HashMap<String, String>>,
 }
 
 /// A type of events.

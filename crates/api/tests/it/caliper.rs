@@ -27,6 +27,34 @@ async fn an_envelope_is_received_and_its_findings_are_told() {
 }
 
 #[tokio::test]
+async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
+    let desk = Desk::new();
+    let strange = ENVELOPE.replace(
+        "\"Person\"",
+        r#""Person","name":"\ud800","extensions":{"\ud801":1e400}"#,
+    );
+    let (status, answer) = desk.ask("POST", "/v1/caliper/check", &strange).await;
+    assert_eq!(
+        (status, answer),
+        (StatusCode::OK, json!({ "conforms": true, "findings": [] }))
+    );
+    let deep = ENVELOPE.replace(
+        "\"Person\"",
+        &format!("\"Person\",\"extensions\":{}", "[".repeat(500)),
+    );
+    let (status, problem) = desk.ask("POST", "/v1/caliper/check", &deep).await;
+    assert_eq!(
+        (status.as_u16(), &problem["code"]),
+        (400, &json!("no_envelope"))
+    );
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("nested deeper than the 128 levels allowed, at line 1, column "),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
     let desk = Desk::new();
     let refused = async |body: &str| {
@@ -49,6 +77,34 @@ async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
     assert_eq!(
         refused(&other).await,
         (422, "unknown_data_version".to_owned(), json!("E6"))
+    );
+
+    // The version decides first.
+    for (old, new) in [
+        ("\"sensor\":\"http://a/\"", "\"sensor\":7"),
+        ("\"sensor\":\"http://a/\",", ""),
+        ("\"sendTime\":", "\"more\":1,\"sendTime\":"),
+        ("[{", "7,\"x\":[{"),
+        ("[{", "[7,{"),
+        ("[{", "[],\"x\":[{"),
+        ("\"Person\"", "\"Robot\""),
+    ] {
+        assert_ne!(other.replace(old, new), other, "{old}");
+        let (status, code, _) = refused(&other.replace(old, new)).await;
+        assert_eq!(
+            (status, code.as_str()),
+            (422, "unknown_data_version"),
+            "{new}"
+        );
+    }
+    // An envelope without a version is no envelope.
+    let without = ENVELOPE.replace(
+        "\"dataVersion\":\"http://purl.imsglobal.org/ctx/caliper/v1p1\",",
+        "",
+    );
+    assert_eq!(
+        refused(&without).await,
+        (400, "no_envelope".to_owned(), json!("E2"))
     );
 
     let request = Request::post("/v1/caliper/check")

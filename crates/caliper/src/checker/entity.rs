@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::json::Json;
+use easel_catalog::Json;
+
 use crate::rule::Rule;
 
-use super::{Checker, form, member};
+use super::{Checker, form, member, pointer};
 
 /// What the elements of an array have to be, by its property.
 const ELEMENTS: [(&str, &str); 8] = [
@@ -24,20 +25,21 @@ impl Checker {
     pub(super) fn entity(&mut self, entity: &Json, path: &str) {
         self.keys_differ(entity, path);
         let kind = self.kind(entity, path);
-        for (name, value) in entity.members() {
-            let path = member(path, name);
-            if name == "@context" {
+        for (key, value) in entity.members() {
+            let path = member(path, key);
+            let name = key.as_str();
+            if name == Some("@context") {
                 continue;
             }
             if value.is_empty() {
                 // Of these two that was said already.
-                if name != "id" && name != "type" {
+                if name != Some("id") && name != Some("type") {
                     self.breach(Rule::N8, &path, "this says nothing");
                 }
                 continue;
             }
             if let Some(kind) = kind {
-                match self.vocabulary.entity_property(kind, name) {
+                match name.and_then(|it| self.vocabulary.entity_property(kind, it)) {
                     Some(wanted) => self.value(value, wanted, Rule::N5, &path),
                     None => self.breach(Rule::N6, &path, format!("a {kind} has no such property")),
                 }
@@ -52,7 +54,11 @@ impl Checker {
     fn kind<'a>(&mut self, entity: &'a Json, path: &str) -> Option<&'a str> {
         for name in ["id", "type"] {
             if entity.get(name).is_none_or(Json::is_empty) {
-                self.breach(Rule::N2, &member(path, name), format!("there is no {name}"));
+                self.breach(
+                    Rule::N2,
+                    &pointer(path, name),
+                    format!("there is no {name}"),
+                );
             }
         }
         let kind = entity.get("type").filter(|it| !it.is_empty())?;
@@ -65,7 +71,7 @@ impl Checker {
                 if term.deprecated {
                     self.breach(
                         Rule::N9,
-                        &member(path, "type"),
+                        &pointer(path, "type"),
                         format!("{kind} is given up"),
                     );
                 }
@@ -74,7 +80,7 @@ impl Checker {
             None => {
                 self.breach(
                     Rule::N3,
-                    &member(path, "type"),
+                    &pointer(path, "type"),
                     "this is no type of entities",
                 );
                 None
@@ -85,27 +91,30 @@ impl Checker {
     /// Checks the value of a property against what it has to be: types with `|` between them.
     /// `rule` is broken by an entity of another type.
     pub(super) fn value(&mut self, value: &Json, wanted: &str, rule: Rule, path: &str) {
+        if self.vocabulary.selectors.contains_key(wanted) {
+            return self.selector(value, wanted, rule, path);
+        }
         let mut types = wanted.split(" | ");
         match (wanted, value) {
             ("IRI", Json::Text(text)) => {
-                if !form::is_name(text) {
+                if !text.as_str().is_some_and(form::is_name) {
                     self.breach(Rule::N1, path, "this is no IRI, URN or blank node");
                 }
             }
             ("DateTime", Json::Text(text)) => {
-                if !form::is_time(text) {
+                if !text.as_str().is_some_and(form::is_time) {
                     self.breach(Rule::T1, path, "a time is like 2019-11-01T19:11:05.222Z");
                 }
             }
             ("Duration", Json::Text(text)) => {
-                if !form::is_duration(text) {
+                if !text.as_str().is_some_and(form::is_duration) {
                     self.breach(Rule::T2, path, "a length of time is like PT30M");
                 }
             }
             // Whether it is a term is checked where it is used.
-            ("string" | "Term" | "UUID", Json::Text(_)) | ("Boolean", Json::Boolean) => (),
+            ("string" | "Term" | "UUID", Json::Text(_)) | ("Boolean", Json::Boolean(_)) => (),
             ("decimal", Json::Number(_)) => (),
-            ("integer", Json::Number(number)) if number.is_i64() || number.is_u64() => (),
+            ("integer", Json::Number(number)) if form::is_integer(number) => (),
             ("Object", Json::Object(_)) => self.extension(value, path),
             ("Array", Json::Array(elements)) => self.elements(elements, path),
             (
@@ -115,9 +124,13 @@ impl Checker {
             ) => self.breach(Rule::N4, path, format!("this has to be: {wanted}")),
             // What may be told in full may be told by its name.
             (_, Json::Text(text)) => {
-                if !form::is_name(text) {
+                if !text.as_str().is_some_and(form::is_name) {
                     self.breach(Rule::N1, path, "this is no IRI, URN or blank node");
                 }
+            }
+            (_, Json::Object(_)) if self.is_selector(value) => {
+                let detail = format!("a selector cannot be here; {wanted} can");
+                self.breach(rule, path, detail);
             }
             (_, Json::Object(_)) => {
                 self.entity(value, path);
@@ -173,7 +186,7 @@ impl Checker {
         }
         let status = given("status").and_then(Json::text);
         if status.is_some_and(|status| !self.vocabulary.status.iter().any(|it| it == status)) {
-            self.breach(Rule::N7, &member(path, "status"), "this is no status");
+            self.breach(Rule::N7, &pointer(path, "status"), "this is no status");
         }
     }
 }

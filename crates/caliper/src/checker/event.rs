@@ -1,9 +1,10 @@
 //! What an event has to be.
 
-use crate::json::Json;
+use easel_catalog::Json;
+
 use crate::rule::Rule;
 
-use super::{Checker, form, member};
+use super::{Checker, form, member, pointer};
 
 const REQUIRED: [&str; 6] = ["id", "type", "actor", "action", "object", "eventTime"];
 
@@ -26,19 +27,24 @@ impl Checker {
         self.keys_differ(event, path);
         for name in REQUIRED {
             if event.get(name).is_none_or(Json::is_empty) {
-                self.breach(Rule::V1, &member(path, name), format!("there is no {name}"));
+                self.breach(
+                    Rule::V1,
+                    &pointer(path, name),
+                    format!("there is no {name}"),
+                );
             }
         }
         let kind = self.event_kind(event, path);
         // What no type knows is not known to the plain event either.
         let known_as = kind.unwrap_or("Event");
-        for (name, value) in event.members() {
-            let path = member(path, name);
+        for (key, value) in event.members() {
+            let path = member(path, key);
+            let name = key.as_str().unwrap_or_default();
             if name == "@context" {
                 continue;
             }
             if value.is_empty() {
-                if !REQUIRED.contains(&name.as_str()) {
+                if !REQUIRED.contains(&name) {
                     self.breach(Rule::N8, &path, "this says nothing");
                 }
                 continue;
@@ -56,7 +62,7 @@ impl Checker {
                 }
                 Some(_) if name == "id" => self.event_id(value, &path),
                 Some(wanted) => {
-                    let rule = RULES.iter().find(|(property, _)| property == name);
+                    let rule = RULES.iter().find(|(property, _)| *property == name);
                     let rule = rule.map_or(Rule::N5, |(_, rule)| *rule);
                     self.value(value, wanted, rule, &path);
                 }
@@ -71,7 +77,7 @@ impl Checker {
 
     /// The type of an event, if it is a term.
     fn event_kind<'a>(&mut self, event: &'a Json, path: &str) -> Option<&'a str> {
-        let path = member(path, "type");
+        let path = pointer(path, "type");
         let kind = event.get("type").filter(|it| !it.is_empty())?;
         match kind
             .text()
@@ -112,10 +118,10 @@ impl Checker {
         let Some(action) = event.get("action").filter(|it| !it.is_empty()) else {
             return;
         };
-        let path = member(path, "action");
+        let path = pointer(path, "action");
         let Some(action) = action.text().filter(|it| self.vocabulary.knows_action(it)) else {
             // A value of another kind was told already.
-            if action.text().is_some() {
+            if matches!(action, Json::Text(_)) {
                 self.breach(Rule::V4, &path, "this is no action");
             }
             return;
@@ -148,14 +154,14 @@ impl Checker {
                 .and_then(Json::text)
         };
         let generates = event.get("generated").is_some_and(|it| !it.is_empty());
-        let generated = member(path, "generated");
+        let generated = pointer(path, "generated");
         match kind {
             "Event" => {
                 if let Some(object) = type_of("object")
                     && let Some(better) = self.better_type(action, object)
                 {
                     let detail = format!("{action} on a {object} is a {better}");
-                    self.breach(Rule::P5, &member(path, "type"), detail);
+                    self.breach(Rule::P5, &pointer(path, "type"), detail);
                 }
             }
             "SessionEvent" => {
@@ -174,13 +180,13 @@ impl Checker {
                         .unwrap_or_default();
                     if is_other && type_of(name).is_some_and(|it| allowed.contains(it)) {
                         let detail = format!("with {action} this is a {wanted}");
-                        self.breach(Rule::V10, &member(path, name), detail);
+                        self.breach(Rule::V10, &pointer(path, name), detail);
                     }
                 }
                 if event.get("session").is_none_or(Json::is_empty)
                     && type_of("object") != Some("Session")
                 {
-                    self.breach(Rule::P4s, &member(path, "session"), "there is no session");
+                    self.breach(Rule::P4s, &pointer(path, "session"), "there is no session");
                 }
             }
             "GradeEvent" if !generates => {
@@ -201,7 +207,7 @@ impl Checker {
                     for name in ["assignee", "assignable", "count"] {
                         if attempt.get(name).is_none_or(Json::is_empty) {
                             let detail = format!("the attempt has no {name}");
-                            self.breach(Rule::P4, &member(&generated, name), detail);
+                            self.breach(Rule::P4, &pointer(&generated, name), detail);
                         }
                     }
                 }
@@ -234,17 +240,17 @@ impl Checker {
         let named = |name| event.get(name).and_then(name_of);
         let is_one = |it: &&Json| it.get("type").and_then(Json::text) == Some("Membership");
         if let Some(membership) = event.get("membership").filter(is_one) {
-            let path = member(path, "membership");
+            let path = pointer(path, "membership");
             let member_name = membership.get("member").and_then(name_of);
             if member_name.is_some() && member_name != named("actor") {
-                self.breach(Rule::X1, &member(&path, "member"), "this is not who acts");
+                self.breach(Rule::X1, &pointer(&path, "member"), "this is not who acts");
             }
             let organization = membership.get("organization").and_then(name_of);
             match named("group") {
                 None => self.breach(Rule::X3, &path, "there is no group"),
                 Some(group) if organization.is_some() && organization != Some(group.clone()) => {
                     let detail = "this is not the group";
-                    self.breach(Rule::X2, &member(&path, "organization"), detail);
+                    self.breach(Rule::X2, &pointer(&path, "organization"), detail);
                 }
                 Some(_) => (),
             }
@@ -259,7 +265,7 @@ impl Checker {
             form::is_time(event) && form::is_time(sent) && event > sent
         }) {
             let detail = "this is after it was sent";
-            self.breach(Rule::X5, &member(path, "eventTime"), detail);
+            self.breach(Rule::X5, &pointer(path, "eventTime"), detail);
         }
     }
 }

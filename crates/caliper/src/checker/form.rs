@@ -58,6 +58,28 @@ pub(super) fn is_duration(text: &str) -> bool {
     }
 }
 
+/// Whether a number of JSON is an integer, however it is spelled: its value has no fraction.
+///
+/// JSON-LD, which Caliper is written in, and JSON Schema both decide by the value: `2.0` and `2e0`
+/// are integers.
+pub(super) fn is_integer(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, fraction].concat();
+    let significant = all.trim_end_matches('0').len();
+    if significant == 0 {
+        return true;
+    }
+    let Ok(exponent) = exponent.parse::<i64>() else {
+        // It has more digits than any number of bytes could make up for.
+        return !exponent.starts_with('-');
+    };
+    let point = i64::try_from(whole.len()).unwrap_or(i64::MAX);
+    let significant = i64::try_from(significant).unwrap_or(i64::MAX);
+    significant <= point.saturating_add(exponent)
+}
+
 /// The UUID that a URN has, if it is one of that kind.
 pub(super) fn uuid(text: &str) -> Option<uuid::Uuid> {
     let text = text.strip_prefix("urn:uuid:")?;

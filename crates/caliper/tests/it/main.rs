@@ -1,6 +1,8 @@
 //! What translation and checker promise, against published payloads and made-up events.
 
 #[cfg(test)]
+mod json;
+#[cfg(test)]
 mod made_up;
 #[cfg(test)]
 mod mutations;
@@ -10,3 +12,7 @@ mod pairs;
 mod published;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod selectors;
+#[cfg(test)]
+mod versions;

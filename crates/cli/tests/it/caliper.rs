@@ -68,7 +68,7 @@ fn what_has_a_form_is_translated_and_the_rest_is_counted() {
         X3    sense        1  A membership comes with the group.
         --- stderr
         32 envelopes, 12 with findings
-        error: envelopes with findings: 12, values that are no JSON: 0
+        error: envelopes with findings: 12, values that cannot be read: 0
         ");
 }
 
@@ -200,15 +200,49 @@ fn a_file_of_envelopes_is_checked_by_line() {
         two.json:1: /data E2 (MUST): there is no data
         two.json:1: /sensor E4 (MUST): this is no text
         two.json:2:  E1 (MUST): this is no object
-        two.json:3: this is no JSON: EOF while parsing an object at line 1 column 1
+        two.json:3: the envelope cannot be read: expected a key in quotes, found the end
         RULE  LEVEL  BROKEN  ASKS
         E1    MUST        1  An envelope is an object.
         E2    MUST        3  An envelope has a sensor, a time of sending, a version of its data, and data.
         E4    MUST        1  The sensor is a text.
         --- stderr
         2 envelopes, 2 with findings
-        error: envelopes with findings: 2, values that are no JSON: 1
+        error: envelopes with findings: 2, values that cannot be read: 1
         ");
+}
+
+#[test]
+fn an_envelope_of_another_version_is_counted_apart_and_its_data_is_not_checked() {
+    let folder = tempdir().unwrap();
+    let other = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p2","data":[{"type":"ToolLaunchEvent"}]}"#;
+    let strange = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"Person","name":"\ud800","extensions":{"\ud801":1e400}}]}"#;
+    fs::write(
+        folder.path().join("two.json"),
+        format!("{other}\n{strange}\n"),
+    )
+    .unwrap();
+    check!(easel(folder.path(), &["check", "--caliper", "two.json"]), @r"
+        exit 65
+        --- stdout
+        two.json:1: /dataVersion E6 (MUST): the version must be http://purl.imsglobal.org/ctx/caliper/v1p1; the data is not checked
+        RULE  LEVEL  BROKEN  ASKS
+        E6    MUST        1  The version of the data is that of Caliper 1.1.
+        --- stderr
+        2 envelopes, 1 with findings, 1 of another data version
+        error: envelopes with findings: 1, values that cannot be read: 0
+        ");
+    let ran = easel(
+        folder.path(),
+        &["--json", "check", "--caliper", "--summary", "two.json"],
+    );
+    let summary: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(ran.code, Some(65), "{ran}");
+    assert_eq!(
+        summary["summary"],
+        serde_json::json!({
+            "envelopes": 2, "flawed": 1, "rules": { "E6": 1 }, "no_json": 0, "other_version": 1,
+        })
+    );
 }
 
 /// One subscription in each format, on the same events.

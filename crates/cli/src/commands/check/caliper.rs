@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
-use easel_caliper::{Breach, Level, check};
+use easel_caliper::{Breach, Level, Rule, check};
 use serde_json::json;
 
 use super::{Style, tell};
@@ -17,9 +17,11 @@ struct Checked {
     lines: String,
     envelopes: u64,
     flawed: u64,
+    /// Envelopes of another data version, whose data was not checked.
+    other_version: u64,
     /// How often each rule is broken.
     rules: BTreeMap<(Level, &'static str), u64>,
-    /// Values that are no JSON.
+    /// Values that cannot be read: they are not JSON, or are nested too deeply.
     faults: u64,
 }
 
@@ -39,7 +41,7 @@ pub(super) fn run(input: &Input, style: Style, as_json: bool) -> Result<(), Fail
         (0, 0) => Ok(()),
         (flawed, faults) => {
             let told =
-                anyhow!("envelopes with findings: {flawed}, values that are no JSON: {faults}");
+                anyhow!("envelopes with findings: {flawed}, values that cannot be read: {faults}");
             Err(Failure::new(Code::BadInput, told))
         }
     }
@@ -50,13 +52,22 @@ fn check_batch(batch: &Batch, style: Style) -> Checked {
     for value in batch.elements() {
         let file = &batch.file;
         let (line, found) = match value {
-            Ok(value) => (value.line, check(value.bytes).map_err(|it| it.to_string())),
+            Ok(value) => match check(value.bytes) {
+                Ok(breaches) => (value.line, Ok(breaches)),
+                Err(error) => {
+                    let fault = error.fault();
+                    let detail = format!("the envelope cannot be read: {}", fault.message());
+                    (value.line + fault.at.line - 1, Err(detail))
+                }
+            },
             Err((line, fault)) => (line, Err(fault.to_string())),
         };
         match found {
             Ok(breaches) => {
                 checked.envelopes += 1;
                 checked.flawed += u64::from(!breaches.is_empty());
+                let is_other_version = breaches.iter().any(|it| it.rule == Rule::E6);
+                checked.other_version += u64::from(is_other_version);
                 for it in breaches {
                     let rule = (it.rule.level(), it.rule.code());
                     *checked.rules.entry(rule).or_default() += 1;
@@ -102,6 +113,7 @@ impl Checked {
     fn add(&mut self, other: &Self) {
         self.envelopes += other.envelopes;
         self.flawed += other.flawed;
+        self.other_version += other.other_version;
         self.faults += other.faults;
         for (rule, count) in &other.rules {
             *self.rules.entry(*rule).or_default() += count;
@@ -117,7 +129,7 @@ impl Checked {
             let rules: serde_json::Map<_, _> = rules.collect();
             return output::line(json!({ "summary": {
                 "envelopes": self.envelopes, "flawed": self.flawed, "rules": rules,
-                "no_json": self.faults,
+                "no_json": self.faults, "other_version": self.other_version,
             } }));
         }
         let rows: Vec<_> = self
@@ -139,8 +151,12 @@ impl Checked {
         if !rows.is_empty() {
             output::table(["RULE", "LEVEL", "BROKEN", "ASKS"], &rows)?;
         }
+        let other_version = match self.other_version {
+            0 => String::new(),
+            count => format!(", {count} of another data version"),
+        };
         output::talk(format_args!(
-            "{} envelopes, {} with findings",
+            "{} envelopes, {} with findings{other_version}",
             self.envelopes, self.flawed
         ));
         Ok(())

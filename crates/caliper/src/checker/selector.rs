@@ -1,0 +1,59 @@
+//! What a selector has to be (appendix D).
+//!
+//! A selector names a part of an entity. It is no entity itself: it has no id, and no IRI can
+//! stand for it.
+
+use easel_catalog::Json;
+
+use crate::rule::Rule;
+
+use super::{Checker, member, pointer};
+
+impl Checker {
+    /// Whether a value says that it is a selector.
+    pub(super) fn is_selector(&self, value: &Json) -> bool {
+        let kind = value.get("type").and_then(Json::text);
+        kind.is_some_and(|it| self.vocabulary.selectors.contains_key(it))
+    }
+
+    /// Checks a selector of the type `wanted`. `rule` is broken by an entity in its place.
+    pub(super) fn selector(&mut self, value: &Json, wanted: &str, rule: Rule, path: &str) {
+        let Some(properties) = self.vocabulary.selectors.get(wanted) else {
+            return;
+        };
+        if !value.is_object() {
+            return self.breach(Rule::N4, path, format!("this must be a {wanted} object"));
+        }
+        self.keys_differ(value, path);
+        match value.get("type").filter(|it| !it.is_empty()) {
+            Some(kind) if kind.text() != Some(wanted) => {
+                let term = kind.text().unwrap_or_default();
+                return if self.vocabulary.entities.contains_key(term) {
+                    self.breach(rule, path, format!("a {term} cannot be here; {wanted} can"));
+                } else {
+                    let detail = format!("the type must be {wanted}");
+                    self.breach(Rule::N3, &pointer(path, "type"), detail);
+                };
+            }
+            _ => (),
+        }
+        for name in ["type", "start", "end"] {
+            let is_missing = value.get(name).is_none_or(Json::is_empty);
+            if is_missing && properties.contains_key(name) {
+                self.breach(Rule::N2, &pointer(path, name), format!("{name} is missing"));
+            }
+        }
+        for (key, value) in value.members() {
+            let path = member(path, key);
+            match key.as_str().and_then(|name| properties.get(name)) {
+                Some(_) if value.is_empty() => (),
+                Some(wanted) => self.value(value, wanted, Rule::N5, &path),
+                None if key.as_str() == Some("@context") => (),
+                None => {
+                    let detail = format!("a {wanted} has no such property");
+                    self.breach(Rule::N6, &path, detail);
+                }
+            }
+        }
+    }
+}
