@@ -4,6 +4,7 @@
 //! it, is written here. A translation reads the stored bytes once and writes straight to a buffer,
 //! in the order in which Canvas publishes the members.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -240,7 +241,7 @@ impl Frame<'_> {
             // An entity is told by a name, and what is none is left to the extensions.
             let address = out.since(mark);
             let inner = address.get(1..address.len() - 1).unwrap_or_default();
-            let name = iri::part(inner).into_owned();
+            let name = iri::address(inner).into_owned();
             out.take_back(mark);
             return str::from_utf8(&name).is_ok_and(iri::is_iri) && text(out, &name);
         }
@@ -262,10 +263,11 @@ impl Frame<'_> {
     }
 
     fn base(&self, out: &mut Writer) -> bool {
-        out.raw(b"\"");
-        self.name_part(out, &self.scene.base);
-        out.raw(b"\"");
-        true
+        let base = match self.dialect {
+            Dialect::Compatible => Cow::Borrowed(&*self.scene.base),
+            Dialect::Strict => iri::base(&self.scene.base),
+        };
+        text(out, &base)
     }
 
     fn group(&self, out: &mut Writer) -> bool {

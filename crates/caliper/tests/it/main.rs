@@ -1,6 +1,8 @@
 //! What translation and checker promise, against published payloads and made-up events.
 
 #[cfg(test)]
+mod iris;
+#[cfg(test)]
 mod json;
 #[cfg(test)]
 mod made_up;

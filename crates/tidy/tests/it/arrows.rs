@@ -75,6 +75,7 @@ const PURE: &[(&str, &[&str])] = &[
             "easel-catalog",
             "jiff",
             "memchr",
+            "oxiri",
             "percent-encoding",
             "serde",
             "serde_json",

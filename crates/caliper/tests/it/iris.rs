@@ -1,0 +1,155 @@
+//! Which names the checker takes, and which names the strict dialect writes.
+
+use easel_caliper::{Dialect, Level, Secrets, check, is_iri};
+use easel_catalog::{Limits, admit};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::published::translator;
+
+#[test]
+fn an_iri_has_only_the_characters_of_rfc_3987() {
+    for iri in [
+        "http://a.example/50%25",
+        "http://a.example/%E2%82%ac?q=%20#%41",
+        "http://a.example/ø/日本?q=\u{e000}",
+        "http://[2001:db8::7]:8080/",
+        "https://example.com/#/texts/guide/cfi/6/10!/4/2/2/2@0:0",
+        "https://a.example/book#epubcfi(/4/3/1)",
+        "mailto:a@b.example",
+        "urn:uuid:3f672715-6aa8-4293-b62a-3b3319ff5701",
+    ] {
+        assert!(is_iri(iri), "{iri}");
+    }
+    for other in [
+        "http://a.example/50%",
+        "http://a.example/%4",
+        "http://a.example/%zz",
+        "http://a.example/?q=100%&r=1",
+        "http://a.example/#%",
+        "http://a%.example/",
+        "urn:canvas:50%",
+        "mailto:a%b@c.example",
+        "http://a.example/a[1]",
+        "http://a.example/?a[]=1",
+        "http://a.example/#a#b",
+        "http://a.example/\u{e000}",
+        "http://a.example/\u{fffd}",
+        "http://a.example/\0",
+        "http://a.example/a b",
+        "http://a.example/<a>",
+        "http://a.example/\"",
+        "http://a.example/{a}",
+        "http://a.example/a|b",
+        "http://a.example/a\\b",
+        "http://a.example/a^b",
+        "http://a.example/a`b",
+        "http://a.example:port/",
+        "http://[2001:db8::7/",
+        "http:///path",
+        "http://:80/",
+        "http:a.example",
+        ":a",
+        "1a:b",
+        "a_b:c",
+        "//a.example/",
+        "/a",
+        "a",
+        "",
+    ] {
+        assert!(!is_iri(other), "{other}");
+    }
+}
+
+/// The codes that an event breaks whose `object` has this id.
+fn codes(id: &str) -> Vec<&'static str> {
+    let context = "http://purl.imsglobal.org/ctx/caliper/v1p1";
+    let envelope = json!({
+        "sensor": "http://lms.example.edu/",
+        "sendTime": "2026-02-11T08:15:43.000Z",
+        "dataVersion": context,
+        "data": [{ "@context": context, "id": id, "type": "Document" }],
+    });
+    let breaches = check(envelope.to_string().as_bytes()).unwrap();
+    breaches.iter().map(|it| it.rule.code()).collect()
+}
+
+#[test]
+fn a_stray_percent_sign_makes_no_iri() {
+    assert_eq!(codes("http://a.example/50%25"), [""; 0]);
+    assert_eq!(codes("http://a.example/50%"), ["N1"]);
+    assert_eq!(codes("http://a.example/%u00e9"), ["N1"]);
+}
+
+/// The strict translation of an event with this metadata beside its name and time.
+fn strict(metadata: &Value, body: &Value) -> Vec<u8> {
+    let mut event = json!({
+        "metadata": { "event_name": "wiki_page_deleted", "event_time": "2026-02-11T08:15:42Z" },
+        "body": body,
+    });
+    for (name, value) in metadata.as_object().unwrap() {
+        event["metadata"][name] = value.clone();
+    }
+    // Half a surrogate pair can only be spelled as an escape.
+    let event = event.to_string().replace("@@half", "\\ud800");
+    let event = admit(event.as_bytes(), &Limits::default()).unwrap();
+    let translated = translator(Secrets::Sent)
+        .translate(
+            "wiki_page_deleted",
+            &event.bytes,
+            Uuid::from_u128(0x3f67_2715_6aa8_4293_b62a_3b33_19ff_5701),
+            Dialect::Strict,
+        )
+        .unwrap();
+    translated.envelope("2026-02-11T08:15:43Z".parse().unwrap())
+}
+
+#[test]
+fn what_the_strict_dialect_writes_passes_the_checker() {
+    for text in [
+        "50%",
+        "%zz",
+        "%41",
+        "a[1]",
+        "a#b#c",
+        "a b",
+        "\u{e000}",
+        "a@@halfb",
+        "a:b",
+        "[::1]:3000",
+        "[x",
+        "é",
+    ] {
+        let metadata = json!({
+            "hostname": text,
+            "session_id": text,
+            "user_id": text,
+            "referrer": format!("http://a.example/{text}?b={text}"),
+            "url": text,
+            "context_type": "Course",
+            "context_id": text,
+        });
+        let envelope = strict(&metadata, &json!({ "title": text, "wiki_page_id": text }));
+        let breaches = check(&envelope).expect(text);
+        let must: Vec<_> = breaches
+            .iter()
+            .filter(|it| it.rule.level() == Level::Must || it.rule.code() == "E4s")
+            .collect();
+        assert!(
+            must.is_empty(),
+            "{text}: {must:?}\n{}",
+            String::from_utf8_lossy(&envelope)
+        );
+    }
+}
+
+#[test]
+fn a_referrer_with_brackets_in_its_query_is_kept_as_an_iri() {
+    let metadata = json!({ "referrer": "http://[::1]:3000/a?include[]=50%&b=%41#c#d" });
+    let envelope = strict(&metadata, &json!({ "wiki_page_id": "7" }));
+    let envelope: Value = serde_json::from_slice(&envelope).unwrap();
+    assert_eq!(
+        envelope["data"][0]["referrer"],
+        "http://[::1]:3000/a?include%5B%5D=50%25&b=%41#c%23d"
+    );
+}
