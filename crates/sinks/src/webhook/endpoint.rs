@@ -3,8 +3,8 @@
 use std::fmt;
 
 use http::Uri;
-use http::uri::{InvalidUri, Scheme};
 use thiserror::Error;
+use url::{ParseError, Url};
 
 /// An `http` or `https` URL that can be posted to.
 ///
@@ -13,32 +13,27 @@ use thiserror::Error;
 pub struct Endpoint(Uri);
 
 impl Endpoint {
-    /// Reads a URL as an operator writes it.
-    pub fn parse(url: &str) -> Result<Self, EndpointError> {
-        // `Uri` would drop it silently.
-        if url.contains('#') {
-            return Err(EndpointError::Fragment);
+    /// Reads a URL as an operator writes it, by the rules of the WHATWG: the name of a host is
+    /// written in Punycode, and what a path or query must not hold is percent-encoded.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let url = Url::parse(text)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(EndpointError::Scheme);
         }
-        let uri: Uri = url.parse()?;
-        match uri.scheme() {
-            None => return Err(EndpointError::Relative),
-            Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
-                return Err(EndpointError::Scheme);
-            }
-            Some(_http_or_https) => (),
-        }
-        let authority = uri.authority().ok_or(EndpointError::Host)?;
-        if authority.as_str().contains('@') {
+        if !url.username().is_empty() || url.password().is_some() {
             return Err(EndpointError::Userinfo);
         }
-        if authority.host().is_empty() {
-            return Err(EndpointError::Host);
+        if url.fragment().is_some() {
+            return Err(EndpointError::Fragment);
         }
-        // `Uri` takes any text for a port, and reads one that is no port as none.
-        let has_port = authority.as_str() != authority.host();
-        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+        if url.port() == Some(0) {
             return Err(EndpointError::Port);
         }
+        // The two standards differ in little that is left: a `Uri` is shorter than 64 KiB.
+        let uri = url
+            .as_str()
+            .parse()
+            .map_err(|_invalid| EndpointError::Malformed)?;
         Ok(Self(uri))
     }
 
@@ -66,11 +61,11 @@ impl fmt::Debug for Endpoint {
 }
 
 /// Why a text is not the URL of an endpoint. It never repeats the text.
-#[derive(Debug, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EndpointError {
-    /// It is not a URL at all.
-    #[error("read the URL")]
-    Malformed(#[from] InvalidUri),
+    /// It is no URL, or one that is too long.
+    #[error("read the URL: it is not valid")]
+    Malformed,
     /// It does not begin with a scheme.
     #[error("read the URL: it does not begin with http:// or https://")]
     Relative,
@@ -79,6 +74,9 @@ pub enum EndpointError {
     Scheme,
     /// It names no host.
     #[error("read the URL: it has no host")]
+    NoHost,
+    /// Its host is neither a name that can be looked up nor an address.
+    #[error("read the URL: its host is not a valid name or address")]
     Host,
     /// Its port is not one.
     #[error("read the URL: its port is not a number from 1 to 65535")]
@@ -89,6 +87,24 @@ pub enum EndpointError {
     /// It ends in a fragment, which is never sent.
     #[error("read the URL: it has a fragment (#…), which is never sent")]
     Fragment,
+}
+
+impl From<ParseError> for EndpointError {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::RelativeUrlWithoutBase
+            | ParseError::RelativeUrlWithCannotBeABaseBase
+            | ParseError::SetHostOnCannotBeABaseUrl => Self::Relative,
+            ParseError::EmptyHost => Self::NoHost,
+            ParseError::InvalidPort => Self::Port,
+            ParseError::IdnaError
+            | ParseError::InvalidIpv4Address
+            | ParseError::InvalidIpv6Address
+            | ParseError::InvalidDomainCharacter => Self::Host,
+            // `ParseError` may get further variants.
+            _ => Self::Malformed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,22 +129,41 @@ mod tests {
             "https://lms.meadow.example/a/b",
             "https://lms.meadow.example/a/b",
         );
-        accepts("HTTPS://[::1]:443/", "https://[::1]:443/");
+        accepts("HTTPS://[::1]:443/", "https://[::1]/");
+        accepts(" http://meadow.example/ ", "http://meadow.example/");
+    }
+
+    #[test]
+    fn what_a_uri_does_not_allow_is_encoded() {
+        accepts("https://Bücher.example/", "https://xn--bcher-kva.example/");
+        accepts("https://例え.テスト/", "https://xn--r8jz45g.xn--zckzah/");
+        accepts(
+            "https://meadow.example/kurs/übung 1",
+            "https://meadow.example/kurs/%C3%BCbung%201",
+        );
+        let endpoint = Endpoint::parse("https://meadow.example/?name=Åse").unwrap();
+        assert_eq!(endpoint.uri().query(), Some("name=%C3%85se"));
     }
 
     #[test]
     fn other_urls_are_refused_with_the_reason() {
-        refuses("", "read the URL");
-        refuses("http://a b/", "read the URL");
+        refuses("", "does not begin with http");
         refuses("/hook", "does not begin with http");
         refuses("meadow.example", "does not begin with http");
         refuses("ftp://meadow.example/", "neither http nor https");
-        refuses("http://:80/", "read the URL");
+        refuses("mailto:ida@meadow.example", "neither http nor https");
+        refuses("http://", "no host");
+        refuses("http://:80/", "no host");
+        refuses("http://a b/", "not a valid name or address");
+        refuses("http://1.2.3.4.5/", "not a valid name or address");
+        refuses("http://[::1", "not a valid name or address");
+        refuses("http://xn--a/", "not a valid name or address");
         refuses("http://meadow.example:99999/", "port");
         refuses("http://meadow.example:0/", "port");
-        refuses("http://meadow.example:/", "port");
         refuses("http://ida:pw@meadow.example/", "user name");
         refuses("http://meadow.example/#top", "fragment");
+        let long = format!("http://meadow.example/{}", "a".repeat(70_000));
+        refuses(&long, "not valid");
     }
 
     #[test]
