@@ -15,15 +15,17 @@
 //! event over; the body of an answer is never looked at. Redirects are not followed: the URL is
 //! the operator's choice, not the endpoint's.
 //!
-//! An attempt is one request. The exception is a kept-alive connection that turns out to be
-//! closed before any of the request was written: another one takes its place, unnoticed. Once
-//! bytes went out, a connection that breaks is [`SendError::Unreachable`], and whether to try
-//! again is not decided here.
+//! An attempt is one request. The exception is a kept-alive connection that was used before and
+//! breaks before any byte of an answer: the receiver has closed it, so the request goes out once
+//! more, at once, on a new connection. Any other connection that breaks is
+//! [`SendError::Unreachable`], and whether to try again is not decided here.
 
 mod answer;
 mod client;
 mod endpoint;
 mod request;
+mod retry_after;
+mod wire;
 
 pub use client::{ClientError, TimeSource, WebhookClient, WebhookOptions};
 pub use endpoint::{Endpoint, EndpointError};

@@ -13,9 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
@@ -25,6 +26,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+use super::wire::{Wire, WireConnector};
 use crate::SendError;
 
 /// Tells the time of day, which every request carries.
@@ -42,6 +44,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 /// What an answer's head may take, and how much of a body HTTP/2 may send ahead.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Header lines of an answer. Only what would not fit into the head is refused.
+const MAX_HEADERS: usize = MAX_HEAD_BYTES / 8;
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 
 /// How webhooks connect.
@@ -70,7 +74,9 @@ pub enum ClientError {
 /// The connections that all webhooks share; its clones share them too.
 #[derive(Clone)]
 pub struct WebhookClient {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Client<WireConnector, Full<Bytes>>,
+    /// Opens a new connection for every request.
+    fresh: Client<WireConnector, Full<Bytes>>,
     now: TimeSource,
 }
 
@@ -91,17 +97,21 @@ impl WebhookClient {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(tcp);
-        let http = Client::builder(TokioExecutor::new())
+        let connector = WireConnector(connector);
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
             .http1_max_buf_size(MAX_HEAD_BYTES)
+            .http1_max_headers(MAX_HEADERS)
             .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
             .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(PING_INTERVAL)
-            .build(connector);
-        Ok(Self { http, now })
+            .http2_keep_alive_timeout(PING_INTERVAL);
+        let http = builder.build(connector.clone());
+        let fresh = builder.pool_max_idle_per_host(0).build(connector);
+        Ok(Self { http, fresh, now })
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -116,22 +126,45 @@ impl WebhookClient {
         limit: Duration,
     ) -> Result<Response<()>, SendError> {
         let deadline = Instant::now() + limit;
-        let (head, body) = timeout_at(deadline, self.http.request(request))
+        let (head, body) = timeout_at(deadline, self.answer(request))
             .await
-            .map_err(|_elapsed| SendError::TimedOut)?
-            .map_err(|error| SendError::Unreachable {
-                reason: chain(&error),
-            })?
+            .map_err(|_elapsed| SendError::TimedOut)??
             .into_parts();
         // The head has decided. A body that is too long, late or broken only costs the connection.
         drop(timeout_at(deadline, Limited::new(body, MAX_ANSWER_BYTES).collect()).await);
+        if let Some(wire) = head.extensions.get::<Arc<Wire>>() {
+            wire.answer_ended();
+        }
         Ok(Response::from_parts(head, ()))
+    }
+
+    /// Sends a request, once more on a new connection if it went out on a stale one.
+    async fn answer(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, SendError> {
+        let connection = capture_connection(&mut request);
+        let error = match self.http.request(request.clone()).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if !Wire::was_stale(&connection) {
+            return Err(unreachable(&error));
+        }
+        let answer = self.fresh.request(request).await;
+        answer.map_err(|error| unreachable(&error))
     }
 }
 
 impl fmt::Debug for WebhookClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookClient").finish_non_exhaustive()
+    }
+}
+
+fn unreachable(error: &hyper_util::client::legacy::Error) -> SendError {
+    SendError::Unreachable {
+        reason: chain(error),
     }
 }
 

@@ -70,32 +70,85 @@ async fn a_restarted_receiver_is_reached_over_a_new_connection() {
     assert_eq!((receiver.count(), receiver.connection_count()), (2, 2));
 }
 
-/// The server closes a kept-alive connection as the second request comes in: the event may have
-/// been taken, so it is for the lane to send it again, not for the sink.
-#[tokio::test]
-async fn a_connection_that_breaks_after_the_request_went_out_is_not_retried() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
+/// What a server of the tests does with the requests of one connection, in order.
+type Script = &'static [&'static str];
+
+const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// Answers each connection by its script, then closes it; returns the listener at the end.
+fn serve(listener: TcpListener, scripts: &'static [Script]) -> JoinSet<TcpListener> {
     let mut server = JoinSet::new();
     server.spawn(async move {
-        let (mut stream, _peer) = listener.accept().await.unwrap();
-        let mut request = [0; 4096];
-        assert_ne!(stream.read(&mut request).await.unwrap(), 0);
-        stream
-            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-            .await
-            .unwrap();
-        assert_ne!(stream.read(&mut request).await.unwrap(), 0);
-        drop(stream);
+        for script in scripts {
+            let (mut stream, _peer) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            for answer in *script {
+                assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        }
         listener
     });
+    server
+}
+
+async fn nobody_knocks(mut server: JoinSet<TcpListener>) -> bool {
+    let listener = server.join_next().await.unwrap().unwrap();
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(listener.poll_accept(context).is_pending())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_request_on_a_stale_connection_is_sent_again_at_once_on_a_new_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
+    // The first connection is closed as the second request comes in.
+    let server = serve(listener, &[&[NO_CONTENT, ""], &[NO_CONTENT]]);
+    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
+    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
+    assert!(nobody_knocks(server).await);
+}
+
+#[tokio::test]
+async fn a_request_is_sent_again_only_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
+    let server = serve(listener, &[&[NO_CONTENT, ""], &[""]]);
     assert_eq!(webhook.send(short_parcel()).await, Ok(()));
     let error = webhook.send(short_parcel()).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
-    // Nobody knocked a second time.
-    let listener = server.join_next().await.unwrap().unwrap();
-    let knock = std::future::poll_fn(|context| {
-        std::task::Poll::Ready(listener.poll_accept(context).is_ready())
-    });
-    assert!(!knock.await);
+    assert!(nobody_knocks(server).await);
+}
+
+#[tokio::test]
+async fn a_new_connection_that_breaks_is_a_failed_attempt() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
+    let server = serve(listener, &[&[""]]);
+    let error = webhook.send(short_parcel()).await.unwrap_err();
+    assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+    assert!(nobody_knocks(server).await);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_middle_of_an_answer_is_a_failed_attempt() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
+    let server = serve(listener, &[&[NO_CONTENT, "HTTP/1.1 20"]]);
+    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
+    let error = webhook.send(short_parcel()).await.unwrap_err();
+    assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+    assert!(nobody_knocks(server).await);
+}
+
+#[tokio::test]
+async fn an_answer_with_hundreds_of_header_lines_is_an_answer() {
+    let receiver = Receiver::start().await;
+    for number in 0..500 {
+        let name = format!("x-{number}").leak();
+        receiver.set_header(name, "1");
+    }
+    assert_eq!(webhook(&receiver.url()).send(parcel()).await, Ok(()));
 }
