@@ -10,6 +10,8 @@ mod counting;
 #[cfg(test)]
 mod kinesis;
 #[cfg(test)]
+mod kinesis_calls;
+#[cfg(test)]
 mod kinesis_crowded;
 #[cfg(test)]
 mod kinesis_reading;
