@@ -19,3 +19,5 @@ mod kinesis_reading;
 mod kinesis_signing;
 #[cfg(test)]
 mod native;
+#[cfg(test)]
+mod refusing_log;
