@@ -1,17 +1,20 @@
 //! Decides who a request is, and whether that one may.
 //!
 //! The decision takes headers and memory only. A token is looked up by the hash of its secret,
-//! so how long that takes says nothing about the secrets there are.
+//! so how long that takes says nothing about the secrets there are. Every refusal is counted and
+//! logged by [`Refusals`].
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use blake3::Hash;
 
+use crate::refusals::{Reason, Refusals, Refused};
 use crate::tokens::hash_of;
 use crate::{Problem, Scope, Secret, Tokens};
 
@@ -21,23 +24,32 @@ pub struct Gate {
     /// `None`: everyone may everything.
     tokens: Option<Arc<Tokens>>,
     local: Option<Hash>,
+    refusals: Arc<Refusals>,
 }
 
 impl Gate {
     /// A gate that asks for one of `tokens`.
-    pub const fn new(tokens: Arc<Tokens>) -> Self {
+    pub fn new(tokens: Arc<Tokens>) -> Self {
         Self {
             tokens: Some(tokens),
             local: None,
+            refusals: Arc::default(),
         }
     }
 
     /// A gate that asks for nothing, for a listener nobody else reaches.
-    pub const fn open() -> Self {
+    pub fn open() -> Self {
         Self {
             tokens: None,
             local: None,
+            refusals: Arc::default(),
         }
+    }
+
+    /// Notes refusals where others note theirs.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
     }
 
     /// Lets in the commands on this machine too, which hold `secret` while the process lives.
@@ -49,22 +61,77 @@ impl Gate {
         }
     }
 
-    /// Lets a request in that may do what `scope` says.
-    pub fn admit(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
+    /// Lets the request with this head in if it may do what `scope` says. Notes the refusal
+    /// otherwise.
+    pub fn admit(&self, head: &Parts, scope: Scope) -> Result<Caller, Problem> {
+        self.decide(&head.headers, scope).map_err(|refusal| {
+            self.refusals.note(
+                head,
+                Refused {
+                    reason: refusal.reason(),
+                    token_id: refusal.token_id(),
+                    access_key_id: None,
+                    asked: head.uri.path(),
+                    detail: scope.as_str(),
+                },
+            );
+            refusal.into()
+        })
+    }
+
+    fn decide(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Refusal> {
         let Some(tokens) = &self.tokens else {
             return Ok(Caller { token_id: None });
         };
-        let hash = hash_of(bearer(headers).ok_or_else(missing)?);
+        let hash = hash_of(bearer(headers).ok_or(Refusal::Missing)?);
         if self.local == Some(hash) {
             return Ok(Caller { token_id: None });
         }
-        let token = tokens.find(&hash).ok_or_else(unknown)?;
+        let token = tokens.find(&hash).ok_or(Refusal::Unknown)?;
         if !token.scopes.contains(scope) {
-            return Err(forbidden(scope));
+            let token_id = token.id;
+            return Err(Refusal::Forbidden { token_id, scope });
         }
         Ok(Caller {
             token_id: Some(token.id),
         })
+    }
+}
+
+/// Why a request may not come in.
+enum Refusal {
+    /// It shows no token.
+    Missing,
+    /// It shows a token that does not exist.
+    Unknown,
+    /// Its token lacks the scope.
+    Forbidden { token_id: String, scope: Scope },
+}
+
+impl Refusal {
+    const fn reason(&self) -> Reason {
+        match self {
+            Self::Missing => Reason::TokenMissing,
+            Self::Unknown => Reason::TokenUnknown,
+            Self::Forbidden { .. } => Reason::ScopeMissing,
+        }
+    }
+
+    fn token_id(&self) -> Option<&str> {
+        match self {
+            Self::Missing | Self::Unknown => None,
+            Self::Forbidden { token_id, .. } => Some(token_id),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Missing => missing(),
+            Refusal::Unknown => unknown(),
+            Refusal::Forbidden { scope, .. } => forbidden(scope),
+        }
     }
 }
 
@@ -78,16 +145,18 @@ pub struct Caller {
 /// Middleware that lets a request in by its [`Gate`] and leaves its [`Caller`] in the extensions.
 pub async fn require_scope(
     State((gate, scope)): State<(Gate, Scope)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = gate.admit(request.headers(), scope)?;
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let (mut head, body) = request.into_parts();
+    let caller = gate.admit(&head, scope)?;
+    head.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(head, body)).await)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = authorization.split_once([' ', '\t'])?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
 }
 

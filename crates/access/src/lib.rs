@@ -5,6 +5,7 @@
 
 mod gate;
 mod problem;
+mod refusals;
 mod scope;
 mod secret;
 mod token;
@@ -12,6 +13,7 @@ mod tokens;
 
 pub use gate::{Caller, Gate, require_scope};
 pub use problem::Problem;
+pub use refusals::{Reason, Refusals, Refused};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use secret::Secret;
 pub use token::{Token, new_secret};

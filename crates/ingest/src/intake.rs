@@ -10,13 +10,17 @@ use easel_log::{
 };
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::body::{self, BodyError, Coding, Held, MAX_DECODER_BYTES};
 use crate::budget::Budget;
 use crate::doors::Door;
 use crate::metrics;
+
+/// How often a request that waits for a log that refuses writes looks whether it still does.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What the doors take and how long they hold.
 #[derive(Clone, Debug)]
@@ -50,6 +54,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     options: IntakeOptions,
     budget: Budget,
+    stop: CancellationToken,
 }
 
 impl Intake {
@@ -75,7 +80,14 @@ impl Intake {
             clock,
             options,
             budget,
+            stop: CancellationToken::new(),
         }
+    }
+
+    /// Lets no request wait past `stop` for a log that refuses writes.
+    #[must_use]
+    pub fn with_stop(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     pub(crate) const fn limits(&self) -> &Limits {
@@ -115,7 +127,8 @@ impl Intake {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let appended = self.held(self.log.append(records)).await?;
+        let is_refusing = || self.log.stats().refusing;
+        let appended = self.held(is_refusing, self.log.append(records)).await?;
         let stored = appended
             .iter()
             .filter(|one| matches!(one, Appended::Stored(_)))
@@ -134,23 +147,47 @@ impl Intake {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let offsets = self.held(self.quarantine.put(records)).await?;
+        let is_refusing = || self.quarantine.is_refusing();
+        let offsets = self.held(is_refusing, self.quarantine.put(records)).await?;
         metrics::quarantined(door, offsets.len());
         Ok(offsets)
     }
 
+    /// Stores something, and waits up to the hold while the log is busy or refuses writes.
+    ///
+    /// A log that refuses writes would answer at once, and a sender that does not pause would use
+    /// up its retries before an operator can restart the server. So the answer waits too.
     async fn held<T>(
         &self,
+        is_refusing: impl Fn() -> bool,
         storing: impl Future<Output = Result<T, AppendError>>,
     ) -> Result<T, NotStored> {
+        let deadline = Instant::now() + self.options.hold;
+        self.wait_while(&is_refusing, deadline).await;
         let stored = match timeout(self.options.hold, storing).await {
             Ok(stored) => stored.map_err(NotStored::from),
             Err(_elapsed) => Err(NotStored::Held {
                 hold: self.options.hold,
             }),
         };
+        if stored.is_err() {
+            self.wait_while(&is_refusing, deadline).await;
+        }
         // Operators hear of it from the log itself, once and not for every request.
         stored.inspect_err(|error| debug!(%error, "records not stored"))
+    }
+}
+
+impl Intake {
+    /// Waits while `is_refusing`, at most until `deadline` or the stop.
+    async fn wait_while(&self, is_refusing: impl Fn() -> bool, deadline: Instant) {
+        while is_refusing() {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = sleep_until(deadline) => return,
+                () = sleep(LOOK_AGAIN) => (),
+            }
+        }
     }
 }
 

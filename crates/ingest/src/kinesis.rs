@@ -14,21 +14,23 @@ mod operation;
 mod put;
 mod records;
 mod sequence;
+mod shards;
 mod stream;
 mod tally;
+mod violations;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use easel_access::Secret;
+use easel_access::{Reason, Refusals, Refused, Secret};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -37,7 +39,7 @@ use uuid::Uuid;
 
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held, Unread};
-use crate::sigv4::Signed;
+use crate::sigv4::{self, Signed};
 use crate::work::on_cpu;
 
 use error::KinesisError;
@@ -51,11 +53,15 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// How many calls may read records at once; others wait for their turn.
 const CONCURRENT_READS: usize = 4;
 
+/// What the log shows for an access key id that is one of the secrets.
+const SWAPPED: &str = "(a secret: id and secret are mixed up)";
+
 /// The settings of the Kinesis door.
 #[derive(Debug)]
 pub struct Kinesis {
     auth: KinesisAuth,
     stream: String,
+    refusals: Arc<Refusals>,
 }
 
 impl Kinesis {
@@ -65,7 +71,14 @@ impl Kinesis {
         Self {
             auth,
             stream: "live-events".to_owned(),
+            refusals: Arc::default(),
         }
+    }
+
+    /// Notes refused calls where others note their refusals.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals, ..self }
     }
 
     /// Names the stream that is listed before anything was sent.
@@ -100,6 +113,17 @@ impl FromIterator<(String, Secret<String>)> for KinesisKeys {
 }
 
 impl KinesisAuth {
+    /// The access key id that a signature names, as the log may show it. Whoever has mixed up id
+    /// and secret in a client's settings sends the secret as the id.
+    fn shown_key_id<'a>(&self, head: &'a Parts) -> Option<&'a str> {
+        let claimed = sigv4::claimed_key_id(&head.headers)?;
+        let is_secret = match self {
+            Self::Keys(keys) => keys.0.values().any(|secret| secret.expose() == claimed),
+            Self::Open | Self::Off => false,
+        };
+        Some(if is_secret { SWAPPED } else { claimed })
+    }
+
     /// Checks the head of a request; the signature, if one is asked for, waits for the body.
     fn check(&self, head: &Parts, now: Timestamp) -> Result<Option<Signed>, KinesisError> {
         match self {
@@ -120,6 +144,7 @@ struct KinesisDoor {
     intake: Arc<Intake>,
     auth: KinesisAuth,
     streams: Streams,
+    refusals: Arc<Refusals>,
     opened_at: Timestamp,
     reads: Semaphore,
 }
@@ -130,6 +155,7 @@ pub(crate) fn routes(intake: Arc<Intake>, kinesis: Kinesis) -> Router {
         intake,
         auth: kinesis.auth,
         streams: Streams::new(kinesis.stream),
+        refusals: kinesis.refusals,
         reads: Semaphore::new(CONCURRENT_READS),
     };
     Router::new()
@@ -139,10 +165,14 @@ pub(crate) fn routes(intake: Arc<Intake>, kinesis: Kinesis) -> Router {
 
 #[instrument(name = "kinesis_request", skip_all)]
 async fn serve(State(door): State<Arc<KinesisDoor>>, request: Request) -> Response {
-    let mut response = door
-        .answer(request)
-        .await
-        .unwrap_or_else(IntoResponse::into_response);
+    let (head, body) = request.into_parts();
+    let mut response = match door.answer(&head, body).await {
+        Ok(response) => response,
+        Err(error) => {
+            door.note(&head, &error);
+            error.into_response()
+        }
+    };
     let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
     response.headers_mut().insert(REQUEST_ID, request_id(id));
     response
@@ -155,11 +185,10 @@ fn request_id(id: Uuid) -> HeaderValue {
 }
 
 impl KinesisDoor {
-    async fn answer(&self, request: Request) -> Result<Response, KinesisError> {
-        let (head, body) = request.into_parts();
+    async fn answer(&self, head: &Parts, body: Body) -> Result<Response, KinesisError> {
         let operation = Operation::of(&head.headers)?;
         check_content(&head.headers)?;
-        let signed = self.auth.check(&head, self.intake.now())?;
+        let signed = self.auth.check(head, self.intake.now())?;
         let held = match self.intake.receive(body, Coding::Identity).await {
             Ok(held) => verify(signed, held).await?,
             Err(BodyError::NoRoom { unread }) => {
@@ -178,8 +207,30 @@ impl KinesisDoor {
                 describe::describe_stream_summary(self, &held.bytes)
             }
             Operation::ListStreams => describe::list_streams(self, &held.bytes),
-            Operation::ListShards => describe::list_shards(&held.bytes),
+            Operation::ListShards => shards::list_shards(&held.bytes),
         }
+    }
+}
+
+impl KinesisDoor {
+    /// Notes a call that is refused: its sender may show nobody why.
+    fn note(&self, head: &Parts, error: &KinesisError) {
+        let Some(reason) = error.refusal() else {
+            return;
+        };
+        let operation = Operation::of(&head.headers).ok();
+        let refused = Refused {
+            reason,
+            token_id: None,
+            access_key_id: self.auth.shown_key_id(head),
+            asked: operation.map_or("unknown operation", Operation::as_str),
+            // The message may repeat a part of the body.
+            detail: match reason {
+                Reason::CallInvalid => error.name(),
+                _ => error.message(),
+            },
+        };
+        self.refusals.note(head, refused);
     }
 }
 

@@ -71,7 +71,7 @@ async fn take_events(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    gate.admit(&head.headers, Scope::Ingest)?;
+    gate.admit(&head, Scope::Ingest)?;
     let frame = Frame::of(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
 

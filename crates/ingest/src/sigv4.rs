@@ -4,7 +4,8 @@
 //! the head arrives first: [`Signed::read`] refuses what can be refused by the head alone, so
 //! that nobody without a key makes us read a body, and [`Signed::verify`] does the rest.
 //!
-//! What is acted upon must be signed: the host, the time, the target and, always, the body. A
+//! What is acted upon must be signed: the host, the time, the target and, always, the body. The
+//! host may be signed as `host` or, as clients do that speak HTTP/2, as `:authority`. A
 //! request counts for [`MAX_SKEW`] around the time it names. The canonical path is the path as
 //! sent and the canonical query its pairs sorted as sent: right for the only path there is, `/`,
 //! and for queries without odd escapes; others fail to verify, and nothing worse.
@@ -25,6 +26,9 @@ use thiserror::Error;
 /// How far a request's time may lie from ours.
 pub(crate) const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// The name under which clients that speak HTTP/2 sign the host.
+const AUTHORITY: &str = ":authority";
+const WHITE_SPACE: [char; 2] = [' ', '\t'];
 const AMZ_DATE: &str = "x-amz-date";
 const AMZ_TARGET: &str = "x-amz-target";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -105,7 +109,7 @@ impl Signed {
         } else {
             Err(SignatureError::mismatch(
                 "the signature is not the one made with this secret; check the secret, and that \
-                 nothing on the way changed the Host header",
+                 nothing on the way changed the host",
             ))
         }
     }
@@ -156,6 +160,13 @@ impl SignatureError {
     }
 }
 
+/// The access key id that a request's signature names, right or wrong.
+pub(crate) fn claimed_key_id(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let claim = Claim::read(authorization).ok()?;
+    Some(claim.access_key_id)
+}
+
 /// What an `Authorization` header says.
 struct Claim<'a> {
     access_key_id: &'a str,
@@ -170,7 +181,9 @@ struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     fn read(authorization: &'a str) -> Result<Self, SignatureError> {
-        let (algorithm, fields) = authorization.split_once(' ').unwrap_or((authorization, ""));
+        let (algorithm, fields) = authorization
+            .split_once(WHITE_SPACE)
+            .unwrap_or((authorization, ""));
         if algorithm != ALGORITHM {
             return Err(SignatureError::incomplete(format!(
                 "does not begin with {ALGORITHM}"
@@ -178,7 +191,7 @@ impl<'a> Claim<'a> {
         }
         let field = |name: &str| {
             fields
-                .split([',', ' '])
+                .split([',', ' ', '\t'])
                 .filter_map(|field| field.split_once('='))
                 .find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))
                 .ok_or_else(|| SignatureError::incomplete(format!("requires '{name}' parameter")))
@@ -291,7 +304,12 @@ fn check_signed(headers: &HeaderMap, claim: &Claim<'_>) -> Result<(), SignatureE
         DATE.as_str()
     };
     let target = headers.contains_key(AMZ_TARGET).then_some(AMZ_TARGET);
-    match [HOST.as_str(), date]
+    let host = if claim.signs(AUTHORITY) {
+        AUTHORITY
+    } else {
+        HOST.as_str()
+    };
+    match [host, date]
         .into_iter()
         .chain(target)
         .find(|name| !claim.signs(name))
@@ -332,29 +350,36 @@ fn canonical_query(uri: &Uri) -> String {
     pairs.join("&")
 }
 
-/// A header's values with a comma between them, each trimmed and its runs of spaces made one.
+/// A header's values with a comma between them, each trimmed and its runs of white space made one
+/// space.
 fn canonical_value(parts: &Parts, name: &str) -> Option<Vec<u8>> {
-    let mut values: Vec<Vec<u8>> = parts
+    // HTTP/2 says the host in `:authority`, HTTP/1.1 in the header `Host`; a proxy makes one of the
+    // other.
+    let authority = || {
+        let authority = parts.uri.authority();
+        authority.map(|authority| authority.as_str().as_bytes().to_owned())
+    };
+    let host = || header_value(parts, HOST.as_str());
+    match name {
+        AUTHORITY => authority().or_else(host),
+        name if name == HOST.as_str() => host().or_else(authority),
+        name => header_value(parts, name),
+    }
+}
+
+fn header_value(parts: &Parts, name: &str) -> Option<Vec<u8>> {
+    let values: Vec<Vec<u8>> = parts
         .headers
         .get_all(name)
         .iter()
         .map(|value| {
-            let words = value.as_bytes().split(|byte| *byte == b' ');
+            let words = value.as_bytes().split(|byte| matches!(byte, b' ' | b'\t'));
             words
                 .filter(|word| !word.is_empty())
                 .collect::<Vec<_>>()
                 .join(&b' ')
         })
         .collect();
-    if values.is_empty() && name == HOST.as_str() {
-        // HTTP/2 says the host in the request's own line.
-        values.extend(
-            parts
-                .uri
-                .authority()
-                .map(|host| host.as_str().as_bytes().to_owned()),
-        );
-    }
     (!values.is_empty()).then(|| values.join(&b','))
 }
 

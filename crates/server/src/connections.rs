@@ -3,13 +3,18 @@
 //! Whoever connects is a stranger until a request's head has been read, and may be one who means
 //! to hold on to as many connections as there are. So their number is bounded, each has to bring
 //! its first head within a time limit, and so does each later one over HTTP/1.1; over HTTP/2 a
-//! ping has to be answered. Not here: how long a body may take, which is for who reads it.
+//! ping has to be answered. A request that does not name one host is refused here, for all routes;
+//! the others learn who is at the other end from `ConnectInfo`. Not here: how long a body may take,
+//! which is for who reads it.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::IntoResponse;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,6 +24,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, error, warn};
+
+use crate::host;
 
 /// How many connections are served at once; further ones wait to be taken up.
 const MAX_CONNECTIONS: usize = 4096;
@@ -72,10 +79,10 @@ impl Connections {
         }
     }
 
-    async fn accept(&self) -> TcpStream {
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((connection, _peer)) => return connection,
+                Ok(accepted) => return accepted,
                 // Either the peer has left already, or this process has too many files open.
                 Err(error) => {
                     warn!(%error, "connection not taken up");
@@ -93,7 +100,7 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
 }
 
 async fn serve_one(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     app: Router,
     head_timeout: Duration,
     stop: CancellationToken,
@@ -110,9 +117,17 @@ async fn serve_one(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     let asked = CancellationToken::new();
-    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
         asked.cancel();
-        app.clone().oneshot(request.map(Body::new))
+        let refusal = host::check(&request).err();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answer = app.clone().oneshot(request.map(Body::new));
+        async move {
+            match refusal {
+                Some(problem) => Ok(problem.into_response()),
+                None => answer.await,
+            }
+        }
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
 

@@ -10,6 +10,7 @@ mod connections;
 mod data_folder;
 mod gauges;
 mod health;
+mod host;
 mod retention;
 
 mod server;

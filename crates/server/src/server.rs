@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_access::{Gate, Scopes, Secret, Tokens, TokensError};
+use easel_access::{Gate, Refusals, Scopes, Secret, Tokens, TokensError};
 use easel_api::Api;
 use easel_deliver::{Dispatch, DispatchOptions, MakeSink, Supplies};
 use easel_drift::Lookout;
@@ -42,6 +42,7 @@ pub struct Server {
     drift: Arc<Lookout>,
     clock: Arc<dyn Clock>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
+    refusals: Arc<Refusals>,
     connections: Connections,
     address: SocketAddr,
     first_token: Option<Secret<String>>,
@@ -143,10 +144,12 @@ impl Server {
 
         let tokens = Arc::new(Tokens::open(&folder.file("access.db"))?);
         let local_token = easel_access::new_secret().map_err(TokensError::from)?;
+        let refusals = Arc::new(Refusals::new());
         let gate = match config.auth {
             Auth::Tokens => Gate::new(Arc::clone(&tokens)).with_local_token(&local_token),
             Auth::None => Gate::open(),
-        };
+        }
+        .with_refusals(Arc::clone(&refusals));
 
         let make_sink = webhooks(&config, &clock)?;
         let subscriptions = Arc::new(Subscriptions::open(
@@ -191,17 +194,14 @@ impl Server {
             lane_count: dispatch.lane_count(),
             metrics: metrics.clone(),
         };
-        let intake = Arc::new(Intake::new(
-            shared,
-            records,
-            Arc::clone(&clock),
-            config.ingest.options(),
-        ));
+        let options = config.ingest.options();
+        let intake = Intake::new(shared, records, Arc::clone(&clock), options);
+        let intake = Arc::new(intake.with_stop(stopping.clone()));
         let app = easel_api::routes(api, &gate, easel_ingest::document())
             .merge(easel_ingest::routes(
                 intake,
                 gate,
-                kinesis(&config),
+                kinesis(&config).with_refusals(Arc::clone(&refusals)),
                 triggers,
             ))
             .merge(health::routes(health));
@@ -226,6 +226,7 @@ impl Server {
             drift,
             clock,
             metrics,
+            refusals,
             connections: Connections::new(listener, easel_api::fallbacks(app)),
             address,
             first_token,
@@ -255,6 +256,7 @@ impl Server {
             drift,
             clock,
             metrics,
+            refusals,
             connections,
             stopping,
             ..
@@ -294,7 +296,7 @@ impl Server {
                     retention(config.quarantine.max_bytes),
                     &*clock,
                 ),
-                upkeep(metrics),
+                upkeep(metrics, refusals),
                 deadline,
             )
             .0
@@ -312,11 +314,15 @@ impl Server {
     }
 }
 
-async fn upkeep(metrics: metrics_exporter_prometheus::PrometheusHandle) -> Infallible {
+async fn upkeep(
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+    refusals: Arc<Refusals>,
+) -> Infallible {
     let mut tick = interval(UPKEEP);
     loop {
         tick.tick().await;
         metrics.run_upkeep();
+        refusals.report_left_out();
     }
 }
 

@@ -1,9 +1,10 @@
 """Sends events to the Kinesis door with the clients people have, and checks every answer.
 
-Half of the payloads goes out through boto3, the other half through the AWS CLI, each in the
-spelling that Canvas uses; requests larger than those clients allow are signed by hand. Then
-everything is read back, and every record must be there under the sequence number it was answered
-with, as it was sent but for white space and the name of its metadata.
+The payloads are dealt out to boto3, to both versions of the AWS CLI, and to the SDK for JavaScript
+over HTTP/1.1 and over HTTP/2, each in the spelling that Canvas uses; requests larger than those
+clients allow are signed by hand. Then every client reads everything back, and every record must be
+there under the sequence number it was answered with, as it was sent but for white space and the name
+of its metadata.
 
 Prints one line of JSON: `sent`, the events sent; `distinct`, how many different ones they are;
 `oversized`, the records that were accepted but are too large to be events. Whatever is not as it
@@ -13,6 +14,7 @@ should be is said on stderr, and the exit code is 1.
 import argparse
 import base64
 import json
+import os
 import re
 import subprocess
 import sys
@@ -169,9 +171,8 @@ class Boto:
 class Cli:
     """The AWS CLI, version 1 or 2."""
 
-    name = "AWS CLI"
-
-    def __init__(self, access: Access, program: str) -> None:
+    def __init__(self, access: Access, program: str, version: int) -> None:
+        self.name = f"AWS CLI {version}"
         self._program = program
         self._endpoint = access.endpoint
         self._environment = {
@@ -186,7 +187,9 @@ class Cli:
             "NO_PROXY": "*",
         }
         # Version 1 takes blobs as plain text, version 2 in base64.
-        self._takes_text = self._run("--version").stdout.startswith("aws-cli/1.")
+        self._takes_text = version == 1
+        found = self._run("--version").stdout
+        require(found.startswith(f"aws-cli/{version}."), f"{program} is not {self.name}: {found}")
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
@@ -206,13 +209,52 @@ class Cli:
         return found
 
     def _blob(self, blob: bytes) -> str:
-        return (blob if self._takes_text else base64.b64encode(blob)).decode()
+        return blob.decode() if self._takes_text else in_base64(blob)
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [self._program, *arguments]
         return subprocess.run(
             command, env=self._environment, capture_output=True, text=True, check=False
         )
+
+
+class JavaScript:
+    """The SDK for JavaScript, over one version of HTTP."""
+
+    def __init__(self, access: Access, modules: str, protocol: str) -> None:
+        self.name = f"the SDK for JavaScript over {protocol}"
+        bridge = Path(__file__).with_name("kinesis_bridge.mjs")
+        self._process = subprocess.Popen(
+            ["node", bridge, modules, access.endpoint, protocol],
+            env=os.environ
+            | {"AWS_ACCESS_KEY_ID": access.key, "AWS_SECRET_ACCESS_KEY": access.secret},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        require(self._process.stdin is not None, "the bridge has no stdin")
+        call = {"operation": pascal(operation), "arguments": arguments}
+        print(json.dumps(call, default=in_base64), file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        require(line != "", f"{self.name}: the bridge has ended")
+        said: dict[str, Any] = json.loads(line)
+        if "refused" in said:
+            raise Refused(said["refused"])
+        answer: dict[str, Any] = said["answer"]
+        for record in answer.get("Records", []):
+            if "Data" in record:
+                record["Data"] = base64.b64decode(record["Data"])
+        return answer
+
+
+def pascal(operation: str) -> str:
+    return "".join(word.capitalize() for word in operation.split("-"))
+
+
+def in_base64(blob: bytes) -> str:
+    return base64.b64encode(blob).decode()
 
 
 class Signer:
@@ -226,14 +268,13 @@ class Signer:
         self._open = build_opener(ProxyHandler({})).open
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        target = "".join(word.capitalize() for word in operation.split("-"))
         signed = AWSRequest(
             method="POST",
             url=f"{self._endpoint}/",
-            data=json.dumps(arguments, default=lambda blob: base64.b64encode(blob).decode()),
+            data=json.dumps(arguments, default=in_base64),
             headers={
                 "Content-Type": "application/x-amz-json-1.1",
-                "X-Amz-Target": f"Kinesis_20131202.{target}",
+                "X-Amz-Target": f"Kinesis_20131202.{pascal(operation)}",
             },
         )
         self._auth.add_auth(signed)
@@ -243,6 +284,25 @@ class Signer:
                 return dict(json.load(answer))
         except HTTPError as error:
             raise Refused(f"{error.code} {error.read().decode()}") from error
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where the clients are that are not Python's."""
+
+    aws_1: str
+    aws_2: str
+    node_modules: str
+
+
+def clients(access: Access, programs: Programs) -> list[Client]:
+    return [
+        Boto(access),
+        Cli(access, programs.aws_1, 1),
+        Cli(access, programs.aws_2, 2),
+        JavaScript(access, programs.node_modules, "http1"),
+        JavaScript(access, programs.node_modules, "http2"),
+    ]
 
 
 # Checks
@@ -326,9 +386,29 @@ def check_stream(client: Client) -> None:
     names = client.call("list-streams")["StreamNames"]
     require(STREAM in names, f"{client.name}: {STREAM} is not in {names}")
 
-    found = client.call("list-shards", StreamName=STREAM)
-    shards = [shard["ShardId"] for shard in found["Shards"]]
-    require(shards == [SHARD], f"{client.name}: list-shards has {shards}")
+    for extra, wanted in [
+        ({}, [SHARD]),
+        ({"ShardFilter": {"Type": "AT_LATEST"}}, [SHARD]),
+        ({"ShardFilter": {"Type": "AT_TIMESTAMP", "Timestamp": 0}}, [SHARD]),
+        ({"ShardFilter": {"Type": "AFTER_SHARD_ID", "ShardId": SHARD}}, []),
+        ({"ExclusiveStartShardId": SHARD}, []),
+    ]:
+        found = client.call("list-shards", StreamName=STREAM, **extra)
+        shards = [shard["ShardId"] for shard in found["Shards"]]
+        require(shards == wanted, f"{client.name}: list-shards {extra} has {shards}")
+
+
+def check_pages(client: Client) -> None:
+    """Lists the streams one by one, by token."""
+    for name in "page-1", "page-2":
+        client.call("create-stream", StreamName=name, ShardCount=1)
+    wanted = client.call("list-streams")["StreamNames"]
+    found = client.call("list-streams", Limit=1)
+    names = found["StreamNames"]
+    while found["HasMoreStreams"]:
+        found = client.call("list-streams", Limit=1, NextToken=found["NextToken"])
+        names += found["StreamNames"]
+    require(names == wanted, f"{client.name}: list-streams has {names}, not {wanted}")
 
 
 def iterator(client: Client, kind: str, **where: Any) -> str:
@@ -399,32 +479,35 @@ def check_refused(client: Client, name: str) -> None:
         raise Wrong(f"{client.name}: accepted what it should refuse as {name}")
 
 
-def check_signatures(access: Access, program: str) -> None:
+def check_signatures(access: Access, programs: Programs) -> None:
     """Signs with a wrong secret, and with a key nobody knows."""
     wrong = Access(access.endpoint, access.key, access.secret[::-1] + "x")
     unknown = Access(access.endpoint, "AKIANOBODYKNOWSTHIS0", access.secret)
-    for client in Boto(wrong), Cli(wrong, program):
+    for client in clients(wrong, programs):
         check_refused(client, "InvalidSignatureException")
-    for client in Boto(unknown), Cli(unknown, program):
+    for client in clients(unknown, programs):
         check_refused(client, "UnrecognizedClientException")
 
 
 # The whole
 
 
-def run(access: Access, program: str, folders: list[Path]) -> dict[str, int]:
+def run(access: Access, programs: Programs, folders: list[Path]) -> dict[str, int]:
     events = payloads(folders)
-    boto, cli, signer = Boto(access), Cli(access, program), Signer(access)
+    all_clients, signer = clients(access, programs), Signer(access)
     sent, name = Sent(), str(uuid.uuid4())
-    for client, half in (boto, events[::2]), (cli, events[1::2]):
+    for number, client in enumerate(all_clients):
         check_stream(client)
-        send(client, half, sent)
+        send(client, events[number :: len(all_clients)], sent)
         check_iterators(client, name, sent)
+        # The AWS CLI follows tokens by itself, and Debian's knows none for streams.
+        if not isinstance(client, Cli):
+            check_pages(client)
     send_large(signer, name, sent)
     send_oversized(signer, name)
-    check_kept(boto, sent)
-    check_kept(cli, sent)
-    check_signatures(access, program)
+    for client in all_clients:
+        check_kept(client, sent)
+    check_signatures(access, programs)
     return {"sent": sent.count, "distinct": len(sent.by_event), "oversized": 1}
 
 
@@ -434,11 +517,14 @@ def main() -> int:
     parser.add_argument("--access-key", required=True, metavar="ID")
     parser.add_argument("--secret", required=True)
     parser.add_argument("--payloads", required=True, nargs="+", type=Path, metavar="DIR")
-    parser.add_argument("--aws", required=True, metavar="PATH", help="the AWS CLI")
+    parser.add_argument("--aws-1", required=True, metavar="PATH", help="the AWS CLI, version 1")
+    parser.add_argument("--aws-2", required=True, metavar="PATH", help="the AWS CLI, version 2")
+    parser.add_argument("--node-modules", required=True, metavar="DIR", help="with AWS's SDK")
     arguments = parser.parse_args()
     access = Access(arguments.endpoint.rstrip("/"), arguments.access_key, arguments.secret)
+    programs = Programs(arguments.aws_1, arguments.aws_2, arguments.node_modules)
     try:
-        print(json.dumps(run(access, arguments.aws, arguments.payloads)))
+        print(json.dumps(run(access, programs, arguments.payloads)))
     except (Wrong, Refused, BotoCoreError, OSError) as failure:
         print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
         return 1

@@ -1,7 +1,9 @@
-//! The clients people have, boto3 and the AWS CLI, at the Kinesis door: what they send arrives.
+//! AWS's clients at the Kinesis door: boto3, both versions of the AWS CLI, and the SDK for JavaScript
+//! over HTTP/1.1 and HTTP/2. What they send arrives.
 //!
 //! They run in `clients/kinesis_clients.py`. `EASEL_TEST_PYTHON` names a Python that has boto3,
-//! `EASEL_TEST_AWS` the AWS CLI.
+//! `EASEL_TEST_AWS_1` and `EASEL_TEST_AWS_2` the AWS CLI of each version, `EASEL_TEST_NODE_MODULES`
+//! the folder that the SDK for JavaScript is in. `scripts/clients` installs them.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -40,10 +42,10 @@ struct Summary {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_boto3_and_the_aws_cli_send_arrives_at_the_webhook_once_and_unaltered() {
-    let variables = ["EASEL_TEST_PYTHON", "EASEL_TEST_AWS"].map(std::env::var_os);
-    let [Some(python), Some(aws)] = variables else {
-        left_out("boto3 and the AWS CLI; scripts/test installs them");
+async fn what_the_clients_of_aws_send_over_both_versions_of_http_arrives_at_the_webhook_once_and_unaltered()
+ {
+    let Some(clients) = Clients::named() else {
+        left_out("boto3, the AWS CLI and the SDK for JavaScript; scripts/test installs them");
         assert_eq!(
             std::env::var_os("EASEL_TEST_ALL"),
             None,
@@ -64,7 +66,7 @@ async fn what_boto3_and_the_aws_cli_send_arrives_at_the_webhook_once_and_unalter
         sent,
         distinct,
         oversized,
-    } = run(&python, &aws, &running.url());
+    } = clients.run(&running.url());
 
     let balance = caller.settled("every").await;
     let received = receiver.received();
@@ -95,21 +97,45 @@ async fn what_boto3_and_the_aws_cli_send_arrives_at_the_webhook_once_and_unalter
     }
 }
 
-/// Runs the clients to their end.
-fn run(python: &OsString, aws: &OsString, url: &str) -> Summary {
-    let output = Command::new(python)
-        .arg(here(SCRIPT))
-        .args(["--endpoint", url])
-        .args(["--access-key", ACCESS_KEY, "--secret", SECRET])
-        .arg("--aws")
-        .arg(aws)
-        .arg("--payloads")
-        .args(folders())
-        .output()
-        .unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{complaint}");
-    serde_json::from_slice(&output.stdout).unwrap()
+/// Where the clients are.
+struct Clients {
+    python: OsString,
+    aws_1: OsString,
+    aws_2: OsString,
+    node_modules: OsString,
+}
+
+impl Clients {
+    /// Those that the environment names; none unless it names all.
+    fn named() -> Option<Self> {
+        Some(Self {
+            python: std::env::var_os("EASEL_TEST_PYTHON")?,
+            aws_1: std::env::var_os("EASEL_TEST_AWS_1")?,
+            aws_2: std::env::var_os("EASEL_TEST_AWS_2")?,
+            node_modules: std::env::var_os("EASEL_TEST_NODE_MODULES")?,
+        })
+    }
+
+    /// Runs them to their end.
+    fn run(&self, url: &str) -> Summary {
+        let output = Command::new(&self.python)
+            .arg(here(SCRIPT))
+            .args(["--endpoint", url])
+            .args(["--access-key", ACCESS_KEY, "--secret", SECRET])
+            .arg("--aws-1")
+            .arg(&self.aws_1)
+            .arg("--aws-2")
+            .arg(&self.aws_2)
+            .arg("--node-modules")
+            .arg(&self.node_modules)
+            .arg("--payloads")
+            .args(folders())
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaint}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
 }
 
 /// The headers of a delivery, against its body.

@@ -35,8 +35,11 @@ impl Trial {
         let folder = tempdir().unwrap();
         let disk = FaultyDisk::build(folder.path(), files);
         let args = ["--auth", "none"];
-        let running =
-            Running::start_with(&data(folder.path()), &args, |command| disk.mount(command));
+        let running = Running::start_with(&data(folder.path()), &args, |command| {
+            disk.mount(command);
+            // Requests wait so long for a log that refuses writes.
+            command.env("EASEL_INGEST__HOLD", "2s");
+        });
         let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
         caller.subscribe("every", "", &receiver.url()).await;
         Self {

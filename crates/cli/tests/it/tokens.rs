@@ -42,6 +42,23 @@ fn the_first_token_is_shown_once_and_works_from_anywhere() {
 }
 
 #[test]
+fn the_log_says_who_was_refused_and_why() {
+    let folder = tempdir().unwrap();
+    let mut running = Running::start(&folder.path().join("data"));
+    let url = running.url();
+    let args = ["tail", "--url", &url, "--token", "easel_nonsense"];
+    assert_eq!(easel(folder.path(), &args).code, Some(78));
+    running.wait_for("request refused");
+    let lines = running.stderr();
+    let line = lines.lines().find(|line| line.contains("request refused"));
+    let line = line.unwrap();
+    for part in ["WARN", "reason=\"token_unknown\"", "from=127.0.0.1"] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    assert!(!lines.contains("nonsense"), "{lines}");
+}
+
+#[test]
 fn a_token_opens_what_its_scopes_name() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));

@@ -1,29 +1,44 @@
 //! What tools ask about streams and shards before they get to records.
 
+use std::ops::RangeInclusive;
+
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use easel_log::Offset;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::KinesisError;
-use super::sequence::Sequence;
+use super::shards::shards_after;
 use super::stream::StreamName;
+use super::violations::{Violations, is_name};
 use super::{CONTENT, KinesisDoor, answer, parse};
 
-/// The one shard.
-pub(super) const SHARD_ID: &str = "shardId-000000000000";
+/// What a `Limit` may be.
+const LIMITS: RangeInclusive<i64> = 1..=10_000;
+
+/// The most streams in one answer of `ListStreams`, and as many as it has unless told otherwise.
+const MAX_LISTED: usize = 100;
+
+/// Begins a `NextToken` of `ListStreams`, before the name of the last stream listed.
+const AFTER: &str = "easel-after-";
 
 /// Any stream there can be is there already.
 pub(super) fn create_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
-    let request: StreamJson = parse(body)?;
-    door.streams.remember(request.name()?);
+    let request: CreateStreamJson = parse(body)?;
+    let mut violations = Violations::default();
+    violations.require_range("shardCount", request.shard_count, &(1..=i64::MAX));
+    let name = violations.require("streamName", request.stream_name.as_deref());
+    violations.require_name("streamName", name);
+    violations.check()?;
+    if let Some(stream) = name.and_then(StreamName::read) {
+        door.streams.remember(stream);
+    }
     Ok([(CONTENT_TYPE, CONTENT)].into_response())
 }
 
 pub(super) fn describe_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
     let request: StreamJson = parse(body)?;
-    let description = door.describe(&request.name()?, &request.shards());
+    let description = door.describe(&request.stream()?, &request.shards());
     answer(&json!({ "StreamDescription": description }))
 }
 
@@ -32,30 +47,24 @@ pub(super) fn describe_stream_summary(
     body: &[u8],
 ) -> Result<Response, KinesisError> {
     let request: StreamJson = parse(body)?;
-    let description = door.describe(&request.name()?, &request.shards());
+    let description = door.describe(&request.stream()?, &request.shards());
     answer(&json!({ "StreamDescriptionSummary": description }))
 }
 
 pub(super) fn list_streams(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
     let request: ListStreamsJson = parse(body)?;
-    let limit = request.limit.unwrap_or(usize::MAX);
-    let mut names = door
-        .streams
-        .list_after(&request.exclusive_start_stream_name);
-    let has_more = names.len() > limit;
-    names.truncate(limit);
+    let (start, limit) = (request.start()?, request.limit());
+    let (names, has_more) = door.streams.list_after(start, limit);
     let summaries: Vec<Value> = names.iter().map(|name| door.describe(name, &[])).collect();
-    answer(&json!({
+    let mut listed = json!({
         "StreamNames": names.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "StreamSummaries": summaries,
         "HasMoreStreams": has_more,
-    }))
-}
-
-pub(super) fn list_shards(body: &[u8]) -> Result<Response, KinesisError> {
-    let request: StreamJson = parse(body)?;
-    request.name()?;
-    answer(&json!({ "Shards": request.shards() }))
+    });
+    if let (true, Some(last), Some(members)) = (has_more, names.last(), listed.as_object_mut()) {
+        members.insert("NextToken".to_owned(), format!("{AFTER}{last}").into());
+    }
+    answer(&listed)
 }
 
 impl KinesisDoor {
@@ -82,41 +91,69 @@ impl KinesisDoor {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct CreateStreamJson {
+    stream_name: Option<String>,
+    shard_count: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct StreamJson {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
-    #[serde(default)]
-    exclusive_start_shard_id: String,
+    limit: Option<i64>,
+    exclusive_start_shard_id: Option<String>,
 }
 
 impl StreamJson {
-    fn name(&self) -> Result<StreamName, KinesisError> {
-        StreamName::of(self.stream_name.as_deref(), self.stream_arn.as_deref())
+    /// The stream that is asked for; refuses the call if any member is out of bounds.
+    fn stream(&self) -> Result<StreamName, KinesisError> {
+        let mut violations = Violations::default();
+        violations.require_range("limit", self.limit, &LIMITS);
+        let start = self.exclusive_start_shard_id.as_deref();
+        violations.require_name("exclusiveStartShardId", start);
+        let stream =
+            violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
+        match stream {
+            Some(stream) => violations.check().map(|()| stream),
+            None => Err(violations.into()),
+        }
     }
 
-    /// The shards after the one asked for: the one there is, or none.
     fn shards(&self) -> Vec<Value> {
-        if *self.exclusive_start_shard_id >= *SHARD_ID {
-            return Vec::new();
-        }
-        vec![json!({
-            "ShardId": SHARD_ID,
-            "HashKeyRange": {
-                "StartingHashKey": "0",
-                "EndingHashKey": u128::MAX.to_string(),
-            },
-            "SequenceNumberRange": {
-                "StartingSequenceNumber": Sequence::Event(Offset::ZERO),
-            },
-        })]
+        shards_after(self.exclusive_start_shard_id.as_deref())
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ListStreamsJson {
-    limit: Option<usize>,
-    #[serde(default)]
-    exclusive_start_stream_name: String,
+    limit: Option<i64>,
+    exclusive_start_stream_name: Option<String>,
+    next_token: Option<String>,
+}
+
+impl ListStreamsJson {
+    /// The name after which to list. A token goes before a name: clients that follow tokens repeat
+    /// the name that they began with.
+    fn start(&self) -> Result<&str, KinesisError> {
+        let start = self.exclusive_start_stream_name.as_deref();
+        let mut violations = Violations::default();
+        violations.require_range("limit", self.limit, &LIMITS);
+        violations.require_name("exclusiveStartStreamName", start);
+        violations.check()?;
+        match &self.next_token {
+            Some(token) => token
+                .strip_prefix(AFTER)
+                .filter(|name| is_name(name))
+                .ok_or_else(|| KinesisError::invalid_argument("NextToken is invalid")),
+            None => Ok(start.unwrap_or_default()),
+        }
+    }
+
+    fn limit(&self) -> usize {
+        let limit = self.limit.and_then(|limit| usize::try_from(limit).ok());
+        limit.map_or(MAX_LISTED, |limit| std::cmp::min(limit, MAX_LISTED))
+    }
 }

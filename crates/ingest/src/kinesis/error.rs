@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use easel_access::Reason;
 use serde::Serialize;
 
 use super::CONTENT;
@@ -19,6 +20,7 @@ pub(super) struct KinesisError {
     status: StatusCode,
     name: &'static str,
     message: String,
+    refusal: Option<Reason>,
 }
 
 impl KinesisError {
@@ -27,6 +29,14 @@ impl KinesisError {
             status: StatusCode::BAD_REQUEST,
             name,
             message: message.into(),
+            refusal: Some(Reason::CallInvalid),
+        }
+    }
+
+    fn refused(name: &'static str, message: impl Into<String>, reason: Reason) -> Self {
+        Self {
+            refusal: Some(reason),
+            ..Self::client(name, message)
         }
     }
 
@@ -46,19 +56,29 @@ impl KinesisError {
         Self::client("ResourceNotFoundException", message)
     }
 
-    /// `value` at the member `name` does not satisfy `constraint`.
-    pub(super) fn validation(value: &str, name: &str, constraint: &str) -> Self {
-        let message = format!(
-            "1 validation error detected: Value {value} at '{name}' failed to satisfy constraint: \
-             Member must {constraint}"
-        );
+    /// Members that do not satisfy their constraints; see `Violations`.
+    pub(super) fn validation(message: String) -> Self {
         Self::client("ValidationException", message)
+    }
+
+    /// Why the log and the metrics say that this was refused, if it is the sender's fault.
+    pub(super) const fn refusal(&self) -> Option<Reason> {
+        self.refusal
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The error's name in the protocol.
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
     }
 
     pub(super) fn no_keys() -> Self {
         let message = "no Kinesis keys are configured here: add a [[kinesis.keys]] entry to the \
                        settings";
-        Self::client("AccessDeniedException", message)
+        Self::refused("AccessDeniedException", message, Reason::KeysNotConfigured)
     }
 
     pub(super) fn internal() -> Self {
@@ -66,6 +86,7 @@ impl KinesisError {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             name: INTERNAL_FAILURE,
             message: "the log is not available; try again".to_owned(),
+            refusal: None,
         }
     }
 
@@ -74,21 +95,30 @@ impl KinesisError {
             status: StatusCode::SERVICE_UNAVAILABLE,
             name: "ServiceUnavailable",
             message: "there is no room for the call now; try again".to_owned(),
+            refusal: None,
         }
     }
 }
 
 impl From<SignatureError> for KinesisError {
     fn from(error: SignatureError) -> Self {
-        let name = match error {
-            SignatureError::Missing => "MissingAuthenticationTokenException",
-            SignatureError::Incomplete { .. } => "IncompleteSignatureException",
-            SignatureError::UnknownKey => "UnrecognizedClientException",
-            SignatureError::Expired { .. }
-            | SignatureError::NotYetCurrent { .. }
-            | SignatureError::Mismatch { .. } => "InvalidSignatureException",
+        let (name, reason) = match error {
+            SignatureError::Missing => (
+                "MissingAuthenticationTokenException",
+                Reason::SignatureMissing,
+            ),
+            SignatureError::Incomplete { .. } => {
+                ("IncompleteSignatureException", Reason::SignatureIncomplete)
+            }
+            SignatureError::UnknownKey => ("UnrecognizedClientException", Reason::KeyUnknown),
+            SignatureError::Expired { .. } | SignatureError::NotYetCurrent { .. } => {
+                ("InvalidSignatureException", Reason::SignatureExpired)
+            }
+            SignatureError::Mismatch { .. } => {
+                ("InvalidSignatureException", Reason::SignatureMismatch)
+            }
         };
-        Self::client(name, error.to_string())
+        Self::refused(name, error.to_string(), reason)
     }
 }
 
@@ -107,6 +137,7 @@ impl From<BodyError> for KinesisError {
             status,
             name,
             message: error.to_string(),
+            refusal: None,
         }
     }
 }

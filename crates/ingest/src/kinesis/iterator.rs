@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::describe::SHARD_ID;
 use super::error::KinesisError;
 use super::sequence::Sequence;
+use super::shards::SHARD_ID;
 use super::stream::StreamName;
+use super::violations::{Violations, quoted};
 use super::{KinesisDoor, answer, parse};
 
 const PREFIX: &str = "easel-next-";
@@ -48,38 +49,56 @@ pub(super) async fn get_shard_iterator(
     body: &[u8],
 ) -> Result<Response, KinesisError> {
     let request: GetShardIteratorJson = parse(body)?;
-    let name = StreamName::of(
-        request.stream_name.as_deref(),
-        request.stream_arn.as_deref(),
-    )?;
-    if request.shard_id != SHARD_ID {
-        let message = format!("Shard {} in stream {name} does not exist", request.shard_id);
+    let (name, shard_id, kind) = request.check()?;
+    if shard_id != SHARD_ID {
+        let message = format!("Shard {shard_id} in stream {name} does not exist");
         return Err(KinesisError::not_found(message));
     }
-    let next = ShardIterator(door.start(&request).await?);
+    let next = ShardIterator(door.start(&request, kind).await?);
     answer(&json!({ "ShardIterator": next }))
 }
 
 impl KinesisDoor {
-    async fn start(&self, request: &GetShardIteratorJson) -> Result<Offset, KinesisError> {
+    async fn start(
+        &self,
+        request: &GetShardIteratorJson,
+        kind: Kind,
+    ) -> Result<Offset, KinesisError> {
         let log = self.intake.log();
-        match request.shard_iterator_type.as_str() {
-            "TRIM_HORIZON" => Ok(log.bounds().borrow().tail),
-            "LATEST" => Ok(log.bounds().borrow().head),
-            "AT_SEQUENCE_NUMBER" => request.sequence(),
-            "AFTER_SEQUENCE_NUMBER" => Ok(request.sequence()?.next()),
-            "AT_TIMESTAMP" => {
+        match kind {
+            Kind::TrimHorizon => Ok(log.bounds().borrow().tail),
+            Kind::Latest => Ok(log.bounds().borrow().head),
+            Kind::AtSequenceNumber => request.sequence(),
+            Kind::AfterSequenceNumber => Ok(request.sequence()?.next()),
+            Kind::AtTimestamp => {
                 let time = request.time()?;
                 log.find_time(time)
                     .await
                     .map_err(|_unreadable| KinesisError::internal())
             }
-            other => Err(KinesisError::validation(
-                &format!("'{other}'"),
-                "shardIteratorType",
-                "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, \
-                 AT_SEQUENCE_NUMBER, TRIM_HORIZON]",
-            )),
+        }
+    }
+}
+
+/// Where to begin.
+#[derive(Clone, Copy)]
+enum Kind {
+    TrimHorizon,
+    Latest,
+    AtSequenceNumber,
+    AfterSequenceNumber,
+    AtTimestamp,
+}
+
+impl Kind {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "TRIM_HORIZON" => Some(Self::TrimHorizon),
+            "LATEST" => Some(Self::Latest),
+            "AT_SEQUENCE_NUMBER" => Some(Self::AtSequenceNumber),
+            "AFTER_SEQUENCE_NUMBER" => Some(Self::AfterSequenceNumber),
+            "AT_TIMESTAMP" => Some(Self::AtTimestamp),
+            _ => None,
         }
     }
 }
@@ -90,16 +109,38 @@ struct GetShardIteratorJson {
     stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
     stream_arn: Option<String>,
-    #[serde(default)]
-    shard_id: String,
-    #[serde(default)]
-    shard_iterator_type: String,
+    shard_id: Option<String>,
+    shard_iterator_type: Option<String>,
     starting_sequence_number: Option<String>,
     /// Seconds since 1970.
     timestamp: Option<f64>,
 }
 
 impl GetShardIteratorJson {
+    fn check(&self) -> Result<(StreamName, &str, Kind), KinesisError> {
+        let mut violations = Violations::default();
+        let stream =
+            violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
+        let shard_id = violations.require("shardId", self.shard_id.as_deref());
+        violations.require_name("shardId", shard_id);
+        let kind = violations.require("shardIteratorType", self.shard_iterator_type.as_deref());
+        let kind = kind.and_then(|text| {
+            let kind = Kind::read(text);
+            if kind.is_none() {
+                let constraint = "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, \
+                                  AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]";
+                violations.add("shardIteratorType", &quoted(text), constraint);
+            }
+            kind
+        });
+        match (stream, shard_id, kind) {
+            (Some(stream), Some(shard_id), Some(kind)) => {
+                violations.check().map(|()| (stream, shard_id, kind))
+            }
+            _ => Err(violations.into()),
+        }
+    }
+
     fn sequence(&self) -> Result<Offset, KinesisError> {
         let number = self.starting_sequence_number.as_deref().unwrap_or_default();
         Sequence::read_event(number).ok_or_else(|| {

@@ -22,24 +22,41 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    const ALL: [Self; 9] = [
+        Self::PutRecord,
+        Self::PutRecords,
+        Self::GetRecords,
+        Self::GetShardIterator,
+        Self::CreateStream,
+        Self::DescribeStream,
+        Self::DescribeStreamSummary,
+        Self::ListStreams,
+        Self::ListShards,
+    ];
+
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, KinesisError> {
         let target = headers.get(TARGET).and_then(|target| target.to_str().ok());
         let target = target.ok_or_else(|| {
             KinesisError::unknown_operation("this is a Kinesis endpoint: it needs an X-Amz-Target")
         })?;
-        match target.strip_prefix(VERSION) {
-            Some("PutRecord") => Ok(Self::PutRecord),
-            Some("PutRecords") => Ok(Self::PutRecords),
-            Some("GetRecords") => Ok(Self::GetRecords),
-            Some("GetShardIterator") => Ok(Self::GetShardIterator),
-            Some("CreateStream") => Ok(Self::CreateStream),
-            Some("DescribeStream") => Ok(Self::DescribeStream),
-            Some("DescribeStreamSummary") => Ok(Self::DescribeStreamSummary),
-            Some("ListStreams") => Ok(Self::ListStreams),
-            Some("ListShards") => Ok(Self::ListShards),
-            _ => Err(KinesisError::unknown_operation(format!(
-                "{target} is not offered here"
-            ))),
+        let name = target.strip_prefix(VERSION);
+        let operation = Self::ALL.into_iter().find(|it| name == Some(it.as_str()));
+        operation
+            .ok_or_else(|| KinesisError::unknown_operation(format!("{target} is not offered here")))
+    }
+
+    /// The operation's name.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::PutRecord => "PutRecord",
+            Self::PutRecords => "PutRecords",
+            Self::GetRecords => "GetRecords",
+            Self::GetShardIterator => "GetShardIterator",
+            Self::CreateStream => "CreateStream",
+            Self::DescribeStream => "DescribeStream",
+            Self::DescribeStreamSummary => "DescribeStreamSummary",
+            Self::ListStreams => "ListStreams",
+            Self::ListShards => "ListShards",
         }
     }
 }

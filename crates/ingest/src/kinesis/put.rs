@@ -17,9 +17,9 @@ use easel_catalog::{Event, Limits, admit};
 use easel_log::NewQuarantined;
 use serde::Serialize;
 
-use super::describe::SHARD_ID;
 use super::error::{INTERNAL_FAILURE, KinesisError};
 use super::sequence::Sequence;
+use super::shards::SHARD_ID;
 use super::stream::StreamName;
 use super::{KinesisDoor, answer, parse};
 use crate::Intake;
@@ -100,20 +100,14 @@ enum Kind {
 impl Put {
     fn one(body: &[u8], limits: &Limits) -> Result<Self, KinesisError> {
         let call: PutRecordJson<'_> = parse(body)?;
-        let stream = StreamName::of(call.stream_name.as_deref(), call.stream_arn.as_deref())?;
-        Ok(Self::sort(stream, &[call.data], limits))
+        let (stream, data) = call.check()?;
+        Ok(Self::sort(stream, &[data], limits))
     }
 
     fn many(body: &[u8], limits: &Limits) -> Result<Self, KinesisError> {
         let call: PutRecordsJson<'_> = parse(body)?;
-        let stream = StreamName::of(call.stream_name.as_deref(), call.stream_arn.as_deref())?;
-        let bound = match call.records.count {
-            0 => "have length greater than or equal to 1".to_owned(),
-            1..=Intake::MAX_EVENTS => return Ok(Self::sort(stream, &call.records.data, limits)),
-            _ => format!("have length less than or equal to {}", Intake::MAX_EVENTS),
-        };
-        let value = format!("of length {}", call.records.count);
-        Err(KinesisError::validation(&value, "records", &bound))
+        let (stream, records) = call.check()?;
+        Ok(Self::sort(stream, &records, limits))
     }
 
     fn sort(stream: StreamName, records: &[Cow<'_, str>], limits: &Limits) -> Self {

@@ -1,7 +1,5 @@
 //! `GetRecords`: what is on the log, for tools that look.
 
-use std::ops::RangeInclusive;
-
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,24 +11,17 @@ use uuid::Uuid;
 use super::error::KinesisError;
 use super::iterator::ShardIterator;
 use super::sequence::Sequence;
+use super::violations::Violations;
 use super::{KinesisDoor, answer, parse};
 use crate::work::on_cpu;
 
-const LIMITS: RangeInclusive<usize> = 1..=10_000;
+/// The most records of one answer, and as many as it has unless told otherwise.
+const MAX_RECORDS: i64 = 10_000;
 const MAX_BYTES: usize = 10 * 1024 * 1024;
 
 pub(super) async fn get_records(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
     let request: GetRecordsJson = parse(body)?;
-    let ShardIterator(from) = ShardIterator::read(&request.shard_iterator)?;
-    let limit = request.limit.unwrap_or(*LIMITS.end());
-    if !LIMITS.contains(&limit) {
-        let bounds = "have a value from 1 to 10000";
-        return Err(KinesisError::validation(
-            &format!("'{limit}'"),
-            "limit",
-            bounds,
-        ));
-    }
+    let (ShardIterator(from), limit) = request.check()?;
     let _turn = door
         .reads
         .acquire()
@@ -108,9 +99,20 @@ impl Page {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct GetRecordsJson {
-    #[serde(default)]
-    shard_iterator: String,
-    limit: Option<usize>,
+    shard_iterator: Option<String>,
+    limit: Option<i64>,
+}
+
+impl GetRecordsJson {
+    fn check(&self) -> Result<(ShardIterator, usize), KinesisError> {
+        let mut violations = Violations::default();
+        violations.require_range("limit", self.limit, &(1..=MAX_RECORDS));
+        let iterator = violations.require("shardIterator", self.shard_iterator.as_deref());
+        violations.check()?;
+        let iterator = ShardIterator::read(iterator.unwrap_or_default())?;
+        let limit = usize::try_from(self.limit.unwrap_or(MAX_RECORDS));
+        Ok((iterator, limit.unwrap_or(usize::MAX)))
+    }
 }
 
 #[derive(Serialize)]

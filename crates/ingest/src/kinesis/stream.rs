@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::error::KinesisError;
+use super::violations::is_name;
 
-const PATTERN: &str = "satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
 const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/";
 const MAX_NAMES: usize = 1_000;
 
@@ -18,32 +17,14 @@ const MAX_NAMES: usize = 1_000;
 pub(super) struct StreamName(String);
 
 impl StreamName {
-    /// The name a request gives, by itself or at the end of an ARN.
-    pub(super) fn of(name: Option<&str>, arn: Option<&str>) -> Result<Self, KinesisError> {
-        let in_arn = |arn: &str| {
-            let name = arn.strip_prefix("arn:")?.split_once(":stream/")?.1;
-            Some(name.to_owned())
-        };
-        match (name, arn) {
-            (Some(name), _) => Self::check(name.to_owned(), "streamName", name),
-            (None, Some(arn)) => Self::check(in_arn(arn).unwrap_or_default(), "streamARN", arn),
-            (None, None) => Err(KinesisError::invalid_argument(
-                "StreamName or StreamARN is needed",
-            )),
-        }
+    /// Reads a name; `None` when it is none.
+    pub(super) fn read(name: &str) -> Option<Self> {
+        is_name(name).then(|| Self(name.to_owned()))
     }
 
-    fn check(name: String, member: &str, value: &str) -> Result<Self, KinesisError> {
-        let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        if (1..=128).contains(&name.len()) && name.bytes().all(valid) {
-            Ok(Self(name))
-        } else {
-            Err(KinesisError::validation(
-                &format!("'{value}'"),
-                member,
-                PATTERN,
-            ))
-        }
+    /// Reads the name at the end of an ARN.
+    pub(super) fn read_arn(arn: &str) -> Option<Self> {
+        Self::read(arn.strip_prefix("arn:")?.split_once(":stream/")?.1)
     }
 
     /// The ARN that names it; account and region are made up.
@@ -76,13 +57,12 @@ impl Streams {
         }
     }
 
-    /// The names after `start`, in order.
-    pub(super) fn list_after(&self, start: &str) -> Vec<StreamName> {
-        self.names()
-            .iter()
-            .filter(|name| *name.0 > *start)
-            .cloned()
-            .collect()
+    /// At most `limit` names after `start`, in order, and whether there are more.
+    pub(super) fn list_after(&self, start: &str, limit: usize) -> (Vec<StreamName>, bool) {
+        let names = self.names();
+        let mut rest = names.iter().filter(|name| *name.0 > *start).cloned();
+        let page = rest.by_ref().take(limit).collect();
+        (page, rest.next().is_some())
     }
 
     fn names(&self) -> MutexGuard<'_, BTreeSet<StreamName>> {

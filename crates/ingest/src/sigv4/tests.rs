@@ -43,16 +43,23 @@ fn sign(request: &mut Request<Vec<u8>>, date: &str) {
     };
     let sha = |bytes: &[u8]| format!("{:x}", Sha256::digest(bytes));
 
-    let mut names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
-    names.sort_unstable();
-    let headers: Vec<String> = names
+    let mut values: Vec<(&str, &str)> = request
+        .headers()
         .iter()
-        .map(|name| {
-            format!(
-                "{name}:{}\n",
-                request.headers()[*name].to_str().unwrap().trim()
-            )
-        })
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap().trim()))
+        .collect();
+    // As clients do that speak HTTP/2.
+    values.extend(
+        request
+            .uri()
+            .authority()
+            .map(|host| (":authority", host.as_str())),
+    );
+    values.sort_unstable();
+    let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+    let headers: Vec<String> = values
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}\n"))
         .collect();
     let names = names.join(";");
     let canonical = [
@@ -167,12 +174,59 @@ fn the_host_of_an_http2_request_is_in_its_uri() {
     assert_eq!(verify(&request, now), Ok(()));
 }
 
+/// A request as a client sends it that speaks HTTP/2, and the time it was signed at.
+fn signed_over_authority() -> (Request<Vec<u8>>, Timestamp) {
+    let (mut request, now) = signed("/", "", b"{}");
+    request.headers_mut().remove(HOST);
+    request.headers_mut().remove(AUTHORIZATION);
+    *request.uri_mut() = "http://easel.meadow.example:4567/".parse().unwrap();
+    sign(&mut request, "20250303T080000Z");
+    (request, now)
+}
+
+#[test]
+fn the_host_may_be_signed_as_authority() {
+    let (mut request, now) = signed_over_authority();
+    assert_eq!(verify(&request, now), Ok(()));
+    *request.uri_mut() = "http://other.example/".parse().unwrap();
+    check_mismatch(&request, now);
+}
+
+#[test]
+fn a_proxy_may_make_a_host_header_of_a_signed_authority() {
+    let (mut request, now) = signed_over_authority();
+    *request.uri_mut() = "/".parse().unwrap();
+    check_mismatch(&request, now);
+    let host = "easel.meadow.example:4567".parse().unwrap();
+    request.headers_mut().insert(HOST, host);
+    assert_eq!(verify(&request, now), Ok(()));
+}
+
+#[test]
+fn a_tab_between_the_parts_of_the_authorization_is_white_space() {
+    for (part, other) in [
+        ("AWS4-HMAC-SHA256 ", "AWS4-HMAC-SHA256\t"),
+        (", ", ",\t"),
+        (", ", "\t , \t"),
+        (", ", ","),
+    ] {
+        let (mut request, now) = signed("/", "", b"{}");
+        let whole = request.headers()[AUTHORIZATION].to_str().unwrap();
+        let spaced = whole.replace(part, other);
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, spaced.parse().unwrap());
+        assert_eq!(verify(&request, now), Ok(()), "{spaced}");
+        assert_eq!(claimed_key_id(request.headers()), Some(KEY_ID));
+    }
+}
+
 #[test]
 fn spaces_around_and_between_words_of_a_header_do_not_count() {
     let (mut request, now) = signed("/", "two words", b"{}");
     request
         .headers_mut()
-        .insert("x-meadow", "  two    words ".parse().unwrap());
+        .insert("x-meadow", "  two  \t  words\t".parse().unwrap());
     assert_eq!(verify(&request, now), Ok(()));
 }
 

@@ -212,7 +212,7 @@ async fn events_larger_than_a_request_may_be_are_refused_together() {
     assert_eq!(answer.json["accepted"], 2, "{answer:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nothing_is_stored_when_the_log_fails() {
     let doors = Doors::open();
     doors.log.fail_appends(true);

@@ -5,7 +5,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::doors::Doors;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_event_is_counted_by_door_and_outcome() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _counting = metrics::set_default_local_recorder(&recorder);

@@ -18,6 +18,7 @@ use easel_triggers::Triggers;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// The stream they are configured with.
@@ -30,6 +31,7 @@ pub(crate) struct Doors {
     pub(crate) quarantine: Quarantine,
     pub(crate) quarantine_log: Arc<FailingLog>,
     pub(crate) clock: FakeClock,
+    pub(crate) stop: CancellationToken,
 }
 
 /// What a door answered.
@@ -63,7 +65,9 @@ impl Doors {
             Arc::clone(&clock),
         );
         let shared = Arc::<FailingLog>::clone(&log);
+        let stop = CancellationToken::new();
         let intake = Intake::new(shared, quarantine.clone(), clock, options);
+        let intake = intake.with_stop(stop.clone());
         let router = routes(
             Arc::new(intake),
             gate,
@@ -76,6 +80,7 @@ impl Doors {
             quarantine,
             quarantine_log,
             clock: fake,
+            stop,
         }
     }
 

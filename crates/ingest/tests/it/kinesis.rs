@@ -166,7 +166,7 @@ async fn any_valid_stream_name_leads_to_the_one_log() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_log_did_not_store_is_answered_record_by_record() {
     let doors = Doors::open();
     doors.log.fail_appends(true);
@@ -187,7 +187,7 @@ async fn what_the_log_did_not_store_is_answered_record_by_record() {
     assert_eq!(doors.stored().await, events(1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_quarantine_did_not_keep_is_answered_record_by_record() {
     let doors = Doors::open();
     doors.quarantine_log.fail_appends(true);
@@ -200,7 +200,7 @@ async fn what_quarantine_did_not_keep_is_answered_record_by_record() {
     assert_eq!(doors.stored().await, events(1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_single_record_not_stored_is_an_internal_failure() {
     let doors = Doors::open();
     doors.log.fail_appends(true);
@@ -269,7 +269,7 @@ async fn calls_that_make_no_sense_are_refused_with_the_names_aws_uses() {
     check(
         "PutRecords",
         json!({ "Records": [] }),
-        "InvalidArgumentException",
+        "ValidationException",
     )
     .await;
     check(

@@ -155,7 +155,7 @@ async fn reads_that_make_no_sense_are_refused() {
         ),
         (
             "GetShardIterator",
-            json!({ "StreamName": "s", "ShardId": "x" }),
+            json!({ "StreamName": "s", "ShardId": "x", "ShardIteratorType": "LATEST" }),
             "ResourceNotFoundException",
         ),
     ] {
@@ -234,6 +234,80 @@ async fn a_stream_has_one_open_shard() {
         doors.kinesis("ListShards", &after).await.json,
         json!({ "Shards": [] })
     );
+}
+
+#[tokio::test]
+async fn every_filter_of_shards_but_the_one_for_later_shards_lets_the_shard_through() {
+    let doors = Doors::open();
+    let count = async |call: Value| {
+        let answer = doors.kinesis("ListShards", &call).await;
+        assert_eq!(answer.status.as_u16(), 200, "{call}: {answer:?}");
+        assert_eq!(answer.json.get("NextToken"), None);
+        answer.json["Shards"].as_array().unwrap().len()
+    };
+    let filtered = async |filter: Value| {
+        count(json!({ "StreamName": "s", "MaxResults": 1, "ShardFilter": filter })).await
+    };
+    for kind in ["AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST"] {
+        assert_eq!(filtered(json!({ "Type": kind })).await, 1, "{kind}");
+    }
+    for kind in ["AT_TIMESTAMP", "FROM_TIMESTAMP"] {
+        let filter = json!({ "Type": kind, "Timestamp": 1_459_799_926.48 });
+        assert_eq!(filtered(filter).await, 1, "{kind}");
+    }
+    for (after, wanted) in [
+        (SHARD, 0),
+        ("shardId-00000000000", 1),
+        ("shardId-000000000001", 0),
+    ] {
+        let filter = json!({ "Type": "AFTER_SHARD_ID", "ShardId": after });
+        assert_eq!(filtered(filter).await, wanted, "{after}");
+        let start = json!({ "StreamName": "s", "ExclusiveStartShardId": after });
+        assert_eq!(count(start).await, wanted, "{after}");
+    }
+}
+
+#[tokio::test]
+async fn streams_are_listed_page_by_page_with_a_token() {
+    let doors = Doors::open();
+    let names: Vec<String> = (0..250).map(|n| format!("stream-{n:03}")).collect();
+    for name in &names {
+        let call = json!({ "StreamName": name });
+        assert_eq!(
+            doors.kinesis("CreateStream", &call).await.status.as_u16(),
+            200
+        );
+    }
+    // The token goes before the name that the listing began with, which clients repeat.
+    let first = json!({ "ExclusiveStartStreamName": "stream" });
+    for (limit, sizes) in [
+        (None, vec![100, 100, 50]),
+        (Some(10_000), vec![100, 100, 50]),
+        (Some(99), vec![99, 99, 52]),
+        (Some(125), vec![100, 100, 50]),
+        (Some(50), vec![50; 5]),
+    ] {
+        let mut call = first.clone();
+        call["Limit"] = json!(limit);
+        let (mut listed, mut pages) = (Vec::new(), Vec::new());
+        loop {
+            let page = doors.kinesis("ListStreams", &call).await.json;
+            let of_page = page["StreamNames"].as_array().unwrap().clone();
+            assert_eq!(
+                page["StreamSummaries"].as_array().unwrap().len(),
+                of_page.len()
+            );
+            pages.push(of_page.len());
+            listed.extend(of_page);
+            assert_eq!(page["HasMoreStreams"], page.get("NextToken").is_some());
+            let Some(token) = page.get("NextToken") else {
+                break;
+            };
+            call["NextToken"] = token.clone();
+        }
+        assert_eq!(pages, sizes, "{limit:?}");
+        assert_eq!(json!(listed), json!(names));
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,16 @@
 //! Whom the Kinesis door lets in.
 
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use easel_access::{Gate, Secret};
 use easel_ingest::{IntakeOptions, KinesisAuth, KinesisKeys};
 use jiff::{SignedDuration, Timestamp};
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::doors::Doors;
 
@@ -140,4 +146,127 @@ async fn a_door_without_keys_says_which_setting_is_missing() {
             .contains("[[kinesis.keys]]"),
         "{answer:?}"
     );
+}
+
+/// The log of one test.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log's line about a refusal of this request.
+async fn line_of(doors: &Doors, request: &str) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let mut request = captured(request);
+    let peer: SocketAddr = "192.0.2.7:50000".parse().unwrap();
+    request.extensions_mut().insert(ConnectInfo(peer));
+    assert_eq!(doors.send(request).await.status.as_u16(), 400);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+/// Checks that a line holds these parts, and no secret and no signature.
+#[track_caller]
+fn check_line(line: &str, parts: &[&str]) {
+    for part in parts
+        .iter()
+        .chain(&["WARN", "request refused", "from=192.0.2.7"])
+    {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    let (_, signature) = GOLDEN.split_once("Signature=").unwrap();
+    let signature = signature.lines().next().unwrap();
+    assert_eq!(signature.len(), 64);
+    for secret in [SECRET, signature, "another"] {
+        assert!(!line.contains(secret), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_signature_is_logged_and_counted_with_its_reason() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let asks = GOLDEN.replace(
+        "Kinesis_20131202.PutRecords",
+        "Kinesis_20131202.DescribeStream",
+    );
+    let key = format!("access_key_id=\"{KEY_ID}\"");
+
+    let right = doors(keys(SECRET), golden_time());
+    let line = line_of(&right, &asks).await;
+    check_line(
+        &line,
+        &["\"signature_mismatch\"", &key, "asked=\"DescribeStream\""],
+    );
+    let wrong = doors(keys("another"), golden_time());
+    check_line(
+        &line_of(&wrong, GOLDEN).await,
+        &["\"signature_mismatch\"", &key],
+    );
+    let late = doors(keys(SECRET), golden_time() + SignedDuration::from_mins(6));
+    let line = line_of(&late, &asks).await;
+    check_line(
+        &line,
+        &["\"signature_expired\"", &key, "Signature expired: 2026"],
+    );
+    let nobody = doors(KinesisAuth::Keys(KinesisKeys::default()), golden_time());
+    check_line(&line_of(&nobody, &asks).await, &["\"key_unknown\"", &key]);
+    let cut = asks.replace("SignedHeaders=", "Headers=");
+    check_line(
+        &line_of(&right, &cut).await,
+        &["\"signature_incomplete\"", "SignedHeaders"],
+    );
+    let off = doors(KinesisAuth::Off, golden_time());
+    check_line(
+        &line_of(&off, &asks).await,
+        &["\"keys_not_configured\"", "kinesis.keys"],
+    );
+    let open = doors(KinesisAuth::Open, golden_time());
+    let odd = asks.replace("\"live-events\"", "\"no name of a stream\"");
+    let line = line_of(&open, &odd).await;
+    check_line(&line, &["\"call_invalid\"", "ValidationException"]);
+    assert!(!line.contains("no name of a stream"), "{line}");
+
+    let shown = recorder.handle().render();
+    for (reason, count) in [
+        ("signature_mismatch", 2),
+        ("signature_expired", 1),
+        ("key_unknown", 1),
+        ("signature_incomplete", 1),
+        ("keys_not_configured", 1),
+        ("call_invalid", 1),
+        ("signature_missing", 0),
+        ("token_unknown", 0),
+    ] {
+        let line = format!("easel_refused_requests_total{{reason=\"{reason}\"}} {count}");
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "{line} is not in:\n{shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_is_sent_as_the_key_id_is_not_logged() {
+    let secret = "a-secret-without-slashes";
+    let doors = doors(keys(secret), golden_time());
+    let swapped = GOLDEN.replace(KEY_ID, secret);
+    let line = line_of(&doors, &swapped).await;
+    check_line(&line, &["\"key_unknown\"", "id and secret are mixed up"]);
+    assert!(!line.contains(secret), "{line}");
 }

@@ -10,6 +10,8 @@ mod counting;
 #[cfg(test)]
 mod kinesis;
 #[cfg(test)]
+mod kinesis_calls;
+#[cfg(test)]
 mod kinesis_crowded;
 #[cfg(test)]
 mod kinesis_reading;
@@ -17,3 +19,5 @@ mod kinesis_reading;
 mod kinesis_signing;
 #[cfg(test)]
 mod native;
+#[cfg(test)]
+mod refusing_log;

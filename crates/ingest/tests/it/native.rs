@@ -213,7 +213,7 @@ async fn a_body_too_large_is_refused_plain_or_compressed() {
     assert_eq!(answer.json["max_bytes"], 100_000);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failing_log_is_answered_with_a_time_to_come_back() {
     let doors = Doors::open();
     doors.log.fail_appends(true);

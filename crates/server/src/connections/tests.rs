@@ -28,7 +28,11 @@ impl Served {
         });
         let app = Router::new()
             .route("/", get(async || "here"))
-            .route("/slow", slow);
+            .route("/slow", slow)
+            .route(
+                "/peer",
+                get(async |peer: ConnectInfo<SocketAddr>| peer.0.to_string()),
+            );
         let connections = Connections {
             head_timeout,
             ..Connections::new(listener, app)
@@ -79,6 +83,36 @@ async fn whoever_does_not_bring_a_whole_head_is_cut_off() {
     }
     let answered = rest(served.sent(&format!("{whole}GET / HT")).await).await;
     assert!(answered.contains("here"), "{answered}");
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_name_one_host_is_refused_and_its_connection_closed() {
+    let served = Served::within(PATIENCE).await;
+    for (hosts, code) in [
+        ("", "host_missing"),
+        ("Host: a\r\nHost: a\r\n", "host_repeated"),
+        ("Host: a b\r\n", "host_malformed"),
+    ] {
+        // Only the first is a request: nothing is answered after a refusal.
+        let sent = format!("GET / HTTP/1.1\r\n{hosts}\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answered = rest(served.sent(&sent).await).await;
+        assert!(answered.starts_with("HTTP/1.1 400 "), "{answered}");
+        assert!(answered.contains(code), "{answered}");
+        assert!(!answered.contains("here"), "{answered}");
+    }
+    let answered = rest(served.sent("GET / HTTP/1.0\r\n\r\n").await).await;
+    assert!(answered.ends_with("here"), "{answered}");
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn a_handler_knows_who_is_at_the_other_end() {
+    let served = Served::within(PATIENCE).await;
+    let stream = served.sent("GET /peer HTTP/1.0\r\n\r\n").await;
+    let local = stream.local_addr().unwrap().to_string();
+    let answered = rest(stream).await;
+    assert!(answered.ends_with(&local), "{answered}");
     served.stopped().await;
 }
 

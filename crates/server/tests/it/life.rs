@@ -160,6 +160,7 @@ async fn health_readiness_and_metrics_tell_how_it_is() {
         "easel_log_commit_seconds_bucket",
         "easel_deliveries_total{outcome=\"delivered\"}",
         "easel_lane_lag_events{subscription=\"all\"}",
+        "easel_refused_requests_total{reason=\"signature_mismatch\"} 0",
     ] {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");
     }

@@ -7,26 +7,67 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::Intake;
+use crate::kinesis::error::KinesisError;
+use crate::kinesis::stream::StreamName;
+use crate::kinesis::violations::Violations;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct PutRecordJson<'a> {
-    pub(super) stream_name: Option<String>,
+    stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
-    pub(super) stream_arn: Option<String>,
-    #[serde(borrow, default)]
-    pub(super) data: Cow<'a, str>,
+    stream_arn: Option<String>,
+    #[serde(borrow)]
+    data: Option<TextJson<'a>>,
+    #[serde(borrow)]
+    partition_key: Option<TextJson<'a>>,
+}
+
+impl<'a> PutRecordJson<'a> {
+    /// The stream and the data; refuses a call that lacks something.
+    pub(super) fn check(self) -> Result<(StreamName, Cow<'a, str>), KinesisError> {
+        let mut violations = Violations::default();
+        let stream =
+            violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
+        let data = violations.require("data", self.data);
+        violations.require("partitionKey", self.partition_key);
+        match (stream, data) {
+            (Some(stream), Some(TextJson(data))) => violations.check().map(|()| (stream, data)),
+            _ => Err(violations.into()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct PutRecordsJson<'a> {
-    pub(super) stream_name: Option<String>,
+    stream_name: Option<String>,
     #[serde(rename = "StreamARN")]
-    pub(super) stream_arn: Option<String>,
-    #[serde(borrow, default)]
-    pub(super) records: RecordsJson<'a>,
+    stream_arn: Option<String>,
+    #[serde(borrow)]
+    pub(super) records: Option<RecordsJson<'a>>,
 }
+
+impl<'a> PutRecordsJson<'a> {
+    /// The stream and the records; refuses a call that lacks something, or has too many records.
+    pub(super) fn check(self) -> Result<(StreamName, Vec<Cow<'a, str>>), KinesisError> {
+        let mut violations = Violations::default();
+        let stream =
+            violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
+        let records = violations.require("records", self.records);
+        if let Some(records) = &records {
+            records.check(&mut violations);
+        }
+        match (stream, records) {
+            (Some(stream), Some(records)) => violations.check().map(|()| (stream, records.data)),
+            _ => Err(violations.into()),
+        }
+    }
+}
+
+/// A text that stays where it is in the body, unless it has escapes.
+#[derive(Deserialize)]
+struct TextJson<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Records, of which none is kept past the bound: a short one takes far more memory than bytes.
 #[derive(Default)]
@@ -34,6 +75,36 @@ pub(super) struct RecordsJson<'a> {
     pub(super) data: Vec<Cow<'a, str>>,
     /// How many there are, kept or not.
     pub(super) count: usize,
+    /// The first record that lacks a member, by its number from 1, and which.
+    lacking: Option<(usize, &'static str)>,
+}
+
+impl<'a> RecordsJson<'a> {
+    fn check(&self, violations: &mut Violations) {
+        if let Some((number, member)) = self.lacking {
+            let member = format!("records.{number}.member.{member}");
+            violations.add(&member, "null", "not be null");
+        }
+        let constraint = match self.count {
+            0 => "have length greater than or equal to 1".to_owned(),
+            1..=Intake::MAX_EVENTS => return,
+            _ => format!("have length less than or equal to {}", Intake::MAX_EVENTS),
+        };
+        violations.add("records", &format!("of length {}", self.count), &constraint);
+    }
+
+    fn push(&mut self, record: RecordJson<'a>) {
+        self.count += 1;
+        let lacking = match (&record.data, &record.partition_key) {
+            (None, _) => Some("data"),
+            (_, None) => Some("partitionKey"),
+            (Some(_), Some(_)) => None,
+        };
+        if let Some(member) = lacking {
+            self.lacking.get_or_insert((self.count, member));
+        }
+        self.data.extend(record.data.map(|TextJson(data)| data));
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RecordsJson<'a> {
@@ -54,11 +125,10 @@ impl<'de> Visitor<'de> for RecordsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
         let mut records = RecordsJson::default();
         while records.count < Intake::MAX_EVENTS {
-            let Some(RecordJson { data }) = elements.next_element()? else {
+            let Some(record) = elements.next_element()? else {
                 return Ok(records);
             };
-            records.data.push(data);
-            records.count += 1;
+            records.push(record);
         }
         while elements.next_element::<IgnoredAny>()?.is_some() {
             records.count += 1;
@@ -70,6 +140,8 @@ impl<'de> Visitor<'de> for RecordsVisitor {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct RecordJson<'a> {
-    #[serde(borrow, default)]
-    data: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Option<TextJson<'a>>,
+    #[serde(borrow)]
+    partition_key: Option<TextJson<'a>>,
 }

@@ -1,0 +1,207 @@
+//! What the log and the metrics say of refused requests.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::http::Request;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+use crate::{Gate, Scope, Scopes, Tokens};
+
+/// The log of one test.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// The log from here on, in this thread.
+fn logging() -> (Log, tracing::subscriber::DefaultGuard) {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    (log, guard)
+}
+
+fn request(from: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut request = Request::get("/v1/subscriptions?secret=query");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let from = SocketAddr::new(from.parse().unwrap(), 50_000);
+    let request = request.extension(ConnectInfo(from)).body(());
+    request.unwrap().into_parts().0
+}
+
+fn refused(reason: Reason) -> Refused<'static> {
+    Refused {
+        reason,
+        token_id: None,
+        access_key_id: Some("CANVAS"),
+        asked: "DescribeStream",
+        detail: "no",
+    }
+}
+
+#[test]
+fn a_refused_token_is_logged_with_its_source_and_reason_and_without_the_token() {
+    let (log, _guard) = logging();
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = Tokens::open(&folder.path().join("access.db")).unwrap();
+    let scopes: Scopes = [Scope::Ingest].into_iter().collect();
+    let (token, secret) = tokens
+        .create("test", scopes, jiff::Timestamp::UNIX_EPOCH)
+        .unwrap();
+    let gate = Gate::new(Arc::new(tokens));
+    let known = format!("Bearer {}", secret.expose());
+    for authorization in ["Bearer made-up-token", &known] {
+        let head = request("192.0.2.7", &[("authorization", authorization)]);
+        assert!(gate.admit(&head, Scope::Read).is_err());
+    }
+    assert!(
+        gate.admit(&request("::ffff:192.0.2.8", &[]), Scope::Read)
+            .is_err()
+    );
+
+    let lines = log.lines();
+    let wanted = [
+        vec!["token_unknown", "from=192.0.2.7 "],
+        vec!["scope_missing", "from=192.0.2.7 ", &token.id, "read"],
+        vec!["token_missing", "from=192.0.2.8 "],
+    ];
+    assert_eq!(lines.len(), wanted.len(), "{lines:#?}");
+    for (line, parts) in lines.iter().zip(&wanted) {
+        for part in parts
+            .iter()
+            .chain(&["WARN", "request refused", "/v1/subscriptions"])
+        {
+            assert!(line.contains(*part), "{part} is not in {line}");
+        }
+        for secret in ["made-up-token", secret.expose(), "secret=query"] {
+            assert!(!line.contains(secret), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_s_word_for_the_source_is_logged_beside_the_proxy_s_address() {
+    let (log, _guard) = logging();
+    let refusals = Refusals::new();
+    let forwarded = [("x-forwarded-for", "203.0.113.1, 198.51.100.2")];
+    refusals.note(
+        &request("127.0.0.1", &forwarded),
+        refused(Reason::KeyUnknown),
+    );
+    let nonsense = [("x-forwarded-for", "a header's value")];
+    refusals.note(
+        &request("127.0.0.1", &nonsense),
+        refused(Reason::KeyUnknown),
+    );
+    let lines = log.lines();
+    assert!(
+        lines[0].contains("from=127.0.0.1 forwarded_for=198.51.100.2 "),
+        "{lines:#?}"
+    );
+    assert!(!lines[1].contains("forwarded_for"), "{lines:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_fills_no_log_hides_no_other_source_and_is_counted() {
+    let (log, _guard) = logging();
+    let refusals = Refusals::new();
+    for _ in 0..1_000 {
+        refusals.note(
+            &request("192.0.2.7", &[]),
+            refused(Reason::SignatureMismatch),
+        );
+    }
+    refusals.note(
+        &request("192.0.2.8", &[]),
+        refused(Reason::SignatureMismatch),
+    );
+    let mut lines = log.lines();
+    assert_eq!(lines.len(), 6, "{lines:#?}");
+    assert!(lines[5].contains("from=192.0.2.8"), "{lines:#?}");
+
+    for host in 0..=255 {
+        let head = request(&format!("198.51.100.{host}"), &[]);
+        refusals.note(&head, refused(Reason::SignatureMismatch));
+        refusals.note(&head, refused(Reason::TokenUnknown));
+    }
+    assert_eq!(log.lines().len(), 40);
+    refusals.report_left_out();
+    assert_eq!(log.lines().len(), 40, "the window is not over");
+
+    tokio::time::advance(WINDOW).await;
+    refusals.report_left_out();
+    refusals.report_left_out();
+    refusals.note(
+        &request("192.0.2.7", &[]),
+        refused(Reason::SignatureMismatch),
+    );
+    lines = log.lines();
+    assert_eq!(lines.len(), 42, "{lines:#?}");
+    assert!(lines[40].contains("left_out=1473"), "{}", lines[40]);
+    assert!(lines[41].contains("request refused"), "{}", lines[41]);
+}
+
+#[test]
+fn a_long_text_from_a_request_is_cut() {
+    let (log, _guard) = logging();
+    let long = "é".repeat(10_000);
+    let refused = Refused {
+        access_key_id: Some(&long),
+        asked: &long,
+        detail: &long,
+        ..refused(Reason::KeyUnknown)
+    };
+    Refusals::new().note(&request("192.0.2.7", &[]), refused);
+    let lines = log.lines();
+    assert!(lines[0].chars().count() < 1_200, "{lines:?}");
+}
+
+#[test]
+fn every_reason_is_counted_from_0_on() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let refusals = Refusals::new();
+    refusals.note(&request("192.0.2.7", &[]), refused(Reason::KeyUnknown));
+    let shown = recorder.handle().render();
+    for reason in Reason::ALL {
+        let count = u8::from(reason == Reason::KeyUnknown);
+        let reason = reason.as_str();
+        let line = format!("easel_refused_requests_total{{reason=\"{reason}\"}} {count}");
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "{line} is not in:\n{shown}"
+        );
+    }
+}

@@ -1,0 +1,152 @@
+//! The one shard, and `ListShards`.
+//!
+//! The shard has always been open and is never closed, so every filter of `ListShards` lets it
+//! through, but one that asks for the shards after it. All shards fit into one answer, so a
+//! `NextToken` is never given out.
+
+use axum::response::Response;
+use easel_log::Offset;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::KinesisError;
+use super::sequence::Sequence;
+use super::violations::{Violations, quoted};
+use super::{answer, parse};
+
+/// The id of the one shard.
+pub(super) const SHARD_ID: &str = "shardId-000000000000";
+
+/// The shards with an id after `start`, or all of them: the one there is, or none.
+pub(super) fn shards_after(start: Option<&str>) -> Vec<Value> {
+    if start.is_some_and(|start| *start >= *SHARD_ID) {
+        return Vec::new();
+    }
+    vec![json!({
+        "ShardId": SHARD_ID,
+        "HashKeyRange": {
+            "StartingHashKey": "0",
+            "EndingHashKey": u128::MAX.to_string(),
+        },
+        "SequenceNumberRange": {
+            "StartingSequenceNumber": Sequence::Event(Offset::ZERO),
+        },
+    })]
+}
+
+pub(super) fn list_shards(body: &[u8]) -> Result<Response, KinesisError> {
+    let request: ListShardsJson = parse(body)?;
+    request.check_members()?;
+    request.check_combinations()?;
+    let filter = request.shard_filter.as_ref();
+    let after_filter = filter.and_then(|filter| filter.shard_id.as_deref());
+    // The later of the two starts; no start is before any.
+    let start = std::cmp::max(request.exclusive_start_shard_id.as_deref(), after_filter);
+    answer(&json!({ "Shards": shards_after(start) }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListShardsJson {
+    stream_name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: Option<String>,
+    next_token: Option<String>,
+    exclusive_start_shard_id: Option<String>,
+    max_results: Option<i64>,
+    stream_creation_timestamp: Option<f64>,
+    shard_filter: Option<ShardFilterJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ShardFilterJson {
+    r#type: Option<String>,
+    shard_id: Option<String>,
+    /// Seconds since 1970.
+    timestamp: Option<f64>,
+}
+
+impl ListShardsJson {
+    fn check_members(&self) -> Result<(), KinesisError> {
+        let mut violations = Violations::default();
+        if self.next_token.is_none() {
+            violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
+        }
+        let start = self.exclusive_start_shard_id.as_deref();
+        violations.require_name("exclusiveStartShardId", start);
+        violations.require_range("maxResults", self.max_results, &(1..=10_000));
+        if let Some(filter) = &self.shard_filter {
+            filter.check_members(&mut violations);
+        }
+        violations.check()
+    }
+
+    /// Checks what may not be together, or not alone.
+    fn check_combinations(&self) -> Result<(), KinesisError> {
+        if self.next_token.is_some() {
+            let others = [
+                ("StreamName", self.stream_name.is_some()),
+                (
+                    "ExclusiveStartShardId",
+                    self.exclusive_start_shard_id.is_some(),
+                ),
+                (
+                    "StreamCreationTimestamp",
+                    self.stream_creation_timestamp.is_some(),
+                ),
+            ];
+            return Err(KinesisError::invalid_argument(
+                match others.iter().find(|(_, is_given)| *is_given) {
+                    Some((name, _)) => {
+                        format!("NextToken and {name} cannot be provided together.")
+                    }
+                    None => "NextToken is invalid: all shards fit into one answer here".to_owned(),
+                },
+            ));
+        }
+        self.shard_filter
+            .as_ref()
+            .map_or(Ok(()), ShardFilterJson::check_combinations)
+    }
+}
+
+impl ShardFilterJson {
+    const TYPES: [&str; 6] = [
+        "AFTER_SHARD_ID",
+        "AT_TRIM_HORIZON",
+        "FROM_TRIM_HORIZON",
+        "AT_LATEST",
+        "AT_TIMESTAMP",
+        "FROM_TIMESTAMP",
+    ];
+
+    fn check_members(&self, violations: &mut Violations) {
+        let kind = violations.require("shardFilter.type", self.r#type.as_deref());
+        if let Some(kind) = kind.filter(|kind| !Self::TYPES.contains(kind)) {
+            let types = Self::TYPES.join(", ");
+            let constraint = format!("satisfy enum value set: [{types}]");
+            violations.add("shardFilter.type", &quoted(kind), &constraint);
+        }
+        violations.require_name("shardFilter.shardId", self.shard_id.as_deref());
+    }
+
+    fn check_combinations(&self) -> Result<(), KinesisError> {
+        let kind = self.r#type.as_deref().unwrap_or_default();
+        for (member, is_given, is_wanted) in [
+            ("ShardId", self.shard_id.is_some(), kind == "AFTER_SHARD_ID"),
+            (
+                "Timestamp",
+                self.timestamp.is_some(),
+                kind.ends_with("_TIMESTAMP"),
+            ),
+        ] {
+            if is_given != is_wanted {
+                let verb = if is_wanted { "needs" } else { "takes no" };
+                let message = format!("A ShardFilter of type {kind} {verb} {member}.");
+                return Err(KinesisError::invalid_argument(message));
+            }
+        }
+        Ok(())
+    }
+}
