@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use easel_catalog::{Fault, Place};
 use easel_log::{Appended, Offset};
@@ -12,12 +13,15 @@ use uuid::Uuid;
 use crate::doors::Door;
 use crate::metrics;
 
-/// The answer about events of which some, with their ids, went onto the log as `appended`.
-pub(super) fn accepted(verdicts: Vec<Result<Uuid, Fault>>, appended: Vec<Appended>) -> Response {
-    let mut answer = AnswerJson::default();
-    let mut appended = appended.into_iter();
+/// The answer about the parts of a request, of which the events went onto the log as `appended`.
+pub(super) fn results(verdicts: Vec<Result<Uuid, Fault>>, appended: &[Appended]) -> Response {
+    let mut answer = AnswerJson {
+        results: Vec::with_capacity(verdicts.len()),
+        ..AnswerJson::default()
+    };
+    let mut appended = appended.iter();
     for verdict in verdicts {
-        let result = match verdict.map(|id| (id, appended.next())) {
+        let result = match verdict.map(|id| (id, appended.next().copied())) {
             Ok((id, Some(Appended::Stored(offset)))) => {
                 answer.accepted += 1;
                 ResultJson::Accepted { id, offset }
@@ -40,7 +44,38 @@ pub(super) fn accepted(verdicts: Vec<Result<Uuid, Fault>>, appended: Vec<Appende
         };
         answer.results.push(result);
     }
-    (StatusCode::ACCEPTED, Json(answer)).into_response()
+    if answer.accepted + answer.duplicates > 0 {
+        return (StatusCode::ACCEPTED, Json(answer)).into_response();
+    }
+    let content_type = [(CONTENT_TYPE, "application/problem+json")];
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    (status, content_type, Json(NothingStoredJson::from(answer))).into_response()
+}
+
+/// The problem of a request of which every event was rejected, with what became of each.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NothingStored)]
+pub(super) struct NothingStoredJson {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'static str,
+    #[serde(flatten)]
+    answer: AnswerJson,
+}
+
+impl From<AnswerJson> for NothingStoredJson {
+    fn from(answer: AnswerJson) -> Self {
+        Self {
+            r#type: "urn:easel:problem:nothing_stored",
+            title: "Unprocessable Entity",
+            status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
+            code: "nothing_stored",
+            detail: "Every event was rejected; nothing was stored.",
+            answer,
+        }
+    }
 }
 
 /// What became of the events of a request.
