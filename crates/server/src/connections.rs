@@ -3,13 +3,15 @@
 //! Whoever connects is a stranger until a request's head has been read, and may be one who means
 //! to hold on to as many connections as there are. So their number is bounded, each has to bring
 //! its first head within a time limit, and so does each later one over HTTP/1.1; over HTTP/2 a
-//! ping has to be answered. Not here: how long a body may take, which is for who reads it.
+//! ping has to be answered. An answer to a request that was not read to its end is followed by a
+//! close that lets the client read it. Not here: how long a body may take, which is for who reads it.
+
+mod lingering;
 
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,6 +21,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, error, warn};
+
+use lingering::{Exchange, Lingering};
 
 /// How many connections are served at once; further ones wait to be taken up.
 const MAX_CONNECTIONS: usize = 4096;
@@ -110,10 +114,14 @@ async fn serve_one(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     let asked = CancellationToken::new();
+    let exchange = Exchange::default();
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         asked.cancel();
-        app.clone().oneshot(request.map(Body::new))
+        let (request, watch) = exchange.watch(request);
+        let answering = app.clone().oneshot(request);
+        async { answering.await.map(|response| watch.answer(response)) }
     });
+    let stream = Lingering::new(stream, exchange.clone());
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
 
     // The time limit for heads begins to count once the version of HTTP is known, which takes as

@@ -10,3 +10,4 @@ mod life;
 mod outage;
 #[cfg(test)]
 mod passage;
+mod refusals;
