@@ -36,6 +36,9 @@ use crate::native::{unknown_coding, unknown_type};
 /// The most faults that are told of one request.
 const MAX_FAULTS: usize = 100;
 
+/// How much larger than changes their events seldom are.
+const USUAL_GROWTH: usize = 3;
+
 /// What each value of a change takes in memory while the change is looked at, at most.
 const VALUE_BYTES: usize = 128;
 
@@ -149,9 +152,9 @@ impl Call for Changes {
         let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
         let largest_tree = ranges.iter().map(|it| tree_bytes(part(it.clone()))).max();
         let needed = ranges.len() * PART_BYTES + largest_tree.unwrap_or_default();
-        // What events take is known once they are made. Most take less than their changes, and
-        // where they take more than there is room for, they are made again.
-        let expected = std::cmp::min(held.bytes.len(), self.max_bytes);
+        // What events take is known once they are made. Where they take more than there is room
+        // for, which is rare, they are made again.
+        let expected = std::cmp::min(USUAL_GROWTH * held.bytes.len(), self.max_bytes);
         held.make_room(needed + expected)?;
         let max_bytes = std::cmp::min(held.spare_bytes() - needed, self.max_bytes);
 

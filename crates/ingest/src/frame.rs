@@ -205,9 +205,9 @@ impl Locator {
 
     fn walk_to(&mut self, body: &[u8], byte: usize) {
         let passed = body.get(self.byte..byte).unwrap_or_default();
-        let on_last_line = match passed.iter().rposition(|passed| *passed == b'\n') {
+        let on_last_line = match memchr::memrchr(b'\n', passed) {
             Some(end) => {
-                self.line += passed.iter().filter(|passed| **passed == b'\n').count();
+                self.line += memchr::memchr_iter(b'\n', passed).count();
                 self.column = 1;
                 passed.get(end + 1..).unwrap_or_default()
             }

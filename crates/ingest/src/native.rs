@@ -56,14 +56,14 @@ pub(crate) struct Document;
         content((Object = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
-        (status = ACCEPTED, body = answer::AnswerJson),
+        (status = ACCEPTED, body = answer::AnswerJson<'_>),
         (status = BAD_REQUEST, description = "`body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
         (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
         (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex` or `too_many_events`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding`, or `body_is_jwt`: JWTs are for the route `/v1/hooks` of a later version"),
-        (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson, description = "`nothing_stored`: every event was rejected; with the `results`"),
+        (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, description = "`nothing_stored`: every event was rejected; with the `results`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
     ),
 )]
@@ -82,7 +82,7 @@ async fn take_events(
         limits: *intake.limits(),
     });
     let taken = intake.take(Door::Native, (body, coding), call).await?;
-    Ok(answer::results(taken.answer, &taken.appended?))
+    Ok(answer::results(&taken.answer, &taken.appended?))
 }
 
 /// How the native door reads a body.
@@ -134,7 +134,7 @@ pub(crate) fn unknown_coding() -> Problem {
     )
 }
 
-impl<R: Into<Problem>> From<Untaken<R>> for Problem {
+impl<R: Into<Self>> From<Untaken<R>> for Problem {
     fn from(untaken: Untaken<R>) -> Self {
         match untaken {
             Untaken::Body(error) => error.into(),

@@ -162,7 +162,7 @@ fn an_empty_array_brings_no_events() {
 
 #[test]
 fn a_broken_array_is_a_fault_of_the_whole_request() {
-    match admit(Frame::Json, &format!("[{EVENT}, {{]")) {
+    match admit(Frame::Json, format!("[{EVENT}, {{]")) {
         Err(FrameError::BadArray { fault }) => assert_eq!(fault.code, FaultCode::Syntax),
         other => panic!("{other:?}"),
     }

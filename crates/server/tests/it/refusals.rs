@@ -52,7 +52,8 @@ async fn answered(house: &House, (method, path, headers): (&str, &str, &str)) ->
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
-    answer[9..12].parse().unwrap()
+    let status = answer.split(' ').nth(1).unwrap();
+    status.parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
