@@ -35,6 +35,7 @@ mod json_schema;
 mod page;
 
 mod admission;
+mod encoding;
 mod event;
 mod facts;
 mod fault;
@@ -57,6 +58,7 @@ pub use catalog::{Catalog, CatalogError};
 pub use column::Column;
 pub use cut::{MAX_TEXT_CHARS, cut_text};
 pub use data_file::{DataFile, DataFileError};
+pub use encoding::{NotUtf8Text, without_bom};
 pub use event::{Event, event_id};
 pub use event_type::{Context, EventType, MadeBy, MetadataField, Origin, Sent};
 pub use facts::Facts;

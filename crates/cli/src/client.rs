@@ -217,6 +217,15 @@ fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, Failure> {
 struct ProblemJson {
     code: String,
     detail: String,
+    /// What is wrong with each event, where every event of a request was rejected.
+    #[serde(default)]
+    results: Vec<RejectedJson>,
+}
+
+#[derive(Deserialize)]
+struct RejectedJson {
+    code: String,
+    detail: String,
 }
 
 /// How the Kinesis door refuses, as AWS does.
@@ -249,10 +258,17 @@ async fn refusal(response: Response<Incoming>) -> Failure {
         return Failure::new(Code::Configuration, told);
     }
     let told = match problem {
-        Some(ProblemJson { code, detail }) if status == StatusCode::UNAUTHORIZED => {
+        Some(ProblemJson { code, detail, .. }) if status == StatusCode::UNAUTHORIZED => {
             anyhow!("{detail} ({code}); a token is given with --token or EASEL_TOKEN")
         }
-        Some(ProblemJson { code, detail }) => anyhow!("{detail} ({code})"),
+        Some(ProblemJson {
+            code,
+            detail,
+            results,
+        }) => match results.into_iter().next() {
+            Some(RejectedJson { code, detail }) => anyhow!("{detail} ({code})"),
+            None => anyhow!("{detail} ({code})"),
+        },
         None => anyhow!("the server answered {status}"),
     };
     Failure::new(code_of(status), told)

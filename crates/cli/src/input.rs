@@ -4,6 +4,7 @@
 //! read in batches of about a megabyte; all cores work on some batches at once, and what they made
 //! of them comes in the order of the input.
 
+mod reader;
 mod splitter;
 
 use std::fs::File;
@@ -17,6 +18,7 @@ use easel_catalog::{Fault, Limits, split_array};
 
 use crate::exit_code::{Code, Failure};
 use crate::progress::Progress;
+use reader::Text;
 use splitter::{Piece, Splitter};
 
 /// Bytes after which a batch ends, at the end of a value.
@@ -34,7 +36,7 @@ const BATCHES_PER_CORE: usize = 2;
 /// Where events are read from.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Input {
-    /// Files of JSON values, arrays of them, or a value on each line; stdin when there are none, or for `-`
+    /// Files of JSON values, arrays of them, or a value on each line, plain or compressed with gzip or zstd; stdin when there are none, or for `-`
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -107,7 +109,7 @@ impl Input {
                 for made in on_all_cores(&batches, cores, &work)? {
                     progress.pause(|| take(made))?;
                 }
-                progress.add(batches.iter().map(|it| it.bytes.len()).sum());
+                progress.add(source.text.take_read_bytes());
             }
         }
         Ok(())
@@ -153,7 +155,7 @@ fn on_all_cores<T: Send>(
 /// A file that is read batch by batch.
 struct Source {
     file: Arc<str>,
-    reader: Box<dyn Read>,
+    text: Text,
     /// What was read and belongs to no batch yet.
     rest: Vec<u8>,
     splitter: Splitter,
@@ -162,16 +164,15 @@ struct Source {
 
 impl Source {
     fn open(path: &PathBuf) -> Result<Self, Failure> {
-        let (file, reader): (_, Box<dyn Read>) = if path.as_os_str() == "-" {
-            ("stdin".to_owned(), Box::new(io::stdin().lock()))
+        let (file, text) = if path.as_os_str() == "-" {
+            ("stdin".to_owned(), Text::open(io::stdin().lock()))
         } else {
-            let name = path.display().to_string();
-            let file = File::open(path).map_err(|error| unreadable(&name, error))?;
-            (name, Box::new(file))
+            let text = File::open(path).and_then(Text::open);
+            (path.display().to_string(), text)
         };
         Ok(Self {
+            text: text.map_err(|error| unreadable(&file, error))?,
             file: file.into(),
-            reader,
             rest: Vec::new(),
             splitter: Splitter::default(),
             is_over: false,
@@ -191,7 +192,7 @@ impl Source {
         let mut pieces = Vec::new();
         while !self.is_over && (self.rest.len() < BATCH_BYTES || pieces.is_empty()) {
             let more = u64::try_from(BATCH_BYTES).unwrap_or(u64::MAX);
-            let read = self.reader.by_ref().take(more).read_to_end(&mut self.rest);
+            let read = self.text.by_ref().take(more).read_to_end(&mut self.rest);
             self.is_over = read.map_err(|error| unreadable(&self.file, error))? == 0;
             self.splitter.split(&self.rest, self.is_over, &mut pieces);
             if pieces.is_empty() && self.rest.len() > MAX_VALUE_BYTES {
@@ -229,7 +230,7 @@ mod tests {
     fn values(text: &str) -> Vec<(usize, String)> {
         let mut source = Source {
             file: "test".into(),
-            reader: Box::new(io::Cursor::new(text.to_owned())),
+            text: Text::open(io::Cursor::new(text.to_owned())).unwrap(),
             rest: Vec::new(),
             splitter: Splitter::default(),
             is_over: false,

@@ -2,8 +2,9 @@
 //!
 //! The bound is on what comes out of the decoder, and so is the room taken for it: a compressed
 //! body is never inflated past the bound, and its compressed form is never in memory as a whole.
-//! A sender who pauses for longer than the hold is given up. A body that finds no room is handed
-//! back, [`Unread`], to whoever wants to know more of it than that.
+//! The room covers the capacity of the buffer, not only the bytes in it. A sender who pauses for
+//! longer than the hold is given up. A body that finds no room is handed back, [`Unread`], to
+//! whoever wants to know more of it than that.
 
 mod unread;
 
@@ -16,12 +17,12 @@ use async_compression::zstd::DParameter;
 use axum::body::{Body, HttpBody};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::BufMut;
 use futures::TryStreamExt;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
 use crate::budget::{Budget, NoRoom, Room};
@@ -30,6 +31,9 @@ pub(crate) use unread::Unread;
 
 /// The widest zstd window decoded, as a power of two: 8 MiB, the limit RFC 9659 sets for HTTP.
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// The first capacity of a buffer that grows.
+const FIRST_CAPACITY: usize = 64 * 1024;
 
 /// What a decoder takes for itself at most.
 pub(crate) const MAX_DECODER_BYTES: usize = 1 << ZSTD_WINDOW_LOG;
@@ -40,8 +44,29 @@ type Decoder = Pin<Box<dyn AsyncRead + Send>>;
 /// A body in memory, and the room it takes.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) room: Room,
+}
+
+impl Held {
+    /// Takes room for `more` bytes besides the body, unless there is none right now.
+    pub(crate) fn make_room(&mut self, more: usize) -> Result<(), Shortage> {
+        let bytes = self.bytes.capacity().saturating_add(more);
+        self.room
+            .try_grow_to(bytes)
+            .map_err(|NoRoom| Shortage { bytes })
+    }
+
+    /// How many bytes there is room for besides the body.
+    pub(crate) fn spare_bytes(&self) -> usize {
+        self.room.bytes().saturating_sub(self.bytes.capacity())
+    }
+}
+
+/// There is not enough room right now: `bytes` are needed in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shortage {
+    pub(crate) bytes: usize,
 }
 
 /// How a body is encoded.
@@ -104,16 +129,17 @@ pub(crate) async fn read(
     budget: &Budget,
     hold: Duration,
 ) -> Result<Held, BodyError> {
-    let told = body
+    let declared_size = body
         .size_hint()
         .exact()
         .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
-    if told.is_some_and(|size| size > max) {
+    if declared_size.is_some_and(|size| size > max) {
         return Err(BodyError::TooLarge { max });
     }
-    // One byte more than told is what it takes to see the end.
-    let told = told.unwrap_or(0) + 1;
-    let own = coding.decoder_bytes();
+    // One byte more than declared is what it takes to see the end.
+    let capacity = declared_size.map_or(FIRST_CAPACITY, |size| size + 1);
+    let capacity = std::cmp::min(capacity, max.saturating_add(1));
+    let decoder_bytes = coding.decoder_bytes();
     let no_room = |begun, rest| BodyError::NoRoom {
         unread: Box::new(Unread {
             begun,
@@ -122,18 +148,22 @@ pub(crate) async fn read(
             hold,
         }),
     };
-    let mut room = match budget.reserve(own + told, Instant::now() + hold).await {
+    let mut room = match budget.reserve(decoder_bytes + capacity, hold).await {
         Ok(room) => room,
         Err(NoRoom) => return Err(no_room(None, coding.decoder(body))),
     };
     let mut decoder = coding.decoder(body);
-    let mut bytes = BytesMut::with_capacity(told);
+    let mut bytes = Vec::with_capacity(capacity);
     loop {
-        if let Err(NoRoom) = room.grow_to(own + bytes.len() + 1).await {
-            let bytes = bytes.freeze();
-            return Err(no_room(Some(Held { bytes, room }), decoder));
+        if bytes.len() == bytes.capacity() {
+            let capacity = std::cmp::max(2 * bytes.capacity(), FIRST_CAPACITY);
+            let capacity = std::cmp::min(capacity, max.saturating_add(1));
+            if let Err(NoRoom) = room.grow_to(decoder_bytes + capacity).await {
+                return Err(no_room(Some(Held { bytes, room }), decoder));
+            }
+            bytes.reserve_exact(capacity - bytes.len());
         }
-        let free = std::cmp::min(room.bytes() - own, max.saturating_add(1)) - bytes.len();
+        let free = bytes.capacity() - bytes.len();
         let mut free = (&mut bytes).limit(free);
         let reading = timeout(hold, decoder.read_buf(&mut free));
         if reading.await.map_err(|_elapsed| BodyError::Stalled)?? == 0 {
@@ -148,11 +178,8 @@ pub(crate) async fn read(
         }
     }
     drop(decoder);
-    room.shrink_to(bytes.len());
-    Ok(Held {
-        bytes: bytes.freeze(),
-        room,
-    })
+    room.shrink_to(bytes.capacity());
+    Ok(Held { bytes, room })
 }
 
 /// Why a body was not read.
@@ -160,6 +187,8 @@ pub(crate) async fn read(
 pub(crate) enum BodyError {
     #[error("the body is larger than {max} bytes")]
     TooLarge { max: usize },
+    #[error("the body would become too large when it is parsed; send less at once")]
+    TooComplex,
     #[error("there is no room for the body now")]
     NoRoom { unread: Box<Unread> },
     #[error("the body stopped coming")]

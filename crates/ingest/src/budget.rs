@@ -1,128 +1,208 @@
-//! How many bytes of requests may be in memory at once.
+//! How many bytes of memory requests may take at once.
 //!
-//! Room is taken before bytes are read and given back when the request is answered. Who finds
-//! none waits in line until a deadline. Room comes in units of 16 KiB, so that a body read piece
-//! by piece seldom asks. What a body becomes on its way to the log, its events minified, takes up
-//! to as much again and is not counted twice here.
+//! A request takes room before its body is read, and more room before it takes more memory: for
+//! a body of unknown size as the body grows, and for what parsing makes of it. It gives all room
+//! back when it is answered. A request that finds no room waits in line.
+//!
+//! Requests that each hold room and wait for more could wait for each other for ever. So a part
+//! of the budget, the *reserve*, is large enough for anything one request may need. It is for one
+//! request at a time, and only for one that holds room already: that one always gets done.
+//!
+//! Room comes in units of 16 KiB, so that a body read piece by piece seldom asks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 const UNIT: usize = 16 * 1024;
 
-/// How many bytes of requests may be in memory at once.
-#[derive(Debug)]
-pub(crate) struct Budget(Arc<Semaphore>);
+/// How many bytes of memory requests may take at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    /// Permits are units of room.
+    shared: Arc<Semaphore>,
+    /// Its one permit is the reserve.
+    reserve: Arc<Semaphore>,
+    reserve_bytes: usize,
+}
 
 impl Budget {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.div_ceil(UNIT))))
+    /// A budget of `shared_bytes` for all requests, and a reserve of `reserve_bytes`.
+    pub(crate) fn new(shared_bytes: usize, reserve_bytes: usize) -> Self {
+        Self {
+            shared: Arc::new(Semaphore::new(shared_bytes.div_ceil(UNIT))),
+            reserve: Arc::new(Semaphore::new(usize::from(reserve_bytes > 0))),
+            reserve_bytes,
+        }
     }
 
-    /// Takes room for `bytes`; waits for it, and for any more later, until `deadline`.
-    pub(crate) async fn reserve(&self, bytes: usize, deadline: Instant) -> Result<Room, NoRoom> {
-        let permit = take(Arc::clone(&self.0), bytes.div_ceil(UNIT), deadline).await?;
-        Ok(Room { permit, deadline })
+    /// The most bytes that one request may take.
+    pub(crate) const fn reserve_bytes(&self) -> usize {
+        self.reserve_bytes
+    }
+
+    /// Takes room for `bytes`. Waits at most for `hold`, now and whenever the room has to grow.
+    pub(crate) async fn reserve(&self, bytes: usize, hold: Duration) -> Result<Room, NoRoom> {
+        let units = to_units(bytes)?;
+        match timeout(hold, Arc::clone(&self.shared).acquire_many_owned(units)).await {
+            Ok(Ok(permit)) => Ok(Room {
+                budget: self.clone(),
+                permit,
+                reserve: None,
+                hold,
+            }),
+            Ok(Err(_closed)) => Err(NoRoom),
+            Err(_elapsed) => Err(NoRoom),
+        }
     }
 }
 
 /// Room for some bytes, given back on drop.
 #[derive(Debug)]
 pub(crate) struct Room {
+    budget: Budget,
     permit: OwnedSemaphorePermit,
-    deadline: Instant,
+    reserve: Option<OwnedSemaphorePermit>,
+    hold: Duration,
 }
 
 impl Room {
-    /// How many bytes there is room for: what was asked for, rounded up.
+    /// How many bytes there is room for: what was asked for, rounded up, or the reserve.
     pub(crate) fn bytes(&self) -> usize {
-        self.permit.num_permits() * UNIT
+        let reserve = self
+            .reserve
+            .as_ref()
+            .map_or(0, |_| self.budget.reserve_bytes);
+        std::cmp::max(self.permit.num_permits() * UNIT, reserve)
     }
 
-    /// Takes more, unless there is room for `bytes` already.
+    /// Takes more, unless there is room for `bytes` already, or fails at once.
+    pub(crate) fn try_grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        if bytes <= self.bytes() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.budget.shared);
+        if let Ok(more) = shared.try_acquire_many_owned(self.missing_units(bytes)?) {
+            self.permit.merge(more);
+            return Ok(());
+        }
+        if bytes > self.budget.reserve_bytes {
+            return Err(NoRoom);
+        }
+        let reserve = Arc::clone(&self.budget.reserve);
+        self.reserve = Some(reserve.try_acquire_owned().map_err(|_taken| NoRoom)?);
+        Ok(())
+    }
+
+    /// Takes more, unless there is room for `bytes` already; waits for it.
     pub(crate) async fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let more = bytes
-            .div_ceil(UNIT)
-            .saturating_sub(self.permit.num_permits());
-        if more > 0 {
-            let semaphore = Arc::clone(self.permit.semaphore());
-            self.permit
-                .merge(take(semaphore, more, self.deadline).await?);
+        if self.try_grow_to(bytes).is_ok() {
+            return Ok(());
+        }
+        let units = self.missing_units(bytes)?;
+        let Budget {
+            shared, reserve, ..
+        } = self.budget.clone();
+        let may_use_reserve = bytes <= self.budget.reserve_bytes;
+        tokio::select! {
+            biased;
+            Ok(more) = shared.acquire_many_owned(units) => self.permit.merge(more),
+            Ok(permit) = reserve.acquire_owned(), if may_use_reserve => self.reserve = Some(permit),
+            () = tokio::time::sleep(self.hold) => return Err(NoRoom),
         }
         Ok(())
     }
 
     /// Gives back what is not needed for `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
-        let spare = self
-            .permit
-            .num_permits()
-            .saturating_sub(bytes.div_ceil(UNIT));
-        drop(self.permit.split(spare));
+        let held = self.permit.num_permits();
+        let needed = bytes.div_ceil(UNIT);
+        if needed <= held {
+            self.reserve = None;
+        }
+        drop(self.permit.split(held.saturating_sub(needed)));
+    }
+
+    fn missing_units(&self, bytes: usize) -> Result<u32, NoRoom> {
+        Ok(to_units(bytes)?.saturating_sub(to_units(self.permit.num_permits() * UNIT)?))
     }
 }
 
-/// There was no room until the deadline.
+/// There was no room in time.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
-async fn take(
-    semaphore: Arc<Semaphore>,
-    units: usize,
-    deadline: Instant,
-) -> Result<OwnedSemaphorePermit, NoRoom> {
-    let units = u32::try_from(units).map_err(|_too_many| NoRoom)?;
-    match timeout_at(deadline, semaphore.acquire_many_owned(units)).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_closed)) => Err(NoRoom),
-        Err(_elapsed) => Err(NoRoom),
-    }
+fn to_units(bytes: usize) -> Result<u32, NoRoom> {
+    u32::try_from(bytes.div_ceil(UNIT)).map_err(|_too_many| NoRoom)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use tokio::time::Instant;
 
     use super::*;
 
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(1)
-    }
+    const HOLD: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_no_room_is_held_until_the_deadline() {
-        let budget = Budget::new(2 * UNIT);
-        let _all = budget.reserve(2 * UNIT, soon()).await.unwrap();
+    async fn a_request_that_finds_no_room_is_held_and_then_refused() {
+        let budget = Budget::new(2 * UNIT, UNIT);
+        let _all = budget.reserve(2 * UNIT, HOLD).await.unwrap();
         let start = Instant::now();
-        assert_eq!(budget.reserve(1, soon()).await.unwrap_err(), NoRoom);
-        assert_eq!(start.elapsed().as_secs(), 1);
+        assert_eq!(budget.reserve(1, HOLD).await.unwrap_err(), NoRoom);
+        assert_eq!(start.elapsed(), HOLD);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn room_given_back_goes_to_who_waits() {
-        let budget = Budget::new(2 * UNIT);
-        let mut all = budget.reserve(2 * UNIT, soon()).await.unwrap();
-        let waiting = budget.reserve(UNIT, soon());
+    async fn room_given_back_goes_to_the_request_that_waits() {
+        let budget = Budget::new(2 * UNIT, 0);
+        let mut all = budget.reserve(2 * UNIT, HOLD).await.unwrap();
+        let waiting = budget.reserve(UNIT, HOLD);
         let giving = async { all.shrink_to(1) };
         let (room, ()) = tokio::join!(waiting, giving);
         assert_eq!(room.unwrap().bytes(), UNIT);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_that_want_more_than_there_is_do_not_wait_for_ever() {
-        let budget = Budget::new(2 * UNIT);
-        let mut one = budget.reserve(UNIT, soon()).await.unwrap();
-        let mut two = budget.reserve(UNIT, soon()).await.unwrap();
-        let grown = tokio::join!(one.grow_to(2 * UNIT), two.grow_to(2 * UNIT));
-        assert_eq!(grown, (Err(NoRoom), Err(NoRoom)));
+    async fn requests_that_all_need_more_than_there_is_get_it_one_after_another() {
+        let budget = Budget::new(4 * UNIT, 3 * UNIT);
+        let rooms = (0..4).map(|_| budget.reserve(UNIT, HOLD));
+        let rooms = futures::future::try_join_all(rooms).await.unwrap();
+        let grow = rooms.into_iter().map(async |mut room: Room| {
+            room.grow_to(3 * UNIT).await?;
+            tokio::task::yield_now().await;
+            assert!(room.bytes() >= 3 * UNIT);
+            Ok(())
+        });
+        let grown: Vec<Result<(), NoRoom>> = futures::future::join_all(grow).await;
+        assert_eq!(grown, [Ok(()), Ok(()), Ok(()), Ok(())]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_never_gets_more_than_the_reserve_and_the_shared_room_have() {
+        let budget = Budget::new(2 * UNIT, 2 * UNIT);
+        let mut room = budget.reserve(UNIT, HOLD).await.unwrap();
+        assert_eq!(room.grow_to(3 * UNIT).await, Err(NoRoom));
+        assert_eq!(room.grow_to(2 * UNIT).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_reserve_is_for_one_request_at_a_time() {
+        let budget = Budget::new(2 * UNIT, 2 * UNIT);
+        let mut one = budget.reserve(UNIT, HOLD).await.unwrap();
+        let mut two = budget.reserve(UNIT, HOLD).await.unwrap();
+        assert_eq!(one.try_grow_to(2 * UNIT), Ok(()));
+        assert_eq!(two.grow_to(2 * UNIT).await, Err(NoRoom));
+        one.shrink_to(UNIT);
+        assert_eq!(two.grow_to(2 * UNIT).await, Ok(()));
     }
 
     #[tokio::test]
     async fn dropped_room_is_free_again() {
-        let budget = Budget::new(UNIT);
-        drop(budget.reserve(UNIT, soon()).await.unwrap());
-        assert!(budget.reserve(UNIT, soon()).await.is_ok());
+        let budget = Budget::new(UNIT, 0);
+        drop(budget.reserve(UNIT, HOLD).await.unwrap());
+        assert!(budget.reserve(UNIT, HOLD).await.is_ok());
     }
 }

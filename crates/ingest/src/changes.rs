@@ -8,6 +8,7 @@
 mod answer;
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Gate, Problem, Scope};
+use easel_catalog::Limits;
 use easel_triggers::{Change, ChangeFault, Outcome, Triggers};
 use jiff::Timestamp;
 use tracing::instrument;
@@ -24,15 +26,21 @@ use utoipa::OpenApi;
 use uuid::Uuid;
 
 use crate::Intake;
-use crate::body::{Coding, Held};
+use crate::body::{Coding, Held, Shortage};
 use crate::doors::Door;
 use crate::frame::{Frame, FrameError};
+use crate::intake::{Call, PART_BYTES, Parsed, Unparsed, record};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
-use crate::work::on_cpu;
 
 /// The most faults that are told of one request.
 const MAX_FAULTS: usize = 100;
+
+/// How much larger than changes their events seldom are.
+const USUAL_GROWTH: usize = 3;
+
+/// What each value of a change takes in memory while the change is looked at, at most.
+const VALUE_BYTES: usize = 128;
 
 #[derive(Clone)]
 struct Shared {
@@ -82,12 +90,12 @@ enum Refused {
     ),
     responses(
         (status = ACCEPTED, body = answer::AnswerJson),
-        (status = BAD_REQUEST, description = "`body_empty`, `body_broken` or `bad_array`; nothing was stored"),
+        (status = BAD_REQUEST, description = "`body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
         (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
         (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
-        (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `too_many_events` or `events_too_large`; nothing was stored"),
-        (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type` or `unsupported_encoding`"),
+        (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex`, `too_many_events` or `events_too_large`; nothing was stored"),
+        (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding` or `body_is_jwt`"),
         (status = UNPROCESSABLE_ENTITY, description = "`bad_change`, with the `faults` and their places; nothing was stored"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
     ),
@@ -106,24 +114,72 @@ async fn take_changes(
     let frame = Frame::of(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
 
-    let Held { bytes, room } = intake.receive(body, coding).await?;
-    let (limits, now) = (*intake.limits(), intake.now());
-    let max = intake.max_request_bytes();
-    let size = bytes.len();
-    let decide = move || {
-        let parts = frame.parts(&bytes, &limits).map_err(Refused::Frame)?;
-        outcomes(&parts, &triggers, now, max)
-    };
-    // The room goes along, so that it stays taken for as long as the bytes are in memory.
-    let (outcomes, room) = on_cpu(size, move || (decide(), room)).await;
-    let outcomes = outcomes?;
-    let events = outcomes.iter().flat_map(|it| it.events.iter().cloned());
-    let appended = intake.append(Door::Changes, events).await?;
-    drop(room);
+    let call = Arc::new(Changes {
+        frame,
+        limits: *intake.limits(),
+        triggers,
+        now: intake.now(),
+        max_bytes: intake.max_request_bytes(),
+    });
+    let taken = intake.take(Door::Changes, (body, coding), call).await?;
+    let (outcomes, appended) = (taken.answer, taken.appended?);
     let silent = outcomes.iter().filter(|it| it.events.is_empty()).count();
     metrics::changes("no_event", silent);
     metrics::changes("events", outcomes.len() - silent);
     Ok(answer::taken(&outcomes, appended))
+}
+
+/// How the door for changes reads a body.
+struct Changes {
+    frame: Frame,
+    limits: Limits,
+    triggers: Arc<Triggers>,
+    now: Timestamp,
+    /// The most bytes of the events of one request.
+    max_bytes: usize,
+}
+
+impl Call for Changes {
+    type Answer = Vec<Outcome>;
+    type Refusal = Refused;
+
+    fn parse(&self, held: &mut Held) -> Result<Parsed<Vec<Outcome>>, Unparsed<Refused>> {
+        let refused = |error| Unparsed::Refused(Refused::Frame(error));
+        let ranges = self
+            .frame
+            .parts(&held.bytes, &self.limits)
+            .map_err(refused)?;
+        let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
+        let largest_tree = ranges.iter().map(|it| tree_bytes(part(it.clone()))).max();
+        let needed = ranges.len() * PART_BYTES + largest_tree.unwrap_or_default();
+        // What events take is known once they are made. Where they take more than there is room
+        // for, which is rare, they are made again.
+        let expected = std::cmp::min(USUAL_GROWTH * held.bytes.len(), self.max_bytes);
+        held.make_room(needed + expected)?;
+        let max_bytes = std::cmp::min(held.spare_bytes() - needed, self.max_bytes);
+
+        let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
+        let parts: Vec<&[u8]> = ranges.into_iter().map(part).collect();
+        let outcomes = match outcomes(&parts, &self.triggers, self.now, max_bytes) {
+            Err(Refused::TooLarge { .. }) if max_bytes < self.max_bytes => {
+                let bytes = held.bytes.capacity() + needed + self.max_bytes;
+                return Err(Shortage { bytes }.into());
+            }
+            outcomes => outcomes.map_err(Unparsed::Refused)?,
+        };
+        let events = outcomes.iter().flat_map(|it| it.events.iter().cloned());
+        Ok(Parsed {
+            events: events.map(record).collect(),
+            misfits: Vec::new(),
+            answer: outcomes,
+        })
+    }
+}
+
+/// How much memory the JSON of one change takes once it is a tree, at most.
+fn tree_bytes(change: &[u8]) -> usize {
+    let begins_value = |byte: &&u8| matches!(**byte, b',' | b':' | b'[' | b'{');
+    change.len() + change.iter().filter(begins_value).count() * VALUE_BYTES
 }
 
 /// What each change means, or what is wrong.

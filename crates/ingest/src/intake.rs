@@ -1,4 +1,9 @@
-//! What the doors share: room for bodies, and the way onto the log and into quarantine.
+//! What the doors share: the one way from a request's body onto the log and into quarantine.
+//!
+//! A door checks a request's head and says, by a [`Call`], how its body is verified and parsed.
+//! The rest is here: receive, verify, parse, append. Verifying and parsing are one piece of work
+//! on one thread. The memory that parsing takes is asked for before it is used: a call that finds
+//! no room for it is parsed again once there is room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +19,15 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::body::{self, BodyError, Coding, Held, MAX_DECODER_BYTES};
-use crate::budget::Budget;
+use crate::body::{self, BodyError, Coding, Held, MAX_DECODER_BYTES, Shortage, Unread};
+use crate::budget::{Budget, NoRoom, Room};
 use crate::doors::Door;
 use crate::metrics;
+use crate::work::on_cpu;
+
+/// What one event, change or record of a request takes at most while it is answered for, besides
+/// its bytes: what is known about it, its place in the queue for the log, and its answer.
+pub(crate) const PART_BYTES: usize = 512;
 
 /// How often a request that waits for a log that refuses writes looks whether it still does.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -29,7 +39,8 @@ pub struct IntakeOptions {
     pub limits: Limits,
     /// Largest body of one request, after decompression.
     pub max_request_bytes: usize,
-    /// Bytes of all bodies in memory at once. One request of the largest size always fits.
+    /// Bytes of memory that all requests take at once: their bodies, and what is made of them
+    /// until they are answered. One request of the largest size always fits.
     pub max_in_flight_bytes: usize,
     /// How long a request waits for room, for its sender, or for the log before it is refused.
     pub hold: Duration,
@@ -44,6 +55,65 @@ impl Default for IntakeOptions {
             hold: Duration::from_secs(20),
         }
     }
+}
+
+/// How a door reads the body of one request, whose head it has accepted.
+pub(crate) trait Call: Send + Sync + 'static {
+    /// What the door answers with, besides where the events are.
+    type Answer: Send + 'static;
+    /// Why the door refuses a body.
+    type Refusal: Send + 'static;
+
+    /// Refuses a body that its sender did not send.
+    fn verify(&self, _body: &[u8]) -> Result<(), Self::Refusal> {
+        Ok(())
+    }
+
+    /// Finds what a body brings. Asks for the memory that this takes before it uses it, and
+    /// leaves the body alone until it has all of it.
+    fn parse(&self, held: &mut Held) -> Result<Parsed<Self::Answer>, Unparsed<Self::Refusal>>;
+}
+
+/// What a body brings.
+#[derive(Debug)]
+pub(crate) struct Parsed<A> {
+    pub(crate) events: Vec<NewRecord>,
+    /// What is no event, and is to be quarantined.
+    pub(crate) misfits: Vec<NewQuarantined>,
+    pub(crate) answer: A,
+}
+
+/// Why a body is not parsed.
+#[derive(Debug)]
+pub(crate) enum Unparsed<R> {
+    /// It is, once there is room for what it becomes.
+    Short(Shortage),
+    Refused(R),
+}
+
+impl<R> From<Shortage> for Unparsed<R> {
+    fn from(shortage: Shortage) -> Self {
+        Self::Short(shortage)
+    }
+}
+
+/// A request of which everything that can be stored is.
+#[derive(Debug)]
+pub(crate) struct Taken<A> {
+    pub(crate) answer: A,
+    /// Where the events are.
+    pub(crate) appended: Result<Vec<Appended>, NotStored>,
+    /// Where in quarantine the misfits are.
+    pub(crate) quarantined: Result<Vec<Offset>, NotStored>,
+    /// Given back once the answer is written.
+    pub(crate) _room: Room,
+}
+
+/// Why nothing of a request is stored.
+#[derive(Debug)]
+pub(crate) enum Untaken<R> {
+    Body(BodyError),
+    Refused(R),
 }
 
 /// What the doors share.
@@ -70,10 +140,16 @@ impl Intake {
     ) -> Self {
         metrics::describe();
         // Two bytes: a body is read to one past its bound, and one past that to see its end.
-        let largest = options
-            .max_request_bytes
-            .saturating_add(MAX_DECODER_BYTES + 2);
-        let budget = Budget::new(std::cmp::max(options.max_in_flight_bytes, largest));
+        let max_bytes = options.max_request_bytes;
+        let largest_body = max_bytes.saturating_add(MAX_DECODER_BYTES + 2);
+        // The most a request is parsed into: its body, events as large again, and all their parts.
+        let max_parts = std::cmp::min(Self::MAX_EVENTS, max_bytes / 2 + 1);
+        let largest_call = max_bytes
+            .saturating_mul(2)
+            .saturating_add(max_parts * PART_BYTES + 2);
+        let reserve = std::cmp::max(largest_body, largest_call);
+        let shared = options.max_in_flight_bytes.saturating_sub(reserve);
+        let budget = Budget::new(std::cmp::max(shared, largest_body), reserve);
         Self {
             log,
             quarantine,
@@ -107,23 +183,86 @@ impl Intake {
         self.clock.now()
     }
 
-    /// Reads a request's body into memory once there is room for it.
-    pub(crate) async fn receive(&self, body: Body, coding: Coding) -> Result<Held, BodyError> {
+    /// Takes one request, from its body to where its events are on stable storage.
+    pub(crate) async fn take<C: Call>(
+        &self,
+        door: Door,
+        (body, coding): (Body, Coding),
+        call: Arc<C>,
+    ) -> Result<Taken<C::Answer>, Untaken<C::Refusal>> {
+        let (parsed, mut room) = self.parse(body, coding, call).await?;
+        let Parsed {
+            events,
+            misfits,
+            answer,
+        } = parsed;
+        let (appended, quarantined) = tokio::join!(
+            self.append(door, events),
+            self.quarantine(door, misfits, &mut room),
+        );
+        Ok(Taken {
+            answer,
+            appended,
+            quarantined,
+            _room: room,
+        })
+    }
+
+    /// Receives, verifies and parses. The room goes along with the body, so that it stays taken
+    /// for as long as the bytes are in memory, even when the client leaves meanwhile.
+    async fn parse<C: Call>(
+        &self,
+        body: Body,
+        coding: Coding,
+        call: Arc<C>,
+    ) -> Result<(Parsed<C::Answer>, Room), Untaken<C::Refusal>> {
         let IntakeOptions {
-            max_request_bytes,
+            max_request_bytes: max,
             hold,
             ..
         } = self.options;
-        body::read(body, coding, max_request_bytes, &self.budget, hold).await
+        let mut held = body::read(body, coding, max, &self.budget, hold)
+            .await
+            .map_err(Untaken::Body)?;
+        let mut is_verified = false;
+        loop {
+            let (call, size) = (Arc::clone(&call), held.bytes.len());
+            let work = move || {
+                let verified = if is_verified {
+                    Ok(())
+                } else {
+                    call.verify(&held.bytes)
+                };
+                let parsed = verified
+                    .map_err(Unparsed::Refused)
+                    .and_then(|()| call.parse(&mut held));
+                (parsed, held)
+            };
+            let (parsed, returned) = on_cpu(size, work).await;
+            held = returned;
+            match parsed {
+                Ok(parsed) => return Ok((parsed, held.room)),
+                Err(Unparsed::Refused(refusal)) => return Err(Untaken::Refused(refusal)),
+                Err(Unparsed::Short(Shortage { bytes })) => {
+                    if bytes > self.budget.reserve_bytes() {
+                        return Err(Untaken::Body(BodyError::TooComplex));
+                    }
+                    if let Err(NoRoom) = held.room.grow_to(bytes).await {
+                        let unread = Box::new(Unread::read(held, max, hold));
+                        return Err(Untaken::Body(BodyError::NoRoom { unread }));
+                    }
+                    is_verified = true;
+                }
+            }
+        }
     }
 
     /// Puts events onto the log, all or none, and answers once they are on stable storage.
-    pub(crate) async fn append(
+    async fn append(
         &self,
         door: Door,
-        events: impl IntoIterator<Item = Event>,
+        records: Vec<NewRecord>,
     ) -> Result<Vec<Appended>, NotStored> {
-        let records: Vec<NewRecord> = events.into_iter().map(record).collect();
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -138,14 +277,23 @@ impl Intake {
         Ok(appended)
     }
 
-    /// Puts records that are no events into quarantine, on stable storage as well.
-    pub(crate) async fn quarantine(
+    /// Puts records that are no events into quarantine, on stable storage as well. They are
+    /// written in base64 there, for which there has to be room.
+    async fn quarantine(
         &self,
         door: Door,
         records: Vec<NewQuarantined>,
+        room: &mut Room,
     ) -> Result<Vec<Offset>, NotStored> {
         if records.is_empty() {
             return Ok(Vec::new());
+        }
+        let written_bytes: usize = records.iter().map(|it| it.bytes.len() * 4 / 3).sum();
+        let bytes = std::cmp::min(room.bytes() + written_bytes, self.budget.reserve_bytes());
+        if let Err(NoRoom) = room.grow_to(bytes).await {
+            return Err(NotStored::Held {
+                hold: self.options.hold,
+            });
         }
         let is_refusing = || self.quarantine.is_refusing();
         let offsets = self.held(is_refusing, self.quarantine.put(records)).await?;
@@ -203,7 +351,8 @@ pub(crate) enum NotStored {
     },
 }
 
-fn record(event: Event) -> NewRecord {
+/// An event as the log takes it.
+pub(crate) fn record(event: Event) -> NewRecord {
     let Event {
         id,
         event_type,

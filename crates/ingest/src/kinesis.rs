@@ -31,6 +31,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use easel_access::{Reason, Refusals, Refused, Secret};
+use easel_catalog::Limits;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -39,11 +40,13 @@ use uuid::Uuid;
 
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held, Unread};
+use crate::doors::Door;
+use crate::intake::{Call, Parsed, Unparsed, Untaken};
 use crate::sigv4::{self, Signed};
-use crate::work::on_cpu;
 
 use error::KinesisError;
 use operation::Operation;
+use put::{Put, PutOperation};
 use stream::Streams;
 use tally::Tally;
 
@@ -188,26 +191,36 @@ impl KinesisDoor {
     async fn answer(&self, head: &Parts, body: Body) -> Result<Response, KinesisError> {
         let operation = Operation::of(&head.headers)?;
         check_content(&head.headers)?;
-        let signed = self.auth.check(head, self.intake.now())?;
-        let held = match self.intake.receive(body, Coding::Identity).await {
-            Ok(held) => verify(signed, held).await?,
-            Err(BodyError::NoRoom { unread }) => {
-                return turn_away(operation, signed, *unread).await;
+        let call = Arc::new(KinesisCall {
+            operation,
+            signed: self.auth.check(head, self.intake.now())?,
+            limits: *self.intake.limits(),
+        });
+        let body = (body, Coding::Identity);
+        let taking = self.intake.take(Door::Kinesis, body, Arc::clone(&call));
+        let taken = match taking.await {
+            Ok(taken) => taken,
+            Err(Untaken::Body(BodyError::NoRoom { unread })) => {
+                return turn_away(operation, call.signed.as_ref(), *unread).await;
             }
-            Err(error) => return Err(error.into()),
+            Err(Untaken::Body(error)) => return Err(error.into()),
+            Err(Untaken::Refused(error)) => return Err(error),
+        };
+        let body = match taken.answer {
+            Read::Put(put) => {
+                return put.answer(&self.streams, taken.appended, taken.quarantined);
+            }
+            Read::Other(body) => body,
         };
         match operation {
-            Operation::PutRecord => put::put_record(self, held).await,
-            Operation::PutRecords => put::put_records(self, held).await,
-            Operation::GetRecords => records::get_records(self, &held.bytes).await,
-            Operation::GetShardIterator => iterator::get_shard_iterator(self, &held.bytes).await,
-            Operation::CreateStream => describe::create_stream(self, &held.bytes),
-            Operation::DescribeStream => describe::describe_stream(self, &held.bytes),
-            Operation::DescribeStreamSummary => {
-                describe::describe_stream_summary(self, &held.bytes)
-            }
-            Operation::ListStreams => describe::list_streams(self, &held.bytes),
-            Operation::ListShards => shards::list_shards(&held.bytes),
+            Operation::PutRecord | Operation::PutRecords => Err(KinesisError::internal()),
+            Operation::GetRecords => records::get_records(self, &body).await,
+            Operation::GetShardIterator => iterator::get_shard_iterator(self, &body).await,
+            Operation::CreateStream => describe::create_stream(self, &body),
+            Operation::DescribeStream => describe::describe_stream(self, &body),
+            Operation::DescribeStreamSummary => describe::describe_stream_summary(self, &body),
+            Operation::ListStreams => describe::list_streams(self, &body),
+            Operation::ListShards => shards::list_shards(&body),
         }
     }
 }
@@ -234,6 +247,58 @@ impl KinesisDoor {
     }
 }
 
+/// How the Kinesis door reads a body.
+struct KinesisCall {
+    operation: Operation,
+    signed: Option<Signed>,
+    limits: Limits,
+}
+
+/// What a body says.
+enum Read {
+    Put(Put),
+    /// What an operation that brings no records was asked, as it was sent.
+    Other(Vec<u8>),
+}
+
+impl Call for KinesisCall {
+    type Answer = Read;
+    type Refusal = KinesisError;
+
+    fn verify(&self, body: &[u8]) -> Result<(), KinesisError> {
+        match &self.signed {
+            Some(signed) => Ok(signed.verify(body)?),
+            None => Ok(()),
+        }
+    }
+
+    fn parse(&self, held: &mut Held) -> Result<Parsed<Read>, Unparsed<KinesisError>> {
+        let operation = match self.operation {
+            Operation::PutRecord => PutOperation::One,
+            Operation::PutRecords => PutOperation::Many,
+            Operation::GetRecords
+            | Operation::GetShardIterator
+            | Operation::CreateStream
+            | Operation::DescribeStream
+            | Operation::DescribeStreamSummary
+            | Operation::ListStreams
+            | Operation::ListShards => {
+                return Ok(Parsed {
+                    events: Vec::new(),
+                    misfits: Vec::new(),
+                    answer: Read::Other(std::mem::take(&mut held.bytes)),
+                });
+            }
+        };
+        let parsed = Put::parse(operation, held, &self.limits)?;
+        Ok(Parsed {
+            events: parsed.events,
+            misfits: parsed.misfits,
+            answer: Read::Put(parsed.answer),
+        })
+    }
+}
+
 fn check_content(headers: &HeaderMap) -> Result<(), KinesisError> {
     let content = headers
         .get(CONTENT_TYPE)
@@ -247,22 +312,11 @@ fn check_content(headers: &HeaderMap) -> Result<(), KinesisError> {
     Ok(())
 }
 
-async fn verify(signed: Option<Signed>, held: Held) -> Result<Held, KinesisError> {
-    let Some(signed) = signed else {
-        return Ok(held);
-    };
-    on_cpu(held.bytes.len(), move || {
-        signed.verify(&held.bytes)?;
-        Ok(held)
-    })
-    .await
-}
-
 /// Answers a call that found no room. One that brings records is answered record by record, so
 /// that they are sent again: producers take an error of the whole call for final.
 async fn turn_away(
     operation: Operation,
-    signed: Option<Signed>,
+    signed: Option<&Signed>,
     unread: Unread,
 ) -> Result<Response, KinesisError> {
     match operation {

@@ -12,6 +12,7 @@ mod body;
 mod budget;
 mod frame;
 mod metrics;
+mod piece;
 mod work;
 
 mod native;

@@ -2,7 +2,8 @@
 //!
 //! The answer is 202 with a result per event, in order, once what was accepted is on stable
 //! storage. An event that is not admitted is answered with its fault and kept nowhere; the
-//! others of its request are not affected. A request whose frame is broken is a problem as a
+//! others of its request are not affected. A request of which no event is admitted is answered
+//! with 422 and the same results. A request whose frame is broken is a problem as a
 //! whole, and nothing of it is stored; so is one that finds no room or no log: sending it again
 //! does no harm, since what was stored after all is then a duplicate.
 
@@ -17,17 +18,17 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Gate, Problem, Scope};
-use easel_catalog::{Event, Fault};
+use easel_catalog::{Fault, Limits};
 use serde_json::json;
 use tracing::instrument;
 use utoipa::OpenApi;
+use uuid::Uuid;
 
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held};
 use crate::doors::Door;
-use crate::frame::{Frame, FrameError};
-use crate::intake::NotStored;
-use crate::work::on_cpu;
+use crate::frame::{Admitted, Frame, FrameError};
+use crate::intake::{Call, NotStored, PART_BYTES, Parsed, Unparsed, Untaken};
 
 /// When to come back after there was no room.
 const SOON: Duration = Duration::from_secs(2);
@@ -55,13 +56,14 @@ pub(crate) struct Document;
         content((Object = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
-        (status = ACCEPTED, body = answer::AnswerJson),
-        (status = BAD_REQUEST, description = "`body_empty`, `body_broken` or `bad_array`; nothing was stored"),
+        (status = ACCEPTED, body = answer::AnswerJson<'_>),
+        (status = BAD_REQUEST, description = "`body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
         (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
         (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
-        (status = PAYLOAD_TOO_LARGE, description = "`body_too_large` or `too_many_events`; nothing was stored"),
-        (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type` or `unsupported_encoding`"),
+        (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex` or `too_many_events`; nothing was stored"),
+        (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding`, or `body_is_jwt`: JWTs are for the route `/v1/hooks` of a later version"),
+        (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, description = "`nothing_stored`: every event was rejected; with the `results`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
     ),
 )]
@@ -75,31 +77,45 @@ async fn take_events(
     let frame = Frame::of(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
 
-    let Held { bytes, room } = intake.receive(body, coding).await?;
-    let limits = *intake.limits();
-    // The room goes along, so that it stays taken for as long as the bytes are in memory, even
-    // when the client leaves meanwhile.
-    let (admitted, room) = on_cpu(bytes.len(), move || (frame.admit(&bytes, &limits), room)).await;
-    let (events, verdicts) = part(admitted?);
-    let appended = intake.append(Door::Native, events).await?;
-    drop(room);
-    Ok(answer::accepted(verdicts, appended))
+    let call = Arc::new(Native {
+        frame,
+        limits: *intake.limits(),
+    });
+    let taken = intake.take(Door::Native, (body, coding), call).await?;
+    Ok(answer::results(&taken.answer, &taken.appended?))
 }
 
-/// Parts the events, for the log, from what is to be answered about each.
-fn part(admitted: Vec<Result<Event, Fault>>) -> (Vec<Event>, Vec<Result<uuid::Uuid, Fault>>) {
-    let mut events = Vec::with_capacity(admitted.len());
-    let verdicts = admitted
-        .into_iter()
-        .map(|one| {
-            one.map(|event| {
-                let id = event.id;
-                events.push(event);
-                id
-            })
+/// How the native door reads a body.
+struct Native {
+    frame: Frame,
+    limits: Limits,
+}
+
+impl Call for Native {
+    /// The id of each event, or why it is none.
+    type Answer = Vec<Result<Uuid, Fault>>;
+    type Refusal = FrameError;
+
+    fn parse(&self, held: &mut Held) -> Result<Parsed<Self::Answer>, Unparsed<FrameError>> {
+        let parts = self.frame.parts(&held.bytes, &self.limits)?;
+        if parts.is_empty() {
+            return Err(FrameError::Empty.into());
+        }
+        held.make_room(parts.len() * PART_BYTES)?;
+        let body = std::mem::take(&mut held.bytes);
+        let Admitted { events, verdicts } = Admitted::new(body, parts, &self.limits);
+        Ok(Parsed {
+            events,
+            misfits: Vec::new(),
+            answer: verdicts,
         })
-        .collect();
-    (events, verdicts)
+    }
+}
+
+impl From<FrameError> for Unparsed<FrameError> {
+    fn from(error: FrameError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 pub(crate) fn unknown_type() -> Problem {
@@ -118,6 +134,15 @@ pub(crate) fn unknown_coding() -> Problem {
     )
 }
 
+impl<R: Into<Self>> From<Untaken<R>> for Problem {
+    fn from(untaken: Untaken<R>) -> Self {
+        match untaken {
+            Untaken::Body(error) => error.into(),
+            Untaken::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         let detail = sentence(&error);
@@ -125,6 +150,9 @@ impl From<BodyError> for Problem {
             BodyError::TooLarge { max } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
                     .with("max_bytes", max)
+            }
+            BodyError::TooComplex => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_complex", detail)
             }
             BodyError::NoRoom { .. } => overloaded(detail),
             BodyError::Stalled => Self::new(StatusCode::REQUEST_TIMEOUT, "body_stalled", detail),
@@ -138,6 +166,10 @@ impl From<FrameError> for Problem {
         let detail = sentence(&error);
         match error {
             FrameError::Empty => Self::new(StatusCode::BAD_REQUEST, "body_empty", detail),
+            FrameError::Encoding { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "body_not_utf8", detail)
+            }
+            FrameError::Jwt => Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "body_is_jwt", detail),
             FrameError::TooMany { max } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", detail)
                     .with("max_events", max)

@@ -4,15 +4,18 @@
 //! to hold on to as many connections as there are. So their number is bounded, each has to bring
 //! its first head within a time limit, and so does each later one over HTTP/1.1; over HTTP/2 a
 //! ping has to be answered. A request that does not name one host is refused here, for all routes;
-//! the others learn who is at the other end from `ConnectInfo`. Not here: how long a body may take,
-//! which is for who reads it.
+//! the others learn who is at the other end from `ConnectInfo`. An answer to a request that was not
+//! read to its end is followed by a close that lets the client read it. Not here: how long a body may
+//! take, which is for who reads it.
 
+mod lingering;
+
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::IntoResponse;
 use hyper::service::service_fn;
@@ -26,6 +29,7 @@ use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
 use crate::host;
+use lingering::{Exchange, Lingering};
 
 /// How many connections are served at once; further ones wait to be taken up.
 const MAX_CONNECTIONS: usize = 4096;
@@ -117,18 +121,22 @@ async fn serve_one(
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     let asked = CancellationToken::new();
+    let exchange = Exchange::default();
     let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
         asked.cancel();
         let refusal = host::check(&request).err();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = app.clone().oneshot(request.map(Body::new));
+        let (request, watch) = exchange.watch(request);
+        let answering = app.clone().oneshot(request);
         async move {
-            match refusal {
-                Some(problem) => Ok(problem.into_response()),
-                None => answer.await,
-            }
+            let response = match refusal {
+                Some(problem) => problem.into_response(),
+                None => answering.await?,
+            };
+            Ok::<_, Infallible>(watch.answer(response))
         }
     });
+    let stream = Lingering::new(stream, exchange.clone());
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
 
     // The time limit for heads begins to count once the version of HTTP is known, which takes as

@@ -22,7 +22,7 @@ code is 65 when anything was found.
 
 Examples:
   easel check events.ndjson
-  zcat archive/*.gz | easel check --summary
+  easel check --summary archive/*.gz
   easel translate --to caliper events.ndjson | easel check --caliper
   easel check --json dump.json | jq 'select(.rule == \"unknown_field\") | .path' | sort | uniq -c";
 

@@ -23,7 +23,7 @@ a Caliper form are counted on stderr; what is no event is named there, and makes
 Examples:
   easel translate --to caliper events.ndjson > caliper.ndjson
   easel emit grade_change && easel tail -n 1 | easel translate --to caliper-strict --pretty
-  zcat archive/*.gz | easel translate --to caliper --only-event";
+  easel translate --to caliper --only-event archive/*.gz";
 
 /// Translate Canvas events from files or stdin to Caliper
 #[derive(Debug, clap::Args)]

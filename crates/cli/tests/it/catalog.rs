@@ -308,7 +308,7 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
 }
 
 /// Runs `easel check` on what comes in.
-fn check_stdin(args: &[&str], text: &str) -> Ran {
+fn check_stdin(args: &[&str], text: impl AsRef<[u8]>) -> Ran {
     let folder = tempdir().unwrap();
     let mut child = command(folder.path(), &[&["check"], args].concat())
         .stdin(Stdio::piped())
@@ -317,7 +317,7 @@ fn check_stdin(args: &[&str], text: &str) -> Ran {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(text.as_bytes()).unwrap();
+    stdin.write_all(text.as_ref()).unwrap();
     drop(stdin);
     Ran::of(&child.wait_with_output().unwrap())
 }

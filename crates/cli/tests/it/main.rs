@@ -29,9 +29,13 @@ mod follow;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod inputs;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod kill_changes;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod running;
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::convert::Infallible;
 use async_compression::Level;
 use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use async_compression::zstd::CParameter;
+use bytes::Bytes;
 use futures::stream;
 use proptest::prelude::*;
+use tokio::time::Instant;
 
 use super::*;
 
@@ -42,7 +44,7 @@ fn in_pieces(bytes: &[u8], piece: usize) -> Body {
 }
 
 async fn read_all(body: Body, coding: Coding, max: usize) -> Result<Held, BodyError> {
-    let budget = Budget::new(max + MAX_DECODER_BYTES + 2);
+    let budget = Budget::new(max + MAX_DECODER_BYTES + 2, 0);
     read(body, coding, max, &budget, HOLD).await
 }
 
@@ -108,7 +110,7 @@ async fn a_sender_who_stops_is_given_up_after_the_hold() {
 
 #[tokio::test]
 async fn a_body_that_tells_it_is_too_large_is_not_read() {
-    let budget = Budget::new(0);
+    let budget = Budget::new(0, 0);
     let body = Body::from(vec![0; 1025]);
     let error = read(body, Coding::Identity, 1024, &budget, HOLD)
         .await
@@ -121,7 +123,7 @@ async fn a_body_that_tells_it_is_too_large_is_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_of_any_size_waits_for_room_as_it_grows() {
-    let budget = Budget::new(1024 * 1024);
+    let budget = Budget::new(1024 * 1024, 0);
     let body = in_pieces(&vec![0; 2 * 1024 * 1024], 64 * 1024);
     let error = read(body, Coding::Identity, usize::MAX - 1, &budget, HOLD)
         .await
@@ -129,11 +131,24 @@ async fn a_body_of_any_size_waits_for_room_as_it_grows() {
     assert!(matches!(error, BodyError::NoRoom { .. }), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn bodies_of_unknown_size_that_need_more_room_than_there_is_are_all_read() {
+    const MIB: usize = 1024 * 1024;
+    let budget = Budget::new(4 * MIB, 4 * MIB);
+    let bodies = (0..16).map(|_| in_pieces(&vec![7; 3 * MIB], 64 * 1024));
+    let reading = bodies.map(|body| read(body, Coding::Identity, 3 * MIB, &budget, HOLD));
+    let reading = reading.map(async |held| held.await.map(|held| held.bytes.len()));
+    for length in futures::future::join_all(reading).await {
+        assert_eq!(length.unwrap(), 3 * MIB);
+    }
+}
+
 /// Lets a body go by where there is only so much room.
 async fn pass_by(body: Body, max: usize, room: usize) -> Result<Vec<u8>, BodyError> {
-    let BodyError::NoRoom { unread } = read(body, Coding::Identity, max, &Budget::new(room), HOLD)
-        .await
-        .unwrap_err()
+    let BodyError::NoRoom { unread } =
+        read(body, Coding::Identity, max, &Budget::new(room, 0), HOLD)
+            .await
+            .unwrap_err()
     else {
         panic!("there was room")
     };
@@ -222,7 +237,7 @@ proptest! {
         match read {
             Ok(held) => {
                 prop_assert!(held.bytes == bytes && len <= max);
-                prop_assert!(held.room.bytes() >= len);
+                prop_assert!(held.room.bytes() >= held.bytes.capacity());
             }
             Err(error) => {
                 prop_assert!(matches!(error, BodyError::TooLarge { .. }) && len > max, "{}", error);

@@ -22,6 +22,16 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
+    /// A body that was read, but there is no room for what it would become.
+    pub(crate) fn read(held: Held, max: usize, hold: Duration) -> Self {
+        Self {
+            begun: Some(held),
+            rest: Box::pin(tokio::io::empty()),
+            max,
+            hold,
+        }
+    }
+
     /// Lets the whole body go by, piece by piece, and keeps none of it. The bounds on its size
     /// and on the patience with its sender are those of any body.
     pub(crate) async fn pass(mut self, mut look: impl FnMut(&[u8])) -> Result<(), BodyError> {

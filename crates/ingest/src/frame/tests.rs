@@ -8,14 +8,27 @@ use super::*;
 const EVENT: &str =
     r#"{"metadata":{"event_name":"logged_out","event_time":"2025-03-03T08:00:00Z"},"body":{}}"#;
 
-fn admit(frame: Frame, input: &str) -> Result<Vec<Result<Event, Fault>>, FrameError> {
-    frame.admit(input.as_bytes(), &Limits::default())
+fn admit(frame: Frame, input: impl AsRef<[u8]>) -> Result<Vec<Result<Uuid, Fault>>, FrameError> {
+    let (input, limits) = (input.as_ref().to_vec(), Limits::default());
+    let parts = frame.parts(&input, &limits)?;
+    let Admitted { events, verdicts } = Admitted::new(input, parts, &limits);
+    let ids: Vec<_> = verdicts.iter().filter_map(|it| it.as_ref().ok()).collect();
+    for event in &events {
+        assert_eq!(easel_catalog::event_id(&event.bytes), event.id);
+    }
+    assert_eq!(events.iter().map(|it| &it.id).collect::<Vec<_>>(), ids);
+    Ok(verdicts)
 }
 
 /// Checks that `EVENT` in place of every `@` is admitted and that the only fault is at the `^`.
 #[track_caller]
 fn check(frame: Frame, marked: &str, line: usize, column: usize) {
-    let marked = marked.replace('@', EVENT);
+    check_one(frame, &marked.replace('@', EVENT), line, column);
+}
+
+/// Checks that the only fault is at the `^`.
+#[track_caller]
+fn check_one(frame: Frame, marked: &str, line: usize, column: usize) {
     let input = marked.replace('^', "");
     let faults: Vec<Place> = admit(frame, &input)
         .unwrap()
@@ -39,6 +52,74 @@ fn a_fault_is_placed_in_the_whole_request() {
     check(Frame::Json, "[@,\n{\n\"body\":^7}]", 3, 8);
     check(Frame::Lines, "@\n\n^7\n@", 3, 1);
     check(Frame::Lines, "@\r\n{\"body\":^7}\r\n", 2, 9);
+}
+
+#[test]
+fn a_fault_behind_events_that_were_minified_is_where_it_was_sent() {
+    let spaced = EVENT
+        .replace("\":", "\" :\n ")
+        .replace("metadata", "attributes");
+    let lines = spaced.matches('\n').count();
+    let last = spaced.rsplit('\n').next().unwrap().len();
+    let marked = format!("[{spaced},\n{spaced}, ^7, {spaced}]");
+    check_one(Frame::Json, &marked, 2 + 2 * lines, last + 3);
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    for (frame, input) in [
+        (Frame::Json, format!("\u{feff}{EVENT}")),
+        (Frame::Json, format!("\u{feff}[{EVENT}]")),
+        (Frame::Lines, format!("\u{feff}{EVENT}\n")),
+    ] {
+        let admitted = admit(frame, &input).unwrap();
+        assert!(matches!(admitted[..], [Ok(_)]), "{admitted:?}");
+    }
+    let marked = format!("\u{feff}[^7, {EVENT}]");
+    check_one(Frame::Json, &marked, 1, 2);
+    assert!(matches!(
+        admit(Frame::Json, "\u{feff} "),
+        Err(FrameError::Empty)
+    ));
+}
+
+#[test]
+fn text_in_utf16_is_refused_as_such() {
+    for bom in [Some(0xfeff), None] {
+        let units = bom.into_iter().chain(EVENT.encode_utf16());
+        let big: Vec<u8> = units.clone().flat_map(u16::to_be_bytes).collect();
+        let little: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+        for input in [big, little] {
+            let error = admit(Frame::Lines, input).unwrap_err();
+            assert!(error.to_string().contains("UTF-16"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_jwt_is_known_as_such_bare_or_in_quotes() {
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJib2R5Ijp7fX0.c2lnbmF0dXJl-_";
+    for (frame, input) in [
+        (Frame::Json, JWT.to_owned()),
+        (Frame::Json, format!(" \"{JWT}\"\n")),
+        (Frame::Lines, JWT.to_owned()),
+        (Frame::Lines, format!("{JWT}\n\"{JWT}\"\n")),
+        (Frame::Json, format!("[\"{JWT}\"]")),
+    ] {
+        let refused = admit(frame, &input);
+        assert!(
+            matches!(refused, Err(FrameError::Jwt)),
+            "{input}: {refused:?}"
+        );
+    }
+    for (frame, input) in [
+        (Frame::Json, EVENT.to_owned()),
+        (Frame::Json, "\"a.b\"".to_owned()),
+        (Frame::Json, format!("{JWT}.{JWT}")),
+        (Frame::Lines, format!("{JWT}\n{EVENT}")),
+    ] {
+        assert!(admit(frame, &input).is_ok(), "{input}");
+    }
 }
 
 #[test]
@@ -81,7 +162,7 @@ fn an_empty_array_brings_no_events() {
 
 #[test]
 fn a_broken_array_is_a_fault_of_the_whole_request() {
-    match admit(Frame::Json, &format!("[{EVENT}, {{]")) {
+    match admit(Frame::Json, format!("[{EVENT}, {{]")) {
         Err(FrameError::BadArray { fault }) => assert_eq!(fault.code, FaultCode::Syntax),
         other => panic!("{other:?}"),
     }
@@ -148,7 +229,7 @@ proptest! {
         ]
     ) {
         for frame in [Frame::Json, Frame::Lines] {
-            if let Ok(all) = frame.admit(&input, &Limits::default()) {
+            if let Ok(all) = admit(frame, &input) {
                 for fault in all.into_iter().filter_map(Result::err) {
                     prop_assert!(fault.at.byte <= input.len());
                 }

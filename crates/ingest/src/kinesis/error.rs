@@ -125,7 +125,7 @@ impl From<SignatureError> for KinesisError {
 impl From<BodyError> for KinesisError {
     fn from(error: BodyError) -> Self {
         let (status, name) = match error {
-            BodyError::TooLarge { .. } => (
+            BodyError::TooLarge { .. } | BodyError::TooComplex => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "RequestEntityTooLargeException",
             ),

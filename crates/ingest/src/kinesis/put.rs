@@ -7,6 +7,7 @@
 mod call;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use axum::response::Response;
 use base64::Engine;
@@ -14,18 +15,18 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use easel_catalog::{Event, Limits, admit};
-use easel_log::NewQuarantined;
+use easel_log::{Appended, NewQuarantined, NewRecord, Offset};
 use serde::Serialize;
 
 use super::error::{INTERNAL_FAILURE, KinesisError};
 use super::sequence::Sequence;
 use super::shards::SHARD_ID;
-use super::stream::StreamName;
-use super::{KinesisDoor, answer, parse};
-use crate::Intake;
+use super::stream::{StreamName, Streams};
+use super::{answer, parse};
 use crate::body::Held;
 use crate::doors::Door;
-use crate::work::on_cpu;
+use crate::intake::{NotStored, PART_BYTES, Parsed, Unparsed};
+use crate::piece::{Piece, range_of};
 
 use call::{PutRecordJson, PutRecordsJson};
 
@@ -37,22 +38,88 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-pub(super) async fn put_record(door: &KinesisDoor, held: Held) -> Result<Response, KinesisError> {
-    let stored = put(door, held, Put::one).await?;
-    let sequence_number = stored
-        .into_iter()
-        .flatten()
-        .next()
-        .ok_or_else(KinesisError::internal)?;
-    answer(&StoredJson {
-        shard_id: SHARD_ID,
-        sequence_number,
-        encryption_type: "NONE",
-    })
+/// A call that brings records, read.
+#[derive(Debug)]
+pub(super) struct Put {
+    stream: StreamName,
+    operation: PutOperation,
+    /// What each record is.
+    order: Vec<Kind>,
 }
 
-pub(super) async fn put_records(door: &KinesisDoor, held: Held) -> Result<Response, KinesisError> {
-    answer_each(put(door, held, Put::many).await?)
+/// What a call is, and with it the form of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PutOperation {
+    One,
+    Many,
+}
+
+/// What a record turned out to be.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Event,
+    Misfit,
+}
+
+impl Put {
+    /// Reads a call. Its events and misfits are written over what was sent.
+    pub(super) fn parse(
+        operation: PutOperation,
+        held: &mut Held,
+        limits: &Limits,
+    ) -> Result<Parsed<Self>, Unparsed<KinesisError>> {
+        // A string with an escape is read into memory of its own.
+        let unescaped_bytes = if held.bytes.contains(&b'\\') {
+            held.bytes.len()
+        } else {
+            0
+        };
+        held.make_room(unescaped_bytes)?;
+        let call = match operation {
+            PutOperation::One => PutCall::one(&held.bytes),
+            PutOperation::Many => PutCall::many(&held.bytes),
+        };
+        let PutCall { stream, records } = call.map_err(Unparsed::Refused)?;
+        held.make_room(unescaped_bytes + records.len() * PART_BYTES)?;
+        let sorted = Sorted::new(std::mem::take(&mut held.bytes), records, limits);
+        Ok(Parsed {
+            events: sorted.events,
+            misfits: sorted.misfits,
+            answer: Self {
+                stream,
+                operation,
+                order: sorted.order,
+            },
+        })
+    }
+
+    /// Answers where each record is, if it is anywhere.
+    pub(super) fn answer(
+        self,
+        streams: &Streams,
+        appended: Result<Vec<Appended>, NotStored>,
+        quarantined: Result<Vec<Offset>, NotStored>,
+    ) -> Result<Response, KinesisError> {
+        streams.remember(self.stream);
+        let mut appended = appended.unwrap_or_default().into_iter();
+        let mut quarantined = quarantined.unwrap_or_default().into_iter();
+        let sequence = |kind| match kind {
+            Kind::Event => appended.next().map(|it| Sequence::Event(it.offset())),
+            Kind::Misfit => quarantined.next().map(Sequence::Quarantined),
+        };
+        let mut sequences = self.order.into_iter().map(sequence);
+        match self.operation {
+            PutOperation::Many => answer_each(sequences.collect()),
+            PutOperation::One => {
+                let sequence = sequences.next().flatten();
+                answer(&StoredJson {
+                    shard_id: SHARD_ID,
+                    sequence_number: sequence.ok_or_else(KinesisError::internal)?,
+                    encryption_type: "NONE",
+                })
+            }
+        }
+    }
 }
 
 /// Answers a call of so many records of which none was stored.
@@ -68,99 +135,128 @@ fn answer_each(stored: Vec<Option<Sequence>>) -> Result<Response, KinesisError> 
     })
 }
 
-/// Stores what `read` finds in a call, and answers where each record is, if it is anywhere.
-async fn put(
-    door: &KinesisDoor,
-    Held { bytes, room }: Held,
-    read: fn(&[u8], &Limits) -> Result<Put, KinesisError>,
-) -> Result<Vec<Option<Sequence>>, KinesisError> {
-    let limits = *door.intake.limits();
-    // The room goes along, so that it stays taken for as long as the bytes are in memory, even
-    // when the client leaves meanwhile.
-    let (put, _room) = on_cpu(bytes.len(), move || (read(&bytes, &limits), room)).await;
-    let put = put?;
-    door.streams.remember(put.stream.clone());
-    Ok(put.store(&door.intake).await)
+/// What a call says, with the data of its records as they were sent.
+#[derive(Debug)]
+struct PutCall {
+    stream: StreamName,
+    records: Vec<Data>,
+}
+
+/// Base64: a part of the body, or what a string with an escape says.
+#[derive(Debug)]
+enum Data {
+    Within(Range<usize>),
+    Unescaped(String),
+}
+
+impl Data {
+    fn new(body: &[u8], data: Cow<'_, str>) -> Self {
+        match data {
+            // An empty one need not lie in the body.
+            Cow::Borrowed("") => Self::Within(0..0),
+            Cow::Borrowed(text) => Self::Within(range_of(body, text.as_bytes())),
+            Cow::Owned(text) => Self::Unescaped(text),
+        }
+    }
+}
+
+impl PutCall {
+    fn one(body: &[u8]) -> Result<Self, KinesisError> {
+        let call: PutRecordJson<'_> = parse(body)?;
+        let (stream, data) = call.check()?;
+        Ok(Self {
+            stream,
+            records: vec![Data::new(body, data)],
+        })
+    }
+
+    fn many(body: &[u8]) -> Result<Self, KinesisError> {
+        let call: PutRecordsJson<'_> = parse(body)?;
+        let (stream, data) = call.check()?;
+        let data = data.into_iter();
+        let records = data.map(|data| Data::new(body, data)).collect();
+        Ok(Self { stream, records })
+    }
 }
 
 /// The records of a call, sorted into events and misfits.
-struct Put {
-    stream: StreamName,
+#[derive(Debug)]
+struct Sorted {
     order: Vec<Kind>,
-    events: Vec<Event>,
+    events: Vec<NewRecord>,
     misfits: Vec<NewQuarantined>,
 }
 
-/// What a record turned out to be.
-enum Kind {
-    Event,
-    Misfit,
-}
-
-impl Put {
-    fn one(body: &[u8], limits: &Limits) -> Result<Self, KinesisError> {
-        let call: PutRecordJson<'_> = parse(body)?;
-        let (stream, data) = call.check()?;
-        Ok(Self::sort(stream, &[data], limits))
-    }
-
-    fn many(body: &[u8], limits: &Limits) -> Result<Self, KinesisError> {
-        let call: PutRecordsJson<'_> = parse(body)?;
-        let (stream, records) = call.check()?;
-        Ok(Self::sort(stream, &records, limits))
-    }
-
-    fn sort(stream: StreamName, records: &[Cow<'_, str>], limits: &Limits) -> Self {
-        let order = Vec::with_capacity(records.len());
-        let mut put = Self {
-            stream,
-            order,
-            events: Vec::new(),
-            misfits: Vec::new(),
-        };
+impl Sorted {
+    fn new(mut body: Vec<u8>, records: Vec<Data>, limits: &Limits) -> Self {
+        let mut order = Vec::with_capacity(records.len());
+        let (mut events, mut misfits) = (Vec::new(), Vec::new());
+        let mut decoded = Vec::new();
         for data in records {
-            match read_record(data, limits) {
+            let sent = match &data {
+                Data::Within(range) => body.get(range.clone()).unwrap_or_default(),
+                Data::Unescaped(text) => text.as_bytes(),
+            };
+            let record = read_record(sent, &mut decoded, limits);
+            let write = |bytes: Bytes| match data {
+                Data::Within(range) => Piece::write(&mut body, range, bytes),
+                Data::Unescaped(_) => Piece::Own(bytes),
+            };
+            order.push(match record {
                 Ok(event) => {
-                    put.events.push(event);
-                    put.order.push(Kind::Event);
+                    events.push((event.id, event.event_type, write(event.bytes)));
+                    Kind::Event
                 }
-                Err(misfit) => {
-                    put.misfits.push(misfit);
-                    put.order.push(Kind::Misfit);
+                Err(Misfit {
+                    code,
+                    detail,
+                    bytes,
+                }) => {
+                    misfits.push((code, detail, write(bytes)));
+                    Kind::Misfit
                 }
-            }
+            });
         }
-        put
-    }
-
-    async fn store(self, intake: &Intake) -> Vec<Option<Sequence>> {
-        let (stored, kept) = tokio::join!(
-            intake.append(Door::Kinesis, self.events),
-            intake.quarantine(Door::Kinesis, self.misfits),
-        );
-        let mut stored = stored.unwrap_or_default().into_iter();
-        let mut kept = kept.unwrap_or_default().into_iter();
-        let sequence = |kind| match kind {
-            Kind::Event => stored
-                .next()
-                .map(|appended| Sequence::Event(appended.offset())),
-            Kind::Misfit => kept.next().map(Sequence::Quarantined),
+        let body = Bytes::from(body);
+        let event = |(id, event_type, piece): (_, _, Piece)| NewRecord {
+            id,
+            event_type,
+            bytes: piece.bytes(&body),
         };
-        self.order.into_iter().map(sequence).collect()
+        let misfit = |(code, detail, piece): (&str, _, Piece)| NewQuarantined {
+            door: Door::Kinesis.as_str(),
+            code: code.to_owned(),
+            detail,
+            bytes: piece.bytes(&body),
+        };
+        Self {
+            order,
+            events: events.into_iter().map(event).collect(),
+            misfits: misfits.into_iter().map(misfit).collect(),
+        }
     }
 }
 
-fn read_record(data: &str, limits: &Limits) -> Result<Event, NewQuarantined> {
-    let misfit = |code: &str, detail: String, bytes: Vec<u8>| NewQuarantined {
-        door: Door::Kinesis.as_str(),
-        code: code.to_owned(),
-        detail,
-        bytes: Bytes::from(bytes),
-    };
-    let bytes = BASE64
-        .decode(data)
-        .map_err(|error| misfit("bad_base64", format!("not base64: {error}"), data.into()))?;
-    admit(&bytes, limits).map_err(|fault| misfit(fault.code.as_str(), fault.to_string(), bytes))
+/// A record that is no event.
+struct Misfit {
+    code: &'static str,
+    detail: String,
+    bytes: Bytes,
+}
+
+/// Reads a record, using `decoded` for what its base64 says.
+fn read_record(data: &[u8], decoded: &mut Vec<u8>, limits: &Limits) -> Result<Event, Misfit> {
+    decoded.clear();
+    BASE64.decode_vec(data, decoded).map_err(|error| Misfit {
+        code: "bad_base64",
+        detail: format!("not base64: {error}"),
+        bytes: Bytes::copy_from_slice(data),
+    })?;
+    admit(decoded, limits).map_err(|fault| Misfit {
+        code: fault.code.as_str(),
+        detail: fault.to_string(),
+        bytes: Bytes::copy_from_slice(decoded),
+    })
 }
 
 #[derive(Serialize)]

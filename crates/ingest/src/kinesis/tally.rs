@@ -53,7 +53,10 @@ enum Elements {
 
 impl Tally {
     /// Lets a call go by, of which the signature must be right if one is asked for.
-    pub(super) async fn take(unread: Unread, signed: Option<Signed>) -> Result<Self, KinesisError> {
+    pub(super) async fn take(
+        unread: Unread,
+        signed: Option<&Signed>,
+    ) -> Result<Self, KinesisError> {
         let (mut tally, mut hash) = (Self::default(), Sha256::new());
         let look = |piece: &[u8]| {
             hash.update(piece);

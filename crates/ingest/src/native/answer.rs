@@ -2,56 +2,110 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use easel_catalog::{Fault, Place};
 use easel_log::{Appended, Offset};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::doors::Door;
 use crate::metrics;
 
-/// The answer about events of which some, with their ids, went onto the log as `appended`.
-pub(super) fn accepted(verdicts: Vec<Result<Uuid, Fault>>, appended: Vec<Appended>) -> Response {
-    let mut answer = AnswerJson::default();
-    let mut appended = appended.into_iter();
-    for verdict in verdicts {
-        let result = match verdict.map(|id| (id, appended.next())) {
-            Ok((id, Some(Appended::Stored(offset)))) => {
-                answer.accepted += 1;
-                ResultJson::Accepted { id, offset }
-            }
-            Ok((id, Some(Appended::Duplicate(offset)))) => {
-                answer.duplicates += 1;
-                ResultJson::Duplicate { id, offset }
-            }
-            // The log answers for every record; were it not to, nothing would be claimed.
-            Ok((_, None)) => break,
-            Err(fault) => {
-                metrics::rejected(Door::Native, fault.code);
-                answer.rejected += 1;
-                ResultJson::Rejected {
-                    code: fault.code.as_str(),
-                    detail: fault.to_string(),
-                    at: fault.at.into(),
-                }
-            }
-        };
-        answer.results.push(result);
+/// The answer about the parts of a request, of which the events went onto the log as `appended`.
+pub(super) fn results(verdicts: &[Result<Uuid, Fault>], appended: &[Appended]) -> Response {
+    let mut answer = AnswerJson {
+        accepted: 0,
+        duplicates: 0,
+        rejected: 0,
+        results: Results { verdicts, appended },
+    };
+    for appended in appended {
+        match appended {
+            Appended::Stored(_) => answer.accepted += 1,
+            Appended::Duplicate(_) => answer.duplicates += 1,
+        }
     }
-    (StatusCode::ACCEPTED, Json(answer)).into_response()
+    for fault in verdicts.iter().filter_map(|verdict| verdict.as_ref().err()) {
+        metrics::rejected(Door::Native, fault.code);
+        answer.rejected += 1;
+    }
+    if answer.accepted + answer.duplicates > 0 {
+        return (StatusCode::ACCEPTED, Json(answer)).into_response();
+    }
+    let content_type = [(CONTENT_TYPE, "application/problem+json")];
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    (status, content_type, Json(NothingStoredJson::from(answer))).into_response()
 }
 
-/// What became of the events of a request.
-#[derive(Default, Serialize, ToSchema)]
-#[schema(as = Taken)]
-pub(super) struct AnswerJson {
+/// What became of each part. It is written part by part, as there may be many.
+struct Results<'a> {
+    verdicts: &'a [Result<Uuid, Fault>],
+    appended: &'a [Appended],
+}
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut appended = self.appended.iter();
+        let result = |verdict: &Result<Uuid, Fault>| match verdict {
+            Err(fault) => Some(ResultJson::from(fault)),
+            // The log answers for every record; were it not to, nothing would be claimed.
+            Ok(id) => Some(ResultJson::new(*id, *appended.next()?)),
+        };
+        serializer.collect_seq(self.verdicts.iter().map_while(result))
+    }
+}
+
+/// The problem of a request of which every event was rejected, with what became of each.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NothingStored)]
+pub(super) struct NothingStoredJson<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'static str,
     accepted: u64,
     duplicates: u64,
     rejected: u64,
     /// One for each event, in order.
-    results: Vec<ResultJson>,
+    #[schema(value_type = Vec<ResultJson>)]
+    results: Results<'a>,
+}
+
+impl<'a> From<AnswerJson<'a>> for NothingStoredJson<'a> {
+    fn from(answer: AnswerJson<'a>) -> Self {
+        let AnswerJson {
+            accepted,
+            duplicates,
+            rejected,
+            results,
+        } = answer;
+        Self {
+            r#type: "urn:easel:problem:nothing_stored",
+            title: "Unprocessable Entity",
+            status: StatusCode::UNPROCESSABLE_ENTITY.as_u16(),
+            code: "nothing_stored",
+            detail: "Every event was rejected; nothing was stored.",
+            accepted,
+            duplicates,
+            rejected,
+            results,
+        }
+    }
+}
+
+/// What became of the events of a request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Taken)]
+pub(super) struct AnswerJson<'a> {
+    accepted: u64,
+    duplicates: u64,
+    rejected: u64,
+    /// One for each event, in order.
+    #[schema(value_type = Vec<ResultJson>)]
+    results: Results<'a>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -78,6 +132,25 @@ enum ResultJson {
         detail: String,
         at: PlaceJson,
     },
+}
+
+impl ResultJson {
+    fn new(id: Uuid, appended: Appended) -> Self {
+        match appended {
+            Appended::Stored(offset) => Self::Accepted { id, offset },
+            Appended::Duplicate(offset) => Self::Duplicate { id, offset },
+        }
+    }
+}
+
+impl From<&Fault> for ResultJson {
+    fn from(fault: &Fault) -> Self {
+        Self::Rejected {
+            code: fault.code.as_str(),
+            detail: fault.to_string(),
+            at: fault.at.clone().into(),
+        }
+    }
 }
 
 /// Where a fault is: byte, line and column of the request, and a JSON pointer into the event.

@@ -182,7 +182,7 @@ pub(crate) fn unsized_body(bytes: Bytes) -> Body {
 }
 
 /// The largest body that `cramped` doors take.
-pub(crate) const CRAMPED_BYTES: usize = 9 * 1024 * 1024;
+pub(crate) const CRAMPED_BYTES: usize = 9 * 1024 * 1024 - 1;
 
 /// Room for one of the largest bodies and for a decoder, but not for two of them.
 pub(crate) fn cramped() -> IntakeOptions {

@@ -16,10 +16,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use crate::doors::{
-    Answer, CRAMPED_BYTES, Doors, check_error, check_taken, cramped, put_records, slow_body,
-    unsized_body,
-};
+use crate::doors::{Answer, Doors, check_error, check_taken, cramped, put_records, slow_body};
 use crate::kinesis_signing::{GOLDEN, SECRET, captured, golden_time, keys};
 
 /// Doors with room for one zstd decoder and what comes out of it, and for nothing beside it.
@@ -116,18 +113,30 @@ async fn a_call_that_finds_no_room_in_time_is_an_internal_failure_of_every_recor
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_of_which_half_finds_room_is_an_internal_failure_of_every_record() {
+async fn a_call_with_room_for_its_body_but_not_for_its_records_is_an_internal_failure_of_each() {
+    const COUNT: usize = 5_000;
     let doors = Doors::with_options(cramped());
-    let mut body = put_two();
-    body["Padding"] = json!("x".repeat(CRAMPED_BYTES - 10_000));
-    let (slow, read) = slow_body(3);
+    let body = format!(
+        r#"{{"StreamName":"s","Records":[{}]}}"#,
+        vec!["{}"; COUNT].join(",")
+    );
+    // The first takes shared room, the second what is left of it, but for 16 KiB, and the reserve.
+    let (first, first_read) = slow_body(4);
+    let (second, second_read) = slow_body(4);
+    let lines = "application/x-ndjson";
     let late = async {
-        read.await.unwrap();
-        let body = unsized_body(body.to_string().into());
-        doors.send(call("PutRecords", body)).await
+        second_read.await.unwrap();
+        let start = Instant::now();
+        let answer = doors.send(call("PutRecords", body)).await;
+        (answer, start.elapsed().as_secs())
     };
-    let answer = tokio::join!(doors.native("application/x-ndjson", slow), late).1;
-    check_failed(&doors, &answer, 2).await;
+    let second = async {
+        first_read.await.unwrap();
+        doors.native(lines, second).await
+    };
+    let (_, _, (answer, seconds)) = tokio::join!(doors.native(lines, first), second, late);
+    check_failed(&doors, &answer, COUNT).await;
+    assert_eq!(seconds, 20);
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,6 +123,104 @@ async fn a_rejected_event_is_answered_with_its_place_and_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_request_of_which_nothing_is_stored_is_refused_with_the_results() {
+    for (content_type, body, count) in [
+        (JSON, "{\"metadata\": 7}", 1),
+        (JSON, "[1, {\"metadata\": 7}]", 2),
+        (NDJSON, "\n1\n2\n3", 3),
+    ] {
+        let doors = Doors::open();
+        let answer = doors.native(content_type, body).await;
+        check_problem(&answer, 422, "nothing_stored");
+        assert_eq!(answer.json["type"], "urn:easel:problem:nothing_stored");
+        assert_eq!(answer.json["status"], 422);
+        assert_eq!(answer.json["accepted"], 0);
+        assert_eq!(answer.json["rejected"], count);
+        let results = answer.json["results"].as_array().unwrap();
+        assert_eq!(results.len(), count);
+        assert_eq!(results[0]["status"], "rejected");
+        assert!(results[0]["at"]["line"].is_u64(), "{answer:?}");
+        assert!(doors.stored().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_duplicates_and_rejected_events_is_taken() {
+    let doors = Doors::open();
+    doors.native(NDJSON, lines(&events(1))).await;
+    let answer = doors.native(NDJSON, lines(&events(1)) + "\n7").await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert_eq!(answer.json["duplicates"], 1);
+    assert_eq!(answer.json["rejected"], 1);
+}
+
+#[tokio::test]
+async fn an_array_without_events_is_empty() {
+    check_problem(&Doors::open().native(JSON, "[]").await, 400, "body_empty");
+}
+
+#[tokio::test]
+async fn a_jwt_is_refused_with_a_code_of_its_own_at_both_doors() {
+    const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJib2R5Ijp7fX0.c2lnbmF0dXJl-_";
+    for path in ["/v1/events", "/v1/changes"] {
+        for body in [JWT.to_owned(), format!("\"{JWT}\"")] {
+            let request = Request::post(path).header("content-type", JSON);
+            let answer = Doors::open().send(request.body(body.into()).unwrap()).await;
+            check_problem(&answer, 415, "body_is_jwt");
+            let detail = answer.json["detail"].as_str().unwrap();
+            assert!(detail.contains("`/v1/hooks`"), "{detail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_costs_no_event_and_utf16_is_named() {
+    for (content_type, count) in [(JSON, 1), (NDJSON, 3)] {
+        let doors = Doors::open();
+        let answer = doors
+            .native(content_type, format!("\u{feff}{}", lines(&events(count))))
+            .await;
+        assert_eq!(answer.json["accepted"], count, "{answer:?}");
+        assert_eq!(doors.stored().await, events(count));
+    }
+    let utf16 = lines(&events(1))
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect::<Vec<_>>();
+    let answer = Doors::open().native(NDJSON, utf16).await;
+    check_problem(&answer, 400, "body_not_utf8");
+    assert!(
+        answer.json["detail"].as_str().unwrap().contains("UTF-16"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn pretty_events_and_small_ones_beside_them_are_stored_each_as_itself() {
+    let doors = Doors::open();
+    let all: Vec<_> = (0..30)
+        .map(|n| {
+            let metadata =
+                json!({ "event_name": "logged_in", "event_time": "2025-03-03T08:00:00Z" });
+            json!({ "metadata": metadata, "body": { "n": n, "text": "a b: c" } })
+        })
+        .collect();
+    let parts: Vec<_> = all
+        .iter()
+        .enumerate()
+        .map(|(n, event)| match n % 3 {
+            0 => format!("{event:#}"),
+            1 => event.to_string().replace("metadata", "attributes"),
+            _ => event.to_string(),
+        })
+        .collect();
+    let answer = doors.native(JSON, format!("[{}]", parts.join(" , "))).await;
+    assert_eq!(answer.json["accepted"], 30, "{answer:?}");
+    let all: Vec<_> = all.iter().map(Value::to_string).collect();
+    assert_eq!(doors.stored().await, all);
+}
+
+#[tokio::test]
 async fn nothing_of_a_broken_array_is_stored() {
     let doors = Doors::open();
     let answer = doors

@@ -1,6 +1,7 @@
 //! Who is cut off, and when; with real sockets and short time limits.
 
-use axum::routing::get;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -28,6 +29,7 @@ impl Served {
         });
         let app = Router::new()
             .route("/", get(async || "here"))
+            .route("/refused", post(async || (StatusCode::FORBIDDEN, "no")))
             .route("/slow", slow)
             .route(
                 "/peer",
@@ -121,6 +123,69 @@ async fn a_request_may_take_longer_than_its_head() {
     let served = Served::within(SHORT).await;
     let answered = rest(served.sent("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await).await;
     assert!(answered.ends_with("done"), "{answered}");
+    served.stopped().await;
+}
+
+/// What a client reads that sends `head` and then all of a large body before it reads.
+async fn refused(served: &Served, head: &str, body: &[u8]) -> String {
+    let mut stream = served.sent(head).await;
+    stream.write_all(body).await.unwrap();
+    rest(stream).await
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_large_body_first_can_read_an_early_answer() {
+    const SIZE: usize = 32 * 1024 * 1024;
+    let served = Served::within(PATIENCE).await;
+    let (body, chunk) = (vec![b'x'; SIZE], format!("{SIZE:x}\r\n"));
+    let sized = format!("content-length: {SIZE}\r\n\r\n");
+    let chunked = format!("transfer-encoding: chunked\r\n\r\n{chunk}");
+    for (path, status) in [("/refused", 403), ("/missing", 404), ("/", 405)] {
+        for framing in [&sized, &chunked] {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{framing}");
+            let answered = refused(&served, &head, &body).await;
+            assert!(
+                answered.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{answered}"
+            );
+            assert!(answered.contains("connection: close"), "{answered}");
+        }
+    }
+    let answered = refused(&served, "no request\r\n\r\n", &body).await;
+    assert!(answered.starts_with("HTTP/1.1 400 "), "{answered}");
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn a_connection_stays_open_after_a_refusal_of_a_small_body() {
+    let served = Served::within(PATIENCE).await;
+    let refused = "POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nsmall";
+    let last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answered = rest(served.sent(&format!("{refused}{refused}{last}")).await).await;
+    assert_eq!(answered.matches("HTTP/1.1 403").count(), 2, "{answered}");
+    assert!(answered.ends_with("here"), "{answered}");
+    served.stopped().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_stops_sending_is_cut_off() {
+    let served = Served::within(PATIENCE).await;
+    let head = "POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999\r\n\r\n";
+    let mut stream = served.sent(head).await;
+    let piece = vec![b'x'; 1024 * 1024];
+    let sending = async {
+        // Far more than is discarded, and than the system buffers.
+        for _ in 0..1024 {
+            if stream.write_all(&piece).await.is_err() {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(
+        timeout(PATIENCE, sending).await.unwrap(),
+        "it takes all there is"
+    );
     served.stopped().await;
 }
 

@@ -3,9 +3,43 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Intake;
 
-fn many(body: &str) -> Result<Put, KinesisError> {
-    Put::many(body.as_bytes(), &Limits::default())
+fn many(body: &str) -> Result<Sorted, KinesisError> {
+    let call = PutCall::many(body.as_bytes())?;
+    Ok(Sorted::new(body.into(), call.records, &Limits::default()))
+}
+
+fn put_records(data: &[&str]) -> String {
+    let records: Vec<_> = data
+        .iter()
+        .map(|it| format!(r#"{{"Data":"{it}"}}"#))
+        .collect();
+    format!(r#"{{"StreamName":"s","Records":[{}]}}"#, records.join(","))
+}
+
+#[test]
+fn every_record_keeps_its_bytes_though_they_share_the_memory_of_the_call() {
+    let event = |n: u64| {
+        format!(
+            r#"{{"attributes":{{"event_name":"logged_out", "event_time":"2025-03-03T08:00:00Z"}}, "body":{{"n":{n}}}}}"#
+        )
+    };
+    let (first, second) = (BASE64.encode(event(1)), BASE64.encode(event(2)));
+    let escaped = BASE64.encode(event(3)).replacen('e', r"\u0065", 1);
+    let sorted = many(&put_records(&[
+        &first,
+        "not base64!",
+        &second,
+        "W10=",
+        &escaped,
+    ]))
+    .unwrap();
+    let stored = |n: u64| event(n).replace("attributes", "metadata").replace(' ', "");
+    let events: Vec<_> = sorted.events.iter().map(|it| it.bytes.to_vec()).collect();
+    assert_eq!(events, [1, 2, 3].map(|n| stored(n).into_bytes()));
+    let misfits: Vec<_> = sorted.misfits.iter().map(|it| it.bytes.to_vec()).collect();
+    assert_eq!(misfits, [&b"not base64!"[..], b"[]"]);
 }
 
 #[test]
@@ -70,9 +104,10 @@ proptest! {
                 .prop_map(String::into_bytes),
         ]
     ) {
-        let limits = Limits::default();
-        for put in [Put::one(&body, &limits), Put::many(&body, &limits)].into_iter().flatten() {
-            prop_assert!(!put.order.is_empty());
+        for call in [PutCall::one(&body), PutCall::many(&body)].into_iter().flatten() {
+            let count = call.records.len();
+            let sorted = Sorted::new(body.clone(), call.records, &Limits::default());
+            prop_assert!(count > 0 && sorted.order.len() == count);
         }
     }
 }

@@ -1,0 +1,50 @@
+//! How the text of a file or a request is encoded.
+//!
+//! JSON between systems is UTF-8 (RFC 8259, section 8.1). A byte order mark at its start is
+//! skipped, as the same section allows. UTF-16 and UTF-32 are told from broken JSON by their first
+//! bytes, so that whoever saved a file in them learns of it.
+
+use thiserror::Error;
+
+const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Text is in another encoding than UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the text is encoded in UTF-16 or UTF-32; it must be UTF-8")]
+pub struct NotUtf8Text;
+
+/// The text from its first character on. Needs the first four bytes, if there are as many.
+pub fn without_bom(text: &[u8]) -> Result<&[u8], NotUtf8Text> {
+    // The first character of JSON is ASCII, which has a zero byte in these encodings.
+    match text {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => Err(NotUtf8Text),
+        _ => Ok(text.strip_prefix(UTF8_BOM).unwrap_or(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_once() {
+        assert_eq!(without_bom(b"\xef\xbb\xbf{}"), Ok(&b"{}"[..]));
+        assert_eq!(without_bom(b"{}"), Ok(&b"{}"[..]));
+        assert_eq!(without_bom(b"\xef\xbb"), Ok(&b"\xef\xbb"[..]));
+        assert_eq!(without_bom(b""), Ok(&b""[..]));
+    }
+
+    #[test]
+    fn other_encodings_are_refused_with_or_without_their_mark() {
+        for text in [
+            &b"\xff\xfe{\0"[..],
+            b"\xfe\xff\0{",
+            b"{\0}\0",
+            b"\0{\0}",
+            b"\0\0\0{",
+            b"\xff\xfe\0\0{\0\0\0",
+        ] {
+            assert_eq!(without_bom(text), Err(NotUtf8Text), "{text:?}");
+        }
+    }
+}

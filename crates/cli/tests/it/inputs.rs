@@ -1,0 +1,120 @@
+//! Files as people have them: with a byte order mark, in UTF-16, compressed.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::tempdir;
+
+use crate::easel::{Ran, check, command, easel};
+
+const EVENT: &str =
+    r#"{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{}}"#;
+const CHANGE: &str = r#"{"action":"logged_out"}"#;
+
+/// Every command that reads events or changes, and one of those.
+const READERS: [(&[&str], &str); 4] = [
+    (&["check", "--summary", "--json"], EVENT),
+    (&["translate", "--to", "caliper", "--only-event"], EVENT),
+    (&["changes", "explain", "--json"], CHANGE),
+    (&["check", "--caliper", "--json"], "7"),
+];
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn from_stdin(folder: &Path, args: &[&str], input: &[u8]) -> Ran {
+    let mut child = command(folder, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input).unwrap();
+    drop(stdin);
+    Ran::of(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn every_command_reads_files_with_a_byte_order_mark_and_compressed_ones_as_the_plain_ones() {
+    let folder = tempdir().unwrap();
+    for (args, value) in READERS {
+        let plain = format!("{value}\n{value}\n");
+        let marked = format!("\u{feff}{plain}");
+        let halves = gzip(format!("{value}\n").as_bytes()).repeat(2);
+        let files = [
+            marked.clone().into_bytes(),
+            gzip(plain.as_bytes()),
+            gzip(marked.as_bytes()),
+            halves,
+            zstd::encode_all(plain.as_bytes(), 1).unwrap(),
+        ];
+        let read = |input: &[u8]| {
+            fs::write(folder.path().join("file"), input).unwrap();
+            let from_file = easel(folder.path(), &[args, &["file"]].concat());
+            (from_file, from_stdin(folder.path(), args, input))
+        };
+        let (wanted_file, wanted_stdin) = read(plain.as_bytes());
+        let masked = |ran: &Ran| {
+            // An envelope of Caliper and an event have ids and times of their own.
+            let text = ran.to_string();
+            (
+                text.lines().count(),
+                text.matches("logged_out").count(),
+                ran.code,
+            )
+        };
+        for file in files {
+            let (from_file, from_stdin) = read(&file);
+            assert_eq!(
+                masked(&from_file),
+                masked(&wanted_file),
+                "{args:?}: {from_file}"
+            );
+            assert_eq!(
+                masked(&from_stdin),
+                masked(&wanted_stdin),
+                "{args:?}: {from_stdin}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_in_utf16_and_a_truncated_one_are_refused_as_such() {
+    let folder = tempdir().unwrap();
+    let utf16: Vec<u8> = EVENT.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(folder.path().join("utf16.json"), utf16).unwrap();
+    check!(easel(folder.path(), &["check", "utf16.json"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: failed to read utf16.json: the text is encoded in UTF-16 or UTF-32; it must be UTF-8
+        ");
+    let mut cut = gzip(EVENT.as_bytes());
+    cut.truncate(cut.len() - 3);
+    fs::write(folder.path().join("cut.json.gz"), cut).unwrap();
+    check!(easel(folder.path(), &["check", "cut.json.gz"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: failed to read cut.json.gz: the gzip data is truncated: it ends within a member
+        ");
+    let mut corrupt = zstd::encode_all(EVENT.as_bytes(), 1).unwrap();
+    corrupt[6..].fill(0xff);
+    fs::write(folder.path().join("corrupt.zst"), corrupt).unwrap();
+    let ran = easel(
+        folder.path(),
+        &["translate", "--to", "caliper", "corrupt.zst"],
+    );
+    assert_eq!(ran.code, Some(65), "{ran}");
+    let told = "error: failed to read corrupt.zst: the zstd data is ";
+    assert!(ran.stderr.contains(told), "{ran}");
+}
