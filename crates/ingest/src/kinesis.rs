@@ -18,7 +18,7 @@ mod stream;
 mod tally;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -54,8 +54,19 @@ const CONCURRENT_READS: usize = 4;
 /// The settings of the Kinesis door.
 #[derive(Debug)]
 pub struct Kinesis {
-    auth: KinesisAuth,
+    auth: Arc<RwLock<KinesisAuth>>,
     stream: String,
+}
+
+/// Changes whom a Kinesis door lets in, while it is open.
+#[derive(Clone, Debug)]
+pub struct KinesisAccess(Arc<RwLock<KinesisAuth>>);
+
+impl KinesisAccess {
+    /// Lets in whom `auth` says, from the next request on.
+    pub fn replace(&self, auth: KinesisAuth) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = auth;
+    }
 }
 
 impl Kinesis {
@@ -63,9 +74,14 @@ impl Kinesis {
     /// used to.
     pub fn new(auth: KinesisAuth) -> Self {
         Self {
-            auth,
+            auth: Arc::new(RwLock::new(auth)),
             stream: "live-events".to_owned(),
         }
+    }
+
+    /// What changes later whom the door lets in.
+    pub fn access(&self) -> KinesisAccess {
+        KinesisAccess(Arc::clone(&self.auth))
     }
 
     /// Names the stream that is listed before anything was sent.
@@ -118,7 +134,7 @@ impl KinesisAuth {
 /// What the operations work with.
 struct KinesisDoor {
     intake: Arc<Intake>,
-    auth: KinesisAuth,
+    auth: Arc<RwLock<KinesisAuth>>,
     streams: Streams,
     opened_at: Timestamp,
     reads: Semaphore,
@@ -159,7 +175,10 @@ impl KinesisDoor {
         let (head, body) = request.into_parts();
         let operation = Operation::of(&head.headers)?;
         check_content(&head.headers)?;
-        let signed = self.auth.check(&head, self.intake.now())?;
+        let signed = {
+            let auth = self.auth.read().unwrap_or_else(PoisonError::into_inner);
+            auth.check(&head, self.intake.now())?
+        };
         let held = match self.intake.receive(body, Coding::Identity).await {
             Ok(held) => verify(signed, held).await?,
             Err(BodyError::NoRoom { unread }) => {
