@@ -54,6 +54,16 @@ fn not_running(data: &Path, error: io::Error) -> Failure {
             anyhow!("no server is running on {data}; {advice}"),
         );
     }
+    if matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    ) {
+        let advice = "restart the server, which writes it anew, or name a server with --url";
+        return Failure::new(
+            Code::Configuration,
+            anyhow!("{data}/local.json is damaged; {advice}"),
+        );
+    }
     let error = anyhow::Error::new(error).context(format!("failed to read {data}/local.json"));
     Failure::new(Code::Configuration, error)
 }
