@@ -27,6 +27,9 @@ mod field;
 #[path = "src/list.rs"]
 #[expect(unreachable_pub, reason = "the crate uses the rest")]
 mod list;
+#[path = "src/toml_words.rs"]
+#[expect(unreachable_pub, reason = "the crate uses the rest")]
+mod toml_words;
 
 use data_file::{Content, DataFile};
 use list::List;

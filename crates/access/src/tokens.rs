@@ -85,6 +85,18 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<(Token, Secret<String>), TokensError> {
         let secret = new_secret()?;
+        let token = self.add(name, scopes, &secret, now)?;
+        Ok((token, secret))
+    }
+
+    /// Keeps a token whose secret the caller chose.
+    pub fn add(
+        &self,
+        name: &str,
+        scopes: Scopes,
+        secret: &Secret<String>,
+        now: Timestamp,
+    ) -> Result<Token, TokensError> {
         let token = Token {
             id: new_id()?,
             name: name.to_owned(),
@@ -106,7 +118,12 @@ impl Tokens {
         self.by_hash.send_modify(|tokens| {
             tokens.insert(hash, token.clone());
         });
-        Ok((token, secret))
+        Ok(token)
+    }
+
+    /// Whether there is a token with this secret.
+    pub fn contains(&self, secret: &Secret<String>) -> bool {
+        self.find(&hash_of(secret.expose())).is_some()
     }
 
     /// Every token, oldest first.

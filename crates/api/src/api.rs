@@ -18,7 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::document::finish;
-use crate::{balance, caliper, catalog, drift, events, quarantine, subscriptions, tail, tokens};
+use crate::{
+    balance, caliper, catalog, deliveries, drift, events, quarantine, subscriptions, tail, tokens,
+};
 
 /// The rooms behind the API.
 #[derive(Clone, Debug)]
@@ -95,6 +97,7 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
     let read = OpenApiRouter::new()
         .routes(routes!(subscriptions::list))
         .routes(routes!(subscriptions::show))
+        .routes(routes!(deliveries::show))
         .routes(routes!(balance::all))
         .routes(routes!(balance::one))
         .routes(routes!(events::list))
@@ -114,6 +117,8 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::remove))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
+        .routes(routes!(deliveries::pause))
+        .routes(routes!(deliveries::resume))
         .routes(routes!(quarantine::empty))
         .routes(routes!(drift::clear))
         .routes(routes!(tokens::list))

@@ -9,6 +9,7 @@ mod document;
 mod balance;
 mod caliper;
 mod catalog;
+mod deliveries;
 mod drift;
 mod events;
 mod quarantine;

@@ -28,7 +28,11 @@ pub struct Role {
 
 impl Role {
     /// Whether it can be written: the segment is a part of names, the roles are of the standard.
-    pub(crate) fn check(&self) -> Result<(), FormError> {
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::Role`], with what is wrong.
+    pub fn check(&self) -> Result<(), FormError> {
         let fault = |said| {
             Err(FormError::Role {
                 canvas: self.canvas.clone(),

@@ -21,6 +21,7 @@ use crate::column::Column;
 use crate::event_type::{Context, EventType, MadeBy, MetadataField, Sent};
 use crate::field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
 use crate::list::List;
+use crate::toml_words::{toml_syntax_words, toml_words};
 
 /// The most fields of one object.
 pub(crate) const MAX_FIELDS: usize = 128;
@@ -59,6 +60,9 @@ pub(crate) enum Content {
     Metadata(Vec<MetadataField>),
     Version(&'static str),
 }
+
+/// Turns what a parser says at a place of the text into plain words.
+type Words = fn(&str, &str, Option<std::ops::Range<usize>>) -> String;
 
 /// A fault at a byte of the text.
 struct Fault(usize, String);
@@ -177,6 +181,17 @@ impl DataFile<'_> {
         content.map_err(|fault| self.error(fault))
     }
 
+    /// Says what is wrong with the file by itself, without regard to others.
+    pub fn check(&self) -> Result<(), DataFileError> {
+        self.read().map(drop)
+    }
+
+    /// The line and column, counted from 1, where a word stands first; 1 and 1 where it does not.
+    pub fn place_of(&self, word: &str) -> (usize, usize) {
+        let DataFileError { line, column, .. } = self.error_at(word, String::new());
+        (line, column)
+    }
+
     /// That something is wrong with a word, where that word stands first.
     pub(crate) fn error_at(&self, word: &str, fault: String) -> DataFileError {
         self.error(self.fault_at(word, fault))
@@ -208,11 +223,13 @@ impl DataFile<'_> {
         &self,
         make: impl FnOnce(T) -> Result<U, Fault>,
     ) -> Result<U, Fault> {
-        let read = toml::from_str(self.text).map_err(|error: toml::de::Error| {
+        let fault = |error: &toml::de::Error, words: Words| {
             let byte = error.span().map_or(0, |span| span.start);
-            Fault(byte, error.message().replace('\n', ", "))
-        })?;
-        make(read)
+            Fault(byte, words(self.text, error.message(), error.span()))
+        };
+        let parsed = toml::de::Deserializer::parse(self.text)
+            .map_err(|error| fault(&error, toml_syntax_words))?;
+        make(T::deserialize(parsed).map_err(|error| fault(&error, toml_words))?)
     }
 
     fn metadata(&self) -> Result<Vec<MetadataField>, Fault> {

@@ -21,6 +21,7 @@ mod built_in;
 mod caliper_file;
 mod data_file;
 mod list;
+mod toml_words;
 
 mod check;
 mod finding;
@@ -75,3 +76,4 @@ pub use page::Page;
 pub use place::Place;
 pub use split::{split_array, split_lines};
 pub use timestamp::{body_time, event_time, parse_day, parse_timestamp};
+pub use toml_words::{toml_syntax_words, toml_words};

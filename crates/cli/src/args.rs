@@ -7,8 +7,8 @@ use easel_access::Secret;
 
 use crate::commands::{
     BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs, DemoArgs,
-    DriftArgs, EmitArgs, QuarantineArgs, ServeArgs, SimulateArgs, SubscriptionsArgs, TailArgs,
-    TokensArgs, TranslateArgs,
+    DriftArgs, EmitArgs, PauseArgs, QuarantineArgs, ResumeArgs, ServeArgs, SimulateArgs,
+    SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
 };
 use crate::contact::Url;
 
@@ -25,7 +25,7 @@ Exit codes:
   0   done
   64  the command line is wrong
   65  what was given was refused
-  69  no server could be reached, or it could not take the work
+  69  no server could be reached, it could not take the work, or output could not be written
   70  a bug in Easel
   78  a setting, the data folder or the token is wrong";
 
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Tail(TailArgs),
     Subscriptions(SubscriptionsArgs),
     Balance(BalanceArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
     Catalog(CatalogArgs),
     Check(CheckArgs),
     Changes(ChangesArgs),

@@ -4,13 +4,13 @@ use easel_catalog::Catalog;
 use easel_server::load_catalog;
 
 use crate::args::GlobalArgs;
-use crate::exit_code::{Code, Failure, OrExit};
+use crate::exit_code::Failure;
 use crate::settings::{Settings, nearest};
 
 /// The built-in catalogue with the operator's own files over it.
 pub(crate) fn load(global: &GlobalArgs) -> Result<Catalog, Failure> {
     let settings = Settings::load(global, &[])?;
-    load_catalog(settings.config.catalog.folder.as_deref()).or_exit(Code::Configuration)
+    Ok(load_catalog(settings.config.catalog.folder.as_deref())?)
 }
 
 /// That there is no such event type, and which was probably meant.

@@ -9,7 +9,7 @@ mod kinesis;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -85,6 +85,14 @@ impl Client {
     /// Deletes what is at `path`.
     pub(crate) async fn delete(&self, path: &str) -> Result<Bytes, Failure> {
         self.call(Method::DELETE, path, None).await
+    }
+
+    /// Removes what is at `path`, which is answered with nothing.
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
+        if self.delete(path).await?.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Unavailable, no_easel()))
     }
 
     /// Opens the stream of events at `path`, behind `last_id` if one was seen already.
@@ -178,10 +186,14 @@ impl Client {
 
 /// Reads the server's JSON.
 pub(crate) fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Failure> {
-    let context = "the server's answer makes no sense; is it an Easel of this version?";
     serde_json::from_slice(answer)
-        .context(context)
+        .map_err(|_other_words| no_easel())
         .or_exit(Code::Unavailable)
+}
+
+/// What is said of an answer that no Easel gives.
+fn no_easel() -> anyhow::Error {
+    anyhow!("the server's answer makes no sense; is it an Easel of this version?")
 }
 
 /// Escapes what stands in a path or in a query, so that it is one piece of it.

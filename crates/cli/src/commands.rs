@@ -6,11 +6,13 @@ mod changes;
 mod check;
 mod completions;
 mod config;
+mod deliveries;
 mod demo;
 mod drift;
 mod emit;
 mod quarantine;
 mod serve;
+mod server_args;
 mod simulate;
 mod subscriptions;
 mod tail;
@@ -25,6 +27,7 @@ pub(crate) use changes::ChangesArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use config::ConfigArgs;
+pub(crate) use deliveries::{PauseArgs, ResumeArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use drift::DriftArgs;
 pub(crate) use emit::EmitArgs;
@@ -49,6 +52,8 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Simulate(args) => wait(args.run(global)),
         Command::Subscriptions(args) => wait(args.run(&global)),
         Command::Balance(args) => wait(args.run(&global)),
+        Command::Pause(args) => wait(args.run(&global)),
+        Command::Resume(args) => wait(args.run(&global)),
         Command::Catalog(args) => args.run(&global),
         Command::Changes(args) => args.run(&global),
         Command::Check(args) => args.run(&global),

@@ -54,6 +54,16 @@ fn not_running(data: &Path, error: io::Error) -> Failure {
             anyhow!("no server is running on {data}; {advice}"),
         );
     }
+    if matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    ) {
+        let advice = "restart the server, which writes it anew, or name a server with --url";
+        return Failure::new(
+            Code::Configuration,
+            anyhow!("{data}/local.json is damaged; {advice}"),
+        );
+    }
     let error = anyhow::Error::new(error).context(format!("failed to read {data}/local.json"));
     Failure::new(Code::Configuration, error)
 }
@@ -79,12 +89,13 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let uri: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
+        let needed = || "an address such as http://127.0.0.1:4567 is needed".to_owned();
+        let uri: http::Uri = text.parse().map_err(|_parser_words| needed())?;
         match (uri.scheme_str(), uri.authority(), uri.query()) {
             (Some("http" | "https"), Some(_), None) => {
                 Ok(Self(text.trim_end_matches('/').to_owned()))
             }
-            _ => Err("an address such as http://127.0.0.1:4567 is needed".to_owned()),
+            _ => Err(needed()),
         }
     }
 }
@@ -104,9 +115,11 @@ mod tests {
             "ftp://easel.example",
             "/v1",
             "http://easel.example?a=b",
+            "http://a b",
             "",
         ] {
-            assert!(text.parse::<Url>().is_err(), "{text:?}");
+            let said = text.parse::<Url>().unwrap_err();
+            assert!(said.starts_with("an address such as "), "{text:?}: {said}");
         }
     }
 }

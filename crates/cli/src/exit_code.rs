@@ -5,7 +5,7 @@
 //! | 0 | | done |
 //! | 64 | usage | the command line is wrong |
 //! | 65 | bad input | the server, or this command, refused what it was given |
-//! | 69 | unavailable | no server could be reached, it could not take the work, or it stopped before it had drained |
+//! | 69 | unavailable | no server could be reached, it could not take the work, it stopped before it had drained, or output could not be written |
 //! | 70 | our bug | Easel is at fault; please report it |
 //! | 78 | configuration | a setting, the data folder or the token is wrong |
 //!
@@ -15,7 +15,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::settings::SettingsError;
+use anyhow::anyhow;
+use easel_server::CatalogFaults;
+
+use crate::settings::SettingsFaults;
 
 /// Why a command failed, as far as its exit code goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(crate) enum Code {
     Usage,
     /// What was given was refused.
     BadInput,
-    /// No server could be reached, or it could not take the work.
+    /// No server could be reached, it could not take the work, or output could not be written.
     Unavailable,
     /// Easel is at fault.
     Bug,
@@ -44,6 +47,13 @@ pub(crate) enum Failure {
         /// What to say, causes included.
         error: anyhow::Error,
     },
+    /// Several things to tell the user, each of which must change.
+    Several {
+        /// What kind of failure they are.
+        code: Code,
+        /// What to say.
+        errors: Vec<anyhow::Error>,
+    },
 }
 
 impl Failure {
@@ -55,11 +65,17 @@ impl Failure {
         }
     }
 
+    /// A failure that several errors explain.
+    pub(crate) fn several(code: Code, errors: impl Iterator<Item = anyhow::Error>) -> Self {
+        let errors = errors.collect();
+        Self::Several { code, errors }
+    }
+
     /// The code the process ends with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::ReaderLeft => ExitCode::SUCCESS,
-            Self::Told { code, .. } => (*code).into(),
+            Self::Told { code, .. } | Self::Several { code, .. } => (*code).into(),
         }
     }
 }
@@ -90,9 +106,18 @@ impl From<io::Error> for Failure {
 }
 
 /// Settings that were refused.
-impl From<SettingsError> for Failure {
-    fn from(error: SettingsError) -> Self {
-        Self::new(error.code(), error)
+impl From<SettingsFaults> for Failure {
+    fn from(faults: SettingsFaults) -> Self {
+        let code = faults.code();
+        Self::several(code, faults.0.into_iter().map(anyhow::Error::new))
+    }
+}
+
+/// A folder of data files that was refused.
+impl From<CatalogFaults> for Failure {
+    fn from(faults: CatalogFaults) -> Self {
+        let errors = faults.0.into_iter();
+        Self::several(Code::Configuration, errors.map(|fault| anyhow!("{fault}")))
     }
 }
 

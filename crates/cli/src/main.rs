@@ -29,6 +29,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    let variable = settings::log_format_variable();
+    logging::choose_form(std::env::args_os(), variable);
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(usage) => return output::usage(&usage),

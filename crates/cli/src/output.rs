@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::exit_code::{Code, Failure};
+use crate::logging;
 
 /// Writes one line of data.
 pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
@@ -90,6 +91,9 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> R
 ///
 /// A stderr that cannot be written to leaves nobody to tell, so that is not an error.
 pub(crate) fn talk(text: impl Display) {
+    if logging::speaks_json() {
+        return logging::record_talk(text);
+    }
     drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
@@ -117,16 +121,28 @@ pub(crate) fn talk_over(lines: usize, text: &str) -> usize {
     cut.len()
 }
 
-/// Says why a command failed: one line, the failure and then its causes.
+/// Says why a command failed: one line for each error, the error and then its causes.
 pub(crate) fn report(failure: &Failure) {
-    match failure {
-        Failure::ReaderLeft => (),
-        Failure::Told { error, .. } => talk(format_args!("error: {error:#}")),
+    let errors = match failure {
+        Failure::ReaderLeft => &[],
+        Failure::Told { error, .. } => std::slice::from_ref(error),
+        Failure::Several { errors, .. } => errors.as_slice(),
+    };
+    for error in errors {
+        if logging::speaks_json() {
+            logging::record_error(format_args!("{error:#}"));
+        } else {
+            talk(format_args!("error: {error:#}"));
+        }
     }
 }
 
 /// Prints help, or what is wrong with the command line.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && logging::speaks_json() {
+        logging::record_error(error.render().to_string().trim());
+        return Code::Usage.into();
+    }
     match (error.print(), error.use_stderr()) {
         (Ok(()) | Err(_), true) => Code::Usage.into(),
         (Ok(()) | Err(_), false) => ExitCode::SUCCESS,

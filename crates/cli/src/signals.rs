@@ -11,6 +11,15 @@ pub(crate) struct Signals {
     hangup: Option<Signal>,
 }
 
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To stop: SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP: the terminal is closed, or the settings have changed.
+    Hangup,
+}
+
 impl Signals {
     /// Takes them from here on; none ends the process by itself any more.
     pub(crate) fn listen() -> std::io::Result<Self> {
@@ -21,7 +30,8 @@ impl Signals {
         })
     }
 
-    /// The same, and takes SIGHUP: for what leaves nothing behind when its terminal is closed.
+    /// The same, and takes SIGHUP, which a closed terminal sends, and whoever changed the settings
+    /// of a server.
     pub(crate) fn with_hangup() -> std::io::Result<Self> {
         Ok(Self {
             hangup: Some(signal(SignalKind::hangup())?),
@@ -29,12 +39,20 @@ impl Signals {
         })
     }
 
-    /// Waits for the next of them.
-    pub(crate) async fn next(&mut self) {
+    /// Waits for the next one that asks to stop.
+    pub(crate) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
-            Some(()) = hung_up(&mut self.hangup) => (),
+        }
+    }
+
+    /// Waits for the next of them.
+    pub(crate) async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            Some(()) = hung_up(&mut self.hangup) => Asked::Hangup,
         }
     }
 }

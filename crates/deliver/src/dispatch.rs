@@ -181,11 +181,12 @@ impl Dispatch {
 
     /// Stops the lanes that are no longer right and starts the ones that are missing.
     fn reconcile(&self, lanes: &mut Lanes) {
+        let paused = self.subscriptions.deliveries_are_paused();
         let wanted: HashMap<i64, _> = self
             .subscriptions
             .list()
             .into_iter()
-            .filter(|subscription| subscription.state == State::Active)
+            .filter(|subscription| !paused && subscription.state == State::Active)
             .map(|subscription| (subscription.id, subscription))
             .collect();
         for (id, lane) in &lanes.running {

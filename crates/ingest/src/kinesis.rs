@@ -20,7 +20,7 @@ mod tally;
 mod violations;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -62,9 +62,20 @@ const SWAPPED: &str = "(a secret: id and secret are mixed up)";
 /// The settings of the Kinesis door.
 #[derive(Debug)]
 pub struct Kinesis {
-    auth: KinesisAuth,
+    auth: Arc<RwLock<KinesisAuth>>,
     stream: String,
     refusals: Arc<Refusals>,
+}
+
+/// Changes whom a Kinesis door lets in, while it is open.
+#[derive(Clone, Debug)]
+pub struct KinesisAccess(Arc<RwLock<KinesisAuth>>);
+
+impl KinesisAccess {
+    /// Lets in whom `auth` says, from the next request on.
+    pub fn replace(&self, auth: KinesisAuth) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = auth;
+    }
 }
 
 impl Kinesis {
@@ -72,7 +83,7 @@ impl Kinesis {
     /// used to.
     pub fn new(auth: KinesisAuth) -> Self {
         Self {
-            auth,
+            auth: Arc::new(RwLock::new(auth)),
             stream: "live-events".to_owned(),
             refusals: Arc::default(),
         }
@@ -82,6 +93,11 @@ impl Kinesis {
     #[must_use]
     pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
         Self { refusals, ..self }
+    }
+
+    /// What changes later whom the door lets in.
+    pub fn access(&self) -> KinesisAccess {
+        KinesisAccess(Arc::clone(&self.auth))
     }
 
     /// Names the stream that is listed before anything was sent.
@@ -145,7 +161,7 @@ impl KinesisAuth {
 /// What the operations work with.
 struct KinesisDoor {
     intake: Arc<Intake>,
-    auth: KinesisAuth,
+    auth: Arc<RwLock<KinesisAuth>>,
     streams: Streams,
     refusals: Arc<Refusals>,
     opened_at: Timestamp,
@@ -191,9 +207,10 @@ impl KinesisDoor {
     async fn answer(&self, head: &Parts, body: Body) -> Result<Response, KinesisError> {
         let operation = Operation::of(&head.headers)?;
         check_content(&head.headers)?;
+        let signed = self.auth().check(head, self.intake.now())?;
         let call = Arc::new(KinesisCall {
             operation,
-            signed: self.auth.check(head, self.intake.now())?,
+            signed,
             limits: *self.intake.limits(),
         });
         let body = (body, Coding::Identity);
@@ -226,6 +243,11 @@ impl KinesisDoor {
 }
 
 impl KinesisDoor {
+    /// Whom the door lets in now.
+    fn auth(&self) -> RwLockReadGuard<'_, KinesisAuth> {
+        self.auth.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes a call that is refused: its sender may show nobody why.
     fn note(&self, head: &Parts, error: &KinesisError) {
         let Some(reason) = error.refusal() else {
@@ -235,7 +257,7 @@ impl KinesisDoor {
         let refused = Refused {
             reason,
             token_id: None,
-            access_key_id: self.auth.shown_key_id(head),
+            access_key_id: self.auth().shown_key_id(head),
             asked: operation.map_or("unknown operation", Operation::as_str),
             // The message may repeat a part of the body.
             detail: match reason {

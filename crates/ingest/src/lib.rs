@@ -24,4 +24,4 @@ mod sigv4;
 
 pub use doors::{document, routes};
 pub use intake::{Intake, IntakeOptions};
-pub use kinesis::{Kinesis, KinesisAuth, KinesisKeys};
+pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};

@@ -2,7 +2,6 @@
 //!
 //! Where the values come from is the command line's business.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_access::Secret;
-use easel_caliper::{FormError, Role, Secrets, Translator, is_iri};
+use easel_caliper::{Role, Secrets, Translator, is_iri};
 use easel_catalog::{Catalog, Limits};
 use easel_ingest::IntakeOptions;
 use easel_log::LogOptions;
-use easel_sinks::{Endpoint, EndpointError};
-use easel_subscriptions::{Name, Spec};
-use easel_triggers::{Nulls, SubmissionRule, Triggers, TriggersError};
-use thiserror::Error;
+use easel_subscriptions::Spec;
+use easel_triggers::{Nulls, SubmissionRule, Triggers};
+
+use crate::ConfigError;
 
 /// Everything a server can be told.
 #[derive(Clone, Debug)]
@@ -29,6 +28,12 @@ pub struct Config {
     pub data: PathBuf,
     /// Whether callers have to show who they are.
     pub auth: Auth,
+    /// The first token of a data folder that has none; `None`: one is made.
+    pub first_token: Option<Secret<String>>,
+    /// Where a first token that was made is put.
+    pub first_token_place: FirstTokenPlace,
+    /// Whether deliveries begin with the server.
+    pub deliveries: Deliveries,
     /// How long requests and deliveries under way may take once told to stop.
     pub drain: Duration,
     /// The catalogue.
@@ -58,6 +63,24 @@ pub enum Auth {
     Tokens,
     /// They do not; only for an address that nobody outside this machine reaches.
     None,
+}
+
+/// Where a first token that was made is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstTokenPlace {
+    /// Whoever starts the server asks for it and shows it.
+    Caller,
+    /// In the data folder, in a file that only its owner can read.
+    File,
+}
+
+/// Whether deliveries begin with the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deliveries {
+    /// They begin at once.
+    Running,
+    /// They begin once the server is asked to resume them.
+    Paused,
 }
 
 /// The catalogue.
@@ -149,89 +172,11 @@ pub struct WebhookConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Why a server cannot be started with these settings.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// Everyone could come in.
-    #[error("listen on {address}: without tokens that is allowed on a loopback address only")]
-    OpenToOthers {
-        /// The address asked for.
-        address: SocketAddr,
-    },
-    /// Two subscriptions have one name.
-    #[error("declare subscription {name}: there is another one of that name")]
-    NameTaken {
-        /// Which of the subscriptions it is, from 0: the later one.
-        index: usize,
-        /// Their name.
-        name: Name,
-    },
-    /// A subscription's events cannot be sent where it says.
-    #[error("declare subscription {name}")]
-    Endpoint {
-        /// Which of the subscriptions it is, from 0.
-        index: usize,
-        /// Its name.
-        name: Name,
-        /// What is wrong with the URL.
-        source: EndpointError,
-    },
-    /// A subscription asks for what its format cannot give.
-    #[error("declare subscription {name}: {said}")]
-    Format {
-        /// Which of the subscriptions it is, from 0.
-        index: usize,
-        /// Its name.
-        name: Name,
-        /// What it cannot.
-        said: String,
-    },
-    /// A field is made by a rule that there is not.
-    #[error("prepare the triggers: {0}")]
-    Triggers(TriggersError),
-    /// A Caliper form or role cannot be used.
-    #[error("prepare the translation: {0}")]
-    Caliper(FormError),
-}
-
 impl Config {
-    /// Refuses what no server can be started with, whatever is on this machine.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let address = self.listen;
-        if self.auth == Auth::None && !address.ip().is_loopback() {
-            return Err(ConfigError::OpenToOthers { address });
-        }
-        let mut names = HashSet::new();
-        for (index, spec) in self.subscriptions.iter().enumerate() {
-            let name = spec.name.clone();
-            if !names.insert(&spec.name) {
-                return Err(ConfigError::NameTaken { index, name });
-            }
-            if let Err(source) = Endpoint::parse(&spec.webhook.url) {
-                return Err(ConfigError::Endpoint {
-                    index,
-                    name,
-                    source,
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Config {
-    /// The translator these settings ask for; refuses, as [`Self::check`] does, what cannot be had
-    /// with this catalogue.
+    /// The translator these settings ask for; refuses what cannot be had with this catalogue.
     pub fn translator(&self, catalog: &Arc<Catalog>) -> Result<Translator, ConfigError> {
-        for (index, spec) in self.subscriptions.iter().enumerate() {
-            spec.check_format(catalog)
-                .map_err(|said| ConfigError::Format {
-                    index,
-                    name: spec.name.clone(),
-                    said,
-                })?;
-        }
-        Translator::new(Arc::clone(catalog), self.caliper.options()).map_err(ConfigError::Caliper)
+        let translator = Translator::new(Arc::clone(catalog), self.caliper.options());
+        translator.map_err(|error| ConfigError::Caliper { place: None, error })
     }
 
     /// The triggers these settings ask for; refuses what cannot be had with this catalogue.
@@ -242,7 +187,8 @@ impl Config {
             nulls: self.triggers.nulls,
             submission_rule: self.triggers.submission_rule,
         };
-        Triggers::new(Arc::clone(catalog), options).map_err(ConfigError::Triggers)
+        Triggers::new(Arc::clone(catalog), options)
+            .map_err(|error| ConfigError::Triggers { place: None, error })
     }
 }
 
@@ -253,6 +199,9 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4567)),
             data: PathBuf::from("easel-data"),
             auth: Auth::Tokens,
+            first_token: None,
+            first_token_place: FirstTokenPlace::Caller,
+            deliveries: Deliveries::Running,
             drain: Duration::from_secs(20),
             catalog: CatalogConfig::default(),
             caliper: CaliperConfig::default(),
@@ -278,6 +227,40 @@ impl Default for Config {
             webhook: WebhookConfig::default(),
             subscriptions: Vec::new(),
         }
+    }
+}
+
+impl KinesisKey {
+    /// Refuses what cannot name a key pair in the head of a signed request.
+    ///
+    /// # Errors
+    ///
+    /// What the id must be; reads after the name of the setting.
+    pub fn check_id(id: &str) -> Result<(), String> {
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"/,=\"".contains(&byte);
+        if (1..=128).contains(&id.len()) && id.bytes().all(is_plain) {
+            return Ok(());
+        }
+        Err(format!(
+            "must be 1 to 128 characters of ASCII, without white space, `/`, `,`, `=` and quotes, \
+             not {id:?}"
+        ))
+    }
+
+    /// Refuses what protects nothing, or was not meant: nothing, and white space around a secret.
+    ///
+    /// # Errors
+    ///
+    /// What the secret must be, without the secret; reads after the name of the setting.
+    pub fn check_secret(secret: &str) -> Result<(), String> {
+        let fault = if secret.trim().is_empty() {
+            "must not be empty"
+        } else if secret.trim() != secret || secret.contains(char::is_control) {
+            "must not begin or end with white space, nor hold a control character"
+        } else {
+            return Ok(());
+        };
+        Err(fault.to_owned())
     }
 }
 

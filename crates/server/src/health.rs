@@ -26,6 +26,7 @@ pub(crate) struct Health {
 struct ReadinessJson {
     ready: bool,
     log: &'static str,
+    deliveries: &'static str,
     lanes: usize,
     active: usize,
     holding: usize,
@@ -52,7 +53,9 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
         .filter(|it| it.state == SubscriptionState::Active)
         .count();
     let lanes = *health.lane_count.borrow();
-    let served = lanes.is_some_and(|lanes| lanes >= active);
+    // Paused deliveries are what the operator asked for, and events come in all the same.
+    let paused = health.subscriptions.deliveries_are_paused();
+    let served = paused || lanes.is_some_and(|lanes| lanes >= active);
     let ready = !refusing && served && health.subscriptions.is_healthy();
     let status = if ready {
         StatusCode::OK
@@ -62,6 +65,7 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     let readiness = ReadinessJson {
         ready,
         log: if refusing { "refusing" } else { "writable" },
+        deliveries: if paused { "paused" } else { "running" },
         lanes: lanes.unwrap_or(0),
         active,
         holding,

@@ -5,23 +5,32 @@
 
 mod catalog_folder;
 mod config;
+mod config_error;
+mod prepare;
 
 mod connections;
 mod data_folder;
+mod first_token;
 mod gauges;
 mod health;
 mod host;
+mod reload;
 mod retention;
+mod webhooks;
 
 mod server;
 
-pub use catalog_folder::{CatalogFolderError, load_catalog};
+pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{
-    Application, Auth, CaliperConfig, CatalogConfig, Config, ConfigError, IngestConfig,
-    KinesisConfig, KinesisKey, LogConfig, QuarantineConfig, TriggersConfig, WebhookConfig,
+    Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, FirstTokenPlace,
+    IngestConfig, KinesisConfig, KinesisKey, LogConfig, QuarantineConfig, TriggersConfig,
+    WebhookConfig,
 };
+pub use config_error::{ConfigError, ConfigFaults, check_token};
 pub use data_folder::{FolderError, Local};
 pub use easel_caliper::{Role, Secrets};
-pub use easel_subscriptions::Spec;
+pub use easel_subscriptions::{Batch, EventGlob, InFlight, Name, Spec, Start, WebhookSpec};
 pub use easel_triggers::{Nulls, SubmissionRule};
+pub use prepare::{Prepared, check_webhook_url};
+pub use reload::{Reloaded, Reloader};
 pub use server::{Server, StartError};

@@ -3,19 +3,19 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_access::{Gate, Refusals, Scopes, Secret, Tokens, TokensError};
+use easel_access::{Gate, Refusals, Secret, Tokens, TokensError};
 use easel_api::Api;
-use easel_deliver::{Dispatch, DispatchOptions, MakeSink, Supplies};
+use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
     Clock, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog, SystemClock,
 };
-use easel_sinks::{ClientError, Endpoint, Sink, Webhook, WebhookClient, WebhookOptions};
-use easel_subscriptions::{ChangeError, Spec, StoreError, Subscriptions};
+use easel_subscriptions::{ChangeError, StoreError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -25,8 +25,12 @@ use tracing::{info, warn};
 
 use crate::connections::Connections;
 use crate::data_folder::{DataFolder, FolderError, Local};
+use crate::first_token::{self, FirstToken, FirstTokenError};
 use crate::health::{self, Health};
-use crate::{Auth, CatalogFolderError, Config, ConfigError, gauges, load_catalog, retention};
+use crate::webhooks::{Webhooks, endpoint};
+use crate::{
+    Auth, Config, ConfigFaults, Deliveries, KinesisKey, Prepared, Reloader, gauges, retention,
+};
 
 /// How often the recorder of metrics tidies up, as it asks for.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -45,7 +49,8 @@ pub struct Server {
     refusals: Arc<Refusals>,
     connections: Connections,
     address: SocketAddr,
-    first_token: Option<Secret<String>>,
+    first_token: FirstToken,
+    reloader: Reloader,
     /// Told first: ends answers that would go on for ever.
     stopping: CancellationToken,
 }
@@ -55,7 +60,7 @@ pub struct Server {
 pub enum StartError {
     /// The settings ask for what cannot be.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ConfigFaults),
     /// The address cannot be had.
     #[error("listen on {address}")]
     Listen {
@@ -64,9 +69,6 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// The catalogue cannot be put together.
-    #[error(transparent)]
-    Catalog(#[from] CatalogFolderError),
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -85,9 +87,6 @@ pub enum StartError {
     /// A declared subscription cannot be served.
     #[error("declare a subscription")]
     Declare(#[from] ChangeError),
-    /// The webhook client cannot be made.
-    #[error("prepare webhooks")]
-    Webhooks(#[from] ClientError),
     /// The recorder of metrics cannot be made.
     #[error("prepare metrics")]
     Metrics(#[from] BuildError),
@@ -97,12 +96,7 @@ impl StartError {
     /// Whether other settings would help, rather than another disk.
     pub const fn is_configuration(&self) -> bool {
         match self {
-            Self::Config(_)
-            | Self::Listen { .. }
-            | Self::Catalog(_)
-            | Self::Folder(_)
-            | Self::Declare(_)
-            | Self::Webhooks(_) => true,
+            Self::Config(_) | Self::Listen { .. } | Self::Folder(_) | Self::Declare(_) => true,
             Self::Log(_) | Self::Tokens(_) | Self::Store(_) | Self::Drift(_) | Self::Metrics(_) => {
                 false
             }
@@ -111,12 +105,15 @@ impl StartError {
 }
 
 impl Server {
-    /// Opens everything in the data folder and listens.
+    /// Prepares the settings, opens everything in the data folder and listens.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        config.check()?;
-        let catalog = Arc::new(load_catalog(config.catalog.folder.as_deref())?);
-        let translator = Arc::new(config.translator(&catalog)?);
-        let triggers = Arc::new(config.triggers(&catalog)?);
+        Self::start_prepared(config.prepare()?).await
+    }
+
+    /// Opens everything in the data folder and listens.
+    pub async fn start_prepared(prepared: Prepared) -> Result<Self, StartError> {
+        let config = prepared.config.clone();
+        let catalog = Arc::clone(&prepared.catalog);
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
         let refused = |source| StartError::Listen {
@@ -151,7 +148,7 @@ impl Server {
         }
         .with_refusals(Arc::clone(&refusals));
 
-        let make_sink = webhooks(&config, &clock)?;
+        let webhooks = Webhooks::new(prepared.webhooks.clone());
         let subscriptions = Arc::new(Subscriptions::open(
             &folder.file("state.db"),
             Arc::clone(&shared),
@@ -159,12 +156,15 @@ impl Server {
             Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
             Arc::clone(&catalog),
         )?);
+        if config.deliveries == Deliveries::Paused {
+            subscriptions.pause_deliveries();
+        }
         subscriptions.declare(config.subscriptions.clone()).await?;
         let supplies = Supplies {
             log: Arc::clone(&shared),
             subscriptions: Arc::clone(&subscriptions),
-            make_sink,
-            translator,
+            make_sink: webhooks.maker(),
+            translator: Arc::clone(&prepared.translator),
             clock: Arc::clone(&clock),
         };
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
@@ -187,6 +187,15 @@ impl Server {
             clock: Arc::clone(&clock),
             stop: stopping.clone(),
         };
+        let kinesis = Kinesis::new(kinesis_auth(config.auth, &config.kinesis.keys))
+            .with_stream(&config.kinesis.stream)
+            .with_refusals(Arc::clone(&refusals));
+        let reloader = Reloader::new(
+            &prepared,
+            Arc::clone(&subscriptions),
+            kinesis.access(),
+            webhooks,
+        );
         let health = Health {
             log: Arc::clone(&shared),
             quarantine: shared_quarantine,
@@ -201,8 +210,8 @@ impl Server {
             .merge(easel_ingest::routes(
                 intake,
                 gate,
-                kinesis(&config).with_refusals(Arc::clone(&refusals)),
-                triggers,
+                kinesis,
+                prepared.triggers,
             ))
             .merge(health::routes(health));
 
@@ -212,10 +221,15 @@ impl Server {
             pid: std::process::id(),
         })?;
         // The last step that can fail: a token that is kept is one that is shown.
-        let first_token = if tokens.is_empty() && config.auth == Auth::Tokens {
-            Some(tokens.create("first", Scopes::ALL, clock.now())?.1)
-        } else {
-            None
+        let first_token = match config.auth {
+            Auth::None => FirstToken::Known,
+            Auth::Tokens => {
+                let made = first_token::ensure(&tokens, &config, clock.now());
+                made.map_err(|error| match error {
+                    FirstTokenError::Tokens(error) => StartError::Tokens(error),
+                    FirstTokenError::Folder(error) => StartError::Folder(error),
+                })?
+            }
         };
         Ok(Self {
             config,
@@ -230,6 +244,7 @@ impl Server {
             connections: Connections::new(listener, easel_api::fallbacks(app)),
             address,
             first_token,
+            reloader,
             stopping,
         })
     }
@@ -239,9 +254,25 @@ impl Server {
         self.address
     }
 
-    /// The first token, at the first start only.
+    /// The first token, at the first start only, if it is to be shown.
     pub const fn first_token(&self) -> Option<&Secret<String>> {
-        self.first_token.as_ref()
+        match &self.first_token {
+            FirstToken::Shown(secret) => Some(secret),
+            FirstToken::Known | FirstToken::Preset | FirstToken::Filed(_) => None,
+        }
+    }
+
+    /// The file with the first token, at the first start only, if it was written to one.
+    pub fn first_token_file(&self) -> Option<&Path> {
+        match &self.first_token {
+            FirstToken::Filed(path) => Some(path),
+            FirstToken::Known | FirstToken::Preset | FirstToken::Shown(_) => None,
+        }
+    }
+
+    /// What puts new settings in force while the server runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Serves until told to stop, then drains: requests and deliveries under way are finished,
@@ -335,32 +366,15 @@ fn open_log(
     SqliteLog::open(&folder.file(name), options, Arc::clone(clock)).map(Arc::new)
 }
 
-/// What makes webhooks; all of one maker share their connections.
-fn webhooks(config: &Config, clock: &Arc<dyn Clock>) -> Result<MakeSink, ClientError> {
-    let clock = Arc::clone(clock);
-    let options = WebhookOptions {
-        ca_file: config.webhook.ca_file.clone(),
-    };
-    let client = WebhookClient::new(&options, Arc::new(move || clock.now()))?;
-    Ok(Box::new(move |spec: &Spec| {
-        let webhook = Webhook::new(client.clone(), endpoint(spec)?, spec.webhook.timeout);
-        Ok(Arc::new(webhook) as Arc<dyn Sink>)
-    }))
-}
-
-fn endpoint(spec: &Spec) -> Result<Endpoint, String> {
-    Endpoint::parse(&spec.webhook.url).map_err(|error| error.to_string())
-}
-
-fn kinesis(config: &Config) -> Kinesis {
-    let pairs = config.kinesis.keys.iter();
+/// Whom the Kinesis door lets in.
+pub(crate) fn kinesis_auth(auth: Auth, keys: &[KinesisKey]) -> KinesisAuth {
+    let pairs = keys.iter();
     let pairs = pairs.map(|key| (key.access_key_id.clone(), key.secret_access_key.clone()));
-    let auth = match config.auth {
+    match auth {
         Auth::None => KinesisAuth::Open,
-        Auth::Tokens if config.kinesis.keys.is_empty() => KinesisAuth::Off,
+        Auth::Tokens if keys.is_empty() => KinesisAuth::Off,
         Auth::Tokens => KinesisAuth::Keys(pairs.collect()),
-    };
-    Kinesis::new(auth).with_stream(&config.kinesis.stream)
+    }
 }
 
 /// An address that can be connected to: a listener on every address is reached through loopback.

@@ -80,6 +80,15 @@ impl WebhookSpec {
     const fn default_timeout() -> Duration {
         Duration::from_secs(15)
     }
+
+    /// Reads how long one attempt may take: `1s` to `5m`.
+    ///
+    /// # Errors
+    ///
+    /// What a time-out must be.
+    pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+        time_limit::parse(text)
+    }
 }
 
 /// What an event's metadata must say: each list that is not empty must contain the event's value.
@@ -89,23 +98,35 @@ impl WebhookSpec {
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
     /// `root_account_id` or `root_account_uuid`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub root_account: Vec<String>,
     /// `context_account_id`, or `context_id` when the context is an account.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub account: Vec<String>,
     /// `context_id` when the context is a course.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub course: Vec<String>,
     /// `user_id`, the acting user.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub user: Vec<String>,
     /// `producer`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub producer: Vec<String>,
     /// `context_type`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "values")]
     pub context_type: Vec<String>,
+}
+
+/// The values of a condition. An empty list would be taken for no condition, and let through what
+/// the subscriber must not see.
+fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let values = Vec::deserialize(from)?;
+    if values.is_empty() {
+        return Err(de::Error::custom(
+            "a condition must have at least one value; without the condition, any value will do",
+        ));
+    }
+    Ok(values)
 }
 
 /// The form in which events are sent.
@@ -435,17 +456,18 @@ mod time_limit {
     const SHORTEST: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_mins(5);
 
+    pub(super) fn parse(text: &str) -> Result<Duration, String> {
+        match humantime::parse_duration(text) {
+            Ok(limit) if (SHORTEST..=LONGEST).contains(&limit) => Ok(limit),
+            Ok(_) | Err(_) => Err(format!("a time-out is 1s to 5m; {text:?} is not")),
+        }
+    }
+
     pub(super) fn serialize<S: Serializer>(it: &Duration, out: S) -> Result<S::Ok, S::Error> {
         out.collect_str(&humantime::format_duration(*it))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(from)?;
-        match humantime::parse_duration(&text) {
-            Ok(limit) if (SHORTEST..=LONGEST).contains(&limit) => Ok(limit),
-            Ok(_) | Err(_) => Err(de::Error::custom(format!(
-                "a time-out is 1s to 5m; {text:?} is not"
-            ))),
-        }
+        parse(&String::deserialize(from)?).map_err(de::Error::custom)
     }
 }

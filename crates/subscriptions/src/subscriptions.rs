@@ -36,6 +36,8 @@ pub struct Subscriptions {
     revision: watch::Sender<u64>,
     fed: AtomicU64,
     unsaved: AtomicBool,
+    /// Whether nothing is to be sent to anybody, until the process ends or is asked to resume.
+    paused: AtomicBool,
 }
 
 /// Why a subscription was not made or changed.
@@ -109,12 +111,21 @@ impl Subscriptions {
             revision: watch::Sender::new(0),
             fed: AtomicU64::new(0),
             unsaved: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
         })
     }
 
     /// Makes the subscriptions of the configuration file what the file says: new ones are made,
     /// known ones changed, and active ones that the file no longer names are deactivated.
+    ///
+    /// What cannot be served is refused before anything changes.
     pub async fn declare(self: &Arc<Self>, specs: Vec<Spec>) -> Result<(), ChangeError> {
+        for spec in &specs {
+            self.check(spec)?;
+            if self.get(spec.name.as_str()).is_err() {
+                self.start_of(spec).await?;
+            }
+        }
         for known in self.list() {
             let declared = specs.iter().any(|spec| spec.name == known.spec.name);
             if known.origin == Origin::File && known.state == State::Active && !declared {
@@ -126,9 +137,13 @@ impl Subscriptions {
             }
         }
         for spec in specs {
-            self.check(&spec)?;
-            if self.get(spec.name.as_str()).is_err() {
+            let Ok(known) = self.get(spec.name.as_str()) else {
                 self.make(spec, Origin::File).await?;
+                continue;
+            };
+            // What stays as it is keeps its lane.
+            let is_in_force = known.origin == Origin::File && known.state != State::Deactivated;
+            if is_in_force && known.spec == spec {
                 continue;
             }
             self.change(spec.name.clone(), move |known| {
@@ -237,6 +252,24 @@ impl Subscriptions {
         self.revision.subscribe()
     }
 
+    /// Has nothing sent to anybody until [`Self::resume_deliveries`]; what is under way is finished.
+    /// The subscriptions themselves do not change, and the next start does not know of it.
+    pub fn pause_deliveries(&self) {
+        self.paused.store(true, Ordering::Release);
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Ends what [`Self::pause_deliveries`] began.
+    pub fn resume_deliveries(&self) {
+        self.paused.store(false, Ordering::Release);
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Whether nothing is sent to anybody.
+    pub fn deliveries_are_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
     /// What became of every event since the subscription began, as of now.
     pub fn balance(&self, subscription: &Subscription) -> Balance {
         // The bounds come last: a lane that goes on meanwhile must not be ahead of the head.
@@ -314,13 +347,10 @@ impl Subscriptions {
         })
     }
 
-    async fn make(
-        self: &Arc<Self>,
-        spec: Spec,
-        origin: Origin,
-    ) -> Result<Arc<Subscription>, ChangeError> {
+    /// The offset at which a new subscription begins.
+    async fn start_of(&self, spec: &Spec) -> Result<Offset, ChangeError> {
         let bounds = *self.log.bounds().borrow();
-        let start = match spec.start {
+        Ok(match spec.start {
             Start::Now => bounds.head,
             Start::Earliest => bounds.tail,
             Start::Time(time) => self.log.find_time(time).await?,
@@ -331,11 +361,19 @@ impl Subscriptions {
                     bounds.head
                 );
                 return Err(ChangeError::Invalid {
-                    name: spec.name,
+                    name: spec.name.clone(),
                     what,
                 });
             }
-        };
+        })
+    }
+
+    async fn make(
+        self: &Arc<Self>,
+        spec: Spec,
+        origin: Origin,
+    ) -> Result<Arc<Subscription>, ChangeError> {
+        let start = self.start_of(&spec).await?;
         self.with_store(move |all, store| {
             if all.get(spec.name.as_str()).is_ok() {
                 return Err(ChangeError::NameTaken { name: spec.name });

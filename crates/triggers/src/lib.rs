@@ -40,4 +40,4 @@ pub use page::page;
 pub use row::Row;
 pub use rule::{Operation, Rule};
 pub use rules::all as rules;
-pub use triggers::{Outcome, Stop, Triggers, TriggersError};
+pub use triggers::{Outcome, Stop, Triggers, TriggersError, unknown_rules};

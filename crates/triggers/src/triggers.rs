@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use easel_catalog::{
-    Catalog, Column, Context, Event, EventType, Field, Origin, Rule as Conformance, admit,
+    Catalog, Column, Context, Event, EventType, Origin, Rule as Conformance, admit,
 };
 use jiff::Timestamp;
 use thiserror::Error;
@@ -32,7 +32,7 @@ pub struct Triggers {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TriggersError {
     /// A field is made by a rule that there is not.
-    #[error("{event_type}: `{field}` is made by the rule @{rule}, which there is not")]
+    #[error("{event_type}: `{field}` names the rule @{rule}, which does not exist")]
     NoRule {
         /// The event type.
         event_type: String,
@@ -64,10 +64,10 @@ pub struct Stop {
 impl Triggers {
     /// For events as this catalogue has them.
     pub fn new(catalog: Arc<Catalog>, options: Options) -> Result<Self, TriggersError> {
-        for of in catalog.types() {
-            of.body.iter().try_for_each(|field| check(of, field))?;
+        match unknown_rules(&catalog).into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(Self { catalog, options }),
         }
-        Ok(Self { catalog, options })
     }
 
     /// The events that a change means, sent `now` unless it says when.
@@ -231,17 +231,22 @@ fn closed_gate(rule: &Rule, scene: Scene<'_>) -> Result<Option<&'static str>, Ch
     Ok(None)
 }
 
-fn check(of: &EventType, field: &Field) -> Result<(), TriggersError> {
-    for column in field.from {
-        if let Column::Worked(rule) = column
-            && worked::rule(rule).is_none()
-        {
-            return Err(TriggersError::NoRule {
-                event_type: of.name.to_owned(),
-                field: field.name.to_owned(),
-                rule: (*rule).to_owned(),
+/// Every field of the catalogue that is made by a rule that does not exist.
+pub fn unknown_rules(catalog: &Catalog) -> Vec<TriggersError> {
+    let fields = catalog.types().iter();
+    let fields =
+        fields.flat_map(|event_type| event_type.body.iter().map(move |it| (event_type, it)));
+    fields
+        .flat_map(|(event_type, field)| {
+            let unknown = field.from.iter().filter_map(|column| match column {
+                Column::Worked(rule) if worked::rule(rule).is_none() => Some(*rule),
+                _ => None,
             });
-        }
-    }
-    Ok(())
+            unknown.map(|rule| TriggersError::NoRule {
+                event_type: event_type.name.to_owned(),
+                field: field.name.to_owned(),
+                rule: rule.to_owned(),
+            })
+        })
+        .collect()
 }

@@ -135,12 +135,12 @@ fn a_fault_names_file_line_and_column() {
     check_refused(
         "own/x.toml",
         "meaning = \"A bell.\"\ntriger = \"\"\n",
-        "own/x.toml:2:1: unknown field `triger`, expected one of `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `body`",
+        "own/x.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `body`",
     );
     check_refused(
         "own/x.toml",
         "meaning = \"é\" x",
-        "own/x.toml:1:15: unexpected key or value, expected newline, `#`",
+        "own/x.toml:1:15: something stands behind the value; every key must be on a line of its own",
     );
 }
 

@@ -14,7 +14,7 @@ use crate::catalog;
 use crate::exit_code::{Code, Failure};
 use crate::input::{Batch, Input};
 use crate::output;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsFaults};
 
 const EXPLAIN_HELP: &str = "\
 A change is what POST /v1/changes takes: {\"record\", \"operation\", \"before\", \"after\", \"related\",
@@ -72,7 +72,7 @@ impl ChangesArgs {
         let settings = Settings::load(global, &[])?;
         let catalog = Arc::new(catalog::load(global)?);
         let triggers = settings.config.triggers(&catalog);
-        let triggers = triggers.map_err(|error| settings.refused(error))?;
+        let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.refused(&error)]))?;
         let style = match (args.events, global.json) {
             (true, _) => Style::Events,
             (false, true) => Style::Json,

@@ -1,21 +1,22 @@
 //! `easel config check`
 
-use std::sync::Arc;
-
 use clap::Subcommand;
-use easel_server::load_catalog;
 use serde_json::json;
 
+use super::server_args::ServerArgs;
 use crate::args::GlobalArgs;
-use crate::exit_code::{Code, Failure, OrExit};
+use crate::exit_code::Failure;
 use crate::output;
-use crate::settings::{Effective, Settings};
+use crate::settings::Effective;
 
 const CHECK_HELP: &str = "\
 Settings come from four places, each over the one before it: defaults, the file (./easel.toml or
 --config), EASEL_* variables, flags. A variable is the key in capitals with two underscores for each
 dot: log.max_age is EASEL_LOG__MAX_AGE. Lengths of time are written 30s, 2h or 30d, sizes 16MiB.
 Relative paths are relative to the working directory, also those in the file.
+
+What passes, `easel serve` with the same options does not refuse, unless the address is taken or the
+data folder is in use or damaged. All faults are printed at once.
 
 Examples:
   easel config check
@@ -33,25 +34,20 @@ pub(crate) struct ConfigArgs {
 enum ConfigCommand {
     /// Print the settings in force and where each came from, or what is wrong with them
     #[command(after_help = CHECK_HELP)]
-    Check,
+    Check(ServerArgs),
 }
 
 impl ConfigArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         match self.command {
-            ConfigCommand::Check => check(global),
+            ConfigCommand::Check(server) => check(&server, global),
         }
     }
 }
 
-fn check(global: &GlobalArgs) -> Result<(), Failure> {
-    let settings = Settings::load(global, &[])?;
-    settings.check()?;
-    let folder = settings.config.catalog.folder.as_deref();
-    let catalog = Arc::new(load_catalog(folder).or_exit(Code::Configuration)?);
-    let refused = |error| settings.refused(error);
-    settings.config.translator(&catalog).map_err(refused)?;
-    settings.config.triggers(&catalog).map_err(refused)?;
+fn check(server: &ServerArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let faults = server.logging().faults;
+    let (settings, _prepared) = server.prepare(global, faults, |_config| ())?;
     let effective = settings.effective();
     if global.json {
         let settings = effective.iter().map(|Effective { key, value, origin }| {

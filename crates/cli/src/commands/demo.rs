@@ -125,7 +125,7 @@ impl DemoArgs {
             ended = campus => ended,
             ended = watch(&client, &desk) => ended,
             () = over => Ok(()),
-            () = signals.next() => Ok(()),
+            _asked = signals.next() => Ok(()),
         };
         let ended = match shown {
             Ok(()) => settle(&client, &mut signals).await,
@@ -235,7 +235,7 @@ async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
     let all = tokio::select! {
         settled = wait => settled?,
         () = tokio::time::sleep(PATIENCE) => list(client).await?,
-        () = signals.next() => list(client).await?,
+        _asked = signals.next() => list(client).await?,
     };
     let mut is_right = true;
     for it in &all.subscriptions {

@@ -21,7 +21,7 @@ use crate::client::{self, Client, KeyPair};
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
 use crate::progress::Progress;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsFaults};
 
 pub(super) use pace::Pace;
 
@@ -116,7 +116,7 @@ impl SimulateArgs {
         let settings = Settings::load(&global, &[])?;
         let catalog = Arc::new(catalog::load(&global)?);
         let triggers = settings.config.triggers(&catalog);
-        let triggers = triggers.map_err(|error| settings.refused(error))?;
+        let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.refused(&error)]))?;
         let begins = self.begins.to_zoned(TimeZone::UTC).or_exit(Code::Usage)?;
         let options = Options {
             seed: self.seed,

@@ -123,7 +123,7 @@ impl SubscriptionsArgs {
             SubscriptionsCommand::Pause(it) => client.post(&it.path("/pause"), None).await?,
             SubscriptionsCommand::Resume(it) => client.post(&it.path("/resume"), None).await?,
             SubscriptionsCommand::Remove(it) => {
-                client.delete(&it.path("")).await?;
+                client.remove(&it.path("")).await?;
                 output::talk(format_args!("removed {}", it.name));
                 return Ok(());
             }

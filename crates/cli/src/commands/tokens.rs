@@ -93,7 +93,7 @@ impl TokensArgs {
             }
             TokensCommand::Remove { id } => {
                 client
-                    .delete(&format!("/v1/tokens/{}", escape(&id)))
+                    .remove(&format!("/v1/tokens/{}", escape(&id)))
                     .await?;
                 output::talk(format_args!("removed token {id}"));
                 Ok(())

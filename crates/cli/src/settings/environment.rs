@@ -20,30 +20,31 @@ const ACCESS_KEY_ID: &str = "EASEL_KINESIS__ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "EASEL_KINESIS__SECRET_ACCESS_KEY";
 
 /// Reads the settings among `variables`.
-pub(super) fn read(
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<Layer, SettingsError> {
+pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Layer {
+    let mut layer = Layer::default();
     let mut ours = BTreeMap::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|it| it.starts_with(PREFIX)) else {
             continue;
         };
         match value.into_string() {
-            Ok(value) => ours.insert(name.to_owned(), value),
-            Err(_not_utf_8) => {
-                return Err(SettingsError::NotText {
-                    name: name.to_owned(),
-                });
-            }
-        };
+            Ok(value) => drop(ours.insert(name.to_owned(), value)),
+            Err(_not_utf_8) => layer.faults.push(SettingsError::NotText {
+                name: name.to_owned(),
+            }),
+        }
     }
-    let pair = key_pair(ours.remove(ACCESS_KEY_ID), ours.remove(SECRET_ACCESS_KEY))?;
-    let origin = Origin::Variable(ACCESS_KEY_ID.to_owned());
-    let kinesis_keys = pair.map(|pair| (origin, vec![pair]));
-    let mut layer = Layer {
-        kinesis_keys,
-        ..Layer::default()
-    };
+    match key_pair(ours.remove(ACCESS_KEY_ID), ours.remove(SECRET_ACCESS_KEY)) {
+        Ok(None) => (),
+        Ok(Some(pair)) => {
+            let origin = Origin::Variable(ACCESS_KEY_ID.to_owned());
+            layer
+                .list_origins
+                .push((setting::KINESIS_KEYS, origin.clone()));
+            layer.kinesis_keys.push((origin, pair));
+        }
+        Err(faults) => layer.faults.extend(faults),
+    }
 
     let options = options(&Args::command());
     for (name, text) in ours {
@@ -54,25 +55,50 @@ pub(super) fn read(
                 origin: Origin::Variable(name),
             });
         } else if !options.contains(&name) && !is_service_link(&name) {
-            return Err(unknown(name, options));
+            layer.faults.push(unknown(name, &options));
         }
     }
-    Ok(layer)
+    layer
 }
 
+/// Where the value of an option came from that a variable can stand in for.
+pub(super) fn origin_of(flag: &'static str, variable: &str, value: &str) -> Origin {
+    if std::env::var_os(variable).is_some_and(|set| set == value) {
+        Origin::Variable(variable.to_owned())
+    } else {
+        Origin::Flag(flag)
+    }
+}
+
+/// The pair that two variables make, if they are set.
 fn key_pair(
     id: Option<String>,
     secret: Option<String>,
-) -> Result<Option<KinesisKey>, SettingsError> {
-    let half = |given, missing| Err(SettingsError::HalfKeyPair { given, missing });
-    match (id, secret) {
-        (None, None) => Ok(None),
-        (Some(_), None) => half(ACCESS_KEY_ID, SECRET_ACCESS_KEY),
-        (None, Some(_)) => half(SECRET_ACCESS_KEY, ACCESS_KEY_ID),
-        (Some(access_key_id), Some(secret)) => Ok(Some(KinesisKey {
-            access_key_id,
+) -> Result<Option<KinesisKey>, Vec<SettingsError>> {
+    let half = |given, missing| Err(vec![SettingsError::HalfKeyPair { given, missing }]);
+    let (id, secret) = match (id, secret) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => return half(ACCESS_KEY_ID, SECRET_ACCESS_KEY),
+        (None, Some(_)) => return half(SECRET_ACCESS_KEY, ACCESS_KEY_ID),
+        (Some(id), Some(secret)) => (id, secret),
+    };
+    let checks = [
+        (ACCESS_KEY_ID, KinesisKey::check_id(&id)),
+        (SECRET_ACCESS_KEY, KinesisKey::check_secret(&secret)),
+    ];
+    let faults = checks.into_iter().filter_map(|(name, checked)| {
+        let fault = format!("the value {}", checked.err()?);
+        let origin = name.to_owned();
+        Some(SettingsError::Refused { origin, fault })
+    });
+    let faults: Vec<_> = faults.collect();
+    if faults.is_empty() {
+        Ok(Some(KinesisKey {
+            access_key_id: id,
             secret_access_key: Secret::new(secret),
-        })),
+        }))
+    } else {
+        Err(faults)
     }
 }
 
@@ -89,9 +115,9 @@ fn is_service_link(name: &str) -> bool {
     name.starts_with("EASEL_SERVICE_") || name.starts_with("EASEL_PORT")
 }
 
-fn unknown(name: String, options: Vec<String>) -> SettingsError {
+fn unknown(name: String, options: &[String]) -> SettingsError {
     let settings = setting::ALL.iter().map(setting::Setting::variable);
     let pair = [ACCESS_KEY_ID, SECRET_ACCESS_KEY].map(str::to_owned);
-    let suggestion = nearest(&name, settings.chain(options).chain(pair));
+    let suggestion = nearest(&name, settings.chain(options.iter().cloned()).chain(pair));
     SettingsError::UnknownVariable { name, suggestion }
 }

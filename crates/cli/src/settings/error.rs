@@ -61,7 +61,7 @@ pub(crate) enum SettingsError {
         missing: &'static str,
     },
     /// A value makes no sense.
-    #[error("{origin}: {} must be {}, not {text:?}", setting.key, setting.expects)]
+    #[error("{origin}: {} must be {}{}", setting.key, setting.expects, not(setting, text))]
     BadValue {
         /// Where it stands.
         origin: Origin,
@@ -71,20 +71,42 @@ pub(crate) enum SettingsError {
         text: String,
     },
     /// No server could be started with the settings together.
-    #[error("{origin}: failed to {error:#}")]
+    #[error("{origin}: {fault}")]
     Refused {
-        /// Where the one stands that is to be changed.
+        /// Where the setting stands that must change.
         origin: String,
-        /// What the server has against it.
-        error: anyhow::Error,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// The command line asks for what the server cannot do.
+    #[error("{origin}: {fault}")]
+    Option {
+        /// The flag, or the variable that stands in for it.
+        origin: Origin,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A file that the settings name is wrong; the fault has the place in that file.
+    #[error("{fault}")]
+    OtherFile {
+        /// The place and what is wrong there.
+        fault: String,
     },
 }
+
+/// Everything that is wrong with the settings; never empty.
+#[derive(Debug)]
+pub(crate) struct SettingsFaults(pub(crate) Vec<SettingsError>);
 
 impl SettingsError {
     /// The code the command ends with: a wrong flag is wrong usage, the rest is configuration.
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::BadValue {
+                origin: Origin::Flag(_),
+                ..
+            }
+            | Self::Option {
                 origin: Origin::Flag(_),
                 ..
             } => Code::Usage,
@@ -95,8 +117,31 @@ impl SettingsError {
             | Self::UnknownVariable { .. }
             | Self::NotText { .. }
             | Self::HalfKeyPair { .. }
-            | Self::Refused { .. } => Code::Configuration,
+            | Self::Refused { .. }
+            | Self::Option { .. }
+            | Self::OtherFile { .. } => Code::Configuration,
         }
+    }
+}
+
+impl SettingsFaults {
+    /// The code the command ends with: wrong usage if that is all, else configuration.
+    pub(crate) fn code(&self) -> Code {
+        let is_usage = |fault: &SettingsError| fault.code() == Code::Usage;
+        if self.0.iter().all(is_usage) {
+            Code::Usage
+        } else {
+            Code::Configuration
+        }
+    }
+}
+
+/// What is said of a value that makes no sense; nothing of a secret one.
+fn not(setting: &Setting, text: &str) -> String {
+    if setting.is_secret {
+        String::new()
+    } else {
+        format!(", not {text:?}")
     }
 }
 

@@ -1,12 +1,14 @@
 //! The settings file, TOML.
 //!
 //! Tables are walked by hand and single values are kept as text, so that the file, the environment
-//! and the flags share one set of readers; the lists, `[[kinesis.keys]]`, `[[caliper.roles]]` and
-//! `[[subscriptions]]`, are read by serde. Every refusal names the line and column.
+//! and the flags share one set of readers. The lists, `[[kinesis.keys]]`, `[[caliper.roles]]` and
+//! `[[subscriptions]]`, are compared with their shapes, and then read by serde. Every fault is
+//! found in one run, and names the line and column.
 
 use std::path::Path;
 
 use easel_access::Secret;
+use easel_catalog::{toml_syntax_words, toml_words};
 use easel_server::{KinesisKey, Role, Spec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,31 +17,62 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::error::{SettingsError, nearest};
 use super::origin::{Origin, Place};
+use super::shape::{CALIPER_ROLE, Field, KINESIS_KEY, SUBSCRIPTION, Shape, kind_of};
 use super::{Layer, Said, setting};
 
+/// The long form of `auth`, for a file that sets its other keys too.
+const AUTH_MODE: &str = "auth.mode";
+
 /// Reads a settings file.
-pub(super) fn read(path: &Path) -> Result<Layer, SettingsError> {
+pub(super) fn read(path: &Path) -> Layer {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(path, &text),
-        Err(source) => Err(SettingsError::Unreadable {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Layer {
+            faults: vec![SettingsError::Unreadable {
+                path: path.to_owned(),
+                source,
+            }],
+            ..Layer::default()
+        },
     }
 }
 
 /// Reads the text of a settings file.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Layer, SettingsError> {
+pub(super) fn parse(path: &Path, text: &str) -> Layer {
     let file = File { path, text };
-    let root = DeTable::parse(text).map_err(|error| file.refuse(&error))?;
     let mut layer = Layer::default();
-    file.walk("", root.into_inner(), &mut layer)?;
-    Ok(layer)
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut errors: Vec<_> = errors
+        .iter()
+        .map(|error| (error.span().map_or(0, |span| span.start), error))
+        .collect();
+    errors.sort_by_key(|(start, _)| *start);
+    let mut last_line = None;
+    for (start, error) in &errors {
+        let place = file.place(*start);
+        // One slip makes several faults of its line.
+        if last_line.replace(place.line()) != Some(place.line()) {
+            let fault = toml_syntax_words(text, error.message(), error.span());
+            layer.faults.push(SettingsError::Malformed { place, fault });
+        }
+    }
+    if errors.is_empty() {
+        file.walk("", root.into_inner(), &mut layer);
+    }
+    layer
 }
 
 struct File<'a> {
     path: &'a Path,
     text: &'a str,
+}
+
+/// A table in a list, or a table in such a table.
+struct Found<'a> {
+    /// What stands before its keys in messages.
+    prefix: String,
+    place: Place,
+    table: &'a DeTable<'a>,
 }
 
 #[derive(Deserialize)]
@@ -54,17 +87,11 @@ struct KeyToml {
 struct RoleToml {
     canvas: String,
     segment: String,
-    #[serde(default)]
     roles: Vec<String>,
 }
 
 impl File<'_> {
-    fn walk(
-        &self,
-        parent: &str,
-        table: DeTable<'_>,
-        layer: &mut Layer,
-    ) -> Result<(), SettingsError> {
+    fn walk(&self, parent: &str, table: DeTable<'_>, layer: &mut Layer) {
         for (name, value) in table {
             let place = self.place(name.span().start);
             let key = match parent {
@@ -73,55 +100,183 @@ impl File<'_> {
             };
             match key.as_str() {
                 setting::KINESIS_KEYS => {
-                    let keys = self
-                        .list::<KeyToml>(value)?
-                        .into_iter()
-                        .map(KinesisKey::from);
-                    layer.kinesis_keys = Some((Origin::File(place), keys.collect()));
+                    let keys = self.list::<KeyToml>(&key, value, KINESIS_KEY, layer);
+                    layer
+                        .list_origins
+                        .push((setting::KINESIS_KEYS, Origin::File(place)));
+                    let keys = keys.into_iter().map(|(origin, key)| (origin, key.into()));
+                    layer.kinesis_keys.extend(keys);
                 }
                 setting::CALIPER_ROLES => {
-                    let roles = self.list::<RoleToml>(value)?.into_iter().map(Role::from);
-                    layer.caliper_roles = Some((Origin::File(place), roles.collect()));
+                    let roles = self.list::<RoleToml>(&key, value, CALIPER_ROLE, layer);
+                    layer
+                        .list_origins
+                        .push((setting::CALIPER_ROLES, Origin::File(place)));
+                    let roles = roles
+                        .into_iter()
+                        .map(|(origin, role)| (origin, role.into()));
+                    layer.caliper_roles.extend(roles);
                 }
                 setting::SUBSCRIPTIONS => {
-                    let specs = self.list::<Spanned<Spec>>(value)?;
-                    let origin = |it: &Spanned<_>| Origin::File(self.place(it.span().start));
-                    let specs = specs.into_iter().map(|it| (origin(&it), it.into_inner()));
-                    layer.subscriptions = specs.collect();
+                    let specs = self.list::<Spec>(&key, value, SUBSCRIPTION, layer);
+                    let origins = specs.iter().map(|(origin, _)| origin.clone());
+                    let origins = origins.map(|origin| (setting::SUBSCRIPTIONS, origin));
+                    layer.list_origins.extend(origins);
+                    layer.subscriptions.extend(specs);
                 }
                 _ => {
                     let origin = Origin::File(self.place(value.span().start));
                     match value.into_inner() {
-                        DeValue::Table(table) => self.walk(&key, table, layer)?,
-                        single => layer.said.push(said(place, key, &single, origin)?),
+                        DeValue::Table(table) => self.walk(&key, table, layer),
+                        single => match said(place, key, &single, origin) {
+                            Ok(said) => layer.said.push(said),
+                            Err(fault) => layer.faults.push(fault),
+                        },
                     }
                 }
             }
         }
-        Ok(())
     }
 
+    /// The tables of a list that have no fault, each with its place.
     fn list<T: DeserializeOwned>(
         &self,
+        key: &str,
         value: Spanned<DeValue<'_>>,
-    ) -> Result<Vec<T>, SettingsError> {
-        Vec::deserialize(ValueDeserializer::from(value)).map_err(|error| self.refuse(&error))
+        fields: &[Field],
+        layer: &mut Layer,
+    ) -> Vec<(Origin, T)> {
+        let place = self.place(value.span().start);
+        let items = match value.into_inner() {
+            DeValue::Array(items) => items,
+            other => {
+                let fault = format!("`{key}` must be a list of tables, not {}", kind_of(&other));
+                layer.faults.push(SettingsError::Malformed { place, fault });
+                return Vec::new();
+            }
+        };
+        let mut read = Vec::new();
+        for item in items {
+            let place = self.place(item.span().start);
+            let DeValue::Table(table) = item.get_ref() else {
+                let kind = kind_of(item.get_ref());
+                let fault = format!("`{key}` must be a list of tables, not of {kind}");
+                layer.faults.push(SettingsError::Malformed { place, fault });
+                continue;
+            };
+            let known_faults = layer.faults.len();
+            let found = Found {
+                prefix: String::new(),
+                place: place.clone(),
+                table,
+            };
+            self.check_table(&found, fields, &mut layer.faults);
+            if layer.faults.len() > known_faults {
+                continue;
+            }
+            match T::deserialize(ValueDeserializer::from(item)) {
+                Ok(item) => read.push((Origin::File(place), item)),
+                Err(error) => {
+                    let fault = toml_words(self.text, error.message(), error.span());
+                    let place = error.span().map_or(place, |span| self.place(span.start));
+                    layer.faults.push(SettingsError::Malformed { place, fault });
+                }
+            }
+        }
+        read
     }
 
-    fn refuse(&self, error: &toml::de::Error) -> SettingsError {
-        let place = self.place(error.span().map_or(0, |span| span.start));
-        // serde has no other way to tell which field it did not know, and which it knows.
-        let mut names = error.message().split('`').skip(1).step_by(2);
-        match (error.message().starts_with("unknown field"), names.next()) {
-            (true, Some(key)) => SettingsError::UnknownKey {
-                place,
-                key: key.to_owned(),
-                suggestion: nearest(key, names),
-            },
-            _ => SettingsError::Malformed {
-                place,
-                fault: error.message().replace('\n', ", "),
-            },
+    /// Compares a table with its shape.
+    fn check_table(&self, found: &Found<'_>, fields: &[Field], faults: &mut Vec<SettingsError>) {
+        let Found {
+            prefix,
+            place,
+            table,
+        } = found;
+        let mut meant = Vec::new();
+        for (name, value) in *table {
+            let key: &str = name.get_ref();
+            let Some(field) = fields.iter().find(|field| field.name == key) else {
+                let suggestion = nearest(key, fields.iter().map(|field| field.name));
+                meant.extend(suggestion.clone());
+                faults.push(SettingsError::UnknownKey {
+                    place: self.place(name.span().start),
+                    key: key.to_owned(),
+                    suggestion,
+                });
+                continue;
+            };
+            self.check_value(&format!("{prefix}{key}"), &field.shape, value, faults);
+        }
+        // A key that is misspelled is not missing besides.
+        let is_missing = |field: &&Field| {
+            field.required
+                && !table.keys().any(|name| name.get_ref() == field.name)
+                && !meant.iter().any(|name| name == field.name)
+        };
+        for field in fields.iter().filter(is_missing) {
+            let fault = format!("`{prefix}{}` is missing", field.name);
+            let place = place.clone();
+            faults.push(SettingsError::Malformed { place, fault });
+        }
+    }
+
+    fn check_value(
+        &self,
+        key: &str,
+        shape: &Shape,
+        value: &Spanned<DeValue<'_>>,
+        faults: &mut Vec<SettingsError>,
+    ) {
+        let place = self.place(value.span().start);
+        let mut fault = |place: Place, fault: String| {
+            faults.push(SettingsError::Malformed { place, fault });
+        };
+        let checked = match (shape, value.get_ref()) {
+            (Shape::Text(check) | Shape::TextOrNumber(check), DeValue::String(text)) => check(text),
+            (Shape::Number(check) | Shape::TextOrNumber(check), DeValue::Integer(number)) => {
+                check(&number.to_string())
+            }
+            (Shape::Texts(_), DeValue::Array(items)) if items.is_empty() => Err(format!(
+                "`{key}` must not be an empty list; leave it out to ask for nothing in particular"
+            )),
+            (Shape::Texts(check), DeValue::Array(items)) => {
+                for item in items {
+                    let place = self.place(item.span().start);
+                    match item.get_ref() {
+                        DeValue::String(text) => {
+                            if let Err(said) = check(text) {
+                                fault(place, format!("`{key}`: {said}"));
+                            }
+                        }
+                        other => fault(
+                            place,
+                            format!(
+                                "`{key}` must be a list of strings, not of {}",
+                                kind_of(other)
+                            ),
+                        ),
+                    }
+                }
+                return;
+            }
+            (Shape::Table(fields), DeValue::Table(table)) => {
+                let found = Found {
+                    prefix: format!("{key}."),
+                    place,
+                    table,
+                };
+                self.check_table(&found, fields, faults);
+                return;
+            }
+            (shape, other) => Err(format!(
+                "`{key}` must be {}, not {}",
+                shape.expects(),
+                kind_of(other)
+            )),
+        };
+        if let Err(said) = checked {
+            fault(place, said);
         }
     }
 
@@ -137,7 +292,12 @@ fn said(
     value: &DeValue<'_>,
     origin: Origin,
 ) -> Result<Said, SettingsError> {
-    if let Some(setting) = setting::ALL.iter().find(|it| it.key == key) {
+    let name = if key == AUTH_MODE {
+        setting::AUTH
+    } else {
+        &key
+    };
+    if let Some(setting) = setting::ALL.iter().find(|setting| setting.key == name) {
         return Ok(Said {
             setting,
             text: text_of(value),
@@ -149,7 +309,8 @@ fn said(
         setting::CALIPER_ROLES,
         setting::SUBSCRIPTIONS,
     ];
-    let suggestion = nearest(&key, setting::ALL.iter().map(|it| it.key).chain(lists));
+    let names = setting::ALL.iter().map(|setting| setting.key);
+    let suggestion = nearest(&key, names.chain(lists).chain([AUTH_MODE]));
     Err(SettingsError::UnknownKey {
         place,
         key,
@@ -171,20 +332,20 @@ fn text_of(value: &DeValue<'_>) -> String {
 }
 
 impl From<RoleToml> for Role {
-    fn from(it: RoleToml) -> Self {
+    fn from(toml: RoleToml) -> Self {
         Self {
-            canvas: it.canvas,
-            segment: it.segment,
-            roles: it.roles,
+            canvas: toml.canvas,
+            segment: toml.segment,
+            roles: toml.roles,
         }
     }
 }
 
 impl From<KeyToml> for KinesisKey {
-    fn from(it: KeyToml) -> Self {
+    fn from(toml: KeyToml) -> Self {
         Self {
-            access_key_id: it.access_key_id,
-            secret_access_key: Secret::new(it.secret_access_key),
+            access_key_id: toml.access_key_id,
+            secret_access_key: Secret::new(toml.secret_access_key),
         }
     }
 }

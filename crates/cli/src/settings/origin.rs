@@ -44,6 +44,11 @@ impl Place {
             column: last.chars().count() + 1,
         }
     }
+
+    /// The line, counted from one.
+    pub(crate) const fn line(&self) -> usize {
+        self.line
+    }
 }
 
 impl fmt::Display for Place {

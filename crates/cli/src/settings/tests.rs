@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::*;
 
-/// Lays a file, variables and a listen flag over the defaults.
+/// Lays a file, variables and a listen flag over the defaults; else tells all faults, a line each.
 fn settings(
     file: &str,
     variables: &[(&str, &str)],
     listen: Option<&str>,
-) -> Result<Settings, SettingsError> {
+) -> Result<Settings, String> {
     let variables = variables
         .iter()
         .map(|(name, value)| (OsString::from(name), value.into()));
@@ -19,38 +19,29 @@ fn settings(
         said: flag.said().into_iter().collect(),
         ..Layer::default()
     };
-    let layers = [
-        file::parse(Path::new("easel.toml"), file)?,
-        environment::read(variables)?,
+    let mut settings = Settings::default();
+    for layer in [
+        file::parse(Path::new("easel.toml"), file),
+        environment::read(variables),
         flags,
-    ];
-    let mut settings = Settings {
-        config: Config::default(),
-        origins: BTreeMap::new(),
-    };
-    layers
-        .into_iter()
-        .try_for_each(|layer| settings.lay(layer))?;
-    Ok(settings)
+    ] {
+        settings.lay(layer);
+    }
+    if settings.faults.is_empty() {
+        return Ok(settings);
+    }
+    let faults = settings.faults.iter().map(SettingsError::to_string);
+    Err(faults.collect::<Vec<_>>().join("\n"))
 }
 
 #[track_caller]
 fn check_file(file: &str, wanted: &str) {
-    assert_eq!(
-        settings(file, &[], None).unwrap_err().to_string(),
-        wanted,
-        "{file}"
-    );
+    assert_eq!(settings(file, &[], None).unwrap_err(), wanted, "{file}");
 }
 
 #[track_caller]
 fn check_variable(name: &str, value: &str, wanted: &str) {
-    assert_eq!(
-        settings("", &[(name, value)], None)
-            .unwrap_err()
-            .to_string(),
-        wanted
-    );
+    assert_eq!(settings("", &[(name, value)], None).unwrap_err(), wanted);
 }
 
 #[test]
@@ -109,12 +100,12 @@ fn a_bad_value_is_named_with_its_place() {
     );
     check_file(
         "# é\n[log]\nmax_age = 30\n",
-        "easel.toml:3:11: log.max_age must be a length of time such as \"30d\", or \"off\", not \
-         \"30\"",
+        "easel.toml:3:11: log.max_age must be a length of time of at least 1m such as \"30d\", or \
+         \"off\", not \"30\"",
     );
     check_file(
         "ingest = { hold = [1] }",
-        "easel.toml:1:19: ingest.hold must be a length of time such as \"30s\" or \"2h\", not \
+        "easel.toml:1:19: ingest.hold must be a length of time of at least 1s such as \"20s\", not \
          \"a list\"",
     );
 }
@@ -146,7 +137,8 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
 fn the_lists_are_checked_as_closely() {
     check_file(
         "[[kinesis.keys]]\naccess_key_id = \"a\"\nsecret_key = \"b\"",
-        "easel.toml:3:1: unknown key \"secret_key\"",
+        "easel.toml:3:1: unknown key \"secret_key\"\n\
+         easel.toml:1:1: `secret_access_key` is missing",
     );
     check_file(
         "[[subscriptions]]\nname = \"grades\"\nin_fligth = 1\nwebhook = { url = \"http://a\" }",
@@ -158,11 +150,11 @@ fn the_lists_are_checked_as_closely() {
     );
     check_file(
         "[[subscriptions]]\nname = \"grades\"",
-        "easel.toml:1:1: missing field `webhook`",
+        "easel.toml:1:1: `webhook` is missing",
     );
     check_file(
         "subscriptions = 1",
-        "easel.toml:1:17: invalid type: integer `1`, expected a sequence",
+        "easel.toml:1:17: `subscriptions` must be a list of tables, not a number",
     );
 }
 
@@ -170,9 +162,9 @@ fn the_lists_are_checked_as_closely() {
 fn what_is_no_toml_is_refused_with_its_place() {
     check_file(
         "listen = \n",
-        "easel.toml:1:10: string values must be quoted, expected literal string",
+        "easel.toml:1:10: a value is missing after `=`",
     );
-    check_file("a = 1\na = 2", "easel.toml:2:1: duplicate key");
+    check_file("a = 1\na = 2", "easel.toml:2:1: this key is set twice");
 }
 
 #[test]
@@ -180,8 +172,8 @@ fn a_variable_is_checked_like_a_key() {
     check_variable(
         "EASEL_LOG__MAX_AGE",
         "lots",
-        "EASEL_LOG__MAX_AGE: log.max_age must be a length of time such as \"30d\", or \"off\", \
-         not \"lots\"",
+        "EASEL_LOG__MAX_AGE: log.max_age must be a length of time of at least 1m such as \"30d\", \
+         or \"off\", not \"lots\"",
     );
     check_variable(
         "EASEL_LOG_MAX_AGE",
@@ -234,4 +226,172 @@ fn key_pairs_of_file_and_environment_add_up() {
         "EASEL_KINESIS__ACCESS_KEY_ID is set but EASEL_KINESIS__SECRET_ACCESS_KEY is not; \
          a key pair needs both",
     );
+}
+
+#[test]
+fn an_empty_key_pair_is_refused_wherever_it_stands() {
+    let id = "must be 1 to 128 characters of ASCII, without white space, `/`, `,`, `=` and quotes";
+    check_file(
+        "[[kinesis.keys]]\naccess_key_id = \"\"\nsecret_access_key = \"\"",
+        &format!(
+            "easel.toml:2:17: `access_key_id` {id}, not \"\"\n\
+             easel.toml:3:21: `secret_access_key` must not be empty"
+        ),
+    );
+    check_file(
+        "[[kinesis.keys]]\naccess_key_id = \"a/b\"\nsecret_access_key = \" \\t\"",
+        &format!(
+            "easel.toml:2:17: `access_key_id` {id}, not \"a/b\"\n\
+             easel.toml:3:21: `secret_access_key` must not be empty"
+        ),
+    );
+    let variables = [
+        ("EASEL_KINESIS__ACCESS_KEY_ID", ""),
+        ("EASEL_KINESIS__SECRET_ACCESS_KEY", "hush\n"),
+    ];
+    assert_eq!(
+        settings("", &variables, None).unwrap_err(),
+        format!(
+            "EASEL_KINESIS__ACCESS_KEY_ID: the value {id}, not \"\"\n\
+             EASEL_KINESIS__SECRET_ACCESS_KEY: the value must not begin or end with white space, \
+             nor hold a control character"
+        )
+    );
+}
+
+#[test]
+fn a_condition_without_a_value_is_refused_since_it_would_let_everything_through() {
+    let file = "[[subscriptions]]\nname = \"a\"\nwebhook.url = \"http://a\"\n";
+    check_file(
+        &format!("{file}events = []\nconditions.course = []\nconditions.user = [\" \"]"),
+        "easel.toml:4:10: `events` must not be an empty list; leave it out to ask for nothing in \
+         particular\n\
+         easel.toml:5:21: `conditions.course` must not be an empty list; leave it out to ask for \
+         nothing in particular\n\
+         easel.toml:6:20: `conditions.user`: a value must not be empty; \" \" is",
+    );
+}
+
+#[test]
+fn what_would_lose_events_or_let_nothing_in_is_refused() {
+    for (key, value) in [
+        ("log.max_age", "0s"),
+        ("log.max_bytes", "0"),
+        ("log.duplicate_window", "100000001"),
+        ("quarantine.max_bytes", "1000"),
+        ("ingest.max_event_bytes", "0"),
+        ("ingest.max_event_bytes", "2GiB"),
+        ("ingest.max_request_bytes", "0"),
+        ("ingest.max_in_flight_bytes", "0"),
+        ("ingest.hold", "0s"),
+        ("kinesis.stream", " "),
+        ("data", " "),
+        ("catalog.folder", ""),
+        ("webhook.ca_file", " "),
+    ] {
+        let file = format!("{key} = \"{value}\"");
+        let said = settings(&file, &[], None).unwrap_err();
+        let column = key.len() + 4;
+        let start = format!("easel.toml:1:{column}: {key} must be ");
+        assert!(said.starts_with(&start), "{file}: {said}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let file = "listen = 1\nlisten_on = 2\n[[subscriptions]]\nname = 3\nevents = [4, \"\"]\n\
+                in_flight = 0\n[[caliper.roles]]\ncanvas = []\n[[kinesis.keys]]\n";
+    let said = settings(file, &[("EASEL_DRAIN", "x")], Some("there")).unwrap_err();
+    assert_eq!(
+        said,
+        "easel.toml:2:1: unknown key \"listen_on\"; did you mean \"listen\"?\n\
+         easel.toml:4:8: `name` must be a string, not a number\n\
+         easel.toml:5:11: `events` must be a list of strings, not of a number\n\
+         easel.toml:5:14: `events`: a value must not be empty; \"\" is\n\
+         easel.toml:6:13: `in_flight` must be 1 to 256, not 0\n\
+         easel.toml:3:1: `webhook` is missing\n\
+         easel.toml:8:10: `canvas` must be a string, not a list\n\
+         easel.toml:7:1: `segment` is missing\n\
+         easel.toml:7:1: `roles` is missing\n\
+         easel.toml:9:1: `access_key_id` is missing\n\
+         easel.toml:9:1: `secret_access_key` is missing\n\
+         easel.toml:1:10: listen must be an address and port such as \"127.0.0.1:4567\", not \
+         \"1\"\n\
+         EASEL_DRAIN: drain must be a length of time such as \"30s\" or \"2h\", not \"x\"\n\
+         --listen: listen must be an address and port such as \"127.0.0.1:4567\", not \"there\""
+    );
+}
+
+#[test]
+fn every_fault_of_syntax_is_told_in_plain_words() {
+    check_file(
+        "listen = \"a\ndata = \n[log\nmax_age = \"1d\"",
+        "easel.toml:1:12: the closing quote of a string is missing\n\
+         easel.toml:2:8: a value is missing after `=`\n\
+         easel.toml:3:5: the name of a table must end with `]`",
+    );
+}
+
+#[test]
+fn a_first_token_is_never_shown() {
+    let token = "A_long-enough.token+for/example_0123456789";
+    let file = format!("[auth]\nmode = \"tokens\"\nfirst_token = \"{token}\"");
+    let settings_in_force = settings(&file, &[], None).unwrap();
+    let lines = settings_in_force.effective();
+    let line = lines
+        .iter()
+        .find(|it| it.key == "auth.first_token")
+        .unwrap();
+    assert_eq!(line.value, "set (hidden)");
+    assert_eq!(line.origin, "easel.toml:3:15");
+    for bad in [
+        "",
+        "short",
+        "this one has white space in it, which is bad",
+        &"a".repeat(40),
+    ] {
+        let said = settings("", &[("EASEL_AUTH__FIRST_TOKEN", bad)], None).unwrap_err();
+        assert_eq!(
+            said,
+            "EASEL_AUTH__FIRST_TOKEN: auth.first_token must be 32 to 256 letters, digits and \
+             - . _ ~ + /, at least 8 of them different, or \"off\""
+        );
+    }
+}
+
+/// What serde writes of a subscription with everything set is what its shape knows.
+#[test]
+fn the_shape_of_a_subscription_is_what_serde_reads() {
+    fn keys(fields: &[shape::Field]) -> Vec<String> {
+        let mut keys: Vec<_> = fields
+            .iter()
+            .flat_map(|field| match &field.shape {
+                shape::Shape::Table(inner) => keys(inner)
+                    .into_iter()
+                    .map(|key| format!("{}.{key}", field.name))
+                    .collect(),
+                _ => vec![field.name.to_owned()],
+            })
+            .collect();
+        keys.sort();
+        keys
+    }
+    let file = "[[subscriptions]]\nname = \"a\"\nwebhook.url = \"http://a\"\nconditions = { \
+                root_account = [\"1\"], account = [\"1\"], course = [\"1\"], user = [\"1\"], \
+                producer = [\"1\"], context_type = [\"1\"] }";
+    let spec = settings(file, &[], None)
+        .unwrap()
+        .config
+        .subscriptions
+        .remove(0);
+    let json = serde_json::to_value(&spec).unwrap();
+    let mut written = Vec::new();
+    for (key, value) in json.as_object().unwrap() {
+        match value.as_object() {
+            Some(inner) => written.extend(inner.keys().map(|inner| format!("{key}.{inner}"))),
+            None => written.push(key.clone()),
+        }
+    }
+    written.sort();
+    assert_eq!(keys(shape::SUBSCRIPTION), written);
 }

@@ -303,7 +303,7 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
         exit 78
         --- stdout
         --- stderr
-        error: read gone: No such file or directory (os error 2)
+        error: failed to read gone: No such file or directory (os error 2)
         ");
 }
 

@@ -22,6 +22,7 @@ fn every_setting_says_where_it_comes_from() {
         listen                      127.0.0.1:4567             default
         data                        easel-data                 default
         auth                        tokens                     default
+        auth.first_token            off                        default
         drain                       20s                        default
         catalog.folder              off                        default
         caliper.application         http://www.canvaslms.com/  default
@@ -81,6 +82,7 @@ webhook = { url = \"https://grades.example/hook\" }
         listen                      0.0.0.0:4567               other.toml:2:10
         data                        elsewhere                  --data
         auth                        tokens                     default
+        auth.first_token            off                        default
         drain                       45s                        EASEL_DRAIN
         catalog.folder              off                        default
         caliper.application         http://www.canvaslms.com/  default
@@ -124,7 +126,7 @@ fn a_bad_file_is_explained_with_line_and_column() {
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:1:25: invalid basic string, expected `"`
+        error: easel.toml:1:25: the closing quote of a string is missing
         "#);
     check!(check_file(folder.path(), "[log]\nmax_agee = \"1d\"\n"), @r#"
         exit 78
@@ -136,7 +138,7 @@ fn a_bad_file_is_explained_with_line_and_column() {
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:2:10: ingest.hold must be a length of time such as "30s" or "2h", not "soon"
+        error: easel.toml:2:10: ingest.hold must be a length of time of at least 1s such as "20s", not "soon"
         "#);
     let text = "[[subscriptions]]\nname = \"grades\"\nwebhok = { url = \"http://a\" }\n";
     check!(check_file(folder.path(), text), @r#"
@@ -158,39 +160,39 @@ fn a_bad_file_is_explained_with_line_and_column() {
 fn what_serve_refuses_does_not_pass() {
     let folder = tempdir().unwrap();
     let text = "auth = \"none\"\nlisten = \"0.0.0.0:4567\"\n";
-    check!(check_file(folder.path(), text), @r"
+    check!(check_file(folder.path(), text), @r#"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:2:10: failed to listen on 0.0.0.0:4567: without tokens that is allowed on a loopback address only
-        ");
+        error: easel.toml:2:10: listen must be a loopback address while auth is "none", not 0.0.0.0:4567
+        "#);
     let one = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://a/\"\n\n";
     check!(check_file(folder.path(), &[one, one].concat()), @r"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:5:1: failed to declare subscription grades: there is another one of that name
+        error: easel.toml:5:1: subscription grades is declared twice
         ");
     let text = one.replace("grades", "other").replace("http:", "gopher:");
     check!(check_file(folder.path(), &[one, &text].concat()), @r"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:5:1: failed to declare subscription other: read the URL: it is neither http nor https
+        error: easel.toml:7:15: failed to read the URL: it is neither http nor https
         ");
     let text = one.replace("webhook.url", "webhook.batch = 4\nwebhook.url");
     check!(check_file(folder.path(), &text), @r"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:1:1: failed to declare subscription grades: batch is for Caliper formats; a Canvas event is sent alone
+        error: easel.toml:1:1: subscription grades: batch is for Caliper formats; a Canvas event is sent alone
         ");
     let text = "[[caliper.roles]]\ncanvas = \"Tutor\"\nsegment = \"T T\"\nroles = [\"Learner\"]\n";
     check!(check_file(folder.path(), text), @r#"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:1:11: failed to prepare the translation: the Caliper role of "Tutor": the segment "T T" is not letters, digits, and _ . - alone
+        error: easel.toml:1:1: the Caliper role of "Tutor": the segment "T T" is not letters, digits, and _ . - alone
         "#);
     let own = folder.path().join("own");
     fs::create_dir(&own).unwrap();
@@ -201,7 +203,7 @@ fn what_serve_refuses_does_not_pass() {
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:2:10: failed to prepare the triggers: bell_rang: `tone` is made by the rule @tone, which there is not
+        error: own/bell_rang.toml:6:35: bell_rang: `tone` names the rule @tone, which does not exist
         "#);
     check!(check_file(folder.path(), "[caliper]\napplication = \"urn:lms\"\n"), @r#"
         exit 78
@@ -241,7 +243,7 @@ fn a_bad_variable_is_named() {
         exit 78
         --- stdout
         --- stderr
-        error: EASEL_INGEST__MAX_EVENT_BYTES: ingest.max_event_bytes must be a size such as 16777216 or "16MiB", not "huge"
+        error: EASEL_INGEST__MAX_EVENT_BYTES: ingest.max_event_bytes must be a size from 1KiB to 256MiB such as "1MiB", not "huge"
         "#);
 }
 
@@ -252,4 +254,141 @@ fn bad_settings_stop_every_command_that_needs_them() {
     for args in [&["serve"][..], &["tail"], &["balance"]] {
         assert_eq!(easel(folder.path(), args).code, Some(78), "{args:?}");
     }
+}
+
+/// What `serve` and `config check` say, which must be the same.
+#[track_caller]
+fn refused_alike(folder: &Path, file: &str, variables: &[(&str, &str)], wanted: &str) {
+    fs::write(folder.join("easel.toml"), file).unwrap();
+    for path in [&["config", "check"][..], &["serve"]] {
+        let mut command = command(folder, path);
+        let ran = Ran::of(&command.envs(variables.iter().copied()).output().unwrap());
+        assert_eq!(ran.code, Some(78), "{path:?}: {ran}");
+        assert_eq!(ran.stderr, wanted, "{path:?}");
+        assert!(!folder.join("easel-data").exists(), "{path:?}");
+    }
+}
+
+#[test]
+fn what_serve_refuses_config_check_refuses_with_the_same_words() {
+    let folder = tempdir().unwrap();
+    let check = |file: &str, variables: &[(&str, &str)], wanted: &str| {
+        refused_alike(folder.path(), file, variables, wanted);
+    };
+    check(
+        "[webhook]\nca_file = \"missing.pem\"\n",
+        &[],
+        "error: easel.toml:2:11: failed to read certificate authorities from missing.pem: No such \
+         file or directory (os error 2)\n",
+    );
+    fs::write(folder.path().join("empty.pem"), "no certificate").unwrap();
+    check(
+        "[webhook]\nca_file = \"empty.pem\"\n",
+        &[],
+        "error: easel.toml:2:11: failed to read certificate authorities from empty.pem: it holds no \
+         certificate\n",
+    );
+    check(
+        "",
+        &[("EASEL_LOG", "=="), ("EASEL_LOG_FORMAT", "xml")],
+        "error: EASEL_LOG: the log filter must be such as \"debug\" or \
+         \"info,easel_deliver=trace\", not \"==\"\n\
+         error: EASEL_LOG_FORMAT: the log format must be \"text\" or \"json\", not \"xml\"\n",
+    );
+    check(
+        "[ingest]\nmax_event_bytes = \"32MiB\"\n",
+        &[],
+        "error: easel.toml:2:19: ingest.max_event_bytes (33554432 bytes) must not be larger than \
+         ingest.max_request_bytes (16777216 bytes)\n",
+    );
+    fs::write(folder.path().join("file"), "").unwrap();
+    check(
+        "data = \"file\"\n",
+        &[],
+        "error: easel.toml:1:8: data folder file: it is not a folder\n",
+    );
+    check(
+        "data = \"file/data\"\n",
+        &[],
+        "error: easel.toml:1:8: data folder file/data: Not a directory (os error 20)\n",
+    );
+    check(
+        "catalog.folder = \"missing\"\n",
+        &[],
+        "error: easel.toml:1:18: failed to read missing: No such file or directory (os error 2)\n",
+    );
+    let pair = "[[kinesis.keys]]\naccess_key_id = \"canvas\"\nsecret_access_key = \"hush\"\n";
+    check(
+        pair,
+        &[
+            ("EASEL_KINESIS__ACCESS_KEY_ID", "canvas"),
+            ("EASEL_KINESIS__SECRET_ACCESS_KEY", "other"),
+        ],
+        "error: EASEL_KINESIS__ACCESS_KEY_ID: kinesis.keys: the access key id \"canvas\" is given \
+         twice\n",
+    );
+    check(
+        &format!("{pair}{pair}"),
+        &[],
+        "error: easel.toml:4:1: kinesis.keys: the access key id \"canvas\" is given twice\n",
+    );
+    check(
+        "",
+        &[
+            ("EASEL_KINESIS__ACCESS_KEY_ID", "canvas"),
+            ("EASEL_KINESIS__SECRET_ACCESS_KEY", ""),
+        ],
+        "error: EASEL_KINESIS__SECRET_ACCESS_KEY: the value must not be empty\n",
+    );
+}
+
+#[test]
+fn faults_of_all_kinds_are_told_in_one_run() {
+    let folder = tempdir().unwrap();
+    let own = folder.path().join("own");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("one.toml"), "meaning = 1\n").unwrap();
+    fs::write(
+        own.join("two.toml"),
+        "meaning = \"Two.\"\ntriger = \"It\"\n",
+    )
+    .unwrap();
+    fs::write(own.join("three.toml"), "meaning = \"Three.\n").unwrap();
+    let file = "drain = \"soon\"\n[catalog]\nfolder = \"own\"\n[webhook]\nca_file = \"gone.pem\"\n\
+                [[subscriptions]]\nname = \"Grades\"\nwebhook = { url = \"gopher://a/\" }\n";
+    refused_alike(
+        folder.path(),
+        file,
+        &[("EASEL_LISTN", "x")],
+        "error: easel.toml:7:8: a name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, and starts with a \
+         letter or digit; \"Grades\" is not\n\
+         error: easel.toml:8:19: failed to read the URL: it is neither http nor https\n\
+         error: easel.toml:1:9: drain must be a length of time such as \"30s\" or \"2h\", not \"soon\"\n\
+         error: EASEL_LISTN: unknown variable; did you mean \"EASEL_LISTEN\"?\n\
+         error: own/one.toml:1:11: `meaning` must be a string, not a number\n\
+         error: own/three.toml:1:18: the closing quote of a string is missing\n\
+         error: own/two.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, \
+         `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `body`\n\
+         error: easel.toml:5:11: failed to read certificate authorities from gone.pem: No such file \
+         or directory (os error 2)\n",
+    );
+}
+
+#[test]
+fn the_example_holds_every_default() {
+    let folder = tempdir().unwrap();
+    let example = include_str!("../../../../easel.toml.example");
+    let values = |args: &[&str]| {
+        let json = easel(
+            folder.path(),
+            &[&["config", "check", "--json"], args].concat(),
+        )
+        .stdout();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let settings = json["settings"].as_array().unwrap().iter();
+        let line = |it: &serde_json::Value| (it["key"].to_string(), it["value"].to_string());
+        settings.map(line).collect::<Vec<_>>()
+    };
+    fs::write(folder.path().join("example.toml"), example).unwrap();
+    assert_eq!(values(&["--config", "example.toml"]), values(&[]));
 }

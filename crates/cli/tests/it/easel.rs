@@ -71,6 +71,7 @@ pub(crate) fn masks() -> insta::Settings {
     settings.add_filter(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]");
     settings.add_filter(r"\beasel_[0-9A-Za-z_-]{43}", "[token]");
     settings.add_filter(r"/\S*/\.tmp\w+", "[folder]");
+    settings.add_filter(r#"version="[^"]+""#, r#"version="[version]""#);
     settings.add_filter(r"\(process \d+\)", "(process [pid])");
     settings
 }

@@ -18,6 +18,8 @@ fn every_command_explains_itself() {
         "subscriptions",
         "subscriptions add",
         "balance",
+        "pause",
+        "resume",
         "catalog",
         "check",
         "drift",

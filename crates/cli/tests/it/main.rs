@@ -21,6 +21,8 @@ mod easel;
 #[cfg(test)]
 mod emit;
 #[cfg(test)]
+mod exit_codes;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod faulty_disk;

@@ -64,7 +64,8 @@ impl Running {
             lines,
             stderr: String::new(),
         };
-        running.wait_for("easel listens on");
+        // The form of its log decides which of them it says.
+        running.wait_for_any(&["easel listens on", "\"server started\""]);
         // A server that was killed leaves a file as well.
         running.local = Local::read(&running.data).unwrap();
         assert_eq!(running.local.pid, running.child.id());
@@ -100,12 +101,18 @@ impl Running {
     /// Waits for a line on its stderr that contains `part`.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, part: &str) {
+        self.wait_for_any(&[part]);
+    }
+
+    /// Waits for a line on its stderr that contains one of `parts`.
+    #[track_caller]
+    fn wait_for_any(&mut self, parts: &[&str]) {
         loop {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
-                panic!("{part:?} was not said:\n{}", self.stderr);
+                panic!("{parts:?} was not said:\n{}", self.stderr);
             };
             self.stderr.extend([&line, "\n"]);
-            if line.contains(part) {
+            if parts.iter().any(|part| line.contains(part)) {
                 return;
             }
         }
@@ -113,10 +120,19 @@ impl Running {
 
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Tells it that its settings have changed, as a service manager does.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-TERM", &pid])
+                .args([signal, &pid])
                 .status()
                 .unwrap()
                 .success()

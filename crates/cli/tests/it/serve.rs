@@ -1,13 +1,16 @@
 //! How a server starts, and how it ends.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use easel_server::Local;
 use tempfile::tempdir;
 
-use crate::easel::{check, easel};
+use crate::easel::{Ran, check, command, easel};
 use crate::running::Running;
 
 #[test]
@@ -15,12 +18,10 @@ fn a_newcomer_is_told_what_to_do_next() {
     let folder = tempdir().unwrap();
     let mut running = Running::start(&folder.path().join("data"));
     running.wait_for("subscriptions add");
-    check!(running.stderr(), @r"
+    check!(running.stderr(), @r#"
+        [time]  INFO easel::commands::serve: server started address=127.0.0.1:[port] version="[version]" data=[folder]/data
+        [time]  WARN easel::commands::serve: first token written to a file; read it there and remove the file path=[folder]/data/first-token
         easel listens on http://127.0.0.1:[port] and keeps its data in [folder]/data
-
-        First token, may do everything, shown this once (only its hash is kept):
-
-          [token]
 
         To send Canvas's events here, in its Live Events plug-in (/plugins/live_events):
           AWS endpoint (aws_endpoint)                 http://127.0.0.1:[port]
@@ -31,7 +32,7 @@ fn a_newcomer_is_told_what_to_do_next() {
           easel --data [folder]/data emit course_created --set name=Botany
           easel --data [folder]/data tail --follow
           easel --data [folder]/data subscriptions add mine --webhook https://example.edu/hook
-        ");
+        "#);
 }
 
 #[test]
@@ -83,12 +84,12 @@ fn an_address_that_cannot_be_had_is_a_matter_of_configuration() {
         --- stderr
         error: failed to listen on 127.0.0.1:[port]: Address already in use (os error 98)
         ");
-    check!(easel(folder.path(), &["serve", "--listen", "0.0.0.0:0", "--auth", "none"]), @r"
+    check!(easel(folder.path(), &["serve", "--listen", "0.0.0.0:0", "--auth", "none"]), @r#"
         exit 78
         --- stdout
         --- stderr
-        error: --listen: failed to listen on 0.0.0.0:0: without tokens that is allowed on a loopback address only
-        ");
+        error: --listen: listen must be a loopback address while auth is "none", not 0.0.0.0:0
+        "#);
     check!(easel(folder.path(), &["serve", "--listen", "here"]), @r#"
         exit 64
         --- stdout
@@ -99,7 +100,7 @@ fn an_address_that_cannot_be_had_is_a_matter_of_configuration() {
         exit 64
         --- stdout
         --- stderr
-        error: log filter "==": invalid filter directive
+        error: --log: the log filter must be such as "debug" or "info,easel_deliver=trace", not "=="
         "#);
 }
 
@@ -145,4 +146,287 @@ fn a_second_signal_stops_at_once() {
         stderr.contains("stopped before everything was drained"),
         "{stderr}"
     );
+}
+
+/// The records of a log in JSON; nothing else may be in it.
+#[track_caller]
+fn records(stderr: &str) -> Vec<serde_json::Value> {
+    let record = |line: &str| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}\n{stderr}"))
+    };
+    stderr.lines().map(record).collect()
+}
+
+fn record<'a>(records: &'a [serde_json::Value], message: &str) -> &'a serde_json::Value {
+    let found = records.iter().find(|it| it["fields"]["message"] == message);
+    &found.unwrap_or_else(|| panic!("no {message:?} in {records:#?}"))["fields"]
+}
+
+#[test]
+fn with_json_nothing_but_json_reaches_stderr() {
+    let folder = tempdir().unwrap();
+    let running = Running::start_with(
+        &folder.path().join("data"),
+        &["--log-format", "json", "--paused"],
+        |_command| (),
+    );
+    let (data, url) = (running.data().display().to_string(), running.url());
+    running.terminate();
+    let (status, stderr) = running.ended();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let records = records(&stderr);
+    let started = record(&records, "server started");
+    assert_eq!(
+        format!("http://{}", started["address"].as_str().unwrap()),
+        url
+    );
+    assert_eq!(started["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(started["data"], data);
+    let filed = record(
+        &records,
+        "first token written to a file; read it there and remove the file",
+    );
+    assert_eq!(filed["path"], format!("{data}/first-token"));
+    record(
+        &records,
+        "deliveries are paused; `easel resume` starts them",
+    );
+    record(&records, "draining");
+    record(&records, "stopped");
+}
+
+#[test]
+fn with_json_a_start_that_fails_says_so_in_json() {
+    let folder = tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let check = |args: &[&str], variables: &[(&str, &str)], code: i32, errors: &[&str]| {
+        let mut serve = command(folder.path(), &[&["serve"], args].concat());
+        let ran = Ran::of(&serve.envs(variables.iter().copied()).output().unwrap());
+        assert_eq!(ran.code, Some(code), "{ran}");
+        let records = records(&ran.stderr);
+        let said: Vec<_> = records
+            .iter()
+            .filter(|record| record["level"] == "ERROR")
+            .map(|record| record["fields"]["error"].as_str().unwrap())
+            .collect();
+        assert_eq!(said.len(), errors.len(), "{ran}");
+        for part in errors {
+            let is_said = said.iter().any(|error| error.contains(part));
+            assert!(is_said, "{said:?} has no {part:?}");
+        }
+    };
+    let json = [("EASEL_LOG_FORMAT", "json"), ("EASEL_LOG", "off")];
+    check(&["--log-format", "json", "--bogus"], &[], 64, &["--bogus"]);
+    check(
+        &["--listen", "here"],
+        &json,
+        64,
+        &["--listen: listen must be"],
+    );
+    check(
+        &["--listen", &address],
+        &json,
+        78,
+        &["Address already in use"],
+    );
+    let variables = [
+        ("EASEL_DRAIN", "x"),
+        ("EASEL_LISTN", "y"),
+        ("EASEL_LOG", "=="),
+    ];
+    check(
+        &["--log-format=json"],
+        &variables,
+        78,
+        &["EASEL_DRAIN: ", "EASEL_LISTN: ", "EASEL_LOG: "],
+    );
+}
+
+#[test]
+fn the_first_token_goes_to_a_file_where_there_is_no_terminal() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut running = Running::start(&data);
+    running.wait_for("subscriptions add");
+    let file = data.join("first-token");
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let token = fs::read_to_string(&file).unwrap();
+    let token = token.trim();
+    assert!(!running.stderr().contains(token), "{}", running.stderr());
+    let with_token = |token: &str| {
+        easel(
+            folder.path(),
+            &["tokens", "--url", &running.url(), "--token", token, "list"],
+        )
+        .code
+    };
+    assert_eq!(with_token(token), Some(0));
+    assert_eq!(with_token("easel_wrong"), Some(78));
+    running.terminate();
+    running.ended();
+    fs::remove_file(&file).unwrap();
+    let running = Running::start(&data);
+    assert!(!file.exists(), "a second start makes no first token");
+    drop(running);
+}
+
+#[test]
+fn the_first_token_is_shown_on_a_terminal_and_nowhere_else() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let folder = tempdir().unwrap();
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let end = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap());
+    let mut serve = command(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let mut child = serve
+        .stdin(Stdio::null())
+        .stderr(end.unwrap())
+        .spawn()
+        .unwrap();
+    drop(serve);
+    let (mut screen, mut seen) = (fs::File::from(terminal), Vec::new());
+    let mut piece = [0; 4096];
+    while !String::from_utf8_lossy(&seen).contains("subscriptions add") {
+        let count = screen.read(&mut piece).unwrap();
+        seen.extend_from_slice(&piece[..count]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(
+        seen.contains("First token, may do everything, shown this once"),
+        "{seen}"
+    );
+    assert!(seen.contains("  easel_"), "{seen}");
+    assert!(!folder.path().join("easel-data/first-token").exists());
+}
+
+#[test]
+fn a_preset_first_token_opens_the_door_and_is_told_nowhere() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    let token = "A-preset_token.for~tests+0123456789/abc=";
+    let with_token = |running: &Running, token: &str| {
+        let url = running.url();
+        easel(
+            folder.path(),
+            &["tokens", "list", "--url", &url, "--token", token],
+        )
+        .code
+    };
+    let mut running = Running::start_with(&data, &[], |serve| {
+        serve.env("EASEL_AUTH__FIRST_TOKEN", token);
+    });
+    running.wait_for("subscriptions add");
+    assert!(!running.stderr().contains(token), "{}", running.stderr());
+    assert!(!data.join("first-token").exists());
+    assert_eq!(with_token(&running, token), Some(0));
+    running.kill();
+
+    let other = "Another-preset_token.for~tests+0123456789";
+    let mut running = Running::start_with(&data, &[], |serve| {
+        serve.env("EASEL_AUTH__FIRST_TOKEN", other);
+    });
+    running.wait_for("subscriptions add");
+    assert!(
+        running.stderr().contains("preset token not used"),
+        "{}",
+        running.stderr()
+    );
+    assert_eq!(with_token(&running, other), Some(78));
+    assert_eq!(with_token(&running, token), Some(0));
+}
+
+#[test]
+fn a_paused_server_says_so_and_is_resumed_by_a_command() {
+    let folder = tempdir().unwrap();
+    let mut running = Running::start_with(&folder.path().join("data"), &["--paused"], |_| ());
+    running.wait_for("subscriptions add");
+    assert!(
+        running.stderr().contains("deliveries are paused"),
+        "{}",
+        running.stderr()
+    );
+    let said = |args: &[&str]| {
+        let ran = running.easel(args);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        ran.stderr + &ran.stdout
+    };
+    assert_eq!(said(&["pause", "--json"]).trim(), r#"{"paused":true}"#);
+    assert_eq!(said(&["resume"]), "deliveries are running\n");
+    assert_eq!(said(&["pause"]), "deliveries are paused\n");
+}
+
+#[test]
+fn a_hangup_puts_new_settings_in_force_and_says_what_needs_a_restart() {
+    let folder = tempdir().unwrap();
+    let settings = |text: &str| fs::write(folder.path().join("easel.toml"), text).unwrap();
+    let hook = "webhook.url = \"http://127.0.0.1:1/\"\n";
+    let one = format!("[[subscriptions]]\nname = \"one\"\n{hook}");
+    let two = format!("[[subscriptions]]\nname = \"two\"\n{hook}");
+    let pair = "[[kinesis.keys]]\naccess_key_id = \"canvas\"\nsecret_access_key = \"hush\"\n";
+    settings(&one);
+    let mut running = Running::start(&folder.path().join("data"));
+    let states = |running: &Running| {
+        let list = running.easel(&["subscriptions", "list"]).stdout();
+        let words = |line: &str| {
+            line.split_whitespace()
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        list.lines().skip(1).map(words).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&running), ["one active"]);
+
+    settings(&format!("drain = \"1s\"\n{two}{pair}"));
+    running.hang_up();
+    running.wait_for("settings re-read");
+    assert_eq!(states(&running), ["one deactivated", "two active"]);
+    let stderr = running.stderr();
+    for part in [
+        "setting re-read setting=\"subscriptions\" added=\"two\" changed=\"\" removed=\"one\"",
+        "setting re-read setting=\"kinesis.keys\" added=\"canvas\" changed=\"\" removed=\"\"",
+        "setting changed; it needs a restart setting=\"drain\"",
+        "changed=true needs_restart=\"drain\"",
+    ] {
+        assert!(stderr.contains(part), "{part:?} is missing:\n{stderr}");
+    }
+    assert!(!stderr.contains("hush"), "{stderr}");
+
+    settings(&format!("drain = 1\n{one}in_flight = 0\n"));
+    running.hang_up();
+    running.wait_for("easel.toml:5:13: `in_flight` must be 1 to 256, not 0");
+    running.wait_for("easel.toml:1:9: drain must be");
+    settings("");
+    assert_eq!(states(&running), ["one deactivated", "two active"]);
+    assert!(
+        running
+            .stderr()
+            .contains("settings not re-read; nothing changed")
+    );
+
+    // Refused by the log that is in use, which only the running server knows.
+    settings(&format!("{one}{}start = 99\n", two.replace("two", "three")));
+    running.hang_up();
+    running.wait_for("past the log's head");
+    assert_eq!(states(&running), ["one deactivated", "two active"]);
+}
+
+#[test]
+fn a_data_folder_is_not_made_by_a_check() {
+    let folder = tempdir().unwrap();
+    easel(folder.path(), &["config", "check"]).stdout();
+    let entries = |path: &Path| fs::read_dir(path).unwrap().count();
+    assert_eq!(entries(folder.path()), 0);
 }

@@ -34,7 +34,11 @@ pub(crate) fn config(data: &Path) -> Config {
 
 impl House {
     pub(crate) async fn open(config: Config) -> Self {
-        let server = Server::start(config).await.unwrap();
+        Self::of(Server::start(config).await.unwrap())
+    }
+
+    /// Runs a server that listens already.
+    pub(crate) fn of(server: Server) -> Self {
         let (address, stop) = (server.address(), CancellationToken::new());
         let mut running = JoinSet::new();
         let told = stop.clone();

@@ -65,12 +65,12 @@ async fn listening_to_others_without_tokens_is_refused() {
         ..config(folder.path())
     };
     let refused = Server::start(open).await.unwrap_err();
+    let StartError::Config(faults) = refused else {
+        panic!("{refused}");
+    };
     assert!(
-        matches!(
-            refused,
-            StartError::Config(ConfigError::OpenToOthers { .. })
-        ),
-        "{refused}"
+        matches!(faults.0.as_slice(), [ConfigError::OpenToOthers { .. }]),
+        "{faults}"
     );
 }
 
@@ -87,13 +87,13 @@ async fn declared_subscriptions_that_cannot_be_served_are_refused_at_start() {
         refused.to_string()
     };
     let bad = refused(r#"[{"name":"bad","webhook":{"url":"gopher://x/"}}]"#).await;
-    assert_eq!(bad, "declare subscription bad");
+    assert_eq!(
+        bad,
+        "subscription bad: failed to read the URL: it is neither http nor https"
+    );
     let one = r#"{"name":"one","webhook":{"url":"http://x/"}}"#;
     let taken = refused(&format!("[{one},{one}]")).await;
-    assert_eq!(
-        taken,
-        "declare subscription one: there is another one of that name"
-    );
+    assert_eq!(taken, "subscription one is declared twice");
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn health_readiness_and_metrics_tell_how_it_is() {
     let ready = house.get("/readyz").await;
     assert_eq!(
         ready,
-        r#"{"ready":true,"log":"writable","lanes":1,"active":1,"holding":0}"#
+        r#"{"ready":true,"log":"writable","deliveries":"running","lanes":1,"active":1,"holding":0}"#
     );
     let metrics = house.get("/metrics").await;
     for name in [

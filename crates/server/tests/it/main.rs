@@ -12,3 +12,5 @@ mod outage;
 mod passage;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod reload;

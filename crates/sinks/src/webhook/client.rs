@@ -185,12 +185,16 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ClientError> {
 }
 
 fn add_from(path: &Path, roots: &mut RootCertStore) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let certificates = CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?;
+    let pem = std::fs::read(path)?;
+    let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_malformed| "it is not a valid PEM file")?;
     if certificates.is_empty() {
         return Err("it holds no certificate".into());
     }
-    for certificate in certificates {
-        roots.add(certificate)?;
+    for (index, certificate) in certificates.into_iter().enumerate() {
+        let number = index + 1;
+        let added = roots.add(certificate);
+        added.map_err(|_malformed| format!("certificate {number} in it is not valid"))?;
     }
     Ok(())
 }

@@ -277,3 +277,20 @@ async fn a_caliper_format_is_only_for_event_types_that_have_such_a_form() {
     let refused = all.create(canvas).await.unwrap_err();
     assert!(matches!(refused, ChangeError::Invalid { .. }), "{refused}");
 }
+
+#[test]
+fn a_condition_with_no_value_is_no_condition_and_is_refused() {
+    let spec = |conditions: &str| {
+        let json =
+            format!(r#"{{"name":"a","conditions":{conditions},"webhook":{{"url":"http://a/"}}}}"#);
+        serde_json::from_str::<Spec>(&json)
+    };
+    let refused = spec(r#"{"course":[]}"#).unwrap_err().to_string();
+    assert!(
+        refused.contains("a condition must have at least one value"),
+        "{refused}"
+    );
+    let kept = spec("{}").unwrap();
+    let written = serde_json::to_string(&kept).unwrap();
+    assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), kept);
+}

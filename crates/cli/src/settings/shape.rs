@@ -1,0 +1,182 @@
+//! What the tables in the lists of the settings file hold: keys, kinds of values, and what a value
+//! must be.
+//!
+//! A table is compared with its shape before serde reads it, so that every fault is found in one
+//! run and said in plain words. A test compares the shapes with what serde reads.
+
+use easel_server::{
+    Batch, EventGlob, InFlight, KinesisKey, Name, Start, WebhookSpec, check_webhook_url,
+};
+use toml::de::DeValue;
+
+/// What a value must be; the error is a sentence that names what is wrong.
+type Check = fn(&str) -> Result<(), String>;
+
+/// One key of a table.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) required: bool,
+}
+
+/// What kind of value a key has.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// A string.
+    Text(Check),
+    /// A whole number.
+    Number(Check),
+    /// A string or a whole number.
+    TextOrNumber(Check),
+    /// A list of strings, with at least one of them.
+    Texts(Check),
+    /// A table.
+    Table(&'static [Field]),
+}
+
+impl Shape {
+    /// What a value must be; reads after "must be".
+    pub(super) const fn expects(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::Number(_) => "a whole number",
+            Self::TextOrNumber(_) => "a string or a whole number",
+            Self::Texts(_) => "a list of strings",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// The kind of a value, as it is called in messages.
+pub(super) const fn kind_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+const fn required(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        required: true,
+    }
+}
+
+const fn optional(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        required: false,
+    }
+}
+
+/// A pair of `[[kinesis.keys]]`.
+pub(super) const KINESIS_KEY: &[Field] = &[
+    required("access_key_id", Shape::Text(access_key_id)),
+    required("secret_access_key", Shape::Text(secret_access_key)),
+];
+
+/// A role of `[[caliper.roles]]`.
+pub(super) const CALIPER_ROLE: &[Field] = &[
+    required("canvas", Shape::Text(filled)),
+    required("segment", Shape::Text(filled)),
+    required("roles", Shape::Texts(filled)),
+];
+
+/// A subscription of `[[subscriptions]]`.
+pub(super) const SUBSCRIPTION: &[Field] = &[
+    required("name", Shape::Text(name)),
+    optional("events", Shape::Texts(event_glob)),
+    optional("conditions", Shape::Table(CONDITIONS)),
+    optional("format", Shape::Text(format)),
+    optional("start", Shape::TextOrNumber(start)),
+    optional("in_flight", Shape::Number(in_flight)),
+    required("webhook", Shape::Table(WEBHOOK)),
+];
+
+const CONDITIONS: &[Field] = &[
+    optional("root_account", Shape::Texts(filled)),
+    optional("account", Shape::Texts(filled)),
+    optional("course", Shape::Texts(filled)),
+    optional("user", Shape::Texts(filled)),
+    optional("producer", Shape::Texts(filled)),
+    optional("context_type", Shape::Texts(filled)),
+];
+
+const WEBHOOK: &[Field] = &[
+    required("url", Shape::Text(check_webhook_url)),
+    optional("timeout", Shape::Text(timeout)),
+    optional("batch", Shape::Number(batch)),
+];
+
+fn access_key_id(text: &str) -> Result<(), String> {
+    KinesisKey::check_id(text).map_err(|fault| format!("`access_key_id` {fault}"))
+}
+
+fn secret_access_key(text: &str) -> Result<(), String> {
+    KinesisKey::check_secret(text).map_err(|fault| format!("`secret_access_key` {fault}"))
+}
+
+/// A text that is not empty and not white space alone.
+fn filled(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err(format!("a value must not be empty; {text:?} is"));
+    }
+    Ok(())
+}
+
+fn name(text: &str) -> Result<(), String> {
+    read::<Name>(text)
+}
+
+fn event_glob(text: &str) -> Result<(), String> {
+    filled(text).and_then(|()| read::<EventGlob>(text))
+}
+
+fn start(text: &str) -> Result<(), String> {
+    read::<Start>(text)
+}
+
+fn read<T>(text: &str) -> Result<(), String>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    text.parse::<T>()
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+fn format(text: &str) -> Result<(), String> {
+    match text {
+        "canvas" | "caliper" | "caliper-strict" => Ok(()),
+        _ => Err(format!(
+            "`format` must be \"canvas\", \"caliper\" or \"caliper-strict\", not {text:?}"
+        )),
+    }
+}
+
+fn in_flight(text: &str) -> Result<(), String> {
+    let read = text.parse::<u16>().ok().map(InFlight::try_from);
+    match read {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(_)) | None => Err(format!("`in_flight` must be 1 to 256, not {text}")),
+    }
+}
+
+fn batch(text: &str) -> Result<(), String> {
+    let read = text.parse::<u16>().ok().map(Batch::try_from);
+    match read {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(_)) | None => Err(format!("`batch` must be 1 to 100, not {text}")),
+    }
+}
+
+fn timeout(text: &str) -> Result<(), String> {
+    WebhookSpec::parse_timeout(text).map(drop)
+}

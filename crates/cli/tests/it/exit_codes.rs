@@ -1,0 +1,294 @@
+//! Every command ends with the exit codes that `easel help` lists.
+//!
+//! The commands are those that the help of each command names, so a new one is not forgotten.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+
+use tempfile::tempdir;
+
+use crate::easel::{Ran, command, easel};
+use crate::running::Running;
+
+/// What a command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// A server to talk to.
+    Server,
+    /// The settings alone.
+    Settings,
+    /// Nothing.
+    Nothing,
+}
+
+/// Every command with arguments that are right.
+const COMMANDS: &[(&str, &str, Needs)] = &[
+    ("demo", "--seconds 1", Needs::Nothing),
+    ("serve", "", Needs::Settings),
+    ("config check", "", Needs::Settings),
+    ("emit", "course_created", Needs::Server),
+    ("simulate", "--days 1 --students 2", Needs::Settings),
+    ("tail", "", Needs::Server),
+    (
+        "subscriptions add",
+        "one --webhook http://127.0.0.1:1/",
+        Needs::Server,
+    ),
+    ("subscriptions list", "", Needs::Server),
+    ("subscriptions show", "one", Needs::Server),
+    ("subscriptions pause", "one", Needs::Server),
+    ("subscriptions resume", "one", Needs::Server),
+    ("subscriptions remove", "one", Needs::Server),
+    ("balance", "", Needs::Server),
+    ("pause", "", Needs::Server),
+    ("resume", "", Needs::Server),
+    ("catalog", "", Needs::Settings),
+    ("check", "good.json", Needs::Settings),
+    ("changes explain", "change.json", Needs::Settings),
+    ("drift", "", Needs::Server),
+    ("drift clear", "", Needs::Server),
+    ("tokens create", "it --scope read", Needs::Server),
+    ("tokens list", "", Needs::Server),
+    ("tokens remove", "nobody", Needs::Server),
+    ("quarantine list", "", Needs::Server),
+    ("quarantine show", "0", Needs::Server),
+    ("quarantine empty", "", Needs::Server),
+    ("translate", "--to caliper good.json", Needs::Settings),
+    ("completions", "bash", Needs::Nothing),
+];
+
+/// What is refused: by the server, or by the command itself.
+const BAD_INPUT: &[&str] = &[
+    "subscriptions add Two --webhook http://127.0.0.1:1/",
+    "subscriptions add two --webhook gopher://127.0.0.1/",
+    "subscriptions add one --webhook http://127.0.0.1:1/",
+    "subscriptions show nobody",
+    "subscriptions pause nobody",
+    "subscriptions resume nobody",
+    "subscriptions remove nobody",
+    "balance nobody",
+    "catalog no_such_type",
+    "check bad.json",
+    "check missing.json",
+    "changes explain bad.json",
+    "changes explain missing.json",
+    "tokens remove nobody",
+    "quarantine show 7",
+    "translate --to caliper bad.json",
+    "translate --to caliper missing.json",
+];
+
+fn args_of<'a>(path: &'a str, rest: &'a str) -> Vec<&'a str> {
+    path.split_whitespace()
+        .chain(rest.split_whitespace())
+        .collect()
+}
+
+fn run(folder: &Path, args: &[&str]) -> Ran {
+    let mut child = command(folder, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Nothing comes in.
+    drop(child.stdin.take());
+    Ran::of(&child.wait_with_output().unwrap())
+}
+
+#[track_caller]
+fn check(folder: &Path, args: &[&str], code: i32) -> Ran {
+    let ran = run(folder, args);
+    assert_eq!(ran.code, Some(code), "easel {}: {ran}", args.join(" "));
+    ran
+}
+
+/// The commands that can be run, as the help of each names them.
+fn commands_below(folder: &Path, path: &str, found: &mut BTreeSet<String>) {
+    let help = check(folder, &args_of(path, "--help"), 0).stdout;
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names: Vec<_> = lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    let needs_one = help
+        .lines()
+        .any(|line| line.starts_with("Usage:") && line.ends_with("<COMMAND>"));
+    if !needs_one {
+        found.insert(path.to_owned());
+    }
+    for name in names {
+        commands_below(folder, format!("{path} {name}").trim(), found);
+    }
+}
+
+#[test]
+fn every_command_ends_with_the_codes_that_help_lists() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let help = check(folder, &["help"], 0).stdout;
+    for code in ["0 ", "64", "65", "69", "70", "78"] {
+        assert!(
+            help.contains(&format!("\n  {code}  ")),
+            "{code} is not in {help}"
+        );
+    }
+    let mut found = BTreeSet::new();
+    commands_below(folder, "", &mut found);
+    let known: BTreeSet<_> = COMMANDS
+        .iter()
+        .map(|(path, ..)| (*path).to_owned())
+        .collect();
+    assert_eq!(found, known, "a row of this table belongs to each command");
+
+    let events = check(folder, &args_of("simulate", "--days 1 --students 2"), 0);
+    fs::write(folder.join("good.json"), events.stdout).unwrap();
+    fs::write(folder.join("bad.json"), r#"{"metadata":{}}"#).unwrap();
+    fs::write(folder.join("change.json"), r#"{"action":"logged_out"}"#).unwrap();
+
+    // Wrong usage, whatever else is wrong.
+    fs::write(folder.join("easel.toml"), "lisen = 1").unwrap();
+    for (path, rest, _) in COMMANDS {
+        check(
+            folder,
+            &args_of(path, &format!("{rest} --no-such-flag")),
+            64,
+        );
+    }
+    for args in ["", "subscriptions", "emit", "nothing", "tail --from soon"] {
+        check(folder, &args_of(args, ""), 64);
+    }
+    // Settings that are wrong.
+    for (path, rest, needs) in COMMANDS {
+        if *needs != Needs::Nothing {
+            check(folder, &args_of(path, rest), 78);
+        }
+    }
+    fs::remove_file(folder.join("easel.toml")).unwrap();
+    for (path, rest, needs) in COMMANDS {
+        let args = args_of(path, rest);
+        match needs {
+            // No server runs on the data folder, none is at the address, and no Easel is there.
+            Needs::Server => {
+                check(folder, &args, 69);
+                check(
+                    folder,
+                    &[&args[..], &["--url", "http://127.0.0.1:1"]].concat(),
+                    69,
+                );
+                let other = OtherProgram::start();
+                check(folder, &[&args[..], &["--url", &other.url]].concat(), 69);
+            }
+            Needs::Settings | Needs::Nothing if *path != "serve" => {
+                check(folder, &args, 0);
+            }
+            Needs::Settings | Needs::Nothing => (),
+        }
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check(folder, &["serve", "--listen", &address], 78);
+    check(folder, &["serve", "--listen", "here"], 64);
+    check(folder, &["serve", "--log", "=="], 64);
+    check(folder, &["config", "check", "--log-format", "xml"], 64);
+    fs::write(folder.join("file"), "").unwrap();
+    check(folder, &["serve", "--data", "file"], 78);
+    check(folder, &["config", "check", "--data", "file"], 78);
+
+    // Against a server: done, refused by it, and a token that it does not know.
+    let data = folder.join("data");
+    let running = Running::start(&data);
+    let url = running.url();
+    let here = ["--data", data.to_str().unwrap()];
+    for (path, rest, needs) in COMMANDS {
+        if *needs == Needs::Server {
+            let wrong = ["--url", &url, "--token", "easel_wrong"];
+            check(folder, &[&args_of(path, rest)[..], &wrong].concat(), 78);
+            let code = match *path {
+                "tokens remove" | "quarantine show" => 65,
+                _ => 0,
+            };
+            check(folder, &[&args_of(path, rest)[..], &here].concat(), code);
+            if *path == "subscriptions remove" {
+                let again = COMMANDS
+                    .iter()
+                    .find(|(path, ..)| *path == "subscriptions add");
+                let (path, rest, _) = again.unwrap();
+                check(folder, &[&args_of(path, rest)[..], &here].concat(), 0);
+            }
+        }
+    }
+    for args in BAD_INPUT {
+        check(folder, &[&args_of(args, "")[..], &here].concat(), 65);
+    }
+    check(
+        folder,
+        &[&["serve", "--listen", "127.0.0.1:0"][..], &here].concat(),
+        78,
+    );
+    running.terminate();
+    assert_eq!(
+        running.ended().0.code(),
+        Some(0),
+        "a server that was asked to stop"
+    );
+}
+
+#[test]
+fn output_that_cannot_be_written_is_unavailable() {
+    let folder = tempdir().unwrap();
+    for args in [
+        &["catalog"][..],
+        &["config", "check"],
+        &["completions", "bash"],
+    ] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = command(folder.path(), args).stdout(full).output().unwrap();
+        let ran = Ran::of(&output);
+        assert_eq!(ran.code, Some(69), "{args:?}: {ran}");
+        assert!(ran.stderr.contains("failed to write"), "{ran}");
+    }
+}
+
+#[test]
+fn a_damaged_file_of_the_data_folder_is_told_in_plain_words() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("easel-data")).unwrap();
+    fs::write(folder.path().join("easel-data/local.json"), "{").unwrap();
+    let ran = easel(folder.path(), &["tail"]);
+    assert_eq!(ran.code, Some(78), "{ran}");
+    assert_eq!(
+        ran.stderr,
+        "error: easel-data/local.json is damaged; restart the server, which writes it anew, or name \
+         a server with --url\n"
+    );
+}
+
+/// A program that speaks HTTP and is no Easel.
+struct OtherProgram {
+    url: String,
+}
+
+impl OtherProgram {
+    /// Answers one request.
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
+                // Whoever asked may have left.
+                drop(connection.and_then(|mut it| it.write_all(answer.as_bytes())));
+            }
+        });
+        Self { url }
+    }
+}

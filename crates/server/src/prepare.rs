@@ -1,0 +1,310 @@
+//! Everything that can be validated and made of settings without the data folder and the network.
+//!
+//! `easel config check` and a start both go through [`Config::prepare`], so the one passes nothing
+//! that the other refuses. All faults are reported at once. Nothing is written, and nothing is
+//! opened for writing. Only a start can tell whether the address is free and whether the files in
+//! the data folder can be opened.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use easel_caliper::{FormError, Translator};
+use easel_catalog::Catalog;
+use easel_log::{Clock, SystemClock};
+use easel_sinks::{Endpoint, WebhookClient, WebhookOptions};
+use easel_triggers::{Triggers, TriggersError, unknown_rules};
+use rustix::fs::{Access, access};
+
+use crate::catalog_folder::{self, OwnFiles, place_of_word};
+use crate::config_error::{ConfigError, ConfigFaults, check_token};
+use crate::{Auth, Config, KinesisKey};
+
+/// Settings that passed, with everything that was made of them.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) config: Config,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) catalog_files: OwnFiles,
+    pub(crate) translator: Arc<Translator>,
+    pub(crate) triggers: Arc<Triggers>,
+    pub(crate) webhooks: WebhookClient,
+    /// The bytes of the file of certificate authorities, to tell later whether they changed.
+    pub(crate) ca_file: Option<Vec<u8>>,
+}
+
+/// Refuses a URL that no webhook can be sent to.
+///
+/// # Errors
+///
+/// What is wrong with it, without the URL.
+pub fn check_webhook_url(url: &str) -> Result<(), String> {
+    match Endpoint::parse(url) {
+        Ok(_endpoint) => Ok(()),
+        Err(error) => Err(format!("failed to {error}")),
+    }
+}
+
+impl Config {
+    /// Validates the settings and makes everything of them that a server needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them.
+    pub fn prepare(self) -> Result<Prepared, ConfigFaults> {
+        let mut faults = Vec::new();
+        self.check_access(&mut faults);
+        self.check_limits(&mut faults);
+        self.check_data(&mut faults);
+        self.check_key_pairs(&mut faults);
+        self.check_roles(&mut faults);
+        let (catalog, catalog_files) = self.own_catalog(&mut faults);
+        let catalog = Arc::new(catalog);
+        self.check_subscriptions(&catalog, &mut faults);
+        let triggers = self.prepare_triggers(&catalog, &catalog_files, &mut faults);
+        let translator = self.prepare_translator(&catalog, &catalog_files, &mut faults);
+        let webhooks = self.prepare_webhooks(&mut faults);
+        match (triggers, translator, webhooks) {
+            (Some(triggers), Some(translator), Some((webhooks, ca_file))) if faults.is_empty() => {
+                Ok(Prepared {
+                    config: self,
+                    catalog,
+                    catalog_files,
+                    translator: Arc::new(translator),
+                    triggers: Arc::new(triggers),
+                    webhooks,
+                    ca_file,
+                })
+            }
+            _ => Err(ConfigFaults(faults)),
+        }
+    }
+
+    fn check_access(&self, faults: &mut Vec<ConfigError>) {
+        let address = self.listen;
+        if self.auth == Auth::None && !address.ip().is_loopback() {
+            faults.push(ConfigError::OpenToOthers { address });
+        }
+        if let Some(Err(fault)) = self.first_token.as_ref().map(check_token) {
+            faults.push(ConfigError::FirstToken(fault));
+        }
+    }
+
+    fn check_limits(&self, faults: &mut Vec<ConfigError>) {
+        let limits = [
+            ("ingest.max_event_bytes", self.ingest.max_event_bytes),
+            ("ingest.max_request_bytes", self.ingest.max_request_bytes),
+            (
+                "ingest.max_in_flight_bytes",
+                self.ingest.max_in_flight_bytes,
+            ),
+        ];
+        for pair in limits.windows(2) {
+            if let [(smaller, smaller_bytes), (larger, larger_bytes)] = *pair
+                && smaller_bytes > larger_bytes
+            {
+                faults.push(ConfigError::Limits {
+                    smaller,
+                    smaller_bytes,
+                    larger,
+                    larger_bytes,
+                });
+            }
+        }
+    }
+
+    fn check_data(&self, faults: &mut Vec<ConfigError>) {
+        if let Err(fault) = check_folder(&self.data) {
+            let path = self.data.clone();
+            faults.push(ConfigError::DataFolder { path, fault });
+        }
+    }
+
+    fn check_key_pairs(&self, faults: &mut Vec<ConfigError>) {
+        let mut ids = HashSet::new();
+        for (index, pair) in self.kinesis.keys.iter().enumerate() {
+            let halves = [
+                ("access_key_id", KinesisKey::check_id(&pair.access_key_id)),
+                (
+                    "secret_access_key",
+                    KinesisKey::check_secret(pair.secret_access_key.expose()),
+                ),
+            ];
+            for (half, checked) in halves {
+                if let Err(fault) = checked {
+                    faults.push(ConfigError::KeyPair { index, half, fault });
+                }
+            }
+            if !ids.insert(&pair.access_key_id) {
+                let id = pair.access_key_id.clone();
+                faults.push(ConfigError::KeyIdTaken { index, id });
+            }
+        }
+    }
+
+    fn check_roles(&self, faults: &mut Vec<ConfigError>) {
+        let mut names = HashSet::new();
+        for (index, role) in self.caliper.roles.iter().enumerate() {
+            if let Err(source) = role.check() {
+                faults.push(ConfigError::Role { index, source });
+            }
+            if !names.insert(&role.canvas) {
+                let canvas = role.canvas.clone();
+                faults.push(ConfigError::RoleTaken { index, canvas });
+            }
+        }
+    }
+
+    /// The catalogue with the operator's own files; the built-in one where they are wrong.
+    fn own_catalog(&self, faults: &mut Vec<ConfigError>) -> (Catalog, OwnFiles) {
+        let Some(folder) = &self.catalog.folder else {
+            return (Catalog::built_in(), OwnFiles::new());
+        };
+        let files = match catalog_folder::read_files(folder) {
+            Ok(files) => files,
+            Err(fault) => {
+                faults.push(ConfigError::Catalog(fault));
+                return (Catalog::built_in(), OwnFiles::new());
+            }
+        };
+        match catalog_folder::build(folder, &files) {
+            Ok(catalog) => (catalog, files),
+            Err(catalog_faults) => {
+                faults.extend(catalog_faults.0.into_iter().map(ConfigError::Catalog));
+                (Catalog::built_in(), files)
+            }
+        }
+    }
+
+    fn check_subscriptions(&self, catalog: &Catalog, faults: &mut Vec<ConfigError>) {
+        // An event type of an own file that is wrong would be reported as unknown besides.
+        let is_whole = !faults
+            .iter()
+            .any(|fault| matches!(fault, ConfigError::Catalog(_)));
+        let mut names = HashSet::new();
+        for (index, spec) in self.subscriptions.iter().enumerate() {
+            let name = spec.name.clone();
+            if !names.insert(&spec.name) {
+                faults.push(ConfigError::NameTaken { index, name });
+                continue;
+            }
+            if let Err(source) = Endpoint::parse(&spec.webhook.url) {
+                let name = name.clone();
+                faults.push(ConfigError::Endpoint {
+                    index,
+                    name,
+                    source,
+                });
+            }
+            if is_whole && let Err(said) = spec.check_format(catalog) {
+                faults.push(ConfigError::Format { index, name, said });
+            }
+        }
+    }
+
+    fn prepare_triggers(
+        &self,
+        catalog: &Arc<Catalog>,
+        files: &OwnFiles,
+        faults: &mut Vec<ConfigError>,
+    ) -> Option<Triggers> {
+        let unknown = unknown_rules(catalog);
+        if unknown.is_empty() {
+            return self
+                .triggers(catalog)
+                .map_err(|fault| faults.push(fault))
+                .ok();
+        }
+        let folder = self.catalog.folder.as_deref().unwrap_or(Path::new(""));
+        for error in unknown {
+            let TriggersError::NoRule {
+                event_type, rule, ..
+            } = &error;
+            let is_file = |path: &str| is_named(path, &format!("{event_type}.toml"));
+            let place = place_of_word(folder, files, is_file, &format!("@{rule}"));
+            faults.push(ConfigError::Triggers { place, error });
+        }
+        None
+    }
+
+    fn prepare_translator(
+        &self,
+        catalog: &Arc<Catalog>,
+        files: &OwnFiles,
+        faults: &mut Vec<ConfigError>,
+    ) -> Option<Translator> {
+        match self.translator(catalog) {
+            Ok(translator) => Some(translator),
+            // Every role was looked at by itself.
+            Err(ConfigError::Caliper {
+                error: FormError::Role { .. },
+                ..
+            }) => None,
+            Err(ConfigError::Caliper { error, .. }) => {
+                let folder = self.catalog.folder.as_deref().unwrap_or(Path::new(""));
+                let place = match &error {
+                    FormError::Field { event_type, field } => {
+                        let file = format!("{event_type}.caliper.toml");
+                        place_of_word(folder, files, |path| is_named(path, &file), field)
+                    }
+                    FormError::Role { .. } => None,
+                };
+                faults.push(ConfigError::Caliper { place, error });
+                None
+            }
+            Err(fault) => {
+                faults.push(fault);
+                None
+            }
+        }
+    }
+
+    fn prepare_webhooks(
+        &self,
+        faults: &mut Vec<ConfigError>,
+    ) -> Option<(WebhookClient, Option<Vec<u8>>)> {
+        let options = WebhookOptions {
+            ca_file: self.webhook.ca_file.clone(),
+        };
+        let clock = SystemClock;
+        match WebhookClient::new(&options, Arc::new(move || clock.now())) {
+            Ok(client) => {
+                // The client has read the file; one that is gone since then has no bytes to compare.
+                let bytes = self.webhook.ca_file.as_deref().map(std::fs::read);
+                Some((client, bytes.and_then(Result::ok)))
+            }
+            Err(error) => {
+                faults.push(ConfigError::Webhooks(error));
+                None
+            }
+        }
+    }
+}
+
+fn is_named(path: &str, name: &str) -> bool {
+    path.rsplit('/').next() == Some(name)
+}
+
+/// Refuses a folder that cannot be written to, or cannot be made.
+fn check_folder(path: &Path) -> Result<(), String> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_dir() => Err("it is not a folder".to_owned()),
+        Ok(_folder) => {
+            let rights = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+            access(path, rights)
+                .map_err(|error| format!("it cannot be written to: {}", io::Error::from(error)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            let above = above.unwrap_or(Path::new("."));
+            if above == path {
+                return Err("it does not exist".to_owned());
+            }
+            check_folder(above).map_err(|fault| {
+                format!("it cannot be made, because of {}: {fault}", above.display())
+            })
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,244 @@
+//! What changes while a server runs: deliveries that are paused, and settings that are read again.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use easel_access::Secret;
+use easel_server::{Auth, Config, Deliveries, KinesisKey, Local, Prepared, Reloader, Server};
+use easel_testkit::{Receiver, event};
+use hyper::StatusCode;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::house::{House, config};
+
+/// A running server, and what puts new settings in force in it.
+async fn open(config: Config) -> (House, Reloader) {
+    let server = Server::start(config).await.unwrap();
+    let reloader = server.reloader();
+    (House::of(server), reloader)
+}
+
+fn prepare(config: &Config) -> Prepared {
+    config.clone().prepare().unwrap()
+}
+
+fn declare(name: &str, url: &str, more: &str) -> String {
+    format!(r#"{{"name":"{name}",{more}"webhook":{{"url":"{url}"}}}}"#)
+}
+
+#[tokio::test]
+async fn a_paused_server_takes_events_and_delivers_them_once_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let paused = Config {
+        deliveries: Deliveries::Paused,
+        ..config(folder.path())
+    };
+    let house = House::open(paused.clone()).await;
+    house.subscribe("all", "", &receiver.url()).await;
+    for number in 0..3 {
+        let (status, _) = house
+            .post("/v1/events", event("grade_change", number))
+            .await;
+        assert_eq!(status, StatusCode::ACCEPTED);
+    }
+    assert_eq!(house.get("/v1/deliveries").await, r#"{"paused":true}"#);
+    let ready = house.get("/readyz").await;
+    assert!(ready.contains(r#""ready":true"#), "{ready}");
+    assert!(ready.contains(r#""deliveries":"paused""#), "{ready}");
+    assert_eq!(house.balance("all").await["pending"], 3);
+    house.close().await;
+    assert_eq!(receiver.count(), 0);
+
+    // A start is paused when it is asked to be, whatever the one before it was.
+    let house = House::open(paused).await;
+    assert_eq!(house.balance("all").await["pending"], 3);
+    assert_eq!(receiver.count(), 0);
+    let (status, answer) = house.post("/v1/deliveries/resume", "").await;
+    assert_eq!(
+        (status, answer["paused"].as_bool()),
+        (StatusCode::OK, Some(false))
+    );
+    receiver.wait_for(3).await;
+    let ready = house.get("/readyz").await;
+    assert!(ready.contains(r#""deliveries":"running""#), "{ready}");
+
+    house.post("/v1/deliveries/pause", "").await;
+    while !house.get("/readyz").await.contains(r#""lanes":0"#) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    house.post("/v1/events", event("grade_change", 3)).await;
+    house.post("/v1/deliveries/resume", "").await;
+    let received = receiver.wait_for(4).await;
+    assert_eq!(received.len(), 4, "each event once");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn subscriptions_that_are_declared_again_change_and_those_that_stay_keep_their_lanes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Receiver::start().await, Receiver::start().await);
+    let specs = |specs: &[String]| serde_json::from_str(&format!("[{}]", specs.join(","))).unwrap();
+    let stays = declare("stays", &first.url(), "");
+    let old = Config {
+        subscriptions: specs(&[stays.clone(), declare("goes", &second.url(), "")]),
+        ..config(folder.path())
+    };
+    let (house, reloader) = open(old.clone()).await;
+    house.post("/v1/events", event("grade_change", 1)).await;
+    first.wait_for(1).await;
+    second.wait_for(1).await;
+
+    let new = Config {
+        subscriptions: specs(&[stays, declare("comes", &second.url(), "")]),
+        ..old.clone()
+    };
+    let reloaded = reloader.reload(prepare(&new)).await.unwrap();
+    assert!(reloaded.changed);
+    house.post("/v1/events", event("grade_change", 2)).await;
+    first.wait_for(2).await;
+    second.wait_for(2).await;
+    let list = house.get("/v1/subscriptions").await;
+    assert!(list.contains(r#""deactivated""#), "{list}");
+    assert!(!reloader.reload(prepare(&new)).await.unwrap().changed);
+
+    // One that is refused changes nothing, also where it comes last.
+    let bad = Config {
+        subscriptions: specs(&[
+            declare("early", &first.url(), ""),
+            declare("late", &first.url(), r#""start":99,"#),
+        ]),
+        ..old
+    };
+    let refused = reloader
+        .reload(prepare(&bad))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("past the log's head"), "{refused}");
+    assert_eq!(
+        house
+            .get("/v1/subscriptions")
+            .await
+            .matches(r#""name""#)
+            .count(),
+        3
+    );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn key_pairs_that_are_read_again_count_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = Config {
+        auth: Auth::Tokens,
+        ..config(folder.path())
+    };
+    let (house, reloader) = open(old.clone()).await;
+    let refusal = async || house.kinesis("ListStreams", "{}").await.1["__type"].clone();
+    assert_eq!(refusal().await, "AccessDeniedException");
+    let mut new = old.clone();
+    new.kinesis.keys.push(KinesisKey {
+        access_key_id: "canvas".to_owned(),
+        secret_access_key: Secret::new("hush".to_owned()),
+    });
+    assert!(reloader.reload(prepare(&new)).await.unwrap().changed);
+    assert_eq!(refusal().await, "MissingAuthenticationTokenException");
+    // Without tokens everyone could come in: that waits for a restart.
+    let open = Config {
+        auth: Auth::None,
+        ..old
+    };
+    assert!(reloader.reload(prepare(&open)).await.unwrap().changed);
+    assert_eq!(refusal().await, "AccessDeniedException");
+    house.close().await;
+}
+
+/// A receiver over TLS, whose authority's certificate is put into `file`.
+async fn tls_receiver(file: &Path) -> Receiver {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &authority).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        );
+    fs::write(file, authority.pem()).unwrap();
+    Receiver::start_tls(config.unwrap()).await
+}
+
+#[tokio::test]
+async fn certificate_authorities_that_are_read_again_are_trusted_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old.pem"), folder.path().join("new.pem"));
+    let _unused = tls_receiver(&old).await;
+    let receiver = tls_receiver(&new).await;
+    let mut config = config(&folder.path().join("data"));
+    let file = folder.path().join("ca.pem");
+    fs::copy(&old, &file).unwrap();
+    config.webhook.ca_file = Some(file.clone());
+    let (house, reloader) = open(config.clone()).await;
+    house.subscribe("all", "", &receiver.url()).await;
+    house.post("/v1/events", event("grade_change", 1)).await;
+    while !house.get("/readyz").await.contains(r#""holding":1"#) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(receiver.count(), 0);
+
+    // The same path with other bytes.
+    fs::copy(&new, &file).unwrap();
+    assert!(reloader.reload(prepare(&config)).await.unwrap().changed);
+    receiver.wait_for(1).await;
+    assert!(!reloader.reload(prepare(&config)).await.unwrap().changed);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_preset_first_token_lets_in_without_being_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = "A-preset_token.for~tests+0123456789/abc=";
+    let preset = Config {
+        auth: Auth::Tokens,
+        first_token: Some(Secret::new(token.to_owned())),
+        ..config(folder.path())
+    };
+    let server = Server::start(preset).await.unwrap();
+    assert!(server.first_token().is_none());
+    assert!(server.first_token_file().is_none());
+    let house = House::of(server);
+    let request = house.request("GET", "/v1/tokens");
+    let request = request.header("authorization", format!("Bearer {token}"));
+    assert_eq!(house.send(request, "").await.0, StatusCode::OK);
+    assert_ne!(
+        Local::read(folder.path()).unwrap().token.as_deref(),
+        Some(token)
+    );
+    house.close().await;
+
+    for weak in [
+        "",
+        "short",
+        "white space is not allowed in a token at all",
+        &"ab".repeat(20),
+    ] {
+        let weak = Config {
+            auth: Auth::Tokens,
+            first_token: Some(Secret::new(weak.to_owned())),
+            ..config(folder.path())
+        };
+        let refused = Server::start(weak).await.unwrap_err().to_string();
+        assert!(refused.starts_with("auth.first_token must"), "{refused}");
+    }
+}
