@@ -15,4 +15,4 @@ pub use problem::Problem;
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use secret::Secret;
 pub use token::{Token, new_secret};
-pub use tokens::{Tokens, TokensError};
+pub use tokens::{ACCESS_LAYOUT, Tokens, TokensError};
