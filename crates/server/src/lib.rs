@@ -19,7 +19,10 @@ pub use config::{
     Application, Auth, CaliperConfig, CatalogConfig, Config, ConfigError, IngestConfig,
     KinesisConfig, KinesisKey, LogConfig, QuarantineConfig, TriggersConfig, WebhookConfig,
 };
-pub use data_folder::{FolderError, Local};
+pub use data_folder::{
+    Copied, CopyError, Fault, FolderError, Local, ManifestError, Repair, backup, copy_bytes,
+    restore,
+};
 pub use easel_caliper::{Role, Secrets};
 pub use easel_subscriptions::Spec;
 pub use easel_triggers::{Nulls, SubmissionRule};

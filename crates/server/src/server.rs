@@ -12,7 +12,8 @@ use easel_deliver::{Dispatch, DispatchOptions, MakeSink, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
-    Clock, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog, SystemClock,
+    Clock, Log, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog,
+    SystemClock,
 };
 use easel_sinks::{ClientError, Endpoint, Sink, Webhook, WebhookClient, WebhookOptions};
 use easel_subscriptions::{ChangeError, Spec, StoreError, Subscriptions};
@@ -24,7 +25,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::connections::Connections;
-use crate::data_folder::{DataFolder, FolderError, Local};
+use crate::data_folder::{
+    ACCESS, DRIFT, DataFolder, FolderError, LOG, Local, QUARANTINE, STATE, Session,
+};
 use crate::health::{self, Health};
 use crate::{Auth, CatalogFolderError, Config, ConfigError, gauges, load_catalog, retention};
 
@@ -36,6 +39,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Server {
     config: Config,
     folder: DataFolder,
+    session: Session,
+    subscriptions: Arc<Subscriptions>,
     log: Arc<SqliteLog>,
     quarantine: Arc<SqliteLog>,
     dispatch: Dispatch,
@@ -118,6 +123,7 @@ impl Server {
         let triggers = Arc::new(config.triggers(&catalog)?);
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
+        let session = folder.prepare()?;
         let refused = |source| StartError::Listen {
             address: config.listen,
             source,
@@ -130,18 +136,18 @@ impl Server {
             duplicate_window: config.log.duplicate_window,
             ..LogOptions::default()
         };
-        let log = open_log(&folder, "log.db", options, &clock)?;
+        let log = open_log(&folder, LOG, options, &clock)?;
         let options = LogOptions {
             name: LogName::Quarantine,
             duplicate_window: 0,
             recent_bytes: 0,
             ..options
         };
-        let quarantine = open_log(&folder, "quarantine.db", options, &clock)?;
+        let quarantine = open_log(&folder, QUARANTINE, options, &clock)?;
         let shared: SharedLog = Arc::<SqliteLog>::clone(&log);
         let shared_quarantine: SharedLog = Arc::<SqliteLog>::clone(&quarantine);
 
-        let tokens = Arc::new(Tokens::open(&folder.file("access.db"))?);
+        let tokens = Arc::new(Tokens::open(&folder.file(ACCESS))?);
         let local_token = easel_access::new_secret().map_err(TokensError::from)?;
         let gate = match config.auth {
             Auth::Tokens => Gate::new(Arc::clone(&tokens)).with_local_token(&local_token),
@@ -150,13 +156,15 @@ impl Server {
 
         let make_sink = webhooks(&config, &clock)?;
         let subscriptions = Arc::new(Subscriptions::open(
-            &folder.file("state.db"),
+            &folder.file(STATE),
             Arc::clone(&shared),
             Arc::clone(&clock),
             Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
             Arc::clone(&catalog),
         )?);
         subscriptions.declare(config.subscriptions.clone()).await?;
+        // A process that was killed may have trimmed the log and said nothing.
+        subscriptions.expire_trimmed();
         let supplies = Supplies {
             log: Arc::clone(&shared),
             subscriptions: Arc::clone(&subscriptions),
@@ -167,7 +175,7 @@ impl Server {
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
 
         let drift = Arc::new(Lookout::open(
-            &folder.file("drift.db"),
+            &folder.file(DRIFT),
             Arc::clone(&shared),
             Arc::clone(&catalog),
         )?);
@@ -187,7 +195,7 @@ impl Server {
         let health = Health {
             log: Arc::clone(&shared),
             quarantine: shared_quarantine,
-            subscriptions,
+            subscriptions: Arc::clone(&subscriptions),
             lane_count: dispatch.lane_count(),
             metrics: metrics.clone(),
         };
@@ -220,6 +228,8 @@ impl Server {
         Ok(Self {
             config,
             folder,
+            session,
+            subscriptions,
             log,
             quarantine,
             dispatch,
@@ -249,6 +259,8 @@ impl Server {
         let Self {
             config,
             folder,
+            session,
+            subscriptions,
             log,
             quarantine,
             dispatch,
@@ -286,13 +298,15 @@ impl Server {
                     LogName::Events,
                     &*log,
                     retention(config.log.max_bytes),
-                    &*clock
+                    &*clock,
+                    || subscriptions.expire_trimmed(),
                 ),
                 retention::keep(
                     LogName::Quarantine,
                     &*quarantine,
                     retention(config.quarantine.max_bytes),
                     &*clock,
+                    || (),
                 ),
                 upkeep(metrics),
                 deadline,
@@ -305,6 +319,16 @@ impl Server {
         }
         log.close().await;
         quarantine.close().await;
+        // After a failed write nothing more is written; the next start does what is left.
+        if !log.stats().refusing && !quarantine.stats().refusing {
+            let head = log.bounds().borrow().head.get();
+            if let Err(error) = folder.finish(session, head) {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "data folder not marked as cleanly stopped"
+                );
+            }
+        }
         if let Err(error) = folder.renounce() {
             warn!(%error, "local.json could not be removed");
         }
