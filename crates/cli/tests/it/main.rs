@@ -1,6 +1,8 @@
 //! The command as its users meet it: exit code, stdout and stderr, against a server of its own.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod caliper;
 #[cfg(test)]
 mod caller;
@@ -32,6 +34,8 @@ mod help;
 mod kill;
 #[cfg(test)]
 mod kill_changes;
+#[cfg(test)]
+mod repair;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
