@@ -2,8 +2,8 @@
 //!
 //! Every store describes its file as a [`Layout`] and opens it with [`open`]. The opener validates
 //! the file before it changes a byte: header, application id, format number and role. A file that
-//! it rejects stays byte for byte as it was. [`mark`] writes into a file which data folder it
-//! belongs to, and [`copy`] copies a file while another process writes to it.
+//! it rejects stays byte for byte as it was. [`mark()`] writes into a file which data folder it
+//! belongs to, and [`copy()`] copies a file while another process writes to it.
 //!
 //! Not here: what the tables mean, and which files a data folder has.
 
