@@ -17,4 +17,4 @@ pub use refusals::{Reason, Refusals, Refused};
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use secret::Secret;
 pub use token::{Token, new_secret};
-pub use tokens::{Tokens, TokensError};
+pub use tokens::{ACCESS_LAYOUT, Tokens, TokensError};

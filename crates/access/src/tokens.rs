@@ -1,7 +1,8 @@
 //! The tokens there are, and the file that keeps them.
 //!
-//! The file is SQLite, format version 1 in its `user_version`, and holds one row per token: its
-//! id, name, scopes, time of making (all as text) and the BLAKE3 hash of its secret. No secret
+//! The file is SQLite, format 2. The table `token` holds one row per token: its id, name, scopes,
+//! time of making (all as text) and the BLAKE3 hash of its secret. Since format 2 there is the table
+//! `folder` too. No secret
 //! is ever written. Everything is also held in memory, so a request is checked without I/O; the
 //! file changes first, so what memory knows is always on stable storage.
 //!
@@ -13,6 +14,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blake3::Hash;
+use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -22,19 +24,26 @@ use tokio::sync::watch;
 use crate::token::{new_id, new_secret};
 use crate::{Scopes, Secret, Token};
 
-const FORMAT: i64 = 1;
+/// What `access.db` looks like.
+pub static ACCESS_LAYOUT: Layout = Layout {
+    noun: "file of tokens",
+    role: "access",
+    application_id: 0x4561_7361, // "Easa"
+    unnumbered_table: Some("token"),
+    migrations: &[create_tables, create_folder_table],
+    durability: Durability::Full,
+    checkpoints: Checkpoints::Automatic,
+    seen: |_connection| Ok(0),
+};
 
-const CREATE: &str = "
-    BEGIN IMMEDIATE;
+const TABLES: &str = "
     CREATE TABLE token (
         id         TEXT PRIMARY KEY,
         name       TEXT NOT NULL,
         scopes     TEXT NOT NULL,
         created_at TEXT NOT NULL,
         hash       BLOB NOT NULL UNIQUE
-    ) STRICT;
-    PRAGMA user_version = 1;
-    COMMIT;";
+    ) STRICT;";
 
 /// The tokens there are.
 #[derive(Debug)]
@@ -46,34 +55,14 @@ pub struct Tokens {
 impl Tokens {
     /// Opens the file at `path`, or makes it.
     pub fn open(path: &Path) -> Result<Self, TokensError> {
-        let file = connect(path).map_err(|source| TokensError::Open {
+        let file = easel_sqlite::open(path, &ACCESS_LAYOUT)?;
+        let tokens = load(&file).map_err(|source| TokensError::Read {
             path: path.into(),
             source,
         })?;
-        let format = file
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(|source| TokensError::Open {
-                path: path.into(),
-                source,
-            })?;
-        match format {
-            0 => file.execute_batch(CREATE),
-            FORMAT => Ok(()),
-            format => {
-                return Err(TokensError::Format {
-                    path: path.into(),
-                    format,
-                });
-            }
-        }
-        .and_then(|()| load(&file))
-        .map(|tokens| Self {
+        Ok(Self {
             file: Mutex::new(file),
             by_hash: watch::Sender::new(tokens),
-        })
-        .map_err(|source| TokensError::Open {
-            path: path.into(),
-            source,
         })
     }
 
@@ -171,11 +160,8 @@ pub(crate) fn hash_of(secret: &str) -> Hash {
     blake3::hash(secret.as_bytes())
 }
 
-fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let file = Connection::open(path)?;
-    file.pragma_update(None, "journal_mode", "WAL")?;
-    file.pragma_update(None, "synchronous", "FULL")?;
-    Ok(file)
+fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)
 }
 
 fn load(file: &Connection) -> Result<HashMap<Hash, Token>, rusqlite::Error> {
@@ -205,21 +191,16 @@ where
 /// Why the tokens could not be read or changed.
 #[derive(Debug, Error)]
 pub enum TokensError {
-    /// The file could not be opened and read.
-    #[error("open the tokens in {path}")]
-    Open {
+    /// The file was rejected, or cannot be opened.
+    #[error(transparent)]
+    Open(#[from] easel_sqlite::OpenError),
+    /// The tokens in the file cannot be read.
+    #[error("read the tokens in {}", .path.display())]
+    Read {
         /// The file.
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
-    },
-    /// The file is of a format this version does not know.
-    #[error("open the tokens in {path}: its format {format} is from a newer version")]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        format: i64,
     },
     /// A change could not be written.
     #[error("write the tokens")]

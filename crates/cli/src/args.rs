@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand};
 use easel_access::Secret;
 
 use crate::commands::{
-    BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs, DemoArgs,
-    DriftArgs, EmitArgs, PauseArgs, QuarantineArgs, ResumeArgs, ServeArgs, SimulateArgs,
-    SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
+    BackupArgs, BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs,
+    DemoArgs, DriftArgs, EmitArgs, PauseArgs, QuarantineArgs, RepairArgs, RestoreArgs, ResumeArgs,
+    ServeArgs, SimulateArgs, SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
 };
 use crate::contact::Url;
 
@@ -86,6 +86,9 @@ pub(crate) enum Command {
     Tokens(TokensArgs),
     Quarantine(QuarantineArgs),
     Translate(TranslateArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
+    Repair(RepairArgs),
     Completions(CompletionsArgs),
 }
 

@@ -1,5 +1,6 @@
 //! The commands: a file each, with its arguments beside what it does.
 
+mod backup;
 mod balance;
 mod catalog;
 mod changes;
@@ -11,6 +12,8 @@ mod demo;
 mod drift;
 mod emit;
 mod quarantine;
+mod repair;
+mod restore;
 mod serve;
 mod server_args;
 mod simulate;
@@ -21,6 +24,7 @@ mod translate;
 
 use std::future::Future;
 
+pub(crate) use backup::BackupArgs;
 pub(crate) use balance::BalanceArgs;
 pub(crate) use catalog::CatalogArgs;
 pub(crate) use changes::ChangesArgs;
@@ -32,6 +36,8 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use drift::DriftArgs;
 pub(crate) use emit::EmitArgs;
 pub(crate) use quarantine::QuarantineArgs;
+pub(crate) use repair::RepairArgs;
+pub(crate) use restore::RestoreArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use subscriptions::SubscriptionsArgs;
@@ -47,6 +53,9 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => args.run(&global),
         Command::Config(args) => args.run(&global),
+        Command::Backup(args) => args.run(&global),
+        Command::Restore(args) => args.run(&global),
+        Command::Repair(args) => args.run(&global),
         Command::Emit(args) => wait(args.run(global)),
         Command::Tail(args) => wait(args.run(&global)),
         Command::Simulate(args) => wait(args.run(global)),

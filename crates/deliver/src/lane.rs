@@ -212,8 +212,8 @@ impl Lane {
 
     /// Sends the oldest shipment that failed; when none did, the lane simply goes on.
     fn probe(&mut self) -> Option<Attempt> {
-        match self.failed.pop_first() {
-            Some((_, shipment)) => {
+        match self.take_failed() {
+            Some(shipment) => {
                 self.pace = Pace::Probing;
                 Some(self.attempt(shipment))
             }
@@ -224,18 +224,31 @@ impl Lane {
         }
     }
 
+    /// The oldest shipment that failed and that something is still owed of: the rest has expired.
+    fn take_failed(&mut self) -> Option<Shipment> {
+        let ledger = self.subscription.live.ledger();
+        while let Some((_, shipment)) = self.failed.pop_first() {
+            if shipment.offsets().any(|offset| ledger.is_owed(offset)) {
+                return Some(shipment);
+            }
+        }
+        None
+    }
+
     /// Makes one step, of at most one block, towards the next delivery to attempt.
     async fn step(&mut self) -> Result<Step, ReadError> {
         if self.subscription.is_retired() {
             return Ok(Step::Wait);
         }
         // There was room for it when it was sent first, and nothing new has been sent since.
-        if let Some((_, shipment)) = self.failed.pop_first() {
+        if let Some(shipment) = self.take_failed() {
             return Ok(Step::Send(shipment));
         }
-        let at_hand = self.stock.front().map(|delivery| delivery.offset);
         let (room, unsent, owed, following) = {
             let ledger = self.subscription.live.ledger();
+            let expired = |delivery: &mut Delivery| !ledger.is_owed(delivery.offset);
+            while self.stock.pop_front_if(expired).is_some() {}
+            let at_hand = self.stock.front().map(|delivery| delivery.offset);
             let room = self.room(&ledger, at_hand);
             if room == Room::Nothing {
                 return Ok(Step::Wait);
@@ -330,7 +343,12 @@ impl Lane {
                 Read::Damaged(range) if range.contains(&offset) => {
                     ledger.lose(offset, Loss::Damaged);
                 }
-                Read::Damaged(_) | Read::End => ledger.lose(offset, Loss::Trimmed),
+                Read::Damaged(range) if offset < range.start => {
+                    ledger.lose(offset, Loss::Trimmed);
+                }
+                Read::End if offset == first => ledger.lose(offset, Loss::Trimmed),
+                // It came after the log was read.
+                Read::Damaged(_) | Read::End => break,
             }
             ledger.take_unsent();
             if self.stock.len() >= records || bytes >= most_bytes {
@@ -404,6 +422,11 @@ impl Lane {
             offset = %shipment.offset(),
             attempt = shipment.attempt(),
         );
+        let mut ledger = self.subscription.live.ledger();
+        shipment
+            .offsets()
+            .for_each(|offset| ledger.begin_attempt(offset));
+        drop(ledger);
         let parcel = shipment.parcel(&self.name, self.workshop.clock.now());
         let attempt = async move {
             let result = sink.send(parcel).await;
@@ -434,6 +457,14 @@ impl Lane {
         };
         metrics::attempted(failure.outcome());
         warn!(subscription = %self.name, %offset, attempt, error = %failure, "attempt failed");
+        let tail = self.workshop.log.bounds().borrow().tail;
+        let mut ledger = self.subscription.live.ledger();
+        shipment
+            .offsets()
+            .for_each(|offset| ledger.fail_attempt(offset));
+        // What the log dropped meanwhile was only waiting for this answer.
+        ledger.expire_to(tail);
+        drop(ledger);
         self.failed.insert(offset, shipment.again());
         match failure.next() {
             Next::Pause => Some(failure.to_string()),

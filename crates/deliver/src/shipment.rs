@@ -103,6 +103,11 @@ impl Shipment {
         }
     }
 
+    /// The places of its records.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> + '_ {
+        self.deliveries().map(|delivery| delivery.offset)
+    }
+
     pub(crate) fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
         std::iter::once(self.first).chain(self.others)
     }

@@ -14,4 +14,4 @@ mod metrics;
 
 pub use lookout::{DriftError, Lookout, Report};
 pub use sighting::{Example, Sighting};
-pub use store::StoreError;
+pub use store::{DRIFT_LAYOUT, StoreError};

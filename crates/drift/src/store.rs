@@ -1,12 +1,13 @@
 //! The file `drift.db`: every sighting, and how far the log was looked at.
 //!
-//! SQLite, `user_version` 1. Sightings and progress are saved in one transaction, so a crash loses
+//! SQLite, format 2, with the table `folder` since format 2. Sightings and progress are saved in one transaction, so a crash loses
 //! both or none of what came since, and what is looked at again is counted once.
 
 use std::path::Path;
 
 use easel_catalog::Drift;
 use easel_log::Offset;
+use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, params};
 use thiserror::Error;
@@ -15,7 +16,21 @@ use uuid::Uuid;
 use crate::sighting::{Example, Key, Sighting};
 use crate::sightings::{Progress, Sightings, Unsaved};
 
-const FORMAT: i64 = 1;
+/// What `drift.db` looks like. A power failure may take back what can be looked at again.
+pub static DRIFT_LAYOUT: Layout = Layout {
+    noun: "file of drift",
+    role: "drift",
+    application_id: 0x4561_7364, // "Easd"
+    unnumbered_table: Some("sightings"),
+    migrations: &[create_tables, create_folder_table],
+    durability: Durability::Normal,
+    checkpoints: Checkpoints::Automatic,
+    seen: |connection| {
+        let sql = "SELECT coalesce(max(value), 0) FROM progress WHERE name = ?1";
+        let cursor: i64 = connection.query_row(sql, [CURSOR], |row| row.get(0))?;
+        Ok(u64::try_from(cursor).unwrap_or(0))
+    },
+};
 
 const SCHEMA: &str = "
     CREATE TABLE sightings (
@@ -38,7 +53,6 @@ const SCHEMA: &str = "
         name  TEXT PRIMARY KEY,
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = 1;
 ";
 
 const CURSOR: &str = "cursor";
@@ -59,12 +73,9 @@ pub enum StoreError {
         /// What it said.
         said: rusqlite::Error,
     },
-    /// The file is of another version.
-    #[error("use the drift store: its format is {found}, this program knows {FORMAT}")]
-    Format {
-        /// The version found.
-        found: i64,
-    },
+    /// The file was rejected.
+    #[error(transparent)]
+    Open(#[from] easel_sqlite::OpenError),
     /// A row is not what this program writes.
     #[error("read the drift store: {what}")]
     Row {
@@ -75,16 +86,7 @@ pub enum StoreError {
 
 impl Store {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        // What a power failure takes back is looked at again.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match found {
-            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?,
-            FORMAT => (),
-            _ => return Err(StoreError::Format { found }),
-        }
+        let connection = easel_sqlite::open(path, &DRIFT_LAYOUT)?;
         Ok(Self { connection })
     }
 
@@ -152,6 +154,10 @@ impl Store {
         transaction.commit()?;
         Ok(())
     }
+}
+
+fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(SCHEMA)
 }
 
 fn save_progress(transaction: &Transaction<'_>, progress: Progress) -> Result<(), StoreError> {

@@ -22,14 +22,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use easel_sqlite::Layout;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::retention::Trim;
 use crate::{
-    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset,
-    Read, ReadError, Record, Retention, Trimmed, metrics,
+    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogName, LogOptions, LogStats, NewRecord,
+    Offset, Read, ReadError, Record, Retention, Trimmed, metrics,
 };
 use blocks::Found;
 use cache::PastBlocks;
@@ -83,6 +84,23 @@ impl SqliteLog {
             past: PastBlocks::new(options.past_bytes),
             damage: DamageReport::default(),
         })
+    }
+
+    /// What the file of this log looks like.
+    pub const fn layout(name: LogName) -> &'static Layout {
+        file::layout(name)
+    }
+
+    /// Moves the head of the event log in the file at `path`, which nobody has open, on to `head`,
+    /// unless it is there already. What lies between reads as damaged. A log that never held
+    /// anything begins at `tail`.
+    pub fn continue_at(
+        path: &Path,
+        tail: Offset,
+        head: Offset,
+        clock: &dyn Clock,
+    ) -> Result<(), OpenError> {
+        file::continue_at(path, tail, head, clock)
     }
 
     /// Writes what is queued and takes no more; reads go on. Returns when the writer is done.

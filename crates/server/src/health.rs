@@ -30,6 +30,9 @@ struct ReadinessJson {
     lanes: usize,
     active: usize,
     holding: usize,
+    /// Subscriptions whose balance does not add up, so that events are missing from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unbalanced: Vec<String>,
 }
 
 pub(crate) fn routes(health: Health) -> Router {
@@ -40,7 +43,8 @@ pub(crate) fn routes(health: Health) -> Router {
         .with_state(health)
 }
 
-/// Ready: events can be stored, whoever is to be served is, and how far is being saved.
+/// Ready: events can be stored, whoever is to be served is, how far is being saved, and every balance
+/// adds up.
 async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJson>) {
     let refusing = health.log.stats().refusing || health.quarantine.stats().refusing;
     let subscriptions = health.subscriptions.list();
@@ -56,7 +60,12 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     // Paused deliveries are what the operator asked for, and events come in all the same.
     let paused = health.subscriptions.deliveries_are_paused();
     let served = paused || lanes.is_some_and(|lanes| lanes >= active);
-    let ready = !refusing && served && health.subscriptions.is_healthy();
+    let unbalanced: Vec<_> = subscriptions
+        .iter()
+        .filter(|it| !health.subscriptions.balance(it).adds_up())
+        .map(|it| it.spec.name.to_string())
+        .collect();
+    let ready = !refusing && served && health.subscriptions.is_healthy() && unbalanced.is_empty();
     let status = if ready {
         StatusCode::OK
     } else {
@@ -69,6 +78,7 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
         lanes: lanes.unwrap_or(0),
         active,
         holding,
+        unbalanced,
     };
     (status, Json(readiness))
 }
@@ -106,18 +116,67 @@ mod tests {
             .create(serde_json::from_str(spec).unwrap())
             .await
             .unwrap();
-        let health = Health {
+        ask(Health {
             quarantine: Arc::clone(&log),
             log,
             subscriptions,
             lane_count: watch::channel(lanes).1,
             metrics: gauges::recorder().unwrap(),
-        };
+        })
+        .await
+    }
+
+    async fn ask(health: Health) -> (StatusCode, String) {
         let request = Request::get("/readyz").body(String::new()).unwrap();
         let answer = routes(health).oneshot(request).await.unwrap();
         let status = answer.status();
         let body = to_bytes(answer.into_body(), 1024).await.unwrap();
         (status, String::from_utf8(body.into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_balance_that_does_not_add_up_is_not_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let open = |log: &SharedLog| {
+            let catalog = Arc::new(easel_catalog::Catalog::built_in());
+            let check = Box::new(|_: &_| Ok(()));
+            let log = Arc::clone(log);
+            let opened = Subscriptions::open(&path, log, Arc::clone(&clock), check, catalog);
+            Arc::new(opened.unwrap())
+        };
+        let new_log =
+            || -> SharedLog { Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock))) };
+        let log = new_log();
+        let subscriptions = open(&log);
+        let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
+        let all = subscriptions.create(serde_json::from_str(spec).unwrap());
+        let all = all.await.unwrap();
+        let record = easel_log::NewRecord {
+            id: uuid::Uuid::nil(),
+            event_type: "x".into(),
+            bytes: "{}".into(),
+        };
+        log.append(vec![record]).await.unwrap();
+        all.live.ledger().scan_to(log.bounds().borrow().head);
+        subscriptions.save_all().unwrap();
+        for (log, status) in [
+            (log, StatusCode::OK),
+            (new_log(), StatusCode::SERVICE_UNAVAILABLE),
+        ] {
+            let (said, body) = ask(Health {
+                subscriptions: open(&log),
+                quarantine: Arc::clone(&log),
+                log,
+                lane_count: watch::channel(Some(1)).1,
+                metrics: gauges::recorder().unwrap(),
+            })
+            .await;
+            assert_eq!(said, status, "{body}");
+            let is_named = body.contains(r#""unbalanced":["all"]"#);
+            assert_eq!(is_named, status != StatusCode::OK, "{body}");
+        }
     }
 
     #[tokio::test]

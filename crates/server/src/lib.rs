@@ -27,7 +27,10 @@ pub use config::{
     WebhookConfig,
 };
 pub use config_error::{ConfigError, ConfigFaults, check_token};
-pub use data_folder::{FolderError, Local};
+pub use data_folder::{
+    Copied, CopyError, Fault, FolderError, Local, ManifestError, Repair, backup, copy_bytes,
+    restore,
+};
 pub use easel_caliper::{Role, Secrets};
 pub use easel_subscriptions::{Batch, EventGlob, InFlight, Name, Spec, Start, WebhookSpec};
 pub use easel_triggers::{Nulls, SubmissionRule};

@@ -13,7 +13,8 @@ use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
-    Clock, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog, SystemClock,
+    Clock, Log, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog,
+    SystemClock,
 };
 use easel_subscriptions::{ChangeError, StoreError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
@@ -24,7 +25,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::connections::Connections;
-use crate::data_folder::{DataFolder, FolderError, Local};
+use crate::data_folder::{
+    ACCESS, DRIFT, DataFolder, FolderError, LOG, Local, QUARANTINE, STATE, Session,
+};
 use crate::first_token::{self, FirstToken, FirstTokenError};
 use crate::health::{self, Health};
 use crate::webhooks::{Webhooks, endpoint};
@@ -40,6 +43,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Server {
     config: Config,
     folder: DataFolder,
+    session: Session,
+    subscriptions: Arc<Subscriptions>,
     log: Arc<SqliteLog>,
     quarantine: Arc<SqliteLog>,
     dispatch: Dispatch,
@@ -116,6 +121,7 @@ impl Server {
         let catalog = Arc::clone(&prepared.catalog);
         let metrics = gauges::recorder()?;
         let folder = DataFolder::take(&config.data)?;
+        let session = folder.prepare()?;
         let refused = |source| StartError::Listen {
             address: config.listen,
             source,
@@ -128,18 +134,18 @@ impl Server {
             duplicate_window: config.log.duplicate_window,
             ..LogOptions::default()
         };
-        let log = open_log(&folder, "log.db", options, &clock)?;
+        let log = open_log(&folder, LOG, options, &clock)?;
         let options = LogOptions {
             name: LogName::Quarantine,
             duplicate_window: 0,
             recent_bytes: 0,
             ..options
         };
-        let quarantine = open_log(&folder, "quarantine.db", options, &clock)?;
+        let quarantine = open_log(&folder, QUARANTINE, options, &clock)?;
         let shared: SharedLog = Arc::<SqliteLog>::clone(&log);
         let shared_quarantine: SharedLog = Arc::<SqliteLog>::clone(&quarantine);
 
-        let tokens = Arc::new(Tokens::open(&folder.file("access.db"))?);
+        let tokens = Arc::new(Tokens::open(&folder.file(ACCESS))?);
         let local_token = easel_access::new_secret().map_err(TokensError::from)?;
         let refusals = Arc::new(Refusals::new());
         let gate = match config.auth {
@@ -150,7 +156,7 @@ impl Server {
 
         let webhooks = Webhooks::new(prepared.webhooks.clone());
         let subscriptions = Arc::new(Subscriptions::open(
-            &folder.file("state.db"),
+            &folder.file(STATE),
             Arc::clone(&shared),
             Arc::clone(&clock),
             Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
@@ -160,6 +166,8 @@ impl Server {
             subscriptions.pause_deliveries();
         }
         subscriptions.declare(config.subscriptions.clone()).await?;
+        // A process that was killed may have trimmed the log and said nothing.
+        subscriptions.expire_trimmed();
         let supplies = Supplies {
             log: Arc::clone(&shared),
             subscriptions: Arc::clone(&subscriptions),
@@ -170,7 +178,7 @@ impl Server {
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
 
         let drift = Arc::new(Lookout::open(
-            &folder.file("drift.db"),
+            &folder.file(DRIFT),
             Arc::clone(&shared),
             Arc::clone(&catalog),
         )?);
@@ -199,7 +207,7 @@ impl Server {
         let health = Health {
             log: Arc::clone(&shared),
             quarantine: shared_quarantine,
-            subscriptions,
+            subscriptions: Arc::clone(&subscriptions),
             lane_count: dispatch.lane_count(),
             metrics: metrics.clone(),
         };
@@ -234,6 +242,8 @@ impl Server {
         Ok(Self {
             config,
             folder,
+            session,
+            subscriptions,
             log,
             quarantine,
             dispatch,
@@ -281,6 +291,8 @@ impl Server {
         let Self {
             config,
             folder,
+            session,
+            subscriptions,
             log,
             quarantine,
             dispatch,
@@ -319,13 +331,15 @@ impl Server {
                     LogName::Events,
                     &*log,
                     retention(config.log.max_bytes),
-                    &*clock
+                    &*clock,
+                    || subscriptions.expire_trimmed(),
                 ),
                 retention::keep(
                     LogName::Quarantine,
                     &*quarantine,
                     retention(config.quarantine.max_bytes),
                     &*clock,
+                    || (),
                 ),
                 upkeep(metrics, refusals),
                 deadline,
@@ -338,6 +352,16 @@ impl Server {
         }
         log.close().await;
         quarantine.close().await;
+        // After a failed write nothing more is written; the next start does what is left.
+        if !log.stats().refusing && !quarantine.stats().refusing {
+            let head = log.bounds().borrow().head.get();
+            if let Err(error) = folder.finish(session, head) {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "data folder not marked as cleanly stopped"
+                );
+            }
+        }
         if let Err(error) = folder.renounce() {
             warn!(%error, "local.json could not be removed");
         }

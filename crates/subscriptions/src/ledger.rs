@@ -7,7 +7,7 @@
 //! Invariants: `start <= cursor <= scanned`; `ahead` is ascending, without overlaps, within
 //! `[cursor, scanned)`; what lies there between two spans is filtered; the first span is owed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
 use easel_log::{Bounds, Offset};
@@ -22,11 +22,15 @@ pub struct Ledger {
     settled: Settled,
     ahead: VecDeque<Span>,
     unsent: VecDeque<Offset>,
+    /// Owed offsets that are being sent at this moment.
+    under_way: BTreeSet<Offset>,
     following: bool,
     /// Deliveries settled ever, those beyond the cursor included.
     delivered_ever: u64,
     /// What the store knows.
     saved: Settled,
+    /// Events lost that nobody was told about yet.
+    losses: u64,
 }
 
 /// The cursor and the counts of what lies before it: the part of a ledger that outlives a crash.
@@ -97,9 +101,11 @@ impl Ledger {
             settled,
             ahead: VecDeque::new(),
             unsent: VecDeque::new(),
+            under_way: BTreeSet::new(),
             following: false,
             delivered_ever: settled.delivered,
             saved: settled,
+            losses: 0,
         }
     }
 
@@ -183,8 +189,48 @@ impl Ledger {
 
     /// Makes everything owed unsent again; for a lane that has ended.
     pub fn recall(&mut self) {
+        self.under_way.clear();
         let owed = self.ahead.iter().filter(|span| span.fate == Fate::Owed);
         self.unsent = owed.map(|span| span.range.start).collect();
+    }
+
+    /// Notes that an owed offset is being sent: until that has ended it does not expire.
+    pub fn begin_attempt(&mut self, offset: Offset) {
+        self.under_way.insert(offset);
+    }
+
+    /// Notes that an attempt to send an owed offset failed.
+    pub fn fail_attempt(&mut self, offset: Offset) {
+        self.under_way.remove(&offset);
+    }
+
+    /// Whether this offset is owed, neither delivered nor lost.
+    pub fn is_owed(&self, offset: Offset) -> bool {
+        let place = self.ahead.partition_point(|span| span.range.start < offset);
+        let span = self.ahead.get(place);
+        span.is_some_and(|span| span.range.start == offset && span.fate == Fate::Owed)
+    }
+
+    /// Ends everything before `tail`, the oldest offset that the log keeps: what is owed and not
+    /// being sent, and what nobody has looked at, has expired.
+    pub fn expire_to(&mut self, tail: Offset) {
+        for span in &mut self.ahead {
+            if span.range.start >= tail {
+                break;
+            }
+            if span.fate == Fate::Owed && !self.under_way.contains(&span.range.start) {
+                span.fate = Fate::Expired;
+                self.losses += 1;
+            }
+        }
+        self.unsent.retain(|offset| *offset >= tail);
+        self.lose_to(tail, Loss::Trimmed);
+        self.advance();
+    }
+
+    /// How many events were lost since this was last asked.
+    pub const fn take_losses(&mut self) -> u64 {
+        std::mem::replace(&mut self.losses, 0)
     }
 
     /// Records that an owed offset was delivered.
@@ -233,6 +279,9 @@ impl Ledger {
         let is_new = range.start >= self.scanned && !range.is_empty();
         if is_new {
             self.scanned = range.end;
+            if matches!(fate, Fate::Expired | Fate::Damaged) {
+                self.losses += range.end.since(range.start);
+            }
             self.ahead.push_back(Span { range, fate });
             self.advance();
         }
@@ -241,10 +290,14 @@ impl Ledger {
 
     /// Gives an owed offset its end; `false` when it was not owed.
     fn end(&mut self, offset: Offset, fate: Fate) -> bool {
+        self.under_way.remove(&offset);
         let place = self.ahead.partition_point(|span| span.range.start < offset);
         match self.ahead.get_mut(place) {
             Some(span) if span.range.start == offset && span.fate == Fate::Owed => {
                 span.fate = fate;
+                if matches!(fate, Fate::Expired | Fate::Damaged) {
+                    self.losses += 1;
+                }
                 true
             }
             _ => false,

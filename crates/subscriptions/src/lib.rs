@@ -14,6 +14,7 @@ mod index;
 mod balance;
 mod ledger;
 
+mod metrics;
 mod store;
 mod subscription;
 mod subscriptions;
@@ -25,6 +26,6 @@ pub use ledger::{Ledger, Loss, Settled};
 pub use spec::{
     Batch, Conditions, EventGlob, Format, InFlight, Name, Spec, SpecError, Start, WebhookSpec,
 };
-pub use store::StoreError;
+pub use store::{STATE_LAYOUT, Standing, StoreError, standings};
 pub use subscription::{Hold, Live, Origin, State, Subscription};
 pub use subscriptions::{ChangeError, SpecCheck, Subscriptions};

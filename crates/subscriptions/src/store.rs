@@ -1,18 +1,34 @@
 //! The file `state.db`: every subscription with its cursor and counts.
 //!
-//! SQLite, `user_version` 1, one table. Cursors are saved many at a time in one transaction.
+//! SQLite, format 2: the table `subscriptions` and, since format 2, `folder`. Cursors are saved many
+//! at a time in one transaction, together with the head of the log that they were read beside.
 //! Subscription ids are never reused, so that whatever refers to one later cannot mean another.
 
 use std::path::Path;
 
 use easel_log::Offset;
+use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use thiserror::Error;
 
 use crate::{Origin, Settled, Spec, State};
 
-const FORMAT: i64 = 1;
+/// What `state.db` looks like.
+pub static STATE_LAYOUT: Layout = Layout {
+    noun: "file of subscriptions",
+    role: "state",
+    application_id: 0x4561_7373, // "Eass"
+    unnumbered_table: Some("subscriptions"),
+    migrations: &[create_tables, create_folder_table],
+    durability: Durability::Full,
+    checkpoints: Checkpoints::Automatic,
+    seen: |connection| {
+        let sql = "SELECT coalesce(max(max(cursor, start)), 0) FROM subscriptions";
+        let seen: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(seen).unwrap_or(0))
+    },
+};
 
 const SCHEMA: &str = "
     CREATE TABLE subscriptions (
@@ -30,7 +46,6 @@ const SCHEMA: &str = "
         expired    INTEGER NOT NULL DEFAULT 0,
         damaged    INTEGER NOT NULL DEFAULT 0
     ) STRICT;
-    PRAGMA user_version = 1;
 ";
 
 /// Why subscriptions could not be read or saved.
@@ -42,12 +57,9 @@ pub enum StoreError {
         /// What it said.
         said: rusqlite::Error,
     },
-    /// The file is of another version.
-    #[error("use the subscription store: its format is {found}, this program knows {FORMAT}")]
-    Format {
-        /// The version found.
-        found: i64,
-    },
+    /// The file was rejected.
+    #[error(transparent)]
+    Open(#[from] easel_sqlite::OpenError),
     /// A row is not what this program writes.
     #[error("read subscription {name} from the store: {what}")]
     Row {
@@ -84,15 +96,7 @@ pub(crate) struct Kept {
 
 impl Store {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match found {
-            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?,
-            FORMAT => (),
-            _ => return Err(StoreError::Format { found }),
-        }
+        let connection = easel_sqlite::open(path, &STATE_LAYOUT)?;
         Ok(Self { connection })
     }
 
@@ -150,8 +154,8 @@ impl Store {
         Ok(())
     }
 
-    /// Saves cursors and counts, all or none.
-    pub(crate) fn save(&mut self, all: &[(i64, Settled)]) -> Result<(), StoreError> {
+    /// Saves cursors and counts, and that the log was seen to end at `head`, all or none.
+    pub(crate) fn save(&mut self, all: &[(i64, Settled)], head: Offset) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
         {
             let mut update = transaction.prepare_cached(
@@ -169,9 +173,40 @@ impl Store {
                 ])?;
             }
         }
+        easel_sqlite::raise_seen(&transaction, head.get())?;
         transaction.commit()?;
         Ok(())
     }
+}
+
+/// Where one subscription stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The subscription's name.
+    pub name: String,
+    /// The next offset that it is owed.
+    pub cursor: Offset,
+}
+
+/// Where each subscription in the file at `path` stands, while nobody has the file open. None, if
+/// there is no file.
+pub fn standings(path: &Path) -> Result<Vec<Standing>, StoreError> {
+    let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
+        return Ok(Vec::new());
+    };
+    let mut all = connection.prepare("SELECT name, cursor FROM subscriptions ORDER BY name")?;
+    let standings = all.query_map([], |row| {
+        let cursor: i64 = row.get(1)?;
+        Ok(Standing {
+            name: row.get(0)?,
+            cursor: Offset::new(u64::try_from(cursor).unwrap_or(0)),
+        })
+    })?;
+    Ok(standings.collect::<Result<_, _>>()?)
+}
+
+fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(SCHEMA)
 }
 
 impl Kept {

@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::metrics;
 use crate::store::{Kept, Store};
 use crate::{
     Balance, Ledger, Live, Name, Origin, Settled, Spec, Start, State, StoreError, Subscription,
@@ -38,6 +39,8 @@ pub struct Subscriptions {
     unsaved: AtomicBool,
     /// Whether nothing is to be sent to anybody, until the process ends or is asked to resume.
     paused: AtomicBool,
+    /// The head of the log that the store knows about.
+    saved_head: AtomicU64,
 }
 
 /// Why a subscription was not made or changed.
@@ -95,6 +98,7 @@ impl Subscriptions {
         check: SpecCheck,
         catalog: Arc<Catalog>,
     ) -> Result<Self, StoreError> {
+        metrics::describe();
         let store = Store::open(path)?;
         let all = store
             .load()?
@@ -112,6 +116,7 @@ impl Subscriptions {
             fed: AtomicU64::new(0),
             unsaved: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            saved_head: AtomicU64::new(0),
         })
     }
 
@@ -285,15 +290,33 @@ impl Subscriptions {
 
     /// Saves the cursors that moved by deliveries.
     pub fn save(&self) -> Result<(), StoreError> {
-        self.save_where(|ledger| ledger.unsaved_before_cursor() > 0)
+        self.save_where(|ledger| ledger.unsaved_before_cursor() > 0, |_head| false)
     }
 
-    /// Saves every cursor.
+    /// Saves every cursor, and how far the log has come.
     ///
     /// One that moved past events nobody wanted costs only another look at them when it is lost,
     /// so this need not happen often.
     pub fn save_all(&self) -> Result<(), StoreError> {
-        self.save_where(Ledger::is_unsaved)
+        self.save_where(Ledger::is_unsaved, |head| {
+            head.get() > self.saved_head.load(Ordering::Relaxed)
+        })
+    }
+
+    /// Counts what the log no longer keeps as expired for every subscription that has not had it,
+    /// whether or not it is being served. To be called after each trim.
+    ///
+    /// What is being sent at this moment is left to the answer of its endpoint.
+    pub fn expire_trimmed(&self) {
+        let tail = self.log.bounds().borrow().tail;
+        for subscription in self.list() {
+            let mut ledger = subscription.live.ledger();
+            self.catch_up(&mut ledger);
+            ledger.expire_to(tail);
+            drop(ledger);
+            report_losses(&subscription);
+            subscription.live.work.notify_one();
+        }
     }
 
     /// Whether cursors could be saved when they last were; for a health check.
@@ -301,10 +324,15 @@ impl Subscriptions {
         !self.unsaved.load(Ordering::Relaxed)
     }
 
-    fn save_where(&self, is_due: impl Fn(&Ledger) -> bool) -> Result<(), StoreError> {
+    fn save_where(
+        &self,
+        is_due: impl Fn(&Ledger) -> bool,
+        is_head_due: impl Fn(Offset) -> bool,
+    ) -> Result<(), StoreError> {
         let mut store = self.store();
         let mut due: Vec<(Arc<Subscription>, Settled)> = Vec::new();
         for subscription in self.list() {
+            report_losses(&subscription);
             let mut ledger = subscription.live.ledger();
             self.catch_up(&mut ledger);
             if is_due(&ledger) {
@@ -313,13 +341,16 @@ impl Subscriptions {
                 due.push((subscription, settled));
             }
         }
-        if due.is_empty() {
+        // Read after the cursors: none of them is beyond it.
+        let head = self.log.bounds().borrow().head;
+        if due.is_empty() && !is_head_due(head) {
             return Ok(());
         }
         let rows: Vec<_> = due.iter().map(|(it, settled)| (it.id, *settled)).collect();
-        let saved = store.save(&rows);
+        let saved = store.save(&rows, head);
         self.unsaved.store(saved.is_err(), Ordering::Relaxed);
         saved?;
+        self.saved_head.store(head.get(), Ordering::Relaxed);
         for (subscription, settled) in due {
             subscription.live.ledger().saved(settled);
             subscription.live.work.notify_one();
@@ -488,6 +519,16 @@ impl Subscriptions {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Logs and counts what a subscription has lost since it was last asked.
+fn report_losses(subscription: &Subscription) {
+    let lost = subscription.live.ledger().take_losses();
+    if lost > 0 {
+        metrics::expired(lost);
+        let name = &subscription.spec.name;
+        warn!(subscription = %name, event_count = lost, "events expired undelivered");
     }
 }
 

@@ -91,28 +91,39 @@ fn no_file_ever_holds_a_secret() {
 fn a_file_of_a_newer_format_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.db");
-    Connection::open(&path)
+    drop(open(&folder));
+    rusqlite::Connection::open(&path)
         .unwrap()
-        .pragma_update(None, "user_version", 2)
+        .execute_batch("PRAGMA user_version = 3; PRAGMA journal_mode = DELETE")
         .unwrap();
+    let before = std::fs::read(&path).unwrap();
 
     let error = Tokens::open(&path).unwrap_err();
     assert!(
-        matches!(error, TokensError::Format { format: 2, .. }),
+        matches!(
+            error,
+            TokensError::Open(easel_sqlite::OpenError::Format { found: 3, .. })
+        ),
         "{error}"
     );
+    assert!(std::fs::read(&path).unwrap() == before, "it was changed");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.db");
-    std::fs::write(
-        &path,
-        "nothing SQLite ever wrote, and long enough to tell".repeat(40),
-    )
-    .unwrap();
+    let text = "nothing SQLite ever wrote, and long enough to tell".repeat(40);
+    std::fs::write(&path, &text).unwrap();
 
     let error = Tokens::open(&path).unwrap_err();
-    assert!(matches!(error, TokensError::Open { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            TokensError::Open(easel_sqlite::OpenError::Foreign { .. })
+        ),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }

@@ -303,8 +303,11 @@ async fn flipped_bytes_in_the_log_hide_their_blocks_and_nothing_else() {
         let folder_of_seed = folder.path().join(seed.to_string());
         let data = data(&folder_of_seed);
         fs::create_dir_all(&data).unwrap();
+        for entry in fs::read_dir(folder.path().join("data")).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, data.join(path.file_name().unwrap())).unwrap();
+        }
         let file = data.join("log.db");
-        fs::copy(folder.path().join("data/log.db"), &file).unwrap();
         flip(&file, 8, &mut fastrand::Rng::with_seed(seed));
 
         let running = start(&data);

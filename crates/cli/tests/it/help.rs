@@ -28,6 +28,9 @@ fn every_command_explains_itself() {
         "tokens create",
         "quarantine",
         "completions",
+        "backup",
+        "restore",
+        "repair",
     ] {
         let args: Vec<_> = path.split_whitespace().chain(["--help"]).collect();
         let name = format!("help {path}").trim().replace(' ', "_");

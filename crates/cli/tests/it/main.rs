@@ -1,6 +1,8 @@
 //! The command as its users meet it: exit code, stdout and stderr, against a server of its own.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod caliper;
 #[cfg(test)]
 mod caller;
@@ -38,6 +40,8 @@ mod kill;
 mod kill_changes;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod repair;
 #[cfg(test)]
 mod running;
 #[cfg(test)]

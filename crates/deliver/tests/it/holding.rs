@@ -145,3 +145,28 @@ async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
     let settled = timeout(Duration::from_mins(10), campus.settled("one")).await;
     assert_eq!(settled.expect("the lane goes on").delivered, 2_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_expires_while_a_lane_holds_is_neither_pending_nor_sent() {
+    let campus = Campus::new();
+    let sink = campus.subscribe(ONE).await;
+    sink.answer_with(|_| Err(SendError::Refused { status: 500 }));
+    for n in 0..20 {
+        campus.append([("user_created", n)]).await;
+    }
+    let one = campus.subscriptions.get("one").unwrap();
+    while one.live.hold().is_none() || campus.balance("one").pending < 20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let head = campus.log.bounds().borrow().head;
+    campus.log.trim_to(head).await.unwrap();
+    campus.subscriptions.expire_trimmed();
+    let balance = campus.balance("one");
+    assert_eq!((balance.pending, balance.expired), (0, 20));
+
+    let attempts = sink.received().len();
+    sink.answer_with(|_| Ok(()));
+    campus.append([("user_created", 99)]).await;
+    assert_eq!(campus.settled("one").await.delivered, 1);
+    assert_eq!(numbers(&sink.received()[attempts..]), [99]);
+}

@@ -1,12 +1,12 @@
-//! The database file: format 1.
+//! The database file: format 2.
 //!
-//! An SQLite database with the application id `Easl` and the format as its user version. A file
-//! of another application or format is refused untouched.
+//! An SQLite database with the application id `Easl` and the format as its user version.
 //!
 //! - `blocks`, one row a block: its header and its ids, as the codec writes them;
 //! - `payloads`, one row a block: its data. Apart, so that scanning headers and ids does not read
 //!   through the data;
-//! - `state`, one row: the bounds and totals, with a checksum.
+//! - `state`, one row: the bounds and totals, with a checksum;
+//! - `folder`, since format 2: which data folder the file belongs to, and its role.
 //!
 //! Every commit is synced before it is answered (`synchronous = FULL`). Nothing is moved from the
 //! write-ahead log into the database behind the writer's back: a failed sync there would go
@@ -15,16 +15,42 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use easel_sqlite::{Checkpoints, Durability, Layout, Migration, create_folder_table};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 
 use super::state::State;
+use crate::clock::stamp;
+use crate::{Clock, LogName, Offset};
 
 /// "Easl", which tells the file from another application's.
-const APPLICATION_ID: i64 = 0x4561_736C;
-/// The format this code writes, and the only one there is.
-const FORMAT: i64 = 1;
+const APPLICATION_ID: u32 = 0x4561_736C;
+
+const MIGRATIONS: &[Migration] = &[create_tables, create_folder_table];
+
+static EVENTS: Layout = Layout {
+    noun: "event log",
+    role: "log",
+    application_id: APPLICATION_ID,
+    unnumbered_table: None,
+    migrations: MIGRATIONS,
+    durability: Durability::Full,
+    checkpoints: Checkpoints::ByOwner,
+    seen: |database| State::load(database).map(|state| state.bounds.head.get()),
+};
+
+static QUARANTINE: Layout = Layout {
+    noun: "quarantine",
+    role: "quarantine",
+    application_id: APPLICATION_ID,
+    unnumbered_table: None,
+    migrations: MIGRATIONS,
+    durability: Durability::Full,
+    checkpoints: Checkpoints::ByOwner,
+    // Its offsets are its own, not those of the event log.
+    seen: |database| State::load(database).map(|_state| 0),
+};
 
 const TABLES: &str = "
     CREATE TABLE state (
@@ -60,27 +86,16 @@ const ALL_COLUMNS: &str = "
 /// Why a log cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The file cannot be opened, read or prepared.
-    #[error("open the log {path}")]
+    /// The file was rejected, or cannot be read or written.
+    #[error(transparent)]
+    File(#[from] easel_sqlite::OpenError),
+    /// What the file holds cannot be read.
+    #[error("read the log {}", .path.display())]
     Storage {
         /// The file.
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
-    },
-    /// The file is something else.
-    #[error("open the log {path}: the file is not an Easel log")]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is a log of a format this version does not know.
-    #[error("open the log {path}: its format is {found}, this version knows only {FORMAT}")]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// The file's format.
-        found: i64,
     },
     /// The writer's thread cannot be started.
     #[error("start the log's writer")]
@@ -90,88 +105,70 @@ pub enum OpenError {
     },
 }
 
+/// What the file of this log looks like.
+pub(super) const fn layout(name: LogName) -> &'static Layout {
+    match name {
+        LogName::Events => &EVENTS,
+        LogName::Quarantine => &QUARANTINE,
+    }
+}
+
 /// Opens the file to write, making it when there is none.
-pub(super) fn open_to_write(path: &Path) -> Result<(Connection, State), OpenError> {
-    let storage = |source: rusqlite::Error| match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => OpenError::Foreign {
-            path: path.to_owned(),
-        },
-        _ => OpenError::Storage {
+pub(super) fn open_to_write(path: &Path, name: LogName) -> Result<(Connection, State), OpenError> {
+    let connection = easel_sqlite::open(path, layout(name))?;
+    let prepare = || {
+        prepare_to_write(&connection)?;
+        connection.prepare(ALL_COLUMNS)?;
+        State::load(&connection)
+    };
+    let state = prepare().map_err(|source| OpenError::Storage {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((connection, state))
+}
+
+/// Moves the head of the event log in this file on to `head`, unless it is there already. What lies
+/// between reads as damaged. A log that never held anything begins at `tail`.
+pub(super) fn continue_at(
+    path: &Path,
+    tail: Offset,
+    head: Offset,
+    clock: &dyn Clock,
+) -> Result<(), OpenError> {
+    let (connection, mut state) = open_to_write(path, LogName::Events)?;
+    if state.bounds.head >= head {
+        return Ok(());
+    }
+    if state.bounds.head == Offset::ZERO {
+        state.bounds.tail = std::cmp::min(tail, head);
+    }
+    state.bounds.head = head;
+    state.appended_at = stamp(clock, state.appended_at);
+    state
+        .save(&connection)
+        .map_err(|source| OpenError::Storage {
             path: path.to_owned(),
             source,
-        },
-    };
-    let mut connection = Connection::open(path).map_err(storage)?;
-    let kind = kind(&connection).map_err(storage)?;
-    match kind {
-        Kind::New | Kind::Log { format: FORMAT } => (),
-        Kind::Log { format: found } => {
-            return Err(OpenError::Format {
-                path: path.to_owned(),
-                found,
-            });
-        }
-        Kind::Foreign => {
-            return Err(OpenError::Foreign {
-                path: path.to_owned(),
-            });
-        }
-    }
-    prepare_to_write(&connection).map_err(storage)?;
-    if matches!(kind, Kind::New) {
-        create(&mut connection).map_err(storage)?;
-    }
-    connection.prepare(ALL_COLUMNS).map_err(storage)?;
-    let state = State::load(&connection).map_err(storage)?;
-    Ok((connection, state))
+        })
 }
 
 /// Opens the file to read.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    leave_checkpoints_to_the_writer(&connection)?;
+    // Closing it would make a checkpoint, which is the writer's alone.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 
-enum Kind {
-    New,
-    Log { format: i64 },
-    Foreign,
-}
-
-fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    Ok(match number("PRAGMA application_id")? {
-        APPLICATION_ID => Kind::Log {
-            format: number("PRAGMA user_version")?,
-        },
-        0 if number("SELECT count(*) FROM sqlite_schema")? == 0 => Kind::New,
-        _ => Kind::Foreign,
-    })
-}
-
 fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // After a burst the write-ahead log gives its space back.
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    leave_checkpoints_to_the_writer(connection)
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)
 }
 
-/// Closing a connection would make one, whatever happened before.
-fn leave_checkpoints_to_the_writer(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    Ok(())
-}
-
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLES)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", FORMAT)?;
-    State::default().save(&transaction)?;
-    transaction.commit()
+fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)?;
+    State::default().save(connection)
 }

@@ -125,7 +125,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
         queue: mpsc::Receiver<Command>,
     ) -> Result<Self, OpenError> {
-        let (connection, state) = open_to_write(path)?;
+        let (connection, state) = open_to_write(path, options.name)?;
         let window = fill_window(&connection, options.duplicate_window).map_err(|source| {
             OpenError::Storage {
                 path: path.to_owned(),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod folder;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod life;

@@ -192,3 +192,50 @@ fn what_is_recalled_is_sent_again_and_nothing_else_is() {
         .collect();
     assert_eq!(again, [0, 2, 3]);
 }
+
+#[test]
+fn what_the_log_dropped_expires_at_once_but_for_what_is_being_sent() {
+    let mut ledger = Ledger::new(Offset::ZERO);
+    for offset in 0..4 {
+        ledger.owe(Offset::new(offset));
+    }
+    let [first, second] = [(); 2].map(|()| ledger.take_unsent().unwrap());
+    ledger.begin_attempt(first);
+    ledger.begin_attempt(second);
+    ledger.fail_attempt(second);
+    // Two more came in and were never looked at.
+    let tail = Offset::new(6);
+    ledger.expire_to(tail);
+    ledger.expire_to(tail);
+    assert_eq!(ledger.take_losses(), 5);
+    assert_eq!(ledger.take_losses(), 0);
+    assert_eq!(
+        (ledger.is_owed(first), ledger.is_owed(second)),
+        (true, false)
+    );
+    assert_eq!((ledger.owed_count(), ledger.first_unsent()), (5, None));
+
+    // Its answer counts, although the log no longer has the event.
+    ledger.deliver(first);
+    let head = Offset::new(8);
+    let balance = ledger.balance(Bounds { tail, head });
+    assert!(balance.adds_up(), "{balance:?}");
+    assert_eq!(
+        (balance.delivered, balance.expired, balance.pending),
+        (1, 5, 2)
+    );
+}
+
+#[test]
+fn every_way_to_lose_an_event_is_counted_once() {
+    let mut ledger = Ledger::new(Offset::ZERO);
+    ledger.lose_to(Offset::new(2), Loss::Trimmed);
+    ledger.lose_to(Offset::new(5), Loss::Damaged);
+    ledger.owe(Offset::new(5));
+    ledger.lose(Offset::new(5), Loss::Damaged);
+    ledger.lose(Offset::new(5), Loss::Trimmed);
+    ledger.owe(Offset::new(6));
+    ledger.deliver(Offset::new(6));
+    ledger.scan_to(Offset::new(9));
+    assert_eq!(ledger.take_losses(), 6);
+}

@@ -294,3 +294,44 @@ fn a_condition_with_no_value_is_no_condition_and_is_refused() {
     let written = serde_json::to_string(&kept).unwrap();
     assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), kept);
 }
+
+#[tokio::test]
+async fn what_retention_drops_has_expired_at_once_for_a_subscription_nobody_serves() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log);
+    let made = all.create(grades()).await.unwrap();
+    append(&log, 3).await;
+    made.live.ledger().owe(Offset::new(0));
+    let paused = all.pause("grades").await.unwrap();
+    append(&log, 2).await;
+    log.trim_to(Offset::new(3)).await.unwrap();
+    all.expire_trimmed();
+    let balance = all.balance(&paused);
+    assert!(balance.adds_up(), "{balance:?}");
+    assert_eq!((balance.expired, balance.pending), (3, 2));
+    // And on disk with the next save.
+    all.save_all().unwrap();
+    drop((all, made, paused));
+    let all = open(folder.path(), &log);
+    let balance = all.balance(&all.get("grades").unwrap());
+    assert_eq!((balance.expired, balance.cursor), (3, Offset::new(3)));
+}
+
+#[tokio::test]
+async fn how_far_the_log_has_come_is_saved_though_no_cursor_moved() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log);
+    all.create(grades()).await.unwrap();
+    all.pause("grades").await.unwrap();
+    append(&log, 7).await;
+    all.save_all().unwrap();
+    drop(all);
+    let path = folder.path().join("state.db");
+    let found = easel_sqlite::inspect(&path, &crate::STATE_LAYOUT).unwrap();
+    assert_eq!(found.unwrap().seen, 7);
+    let standings = crate::standings(&path).unwrap();
+    assert_eq!(
+        (&*standings[0].name, standings[0].cursor),
+        ("grades", Offset::ZERO)
+    );
+}

@@ -6,7 +6,7 @@ use crate::workspace::{assert_none, metadata, room_of};
 
 /// Every room, and the rooms it may depend on. A new arrow is a commit of its own.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("access", &[]),
+    ("access", &["sqlite"]),
     (
         "api",
         &[
@@ -36,9 +36,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         "deliver",
         &["caliper", "catalog", "log", "sinks", "subscriptions"],
     ),
-    ("drift", &["catalog", "log"]),
+    ("drift", &["catalog", "log", "sqlite"]),
     ("ingest", &["access", "catalog", "log", "triggers"]),
-    ("log", &[]),
+    ("log", &["sqlite"]),
     (
         "server",
         &[
@@ -51,13 +51,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ingest",
             "log",
             "sinks",
+            "sqlite",
             "subscriptions",
             "triggers",
         ],
     ),
     ("simulator", &["catalog", "triggers"]),
     ("sinks", &[]),
-    ("subscriptions", &["catalog", "log"]),
+    ("sqlite", &[]),
+    ("subscriptions", &["catalog", "log", "sqlite"]),
     ("testkit", &["log", "sinks"]),
     ("tidy", &[]),
     ("triggers", &["catalog"]),

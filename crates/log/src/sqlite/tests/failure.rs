@@ -162,40 +162,101 @@ async fn an_append_larger_than_the_budget_takes_all_of_it() {
     assert_eq!((one.unwrap().len(), other.unwrap().len()), (9, 2));
 }
 
+fn read_all_files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Opens a file that must be rejected, and compares the folder's bytes before and after.
+fn rejected(path: &Path) -> OpenError {
+    let folder = path.parent().unwrap();
+    let before = read_all_files(folder);
+    let rejected = SqliteLog::open(path, LogOptions::default(), hand_clock()).unwrap_err();
+    assert!(
+        read_all_files(folder) == before,
+        "{rejected}: it was changed"
+    );
+    rejected
+}
+
 #[test]
 fn another_applications_file_is_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     sql(&path, "CREATE TABLE somebody_elses (it)");
-    let before = std::fs::read(&path).unwrap();
-    let refused = SqliteLog::open(&path, LogOptions::default(), hand_clock());
-    assert!(
-        matches!(refused, Err(OpenError::Foreign { .. })),
-        "{refused:?}"
-    );
-    assert!(std::fs::read(&path).unwrap() == before);
+    let foreign = |error: &OpenError| {
+        matches!(
+            error,
+            OpenError::File(easel_sqlite::OpenError::Foreign { .. })
+        )
+    };
+    let error = rejected(&path);
+    assert!(foreign(&error), "{error:?}");
 
-    std::fs::write(
+    let text = "not a database, but long enough to be one".repeat(99);
+    std::fs::write(&path, text).unwrap();
+    let error = rejected(&path);
+    assert!(foreign(&error), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_later_format_is_refused_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    open(&path).close().await;
+    sql(
         &path,
-        "not a database, but long enough to be one".repeat(99),
-    )
-    .unwrap();
-    let refused = SqliteLog::open(&path, LogOptions::default(), hand_clock());
+        "PRAGMA user_version = 3; PRAGMA journal_mode = DELETE",
+    );
+    let error = rejected(&path);
     assert!(
-        matches!(refused, Err(OpenError::Foreign { .. })),
-        "{refused:?}"
+        matches!(
+            error,
+            OpenError::File(easel_sqlite::OpenError::Format { found: 3, .. })
+        ),
+        "{error:?}"
     );
 }
 
 #[tokio::test]
-async fn a_later_format_is_refused() {
+async fn a_log_that_is_continued_further_on_reads_as_damaged_in_between() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    drop(open(&path));
-    sql(&path, "PRAGMA user_version = 2");
-    let refused = SqliteLog::open(&path, LogOptions::default(), hand_clock());
-    assert!(
-        matches!(refused, Err(OpenError::Format { found: 2, .. })),
-        "{refused:?}"
+    let log = open(&path);
+    log.append(numbers(0..3)).await.unwrap();
+    log.close().await;
+    drop(log);
+    SqliteLog::continue_at(&path, Offset::ZERO, Offset::new(10), &*hand_clock()).unwrap();
+    let log = open(&path);
+    let gap = Offset::new(3)..Offset::new(10);
+    assert_eq!(
+        read_all(&log, Offset::ZERO).await.1,
+        std::slice::from_ref(&gap)
+    );
+    let appended = log.append(numbers(20..21)).await.unwrap();
+    assert_eq!(appended, [Appended::Stored(Offset::new(10))]);
+    let (records, damaged) = read_all(&log, Offset::ZERO).await;
+    assert_eq!((records.len(), damaged), (4, vec![gap]));
+
+    // A new log holds only what somebody is owed, and goes back to no earlier place.
+    let path = folder.path().join("new.db");
+    for head in [10, 5] {
+        let head = Offset::new(head);
+        SqliteLog::continue_at(&path, Offset::new(7), head, &*hand_clock()).unwrap();
+    }
+    let log = open(&path);
+    let bounds = *log.bounds().borrow();
+    assert_eq!(
+        (bounds.tail, bounds.head),
+        (Offset::new(7), Offset::new(10))
+    );
+    assert_eq!(
+        read_all(&log, Offset::ZERO).await.1,
+        [Offset::new(7)..Offset::new(10)]
     );
 }

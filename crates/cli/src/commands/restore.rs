@@ -1,0 +1,44 @@
+//! `easel restore`
+
+use std::path::PathBuf;
+
+use easel_server::{copy_bytes, restore};
+
+use super::backup::{not_copied, tell};
+use crate::args::GlobalArgs;
+use crate::exit_code::Failure;
+use crate::progress::Progress;
+use crate::settings::Settings;
+
+const EXAMPLES: &str = "\
+The data folder must be new or empty: nothing is overwritten. Subscriptions go on from where they
+were when the backup was made, so what was delivered since is delivered again.
+
+Examples:
+  easel restore /backup/easel
+  easel restore --data /var/lib/easel /backup/easel";
+
+/// Make a data folder from a backup
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    folder: PathBuf,
+}
+
+impl RestoreArgs {
+    pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let data = Settings::load(global, &[])?.config.data;
+        let progress = Progress::of_bytes(Some(copy_bytes(&self.folder)));
+        let copied = restore(&self.folder, &data, &mut |bytes| {
+            progress.add(usize::try_from(bytes).unwrap_or(usize::MAX));
+        });
+        drop(progress);
+        let copied = copied.map_err(not_copied)?;
+        tell(
+            global,
+            &copied,
+            &format!("data folder {} restored", data.display()),
+        )
+    }
+}

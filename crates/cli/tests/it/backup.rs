@@ -1,0 +1,211 @@
+//! Backups of a server at work, and what becomes of a folder restored from one.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use easel_testkit::{Receiver, event};
+use tempfile::tempdir;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use crate::easel::{check, easel};
+use crate::running::Running;
+
+/// Clients that send events one after the other, each event in a request of its own.
+const CLIENTS: u64 = 4;
+
+/// Events acknowledged before the backup begins, and while it is made.
+const BEFORE: usize = 1_500;
+const AFTER: usize = 500;
+
+/// Deliveries that the store does not know about at any moment.
+const MAX_UNSAVED: usize = 1_000;
+
+fn start(data: &Path) -> Running {
+    Running::start_with(data, &["--auth", "none"], |_command| ())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_has_all_that_was_acknowledged_before_it_began() {
+    let folder = tempdir().unwrap();
+    let [data, copy, restored] = ["data", "copy", "restored"].map(|name| folder.path().join(name));
+    let receiver = Receiver::start().await;
+    let running = start(&data);
+    let caller = Caller::of(&running);
+    caller.subscribe("every", "", &receiver.url()).await;
+
+    let (acknowledge, mut acknowledged) = mpsc::channel(100);
+    let stop = CancellationToken::new();
+    let mut clients = JoinSet::new();
+    for client in 0..CLIENTS {
+        let (caller, acknowledge, stop) = (caller.clone(), acknowledge.clone(), stop.clone());
+        clients.spawn(async move {
+            for number in (client..).step_by(usize::try_from(CLIENTS).unwrap()) {
+                if stop.is_cancelled() {
+                    return;
+                }
+                let event = event("grade_change", number);
+                let answer = caller.post_events("application/json", event).await;
+                let offset = answer.unwrap().accepted()[0];
+                acknowledge.send((number, offset)).await.unwrap();
+            }
+        });
+    }
+    drop(acknowledge);
+    let mut all = HashMap::new();
+    let mut next = async || {
+        let (number, offset) = acknowledged.recv().await.unwrap();
+        (event("grade_change", number), offset)
+    };
+    while all.len() < BEFORE {
+        all.extend([next().await]);
+    }
+    let before = all.clone();
+    let received_before = receiver.count();
+    // A second one at once, which takes the place of the first.
+    for done in ["made", "replaced"] {
+        let (working, target) = (folder.path().to_owned(), copy.clone());
+        let args = ["backup", "--data", "data", target.to_str().unwrap()].map(str::to_owned);
+        let backup = tokio::task::spawn_blocking(move || {
+            easel(&working, &args.each_ref().map(String::as_str))
+        });
+        let ended = CancellationToken::new();
+        let told = ended.clone().drop_guard();
+        let (ran, ()) = tokio::join!(
+            async {
+                let ran = backup.await.unwrap();
+                drop(told);
+                ran
+            },
+            async {
+                while let Some(more) = ended.run_until_cancelled(next()).await {
+                    all.extend([more]);
+                }
+            }
+        );
+        assert!(ran.stderr.contains(done), "{ran}");
+        ran.stdout();
+    }
+    let enough = all.len() + AFTER;
+    while all.len() < enough {
+        all.extend([next().await]);
+    }
+    stop.cancel();
+    while let Some((number, offset)) = acknowledged.recv().await {
+        all.insert(event("grade_change", number), offset);
+    }
+    clients.join_all().await;
+    let balance = caller.settled("every").await;
+    assert_eq!(balance.delivered, u64::try_from(all.len()).unwrap());
+    running.kill();
+    let received = receiver.received();
+    assert_eq!(received.len(), all.len());
+
+    let target = restored.to_str().unwrap();
+    easel(
+        folder.path(),
+        &["restore", "--data", target, copy.to_str().unwrap()],
+    )
+    .stdout();
+    let running = start(&restored);
+    let caller = Caller::of(&running);
+    let log = caller.log().await;
+    let stored: HashMap<_, _> = log.iter().map(|it| (it.bytes(), it.offset)).collect();
+    for (event, offset) in &before {
+        let found = stored.get(&**event);
+        assert_eq!(found, Some(offset), "an acknowledged event is missing");
+    }
+    for (event, offset) in &stored {
+        assert_eq!(all.get(*event), Some(offset), "an event was never sent");
+    }
+    let balance = caller.settled("every").await;
+    let stored_count = u64::try_from(stored.len()).unwrap();
+    assert_eq!(
+        (balance.accepted, balance.delivered),
+        (stored_count, stored_count)
+    );
+
+    // Delivered a second time is what was delivered after the backup began, and the few deliveries
+    // before that which were not saved yet.
+    let again = receiver.received().split_off(received.len());
+    let early: HashSet<_> = received[..received_before]
+        .iter()
+        .map(|it| &it.body)
+        .collect();
+    let too_early = again.iter().filter(|it| early.contains(&it.body)).count();
+    assert!(too_early <= MAX_UNSAVED, "{too_early} repeated");
+    assert!(
+        again.len() <= all.len() - before.len() + MAX_UNSAVED,
+        "{}",
+        again.len()
+    );
+}
+
+#[test]
+fn what_is_copied_is_said_and_what_is_in_the_way_is_not_overwritten() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    running.easel(&["emit", "course_created"]).stdout();
+    check!(running.easel(&["backup", "copy", "--json"]), @r#"
+        exit 0
+        --- stdout
+        {"files":[{"name":"quarantine.db","bytes":20480},{"name":"access.db","bytes":20480},{"name":"state.db","bytes":20480},{"name":"drift.db","bytes":16384},{"name":"log.db","bytes":20480}],"head":1,"replaced":false}
+        --- stderr
+        "#);
+    let again = running.easel(&["backup", "copy"]);
+    assert_eq!(again.stdout.lines().count(), 6, "{again}");
+    assert!(
+        again
+            .stderr
+            .contains("backup copy replaced; its log ends at offset 1"),
+        "{again}"
+    );
+    check!(running.easel(&["backup", "data"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: failed to write to [folder]/data: it is a data folder, on which a server has run
+        ");
+    check!(running.easel(&["restore", "copy"]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: failed to use data folder [folder]/data: another server runs on it (process [pid])
+        ");
+    let easel = |args: &[&str]| easel(folder.path(), args);
+    check!(easel(&["restore", "data", "--data", "new"]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: failed to restore from data: a server runs on it; make a backup with `easel backup` first
+        ");
+    check!(easel(&["restore", "missing", "--data", "new"]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: failed to copy missing: it has no manifest.json, so it is neither a data folder that this version of Easel has served nor a backup
+        ");
+    check!(easel(&["backup", "--data", "missing", "new"]), @r"
+        exit 78
+        --- stdout
+        --- stderr
+        error: failed to copy missing: it has no manifest.json, so it is neither a data folder that this version of Easel has served nor a backup
+        ");
+    assert!(!folder.path().join("new").exists());
+    fs::create_dir(folder.path().join("occupied")).unwrap();
+    fs::write(folder.path().join("occupied/letter.txt"), "Dear Ola").unwrap();
+    check!(easel(&["restore", "copy", "--data", "occupied"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: failed to write to occupied: the data folder must be empty, but it has letter.txt
+        ");
+    let restored = easel(&["restore", "copy", "--data", "new"]);
+    assert!(
+        restored.stderr.contains("data folder new restored"),
+        "{restored}"
+    );
+}

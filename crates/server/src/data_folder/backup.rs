@@ -1,0 +1,362 @@
+//! Copies of a data folder: `easel backup` and `easel restore`.
+//!
+//! A backup is a folder with the same files and a manifest of its own. It is made beside its place
+//! and put there as a whole, so there is never half of one. Files are copied while a server runs,
+//! each as it was at one moment, the log last: whatever the other files say of the log is in it.
+//!
+//! A restored folder gets an identity of its own, since its offsets, from the end of its log on,
+//! will mean other events than those of the folder it was copied from.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use easel_sqlite::{Identity, Mark, OpenError, SIDE_FILES, Source, copy, mark, side_file};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use thiserror::Error;
+
+use super::files::FILES;
+use super::findings::Findings;
+use super::manifest::{Manifest, ManifestError, sync_folder};
+use super::{DataFolder, FolderError, LOCK};
+
+/// What was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The files, in the order they were copied in, and their bytes.
+    pub files: Vec<(&'static str, u64)>,
+    /// The head of the event log in the copy: every event before this offset is in it, but for those
+    /// that retention has dropped.
+    pub head: u64,
+    /// Whether an earlier backup was replaced.
+    pub replaced: bool,
+}
+
+/// Why a folder was not copied.
+#[derive(Debug, Error)]
+pub enum CopyError {
+    /// There is nothing to copy.
+    #[error(
+        "copy {}: it has no manifest.json, so it is neither a data folder that this version of \
+         Easel has served nor a backup", .path.display()
+    )]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The manifest cannot be used.
+    #[error("copy {}", .path.display())]
+    Manifest {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
+    /// The target is something else, which is not replaced.
+    #[error("write to {}: {what}", .path.display())]
+    Target {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// The folder to restore from is in use.
+    #[error("restore from {}: a server runs on it; make a backup with `easel backup` first", .path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file cannot be copied.
+    #[error(transparent)]
+    File(#[from] OpenError),
+    /// The file system said no.
+    #[error("write to {}", .path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// About how many bytes a copy of the folder has.
+pub fn copy_bytes(folder: &Path) -> u64 {
+    let lengths = FILES
+        .iter()
+        .filter_map(|file| fs::metadata(folder.join(file.name)).ok());
+    lengths.map(|metadata| metadata.len()).sum()
+}
+
+/// Copies the data folder `data`, on which a server may run, into the folder `target`: a new or an
+/// empty one, or an earlier backup of the same data folder, which is replaced once the new one is
+/// complete. `progress` is called with the bytes of each step.
+pub fn backup(
+    data: &Path,
+    target: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Copied, CopyError> {
+    let manifest = manifest_of(data)?;
+    let failed = |source| CopyError::Io {
+        path: target.to_owned(),
+        source,
+    };
+    let target = &std::path::absolute(target).map_err(failed)?;
+    let replaced = check_target(data, target, manifest.identity)?;
+    let aside = Aside::make(target).map_err(failed)?;
+    let files = copy_files((data, Source::Live), &aside.path, progress)?;
+
+    let mut findings = Findings::look(&aside.path);
+    // A server that was started or stopped meanwhile has raised the generation of some.
+    findings.manifest = Ok(Some(Manifest {
+        generation: 0,
+        seen: 0,
+        ..manifest.clone()
+    }));
+    let faults = findings.faults();
+    if !faults.is_empty() {
+        return Err(FolderError::faulty(data, faults).into());
+    }
+    let head = findings.log_head().unwrap_or(0);
+    let generation = std::cmp::max(findings.generation(), manifest.generation);
+    finish_copy(&aside.path, manifest.identity, generation, head)?;
+    aside.put_in_place(target, replaced).map_err(failed)?;
+    Ok(Copied {
+        files,
+        head,
+        replaced,
+    })
+}
+
+/// Copies the backup `source` into the data folder `data`, which must be new or empty.
+pub fn restore(
+    source: &Path,
+    data: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Copied, CopyError> {
+    let manifest = manifest_of(source)?;
+    let _source_lock = lock_if_any(source)?;
+    let findings = Findings::look(source);
+    let faults = findings.faults();
+    if !faults.is_empty() {
+        return Err(FolderError::faulty(source, faults).into());
+    }
+    let folder = DataFolder::take(data)?;
+    let failed = |source| CopyError::Io {
+        path: data.to_owned(),
+        source,
+    };
+    let occupied = names_in(data).map_err(failed)?;
+    if let Some(name) = occupied.into_iter().find(|name| name != LOCK) {
+        return Err(CopyError::Target {
+            path: data.to_owned(),
+            what: format!("the data folder must be empty, but it has {name}"),
+        });
+    }
+    let head = findings.log_head().unwrap_or(0);
+    let restored = copy_files((source, Source::AtRest), data, progress).and_then(|files| {
+        let identity = folder.new_identity()?;
+        finish_copy(data, identity, manifest.generation + 1, head)?;
+        Ok(files)
+    });
+    match restored {
+        Ok(files) => Ok(Copied {
+            files,
+            head,
+            replaced: false,
+        }),
+        Err(error) => {
+            remove_files(data).map_err(failed)?;
+            Err(error)
+        }
+    }
+}
+
+fn manifest_of(path: &Path) -> Result<Manifest, CopyError> {
+    let manifest = Manifest::read(path).map_err(|source| CopyError::Manifest {
+        path: path.to_owned(),
+        source,
+    })?;
+    let complete = manifest.filter(|manifest| manifest.complete);
+    complete.ok_or_else(|| CopyError::NoManifest {
+        path: path.to_owned(),
+    })
+}
+
+/// Whether the target is an earlier backup. Anything else but an empty folder is refused.
+fn check_target(data: &Path, target: &Path, identity: Identity) -> Result<bool, CopyError> {
+    let failed = |source| CopyError::Io {
+        path: target.to_owned(),
+        source,
+    };
+    let refused = |what: &str| CopyError::Target {
+        path: target.to_owned(),
+        what: what.to_owned(),
+    };
+    let real_data = fs::canonicalize(data).map_err(failed)?;
+    let parent = target.parent().map(fs::canonicalize);
+    if parent.is_some_and(|parent| parent.is_ok_and(|parent| parent.starts_with(&real_data))) {
+        return Err(refused("a backup cannot be kept in the data folder itself"));
+    }
+    let names = match names_in(target) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    if names.is_empty() {
+        return Ok(false);
+    }
+    if names.iter().any(|name| name == LOCK) {
+        return Err(refused("it is a data folder, on which a server has run"));
+    }
+    let is_known = |name: &String| name == Manifest::FILE || super::repair::is_data_file(name);
+    if let Some(other) = names.iter().find(|name| !is_known(name)) {
+        return Err(refused(&format!(
+            "the folder must be empty or an earlier backup, but it has {other}"
+        )));
+    }
+    match Manifest::read(target) {
+        Ok(Some(manifest)) if manifest.identity == identity => Ok(true),
+        Ok(Some(_other)) => Err(refused("it is a backup of another data folder")),
+        Ok(None) | Err(_) => Err(refused(
+            "the folder must be empty or an earlier backup, but it has no manifest.json that can \
+             be read",
+        )),
+    }
+}
+
+fn copy_files(
+    (from, source): (&Path, Source),
+    to: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Vec<(&'static str, u64)>, CopyError> {
+    let mut files = Vec::new();
+    for file in &FILES {
+        let mut bytes = 0;
+        let path = from.join(file.name);
+        if !path.exists() {
+            continue;
+        }
+        copy(
+            (&path, source),
+            &to.join(file.name),
+            file.layout,
+            &mut |step| {
+                bytes += step;
+                progress(step);
+            },
+        )?;
+        files.push((file.name, bytes));
+    }
+    Ok(files)
+}
+
+/// Marks the copies as files of one folder, and writes its manifest.
+fn finish_copy(
+    path: &Path,
+    identity: Identity,
+    generation: u64,
+    head: u64,
+) -> Result<(), CopyError> {
+    let failed = |source| CopyError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    for file in &FILES {
+        let path = path.join(file.name);
+        let new = Mark {
+            identity: Some(identity),
+            generation,
+            seen: head,
+        };
+        mark(&path, file.layout, new)?;
+        for suffix in SIDE_FILES {
+            remove_if_any(&side_file(&path, suffix)).map_err(failed)?;
+        }
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(failed)?;
+    }
+    Manifest::new(identity, generation, head)
+        .write(path)
+        .map_err(failed)
+}
+
+/// A folder beside the place that it is meant for, removed unless it gets there.
+#[derive(Debug)]
+struct Aside {
+    path: PathBuf,
+}
+
+impl Aside {
+    fn make(target: &Path) -> io::Result<Self> {
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let path = target.with_file_name(format!(".{name}.new-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self { path })
+    }
+
+    /// Puts the folder in its place in one step. An earlier backup is removed afterwards.
+    fn put_in_place(self, target: &Path, replaces: bool) -> io::Result<()> {
+        if replaces {
+            renameat_with(CWD, &self.path, CWD, target, RenameFlags::EXCHANGE)?;
+        } else {
+            fs::rename(&self.path, target)?;
+        }
+        sync_folder(target.parent().unwrap_or(target))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // It is what was not finished, or what was replaced; nothing, if it was put in its place.
+        drop(fs::remove_dir_all(&self.path));
+    }
+}
+
+/// Keeps servers away from a folder that may be a data folder.
+fn lock_if_any(path: &Path) -> Result<Option<File>, CopyError> {
+    let failed = |source| CopyError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let lock = match File::open(path.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(CopyError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn names_in(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(folder)?;
+    entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// Takes back what a restore has written.
+fn remove_files(folder: &Path) -> io::Result<()> {
+    for name in names_in(folder)? {
+        if name != LOCK {
+            fs::remove_file(folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_any(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

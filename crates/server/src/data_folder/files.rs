@@ -1,0 +1,44 @@
+//! The files of a data folder that hold data.
+
+use easel_access::ACCESS_LAYOUT;
+use easel_drift::DRIFT_LAYOUT;
+use easel_log::{LogName, SqliteLog};
+use easel_sqlite::Layout;
+use easel_subscriptions::STATE_LAYOUT;
+
+pub(crate) const LOG: &str = "log.db";
+pub(crate) const QUARANTINE: &str = "quarantine.db";
+pub(crate) const STATE: &str = "state.db";
+pub(crate) const DRIFT: &str = "drift.db";
+pub(crate) const ACCESS: &str = "access.db";
+
+/// One file, and what it looks like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DataFile {
+    pub(crate) name: &'static str,
+    pub(crate) layout: &'static Layout,
+}
+
+/// All of them. The log comes last: copied in this order, no file is ahead of the log.
+pub(crate) static FILES: [DataFile; 5] = [
+    DataFile {
+        name: QUARANTINE,
+        layout: SqliteLog::layout(LogName::Quarantine),
+    },
+    DataFile {
+        name: ACCESS,
+        layout: &ACCESS_LAYOUT,
+    },
+    DataFile {
+        name: STATE,
+        layout: &STATE_LAYOUT,
+    },
+    DataFile {
+        name: DRIFT,
+        layout: &DRIFT_LAYOUT,
+    },
+    DataFile {
+        name: LOG,
+        layout: SqliteLog::layout(LogName::Events),
+    },
+];

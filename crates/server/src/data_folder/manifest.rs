@@ -1,0 +1,150 @@
+//! `manifest.json`: which files a data folder has, and which folder it is.
+//!
+//! A JSON object: `format` (1), `identity` (32 hexadecimal digits), `generation` (how many starts,
+//! clean stops and repairs there were), `seen` (the head of the event log at the last of them),
+//! `complete` (false until all files were made), `files` (their names). It is replaced as a whole,
+//! after the files were marked: so no file's generation is behind that of the manifest.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use easel_sqlite::Identity;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::files::FILES;
+
+const FORMAT: u32 = 1;
+
+/// Which files a data folder has, and which folder it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) identity: Identity,
+    pub(crate) generation: u64,
+    pub(crate) seen: u64,
+    /// Whether all files have been made.
+    pub(crate) complete: bool,
+    pub(crate) files: Vec<String>,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    /// The file cannot be read.
+    #[error("manifest.json cannot be read")]
+    Io(#[source] io::Error),
+    /// The file is not a manifest.
+    #[error("manifest.json is damaged: {what}")]
+    Damaged {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The file is of a format that this version does not know.
+    #[error(
+        "manifest.json has format {found}, this version knows only {FORMAT}; use a newer version \
+         of Easel"
+    )]
+    Format {
+        /// The format.
+        found: u32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct ManifestJson {
+    format: u32,
+    identity: String,
+    generation: u64,
+    seen: u64,
+    complete: bool,
+    files: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct FormatJson {
+    format: u32,
+}
+
+impl Manifest {
+    pub(crate) const FILE: &str = "manifest.json";
+
+    /// A manifest of all files that this version has.
+    pub(crate) fn new(identity: Identity, generation: u64, seen: u64) -> Self {
+        Self {
+            identity,
+            generation,
+            seen,
+            complete: true,
+            files: FILES.iter().map(|file| file.name.to_owned()).collect(),
+        }
+    }
+
+    /// The manifest of the folder; `None` when it has none.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, ManifestError> {
+        let json = match fs::read(folder.join(Self::FILE)) {
+            Ok(json) => json,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(ManifestError::Io(error)),
+        };
+        let damaged = |what: &str| ManifestError::Damaged {
+            what: what.to_owned(),
+        };
+        let FormatJson { format } = serde_json::from_slice(&json)
+            .map_err(|_not_json| damaged("it must be a JSON object with a `format`"))?;
+        if format != FORMAT {
+            return Err(ManifestError::Format { found: format });
+        }
+        let json: ManifestJson = serde_json::from_slice(&json)
+            .map_err(|_incomplete| damaged("a member is missing or of the wrong type"))?;
+        Ok(Some(Self {
+            identity: json
+                .identity
+                .parse()
+                .map_err(|what: String| damaged(&what))?,
+            generation: json.generation,
+            seen: json.seen,
+            complete: json.complete,
+            files: json.files,
+        }))
+    }
+
+    /// Puts this in the place of what the folder has. When it returns, it is on stable storage.
+    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
+        let json = serde_json::to_vec_pretty(&ManifestJson {
+            format: FORMAT,
+            identity: self.identity.to_string(),
+            generation: self.generation,
+            seen: self.seen,
+            complete: self.complete,
+            files: self.files.clone(),
+        })?;
+        let aside = folder.join("manifest.json.new");
+        match fs::remove_file(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => (),
+        }
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&aside)?;
+        file.write_all(&json)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&aside, folder.join(Self::FILE))?;
+        sync_folder(folder)
+    }
+
+    /// Whether the folder has to have this file.
+    pub(crate) fn lists(&self, name: &str) -> bool {
+        self.complete && self.files.iter().any(|file| file == name)
+    }
+}
+
+/// Has the names in a folder on stable storage.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,149 @@
+//! Data folders that belong together, and many that do not.
+
+mod copies;
+mod exchanges;
+mod matrix;
+mod place;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use easel_log::{Log, LogOptions, NewRecord, Offset, SharedLog, SqliteLog, SystemClock};
+use easel_subscriptions::Subscriptions;
+use uuid::Uuid;
+
+use super::files::{FILES, LOG, STATE};
+use super::{DataFolder, FolderError, LOCK, Manifest, Repair};
+
+/// Events that come in while a server runs once.
+const EVENTS: u64 = 10;
+
+/// The bytes of every file that holds data, and of the manifest.
+fn bytes_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| name != LOCK)
+        .map(|name| (name.clone(), fs::read(folder.join(name)).unwrap()))
+        .filter(|(name, bytes)| !name.ends_with("-shm") && !bytes.is_empty())
+        .collect()
+}
+
+/// Does what a server does between a start and a clean stop: takes events in, and delivers all of
+/// them to one subscription.
+fn serve(folder: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let data = DataFolder::take(folder).unwrap();
+        let session = data.prepare().unwrap();
+        let log = SqliteLog::open(
+            &data.file(LOG),
+            LogOptions::default(),
+            Arc::new(SystemClock),
+        );
+        let log = Arc::new(log.unwrap());
+        let shared: SharedLog = Arc::<SqliteLog>::clone(&log);
+        let subscriptions = open_subscriptions(&data.file(STATE), &shared);
+        if subscriptions.list().is_empty() {
+            let spec = r#"{"name":"all","start":"earliest","webhook":{"url":"http://a"}}"#;
+            let spec = serde_json::from_str(spec).unwrap();
+            subscriptions.create(spec).await.unwrap();
+        }
+        log.append((0..EVENTS).map(|_| record()).collect())
+            .await
+            .unwrap();
+        let head = log.bounds().borrow().head;
+        let all = subscriptions.get("all").unwrap();
+        let from = all.live.ledger().scanned();
+        for offset in (from.get()..head.get()).map(Offset::new) {
+            let mut ledger = all.live.ledger();
+            ledger.owe(offset);
+            ledger.deliver(offset);
+        }
+        subscriptions.save_all().unwrap();
+        drop((subscriptions, all));
+        log.close().await;
+        data.finish(session, head.get()).unwrap();
+    });
+}
+
+/// A record that no log has yet.
+fn record() -> NewRecord {
+    let chance = easel_sqlite::Identity::random().unwrap().to_string();
+    NewRecord {
+        id: chance.parse::<Uuid>().unwrap(),
+        event_type: "grade_change".into(),
+        bytes: "{}".into(),
+    }
+}
+
+fn open_subscriptions(path: &Path, log: &SharedLog) -> Arc<Subscriptions> {
+    let opened = Subscriptions::open(
+        path,
+        Arc::clone(log),
+        Arc::new(SystemClock),
+        Box::new(|_| Ok(())),
+        Arc::new(easel_catalog::Catalog::built_in()),
+    );
+    Arc::new(opened.unwrap())
+}
+
+/// Copies what makes a folder up.
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for name in FILES.iter().map(|file| file.name).chain([Manifest::FILE]) {
+        copy_file(from, to, name);
+    }
+}
+
+fn copy_file(from: &Path, to: &Path, name: &str) {
+    if from.join(name).exists() {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+}
+
+fn start(folder: &Path) -> Result<(), FolderError> {
+    let data = DataFolder::take(folder).unwrap();
+    data.prepare().map(drop)
+}
+
+/// Asserts that a start is rejected and changes nothing, and answers what it says.
+#[track_caller]
+fn rejected(folder: &Path) -> String {
+    let before = bytes_of(folder);
+    let error = start(folder).unwrap_err();
+    assert!(bytes_of(folder) == before, "{error}: something was changed");
+    error.to_string()
+}
+
+/// Repairs the folder; answers what was done. Until it is run, a repair changes nothing.
+#[track_caller]
+fn repaired(folder: &Path) -> Vec<String> {
+    let before = bytes_of(folder);
+    let repair = Repair::plan(folder, 0).unwrap();
+    let steps = repair.steps().to_vec();
+    assert!(!steps.is_empty());
+    assert!(
+        bytes_of(folder) == before,
+        "{steps:?}: something was changed"
+    );
+    repair.run().unwrap();
+    assert_eq!(
+        Repair::plan(folder, 0).unwrap().steps(),
+        <[String; 0]>::default()
+    );
+    start(folder).unwrap();
+    steps
+}
+
+/// Where the log ends, and where the subscription stands.
+fn head_and_cursor(folder: &Path) -> (u64, Option<u64>) {
+    let log = super::Findings::look(folder).log_head().unwrap();
+    let standings = easel_subscriptions::standings(&folder.join(STATE)).unwrap();
+    (log, standings.first().map(|standing| standing.cursor.get()))
+}

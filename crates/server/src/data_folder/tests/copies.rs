@@ -1,0 +1,126 @@
+//! Backups, and folders made from them.
+
+use std::fs;
+
+use super::*;
+use crate::data_folder::{CopyError, backup, copy_bytes, restore};
+
+fn no_progress(_bytes: u64) {}
+
+#[test]
+fn a_backup_becomes_a_data_folder_of_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let [data, copy, other] = ["data", "copy", "other"].map(|name| root.path().join(name));
+    serve(&data);
+    let mut bytes = 0;
+    let copied = backup(&data, &copy, &mut |step| bytes += step).unwrap();
+    assert_eq!((copied.head, copied.replaced), (EVENTS, false));
+    assert_eq!(copied.files.len(), FILES.len());
+    assert_eq!(bytes, copy_bytes(&copy));
+    let before = bytes_of(&copy);
+    assert_eq!(before.len(), FILES.len() + 1, "{:?}", before.keys());
+
+    // The target may be there already, with nothing but the lock of a failed start.
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join(LOCK), "").unwrap();
+    let restored = restore(&copy, &other, &mut no_progress).unwrap();
+    assert_eq!(restored.head, EVENTS);
+    assert!(bytes_of(&copy) == before, "the backup was changed");
+    serve(&other);
+    assert_eq!(head_and_cursor(&other), (2 * EVENTS, Some(2 * EVENTS)));
+    let identity = |folder| Manifest::read(folder).unwrap().unwrap().identity;
+    assert_ne!(identity(&other), identity(&data));
+
+    // Its offsets mean other events now, so its files are not the first folder's.
+    copy_file(&other, &data, LOG);
+    let said = rejected(&data);
+    assert!(
+        said.contains("log.db belongs to another data folder"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_second_backup_takes_the_place_of_the_first() {
+    let root = tempfile::tempdir().unwrap();
+    let [data, copy, other] = ["data", "copy", "other"].map(|name| root.path().join(name));
+    serve(&data);
+    backup(&data, &copy, &mut no_progress).unwrap();
+    serve(&data);
+    let copied = backup(&data, &copy, &mut no_progress).unwrap();
+    assert_eq!((copied.head, copied.replaced), (2 * EVENTS, true));
+    assert_eq!(head_and_cursor(&copy), (2 * EVENTS, Some(2 * EVENTS)));
+    assert_eq!(
+        fs::read_dir(root.path()).unwrap().count(),
+        2,
+        "something was left"
+    );
+
+    // What is something else is not replaced.
+    serve(&other);
+    let check = |target: &Path, wanted: &str| {
+        let before = target.exists().then(|| bytes_of(target));
+        let refused = backup(&data, target, &mut no_progress).unwrap_err();
+        assert!(matches!(refused, CopyError::Target { .. }), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains(wanted), "{said}");
+        assert!(target.exists().then(|| bytes_of(target)) == before);
+    };
+    check(&other, "it is a data folder");
+    check(&data, "it is a data folder");
+    check(&data.join("backup"), "cannot be kept in the data folder");
+    fs::remove_file(other.join(LOCK)).unwrap();
+    check(&other, "it is a backup of another data folder");
+    let letters = root.path().join("letters");
+    fs::create_dir(&letters).unwrap();
+    fs::write(letters.join("letter.txt"), "Dear Ola").unwrap();
+    check(&letters, "it has letter.txt");
+}
+
+#[test]
+fn files_that_do_not_belong_together_are_neither_backed_up_nor_restored() {
+    let root = tempfile::tempdir().unwrap();
+    let [data, copy, other] = ["data", "copy", "other"].map(|name| root.path().join(name));
+    serve(&data);
+    let refused = backup(&other, &copy, &mut no_progress).unwrap_err();
+    assert!(matches!(refused, CopyError::NoManifest { .. }), "{refused}");
+    backup(&data, &copy, &mut no_progress).unwrap();
+    serve(&data);
+
+    fs::remove_file(copy.join(LOG)).unwrap();
+    let refused = restore(&copy, &other, &mut no_progress)
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("log.db is missing"), "{refused}");
+    assert!(!other.exists());
+
+    backup(&data, &copy, &mut no_progress).unwrap();
+    fs::remove_file(data.join(LOG)).unwrap();
+    let before = bytes_of(&copy);
+    let refused = backup(&data, &copy, &mut no_progress)
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("log.db is missing"), "{refused}");
+    assert!(bytes_of(&copy) == before, "the earlier backup was changed");
+    assert_eq!(
+        fs::read_dir(root.path()).unwrap().count(),
+        2,
+        "something was left"
+    );
+}
+
+#[test]
+fn a_restore_overwrites_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let [data, copy] = ["data", "copy"].map(|name| root.path().join(name));
+    serve(&data);
+    backup(&data, &copy, &mut no_progress).unwrap();
+    let before = bytes_of(&data);
+    let refused = restore(&copy, &data, &mut no_progress).unwrap_err();
+    assert!(matches!(refused, CopyError::Target { .. }), "{refused}");
+    assert!(bytes_of(&data) == before);
+
+    let _server = DataFolder::take(&data).unwrap();
+    let refused = restore(&data, &root.path().join("other"), &mut no_progress).unwrap_err();
+    assert!(matches!(refused, CopyError::InUse { .. }), "{refused}");
+}

@@ -1,0 +1,75 @@
+//! The folder itself: who may read it, and who may use it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::data_folder::Local;
+
+#[test]
+fn data_files_are_for_their_owner_alone_in_a_folder_that_is_open_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    // As an older version made them.
+    for name in [LOCK, "log.db", "state.db"] {
+        fs::write(path.join(name), "").unwrap();
+        fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let data = DataFolder::take(path).unwrap();
+    data.prepare().unwrap();
+    let log = SqliteLog::open(
+        &data.file(LOG),
+        LogOptions::default(),
+        Arc::new(SystemClock),
+    );
+    let local = Local {
+        address: ([127, 0, 0, 1], 1).into(),
+        token: None,
+        pid: 1,
+    };
+    data.announce(&local).unwrap();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    for wanted in [
+        "manifest.json",
+        "lock",
+        "local.json",
+        "log.db",
+        "log.db-wal",
+        "log.db-shm",
+    ] {
+        assert!(
+            names.iter().any(|name| name == wanted),
+            "{wanted}: {names:?}"
+        );
+    }
+    drop(log);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_neither_repaired_nor_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing");
+    assert!(matches!(
+        Repair::plan(&path, 0),
+        Err(FolderError::Io { .. })
+    ));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_folder_in_use_is_not_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let _server = DataFolder::take(folder.path()).unwrap();
+    let refused = Repair::plan(folder.path(), 0);
+    assert!(
+        matches!(refused, Err(FolderError::InUse { .. })),
+        "{refused:?}"
+    );
+}

@@ -1,0 +1,143 @@
+//! Data folders of older versions, and those that were repaired.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use easel_server::{Auth, Config, Repair, Server, StartError};
+use easel_testkit::{Receiver, event};
+use hyper::StatusCode;
+
+use crate::house::{House, config};
+
+/// A folder as the first version left it: four events, of which `everything` has had all and
+/// `paused`, which wants grades, none; one sighting of drift; two tokens.
+fn old_folder() -> tempfile::TempDir {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v1");
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    folder
+}
+
+#[tokio::test]
+async fn a_folder_of_the_first_version_opens_and_goes_on() {
+    let folder = old_folder();
+    let with_tokens = Config {
+        auth: Auth::Tokens,
+        ..config(folder.path())
+    };
+    let server = Server::start(with_tokens).await.unwrap();
+    assert!(server.first_token().is_none(), "its tokens are lost");
+    drop(server);
+
+    let house = House::open(config(folder.path())).await;
+    let everything = house.balance("everything").await;
+    assert_eq!(
+        (&everything["accepted"], &everything["delivered"]),
+        (&4.into(), &4.into())
+    );
+    assert_eq!(house.balance("paused").await["pending"], 4);
+    let drift = house.get("/v1/drift").await;
+    assert!(drift.contains("/body/pace"), "{drift}");
+    let (status, answer) = house.post("/v1/events", event("grade_change", 1)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    assert_eq!(answer["results"][0]["offset"], 4);
+    house.close().await;
+
+    assert!(folder.path().join("manifest.json").exists());
+    let house = House::open(config(folder.path())).await;
+    assert_eq!(house.balance("paused").await["pending"], 5);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let house = House::open(config(folder.path())).await;
+    house.subscribe("all", "", &receiver.url()).await;
+    for n in 0..3 {
+        house.post("/v1/events", event("grade_change", n)).await;
+    }
+    receiver.wait_for(3).await;
+    let pause = house.request("POST", "/v1/subscriptions/all/pause");
+    assert_eq!(house.send(pause, "").await.0, StatusCode::OK);
+    for n in 3..5 {
+        house.post("/v1/events", event("grade_change", n)).await;
+    }
+    house.close().await;
+
+    for file in ["log.db", "log.db-wal", "log.db-shm"] {
+        fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    let refused = Server::start(config(folder.path())).await.unwrap_err();
+    assert!(matches!(refused, StartError::Folder(_)), "{refused}");
+    assert!(refused.is_configuration());
+    let said = refused.to_string();
+    assert!(
+        said.contains("log.db is missing") && said.contains("easel repair"),
+        "{said}"
+    );
+    Repair::plan(folder.path(), 0).unwrap().run().unwrap();
+
+    let house = House::open(config(folder.path())).await;
+    let (_status, answer) = house.post("/v1/events", event("grade_change", 6)).await;
+    assert_eq!(answer["results"][0]["offset"], 5);
+    let resume = house.request("POST", "/v1/subscriptions/all/resume");
+    assert_eq!(house.send(resume, "").await.0, StatusCode::OK);
+    let received = tokio::time::timeout(Duration::from_secs(20), receiver.wait_for(4)).await;
+    assert_eq!(received.unwrap()[3].body, event("grade_change", 6));
+    // The cursor is moved before the balance is asked for, or soon after.
+    let balance = loop {
+        let balance = house.balance("all").await;
+        if balance["pending"] == 0 {
+            break balance;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(
+        (&balance["delivered"], &balance["damaged"]),
+        (&4.into(), &2.into())
+    );
+    house.get("/readyz").await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_retention_drops_undelivered_is_counted_from_the_first_moment_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let expired = async |house: &House| {
+        let metrics = house.get("/metrics").await;
+        let mut lines = metrics.lines().filter_map(|line| line.split_once(' '));
+        let name = "easel_events_expired_undelivered_total";
+        let found = lines.find_map(|(found, value)| (found == name).then(|| value.to_owned()));
+        found.expect(name)
+    };
+    let house = House::open(config(folder.path())).await;
+    assert_eq!(expired(&house).await, "0");
+    house.subscribe("all", "", "http://127.0.0.1:1/").await;
+    let pause = house.request("POST", "/v1/subscriptions/all/pause");
+    house.send(pause, "").await;
+    for n in 0..3 {
+        house.post("/v1/events", event("grade_change", n)).await;
+    }
+    house.close().await;
+
+    let mut config = config(folder.path());
+    config.log.max_bytes = Some(0);
+    let house = House::open(config).await;
+    let gone = async {
+        while house.balance("all").await["expired"] != 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        while expired(&house).await != "3" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
+    assert!(gone.is_ok(), "{}", house.balance("all").await);
+    house.close().await;
+}

@@ -1,0 +1,79 @@
+//! Copying a data file, also while another process writes to it.
+
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::ffi;
+
+use crate::inspection::{connect_at_rest, connect_live};
+use crate::permissions::create_private;
+use crate::{Layout, OpenError};
+
+/// Pages copied in one step.
+const STEP_PAGES: i32 = 256;
+
+/// What may happen to a file while it is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Another process may write to it.
+    Live,
+    /// Nobody writes to it.
+    AtRest,
+}
+
+/// Copies the file at `from` as it was at one moment, page by page, damaged pages included, to
+/// `to`, which must not exist yet. `progress` is called with the bytes of each step.
+///
+/// The copy is synced, for its owner alone, and has no write-ahead log. Writers of `from` go on
+/// meanwhile, but their write-ahead log grows until the copy is done.
+pub fn copy(
+    (from, source): (&Path, Source),
+    to: &Path,
+    layout: &Layout,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), OpenError> {
+    let failed_from = |error| OpenError::sqlite(from, layout, error);
+    let reader = match source {
+        Source::Live => connect_live(from),
+        Source::AtRest => connect_at_rest(from),
+    }
+    .map_err(failed_from)?;
+    // One read transaction for all steps: what is committed meanwhile would start them over.
+    let transaction = reader.unchecked_transaction().map_err(failed_from)?;
+    let page_bytes: u32 = transaction
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_row| Ok(()))
+        .and_then(|()| transaction.query_row("PRAGMA page_size", [], |row| row.get(0)))
+        .map_err(failed_from)?;
+    create_private(to).map_err(OpenError::io(to))?;
+    let failed_to = |error| OpenError::sqlite(to, layout, error);
+    let mut writer = Connection::open(to).map_err(failed_to)?;
+    {
+        let backup = Backup::new(&transaction, &mut writer).map_err(failed_to)?;
+        let mut left_pages = None;
+        loop {
+            let step = backup.step(STEP_PAGES).map_err(failed_to)?;
+            let now = backup.progress();
+            let before = left_pages.unwrap_or(now.pagecount);
+            let pages = u32::try_from(before - now.remaining).unwrap_or(0);
+            progress(u64::from(pages) * u64::from(page_bytes));
+            left_pages = Some(now.remaining);
+            match step {
+                StepResult::Done => break,
+                StepResult::More => (),
+                // Nobody else uses the copy, and a reader waits for nobody in WAL mode.
+                _ => {
+                    let busy = ffi::Error::new(ffi::SQLITE_BUSY);
+                    return Err(failed_to(rusqlite::Error::SqliteFailure(busy, None)));
+                }
+            }
+        }
+    }
+    writer
+        .close()
+        .map_err(|(_connection, error)| failed_to(error))?;
+    File::open(to)
+        .and_then(|file| file.sync_all())
+        .map_err(OpenError::io(to))
+}
