@@ -6,6 +6,7 @@ use easel_catalog::{Column, EventType, Field};
 use serde_json::Value;
 
 use crate::fault::ChangeFault;
+use crate::further::further;
 use crate::json::Json;
 use crate::options::Nulls;
 use crate::place::Place;
@@ -29,6 +30,12 @@ pub(crate) fn body(of: &EventType, scene: Scene<'_>, json: &mut Json) -> Result<
     for field in of.body {
         if let Some(value) = member(of, field, scene)?.filter(|it| is_kept(it)) {
             json.member(field.name, &value);
+        }
+    }
+    for (name, value) in &further(of, scene)? {
+        let value = with_ids_as_text(name, value);
+        if is_kept(&value) && !scene.change.body.0.contains_key(name) {
+            json.member(name, &value);
         }
     }
     let further = &scene.change.body;
