@@ -141,6 +141,15 @@ fn given<'a>(field: &'a Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFaul
 /// Refuses a change in which a record is named but not given that a published field is made of,
 /// by the first so many of its places.
 fn check_related(field: &Field, places: usize, scene: Scene<'_>) -> Result<(), ChangeFault> {
+    // A field of a context is made of the record `context`, or of `course` and the like: one of them
+    // is enough, also where its column is null.
+    let is_given = |column: &Column| match *column {
+        Column::Beside(related, _) => scene.related(related).is_some(),
+        _ => false,
+    };
+    if field.from.iter().any(is_given) {
+        return Ok(());
+    }
     for column in field.from.iter().take(places) {
         let Column::Beside(related, _) = *column else {
             continue;

@@ -255,3 +255,10 @@ fn a_catalogue_with_a_rule_that_there_is_not_is_refused() {
     let TriggersError::NoRule { field, rule, .. } = error;
     assert_eq!((field.as_str(), rule.as_str()), ("further", "nowhere"));
 }
+
+#[test]
+fn a_context_is_given_once_even_if_its_column_is_null() {
+    let settings = [("/related/course/uuid", Value::Null)];
+    let name = "learning_outcome_result_created";
+    check_value(name, &settings, "/body/result_context_uuid", &Value::Null);
+}
