@@ -26,7 +26,7 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "grade_change"]), @r#"
         exit 0
         --- stdout
-        grade_change  grade, catalogue 2026.11
+        grade_change  grade, catalogue 2026.12
         A submission was graded, or its grade changed.
 
         TRIGGER
@@ -124,7 +124,7 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "course_completed"]), @r#"
         exit 0
         --- stdout
-        course_completed  course, catalogue 2026.11
+        course_completed  course, catalogue 2026.12
         A student met every module requirement of a course.
 
         TRIGGER
@@ -226,7 +226,7 @@ fn event_types_are_listed_by_glob() {
         wiki      wiki_page_deleted  A page was deleted.
         wiki      wiki_page_updated  A page changed.
         --- stderr
-        3 event types, catalogue 2026.11; `easel catalog NAME` tells more
+        3 event types, catalogue 2026.12; `easel catalog NAME` tells more
         ");
     check!(easel(folder.path(), &["catalog", "grade_chang"]), @r#"
         exit 65
@@ -279,7 +279,7 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
         CATEGORY  EVENT TYPE  SAYS
         school    bell_rang   A bell rang.
         --- stderr
-        1 event type, catalogue 2026.11; `easel catalog NAME` tells more
+        1 event type, catalogue 2026.12; `easel catalog NAME` tells more
         ");
 
     fs::write(&file, BELL.replace("local", "lokal")).unwrap();
