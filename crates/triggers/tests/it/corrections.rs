@@ -12,6 +12,13 @@ fn check_body(name: &str, settings: &[(&str, Value)], field: &str, wanted: &Valu
     assert_eq!(found, wanted, "{event:#}");
 }
 
+/// Checks a member of the metadata; none stands for its absence.
+#[track_caller]
+fn check_metadata(name: &str, settings: &[(&str, Value)], field: &str, wanted: Option<&Value>) {
+    let event = made(7, "dropped", changed(name, settings)).unwrap();
+    assert_eq!(event["metadata"].get(field), wanted, "{event:#}");
+}
+
 #[test]
 fn a_list_in_a_text_is_split_at_its_commas() {
     let check = |name, column, field, wanted| {
@@ -407,6 +414,103 @@ fn a_value_off_an_open_list_is_sent() {
     ] {
         check_body(name, &[(column, json!(value))], field, &json!(value));
     }
+}
+
+/// Settings that make a context other than a course of the record.
+fn context(kind: &str, columns: Value) -> Vec<(&'static str, Value)> {
+    vec![
+        ("/after/context_type", json!(kind)),
+        ("/before/context_type", json!(kind)),
+        ("/related/context", columns),
+    ]
+}
+
+#[test]
+fn the_account_of_a_context_depends_on_its_kind() {
+    let name = "content_migration_completed";
+    let own = json!({ "lti_context_id": null, "uuid": "u" });
+    let of = |columns: Value| {
+        let mut context = own.clone();
+        let members = columns.as_object().unwrap().clone();
+        context.as_object_mut().unwrap().extend(members);
+        context
+    };
+    for (kind, columns, wanted) in [
+        (
+            "Account",
+            json!({ "id": 52, "parent_account_id": null }),
+            json!("70000000000052"),
+        ),
+        (
+            "Account",
+            json!({ "id": 53, "parent_account_id": 52 }),
+            json!("70000000000052"),
+        ),
+        (
+            "Group",
+            json!({ "id": 318, "account_id": 53 }),
+            json!("70000000000053"),
+        ),
+        // A section is in a course, whose account it has.
+        (
+            "CourseSection",
+            json!({ "id": 734 }),
+            json!("70000000000053"),
+        ),
+        ("User", json!({ "id": 2291 }), Value::Null),
+        ("AssessmentQuestion", json!({ "id": 9 }), Value::Null),
+    ] {
+        let settings = context(kind, of(columns));
+        check_metadata(name, &settings, "context_type", Some(&json!(kind)));
+        check_metadata(name, &settings, "context_account_id", Some(&wanted));
+    }
+}
+
+#[test]
+fn what_the_context_of_the_record_has_no_part_in_stays_as_it_was() {
+    let name = "content_migration_completed";
+    let user = json!({ "id": 2291, "uuid": "u", "lti_context_id": null });
+    let request = json!({ "request": {
+        "request_id": "r", "session_id": null, "hostname": "lms.example.edu",
+        "http_method": "POST", "user_agent": null, "client_ip": "192.0.2.1",
+        "url": "https://lms.example.edu", "referrer": null,
+        "root_account_id": 1, "root_account_uuid": "a", "root_account_lti_guid": "g",
+        "context_type": "Course", "context_id": 5, "context_account_id": 6,
+        "context_sis_source_id": "C-5",
+    } });
+    let mut settings = context("User", user);
+    settings.extend([
+        ("/related/root_account", Value::Null),
+        ("/after/root_account_id", Value::Null),
+        ("/before/root_account_id", Value::Null),
+        ("/context", request),
+    ]);
+    check_metadata(
+        name,
+        &settings,
+        "context_id",
+        Some(&json!("70000000002291")),
+    );
+    check_metadata(name, &settings, "context_account_id", Some(&Value::Null));
+    check_metadata(
+        name,
+        &settings,
+        "context_sis_source_id",
+        Some(&json!("C-5")),
+    );
+    check_metadata(name, &settings, "root_account_uuid", Some(&json!("a")));
+    check_body(name, &settings, "domain", &Value::Null);
+    // Of a group, which has a place for a SIS id, that of another context does not stay.
+    settings[0].1 = json!("Group");
+    settings[1].1 = json!("Group");
+    settings[2].1["account_id"] = json!(53);
+    check_metadata(name, &settings, "context_sis_source_id", None);
+    // Without a request or job, nothing is there to stay.
+    settings.last_mut().unwrap().1 = json!({});
+    settings[0].1 = json!("User");
+    settings[1].1 = json!("User");
+    check_metadata(name, &settings, "root_account_uuid", None);
+    check_metadata(name, &settings, "context_sis_source_id", None);
 }
 
 #[test]
