@@ -143,14 +143,28 @@ fn an_event_type_has_a_page() {
           course.name                           string             Its name.
           course.sis_source_id                  string or null     Its id in the student information system.
           progress                              object             How far the student is.
+          progress.error                        object             Why progress cannot be told. It stands
+                                                                   alone in `progress`. Only if the user is
+                                                                   no student of the course, or the course
+                                                                   has no requirements. Not in the published
+                                                                   documents.
+          progress.error.message                string             A sentence in English. Only if there is
+                                                                   an `error`. Not in the published
+                                                                   documents.
           progress.completed_at                 timestamp or null  When the last requirement was met; null
-                                                                   before that. (quasi-identifier)
+                                                                   before that. Only if there is no `error`.
+                                                                   (quasi-identifier)
           progress.next_requirement_url         string or null     Next module item to do; optional ones may
-                                                                   remain after the end.
-          progress.requirement_completed_count  integer            Requirements met. (quasi-identifier)
-          progress.requirement_count            integer            Requirements there are.
+                                                                   remain after the end. Only if there is no
+                                                                   `error`.
+          progress.requirement_completed_count  integer            Requirements met. Only if there is no
+                                                                   `error`. (quasi-identifier)
+          progress.requirement_count            integer            Requirements there are. Only if there is
+                                                                   no `error`.
           user                                  object             The student. (direct identifier)
-          user.email                            string             E-mail address. (direct identifier)
+          user.email                            string or null     E-mail address; null, and sent as null,
+                                                                   where the user has none. (direct
+                                                                   identifier)
           user.id                               local id           The student. (direct identifier)
           user.name                             string             Name. (direct identifier)
 
