@@ -6,6 +6,7 @@ use easel_catalog::{Column, EventType, Field};
 use serde_json::Value;
 
 use crate::fault::ChangeFault;
+use crate::further::further;
 use crate::json::Json;
 use crate::options::Nulls;
 use crate::place::Place;
@@ -29,6 +30,12 @@ pub(crate) fn body(of: &EventType, scene: Scene<'_>, json: &mut Json) -> Result<
     for field in of.body {
         if let Some(value) = member(of, field, scene)?.filter(|it| is_kept(it)) {
             json.member(field.name, &value);
+        }
+    }
+    for (name, value) in &further(of, scene)? {
+        let value = with_ids_as_text(name, value);
+        if is_kept(&value) && !scene.change.body.0.contains_key(name) {
+            json.member(name, &value);
         }
     }
     let further = &scene.change.body;
@@ -134,6 +141,15 @@ fn given<'a>(field: &'a Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFaul
 /// Refuses a change in which a record is named but not given that a published field is made of,
 /// by the first so many of its places.
 fn check_related(field: &Field, places: usize, scene: Scene<'_>) -> Result<(), ChangeFault> {
+    // A field of a context is made of the record `context`, or of `course` and the like: one of them
+    // is enough, also where its column is null.
+    let is_given = |column: &Column| match *column {
+        Column::Beside(related, _) => scene.related(related).is_some(),
+        _ => false,
+    };
+    if field.from.iter().any(is_given) {
+        return Ok(());
+    }
     for column in field.from.iter().take(places) {
         let Column::Beside(related, _) = *column else {
             continue;

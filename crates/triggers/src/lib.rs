@@ -15,6 +15,7 @@ mod triggers;
 mod change;
 mod change_json;
 mod fault;
+mod further;
 mod options;
 mod row;
 mod tree;

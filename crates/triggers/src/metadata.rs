@@ -19,13 +19,11 @@ const PRODUCER: &str = "canvas";
 /// The kinds of contexts that have an id in a student information system.
 const KINDS_IN_SIS: [&str; 4] = ["Course", "Account", "CourseSection", "Group"];
 
-/// What a record tells of its context.
-const OF_CONTEXT: [&str; 4] = [
-    "context_type",
-    "context_id",
-    "context_account_id",
-    "context_sis_source_id",
-];
+/// What every record tells of its context, instead of the request or job.
+const OF_CONTEXT: [&str; 3] = ["context_type", "context_id", "context_account_id"];
+
+/// The account of a context that has none.
+static NO_ACCOUNT: Value = Value::Null;
 
 /// What a record tells of its root account, by the columns of that.
 const OF_ROOT_ACCOUNT: [(&str, &str); 3] = [
@@ -130,7 +128,9 @@ impl<'a> Given<'a> {
         Ok(())
     }
 
-    /// What the record tells: the context it belongs to, and the root account of that.
+    /// What the record tells: the context it belongs to, and the root account of that. It is merged
+    /// over what the request or job tells: what this context has no part in, such as the SIS id of a
+    /// user, stays.
     fn of_record(&mut self, of: &EventType) -> Result<(), ChangeFault> {
         let scene = self.scene;
         let (record, context) = match (scene.related("context"), scene.related("course")) {
@@ -156,12 +156,13 @@ impl<'a> Given<'a> {
         let kind = kind.unwrap_or("Course");
         self.set("context_type", kind.into());
         self.put_column("context_id", context, Place::Related(record, "id"))?;
-        self.put_column(
-            "context_account_id",
-            context,
-            Place::Related(record, "account_id"),
-        )?;
+        if let Some((account, at)) = self.account_of(kind, record, context)
+            && let Some(index) = self.find("context_account_id", 0)
+        {
+            self.put(index, account, at)?;
+        }
         if KINDS_IN_SIS.contains(&kind) {
+            self.clear(&["context_sis_source_id"]);
             let at = Place::Related(record, "sis_source_id");
             self.put_column("context_sis_source_id", context, at)?;
         }
@@ -171,6 +172,31 @@ impl<'a> Given<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The account of a context, and where it is found: of a root account itself, of another
+    /// account its parent, of a section that of its course. A kind of context without an account
+    /// has null. None if the row does not tell.
+    fn account_of(
+        &self,
+        kind: &str,
+        record: &'static str,
+        context: &'a Row,
+    ) -> Option<(&'a Value, Place<'a>)> {
+        let column = |name: &'static str| Some((context.get(name)?, Place::Related(record, name)));
+        column("account_id").or_else(|| match kind {
+            "Account" => match column("parent_account_id")? {
+                (Value::Null, _) => column("id"),
+                parent => Some(parent),
+            },
+            "CourseSection" => {
+                let course = self.scene.related("course")?;
+                let at = Place::Related("course", "account_id");
+                Some((course.get("account_id")?, at))
+            }
+            "Course" | "Group" => None,
+            _ => Some((&NO_ACCOUNT, Place::At(record))),
+        })
     }
 
     /// What the login tells that was just made.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use easel_catalog::{
-    Catalog, Column, Context, Event, EventType, Field, Origin, Rule as Conformance, admit,
+    Catalog, Column, Context, Event, EventType, Origin, Rule as Conformance, admit,
 };
 use jiff::Timestamp;
 use thiserror::Error;
@@ -65,7 +65,10 @@ impl Triggers {
     /// For events as this catalogue has them.
     pub fn new(catalog: Arc<Catalog>, options: Options) -> Result<Self, TriggersError> {
         for of in catalog.types() {
-            of.body.iter().try_for_each(|field| check(of, field))?;
+            of.body
+                .iter()
+                .try_for_each(|field| check_rules(of, field.name, &field.from))?;
+            check_rules(of, "further", of.further.as_slice())?;
         }
         Ok(Self { catalog, options })
     }
@@ -231,14 +234,15 @@ fn closed_gate(rule: &Rule, scene: Scene<'_>) -> Result<Option<&'static str>, Ch
     Ok(None)
 }
 
-fn check(of: &EventType, field: &Field) -> Result<(), TriggersError> {
-    for column in field.from {
+/// Refuses rules that there are not.
+fn check_rules(of: &EventType, field: &str, from: &[Column]) -> Result<(), TriggersError> {
+    for column in from {
         if let Column::Worked(rule) = column
             && worked::rule(rule).is_none()
         {
             return Err(TriggersError::NoRule {
                 event_type: of.name.to_owned(),
-                field: field.name.to_owned(),
+                field: field.to_owned(),
                 rule: (*rule).to_owned(),
             });
         }

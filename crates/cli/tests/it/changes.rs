@@ -41,8 +41,10 @@ fn what_a_change_means_is_explained() {
         --- stdout
         changes.ndjson:1: WikiPage update
           wiki_page_updated [id]
+          no wiki_page_deleted: workflow_state did not become deleted
         changes.ndjson:2: WikiPage update
           no wiki_page_updated: only updated_at or sis_batch_id changed
+          no wiki_page_deleted: only updated_at or sis_batch_id changed
         changes.ndjson:3: Course delete
           no event: a deletion of such a record means no event
         changes.ndjson:4: logged_out
@@ -53,8 +55,8 @@ fn what_a_change_means_is_explained() {
     check!(explain(folder.path(), &changes[..2], &["--json"]), @r#"
         exit 0
         --- stdout
-        {"file":"changes.ndjson","line":1,"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[]}
-        {"file":"changes.ndjson","line":2,"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"}]}
+        {"file":"changes.ndjson","line":1,"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[{"event_name":"wiki_page_deleted","gate":"workflow_state did not become deleted"}]}
+        {"file":"changes.ndjson","line":2,"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"},{"event_name":"wiki_page_deleted","gate":"only updated_at or sis_batch_id changed"}]}
         --- stderr
         changes: 2, events: 1
         "#);
@@ -88,6 +90,7 @@ fn a_fault_is_told_with_its_line_and_place() {
         --- stdout
         changes.ndjson:1: WikiPage update
           wiki_page_updated [id]
+          no wiki_page_deleted: workflow_state did not become deleted
         --- stderr
         changes.ndjson:2: /after/title: `title` is made of a text
         changes.ndjson:3: /record: no record is of the type "Fish"

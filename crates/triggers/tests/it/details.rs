@@ -1,13 +1,16 @@
 //! Details of bodies, metadata and faults, on fixtures with something changed.
 
-use easel_triggers::{Change, ChangeFault};
+use std::sync::Arc;
+
+use easel_catalog::{Catalog, DataFile};
+use easel_triggers::{Change, ChangeFault, Options, Triggers, TriggersError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::changes::{Fixture, OptionsJson, fixtures};
 
 /// The change of a fixture with these values set, or with null taken out where it is related.
-fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
+pub(crate) fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
     let (_, Fixture { change, .. }) = fixtures().into_iter().find(|it| it.0 == name).unwrap();
     let mut change = change;
     for (path, value) in settings {
@@ -23,7 +26,7 @@ fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
 }
 
 /// The first event that is made, or the fault.
-fn made(shard: u64, nulls: &str, change: Value) -> Result<Value, ChangeFault> {
+pub(crate) fn made(shard: u64, nulls: &str, change: Value) -> Result<Value, ChangeFault> {
     let options: OptionsJson =
         serde_json::from_value(json!({ "shard": shard, "nulls": nulls })).unwrap();
     let outcome = options
@@ -33,7 +36,7 @@ fn made(shard: u64, nulls: &str, change: Value) -> Result<Value, ChangeFault> {
 }
 
 #[track_caller]
-fn check_value(name: &str, settings: &[(&str, Value)], pointer: &str, wanted: &Value) {
+pub(crate) fn check_value(name: &str, settings: &[(&str, Value)], pointer: &str, wanted: &Value) {
     let event = made(7, "kept", changed(name, settings)).unwrap();
     assert_eq!(event.pointer(pointer), Some(wanted), "{event:#}");
 }
@@ -238,4 +241,24 @@ fn ratings_come_with_the_best_first() {
         .map(|it| it["points"].as_f64().unwrap())
         .collect();
     assert!(points.is_sorted_by(|one, other| one >= other), "{points:?}");
+}
+
+#[test]
+fn a_catalogue_with_a_rule_that_there_is_not_is_refused() {
+    let text = "meaning = \"A bell.\"\ntrigger = \"It rings.\"\naction = \"bell_rang\"\nopen = true\nfurther = \"@nowhere\"\n";
+    let file = DataFile {
+        path: "bell_rang.toml",
+        text,
+    };
+    let catalog = Arc::new(Catalog::with_files(&[file]).unwrap());
+    let error = Triggers::new(catalog, Options::default()).unwrap_err();
+    let TriggersError::NoRule { field, rule, .. } = error;
+    assert_eq!((field.as_str(), rule.as_str()), ("further", "nowhere"));
+}
+
+#[test]
+fn a_context_is_given_once_even_if_its_column_is_null() {
+    let settings = [("/related/course/uuid", Value::Null)];
+    let name = "learning_outcome_result_created";
+    check_value(name, &settings, "/body/result_context_uuid", &Value::Null);
 }

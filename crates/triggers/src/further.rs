@@ -1,0 +1,32 @@
+//! Members of a body that the catalogue does not list, made of the record.
+
+use easel_catalog::{Column, EventType};
+use serde_json::{Map, Value};
+
+use crate::fault::ChangeFault;
+use crate::scene::Scene;
+use crate::worked;
+
+/// The members that the catalogue's `further` rule gives and that are no listed field: a listed
+/// field takes the place of a member of its name.
+///
+/// A fault names the row where what the rule takes is missing or holds no members.
+pub(crate) fn further(
+    event_type: &EventType,
+    scene: Scene<'_>,
+) -> Result<Map<String, Value>, ChangeFault> {
+    let Some(Column::Worked(rule)) = event_type.further else {
+        return Ok(Map::new());
+    };
+    match worked::rule(rule).and_then(|work| work(scene)) {
+        Some(Value::Object(members)) => Ok(members
+            .into_iter()
+            .filter(|(name, _)| event_type.body.iter().all(|field| field.name != name))
+            .collect()),
+        _ => {
+            let name = event_type.name;
+            let what = format!("`@{rule}` finds no object here; the body of {name} is made of it");
+            Err(ChangeFault::new(scene.change.row_place(), what))
+        }
+    }
+}
