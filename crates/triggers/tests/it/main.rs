@@ -11,4 +11,8 @@ mod made_up;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod real_life;
+#[cfg(test)]
 mod seeds;
+#[cfg(test)]
+mod templates;
