@@ -5,7 +5,7 @@
     reason = "all rules have one type, and some always have a value"
 )]
 
-use easel_catalog::{GlobalId, MAX_TEXT_CHARS, cut_text, parse_timestamp};
+use easel_catalog::{GlobalId, MAX_TEXT_CHARS, cut_text};
 use serde_json::Value;
 
 use crate::options::Options;
@@ -149,8 +149,7 @@ fn associated_asset(scene: Scene<'_>, of_rubric: &str, own: &str) -> Option<Valu
         && scene.text("workflow_state") != Some("deleted");
     let association = scene.related("rubric_association").filter(|_| is_of_rubric);
     let told = association.and_then(|row| row.get(of_rubric));
-    told.or_else(|| scene.change.row().and_then(|row| row.get(own)))
-        .cloned()
+    told.or_else(|| scene.get(own)).cloned()
 }
 
 /// Whom an observer observes. In other enrollments the column means nothing.
@@ -189,8 +188,8 @@ fn grader(scene: Scene<'_>) -> Option<Value> {
 
 /// Whether the submission is in the state in which its grade is whole.
 fn grading_complete(scene: Scene<'_>) -> Option<Value> {
-    let state = scene.text("workflow_state")?;
-    Some((state == "graded").into())
+    scene.get("workflow_state")?;
+    Some((scene.text("workflow_state") == Some("graded")).into())
 }
 
 /// Whether a quiz asks for a code, which is not told.
@@ -217,7 +216,7 @@ fn late(scene: Scene<'_>) -> Option<Value> {
     }
     let is_late = match scene.text("late_policy_status") {
         Some(status) => status == "late",
-        None => match (time(scene, "submitted_at"), time(scene, "cached_due_date")) {
+        None => match (scene.time("submitted_at"), scene.time("cached_due_date")) {
             (Some(submitted), Some(due)) => submitted > due,
             _ => false,
         },
@@ -239,9 +238,10 @@ fn missing(scene: Scene<'_>) -> Option<Value> {
     let is_missing = match scene.text("late_policy_status") {
         Some(status) => status == "missing",
         None => {
-            let saved = time(scene, "updated_at");
-            scene.value("submitted_at").is_none()
-                && time(scene, "cached_due_date")
+            let saved = scene.time("updated_at");
+            scene.time("submitted_at").is_none()
+                && scene
+                    .time("cached_due_date")
                     .is_some_and(|due| saved.is_some_and(|it| due < it))
         }
     };
@@ -250,7 +250,7 @@ fn missing(scene: Scene<'_>) -> Option<Value> {
 
 /// Whether the grade is kept from the student: it was not posted.
 fn muted(scene: Scene<'_>) -> Option<Value> {
-    Some(scene.value("posted_at").is_none().into())
+    Some(scene.time("posted_at").is_none().into())
 }
 
 /// The points that the assignment was worth before, if it is told, else now.
@@ -295,10 +295,6 @@ fn root_account_id(scene: Scene<'_>) -> Option<Value> {
     let column = scene.value("root_account_id");
     let above = column.filter(|it| id_of(it).is_none_or(|id| id.get() != 0));
     above.or_else(|| scene.value("id")).cloned()
-}
-
-fn time(scene: Scene<'_>, column: &str) -> Option<jiff::Timestamp> {
-    scene.text(column).and_then(parse_timestamp)
 }
 
 /// The id that a value is.
