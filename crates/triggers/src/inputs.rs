@@ -229,10 +229,10 @@ fn subjects(
             .or_default()
             .extend(known.columns.iter().cloned());
         for (related, columns) in &known.related {
-            of_type
-                .entry(related.clone())
-                .or_default()
-                .extend(columns.iter().cloned());
+            for name in types_of(related) {
+                let of_name = of_type.entry(name.to_owned()).or_default();
+                of_name.extend(columns.iter().cloned());
+            }
         }
     }
     for known in subjects.values_mut() {

@@ -45,6 +45,10 @@ const UNUSED: &[(&[&str], &[&str])] = &[
     ),
     (&["artifact"], &["score"]),
     (
+        &["account_user"],
+        &["account_id", "role_id", "sis_batch_id", "user_id"],
+    ),
+    (
         &["assignment", "duplicate_of"],
         &[
             "allowed_attempts",
