@@ -27,6 +27,8 @@ pub(crate) struct Inputs {
     rules: Vec<(&'static Rule, RuleInputs)>,
     subjects: BTreeMap<&'static str, Known>,
     worked: Vec<(&'static str, Vec<Question>)>,
+    /// The columns of the rows of each type, by the names that related rows have.
+    types: BTreeMap<String, HashSet<String>>,
 }
 
 /// What one rule reads.
@@ -70,11 +72,12 @@ impl Inputs {
                 (rule, inputs)
             })
             .collect();
-        let subjects = subjects(catalog, &rules);
+        let (subjects, types) = subjects(catalog, &rules);
         Self {
             rules,
             subjects,
             worked,
+            types,
         }
     }
 
@@ -88,6 +91,11 @@ impl Inputs {
         rules
             .filter(move |(rule, _)| rule.subject == subject && rule.operation == operation)
             .map(|(rule, inputs)| (*rule, inputs))
+    }
+
+    /// The columns that rows of a type can have, by the name that a related row has anywhere.
+    pub(crate) fn columns_of_type(&self, name: &str) -> Option<&HashSet<String>> {
+        self.types.get(name)
     }
 
     /// What each rule of a worked-out value reads.
@@ -203,7 +211,10 @@ fn add(all: &mut Vec<Question>, more: impl IntoIterator<Item = Question>) {
 fn subjects(
     catalog: &Catalog,
     rules: &[(&'static Rule, RuleInputs)],
-) -> BTreeMap<&'static str, Known> {
+) -> (
+    BTreeMap<&'static str, Known>,
+    BTreeMap<String, HashSet<String>>,
+) {
     let mut subjects: BTreeMap<&'static str, Known> = BTreeMap::new();
     for (rule, inputs) in rules {
         let known = subjects.entry(rule.subject).or_default();
@@ -237,13 +248,16 @@ fn subjects(
     }
     for known in subjects.values_mut() {
         for (related, columns) in &mut known.related {
-            for name in types_of(related) {
+            let several = OF_SEVERAL_TYPES.iter();
+            let several = several.filter(|(name, _)| types_of(related).any(|it| it == *name));
+            let several = several.flat_map(|(_, types)| types.iter().copied());
+            for name in types_of(related).chain(several) {
                 columns.extend(of_type.get(name).into_iter().flatten().cloned());
                 columns.extend(unused_columns(name).map(str::to_owned));
             }
         }
     }
-    subjects
+    (subjects, of_type)
 }
 
 /// The name of the type of a record as related rows have it: `wiki_page` of `WikiPage`.
@@ -258,6 +272,25 @@ pub(crate) fn table(subject: &str) -> String {
     }
     table
 }
+
+/// The related rows that can be of several types, and these.
+const OF_SEVERAL_TYPES: [(&str, &[&str]); 3] = [
+    (
+        "context",
+        &["course", "account", "user", "group", "root_account"],
+    ),
+    (
+        "content",
+        &[
+            "assignment",
+            "attachment",
+            "discussion_topic",
+            "quiz",
+            "wiki_page",
+        ],
+    ),
+    ("artifact", &["submission"]),
+];
 
 /// The types that a related row can be of by its name: `source_course` and `course`.
 fn types_of(related: &str) -> impl Iterator<Item = &str> {

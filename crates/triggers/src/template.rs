@@ -170,7 +170,8 @@ fn other_texts(shape: &Shape) -> impl Iterator<Item = (Question, Value)> {
     let columns = shape.columns.iter().filter(is_free);
     let before = columns.map(|column| (column, Value::from("before")));
     // Where there is no text, any column that was null does.
-    let nulls = shape.columns.iter().map(|column| (column, Value::Null));
+    let others = shape.columns.iter().filter(|column| column.name != "id");
+    let nulls = others.map(|column| (column, Value::Null));
     before.chain(nulls).map(|(column, value)| {
         let question = Question {
             row: RowName::Before,

@@ -95,7 +95,7 @@ impl Triggers {
         let mut notes = Notes::default();
         let inputs = self.inputs();
         if let Some(known) = inputs.known(subject) {
-            check_names(change, known, &mut notes);
+            check_names(change, known, inputs, &mut notes);
         }
         check_rows(change, &mut notes);
         let scene = Scene::new(change, self.options);
@@ -208,7 +208,7 @@ fn check_subject(subject: &str, operation: Operation) -> Result<(), ChangeFault>
 }
 
 /// Warns of columns and related rows that no event is made of.
-fn check_names(change: &Change, known: &Known, notes: &mut Notes) {
+fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Notes) {
     // Where there are two rows, both have the same columns.
     if let Some(row) = change.row() {
         let place = change.row_place();
@@ -220,7 +220,9 @@ fn check_names(change: &Change, known: &Known, notes: &mut Notes) {
         );
     }
     for (name, row) in &change.related {
-        match known.related.get(name) {
+        // A row that other events are made of is sent along for nothing, but it is known.
+        let columns = known.related.get(name);
+        match columns.or_else(|| inputs.columns_of_type(name)) {
             Some(columns) => {
                 let place = |column| Place::Related(name, column);
                 check_columns(row, columns, place, notes);
