@@ -197,7 +197,7 @@ impl Server {
             Arc::clone(&clock),
             config.ingest.options(),
         ));
-        let app = easel_api::routes(api, &gate, easel_ingest::document())
+        let app = easel_api::routes(api, &gate, easel_ingest::document(&triggers))
             .merge(easel_ingest::routes(
                 intake,
                 gate,

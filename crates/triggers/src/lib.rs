@@ -10,6 +10,7 @@
 //!
 //! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
 
+mod series;
 mod triggers;
 
 mod change;
@@ -20,10 +21,19 @@ mod options;
 mod row;
 mod tree;
 
+mod asked;
 mod gate;
 mod rule;
 mod rules;
 mod scene;
+
+mod inputs;
+mod nearest;
+mod placeholder;
+mod schema;
+mod shape;
+mod template;
+mod unused_columns;
 
 mod body;
 mod json;
@@ -35,10 +45,12 @@ mod worked;
 mod page;
 
 pub use change::{Change, Subject};
-pub use fault::ChangeFault;
+pub use fault::{ChangeFault, ChangeFaults, Warning};
 pub use options::{Nulls, Options, SubmissionRule};
 pub use page::page;
 pub use row::Row;
 pub use rule::{Operation, Rule};
 pub use rules::all as rules;
+pub use series::Series;
+pub use shape::{Shape, ShapeColumn};
 pub use triggers::{Outcome, Stop, Triggers, TriggersError};

@@ -5,11 +5,11 @@
     reason = "all rules have one type, and some always have a value"
 )]
 
-use easel_catalog::{GlobalId, parse_timestamp};
+use easel_catalog::GlobalId;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::options::Options;
-use crate::row::Row;
 use crate::scene::Scene;
 
 mod outcome;
@@ -207,11 +207,12 @@ fn assessed_attempt(scene: Scene<'_>) -> Option<Value> {
 /// When the submission that was assessed was handed in; of anything else, when the assessment was
 /// saved.
 fn assessed_submitted_at(scene: Scene<'_>) -> Option<Value> {
+    let saved = scene.get("updated_at");
     let is_submission = scene.text("artifact_type") == Some("Submission");
     let submission = scene.related("submission").filter(|_| is_submission);
-    let handed_in = submission.filter(|row| !has_no_type(row));
+    let handed_in = submission.filter(|row| !has_no_type(row.get("submission_type")));
     let time = handed_in.and_then(|row| row.value("submitted_at"));
-    time.or_else(|| scene.value("updated_at")).cloned()
+    time.or(saved).cloned()
 }
 
 /// Whom an observer observes. In other enrollments the column means nothing.
@@ -240,8 +241,8 @@ fn grader(scene: Scene<'_>) -> Option<Value> {
 
 /// Whether the submission is in the state in which its grade is whole.
 fn grading_complete(scene: Scene<'_>) -> Option<Value> {
-    let state = scene.text("workflow_state")?;
-    Some((state == "graded").into())
+    scene.get("workflow_state")?;
+    Some((scene.text("workflow_state") == Some("graded")).into())
 }
 
 /// Whether a quiz asks for a code, which is not told.
@@ -268,7 +269,7 @@ fn late(scene: Scene<'_>) -> Option<Value> {
     }
     let is_late = match scene.text("late_policy_status") {
         Some(status) => status == "late",
-        None => match (submission_time(scene), time(scene, "cached_due_date")) {
+        None => match (submission_time(scene), scene.time("cached_due_date")) {
             (Some(submitted), Some(due)) => submitted > due,
             _ => false,
         },
@@ -284,9 +285,10 @@ fn missing(scene: Scene<'_>) -> Option<Value> {
     let is_missing = match scene.text("late_policy_status") {
         Some(status) => status == "missing",
         None => {
-            let saved = time(scene, "updated_at");
-            submitted_at(scene).is_none_or(|it| it.is_null())
-                && time(scene, "cached_due_date")
+            let saved = scene.time("updated_at");
+            submission_time(scene).is_none()
+                && scene
+                    .time("cached_due_date")
                     .is_some_and(|due| saved.is_some_and(|it| due < it))
         }
     };
@@ -295,7 +297,7 @@ fn missing(scene: Scene<'_>) -> Option<Value> {
 
 /// Whether the grade is kept from the student: it was not posted.
 fn muted(scene: Scene<'_>) -> Option<Value> {
-    Some(scene.value("posted_at").is_none().into())
+    Some(scene.time("posted_at").is_none().into())
 }
 
 /// No value: the field is in the published documents alone.
@@ -350,13 +352,12 @@ fn root_account_id(scene: Scene<'_>) -> Option<Value> {
 /// When the work was handed in. A submission without a type was not, whatever its column holds; one
 /// with a type and no time was when it was saved.
 fn submitted_at(scene: Scene<'_>) -> Option<Value> {
-    let row = scene.change.row()?;
-    if has_no_type(row) {
+    if has_no_type(scene.get("submission_type")) {
         return Some(Value::Null);
     }
-    let column = row.get("submitted_at")?;
-    let has_type = row.value("submission_type").is_some();
-    let saved = || row.get("updated_at").filter(|_| has_type);
+    let column = scene.get("submitted_at")?;
+    let has_type = scene.value("submission_type").is_some();
+    let saved = || scene.get("updated_at").filter(|_| has_type);
     Some(column)
         .filter(|it| !it.is_null())
         .or_else(saved)
@@ -365,17 +366,19 @@ fn submitted_at(scene: Scene<'_>) -> Option<Value> {
 }
 
 /// Whether a submission was not handed in: it has the column `submission_type`, and that is null.
-fn has_no_type(submission: &Row) -> bool {
-    submission.get("submission_type") == Some(&Value::Null)
+fn has_no_type(submission_type: Option<&Value>) -> bool {
+    submission_type == Some(&Value::Null)
 }
 
-fn submission_time(scene: Scene<'_>) -> Option<jiff::Timestamp> {
-    let time = submitted_at(scene)?;
-    time.as_str().and_then(parse_timestamp)
-}
-
-fn time(scene: Scene<'_>, column: &str) -> Option<jiff::Timestamp> {
-    scene.text(column).and_then(parse_timestamp)
+/// The time of `submitted_at`.
+fn submission_time(scene: Scene<'_>) -> Option<Timestamp> {
+    if has_no_type(scene.get("submission_type")) {
+        return None;
+    }
+    scene.get("submitted_at")?;
+    let has_type = scene.value("submission_type").is_some();
+    let saved = || scene.time("updated_at").filter(|_| has_type);
+    scene.time("submitted_at").or_else(saved)
 }
 
 /// The id that a value is.

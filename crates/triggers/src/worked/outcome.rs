@@ -17,7 +17,10 @@ pub(super) fn associated_asset_type(scene: Scene<'_>) -> Option<Value> {
 /// What the assessed work was done for: the result's own asset; where it has none, what the rubric
 /// is used with.
 fn associated_asset(scene: Scene<'_>, of_rubric: &str, own: &str) -> Option<Value> {
-    let column = scene.change.row()?.get(own);
+    let column = scene.get(own);
+    // Read in any case, so that it is known that this column can be read.
+    let association = scene.related("rubric_association");
+    let asset = association.and_then(|row| row.get(of_rubric));
     let has_asset = scene.value("associated_asset_id").is_some();
     let is_of_rubric = scene.text("artifact_type") == Some("RubricAssessment")
         && scene
@@ -27,14 +30,12 @@ fn associated_asset(scene: Scene<'_>, of_rubric: &str, own: &str) -> Option<Valu
     if has_asset || !is_of_rubric || is_deleted {
         return column.cloned();
     }
-    let association = scene.related("rubric_association");
-    let asset = association.and_then(|row| row.get(of_rubric));
     asset.or(column).cloned()
 }
 
 /// The outcome that this one is a copy of, by its local id even if it is on another shard.
 pub(super) fn copied_from_outcome_id(scene: Scene<'_>) -> Option<Value> {
-    let column = scene.change.row()?.get("copied_from_outcome_id")?;
+    let column = scene.get("copied_from_outcome_id")?;
     match id_of(column) {
         Some(id) if is_elsewhere(scene, id) => Some(id.local().into()),
         _ => Some(column.clone()),
@@ -45,10 +46,8 @@ pub(super) fn copied_from_outcome_id(scene: Scene<'_>) -> Option<Value> {
 pub(super) fn original_root_account_uuid(scene: Scene<'_>) -> Option<Value> {
     let id = scene.value("copied_from_outcome_id").and_then(id_of)?;
     let account = scene.related("original_root_account");
-    account
-        .filter(|_| is_elsewhere(scene, id))
-        .and_then(|row| row.get("uuid"))
-        .cloned()
+    let uuid = account?.get("uuid")?;
+    is_elsewhere(scene, id).then(|| uuid.clone())
 }
 
 /// Whether an id is of another shard than ours, which nobody knows without shards.

@@ -1,7 +1,8 @@
 //! Values that Canvas stores in one column as an object or as a list with commas.
 //!
 //! Canvas's models turn a null column of this kind into an empty object or an empty list. A column
-//! that holds something else is passed on as it is, and its field rejects it.
+//! of an object that holds something else is rejected before a rule reads it; a list that is neither
+//! a text nor an array is passed on as it is, and its field rejects it.
 
 use serde_json::{Map, Value};
 
@@ -51,54 +52,41 @@ pub(super) fn settings(scene: Scene<'_>) -> Option<Value> {
 
 /// Whether quizzes become New Quizzes: only where the settings hold exactly `true`.
 pub(super) fn import_quizzes_next(scene: Scene<'_>) -> Option<Value> {
-    match object(scene, "migration_settings")? {
-        Value::Object(settings) => {
-            Some((settings.get("import_quizzes_next") == Some(&Value::Bool(true))).into())
-        }
-        other => Some(other),
-    }
+    let settings = scene.object("migration_settings")?;
+    Some((settings.get("import_quizzes_next") == Some(&Value::Bool(true))).into())
 }
 
 /// The type of a migration: the column, else the setting of the same name.
 pub(super) fn migration_type(scene: Scene<'_>) -> Option<Value> {
-    let column = scene.change.row()?.get("migration_type");
-    let settings = scene.value("migration_settings");
-    let setting = || settings.and_then(|it| it.get("migration_type"));
-    column
-        .filter(|it| !it.is_null())
-        .or_else(setting)
-        .or(column)
-        .cloned()
+    let column = scene.get("migration_type");
+    let mut settings = scene.object("migration_settings").unwrap_or_default();
+    let own = column.filter(|it| !it.is_null()).cloned();
+    own.or_else(|| settings.remove("migration_type"))
+        .or_else(|| column.cloned())
 }
 
 /// What an export told New Quizzes: the members of the body beside the id of the export.
 pub(super) fn quizzes2(scene: Scene<'_>) -> Option<Value> {
-    match object(scene, "settings")? {
-        Value::Object(mut settings) => match settings.remove("quizzes2") {
-            None | Some(Value::Null) => Some(Value::Object(Map::new())),
-            told => told,
-        },
-        other => Some(other),
+    match scene.object("settings")?.remove("quizzes2") {
+        None | Some(Value::Null) => Some(Value::Object(Map::new())),
+        members => members,
     }
 }
 
 /// All columns of the row: whatever the caller gave.
 pub(super) fn row(scene: Scene<'_>) -> Option<Value> {
-    let row = scene.change.row()?;
+    let row = scene.whole_row()?;
     Some(Value::Object(row.0.clone()))
 }
 
 /// The object in a column; an empty one where the column is null.
 fn object(scene: Scene<'_>, column: &str) -> Option<Value> {
-    match scene.change.row()?.get(column)? {
-        Value::Null => Some(Value::Object(Map::new())),
-        stored => Some(stored.clone()),
-    }
+    scene.object(column).map(Value::Object)
 }
 
 /// The list in a column that holds a text; an empty one where the column is null.
 fn list(scene: Scene<'_>, column: &str, read: impl Fn(&str) -> Vec<Value>) -> Option<Value> {
-    match scene.change.row()?.get(column)? {
+    match scene.list(column)? {
         Value::Null => Some(Value::Array(Vec::new())),
         Value::String(text) => Some(read(text).into()),
         stored => Some(stored.clone()),

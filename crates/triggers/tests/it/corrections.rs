@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::details::{changed, check_value, made};
+use crate::details::{changed, check_fault, check_value, check_warnings, made};
 
 /// Checks a member of the body of an event without nulls; null stands for its absence.
 #[track_caller]
@@ -340,8 +340,12 @@ fn an_export_without_settings_is_told_by_its_name_alone() {
         let wanted = json!({ "content_export_id": "content-export-70000000000923" });
         assert_eq!(event["body"], wanted);
     }
-    let change = changed(name, &[("/after/settings", json!("--- yaml"))]);
-    assert_eq!(made(7, "dropped", change).unwrap_err().at, "/after");
+    for settings in [json!("--- yaml"), json!({ "quizzes2": "--- yaml" })] {
+        let change = changed(name, &[("/after/settings", settings)]);
+        let faults = made(7, "dropped", change).unwrap_err();
+        let places: Vec<_> = faults.as_slice().iter().map(|it| &*it.at).collect();
+        assert_eq!(places, ["/after/settings"], "{faults}");
+    }
 }
 
 #[test]
@@ -528,4 +532,52 @@ fn the_ids_of_accounts_are_global() {
             &json!(wanted),
         );
     }
+}
+
+#[test]
+fn a_context_without_an_account_is_no_warning_but_one_that_does_not_tell_it_is() {
+    let name = "content_migration_completed";
+    let own = json!({ "id": 5, "uuid": "u", "lti_context_id": null });
+    check_warnings(name, &context("User", own.clone()), &[]);
+    for (kind, place) in [
+        ("Group", "/related/context/account_id"),
+        ("Account", "/related/context/parent_account_id"),
+    ] {
+        check_warnings(name, &context(kind, own.clone()), &[place]);
+    }
+    let mut section = context("CourseSection", own);
+    section.push(("/related/course", json!({ "id": 118 })));
+    check_warnings(name, &section, &["/related/course/account_id"]);
+}
+
+#[test]
+fn an_event_of_all_columns_knows_every_column() {
+    let settings = [("/with/phase_of_the_moon", json!("full"))];
+    let name = "quizzes_next_quiz_duplicated";
+    check_warnings(name, &settings, &[]);
+    check_body(name, &settings, "phase_of_the_moon", &json!("full"));
+    let settings = [("/with/phase_of_the_moon", json!("full"))];
+    check_warnings("quiz_submitted", &settings, &["/with/phase_of_the_moon"]);
+}
+
+#[test]
+fn an_assessment_of_a_submission_that_is_missing_is_a_warning() {
+    check_warnings("rubric_assessed", &[], &["/related/submission"]);
+    let settings = [("/after/artifact_type", json!("Assignment"))];
+    check_warnings("rubric_assessed", &settings, &[]);
+}
+
+#[test]
+fn a_column_that_gates_or_settings_need_and_that_holds_no_object_is_a_fault() {
+    let settings = [("/after/migration_settings", json!("--- yaml"))];
+    let name = "content_migration_completed";
+    check_fault(name, &settings, "/after/migration_settings");
+    let mut change = changed(name, &[]);
+    for row in ["before", "after"] {
+        let row = change[row].as_object_mut().unwrap();
+        row.remove("migration_settings");
+    }
+    let faults = made(7, "dropped", change).unwrap_err();
+    let places: Vec<_> = faults.as_slice().iter().map(|it| &*it.at).collect();
+    assert_eq!(places, ["/after/migration_settings"], "{faults}");
 }

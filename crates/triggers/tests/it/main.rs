@@ -15,4 +15,8 @@ mod nullable;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod real_life;
+#[cfg(test)]
 mod seeds;
+#[cfg(test)]
+mod templates;
