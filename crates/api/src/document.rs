@@ -1,5 +1,7 @@
 //! The OpenAPI document: what is true of every route, added to what each says of itself.
 
+use std::collections::BTreeMap;
+
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
@@ -56,6 +58,7 @@ const REFUSALS: [Refusal; 6] = [
 /// The whole document, of the routes `described` here and of the doors.
 pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
     described.merge(doors);
+    name_operations(&mut described);
     for operation in described.paths.paths.values_mut().flat_map(operations) {
         for refusal in &REFUSALS {
             if (refusal.is_of)(operation) {
@@ -91,6 +94,28 @@ pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
             Vec::<String>::new(),
         )]))
         .build()
+}
+
+/// Gives operations that have one name the name of what they are about as well, since every name has
+/// to be there once: `list` of `/v1/drift` becomes `list_drift`.
+fn name_operations(document: &mut OpenApi) {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let paths = document.paths.paths.values_mut();
+    for id in paths
+        .flat_map(operations)
+        .filter_map(|it| it.operation_id.clone())
+    {
+        *counts.entry(id).or_default() += 1;
+    }
+    for (path, item) in &mut document.paths.paths {
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        let subject = parts.nth(1).unwrap_or_default();
+        for id in operations(item).filter_map(|it| it.operation_id.as_mut()) {
+            if counts.get(id).is_some_and(|count| *count > 1) {
+                *id = format!("{id}_{}", subject.replace(['.', '-'], "_"));
+            }
+        }
+    }
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -21,7 +21,8 @@ use crate::request::Query;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Sighting)]
 struct SightingJson {
-    /// `unknown_event_type`, `unknown_field`, `type_change` or `unlisted_value`.
+    /// `unknown_event_type`, `unknown_field`, `type_change`, `unlisted_value`, `no_value` or
+    /// `longer_text`.
     drift: &'static str,
     event: String,
     /// The JSON pointer to it, with `*` for every index; empty for the event itself.

@@ -83,6 +83,7 @@ struct TypeToml {
     context: ContextToml,
     #[serde(default)]
     open: bool,
+    further: Option<Spanned<String>>,
     #[serde(default)]
     body: FieldsToml,
 }
@@ -270,10 +271,23 @@ impl DataFile<'_> {
                     ContextToml::Login => Context::Login,
                 },
                 open: it.open,
+                further: it.further.map(|rule| further(&rule, it.open)).transpose()?,
                 body: fields(it.body)?,
                 caliper: None,
             })
         })
+    }
+}
+
+/// The rule that gives the members of an open body that are not listed.
+fn further(rule: &Spanned<String>, is_open: bool) -> Result<Column, Fault> {
+    let fault = |what: &str| Err(Fault(rule.span().start, what.to_owned()));
+    if !is_open {
+        return fault("`further` needs `open = true`");
+    }
+    match Column::all(rule.get_ref()).as_deref() {
+        Ok([column @ Column::Worked(_)]) => Ok(*column),
+        Ok(_) | Err(_) => fault("`further` must be a rule, such as `@row`"),
     }
 }
 

@@ -25,6 +25,7 @@ impl Catalog {
             }),
             "context": of.context.name(),
             "open": of.open,
+            "further": of.further.map(|it| it.to_string()),
             "body": of.body.iter().map(field).collect::<Vec<_>>(),
             "example": serde_json::from_str::<Value>(&example).unwrap_or_default(),
         })

@@ -1,6 +1,7 @@
 //! What the catalogue says about an event type.
 
 use crate::caliper_form::CaliperForm;
+use crate::column::Column;
 use crate::field::Field;
 use crate::list::List;
 
@@ -27,6 +28,9 @@ pub struct EventType {
     pub context: Context,
     /// Whether the body is known to have fields that are not listed.
     pub open: bool,
+    /// Where the members of an open body that are not listed come from when a change makes the
+    /// event, if the record has them.
+    pub further: Option<Column>,
     /// The fields of the body.
     pub body: List<Field>,
     /// The Caliper form, if it has one.

@@ -47,7 +47,11 @@ pub(crate) fn value(field: &Field) -> Option<String> {
         return Some(json.to_owned());
     }
     match field.kind {
-        Kind::Object(fields) if !fields.is_empty() => Some(object(&fields)),
+        Kind::Object(fields) if !fields.is_empty() => {
+            let json = object(&fields);
+            // An object that is there under a condition needs an example of its own, as any field.
+            (field.when.is_none() || json != "{}").then_some(json)
+        }
         Kind::Objects(fields) if !fields.is_empty() => Some(format!("[{}]", object(&fields))),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! What the catalogue says in sentences, for pages of any kind.
 
 use crate::caliper_form::Template;
+use crate::column::Column;
 use crate::event_type::{Context, EventType, MadeBy};
 use crate::field::{Field, Privacy};
 
@@ -78,6 +79,8 @@ impl EventType {
         if self.open {
             remarks.push("Fields that are not listed are to be expected.".to_owned());
         }
+        let made_of = |it: Column| format!("Fields that are not listed are made of `{it}`.");
+        remarks.extend(self.further.map(made_of));
         remarks
     }
 }

@@ -61,6 +61,10 @@ pub enum Drift {
     TypeChange,
     /// A value that is not listed.
     UnlistedValue,
+    /// Null, or nothing, where there always is a value.
+    NoValue,
+    /// A text that is longer than Canvas sends it.
+    LongerText,
 }
 
 /// What a value looks like.
@@ -198,7 +202,9 @@ impl Rule {
             Self::UnknownField => Some(Drift::UnknownField),
             Self::WrongType | Self::NotAnId | Self::NotATimestamp => Some(Drift::TypeChange),
             Self::UnlistedValue | Self::NewValue => Some(Drift::UnlistedValue),
-            Self::GlobalId | Self::Null | Self::Missing | Self::TooLong => None,
+            Self::Null | Self::Missing => Some(Drift::NoValue),
+            Self::TooLong => Some(Drift::LongerText),
+            Self::GlobalId => None,
         }
     }
 }
@@ -210,6 +216,8 @@ impl Drift {
         Self::UnknownField,
         Self::TypeChange,
         Self::UnlistedValue,
+        Self::NoValue,
+        Self::LongerText,
     ];
 
     /// Its name, which does not change.
@@ -219,6 +227,8 @@ impl Drift {
             Self::UnknownField => "unknown_field",
             Self::TypeChange => "type_change",
             Self::UnlistedValue => "unlisted_value",
+            Self::NoValue => "no_value",
+            Self::LongerText => "longer_text",
         }
     }
 }

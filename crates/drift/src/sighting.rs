@@ -82,9 +82,11 @@ impl Sighting {
     pub(crate) fn first(key: Key, finding: &Finding<'_>, record: &Record) -> Self {
         let value = match key.drift {
             Drift::UnknownEventType => mask(&record.bytes, MAX_EVENT_CHARS),
-            Drift::UnknownField | Drift::TypeChange | Drift::UnlistedValue => {
-                mask(finding.value, MAX_VALUE_CHARS)
-            }
+            Drift::UnknownField
+            | Drift::TypeChange
+            | Drift::UnlistedValue
+            | Drift::NoValue
+            | Drift::LongerText => mask(finding.value, MAX_VALUE_CHARS),
         };
         Self {
             declared: finding.field.map(|field| field.kind.to_string()),
@@ -125,7 +127,11 @@ impl Key {
             drift,
             path: cut(finding.pattern(), MAX_PATH_CHARS),
             which: match drift {
-                Drift::UnknownEventType | Drift::UnknownField => String::new(),
+                // Whether it is null or not there at all, it is the same to consumers.
+                Drift::UnknownEventType
+                | Drift::UnknownField
+                | Drift::NoValue
+                | Drift::LongerText => String::new(),
                 Drift::TypeChange | Drift::UnlistedValue => found(finding),
             },
         })

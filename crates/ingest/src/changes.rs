@@ -2,15 +2,15 @@
 //! a line each, and puts the events they mean on the log.
 //!
 //! A request is one transaction: all events of all its changes are on stable storage when it is
-//! answered, or none is. So a single change with a fault refuses the request, and the answer counts
-//! those that have one, and tells of the first hundred. A change that means no event is answered with the gate that stopped it.
+//! answered, or none is. A single change with a fault refuses the request, unless the request says
+//! `on_fault=skip`; the answer reports the faults of all changes at once. A change that means no
+//! event is answered with the gate that stopped it. With `dry_run` nothing is stored.
 
 mod answer;
+mod query;
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -19,11 +19,13 @@ use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Gate, Problem, Scope};
 use easel_catalog::Limits;
-use easel_triggers::{Change, ChangeFault, Outcome, Triggers};
+use easel_log::NewRecord;
+use easel_triggers::{Change, ChangeFaults, Outcome, Series, Triggers};
 use jiff::Timestamp;
-use tracing::instrument;
+use tracing::{error, instrument};
 use utoipa::OpenApi;
-use uuid::Uuid;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{Ref, RefOr};
 
 use crate::Intake;
 use crate::body::{Coding, Held, Shortage};
@@ -32,9 +34,10 @@ use crate::frame::{Frame, FrameError};
 use crate::intake::{Call, PART_BYTES, Parsed, Unparsed, record};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
+use query::Wishes;
 
-/// The most faults that are told of one request.
-const MAX_FAULTS: usize = 100;
+/// The most faults and warnings reported of one request. Past it, each change has its first.
+const MAX_NOTES: usize = 10_000;
 
 /// How much larger than changes their events seldom are.
 const USUAL_GROWTH: usize = 3;
@@ -62,16 +65,35 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate, triggers: Arc<Triggers>) -
 /// Describes the door for changes.
 #[derive(OpenApi)]
 #[openapi(paths(take_changes))]
-pub(crate) struct Document;
+struct Document;
+
+/// Describes the door for changes, and the changes that these triggers take.
+pub(crate) fn document(triggers: &Triggers) -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    for (name, schema) in triggers.schemas() {
+        match serde_json::from_value::<RefOr<Schema>>(schema) {
+            Ok(schema) => drop(schemas.insert(name, schema)),
+            // The document is of use without it; a test says that none is left out.
+            Err(error) => error!(%error, name, "schema not described"),
+        }
+    }
+    let door = document.paths.paths.get_mut("/v1/changes");
+    let body = door.and_then(|door| door.post.as_mut()?.request_body.as_mut());
+    for (media_type, content) in body.into_iter().flat_map(|body| &mut body.content) {
+        if media_type == "application/json" {
+            content.schema = Some(Ref::from_schema_name("Changes").into());
+        }
+    }
+    document
+}
+
+/// What each change of a request means, or all that is wrong with it.
+type Results = Vec<Result<Outcome, ChangeFaults>>;
 
 /// Why nothing of a request is taken.
 enum Refused {
     Frame(FrameError),
-    /// Changes with faults, the first hundred of them, by their number in the request from 0.
-    Faults {
-        count: usize,
-        first: Vec<(usize, ChangeFault)>,
-    },
     /// The events would be larger together than a request may be.
     TooLarge {
         max: usize,
@@ -79,24 +101,30 @@ enum Refused {
 }
 
 /// Takes changes of records, and actions: one, an array of them, or a line each; plain, or
-/// compressed with gzip or zstd. Puts the events they mean on the log, all or none.
+/// compressed with gzip or zstd. Puts the events they mean on the log, all or none. What the
+/// catalogue does not expect of a change is a warning in the answer; a fault refuses the request.
 #[utoipa::path(
     post,
     path = "/v1/changes",
     tag = "events",
+    params(
+        ("on_fault" = Option<String>, Query, description = "`refuse` (default): a change with a fault refuses the request. `skip`: the others are stored, and each change is answered"),
+        ("dry_run" = Option<bool>, Query, description = "Explain the changes, with the events they mean, and store nothing; answered with 200"),
+    ),
     request_body(
         description = "`{\"record\", \"operation\", \"before\", \"after\", \"related\", \"context\"}` or `{\"action\", \"with\", \"related\", \"context\"}`; `occurred_at`, and `body` with further members where a body is not known whole",
         content((Object = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
         (status = ACCEPTED, body = answer::AnswerJson),
-        (status = BAD_REQUEST, description = "`body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
+        (status = OK, body = answer::AnswerJson, description = "`dry_run`: nothing was stored"),
+        (status = BAD_REQUEST, description = "`invalid_query`, `body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
         (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
         (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex`, `too_many_events` or `events_too_large`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding` or `body_is_jwt`"),
-        (status = UNPROCESSABLE_ENTITY, description = "`bad_change`, with the `faults` and their places; nothing was stored"),
+        (status = UNPROCESSABLE_ENTITY, description = "`bad_change`, with the `faults` of all changes and their places, or with `on_fault=skip` what is wrong with each of the `changes`; nothing was stored"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
     ),
 )]
@@ -114,19 +142,37 @@ async fn take_changes(
     let frame = Frame::of(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
 
+    let wishes = Wishes::of(&head.uri)?;
+
     let call = Arc::new(Changes {
         frame,
         limits: *intake.limits(),
         triggers,
         now: intake.now(),
         max_bytes: intake.max_request_bytes(),
+        wishes,
     });
     let taken = intake.take(Door::Changes, (body, coding), call).await?;
-    let (outcomes, appended) = (taken.answer, taken.appended?);
-    let silent = outcomes.iter().filter(|it| it.events.is_empty()).count();
+    let (results, appended) = (taken.answer, taken.appended?);
+    let faulty = results.iter().filter(|result| result.is_err()).count();
+    if wishes.refuses(faulty) {
+        metrics::changes("fault", faulty);
+        return Err(refused(&results));
+    }
+    if wishes.is_dry_run {
+        return Ok(answer::explained(&results));
+    }
+    metrics::changes("fault", faulty);
+    if faulty > 0 && faulty == results.len() {
+        return Err(refused(&results).with("changes", answer::each(&results)));
+    }
+    let outcomes = || results.iter().flatten();
+    let silent = outcomes()
+        .filter(|outcome| outcome.events.is_empty())
+        .count();
     metrics::changes("no_event", silent);
-    metrics::changes("events", outcomes.len() - silent);
-    Ok(answer::taken(&outcomes, appended))
+    metrics::changes("events", outcomes().count() - silent);
+    Ok(answer::taken(&results, appended))
 }
 
 /// How the door for changes reads a body.
@@ -137,13 +183,27 @@ struct Changes {
     now: Timestamp,
     /// The most bytes of the events of one request.
     max_bytes: usize,
+    wishes: Wishes,
+}
+
+impl Changes {
+    /// The events that are to be stored.
+    fn events(&self, results: &Results) -> Vec<NewRecord> {
+        let faulty = results.iter().filter(|result| result.is_err()).count();
+        if self.wishes.is_dry_run || self.wishes.refuses(faulty) {
+            return Vec::new();
+        }
+        let outcomes = results.iter().flatten();
+        let events = outcomes.flat_map(|outcome| outcome.events.iter().cloned());
+        events.map(record).collect()
+    }
 }
 
 impl Call for Changes {
-    type Answer = Vec<Outcome>;
+    type Answer = Results;
     type Refusal = Refused;
 
-    fn parse(&self, held: &mut Held) -> Result<Parsed<Vec<Outcome>>, Unparsed<Refused>> {
+    fn parse(&self, held: &mut Held) -> Result<Parsed<Results>, Unparsed<Refused>> {
         let refused = |error| Unparsed::Refused(Refused::Frame(error));
         let ranges = self
             .frame
@@ -160,18 +220,17 @@ impl Call for Changes {
 
         let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
         let parts: Vec<&[u8]> = ranges.into_iter().map(part).collect();
-        let outcomes = match outcomes(&parts, &self.triggers, self.now, max_bytes) {
+        let results = match results(&parts, &self.triggers, self.now, max_bytes) {
             Err(Refused::TooLarge { .. }) if max_bytes < self.max_bytes => {
                 let bytes = held.bytes.capacity() + needed + self.max_bytes;
                 return Err(Shortage { bytes }.into());
             }
-            outcomes => outcomes.map_err(Unparsed::Refused)?,
+            results => results.map_err(Unparsed::Refused)?,
         };
-        let events = outcomes.iter().flat_map(|it| it.events.iter().cloned());
         Ok(Parsed {
-            events: events.map(record).collect(),
+            events: self.events(&results),
             misfits: Vec::new(),
-            answer: outcomes,
+            answer: results,
         })
     }
 }
@@ -182,90 +241,56 @@ fn tree_bytes(change: &[u8]) -> usize {
     change.len() + change.iter().filter(begins_value).count() * VALUE_BYTES
 }
 
-/// What each change means, or what is wrong.
-fn outcomes(
+/// What each change means, or what is wrong with it.
+fn results(
     parts: &[&[u8]],
     triggers: &Triggers,
-    mut now: Timestamp,
+    now: Timestamp,
     max_bytes: usize,
-) -> Result<Vec<Outcome>, Refused> {
-    let mut outcomes = Vec::with_capacity(parts.len());
-    let mut faults = Vec::new();
-    let (mut fault_count, mut bytes) = (0, 0);
-    let mut seen = Seen::default();
-    for (number, part) in parts.iter().enumerate() {
-        match outcome(part, triggers, &mut now, &mut seen) {
-            Ok(outcome) if fault_count == 0 => {
-                bytes += outcome
-                    .events
-                    .iter()
-                    .map(|it| it.bytes.len())
-                    .sum::<usize>();
-                if bytes > max_bytes {
-                    return Err(Refused::TooLarge { max: max_bytes });
-                }
-                outcomes.push(outcome);
+) -> Result<Results, Refused> {
+    let mut series = Series::new(triggers, now);
+    let mut results = Vec::with_capacity(parts.len());
+    let (mut bytes, mut notes_left) = (0, MAX_NOTES);
+    for part in parts {
+        let mut result = Change::read(part).and_then(|change| series.events(&change));
+        let note_count = match &mut result {
+            Ok(outcome) => {
+                let events = outcome.events.iter();
+                bytes += events.map(|event| event.bytes.len()).sum::<usize>();
+                outcome.warnings.truncate(std::cmp::max(notes_left, 1));
+                outcome.warnings.len()
             }
-            Ok(_) => (),
-            Err(fault) => {
-                fault_count += 1;
-                if faults.len() < MAX_FAULTS {
-                    faults.push((number, fault));
-                }
+            Err(faults) => {
+                faults.truncate(std::cmp::max(notes_left, 1));
+                faults.as_slice().len()
             }
+        };
+        if bytes > max_bytes {
+            return Err(Refused::TooLarge { max: max_bytes });
         }
+        notes_left = notes_left.saturating_sub(note_count);
+        results.push(result);
     }
-    if fault_count > 0 {
-        metrics::changes("fault", fault_count);
-        return Err(Refused::Faults {
-            count: fault_count,
-            first: faults,
-        });
-    }
-    Ok(outcomes)
+    Ok(results)
 }
 
-/// The events of a request so far.
-#[derive(Default)]
-struct Seen {
-    ids: HashSet<Uuid>,
-    latest: Timestamp,
-}
-
-/// What a change means. An event that would be the same as one of this request before it, but for its
-/// place in it, is sent later, so that it is not taken for a repetition of that.
-fn outcome(
-    part: &[u8],
-    triggers: &Triggers,
-    now: &mut Timestamp,
-    seen: &mut Seen,
-) -> Result<Outcome, ChangeFault> {
-    let change = Change::read(part)?;
-    let mut outcome = triggers.events(&change, *now)?;
-    let is_seen = outcome.events.iter().any(|it| seen.ids.contains(&it.id));
-    if change.occurred_at.is_none() && is_seen {
-        // Nothing of this request is later than that.
-        *now = std::cmp::max(*now, seen.latest) + Duration::from_millis(1);
-        outcome = triggers.events(&change, *now)?;
-    }
-    for event in &outcome.events {
-        seen.ids.insert(event.id);
-        seen.latest = std::cmp::max(seen.latest, event.occurred_at);
-    }
-    Ok(outcome)
+/// That nothing was stored, for the faults of these changes.
+fn refused(results: &Results) -> Problem {
+    let faulty = results.iter().filter(|result| result.is_err()).count();
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "bad_change",
+        "A change has a fault; nothing was stored.",
+    )
+    .with("fault_count", answer::fault_count(results))
+    .with("faulty_change_count", faulty)
+    .with("faults", answer::faults(results))
 }
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Frame(error) => error.into(),
-            Refused::Faults { count, first } => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "bad_change",
-                "A change has a fault; nothing was stored.",
-            )
-            .with("fault_count", count)
-            .with("faults", answer::faults(first)),
             Refused::TooLarge { max } => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "events_too_large",

@@ -40,9 +40,10 @@ pub fn routes(
         .merge(kinesis::routes(intake, kinesis))
 }
 
-/// Describes the doors that the OpenAPI document covers: those for events and for changes.
-pub fn document() -> OpenApi {
+/// Describes the doors that the OpenAPI document covers: those for events and for changes, with a
+/// schema of the changes that these triggers take.
+pub fn document(triggers: &Triggers) -> OpenApi {
     let mut document = <native::Document as utoipa::OpenApi>::openapi();
-    document.merge(<changes::Document as utoipa::OpenApi>::openapi());
+    document.merge(changes::document(triggers));
     document
 }

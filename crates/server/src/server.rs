@@ -214,7 +214,8 @@ impl Server {
         let options = config.ingest.options();
         let intake = Intake::new(shared, records, Arc::clone(&clock), options);
         let intake = Arc::new(intake.with_stop(stopping.clone()));
-        let app = easel_api::routes(api, &gate, easel_ingest::document())
+        let document = easel_ingest::document(&prepared.triggers);
+        let app = easel_api::routes(api, &gate, document)
             .merge(easel_ingest::routes(
                 intake,
                 gate,

@@ -77,7 +77,7 @@ impl Campus {
             "restrict_enrollments_to_section_dates": false,
             "sis_batch_id": null,
             "sis_source_id": format!("{}-1", course.sis_id),
-            "stuck_sis_fields": [],
+            "stuck_sis_fields": null,
             "workflow_state": "active",
         });
         let related = [self.account_of(&course)];

@@ -112,7 +112,7 @@ impl Campus {
             "submission_id": submission.id,
             "author_id": self.users.get(teacher).map(|it| it.id),
             "comment": "Well reasoned; see the notes in the margin.",
-            "attachment_ids": [],
+            "attachment_ids": null,
             "created_at": column(when.0),
         });
         self.inserted(when, "SubmissionComment", columns, &[]);

@@ -164,6 +164,7 @@ impl Campus {
                 "id": submission.id,
                 "assignment_id": work.id,
                 "user_id": somebody.id,
+                "lti_user_id": somebody.lti_id,
                 "cached_due_date": column(self.calendar.due(work.due_day)),
                 "score": null,
                 "grade": null,
@@ -202,7 +203,7 @@ impl Campus {
             "grading_type": "points",
             "title": work.title,
         }));
-        let of_user = json!({ "lti_context_id": user.lti_id, "uuid": user.uuid });
+        let of_user = json!({ "uuid": user.uuid });
         [
             ("assignment", assignment),
             ("user", row(of_user)),
@@ -272,7 +273,7 @@ impl Campus {
             "id": message,
             "conversation_id": conversation,
             "author_id": author,
-            "generated_template": false,
+            "generated": false,
             "created_at": column(at),
         });
         self.inserted(when, "ConversationMessage", columns, &[]);

@@ -5,92 +5,122 @@ use std::borrow::Cow;
 use easel_catalog::{Column, EventType, Field};
 use serde_json::Value;
 
-use crate::fault::ChangeFault;
+use crate::fault::Notes;
+use crate::further::further;
 use crate::json::Json;
+use crate::nearest::did_you_mean;
 use crate::options::Nulls;
 use crate::place::Place;
 use crate::row::Row;
 use crate::scene::Scene;
-use crate::value::{convert, with_ids_as_text};
+use crate::value::{convert, missing_text, null_text, with_ids_as_text};
 use crate::worked;
 
-/// What there is of a field.
-enum Given<'a> {
+/// What a column has.
+enum Found<'a> {
     Value(Cow<'a, Value>, Place<'a>),
-    /// It is null, there.
     Null(Place<'a>),
-    /// It is not there, where it should have been.
+    /// The column is missing.
     Nothing(Place<'a>),
 }
 
 /// Writes the members of the body of an event of this type.
-pub(crate) fn body(of: &EventType, scene: Scene<'_>, json: &mut Json) -> Result<(), ChangeFault> {
+pub(crate) fn body(event_type: &EventType, scene: Scene<'_>, json: &mut Json, notes: &mut Notes) {
     let is_kept = |value: &Value| !value.is_null() || scene.options.nulls == Nulls::Kept;
-    for field in of.body {
-        if let Some(value) = member(of, field, scene)?.filter(|it| is_kept(it)) {
+    for field in event_type.body {
+        if let Some(value) = member(event_type, field, scene, notes).filter(|it| is_kept(it)) {
             json.member(field.name, &value);
         }
     }
-    let further = &scene.change.body;
-    if !of.open && !further.0.is_empty() {
-        let what = format!(
-            "the body of {} is known whole; nothing is added to it",
-            of.name
-        );
-        return Err(ChangeFault::new("/body", what));
-    }
-    for (name, value) in &further.0 {
-        if of.body.iter().any(|it| it.name == name) {
-            let what = format!("`{name}` is made of the record, and cannot be given");
-            return Err(ChangeFault::new(Place::Member("/body", name), what));
-        }
+    let members = further(event_type, scene, notes).unwrap_or_default();
+    for (name, value) in &members {
         let value = with_ids_as_text(name, value);
-        if is_kept(&value) {
+        if is_kept(&value) && !scene.change.body.0.contains_key(name) {
             json.member(name, &value);
         }
     }
-    Ok(())
+    for (name, value) in &scene.change.body.0 {
+        let place = Place::Member("/body", name);
+        if event_type.body.iter().any(|field| field.name == name) {
+            let what = format!("`{name}` is made of the record; it cannot be in `body`");
+            notes.fault(place, what);
+        } else if event_type.open {
+            let value = with_ids_as_text(name, value);
+            if is_kept(&value) {
+                json.member(name, &value);
+            }
+        } else if notes.have_room() {
+            let names = event_type.body.iter().map(|field| field.name);
+            let what = format!(
+                "{} has no field {name:?}, so this is left out{}",
+                event_type.name,
+                did_you_mean(name, names)
+            );
+            notes.warn(place, what);
+        }
+    }
 }
 
 /// A field's value; none when the event does not have the field.
 fn member<'a>(
-    of: &'a EventType,
+    event_type: &'a EventType,
     field: &'a Field,
     scene: Scene<'a>,
-) -> Result<Option<Cow<'a, Value>>, ChangeFault> {
-    let given = match field.old {
-        Some(of_field) if field.from.is_empty() => given_before(of, of_field, scene),
-        _ => given(field, scene)?,
+    notes: &mut Notes,
+) -> Option<Cow<'a, Value>> {
+    let found = match field.old {
+        Some(current) if field.from.is_empty() => find_before(event_type, current, scene),
+        _ => find(field, scene, notes)?,
     };
-    let value = match given {
-        Given::Value(Cow::Borrowed(value), at) => convert(field, value, at, scene.options)?,
-        Given::Value(Cow::Owned(value), at) => {
-            Cow::Owned(convert(field, &value, at, scene.options)?.into_owned())
+    let value = match found {
+        Found::Value(Cow::Borrowed(value), place) => {
+            convert(field, value, place, scene.options, notes)?
         }
-        Given::Null(at) if field.is_always_there() => {
-            let what = format!("this is null, and `{}` is made of it", field.name);
-            return Err(ChangeFault::new(at, what));
+        Found::Value(Cow::Owned(value), place) => {
+            Cow::Owned(convert(field, &value, place, scene.options, notes)?.into_owned())
         }
-        Given::Nothing(at) if field.is_always_there() => {
-            let what = format!("this is missing; `{}` is made of it", field.name);
-            return Err(ChangeFault::new(at, what));
+        Found::Null(place) if is_own_id(field) => {
+            notes.fault(place, format!("this is null; `{}` needs it", field.name));
+            return None;
         }
-        Given::Null(_) if field.null && field.when.is_none() => {
-            return Ok(Some(Cow::Owned(Value::Null)));
+        Found::Null(place) if field.is_always_there() => {
+            notes.warn(place, null_text(field));
+            return Some(Cow::Owned(Value::Null));
         }
-        Given::Null(_) | Given::Nothing(_) => return Ok(None),
+        Found::Nothing(place) if field.is_always_there() => {
+            notes.fault(place, missing_text(field));
+            return None;
+        }
+        Found::Null(_) if field.null && field.when.is_none() => {
+            return Some(Cow::Owned(Value::Null));
+        }
+        // A rule that lacks a related row has no value; the columns of the record may be null.
+        Found::Nothing(place @ Place::Worked(..)) if field.published && field.when.is_none() => {
+            notes.warn(place, missing_text(field));
+            return None;
+        }
+        Found::Null(_) | Found::Nothing(_) => return None,
     };
-    // What is told under a condition of what was before is told when it was another.
-    if let (Some(of_field), Some(_)) = (field.old, field.when) {
-        let is_another = scene.changed(column_of(of, of_field));
-        return Ok(Some(value).filter(|_| is_another));
+    // A conditional `old_*` field is emitted only if the value it describes changed.
+    if let (Some(current), Some(_)) = (field.old, field.when) {
+        let is_another = scene.changed(column_of(event_type, current));
+        return Some(value).filter(|_| is_another);
     }
-    Ok(Some(value))
+    Some(value)
+}
+
+/// Whether a field is the id of the record itself.
+fn is_own_id(field: &Field) -> bool {
+    match field.from.first() {
+        Some(Column::Own(column)) => *column == "id",
+        Some(_) => false,
+        None => field.name == "id",
+    }
 }
 
 /// The column of the record that a field is made of.
-fn column_of(of: &EventType, field: &str) -> &'static str {
-    let field = of.body.iter().find(|it| it.name == field);
+pub(crate) fn column_of(event_type: &EventType, field: &str) -> &'static str {
+    let field = event_type.body.iter().find(|it| it.name == field);
     match field.map(|it| (it, it.from.first())) {
         Some((_, Some(Column::Own(column)))) => column,
         Some((it, _)) => it.name,
@@ -99,41 +129,52 @@ fn column_of(of: &EventType, field: &str) -> &'static str {
 }
 
 /// What another field was made of before the change; where nothing was, null.
-fn given_before<'a>(of: &EventType, field: &str, scene: Scene<'a>) -> Given<'a> {
-    let column = column_of(of, field);
-    let at = Place::Member("/before", column);
-    match of_row(scene.change.before.as_ref(), column, at) {
-        Given::Nothing(at) => Given::Null(at),
-        given => given,
+fn find_before<'a>(event_type: &EventType, field: &str, scene: Scene<'a>) -> Found<'a> {
+    let column = column_of(event_type, field);
+    let place = Place::Member("/before", column);
+    match find_in(scene.change.before.as_ref(), column, place) {
+        Found::Nothing(place) => Found::Null(place),
+        found => found,
     }
 }
 
-fn given<'a>(field: &'a Field, scene: Scene<'a>) -> Result<Given<'a>, ChangeFault> {
+/// What a field is made of; none where a fault is noted.
+fn find<'a>(field: &'a Field, scene: Scene<'a>, notes: &mut Notes) -> Option<Found<'a>> {
     let mut first = None;
     if field.from.is_empty() {
-        return Ok(one(field, &Column::Own(field.name), scene));
+        return Some(find_one(&Column::Own(field.name), scene));
     }
     for (index, column) in field.from.iter().enumerate() {
         if let Column::Word(_) | Column::Flag(_) = column {
-            check_related(field, index, scene)?;
+            check_related(field, index, scene, notes)?;
         }
-        let given = one(field, column, scene);
-        if let Given::Value(..) = given {
-            return Ok(given);
+        let found = find_one(column, scene);
+        if let Found::Value(..) = found {
+            return Some(found);
         }
-        // That something is null says more than that it is not there.
-        match (&first, &given) {
-            (None | Some(Given::Nothing(_)), Given::Null(_)) | (None, _) => first = Some(given),
+        // Null says more than a missing column.
+        match (&first, &found) {
+            (None | Some(Found::Nothing(_)), Found::Null(_)) | (None, _) => first = Some(found),
             _ => (),
         }
     }
-    check_related(field, field.from.len(), scene)?;
-    Ok(first.unwrap_or_else(|| Given::Nothing(Place::At(scene.change.row_place()))))
+    check_related(field, field.from.len(), scene, notes)?;
+    Some(first.unwrap_or_else(|| Found::Nothing(Place::At(scene.change.row_place()))))
 }
 
-/// Refuses a change in which a record is named but not given that a published field is made of,
-/// by the first so many of its places.
-fn check_related(field: &Field, places: usize, scene: Scene<'_>) -> Result<(), ChangeFault> {
+/// Refuses a change in which a related record is named but missing that a published field is made
+/// of, by its first `places` places.
+fn check_related(field: &Field, places: usize, scene: Scene<'_>, notes: &mut Notes) -> Option<()> {
+    // A field of a context is made of the record `context`, or of `course` and the like: one of
+    // these records is enough, also where its column is null.
+    let has_row = |column: &Column| match *column {
+        Column::Beside(related, _) => scene.related(related).is_some(),
+        _ => false,
+    };
+    if field.from.iter().any(has_row) {
+        return Some(());
+    }
+    let mut is_complete = true;
     for column in field.from.iter().take(places) {
         let Column::Beside(related, _) = *column else {
             continue;
@@ -142,49 +183,41 @@ fn check_related(field: &Field, places: usize, scene: Scene<'_>) -> Result<(), C
             continue;
         }
         let name = field.name;
-        let what = format!("this is missing, though its id is given; `{name}` is made of it");
-        return Err(ChangeFault::new(Place::Member("/related", related), what));
+        let what = format!("this is missing, though its id is given; `{name}` needs it");
+        notes.fault(Place::Member("/related", related), what);
+        is_complete = false;
     }
-    Ok(())
+    is_complete.then_some(())
 }
 
-fn one<'a>(field: &'a Field, column: &Column, scene: Scene<'a>) -> Given<'a> {
-    let always = |value: Value| Given::Value(Cow::Owned(value), Place::Nowhere);
+fn find_one<'a>(column: &Column, scene: Scene<'a>) -> Found<'a> {
+    let always = |value: Value| Found::Value(Cow::Owned(value), Place::Nowhere);
     let place = scene.change.row_place();
     match *column {
-        Column::Own(column) => of_row(scene.change.row(), column, Place::Member(place, column)),
+        Column::Own(column) => find_in(scene.change.row(), column, Place::Member(place, column)),
         Column::Earlier(column) => {
-            let at = Place::Member("/before", column);
-            of_row(scene.change.before.as_ref(), column, at)
+            let place = Place::Member("/before", column);
+            find_in(scene.change.before.as_ref(), column, place)
         }
         Column::Beside(related, column) => {
-            let at = Place::Related(related, column);
-            of_row(scene.related(related), column, at)
+            let place = Place::Related(related, column);
+            let row = scene.related(related).map(|related| related.row);
+            find_in(row, column, place)
         }
         Column::Worked(rule) => match worked::rule(rule).and_then(|work| work(scene)) {
-            None => Given::Nothing(Place::Member(place, field.name)),
-            Some(Value::Null) => Given::Null(Place::At(place)),
-            Some(value) => Given::Value(Cow::Owned(value), Place::At(place)),
+            None => Found::Nothing(Place::Worked(rule, scene)),
+            Some(Value::Null) => Found::Null(Place::Worked(rule, scene)),
+            Some(value) => Found::Value(Cow::Owned(value), Place::Worked(rule, scene)),
         },
         Column::Word(text) => always(text.into()),
         Column::Flag(truth) => always(truth.into()),
     }
 }
 
-fn of_row<'a>(row: Option<&'a Row>, column: &str, at: Place<'a>) -> Given<'a> {
+fn find_in<'a>(row: Option<&'a Row>, column: &str, place: Place<'a>) -> Found<'a> {
     match row.and_then(|row| row.get(column)) {
-        None => Given::Nothing(at),
-        Some(Value::Null) => Given::Null(at),
-        Some(value) => Given::Value(Cow::Borrowed(value), at),
-    }
-}
-
-/// Where in the change a member of the body comes from, to tell what is wrong with it.
-pub(crate) fn place_of(of: &EventType, member: &str, scene: Scene<'_>) -> String {
-    let field = of.body.iter().find(|it| it.name == member);
-    match field.map(|field| given(field, scene)) {
-        Some(Ok(Given::Value(_, at) | Given::Null(at) | Given::Nothing(at))) => at.to_string(),
-        Some(Err(fault)) => fault.at,
-        None => "/body".to_owned(),
+        None => Found::Nothing(place),
+        Some(Value::Null) => Found::Null(place),
+        Some(value) => Found::Value(Cow::Borrowed(value), place),
     }
 }

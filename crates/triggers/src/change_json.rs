@@ -8,14 +8,20 @@
 use std::collections::BTreeMap;
 
 use easel_catalog::{Origin, parse_timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::change::{Change, Subject};
-use crate::fault::ChangeFault;
+use crate::fault::{ChangeFault, ChangeFaults, Notes};
+use crate::nearest::did_you_mean;
 use crate::place::Place;
 use crate::row::Row;
 use crate::rule::Operation;
 use crate::tree;
+use crate::value::A_TIME;
+
+const AN_OBJECT: &str = "this must be an object";
+const NO_SUBJECT: &str = "a change must have a `record` or an `action`";
 
 /// The members a change can have.
 const MEMBERS: [&str; 10] = [
@@ -33,56 +39,40 @@ const MEMBERS: [&str; 10] = [
 
 impl Change {
     /// Reads the JSON of a change.
-    pub fn read(json: &[u8]) -> Result<Self, ChangeFault> {
+    pub fn read(json: &[u8]) -> Result<Self, ChangeFaults> {
         let json = tree::read(json)
             .map_err(|error| ChangeFault::new("", format!("this cannot be read: {error}")))?;
         Self::from_json(json)
     }
 
-    /// Reads a change; a fault names the place of what is wrong.
-    pub fn from_json(json: Value) -> Result<Self, ChangeFault> {
-        let Value::Object(mut members) = json else {
-            return Err(ChangeFault::new("", "a change is an object"));
+    /// Reads a change; every fault names the place of what is wrong.
+    pub fn from_json(json: Value) -> Result<Self, ChangeFaults> {
+        let Value::Object(members) = json else {
+            return Err(ChangeFault::new("", "a change must be an object").into());
         };
-        if let Some(name) = members.keys().find(|it| !MEMBERS.contains(&it.as_str())) {
-            let at = Place::Member("", name);
-            let what = format!("a change has no such member; it has {}", MEMBERS.join(", "));
-            return Err(ChangeFault::new(at, what));
-        }
-        let subject = subject(&mut members)?;
-        let before = row(&mut members, "before")?;
-        let after = row(&mut members, "after")?;
-        let with = row(&mut members, "with")?;
-        let after = match &subject {
-            Subject::Record { operation, .. } => {
-                let rows = [("before", before.is_some()), ("after", after.is_some())];
-                operation.check_rows(rows)?;
-                refuse(
-                    with.is_some(),
-                    "/with",
-                    "an action has this; a record has `after`",
-                )?;
-                after
-            }
-            Subject::Action { .. } => {
-                let what = "a record has this; an action has `with`";
-                refuse(before.is_some(), "/before", what)?;
-                refuse(after.is_some(), "/after", what)?;
-                with.or_else(|| Some(Row::default()))
-            }
+        let mut notes = Notes::default();
+        let mut members = Members {
+            members,
+            notes: &mut notes,
         };
-        let mut related = BTreeMap::new();
-        for (name, value) in row(&mut members, "related")?.unwrap_or_default().0 {
-            match value {
-                Value::Object(columns) => drop(related.insert(name, Row(columns))),
-                Value::Null => (),
-                _ => {
-                    let at = Place::Member("/related", &name);
-                    return Err(ChangeFault::new(at, "a record is an object"));
-                }
-            }
-        }
-        let (origin, context) = context(&mut members)?;
+        members.refuse_unknown();
+        let before = members.row("before");
+        let after = members.row("after");
+        let with = members.row("with");
+        let rows = [("before", &before), ("after", &after), ("with", &with)];
+        let subject = members.subject(rows.map(|(name, row)| (name, row.is_some())));
+        let related = members.related();
+        let (origin, context) = members.context();
+        let body = members.row("body").unwrap_or_default();
+        let occurred_at = members.occurred_at();
+        notes.faults()?;
+        let Some(subject) = subject else {
+            return Err(ChangeFault::new("", NO_SUBJECT).into());
+        };
+        let after = match subject {
+            Subject::Record { .. } => after,
+            Subject::Action { .. } => with.or_else(|| Some(Row::default())),
+        };
         Ok(Self {
             subject,
             before,
@@ -90,17 +80,8 @@ impl Change {
             related,
             origin,
             context,
-            body: row(&mut members, "body")?.unwrap_or_default(),
-            occurred_at: match members.remove("occurred_at") {
-                None | Some(Value::Null) => None,
-                Some(Value::String(text)) => Some(parse_timestamp(&text).ok_or_else(|| {
-                    ChangeFault::new("/occurred_at", "a time is like 2026-02-11T08:15:42.067Z")
-                })?),
-                Some(_) => {
-                    let what = "a time is a text";
-                    return Err(ChangeFault::new("/occurred_at", what));
-                }
-            },
+            body,
+            occurred_at,
         })
     }
 
@@ -153,102 +134,177 @@ impl Change {
     }
 }
 
-fn subject(members: &mut Map<String, Value>) -> Result<Subject, ChangeFault> {
-    let record = text(members, "record")?;
-    let action = text(members, "action")?;
-    let operation = text(members, "operation")?;
-    match (record, action) {
-        (Some(kind), None) => {
-            let known = [Operation::Insert, Operation::Update, Operation::Delete];
-            let operation = operation
-                .and_then(|name| known.into_iter().find(|it| it.name() == name))
-                .ok_or_else(|| {
-                    ChangeFault::new("/operation", "this is `insert`, `update` or `delete`")
-                })?;
-            Ok(Subject::Record { kind, operation })
-        }
-        (None, Some(name)) => {
-            refuse(operation.is_some(), "/operation", "an action has none")?;
-            Ok(Subject::Action { name })
-        }
-        (Some(_), Some(_)) => {
-            let what = "a change has a `record` or an `action`, not both";
-            Err(ChangeFault::new("/action", what))
-        }
-        (None, None) => {
-            let what = "a change has a `record` or an `action`";
-            Err(ChangeFault::new("", what))
-        }
-    }
+/// The members of a change that are not read yet.
+struct Members<'n> {
+    members: Map<String, Value>,
+    notes: &'n mut Notes,
 }
 
-fn context(members: &mut Map<String, Value>) -> Result<(Origin, Row), ChangeFault> {
-    let mut context = row(members, "context")?.unwrap_or_default().0;
-    let request = context.remove("request");
-    let job = context.remove("job");
-    if let Some(name) = context.keys().next() {
-        let what = "a context is {\"request\": {…}} or {\"job\": {…}}, or nothing";
-        return Err(ChangeFault::new(Place::Member("/context", name), what));
-    }
-    match (request, job) {
-        (None, None) => Ok((Origin::Neither, Row::default())),
-        (Some(Value::Object(fields)), None) => Ok((Origin::Request, Row(fields))),
-        (None, Some(Value::Object(fields))) => Ok((Origin::Job, Row(fields))),
-        (Some(_), Some(_)) => {
-            let what = "it happened in a request or in a job, not in both";
-            Err(ChangeFault::new("/context/job", what))
+impl Members<'_> {
+    fn refuse_unknown(&mut self) {
+        for name in self.members.keys() {
+            if !MEMBERS.contains(&name.as_str()) && self.notes.have_room() {
+                let near = did_you_mean(name, MEMBERS);
+                let what = format!("a change has no member {name:?}{near}");
+                self.notes.fault(Place::Member("", name), what);
+            }
         }
-        (Some(_), None) => Err(ChangeFault::new("/context/request", "this is an object")),
-        (None, Some(_)) => Err(ChangeFault::new("/context/job", "this is an object")),
     }
-}
 
-fn row(members: &mut Map<String, Value>, name: &str) -> Result<Option<Row>, ChangeFault> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(columns)) => Ok(Some(Row(columns))),
-        Some(_) => Err(ChangeFault::new(format!("/{name}"), "this is an object")),
+    /// What changed, or what was done; `rows` are the names of rows, and whether each is given.
+    fn subject(&mut self, rows: [(&str, bool); 3]) -> Option<Subject> {
+        let is_given = |name: &str| !matches!(self.members.get(name), None | Some(Value::Null));
+        let (has_record, has_action) = (is_given("record"), is_given("action"));
+        let has_operation = is_given("operation");
+        let record = self.text("record");
+        let action = self.text("action");
+        let operation = self.text("operation");
+        match (has_record, has_action) {
+            (true, true) => {
+                let what = "a change must have a `record` or an `action`, not both";
+                self.notes.fault("/action", what);
+                None
+            }
+            (false, false) => {
+                self.notes.fault("", NO_SUBJECT);
+                None
+            }
+            (true, false) => {
+                let known = [Operation::Insert, Operation::Update, Operation::Delete];
+                let name = operation.as_deref();
+                let operation = known.into_iter().find(|it| Some(it.name()) == name);
+                if operation.is_none() {
+                    let what = "this must be `insert`, `update` or `delete`";
+                    self.notes.fault("/operation", what);
+                }
+                if let Some(operation) = operation {
+                    self.check_rows(operation, rows);
+                }
+                Some(Subject::Record {
+                    kind: record?,
+                    operation: operation?,
+                })
+            }
+            (false, true) => {
+                if has_operation {
+                    self.notes.fault("/operation", "an action has no operation");
+                }
+                self.check_rows(Operation::Act, rows);
+                Some(Subject::Action { name: action? })
+            }
+        }
     }
-}
 
-fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, ChangeFault> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(ChangeFault::new(format!("/{name}"), "this is a text")),
-    }
-}
-
-fn refuse(is_there: bool, at: &str, what: &str) -> Result<(), ChangeFault> {
-    if is_there {
-        return Err(ChangeFault::new(at, what));
-    }
-    Ok(())
-}
-
-impl Operation {
-    /// Whether the rows are there that the operation has, and no others.
-    fn check_rows(self, rows: [(&str, bool); 2]) -> Result<(), ChangeFault> {
-        let wanted = match self {
-            Self::Insert => [false, true],
-            Self::Update => [true, true],
-            Self::Delete => [true, false],
-            Self::Act => [false, false],
-        };
-        for ((name, is_there), wanted) in rows.into_iter().zip(wanted) {
-            let at = format!("/{name}");
-            match (is_there, wanted) {
+    /// Refuses a change without the rows that its operation has, or with others.
+    fn check_rows(&mut self, operation: Operation, rows: [(&str, bool); 3]) {
+        let name = operation.name();
+        for (row, is_given) in rows {
+            let is_wanted = operation.rows().contains(&row);
+            let place = Place::Member("", row);
+            match (is_given, is_wanted) {
+                // An action can be about nothing.
+                (false, true) if operation == Operation::Act => (),
                 (false, true) => {
-                    let what = format!("this is missing; an operation `{}` has it", self.name());
-                    return Err(ChangeFault::new(at, what));
+                    let what = format!("this is missing; the operation `{name}` needs it");
+                    self.notes.fault(place, what);
+                }
+                (true, false) if operation == Operation::Act => {
+                    let what = "an action has `with` instead of this";
+                    self.notes.fault(place, what);
                 }
                 (true, false) => {
-                    let what = format!("an operation `{}` does not have it", self.name());
-                    return Err(ChangeFault::new(at, what));
+                    let what = format!("the operation `{name}` does not have this");
+                    self.notes.fault(place, what);
                 }
                 (true, true) | (false, false) => (),
             }
         }
-        Ok(())
+    }
+
+    fn related(&mut self) -> BTreeMap<String, Row> {
+        let mut related = BTreeMap::new();
+        for (name, value) in self.row("related").unwrap_or_default().0 {
+            match value {
+                Value::Object(columns) => drop(related.insert(name, Row(columns))),
+                Value::Null => (),
+                _ => {
+                    let place = Place::Member("/related", &name);
+                    self.notes.fault(place, AN_OBJECT);
+                }
+            }
+        }
+        related
+    }
+
+    fn context(&mut self) -> (Origin, Row) {
+        let mut context = self.row("context").unwrap_or_default().0;
+        let request = context.shift_remove("request");
+        let job = context.shift_remove("job");
+        for name in context.keys() {
+            let what = "a context must be {\"request\": {…}} or {\"job\": {…}}, or left out";
+            self.notes.fault(Place::Member("/context", name), what);
+        }
+        if request.is_some() && job.is_some() {
+            let what = "a change happened in a request or in a job, not in both";
+            self.notes.fault("/context/job", what);
+        }
+        let (origin, place, fields) = match (request, job) {
+            (Some(request), _) => (Origin::Request, "/context/request", request),
+            (None, Some(job)) => (Origin::Job, "/context/job", job),
+            (None, None) => return (Origin::Neither, Row::default()),
+        };
+        match fields {
+            Value::Object(fields) => (origin, Row(fields)),
+            _ => {
+                self.notes.fault(place, AN_OBJECT);
+                (origin, Row::default())
+            }
+        }
+    }
+
+    fn occurred_at(&mut self) -> Option<Timestamp> {
+        let text = self.text("occurred_at")?;
+        let time = parse_timestamp(&text);
+        if time.is_none() {
+            self.notes
+                .fault("/occurred_at", format!("this must be {A_TIME}"));
+        }
+        time
+    }
+
+    fn row(&mut self, name: &str) -> Option<Row> {
+        match self.members.shift_remove(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(columns)) => Some(Row(columns)),
+            Some(_) => {
+                self.notes.fault(Place::Member("", name), AN_OBJECT);
+                // It is given, so that it is not said to be missing as well.
+                Some(Row::default())
+            }
+        }
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        match self.members.shift_remove(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text),
+            Some(_) => {
+                self.notes
+                    .fault(Place::Member("", name), "this must be a string");
+                None
+            }
+        }
+    }
+}
+
+impl Operation {
+    /// The rows that a change of this operation has.
+    pub(crate) const fn rows(self) -> &'static [&'static str] {
+        match self {
+            Self::Insert => &["after"],
+            Self::Update => &["before", "after"],
+            Self::Delete => &["before"],
+            Self::Act => &["with"],
+        }
     }
 }

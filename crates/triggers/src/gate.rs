@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use crate::place::Place;
 use crate::scene::Scene;
 
@@ -31,17 +29,25 @@ pub(crate) enum Need {
 }
 
 impl Need {
+    /// The column of the record that it is, if it is one.
+    pub(crate) const fn column(self) -> Option<&'static str> {
+        match self {
+            Self::Column(column) | Self::Truth(column) => Some(column),
+            Self::Related(_) => None,
+        }
+    }
+
     /// Where it is missing, if it is.
     pub(crate) fn missing(self, scene: Scene<'_>) -> Option<Place<'static>> {
         match self {
             Self::Column(column) => {
-                let row = scene.change.row();
-                let is_given = row.is_some_and(|row| row.get(column).is_some());
-                (!is_given).then(|| Place::Member(scene.change.row_place(), column))
+                let is_missing = scene.get(column).is_none();
+                is_missing.then(|| Place::Member(scene.change.row_place(), column))
             }
+            // A value of another type is refused before the gate reads it.
             Self::Truth(column) => {
-                let is_given = scene.value(column).is_some_and(Value::is_boolean);
-                (!is_given).then(|| Place::Member(scene.change.row_place(), column))
+                let is_missing = scene.value(column).is_none();
+                is_missing.then(|| Place::Member(scene.change.row_place(), column))
             }
             Self::Related(name) => {
                 let is_missing = scene.related(name).is_none() && scene.names(name);

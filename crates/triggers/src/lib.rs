@@ -10,19 +10,30 @@
 //!
 //! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
 
+mod series;
 mod triggers;
 
 mod change;
 mod change_json;
 mod fault;
+mod further;
 mod options;
 mod row;
 mod tree;
 
+mod asked;
 mod gate;
 mod rule;
 mod rules;
 mod scene;
+
+mod inputs;
+mod nearest;
+mod placeholder;
+mod schema;
+mod shape;
+mod template;
+mod unused_columns;
 
 mod body;
 mod json;
@@ -34,10 +45,12 @@ mod worked;
 mod page;
 
 pub use change::{Change, Subject};
-pub use fault::ChangeFault;
+pub use fault::{ChangeFault, ChangeFaults, Warning};
 pub use options::{Nulls, Options, SubmissionRule};
 pub use page::page;
 pub use row::Row;
 pub use rule::{Operation, Rule};
 pub use rules::all as rules;
+pub use series::Series;
+pub use shape::{Shape, ShapeColumn};
 pub use triggers::{Outcome, Stop, Triggers, TriggersError, unknown_rules};

@@ -2,30 +2,35 @@
 
 use std::borrow::Cow;
 
-use easel_catalog::{Catalog, Context, EventType, MetadataField, Origin, event_time};
+use easel_catalog::{Catalog, Context, EventType, Field, MetadataField, Origin, event_time};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::fault::ChangeFault;
+use crate::fault::Notes;
 use crate::json::Json;
+use crate::nearest::did_you_mean;
 use crate::place::Place;
-use crate::row::Row;
-use crate::scene::Scene;
-use crate::value::convert;
+use crate::scene::{RelatedRow, Scene};
+use crate::value::{convert, null_text};
 
 /// What `producer` is unless the request or job says otherwise.
 const PRODUCER: &str = "canvas";
 
+const NO_CONTEXT: &str = "this is missing; the context of the event is made of it";
+
 /// The kinds of contexts that have an id in a student information system.
 const KINDS_IN_SIS: [&str; 4] = ["Course", "Account", "CourseSection", "Group"];
 
-/// What a record tells of its context.
-const OF_CONTEXT: [&str; 4] = [
-    "context_type",
-    "context_id",
-    "context_account_id",
-    "context_sis_source_id",
+/// What a record tells of its context, by the columns of that.
+const OF_CONTEXT: [(&str, &str); 4] = [
+    ("context_type", "type"),
+    ("context_id", "id"),
+    ("context_account_id", "account_id"),
+    ("context_sis_source_id", "sis_source_id"),
 ];
+
+/// The account of a context that has none.
+static NO_ACCOUNT: Value = Value::Null;
 
 /// What a record tells of its root account, by the columns of that.
 const OF_ROOT_ACCOUNT: [(&str, &str); 3] = [
@@ -42,112 +47,165 @@ const OF_LOGIN: [(&str, &str); 4] = [
     ("user_sis_id", "sis_user_id"),
 ];
 
+/// The column of what a login is about that has the session.
+pub(crate) const SESSION_COLUMN: &str = "session_id";
+
 /// The values of the metadata's fields, in the order of the catalogue.
-struct Given<'a> {
+struct Metadata<'a, 'n> {
     fields: &'a [MetadataField],
     values: Vec<Option<Cow<'a, Value>>>,
     scene: Scene<'a>,
+    notes: &'n mut Notes,
 }
 
-/// Writes the members of the metadata of an event of this type, sent at `at`: the fields in the
-/// order of the catalogue.
+/// Writes the members of the metadata of an event of this type, sent at `event_at`: the fields in
+/// the order of the catalogue.
 pub(crate) fn metadata(
     catalog: &Catalog,
-    of: &EventType,
-    scene: Scene<'_>,
-    at: Timestamp,
+    event_type: &EventType,
+    (scene, event_at): (Scene<'_>, Timestamp),
     json: &mut Json,
-) -> Result<(), ChangeFault> {
+    notes: &mut Notes,
+) {
     let fields = catalog.metadata();
-    let mut given = Given {
+    let mut metadata = Metadata {
         fields,
         values: vec![None; fields.len()],
         scene,
+        notes,
     };
-    given.ambient()?;
-    match of.context {
+    metadata.put_ambient();
+    match event_type.context {
         Context::Ambient => (),
-        Context::Record => given.of_record(of)?,
-        Context::Login => given.of_login()?,
+        Context::Record => metadata.put_record(event_type),
+        Context::Login => metadata.put_login(),
     }
-    given.set("event_name", of.name.into());
-    given.set("event_time", event_time(at).into());
-    for (it, value) in given.fields.iter().zip(&given.values) {
+    metadata.set("event_name", event_type.name.into());
+    metadata.set("event_time", event_time(event_at).into());
+    for (it, value) in metadata.fields.iter().zip(&metadata.values) {
         if let Some(value) = value {
             json.member(it.field.name, value);
         }
     }
-    Ok(())
 }
 
-impl<'a> Given<'a> {
-    /// What the request or job tells of itself.
-    fn ambient(&mut self) -> Result<(), ChangeFault> {
+/// The related rows that the metadata of an event of this type is made of: row, column, and the name
+/// of the field.
+pub(crate) fn related_columns(
+    event_type: &EventType,
+) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let named = |related| move |(field, column)| (related, column, field);
+    // A course has no `type`: what is called `course` is one.
+    let of_course = OF_CONTEXT
+        .into_iter()
+        .filter(|(_, column)| *column != "type");
+    let of_record = OF_CONTEXT.into_iter().map(named("context"));
+    let of_record = of_record.chain(of_course.map(named("course")));
+    let of_record = of_record.chain(OF_ROOT_ACCOUNT.into_iter().map(named("root_account")));
+    let of_login = OF_LOGIN.into_iter().map(named("pseudonym"));
+    let (is_record, is_login) = match event_type.context {
+        Context::Ambient => (false, false),
+        Context::Record => (true, false),
+        Context::Login => (false, true),
+    };
+    let of_record = of_record.filter(move |_| is_record);
+    of_record.chain(of_login.filter(move |_| is_login))
+}
+
+impl<'a> Metadata<'a, '_> {
+    /// Puts in what the request or job tells of itself.
+    fn put_ambient(&mut self) {
         let origin = self.scene.change.origin;
         let place = match origin {
             Origin::Request => "/context/request",
             Origin::Job => "/context/job",
-            Origin::Neither => "/context",
+            Origin::Neither => return,
         };
-        if origin != Origin::Neither {
-            self.set("producer", PRODUCER.into());
-        }
+        self.set("producer", PRODUCER.into());
         let mut next = 0;
+        let (mut given, mut valued): (u128, u128) = (0, 0);
         for (name, value) in &self.scene.change.context.0 {
             let at = Place::Member(place, name);
-            let refused = |what: &str| Err(ChangeFault::new(at, what));
             // Mostly they come in the order of the catalogue.
             let Some(index) = self.find(name, next) else {
-                return refused("no field of the metadata is called so");
+                if !self.notes.have_room() {
+                    continue;
+                }
+                let names = self.fields.iter().map(|it| it.field.name);
+                let near = did_you_mean(name, names);
+                let what = format!("the metadata has no field {name:?}, so this is left out{near}");
+                self.notes.warn(at, what);
+                continue;
             };
             next = index + 1;
             if ["event_name", "event_time"].contains(&name.as_str()) {
-                return refused("this is written last, and cannot be given");
+                let what = "Easel writes this; give `occurred_at` beside `context` for the time";
+                self.notes.fault(at, what);
+            } else if self.fields.get(index).is_some_and(|it| it.is_sent(origin)) {
+                given |= 1 << index;
+                valued |= u128::from(!value.is_null()) << index;
+                self.put(index, value, at);
+            } else {
+                let made_in = made_in(origin);
+                let what = format!("an event made in {made_in} does not have this; it is left out");
+                self.notes.warn(at, what);
             }
-            if !self.fields.get(index).is_some_and(|it| it.is_sent(origin)) {
-                let what = format!("an event made in {} does not have it", made_in(origin));
-                return refused(&what);
-            }
-            self.put(index, value, at)?;
         }
-        // By these two it is known where an event was made, and so what else it has to have.
-        let key = match origin {
-            Origin::Request => "request_id",
-            Origin::Job => "job_id",
-            Origin::Neither => return Ok(()),
-        };
-        let index = self.find(key, 0);
-        if index
-            .and_then(|it| self.values.get(it))
-            .is_none_or(Option::is_none)
-        {
-            let what = format!(
-                "this is missing; an event made in {} has it",
-                made_in(origin)
-            );
-            return Err(ChangeFault::new(Place::Member(place, key), what));
-        }
-        Ok(())
+        self.check_ambient(place, origin, (given, valued));
     }
 
-    /// What the record tells: the context it belongs to, and the root account of that.
-    fn of_record(&mut self, of: &EventType) -> Result<(), ChangeFault> {
+    /// Warns of the fields that the request or job should have given: those that always are there,
+    /// and those that come together with one that is given, since they have the same condition.
+    fn check_ambient(&mut self, place: &str, origin: Origin, (given, valued): (u128, u128)) {
+        let is_given = |index: usize| given & (1 << index) != 0;
+        let needed_with = |field: &Field| {
+            let mut others = self.fields.iter().enumerate();
+            others
+                .find(|(index, it)| {
+                    valued & (1 << index) != 0 && it.field.when == field.when && it.is_sent(origin)
+                })
+                .map(|(_, it)| it.field.name)
+        };
+        for (index, it) in self.fields.iter().enumerate() {
+            let field = &it.field;
+            let is_written = self.values.get(index).is_some_and(Option::is_some);
+            let is_own = ["event_name", "event_time"].contains(&field.name);
+            if is_given(index) || is_written || is_own || !it.is_sent(origin) {
+                continue;
+            }
+            let what = match field.when {
+                None if field.is_always_there() => {
+                    let made_in = made_in(origin);
+                    format!("this is missing; an event made in {made_in} has it")
+                }
+                Some(_) if field.published => match needed_with(field) {
+                    Some(other) => format!("this is missing; it comes together with `{other}`"),
+                    None => continue,
+                },
+                None | Some(_) => continue,
+            };
+            self.notes.warn(Place::Member(place, field.name), what);
+        }
+    }
+
+    /// Puts in what the record tells: the context it belongs to, and the root account of that. It is
+    /// merged over what the request or job tells: what this context has no part in, such as the SIS
+    /// id of a user, stays.
+    fn put_record(&mut self, event_type: &EventType) {
         let scene = self.scene;
         let (record, context) = match (scene.related("context"), scene.related("course")) {
             (Some(context), _) => ("context", context),
             (None, Some(course)) => ("course", course),
             // An asset can be opened outside of any context.
-            (None, None) if of.name == "asset_accessed" => return Ok(()),
+            (None, None) if event_type.name == "asset_accessed" => return,
             (None, None) => {
-                let what = format!("this is missing; the context of {} is made of it", of.name);
-                return Err(ChangeFault::new("/related/course", what));
+                return self.notes.fault("/related/course", NO_CONTEXT);
             }
         };
         // What the request tells of its own context is not of this one.
-        self.clear(&OF_CONTEXT);
+        self.clear(&["context_type", "context_id", "context_account_id"]);
         if context.value("id").is_none() {
-            let what = format!("this is missing; the context of {} is made of it", of.name);
-            return Err(ChangeFault::new(Place::Related(record, "id"), what));
+            return self.notes.fault(Place::Related(record, "id"), NO_CONTEXT);
         }
         let kind = match record {
             "context" => context.text("type").or_else(|| scene.text("context_type")),
@@ -155,66 +213,115 @@ impl<'a> Given<'a> {
         };
         let kind = kind.unwrap_or("Course");
         self.set("context_type", kind.into());
-        self.put_column("context_id", context, Place::Related(record, "id"))?;
-        self.put_column(
-            "context_account_id",
-            context,
-            Place::Related(record, "account_id"),
-        )?;
+        self.put_column("context_id", context, (record, "id"), true);
+        match self.account_of(kind, record, context) {
+            Ok((account, place)) => {
+                if let Some(index) = self.find("context_account_id", 0) {
+                    self.put(index, account, place);
+                }
+            }
+            Err(place) => {
+                let what = "this is missing; `context_account_id` of the metadata needs it";
+                self.notes.warn(place, what);
+            }
+        }
         if KINDS_IN_SIS.contains(&kind) {
-            let at = Place::Related(record, "sis_source_id");
-            self.put_column("context_sis_source_id", context, at)?;
+            self.clear(&["context_sis_source_id"]);
+            let place = (record, "sis_source_id");
+            self.put_column("context_sis_source_id", context, place, false);
         }
         if let Some(root) = scene.related("root_account") {
             for (name, column) in OF_ROOT_ACCOUNT {
-                self.put_column(name, root, Place::Related("root_account", column))?;
+                self.put_column(name, root, ("root_account", column), true);
             }
         }
-        Ok(())
     }
 
-    /// What the login tells that was just made.
-    fn of_login(&mut self) -> Result<(), ChangeFault> {
+    /// The account of a context, and where it is found: of a root account itself, of another
+    /// account its parent, of a section that of its course. A kind of context without an account
+    /// has null. The error is the place of the column that is missing.
+    fn account_of(
+        &self,
+        kind: &str,
+        record: &'static str,
+        context: RelatedRow<'a>,
+    ) -> Result<(&'a Value, Place<'a>), Place<'a>> {
+        let column = |record: &'static str, row: RelatedRow<'a>, name: &'static str| {
+            let place = Place::Related(record, name);
+            row.get(name).map(|value| (value, place)).ok_or(place)
+        };
+        column(record, context, "account_id").or_else(|missing| match kind {
+            "Account" => match column(record, context, "parent_account_id")? {
+                (Value::Null, _) => column(record, context, "id"),
+                parent => Ok(parent),
+            },
+            "CourseSection" => match self.scene.related("course") {
+                Some(course) => column("course", course, "account_id"),
+                None => Err(missing),
+            },
+            "Course" | "Group" => Err(missing),
+            _ => Ok((&NO_ACCOUNT, Place::Member("/related", record))),
+        })
+    }
+
+    /// Puts in what the login tells that was just made.
+    fn put_login(&mut self) {
         let Some(login) = self.scene.related("pseudonym") else {
-            let what = "this is missing; who logged in is told by it";
-            return Err(ChangeFault::new("/related/pseudonym", what));
+            let what = "this is missing; it says who logged in";
+            return self.notes.fault("/related/pseudonym", what);
         };
         // Who acted until then may be somebody else.
         self.clear(&OF_LOGIN.map(|(name, _)| name));
         self.clear(&["session_id"]);
         for (name, column) in OF_LOGIN {
-            self.put_column(name, login, Place::Related("pseudonym", column))?;
+            let is_expected = column != "sis_user_id";
+            self.put_column(name, login, ("pseudonym", column), is_expected);
         }
-        match (self.find("session_id", 0), self.scene.value("session_id")) {
-            (Some(index), Some(session)) => self.put(index, session, Place::At("/with/session_id")),
-            _ => Ok(()),
+        if let (Some(index), Some(session)) =
+            (self.find("session_id", 0), self.scene.value(SESSION_COLUMN))
+        {
+            self.put(index, session, Place::Member("/with", SESSION_COLUMN));
         }
     }
 
-    /// Puts a column's value in, if the row has the column that the place names.
-    fn put_column(&mut self, name: &str, row: &'a Row, at: Place<'_>) -> Result<(), ChangeFault> {
-        let column = match at {
-            Place::Related(_, column) => column,
-            _ => name,
-        };
+    /// Puts in the value of a column of a related row; warns if it is missing but expected.
+    fn put_column(
+        &mut self,
+        name: &str,
+        row: RelatedRow<'a>,
+        (related, column): (&str, &str),
+        is_expected: bool,
+    ) {
+        let place = Place::Related(related, column);
         match (self.find(name, 0), row.get(column)) {
-            (Some(index), Some(value)) => self.put(index, value, at),
-            _ => Ok(()),
+            (Some(index), Some(value)) => self.put(index, value, place),
+            (Some(_), None) if is_expected => {
+                let what = format!("this is missing; `{name}` of the metadata needs it");
+                self.notes.warn(place, what);
+            }
+            (Some(_) | None, _) => (),
         }
     }
 
     /// Puts a value in, over what was there; nulls stay in metadata, where the field can be null.
-    fn put(&mut self, index: usize, value: &'a Value, at: Place<'_>) -> Result<(), ChangeFault> {
-        let (Some(it), Some(place)) = (self.fields.get(index), self.values.get_mut(index)) else {
-            return Ok(());
+    fn put(&mut self, index: usize, value: &'a Value, place: Place<'_>) {
+        let Some(it) = self.fields.get(index) else {
+            return;
         };
-        *place = match value {
-            Value::Null => it.field.null.then_some(Cow::Borrowed(value)),
-            value => Some(convert(&it.field, value, at, self.scene.options)?),
+        let value = match value {
+            Value::Null if it.field.null => Some(Cow::Borrowed(value)),
+            Value::Null => {
+                if it.field.is_always_there() {
+                    self.notes.warn(place, null_text(&it.field));
+                }
+                None
+            }
+            value => convert(&it.field, value, place, self.scene.options, self.notes),
         };
-        Ok(())
+        if let Some(place) = self.values.get_mut(index) {
+            *place = value;
+        }
     }
-
     /// Takes these fields out.
     fn clear(&mut self, names: &[&str]) {
         for name in names {

@@ -29,7 +29,9 @@ pub enum Nulls {
 /// When a submission counts as created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SubmissionRule {
-    /// Whenever work is handed in, again too, as in newer releases of Canvas.
+    /// Whenever work is handed in, again too, as in newer releases of Canvas: the save leaves a
+    /// type and the state `submitted` or `pending_review`, and the row is new, or its state or
+    /// attempt changed.
     #[default]
     Newest,
     /// When its row is inserted or handed in for the first time, as older documents have it.

@@ -14,7 +14,8 @@ event. Where a rule has several gates, all have to be open.
 
 *Record callbacks* are what Canvas does when it saves a record; the event is sent after the commit.
 *Direct calls* are made where something happens, and when that is was read from the documents. What is known
-from *documents alone* is not in the emitter that was read.
+from *documents alone* is not in the emitter that was read. What is *proposed to Canvas* was not taken in
+when this was written.
 ";
 
 const WORKED_OUT: &str = "

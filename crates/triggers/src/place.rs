@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
+use crate::asked::{Asked, Question, RowName};
+use crate::change::Change;
+use crate::scene::Scene;
+use crate::worked;
+
 /// A place in a change; its text is the JSON pointer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place<'a> {
@@ -17,6 +24,8 @@ pub(crate) enum Place<'a> {
     Inner(&'a Self, &'a str),
     /// An element within another place.
     Nth(&'a Self, usize),
+    /// The column that decides the value of this rule.
+    Worked(&'a str, Scene<'a>),
 }
 
 impl fmt::Display for Place<'_> {
@@ -30,7 +39,63 @@ impl fmt::Display for Place<'_> {
             }
             Self::Inner(place, name) => write!(f, "{place}/{}", escaped(name)),
             Self::Nth(place, index) => write!(f, "{place}/{index}"),
+            Self::Worked(rule, scene) => f.write_str(&deciding(rule, *scene)),
         }
+    }
+}
+
+/// The place of the column that a worked-out value is or, where the rule has no value, of the first
+/// column that it lacks, else of the last related row that it lacks.
+fn deciding(rule: &str, scene: Scene<'_>) -> String {
+    let asked = Asked::default();
+    let value = worked::rule(rule).and_then(|work| {
+        work(Scene {
+            asked: Some(&asked),
+            ..scene
+        })
+    });
+    let questions = asked.into_questions();
+    let mut columns = questions.iter().filter(|it| !it.column.is_empty());
+    let decides = |question: &&Question| match &value {
+        Some(value) => question.value(scene.change) == Some(value),
+        None => question.value(scene.change).is_none(),
+    };
+    let lacks_row = |question: &&Question| match &question.row {
+        RowName::Related(name) => value.is_none() && !scene.change.related.contains_key(name),
+        RowName::Own | RowName::Before => false,
+    };
+    let deciding = columns
+        .clone()
+        .find(decides)
+        .or_else(|| questions.iter().rfind(lacks_row))
+        .or_else(|| columns.next_back());
+    deciding.map_or_else(
+        || scene.change.row_place().to_owned(),
+        |question| question.place(scene.change),
+    )
+}
+
+impl Question {
+    /// The JSON pointer to the column.
+    pub(crate) fn place(&self, change: &Change) -> String {
+        match &self.row {
+            RowName::Own => Place::Member(change.row_place(), &self.column).to_string(),
+            RowName::Before => Place::Member("/before", &self.column).to_string(),
+            RowName::Related(name) if self.column.is_empty() => {
+                Place::Member("/related", name).to_string()
+            }
+            RowName::Related(name) => Place::Related(name, &self.column).to_string(),
+        }
+    }
+
+    /// What is in the column, null included.
+    pub(crate) fn value<'a>(&self, change: &'a Change) -> Option<&'a Value> {
+        let row = match &self.row {
+            RowName::Own => change.row(),
+            RowName::Before => change.before.as_ref(),
+            RowName::Related(name) => change.related.get(name),
+        };
+        row.and_then(|row| row.get(&self.column))
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Fact {
     Call,
     /// The documents alone: the emitter that was read does not have it.
     Published,
+    /// A change proposed to Canvas, which was not taken in when this was written.
+    Proposed,
 }
 
 impl Rule {
@@ -132,6 +134,7 @@ impl Fact {
             Self::Newest => "record callback, newest releases",
             Self::Call => "direct call",
             Self::Published => "documents alone",
+            Self::Proposed => "proposed to Canvas",
         }
     }
 }

@@ -22,7 +22,7 @@ mod submission;
 mod user;
 mod wiki_page;
 
-use crate::rule::{Operation, Rule};
+use crate::rule::Rule;
 
 /// The families, in the order of the page.
 const FAMILIES: &[&[Rule]] = &[
@@ -52,9 +52,4 @@ const FAMILIES: &[&[Rule]] = &[
 /// All rules; those of one subject and operation are in the order in which their events come.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     FAMILIES.iter().copied().flatten()
-}
-
-/// The rules of one subject and operation, in order.
-pub(crate) fn of(subject: &str, operation: Operation) -> impl Iterator<Item = &'static Rule> {
-    all().filter(move |it| it.subject == subject && it.operation == operation)
 }

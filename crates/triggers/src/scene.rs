@@ -1,7 +1,10 @@
 //! A change, and what is asked of it to decide which events follow.
 
-use serde_json::Value;
+use easel_catalog::parse_timestamp;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
 
+use crate::asked::{Asked, Form, Question, RowName};
 use crate::change::Change;
 use crate::options::Options;
 use crate::row::{Row, is_same};
@@ -12,28 +15,97 @@ use crate::worked::id_of;
 pub(crate) struct Scene<'a> {
     pub(crate) change: &'a Change,
     pub(crate) options: Options,
+    /// Notes the columns that are asked for, where somebody wants to know them.
+    pub(crate) asked: Option<&'a Asked>,
+}
+
+/// A related row, and what is asked of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RelatedRow<'a> {
+    pub(crate) row: &'a Row,
+    name: &'a str,
+    asked: Option<&'a Asked>,
 }
 
 impl<'a> Scene<'a> {
+    /// What is made of `change`.
+    pub(crate) const fn new(change: &'a Change, options: Options) -> Self {
+        Self {
+            change,
+            options,
+            asked: None,
+        }
+    }
+
+    fn note(self, row: RowName, column: &str, form: Form) {
+        note(self.asked, || row, column, || form);
+    }
+
+    /// What is in a column of the record as it is last known, null included.
+    pub(crate) fn get(self, column: &str) -> Option<&'a Value> {
+        self.note(RowName::Own, column, Form::Any);
+        self.change.row().and_then(|row| row.get(column))
+    }
+
     /// The value of a column of the record as it is last known.
     pub(crate) fn value(self, column: &str) -> Option<&'a Value> {
-        self.change.row().and_then(|row| row.value(column))
+        self.get(column).filter(|value| !value.is_null())
     }
 
     /// The text of a column of the record as it is last known.
     pub(crate) fn text(self, column: &str) -> Option<&'a str> {
-        self.value(column).and_then(Value::as_str)
+        self.note(RowName::Own, column, Form::Text);
+        self.change.row().and_then(|row| row.text(column))
+    }
+
+    /// The time in a column of the record as it is last known. A text that is no time is a fault
+    /// before this is asked.
+    pub(crate) fn time(self, column: &str) -> Option<Timestamp> {
+        self.note(RowName::Own, column, Form::Time);
+        let text = self.change.row().and_then(|row| row.text(column));
+        text.and_then(parse_timestamp)
+    }
+
+    /// The object in a column of the record as it is last known; an empty one where it is null. What
+    /// is no object is a fault before this is asked.
+    pub(crate) fn object(self, column: &str) -> Option<Map<String, Value>> {
+        self.note(RowName::Own, column, Form::Object);
+        let value = self.change.row().and_then(|row| row.get(column))?;
+        Some(value.as_object().cloned().unwrap_or_default())
+    }
+
+    /// What is in a column that can hold a list as an array, or as a text with commas.
+    pub(crate) fn list(self, column: &str) -> Option<&'a Value> {
+        self.note(RowName::Own, column, Form::List);
+        self.change.row().and_then(|row| row.get(column))
+    }
+
+    /// The record as it is last known, with whatever columns it has.
+    pub(crate) fn whole_row(self) -> Option<&'a Row> {
+        self.note(RowName::Own, "", Form::Any);
+        self.change.row()
     }
 
     /// The value of a column of the record as it was.
     pub(crate) fn before(self, column: &str) -> Option<&'a Value> {
+        self.note(RowName::Before, column, Form::Any);
         let before = self.change.before.as_ref();
         before.and_then(|row| row.value(column))
     }
 
     /// A record that goes with it.
-    pub(crate) fn related(self, name: &str) -> Option<&'a Row> {
-        self.change.related.get(name)
+    pub(crate) fn related(self, name: &'a str) -> Option<RelatedRow<'a>> {
+        note(
+            self.asked,
+            || RowName::Related(name.to_owned()),
+            "",
+            || Form::Any,
+        );
+        self.change.related.get(name).map(|row| RelatedRow {
+            row,
+            name,
+            asked: self.asked,
+        })
     }
 
     /// Whether the id of a record that goes with it is told: by the record itself or, of what it
@@ -65,6 +137,12 @@ impl<'a> Scene<'a> {
 
     /// Whether a column has this text now and had another.
     pub(crate) fn became(self, column: &str, text: &str) -> bool {
+        note(
+            self.asked,
+            || RowName::Own,
+            column,
+            || Form::Word(text.to_owned()),
+        );
         self.text(column) == Some(text) && self.changed(column)
     }
 
@@ -78,12 +156,15 @@ impl<'a> Scene<'a> {
 
     /// Whether a column holds `true`.
     pub(crate) fn is_true(self, column: &str) -> bool {
-        self.value(column) == Some(&Value::Bool(true))
+        self.note(RowName::Own, column, Form::Truth);
+        self.change.row().is_some_and(|row| row.is_true(column))
     }
 
     /// Whether a column held `true`.
     pub(crate) fn was_true(self, column: &str) -> bool {
-        self.before(column) == Some(&Value::Bool(true))
+        self.note(RowName::Before, column, Form::Truth);
+        let before = self.change.before.as_ref();
+        before.is_some_and(|row| row.is_true(column))
     }
 
     /// Whether the record is the placeholder that Canvas keeps for what belongs nowhere.
@@ -98,5 +179,55 @@ impl<'a> Scene<'a> {
         let id = self.value("id").and_then(id_of);
         self.options.shard != 0
             && id.is_some_and(|id| id.shard() != 0 && id.shard() != self.options.shard)
+    }
+}
+
+impl<'a> RelatedRow<'a> {
+    fn note(self, column: &str, form: Form) {
+        note(
+            self.asked,
+            || RowName::Related(self.name.to_owned()),
+            column,
+            || form,
+        );
+    }
+
+    /// What is in a column, null included.
+    pub(crate) fn get(self, column: &str) -> Option<&'a Value> {
+        self.note(column, Form::Any);
+        self.row.get(column)
+    }
+
+    /// The value of a column, if it is given and not null.
+    pub(crate) fn value(self, column: &str) -> Option<&'a Value> {
+        self.note(column, Form::Any);
+        self.row.value(column)
+    }
+
+    /// The text of a column.
+    pub(crate) fn text(self, column: &str) -> Option<&'a str> {
+        self.note(column, Form::Text);
+        self.row.text(column)
+    }
+
+    /// Whether a column holds `true`.
+    pub(crate) fn is_true(self, column: &str) -> bool {
+        self.note(column, Form::Truth);
+        self.row.is_true(column)
+    }
+}
+
+fn note(
+    asked: Option<&Asked>,
+    row: impl FnOnce() -> RowName,
+    column: &str,
+    form: impl FnOnce() -> Form,
+) {
+    if let Some(asked) = asked {
+        asked.note(Question {
+            row: row(),
+            column: column.to_owned(),
+            form: form(),
+        });
     }
 }

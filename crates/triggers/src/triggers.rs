@@ -1,18 +1,20 @@
 //! From a change to the events that it means.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
-use easel_catalog::{
-    Catalog, Column, Context, Event, EventType, Origin, Rule as Conformance, admit,
-};
+use easel_catalog::{Catalog, Column, Event, EventType, admit};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::body::{body, place_of};
+use crate::asked::Question;
+use crate::body::body;
 use crate::change::{Change, Subject};
-use crate::fault::ChangeFault;
+use crate::fault::{ChangeFault, ChangeFaults, Notes, Warning};
+use crate::inputs::{Inputs, Known, RuleInputs};
 use crate::json::Json;
 use crate::metadata::metadata;
+use crate::nearest::did_you_mean;
 use crate::options::Options;
 use crate::place::Place;
 use crate::row::Row;
@@ -26,6 +28,8 @@ use crate::worked;
 pub struct Triggers {
     catalog: Arc<Catalog>,
     options: Options,
+    /// Found out when the first change comes.
+    inputs: Arc<OnceLock<Inputs>>,
 }
 
 /// Why a catalogue cannot be served.
@@ -50,6 +54,8 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// The events that it does not mean, and why.
     pub stops: Vec<Stop>,
+    /// What is unusual about the change, at most a hundred.
+    pub warnings: Vec<Warning>,
 }
 
 /// An event that a change does not mean.
@@ -64,46 +70,55 @@ pub struct Stop {
 impl Triggers {
     /// For events as this catalogue has them.
     pub fn new(catalog: Arc<Catalog>, options: Options) -> Result<Self, TriggersError> {
-        match unknown_rules(&catalog).into_iter().next() {
-            Some(error) => Err(error),
-            None => Ok(Self { catalog, options }),
+        if let Some(error) = unknown_rules(&catalog).into_iter().next() {
+            return Err(error);
         }
+        Ok(Self {
+            catalog,
+            options,
+            inputs: Arc::default(),
+        })
     }
 
     /// The events that a change means, sent `now` unless it says when.
     ///
-    /// Every event conforms to the catalogue; of a change that would make one that does not, the
-    /// fault names the place.
-    pub fn events(&self, change: &Change, now: Timestamp) -> Result<Outcome, ChangeFault> {
+    /// The row is the truth: what the catalogue does not expect is a warning of the outcome. A
+    /// change is refused, with all of its faults, only if an event cannot be made of it, or if it
+    /// does not say which.
+    pub fn events(&self, change: &Change, now: Timestamp) -> Result<Outcome, ChangeFaults> {
         let (subject, operation) = match &change.subject {
             Subject::Record { kind, operation } => (kind, *operation),
             Subject::Action { name } => (name, Operation::Act),
         };
         check_subject(subject, operation)?;
-        check_rows(change)?;
-        let scene = Scene {
-            change,
-            options: self.options,
-        };
+        let mut notes = Notes::default();
+        let inputs = self.inputs();
+        if let Some(known) = inputs.known(subject) {
+            check_names(change, known, inputs, &mut notes);
+        }
+        check_rows(change, &mut notes);
+        let scene = Scene::new(change, self.options);
         let mut outcome = Outcome::default();
         let mut has_fired = false;
         let mut is_known = false;
-        for rule in rules::of(subject, operation) {
+        for (rule, inputs) in inputs.rules(subject, operation) {
             is_known = true;
             if rule.otherwise && has_fired {
                 continue;
             }
-            let closed = closed_gate(rule, scene)?;
-            has_fired = closed.is_none();
-            match closed {
-                Some(gate) => outcome.stops.push(Stop {
+            let passage = pass(rule, inputs, scene, &mut notes);
+            has_fired = passage == Passage::Open;
+            match passage {
+                Passage::Closed(gate) => outcome.stops.push(Stop {
                     event_type: Some(rule.event),
                     gate,
                 }),
-                None => {
-                    let event = self.event(rule.event, scene, now)?;
-                    outcome.events.push(event);
+                Passage::Open => {
+                    check_forms(&inputs.worked, change, &mut notes);
+                    let event = self.event(rule.event, scene, now, &mut notes);
+                    outcome.events.extend(event);
                 }
+                Passage::Unknown => (),
             }
         }
         if !is_known {
@@ -117,7 +132,21 @@ impl Triggers {
                 },
             });
         }
+        notes.faults()?;
+        outcome.warnings = notes.warnings;
         Ok(outcome)
+    }
+
+    pub(crate) fn inputs(&self) -> &Inputs {
+        self.inputs.get_or_init(|| Inputs::new(&self.catalog))
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(crate) const fn options(&self) -> Options {
+        self.options
     }
 
     fn event(
@@ -125,128 +154,197 @@ impl Triggers {
         event_type: &'static str,
         scene: Scene<'_>,
         now: Timestamp,
-    ) -> Result<Event, ChangeFault> {
-        let Some(of) = self.catalog.get(event_type) else {
-            let what = format!("the catalogue has no event type {event_type}");
-            return Err(ChangeFault::new("", what));
+        notes: &mut Notes,
+    ) -> Option<Event> {
+        let Some(event_type) = self.catalog.get(event_type) else {
+            notes.fault("", format!("the catalogue has no event type {event_type}"));
+            return None;
         };
-        let at = scene.change.occurred_at.unwrap_or(now);
+        let event_at = scene.change.occurred_at.unwrap_or(now);
         let mut json = Json::with_capacity(2048);
         json.begin(None);
         json.begin(Some("metadata"));
-        metadata(&self.catalog, of, scene, at, &mut json)?;
+        metadata(
+            &self.catalog,
+            event_type,
+            (scene, event_at),
+            &mut json,
+            notes,
+        );
         json.end();
         json.begin(Some("body"));
-        body(of, scene, &mut json)?;
+        body(event_type, scene, &mut json, notes);
         json.end();
         json.end();
-        let event = admit(&json.into_bytes(), &self.options.limits)
-            .map_err(|fault| ChangeFault::new("", format!("{event_type}: {fault}")))?;
-        self.conform(of, &event, scene)?;
-        Ok(event)
-    }
-
-    /// Refuses an event that the catalogue would find something about.
-    fn conform(&self, of: &EventType, event: &Event, scene: Scene<'_>) -> Result<(), ChangeFault> {
-        let mut fault = None;
-        self.catalog.check(of.name, &event.bytes, |finding| {
-            // A value nobody saw before is news, and no fault, where others are to be expected; and
-            // a record of another shard is told by its global id.
-            let is_known = matches!(finding.rule, Conformance::NewValue | Conformance::GlobalId);
-            if fault.is_none() && !is_known {
-                let pointer = finding.pointer();
-                let at = match pointer.split('/').collect::<Vec<_>>().as_slice() {
-                    ["", "body", member, ..] => place_of(of, member, scene),
-                    ["", "metadata", member] => context_place(of, scene, member),
-                    _ => String::new(),
-                };
-                fault = Some(ChangeFault::new(
-                    at,
-                    format!("{} {pointer}: {finding}", of.name),
-                ));
+        match admit(&json.into_bytes(), &self.options.limits) {
+            Ok(event) => Some(event),
+            Err(fault) => {
+                notes.fault("", format!("{}: {fault}", event_type.name));
+                None
             }
-        });
-        fault.map_or(Ok(()), Err)
+        }
     }
 }
 
 /// Refuses what no rule is about.
 fn check_subject(subject: &str, operation: Operation) -> Result<(), ChangeFault> {
     let is_action = operation == Operation::Act;
-    let mut of_kind = rules::all().filter(|it| (it.operation == Operation::Act) == is_action);
-    if of_kind.any(|it| it.subject == subject) {
+    let subjects = || {
+        let rules = rules::all().filter(|it| (it.operation == Operation::Act) == is_action);
+        rules.map(|rule| rule.subject)
+    };
+    if subjects().any(|known| known == subject) {
         return Ok(());
     }
-    Err(if is_action {
-        ChangeFault::new("/action", format!("no action is called {subject:?}"))
+    let (place, kind) = if is_action {
+        ("/action", "action")
     } else {
-        ChangeFault::new("/record", format!("no record is of the type {subject:?}"))
-    })
+        ("/record", "record type")
+    };
+    let near = did_you_mean(subject, subjects());
+    let what = format!("{subject:?} is an unknown {kind}{near}");
+    Err(ChangeFault::new(place, what))
+}
+
+/// Warns of columns and related rows that no event is made of.
+fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Notes) {
+    // Where there are two rows, both have the same columns.
+    if let Some(row) = change.row().filter(|_| !known.is_open) {
+        let place = change.row_place();
+        check_columns(
+            row,
+            &known.columns,
+            |column| Place::Member(place, column),
+            notes,
+        );
+    }
+    for (name, row) in &change.related {
+        // A row that other events are made of is sent along for nothing, but it is known.
+        let columns = known.related.get(name);
+        match columns.or_else(|| inputs.columns_of_type(name)) {
+            Some(columns) => {
+                let place = |column| Place::Related(name, column);
+                check_columns(row, columns, place, notes);
+            }
+            None if !notes.have_room() => return,
+            None => {
+                let names = known.related.keys().map(String::as_str);
+                let near = did_you_mean(name, names);
+                let what = format!("no event is made of a related {name:?}{near}");
+                notes.warn(Place::Member("/related", name), what);
+            }
+        }
+    }
+}
+
+fn check_columns<'a>(
+    row: &'a Row,
+    known: &HashSet<String>,
+    place: impl Fn(&'a str) -> Place<'a>,
+    notes: &mut Notes,
+) {
+    for column in row
+        .0
+        .keys()
+        .filter(|column| !known.contains(column.as_str()))
+    {
+        // To find what is like a name takes time, and a change can have many names.
+        if !notes.have_room() {
+            return;
+        }
+        let near = did_you_mean(column, known.iter().map(String::as_str));
+        notes.warn(place(column), format!("this column is unknown{near}"));
+    }
 }
 
 /// Refuses an update of which one row has a column that the other has not: it would be taken for a
 /// change to or from nothing.
-fn check_rows(change: &Change) -> Result<(), ChangeFault> {
+fn check_rows(change: &Change, notes: &mut Notes) {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
-        return Ok(());
-    };
-    let lacks = |row: &Row, other: &Row| {
-        let mut columns = other.0.keys();
-        columns.find(|it| row.get(it).is_none()).cloned()
+        return;
     };
     for (place, row, other) in [("/before", before, after), ("/after", after, before)] {
-        if let Some(column) = lacks(row, other) {
-            let what = "this is missing; both rows have all columns, null where there is nothing";
-            return Err(ChangeFault::new(Place::Member(place, &column), what));
+        for column in other.0.keys().filter(|column| row.get(column).is_none()) {
+            let what = "this is missing; both rows must have the same columns, null where there is no value";
+            notes.fault(Place::Member(place, column), what);
         }
     }
-    Ok(())
 }
 
-/// Where a field of the metadata is to be given.
-fn context_place(of: &EventType, scene: Scene<'_>, member: &str) -> String {
-    let of_record = member.starts_with("root_account_") || member.starts_with("context_");
-    match scene.change.origin {
-        Origin::Request => format!("/context/request/{member}"),
-        Origin::Job => format!("/context/job/{member}"),
-        Origin::Neither if of.context == Context::Record && of_record => "/related".to_owned(),
-        Origin::Neither => "/context".to_owned(),
+/// Refuses values that a gate, or a worked-out value, cannot read.
+fn check_forms(questions: &[Question], change: &Change, notes: &mut Notes) -> bool {
+    let mut are_readable = true;
+    for question in questions {
+        if let Some(wanted) = question.unreadable(change) {
+            notes.fault(question.place(change), format!("this must be {wanted}"));
+            are_readable = false;
+        }
     }
+    are_readable
 }
 
-/// What the first closed gate of a rule says; a fault where a gate has not what it needs.
-fn closed_gate(rule: &Rule, scene: Scene<'_>) -> Result<Option<&'static str>, ChangeFault> {
-    for gate in rule.all_gates() {
-        if let Some(at) = gate.needs.and_then(|it| it.missing(scene)) {
+/// Whether a change passes the gates of a rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    Open,
+    /// What the first closed gate says.
+    Closed(&'static str),
+    /// A gate lacks what it needs, which is a fault.
+    Unknown,
+}
+
+fn pass(rule: &Rule, inputs: &RuleInputs, scene: Scene<'_>, notes: &mut Notes) -> Passage {
+    for (gate, questions) in rule.all_gates().zip(&inputs.gates) {
+        if let Some(place) = gate.needs.and_then(|need| need.missing(scene)) {
             let what = format!(
-                "this is missing, or not of its kind; it decides whether there is {}",
+                "this is missing; it decides whether there is {}",
                 rule.event
             );
-            return Err(ChangeFault::new(at, what));
+            notes.fault(place, what);
+            return Passage::Unknown;
+        }
+        if !check_forms(questions, scene.change, notes) {
+            return Passage::Unknown;
         }
         if !(gate.is_open)(scene) {
-            return Ok(Some(gate.closed));
+            return Passage::Closed(gate.closed);
         }
     }
-    Ok(None)
+    Passage::Open
 }
 
 /// Every field of the catalogue that is made by a rule that does not exist.
 pub fn unknown_rules(catalog: &Catalog) -> Vec<TriggersError> {
-    let fields = catalog.types().iter();
-    let fields =
-        fields.flat_map(|event_type| event_type.body.iter().map(move |it| (event_type, it)));
-    fields
-        .flat_map(|(event_type, field)| {
-            let unknown = field.from.iter().filter_map(|column| match column {
-                Column::Worked(rule) if worked::rule(rule).is_none() => Some(*rule),
-                _ => None,
-            });
-            unknown.map(|rule| TriggersError::NoRule {
+    let mut errors = Vec::new();
+    for event_type in catalog.types() {
+        for field in event_type.body.iter() {
+            check_rules(event_type, field.name, &field.from, &mut errors);
+        }
+        check_rules(
+            event_type,
+            "further",
+            event_type.further.as_slice(),
+            &mut errors,
+        );
+    }
+    errors
+}
+
+fn check_rules(
+    event_type: &EventType,
+    field: &str,
+    columns: &[Column],
+    errors: &mut Vec<TriggersError>,
+) {
+    for column in columns {
+        if let Column::Worked(rule) = column
+            && worked::rule(rule).is_none()
+        {
+            errors.push(TriggersError::NoRule {
                 event_type: event_type.name.to_owned(),
-                field: field.name.to_owned(),
-                rule: rule.to_owned(),
-            })
-        })
-        .collect()
+                field: field.to_owned(),
+                rule: (*rule).to_owned(),
+            });
+        }
+    }
 }

@@ -7,101 +7,172 @@ use easel_catalog::{
 };
 use serde_json::{Map, Value};
 
-use crate::fault::ChangeFault;
+use crate::fault::Notes;
 use crate::options::Options;
 use crate::place::Place;
 use crate::worked::{global, id_of};
 
-/// What a field with an id takes.
-const AN_ID: &str = "an id; of a shard only where `triggers.shard` says which is ours";
+/// What a time has to be.
+pub(crate) const A_TIME: &str = "a time with a zone, such as 2026-02-11T08:15:42Z";
 
-/// The value of a field, made of that of a column, which is not null.
+/// The most characters of a value that are repeated in a warning.
+const MAX_SHOWN_CHARS: usize = 64;
+
+/// The value of a field, made of that of a column, which is not null; none where a fault is noted.
+///
+/// Notes a warning for a value that no list has, and for a text that is cut.
 pub(crate) fn convert<'a>(
     field: &Field,
     value: &'a Value,
-    at: Place<'_>,
+    place: Place<'_>,
     options: Options,
-) -> Result<Cow<'a, Value>, ChangeFault> {
-    let wanted = |what: &str| ChangeFault::new(at, format!("`{}` is made of {what}", field.name));
+    notes: &mut Notes,
+) -> Option<Cow<'a, Value>> {
     let made = match (field.kind, value) {
-        (Kind::Text, Value::String(text)) => match field.max_chars {
-            Some(max_chars) if text.len() > max_chars => Ok(cut_text(text, max_chars).into()),
-            _ => return Ok(Cow::Borrowed(value)),
-        },
-        (Kind::Text, _) => Err(wanted("a text")),
+        (Kind::Text, Value::String(text)) => {
+            return Some(convert_text(field, value, text, place, notes));
+        }
         (Kind::Id(kind), Value::String(text)) if kind.can_be_empty && text.is_empty() => {
-            Ok("".into())
+            Some("".into())
         }
-        (Kind::Id(kind), _) => id(value, kind.scope, options).ok_or_else(|| wanted(AN_ID)),
-        (Kind::Ids(kind), Value::Array(them)) => {
-            let ids = them.iter().map(|it| id(it, kind.scope, options));
-            let ids = ids.collect::<Option<Vec<_>>>();
-            ids.map(Value::from).ok_or_else(|| wanted("ids"))
+        (Kind::Id(kind), _) => id(value, kind.scope, options),
+        (Kind::Ids(kind), Value::Array(values)) => {
+            let ids = values.iter().map(|value| id(value, kind.scope, options));
+            ids.collect::<Option<Vec<_>>>().map(Value::from)
         }
-        (Kind::Ids(_), _) => Err(wanted("an array of ids")),
         (Kind::Integer, Value::Number(number)) if number.is_i64() => {
-            return Ok(Cow::Borrowed(value));
+            return Some(Cow::Borrowed(value));
         }
-        (Kind::Integer, _) => Err(wanted("a number without a fraction")),
-        (Kind::Number, Value::Number(_)) => return Ok(Cow::Borrowed(value)),
-        (Kind::Number, _) => Err(wanted("a number")),
-        (Kind::Boolean, Value::Bool(_)) => return Ok(Cow::Borrowed(value)),
-        (Kind::Boolean, _) => Err(wanted("true or false")),
-        (Kind::Timestamp(precision), Value::String(text)) => {
-            time(text, precision).ok_or_else(|| wanted("a time such as 2026-02-11T08:15:42Z"))
+        (Kind::Number, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {
+            return Some(Cow::Borrowed(value));
         }
-        (Kind::Timestamp(_), _) => Err(wanted("a time such as 2026-02-11T08:15:42Z")),
-        (Kind::Texts, Value::Array(them)) if them.iter().all(Value::is_string) => Ok(value.clone()),
-        (Kind::Texts, _) => Err(wanted("an array of texts")),
+        (Kind::Timestamp(precision), Value::String(text)) => time(text, precision),
+        (Kind::Texts, Value::Array(values)) if values.iter().all(Value::is_string) => {
+            return Some(Cow::Borrowed(value));
+        }
         (Kind::Object(fields), Value::Object(_)) if fields.is_empty() => {
-            Ok(with_ids_as_text("", value))
+            Some(with_ids_as_text("", value))
         }
-        (Kind::Object(fields), Value::Object(row)) => object(&fields, row, at, options),
-        (Kind::Object(_), _) => Err(wanted("an object")),
-        (Kind::Objects(fields), Value::Array(rows)) => {
-            let objects = rows.iter().enumerate().map(|(index, row)| match row {
-                Value::Object(row) => object(&fields, row, Place::Nth(&at, index), options),
-                _ => Err(wanted("an array of objects")),
+        (Kind::Object(fields), Value::Object(row)) => {
+            return object(&fields, row, place, options, notes).map(Cow::Owned);
+        }
+        (Kind::Objects(fields), Value::Array(rows)) if rows.iter().all(Value::is_object) => {
+            let objects = rows.iter().filter_map(Value::as_object).enumerate();
+            let objects = objects.map(|(index, row)| {
+                object(&fields, row, Place::Nth(&place, index), options, notes)
             });
-            objects.collect::<Result<Vec<_>, _>>().map(Value::from)
+            // All elements are converted, so that the faults of all are noted.
+            let objects: Vec<_> = objects.collect();
+            let objects: Option<Vec<_>> = objects.into_iter().collect();
+            return objects.map(|objects| Cow::Owned(objects.into()));
         }
-        (Kind::Objects(_), _) => Err(wanted("an array of objects")),
+        _ => None,
     };
+    if made.is_none() {
+        let what = format!("`{}` must be {}", field.name, wanted(&field.kind));
+        notes.fault(place, what);
+    }
     made.map(Cow::Owned)
+}
+
+/// What the value of a column has to be, to be read after "must be".
+pub(crate) const fn wanted(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Text => "a string",
+        Kind::Id(_) => "an id; an id with a shard is valid only if `triggers.shard` is set",
+        Kind::Ids(_) => {
+            "an array of ids; ids with a shard are valid only if `triggers.shard` is set"
+        }
+        Kind::Integer => "an integer",
+        Kind::Number => "a number",
+        Kind::Boolean => "true or false",
+        Kind::Timestamp(_) => A_TIME,
+        Kind::Texts => "an array of strings",
+        Kind::Object(_) => "an object",
+        Kind::Objects(_) => "an array of objects",
+    }
+}
+
+fn convert_text<'a>(
+    field: &Field,
+    value: &'a Value,
+    text: &str,
+    place: Place<'_>,
+    notes: &mut Notes,
+) -> Cow<'a, Value> {
+    if let Some(values) = &field.values
+        && !values.know(text)
+    {
+        let list = if values.open {
+            "known values"
+        } else {
+            "values"
+        };
+        let shown = cut_text(text, MAX_SHOWN_CHARS);
+        let what = format!("{shown:?} is not on the list of {list} of `{}`", field.name);
+        notes.warn(place, what);
+    }
+    match field.max_chars {
+        Some(max_chars) if text.len() > max_chars => {
+            let cut = cut_text(text, max_chars);
+            if cut != text {
+                let what = format!("`{}` is cut to {max_chars} characters", field.name);
+                notes.warn(place, what);
+            }
+            Cow::Owned(cut.into())
+        }
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// An object within a body: what is null in it stays.
 fn object(
     fields: &[Field],
     row: &Map<String, Value>,
-    at: Place<'_>,
+    place: Place<'_>,
     options: Options,
-) -> Result<Value, ChangeFault> {
+    notes: &mut Notes,
+) -> Option<Value> {
     let mut object = Map::new();
+    let mut is_whole = true;
     for field in fields {
         let column = match field.from.first() {
             Some(Column::Own(column)) => column,
             _ => field.name,
         };
-        let at = Place::Inner(&at, column);
+        let place = Place::Inner(&place, column);
         match row.get(column) {
-            Some(Value::Null) if !field.is_always_there() => {
+            Some(Value::Null) => {
+                if !field.null {
+                    notes.warn(place, null_text(field));
+                }
                 object.insert(field.name.to_owned(), Value::Null);
             }
-            Some(value) => {
-                let value = convert(field, value, at, options)?;
-                object.insert(field.name.to_owned(), value.into_owned());
-            }
+            Some(value) => match convert(field, value, place, options, notes) {
+                Some(value) => drop(object.insert(field.name.to_owned(), value.into_owned())),
+                None => is_whole = false,
+            },
             None if field.is_always_there() => {
-                return Err(ChangeFault::new(
-                    at,
-                    format!("this is missing; `{}` is made of it", field.name),
-                ));
+                notes.fault(place, missing_text(field));
+                is_whole = false;
             }
             None => (),
         }
     }
-    Ok(object.into())
+    is_whole.then(|| object.into())
+}
+
+/// That the column of a field is missing.
+pub(crate) fn missing_text(field: &Field) -> String {
+    format!("this is missing; `{}` needs it", field.name)
+}
+
+/// That a field is null that the catalogue says never is.
+pub(crate) fn null_text(field: &Field) -> String {
+    format!(
+        "this is null; by the catalogue, `{}` is never null",
+        field.name
+    )
 }
 
 /// An id as text, global or local as it has to be.

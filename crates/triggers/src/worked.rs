@@ -5,31 +5,40 @@
     reason = "all rules have one type, and some always have a value"
 )]
 
-use easel_catalog::{GlobalId, MAX_TEXT_CHARS, cut_text, parse_timestamp};
+use easel_catalog::GlobalId;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::options::Options;
 use crate::scene::Scene;
 
+mod outcome;
+mod stored;
+
 /// Works a value out; none where what it is made of is not given.
 type Work = fn(Scene<'_>) -> Option<Value>;
 
 /// Every rule: the name that data files have, what it takes, and how.
-const RULES: [(&str, &str, Work); 21] = [
+const RULES: [(&str, &str, Work); 34] = [
     (
         "assessed_attempt",
         "`attempt` of the related `submission`, where `artifact_type` is Submission",
         assessed_attempt,
     ),
     (
+        "assessed_submitted_at",
+        "`submitted_at` of the related `submission`, where `artifact_type` is Submission and it was handed in, else `updated_at`",
+        assessed_submitted_at,
+    ),
+    (
         "associated_asset_id",
-        "`association_id` of the related `rubric_association` for a result of a rubric that is not deleted, else `associated_asset_id`",
-        associated_asset_id,
+        "`associated_asset_id`; where that is null, `association_id` of the related `rubric_association`, if `artifact_type` is RubricAssessment, `association_type` is RubricAssociation and `workflow_state` is not deleted",
+        outcome::associated_asset_id,
     ),
     (
         "associated_asset_type",
-        "the same of `association_type` and `associated_asset_type`",
-        associated_asset_type,
+        "the same of `associated_asset_type` and `association_type`",
+        outcome::associated_asset_type,
     ),
     (
         "associated_user",
@@ -37,9 +46,19 @@ const RULES: [(&str, &str, Work); 21] = [
         associated_user,
     ),
     (
+        "attachment_ids",
+        "the parts of `attachment_ids` between its commas; none where it is null or blank",
+        stored::attachment_ids,
+    ),
+    (
+        "copied_from_outcome_id",
+        "`copied_from_outcome_id`, without its shard",
+        outcome::copied_from_outcome_id,
+    ),
+    (
         "default_restrictions",
-        "`default_restrictions_by_type` where `use_default_restrictions_by_type`, else `default_restrictions`",
-        default_restrictions,
+        "`default_restrictions_by_type` where `use_default_restrictions_by_type`, else `default_restrictions`; an empty object where that is null",
+        stored::default_restrictions,
     ),
     (
         "export_name",
@@ -62,6 +81,16 @@ const RULES: [(&str, &str, Work); 21] = [
         has_access_code,
     ),
     (
+        "import_quizzes_next",
+        "whether `import_quizzes_next` in `migration_settings` is exactly true",
+        stored::import_quizzes_next,
+    ),
+    (
+        "integration_data",
+        "`integration_data`; an empty object where that is null",
+        stored::integration_data,
+    ),
+    (
         "is_admin",
         "`is_admin`, else whether there is a related `account_user`: a role of an administrator in the root account",
         is_admin,
@@ -73,24 +102,34 @@ const RULES: [(&str, &str, Work); 21] = [
     ),
     (
         "late",
-        "`late`, else by `late_policy_status`, else whether `submitted_at` is after `cached_due_date`",
+        "`late`, else by `late_policy_status`, else whether `@submitted_at` is after `cached_due_date`",
         late,
     ),
     (
-        "lti_description",
-        "`description`, cut as that is",
-        lti_description,
+        "migration_type",
+        "`migration_type`, else `migration_type` in `migration_settings`",
+        stored::migration_type,
     ),
     (
         "missing",
-        "`missing`, else by `late_policy_status`, else whether `cached_due_date` is before `updated_at` and there is no `submitted_at`",
+        "`missing`, else by `late_policy_status`, else whether `cached_due_date` is before `updated_at` and there is no `@submitted_at`",
         missing,
     ),
     ("muted", "whether there is no `posted_at`", muted),
     (
+        "never",
+        "nothing: the published documents alone have the field",
+        never,
+    ),
+    (
         "old_points",
         "`points_possible` of the related `assignment_before`, else of `assignment`",
         old_points,
+    ),
+    (
+        "original_root_account_uuid",
+        "`uuid` of the related `original_root_account`, where `copied_from_outcome_id` is of another shard",
+        outcome::original_root_account_uuid,
     ),
     (
         "override_group",
@@ -104,14 +143,44 @@ const RULES: [(&str, &str, Work); 21] = [
     ),
     ("override_type", "`set_type`", override_type),
     (
+        "quizzes2",
+        "the members of `quizzes2` in `settings`",
+        stored::quizzes2,
+    ),
+    (
         "ratings",
         "`outcome_proficiency_ratings`, those with the most points first",
         ratings,
     ),
     (
+        "restrictions",
+        "`restrictions`; an empty object where that is null",
+        stored::restrictions,
+    ),
+    (
         "root_account_id",
         "`root_account_id`, else `id`: a root account is its own",
         root_account_id,
+    ),
+    (
+        "row",
+        "every column that no other field is made of",
+        stored::row,
+    ),
+    (
+        "settings",
+        "`settings`; an empty object where that is null",
+        stored::settings,
+    ),
+    (
+        "stuck_sis_fields",
+        "the names in `stuck_sis_fields` between its commas; none where it is null",
+        stored::stuck_sis_fields,
+    ),
+    (
+        "submitted_at",
+        "`submitted_at`, or `updated_at` where it is null; null where `submission_type` is null",
+        submitted_at,
     ),
 ];
 
@@ -135,22 +204,15 @@ fn assessed_attempt(scene: Scene<'_>) -> Option<Value> {
     }
 }
 
-fn associated_asset_id(scene: Scene<'_>) -> Option<Value> {
-    associated_asset(scene, "association_id", "associated_asset_id")
-}
-
-fn associated_asset_type(scene: Scene<'_>) -> Option<Value> {
-    associated_asset(scene, "association_type", "associated_asset_type")
-}
-
-/// What the assessed work was done for: of a rubric, what that is used with.
-fn associated_asset(scene: Scene<'_>, of_rubric: &str, own: &str) -> Option<Value> {
-    let is_of_rubric = scene.text("artifact_type") == Some("RubricAssessment")
-        && scene.text("workflow_state") != Some("deleted");
-    let association = scene.related("rubric_association").filter(|_| is_of_rubric);
-    let told = association.and_then(|row| row.get(of_rubric));
-    told.or_else(|| scene.change.row().and_then(|row| row.get(own)))
-        .cloned()
+/// When the submission that was assessed was handed in; of anything else, when the assessment was
+/// saved.
+fn assessed_submitted_at(scene: Scene<'_>) -> Option<Value> {
+    let saved = scene.get("updated_at");
+    let is_submission = scene.text("artifact_type") == Some("Submission");
+    let submission = scene.related("submission").filter(|_| is_submission);
+    let handed_in = submission.filter(|row| !has_no_type(row.get("submission_type")));
+    let time = handed_in.and_then(|row| row.value("submitted_at"));
+    time.or(saved).cloned()
 }
 
 /// Whom an observer observes. In other enrollments the column means nothing.
@@ -158,16 +220,6 @@ fn associated_user(scene: Scene<'_>) -> Option<Value> {
     let is_observer = scene.text("type") == Some("ObserverEnrollment");
     let associated = scene.value("associated_user_id");
     associated.filter(|_| is_observer).cloned()
-}
-
-/// The restrictions of a blueprint: those by type where these are in use.
-fn default_restrictions(scene: Scene<'_>) -> Option<Value> {
-    let column = if scene.is_true("use_default_restrictions_by_type") {
-        "default_restrictions_by_type"
-    } else {
-        "default_restrictions"
-    };
-    scene.value(column).cloned()
 }
 
 /// The name that New Quizzes knows an export by.
@@ -189,8 +241,8 @@ fn grader(scene: Scene<'_>) -> Option<Value> {
 
 /// Whether the submission is in the state in which its grade is whole.
 fn grading_complete(scene: Scene<'_>) -> Option<Value> {
-    let state = scene.text("workflow_state")?;
-    Some((state == "graded").into())
+    scene.get("workflow_state")?;
+    Some((scene.text("workflow_state") == Some("graded")).into())
 }
 
 /// Whether a quiz asks for a code, which is not told.
@@ -217,18 +269,12 @@ fn late(scene: Scene<'_>) -> Option<Value> {
     }
     let is_late = match scene.text("late_policy_status") {
         Some(status) => status == "late",
-        None => match (time(scene, "submitted_at"), time(scene, "cached_due_date")) {
+        None => match (submission_time(scene), scene.time("cached_due_date")) {
             (Some(submitted), Some(due)) => submitted > due,
             _ => false,
         },
     };
     Some(is_late.into())
-}
-
-/// The description of an assignment as LTI tools get it, cut as the description itself is.
-fn lti_description(scene: Scene<'_>) -> Option<Value> {
-    let description = scene.text("description")?;
-    Some(cut_text(description, MAX_TEXT_CHARS).into())
 }
 
 /// Whether nothing was handed in and it was due before the row was saved, unless somebody decided.
@@ -239,9 +285,10 @@ fn missing(scene: Scene<'_>) -> Option<Value> {
     let is_missing = match scene.text("late_policy_status") {
         Some(status) => status == "missing",
         None => {
-            let saved = time(scene, "updated_at");
-            scene.value("submitted_at").is_none()
-                && time(scene, "cached_due_date")
+            let saved = scene.time("updated_at");
+            submission_time(scene).is_none()
+                && scene
+                    .time("cached_due_date")
                     .is_some_and(|due| saved.is_some_and(|it| due < it))
         }
     };
@@ -250,7 +297,12 @@ fn missing(scene: Scene<'_>) -> Option<Value> {
 
 /// Whether the grade is kept from the student: it was not posted.
 fn muted(scene: Scene<'_>) -> Option<Value> {
-    Some(scene.value("posted_at").is_none().into())
+    Some(scene.time("posted_at").is_none().into())
+}
+
+/// No value: the field is in the published documents alone.
+fn never(_: Scene<'_>) -> Option<Value> {
+    None
 }
 
 /// The points that the assignment was worth before, if it is told, else now.
@@ -297,8 +349,36 @@ fn root_account_id(scene: Scene<'_>) -> Option<Value> {
     above.or_else(|| scene.value("id")).cloned()
 }
 
-fn time(scene: Scene<'_>, column: &str) -> Option<jiff::Timestamp> {
-    scene.text(column).and_then(parse_timestamp)
+/// When the work was handed in. A submission without a type was not, whatever its column holds; one
+/// with a type and no time was when it was saved.
+fn submitted_at(scene: Scene<'_>) -> Option<Value> {
+    if has_no_type(scene.get("submission_type")) {
+        return Some(Value::Null);
+    }
+    let column = scene.get("submitted_at")?;
+    let has_type = scene.value("submission_type").is_some();
+    let saved = || scene.get("updated_at").filter(|_| has_type);
+    Some(column)
+        .filter(|it| !it.is_null())
+        .or_else(saved)
+        .or(Some(column))
+        .cloned()
+}
+
+/// Whether a submission was not handed in: it has the column `submission_type`, and that is null.
+fn has_no_type(submission_type: Option<&Value>) -> bool {
+    submission_type == Some(&Value::Null)
+}
+
+/// The time of `submitted_at`.
+fn submission_time(scene: Scene<'_>) -> Option<Timestamp> {
+    if has_no_type(scene.get("submission_type")) {
+        return None;
+    }
+    scene.get("submitted_at")?;
+    let has_type = scene.value("submission_type").is_some();
+    let saved = || scene.time("updated_at").filter(|_| has_type);
+    scene.time("submitted_at").or_else(saved)
 }
 
 /// The id that a value is.

@@ -60,3 +60,17 @@ async fn the_document_is_served_to_everyone() {
     let response = desk.raw("GET", "/v1/openapi.json", "", None).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document = serde_json::to_value(easel_api::document(OpenApi::default())).unwrap();
+    let paths = document["paths"].as_object().unwrap().values();
+    let mut names: Vec<_> = paths
+        .flat_map(|path| path.as_object().unwrap().values())
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "{names:?}");
+}

@@ -27,6 +27,17 @@ fn every_example_is_an_event_without_findings() {
     }
 }
 
+#[test]
+fn an_example_has_no_empty_object_that_is_there_under_a_condition() {
+    let catalog = Catalog::built_in();
+    let it = catalog.get("course_progress").unwrap();
+    let example = catalog.example(it, Origin::Job, Timestamp::UNIX_EPOCH);
+    let example: Value = serde_json::from_str(&example).unwrap();
+    let progress = &example["body"]["progress"];
+    assert_eq!(progress.get("error"), None, "{example:#}");
+    assert!(progress.get("requirement_count").is_some(), "{example:#}");
+}
+
 fn validator(catalog: &Catalog, event_type: &str) -> Validator {
     let it = catalog.get(event_type).expect(event_type);
     jsonschema::draft202012::new(&catalog.json_schema(it)).expect(event_type)

@@ -135,7 +135,7 @@ fn a_fault_names_file_line_and_column() {
     check_refused(
         "own/x.toml",
         "meaning = \"A bell.\"\ntriger = \"\"\n",
-        "own/x.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `body`",
+        "own/x.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `further`, `body`",
     );
     check_refused(
         "own/x.toml",
@@ -219,6 +219,27 @@ fn a_fault_of_a_form_has_a_place_too() {
             &format!("course/course_created.caliper.toml:{wanted}"),
         );
     }
+}
+
+#[test]
+fn members_of_an_open_body_are_made_by_a_rule() {
+    let text = |keys: &str| TYPE.replace("\n\n[body]", &format!("\n{keys}\n[body]"));
+    let catalog = with("bell_rang.toml", &text("open = true\nfurther = \"@row\"")).unwrap();
+    let bell = catalog.get("bell_rang").unwrap();
+    assert_eq!(
+        bell.further.map(|it| it.to_string()).as_deref(),
+        Some("@row")
+    );
+    check_refused(
+        "bell_rang.toml",
+        &text("further = \"@row\""),
+        "bell_rang.toml:3:11: `further` needs `open = true`",
+    );
+    check_refused(
+        "bell_rang.toml",
+        &text("open = true\nfurther = \"settings\""),
+        "bell_rang.toml:4:11: `further` must be a rule, such as `@row`",
+    );
 }
 
 #[test]

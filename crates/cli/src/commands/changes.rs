@@ -1,11 +1,14 @@
-//! `easel changes explain`
+//! `easel changes`: what changes mean, what they can have, and some to fill in.
+
+mod shapes;
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::Subcommand;
-use easel_triggers::{Change, ChangeFault, Outcome, Subject, Triggers};
+use easel_catalog::parse_timestamp;
+use easel_triggers::{Change, ChangeFault, ChangeFaults, Outcome, Series, Subject, Triggers};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,11 +18,13 @@ use crate::exit_code::{Code, Failure};
 use crate::input::{Batch, Input};
 use crate::output;
 use crate::settings::{Settings, SettingsFaults};
+use shapes::{RecordsArgs, TemplateArgs};
 
 const EXPLAIN_HELP: &str = "\
 A change is what POST /v1/changes takes: {\"record\", \"operation\", \"before\", \"after\", \"related\",
 \"context\"}, or {\"action\", \"with\", \"related\", \"context\"}. Which change makes which events is in
-docs/triggers.md. Needs no server, and stores nothing; settings triggers.* count.
+docs/triggers.md. Needs no server, and stores nothing; settings triggers.* count. The changes are taken
+as those of one request: of two that are the same, the second is sent a millisecond later.
 
 Examples:
   easel changes explain change.json
@@ -38,6 +43,12 @@ enum ChangesCommand {
     /// Say of each change which events it means, and what stopped those that it does not
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
+    /// Print a change to fill in
+    #[command(after_help = shapes::TEMPLATE_HELP)]
+    Template(TemplateArgs),
+    /// List the records and actions, with their operations, columns and related rows
+    #[command(after_help = shapes::RECORDS_HELP)]
+    Records(RecordsArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -47,6 +58,13 @@ struct ExplainArgs {
     /// Print the events themselves, a line each, and nothing else
     #[arg(long, conflicts_with = "json")]
     events: bool,
+    /// When the changes are sent, for those without `occurred_at`: ids depend on it [default: now]
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    at: Option<Timestamp>,
+}
+
+fn read_time(text: &str) -> Result<Timestamp, String> {
+    parse_timestamp(text).ok_or_else(|| "must be a time such as 2026-02-11T08:15:42Z".to_owned())
 }
 
 /// How what is found is printed.
@@ -57,111 +75,168 @@ enum Style {
     Events,
 }
 
+/// The changes of a batch, by line: read on all cores, and explained one after another.
+struct Read {
+    file: Arc<str>,
+    changes: Vec<(usize, Result<Change, ChangeFaults>)>,
+}
+
 /// What was found of some changes.
 #[derive(Default)]
 struct Explained {
     text: String,
     complaints: Vec<String>,
+}
+
+/// How many there were of what.
+#[derive(Default)]
+struct Counts {
     changes: u64,
-    events: u64,
+    events: usize,
+    faulty: u64,
+    warnings: usize,
 }
 
 impl ChangesArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let ChangesCommand::Explain(args) = self.command;
         let settings = Settings::load(global, &[])?;
         let catalog = Arc::new(catalog::load(global)?);
         let triggers = settings.config.triggers(&catalog);
         let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.refused(&error)]))?;
-        let style = match (args.events, global.json) {
+        match self.command {
+            ChangesCommand::Explain(args) => args.run(&triggers, global.json),
+            ChangesCommand::Template(args) => args.run(&triggers),
+            ChangesCommand::Records(args) => args.run(&triggers, global.json),
+        }
+    }
+}
+
+impl ExplainArgs {
+    fn run(self, triggers: &Triggers, is_json: bool) -> Result<(), Failure> {
+        let style = match (self.events, is_json) {
             (true, _) => Style::Events,
             (false, true) => Style::Json,
             (false, false) => Style::Text,
         };
-        let now = Timestamp::now();
-        let (mut changes, mut events, mut faults) = (0, 0, 0);
-        args.input.each_batch(
-            |batch| explain(batch, &triggers, now, style),
-            |explained| {
-                output::text(&explained.text)?;
-                explained.complaints.iter().for_each(output::talk);
-                changes += explained.changes;
-                events += explained.events;
-                faults += explained.complaints.len();
-                Ok(())
-            },
-        )?;
-        output::talk(format_args!("changes: {changes}, events: {events}"));
-        if faults == 0 {
+        let mut series = Series::new(triggers, self.at.unwrap_or_else(Timestamp::now));
+        let mut counts = Counts::default();
+        self.input.each_batch(read, |read| {
+            let mut explained = Explained::default();
+            for (line, change) in read.changes {
+                let place = (&*read.file, line);
+                let result = change.and_then(|change| Ok((series.events(&change)?, change)));
+                counts.changes += 1;
+                match result {
+                    Ok((outcome, change)) => {
+                        counts.events += outcome.events.len();
+                        counts.warnings += outcome.warnings.len();
+                        explained.outcome(place, &change, &outcome, style);
+                    }
+                    Err(faults) => {
+                        counts.faulty += 1;
+                        explained.faults(place, &faults, style);
+                    }
+                }
+            }
+            output::text(&explained.text)?;
+            explained.complaints.iter().for_each(output::talk);
+            Ok(())
+        })?;
+        let Counts {
+            changes,
+            events,
+            faulty,
+            warnings,
+        } = counts;
+        let warnings = match warnings {
+            0 => String::new(),
+            _ => format!(", warnings: {warnings}"),
+        };
+        output::talk(format_args!(
+            "changes: {changes}, events: {events}{warnings}"
+        ));
+        if faulty == 0 {
             return Ok(());
         }
         Err(Failure::new(
             Code::BadInput,
-            anyhow!("changes with a fault: {faults}"),
+            anyhow!("changes with a fault: {faulty}"),
         ))
     }
 }
 
-fn explain(batch: &Batch, triggers: &Triggers, now: Timestamp, style: Style) -> Explained {
-    let mut explained = Explained::default();
-    for value in batch.elements() {
-        explained.changes += 1;
-        let (line, found) = match value {
-            Ok(value) => (value.line, outcome(value.bytes, triggers, now)),
-            Err((line, fault)) => (
-                line,
-                Err(ChangeFault {
-                    at: String::new(),
-                    what: fault.to_string(),
-                }),
-            ),
-        };
-        match found {
-            Ok((outcome, change)) => {
-                explained.events += outcome.events.len() as u64;
-                match style {
-                    Style::Text => {
-                        append(&mut explained.text, format_args!("{}:{line}: ", batch.file));
-                        told(&mut explained.text, &change, &outcome);
-                    }
-                    Style::Json => {
-                        let json = json_of((&batch.file, line), &outcome);
-                        append(&mut explained.text, format_args!("{json}\n"));
-                    }
-                    Style::Events => {
-                        for event in &outcome.events {
-                            let json = String::from_utf8_lossy(&event.bytes);
-                            append(&mut explained.text, format_args!("{json}\n"));
-                        }
-                    }
+fn read(batch: &Batch) -> Read {
+    let changes = batch.elements().map(|value| match value {
+        Ok(value) => (value.line, Change::read(value.bytes)),
+        Err((line, fault)) => {
+            let fault = ChangeFault {
+                at: String::new(),
+                what: fault.to_string(),
+            };
+            (line, Err(fault.into()))
+        }
+    });
+    Read {
+        file: Arc::clone(&batch.file),
+        changes: changes.collect(),
+    }
+}
+
+impl Explained {
+    fn outcome(
+        &mut self,
+        (file, line): (&str, usize),
+        change: &Change,
+        outcome: &Outcome,
+        style: Style,
+    ) {
+        match style {
+            Style::Text => {
+                append(&mut self.text, format_args!("{file}:{line}: "));
+                told(&mut self.text, change, outcome);
+            }
+            Style::Json => {
+                let json = json_of((file, line), outcome);
+                append(&mut self.text, format_args!("{json}\n"));
+            }
+            Style::Events => {
+                for event in &outcome.events {
+                    let json = String::from_utf8_lossy(&event.bytes);
+                    append(&mut self.text, format_args!("{json}\n"));
                 }
             }
-            Err(ChangeFault { at, what }) => {
-                if let Style::Json = style {
-                    let fault = json!({ "file": &*batch.file, "line": line, "fault": { "at": at, "detail": what } });
-                    append(&mut explained.text, format_args!("{fault}\n"));
-                }
-                let place = if at.is_empty() {
-                    String::new()
-                } else {
-                    format!("{at}: ")
-                };
-                let file = &batch.file;
-                let complaint = output::plain(&format!("{file}:{line}: {place}{what}"));
-                explained.complaints.push(complaint);
+        }
+        if let Style::Text | Style::Events = style {
+            for warning in &outcome.warnings {
+                let what = format!("warning: {}", warning.what);
+                self.complain((file, line), &warning.at, &what);
             }
         }
     }
-    explained
-}
 
-fn outcome(
-    json: &[u8],
-    triggers: &Triggers,
-    now: Timestamp,
-) -> Result<(Outcome, Change), ChangeFault> {
-    let change = Change::read(json)?;
-    Ok((triggers.events(&change, now)?, change))
+    fn faults(&mut self, (file, line): (&str, usize), faults: &ChangeFaults, style: Style) {
+        let faults = faults.as_slice();
+        if let Style::Json = style {
+            let faults = faults
+                .iter()
+                .map(|it| json!({ "at": it.at, "detail": it.what }));
+            let json = json!({ "file": file, "line": line, "faults": faults.collect::<Vec<_>>() });
+            append(&mut self.text, format_args!("{json}\n"));
+        }
+        for fault in faults {
+            self.complain((file, line), &fault.at, &fault.what);
+        }
+    }
+
+    fn complain(&mut self, (file, line): (&str, usize), at: &str, what: &str) {
+        let place = if at.is_empty() {
+            String::new()
+        } else {
+            format!("{at}: ")
+        };
+        let complaint = output::plain(&format!("{file}:{line}: {place}{what}"));
+        self.complaints.push(complaint);
+    }
 }
 
 /// What came of a change, in words.
@@ -195,11 +270,14 @@ fn json_of((file, line): (&str, usize), outcome: &Outcome) -> Value {
         Some(event_type) => json!({ "event_name": event_type, "gate": stop.gate }),
         None => json!({ "gate": stop.gate }),
     });
+    let warnings = outcome.warnings.iter();
+    let warnings = warnings.map(|it| json!({ "at": it.at, "detail": it.what }));
     json!({
         "file": file,
         "line": line,
         "events": events.collect::<Vec<_>>(),
         "no_event": stops.collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
     })
 }
 

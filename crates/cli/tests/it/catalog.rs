@@ -26,7 +26,7 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "grade_change"]), @r#"
         exit 0
         --- stdout
-        grade_change  grade, catalogue 2026.11
+        grade_change  grade, catalogue 2026.12
         A submission was graded, or its grade changed.
 
         TRIGGER
@@ -124,7 +124,7 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "course_completed"]), @r#"
         exit 0
         --- stdout
-        course_completed  course, catalogue 2026.11
+        course_completed  course, catalogue 2026.12
         A student met every module requirement of a course.
 
         TRIGGER
@@ -143,14 +143,28 @@ fn an_event_type_has_a_page() {
           course.name                           string             Its name.
           course.sis_source_id                  string or null     Its id in the student information system.
           progress                              object             How far the student is.
+          progress.error                        object             Why progress cannot be told. It stands
+                                                                   alone in `progress`. Only if the user is
+                                                                   no student of the course, or the course
+                                                                   has no requirements. Not in the published
+                                                                   documents.
+          progress.error.message                string             A sentence in English. Only if there is
+                                                                   an `error`. Not in the published
+                                                                   documents.
           progress.completed_at                 timestamp or null  When the last requirement was met; null
-                                                                   before that. (quasi-identifier)
+                                                                   before that. Only if there is no `error`.
+                                                                   (quasi-identifier)
           progress.next_requirement_url         string or null     Next module item to do; optional ones may
-                                                                   remain after the end.
-          progress.requirement_completed_count  integer            Requirements met. (quasi-identifier)
-          progress.requirement_count            integer            Requirements there are.
+                                                                   remain after the end. Only if there is no
+                                                                   `error`.
+          progress.requirement_completed_count  integer            Requirements met. Only if there is no
+                                                                   `error`. (quasi-identifier)
+          progress.requirement_count            integer            Requirements there are. Only if there is
+                                                                   no `error`.
           user                                  object             The student. (direct identifier)
-          user.email                            string             E-mail address. (direct identifier)
+          user.email                            string or null     E-mail address; null, and sent as null,
+                                                                   where the user has none. (direct
+                                                                   identifier)
           user.id                               local id           The student. (direct identifier)
           user.name                             string             Name. (direct identifier)
 
@@ -226,7 +240,7 @@ fn event_types_are_listed_by_glob() {
         wiki      wiki_page_deleted  A page was deleted.
         wiki      wiki_page_updated  A page changed.
         --- stderr
-        3 event types, catalogue 2026.11; `easel catalog NAME` tells more
+        3 event types, catalogue 2026.12; `easel catalog NAME` tells more
         ");
     check!(easel(folder.path(), &["catalog", "grade_chang"]), @r#"
         exit 65
@@ -279,7 +293,7 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
         CATEGORY  EVENT TYPE  SAYS
         school    bell_rang   A bell rang.
         --- stderr
-        1 event type, catalogue 2026.11; `easel catalog NAME` tells more
+        1 event type, catalogue 2026.12; `easel catalog NAME` tells more
         ");
 
     fs::write(&file, BELL.replace("local", "lokal")).unwrap();

@@ -41,8 +41,10 @@ fn what_a_change_means_is_explained() {
         --- stdout
         changes.ndjson:1: WikiPage update
           wiki_page_updated [id]
+          no wiki_page_deleted: workflow_state did not become deleted
         changes.ndjson:2: WikiPage update
           no wiki_page_updated: only updated_at or sis_batch_id changed
+          no wiki_page_deleted: only updated_at or sis_batch_id changed
         changes.ndjson:3: Course delete
           no event: a deletion of such a record means no event
         changes.ndjson:4: logged_out
@@ -53,8 +55,8 @@ fn what_a_change_means_is_explained() {
     check!(explain(folder.path(), &changes[..2], &["--json"]), @r#"
         exit 0
         --- stdout
-        {"file":"changes.ndjson","line":1,"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[]}
-        {"file":"changes.ndjson","line":2,"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"}]}
+        {"file":"changes.ndjson","line":1,"events":[{"event_name":"wiki_page_updated","id":"[id]","event":{"metadata":{"event_name":"wiki_page_updated","event_time":"[time]"},"body":{"body":"<p>Fins.</p>","old_title":"Fish","title":"Birds","wiki_page_id":"5","workflow_state":"active"}}}],"no_event":[{"event_name":"wiki_page_deleted","gate":"workflow_state did not become deleted"}],"warnings":[]}
+        {"file":"changes.ndjson","line":2,"events":[],"no_event":[{"event_name":"wiki_page_updated","gate":"only updated_at or sis_batch_id changed"},{"event_name":"wiki_page_deleted","gate":"only updated_at or sis_batch_id changed"}],"warnings":[]}
         --- stderr
         changes: 2, events: 1
         "#);
@@ -81,17 +83,18 @@ fn a_fault_is_told_with_its_line_and_place() {
     ];
     let json = explain(folder.path(), &changes, &["--json"]);
     assert_eq!(json.stdout.lines().count(), 4, "{json}");
-    let last = "{\"file\":\"changes.ndjson\",\"line\":4,\"fault\":{\"at\":\"\",\"detail\":\"a change is an object\"}}";
+    let last = "{\"file\":\"changes.ndjson\",\"line\":4,\"faults\":[{\"at\":\"\",\"detail\":\"a change must be an object\"}]}";
     assert_eq!(json.stdout.lines().last(), Some(last));
     check!(explain(folder.path(), &changes, &[]), @r#"
         exit 65
         --- stdout
         changes.ndjson:1: WikiPage update
           wiki_page_updated [id]
+          no wiki_page_deleted: workflow_state did not become deleted
         --- stderr
-        changes.ndjson:2: /after/title: `title` is made of a text
-        changes.ndjson:3: /record: no record is of the type "Fish"
-        changes.ndjson:4: a change is an object
+        changes.ndjson:2: /after/title: `title` must be a string
+        changes.ndjson:3: /record: "Fish" is an unknown record type
+        changes.ndjson:4: a change must be an object
         changes: 4, events: 1
         error: changes with a fault: 3
         "#);
@@ -112,4 +115,116 @@ fn settings_count() {
         --- stderr
         changes: 1, events: 1
         "#);
+}
+
+#[test]
+fn warnings_are_told_and_change_nothing_else() {
+    let folder = tempdir().unwrap();
+    let mut named = json!({ "record": "WikiPage", "operation": "insert",
+        "after": page("Fish", "2026-02-11T08:15:41Z") });
+    named["after"]["titel"] = json!("Fish");
+    named["after"]["title"] = Value::Null;
+    check!(explain(folder.path(), &[named], &[]), @r#"
+        exit 0
+        --- stdout
+        changes.ndjson:1: WikiPage insert
+          wiki_page_created [id]
+        --- stderr
+        changes.ndjson:1: /after/titel: warning: this column is unknown; did you mean "title"?
+        changes.ndjson:1: /after/title: warning: this is null; by the catalogue, `title` is never null
+        changes: 1, events: 1, warnings: 2
+        "#);
+}
+
+#[test]
+fn like_changes_are_explained_as_the_door_takes_them() {
+    let folder = tempdir().unwrap();
+    let out = json!({ "action": "logged_out" });
+    let changes = [out.clone(), out];
+    let ran = explain(
+        folder.path(),
+        &changes,
+        &["--events", "--at", "2026-02-11T08:15:42Z"],
+    );
+    let times: Vec<_> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["metadata"]["event_time"].clone())
+        .collect();
+    assert_eq!(
+        times,
+        ["2026-02-11T08:15:42.000Z", "2026-02-11T08:15:42.001Z"],
+        "{ran}"
+    );
+}
+
+#[test]
+fn a_template_is_explained_as_it_stands() {
+    let folder = tempdir().unwrap();
+    let template = easel(
+        folder.path(),
+        &["changes", "template", "WikiPage", "--operation", "update"],
+    );
+    let change: Value = serde_json::from_str(&template.stdout).unwrap();
+    assert_eq!(
+        (&change["record"], &change["operation"]),
+        (&json!("WikiPage"), &json!("update"))
+    );
+    let ran = explain(folder.path(), &[change], &["--events"]);
+    assert_eq!(ran.stdout.lines().count(), 1, "{ran}");
+    let all = easel(folder.path(), &["changes", "template"]);
+    let changes: Vec<Value> = all
+        .stdout
+        .lines()
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect();
+    let ran = explain(folder.path(), &changes, &["--json"]);
+    assert_eq!(ran.stdout.lines().count(), changes.len());
+    assert!(ran.to_string().starts_with("exit 0"), "{ran}");
+    check!(easel(folder.path(), &["changes", "template", "WikiPge"]), @r#"
+        exit 64
+        --- stdout
+        --- stderr
+        error: "WikiPge" is an unknown record type or action; did you mean WikiPage?
+        "#);
+}
+
+#[test]
+fn records_are_listed_with_their_columns_and_related_rows() {
+    let folder = tempdir().unwrap();
+    check!(easel(folder.path(), &["changes", "records", "SubmissionComment"]), @r"
+        exit 0
+        --- stdout
+        SubmissionComment insert: submission_comment_created
+          id*, comment, created_at*, submission_id*, author_id, attachment_ids*
+        --- stderr
+        ");
+    let ran = easel(
+        folder.path(),
+        &["changes", "records", "DiscussionEntry", "--json"],
+    );
+    let shapes: Vec<Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(shapes[0]["operation"], "insert");
+    assert_eq!(
+        shapes[0]["columns"][0],
+        json!({ "name": "id", "type": "id", "required": true })
+    );
+    // A gate alone asks for this one.
+    let topic = &shapes[0]["related"]["discussion_topic"];
+    let names: Vec<_> = topic
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
+    assert!(names.contains(&&json!("assignment_id")), "{topic}");
+    let all = easel(folder.path(), &["changes", "records"]);
+    assert!(
+        all.stdout.contains("\nlogged_in action: logged_in\n"),
+        "{all}"
+    );
 }

@@ -144,6 +144,7 @@ async fn accounts_are_told_apart() {
         accounts,
         [
             (None, "/body/pace"),
+            (None, "/metadata/root_account_id"),
             (None, "/metadata/x"),
             (Some("80000000000001"), "/body/pace"),
         ]
@@ -175,4 +176,25 @@ async fn a_null_does_not_hide_what_a_field_is() {
         ["course_created unknown_field /body/pace -→digits ×4"]
     );
     assert_eq!(report.sightings[0].example.value, "\"99999999999999\"");
+}
+
+#[tokio::test]
+async fn a_missing_value_and_a_longer_text_are_drift() {
+    let tower = Tower::new();
+    let long = format!("\"body\":\"{}", "w".repeat(9000));
+    tower
+        .append(&[
+            event("course_created", "\"name\":\"Botany\"", "\"name\":null"),
+            event("course_created", "\"name\":\"Botany\",", ""),
+            event("wiki_page_created", "\"body\":\"", &long),
+        ])
+        .await;
+    let report = tower.report(&tower.lookout(&tower.log)).await;
+    let lines: Vec<_> = report.sightings.iter().map(line).collect();
+    for wanted in [
+        "course_created no_value /body/name string→nothing ×2",
+        "wiki_page_created longer_text /body/body string→string ×1",
+    ] {
+        assert!(lines.iter().any(|line| line == wanted), "{lines:?}");
+    }
 }

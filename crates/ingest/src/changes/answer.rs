@@ -5,24 +5,28 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use easel_catalog::Event;
 use easel_log::{Appended, Offset};
-use easel_triggers::{ChangeFault, Outcome, Stop};
+use easel_triggers::{ChangeFaults, Outcome, Stop};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// The most faults in a refusal; all are counted.
+const MAX_FAULTS: usize = 100;
+
+type Results = [Result<Outcome, ChangeFaults>];
+
 /// The answer about changes whose events went onto the log as `appended`.
-pub(super) fn taken(outcomes: &[Outcome], appended: Vec<Appended>) -> Response {
+pub(super) fn taken(results: &Results, appended: Vec<Appended>) -> Response {
     let mut answer = AnswerJson::default();
     let mut appended = appended.into_iter();
-    for Outcome { events, stops } in outcomes {
-        let mut change = ChangeJson {
-            events: Vec::with_capacity(events.len()),
-            no_event: stops.iter().map(StopJson::from).collect(),
-        };
+    for result in results {
+        let mut change = ChangeJson::of(result);
+        let events = result.iter().flat_map(|outcome| &outcome.events);
         // The log answers for every record; were it not to, nothing would be claimed.
-        for (event, appended) in events.iter().zip(&mut appended) {
-            change.events.push(EventJson::of(event, appended));
+        for (event, appended) in events.zip(&mut appended) {
+            change.events.push(EventJson::appended(event, appended));
             match appended {
                 Appended::Stored(_) => answer.accepted += 1,
                 Appended::Duplicate(_) => answer.duplicates += 1,
@@ -33,17 +37,54 @@ pub(super) fn taken(outcomes: &[Outcome], appended: Vec<Appended>) -> Response {
     (StatusCode::ACCEPTED, Json(answer)).into_response()
 }
 
-/// Faults, with the number of the change, from 0, and the place in it.
-pub(super) fn faults(faults: Vec<(usize, ChangeFault)>) -> Value {
-    let fault =
-        |(change, ChangeFault { at, what })| json!({ "change": change, "at": at, "detail": what });
-    faults.into_iter().map(fault).collect()
+/// The answer about changes of which nothing is stored: what each would mean.
+pub(super) fn explained(results: &Results) -> Response {
+    let explained = |result: &Result<Outcome, ChangeFaults>| {
+        let mut change = ChangeJson::of(result);
+        let events = result.iter().flat_map(|outcome| &outcome.events);
+        change.events = events.map(EventJson::explained).collect();
+        change
+    };
+    let answer = AnswerJson {
+        dry_run: true,
+        changes: results.iter().map(explained).collect(),
+        ..AnswerJson::default()
+    };
+    Json(answer).into_response()
+}
+
+/// What is wrong with each of the changes of a request.
+pub(super) fn each(results: &Results) -> Value {
+    results
+        .iter()
+        .map(|result| json!(ChangeJson::of(result)))
+        .collect()
+}
+
+/// How many faults the changes of a request have.
+pub(super) fn fault_count(results: &Results) -> usize {
+    let faults = results.iter().filter_map(|result| result.as_ref().err());
+    faults.map(|faults| faults.as_slice().len()).sum()
+}
+
+/// The first faults of a request, with the number of the change, from 0, and the place in it.
+pub(super) fn faults(results: &Results) -> Value {
+    let faulty = results.iter().enumerate();
+    let faulty = faulty.filter_map(|(number, result)| Some((number, result.as_ref().err()?)));
+    let faults = faulty.flat_map(|(number, faults)| {
+        let faults = faults.as_slice().iter();
+        faults.map(move |fault| json!({ "change": number, "at": fault.at, "detail": fault.what }))
+    });
+    faults.take(MAX_FAULTS).collect()
 }
 
 /// What became of the changes of a request.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = TakenChanges)]
 pub(super) struct AnswerJson {
+    /// Whether nothing was to be stored.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     accepted: u64,
     duplicates: u64,
     /// One for each change, in order.
@@ -57,6 +98,48 @@ struct ChangeJson {
     events: Vec<EventJson>,
     /// The events it does not mean, and why.
     no_event: Vec<StopJson>,
+    /// What is unusual about it; its events are made all the same.
+    warnings: Vec<NoteJson>,
+    /// What is wrong with it, so that it was skipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<NoteJson>,
+}
+
+/// A fault or a warning.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangeNote)]
+struct NoteJson {
+    /// The JSON pointer to the place in the change.
+    at: String,
+    detail: String,
+}
+
+impl ChangeJson {
+    /// All but the events.
+    fn of(result: &Result<Outcome, ChangeFaults>) -> Self {
+        let mut change = Self {
+            events: Vec::new(),
+            no_event: Vec::new(),
+            warnings: Vec::new(),
+            faults: Vec::new(),
+        };
+        let note = |at: &String, what: &String| NoteJson {
+            at: at.clone(),
+            detail: what.clone(),
+        };
+        match result {
+            Ok(outcome) => {
+                change.no_event = outcome.stops.iter().map(StopJson::from).collect();
+                let warnings = outcome.warnings.iter();
+                change.warnings = warnings.map(|it| note(&it.at, &it.what)).collect();
+            }
+            Err(faults) => {
+                let faults = faults.as_slice().iter();
+                change.faults = faults.map(|it| note(&it.at, &it.what)).collect();
+            }
+        }
+        change
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -65,10 +148,16 @@ struct EventJson {
     event_name: String,
     #[schema(value_type = String)]
     id: Uuid,
-    #[schema(value_type = u64)]
-    offset: Offset,
-    /// `accepted`, or `duplicate` when the same bytes were stored before.
-    status: &'static str,
+    #[schema(value_type = Option<u64>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<Offset>,
+    /// `accepted`, or `duplicate` when the same bytes were stored before; none of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    /// The event itself, of a dry run.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -82,7 +171,7 @@ struct StopJson {
 }
 
 impl EventJson {
-    fn of(event: &Event, appended: Appended) -> Self {
+    fn appended(event: &Event, appended: Appended) -> Self {
         let (offset, status) = match appended {
             Appended::Stored(offset) => (offset, "accepted"),
             Appended::Duplicate(offset) => (offset, "duplicate"),
@@ -90,8 +179,21 @@ impl EventJson {
         Self {
             event_name: event.event_type.as_ref().to_owned(),
             id: event.id,
-            offset,
-            status,
+            offset: Some(offset),
+            status: Some(status),
+            event: None,
+        }
+    }
+
+    fn explained(event: &Event) -> Self {
+        let json = String::from_utf8_lossy(&event.bytes).into_owned();
+        Self {
+            event_name: event.event_type.as_ref().to_owned(),
+            id: event.id,
+            offset: None,
+            status: None,
+            // What was admitted is JSON.
+            event: RawValue::from_string(json).ok(),
         }
     }
 }

@@ -23,6 +23,13 @@ impl Doors {
         self.changes("application/json", change.to_string()).await
     }
 
+    async fn ask(&self, query: &str, changes: &Value) -> Answer {
+        let request = Request::post(format!("/v1/changes{query}"))
+            .header("content-type", "application/json")
+            .body(changes.to_string().into());
+        self.send(request.unwrap()).await
+    }
+
     async fn names(&self) -> Vec<String> {
         let stored = self.stored().await;
         let name = |bytes: &bytes::Bytes| {
@@ -67,13 +74,12 @@ async fn a_change_is_answered_with_its_events_and_what_stopped_the_others() {
 
     let answer = doors.change(&idle()).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-    let no_event = json!([{
-        "event_name": "wiki_page_updated",
-        "gate": "only updated_at or sis_batch_id changed",
-    }]);
+    let no_event = ["wiki_page_updated", "wiki_page_deleted"].map(
+        |name| json!({ "event_name": name, "gate": "only updated_at or sis_batch_id changed" }),
+    );
     assert_eq!(
         answer.json,
-        json!({ "accepted": 0, "duplicates": 0, "changes": [{ "events": [], "no_event": no_event }] })
+        json!({ "accepted": 0, "duplicates": 0, "changes": [{ "events": [], "no_event": no_event, "warnings": [] }] })
     );
     let deleted = json!({ "record": "Course", "operation": "delete", "before": { "id": 1 } });
     let answer = doors.change(&deleted).await;
@@ -108,9 +114,12 @@ async fn changes_come_alone_in_an_array_or_by_line() {
 async fn one_fault_refuses_the_request_and_names_its_place() {
     let doors = Doors::open();
     let mut wrong = renamed(2);
-    wrong["after"]["title"] = json!(7);
+    wrong["record"] = json!("WikiPage");
+    wrong["operation"] = json!("insert");
+    wrong["before"] = Value::Null;
+    wrong["after"] = json!({ "id": 5, "title": 7, "body": 9 });
     let answer = doors
-        .change(&json!([renamed(1), wrong, {"record": "Fish"}]))
+        .change(&json!([renamed(1), wrong, {"record": "Fish", "after": 7}]))
         .await;
     assert_eq!(
         answer.status,
@@ -118,15 +127,169 @@ async fn one_fault_refuses_the_request_and_names_its_place() {
         "{answer:?}"
     );
     assert_eq!(answer.json["code"], "bad_change");
-    assert_eq!(answer.json["fault_count"], 2);
+    assert_eq!(answer.json["fault_count"], 4);
+    assert_eq!(answer.json["faulty_change_count"], 2);
     assert_eq!(
         answer.json["faults"],
         json!([
-            { "change": 1, "at": "/after/title", "detail": "`title` is made of a text" },
-            { "change": 2, "at": "/operation", "detail": "this is `insert`, `update` or `delete`" },
+            { "change": 1, "at": "/after/body", "detail": "`body` must be a string" },
+            { "change": 1, "at": "/after/title", "detail": "`title` must be a string" },
+            { "change": 2, "at": "/after", "detail": "this must be an object" },
+            { "change": 2, "at": "/operation", "detail": "this must be `insert`, `update` or `delete`" },
         ])
     );
     assert_eq!(doors.names().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_the_catalogue_does_not_expect_is_stored_with_a_warning() {
+    let doors = Doors::open();
+    let mut change = renamed(1);
+    change["after"]["title"] = Value::Null;
+    change["after"]["workflow_state"] = json!("archived");
+    let answer = doors.change(&change).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    assert_eq!(
+        answer.json["changes"][0]["warnings"],
+        json!([
+            { "at": "/after/title", "detail": "this is null; by the catalogue, `title` is never null" },
+            { "at": "/after/workflow_state", "detail": "\"archived\" is not on the list of values of `workflow_state`" },
+        ])
+    );
+    assert_eq!(doors.names().await, ["wiki_page_updated"]);
+}
+
+#[tokio::test]
+async fn with_on_fault_skip_the_other_changes_are_stored_and_each_is_answered() {
+    let doors = Doors::open();
+    let mut wrong = renamed(2);
+    wrong["after"]["title"] = json!(7);
+    let changes = json!([renamed(1), wrong, { "record": "Fish" }, idle(), renamed(3)]);
+    let answer = doors.ask("?on_fault=skip", &changes).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    assert_eq!(answer.json["accepted"], 2);
+    let changes = answer.json["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 5);
+    assert_eq!(
+        changes[1]["faults"],
+        json!([{ "at": "/after/title", "detail": "`title` must be a string" }])
+    );
+    assert_eq!(changes[2]["faults"].as_array().unwrap().len(), 1);
+    assert_eq!(changes[3]["no_event"].as_array().unwrap().len(), 2);
+    assert_eq!(changes[0].get("faults"), None);
+    assert_eq!(changes[4]["events"][0]["offset"], 1);
+    assert_eq!(doors.names().await.len(), 2);
+    // Of a request without a good change nothing is stored.
+    let answer = doors.ask("?on_fault=skip", &json!([{}, 7])).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{answer:?}"
+    );
+    assert_eq!(answer.json["changes"].as_array().unwrap().len(), 2);
+    assert_eq!(doors.names().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_dry_run_explains_and_stores_nothing() {
+    let doors = Doors::open();
+    let changes = json!([renamed(1), renamed(1), idle()]);
+    let answer = doors.ask("?dry_run=1", &changes).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(
+        (&answer.json["dry_run"], &answer.json["accepted"]),
+        (&json!(true), &json!(0))
+    );
+    let explained = answer.json["changes"].as_array().unwrap();
+    let event = &explained[0]["events"][0];
+    assert_eq!(event["event"]["body"]["title"], "Fish, part 1");
+    assert_eq!((event.get("offset"), event.get("status")), (None, None));
+    assert_ne!(event["id"], explained[1]["events"][0]["id"]);
+    assert_eq!(explained[2]["no_event"].as_array().unwrap().len(), 2);
+    assert_eq!(doors.names().await, [""; 0]);
+    // What would be refused is, and what would be skipped is explained.
+    let changes = json!([renamed(1), { "record": "Fish" }]);
+    let answer = doors.ask("?dry_run=true", &changes).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{answer:?}"
+    );
+    let answer = doors.ask("?dry_run=true&on_fault=skip", &changes).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.json["changes"][1]["faults"][0]["at"], "/operation");
+    assert_eq!(doors.names().await, [""; 0]);
+    // The same request for real makes the events that were explained.
+    let dry = doors.ask("?dry_run", &json!([renamed(1)])).await;
+    let real = doors.ask("", &json!([renamed(1)])).await;
+    let id = |answer: &Answer| answer.json["changes"][0]["events"][0]["id"].clone();
+    assert_eq!(id(&dry), id(&real));
+}
+
+#[tokio::test]
+async fn an_unknown_wish_is_refused() {
+    let doors = Doors::open();
+    for query in [
+        "?dry_run=perhaps",
+        "?on_fault=ignore",
+        "?on_faults=skip",
+        "?dryrun=1",
+    ] {
+        let answer = doors.ask(query, &renamed(1)).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::BAD_REQUEST,
+            "{query}: {answer:?}"
+        );
+        assert_eq!(answer.json["code"], "invalid_query", "{query}");
+    }
+    assert_eq!(doors.names().await, [""; 0]);
+}
+
+#[test]
+fn the_document_describes_every_change_and_every_reference_leads_somewhere() {
+    let triggers = crate::doors::triggers();
+    let document = easel_ingest::document(&triggers);
+    let document = serde_json::to_value(document).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for (name, _) in triggers.schemas() {
+        assert!(schemas.contains_key(&name), "{name}");
+    }
+    for name in [
+        "Change.WikiPage.update",
+        "Change.logged_in",
+        "Change.MasterCourses.MasterTemplate.insert",
+    ] {
+        assert!(schemas.contains_key(name), "{name}");
+    }
+    let is_name = |name: &str| {
+        name.chars()
+            .all(|it| it.is_ascii_alphanumeric() || "._-".contains(it))
+    };
+    assert!(schemas.keys().all(|name| is_name(name)));
+    let text = document.to_string();
+    let references = text.split("\"#/components/schemas/").skip(1);
+    for reference in references {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name}");
+    }
+    let body = &document["paths"]["/v1/changes"]["post"]["requestBody"]["content"];
+    assert_eq!(
+        body["application/json"]["schema"]["$ref"],
+        "#/components/schemas/Changes"
+    );
+    let row = &schemas["Row.WikiPage.update"];
+    assert_eq!(
+        row["properties"]["title"]["type"],
+        json!(["string", "null"])
+    );
+    assert!(
+        row["required"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("title")),
+        "{row}"
+    );
 }
 
 #[tokio::test]

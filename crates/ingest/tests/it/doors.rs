@@ -134,7 +134,7 @@ impl Doors {
     }
 }
 
-fn triggers() -> Arc<Triggers> {
+pub(crate) fn triggers() -> Arc<Triggers> {
     let options = easel_triggers::Options {
         shard: 7,
         ..easel_triggers::Options::default()

@@ -68,10 +68,12 @@ fn events(changes: &[Change]) -> Vec<Event> {
     };
     let triggers = Triggers::new(Arc::new(Catalog::built_in()), options).unwrap();
     let events = changes.iter().flat_map(|change| {
-        triggers
+        let outcome = triggers
             .events(change, Timestamp::UNIX_EPOCH)
-            .unwrap_or_else(|fault| panic!("{fault}: {:#}", change.to_json()))
-            .events
+            .unwrap_or_else(|faults| panic!("{faults}: {:#}", change.to_json()));
+        let warnings = outcome.warnings;
+        assert!(warnings.is_empty(), "{warnings:?}: {:#}", change.to_json());
+        outcome.events
     });
     events.collect()
 }

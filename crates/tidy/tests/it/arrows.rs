@@ -112,7 +112,14 @@ const PURE: &[(&str, &[&str])] = &[
     ),
     (
         "triggers",
-        &["easel-catalog", "jiff", "serde", "serde_json", "thiserror"],
+        &[
+            "easel-catalog",
+            "jiff",
+            "serde",
+            "serde_json",
+            "strsim",
+            "thiserror",
+        ],
     ),
 ];
 

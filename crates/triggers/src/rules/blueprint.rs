@@ -13,6 +13,12 @@ pub(super) const RULES: &[Rule] = &[
         "blueprint_subscription_created",
     )
     .behind(&[ACTIVE_AGAIN]),
+    // A subscription is kept when it ends.
+    Rule::update(
+        "MasterCourses::ChildSubscription",
+        "blueprint_subscription_deleted",
+    )
+    .behind(&[ENDED]),
     Rule::delete(
         "MasterCourses::ChildSubscription",
         "blueprint_subscription_deleted",
@@ -40,6 +46,13 @@ const ACTIVE_AGAIN: Gate = Gate {
     closed: "workflow_state did not become active",
     needs: None,
     is_open: |scene| scene.became("workflow_state", "active"),
+};
+
+const ENDED: Gate = Gate {
+    opens: "workflow_state became deleted",
+    closed: "workflow_state did not become deleted",
+    needs: Some(Need::Column("workflow_state")),
+    is_open: |scene| scene.became("workflow_state", "deleted"),
 };
 
 const RESTRICTIONS: Gate = Gate {

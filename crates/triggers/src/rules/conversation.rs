@@ -1,7 +1,8 @@
 //! Conversations and their messages.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::rule::Rule;
+use serde_json::Value;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::insert("Conversation", "conversation_created"),
@@ -10,8 +11,12 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 const SENT: Gate = Gate {
-    opens: "it is no template of a message to many",
-    closed: "it is a template of a message to many",
-    needs: None,
-    is_open: |scene| !scene.is_true("generated_template"),
+    opens: "its conversation_id is not blank",
+    closed: "its conversation_id is blank: it is the template of a message to many",
+    needs: Some(Need::Column("conversation_id")),
+    is_open: |scene| match scene.value("conversation_id") {
+        None => false,
+        Some(Value::String(id)) => !id.trim().is_empty(),
+        Some(_) => true,
+    },
 };

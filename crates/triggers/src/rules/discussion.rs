@@ -1,5 +1,7 @@
 //! Discussions and the posts in them.
 
+use easel_catalog::Origin;
+
 use crate::gate::{Gate, Need};
 use crate::rule::{Fact, Rule};
 
@@ -8,7 +10,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::update("DiscussionTopic", "discussion_topic_updated"),
     Rule::insert("DiscussionEntry", "discussion_entry_created"),
     Rule::insert("DiscussionEntry", "discussion_entry_submitted")
-        .behind(&[GRADED])
+        .behind(&[SUBMITTED])
         .known_by(Fact::Call),
     Rule::update("DiscussionEntry", "discussion_entry_deleted")
         .behind(&[DELETED])
@@ -18,14 +20,14 @@ pub(super) const RULES: &[Rule] = &[
         .known_by(Fact::Newest),
 ];
 
-const GRADED: Gate = Gate {
-    opens: "its topic is graded",
-    closed: "its topic is not graded",
+const SUBMITTED: Gate = Gate {
+    opens: "its topic is graded, or it was saved in a request: Canvas's API sends it for every post",
+    closed: "its topic is not graded, and it was not saved in a request",
     needs: Some(Need::Related("discussion_topic")),
     is_open: |scene| {
-        scene
-            .related("discussion_topic")
-            .is_some_and(|it| it.value("assignment_id").is_some())
+        let topic = scene.related("discussion_topic");
+        scene.change.origin == Origin::Request
+            || topic.is_some_and(|it| it.value("assignment_id").is_some())
     },
 };
 

@@ -6,6 +6,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::insert("Quizzes::Quiz", "quiz_created").known_by(Fact::Published),
     Rule::update("Quizzes::Quiz", "quiz_updated").known_by(Fact::Published),
     Rule::act("quiz_submitted", "quiz_submitted"),
+    Rule::act("quiz_extension_created", "quiz_extension_created").known_by(Fact::Proposed),
     Rule::act(
         "quizzes_next_quiz_duplicated",
         "quizzes_next_quiz_duplicated",

@@ -1,6 +1,6 @@
 //! Work that is handed in, graded and talked about.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::options::SubmissionRule;
 use crate::row::is_same;
 use crate::rule::{Fact, Rule};
@@ -11,12 +11,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule::insert("Submission", "grade_change")
         .behind(&[GRADED])
         .known_by(Fact::Call),
-    Rule::insert("Submission", "submission_created").behind(&[CREATED]),
+    Rule::insert("Submission", "submission_created").behind(&[HANDED_IN, OF_A_TYPE]),
     Rule::update("Submission", "grade_change")
         .behind(&[GRADED])
         .even_idle()
         .known_by(Fact::Call),
-    Rule::update("Submission", "submission_created").behind(&[CREATED]),
+    Rule::update("Submission", "submission_created").behind(&[HANDED_IN, OF_A_TYPE, JUST_NOW]),
     Rule::update("Submission", "submission_updated")
         .behind(&[UPDATED])
         .or_else(),
@@ -27,24 +27,41 @@ pub(super) const RULES: &[Rule] = &[
     Rule::act("plagiarism_resubmit", "plagiarism_resubmit"),
 ];
 
-const CREATED: Gate = Gate {
-    opens: "the save sets or moves submitted_at; by the rule `published`, its row is new or was not handed in before",
-    closed: "the save does not hand work in; by the rule `published`, it was handed in before",
-    needs: None,
-    is_open: |scene| match scene.options.submission_rule {
-        SubmissionRule::Newest => hands_in(scene),
-        SubmissionRule::Published => scene.before("submitted_at").is_none(),
+const HANDED_IN: Gate = Gate {
+    opens: "its state is submitted or pending_review; by the rule `published`, whatever its state",
+    closed: "its state is neither submitted nor pending_review",
+    needs: Some(Need::Column("workflow_state")),
+    is_open: |scene| {
+        let state = scene.text("workflow_state");
+        is_published(scene) || matches!(state, Some("submitted" | "pending_review"))
+    },
+};
+
+const OF_A_TYPE: Gate = Gate {
+    opens: "it has a submission_type; by the rule `published`, with or without",
+    closed: "it has no submission_type",
+    needs: Some(Need::Column("submission_type")),
+    is_open: |scene| is_published(scene) || scene.value("submission_type").is_some(),
+};
+
+const JUST_NOW: Gate = Gate {
+    opens: "workflow_state or attempt changed; by the rule `published`, it had no submitted_at before",
+    closed: "neither workflow_state nor attempt changed; by the rule `published`, it had a submitted_at before",
+    needs: Some(Need::Column("attempt")),
+    is_open: |scene| {
+        if is_published(scene) {
+            scene.before("submitted_at").is_none()
+        } else {
+            scene.changed_any(&["workflow_state", "attempt"])
+        }
     },
 };
 
 const UPDATED: Gate = Gate {
     opens: "its state is not unsubmitted; by the rule `published`, always",
     closed: "its state is unsubmitted",
-    needs: None,
-    is_open: |scene| {
-        scene.options.submission_rule == SubmissionRule::Published
-            || scene.text("workflow_state") != Some("unsubmitted")
-    },
+    needs: Some(Need::Column("workflow_state")),
+    is_open: |scene| is_published(scene) || scene.text("workflow_state") != Some("unsubmitted"),
 };
 
 const STATUS: Gate = Gate {
@@ -67,9 +84,9 @@ const GRADED: Gate = Gate {
     },
 };
 
-/// Whether the save sets or moves the time of handing in.
-fn hands_in(scene: Scene<'_>) -> bool {
-    scene.value("submitted_at").is_some() && scene.changed("submitted_at")
+/// Whether submissions are told by the rule of the older documents.
+fn is_published(scene: Scene<'_>) -> bool {
+    scene.options.submission_rule == SubmissionRule::Published
 }
 
 /// Whether the submission is saved again because its assignment counts otherwise now.

@@ -1,11 +1,13 @@
 //! Pages.
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Need};
 use crate::rule::Rule;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::insert("WikiPage", "wiki_page_created"),
     Rule::update("WikiPage", "wiki_page_updated").behind(&[TEXT]),
+    // A page is kept when it is deleted. Older releases make this event alone.
+    Rule::update("WikiPage", "wiki_page_deleted").behind(&[DELETED]),
     Rule::delete("WikiPage", "wiki_page_deleted"),
 ];
 
@@ -14,4 +16,11 @@ const TEXT: Gate = Gate {
     closed: "none of title, body and workflow_state changed",
     needs: None,
     is_open: |scene| scene.changed_any(&["title", "body", "workflow_state"]),
+};
+
+const DELETED: Gate = Gate {
+    opens: "workflow_state became deleted",
+    closed: "workflow_state did not become deleted",
+    needs: Some(Need::Column("workflow_state")),
+    is_open: |scene| scene.became("workflow_state", "deleted"),
 };

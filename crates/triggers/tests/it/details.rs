@@ -1,13 +1,16 @@
 //! Details of bodies, metadata and faults, on fixtures with something changed.
 
-use easel_triggers::{Change, ChangeFault};
+use std::sync::Arc;
+
+use easel_catalog::{Catalog, DataFile};
+use easel_triggers::{Change, ChangeFaults, Options, Outcome, Triggers, TriggersError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::changes::{Fixture, OptionsJson, fixtures};
 
 /// The change of a fixture with these values set, or with null taken out where it is related.
-fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
+pub(crate) fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
     let (_, Fixture { change, .. }) = fixtures().into_iter().find(|it| it.0 == name).unwrap();
     let mut change = change;
     for (path, value) in settings {
@@ -22,28 +25,51 @@ fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
     change
 }
 
-/// The first event that is made, or the fault.
-fn made(shard: u64, nulls: &str, change: Value) -> Result<Value, ChangeFault> {
+/// What comes of a change, or the faults.
+fn outcome(shard: u64, nulls: &str, change: Value) -> Result<Outcome, ChangeFaults> {
     let options: OptionsJson =
         serde_json::from_value(json!({ "shard": shard, "nulls": nulls })).unwrap();
-    let outcome = options
-        .triggers()
-        .events(&Change::from_json(change)?, Timestamp::UNIX_EPOCH)?;
+    let triggers = options.triggers();
+    triggers.events(&Change::from_json(change)?, Timestamp::UNIX_EPOCH)
+}
+
+/// The first event that is made, or the faults.
+pub(crate) fn made(shard: u64, nulls: &str, change: Value) -> Result<Value, ChangeFaults> {
+    let outcome = outcome(shard, nulls, change)?;
     Ok(serde_json::from_slice(&outcome.events[0].bytes).unwrap())
 }
 
 #[track_caller]
-fn check_value(name: &str, settings: &[(&str, Value)], pointer: &str, wanted: &Value) {
+pub(crate) fn check_value(name: &str, settings: &[(&str, Value)], pointer: &str, wanted: &Value) {
     let event = made(7, "kept", changed(name, settings)).unwrap();
     assert_eq!(event.pointer(pointer), Some(wanted), "{event:#}");
 }
 
+/// That a change is refused for what is wrong at these places, and for nothing else.
 #[track_caller]
-fn check_fault(name: &str, settings: &[(&str, Value)], at: &str) {
-    match made(7, "dropped", changed(name, settings)) {
-        Err(fault) => assert_eq!(fault.at, at, "{fault}"),
-        Ok(event) => panic!("{event:#}"),
+fn check_faults(change: Value, places: &[&str]) {
+    match outcome(7, "dropped", change) {
+        Err(faults) => {
+            let found: Vec<_> = faults.as_slice().iter().map(|it| it.at.as_str()).collect();
+            assert_eq!(found, places, "{faults}");
+        }
+        Ok(outcome) => panic!("{outcome:?}"),
     }
+}
+
+#[track_caller]
+pub(crate) fn check_fault(name: &str, settings: &[(&str, Value)], place: &str) {
+    check_faults(changed(name, settings), &[place]);
+}
+
+/// That a change means its events, with a warning at each of these places and nowhere else.
+#[track_caller]
+pub(crate) fn check_warnings(name: &str, settings: &[(&str, Value)], places: &[&str]) -> Outcome {
+    let outcome = outcome(7, "dropped", changed(name, settings)).unwrap();
+    assert!(!outcome.events.is_empty(), "{outcome:?}");
+    let found: Vec<_> = outcome.warnings.iter().map(|it| it.at.as_str()).collect();
+    assert_eq!(found, places, "{:?}", outcome.warnings);
+    outcome
 }
 
 #[test]
@@ -91,24 +117,216 @@ fn a_record_that_is_named_and_not_given_is_missed() {
 }
 
 #[test]
-fn a_request_and_a_job_have_what_they_are_known_by() {
-    let request = json!({ "request": { "user_id": 5 } });
-    let settings = [("/context", request)];
-    check_fault(
-        "wiki_page_updated",
-        &settings,
+fn a_context_that_lacks_what_the_metadata_needs_is_a_warning() {
+    let name = "wiki_page_updated";
+    let missing = |context: Value| {
+        let outcome = outcome(7, "dropped", changed(name, &[("/context", context)])).unwrap();
+        let places = outcome.warnings.into_iter().map(|it| it.at);
+        places.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        missing(json!({ "job": { "job_id": 5 } })),
+        [
+            "/context/job/root_account_id",
+            "/context/job/root_account_uuid",
+            "/context/job/root_account_lti_guid",
+            "/context/job/job_tag",
+        ]
+    );
+    let places = missing(json!({ "request": { "user_id": 5, "context_id": 7, "a/b~c": 1 } }));
+    for place in [
         "/context/request/request_id",
+        "/context/request/hostname",
+        // Who has a context has its type and its account, too.
+        "/context/request/context_type",
+        "/context/request/context_account_id",
+        "/context/request/a~1b~0c",
+    ] {
+        assert!(places.iter().any(|it| it == place), "{place}: {places:?}");
+    }
+    let course = json!({ "id": 118, "sis_source_id": null });
+    check_warnings(
+        "grade_change",
+        &[("/related/course", course)],
+        &["/related/course/account_id"],
     );
-    let settings = [("/context", json!({ "job": {} }))];
-    check_fault("wiki_page_updated", &settings, "/context/job/job_id");
-    let settings = [("/context", json!({ "job": { "job_id": 5 } }))];
-    check_fault(
-        "wiki_page_updated",
+}
+
+#[test]
+fn what_the_catalogue_does_not_expect_is_a_warning_and_no_fault() {
+    let outcome = check_warnings(
+        "course_created",
+        &[
+            ("/after/name", Value::Null),
+            ("/after/workflow_state", json!("archived")),
+        ],
+        &["/after/name", "/after/workflow_state"],
+    );
+    let event: Value = serde_json::from_slice(&outcome.events[0].bytes).unwrap();
+    assert_eq!(event["body"]["workflow_state"], "archived");
+    assert_eq!(event["body"].get("name"), None);
+    let name = "wiki_page_created";
+    let long = json!("x ".repeat(5000));
+    check_warnings(name, &[("/after/body", long)], &["/after/body"]);
+    check_fault("course_created", &[("/after/id", Value::Null)], "/after/id");
+}
+
+#[test]
+fn an_unknown_name_is_a_warning_with_the_name_that_is_like_it() {
+    let settings = [
+        ("/after/worklow_state", json!("x")),
+        ("/before/worklow_state", json!("x")),
+        ("/after/phase_of_the_moon", json!(1)),
+        ("/before/phase_of_the_moon", json!(1)),
+        ("/related/corse", json!({ "id": 5 })),
+        ("/related/course/acount_id", json!(5)),
+    ];
+    let outcome = check_warnings(
+        "grade_change",
         &settings,
-        "/context/job/root_account_id",
+        &[
+            "/after/worklow_state",
+            "/after/phase_of_the_moon",
+            "/related/corse",
+            "/related/course/acount_id",
+        ],
     );
-    let settings = [("/context", json!({ "request": { "a/b~c": 1 } }))];
-    check_fault("wiki_page_updated", &settings, "/context/request/a~1b~0c");
+    let texts: Vec<_> = outcome.warnings.iter().map(|it| it.what.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "this column is unknown; did you mean \"workflow_state\"?",
+            "this column is unknown",
+            "no event is made of a related \"corse\"; did you mean \"course\"?",
+            "this column is unknown; did you mean \"account_id\"?",
+        ]
+    );
+    let mut unknown = changed("course_created", &[("/record", json!("Curse"))]);
+    let faults = outcome_of(&unknown);
+    assert!(faults.contains("did you mean \"Course\"?"), "{faults}");
+    unknown["recrd"] = json!("Course");
+    let faults = outcome_of(&unknown);
+    assert!(faults.contains("did you mean \"record\"?"), "{faults}");
+}
+
+/// The faults of a change, in words.
+fn outcome_of(change: &Value) -> String {
+    outcome(7, "dropped", change.clone())
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn all_faults_of_a_change_are_reported_at_once() {
+    let settings = [
+        ("/after/id", Value::Null),
+        ("/after/name", json!(7)),
+        ("/after/created_at", json!("yesterday")),
+        ("/after/uuid", json!(["u"])),
+    ];
+    let mut change = changed("course_created", &settings);
+    change["after"]
+        .as_object_mut()
+        .unwrap()
+        .remove("updated_at");
+    check_faults(
+        change,
+        &[
+            "/after/id",
+            "/after/created_at",
+            "/after/name",
+            "/after/updated_at",
+            "/after/uuid",
+        ],
+    );
+    let change = json!({
+        "record": 7, "operation": "upsert", "after": 8, "related": { "course": 9 },
+        "context": { "request": 1, "job": 2, "x": 3 }, "occurred_at": "now", "body": [], "y": 1,
+    });
+    check_faults(
+        change,
+        &[
+            "/y",
+            "/after",
+            "/record",
+            "/operation",
+            "/related/course",
+            "/context/x",
+            "/context/job",
+            "/context/request",
+            "/body",
+            "/occurred_at",
+        ],
+    );
+}
+
+#[test]
+fn a_value_that_decides_and_cannot_be_read_is_a_fault() {
+    let with = |name: &str, settings: &[(&str, Value)], place: &str| {
+        let mut settings = settings.to_vec();
+        for (path, value) in settings.clone() {
+            if let Some(column) = path.strip_prefix("/after/") {
+                let before = &*format!("/before/{column}").leak();
+                settings.push((before, value));
+            }
+        }
+        let change = changed(name, &settings);
+        let faults = outcome(7, "dropped", change).unwrap_err();
+        let mut places = faults.as_slice().iter().map(|it| it.at.as_str());
+        assert!(places.any(|it| it == place), "{name}: {faults}");
+    };
+    // A time without a zone would make `late` false.
+    let submitted = ("/after/late_policy_status", Value::Null);
+    for column in ["cached_due_date", "submitted_at"] {
+        let path = &*format!("/after/{column}").leak();
+        let settings = [submitted.clone(), (path, json!("2026-03-06 22:59:59"))];
+        with("submission_updated", &settings, path);
+    }
+    with(
+        "submission_updated",
+        &[("/after/late_policy_status", json!(3))],
+        "/after/late_policy_status",
+    );
+    with(
+        "grade_change",
+        &[("/after/posted_at", json!("soon"))],
+        "/after/posted_at",
+    );
+    with(
+        "grade_change",
+        &[("/after/excused", json!("yes"))],
+        "/after/excused",
+    );
+    with(
+        "grade_change",
+        &[("/after/workflow_state", json!(4))],
+        "/after/workflow_state",
+    );
+    with(
+        "quiz_updated",
+        &[("/after/access_code", json!(1234))],
+        "/after/access_code",
+    );
+    with(
+        "default_blueprint_restrictions_updated",
+        &[("/after/use_default_restrictions_by_type", json!("true"))],
+        "/after/use_default_restrictions_by_type",
+    );
+    with(
+        "assignment_override_updated",
+        &[("/after/set_type", json!(1))],
+        "/after/set_type",
+    );
+    with(
+        "discussion_topic_updated",
+        &[("/after/type", json!(1))],
+        "/after/type",
+    );
+    with(
+        "grade_change",
+        &[("/after/grader_id", json!("nobody"))],
+        "/after/grader_id",
+    );
 }
 
 #[test]
@@ -148,8 +366,8 @@ fn ids_of_another_shard_stay_as_they_are_and_without_shards_there_are_none() {
     let name = "conversation_message_created";
     let settings = [("/after/author_id", id)];
     check_value(name, &settings, "/body/author_id", &json!("80000000000005"));
-    let fault = made(0, "dropped", changed(name, &settings)).unwrap_err();
-    assert_eq!(fault.at, "/after/author_id", "{fault}");
+    let faults = made(0, "dropped", changed(name, &settings)).unwrap_err();
+    assert_eq!(faults.as_slice()[0].at, "/after/author_id", "{faults}");
 }
 
 #[test]
@@ -171,7 +389,10 @@ fn what_decides_is_of_its_kind_and_what_is_told_of_a_fault_is_short() {
     let settings = [("/after/course_score", json!("true"))];
     check_fault("course_grade_change", &settings, "/after/course_score");
     let settings = [("/record", json!("x".repeat(100_000)))];
-    let fault = made(7, "dropped", changed("wiki_page_updated", &settings)).unwrap_err();
+    let faults = made(7, "dropped", changed("wiki_page_updated", &settings)).unwrap_err();
+    let [fault] = faults.as_slice() else {
+        panic!("{faults}");
+    };
     assert!(fault.what.chars().count() <= 512, "{fault}");
 }
 
@@ -179,15 +400,22 @@ fn what_decides_is_of_its_kind_and_what_is_told_of_a_fault_is_short() {
 fn what_only_one_row_tells_is_no_change_but_a_fault() {
     let mut change = changed("syllabus_updated", &[]);
     change["before"] = json!({ "id": 152 });
-    let fault = made(7, "dropped", change).unwrap_err();
-    assert!(fault.at.starts_with("/before/"), "{fault}");
+    let faults = made(7, "dropped", change).unwrap_err();
+    assert!(
+        faults
+            .as_slice()
+            .iter()
+            .all(|fault| fault.at.starts_with("/before/")),
+        "{faults}"
+    );
+    assert!(faults.as_slice().len() > 1, "{faults}");
     let mut change = changed("syllabus_updated", &[]);
     change["after"]
         .as_object_mut()
         .unwrap()
         .remove("syllabus_body");
-    let fault = made(7, "dropped", change).unwrap_err();
-    assert_eq!(fault.at, "/after/syllabus_body");
+    let faults = made(7, "dropped", change).unwrap_err();
+    assert_eq!(faults.as_slice()[0].at, "/after/syllabus_body");
 }
 
 #[test]
@@ -238,4 +466,24 @@ fn ratings_come_with_the_best_first() {
         .map(|it| it["points"].as_f64().unwrap())
         .collect();
     assert!(points.is_sorted_by(|one, other| one >= other), "{points:?}");
+}
+
+#[test]
+fn a_catalogue_with_a_rule_that_there_is_not_is_refused() {
+    let text = "meaning = \"A bell.\"\ntrigger = \"It rings.\"\naction = \"bell_rang\"\nopen = true\nfurther = \"@nowhere\"\n";
+    let file = DataFile {
+        path: "bell_rang.toml",
+        text,
+    };
+    let catalog = Arc::new(Catalog::with_files(&[file]).unwrap());
+    let error = Triggers::new(catalog, Options::default()).unwrap_err();
+    let TriggersError::NoRule { field, rule, .. } = error;
+    assert_eq!((field.as_str(), rule.as_str()), ("further", "nowhere"));
+}
+
+#[test]
+fn a_context_is_given_once_even_if_its_column_is_null() {
+    let settings = [("/related/course/uuid", Value::Null)];
+    let name = "learning_outcome_result_created";
+    check_value(name, &settings, "/body/result_context_uuid", &Value::Null);
 }

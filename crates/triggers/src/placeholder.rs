@@ -1,0 +1,94 @@
+//! Values to stand in a column until somebody fills them in.
+
+use std::collections::BTreeSet;
+
+use easel_catalog::{Column, Field, Kind};
+use serde_json::{Map, Value, json};
+
+use crate::asked::{Form, Question};
+use crate::rules;
+
+const TIME: &str = "2026-02-11T08:15:42Z";
+
+/// A value of the right type for a column that a field is made of.
+pub(crate) fn placeholder(field: &Field) -> Value {
+    let example = field
+        .example
+        .and_then(|json| serde_json::from_str(json).ok());
+    match field.kind {
+        Kind::Id(_) => local_id(example.as_ref()),
+        Kind::Ids(_) => Value::Array(vec![local_id(example.as_ref().and_then(|it| it.get(0)))]),
+        Kind::Object(fields) if !fields.is_empty() => object(&fields),
+        Kind::Objects(fields) if !fields.is_empty() => Value::Array(vec![object(&fields)]),
+        Kind::Timestamp(_) => example.unwrap_or_else(|| TIME.into()),
+        Kind::Text => example.unwrap_or_else(|| {
+            let listed = field
+                .values
+                .and_then(|values| values.listed.first().copied());
+            listed.unwrap_or("text").into()
+        }),
+        Kind::Integer => example.unwrap_or_else(|| 1.into()),
+        Kind::Number => example.unwrap_or_else(|| json!(1.5)),
+        Kind::Boolean => example.unwrap_or_else(|| false.into()),
+        Kind::Object(_) => example.unwrap_or_else(|| json!({})),
+        Kind::Texts => example.unwrap_or_else(|| json!(["text"])),
+        Kind::Objects(_) => example.unwrap_or_else(|| json!([])),
+    }
+}
+
+/// A value for a column that no field is made of, by what a rule asks for it as.
+pub(crate) fn placeholder_of_form(column: &str, form: &Form) -> Value {
+    match form {
+        Form::Text => "text".into(),
+        Form::Word(word) => word.as_str().into(),
+        Form::Truth => false.into(),
+        Form::Time => TIME.into(),
+        Form::Object => json!({}),
+        Form::List => json!([]),
+        Form::Any if column == "id" || column.ends_with("_id") => 1.into(),
+        Form::Any if column.ends_with("_at") => TIME.into(),
+        Form::Any => Value::Null,
+    }
+}
+
+/// Values that may lead a rule to another answer. `text` says in words what the rule reads, so the
+/// values that it compares with can stand in it.
+pub(crate) fn candidates(question: &Question, text: &str) -> Vec<Value> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_.:".contains(letter);
+    match &question.form {
+        Form::Any => vec![Value::Null, 1.into(), true.into(), json!([1]), TIME.into()],
+        Form::Truth => vec![false.into(), true.into()],
+        Form::Time => vec![Value::Null, TIME.into()],
+        Form::Object => vec![Value::Null, json!({})],
+        Form::List => vec![Value::Null, json!([]), "".into()],
+        Form::Word(word) => vec![word.as_str().into(), Value::Null],
+        Form::Text => {
+            let words = text.split(|letter| !is_part(letter));
+            let words = words.filter(|word| !word.is_empty());
+            let subjects = rules::all().map(|rule| rule.subject);
+            let texts: BTreeSet<_> = words.chain(subjects).collect();
+            let texts = texts.into_iter().map(Value::from);
+            texts.chain([Value::Null]).collect()
+        }
+    }
+}
+
+/// An id as a shard has it: a small number.
+fn local_id(example: Option<&Value>) -> Value {
+    /// Ids of a shard are below this.
+    const SHARD: u64 = 10_000_000_000_000;
+    let digits = example.and_then(Value::as_str);
+    let id = digits.and_then(|digits| digits.parse::<u64>().ok());
+    id.map_or(1, |id| id % SHARD).into()
+}
+
+fn object(fields: &[Field]) -> Value {
+    let members = fields.iter().map(|field| {
+        let name = match field.from.first() {
+            Some(Column::Own(column)) => column,
+            _ => field.name,
+        };
+        (name.to_owned(), placeholder(field))
+    });
+    Value::Object(members.collect::<Map<_, _>>())
+}

@@ -1,0 +1,61 @@
+//! The changes to fill in.
+
+use std::collections::BTreeSet;
+
+use easel_triggers::{Change, Operation};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::changes::OptionsJson;
+
+/// The event types whose gates no template opens, and why.
+const NOT_MADE: [(&str, Operation, &str); 2] = [
+    (
+        "ContextModuleProgression",
+        Operation::Update,
+        "the gate never opens: an action makes the event",
+    ),
+    (
+        "ContentExport",
+        Operation::Update,
+        "neither the catalogue nor the gate names the value of export_type",
+    ),
+];
+
+#[test]
+fn the_template_of_every_record_and_action_is_accepted_and_makes_an_event() {
+    let triggers = serde_json::from_value::<OptionsJson>(json!({}))
+        .unwrap()
+        .triggers();
+    let subjects: BTreeSet<_> = easel_triggers::rules()
+        .map(|rule| (rule.subject, rule.operation))
+        .collect();
+    let shapes = triggers.shapes();
+    assert_eq!(shapes.len(), subjects.len());
+    let mut wrong = Vec::new();
+    for shape in shapes {
+        let (subject, operation) = (shape.subject, shape.operation.name());
+        let template = triggers.template(&shape).to_json();
+        let change = Change::from_json(template.clone()).unwrap();
+        let outcome = match triggers.events(&change, Timestamp::UNIX_EPOCH) {
+            Ok(outcome) => outcome,
+            Err(faults) => {
+                wrong.push(format!("{subject} {operation}: {faults}"));
+                continue;
+            }
+        };
+        if !outcome.warnings.is_empty() {
+            wrong.push(format!("{subject} {operation}: {:?}", outcome.warnings));
+        }
+        let is_made = !NOT_MADE
+            .iter()
+            .any(|it| (it.0, it.1) == (shape.subject, shape.operation));
+        if outcome.events.is_empty() == is_made {
+            wrong.push(format!(
+                "{subject} {operation}: {:?} {template}",
+                outcome.stops
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
