@@ -7,6 +7,7 @@
 mod check;
 mod events;
 mod rounds;
+mod server;
 mod translate;
 mod triggers;
 
@@ -21,6 +22,7 @@ enum Args {
     Translate(translate::TranslateArgs),
     /// Making events of changes, beside parsing and writing the same.
     Triggers(triggers::TriggersArgs),
+    Server(server::ServerArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,5 +30,6 @@ fn main() -> anyhow::Result<()> {
         Args::Check(args) => args.run(),
         Args::Translate(args) => args.run(),
         Args::Triggers(args) => args.run(),
+        Args::Server(args) => args.run(),
     }
 }

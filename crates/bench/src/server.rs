@@ -1,0 +1,89 @@
+//! Measures a real server: a process of its own on a temporary folder, loaded from this process.
+//!
+//! Every figure is checked before it counts: each event that was acknowledged must have arrived,
+//! and the balance must add up. With `--against` a second program does the same work in turns, and
+//! the ratio of each pair of runs is what counts on a shared machine.
+
+mod connection;
+mod deliver;
+mod figures;
+mod ingest;
+mod latency;
+mod load;
+mod process;
+mod receiver;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Subcommand, ValueHint};
+use tokio::runtime::Runtime;
+
+use figures::{Figures, Table};
+use process::ServerProcess;
+
+/// Events sent to a real server, and what it delivers of them.
+#[derive(clap::Args)]
+pub(crate) struct ServerArgs {
+    /// The program to measure
+    #[arg(long, default_value = "target/release/easel", value_hint = ValueHint::FilePath)]
+    easel: PathBuf,
+    /// A second program to measure in turns with the first
+    #[arg(long, value_hint = ValueHint::FilePath)]
+    against: Option<PathBuf>,
+    /// Rounds of every case
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    #[command(subcommand)]
+    suite: Suite,
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// How fast events come in: Kinesis batches, native batches, one event a request
+    Ingest(ingest::IngestArgs),
+    /// How fast events go out: healthy, flaky and hanging endpoints, 1 to 256 in flight
+    Deliver(deliver::DeliverArgs),
+    /// How long an event takes from its sender to its subscriber, at a fixed rate
+    Latency(latency::LatencyArgs),
+}
+
+impl ServerArgs {
+    pub(crate) fn run(self) -> Result<()> {
+        Runtime::new()?.block_on(self.measure())
+    }
+
+    async fn measure(self) -> Result<()> {
+        let programs: Vec<PathBuf> = std::iter::once(self.easel).chain(self.against).collect();
+        let mut table = Table::new(programs.len());
+        for case in self.suite.cases() {
+            for _ in 0..self.rounds {
+                for (number, program) in programs.iter().enumerate() {
+                    let server = ServerProcess::start(program).await?;
+                    table.add(number, self.suite.run(&case, &server).await?);
+                }
+            }
+            table.print_new();
+        }
+        Ok(())
+    }
+}
+
+impl Suite {
+    /// The names of the cases that were asked for.
+    fn cases(&self) -> Vec<String> {
+        match self {
+            Self::Ingest(args) => args.cases(),
+            Self::Deliver(args) => args.cases(),
+            Self::Latency(args) => args.cases(),
+        }
+    }
+
+    async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+        match self {
+            Self::Ingest(args) => args.run(case, server).await,
+            Self::Deliver(args) => args.run(case, server).await,
+            Self::Latency(args) => args.run(case, server).await,
+        }
+    }
+}

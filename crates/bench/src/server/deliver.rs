@@ -1,0 +1,186 @@
+//! How fast events go out to one subscription.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::connection::{Connection, Target};
+use super::figures::{Figure, Figures, Unit};
+use super::load::{Door, Load, Way};
+use super::process::ServerProcess;
+use super::receiver::{Behaviour, Receiver, count};
+
+/// How the log is filled before anything is delivered.
+const FILL: Way = Way {
+    door: Door::Native,
+    batch: 500,
+    connections: 4,
+};
+
+/// The pause of an endpoint beside which a request that hangs is measured: the places in flight are
+/// what limits it, not the processor.
+const PACED: Duration = Duration::from_millis(5);
+
+#[derive(clap::Args)]
+pub(crate) struct DeliverArgs {
+    /// Events in each run
+    #[arg(long, default_value_t = 100_000)]
+    events: usize,
+    /// Cases to run: healthy, flaky-2, flaky-10, paced, hanging, in-flight-N
+    #[arg(long = "case", value_delimiter = ',')]
+    cases: Vec<String>,
+    /// How long one run may take; the rate is of what was delivered by then
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+}
+
+/// What a case is.
+struct Case {
+    behaviour: Behaviour,
+    in_flight: u16,
+}
+
+impl DeliverArgs {
+    pub(crate) fn cases(&self) -> Vec<String> {
+        if !self.cases.is_empty() {
+            return self.cases.clone();
+        }
+        let sweep = [1, 4, 16, 64, 256].map(|number| format!("in-flight-{number}"));
+        let cases = ["healthy", "flaky-2", "paced", "hanging"].map(str::to_owned);
+        cases.into_iter().chain(sweep).collect()
+    }
+
+    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+        let Case {
+            behaviour,
+            in_flight,
+        } = Case::named(case)?;
+        let load = Arc::new(Load::new(self.events)?);
+        load.send(server.address(), FILL).await?;
+        let delivery = Delivery::start(server, load, behaviour, in_flight).await?;
+        let limit = Duration::from_secs(self.seconds);
+        let value = delivery.rate(limit).await;
+        if behaviour.is_healthy() {
+            delivery.complete(server, limit).await?;
+        }
+        Ok(vec![Figure {
+            name: format!("deliver {case}"),
+            value,
+            unit: Unit::EventsPerSecond,
+        }])
+    }
+}
+
+impl Case {
+    fn named(case: &str) -> Result<Self> {
+        let mut behaviour = Behaviour::default();
+        let mut in_flight = 16;
+        match case.rsplit_once('-') {
+            None if case == "healthy" => (),
+            None if case == "paced" => behaviour.pause = PACED,
+            None if case == "hanging" => {
+                behaviour.pause = PACED;
+                behaviour.hanging_every = Some(Duration::from_secs(5));
+            }
+            Some(("flaky", percent)) => behaviour.failing_per_mille = percent.parse::<u32>()? * 10,
+            Some(("in-flight", number)) => in_flight = number.parse()?,
+            _ => bail!("there is no case {case:?}"),
+        }
+        Ok(Self {
+            behaviour,
+            in_flight,
+        })
+    }
+}
+
+impl Behaviour {
+    const fn is_healthy(&self) -> bool {
+        self.failing_per_mille == 0 && self.hanging_every.is_none()
+    }
+}
+
+/// A subscription that is served from the log's beginning.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    load: Arc<Load>,
+    receiver: Receiver,
+    started: Instant,
+}
+
+impl Delivery {
+    /// Makes a subscription for everything in the log.
+    pub(crate) async fn start(
+        server: &ServerProcess,
+        load: Arc<Load>,
+        behaviour: Behaviour,
+        in_flight: u16,
+    ) -> Result<Self> {
+        let receiver = Receiver::start(Arc::clone(&load), behaviour).await?;
+        let spec = json!({
+            "name": "bench",
+            "start": "earliest",
+            "in_flight": in_flight,
+            "webhook": {"url": receiver.url()},
+        });
+        let target = Target {
+            path: "/v1/subscriptions",
+            content_type: "application/json",
+            operation: None,
+        };
+        let mut connection = Connection::open(server.address()).await?;
+        let started = Instant::now();
+        connection.post(&target, spec.to_string().into()).await?;
+        Ok(Self {
+            load,
+            receiver,
+            started,
+        })
+    }
+
+    /// Events delivered a second, until nineteen of twenty were, or the time is up: the last of an
+    /// unreliable endpoint wait for their repetition, which says nothing about the rate.
+    async fn rate(&self, limit: Duration) -> f64 {
+        let arrivals = self.receiver.arrivals();
+        let most = self.load.count() / 20 * 19;
+        arrivals.reached(most, self.started + limit).await;
+        let delivered = u32::try_from(arrivals.distinct()).unwrap_or(u32::MAX);
+        f64::from(delivered) / self.started.elapsed().as_secs_f64()
+    }
+
+    /// When an event arrived first.
+    pub(crate) fn accepted_at(&self, number: usize) -> Option<Instant> {
+        self.receiver.arrivals().accepted_at(number)
+    }
+
+    /// Waits until every event has arrived, and checks that none did twice and that the balance
+    /// adds up.
+    pub(crate) async fn complete(&self, server: &ServerProcess, limit: Duration) -> Result<()> {
+        let arrivals = self.receiver.arrivals();
+        let sent = self.load.count();
+        if !arrivals.reached(sent, Instant::now() + limit).await {
+            bail!("{} of {sent} events arrived in time", arrivals.distinct());
+        }
+        ensure!(
+            arrivals.unknown() == 0,
+            "an event arrived that was not sent"
+        );
+        ensure!(arrivals.repeated() == 0, "an event arrived twice");
+        let mut connection = Connection::open(server.address()).await?;
+        let deadline = Instant::now() + limit;
+        loop {
+            let balances = connection.get("/v1/balance").await?;
+            let subscriptions = balances.get("subscriptions");
+            let balance = subscriptions.and_then(|them| them.get(0));
+            let balance = balance.context("the subscription has a balance")?;
+            if count(balance, "delivered")? == u64::try_from(sent)? {
+                ensure!(count(balance, "pending")? == 0, "something is pending");
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "the balance is {balance}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

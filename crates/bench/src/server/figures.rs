@@ -1,0 +1,125 @@
+//! What was measured, and how two programs compare.
+
+use std::collections::BTreeMap;
+
+/// The figures of one run, by name.
+pub(crate) type Figures = Vec<Figure>;
+
+/// One measured value.
+#[derive(Clone, Debug)]
+pub(crate) struct Figure {
+    /// What was measured.
+    pub(crate) name: String,
+    /// How much it was.
+    pub(crate) value: f64,
+    /// What it is counted in.
+    pub(crate) unit: Unit,
+}
+
+/// What a figure is counted in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    /// Events a second: more is better.
+    EventsPerSecond,
+    /// Milliseconds: less is better.
+    Milliseconds,
+}
+
+impl Unit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::EventsPerSecond => "events/s",
+            Self::Milliseconds => "ms",
+        }
+    }
+
+    /// How much better the first value is than the second: above 1 is better.
+    fn ratio(self, first: f64, second: f64) -> f64 {
+        match self {
+            Self::EventsPerSecond => first / second,
+            Self::Milliseconds => second / first,
+        }
+    }
+}
+
+/// The figures of all runs.
+#[derive(Debug)]
+pub(crate) struct Table {
+    program_count: usize,
+    rows: BTreeMap<String, Row>,
+    has_header: bool,
+}
+
+#[derive(Debug)]
+struct Row {
+    unit: Unit,
+    /// The values of each program, in the order of the rounds.
+    values: Vec<Vec<f64>>,
+    is_printed: bool,
+}
+
+impl Table {
+    pub(crate) fn new(program_count: usize) -> Self {
+        Self {
+            program_count,
+            rows: BTreeMap::new(),
+            has_header: false,
+        }
+    }
+
+    /// Adds the figures of one run of a program.
+    pub(crate) fn add(&mut self, program: usize, figures: Figures) {
+        for Figure { name, value, unit } in figures {
+            let row = self.rows.entry(name).or_insert_with(|| Row {
+                unit,
+                values: vec![Vec::new(); self.program_count],
+                is_printed: false,
+            });
+            if let Some(values) = row.values.get_mut(program) {
+                values.push(value);
+            }
+        }
+    }
+
+    /// Prints the rows that were not printed yet.
+    #[expect(clippy::print_stdout, reason = "printing is what the program is for")]
+    pub(crate) fn print_new(&mut self) {
+        if !self.has_header {
+            self.has_header = true;
+            println!(
+                "{:<34} {:>10} {:>10} {:>8}  unit; medians; ratio above 1: the first is better",
+                "figure", "first", "second", "ratio"
+            );
+        }
+        for (name, row) in self.rows.iter_mut().filter(|(_, row)| !row.is_printed) {
+            row.is_printed = true;
+            let first = row.values.first().cloned().unwrap_or_default();
+            let second = row.values.get(1).cloned();
+            let ratios = second.as_ref().map(|second| {
+                let pairs = first.iter().zip(second);
+                median(pairs.map(|(one, other)| row.unit.ratio(*one, *other)))
+            });
+            println!(
+                "{name:<34} {:>10} {:>10} {:>8}  {}",
+                shown(median(first)),
+                second.map_or_else(String::new, |values| shown(median(values))),
+                ratios.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+                row.unit.name(),
+            );
+        }
+    }
+}
+
+fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn shown(value: f64) -> String {
+    if value < 100.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.0}")
+    }
+}

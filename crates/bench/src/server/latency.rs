@@ -1,0 +1,129 @@
+//! How long an event takes from its sender to its subscriber.
+//!
+//! The load is open: each event is due at a time that is fixed beforehand, and its latency counts
+//! from that time, whether or not the server kept up. So a server that stalls is not asked less.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::deliver::Delivery;
+use super::figures::{Figure, Figures, Unit};
+use super::load::{Door, Load};
+use super::process::ServerProcess;
+use super::receiver::Behaviour;
+
+/// Connections that events are sent over, one event a request.
+const CONNECTIONS: usize = 64;
+
+#[derive(clap::Args)]
+pub(crate) struct LatencyArgs {
+    /// Events a second, a case each
+    #[arg(long = "rate", value_delimiter = ',', default_values_t = [1000, 3000])]
+    rates: Vec<u32>,
+    /// How long each run sends
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
+}
+
+impl LatencyArgs {
+    pub(crate) fn cases(&self) -> Vec<String> {
+        self.rates.iter().map(ToString::to_string).collect()
+    }
+
+    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+        let rate: u32 = case.parse()?;
+        let load = Arc::new(Load::new(usize::try_from(rate * self.seconds)?)?);
+        let delivery = Delivery::start(server, Arc::clone(&load), Behaviour::default(), 16).await?;
+        let started = send_at(rate, &load, server).await?;
+        delivery.complete(server, Duration::from_secs(30)).await?;
+        let mut latencies = (0..load.count())
+            .map(|number| {
+                let arrived = delivery.accepted_at(number);
+                let arrived = arrived.context("every event has arrived")?;
+                Ok(arrived
+                    .duration_since(due(started, rate, number))
+                    .as_secs_f64()
+                    * 1000.0)
+            })
+            .collect::<Result<Vec<f64>>>()?;
+        latencies.sort_unstable_by(f64::total_cmp);
+        let shares = [("p50", 500), ("p99", 990), ("p99.9", 999)];
+        let figures = shares.map(|(name, per_mille)| Figure {
+            name: format!("latency {rate}/s {name}"),
+            value: percentile(&latencies, per_mille),
+            unit: Unit::Milliseconds,
+        });
+        Ok(figures.into())
+    }
+}
+
+/// Sends each event when it is due, and returns when the first one was.
+async fn send_at(rate: u32, load: &Arc<Load>, server: &ServerProcess) -> Result<Instant> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let due_events = Arc::new(Semaphore::new(0));
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push(Connection::open(server.address()).await?);
+    }
+    let started = Instant::now() + Duration::from_millis(200);
+    let mut senders = JoinSet::new();
+    for mut connection in connections {
+        let (load, next, due_events) =
+            (Arc::clone(load), Arc::clone(&next), Arc::clone(&due_events));
+        senders.spawn(async move {
+            while let Ok(permit) = due_events.acquire().await {
+                permit.forget();
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let body = load.body(Door::Native, number, 1);
+                connection.post(&Door::Native.target(), body).await?;
+            }
+            Ok::<(), anyhow::Error>(())
+        });
+    }
+    let count = load.count();
+    let pacer = tokio::task::spawn_blocking(move || pace(rate, count, started, &due_events));
+    while let Some(sent) = senders.join_next().await {
+        sent??;
+    }
+    pacer.await?;
+    Ok(started)
+}
+
+/// Releases each event when it is due. It waits on a thread of its own, since the runtime's timer
+/// has steps of a millisecond.
+fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
+    for number in 0..count {
+        loop {
+            let left = due(started, rate, number).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::park_timeout(left);
+        }
+        due_events.add_permits(1);
+    }
+    // Senders take what is released already, and then find the semaphore closed.
+    while due_events.available_permits() > 0 {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    due_events.close();
+}
+
+/// When an event is due.
+fn due(started: Instant, rate: u32, number: usize) -> Instant {
+    let number = u32::try_from(number).unwrap_or(u32::MAX);
+    started + Duration::from_secs(1) * number / rate
+}
+
+fn percentile(sorted: &[f64], per_mille: usize) -> f64 {
+    let index = sorted.len() * per_mille / 1000;
+    let value = sorted.get(index).or(sorted.last());
+    value.copied().unwrap_or(f64::NAN)
+}

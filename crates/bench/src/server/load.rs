@@ -1,0 +1,177 @@
+//! Events that are sent, each different from all others.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+#[expect(clippy::disallowed_types, reason = "what is measured is real time")]
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use easel_catalog::{Catalog, Limits, Origin, admit};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::connection::{Connection, Target};
+
+/// Events that are sent, each different from all others.
+#[derive(Debug)]
+pub(crate) struct Load {
+    events: Vec<Bytes>,
+    numbers: HashMap<Uuid, usize>,
+}
+
+/// How events are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) door: Door,
+    /// Events in one request.
+    pub(crate) batch: usize,
+    pub(crate) connections: usize,
+}
+
+/// Where events are sent to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Door {
+    Native,
+    Kinesis,
+}
+
+impl Load {
+    /// So many events: the catalogue's examples in turn, each with a request id of its own.
+    pub(crate) fn new(count: usize) -> Result<Self> {
+        let catalog = Catalog::built_in();
+        let examples: Vec<Value> = catalog
+            .types()
+            .iter()
+            .map(|event_type| catalog.example(event_type, Origin::Request, Timestamp::UNIX_EPOCH))
+            .map(|text| serde_json::from_str(&text))
+            .collect::<Result<_, _>>()?;
+        let mut load = Self {
+            events: Vec::with_capacity(count),
+            numbers: HashMap::with_capacity(count),
+        };
+        for (number, example) in examples.iter().cycle().take(count).enumerate() {
+            let mut event = example.clone();
+            let metadata = event.get_mut("metadata").context("an event has metadata")?;
+            *metadata = with_request_id(metadata, number);
+            let bytes = serde_json::to_vec(&event)?;
+            let admitted = admit(&bytes, &Limits::default())?;
+            load.events.push(bytes.into());
+            load.numbers.insert(admitted.id, number);
+        }
+        Ok(load)
+    }
+
+    /// How many events there are.
+    pub(crate) const fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The number of the event with this id.
+    pub(crate) fn number(&self, id: Uuid) -> Option<usize> {
+        self.numbers.get(&id).copied()
+    }
+
+    /// The body of a request with the events from `first` on.
+    pub(crate) fn body(&self, door: Door, first: usize, batch: usize) -> Bytes {
+        let events = self.events.iter().skip(first).take(batch);
+        match door {
+            Door::Native => {
+                let lines: Vec<&[u8]> = events.map(AsRef::as_ref).collect();
+                lines.join(&b'\n').into()
+            }
+            Door::Kinesis => {
+                let record =
+                    |event: &Bytes| json!({"Data": STANDARD.encode(event), "PartitionKey": "1"});
+                let records: Vec<Value> = events.map(record).collect();
+                let call = json!({"StreamName": "live-events", "Records": records});
+                call.to_string().into()
+            }
+        }
+    }
+
+    /// Sends all events and returns how long that took; fails unless all were acknowledged.
+    #[expect(clippy::disallowed_types, reason = "what is measured is real time")]
+    pub(crate) async fn send(self: &Arc<Self>, server: SocketAddr, way: Way) -> Result<Duration> {
+        let count = self.count().div_ceil(way.batch);
+        let body = |number| self.body(way.door, number * way.batch, way.batch);
+        let bodies: Arc<Vec<Bytes>> = Arc::new((0..count).map(body).collect());
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut senders = JoinSet::new();
+        let started = Instant::now();
+        for _ in 0..way.connections {
+            let mut connection = Connection::open(server).await?;
+            let (bodies, next) = (Arc::clone(&bodies), Arc::clone(&next));
+            senders.spawn(async move {
+                let mut accepted = 0;
+                while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let answer = connection.post(&way.door.target(), body.clone()).await?;
+                    accepted += way.door.accepted(&answer)?;
+                }
+                Ok::<u64, anyhow::Error>(accepted)
+            });
+        }
+        let mut accepted = 0;
+        while let Some(sent) = senders.join_next().await {
+            accepted += sent??;
+        }
+        let took = started.elapsed();
+        let sent = u64::try_from(self.count())?;
+        ensure!(
+            accepted == sent,
+            "{accepted} of {sent} events were acknowledged"
+        );
+        Ok(took)
+    }
+}
+
+impl Door {
+    /// Where its requests go.
+    pub(crate) const fn target(self) -> Target {
+        match self {
+            Self::Native => Target {
+                path: "/v1/events",
+                content_type: "application/x-ndjson",
+                operation: None,
+            },
+            Self::Kinesis => Target {
+                path: "/",
+                content_type: "application/x-amz-json-1.1",
+                operation: Some("Kinesis_20131202.PutRecords"),
+            },
+        }
+    }
+
+    /// How many events an answer acknowledges.
+    fn accepted(self, answer: &Value) -> Result<u64> {
+        match self {
+            Self::Native => answer
+                .get("accepted")
+                .and_then(Value::as_u64)
+                .context("an answer counts what was accepted"),
+            Self::Kinesis => {
+                let records = answer.get("Records").and_then(Value::as_array);
+                let records = records.context("an answer has records")?;
+                let is_stored = |record: &&Value| record.get("SequenceNumber").is_some();
+                Ok(u64::try_from(records.iter().filter(is_stored).count())?)
+            }
+        }
+    }
+}
+
+/// The metadata with a request id made of a number.
+fn with_request_id(metadata: &Value, number: usize) -> Value {
+    let mut metadata = metadata.clone();
+    if let Some(members) = metadata.as_object_mut() {
+        let id = format!("00000000-0000-4000-8000-{number:012}");
+        members.insert("request_id".to_owned(), id.into());
+    }
+    metadata
+}

@@ -1,0 +1,86 @@
+//! A server in a process of its own, on a temporary folder.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+use super::connection::Connection;
+
+/// How long a server may take until it answers.
+const START: Duration = Duration::from_secs(30);
+
+/// A server in a process of its own; it is killed when this is dropped, and its folder removed.
+#[derive(Debug)]
+pub(crate) struct ServerProcess {
+    child: Child,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+/// What a server writes into its data folder about itself.
+#[derive(Deserialize)]
+struct Local {
+    address: SocketAddr,
+}
+
+impl ServerProcess {
+    /// Starts a server that asks nobody for a token, on a port that the system chooses.
+    pub(crate) async fn start(program: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("data");
+        let child = Command::new(program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&data)
+            .current_dir(folder.path())
+            .env("EASEL_AUTH", "none")
+            .env("EASEL_LOG__MAX_AGE", "off")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
+        let mut server = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            _folder: folder,
+        };
+        let started = timeout(START, server.find_address(&data)).await;
+        started.context("the server did not start in time")??;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    async fn find_address(&mut self, data: &Path) -> Result<()> {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended: {status}");
+            }
+            if let Ok(json) = std::fs::read(data.join("local.json")) {
+                let local: Local = serde_json::from_slice(&json)?;
+                self.address = local.address;
+                if Connection::open(self.address).await.is_ok() {
+                    return Ok(());
+                }
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,216 @@
+//! The endpoint that deliveries arrive at: it counts them by event, and fails as it is told to.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::load::Load;
+
+/// How the endpoint behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Behaviour {
+    /// How long it takes for an answer.
+    pub(crate) pause: Duration,
+    /// How many requests of a thousand it answers with 503, chosen by chance.
+    pub(crate) failing_per_mille: u32,
+    /// How often a request gets no answer at all.
+    pub(crate) hanging_every: Option<Duration>,
+}
+
+/// The endpoint that deliveries arrive at; it ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    arrivals: Arc<Arrivals>,
+    _server: JoinSet<()>,
+}
+
+/// What has arrived.
+#[derive(Debug)]
+pub(crate) struct Arrivals {
+    load: Arc<Load>,
+    behaviour: Behaviour,
+    first: Vec<Mutex<Option<Instant>>>,
+    distinct: AtomicUsize,
+    repeated: AtomicU64,
+    unknown: AtomicU64,
+    next_hang: Mutex<Option<Instant>>,
+    /// Rung at every thousandth arrival, and at the last.
+    moved: Notify,
+}
+
+impl Receiver {
+    /// Starts an endpoint for deliveries of these events.
+    pub(crate) async fn start(load: Arc<Load>, behaviour: Behaviour) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let arrivals = Arc::new(Arrivals {
+            first: (0..load.count()).map(|_| Mutex::default()).collect(),
+            load,
+            behaviour,
+            distinct: AtomicUsize::new(0),
+            repeated: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
+            next_hang: Mutex::new(behaviour.hanging_every.map(|every| Instant::now() + every)),
+            moved: Notify::new(),
+        });
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, Arc::clone(&arrivals)));
+        Ok(Self {
+            address,
+            arrivals,
+            _server: server,
+        })
+    }
+
+    /// Where to deliver to.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// What has arrived.
+    pub(crate) const fn arrivals(&self) -> &Arc<Arrivals> {
+        &self.arrivals
+    }
+}
+
+impl Arrivals {
+    /// How many events have arrived and were accepted.
+    pub(crate) fn distinct(&self) -> usize {
+        self.distinct.load(Ordering::Acquire)
+    }
+
+    /// How many deliveries repeated one that was accepted.
+    pub(crate) fn repeated(&self) -> u64 {
+        self.repeated.load(Ordering::Acquire)
+    }
+
+    /// How many deliveries were of no event that was sent.
+    pub(crate) fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::Acquire)
+    }
+
+    /// When an event was accepted first.
+    pub(crate) fn accepted_at(&self, number: usize) -> Option<Instant> {
+        let place = self.first.get(number)?;
+        *place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until so many events have arrived; `false` when the deadline comes first.
+    pub(crate) async fn reached(&self, count: usize, deadline: Instant) -> bool {
+        while self.distinct() < count {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            tokio::select! {
+                () = self.moved.notified() => (),
+                () = sleep(Duration::from_millis(5)) => (),
+            }
+        }
+        true
+    }
+
+    /// Notes one delivery that is about to be accepted.
+    fn accept(&self, id: Option<Uuid>) {
+        let Some(number) = id.and_then(|id| self.load.number(id)) else {
+            self.unknown.fetch_add(1, Ordering::AcqRel);
+            return;
+        };
+        let Some(place) = self.first.get(number) else {
+            return;
+        };
+        let mut first = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.is_some() {
+            self.repeated.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
+        *first = Some(Instant::now());
+        drop(first);
+        let distinct = self.distinct.fetch_add(1, Ordering::AcqRel) + 1;
+        if distinct.is_multiple_of(1000) || distinct == self.load.count() {
+            self.moved.notify_one();
+        }
+    }
+
+    fn is_to_hang(&self) -> bool {
+        let Some(every) = self.behaviour.hanging_every else {
+            return false;
+        };
+        let mut next = self
+            .next_hang
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_due = next.is_some_and(|due| due <= now);
+        if is_due {
+            *next = Some(now + every);
+        }
+        is_due
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let id = request.headers().get("webhook-id");
+        let id = id.and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
+        drop(request.into_body().collect().await);
+        if self.is_to_hang() {
+            return pending().await;
+        }
+        if !self.behaviour.pause.is_zero() {
+            sleep(self.behaviour.pause).await;
+        }
+        let mut response = Response::new(Full::default());
+        if fastrand::u32(0..1000) < self.behaviour.failing_per_mille {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        } else {
+            self.accept(id);
+        }
+        Ok(response)
+    }
+}
+
+async fn serve(listener: TcpListener, arrivals: Arc<Arrivals>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                let arrivals = Arc::clone(&arrivals);
+                let service = service_fn(move |request| {
+                    let arrivals = Arc::clone(&arrivals);
+                    async move { arrivals.answer(request).await }
+                });
+                connections.spawn(async move {
+                    drop(stream.set_nodelay(true));
+                    // A connection that breaks is the server's affair; it shows in the arrivals.
+                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                });
+            }
+            Some(_) = connections.join_next() => (),
+        }
+    }
+}
+
+/// Reads a member of a JSON answer as a count.
+pub(crate) fn count(value: &serde_json::Value, member: &str) -> Result<u64> {
+    let count = value.get(member).and_then(serde_json::Value::as_u64);
+    count.with_context(|| format!("the answer has no count {member:?}"))
+}
