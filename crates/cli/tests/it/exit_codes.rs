@@ -21,6 +21,8 @@ enum Needs {
     Server,
     /// The settings alone.
     Settings,
+    /// The settings, and a data folder in a certain state.
+    Folder,
     /// Nothing.
     Nothing,
 }
@@ -49,6 +51,11 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("catalog", "", Needs::Settings),
     ("check", "good.json", Needs::Settings),
     ("changes explain", "change.json", Needs::Settings),
+    ("changes template", "WikiPage", Needs::Settings),
+    ("changes records", "", Needs::Settings),
+    ("backup", "copy", Needs::Folder),
+    ("restore", "copy", Needs::Folder),
+    ("repair", "", Needs::Folder),
     ("drift", "", Needs::Server),
     ("drift clear", "", Needs::Server),
     ("tokens create", "it --scope read", Needs::Server),
@@ -187,7 +194,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
             Needs::Settings | Needs::Nothing if *path != "serve" => {
                 check(folder, &args, 0);
             }
-            Needs::Settings | Needs::Nothing => (),
+            Needs::Settings | Needs::Folder | Needs::Nothing => (),
         }
     }
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
