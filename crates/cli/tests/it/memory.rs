@@ -18,7 +18,7 @@ use crate::running::Running;
 
 /// The setting, and what everything else takes at most, the log above all.
 const IN_FLIGHT_MIB: usize = 64;
-const REST_MIB: usize = 96;
+const REST_MIB: usize = 160;
 
 const REQUESTS: usize = 64;
 const BODY_BYTES: usize = 2_500_000;
@@ -54,7 +54,10 @@ fn body(part: fn(usize) -> String, between: &str) -> String {
 }
 
 fn record(n: usize) -> String {
-    format!(r#"{{"Data":"{}"}}"#, BASE64_STANDARD.encode(event(n)))
+    format!(
+        r#"{{"Data":"{}","PartitionKey":"k"}}"#,
+        BASE64_STANDARD.encode(event(n))
+    )
 }
 
 fn calls() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>)> {

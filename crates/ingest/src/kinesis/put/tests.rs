@@ -13,7 +13,7 @@ fn many(body: &str) -> Result<Sorted, KinesisError> {
 fn put_records(data: &[&str]) -> String {
     let records: Vec<_> = data
         .iter()
-        .map(|it| format!(r#"{{"Data":"{it}"}}"#))
+        .map(|it| format!(r#"{{"Data":"{it}","PartitionKey":"k"}}"#))
         .collect();
     format!(r#"{{"StreamName":"s","Records":[{}]}}"#, records.join(","))
 }
