@@ -122,7 +122,7 @@ fn warnings_are_told_and_change_nothing_else() {
     let folder = tempdir().unwrap();
     let mut named = json!({ "record": "WikiPage", "operation": "insert",
         "after": page("Fish", "2026-02-11T08:15:41Z") });
-    named["after"]["titel"] = json!("Fish");
+    named["after"]["tilte"] = json!("Fish");
     named["after"]["title"] = Value::Null;
     check!(explain(folder.path(), &[named], &[]), @r#"
         exit 0
@@ -130,7 +130,7 @@ fn warnings_are_told_and_change_nothing_else() {
         changes.ndjson:1: WikiPage insert
           wiki_page_created [id]
         --- stderr
-        changes.ndjson:1: /after/titel: warning: this column is unknown; did you mean "title"?
+        changes.ndjson:1: /after/tilte: warning: this column is unknown; did you mean "title"?
         changes.ndjson:1: /after/title: warning: this is null; by the catalogue, `title` is never null
         changes: 1, events: 1, warnings: 2
         "#);
