@@ -317,7 +317,7 @@ fn pass(rule: &Rule, inputs: &RuleInputs, scene: Scene<'_>, notes: &mut Notes) -
 pub fn unknown_rules(catalog: &Catalog) -> Vec<TriggersError> {
     let mut errors = Vec::new();
     for event_type in catalog.types() {
-        for field in &event_type.body {
+        for field in &*event_type.body {
             check_rules(event_type, field.name, &field.from, &mut errors);
         }
         check_rules(
