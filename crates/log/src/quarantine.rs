@@ -106,6 +106,11 @@ impl Quarantine {
         Ok(listed)
     }
 
+    /// Whether it refuses writes after a failed one.
+    pub fn is_refusing(&self) -> bool {
+        self.log.stats().refusing
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         let bounds = *self.log.bounds().borrow();
