@@ -5,6 +5,7 @@
 
 mod api;
 mod document;
+mod host;
 
 mod balance;
 mod caliper;
@@ -12,6 +13,7 @@ mod catalog;
 mod drift;
 mod events;
 mod quarantine;
+mod status;
 mod subscriptions;
 mod tail;
 mod tokens;
@@ -20,3 +22,4 @@ mod failure;
 mod request;
 
 pub use api::{Api, document, fallbacks, routes};
+pub use host::{DiskSpace, Host, ReadDiskSpace};

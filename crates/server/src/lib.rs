@@ -8,9 +8,11 @@ mod config;
 
 mod connections;
 mod data_folder;
+mod disk;
 mod gauges;
 mod health;
 mod retention;
+mod vitals;
 
 mod server;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_access::{Gate, Scopes, Secret, Tokens, TokensError};
-use easel_api::Api;
+use easel_api::{Api, Host};
 use easel_deliver::{Dispatch, DispatchOptions, MakeSink, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
@@ -25,7 +25,9 @@ use tracing::{info, warn};
 
 use crate::connections::Connections;
 use crate::data_folder::{DataFolder, FolderError, Local};
+use crate::disk::Disk;
 use crate::health::{self, Health};
+use crate::vitals::Vitals;
 use crate::{Auth, CatalogFolderError, Config, ConfigError, gauges, load_catalog, retention};
 
 /// How often the recorder of metrics tidies up, as it asks for.
@@ -40,6 +42,7 @@ pub struct Server {
     quarantine: Arc<SqliteLog>,
     dispatch: Dispatch,
     drift: Arc<Lookout>,
+    vitals: Vitals,
     clock: Arc<dyn Clock>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     connections: Connections,
@@ -172,7 +175,25 @@ impl Server {
             Arc::clone(&catalog),
         )?);
 
+        let disk = Disk::of(&config.data);
+        let vitals = Vitals {
+            logs: [
+                (LogName::Events, Arc::clone(&shared)),
+                (LogName::Quarantine, Arc::clone(&shared_quarantine)),
+            ],
+            disk: disk.clone(),
+            max_age: config.log.max_age,
+        };
+        vitals.begin();
         let stopping = CancellationToken::new();
+        let host = Host {
+            address: reachable(address),
+            started_at: clock.now(),
+            max_age: config.log.max_age,
+            max_bytes: config.log.max_bytes,
+            lane_count: dispatch.lane_count(),
+            disk_space: Arc::new(move || disk.space()),
+        };
         let records = Quarantine::new(Arc::clone(&shared_quarantine), Arc::clone(&clock));
         let api = Api {
             log: Arc::clone(&shared),
@@ -182,6 +203,7 @@ impl Server {
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
             clock: Arc::clone(&clock),
+            host,
             stop: stopping.clone(),
         };
         let health = Health {
@@ -224,6 +246,7 @@ impl Server {
             quarantine,
             dispatch,
             drift,
+            vitals,
             clock,
             metrics,
             connections: Connections::new(listener, easel_api::fallbacks(app)),
@@ -253,6 +276,7 @@ impl Server {
             quarantine,
             dispatch,
             drift,
+            vitals,
             clock,
             metrics,
             connections,
@@ -295,6 +319,7 @@ impl Server {
                     &*clock,
                 ),
                 upkeep(metrics),
+                vitals.measure(),
                 deadline,
             )
             .0
