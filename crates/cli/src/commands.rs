@@ -12,6 +12,7 @@ mod emit;
 mod quarantine;
 mod serve;
 mod simulate;
+mod status;
 mod subscriptions;
 mod tail;
 mod tokens;
@@ -31,6 +32,7 @@ pub(crate) use emit::EmitArgs;
 pub(crate) use quarantine::QuarantineArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use simulate::SimulateArgs;
+pub(crate) use status::StatusArgs;
 pub(crate) use subscriptions::SubscriptionsArgs;
 pub(crate) use tail::TailArgs;
 pub(crate) use tokens::TokensArgs;
@@ -48,6 +50,7 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Tail(args) => wait(args.run(&global)),
         Command::Simulate(args) => wait(args.run(global)),
         Command::Subscriptions(args) => wait(args.run(&global)),
+        Command::Status(args) => wait(args.run(&global)),
         Command::Balance(args) => wait(args.run(&global)),
         Command::Catalog(args) => args.run(&global),
         Command::Changes(args) => args.run(&global),

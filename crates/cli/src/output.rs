@@ -120,7 +120,7 @@ pub(crate) fn talk_over(lines: usize, text: &str) -> usize {
 /// Says why a command failed: one line, the failure and then its causes.
 pub(crate) fn report(failure: &Failure) {
     match failure {
-        Failure::ReaderLeft => (),
+        Failure::ReaderLeft | Failure::Attention => (),
         Failure::Told { error, .. } => talk(format_args!("error: {error:#}")),
     }
 }

@@ -39,4 +39,6 @@ mod serve;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod tokens;
