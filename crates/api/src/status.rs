@@ -13,13 +13,12 @@ use axum::Json;
 use axum::extract::State;
 use easel_drift::Report;
 use easel_log::{Offset, ReadError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
-use tracing::warn;
+use tracing::{error, warn};
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::failure::Failure;
 use attention::{AttentionJson, attention};
 use lane::LaneJson;
 
@@ -61,6 +60,8 @@ pub(crate) struct StatusJson {
 struct LogJson {
     /// Whether it takes new events; after a failed write it does not until a restart.
     writable: bool,
+    /// Whether it could be read for this answer; if not, times and the rate are absent.
+    readable: bool,
     /// Events kept.
     events: u64,
     /// Bytes they take on disk.
@@ -76,7 +77,8 @@ struct LogJson {
     #[schema(value_type = Option<String>, format = DateTime)]
     oldest_at: Option<Timestamp>,
     /// Events accepted each second, over the last five minutes.
-    events_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_per_second: Option<f64>,
     /// Records found unreadable since the server started.
     damaged: u64,
     /// The age in seconds at which events are dropped; absent without a bound on age.
@@ -123,16 +125,18 @@ struct QuarantineJson {
     records: u64,
 }
 
-/// Shows how the server is: log, lanes, disk, drift, quarantine, and what needs an operator.
+/// Shows how the server is: log, lanes, disk, drift, quarantine, and what needs an operator. What
+/// cannot be read is left out.
 #[utoipa::path(get, path = "/v1/status", tag = "status", responses((status = OK, body = StatusJson)))]
-pub(crate) async fn show(State(api): State<Api>) -> Result<Json<StatusJson>, Failure> {
+pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
     let now = api.clock.now();
     let mut times = AcceptTimes::default();
-    let log = log(&api, now, &mut times).await?;
+    let mut log = log(&api, now, &mut times).await;
     let mut lanes = Vec::new();
     for subscription in api.subscriptions.list() {
-        lanes.push(LaneJson::new(&api, &subscription, now, &mut times).await?);
+        lanes.push(LaneJson::new(&api, &subscription, now, &mut times).await);
     }
+    log.readable &= times.all_read;
     let mut status = StatusJson {
         version: env!("CARGO_PKG_VERSION"),
         address: api.host.address.to_string(),
@@ -151,14 +155,14 @@ pub(crate) async fn show(State(api): State<Api>) -> Result<Json<StatusJson>, Fai
         attention: Vec::new(),
     };
     status.attention = attention(&status);
-    Ok(Json(status))
+    Json(status)
 }
 
-async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> Result<LogJson, ReadError> {
+async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> LogJson {
     let since = now
-        .checked_sub(SignedDuration::try_from(RATE_WINDOW).unwrap_or(SignedDuration::MAX))
+        .checked_sub(lane::duration(RATE_WINDOW))
         .unwrap_or(Timestamp::MIN);
-    let first_recent = api.log.find_time(since).await?;
+    let first_recent = readable(api.log.find_time(since).await);
     // The bounds come after: what was found is not beyond the head then.
     let bounds = *api.log.bounds().borrow();
     let stats = api.log.stats();
@@ -166,19 +170,26 @@ async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> Result<LogJs
         clippy::cast_precision_loss,
         reason = "a rate is rounded when it is shown"
     )]
-    let recent_count = bounds.head.since(first_recent) as f64;
-    Ok(LogJson {
+    let rate = |first: Offset| bounds.head.since(first) as f64 / RATE_WINDOW.as_secs_f64();
+    LogJson {
         writable: !stats.refusing,
+        readable: first_recent.is_some(),
         events: bounds.head.since(bounds.tail),
         bytes: stats.stored_bytes,
         tail: bounds.tail,
         head: bounds.head,
-        oldest_at: times.accepted_at(api, bounds.tail).await?,
-        events_per_second: recent_count / RATE_WINDOW.as_secs_f64(),
+        oldest_at: times.accepted_at(api, bounds.tail).await,
+        events_per_second: first_recent.map(rate),
         damaged: stats.damaged_count,
         max_age_seconds: api.host.max_age.map(|max_age| max_age.as_secs()),
         max_bytes: api.host.max_bytes,
-    })
+    }
+}
+
+/// What was read of the log; `None`, and a line in the output, when it could not be.
+fn readable<T>(read: Result<T, ReadError>) -> Option<T> {
+    read.inspect_err(|error| error!(%error, "log cannot be read for the status"))
+        .ok()
 }
 
 async fn disk(api: &Api) -> Option<DiskJson> {
@@ -212,23 +223,38 @@ fn drift(report: &Report, head: Offset, now: Timestamp) -> DriftJson {
 }
 
 /// When events were accepted; each offset is looked up once in one answer.
-#[derive(Debug, Default)]
-struct AcceptTimes(HashMap<Offset, Option<Timestamp>>);
+#[derive(Debug)]
+struct AcceptTimes {
+    known: HashMap<Offset, Option<Timestamp>>,
+    /// Whether everything that was looked up could be read.
+    all_read: bool,
+}
+
+impl Default for AcceptTimes {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            all_read: true,
+        }
+    }
+}
 
 impl AcceptTimes {
     /// When the event at `offset`, or the first one kept after it, was accepted; `None` when there
-    /// is none yet.
-    async fn accepted_at(
-        &mut self,
-        api: &Api,
-        offset: Offset,
-    ) -> Result<Option<Timestamp>, ReadError> {
-        if let Some(known) = self.0.get(&offset) {
-            return Ok(*known);
+    /// is none yet, or when the log cannot be read.
+    async fn accepted_at(&mut self, api: &Api, offset: Offset) -> Option<Timestamp> {
+        if let Some(known) = self.known.get(&offset) {
+            return *known;
         }
-        let block = api.log.peek(offset).await?;
-        let accepted_at = block.map(|block| block.appended_at);
-        self.0.insert(offset, accepted_at);
-        Ok(accepted_at)
+        // Once is enough to know that the log cannot be read.
+        let read = if self.all_read {
+            readable(api.log.peek(offset).await)
+        } else {
+            None
+        };
+        self.all_read &= read.is_some();
+        let accepted_at = read.flatten().map(|block| block.appended_at);
+        self.known.insert(offset, accepted_at);
+        accepted_at
     }
 }

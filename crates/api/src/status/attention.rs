@@ -22,9 +22,9 @@ const MAX_NAMES: usize = 3;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attention)]
 pub(crate) struct AttentionJson {
-    /// What it is, for programs: `log_refusing`, `log_damaged`, `cursors_unsaved`, `lanes_missing`,
-    /// `balance`, `disk`, `losing_events`, `holding`, `paused_by_endpoint`, `behind`, `quarantine` or
-    /// `drift`.
+    /// What it is, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
+    /// `lanes_missing`, `balance`, `disk`, `losing_events`, `holding`, `paused_by_endpoint`, `behind`,
+    /// `quarantine` or `drift`.
     code: &'static str,
     /// What it is, for people.
     detail: String,
@@ -37,6 +37,9 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
     if !status.log.writable || !status.quarantine.writable {
         let detail = "a log refuses writes after one failed; mend the cause and restart";
         note("log_refusing", detail.to_owned());
+    }
+    if !status.log.readable {
+        note("log_unreadable", "the log cannot be read".to_owned());
     }
     if status.log.damaged > 0 {
         let detail = format!("{} records of the log are unreadable", status.log.damaged);
@@ -139,12 +142,13 @@ mod tests {
             started_at: now,
             log: LogJson {
                 writable: true,
+                readable: true,
                 events: 0,
                 bytes: 0,
                 tail: Offset::ZERO,
                 head: Offset::ZERO,
                 oldest_at: None,
-                events_per_second: 0.0,
+                events_per_second: None,
                 damaged: 0,
                 max_age_seconds: None,
                 max_bytes: None,
@@ -186,6 +190,7 @@ mod tests {
             writable: false,
             records: 1,
         };
+        status.log.readable = false;
         status.log.damaged = 2;
         status.log.max_age_seconds = Some(400);
         status.cursors_saved = false;
@@ -213,6 +218,7 @@ mod tests {
                 "log_refusing",
                 "a log refuses writes after one failed; mend the cause and restart",
             ),
+            ("log_unreadable", "the log cannot be read"),
             ("log_damaged", "2 records of the log are unreadable"),
             (
                 "cursors_unsaved",

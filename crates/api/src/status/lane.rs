@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use easel_log::ReadError;
 use easel_subscriptions::{State, Subscription};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -54,11 +53,11 @@ impl LaneJson {
         subscription: &Subscription,
         now: Timestamp,
         times: &mut AcceptTimes,
-    ) -> Result<Self, ReadError> {
+    ) -> Self {
         let balance = api.subscriptions.balance(subscription);
         let pending_since = match balance.pending {
             0 => None,
-            _ => times.accepted_at(api, balance.cursor).await?,
+            _ => times.accepted_at(api, balance.cursor).await,
         };
         let hold = subscription.live.hold();
         let (state, paused_for) = match &subscription.state {
@@ -72,7 +71,7 @@ impl LaneJson {
         let loses_events_at = pending_since
             .zip(api.host.max_age)
             .and_then(|(since, max_age)| since.checked_add(duration(max_age)).ok());
-        Ok(Self {
+        Self {
             subscription: subscription.spec.name.to_string(),
             state,
             behind: balance.pending > 0 && (is_kept || waits_long),
@@ -83,7 +82,7 @@ impl LaneJson {
             next_attempt_at: hold.as_ref().map(|hold| hold.until),
             reason: hold.map(|hold| hold.reason).or(paused_for),
             loses_events_at,
-        })
+        }
     }
 
     /// How long the oldest pending event has waited.

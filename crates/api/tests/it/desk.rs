@@ -15,7 +15,7 @@ use easel_catalog::Catalog;
 use easel_drift::Lookout;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
 use easel_subscriptions::{Spec, Subscriptions};
-use easel_testkit::event;
+use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -31,6 +31,8 @@ pub(crate) struct Desk {
     app: Router,
     pub(crate) token: String,
     pub(crate) log: SharedLog,
+    /// The same log, which can be told to fail.
+    pub(crate) failing: Arc<FailingLog>,
     pub(crate) quarantine: Quarantine,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) tokens: Arc<Tokens>,
@@ -51,7 +53,8 @@ impl Desk {
     pub(crate) fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let memory = || Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
-        let log: SharedLog = memory();
+        let failing = Arc::new(FailingLog::new(memory()));
+        let log: SharedLog = Arc::<FailingLog>::clone(&failing);
         let quarantine = Quarantine::new(memory(), Arc::clone(&clock));
         let check = |spec: &Spec| {
             if spec.webhook.url.starts_with("http") {
@@ -112,6 +115,7 @@ impl Desk {
             app: easel_api::fallbacks(routes),
             token: secret.expose().clone(),
             log,
+            failing,
             quarantine,
             subscriptions,
             tokens,

@@ -37,7 +37,7 @@ async fn a_fresh_server_is_well_and_says_what_it_is() {
         "now": "2025-03-03T08:00:00Z",
         "started_at": "2025-03-03T08:00:00Z",
         "log": {
-            "writable": true, "events": 0, "bytes": 0, "tail": 0, "head": 0,
+            "writable": true, "readable": true, "events": 0, "bytes": 0, "tail": 0, "head": 0,
             "events_per_second": 0.0, "damaged": 0, "max_age_seconds": 144_000,
         },
         "disk": { "free_bytes": 50_u64 << 30, "total_bytes": 100_u64 << 30 },
@@ -178,4 +178,21 @@ async fn what_is_new_to_the_catalogue_needs_attention_for_a_day() {
     assert_eq!(codes(&desk).await, ["drift"]);
     clock.advance(Duration::from_hours(24));
     assert_eq!(codes(&desk).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_leaves_times_out_and_the_rest_is_said() {
+    let (_clock, desk) = desk();
+    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    desk.lane_count.send_replace(Some(1));
+    desk.append("grade_change", 0..1).await;
+    desk.failing.fail_reads(true);
+    let status = desk.get("/v1/status").await;
+    assert_eq!(status["log"]["readable"], false);
+    for absent in ["oldest_at", "events_per_second"] {
+        assert_eq!(status["log"].get(absent), None, "{status}");
+    }
+    assert_eq!(status["log"]["events"], 1);
+    assert_eq!(status["lanes"][0]["pending"], 1);
+    assert_eq!(codes(&desk).await, ["log_unreadable"]);
 }

@@ -42,7 +42,7 @@ struct LogJson {
     events: u64,
     bytes: u64,
     oldest_at: Option<Timestamp>,
-    events_per_second: f64,
+    events_per_second: Option<f64>,
 }
 
 #[derive(Deserialize)]

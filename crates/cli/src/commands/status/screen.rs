@@ -56,7 +56,9 @@ fn log(status: &StatusJson) -> String {
     if let Some(oldest_at) = log.oldest_at {
         parts.push(format!("the oldest {} old", ago(status.now, oldest_at)));
     }
-    parts.push(format!("{:.1} events/s", log.events_per_second));
+    if let Some(rate) = log.events_per_second {
+        parts.push(format!("{rate:.1} events/s"));
+    }
     parts.join(", ")
 }
 
@@ -278,7 +280,7 @@ mod tests {
                 events: 1_204_331,
                 bytes: 432_013_312,
                 oldest_at: Some(time("2026-10-27T08:00:00Z")),
-                events_per_second: 12.34,
+                events_per_second: Some(12.34),
             },
             disk: Some(DiskJson {
                 free_bytes: 87_509_958_656,
