@@ -17,9 +17,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::Host;
 use crate::document::finish;
 use crate::{
-    balance, caliper, catalog, deliveries, drift, events, quarantine, subscriptions, tail, tokens,
+    balance, caliper, catalog, deliveries, drift, events, quarantine, status, subscriptions, tail,
+    tokens,
 };
 
 /// The rooms behind the API.
@@ -39,6 +41,8 @@ pub struct Api {
     pub tokens: Arc<Tokens>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The server and its machine.
+    pub host: Host,
     /// Ends answers that would otherwise go on for ever.
     pub stop: CancellationToken,
 }
@@ -110,6 +114,7 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(catalog::async_api))
         .routes(routes!(caliper::check_envelope))
         .routes(routes!(drift::list))
+        .routes(routes!(status::show))
         .layer(may(Scope::Read));
     let manage = OpenApiRouter::new()
         .routes(routes!(subscriptions::create))

@@ -5,6 +5,7 @@
 
 mod api;
 mod document;
+mod host;
 
 mod balance;
 mod caliper;
@@ -13,6 +14,7 @@ mod deliveries;
 mod drift;
 mod events;
 mod quarantine;
+mod status;
 mod subscriptions;
 mod tail;
 mod tokens;
@@ -21,3 +23,4 @@ mod failure;
 mod request;
 
 pub use api::{Api, document, fallbacks, routes};
+pub use host::{DiskSpace, Host, ReadDiskSpace};

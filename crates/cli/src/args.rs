@@ -8,7 +8,7 @@ use easel_access::Secret;
 use crate::commands::{
     BackupArgs, BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs,
     DemoArgs, DriftArgs, EmitArgs, PauseArgs, QuarantineArgs, RepairArgs, RestoreArgs, ResumeArgs,
-    ServeArgs, SimulateArgs, SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
+    ServeArgs, SimulateArgs, StatusArgs, SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
 };
 use crate::contact::Url;
 
@@ -23,6 +23,7 @@ Commands find a server on this machine through its data folder; --url and --toke
 
 Exit codes:
   0   done
+  1   `easel status` found something that needs attention
   64  the command line is wrong
   65  what was given was refused
   69  no server could be reached, it could not take the work, or output could not be written
@@ -76,6 +77,7 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     Tail(TailArgs),
     Subscriptions(SubscriptionsArgs),
+    Status(StatusArgs),
     Balance(BalanceArgs),
     Pause(PauseArgs),
     Resume(ResumeArgs),

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::args::GlobalArgs;
-use crate::contact::Contact;
+use crate::contact::{Contact, Url};
 use crate::exit_code::{Code, Failure, OrExit};
 
 pub(crate) use event_stream::EventStream;
@@ -61,6 +61,11 @@ impl Client {
             token: None,
         };
         Self::of(contact)
+    }
+
+    /// The server's address.
+    pub(crate) const fn url(&self) -> &Url {
+        &self.contact.url
     }
 
     /// Reads what is at `path`.

@@ -17,6 +17,7 @@ mod restore;
 mod serve;
 mod server_args;
 mod simulate;
+mod status;
 mod subscriptions;
 mod tail;
 mod tokens;
@@ -40,6 +41,7 @@ pub(crate) use repair::RepairArgs;
 pub(crate) use restore::RestoreArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use simulate::SimulateArgs;
+pub(crate) use status::StatusArgs;
 pub(crate) use subscriptions::SubscriptionsArgs;
 pub(crate) use tail::TailArgs;
 pub(crate) use tokens::TokensArgs;
@@ -60,6 +62,7 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Tail(args) => wait(args.run(&global)),
         Command::Simulate(args) => wait(args.run(global)),
         Command::Subscriptions(args) => wait(args.run(&global)),
+        Command::Status(args) => wait(args.run(&global)),
         Command::Balance(args) => wait(args.run(&global)),
         Command::Pause(args) => wait(args.run(&global)),
         Command::Resume(args) => wait(args.run(&global)),

@@ -3,13 +3,14 @@
 //! | code | name | it means |
 //! | ---: | --- | --- |
 //! | 0 | | done |
+//! | 1 | attention | `easel status` found something that needs an operator |
 //! | 64 | usage | the command line is wrong |
 //! | 65 | bad input | the server, or this command, refused what it was given |
 //! | 69 | unavailable | no server could be reached, it could not take the work, it stopped before it had drained, or output could not be written |
 //! | 70 | our bug | Easel is at fault; please report it |
 //! | 78 | configuration | a setting, the data folder or the token is wrong |
 //!
-//! The numbers are those of `sysexits.h`, so that scripts and service managers can tell a mistake
+//! The numbers above 1 are those of `sysexits.h`, so that scripts and service managers can tell a mistake
 //! of the operator from an outage.
 
 use std::io;
@@ -40,6 +41,8 @@ pub(crate) enum Code {
 pub(crate) enum Failure {
     /// Whoever read stdout has left (`easel tail | head`): nothing failed, and nobody is listening.
     ReaderLeft,
+    /// The server answered, and something needs an operator; stdout says what.
+    Attention,
     /// Something to tell the user.
     Told {
         /// What kind of failure it is.
@@ -75,6 +78,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::ReaderLeft => ExitCode::SUCCESS,
+            Self::Attention => ExitCode::from(1),
             Self::Told { code, .. } | Self::Several { code, .. } => (*code).into(),
         }
     }

@@ -124,7 +124,7 @@ pub(crate) fn talk_over(lines: usize, text: &str) -> usize {
 /// Says why a command failed: one line for each error, the error and then its causes.
 pub(crate) fn report(failure: &Failure) {
     let errors = match failure {
-        Failure::ReaderLeft => &[],
+        Failure::ReaderLeft | Failure::Attention => &[],
         Failure::Told { error, .. } => std::slice::from_ref(error),
         Failure::Several { errors, .. } => errors.as_slice(),
     };

@@ -317,15 +317,23 @@ impl Dispatch {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            metrics::lanes_running(self.lane_count.borrow().unwrap_or(0));
+            let mut lanes = metrics::Lanes {
+                running: self.lane_count.borrow().unwrap_or(0),
+                ..metrics::Lanes::default()
+            };
+            let mut lags = metrics::Lags::default();
             for subscription in self.subscriptions.list() {
                 let balance = self.subscriptions.balance(&subscription);
+                lanes.holding += usize::from(subscription.live.hold().is_some());
+                lanes.unbalanced += usize::from(!balance.adds_up());
                 let age = match balance.pending {
                     0 => 0.0,
                     _ => self.age_of(balance.cursor).await,
                 };
-                metrics::lagging(subscription.spec.name.as_str(), balance.pending, age);
+                lags.add(subscription.spec.name.as_str(), balance.pending, age);
             }
+            lags.show();
+            metrics::lanes(lanes);
         }
     }
 

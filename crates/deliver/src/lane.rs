@@ -27,7 +27,7 @@ use crate::backoff::Backoff;
 use crate::delivery::Delivery;
 use crate::feed::{Feed, MAX_OWED};
 use crate::formatter::Formatter;
-use crate::metrics;
+use crate::metrics::LaneCounts;
 use crate::shipment::{MAX_BATCH_BYTES, Shipment};
 
 /// Deliveries the store may not know of, besides the one at the cursor.
@@ -81,6 +81,7 @@ pub(crate) struct Lane {
     failed: BTreeMap<Offset, Shipment>,
     backoff: Backoff,
     pace: Pace,
+    counts: LaneCounts,
 }
 
 /// How freely a lane sends.
@@ -128,6 +129,7 @@ impl Lane {
     ) -> Self {
         Self {
             name: Arc::from(subscription.spec.name.as_str()),
+            counts: LaneCounts::new(subscription.spec.name.as_str()),
             subscription,
             sink,
             workshop,
@@ -440,7 +442,7 @@ impl Lane {
         let (offset, attempt) = (shipment.offset(), shipment.attempt());
         let failure = match result {
             Ok(()) => {
-                metrics::attempted("delivered");
+                self.counts.delivered(shipment.count());
                 let mut ledger = self.subscription.live.ledger();
                 for delivery in shipment.into_deliveries() {
                     ledger.deliver(delivery.offset);
@@ -455,7 +457,7 @@ impl Lane {
             }
             Err(failure) => failure,
         };
-        metrics::attempted(failure.outcome());
+        self.counts.failed(&failure);
         warn!(subscription = %self.name, %offset, attempt, error = %failure, "attempt failed");
         let tail = self.workshop.log.bounds().borrow().tail;
         let mut ledger = self.subscription.live.ledger();

@@ -21,6 +21,8 @@ use crate::store::{Store, StoreError};
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the log could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
+/// How often the lag is measured at least; a gauge that nobody sets for a minute is taken for gone.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// Looks at every event once, and keeps what the catalogue does not know.
 ///
@@ -130,6 +132,7 @@ impl Lookout {
                 tokio::select! {
                     changed = bounds.changed() => if changed.is_err() { break },
                     () = sleep_until(save_at), if is_unsaved => (),
+                    () = sleep(MEASURE_EVERY) => (),
                     () = stop.cancelled() => (),
                 }
             }

@@ -18,6 +18,9 @@ pub(crate) enum Door {
 }
 
 impl Door {
+    /// All doors.
+    pub(crate) const ALL: [Self; 3] = [Self::Native, Self::Kinesis, Self::Changes];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",

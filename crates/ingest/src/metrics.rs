@@ -11,6 +11,10 @@ const REJECTED: &str = "easel_rejected_events_total";
 const CHANGES: &str = "easel_changes_total";
 const QUARANTINED: &str = "easel_quarantined_records_total";
 
+/// The outcomes of changes.
+const OUTCOMES: [&str; 3] = ["events", "no_event", "fault"];
+
+/// Says what each of them means, and has each begin at 0; to say it again changes nothing.
 pub(crate) fn describe() {
     describe_counter!(ACCEPTED, "Events a door brought and the log stored.");
     describe_counter!(
@@ -29,6 +33,18 @@ pub(crate) fn describe() {
         QUARANTINED,
         "Records that were no events and are kept in quarantine."
     );
+    for door in Door::ALL {
+        accepted(door, 0);
+        duplicates(door, 0);
+    }
+    for code in FaultCode::ALL {
+        let labels = [("door", Door::Native.as_str()), ("code", code.as_str())];
+        counter!(REJECTED, &labels).increment(0);
+    }
+    for outcome in OUTCOMES {
+        changes(outcome, 0);
+    }
+    quarantined(Door::Kinesis, 0);
 }
 
 /// Events that a request brought and the log stored.

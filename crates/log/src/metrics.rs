@@ -12,7 +12,7 @@ const COMMIT_BYTES: &str = "easel_log_commit_bytes";
 const DUPLICATES: &str = "easel_log_duplicates_total";
 const DAMAGED_RECORDS: &str = "easel_log_damaged_records_total";
 
-/// Says what each of them means; to say it again changes nothing.
+/// Says what each of them means, and has each begin at 0; to say it again changes nothing.
 pub(crate) fn describe() {
     describe_histogram!(COMMIT_SECONDS, "Time a commit took, by log.");
     describe_histogram!(COMMIT_RECORDS, "Records of a commit, by log.");
@@ -22,6 +22,14 @@ pub(crate) fn describe() {
         "Records not stored because their id was known already."
     );
     describe_counter!(DAMAGED_RECORDS, "Records found damaged and skipped.");
+    for log in LogName::ALL {
+        for name in [COMMIT_SECONDS, COMMIT_RECORDS, COMMIT_BYTES] {
+            // A histogram that is named once is shown, with nothing in it.
+            drop(histogram!(name, "log" => log.as_str()));
+        }
+    }
+    duplicates(0);
+    damaged(0);
 }
 
 /// Notes one commit: its records, its bytes on disk, and the time it took.

@@ -11,6 +11,9 @@ pub enum LogName {
 }
 
 impl LogName {
+    /// Both logs.
+    pub const ALL: [Self; 2] = [Self::Events, Self::Quarantine];
+
     /// The name, as the label has it.
     pub const fn as_str(self) -> &'static str {
         match self {

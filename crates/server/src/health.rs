@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use easel_log::SharedLog;
@@ -83,8 +85,11 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     (status, Json(readiness))
 }
 
-async fn metrics(State(health): State<Health>) -> String {
-    health.metrics.render()
+/// The version of Prometheus's text format, which scrapers go by.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+async fn metrics(State(health): State<Health>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, METRICS_TYPE)], health.metrics.render())
 }
 
 #[cfg(test)]

@@ -10,12 +10,14 @@ mod prepare;
 
 mod connections;
 mod data_folder;
+mod disk;
 mod first_token;
 mod gauges;
 mod health;
 mod host;
 mod reload;
 mod retention;
+mod vitals;
 mod webhooks;
 
 mod server;

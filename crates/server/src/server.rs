@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_access::{Gate, Refusals, Secret, Tokens, TokensError};
-use easel_api::Api;
+use easel_api::{Api, Host};
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
@@ -28,8 +28,10 @@ use crate::connections::Connections;
 use crate::data_folder::{
     ACCESS, DRIFT, DataFolder, FolderError, LOG, Local, QUARANTINE, STATE, Session,
 };
+use crate::disk::Disk;
 use crate::first_token::{self, FirstToken, FirstTokenError};
 use crate::health::{self, Health};
+use crate::vitals::Vitals;
 use crate::webhooks::{Webhooks, endpoint};
 use crate::{
     Auth, Config, ConfigFaults, Deliveries, KinesisKey, Prepared, Reloader, gauges, retention,
@@ -49,6 +51,7 @@ pub struct Server {
     quarantine: Arc<SqliteLog>,
     dispatch: Dispatch,
     drift: Arc<Lookout>,
+    vitals: Vitals,
     clock: Arc<dyn Clock>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     refusals: Arc<Refusals>,
@@ -183,7 +186,25 @@ impl Server {
             Arc::clone(&catalog),
         )?);
 
+        let disk = Disk::of(&config.data);
+        let vitals = Vitals {
+            logs: [
+                (LogName::Events, Arc::clone(&shared)),
+                (LogName::Quarantine, Arc::clone(&shared_quarantine)),
+            ],
+            disk: disk.clone(),
+            max_age: config.log.max_age,
+        };
+        vitals.begin();
         let stopping = CancellationToken::new();
+        let host = Host {
+            address: reachable(address),
+            started_at: clock.now(),
+            max_age: config.log.max_age,
+            max_bytes: config.log.max_bytes,
+            lane_count: dispatch.lane_count(),
+            disk_space: Arc::new(move || disk.space()),
+        };
         let records = Quarantine::new(Arc::clone(&shared_quarantine), Arc::clone(&clock));
         let api = Api {
             log: Arc::clone(&shared),
@@ -193,6 +214,7 @@ impl Server {
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
             clock: Arc::clone(&clock),
+            host,
             stop: stopping.clone(),
         };
         let kinesis = Kinesis::new(kinesis_auth(config.auth, &config.kinesis.keys))
@@ -249,6 +271,7 @@ impl Server {
             quarantine,
             dispatch,
             drift,
+            vitals,
             clock,
             metrics,
             refusals,
@@ -298,6 +321,7 @@ impl Server {
             quarantine,
             dispatch,
             drift,
+            vitals,
             clock,
             metrics,
             refusals,
@@ -343,6 +367,7 @@ impl Server {
                     || (),
                 ),
                 upkeep(metrics, refusals),
+                vitals.measure(),
                 deadline,
             )
             .0

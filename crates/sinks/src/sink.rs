@@ -83,7 +83,10 @@ impl SendError {
         }
     }
 
-    /// The failure's name among the outcomes of attempts: a closed set, fit for a metric's label.
+    /// The names of all failures: what [`Self::outcome`] may say.
+    pub const OUTCOMES: [&'static str; 5] = ["gone", "refused", "busy", "timed_out", "unreachable"];
+
+    /// The failure's name among [`Self::OUTCOMES`]: a closed set, fit for a metric's label.
     pub const fn outcome(&self) -> &'static str {
         match self {
             Self::Gone => "gone",
@@ -102,4 +105,27 @@ pub enum Next {
     Pause,
     /// Try again, not before this much time has passed if the endpoint named one.
     Retry(Option<Duration>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_is_among_the_outcomes_and_every_outcome_is_a_failures() {
+        let failures = [
+            SendError::Gone,
+            SendError::Refused { status: 500 },
+            SendError::Busy {
+                status: 503,
+                retry_after: None,
+            },
+            SendError::TimedOut,
+            SendError::Unreachable {
+                reason: String::new(),
+            },
+        ];
+        let outcomes = failures.map(|failure| failure.outcome());
+        assert_eq!(outcomes, SendError::OUTCOMES);
+    }
 }

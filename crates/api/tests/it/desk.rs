@@ -1,6 +1,8 @@
 //! An API with the rooms behind it, asked in process.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -8,37 +10,51 @@ use axum::http::{Request, Response, StatusCode, header};
 use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Gate, Scope, Tokens};
-use easel_api::Api;
+use easel_api::{Api, DiskSpace, Host};
 use easel_catalog::Catalog;
 use easel_drift::Lookout;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
 use easel_subscriptions::{Spec, Subscriptions};
-use easel_testkit::event;
+use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use uuid::Uuid;
 
+/// The age at which the log drops events.
+pub(crate) const MAX_AGE: Duration = Duration::from_hours(40);
+
 pub(crate) struct Desk {
     app: Router,
     pub(crate) token: String,
     pub(crate) log: SharedLog,
+    /// The same log, which can be told to fail.
+    pub(crate) failing: Arc<FailingLog>,
     pub(crate) quarantine: Quarantine,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) drift: Arc<Lookout>,
     pub(crate) stop: CancellationToken,
+    /// Lanes that run, as far as the API is told.
+    pub(crate) lane_count: watch::Sender<Option<usize>>,
+    /// Bytes free on a disk of 100 GiB.
+    pub(crate) free_bytes: Arc<AtomicU64>,
     _folder: TempDir,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    pub(crate) fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let memory = || Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
-        let log: SharedLog = memory();
+        let failing = Arc::new(FailingLog::new(memory()));
+        let log: SharedLog = Arc::<FailingLog>::clone(&failing);
         let quarantine = Quarantine::new(memory(), Arc::clone(&clock));
         let check = |spec: &Spec| {
             if spec.webhook.url.starts_with("http") {
@@ -64,6 +80,23 @@ impl Desk {
         let file = folder.path().join("drift.db");
         let drift = Lookout::open(&file, Arc::clone(&log), Arc::clone(&catalog)).unwrap();
         let drift = Arc::new(drift);
+        let free_bytes = Arc::new(AtomicU64::new(50 << 30));
+        let read_free = Arc::clone(&free_bytes);
+        let disk_space = move || {
+            Ok(DiskSpace {
+                free_bytes: read_free.load(Ordering::SeqCst),
+                total_bytes: 100 << 30,
+            })
+        };
+        let (lane_count, lanes) = watch::channel(Some(0));
+        let host = Host {
+            address: ([127, 0, 0, 1], 4567).into(),
+            started_at: clock.now(),
+            max_age: Some(MAX_AGE),
+            max_bytes: None,
+            lane_count: lanes,
+            disk_space: Arc::new(disk_space),
+        };
         let api = Api {
             log: Arc::clone(&log),
             quarantine: quarantine.clone(),
@@ -72,6 +105,7 @@ impl Desk {
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
             clock,
+            host,
             stop: stop.clone(),
         };
         let door = Router::new().route("/v1/events", post(StatusCode::ACCEPTED));
@@ -81,11 +115,14 @@ impl Desk {
             app: easel_api::fallbacks(routes),
             token: secret.expose().clone(),
             log,
+            failing,
             quarantine,
             subscriptions,
             tokens,
             drift,
             stop,
+            lane_count,
+            free_bytes,
             _folder: folder,
         }
     }

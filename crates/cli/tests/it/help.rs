@@ -17,6 +17,7 @@ fn every_command_explains_itself() {
         "tail",
         "subscriptions",
         "subscriptions add",
+        "status",
         "balance",
         "pause",
         "resume",

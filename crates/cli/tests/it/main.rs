@@ -49,4 +49,6 @@ mod serve;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod status;
+#[cfg(test)]
 mod tokens;

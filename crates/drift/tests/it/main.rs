@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod counting;
 #[cfg(test)]
+mod measuring;
+#[cfg(test)]
 mod release;
 #[cfg(test)]
 mod tower;

@@ -158,7 +158,8 @@ async fn health_readiness_and_metrics_tell_how_it_is() {
     for name in [
         "easel_accepted_events_total{door=\"native\"}",
         "easel_log_commit_seconds_bucket",
-        "easel_deliveries_total{outcome=\"delivered\"}",
+        "easel_attempts_total{subscription=\"all\",outcome=\"delivered\"}",
+        "easel_deliveries_total{subscription=\"all\"}",
         "easel_lane_lag_events{subscription=\"all\"}",
         "easel_refused_requests_total{reason=\"signature_mismatch\"} 0",
     ] {

@@ -9,6 +9,8 @@ mod house;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod passage;

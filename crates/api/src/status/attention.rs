@@ -1,0 +1,244 @@
+//! What needs an operator.
+//!
+//! The alert rules of `docs/operating.md` watch for the same.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::StatusJson;
+use super::lane::LaneJson;
+
+/// Less free space than this needs attention, whatever the size of the disk.
+const MIN_FREE_BYTES: u64 = 1 << 30;
+/// So does less than one part in so many of the disk.
+const MIN_FREE_PART: u64 = 20;
+/// A lane that is behind for longer than this needs attention.
+const BEHIND_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// Names in one sentence at most.
+const MAX_NAMES: usize = 3;
+
+/// Something that needs an operator.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attention)]
+pub(crate) struct AttentionJson {
+    /// What it is, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
+    /// `lanes_missing`, `balance`, `disk`, `losing_events`, `holding`, `paused_by_endpoint`, `behind`,
+    /// `quarantine` or `drift`.
+    code: &'static str,
+    /// What it is, for people.
+    detail: String,
+}
+
+/// What needs an operator, the most urgent first.
+pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
+    let mut found = Vec::new();
+    let mut note = |code, detail| found.push(AttentionJson { code, detail });
+    if !status.log.writable || !status.quarantine.writable {
+        let detail = "a log refuses writes after one failed; mend the cause and restart";
+        note("log_refusing", detail.to_owned());
+    }
+    if !status.log.readable {
+        note("log_unreadable", "the log cannot be read".to_owned());
+    }
+    if status.log.damaged > 0 {
+        let detail = format!("{} records of the log are unreadable", status.log.damaged);
+        note("log_damaged", detail);
+    }
+    if !status.cursors_saved {
+        let detail = "the places of subscriptions in the log could not be saved";
+        note("cursors_unsaved", detail.to_owned());
+    }
+    let active = status.lanes.iter().filter(|lane| lane.state == "active");
+    let active = active.count();
+    if status.lanes_running < active {
+        let running = status.lanes_running;
+        let detail = format!("{running} lanes run for {active} active subscriptions");
+        note("lanes_missing", detail);
+    }
+    if let Some(disk) = &status.disk
+        && (disk.free_bytes < MIN_FREE_BYTES || disk.free_bytes < disk.total_bytes / MIN_FREE_PART)
+    {
+        note("disk", "the disk is nearly full".to_owned());
+    }
+    let mut lanes = |code, what, applies: &dyn Fn(&LaneJson) -> bool| {
+        let lanes = status.lanes.iter().filter(|lane| applies(lane));
+        let names: Vec<_> = lanes.map(|lane| lane.subscription.as_str()).collect();
+        if !names.is_empty() {
+            note(code, format!("{what}: {}", listed(&names)));
+        }
+    };
+    lanes("balance", "the balance does not add up", &|lane| {
+        !lane.adds_up
+    });
+    let is_losing = |lane: &LaneJson| {
+        lane.behind
+            && lane.loses_events_at.is_some_and(|loses_at| {
+                let max_age = status.log.max_age_seconds.unwrap_or(0);
+                let left = loses_at.duration_since(status.now).as_secs();
+                // Less than a quarter of the time there was.
+                left < i64::try_from(max_age / 4).unwrap_or(i64::MAX)
+            })
+    };
+    lanes(
+        "losing_events",
+        "will soon begin to lose events",
+        &is_losing,
+    );
+    lanes("holding", "on hold after a failed attempt", &|lane| {
+        lane.next_attempt_at.is_some()
+    });
+    lanes("paused_by_endpoint", "paused by the endpoint", &|lane| {
+        lane.state == "paused" && lane.reason.is_some()
+    });
+    lanes("behind", "behind", &|lane| {
+        lane.state == "active"
+            && lane.next_attempt_at.is_none()
+            && lane.waits(status.now) > BEHIND_FOR
+    });
+    if status.quarantine.records > 0 {
+        let records = counted(status.quarantine.records, "record");
+        note("quarantine", format!("{records} in quarantine"));
+    }
+    if status.drift.new > 0 {
+        let new = counted(status.drift.new, "thing");
+        let detail = format!("{new} new to the catalogue within 24 h");
+        note("drift", detail);
+    }
+    found
+}
+
+/// A count with what it counts.
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// Some names, and how many more there are.
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(MAX_NAMES);
+    let shown = shown.copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use easel_log::Offset;
+    use jiff::Timestamp;
+
+    use super::super::{DiskJson, DriftJson, LogJson, QuarantineJson};
+    use super::*;
+
+    /// A status in which all is well.
+    fn well() -> StatusJson {
+        let now = Timestamp::UNIX_EPOCH;
+        StatusJson {
+            version: "1",
+            address: String::new(),
+            now,
+            started_at: now,
+            log: LogJson {
+                writable: true,
+                readable: true,
+                events: 0,
+                bytes: 0,
+                tail: Offset::ZERO,
+                head: Offset::ZERO,
+                oldest_at: None,
+                events_per_second: None,
+                damaged: 0,
+                max_age_seconds: None,
+                max_bytes: None,
+            },
+            disk: None,
+            drift: DriftJson {
+                sightings: 0,
+                new: 0,
+                last_seen: None,
+                pending: 0,
+            },
+            quarantine: QuarantineJson {
+                writable: true,
+                records: 0,
+            },
+            lanes_running: 1,
+            cursors_saved: true,
+            lanes: vec![LaneJson {
+                subscription: "grades".to_owned(),
+                state: "active",
+                behind: false,
+                pending: 0,
+                expired: 0,
+                adds_up: true,
+                pending_since: None,
+                reason: None,
+                next_attempt_at: None,
+                loses_events_at: None,
+            }],
+            attention: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn all_that_can_be_wrong_is_said_the_most_urgent_first() {
+        assert!(attention(&well()).is_empty());
+        let mut status = well();
+        status.quarantine = QuarantineJson {
+            writable: false,
+            records: 1,
+        };
+        status.log.readable = false;
+        status.log.damaged = 2;
+        status.log.max_age_seconds = Some(400);
+        status.cursors_saved = false;
+        status.lanes_running = 0;
+        status.disk = Some(DiskJson {
+            free_bytes: MIN_FREE_BYTES,
+            total_bytes: MIN_FREE_BYTES * 21,
+        });
+        status.drift.new = 3;
+        status.now += SignedDuration::from_secs(301);
+        let [lane] = status.lanes.as_mut_slice() else {
+            panic!("one lane");
+        };
+        lane.behind = true;
+        lane.adds_up = false;
+        lane.pending_since = Some(Timestamp::UNIX_EPOCH);
+        lane.loses_events_at = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(400));
+        let said = attention(&status);
+        let said: Vec<_> = said
+            .iter()
+            .map(|one| (one.code, one.detail.as_str()))
+            .collect();
+        let wanted = [
+            (
+                "log_refusing",
+                "a log refuses writes after one failed; mend the cause and restart",
+            ),
+            ("log_unreadable", "the log cannot be read"),
+            ("log_damaged", "2 records of the log are unreadable"),
+            (
+                "cursors_unsaved",
+                "the places of subscriptions in the log could not be saved",
+            ),
+            ("lanes_missing", "0 lanes run for 1 active subscriptions"),
+            ("disk", "the disk is nearly full"),
+            ("balance", "the balance does not add up: grades"),
+            ("losing_events", "will soon begin to lose events: grades"),
+            ("behind", "behind: grades"),
+            ("quarantine", "1 record in quarantine"),
+            ("drift", "3 things new to the catalogue within 24 h"),
+        ];
+        assert_eq!(said, wanted);
+    }
+
+    #[test]
+    fn a_sentence_names_three_subscriptions_at_most() {
+        assert_eq!(listed(&["a"]), "a");
+        assert_eq!(listed(&["a", "b", "c"]), "a, b, c");
+        assert_eq!(listed(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+    }
+}

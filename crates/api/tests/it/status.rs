@@ -1,0 +1,198 @@
+//! How the server is, in one answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use easel_log::{Clock, NewQuarantined};
+use easel_subscriptions::Hold;
+use easel_testkit::FakeClock;
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, MAX_AGE};
+
+const GRADES: &str =
+    r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
+
+fn desk() -> (FakeClock, Desk) {
+    let clock = FakeClock::default();
+    (clock.clone(), Desk::with_clock(Arc::new(clock)))
+}
+
+/// The codes of what needs attention.
+async fn codes(desk: &Desk) -> Vec<String> {
+    let status = desk.get("/v1/status").await;
+    let attention = status["attention"].as_array().unwrap();
+    let codes = attention.iter().map(|one| one["code"].as_str().unwrap());
+    codes.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_fresh_server_is_well_and_says_what_it_is() {
+    let (_clock, desk) = desk();
+    let status = desk.get("/v1/status").await;
+    let wanted = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "address": "127.0.0.1:4567",
+        "now": "2025-03-03T08:00:00Z",
+        "started_at": "2025-03-03T08:00:00Z",
+        "log": {
+            "writable": true, "readable": true, "events": 0, "bytes": 0, "tail": 0, "head": 0,
+            "events_per_second": 0.0, "damaged": 0, "max_age_seconds": 144_000,
+        },
+        "disk": { "free_bytes": 50_u64 << 30, "total_bytes": 100_u64 << 30 },
+        "drift": { "sightings": 0, "new": 0, "pending": 0 },
+        "quarantine": { "writable": true, "records": 0 },
+        "lanes_running": 0,
+        "cursors_saved": true,
+        "lanes": [],
+        "attention": [],
+    });
+    assert_eq!(status, wanted);
+}
+
+#[tokio::test]
+async fn the_rate_is_that_of_the_last_five_minutes_and_the_oldest_event_has_its_time() {
+    let (clock, desk) = desk();
+    desk.append("a", 0..100).await;
+    clock.advance(Duration::from_mins(10));
+    desk.append("a", 100..130).await;
+    let log = &desk.get("/v1/status").await["log"];
+    assert_eq!(log["events"], 130);
+    assert_eq!(log["oldest_at"], "2025-03-03T08:00:00Z");
+    assert_eq!(log["events_per_second"], json!(0.1));
+}
+
+#[tokio::test]
+async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_events() {
+    let (clock, desk) = desk();
+    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    desk.lane_count.send_replace(Some(1));
+    desk.append("grade_change", 0..5).await;
+    let lane = async || desk.get("/v1/status").await["lanes"][0].clone();
+
+    let fresh = lane().await;
+    assert_eq!(
+        (&fresh["behind"], &fresh["pending"]),
+        (&json!(false), &json!(5))
+    );
+
+    let hold = |reason: &str| Hold {
+        until: clock.now() + Duration::from_secs(5),
+        reason: reason.to_owned(),
+    };
+    let grades = desk.subscriptions.get("grades").unwrap();
+    grades
+        .live
+        .set_hold(Some(hold("the endpoint answered 503")));
+    let holding = lane().await;
+    let wanted = json!({
+        "subscription": "grades", "state": "active", "behind": true, "pending": 5, "expired": 0,
+        "adds_up": true, "pending_since": "2025-03-03T08:00:00Z",
+        "reason": "the endpoint answered 503", "next_attempt_at": "2025-03-03T08:00:05Z",
+        "loses_events_at": "2025-03-05T00:00:00Z",
+    });
+    assert_eq!(holding, wanted);
+    assert_eq!(codes(&desk).await, ["holding"]);
+
+    // An hour later it is no longer on hold, but has not caught up.
+    grades.live.set_hold(None);
+    clock.advance(Duration::from_hours(1));
+    assert_eq!(lane().await["behind"], true);
+    assert_eq!(codes(&desk).await, ["behind"]);
+
+    // Three quarters of its time are gone.
+    clock.advance(MAX_AGE * 3 / 4);
+    assert_eq!(codes(&desk).await, ["losing_events", "behind"]);
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_not_served_is_behind_as_soon_as_events_are_pending() {
+    let (_clock, desk) = desk();
+    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    desk.ask("POST", "/v1/subscriptions/grades/pause", "").await;
+    assert_eq!(desk.get("/v1/status").await["lanes"][0]["behind"], false);
+    desk.append("grade_change", 0..1).await;
+    let lane = &desk.get("/v1/status").await["lanes"][0];
+    assert_eq!(
+        (&lane["behind"], &lane["state"]),
+        (&json!(true), &json!("paused"))
+    );
+    // An operator wished so, and nothing is about to be lost.
+    assert_eq!(codes(&desk).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn each_thing_that_needs_an_operator_is_named() {
+    let (_clock, desk) = desk();
+    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    assert_eq!(codes(&desk).await, ["lanes_missing"]);
+    desk.lane_count.send_replace(Some(1));
+
+    desk.free_bytes.store(1 << 30, Ordering::SeqCst);
+    assert_eq!(codes(&desk).await, ["disk"]);
+    desk.free_bytes.store(6 << 30, Ordering::SeqCst);
+    assert_eq!(codes(&desk).await, [""; 0]);
+
+    let misfit = NewQuarantined {
+        door: "kinesis",
+        code: "not_json".to_owned(),
+        detail: "it is not JSON".to_owned(),
+        bytes: "x".into(),
+    };
+    desk.quarantine.put(vec![misfit]).await.unwrap();
+    assert_eq!(codes(&desk).await, ["quarantine"]);
+    desk.ask("DELETE", "/v1/quarantine", "").await;
+
+    let grades = desk.subscriptions.get("grades").unwrap();
+    let gone = "the endpoint is gone (410)".to_owned();
+    desk.subscriptions
+        .pause_this(&grades, gone.clone())
+        .await
+        .unwrap();
+    let status = desk.get("/v1/status").await;
+    assert_eq!(status["lanes"][0]["reason"], gone);
+    let wanted =
+        json!([{"code": "paused_by_endpoint", "detail": "paused by the endpoint: grades"}]);
+    assert_eq!(status["attention"], wanted);
+}
+
+#[tokio::test]
+async fn what_is_new_to_the_catalogue_needs_attention_for_a_day() {
+    let (clock, desk) = desk();
+    desk.append("never_heard_of", 0..1).await;
+    let looked_at = async {
+        while desk.drift.report().sightings.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = desk.drift.run(desk.stop.clone()) => (),
+        () = looked_at => (),
+    }
+    let drift = desk.get("/v1/status").await["drift"].clone();
+    let wanted: Value = json!({
+        "sightings": 1, "new": 1, "last_seen": "2025-03-03T08:00:00Z", "pending": 0,
+    });
+    assert_eq!(drift, wanted);
+    assert_eq!(codes(&desk).await, ["drift"]);
+    clock.advance(Duration::from_hours(24));
+    assert_eq!(codes(&desk).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_leaves_times_out_and_the_rest_is_said() {
+    let (_clock, desk) = desk();
+    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    desk.lane_count.send_replace(Some(1));
+    desk.append("grade_change", 0..1).await;
+    desk.failing.fail_reads(true);
+    let status = desk.get("/v1/status").await;
+    assert_eq!(status["log"]["readable"], false);
+    for absent in ["oldest_at", "events_per_second"] {
+        assert_eq!(status["log"].get(absent), None, "{status}");
+    }
+    assert_eq!(status["log"]["events"], 1);
+    assert_eq!(status["lanes"][0]["pending"], 1);
+    assert_eq!(codes(&desk).await, ["log_unreadable"]);
+}

@@ -1,0 +1,103 @@
+//! `easel status`
+
+mod screen;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::args::GlobalArgs;
+use crate::client::{self, Client};
+use crate::exit_code::Failure;
+use crate::output;
+
+const EXAMPLES: &str = "\
+The exit code is 1 when something needs attention, so that a script can go by it.
+
+Examples:
+  easel status
+  easel status --json | jq -r '.attention[].detail'
+  easel status >/dev/null || echo 'look after Easel'";
+
+/// Show on one screen how the server is, and what needs attention
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StatusArgs {}
+
+/// How the server says that it is.
+#[derive(Deserialize)]
+struct StatusJson {
+    version: String,
+    now: Timestamp,
+    started_at: Timestamp,
+    log: LogJson,
+    disk: Option<DiskJson>,
+    drift: DriftJson,
+    quarantine: QuarantineJson,
+    lanes: Vec<LaneJson>,
+    attention: Vec<AttentionJson>,
+}
+
+#[derive(Deserialize)]
+struct LogJson {
+    events: u64,
+    bytes: u64,
+    oldest_at: Option<Timestamp>,
+    events_per_second: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct DiskJson {
+    free_bytes: u64,
+    total_bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct DriftJson {
+    sightings: u64,
+    new: u64,
+    last_seen: Option<Timestamp>,
+    pending: u64,
+}
+
+#[derive(Deserialize)]
+struct QuarantineJson {
+    records: u64,
+}
+
+#[derive(Deserialize)]
+struct LaneJson {
+    subscription: String,
+    state: String,
+    behind: bool,
+    pending: u64,
+    expired: u64,
+    pending_since: Option<Timestamp>,
+    reason: Option<String>,
+    next_attempt_at: Option<Timestamp>,
+    loses_events_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct AttentionJson {
+    detail: String,
+}
+
+impl StatusArgs {
+    pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let client = Client::connect(global)?;
+        let answer = client.get("/v1/status").await?;
+        let status: StatusJson = client::read(&answer)?;
+        if global.json {
+            output::bytes(&answer)?;
+        } else {
+            for line in screen::lines(&status, client.url()) {
+                output::line(line)?;
+            }
+        }
+        if status.attention.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Attention)
+        }
+    }
+}

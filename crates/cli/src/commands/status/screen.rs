@@ -1,0 +1,350 @@
+//! The status as lines of a screen: 80 columns, and in the usual case no more than 24 lines.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{LaneJson, StatusJson};
+use crate::output;
+
+/// Columns of a screen.
+const WIDTH: usize = 80;
+/// Where values begin.
+const INDENT: usize = 12;
+/// Lanes shown; the others are counted.
+const MAX_LANES: usize = 4;
+/// Lines of one lane, and of one thing that needs attention.
+const MAX_WRAPPED: usize = 3;
+
+/// The status of the server at `address`, line by line.
+pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
+    let now = status.now;
+    let mut lines = Vec::new();
+    let up = ago(now, status.started_at);
+    let heading = format!("version {} at {address}, up for {up}", status.version);
+    row(&mut lines, "easel", &heading);
+    row(&mut lines, "log", &log(status));
+    let disk = match &status.disk {
+        Some(disk) => {
+            let (free, total) = (size(disk.free_bytes), size(disk.total_bytes));
+            format!("{free} of {total} free")
+        }
+        None => "free space cannot be read".to_owned(),
+    };
+    row(&mut lines, "disk", &disk);
+    row(&mut lines, "lanes", &lane_counts(&status.lanes));
+    lanes(&mut lines, status);
+    row(&mut lines, "drift", &drift(status));
+    let records = counted(status.quarantine.records, "record");
+    row(&mut lines, "quarantine", &records);
+    match status.attention.as_slice() {
+        [] => row(&mut lines, "attention", "nothing needs attention"),
+        [first, more @ ..] => {
+            row(&mut lines, "attention", &first.detail);
+            for one in more {
+                row(&mut lines, "", &one.detail);
+            }
+        }
+    }
+    lines
+}
+
+fn log(status: &StatusJson) -> String {
+    let log = &status.log;
+    let mut parts = vec![counted(log.events, "event"), size(log.bytes)];
+    if let Some(oldest_at) = log.oldest_at {
+        parts.push(format!("the oldest {} old", ago(status.now, oldest_at)));
+    }
+    if let Some(rate) = log.events_per_second {
+        parts.push(format!("{rate:.1} events/s"));
+    }
+    parts.join(", ")
+}
+
+fn drift(status: &StatusJson) -> String {
+    let drift = &status.drift;
+    let mut parts = vec![counted(drift.sightings, "finding")];
+    if let Some(last_seen) = drift.last_seen {
+        parts.push(format!("{} new", number(drift.new)));
+        parts.push(format!("the last {} ago", ago(status.now, last_seen)));
+    }
+    if drift.pending > 0 {
+        let pending = counted(drift.pending, "event");
+        parts.push(format!("{pending} not yet looked at"));
+    }
+    parts.join(", ")
+}
+
+fn lane_counts(lanes: &[LaneJson]) -> String {
+    let mut parts = Vec::new();
+    for state in ["active", "paused", "deactivated"] {
+        let count = lanes.iter().filter(|lane| lane.state == state).count();
+        if count > 0 || state == "active" {
+            parts.push(format!("{count} {state}"));
+        }
+    }
+    let behind = lanes.iter().filter(|lane| lane.behind).count();
+    if behind > 0 {
+        parts.push(format!("{behind} behind"));
+    } else if !lanes.is_empty() {
+        parts.push("none behind".to_owned());
+    }
+    let expired = lanes.iter().map(|lane| lane.expired).sum();
+    if expired > 0 {
+        parts.push(format!("{} lost", counted(expired, "event")));
+    }
+    parts.join(", ")
+}
+
+/// The lanes that are behind, those that lose events first before the others.
+fn lanes(lines: &mut Vec<String>, status: &StatusJson) {
+    let mut behind: Vec<_> = status.lanes.iter().filter(|lane| lane.behind).collect();
+    behind.sort_by_key(|lane| {
+        let loses_at = lane.loses_events_at.unwrap_or(Timestamp::MAX);
+        (loses_at, std::cmp::Reverse(lane.pending))
+    });
+    for lane in behind.iter().take(MAX_LANES) {
+        wrap(lines, "  ", "    ", &lane_text(lane, status.now));
+    }
+    if let Some(more @ 1..) = behind.len().checked_sub(MAX_LANES) {
+        lines.push(format!(
+            "  and {more} more; easel status --json has them all"
+        ));
+    }
+}
+
+fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
+    let (name, pending) = (&lane.subscription, number(lane.pending));
+    let how_far = match lane.pending_since {
+        Some(since) => format!("{name}: {pending} pending for {}", ago(now, since)),
+        None => format!("{name}: {pending} pending"),
+    };
+    let state = match (lane.state.as_str(), lane.next_attempt_at) {
+        ("active", Some(at)) => {
+            let left = length(std::cmp::max(at.duration_since(now), SignedDuration::ZERO));
+            format!("on hold, next attempt in {left}")
+        }
+        ("active", None) => "catching up".to_owned(),
+        (state, _) => state.to_owned(),
+    };
+    let why = match &lane.reason {
+        Some(reason) => format!("{state} ({})", output::plain(reason)),
+        None => state,
+    };
+    let mut parts = vec![how_far, why];
+    match lane.loses_events_at {
+        Some(at) if at > now => {
+            let left = length(at.duration_since(now));
+            parts.push(format!("will begin to lose events in {left}"));
+        }
+        Some(_past) => parts.push("loses events from now on".to_owned()),
+        None => (),
+    }
+    parts.join("; ")
+}
+
+/// Adds a value with its name.
+fn row(lines: &mut Vec<String>, name: &str, value: &str) {
+    let first = format!("{name:<INDENT$}");
+    wrap(lines, &first, &" ".repeat(INDENT), value);
+}
+
+/// Adds a text in lines of one screen's width, cut after a few.
+fn wrap(lines: &mut Vec<String>, first: &str, further: &str, text: &str) {
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(further);
+    let mut wrapped = textwrap::wrap(text, options).into_iter();
+    lines.extend(wrapped.by_ref().take(MAX_WRAPPED).map(Cow::into_owned));
+    if wrapped.next().is_some()
+        && let Some(last) = lines.last_mut()
+    {
+        let kept: String = last.chars().take(WIDTH - 2).collect();
+        *last = format!("{} …", kept.trim_end());
+    }
+}
+
+/// A count with what it counts.
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", number(count))
+}
+
+/// A number with a comma after every third digit, from the right.
+fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How long ago something was; never less than nothing, should the clock have been set back.
+fn ago(now: Timestamp, then: Timestamp) -> String {
+    length(std::cmp::max(
+        now.duration_since(then),
+        SignedDuration::ZERO,
+    ))
+}
+
+/// A length of time in one unit, rounded down: fine enough to decide what to do first.
+fn length(length: SignedDuration) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let seconds = length.as_secs();
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / MINUTE),
+        7_200..259_200 => format!("{} h", seconds / HOUR),
+        _ => format!("{} days", seconds / DAY),
+    }
+}
+
+/// A number of bytes in one unit, with three digits at least where there are as many.
+fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("TiB", 1 << 40),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+        ("KiB", 1 << 10),
+    ];
+    let Some((unit, one)) = UNITS.into_iter().find(|(_, one)| bytes >= *one) else {
+        return format!("{bytes} bytes");
+    };
+    let (whole, rest) = (bytes / one, bytes % one);
+    if whole < 100 {
+        format!("{whole}.{} {unit}", rest / (one / 10 + 1))
+    } else {
+        format!("{} {unit}", number(whole))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AttentionJson, DiskJson, DriftJson, LogJson, QuarantineJson};
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn lane(name: &str) -> LaneJson {
+        LaneJson {
+            subscription: name.to_owned(),
+            state: "active".to_owned(),
+            behind: false,
+            pending: 0,
+            expired: 0,
+            pending_since: None,
+            reason: None,
+            next_attempt_at: None,
+            loses_events_at: None,
+        }
+    }
+
+    /// A server with so many lanes on hold, and one that is paused.
+    fn status(holding: usize) -> StatusJson {
+        let now = time("2026-11-25T08:00:00Z");
+        let mut lanes = vec![lane("fine")];
+        for number in 0..holding {
+            lanes.push(LaneJson {
+                behind: true,
+                pending: 1_204,
+                pending_since: Some(time("2026-11-24T01:00:00Z")),
+                reason: Some("send: the endpoint answered 503".to_owned()),
+                next_attempt_at: Some(time("2026-11-25T08:04:10Z")),
+                loses_events_at: Some(time("2026-11-27T01:30:00Z")),
+                ..lane(&format!("grades-of-campus-{number}"))
+            });
+        }
+        lanes.push(LaneJson {
+            state: "paused".to_owned(),
+            behind: true,
+            pending: 3,
+            expired: 12,
+            pending_since: Some(time("2026-11-20T08:00:00Z")),
+            loses_events_at: Some(time("2026-11-25T07:00:00Z")),
+            ..lane("attic")
+        });
+        StatusJson {
+            version: "0.1.0".to_owned(),
+            now,
+            started_at: time("2026-11-21T08:00:00Z"),
+            log: LogJson {
+                events: 1_204_331,
+                bytes: 432_013_312,
+                oldest_at: Some(time("2026-10-27T08:00:00Z")),
+                events_per_second: Some(12.34),
+            },
+            disk: Some(DiskJson {
+                free_bytes: 87_509_958_656,
+                total_bytes: 107_374_182_400,
+            }),
+            drift: DriftJson {
+                sightings: 3,
+                new: 1,
+                last_seen: Some(time("2026-11-25T06:00:00Z")),
+                pending: 0,
+            },
+            quarantine: QuarantineJson { records: 1 },
+            lanes,
+            attention: vec![AttentionJson {
+                detail: "on hold after a failed attempt: grades-of-campus-0".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_screen_says_who_is_behind_since_when_why_and_when_events_begin_to_be_lost() {
+        let screen = lines(&status(1), "http://127.0.0.1:4567").join("\n");
+        insta::assert_snapshot!(screen, @r"
+        easel       version 0.1.0 at http://127.0.0.1:4567, up for 4 days
+        log         1,204,331 events, 412 MiB, the oldest 29 days old, 12.3 events/s
+        disk        81.4 GiB of 100 GiB free
+        lanes       2 active, 1 paused, 2 behind, 12 events lost
+          attic: 3 pending for 5 days; paused; loses events from now on
+          grades-of-campus-0: 1,204 pending for 31 h; on hold, next attempt in 4 min
+            (send: the endpoint answered 503); will begin to lose events in 41 h
+        drift       3 findings, 1 new, the last 2 h ago
+        quarantine  1 record
+        attention   on hold after a failed attempt: grades-of-campus-0
+        ");
+    }
+
+    #[test]
+    fn the_screen_fits_however_many_lanes_are_behind() {
+        for holding in [0, 1, 4, 500] {
+            let mut status = status(holding);
+            status.lanes.iter_mut().for_each(|lane| {
+                lane.reason = lane.reason.take().map(|reason| reason.repeat(20));
+            });
+            let lines = lines(&status, "http://127.0.0.1:4567");
+            assert!(lines.len() <= 24, "{} lines: {lines:#?}", lines.len());
+            let widest = lines.iter().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(WIDTH), "{widest:?} columns: {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn lengths_and_sizes_are_told_in_one_unit() {
+        let seconds = |seconds| length(SignedDuration::from_secs(seconds));
+        assert_eq!(seconds(119), "119 s");
+        assert_eq!(seconds(120), "2 min");
+        assert_eq!(seconds(41 * 3600 + 59), "41 h");
+        assert_eq!(seconds(30 * 24 * 3600), "30 days");
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1024), "1.0 KiB");
+        assert_eq!(size((1 << 30) - 1), "1,023 MiB");
+        assert_eq!(size(20 * (1 << 30) - 1), "19.9 GiB");
+        assert_eq!(
+            (number(999), number(1_234_567)),
+            ("999".to_owned(), "1,234,567".to_owned())
+        );
+    }
+}

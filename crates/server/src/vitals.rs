@@ -1,0 +1,124 @@
+//! Gauges that no other room sets: which build runs, how large the logs are, and how much disk is left.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use easel_api::DiskSpace;
+use easel_log::{LogName, SharedLog};
+use metrics::{describe_gauge, gauge};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use crate::disk::Disk;
+
+const BUILD_INFO: &str = "easel_build_info";
+const LOG_BYTES: &str = "easel_log_bytes";
+const LOG_REFUSING: &str = "easel_log_refusing";
+const LOG_MAX_AGE: &str = "easel_log_max_age_seconds";
+const DISK_FREE: &str = "easel_disk_free_bytes";
+const DISK_SIZE: &str = "easel_disk_size_bytes";
+
+/// How often they are set. One that is not set for a minute is taken for gone.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What these gauges are read from.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    pub(crate) logs: [(LogName, SharedLog); 2],
+    pub(crate) disk: Disk,
+    pub(crate) max_age: Option<Duration>,
+}
+
+impl Vitals {
+    /// Says what each gauge means, and sets each once, so that the first scrape finds them.
+    pub(crate) fn begin(&self) {
+        describe_gauge!(
+            BUILD_INFO,
+            "Always 1; the labels say which build of Easel runs."
+        );
+        describe_gauge!(
+            LOG_BYTES,
+            "Bytes that the records of a log take on disk, by log."
+        );
+        describe_gauge!(
+            LOG_REFUSING,
+            "1 while a log refuses writes after one failed, else 0, by log."
+        );
+        describe_gauge!(
+            LOG_MAX_AGE,
+            "Age at which events are dropped from the log; infinite without a bound on age."
+        );
+        describe_gauge!(
+            DISK_FREE,
+            "Bytes that the server can still use on the disk of its data folder."
+        );
+        describe_gauge!(DISK_SIZE, "Size of the disk of the data folder.");
+        self.set_constants();
+        self.set_logs();
+        match self.disk.space() {
+            Ok(space) => set_disk(space),
+            Err(error) => warn!(%error, "free disk space cannot be read"),
+        }
+    }
+
+    /// Sets them for ever; ends by being dropped.
+    pub(crate) async fn measure(self) -> Infallible {
+        let mut tick = interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            tick.tick().await;
+            self.set_constants();
+            self.set_logs();
+            let disk = self.disk.clone();
+            let read = tokio::task::spawn_blocking(move || disk.space()).await;
+            match read.map_err(io::Error::other).flatten() {
+                Ok(space) => {
+                    set_disk(space);
+                    failing = false;
+                }
+                Err(error) if !failing => {
+                    warn!(%error, "free disk space cannot be read");
+                    failing = true;
+                }
+                Err(_again) => (),
+            }
+        }
+    }
+
+    fn set_constants(&self) {
+        let labels = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("os", std::env::consts::OS),
+            ("arch", std::env::consts::ARCH),
+        ];
+        gauge!(BUILD_INFO, &labels).set(1.0);
+        let max_age = self
+            .max_age
+            .map_or(f64::INFINITY, |max_age| max_age.as_secs_f64());
+        gauge!(LOG_MAX_AGE).set(max_age);
+    }
+
+    fn set_logs(&self) {
+        for (name, log) in &self.logs {
+            let stats = log.stats();
+            gauge!(LOG_BYTES, "log" => name.as_str()).set(float(stats.stored_bytes));
+            let refusing = if stats.refusing { 1.0 } else { 0.0 };
+            gauge!(LOG_REFUSING, "log" => name.as_str()).set(refusing);
+        }
+    }
+}
+
+fn set_disk(space: DiskSpace) {
+    gauge!(DISK_FREE).set(float(space.free_bytes));
+    gauge!(DISK_SIZE).set(float(space.total_bytes));
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; a byte more or less does not matter there"
+)]
+const fn float(bytes: u64) -> f64 {
+    bytes as f64
+}
