@@ -32,6 +32,7 @@ use crate::frame::{Frame, FrameError};
 use crate::intake::{Call, PART_BYTES, Parsed, Unparsed, record};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
+use crate::sent::keep_until_sent;
 
 /// The most faults that are told of one request.
 const MAX_FAULTS: usize = 100;
@@ -126,7 +127,10 @@ async fn take_changes(
     let silent = outcomes.iter().filter(|it| it.events.is_empty()).count();
     metrics::changes("no_event", silent);
     metrics::changes("events", outcomes.len() - silent);
-    Ok(answer::taken(&outcomes, appended))
+    Ok(keep_until_sent(
+        taken.room,
+        answer::taken(&outcomes, appended),
+    ))
 }
 
 /// How the door for changes reads a body.
