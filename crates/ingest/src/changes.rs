@@ -34,6 +34,7 @@ use crate::frame::{Frame, FrameError};
 use crate::intake::{Call, PART_BYTES, Parsed, Unparsed, record};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
+use crate::sent::keep_until_sent;
 use query::Wishes;
 
 /// The most faults and warnings reported of one request. Past it, each change has its first.
@@ -160,7 +161,7 @@ async fn take_changes(
         return Err(refused(&results));
     }
     if wishes.is_dry_run {
-        return Ok(answer::explained(&results));
+        return Ok(keep_until_sent(taken.room, answer::explained(&results)));
     }
     metrics::changes("fault", faulty);
     if faulty > 0 && faulty == results.len() {
@@ -172,7 +173,10 @@ async fn take_changes(
         .count();
     metrics::changes("no_event", silent);
     metrics::changes("events", outcomes().count() - silent);
-    Ok(answer::taken(&results, appended))
+    Ok(keep_until_sent(
+        taken.room,
+        answer::taken(&results, appended),
+    ))
 }
 
 /// How the door for changes reads a body.

@@ -105,8 +105,8 @@ pub(crate) struct Taken<A> {
     pub(crate) appended: Result<Vec<Appended>, NotStored>,
     /// Where in quarantine the misfits are.
     pub(crate) quarantined: Result<Vec<Offset>, NotStored>,
-    /// Given back once the answer is written.
-    pub(crate) _room: Room,
+    /// To be given back once the answer is sent.
+    pub(crate) room: Room,
 }
 
 /// Why nothing of a request is stored.
@@ -204,7 +204,7 @@ impl Intake {
             answer,
             appended,
             quarantined,
-            _room: room,
+            room,
         })
     }
 

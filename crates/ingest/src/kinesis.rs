@@ -42,6 +42,7 @@ use crate::Intake;
 use crate::body::{BodyError, Coding, Held, Unread};
 use crate::doors::Door;
 use crate::intake::{Call, Parsed, Unparsed, Untaken};
+use crate::sent::keep_until_sent;
 use crate::sigv4::{self, Signed};
 
 use error::KinesisError;
@@ -225,7 +226,8 @@ impl KinesisDoor {
         };
         let body = match taken.answer {
             Read::Put(put) => {
-                return put.answer(&self.streams, taken.appended, taken.quarantined);
+                let response = put.answer(&self.streams, taken.appended, taken.quarantined)?;
+                return Ok(keep_until_sent(taken.room, response));
             }
             Read::Other(body) => body,
         };

@@ -13,6 +13,7 @@ mod budget;
 mod frame;
 mod metrics;
 mod piece;
+mod sent;
 mod work;
 
 mod native;

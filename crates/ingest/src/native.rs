@@ -29,6 +29,7 @@ use crate::body::{BodyError, Coding, Held};
 use crate::doors::Door;
 use crate::frame::{Admitted, Frame, FrameError};
 use crate::intake::{Call, NotStored, PART_BYTES, Parsed, Unparsed, Untaken};
+use crate::sent::keep_until_sent;
 
 /// When to come back after there was no room.
 const SOON: Duration = Duration::from_secs(2);
@@ -82,7 +83,8 @@ async fn take_events(
         limits: *intake.limits(),
     });
     let taken = intake.take(Door::Native, (body, coding), call).await?;
-    Ok(answer::results(&taken.answer, &taken.appended?))
+    let response = answer::results(&taken.answer, &taken.appended?);
+    Ok(keep_until_sent(taken.room, response))
 }
 
 /// How the native door reads a body.

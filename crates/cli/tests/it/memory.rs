@@ -18,7 +18,7 @@ use crate::running::Running;
 
 /// The setting, and what everything else takes at most, the log above all.
 const IN_FLIGHT_MIB: usize = 64;
-const REST_MIB: usize = 160;
+const REST_MIB: usize = 128;
 
 const REQUESTS: usize = 64;
 const BODY_BYTES: usize = 2_500_000;
