@@ -71,6 +71,10 @@ fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&
         return Some("its payload fractions are invalid");
     }
     let [free_page, free_count] = [32, 36].map(|place| number(header, place));
+    // A list begins on a page after the first, and there is none without free pages.
+    if free_page == 1 || (free_page == 0) != (free_count == 0) {
+        return Some("its list of free pages is invalid");
+    }
     if number(header, 44) > 4 || number(header, 56) > 3 {
         return Some("its schema format or text encoding is invalid");
     }

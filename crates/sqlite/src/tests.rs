@@ -288,6 +288,23 @@ fn a_copy_made_while_others_write_is_of_one_moment() {
     assert_eq!(sound, "ok");
 }
 
+/// SQLite would take the first page for a free one, and write over it.
+#[test]
+fn a_list_of_free_pages_that_begins_on_the_first_page_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("items.db");
+    drop(open(&path, &LAYOUT).unwrap());
+    let sound = fs::read(&path).unwrap();
+    for (place, value) in [(35, 1), (39, 1)] {
+        let mut bytes = sound.clone();
+        bytes[place] ^= value;
+        fs::write(&path, &bytes).unwrap();
+        let error = open(&path, &LAYOUT).unwrap_err().to_string();
+        assert!(error.contains("list of free pages"), "{error}");
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
