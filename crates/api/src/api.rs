@@ -3,10 +3,10 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use axum::{Json, Router};
 use easel_access::{Caller, Gate, Problem, Scope, Tokens, require_scope};
 use easel_catalog::Catalog;
 use easel_drift::Lookout;
@@ -17,7 +17,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::document::finish;
+use crate::document::{self, finish};
 use crate::{balance, caliper, catalog, drift, events, quarantine, subscriptions, tail, tokens};
 
 /// The rooms behind the API.
@@ -62,10 +62,11 @@ impl Api {
 /// `/v1/openapi.json`.
 pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
     let (router, document) = described(gate).split_for_parts();
-    let document = finish(document, doors);
-    router
-        .with_state(api)
-        .route("/v1/openapi.json", get(|| async move { Json(document) }))
+    let document = Arc::new(finish(document, doors));
+    let public = Router::new()
+        .route("/v1/openapi.json", get(document::show))
+        .with_state(document);
+    router.with_state(api).merge(public)
 }
 
 /// The OpenAPI document of [`routes()`].
@@ -111,6 +112,7 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
     let manage = OpenApiRouter::new()
         .routes(routes!(subscriptions::create))
         .routes(routes!(subscriptions::replace))
+        .routes(routes!(subscriptions::change))
         .routes(routes!(subscriptions::remove))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))

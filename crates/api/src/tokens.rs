@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::failure::Failure;
-use crate::request::{Body, Path, body};
+use crate::request::{Body, Path};
 
 /// What is known about a token.
 #[derive(Serialize, ToSchema)]
@@ -53,19 +53,19 @@ pub(crate) struct MadeTokenJson {
 }
 
 /// Lists the tokens there are.
-#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses((status = OK, body = TokenListJson)))]
+#[utoipa::path(get, path = "/v1/tokens", operation_id = "list_tokens", tag = "tokens", responses((status = OK, body = TokenListJson)))]
 pub(crate) async fn list(State(api): State<Api>) -> Json<TokenListJson> {
     let tokens = api.tokens.list().into_iter().map(TokenJson::from).collect();
     Json(TokenListJson { tokens })
 }
 
 /// Makes a token.
-#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewTokenJson, responses((status = CREATED, body = MadeTokenJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_token`")))]
+#[utoipa::path(post, path = "/v1/tokens", operation_id = "create_token", tag = "tokens", request_body = NewTokenJson, responses((status = CREATED, body = MadeTokenJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_token`")))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    wanted: Body<NewTokenJson>,
+    body: Body,
 ) -> Result<(StatusCode, Json<MadeTokenJson>), Failure> {
-    let wanted = body(wanted, "invalid_token")?;
+    let wanted: NewTokenJson = body.read("invalid_token")?;
     let invalid = |detail: String| Failure::invalid("invalid_token", detail);
     if wanted.name.is_empty() || wanted.scopes.is_empty() {
         return Err(invalid(
@@ -86,7 +86,7 @@ pub(crate) async fn create(
 }
 
 /// Removes a token; whoever holds it is refused from now on.
-#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_token`")))]
+#[utoipa::path(delete, path = "/v1/tokens/{id}", operation_id = "remove_token", tag = "tokens", params(("id" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_token`")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
     Path(id): Path<String>,
