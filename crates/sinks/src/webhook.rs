@@ -24,9 +24,11 @@ mod answer;
 mod client;
 mod endpoint;
 mod request;
+mod trial;
 
 pub use client::{ClientError, TimeSource, WebhookClient, WebhookOptions};
 pub use endpoint::{Endpoint, EndpointError};
+pub use trial::Trial;
 
 use std::time::Duration;
 
