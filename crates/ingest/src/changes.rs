@@ -75,6 +75,7 @@ enum Refused {
 #[utoipa::path(
     post,
     path = "/v1/changes",
+    operation_id = "send_changes",
     tag = "events",
     request_body(
         description = "`{\"record\", \"operation\", \"before\", \"after\", \"related\", \"context\"}` or `{\"action\", \"with\", \"related\", \"context\"}`; `occurred_at`, and `body` with further members where a body is not known whole",

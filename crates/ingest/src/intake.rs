@@ -91,6 +91,11 @@ impl Intake {
         &self.log
     }
 
+    /// What the doors took in that is no event.
+    pub(crate) const fn records(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

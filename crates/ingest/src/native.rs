@@ -49,6 +49,7 @@ pub(crate) struct Document;
 #[utoipa::path(
     post,
     path = "/v1/events",
+    operation_id = "send_events",
     tag = "events",
     request_body(
         description = "`metadata` may be called `attributes`",

@@ -156,7 +156,8 @@ impl Put {
     }
 }
 
-fn read_record(data: &str, limits: &Limits) -> Result<Event, NewQuarantined> {
+/// The event in a record's data, or what goes into quarantine.
+pub(crate) fn read_record(data: &str, limits: &Limits) -> Result<Event, NewQuarantined> {
     let misfit = |code: &str, detail: String, bytes: Vec<u8>| NewQuarantined {
         door: Door::Kinesis.as_str(),
         code: code.to_owned(),

@@ -17,3 +17,5 @@ mod kinesis_reading;
 mod kinesis_signing;
 #[cfg(test)]
 mod native;
+#[cfg(test)]
+mod retry;
