@@ -1,5 +1,6 @@
 //! The routes, and who may use them.
 
+use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 
@@ -18,10 +19,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::document::{self, finish};
-use crate::{balance, caliper, catalog, drift, events, quarantine, subscriptions, tail, tokens};
+use crate::{
+    SendTest, balance, caliper, catalog, drift, events, quarantine, subscriptions, tail,
+    test_delivery, tokens,
+};
 
 /// The rooms behind the API.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Api {
     /// The accepted events.
     pub log: SharedLog,
@@ -35,10 +39,18 @@ pub struct Api {
     pub drift: Arc<Lookout>,
     /// The tokens.
     pub tokens: Arc<Tokens>,
+    /// Sends a test to an endpoint.
+    pub send_test: SendTest,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Ends answers that would otherwise go on for ever.
     pub stop: CancellationToken,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
+    }
 }
 
 impl Api {
@@ -116,6 +128,7 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::remove))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
+        .routes(routes!(test_delivery::send))
         .routes(routes!(quarantine::empty))
         .routes(routes!(drift::clear))
         .routes(routes!(tokens::list))

@@ -14,9 +14,11 @@ mod events;
 mod quarantine;
 mod subscriptions;
 mod tail;
+mod test_delivery;
 mod tokens;
 
 mod failure;
 mod request;
 
 pub use api::{Api, document, fallbacks, routes};
+pub use test_delivery::{SendTest, TestReport};

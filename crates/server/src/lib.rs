@@ -13,6 +13,7 @@ mod health;
 mod retention;
 
 mod server;
+mod test_delivery;
 
 pub use catalog_folder::{CatalogFolderError, load_catalog};
 pub use config::{

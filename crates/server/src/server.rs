@@ -12,7 +12,8 @@ use easel_deliver::{Dispatch, DispatchOptions, MakeSink, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
-    Clock, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog, SystemClock,
+    Clock, LogName, LogOptions, OpenError, Quarantine, ReadError, Retention, SharedLog, SqliteLog,
+    SystemClock,
 };
 use easel_sinks::{ClientError, Endpoint, Sink, Webhook, WebhookClient, WebhookOptions};
 use easel_subscriptions::{ChangeError, Spec, StoreError, Subscriptions};
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 use crate::connections::Connections;
 use crate::data_folder::{DataFolder, FolderError, Local};
 use crate::health::{self, Health};
+use crate::test_delivery::{self, MakeWebhook};
 use crate::{Auth, CatalogFolderError, Config, ConfigError, gauges, load_catalog, retention};
 
 /// How often the recorder of metrics tidies up, as it asks for.
@@ -72,6 +74,9 @@ pub enum StartError {
     /// A log cannot be opened.
     #[error("open the log")]
     Log(#[from] OpenError),
+    /// The quarantine cannot be read.
+    #[error("read the quarantine")]
+    Quarantine(#[from] ReadError),
     /// The tokens cannot be read.
     #[error("open the tokens")]
     Tokens(#[from] TokensError),
@@ -102,9 +107,12 @@ impl StartError {
             | Self::Folder(_)
             | Self::Declare(_)
             | Self::Webhooks(_) => true,
-            Self::Log(_) | Self::Tokens(_) | Self::Store(_) | Self::Drift(_) | Self::Metrics(_) => {
-                false
-            }
+            Self::Log(_)
+            | Self::Quarantine(_)
+            | Self::Tokens(_)
+            | Self::Store(_)
+            | Self::Drift(_)
+            | Self::Metrics(_) => false,
         }
     }
 }
@@ -148,7 +156,12 @@ impl Server {
             Auth::None => Gate::open(),
         };
 
-        let make_sink = webhooks(&config, &clock)?;
+        let make_webhook = webhooks(&config, &clock)?;
+        let send_test = test_delivery::sender(
+            Arc::clone(&make_webhook),
+            Arc::clone(&translator),
+            Arc::clone(&clock),
+        );
         let subscriptions = Arc::new(Subscriptions::open(
             &folder.file("state.db"),
             Arc::clone(&shared),
@@ -160,7 +173,7 @@ impl Server {
         let supplies = Supplies {
             log: Arc::clone(&shared),
             subscriptions: Arc::clone(&subscriptions),
-            make_sink,
+            make_sink: make_sink(make_webhook),
             translator,
             clock: Arc::clone(&clock),
         };
@@ -174,6 +187,7 @@ impl Server {
 
         let stopping = CancellationToken::new();
         let records = Quarantine::new(Arc::clone(&shared_quarantine), Arc::clone(&clock));
+        records.load().await?;
         let api = Api {
             log: Arc::clone(&shared),
             quarantine: records.clone(),
@@ -181,6 +195,7 @@ impl Server {
             catalog,
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
+            send_test,
             clock: Arc::clone(&clock),
             stop: stopping.clone(),
         };
@@ -197,7 +212,9 @@ impl Server {
             Arc::clone(&clock),
             config.ingest.options(),
         ));
-        let app = easel_api::routes(api, &gate, easel_ingest::document())
+        let mut described = easel_ingest::document();
+        described.merge(health::document());
+        let app = easel_api::routes(api, &gate, described)
             .merge(easel_ingest::routes(
                 intake,
                 gate,
@@ -330,16 +347,21 @@ fn open_log(
 }
 
 /// What makes webhooks; all of one maker share their connections.
-fn webhooks(config: &Config, clock: &Arc<dyn Clock>) -> Result<MakeSink, ClientError> {
+fn webhooks(config: &Config, clock: &Arc<dyn Clock>) -> Result<MakeWebhook, ClientError> {
     let clock = Arc::clone(clock);
     let options = WebhookOptions {
         ca_file: config.webhook.ca_file.clone(),
     };
     let client = WebhookClient::new(&options, Arc::new(move || clock.now()))?;
-    Ok(Box::new(move |spec: &Spec| {
-        let webhook = Webhook::new(client.clone(), endpoint(spec)?, spec.webhook.timeout);
-        Ok(Arc::new(webhook) as Arc<dyn Sink>)
+    Ok(Arc::new(move |spec: &Spec| {
+        let endpoint = endpoint(spec)?;
+        Ok(Webhook::new(client.clone(), endpoint, spec.webhook.timeout))
     }))
+}
+
+/// What makes the sinks of lanes.
+fn make_sink(make_webhook: MakeWebhook) -> MakeSink {
+    Box::new(move |spec: &Spec| Ok(Arc::new(make_webhook(spec)?) as Arc<dyn Sink>))
 }
 
 fn endpoint(spec: &Spec) -> Result<Endpoint, String> {

@@ -1,6 +1,7 @@
 //! An API with the rooms behind it, asked in process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -8,7 +9,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Gate, Scope, Tokens};
-use easel_api::Api;
+use easel_api::{Api, SendTest, TestReport};
 use easel_catalog::Catalog;
 use easel_drift::Lookout;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
@@ -30,7 +31,28 @@ pub(crate) struct Desk {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) drift: Arc<Lookout>,
     pub(crate) stop: CancellationToken,
+    /// The tests sent, each with its spec and its event.
+    pub(crate) sent: Arc<Mutex<Vec<(Spec, Value)>>>,
     _folder: TempDir,
+}
+
+/// An endpoint that answers every test with 418, and cannot be sent to by FTP.
+fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
+    Arc::new(move |spec, event| {
+        if spec.webhook.url.starts_with("ftp") {
+            return Box::pin(async { Err("the URL has no scheme".to_owned()) });
+        }
+        let event = serde_json::from_slice(&event).unwrap();
+        sent.lock().unwrap().push((spec, event));
+        Box::pin(async {
+            Ok(TestReport {
+                status: Some(418),
+                error: Some("send: the endpoint answered 418".to_owned()),
+                duration: Duration::from_millis(7),
+                body: b"short and stout".to_vec(),
+            })
+        })
+    })
 }
 
 impl Desk {
@@ -64,7 +86,9 @@ impl Desk {
         let file = folder.path().join("drift.db");
         let drift = Lookout::open(&file, Arc::clone(&log), Arc::clone(&catalog)).unwrap();
         let drift = Arc::new(drift);
+        let sent = Arc::default();
         let api = Api {
+            send_test: endpoint(Arc::clone(&sent)),
             log: Arc::clone(&log),
             quarantine: quarantine.clone(),
             subscriptions: Arc::clone(&subscriptions),
@@ -86,6 +110,7 @@ impl Desk {
             tokens,
             drift,
             stop,
+            sent,
             _folder: folder,
         }
     }

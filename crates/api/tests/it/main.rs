@@ -14,3 +14,5 @@ mod reading;
 mod refusals;
 #[cfg(test)]
 mod standing;
+#[cfg(test)]
+mod test_delivery;

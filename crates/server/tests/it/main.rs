@@ -10,3 +10,5 @@ mod life;
 mod outage;
 #[cfg(test)]
 mod passage;
+#[cfg(test)]
+mod test_delivery;
