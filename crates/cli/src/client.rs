@@ -9,7 +9,7 @@ mod kinesis;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -71,6 +71,11 @@ impl Client {
     /// Posts `body`, or nothing, to `path`.
     pub(crate) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
         self.call(Method::POST, path, body).await
+    }
+
+    /// Changes some fields of what is at `path`.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Bytes, Failure> {
+        self.call(Method::PATCH, path, Some(body)).await
     }
 
     /// Posts events or changes, a line each, to `path`.
@@ -178,10 +183,13 @@ impl Client {
 
 /// Reads the server's JSON.
 pub(crate) fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Failure> {
-    let context = "the server's answer makes no sense; is it an Easel of this version?";
-    serde_json::from_slice(answer)
-        .context(context)
-        .or_exit(Code::Unavailable)
+    serde_json::from_slice(answer).map_err(|_not_expected| {
+        let version = env!("CARGO_PKG_VERSION");
+        let told = anyhow!(
+            "the answer is not one of easel {version}; does --url name an Easel of this version?"
+        );
+        Failure::new(Code::Unavailable, told)
+    })
 }
 
 /// Escapes what stands in a path or in a query, so that it is one piece of it.
@@ -217,6 +225,47 @@ fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, Failure> {
 struct ProblemJson {
     code: String,
     detail: String,
+    /// The JSON pointer to the place in the body that is at fault.
+    pointer: Option<String>,
+}
+
+/// The flags that set what the server calls by these names, in bodies and in queries.
+const FLAGS: [(&str, &str); 17] = [
+    ("/webhook/url", "--webhook"),
+    ("/webhook/timeout", "--timeout"),
+    ("/webhook/batch", "--batch"),
+    ("/events", "--event"),
+    ("/conditions", "--condition"),
+    ("/in_flight", "--in-flight"),
+    ("/format", "--format"),
+    ("/start", "--start"),
+    ("/name", "NAME"),
+    ("/scopes", "--scope"),
+    ("/event", "--event"),
+    ("event", "--event"),
+    ("root_account", "--root-account"),
+    ("from", "--from"),
+    ("time", "--from"),
+    ("before", "--before"),
+    ("limit", "-n"),
+];
+
+impl ProblemJson {
+    /// The detail, with the flag in place of the name that the server has for it.
+    fn detail(&self) -> String {
+        let Self { detail, .. } = self;
+        let quoted = detail.strip_prefix('`').and_then(|it| it.split_once('`'));
+        let Some((name, rest)) = quoted else {
+            return detail.clone();
+        };
+        let is_parameter = ["invalid_query", "invalid_range"].contains(&self.code.as_str());
+        let is_it = |place: &str| match &self.pointer {
+            Some(_) => name == place || name.starts_with(&format!("{place}/")),
+            None => is_parameter && name == place,
+        };
+        let flag = FLAGS.iter().find(|(place, _)| is_it(place));
+        flag.map_or_else(|| detail.clone(), |(_, flag)| format!("{flag}{rest}"))
+    }
 }
 
 /// How the Kinesis door refuses, as AWS does.
@@ -248,12 +297,12 @@ async fn refusal(response: Response<Incoming>) -> Failure {
         );
         return Failure::new(Code::Configuration, told);
     }
-    let told = match problem {
-        Some(ProblemJson { code, detail }) if status == StatusCode::UNAUTHORIZED => {
+    let told = match problem.map(|it: ProblemJson| (it.detail(), it.code)) {
+        Some((detail, code)) if status == StatusCode::UNAUTHORIZED => {
             anyhow!("{detail} ({code}); a token is given with --token or EASEL_TOKEN")
         }
-        Some(ProblemJson { code, detail }) => anyhow!("{detail} ({code})"),
-        None => anyhow!("the server answered {status}"),
+        Some((detail, code)) => anyhow!("{detail} ({code})"),
+        None => anyhow!("the server answered {status}; does --url name an Easel?"),
     };
     Failure::new(code_of(status), told)
 }
@@ -276,6 +325,31 @@ mod tests {
     fn what_is_escaped_is_one_piece_of_a_path() {
         assert_eq!(escape("grade_*"), "grade_%2A");
         assert_eq!(escape("a/b?c=d&é"), "a%2Fb%3Fc%3Dd%26%C3%A9");
+    }
+
+    #[test]
+    fn a_refusal_names_the_flag_that_sets_what_is_at_fault() {
+        let check = |code: &str, detail: &str, pointer: Option<&str>, wanted: &str| {
+            let problem = ProblemJson {
+                code: code.to_owned(),
+                detail: detail.to_owned(),
+                pointer: pointer.map(str::to_owned),
+            };
+            assert_eq!(problem.detail(), wanted);
+        };
+        let code = "invalid_subscription";
+        let place = Some("/webhook/timeout");
+        check(code, "`/webhook/timeout`: x.", place, "--timeout: x.");
+        let place = Some("/events/1");
+        check(code, "`/events/1` must be y.", place, "--event must be y.");
+        check(
+            code,
+            "`/nothing` is z.",
+            Some("/nothing"),
+            "`/nothing` is z.",
+        );
+        check("invalid_range", "`limit` is 1.", None, "-n is 1.");
+        check("no_such_token", "`limit` is 1.", None, "`limit` is 1.");
     }
 
     #[test]

@@ -48,11 +48,16 @@ impl Contact {
 fn not_running(data: &Path, error: io::Error) -> Failure {
     let data = data.display();
     if error.kind() == io::ErrorKind::NotFound {
-        let advice = "start one with `easel serve`, or name one with --url and --token";
+        let advice = "start one with `easel serve`, or name its folder with --data or its address with --url";
         return Failure::new(
             Code::Unavailable,
             anyhow!("no server is running on {data}; {advice}"),
         );
+    }
+    // A JSON fault is told in our words.
+    if error.kind() == io::ErrorKind::InvalidData || error.kind() == io::ErrorKind::UnexpectedEof {
+        let told = anyhow!("{data}/local.json is damaged; name the server with --url and --token");
+        return Failure::new(Code::Configuration, told);
     }
     let error = anyhow::Error::new(error).context(format!("failed to read {data}/local.json"));
     Failure::new(Code::Configuration, error)
@@ -79,9 +84,12 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let uri: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
-        match (uri.scheme_str(), uri.authority(), uri.query()) {
-            (Some("http" | "https"), Some(_), None) => {
+        let uri = text.parse::<http::Uri>().ok();
+        let parts = uri
+            .as_ref()
+            .map(|uri| (uri.scheme_str(), uri.authority(), uri.query()));
+        match parts {
+            Some((Some("http" | "https"), Some(_), None)) => {
                 Ok(Self(text.trim_end_matches('/').to_owned()))
             }
             _ => Err("an address such as http://127.0.0.1:4567 is needed".to_owned()),

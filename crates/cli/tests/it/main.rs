@@ -33,10 +33,16 @@ mod kill;
 #[cfg(test)]
 mod kill_changes;
 #[cfg(test)]
+mod pipes;
+#[cfg(test)]
 mod running;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod tokens;
