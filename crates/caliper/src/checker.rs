@@ -20,7 +20,7 @@ const MEMBERS: [&str; 4] = ["sensor", "sendTime", "dataVersion", "data"];
 
 /// Why something cannot be held against the standard at all.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no JSON: {said}")]
+#[error("this is not valid JSON; see line {}, column {}", said.line(), said.column())]
 pub struct NoJson {
     said: serde_json::Error,
 }
