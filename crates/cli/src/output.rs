@@ -120,7 +120,7 @@ fn fit<const N: usize>(
     const LONG_WORD: usize = 20;
     /// No column becomes narrower than this.
     const NARROWEST: usize = 8;
-    let whole_words = words.map(|word| std::cmp::max(std::cmp::min(word, LONG_WORD), NARROWEST));
+    let whole_words = words.map(|word| word.clamp(NARROWEST, LONG_WORD));
     for narrowest in [whole_words, [NARROWEST; N]] {
         while widths.iter().sum::<usize>() + 2 * N.saturating_sub(1) > limit {
             let columns = widths.iter_mut().zip(narrowest).zip(numeric);

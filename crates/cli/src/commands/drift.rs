@@ -139,11 +139,11 @@ impl SightingJson {
             example.truncate(at);
             example.push('…');
         }
-        let mut found = output::plain(&self.found);
-        if let Some(declared) = self.declared {
-            found.push_str(&format!(" ({declared} declared)"));
-        }
-        found.push_str(&format!(": {}", output::plain(&example)));
+        let (found, example) = (output::plain(&self.found), output::plain(&example));
+        let found = match self.declared {
+            Some(declared) => format!("{found} ({declared} declared): {example}"),
+            None => format!("{found}: {example}"),
+        };
         [
             self.drift,
             output::plain(format!("{} {}", self.event, self.path).trim_end()),

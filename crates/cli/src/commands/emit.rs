@@ -143,7 +143,7 @@ impl EmitArgs {
         let example = catalog
             .get(&self.event)
             .map(|it| catalog.example(it, origin, at));
-        let mut event: Value = match example.map(|json| serde_json::from_str(&json)) {
+        let mut event = match example.map(|json| serde_json::from_str(&json)) {
             Some(Ok(example)) => example,
             Some(Err(error)) => return Err(Failure::new(Code::Bug, error)),
             None => json!({
@@ -152,7 +152,7 @@ impl EmitArgs {
         };
         if self.count > 1 {
             let time = at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-            event["metadata"]["event_time"] = time.into();
+            event = assign(event, &[Assignment::event_time(time)])?;
         }
         assign(event, &self.fields)
     }

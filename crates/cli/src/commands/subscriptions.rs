@@ -177,11 +177,11 @@ fn path_of(name: &str) -> String {
 impl AddArgs {
     /// The subscription as the API takes it; what was not given is left to its defaults.
     fn spec(&self) -> Value {
-        let mut spec = self.fields.json();
-        spec["name"] = self.name.as_str().into();
-        spec["webhook"]["url"] = self.webhook.as_str().into();
-        if let Some(start) = &self.start {
-            spec["start"] = start.as_str().into();
+        let mut spec = self.fields.json(Some(&self.webhook));
+        if let Some(members) = spec.as_object_mut() {
+            members.insert("name".to_owned(), self.name.as_str().into());
+            let start = self.start.as_deref().map(Value::from);
+            members.extend(start.map(|start| ("start".to_owned(), start)));
         }
         spec
     }

@@ -113,7 +113,7 @@ fn suggestion(catalog: &Catalog, event_type: &EventType, place: &str) -> Option<
                 return nearest(name, known).map(|name| format!("{path}{name}"));
             }
             Some(field) => {
-                path.push_str(&format!("{name}."));
+                path.extend([name, "."]);
                 match &field.kind {
                     Kind::Object(inner) | Kind::Objects(inner) => fields = inner,
                     _ => return None,
@@ -125,6 +125,14 @@ fn suggestion(catalog: &Catalog, event_type: &EventType, place: &str) -> Option<
 }
 
 impl Assignment {
+    /// Sets the time of an event.
+    pub(super) fn event_time(time: String) -> Self {
+        Self {
+            path: "metadata.event_time".to_owned(),
+            value: time.into(),
+        }
+    }
+
     /// Whether what is set is at the JSON pointer `place`, in it, or around it.
     fn touches(&self, place: &str) -> bool {
         let path = self

@@ -65,10 +65,7 @@ impl EditArgs {
     ) -> Result<Option<Bytes>, Failure> {
         let path = path_of(&self.name);
         let mut old: Value = client::read(&client.get(&path).await?)?;
-        let mut patch = self.fields.json();
-        if let Some(url) = &self.webhook {
-            patch["webhook"]["url"] = url.as_str().into();
-        }
+        let mut patch = self.fields.json(self.webhook.as_deref());
         if patch.as_object().is_some_and(|it| !it.is_empty()) {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;
             replace_conditions(&mut patch);

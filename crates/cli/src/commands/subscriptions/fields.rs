@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::settings::nearest;
 
@@ -41,32 +41,37 @@ pub(super) struct FieldArgs {
 }
 
 impl FieldArgs {
-    /// The fields that were given, as the API takes them.
-    pub(super) fn json(&self) -> Value {
-        let mut json = json!({});
-        let mut put = |pointer: &[&str], value: Option<Value>| {
-            let Some(value) = value else { return };
-            let mut place = &mut json;
-            for name in pointer {
-                place = &mut place[*name];
-            }
-            *place = value;
-        };
-        let text = |text: &Option<String>| text.as_deref().map(Value::from);
-        put(&["format"], text(&self.format));
-        put(&["in_flight"], self.in_flight.map(Value::from));
-        put(&["webhook", "timeout"], text(&self.timeout));
-        put(&["webhook", "batch"], self.batch.map(Value::from));
-        let events = (!self.events.is_empty()).then(|| json!(self.events));
-        put(&["events"], events);
+    /// The fields that were given, as the API takes them, with the URL of the webhook.
+    pub(super) fn json(&self, url: Option<&str>) -> Value {
+        let webhook = object([
+            ("url", url.map(Value::from)),
+            ("timeout", self.timeout.as_deref().map(Value::from)),
+            ("batch", self.batch.map(Value::from)),
+        ]);
         let mut conditions = BTreeMap::<_, Vec<_>>::new();
         for (key, value) in &self.conditions {
             conditions.entry(key).or_default().push(value);
         }
         let conditions = (!conditions.is_empty()).then(|| json!(conditions));
-        put(&["conditions"], conditions);
-        json
+        object([
+            ("format", self.format.as_deref().map(Value::from)),
+            ("in_flight", self.in_flight.map(Value::from)),
+            (
+                "events",
+                (!self.events.is_empty()).then(|| json!(self.events)),
+            ),
+            ("conditions", conditions),
+            ("webhook", (!webhook.is_empty()).then(|| webhook.into())),
+        ])
+        .into()
     }
+}
+
+/// An object of the members that have a value.
+pub(super) fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    let members = members.into_iter();
+    let members = members.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    members.collect()
 }
 
 fn condition(text: &str) -> Result<(String, String), String> {

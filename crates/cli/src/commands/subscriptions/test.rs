@@ -2,8 +2,9 @@
 
 use anyhow::anyhow;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::Value;
 
+use super::fields::object;
 use crate::args::GlobalArgs;
 use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure};
@@ -52,13 +53,14 @@ impl TestArgs {
         } else {
             "subscription"
         };
-        let mut order = json!({ target: self.target });
-        for (name, value) in [("event", &self.event), ("format", &self.format)] {
-            if let Some(value) = value {
-                order[name] = value.as_str().into();
-            }
-        }
-        let answer = client.post("/v1/test-deliveries", Some(&order)).await?;
+        let order = object([
+            (target, Some(self.target.as_str().into())),
+            ("event", self.event.as_deref().map(Value::from)),
+            ("format", self.format.as_deref().map(Value::from)),
+        ]);
+        let answer = client
+            .post("/v1/test-deliveries", Some(&order.into()))
+            .await?;
         let tested: TestedJson = client::read(&answer)?;
         if global.json {
             output::bytes(&answer)?;
