@@ -1,6 +1,7 @@
 //! The OpenAPI document: what is true of every route, added to what each says of itself.
 
 mod merge;
+mod open;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use utoipa::openapi::{
 };
 
 use merge::merge_all_of;
+use open::{open, open_content};
 
 /// The name of the response that every refusal refers to as its schema.
 const PROBLEM: &str = "Problem";
@@ -112,9 +114,15 @@ pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
             }
         }
         for (status, response) in &mut operation.responses.responses {
-            if let (RefOr::T(response), true) = (response, status.as_str() >= "400") {
-                answer_problem(response);
+            if let RefOr::T(response) = response {
+                if status.as_str() >= "400" {
+                    answer_problem(response);
+                }
+                response.content.values_mut().for_each(open_content);
             }
+        }
+        if let Some(body) = &mut operation.request_body {
+            body.content.values_mut().for_each(open_content);
         }
     }
     let info = InfoBuilder::new()
@@ -139,6 +147,7 @@ pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
 fn components(described: Option<Components>) -> Components {
     let mut components = described.unwrap_or_default();
     merge_all_of(&mut components.schemas);
+    components.schemas.values_mut().for_each(open);
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("token", bearer);
     for refusal in REFUSALS {

@@ -19,10 +19,23 @@ use crate::request::{Body, Path};
 struct TokenJson {
     id: String,
     name: String,
-    /// Any of `ingest`, `read` and `manage`.
+    #[schema(value_type = Vec<ScopeJson>)]
     scopes: Vec<&'static str>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+}
+
+/// What a token may do.
+#[derive(ToSchema)]
+#[schema(as = Scope, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ScopeJson {
+    /// Send events and changes.
+    Ingest,
+    /// Read everything but tokens.
+    Read,
+    /// Change subscriptions, tokens and quarantine.
+    Manage,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -36,10 +49,9 @@ pub(crate) struct TokenListJson {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTokenJson {
     /// What people call it.
-    #[schema(example = "canvas")]
+    #[schema(example = "canvas", min_length = 1)]
     name: String,
-    /// Any of `ingest`, `read` and `manage`.
-    #[schema(example = json!(["ingest"]))]
+    #[schema(value_type = Vec<ScopeJson>, example = json!(["ingest"]), min_items = 1)]
     scopes: Vec<String>,
 }
 

@@ -8,6 +8,7 @@
 
 mod answer;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,10 @@ use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Gate, Problem, Scope};
 use easel_catalog::{Event, Fault};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tracing::instrument;
-use utoipa::OpenApi;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held};
@@ -45,6 +47,16 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
 #[openapi(paths(take_events))]
 pub(crate) struct Document;
 
+/// An event, or an array of them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Events)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum EventsJson {
+    One(HashMap<String, Value>),
+    Many(Vec<HashMap<String, Value>>),
+}
+
 /// Takes events: one, an array of them, or a line each; plain, or compressed with gzip or zstd.
 #[utoipa::path(
     post,
@@ -53,7 +65,7 @@ pub(crate) struct Document;
     tag = "events",
     request_body(
         description = "`metadata` may be called `attributes`",
-        content((Object = "application/json"), (String = "application/x-ndjson")),
+        content((EventsJson = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
         (status = ACCEPTED, body = answer::AnswerJson),

@@ -53,6 +53,7 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
 pub(crate) struct Document;
 
 #[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its description is used")]
 struct Range {
     /// The place to begin at; the oldest when left out.
