@@ -33,6 +33,8 @@ mod kill;
 #[cfg(test)]
 mod kill_changes;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod pipes;
 #[cfg(test)]
 mod running;
