@@ -1,12 +1,13 @@
 //! The routes, and who may use them.
 
+use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use axum::{Json, Router};
 use easel_access::{Caller, Gate, Problem, Scope, Tokens, require_scope};
 use easel_catalog::Catalog;
 use easel_drift::Lookout;
@@ -17,15 +18,14 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::Host;
-use crate::document::finish;
+use crate::document::{self, finish};
 use crate::{
-    balance, caliper, catalog, deliveries, drift, events, quarantine, status, subscriptions, tail,
-    tokens,
+    Host, SendTest, balance, caliper, catalog, deliveries, drift, events, quarantine, status,
+    subscriptions, tail, test_delivery, tokens,
 };
 
 /// The rooms behind the API.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Api {
     /// The accepted events.
     pub log: SharedLog,
@@ -39,12 +39,20 @@ pub struct Api {
     pub drift: Arc<Lookout>,
     /// The tokens.
     pub tokens: Arc<Tokens>,
+    /// Sends a test to an endpoint.
+    pub send_test: SendTest,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// The server and its machine.
     pub host: Host,
     /// Ends answers that would otherwise go on for ever.
     pub stop: CancellationToken,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
+    }
 }
 
 impl Api {
@@ -68,10 +76,11 @@ impl Api {
 /// `/v1/openapi.json`.
 pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
     let (router, document) = described(gate).split_for_parts();
-    let document = finish(document, doors);
-    router
-        .with_state(api)
-        .route("/v1/openapi.json", get(|| async move { Json(document) }))
+    let document = Arc::new(finish(document, doors));
+    let public = Router::new()
+        .route("/v1/openapi.json", get(document::show))
+        .with_state(document);
+    router.with_state(api).merge(public)
 }
 
 /// The OpenAPI document of [`routes()`].
@@ -119,11 +128,13 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
     let manage = OpenApiRouter::new()
         .routes(routes!(subscriptions::create))
         .routes(routes!(subscriptions::replace))
+        .routes(routes!(subscriptions::change))
         .routes(routes!(subscriptions::remove))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
         .routes(routes!(deliveries::pause))
         .routes(routes!(deliveries::resume))
+        .routes(routes!(test_delivery::send))
         .routes(routes!(quarantine::empty))
         .routes(routes!(drift::clear))
         .routes(routes!(tokens::list))

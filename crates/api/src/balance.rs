@@ -50,7 +50,7 @@ pub(crate) struct BalancesJson {
 }
 
 /// What became of every event, per subscription.
-#[utoipa::path(get, path = "/v1/balance", tag = "balance", responses((status = OK, body = BalancesJson)))]
+#[utoipa::path(get, path = "/v1/balance", operation_id = "list_balances", tag = "balance", responses((status = OK, body = BalancesJson)))]
 pub(crate) async fn all(State(api): State<Api>) -> Json<BalancesJson> {
     let subscriptions = api.subscriptions.list();
     let subscriptions = subscriptions
@@ -67,7 +67,7 @@ pub(crate) async fn all(State(api): State<Api>) -> Json<BalancesJson> {
 }
 
 /// What became of every event since one subscription began.
-#[utoipa::path(get, path = "/v1/subscriptions/{name}/balance", tag = "balance", params(("name" = String, Path)), responses((status = OK, body = BalanceJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+#[utoipa::path(get, path = "/v1/subscriptions/{name}/balance", operation_id = "show_balance", tag = "balance", params(("name" = String, Path)), responses((status = OK, body = BalanceJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn one(
     State(api): State<Api>,
     Path(name): Path<String>,

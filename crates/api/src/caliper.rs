@@ -7,7 +7,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use easel_access::Problem;
@@ -18,6 +18,7 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use crate::failure::Failure;
+use crate::request::{is_json, whole};
 
 /// What an envelope breaks.
 #[derive(Serialize, ToSchema)]
@@ -43,17 +44,17 @@ struct BreachJson {
 }
 
 /// Holds a Caliper envelope against the standard.
-#[utoipa::path(post, path = "/v1/caliper/check", tag = "caliper", request_body = Object, responses((status = OK, body = CheckedJson), (status = BAD_REQUEST, description = "`no_envelope`"), (status = UNPROCESSABLE_ENTITY, description = "`unknown_data_version`")))]
-pub(crate) async fn check_envelope(headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let media_type = content_type
-        .and_then(|it| it.split(';').next())
-        .map(str::trim);
-    if !media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/json")) {
+#[utoipa::path(post, path = "/v1/caliper/check", tag = "caliper", operation_id = "check_envelope", request_body = Object, responses((status = OK, body = CheckedJson), (status = BAD_REQUEST, description = "`no_envelope`"), (status = UNPROCESSABLE_ENTITY, description = "`unknown_data_version`")))]
+pub(crate) async fn check_envelope(
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Failure> {
+    if !is_json(&headers) {
         let detail = "An envelope comes as application/json.";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Ok(Problem::new(status, "unsupported_type", detail).into_response());
     }
+    let body = whole(body)?;
     // It can take longer than other requests should wait for.
     let breaches = match spawn_blocking(move || check(&body)).await? {
         Ok(breaches) => breaches,

@@ -46,7 +46,7 @@ pub(crate) struct In {
 }
 
 /// Lists the event types.
-#[utoipa::path(get, path = "/v1/catalog", tag = "catalog", params(Which), responses((status = OK, body = CatalogJson)))]
+#[utoipa::path(get, path = "/v1/catalog", operation_id = "list_event_types", tag = "catalog", params(Which), responses((status = OK, body = CatalogJson)))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Query(Which { event }): Query<Which>,
@@ -60,7 +60,7 @@ pub(crate) async fn list(
 }
 
 /// Tells everything about an event type.
-#[utoipa::path(get, path = "/v1/catalog/{event}", tag = "catalog", params(("event" = String, Path)), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`")))]
+#[utoipa::path(get, path = "/v1/catalog/{event}", operation_id = "show_event_type", tag = "catalog", params(("event" = String, Path)), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
     Path(event): Path<String>,
@@ -70,7 +70,7 @@ pub(crate) async fn show(
 }
 
 /// The JSON Schema of an event type, draft 2020-12.
-#[utoipa::path(get, path = "/v1/catalog/{event}/schema", tag = "catalog", params(("event" = String, Path), In), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`, or `no_such_form`")))]
+#[utoipa::path(get, path = "/v1/catalog/{event}/schema", operation_id = "show_event_schema", tag = "catalog", params(("event" = String, Path), In), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`, or `no_such_form`")))]
 pub(crate) async fn schema(
     State(api): State<Api>,
     Path(event): Path<String>,
@@ -93,7 +93,7 @@ pub(crate) async fn schema(
 }
 
 /// The AsyncAPI document of everything that subscribers are sent.
-#[utoipa::path(get, path = "/v1/asyncapi.json", tag = "catalog", responses((status = OK, body = Object)))]
+#[utoipa::path(get, path = "/v1/asyncapi.json", operation_id = "show_asyncapi", tag = "catalog", responses((status = OK, body = Object)))]
 pub(crate) async fn async_api(State(api): State<Api>) -> Json<Value> {
     Json(api.catalog.async_api())
 }

@@ -80,7 +80,7 @@ pub(crate) struct Which {
 }
 
 /// Lists what came that the catalogue does not know.
-#[utoipa::path(get, path = "/v1/drift", tag = "drift", params(Which), responses((status = OK, body = DriftJson)))]
+#[utoipa::path(get, path = "/v1/drift", operation_id = "list_drift", tag = "drift", params(Which), responses((status = OK, body = DriftJson)))]
 pub(crate) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Json<DriftJson> {
     let report = api.drift.report();
     let glob = WildMatch::new(which.event.as_deref().unwrap_or("*"));
@@ -101,7 +101,7 @@ pub(crate) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> 
 }
 
 /// Forgets what was seen; what comes again is listed again.
-#[utoipa::path(delete, path = "/v1/drift", tag = "drift", responses((status = OK, body = RemovedJson)))]
+#[utoipa::path(delete, path = "/v1/drift", operation_id = "clear_drift", tag = "drift", responses((status = OK, body = RemovedJson)))]
 pub(crate) async fn clear(State(api): State<Api>) -> Result<Json<RemovedJson>, Failure> {
     let removed = api.drift.clear().await?;
     Ok(Json(RemovedJson::new(removed)))

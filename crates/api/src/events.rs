@@ -63,19 +63,24 @@ pub(crate) struct EventListJson {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Range {
     /// An offset, or `latest` for events still to come. The oldest event kept when left out.
+    #[param(pattern = "^(latest|[0-9]{1,19})$")]
     from: Option<String>,
     /// Begin with the first event stored at this time or later, instead of `from`.
+    #[param(format = DateTime)]
     time: Option<String>,
     /// How many events at most: 1 to 1,000, 100 when left out. Large events make fewer.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// How long to wait for an event when there is none, in seconds: at most 60.
+    #[param(pattern = "^([0-9]|[1-5][0-9]|60)s?$")]
     wait: Option<String>,
     /// Only event types this pattern matches, such as `grade_*`.
+    #[param(min_length = 1, max_length = 128)]
     event: Option<String>,
 }
 
 /// Reads events in order, from an offset or a time.
-#[utoipa::path(get, path = "/v1/events", tag = "events", params(Range), responses((status = OK, body = EventListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/events", operation_id = "list_events", tag = "events", params(Range), responses((status = OK, body = EventListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -110,7 +115,7 @@ pub(crate) async fn list(
 }
 
 /// Finds one event by its id.
-#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", params(("id" = String, Path)), responses((status = OK, body = EventJson), (status = NOT_FOUND, description = "`no_such_event`")))]
+#[utoipa::path(get, path = "/v1/events/{id}", operation_id = "show_event", tag = "events", params(("id" = String, Path)), responses((status = OK, body = EventJson), (status = NOT_FOUND, description = "`no_such_event`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
     Path(id): Path<String>,

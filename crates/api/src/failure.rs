@@ -30,8 +30,20 @@ impl Failure {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
+    /// Adds the JSON pointer to the place in the body that is at fault.
+    pub(crate) fn at(self, pointer: &str) -> Self {
+        Self(self.0.with("pointer", pointer))
+    }
+
     fn conflict(code: &'static str, detail: String) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// A fault of ours that no storage is to blame for.
+    pub(crate) fn bug(error: &dyn Error) -> Self {
+        error!(%error, "request failed");
+        let detail = "This is a bug in Easel; the log of the service says more.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", detail)
     }
 
     fn ours(code: &'static str, error: &dyn Error) -> Self {

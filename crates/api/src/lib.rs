@@ -17,6 +17,7 @@ mod quarantine;
 mod status;
 mod subscriptions;
 mod tail;
+mod test_delivery;
 mod tokens;
 
 mod failure;
@@ -24,3 +25,4 @@ mod request;
 
 pub use api::{Api, document, fallbacks, routes};
 pub use host::{DiskSpace, Host, ReadDiskSpace};
+pub use test_delivery::{SendTest, TestReport};

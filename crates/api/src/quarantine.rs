@@ -72,6 +72,7 @@ pub(crate) struct Range {
     /// The place to begin at; the oldest when left out.
     from: Option<u64>,
     /// How many at most: 1 to 1,000, 100 when left out. Large records make fewer.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -83,7 +84,7 @@ pub(crate) struct Before {
 }
 
 /// Lists what is in quarantine, oldest first.
-#[utoipa::path(get, path = "/v1/quarantine", tag = "quarantine", params(Range), responses((status = OK, body = QuarantineListJson)))]
+#[utoipa::path(get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "quarantine", params(Range), responses((status = OK, body = QuarantineListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Query(range): Query<Range>,
@@ -106,7 +107,7 @@ pub(crate) async fn list(
 }
 
 /// Throws away what is in quarantine.
-#[utoipa::path(delete, path = "/v1/quarantine", tag = "quarantine", params(Before), responses((status = OK, body = RemovedJson)))]
+#[utoipa::path(delete, path = "/v1/quarantine", operation_id = "empty_quarantine", tag = "quarantine", params(Before), responses((status = OK, body = RemovedJson)))]
 pub(crate) async fn empty(
     State(api): State<Api>,
     Query(Before { before }): Query<Before>,

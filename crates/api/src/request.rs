@@ -1,16 +1,22 @@
 //! What is read of a request; what cannot be read is refused with a problem.
 //!
 //! Malformed queries and paths are answered with 400; a body that is JSON of the wrong shape, or
-//! none, is refused like one that asks for what cannot be, with the code of its route.
+//! none, is refused like one that asks for what cannot be, with the code of its route. A refusal
+//! names the parameter, or has the JSON pointer to the place in its member `pointer`.
 
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{self, FromRequestParts};
-use axum::http::StatusCode;
+mod tree;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::failure::Failure;
+use tree::{Tree, TreeFault};
 
 /// The query string.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -19,14 +25,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Failure> {
-        match extract::Query::from_request_parts(head, state).await {
-            Ok(extract::Query(query)) => Ok(Self(query)),
-            Err(fault) => Err(Failure::new(
-                fault.status(),
-                "invalid_query",
-                fault.body_text(),
-            )),
-        }
+        let refused = |detail| Failure::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
+        let pairs = extract::Query::from_request_parts(head, state).await;
+        let extract::Query(pairs) = pairs.map_err(|_unreadable| {
+            refused("The query must be pairs such as `limit=10`, joined by `&`.".to_owned())
+        })?;
+        T::deserialize(Tree::of_query(pairs))
+            .map(Self)
+            .map_err(|fault| {
+                // A parameter is called by its name.
+                let sentence = fault.sentence("The query");
+                refused(sentence.replacen("`/", "`", 1))
+            })
     }
 }
 
@@ -39,30 +49,110 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Failure> {
         match extract::Path::from_request_parts(head, state).await {
             Ok(extract::Path(part)) => Ok(Self(part)),
-            Err(fault) => Err(Failure::new(
-                fault.status(),
-                "invalid_path",
-                fault.body_text(),
-            )),
+            Err(_unreadable) => {
+                let detail = "The path must be UTF-8 after its percent-encoding is decoded.";
+                let status = StatusCode::BAD_REQUEST;
+                Err(Failure::new(status, "invalid_path", detail))
+            }
         }
     }
 }
 
-/// The body as a handler takes it; [`body()`] makes its refusal a problem.
-pub(crate) type Body<T> = Result<Json<T>, JsonRejection>;
+/// A body of JSON that is not read yet: only its route knows the code of a refusal.
+pub(crate) struct Body(Bytes);
 
-/// The body, or why it cannot be read; `invalid` is the code when it is not of the right shape.
-pub(crate) fn body<T>(body: Body<T>, invalid: &'static str) -> Result<T, Failure> {
-    body.map(|Json(it)| it).map_err(|fault| {
-        let detail = fault.body_text();
-        match fault.status() {
-            status @ StatusCode::PAYLOAD_TOO_LARGE => {
-                Failure::new(status, "body_too_large", detail)
-            }
-            status @ StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                Failure::new(status, "unsupported_type", detail)
-            }
-            _ => Failure::invalid(invalid, detail),
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        if !is_json(request.headers()) {
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            let detail = "Send the body as application/json.";
+            return Err(Failure::new(status, "unsupported_type", detail));
+        }
+        Ok(Self(whole(Bytes::from_request(request, state).await)?))
+    }
+}
+
+impl Body {
+    /// Reads the body; `invalid` is the code when it is not of the right shape.
+    pub(crate) fn read<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, Failure> {
+        let tree: Tree = self.json(invalid)?;
+        T::deserialize(tree).map_err(|fault| misshapen(invalid, &fault))
+    }
+
+    /// Reads the body as a change of `old`, by RFC 7396: a member replaces that of `old`, `null`
+    /// takes it away, and an object changes that of `old` in turn.
+    pub(crate) fn read_over<T: DeserializeOwned>(
+        &self,
+        mut old: Value,
+        invalid: &'static str,
+    ) -> Result<T, Failure> {
+        let patch: Value = self.json(invalid)?;
+        if !patch.is_object() {
+            return Err(Failure::invalid(invalid, "The body must be an object."));
+        }
+        merge(&mut old, patch);
+        T::deserialize(Tree::from(old)).map_err(|fault| misshapen(invalid, &fault))
+    }
+
+    fn json<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, Failure> {
+        serde_json::from_slice(&self.0).map_err(|fault| {
+            let (line, column) = (fault.line(), fault.column());
+            let detail = if fault.is_eof() {
+                "The body ends before its JSON does.".to_owned()
+            } else {
+                format!("The body is not valid JSON; see line {line}, column {column}.")
+            };
+            Failure::invalid(invalid, detail)
+        })
+    }
+}
+
+/// The bytes of a body, or a refusal.
+pub(crate) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
+    body.map_err(|fault| match fault.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = "The body is larger than the limit of 2 MiB.";
+            Failure::new(status, "body_too_large", detail)
+        }
+        _ => {
+            let detail = "The body did not arrive whole.";
+            Failure::new(StatusCode::BAD_REQUEST, "body_broken", detail)
         }
     })
+}
+
+/// Whether the body is said to be JSON.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let media_type = content_type
+        .and_then(|it| it.split(';').next())
+        .map(str::trim);
+    media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/json"))
+}
+
+fn misshapen(code: &'static str, fault: &TreeFault) -> Failure {
+    Failure::invalid(code, fault.sentence("The body")).at(&fault.pointer)
+}
+
+fn merge(old: &mut Value, patch: Value) {
+    match patch {
+        Value::Object(changes) => {
+            if !old.is_object() {
+                *old = Value::Object(serde_json::Map::new());
+            }
+            let Some(members) = old.as_object_mut() else {
+                return;
+            };
+            for (key, change) in changes {
+                if change.is_null() {
+                    members.remove(&key);
+                } else {
+                    merge(members.entry(key).or_insert(Value::Null), change);
+                }
+            }
+        }
+        new => *old = new,
+    }
 }

@@ -127,7 +127,7 @@ struct QuarantineJson {
 
 /// Shows how the server is: log, lanes, disk, drift, quarantine, and what needs an operator. What
 /// cannot be read is left out.
-#[utoipa::path(get, path = "/v1/status", tag = "status", responses((status = OK, body = StatusJson)))]
+#[utoipa::path(get, path = "/v1/status", operation_id = "show_status", tag = "status", responses((status = OK, body = StatusJson)))]
 pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
     let now = api.clock.now();
     let mut times = AcceptTimes::default();

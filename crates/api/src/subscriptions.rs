@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::balance::BalanceJson;
 use crate::failure::Failure;
-use crate::request::{Body, Path, body};
+use crate::request::{Body, Path};
 
 /// The code when a spec cannot be.
 const INVALID: &str = "invalid_subscription";
@@ -62,7 +62,7 @@ pub(crate) struct SubscriptionListJson {
 }
 
 /// Lists all subscriptions, by name.
-#[utoipa::path(get, path = "/v1/subscriptions", tag = "subscriptions", responses((status = OK, body = SubscriptionListJson)))]
+#[utoipa::path(get, path = "/v1/subscriptions", operation_id = "list_subscriptions", tag = "subscriptions", responses((status = OK, body = SubscriptionListJson)))]
 pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
     let subscriptions = api.subscriptions.list();
     let subscriptions = subscriptions.iter().map(|it| answer(&api, it)).collect();
@@ -70,7 +70,7 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
 }
 
 /// Shows one subscription.
-#[utoipa::path(get, path = "/v1/subscriptions/{name}", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
+#[utoipa::path(get, path = "/v1/subscriptions/{name}", operation_id = "show_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -80,34 +80,51 @@ pub(crate) async fn show(
 }
 
 /// Makes a subscription.
-#[utoipa::path(post, path = "/v1/subscriptions", tag = "subscriptions", request_body = Spec, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
-pub(crate) async fn create(State(api): State<Api>, spec: Body<Spec>) -> Result<Response, Failure> {
-    let made = api.subscriptions.create(body(spec, INVALID)?).await?;
+#[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", request_body = Spec, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Response, Failure> {
+    let made = api.subscriptions.create(body.read(INVALID)?).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", made.spec.name))];
     Ok((StatusCode::CREATED, location, Json(answer(&api, &made))).into_response())
 }
 
 /// Changes what a subscription asks for. It keeps its place: `start` is not looked at again.
-#[utoipa::path(put, path = "/v1/subscriptions/{name}", tag = "subscriptions", params(("name" = String, Path)), request_body = Spec, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+#[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = Spec, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn replace(
     State(api): State<Api>,
     Path(name): Path<String>,
-    spec: Body<Spec>,
+    body: Body,
 ) -> Result<Json<SubscriptionJson>, Failure> {
-    let spec = body(spec, INVALID)?;
+    update(&api, &name, body.read(INVALID)?).await
+}
+
+/// Changes some fields of a subscription, by RFC 7396: a field that is left out stays, `null` sets
+/// it to its default.
+#[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+pub(crate) async fn change(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Json<SubscriptionJson>, Failure> {
+    let subscription = api.subscriptions.get(&name)?;
+    let spec = serde_json::to_value(&subscription.spec).map_err(|error| Failure::bug(&error))?;
+    update(&api, &name, body.read_over(spec, INVALID)?).await
+}
+
+/// Replaces the spec of a subscription, which keeps its name.
+async fn update(api: &Api, name: &str, spec: Spec) -> Result<Json<SubscriptionJson>, Failure> {
     if spec.name.as_str() != name {
         let detail = format!(
             "A subscription keeps its name; {name:?} cannot become {:?}.",
             spec.name.as_str()
         );
-        return Err(Failure::invalid(INVALID, detail));
+        return Err(Failure::invalid(INVALID, detail).at("/name"));
     }
     let changed = api.subscriptions.update(spec).await?;
-    Ok(Json(answer(&api, &changed)))
+    Ok(Json(answer(api, &changed)))
 }
 
 /// Forgets a subscription.
-#[utoipa::path(delete, path = "/v1/subscriptions/{name}", tag = "subscriptions", params(("name" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`")))]
+#[utoipa::path(delete, path = "/v1/subscriptions/{name}", operation_id = "remove_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -117,7 +134,7 @@ pub(crate) async fn remove(
 }
 
 /// Stops serving a subscription, which keeps its place.
-#[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", operation_id = "pause_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn pause(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -127,7 +144,7 @@ pub(crate) async fn pause(
 }
 
 /// Serves a paused subscription again, from where it stopped.
-#[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", operation_id = "resume_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
     Path(name): Path<String>,

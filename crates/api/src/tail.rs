@@ -35,13 +35,15 @@ const READ_PAUSE: Duration = Duration::from_secs(1);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Beginning {
     /// An offset, or `latest`, which is meant when it is left out.
+    #[param(pattern = "^(latest|[0-9]{1,19})$")]
     from: Option<String>,
     /// Only event types this pattern matches.
+    #[param(min_length = 1, max_length = 128)]
     event: Option<String>,
 }
 
 /// Streams events as they are accepted. `Last-Event-ID` goes on after the event it names.
-#[utoipa::path(get, path = "/v1/events/stream", tag = "events", params(Beginning), responses((status = OK, content_type = "text/event-stream", body = EventJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/events/stream", operation_id = "stream_events", tag = "events", params(Beginning), responses((status = OK, content_type = "text/event-stream", body = EventJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn stream(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,

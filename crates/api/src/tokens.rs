@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::failure::Failure;
-use crate::request::{Body, Path, body};
+use crate::request::{Body, Path};
 
 /// What is known about a token.
 #[derive(Serialize, ToSchema)]
@@ -19,10 +19,23 @@ use crate::request::{Body, Path, body};
 struct TokenJson {
     id: String,
     name: String,
-    /// Any of `ingest`, `read` and `manage`.
+    #[schema(value_type = Vec<ScopeJson>)]
     scopes: Vec<&'static str>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+}
+
+/// What a token may do.
+#[derive(ToSchema)]
+#[schema(as = Scope, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ScopeJson {
+    /// Send events and changes.
+    Ingest,
+    /// Read everything but tokens.
+    Read,
+    /// Change subscriptions, tokens and quarantine.
+    Manage,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -36,10 +49,9 @@ pub(crate) struct TokenListJson {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTokenJson {
     /// What people call it.
-    #[schema(example = "canvas")]
+    #[schema(example = "canvas", min_length = 1)]
     name: String,
-    /// Any of `ingest`, `read` and `manage`.
-    #[schema(example = json!(["ingest"]))]
+    #[schema(value_type = Vec<ScopeJson>, example = json!(["ingest"]), min_items = 1)]
     scopes: Vec<String>,
 }
 
@@ -53,19 +65,19 @@ pub(crate) struct MadeTokenJson {
 }
 
 /// Lists the tokens there are.
-#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", responses((status = OK, body = TokenListJson)))]
+#[utoipa::path(get, path = "/v1/tokens", operation_id = "list_tokens", tag = "tokens", responses((status = OK, body = TokenListJson)))]
 pub(crate) async fn list(State(api): State<Api>) -> Json<TokenListJson> {
     let tokens = api.tokens.list().into_iter().map(TokenJson::from).collect();
     Json(TokenListJson { tokens })
 }
 
 /// Makes a token.
-#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", request_body = NewTokenJson, responses((status = CREATED, body = MadeTokenJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_token`")))]
+#[utoipa::path(post, path = "/v1/tokens", operation_id = "create_token", tag = "tokens", request_body = NewTokenJson, responses((status = CREATED, body = MadeTokenJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_token`")))]
 pub(crate) async fn create(
     State(api): State<Api>,
-    wanted: Body<NewTokenJson>,
+    body: Body,
 ) -> Result<(StatusCode, Json<MadeTokenJson>), Failure> {
-    let wanted = body(wanted, "invalid_token")?;
+    let wanted: NewTokenJson = body.read("invalid_token")?;
     let invalid = |detail: String| Failure::invalid("invalid_token", detail);
     if wanted.name.is_empty() || wanted.scopes.is_empty() {
         return Err(invalid(
@@ -86,7 +98,7 @@ pub(crate) async fn create(
 }
 
 /// Removes a token; whoever holds it is refused from now on.
-#[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_token`")))]
+#[utoipa::path(delete, path = "/v1/tokens/{id}", operation_id = "remove_token", tag = "tokens", params(("id" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_token`")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
     Path(id): Path<String>,

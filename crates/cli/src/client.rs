@@ -78,6 +78,11 @@ impl Client {
         self.call(Method::POST, path, body).await
     }
 
+    /// Changes some fields of what is at `path`.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Bytes, Failure> {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
     /// Posts events or changes, a line each, to `path`.
     pub(crate) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Bytes, Failure> {
         let mut request = self.request(Method::POST, path, None)?;
@@ -198,7 +203,8 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Failur
 
 /// What is said of an answer that no Easel gives.
 fn no_easel() -> anyhow::Error {
-    anyhow!("the server's answer makes no sense; is it an Easel of this version?")
+    let version = env!("CARGO_PKG_VERSION");
+    anyhow!("the answer is not one of easel {version}; does --url name an Easel of this version?")
 }
 
 /// Escapes what stands in a path or in a query, so that it is one piece of it.
@@ -237,12 +243,53 @@ struct ProblemJson {
     /// What is wrong with each event, where every event of a request was rejected.
     #[serde(default)]
     results: Vec<RejectedJson>,
+    /// The JSON pointer to the place in the body that is at fault.
+    pointer: Option<String>,
 }
+
+/// The flags that set what the server calls by these names, in bodies and in queries.
+const FLAGS: [(&str, &str); 17] = [
+    ("/webhook/url", "--webhook"),
+    ("/webhook/timeout", "--timeout"),
+    ("/webhook/batch", "--batch"),
+    ("/events", "--event"),
+    ("/conditions", "--condition"),
+    ("/in_flight", "--in-flight"),
+    ("/format", "--format"),
+    ("/start", "--start"),
+    ("/name", "NAME"),
+    ("/scopes", "--scope"),
+    ("/event", "--event"),
+    ("event", "--event"),
+    ("root_account", "--root-account"),
+    ("from", "--from"),
+    ("time", "--from"),
+    ("before", "--before"),
+    ("limit", "-n"),
+];
 
 #[derive(Deserialize)]
 struct RejectedJson {
     code: String,
     detail: String,
+}
+
+impl ProblemJson {
+    /// The detail, with the flag in place of the name that the server has for it.
+    fn detail(&self) -> String {
+        let Self { detail, .. } = self;
+        let quoted = detail.strip_prefix('`').and_then(|it| it.split_once('`'));
+        let Some((name, rest)) = quoted else {
+            return detail.clone();
+        };
+        let is_parameter = ["invalid_query", "invalid_range"].contains(&self.code.as_str());
+        let is_it = |place: &str| match &self.pointer {
+            Some(_) => name == place || name.starts_with(&format!("{place}/")),
+            None => is_parameter && name == place,
+        };
+        let flag = FLAGS.iter().find(|(place, _)| is_it(place));
+        flag.map_or_else(|| detail.clone(), |(_, flag)| format!("{flag}{rest}"))
+    }
 }
 
 /// How the Kinesis door refuses, as AWS does.
@@ -261,7 +308,7 @@ async fn refusal(response: Response<Incoming>) -> Failure {
         .await
         .map(http_body_util::Collected::to_bytes);
     let body = body.ok();
-    let problem = body
+    let problem: Option<ProblemJson> = body
         .as_ref()
         .and_then(|body| serde_json::from_slice(body).ok());
     if let Some(AwsJson { kind, message }) = body
@@ -275,18 +322,16 @@ async fn refusal(response: Response<Incoming>) -> Failure {
         return Failure::new(Code::Configuration, told);
     }
     let told = match problem {
-        Some(ProblemJson { code, detail, .. }) if status == StatusCode::UNAUTHORIZED => {
-            anyhow!("{detail} ({code}); a token is given with --token or EASEL_TOKEN")
-        }
-        Some(ProblemJson {
-            code,
-            detail,
-            results,
-        }) => match results.into_iter().next() {
+        Some(problem) if status == StatusCode::UNAUTHORIZED => anyhow!(
+            "{} ({}); a token is given with --token or EASEL_TOKEN",
+            problem.detail(),
+            problem.code
+        ),
+        Some(problem) => match problem.results.first() {
             Some(RejectedJson { code, detail }) => anyhow!("{detail} ({code})"),
-            None => anyhow!("{detail} ({code})"),
+            None => anyhow!("{} ({})", problem.detail(), problem.code),
         },
-        None => anyhow!("the server answered {status}"),
+        None => anyhow!("the server answered {status}; does --url name an Easel?"),
     };
     Failure::new(code_of(status), told)
 }
@@ -309,6 +354,32 @@ mod tests {
     fn what_is_escaped_is_one_piece_of_a_path() {
         assert_eq!(escape("grade_*"), "grade_%2A");
         assert_eq!(escape("a/b?c=d&é"), "a%2Fb%3Fc%3Dd%26%C3%A9");
+    }
+
+    #[test]
+    fn a_refusal_names_the_flag_that_sets_what_is_at_fault() {
+        let check = |code: &str, detail: &str, pointer: Option<&str>, wanted: &str| {
+            let problem = ProblemJson {
+                code: code.to_owned(),
+                detail: detail.to_owned(),
+                pointer: pointer.map(str::to_owned),
+                results: Vec::new(),
+            };
+            assert_eq!(problem.detail(), wanted);
+        };
+        let code = "invalid_subscription";
+        let place = Some("/webhook/timeout");
+        check(code, "`/webhook/timeout`: x.", place, "--timeout: x.");
+        let place = Some("/events/1");
+        check(code, "`/events/1` must be y.", place, "--event must be y.");
+        check(
+            code,
+            "`/nothing` is z.",
+            Some("/nothing"),
+            "`/nothing` is z.",
+        );
+        check("invalid_range", "`limit` is 1.", None, "-n is 1.");
+        check("no_such_token", "`limit` is 1.", None, "`limit` is 1.");
     }
 
     #[test]

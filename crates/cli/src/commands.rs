@@ -69,7 +69,7 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Catalog(args) => args.run(&global),
         Command::Changes(args) => args.run(&global),
         Command::Check(args) => args.run(&global),
-        Command::Demo(args) => args.run(),
+        Command::Demo(args) => args.run(&global),
         Command::Drift(args) => wait(args.run(&global)),
         Command::Tokens(args) => wait(args.run(&global)),
         Command::Quarantine(args) => wait(args.run(&global)),

@@ -48,7 +48,7 @@ impl Contact {
 fn not_running(data: &Path, error: io::Error) -> Failure {
     let data = data.display();
     if error.kind() == io::ErrorKind::NotFound {
-        let advice = "start one with `easel serve`, or name one with --url and --token";
+        let advice = "start one with `easel serve`, or name its folder with --data or its address with --url";
         return Failure::new(
             Code::Unavailable,
             anyhow!("no server is running on {data}; {advice}"),

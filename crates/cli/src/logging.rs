@@ -79,6 +79,8 @@ pub(crate) fn filter(text: &str) -> Option<EnvFilter> {
 pub(crate) fn start(filter: EnvFilter, format: LogFormat) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Without a reader of stderr there is nobody to complain to, and complaining would panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     let started = match format {
         LogFormat::Text => log.with_ansi(false).try_init(),

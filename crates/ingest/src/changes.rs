@@ -107,6 +107,7 @@ enum Refused {
 #[utoipa::path(
     post,
     path = "/v1/changes",
+    operation_id = "send_changes",
     tag = "events",
     params(
         ("on_fault" = Option<String>, Query, description = "`refuse` (default): a change with a fault refuses the request. `skip`: the others are stored, and each change is answered"),

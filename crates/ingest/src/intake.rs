@@ -179,6 +179,11 @@ impl Intake {
         &self.log
     }
 
+    /// What the doors took in that is no event.
+    pub(crate) const fn records(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -258,7 +263,7 @@ impl Intake {
     }
 
     /// Puts events onto the log, all or none, and answers once they are on stable storage.
-    async fn append(
+    pub(crate) async fn append(
         &self,
         door: Door,
         records: Vec<NewRecord>,

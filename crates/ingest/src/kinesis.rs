@@ -11,7 +11,7 @@ mod describe;
 mod error;
 mod iterator;
 mod operation;
-mod put;
+pub(crate) mod put;
 mod records;
 mod sequence;
 mod shards;

@@ -21,6 +21,7 @@ mod native;
 mod changes;
 
 mod kinesis;
+mod retry;
 mod sigv4;
 
 pub use doors::{document, routes};

@@ -9,6 +9,7 @@
 
 mod answer;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,10 @@ use axum::response::Response;
 use axum::routing::post;
 use easel_access::{Gate, Problem, Scope};
 use easel_catalog::{Fault, Limits};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tracing::instrument;
-use utoipa::OpenApi;
+use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::Intake;
@@ -47,14 +49,25 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
 #[openapi(paths(take_events))]
 pub(crate) struct Document;
 
+/// An event, or an array of them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Events)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum EventsJson {
+    One(HashMap<String, Value>),
+    Many(Vec<HashMap<String, Value>>),
+}
+
 /// Takes events: one, an array of them, or a line each; plain, or compressed with gzip or zstd.
 #[utoipa::path(
     post,
     path = "/v1/events",
+    operation_id = "send_events",
     tag = "events",
     request_body(
         description = "`metadata` may be called `attributes`",
-        content((Object = "application/json"), (String = "application/x-ndjson")),
+        content((EventsJson = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
         (status = ACCEPTED, body = answer::AnswerJson<'_>),

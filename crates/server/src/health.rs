@@ -13,6 +13,7 @@ use easel_subscriptions::{State as SubscriptionState, Subscriptions};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use tokio::sync::watch;
+use utoipa::{OpenApi, ToSchema};
 
 /// What health is told by.
 #[derive(Clone)]
@@ -24,7 +25,9 @@ pub(crate) struct Health {
     pub(crate) metrics: PrometheusHandle,
 }
 
-#[derive(Serialize)]
+/// Whether the server is ready, and what that depends on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
 struct ReadinessJson {
     ready: bool,
     log: &'static str,
@@ -39,14 +42,31 @@ struct ReadinessJson {
 
 pub(crate) fn routes(health: Health) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(alive))
         .route("/readyz", get(readiness))
         .route("/metrics", get(metrics))
         .with_state(health)
 }
 
+/// Describes these routes.
+#[derive(OpenApi)]
+#[openapi(paths(alive, readiness, metrics))]
+struct Document;
+
+/// Describes these routes.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The process answers.
+#[utoipa::path(get, path = "/healthz", operation_id = "show_health", tag = "health", security(()), responses((status = OK, body = String, content_type = "text/plain; charset=utf-8")))]
+async fn alive() -> &'static str {
+    "ok"
+}
+
 /// Ready: events can be stored, whoever is to be served is, how far is being saved, and every balance
 /// adds up.
+#[utoipa::path(get, path = "/readyz", operation_id = "show_readiness", tag = "health", security(()), responses((status = OK, body = ReadinessJson), (status = SERVICE_UNAVAILABLE, description = "Not ready", body = ReadinessJson)))]
 async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJson>) {
     let refusing = health.log.stats().refusing || health.quarantine.stats().refusing;
     let subscriptions = health.subscriptions.list();
@@ -88,6 +108,8 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
 /// The version of Prometheus's text format, which scrapers go by.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Metrics, as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", operation_id = "show_metrics", tag = "health", security(()), responses((status = OK, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     ([(CONTENT_TYPE, METRICS_TYPE)], health.metrics.render())
 }

@@ -21,6 +21,7 @@ mod vitals;
 mod webhooks;
 
 mod server;
+mod test_delivery;
 
 pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{

@@ -13,8 +13,8 @@ use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
 use easel_log::{
-    Clock, Log, LogName, LogOptions, OpenError, Quarantine, Retention, SharedLog, SqliteLog,
-    SystemClock,
+    Clock, Log, LogName, LogOptions, OpenError, Quarantine, ReadError, Retention, SharedLog,
+    SqliteLog, SystemClock,
 };
 use easel_subscriptions::{ChangeError, StoreError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
@@ -31,6 +31,7 @@ use crate::data_folder::{
 use crate::disk::Disk;
 use crate::first_token::{self, FirstToken, FirstTokenError};
 use crate::health::{self, Health};
+use crate::test_delivery;
 use crate::vitals::Vitals;
 use crate::webhooks::{Webhooks, endpoint};
 use crate::{
@@ -83,6 +84,9 @@ pub enum StartError {
     /// A log cannot be opened.
     #[error("open the log")]
     Log(#[from] OpenError),
+    /// The quarantine cannot be read.
+    #[error("read the quarantine")]
+    Quarantine(#[from] ReadError),
     /// The tokens cannot be read.
     #[error("open the tokens")]
     Tokens(#[from] TokensError),
@@ -105,9 +109,12 @@ impl StartError {
     pub const fn is_configuration(&self) -> bool {
         match self {
             Self::Config(_) | Self::Listen { .. } | Self::Folder(_) | Self::Declare(_) => true,
-            Self::Log(_) | Self::Tokens(_) | Self::Store(_) | Self::Drift(_) | Self::Metrics(_) => {
-                false
-            }
+            Self::Log(_)
+            | Self::Quarantine(_)
+            | Self::Tokens(_)
+            | Self::Store(_)
+            | Self::Drift(_)
+            | Self::Metrics(_) => false,
         }
     }
 }
@@ -158,6 +165,11 @@ impl Server {
         .with_refusals(Arc::clone(&refusals));
 
         let webhooks = Webhooks::new(prepared.webhooks.clone());
+        let send_test = test_delivery::sender(
+            webhooks.make_webhook(),
+            Arc::clone(&prepared.translator),
+            Arc::clone(&clock),
+        );
         let subscriptions = Arc::new(Subscriptions::open(
             &folder.file(STATE),
             Arc::clone(&shared),
@@ -206,6 +218,7 @@ impl Server {
             disk_space: Arc::new(move || disk.space()),
         };
         let records = Quarantine::new(Arc::clone(&shared_quarantine), Arc::clone(&clock));
+        records.load().await?;
         let api = Api {
             log: Arc::clone(&shared),
             quarantine: records.clone(),
@@ -213,6 +226,7 @@ impl Server {
             catalog,
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
+            send_test,
             clock: Arc::clone(&clock),
             host,
             stop: stopping.clone(),
@@ -236,7 +250,8 @@ impl Server {
         let options = config.ingest.options();
         let intake = Intake::new(shared, records, Arc::clone(&clock), options);
         let intake = Arc::new(intake.with_stop(stopping.clone()));
-        let document = easel_ingest::document(&prepared.triggers);
+        let mut document = easel_ingest::document(&prepared.triggers);
+        document.merge(health::document());
         let app = easel_api::routes(api, &gate, document)
             .merge(easel_ingest::routes(
                 intake,

@@ -11,6 +11,8 @@ use easel_deliver::MakeSink;
 use easel_sinks::{Endpoint, Parcel, SendError, Sink, Webhook, WebhookClient};
 use easel_subscriptions::Spec;
 
+use crate::test_delivery::MakeWebhook;
+
 /// The connections of all webhooks; its clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Webhooks(Arc<RwLock<WebhookClient>>);
@@ -35,6 +37,19 @@ impl Webhooks {
                 endpoint: endpoint(spec)?,
                 timeout: spec.webhook.timeout,
             }) as Arc<dyn Sink>)
+        })
+    }
+
+    /// What makes a webhook for one attempt.
+    pub(crate) fn make_webhook(&self) -> MakeWebhook {
+        let webhooks = self.clone();
+        Arc::new(move |spec: &Spec| {
+            let endpoint = endpoint(spec)?;
+            Ok(Webhook::new(
+                webhooks.client(),
+                endpoint,
+                spec.webhook.timeout,
+            ))
         })
     }
 

@@ -8,5 +8,5 @@ mod webhook;
 
 pub use sink::{Next, Parcel, SendError, Sink};
 pub use webhook::{
-    ClientError, Endpoint, EndpointError, TimeSource, Webhook, WebhookClient, WebhookOptions,
+    ClientError, Endpoint, EndpointError, TimeSource, Trial, Webhook, WebhookClient, WebhookOptions,
 };

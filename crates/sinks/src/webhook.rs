@@ -25,10 +25,12 @@ mod client;
 mod endpoint;
 mod request;
 mod retry_after;
+mod trial;
 mod wire;
 
 pub use client::{ClientError, TimeSource, WebhookClient, WebhookOptions};
 pub use endpoint::{Endpoint, EndpointError};
+pub use trial::Trial;
 
 use std::time::Duration;
 

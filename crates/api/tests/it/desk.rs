@@ -1,7 +1,7 @@
 //! An API with the rooms behind it, asked in process.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +10,7 @@ use axum::http::{Request, Response, StatusCode, header};
 use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Gate, Scope, Tokens};
-use easel_api::{Api, DiskSpace, Host};
+use easel_api::{Api, DiskSpace, Host, SendTest, TestReport};
 use easel_catalog::Catalog;
 use easel_drift::Lookout;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
@@ -42,7 +42,28 @@ pub(crate) struct Desk {
     pub(crate) lane_count: watch::Sender<Option<usize>>,
     /// Bytes free on a disk of 100 GiB.
     pub(crate) free_bytes: Arc<AtomicU64>,
+    /// The tests sent, each with its spec and its event.
+    pub(crate) sent: Arc<Mutex<Vec<(Spec, Value)>>>,
     _folder: TempDir,
+}
+
+/// An endpoint that answers every test with 418, and cannot be sent to by FTP.
+fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
+    Arc::new(move |spec, event| {
+        if spec.webhook.url.starts_with("ftp") {
+            return Box::pin(async { Err("the URL has no scheme".to_owned()) });
+        }
+        let event = serde_json::from_slice(&event).unwrap();
+        sent.lock().unwrap().push((spec, event));
+        Box::pin(async {
+            Ok(TestReport {
+                status: Some(418),
+                error: Some("send: the endpoint answered 418".to_owned()),
+                duration: Duration::from_millis(7),
+                body: b"short and stout".to_vec(),
+            })
+        })
+    })
 }
 
 impl Desk {
@@ -97,7 +118,9 @@ impl Desk {
             lane_count: lanes,
             disk_space: Arc::new(disk_space),
         };
+        let sent = Arc::default();
         let api = Api {
+            send_test: endpoint(Arc::clone(&sent)),
             log: Arc::clone(&log),
             quarantine: quarantine.clone(),
             subscriptions: Arc::clone(&subscriptions),
@@ -123,6 +146,7 @@ impl Desk {
             stop,
             lane_count,
             free_bytes,
+            sent,
             _folder: folder,
         }
     }

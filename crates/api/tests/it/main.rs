@@ -16,3 +16,5 @@ mod refusals;
 mod standing;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod test_delivery;

@@ -29,7 +29,7 @@ async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
             "",
             400,
             "invalid_query",
-            "limit",
+            "`limit` must be an integer from 0 to ",
         ),
         (
             "GET",
@@ -46,6 +46,22 @@ async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
             400,
             "invalid_query",
             "`x`",
+        ),
+        (
+            "GET",
+            "/v1/catalog/course_created/schema?format=xml",
+            "",
+            400,
+            "invalid_query",
+            "`format` must be one of `canvas`, `caliper`, `caliper-strict`.",
+        ),
+        (
+            "POST",
+            "/v1/caliper/check",
+            &large,
+            413,
+            "body_too_large",
+            "limit",
         ),
         (
             "GET",

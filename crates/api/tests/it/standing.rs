@@ -67,8 +67,16 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
     };
     let (path, invalid) = ("/v1/subscriptions", (422, "invalid_subscription"));
     check("POST", path, GRADES, (409, "name_taken"), "grades").await;
-    check("POST", path, "{", invalid, "line 1 column 1").await;
-    check("POST", path, r#"{"name":"x"}"#, invalid, "webhook").await;
+    check("POST", path, "{", invalid, "ends before its JSON does").await;
+    check("POST", path, "{\n7}", invalid, "see line 2, column 1").await;
+    check(
+        "POST",
+        path,
+        r#"{"name":"x"}"#,
+        invalid,
+        "`/webhook` is missing",
+    )
+    .await;
     check(
         "POST",
         path,
@@ -82,7 +90,7 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
         path,
         &GRADES.replace("events", "evnts"),
         invalid,
-        "unknown field `evnts`",
+        "`/evnts` is unknown; known are `name`, `events`",
     )
     .await;
     let renamed = GRADES.replace("\"grades\"", "\"other\"");
@@ -207,4 +215,49 @@ async fn a_token_is_shown_once_and_works_until_it_is_removed() {
     let (status, _) = desk.ask("DELETE", &format!("/v1/tokens/{id}"), "").await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert_eq!(try_it().await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_body_has_the_json_pointer_to_the_fault() {
+    let desk = Desk::new();
+    let body = GRADES.replace("\"http://localhost:9/\"", "9");
+    let (status, problem) = desk.ask("POST", "/v1/subscriptions", &body).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["pointer"], "/webhook/url");
+    assert_eq!(problem["detail"], "`/webhook/url` must be a string.");
+}
+
+#[tokio::test]
+async fn some_fields_of_a_subscription_are_changed_and_the_others_stay() {
+    let desk = Desk::new();
+    let (_, made) = desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    let path = "/v1/subscriptions/grades";
+    let patch = r#"{"in_flight":4,"webhook":{"timeout":"5s"},"events":null}"#;
+    let (status, changed) = desk.ask("PATCH", path, patch).await;
+    assert_eq!(status, StatusCode::OK, "{changed}");
+    assert_eq!(changed["in_flight"], 4);
+    assert_eq!(changed["events"], json!(["*"]));
+    assert_eq!(changed["webhook"]["timeout"], "5s");
+    assert_eq!(changed["webhook"]["url"], made["webhook"]["url"]);
+    assert_eq!(desk.get(path).await, changed);
+
+    for (patch, pointer) in [
+        (r#"{"name":"other"}"#, "/name"),
+        (r#"{"in_flight":"many"}"#, "/in_flight"),
+        (r#"{"webhook":{"url":null}}"#, "/webhook/url"),
+        (r#"{"webhook":7}"#, "/webhook"),
+    ] {
+        let (status, problem) = desk.ask("PATCH", path, patch).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{patch}");
+        assert_eq!(problem["pointer"], pointer, "{problem}");
+    }
+    let (status, _) = desk.ask("PATCH", path, "[]").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, _) = desk.ask("PATCH", "/v1/subscriptions/x", "{}").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        desk.get(path).await,
+        changed,
+        "a refused change changes nothing"
+    );
 }

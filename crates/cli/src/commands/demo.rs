@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::{not_started, raise_file_limit};
 use super::simulate::Pace;
+use crate::args::GlobalArgs;
 use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
@@ -80,15 +81,17 @@ struct BalanceJson {
 }
 
 impl DemoArgs {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         raise_file_limit();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build();
-        runtime.or_exit(Code::Unavailable)?.block_on(self.show())
+        runtime
+            .or_exit(Code::Unavailable)?
+            .block_on(self.show(global))
     }
 
-    async fn show(self) -> Result<(), Failure> {
+    async fn show(self, global: &GlobalArgs) -> Result<(), Failure> {
         let mut signals = Signals::with_hangup().or_exit(Code::Unavailable)?;
         let receiver = Receiver::listen().await?;
         let folder = tempfile::Builder::new().prefix("easel-demo-").tempdir();
@@ -128,7 +131,7 @@ impl DemoArgs {
             _asked = signals.next() => Ok(()),
         };
         let ended = match shown {
-            Ok(()) => settle(&client, &mut signals).await,
+            Ok(()) => settle(&client, &mut signals, global).await,
             failed => failed,
         };
         stop.cancel();
@@ -221,7 +224,11 @@ async fn watch(client: &Client, desk: &Desk) -> Result<(), Failure> {
 }
 
 /// Waits until everything was delivered, and says that nothing is lost.
-async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
+async fn settle(
+    client: &Client,
+    signals: &mut Signals,
+    global: &GlobalArgs,
+) -> Result<(), Failure> {
     output::talk("the campus rests; what is pending is delivered (Ctrl-C to leave it)");
     let wait = async {
         loop {
@@ -263,6 +270,9 @@ async fn settle(client: &Client, signals: &mut Signals) -> Result<(), Failure> {
                 "{pending} of {name} go undelivered, with the folder"
             ));
         }
+    }
+    if global.json {
+        output::bytes(&client.get("/v1/balance").await?)?;
     }
     if !is_right {
         return Err(Failure::new(

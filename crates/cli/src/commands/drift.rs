@@ -14,7 +14,7 @@ use crate::output;
 const EXAMPLES: &str = "\
 What came that the catalogue does not know: event types, fields, other kinds of values than
 declared, values that are not listed. Events are delivered all the same. Values are shown with
-letters as x and digits as 9.
+letters as x and digits as 9. With --json, the root account and both times are shown too.
 
 Examples:
   easel drift
@@ -55,10 +55,8 @@ struct SightingJson {
     drift: String,
     event: String,
     path: String,
-    root_account: Option<String>,
     declared: Option<String>,
     found: String,
-    first_seen: Timestamp,
     last_seen: Timestamp,
     count: u64,
     example: ExampleJson,
@@ -111,18 +109,7 @@ impl DriftJson {
         if self.sightings.is_empty() {
             output::talk("nothing that the catalogue does not know");
         } else {
-            let heads = [
-                "DRIFT",
-                "EVENT TYPE",
-                "WHERE",
-                "DECLARED",
-                "FOUND",
-                "COUNT",
-                "FIRST SEEN",
-                "LAST SEEN",
-                "ROOT ACCOUNT",
-                "EXAMPLE",
-            ];
+            let heads = ["DRIFT", "WHERE", "FOUND", "COUNT", "LAST SEEN"];
             let rows: Vec<_> = self.sightings.into_iter().map(SightingJson::row).collect();
             output::table(heads, &rows)?;
         }
@@ -146,24 +133,23 @@ impl DriftJson {
 }
 
 impl SightingJson {
-    fn row(self) -> [String; 10] {
+    fn row(self) -> [String; 5] {
         let mut example = self.example.value;
         if let Some((at, _)) = example.char_indices().nth(EXAMPLE_CHARS) {
             example.truncate(at);
             example.push('…');
         }
+        let (found, example) = (output::plain(&self.found), output::plain(&example));
+        let found = match self.declared {
+            Some(declared) => format!("{found} ({declared} declared): {example}"),
+            None => format!("{found}: {example}"),
+        };
         [
             self.drift,
-            output::plain(&self.event),
-            output::plain(&self.path),
-            self.declared.unwrap_or_else(|| "-".to_owned()),
-            output::plain(&self.found),
+            output::plain(format!("{} {}", self.event, self.path).trim_end()),
+            found,
             self.count.to_string(),
-            format!("{:.0}", self.first_seen),
-            format!("{:.0}", self.last_seen),
-            self.root_account
-                .map_or("-".to_owned(), |it| output::plain(&it)),
-            output::plain(&example),
+            self.last_seen.strftime("%Y-%m-%d").to_string(),
         ]
     }
 }

@@ -1,12 +1,14 @@
 //! `easel emit`
 
+mod assignment;
+
 use std::time::Duration;
 
 use anyhow::anyhow;
 use easel_catalog::{Catalog, Origin, event_time};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::args::GlobalArgs;
 use crate::catalog;
@@ -15,18 +17,21 @@ use crate::contact::Url;
 use crate::exit_code::{Code, Failure};
 use crate::output;
 use crate::progress::Progress;
+use assignment::{Assignment, assign};
 
 const EXAMPLES: &str = "\
 An event is the catalogue's example of its type, as a request or a job would send it, with the
 fields set that are given here. A value that reads as JSON is taken as JSON, anything else as text.
 A dot leads into an object; metadata. leads into the metadata, every other field is in the body.
-Several events differ in their time, by a millisecond each.
+Several events differ in their time, by a microsecond each, and none is in the future. An event type
+or a field that the catalogue does not know is refused, unless --force is given.
 
 Examples:
   easel emit course_created --set name=Botany --set account_id='\"10000000000007\"'
   easel emit grade_change --set grade=A- --set metadata.user_id='\"42\"'
   easel emit sis_batch_updated --job
-  easel emit logged_in --count 10000 --to https://easel.example.edu";
+  easel emit logged_in --count 10000 --to https://easel.example.edu
+  easel emit page_liked --force --set page_id='\"140\"'";
 
 /// Events sent in one request at most.
 const MAX_SENT: usize = 500;
@@ -46,6 +51,9 @@ pub(crate) struct EmitArgs {
     /// With the metadata of an event from a background job
     #[arg(long)]
     job: bool,
+    /// Send it even if the catalogue does not know its type or a field that is set
+    #[arg(long)]
+    force: bool,
     /// Send so many
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
@@ -72,21 +80,18 @@ struct ResultJson {
 impl EmitArgs {
     pub(super) async fn run(self, mut global: GlobalArgs) -> Result<(), Failure> {
         let catalog = catalog::load(&global)?;
-        if catalog.get(&self.event).is_none() {
-            output::talk(catalog::unknown(&catalog, &self.event));
-            output::talk("only what is set is sent");
-        }
         let now = Timestamp::now();
-        // A field that cannot be set is refused before anything is sent.
-        self.made(&catalog, now)?;
+        // What cannot be set is refused before anything is sent.
+        self.check(&catalog, &self.made(&catalog, now)?)?;
         global.url = self.to.clone().or(global.url);
         let client = Client::connect(&global)?;
         let progress = Progress::of_events(u64::from(self.count));
         let mut numbers = (0..self.count).peekable();
         while numbers.peek().is_some() {
+            let mut latest = now;
             let events = numbers.by_ref().take(MAX_SENT).map(|n| {
-                let at = now + Duration::from_millis(u64::from(n));
-                self.made(&catalog, at)
+                latest = now + Duration::from_micros(u64::from(n));
+                self.made(&catalog, latest)
             });
             let mut events = events.collect::<Result<Vec<_>, _>>()?;
             let count = events.len();
@@ -95,9 +100,35 @@ impl EmitArgs {
                 (Some(one), true) => one,
                 (last, _) => events.into_iter().chain(last).collect(),
             };
+            // Everything sent lies between the start and the end of this process, so that no other
+            // run makes the same events.
+            if let Ok(ahead) = Duration::try_from(latest.duration_since(Timestamp::now())) {
+                tokio::time::sleep(ahead).await;
+            }
             let answer = client.post("/v1/events", Some(&sent)).await?;
             progress.pause(|| tell(&answer, global.json))?;
             progress.add(count);
+        }
+        Ok(())
+    }
+
+    /// Refuses what the catalogue does not know, and warns of values that it does not expect.
+    fn check(&self, catalog: &Catalog, event: &Value) -> Result<(), Failure> {
+        let Some(event_type) = catalog.get(&self.event) else {
+            let told = catalog::unknown(catalog, &self.event);
+            if self.force {
+                output::talk(format_args!("{told}; only what is set is sent"));
+                return Ok(());
+            }
+            let told = anyhow!("{told} (--force sends it all the same)");
+            return Err(Failure::new(Code::BadInput, told));
+        };
+        for remark in assignment::remarks(catalog, event_type, event, &self.fields) {
+            if remark.is_unknown && !self.force {
+                let told = anyhow!("{} (--force sends it all the same)", remark.text);
+                return Err(Failure::new(Code::BadInput, told));
+            }
+            output::talk(format_args!("warning: {}", remark.text));
         }
         Ok(())
     }
@@ -112,13 +143,17 @@ impl EmitArgs {
         let example = catalog
             .get(&self.event)
             .map(|it| catalog.example(it, origin, at));
-        let event = match example.map(|json| serde_json::from_str(&json)) {
+        let mut event = match example.map(|json| serde_json::from_str(&json)) {
             Some(Ok(example)) => example,
             Some(Err(error)) => return Err(Failure::new(Code::Bug, error)),
             None => json!({
                 "metadata": { "event_name": self.event, "event_time": event_time(at) }, "body": {},
             }),
         };
+        if self.count > 1 {
+            let time = at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+            event = assign(event, &[Assignment::event_time(time)])?;
+        }
         assign(event, &self.fields)
     }
 }
@@ -143,123 +178,4 @@ fn tell(answer: &[u8], as_json: bool) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// One field and what it is to be.
-#[derive(Clone, Debug, PartialEq)]
-struct Assignment {
-    path: String,
-    value: Value,
-}
-
-impl Assignment {
-    fn parse(text: &str) -> Result<Self, String> {
-        let Some((path, value)) = text.split_once('=') else {
-            return Err("a field and its value are given as FIELD=VALUE".to_owned());
-        };
-        if path.split('.').any(str::is_empty) {
-            return Err(format!("{path:?} names no field"));
-        }
-        let value = serde_json::from_str(value).unwrap_or_else(|_not_json| Value::from(value));
-        Ok(Self {
-            path: path.to_owned(),
-            value,
-        })
-    }
-}
-
-/// Sets the fields of an event.
-fn assign(mut event: Value, fields: &[Assignment]) -> Result<Value, Failure> {
-    for Assignment { path, value } in fields {
-        let part = if path.starts_with("metadata.") {
-            ""
-        } else {
-            "body."
-        };
-        let names = part.split_terminator('.').chain(path.split('.'));
-        if set(&mut event, names, value.clone()).is_none() {
-            let told = anyhow!("--set {path}: a part of this path is a value, not an object");
-            return Err(Failure::new(Code::Usage, told));
-        }
-    }
-    Ok(event)
-}
-
-/// Sets the field at `path`, making the objects on the way.
-fn set<'a>(place: &mut Value, path: impl Iterator<Item = &'a str>, value: Value) -> Option<()> {
-    let mut place = place;
-    for name in path {
-        if place.is_null() {
-            *place = Value::Object(Map::new());
-        }
-        place = place.as_object_mut()?.entry(name).or_insert(Value::Null);
-    }
-    *place = value;
-    Some(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn assigned(fields: &[&str]) -> Result<Value, Failure> {
-        let fields: Vec<_> = fields
-            .iter()
-            .map(|it| Assignment::parse(it).unwrap())
-            .collect();
-        assign(json!({ "metadata": {}, "body": {} }), &fields)
-    }
-
-    #[track_caller]
-    fn check(fields: &[&str], wanted: &Value) {
-        assert_eq!(&assigned(fields).unwrap(), wanted);
-    }
-
-    #[test]
-    fn fields_are_of_the_body_unless_they_say_metadata() {
-        check(
-            &["name=Botany", "metadata.user_id=\"42\"", "metadata=1"],
-            &json!({ "metadata": { "user_id": "42" }, "body": { "name": "Botany", "metadata": 1 } }),
-        );
-    }
-
-    #[test]
-    fn values_are_json_where_they_read_as_json() {
-        check(
-            &[
-                "a=1",
-                "b=true",
-                "c=null",
-                "d=[1]",
-                "e=A-",
-                "f=",
-                "g=x=y",
-                "h={\"i\":2}",
-            ],
-            &json!({ "metadata": {}, "body": {
-                "a": 1, "b": true, "c": null, "d": [1], "e": "A-", "f": "", "g": "x=y",
-                "h": { "i": 2 },
-            } }),
-        );
-    }
-
-    #[test]
-    fn dots_lead_into_objects() {
-        check(
-            &["a.b.c=1", "a.b.d=2"],
-            &json!({ "metadata": {}, "body": { "a": { "b": { "c": 1, "d": 2 } } } }),
-        );
-    }
-
-    #[test]
-    fn a_field_of_a_value_is_refused() {
-        assert!(assigned(&["a=1", "a.b=2"]).is_err());
-    }
-
-    #[test]
-    fn a_field_needs_a_name() {
-        for text in ["name", "=1", ".a=1", "a..b=1", "a.=1"] {
-            assert!(Assignment::parse(text).is_err(), "{text:?}");
-        }
-    }
 }

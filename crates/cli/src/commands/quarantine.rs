@@ -3,7 +3,9 @@
 use anyhow::anyhow;
 use clap::Subcommand;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::args::GlobalArgs;
 use crate::client::{self, Client};
@@ -16,6 +18,7 @@ The Kinesis door refuses no record: what is no valid event is accepted and kept 
 Examples:
   easel quarantine list
   easel quarantine show 7
+  easel quarantine retry
   easel quarantine empty --before 100";
 
 /// Look at what came in and is no event
@@ -42,6 +45,8 @@ enum QuarantineCommand {
         /// Its offset, as listed
         offset: u64,
     },
+    /// Admit what is a valid event for this version of the server; the rest stays
+    Retry,
     /// Drop records
     Empty {
         /// Keep the records from this offset on
@@ -65,6 +70,16 @@ struct QuarantinedJson {
     received_at: Timestamp,
     data: Option<String>,
     data_base64: Option<String>,
+}
+
+/// What became of some records.
+#[derive(Default, Deserialize, Serialize)]
+struct RetriedJson {
+    admitted: u64,
+    duplicates: u64,
+    kept: u64,
+    #[serde(skip_serializing)]
+    next: u64,
 }
 
 #[derive(Deserialize)]
@@ -94,13 +109,29 @@ impl QuarantineArgs {
                 let answer = client.get(&page_path(offset, 1)).await?;
                 let PageJson { records, .. } = client::read(&answer)?;
                 match records.into_iter().find(|it| it.offset == offset) {
-                    Some(_) if global.json => output::bytes(&answer),
+                    Some(_) if global.json => output::bytes(only_record(&answer)?),
                     Some(it) => output::line(it.data.or(it.data_base64).unwrap_or_default()),
                     None => {
                         let told = anyhow!("there is no record at offset {offset}");
                         Err(Failure::new(Code::BadInput, told))
                     }
                 }
+            }
+            QuarantineCommand::Retry => {
+                let told = retry(&client).await?;
+                if global.json {
+                    return output::line(json!(told));
+                }
+                let RetriedJson {
+                    admitted,
+                    duplicates,
+                    kept,
+                    ..
+                } = told;
+                output::talk(format_args!(
+                    "admitted {admitted}, already on the log {duplicates}, still no event {kept}"
+                ));
+                Ok(())
             }
             QuarantineCommand::Empty { before } => {
                 let before = before
@@ -118,6 +149,22 @@ impl QuarantineArgs {
     }
 }
 
+/// Has the server look at everything in quarantine again, part by part.
+async fn retry(client: &Client) -> Result<RetriedJson, Failure> {
+    let mut total = RetriedJson::default();
+    loop {
+        let path = format!("/v1/quarantine/retry?from={}", total.next);
+        let part: RetriedJson = client::read(&client.post(&path, None).await?)?;
+        total.admitted += part.admitted;
+        total.duplicates += part.duplicates;
+        total.kept += part.kept;
+        if part.next <= total.next {
+            return Ok(total);
+        }
+        total.next = part.next;
+    }
+}
+
 impl QuarantinedJson {
     fn row(self) -> [String; 5] {
         [
@@ -128,6 +175,19 @@ impl QuarantinedJson {
             self.detail,
         ]
     }
+}
+
+/// The record of a page that has one, as the server wrote it.
+fn only_record(page: &[u8]) -> Result<&[u8], Failure> {
+    #[derive(Deserialize)]
+    struct Page<'a> {
+        #[serde(borrow)]
+        records: Vec<&'a RawValue>,
+    }
+    let Page { records } = client::read(page)?;
+    Ok(records
+        .first()
+        .map_or(page, |record| record.get().as_bytes()))
 }
 
 fn page_path(from: u64, limit: u16) -> String {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use crate::args::GlobalArgs;
 use crate::catalog;
@@ -159,6 +160,14 @@ impl SimulateArgs {
         }
         sender.send(&mut load, &progress, &mut stored).await?;
         drop(progress);
+        // On stdout there are the events already.
+        if global.json && self.to != Door::Stdout {
+            let Stored { duplicates, .. } = stored;
+            return output::line(json!({
+                "events": counts.values().sum::<u64>(), "changes": changes,
+                "changes_without_event": silent, "duplicates": duplicates, "event_types": by_name(&counts),
+            }));
+        }
         summarise(&counts, changes, silent);
         if stored.duplicates > 0 {
             let Stored { duplicates, .. } = stored;
@@ -177,6 +186,12 @@ fn events(triggers: &Triggers, change: &Change) -> Result<Vec<easel_catalog::Eve
             Err(Failure::new(Code::Bug, told))
         }
     }
+}
+
+fn by_name(counts: &BTreeMap<Arc<str>, u64>) -> Value {
+    let counts = counts.iter();
+    let counts = counts.map(|(event_type, count)| ((**event_type).to_owned(), (*count).into()));
+    Value::Object(counts.collect::<Map<_, _>>())
 }
 
 /// Says how many events of each type there were.

@@ -1,5 +1,9 @@
 //! `easel subscriptions`
 
+mod edit;
+mod fields;
+mod test;
+
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
@@ -9,9 +13,13 @@ use serde_json::{Value, json};
 
 use super::balance::BalanceJson;
 use crate::args::GlobalArgs;
+use crate::catalog;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
 use crate::output;
+use edit::EditArgs;
+use fields::FieldArgs;
+use test::TestArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,6 +28,8 @@ Examples:
   easel subscriptions add botany --webhook https://botany.example.edu/ \\
       --condition course=10000000000301 --start earliest
   easel subscriptions add store --webhook https://store.example.edu/ --format caliper-strict
+  easel subscriptions test grades
+  easel subscriptions edit grades --timeout 30s
   easel subscriptions pause grades";
 
 /// Say who gets which events
@@ -38,6 +48,10 @@ enum SubscriptionsCommand {
     List,
     /// Show one subscription
     Show(Named),
+    /// Send a sample event to an endpoint, and print what it answers
+    Test(TestArgs),
+    /// Change fields of a subscription, which keeps its place; without flags, in $EDITOR
+    Edit(EditArgs),
     /// Stop sending; the subscription keeps its place
     Pause(Named),
     /// Go on sending where it was paused
@@ -59,28 +73,11 @@ struct AddArgs {
     /// Endpoint each event is posted to
     #[arg(long, value_name = "URL")]
     webhook: String,
-    /// Event types wanted, * stands for any characters; can be repeated [default: all]
-    #[arg(long = "event", value_name = "GLOB")]
-    events: Vec<String>,
-    /// What an event's metadata must say, such as `course=10000000000301`; can be repeated.
-    /// Keys: `root_account`, `account`, `course`, `user`, `producer`, `context_type`
-    #[arg(long = "condition", value_name = "KEY=VALUE", value_parser = condition)]
-    conditions: Vec<(String, String)>,
-    /// Form to send events in: canvas, caliper or caliper-strict [default: canvas]
-    #[arg(long)]
-    format: Option<String>,
-    /// Events in one envelope, in a Caliper form [default: 1]
-    #[arg(long, value_name = "N")]
-    batch: Option<u16>,
+    #[command(flatten)]
+    fields: FieldArgs,
     /// Where to begin: now, earliest, a time, or an offset [default: now]
     #[arg(long)]
     start: Option<String>,
-    /// How many deliveries may be under way at once [default: 16]
-    #[arg(long, value_name = "N")]
-    in_flight: Option<u16>,
-    /// How long one attempt may take [default: 15s]
-    #[arg(long, value_name = "LENGTH")]
-    timeout: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,14 +113,23 @@ impl SubscriptionsArgs {
         let client = Client::connect(global)?;
         let answer = match &self.command {
             SubscriptionsCommand::Add(args) => {
+                catalog::warn_of_unmatched(global, &client, &args.fields.events).await;
                 client.post("/v1/subscriptions", Some(&args.spec())).await?
             }
             SubscriptionsCommand::List => client.get("/v1/subscriptions").await?,
             SubscriptionsCommand::Show(it) => client.get(&it.path("")).await?,
+            SubscriptionsCommand::Test(args) => return args.run(&client, global).await,
+            SubscriptionsCommand::Edit(args) => match args.run(&client, global).await? {
+                Some(answer) => answer,
+                None => return Ok(()),
+            },
             SubscriptionsCommand::Pause(it) => client.post(&it.path("/pause"), None).await?,
             SubscriptionsCommand::Resume(it) => client.post(&it.path("/resume"), None).await?,
             SubscriptionsCommand::Remove(it) => {
                 client.remove(&it.path("")).await?;
+                if global.json {
+                    return output::line(json!({ "removed": it.name }));
+                }
                 output::talk(format_args!("removed {}", it.name));
                 return Ok(());
             }
@@ -145,6 +151,8 @@ impl SubscriptionsArgs {
                 .into_iter()
                 .try_for_each(|(name, value)| output::line(format_args!("{name:<10}  {value}"))),
             SubscriptionsCommand::Add(_)
+            | SubscriptionsCommand::Test(_)
+            | SubscriptionsCommand::Edit(_)
             | SubscriptionsCommand::Pause(_)
             | SubscriptionsCommand::Resume(_)
             | SubscriptionsCommand::Remove(_) => {
@@ -158,34 +166,23 @@ impl SubscriptionsArgs {
 
 impl Named {
     fn path(&self, rest: &str) -> String {
-        format!("/v1/subscriptions/{}{rest}", escape(&self.name))
+        format!("{}{rest}", path_of(&self.name))
     }
+}
+
+fn path_of(name: &str) -> String {
+    format!("/v1/subscriptions/{}", escape(name))
 }
 
 impl AddArgs {
     /// The subscription as the API takes it; what was not given is left to its defaults.
     fn spec(&self) -> Value {
-        let mut webhook = json!({ "url": self.webhook });
-        put(&mut webhook, "timeout", self.timeout.as_deref());
-        put(&mut webhook, "batch", self.batch);
-        let mut spec = json!({ "name": self.name, "webhook": webhook });
-        put(&mut spec, "format", self.format.as_deref());
-        put(&mut spec, "in_flight", self.in_flight);
-        put(&mut spec, "start", self.start.as_deref());
-        put(
-            &mut spec,
-            "events",
-            (!self.events.is_empty()).then(|| self.events.clone()),
-        );
-        let mut conditions = BTreeMap::<_, Vec<_>>::new();
-        for (key, value) in &self.conditions {
-            conditions.entry(key).or_default().push(value);
+        let mut spec = self.fields.json(Some(&self.webhook));
+        if let Some(members) = spec.as_object_mut() {
+            members.insert("name".to_owned(), self.name.as_str().into());
+            let start = self.start.as_deref().map(Value::from);
+            members.extend(start.map(|start| ("start".to_owned(), start)));
         }
-        put(
-            &mut spec,
-            "conditions",
-            (!conditions.is_empty()).then(|| json!(conditions)),
-        );
         spec
     }
 }
@@ -236,18 +233,5 @@ impl SubscriptionJson {
             ),
             ("balance", self.balance.sentence()),
         ]
-    }
-}
-
-fn put(object: &mut Value, name: &str, value: Option<impl Into<Value>>) {
-    if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
-        object.insert(name.to_owned(), value.into());
-    }
-}
-
-fn condition(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("a condition is given as KEY=VALUE".to_owned()),
     }
 }

@@ -1,24 +1,32 @@
 //! `easel tail`
 
+mod beginning;
+mod line;
+
 use std::collections::VecDeque;
-use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::args::GlobalArgs;
+use crate::catalog;
 use crate::client::{self, Client, escape};
 use crate::exit_code::{Code, Failure};
 use crate::output;
+use beginning::Beginning;
 
 const EXAMPLES: &str = "\
-One event a line, as it is stored; with --json the event's offset, id and time of arrival too.
+On a terminal, each event is a line with its time, type, who did it, in which context, and its id.
+Otherwise it is a line of JSON as it is stored; with --json, with its offset, id and time of arrival.
 
 Examples:
   easel tail                                    the ten newest events
   easel tail -n 100 --event 'grade_*'           the hundred newest about grades
   easel tail --follow | jq .metadata.event_name
+  easel tail --from 1h                          what came in the last hour
+  easel tail --from 2026-11-22T08:00:00Z        what came since then
   easel tail --from earliest > everything.ndjson";
 
 /// How long to wait before the server is tried again, at most.
@@ -34,35 +42,24 @@ pub(crate) struct TailArgs {
     /// Only events whose type is like this; * stands for any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Start at an offset, at the `earliest` event kept, or at the `latest`, yet to come
-    #[arg(long, value_name = "OFFSET", conflicts_with = "newest")]
-    from: Option<From>,
+    /// Start at an offset, a time, an age such as `1h`, at the `earliest` event kept, or at the
+    /// `latest`, yet to come
+    #[arg(long, value_name = "WHERE", conflicts_with = "newest")]
+    from: Option<Beginning>,
     /// Start with this many of the newest events
     #[arg(short = 'n', value_name = "N", default_value_t = 10)]
     newest: usize,
 }
 
-/// Where to start.
+/// How an event is printed.
 #[derive(Clone, Copy, Debug)]
-enum From {
-    Earliest,
-    Latest,
-    Offset(u64),
-}
-
-impl FromStr for From {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "earliest" => Ok(Self::Earliest),
-            "latest" => Ok(Self::Latest),
-            _ => match text.parse() {
-                Ok(offset) => Ok(Self::Offset(offset)),
-                Err(_not_a_number) => Err("an offset, `earliest` or `latest` is needed"),
-            },
-        }
-    }
+enum Style {
+    /// A line for people.
+    Line,
+    /// The event as it is stored.
+    Event,
+    /// The event with its offset, id and time of arrival.
+    Stored,
 }
 
 /// What the log holds: `[tail, head)`.
@@ -89,20 +86,25 @@ struct StoredJson<'a> {
 impl TailArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let client = Client::connect(global)?;
+        catalog::warn_of_unmatched(global, &client, &self.event).await;
+        let style = match (global.json, output::is_read_by_people()) {
+            (true, _) => Style::Stored,
+            (false, true) => Style::Line,
+            (false, false) => Style::Event,
+        };
         let bounds: BoundsJson = client::read(&client.get("/v1/balance").await?)?;
         let start = match self.from {
-            Some(From::Earliest) => bounds.tail,
-            Some(From::Latest) => bounds.head,
-            Some(From::Offset(offset)) => offset,
+            Some(Beginning::Earliest) => bounds.tail,
+            Some(Beginning::Latest) => bounds.head,
+            Some(Beginning::Offset(offset)) => offset,
+            Some(Beginning::Time(time)) => first_since(&client, time).await?,
             None => self.start_of_newest(&client, &bounds).await?,
         };
         if self.follow {
-            return self.follow(global, start).await;
+            return self.follow(global, start, style).await;
         }
-        self.pages(&client, start..bounds.head, |stored| {
-            print(stored, global.json)
-        })
-        .await
+        self.pages(&client, start..bounds.head, |stored| print(stored, style))
+            .await
     }
 
     /// Where the newest events asked for begin, looking back over more and more of the log.
@@ -147,13 +149,13 @@ impl TailArgs {
     }
 
     /// Prints events as they come in, for as long as there is someone to read them.
-    async fn follow(&self, global: &GlobalArgs, start: u64) -> Result<(), Failure> {
+    async fn follow(&self, global: &GlobalArgs, start: u64, style: Style) -> Result<(), Failure> {
         let mut last_id = None;
         let mut pause = Duration::ZERO;
         loop {
             // A server that was started again has another address and another token.
             let ended = match self
-                .follow_once(global, start, &mut last_id, &mut pause)
+                .follow_once(global, (start, style), &mut last_id, &mut pause)
                 .await
             {
                 Err(Failure::Told {
@@ -172,7 +174,7 @@ impl TailArgs {
     async fn follow_once(
         &self,
         global: &GlobalArgs,
-        start: u64,
+        (start, style): (u64, Style),
         last_id: &mut Option<String>,
         pause: &mut Duration,
     ) -> Result<std::convert::Infallible, Failure> {
@@ -182,7 +184,7 @@ impl TailArgs {
         *pause = Duration::from_secs(1);
         loop {
             let message = stream.next().await?;
-            print(client::read(message.data.as_bytes())?, global.json)?;
+            print(client::read(message.data.as_bytes())?, style)?;
             *last_id = message.id.or(last_id.take());
         }
     }
@@ -195,9 +197,24 @@ impl TailArgs {
     }
 }
 
-fn print(stored: &RawValue, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::line(stored);
+/// The offset of the first event that came at `time` or later.
+async fn first_since(client: &Client, time: Timestamp) -> Result<u64, Failure> {
+    let time = escape(&time.to_string());
+    let answer = client
+        .get(&format!("/v1/events?time={time}&limit=1"))
+        .await?;
+    let page: PageJson<'_> = client::read(&answer)?;
+    match page.events.first() {
+        Some(first) => Ok(client::read::<StoredJson<'_>>(first.get().as_bytes())?.offset),
+        None => Ok(page.next),
     }
-    output::line(client::read::<StoredJson<'_>>(stored.get().as_bytes())?.event)
+}
+
+fn print(stored: &RawValue, style: Style) -> Result<(), Failure> {
+    let event = || client::read::<StoredJson<'_>>(stored.get().as_bytes());
+    match style {
+        Style::Line => output::line(line::of(client::read(stored.get().as_bytes())?)),
+        Style::Event => output::line(event()?.event),
+        Style::Stored => output::line(stored),
+    }
 }

@@ -95,6 +95,9 @@ impl TokensArgs {
                 client
                     .remove(&format!("/v1/tokens/{}", escape(&id)))
                     .await?;
+                if global.json {
+                    return output::line(json!({ "removed": id }));
+                }
                 output::talk(format_args!("removed token {id}"));
                 Ok(())
             }

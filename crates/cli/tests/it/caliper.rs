@@ -60,11 +60,13 @@ fn what_has_a_form_is_translated_and_the_rest_is_counted() {
         --- stdout
         RULE  LEVEL   BROKEN  ASKS
         N10   MUST         2  A name means one thing.
-        N6    MUST         9  An entity has no properties that its type does not know; what else there is goes into extensions.
+        N6    MUST         9  An entity has no properties that its type does not know;
+                              what else there is goes into extensions.
         V5    MUST         1  The type of the event knows the action.
         V8    MUST         2  The object is of a type that the event allows.
         P2    SHOULD       1  An assessment tells the attempt that came of it.
-        P3    SHOULD       1  What is done about an assignable tells the attempt that came of it.
+        P3    SHOULD       1  What is done about an assignable tells the attempt that
+                              came of it.
         X3    sense        1  A membership comes with the group.
         --- stderr
         32 envelopes, 12 with findings
@@ -185,7 +187,8 @@ fn a_form_can_be_looked_up() {
         error: grade_override has no Caliper form
         ");
     let list = easel(folder.path(), &["catalog", "--caliper"]);
-    assert_eq!(list.stdout.lines().count(), 33, "{list}");
+    let rows = list.stdout.lines().filter(|line| !line.starts_with(' '));
+    assert_eq!(rows.count(), 33, "{list}");
 }
 
 #[test]
@@ -203,7 +206,8 @@ fn a_file_of_envelopes_is_checked_by_line() {
         two.json:3: the envelope cannot be read: expected a key in quotes, found the end
         RULE  LEVEL  BROKEN  ASKS
         E1    MUST        1  An envelope is an object.
-        E2    MUST        3  An envelope has a sensor, a time of sending, a version of its data, and data.
+        E2    MUST        3  An envelope has a sensor, a time of sending, a version of
+                             its data, and data.
         E4    MUST        1  The sensor is a text.
         --- stderr
         2 envelopes, 2 with findings

@@ -302,7 +302,7 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
         &["check"],
         &["config", "check"],
         &["serve"],
-        &["emit", "x"],
+        &["emit", "x", "--force"],
     ] {
         let ran = easel(folder.path(), args);
         assert_eq!(ran.code, Some(78), "{ran}");

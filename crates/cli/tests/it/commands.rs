@@ -16,7 +16,7 @@ fn without_a_server_the_command_says_how_to_get_one() {
         exit 69
         --- stdout
         --- stderr
-        error: no server is running on easel-data; start one with `easel serve`, or name one with --url and --token
+        error: no server is running on easel-data; start one with `easel serve`, or name its folder with --data or its address with --url
         ");
     check!(easel(folder.path(), &["tail", "--url", "http://127.0.0.1:1"]), @r"
         exit 69
@@ -26,7 +26,11 @@ fn without_a_server_the_command_says_how_to_get_one() {
         ");
     // The same with the preparations for TLS.
     assert_eq!(
-        easel(folder.path(), &["emit", "x", "--to", "https://127.0.0.1:1"]).code,
+        easel(
+            folder.path(),
+            &["emit", "x", "--force", "--to", "https://127.0.0.1:1"]
+        )
+        .code,
         Some(69)
     );
 }
@@ -35,20 +39,25 @@ fn without_a_server_the_command_says_how_to_get_one() {
 fn what_is_no_event_is_refused_with_a_code() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    check!(running.easel(&["emit", "x", "--set", "metadata.event_time=noon"]), @r#"
+    check!(running.easel(&["emit", "x", "--force", "--set", "metadata.event_time=noon"]), @r#"
         exit 65
         --- stdout
         --- stderr
-        the catalogue has no event type "x"
-        only what is set is sent
+        the catalogue has no event type "x"; only what is set is sent
         error: the event_time must be a timestamp like "[time]", at line 1, column 44 (/metadata/event_time) (bad_event_time)
         "#);
-    running.easel(&["emit", "x"]).stdout();
+    running.easel(&["emit", "x", "--force"]).stdout();
+    check!(running.easel(&["tail", "--event", "grade_chnage*"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        warning: --event grade_chnage* matches no event type of the catalogue; did you mean grade_change?
+        ");
     check!(running.easel(&["tail", "--event", ""]), @r#"
         exit 65
         --- stdout
         --- stderr
-        error: `event`: an event glob is 1 to 128 characters; "" is not. (invalid_range)
+        error: --event: an event glob is 1 to 128 characters; "" is not. (invalid_range)
         "#);
 }
 
@@ -59,7 +68,7 @@ fn tail_starts_where_it_is_told() {
     for n in 0..12 {
         let event = if n % 4 == 0 { "rare" } else { "frequent" };
         running
-            .easel(&["emit", event, "--set", &format!("n={n}")])
+            .easel(&["emit", event, "--force", "--set", &format!("n={n}")])
             .stdout();
     }
     let numbers = |args: &[&str]| -> Vec<u64> {
@@ -82,6 +91,12 @@ fn tail_starts_where_it_is_told() {
         (0..12).collect::<Vec<_>>()
     );
     assert_eq!(numbers(&["--from", "latest"]), [0_u64; 0]);
+    assert_eq!(numbers(&["--from", "1h"]), (0..12).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(&["--from", "2020-01-01"]),
+        (0..12).collect::<Vec<_>>()
+    );
+    assert_eq!(numbers(&["--from", "2100-01-01T00:00:00Z"]), [0_u64; 0]);
 }
 
 #[test]
@@ -118,6 +133,26 @@ fn a_subscription_is_looked_after() {
         --- stderr
         error: subscription b: read the URL: it does not begin with http:// or https:// (invalid_subscription)
         ");
+    check!(running.easel(&[
+        "subscriptions", "add", "b", "--webhook", "http://a/", "--timeout", "an hour",
+        "--event", "cuorse_*",
+    ]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        warning: --event cuorse_* matches no event type of the catalogue
+        error: --timeout: a time-out is 1s to 5m; "an hour" is not. (invalid_subscription)
+        "#);
+    check!(running.easel(&[
+        "subscriptions", "add", "b", "--webhook", "http://a/", "--condition", "cuorse=7",
+    ]), @r#"
+        exit 64
+        --- stdout
+        --- stderr
+        error: invalid value 'cuorse=7' for '--condition <KEY=VALUE>': "cuorse" is no key of a condition; did you mean course? Keys are root_account, account, course, user, producer, context_type
+
+        For more information, try '--help'.
+        "#);
     check!(running.easel(&["subscriptions", "pause", "grades"]), @r"
         exit 0
         --- stdout
@@ -220,8 +255,10 @@ fn quarantine_is_listed_shown_and_emptied() {
         exit 0
         --- stdout
         OFFSET  RECEIVED              DOOR     CODE      WHY
-             0  [time]  kinesis  syntax    expected a value, found 'n', at line 1, column 1
-             1  [time]  kinesis  not_utf8  these bytes are not UTF-8, at line 1, column 1
+             0  [time]  kinesis  syntax    expected a value, found 'n', at
+                                                         line 1, column 1
+             1  [time]  kinesis  not_utf8  these bytes are not UTF-8, at
+                                                         line 1, column 1
         --- stderr
         2 in quarantine
         ");
@@ -243,6 +280,24 @@ fn quarantine_is_listed_shown_and_emptied() {
         --- stderr
         error: there is no record at offset 7
         ");
+    check!(running.easel(&["quarantine", "retry"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        admitted 0, already on the log 0, still no event 2
+        ");
+    check!(running.easel(&["quarantine", "retry", "--json"]), @r#"
+        exit 0
+        --- stdout
+        {"admitted":0,"duplicates":0,"kept":2}
+        --- stderr
+        "#);
+    check!(running.easel(&["quarantine", "show", "0", "--json"]), @r#"
+        exit 0
+        --- stdout
+        {"offset":0,"door":"kinesis","code":"syntax","detail":"expected a value, found 'n', at line 1, column 1","received_at":"[time]","data":"no event"}
+        --- stderr
+        "#);
     check!(running.easel(&["quarantine", "empty"]), @r"
         exit 0
         --- stdout

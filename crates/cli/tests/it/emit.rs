@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use easel_catalog::{Catalog, Limits, Origin, admit};
+use easel_catalog::{Catalog, Limits, Origin, admit, parse_timestamp};
 use easel_testkit::Receiver;
+use jiff::Timestamp;
+use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::caller::Caller;
@@ -14,19 +16,19 @@ use crate::running::Running;
 fn what_is_emitted_can_be_read_back() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    check!(running.easel(&["emit", "bell_rang", "--set", "name=Botany", "--set", "a.b=7"]), @r#"
+    check!(running.easel(&["emit", "bell_rang", "--force", "--set", "name=Botany", "--set", "a.b=7"]), @r#"
         exit 0
         --- stdout
         accepted [id] at offset 0
         --- stderr
-        the catalogue has no event type "bell_rang"
-        only what is set is sent
+        the catalogue has no event type "bell_rang"; only what is set is sent
         "#);
     check!(running.easel(&["emit", "logged_out", "--job", "--set", "metadata.producer=null"]), @r"
         exit 0
         --- stdout
         accepted [id] at offset 1
         --- stderr
+        warning: --set metadata.producer: this is never null
         ");
     check!(running.easel(&["tail"]), @r#"
         exit 0
@@ -40,6 +42,7 @@ fn what_is_emitted_can_be_read_back() {
         --- stdout
         {"offset":0,"id":"[id]","appended_at":"[time]","event":{"metadata":{"event_name":"bell_rang","event_time":"[time]"},"body":{"name":"Botany","a":{"b":7}}}}
         --- stderr
+        warning: --event bell_* matches no event type of the catalogue
         "#);
     check!(running.easel(&["emit", "grade_change", "--json"]), @r#"
         exit 0
@@ -47,14 +50,92 @@ fn what_is_emitted_can_be_read_back() {
         {"accepted":1,"duplicates":0,"rejected":0,"results":[{"status":"accepted","id":"[id]","offset":2}]}
         --- stderr
         "#);
+    check!(running.easel(&["emit", "bell_rang", "--set", "name=Botany"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: the catalogue has no event type "bell_rang" (--force sends it all the same)
+        "#);
+}
+
+#[test]
+fn a_typo_in_an_event_type_or_a_field_is_refused_with_the_nearest_name() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
     check!(running.easel(&["emit", "grade_chnage"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        error: the catalogue has no event type "grade_chnage"; did you mean grade_change? (--force sends it all the same)
+        "#);
+    check!(running.easel(&["emit", "grade_change", "--set", "scroe=9"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: --set scroe: the catalogue has no such field of grade_change; did you mean score? (--force sends it all the same)
+        ");
+    check!(running.easel(&["emit", "grade_change", "--set", "metadata.user_di=9"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: --set metadata.user_di: the catalogue has no such field of grade_change; did you mean metadata.user_id? (--force sends it all the same)
+        ");
+    check!(running.easel(&["emit", "quiz_submitted", "--set", "a.b=9"]), @r"
+        exit 65
+        --- stdout
+        --- stderr
+        error: --set a.b: the catalogue has no such field of quiz_submitted (--force sends it all the same)
+        ");
+    assert_eq!(running.easel(&["tail"]).stdout(), "", "nothing was sent");
+
+    check!(running.easel(&["emit", "grade_change", "--force", "--set", "scroe=9"]), @r"
         exit 0
         --- stdout
-        accepted [id] at offset 3
+        accepted [id] at offset 0
         --- stderr
-        the catalogue has no event type "grade_chnage"; did you mean grade_change?
-        only what is set is sent
-        "#);
+        warning: --set scroe: the catalogue has no such field of grade_change; did you mean score?
+        ");
+    check!(running.easel(&["emit", "grade_change", "--set", "score=many"]), @r"
+        exit 0
+        --- stdout
+        accepted [id] at offset 1
+        --- stderr
+        warning: --set score: number declared, string found
+        ");
+    assert_eq!(running.easel(&["tail"]).stdout().lines().count(), 2);
+}
+
+#[test]
+fn a_second_run_is_not_taken_for_a_repetition_and_no_event_is_in_the_future() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let emit = || {
+        running
+            .easel(&["emit", "logged_in", "--count", "700"])
+            .stdout()
+    };
+    for told in [emit(), emit()] {
+        assert_eq!(
+            told.lines()
+                .filter(|it| it.starts_with("accepted "))
+                .count(),
+            700
+        );
+    }
+    let shown = running
+        .easel(&["tail", "--from", "earliest", "--json"])
+        .stdout();
+    let mut times = BTreeSet::new();
+    for line in shown.lines() {
+        let stored: Value = serde_json::from_str(line).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let happened = text(&stored["event"]["metadata"]["event_time"]);
+        let happened = parse_timestamp(&happened).unwrap();
+        let appended: Timestamp = text(&stored["appended_at"]).parse().unwrap();
+        assert!(happened <= appended, "{line}");
+        times.insert(happened);
+    }
+    assert_eq!(times.len(), 1400);
 }
 
 #[test]

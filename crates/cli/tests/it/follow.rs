@@ -50,7 +50,7 @@ impl Drop for Follower {
 
 fn emit(running: &Running, event: &str, n: u64) {
     running
-        .easel(&["emit", event, "--set", &format!("n={n}")])
+        .easel(&["emit", event, "--force", "--set", &format!("n={n}")])
         .stdout();
 }
 

@@ -77,7 +77,7 @@ fn a_wrong_command_line_is_wrong_usage() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'yesterday' for '--from <OFFSET>': an offset, `earliest` or `latest` is needed
+        error: invalid value 'yesterday' for '--from <WHERE>': an offset, `earliest`, `latest`, a time such as [time] or an age such as 1h is needed
 
         For more information, try '--help'.
         ");

@@ -41,6 +41,10 @@ mod kill_changes;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
+mod pipes;
+#[cfg(test)]
 mod repair;
 #[cfg(test)]
 mod running;
@@ -50,5 +54,9 @@ mod serve;
 mod simulate;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod tokens;

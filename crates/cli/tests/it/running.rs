@@ -118,6 +118,16 @@ impl Running {
         }
     }
 
+    /// Leaves its stderr, as `head` does.
+    pub(crate) fn forget_stderr(&mut self) {
+        self.lines = mpsc::channel().1;
+    }
+
+    /// Waits for its end.
+    pub(crate) fn status(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
         self.signal("-TERM");

@@ -108,7 +108,7 @@ fn an_address_that_cannot_be_had_is_a_matter_of_configuration() {
 fn a_stop_drains_and_leaves_nothing_behind() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    running.easel(&["emit", "x"]).stdout();
+    running.easel(&["emit", "x", "--force"]).stdout();
     let data = running.data().to_owned();
     running.terminate();
     let (status, stderr) = running.ended();

@@ -25,7 +25,11 @@ fn the_first_token_is_made_once_and_works_from_anywhere() {
     let first = first.trim();
     let at = ["--url", &running.url(), "--token", first];
     assert_eq!(
-        easel(folder.path(), &[&["emit", "x"], &at[..]].concat()).code,
+        easel(
+            folder.path(),
+            &[&["emit", "x", "--force"], &at[..]].concat()
+        )
+        .code,
         Some(0)
     );
     assert_eq!(
@@ -80,7 +84,7 @@ fn a_token_opens_what_its_scopes_name() {
             &[args, &["--url", &url, "--token", token]].concat(),
         )
     };
-    assert_eq!(with(&["emit", "x"], &token).code, Some(0));
+    assert_eq!(with(&["emit", "x", "--force"], &token).code, Some(0));
     check!(with(&["tail"], &token), @r"
         exit 78
         --- stdout

@@ -238,14 +238,18 @@ impl Sorted {
 }
 
 /// A record that is no event.
-struct Misfit {
+pub(crate) struct Misfit {
     code: &'static str,
     detail: String,
     bytes: Bytes,
 }
 
 /// Reads a record, using `decoded` for what its base64 says.
-fn read_record(data: &[u8], decoded: &mut Vec<u8>, limits: &Limits) -> Result<Event, Misfit> {
+pub(crate) fn read_record(
+    data: &[u8],
+    decoded: &mut Vec<u8>,
+    limits: &Limits,
+) -> Result<Event, Misfit> {
     decoded.clear();
     BASE64.decode_vec(data, decoded).map_err(|error| Misfit {
         code: "bad_base64",

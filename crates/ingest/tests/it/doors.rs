@@ -53,10 +53,25 @@ impl Doors {
     }
 
     pub(crate) fn with(options: IntakeOptions, gate: Gate, auth: KinesisAuth) -> Self {
+        Self::on(LogOptions::default(), options, gate, auth)
+    }
+
+    /// Doors on a log that knows no duplicates.
+    pub(crate) fn without_duplicate_window() -> Self {
+        let log = LogOptions {
+            duplicate_window: 0,
+            ..LogOptions::default()
+        };
+        let options = IntakeOptions::default();
+        Self::on(log, options, Gate::open(), KinesisAuth::Open)
+    }
+
+    fn on(log: LogOptions, options: IntakeOptions, gate: Gate, auth: KinesisAuth) -> Self {
+        let log_options = log;
         let fake = FakeClock::default();
         let clock: Arc<dyn Clock> = Arc::new(fake.clone());
         let log = || {
-            let memory = MemoryLog::new(LogOptions::default(), Arc::clone(&clock));
+            let memory = MemoryLog::new(log_options, Arc::clone(&clock));
             Arc::new(FailingLog::new(Arc::new(memory)))
         };
         let (log, quarantine_log) = (log(), log());

@@ -21,3 +21,5 @@ mod kinesis_signing;
 mod native;
 #[cfg(test)]
 mod refusing_log;
+#[cfg(test)]
+mod retry;

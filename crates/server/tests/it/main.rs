@@ -18,3 +18,5 @@ mod passage;
 mod refusals;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod test_delivery;

@@ -156,6 +156,31 @@ impl WebhookClient {
     }
 }
 
+impl WebhookClient {
+    /// Sends a request and returns its answer with at most `max_bytes` of the body; all of it within
+    /// `limit`. What has arrived of a body that breaks or is late is returned.
+    pub(super) async fn exchange_with_body(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, SendError> {
+        let deadline = Instant::now() + limit;
+        let (head, mut body) = timeout_at(deadline, self.answer(request))
+            .await
+            .map_err(|_elapsed| SendError::TimedOut)??
+            .into_parts();
+        let mut start = Vec::new();
+        while start.len() < max_bytes
+            && let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await
+        {
+            start.extend(frame.into_data().unwrap_or_default());
+        }
+        start.truncate(max_bytes);
+        Ok(Response::from_parts(head, start.into()))
+    }
+}
+
 impl fmt::Debug for WebhookClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookClient").finish_non_exhaustive()

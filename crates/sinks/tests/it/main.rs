@@ -10,3 +10,5 @@ mod fixtures;
 mod requests;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod trial;

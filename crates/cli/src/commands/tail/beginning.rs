@@ -1,0 +1,82 @@
+//! `--from`: where in the log to begin.
+
+use std::str::FromStr;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// Where in the log to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// With the oldest event kept.
+    Earliest,
+    /// With the next event accepted.
+    Latest,
+    /// With the event at this offset.
+    Offset(u64),
+    /// With the first event accepted at this time or later.
+    Time(Timestamp),
+}
+
+impl Beginning {
+    /// Reads where to begin; an age is counted back from `now`.
+    fn read(text: &str, now: Timestamp) -> Option<Self> {
+        match text {
+            "earliest" => return Some(Self::Earliest),
+            "latest" => return Some(Self::Latest),
+            _ => (),
+        }
+        if let Ok(offset) = text.parse() {
+            return Some(Self::Offset(offset));
+        }
+        if let Ok(age) = humantime::parse_duration(text) {
+            let age = SignedDuration::try_from(age).ok()?;
+            return now.checked_sub(age).ok().map(Self::Time);
+        }
+        if let Ok(time) = text.parse() {
+            return Some(Self::Time(time));
+        }
+        // Without a zone, as a day alone is, it is UTC, like all times that Easel prints.
+        let civil: DateTime = text.parse().ok()?;
+        let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
+        Some(Self::Time(zoned.timestamp()))
+    }
+}
+
+impl FromStr for Beginning {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::read(text, Timestamp::now()).ok_or(
+            "an offset, `earliest`, `latest`, a time such as 2026-11-22T08:00:00Z or an age such as \
+             1h is needed",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_words_times_and_ages_are_told_apart() {
+        let now: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+        let time = |text: &str| Some(Beginning::Time(text.parse().unwrap()));
+        for (text, wanted) in [
+            ("earliest", Some(Beginning::Earliest)),
+            ("latest", Some(Beginning::Latest)),
+            ("7", Some(Beginning::Offset(7))),
+            ("1h", time("2026-11-22T07:00:00Z")),
+            ("2days 30m", time("2026-11-20T07:30:00Z")),
+            ("2026-11-21T05:00:00+02:00", time("2026-11-21T03:00:00Z")),
+            ("2026-11-21T05:00:00", time("2026-11-21T05:00:00Z")),
+            ("2026-11-21", time("2026-11-21T00:00:00Z")),
+            ("yesterday", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(Beginning::read(text, now), wanted, "{text:?}");
+        }
+    }
+}

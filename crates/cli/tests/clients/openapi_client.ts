@@ -1,0 +1,76 @@
+// A client of the API, typed by what openapi-typescript makes of the OpenAPI document. It is compiled
+// and never run: what it takes for granted of the document is what client authors do.
+
+import createClient from "openapi-fetch";
+import type { components, paths } from "./openapi";
+
+type Problem = components["schemas"]["Problem"];
+type Spec = components["schemas"]["Spec"];
+
+const client = createClient<paths>({
+  baseUrl: "http://127.0.0.1:4567",
+  headers: { authorization: "Bearer easel_…" },
+});
+
+function refused(problem: Problem): Error {
+  return new Error(`${problem.status} ${problem.code}: ${problem.detail} ${problem.pointer ?? ""}`);
+}
+
+export async function subscribe(spec: Spec): Promise<number> {
+  const { data, error } = await client.POST("/v1/subscriptions", { body: spec });
+  if (error !== undefined) throw refused(error);
+  const state: "active" | "holding" | "paused" | "deactivated" = data.state;
+  return state === "active" ? data.balance.pending : 0;
+}
+
+export async function slower(name: string): Promise<string> {
+  const { data, error } = await client.PATCH("/v1/subscriptions/{name}", {
+    params: { path: { name } },
+    body: { webhook: { timeout: "30s" } },
+  });
+  if (error !== undefined) throw refused(error);
+  return data.webhook.url;
+}
+
+export async function* events(from: string): AsyncGenerator<components["schemas"]["Event"]> {
+  for (;;) {
+    const { data, error } = await client.GET("/v1/events", {
+      params: { query: { from, limit: 100, wait: "30s" } },
+    });
+    if (error !== undefined) throw refused(error);
+    yield* data.events;
+    from = String(data.next);
+  }
+}
+
+export async function send(event: Record<string, unknown>): Promise<number> {
+  const { data, error } = await client.POST("/v1/events", { body: [event, event] });
+  if (error !== undefined) throw refused(error);
+  return data.accepted + data.duplicates;
+}
+
+export async function try_out(subscription: string): Promise<string> {
+  const { data, error } = await client.POST("/v1/test-deliveries", { body: { subscription } });
+  if (error !== undefined) throw refused(error);
+  return data.delivered ? data.body : (data.error ?? "");
+}
+
+export async function admit(): Promise<number> {
+  const { data, error } = await client.POST("/v1/quarantine/retry", {
+    params: { query: { from: 0 } },
+  });
+  if (error !== undefined) throw refused(error);
+  return data.admitted;
+}
+
+export async function token(name: string): Promise<string> {
+  const body = { name, scopes: ["read" as const] };
+  const { data, error } = await client.POST("/v1/tokens", { body });
+  if (error !== undefined) throw refused(error);
+  return data.token;
+}
+
+export async function ready(): Promise<boolean> {
+  const { data, error } = await client.GET("/readyz");
+  return (data ?? error)?.ready ?? false;
+}

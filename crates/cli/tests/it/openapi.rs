@@ -1,0 +1,138 @@
+//! The OpenAPI document as other people's tools take it: valid, true of a running server, and good for
+//! a TypeScript client.
+//!
+//! `EASEL_TEST_PYTHON` names a Python that has openapi-spec-validator and schemathesis,
+//! `EASEL_TEST_NODE_MODULES` a folder with openapi-typescript, openapi-fetch and typescript.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use easel_testkit::left_out;
+use tempfile::tempdir;
+
+use crate::caller::Caller;
+use crate::running::Running;
+
+const CLIENT: &str = include_str!("../clients/openapi_client.ts");
+
+const TSCONFIG: &str = r#"{
+  "compilerOptions": {
+    "strict": true, "noEmit": true, "noUncheckedIndexedAccess": true, "noUnusedLocals": true,
+    "target": "es2022", "lib": ["es2022", "dom", "dom.iterable"], "module": "esnext",
+    "moduleResolution": "bundler", "types": []
+  },
+  "files": ["client.ts", "openapi.d.ts"]
+}"#;
+
+/// Waits have a bound of their own: the tester would choose the longest.
+const SCHEMATHESIS: &str = "[parameters]\n\"query.wait\" = \"0s\"\n";
+
+/// What a variable names, or `None` where something may be left out.
+fn means(variable: &str, what: &str) -> Option<OsString> {
+    let means = std::env::var_os(variable);
+    if means.is_none() {
+        left_out(&format!("{what}; scripts/test installs it"));
+        let all = std::env::var_os("EASEL_TEST_ALL");
+        assert_eq!(all, None, "nothing is to be left out");
+    }
+    means
+}
+
+/// The document of a server, in a file.
+async fn write_document(running: &Running, file: &Path) {
+    let document = Caller::of(running).get("/v1/openapi.json").await;
+    fs::write(file, &document.body).unwrap();
+}
+
+#[track_caller]
+fn check_succeeds(command: &mut Command) {
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}\n{stdout}\n{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_is_valid_openapi() {
+    let Some(python) = means("EASEL_TEST_PYTHON", "openapi-spec-validator") else {
+        return;
+    };
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let document = folder.path().join("openapi.json");
+    write_document(&running, &document).await;
+    let mut validator = Command::new(python);
+    check_succeeds(
+        validator
+            .args(["-m", "openapi_spec_validator"])
+            .arg(document),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_of_a_running_server_is_as_the_document_says() {
+    let Some(python) = means("EASEL_TEST_PYTHON", "schemathesis") else {
+        return;
+    };
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    for event_type in ["course_created", "grade_change"] {
+        running.easel(&["emit", event_type]).stdout();
+    }
+    let add = [
+        "subscriptions",
+        "add",
+        "grades",
+        "--webhook",
+        "http://127.0.0.1:1/",
+    ];
+    running.easel(&add).stdout();
+    fs::write(folder.path().join("schemathesis.toml"), SCHEMATHESIS).unwrap();
+    let token = running.local().token.as_ref().unwrap();
+    let mut tester = Command::new(python);
+    tester
+        .args(["-m", "schemathesis.cli", "run"])
+        .arg(format!("{}/v1/openapi.json", running.url()))
+        .args(["--header", &format!("Authorization: Bearer {token}")])
+        // It has no end.
+        .args(["--exclude-path", "/v1/events/stream"])
+        // A schema cannot say all that is asked of an event or of a subscription.
+        .args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"])
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15"])
+        .args(["--seed", "1", "--generation-database", "none", "--no-color"])
+        .args(["--request-timeout", "30", "--continue-on-failure"])
+        .current_dir(folder.path());
+    check_succeeds(&mut tester);
+    let stopped = running.easel(&["balance"]);
+    assert_eq!(
+        stopped.code,
+        Some(0),
+        "the server is still there: {stopped}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_typescript_client_made_from_the_document_compiles() {
+    let Some(modules) = means("EASEL_TEST_NODE_MODULES", "a TypeScript client") else {
+        return;
+    };
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let document = folder.path().join("openapi.json");
+    write_document(&running, &document).await;
+    symlink(&modules, folder.path().join("node_modules")).unwrap();
+    fs::write(folder.path().join("client.ts"), CLIENT).unwrap();
+    fs::write(folder.path().join("tsconfig.json"), TSCONFIG).unwrap();
+    let node = |script: &str, args: &[&str]| {
+        let script = Path::new(&modules).join(script);
+        let mut command = Command::new("node");
+        command.arg(script).args(args).current_dir(folder.path());
+        check_succeeds(&mut command);
+    };
+    let types = ["openapi.json", "--output", "openapi.d.ts"];
+    node("openapi-typescript/bin/cli.js", &types);
+    node("typescript/bin/tsc", &["--project", "tsconfig.json"]);
+}

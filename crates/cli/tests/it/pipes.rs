@@ -1,0 +1,126 @@
+//! Readers that leave before a command is done, as `head` does.
+
+use std::fs;
+use std::io::pipe;
+use std::path::Path;
+use std::process::Stdio;
+
+use tempfile::tempdir;
+
+use crate::easel::{Ran, command};
+use crate::running::Running;
+
+/// Who has left.
+#[derive(Clone, Copy, Debug)]
+enum Left {
+    Stdout,
+    Both,
+}
+
+/// Runs a command whose output nobody reads.
+fn unread(folder: &Path, args: &[&str], left: Left) -> Ran {
+    let closed = || {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let mut command = command(folder, args);
+    command.stdout(closed()).stdin(Stdio::null());
+    match left {
+        Left::Stdout => command.stderr(Stdio::piped()),
+        Left::Both => command.stderr(closed()),
+    };
+    Ran::of(&command.spawn().unwrap().wait_with_output().unwrap())
+}
+
+#[test]
+fn a_reader_that_leaves_ends_every_command_quietly() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    running.easel(&["emit", "course_created"]).stdout();
+    let event = running.easel(&["tail"]).stdout();
+    fs::write(folder.path().join("event.json"), event).unwrap();
+    let change = r#"{"record":"WikiPage","operation":"insert","after":{"id":5}}"#;
+    fs::write(folder.path().join("change.json"), change).unwrap();
+    let add = "subscriptions add x --webhook http://127.0.0.1:1/";
+    running.easel(&add.split(' ').collect::<Vec<_>>()).stdout();
+    for line in [
+        "--help",
+        "--version",
+        "emit --help",
+        "emit course_created",
+        "emit course_created --count 3",
+        "emit course_created --json",
+        "tail",
+        "tail --json",
+        "tail --follow -n 1",
+        "subscriptions list",
+        "subscriptions list --json",
+        "subscriptions show x",
+        "subscriptions pause x",
+        "subscriptions resume x --json",
+        "subscriptions edit x --timeout 5s",
+        "balance",
+        "balance x",
+        "catalog",
+        "catalog course_created",
+        "catalog course_created --schema",
+        "catalog --asyncapi",
+        "check event.json",
+        "check --summary event.json",
+        "drift",
+        "drift --json",
+        "drift clear",
+        "tokens create x --scope read",
+        "tokens list",
+        "quarantine list",
+        "quarantine retry",
+        "quarantine empty",
+        "translate --to caliper event.json",
+        "changes explain --json change.json",
+        "simulate --students 5 --days 2",
+        "config check",
+        "config check --json",
+        "completions bash",
+    ] {
+        let args: Vec<_> = line.split(' ').collect();
+        let data = ["--data", running.data().to_str().unwrap()];
+        for left in [Left::Stdout, Left::Both] {
+            let args = [&args[..], &data].concat();
+            let ran = unread(folder.path(), &args, left);
+            // What has a fault may say so to somebody who still reads.
+            let is_quiet = !ran.stderr.contains("panic") && !ran.stderr.contains("roken pipe");
+            assert!(is_quiet, "{line}, {left:?}: {ran}");
+            let is_refused = line.starts_with("changes") && ran.code == Some(65);
+            assert!(ran.code == Some(0) || is_refused, "{line}, {left:?}: {ran}");
+        }
+    }
+}
+
+#[test]
+fn a_command_that_fails_keeps_its_exit_code_when_nobody_reads() {
+    let folder = tempdir().unwrap();
+    for (line, code) in [
+        ("tail --url http://127.0.0.1:1", 69),
+        ("emit nonsense", 65),
+        ("tail --from yesterday", 64),
+        ("config check --config gone.toml", 78),
+    ] {
+        let args: Vec<_> = line.split(' ').collect();
+        let ran = unread(folder.path(), &args, Left::Both);
+        assert_eq!(ran.code, Some(code), "{line}: {ran}");
+    }
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut running = Running::start_with(&data, &["--log", "trace"], |_| ());
+    running.forget_stderr();
+    // The thread that reads finds out at the next line, the server at the one after that.
+    running.easel(&["balance"]).stdout();
+    running.easel(&["emit", "course_created"]).stdout();
+    running.terminate();
+    assert_eq!(running.status().code(), Some(0));
+}

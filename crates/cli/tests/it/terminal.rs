@@ -1,0 +1,111 @@
+//! What people see on a terminal, and how wide it is.
+
+use std::fs::{self, File};
+use std::io::Read;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use tempfile::tempdir;
+
+use crate::easel::command;
+use crate::running::Running;
+
+/// What a command against a server prints on a terminal.
+fn on_a_terminal(running: &Running, args: &[&str]) -> String {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let end = File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    let mut command = command(running.data().parent().unwrap(), args);
+    command.arg("--data").arg(running.data()).stdout(end);
+    let mut child = command.spawn().unwrap();
+    // It holds the other end of the terminal as well.
+    drop(command);
+    let (mut shown, mut terminal) = (Vec::new(), File::from(terminal));
+    let mut part = [0; 4096];
+    // The last reader of a terminal is told of its end by an error.
+    while let Ok(count @ 1..) = terminal.read(&mut part) {
+        shown.extend_from_slice(&part[..count]);
+    }
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(shown).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn on_a_terminal_an_event_is_a_line_for_people() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    running.easel(&["emit", "grade_change"]).stdout();
+    let line = on_a_terminal(&running, &["tail"]);
+    let words: Vec<_> = line.split_whitespace().collect();
+    let id = running.easel(&["tail", "--json"]).stdout();
+    let id: serde_json::Value = serde_json::from_str(&id).unwrap();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert_eq!(
+        words[1..5],
+        [
+            "grade_change",
+            "marit.sondergard",
+            "Course",
+            "70000000000044"
+        ]
+    );
+    assert_eq!(words[5], id["id"]);
+    assert!(on_a_terminal(&running, &["tail", "--json"]).starts_with("{\"offset\":0,"));
+    let piped = running.easel(&["tail"]).stdout();
+    assert!(piped.starts_with("{\"metadata\":"), "{piped}");
+}
+
+#[test]
+fn every_table_fits_80_columns() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let name = "a-name-that-is-as-long-as-names-can-be-which-is-64-characters-xx";
+    let url = format!("http://127.0.0.1:1/{}", "long/".repeat(30));
+    let add = [
+        "subscriptions",
+        "add",
+        name,
+        "--webhook",
+        &url,
+        "--event",
+        "submission_*",
+    ];
+    let more = ["--event", "grade_change", "--event", "quiz_submitted"];
+    running.easel(&[&add[..], &more].concat()).stdout();
+    running
+        .easel(&[
+            "tokens", "create", name, "--scope", "read", "--scope", "manage",
+        ])
+        .stdout();
+    let field = format!("{name}={}", "x".repeat(100));
+    running
+        .easel(&["emit", "grade_change", "--force", "--set", &field])
+        .stdout();
+    let event = running.easel(&["tail"]).stdout();
+    fs::write(folder.path().join("event.json"), event).unwrap();
+    let event_file = folder.path().join("event.json");
+    for args in [
+        &["subscriptions", "list"][..],
+        &["balance"],
+        &["tokens", "list"],
+        &["quarantine", "list"],
+        &["drift"],
+        &["catalog"],
+        &["config", "check"],
+        &["check", "--summary", event_file.to_str().unwrap()],
+    ] {
+        let ran = running.easel(args);
+        assert!(ran.stdout.lines().count() > 0, "{args:?}: {ran}");
+        for line in ran.stdout.lines() {
+            assert!(line.chars().count() <= 80, "{args:?}: {line}");
+        }
+    }
+    let list = running.easel(&["subscriptions", "list"]).stdout();
+    let whole: String = list.split_whitespace().collect();
+    assert!(whole.contains("grade_"), "{list}");
+}

@@ -1,0 +1,117 @@
+//! `POST /v1/quarantine/retry`.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use bytes::Bytes;
+use easel_log::{NewQuarantined, Offset};
+use easel_testkit::{attributes_form, event};
+use serde_json::json;
+
+use crate::doors::{Answer, Doors};
+
+/// Something that an older version took for no event.
+fn record(bytes: Bytes) -> NewQuarantined {
+    NewQuarantined {
+        door: "kinesis",
+        code: "syntax".to_owned(),
+        detail: "an older version did not know this".to_owned(),
+        bytes,
+    }
+}
+
+async fn retry(doors: &Doors, query: &str) -> Answer {
+    let request = Request::post(format!("/v1/quarantine/retry{query}"));
+    doors.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn what_is_an_event_by_now_goes_onto_the_log_once_and_leaves_quarantine() {
+    let doors = Doors::open();
+    let (one, other) = (event("course_created", 1), event("course_created", 2));
+    let items = [
+        one.clone(),
+        "no event".into(),
+        other.clone(),
+        attributes_form(&one),
+    ];
+    let items = items.map(record).to_vec();
+    doors.quarantine.put(items).await.unwrap();
+
+    let answer = retry(&doors, "").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let wanted = json!({ "admitted": 2, "duplicates": 1, "kept": 1, "next": 4 });
+    assert_eq!(answer.json, wanted);
+    assert_eq!(doors.stored().await, [one, other]);
+    let kept = doors.quarantined().await;
+    assert_eq!(kept.len(), 1);
+    assert_eq!(
+        (kept[0].offset, &kept[0].bytes[..]),
+        (Offset::new(1), &b"no event"[..])
+    );
+    assert_eq!(doors.quarantine.count(), 1);
+
+    let again = retry(&doors, "").await.json;
+    assert_eq!(
+        again,
+        json!({ "admitted": 0, "duplicates": 0, "kept": 1, "next": 2 })
+    );
+    assert_eq!(doors.stored().await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_event_that_an_unfinished_retry_put_on_the_log_is_not_put_there_again() {
+    // Without a window, the log itself knows no duplicates.
+    let doors = Doors::without_duplicate_window();
+    let one = event("course_created", 1);
+    let offsets = doors
+        .quarantine
+        .put(vec![record(one.clone())])
+        .await
+        .unwrap();
+    // This is how far it came.
+    doors.quarantine.mark_trying(&offsets).await.unwrap();
+    doors.native("application/json", one.clone()).await;
+
+    let answer = retry(&doors, "").await.json;
+    assert_eq!(
+        (&answer["admitted"], &answer["duplicates"]),
+        (&json!(0), &json!(1))
+    );
+    let copies = doors.stored().await.into_iter().filter(|it| *it == one);
+    assert_eq!(copies.count(), 1);
+    assert_eq!(doors.quarantine.count(), 0);
+}
+
+#[tokio::test]
+async fn a_retry_that_cannot_store_leaves_everything_in_quarantine() {
+    let doors = Doors::open();
+    let one = record(event("course_created", 1));
+    doors.quarantine.put(vec![one]).await.unwrap();
+    doors.log.fail_appends(true);
+    let answer = retry(&doors, "").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.json["code"], "log_unavailable");
+    assert_eq!(doors.quarantine.count(), 1);
+}
+
+#[tokio::test]
+async fn a_retry_of_a_part_says_where_to_go_on_and_refuses_what_makes_no_sense() {
+    let doors = Doors::open();
+    let items = (0..3).map(|n| record(event("course_created", n))).collect();
+    doors.quarantine.put(items).await.unwrap();
+    let answer = retry(&doors, "?from=1&limit=1").await.json;
+    assert_eq!(
+        answer,
+        json!({ "admitted": 1, "duplicates": 0, "kept": 0, "next": 2 })
+    );
+    for (query, status, words) in [
+        ("?limit=0", 422, "`limit` is 1 to 1000"),
+        ("?limit=all", 400, "`limit` must be an integer"),
+        ("?form=1", 400, "`form` is unknown"),
+    ] {
+        let answer = retry(&doors, query).await;
+        assert_eq!(answer.status, status, "{query}");
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(words), "{detail}");
+    }
+}

@@ -1,0 +1,34 @@
+//! A test of a subscription, through the whole server.
+
+use easel_testkit::Receiver;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::house::{House, config};
+
+#[tokio::test]
+async fn a_test_arrives_as_a_delivery_would_but_for_its_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(config(folder.path())).await;
+    let receiver = Receiver::start().await;
+    receiver.set_body("thanks");
+    let strict = r#""format":"caliper-strict","events":["grade_*"],"#;
+    house.subscribe("strict", strict, &receiver.url()).await;
+
+    let test = json!({ "subscription": "strict" }).to_string();
+    let (status, told) = house.post("/v1/test-deliveries", test).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert_eq!(
+        (&told["delivered"], &told["status"]),
+        (&json!(true), &json!(200))
+    );
+    assert_eq!(told["body"], "thanks");
+    let request = receiver.received().remove(0);
+    assert_eq!(request.header("easel-test"), "true");
+    assert_eq!(request.header("easel-subscription"), "strict");
+    assert_eq!(request.header("easel-event-name"), "grade_change");
+    let envelope: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(envelope["data"].as_array().unwrap().len(), 1);
+    assert_eq!(house.balance("strict").await["accepted"], 0);
+    house.close().await;
+}

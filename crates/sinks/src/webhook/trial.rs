@@ -1,0 +1,53 @@
+//! One attempt that an operator watches: what is sent is a test, and the answer is shown.
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::{Webhook, answer, request};
+use crate::{Parcel, SendError};
+
+/// The header that tells a test from a delivery.
+const TEST_HEADER: &str = "easel-test";
+
+/// What is shown of an answer's body.
+const MAX_BODY_BYTES: usize = 1024;
+
+/// How a watched attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// What a lane would make of the answer.
+    pub outcome: Result<(), SendError>,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// The first 1,024 bytes of its body.
+    pub body: Bytes,
+}
+
+impl Webhook {
+    /// Makes one attempt that is marked as a test by the header `easel-test: true`, and returns what
+    /// the endpoint answered.
+    pub async fn try_out(&self, parcel: Parcel) -> Trial {
+        let mut request = request::build(&self.endpoint, parcel, self.client.now());
+        let headers = request.headers_mut();
+        headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
+        let exchange = self
+            .client
+            .exchange_with_body(request, self.timeout, MAX_BODY_BYTES);
+        match exchange.await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                let head = http::Response::from_parts(head, ());
+                Trial {
+                    outcome: answer::judge(&head, self.client.now()),
+                    status: Some(head.status().as_u16()),
+                    body,
+                }
+            }
+            Err(error) => Trial {
+                outcome: Err(error),
+                status: None,
+                body: Bytes::new(),
+            },
+        }
+    }
+}

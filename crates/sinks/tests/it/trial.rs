@@ -1,0 +1,49 @@
+//! A watched attempt.
+
+use easel_sinks::{SendError, Trial};
+use easel_testkit::Receiver;
+use http::StatusCode;
+
+use crate::fixtures::{hasty_webhook, parcel, webhook};
+
+#[tokio::test]
+async fn a_trial_is_marked_as_a_test_and_shows_the_start_of_the_answer() {
+    let receiver = Receiver::start().await;
+    receiver.set_body("thank you ".repeat(500));
+    let trial = webhook(&receiver.url()).try_out(parcel()).await;
+    assert_eq!((trial.outcome, trial.status), (Ok(()), Some(200)));
+    assert_eq!(trial.body.len(), 1024);
+    assert!(
+        trial.body.starts_with(b"thank you thank"),
+        "{:?}",
+        trial.body
+    );
+    let request = receiver.received().remove(0);
+    assert_eq!(request.header("easel-test"), "true");
+    assert_eq!(request.body, parcel().body);
+}
+
+#[tokio::test]
+async fn a_trial_shows_what_a_refusal_says() {
+    let receiver = Receiver::start().await;
+    receiver.set_status(StatusCode::UNPROCESSABLE_ENTITY);
+    receiver.set_body("no such course");
+    let trial = webhook(&receiver.url()).try_out(parcel()).await;
+    let wanted = Trial {
+        outcome: Err(SendError::Refused { status: 422 }),
+        status: Some(422),
+        body: "no such course".into(),
+    };
+    assert_eq!(trial, wanted);
+}
+
+#[tokio::test]
+async fn a_trial_without_an_answer_says_why() {
+    let receiver = Receiver::start().await;
+    receiver.hang(true);
+    let trial = hasty_webhook(&receiver.url()).try_out(parcel()).await;
+    assert_eq!(
+        (trial.outcome, trial.status),
+        (Err(SendError::TimedOut), None)
+    );
+}
