@@ -16,9 +16,9 @@ use tempfile::tempdir;
 
 use crate::running::Running;
 
-/// The setting, and what everything else takes at most, the log above all.
+/// The setting, and what everything else takes at most: the log, and what the allocator keeps.
 const IN_FLIGHT_MIB: usize = 64;
-const REST_MIB: usize = 128;
+const REST_MIB: usize = 192;
 
 const REQUESTS: usize = 64;
 const BODY_BYTES: usize = 2_500_000;

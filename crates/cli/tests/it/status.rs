@@ -88,6 +88,6 @@ fn without_a_server_the_status_is_an_outage_and_not_a_thing_to_attend_to() {
         exit 69
         --- stdout
         --- stderr
-        error: no server is running on easel-data; start one with `easel serve`, or name one with --url and --token
+        error: no server is running on easel-data; start one with `easel serve`, or name its folder with --data or its address with --url
         ");
 }
