@@ -77,7 +77,7 @@ enum EventsJson {
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex` or `too_many_events`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding`, or `body_is_jwt`: JWTs are for the route `/v1/hooks` of a later version"),
-        (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, description = "`nothing_stored`: every event was rejected; with the `results`"),
+        (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, content_type = "application/problem+json", description = "`nothing_stored`: every event was rejected; with the `results`"),
         (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
     ),
 )]
