@@ -64,7 +64,10 @@ impl Sink for Webhook {
         let now = self.client.now();
         let answer = self
             .client
-            .exchange(request::build(&self.endpoint, parcel, now), self.timeout)
+            .exchange(
+                || request::build(&self.endpoint, &parcel, now),
+                self.timeout,
+            )
             .await?;
         answer::judge(&answer, self.client.now())
     }

@@ -81,6 +81,9 @@ async fn send_at(rate: u32, load: &Arc<Load>, server: &ServerProcess) -> Result<
             while let Ok(permit) = due_events.acquire().await {
                 permit.forget();
                 let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= load.count() {
+                    break;
+                }
                 let body = load.body(Door::Native, number, 1);
                 connection.post(&Door::Native.target(), body).await?;
             }
@@ -109,11 +112,8 @@ fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
         }
         due_events.add_permits(1);
     }
-    // Senders take what is released already, and then find the semaphore closed.
-    while due_events.available_permits() > 0 {
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
-    due_events.close();
+    // One more for each sender, which then finds that there is nothing left.
+    due_events.add_permits(CONNECTIONS);
 }
 
 /// When an event is due.

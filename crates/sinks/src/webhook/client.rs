@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
@@ -44,8 +44,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(5);
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 /// What an answer's head may take, and how much of a body HTTP/2 may send ahead.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Header lines of an answer. Only what would not fit into the head is refused.
-const MAX_HEADERS: usize = MAX_HEAD_BYTES / 8;
+/// Header lines of an answer. Room for all of them is made for each answer, so more would cost
+/// throughput.
+const MAX_HEADERS: usize = 256;
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 
 /// How webhooks connect.
@@ -74,9 +75,9 @@ pub enum ClientError {
 /// The connections that all webhooks share; its clones share them too.
 #[derive(Clone)]
 pub struct WebhookClient {
-    http: Client<WireConnector, Full<Bytes>>,
+    http: Arc<Client<WireConnector, Full<Bytes>>>,
     /// Opens a new connection for every request.
-    fresh: Client<WireConnector, Full<Bytes>>,
+    fresh: Arc<Client<WireConnector, Full<Bytes>>>,
     now: TimeSource,
 }
 
@@ -111,18 +112,22 @@ impl WebhookClient {
             .http2_keep_alive_timeout(PING_INTERVAL);
         let http = builder.build(connector.clone());
         let fresh = builder.pool_max_idle_per_host(0).build(connector);
-        Ok(Self { http, fresh, now })
+        Ok(Self {
+            http: Arc::new(http),
+            fresh: Arc::new(fresh),
+            now,
+        })
     }
 
     pub(super) fn now(&self) -> Timestamp {
         (self.now)()
     }
 
-    /// Sends a request and returns the head of its answer, without regard to what it says; all
+    /// Sends the request that `request` builds and returns the head of its answer, without regard to what it says; all
     /// of it within `limit`, from connecting to the end of the answer's head.
     pub(super) async fn exchange(
         &self,
-        request: Request<Full<Bytes>>,
+        request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
         limit: Duration,
     ) -> Result<Response<()>, SendError> {
         let deadline = Instant::now() + limit;
@@ -138,30 +143,30 @@ impl WebhookClient {
         Ok(Response::from_parts(head, ()))
     }
 
-    /// Sends a request, once more on a new connection if it went out on a stale one.
+    /// Sends a request, once more on a new connection if it went out on a stale one. The request is
+    /// built again for that, since a copy for every attempt would cost throughput.
     async fn answer(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
     ) -> Result<Response<Incoming>, SendError> {
-        let connection = capture_connection(&mut request);
-        let error = match self.http.request(request.clone()).await {
+        let error = match self.http.request(request()).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if !Wire::was_stale(&connection) {
+        if !error.connect_info().is_some_and(Wire::was_stale) {
             return Err(unreachable(&error));
         }
-        let answer = self.fresh.request(request).await;
+        let answer = self.fresh.request(request()).await;
         answer.map_err(|error| unreachable(&error))
     }
 }
 
 impl WebhookClient {
-    /// Sends a request and returns its answer with at most `max_bytes` of the body; all of it within
+    /// Sends the request that `request` builds and returns its answer with at most `max_bytes` of the body; all of it within
     /// `limit`. What has arrived of a body that breaks or is late is returned.
     pub(super) async fn exchange_with_body(
         &self,
-        request: Request<Full<Bytes>>,
+        request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
         limit: Duration,
         max_bytes: usize,
     ) -> Result<Response<Bytes>, SendError> {

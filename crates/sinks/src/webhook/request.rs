@@ -14,7 +14,7 @@ use crate::Parcel;
 const AGENT: &str = concat!("easel/", env!("CARGO_PKG_VERSION"));
 
 /// The request for one attempt made at `now`.
-pub(super) fn build(endpoint: &Endpoint, parcel: Parcel, now: Timestamp) -> Request<Full<Bytes>> {
+pub(super) fn build(endpoint: &Endpoint, parcel: &Parcel, now: Timestamp) -> Request<Full<Bytes>> {
     let Parcel {
         id,
         event_name,
@@ -24,7 +24,7 @@ pub(super) fn build(endpoint: &Endpoint, parcel: Parcel, now: Timestamp) -> Requ
         mapper_version,
         body,
     } = parcel;
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(Full::new(body.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.uri().clone();
     let headers = request.headers_mut();
@@ -32,10 +32,10 @@ pub(super) fn build(endpoint: &Endpoint, parcel: Parcel, now: Timestamp) -> Requ
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     headers.insert("webhook-id", header_value(&id.to_string()));
     headers.insert("webhook-timestamp", HeaderValue::from(now.as_second()));
-    headers.insert("easel-event-name", header_value(&event_name));
-    headers.insert("easel-event-time", header_value(&event_time));
+    headers.insert("easel-event-name", header_value(event_name));
+    headers.insert("easel-event-time", header_value(event_time));
     headers.insert("easel-attempt", HeaderValue::from(attempt.get()));
-    headers.insert("easel-subscription", header_value(&subscription));
+    headers.insert("easel-subscription", header_value(subscription));
     if let Some(version) = mapper_version {
         headers.insert("easel-mapper-version", HeaderValue::from_static(version));
     }

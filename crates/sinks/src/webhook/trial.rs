@@ -27,9 +27,13 @@ impl Webhook {
     /// Makes one attempt that is marked as a test by the header `easel-test: true`, and returns what
     /// the endpoint answered.
     pub async fn try_out(&self, parcel: Parcel) -> Trial {
-        let mut request = request::build(&self.endpoint, parcel, self.client.now());
-        let headers = request.headers_mut();
-        headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
+        let now = self.client.now();
+        let request = || {
+            let mut request = request::build(&self.endpoint, &parcel, now);
+            let headers = request.headers_mut();
+            headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
+            request
+        };
         let exchange = self
             .client
             .exchange_with_body(request, self.timeout, MAX_BODY_BYTES);

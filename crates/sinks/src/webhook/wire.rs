@@ -12,9 +12,7 @@ use std::task::{Context, Poll, ready};
 use http::{Extensions, Uri};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::{
-    CaptureConnection, Connected, Connection, HttpConnector,
-};
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
@@ -44,11 +42,9 @@ impl Wire {
 
     /// Whether the connection that a failed request went out on was used before, and brought no
     /// byte of an answer to this request.
-    pub(super) fn was_stale(connection: &CaptureConnection) -> bool {
+    pub(super) fn was_stale(connection: &Connected) -> bool {
         let mut extras = Extensions::new();
-        if let Some(connected) = connection.connection_metadata().as_ref() {
-            connected.get_extras(&mut extras);
-        }
+        connection.get_extras(&mut extras);
         let Some(wire) = extras.get::<Arc<Self>>() else {
             return false;
         };
