@@ -95,7 +95,15 @@ async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, AppendErro
     assert!(!log.stats().refusing, "{trimmed:?}");
     match &trimmed {
         Ok(trimmed) => assert!(trimmed.tail.get() <= RECORDS / 3, "{trimmed:?}"),
-        Err(AppendError::Failed { .. }) => assert_eq!(*log.bounds().borrow(), before),
+        // A long trim is made in steps. Those before the one that met the damage stand.
+        Err(AppendError::Failed { .. }) => {
+            let after = *log.bounds().borrow();
+            assert_eq!(after.head, before.head);
+            assert!(
+                (before.tail.get()..=RECORDS / 3).contains(&after.tail.get()),
+                "{after:?}"
+            );
+        }
         Err(error) => panic!("{error}"),
     }
     check_kept(&log).await;
