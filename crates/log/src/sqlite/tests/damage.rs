@@ -63,6 +63,21 @@ async fn check(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
     damaged
 }
 
+/// Ranges that rise, with those that touch made one: where damage hides headers, it depends on
+/// earlier reads how much of it one answer tells.
+fn merged(ranges: Vec<std::ops::Range<Offset>>) -> Vec<std::ops::Range<Offset>> {
+    let mut merged: Vec<std::ops::Range<Offset>> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if last.end >= range.start => {
+                last.end = std::cmp::max(last.end, range.end);
+            }
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
 /// As [`check`], of a log that may have forgotten damage it has told of.
 async fn check_kept(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
     let bounds = *log.bounds().borrow();
@@ -147,7 +162,7 @@ fn a_flipped_byte_alters_no_record() {
         // That may be refused, if the byte was of what the file says of itself.
         if let Ok(log) = SqliteLog::open(&path, LogOptions::default(), hand_clock()) {
             run(async {
-                let damaged = check(&log).await;
+                let damaged = merged(check(&log).await);
                 // No more than a page full of headers hides, where the way to it is whole.
                 let is_inner = !matches!(good[place / PAGE * PAGE], LEAF | OVERFLOW);
                 assert!(is_inner || log.stats().damaged_count <= RECORDS / 4);
@@ -158,11 +173,15 @@ fn a_flipped_byte_alters_no_record() {
                     let Read::Damaged(rest) = log.read(middle).await.unwrap() else {
                         panic!("{range:?}")
                     };
-                    assert_eq!(rest, middle..range.end);
+                    assert_eq!(rest.start, middle);
+                    assert!(
+                        rest.end > middle && rest.end <= range.end,
+                        "{rest:?} {range:?}"
+                    );
                     let info = log.peek(middle).await.unwrap().unwrap();
                     assert!(info.next() > middle && info.next() <= range.end);
                 }
-                assert_eq!(check(&log).await, damaged);
+                assert_eq!(merged(check(&log).await), damaged);
                 drop(check_writes(&path, log).await);
             });
         }
