@@ -1,41 +1,28 @@
 //! `/v1/balance`: what became of every event, for anyone to see.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
 use easel_log::Offset;
-use easel_subscriptions::{Balance, Subscription};
-use serde::Serialize;
-use utoipa::ToSchema;
+use easel_subscriptions::{Balance, Subscription, Term};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::Api;
 use crate::failure::Failure;
 use crate::request::Path;
 
-/// What became of every event since a subscription began:
-/// `accepted = delivered + filtered + pending + expired`.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Balance)]
+/// The balance of one subscription, with a member for each [`Term`].
 pub(crate) struct BalanceJson {
     subscription: String,
-    /// Events the log accepted since the subscription's start.
-    accepted: u64,
-    /// Sent, and the subscriber answered that it has them.
-    delivered: u64,
-    /// Not covered by the subscription's filter.
-    filtered: u64,
-    /// Still owed, under way, or not yet looked at.
-    pending: u64,
-    /// Gone from the log before they could be delivered: trimmed, or unreadable.
-    expired: u64,
-    /// The part of `expired` that could not be read back from the disk.
-    damaged: u64,
-    /// The next offset owed.
-    #[schema(value_type = u64)]
-    cursor: Offset,
+    balance: Balance,
 }
 
 /// The balance of every subscription, and where the log stands.
-#[derive(Serialize, ToSchema)]
+#[derive(serde::Serialize, ToSchema)]
 #[schema(as = Balances)]
 pub(crate) struct BalancesJson {
     /// The oldest offset kept.
@@ -81,13 +68,60 @@ impl BalanceJson {
     pub(crate) fn new(subscription: &Subscription, balance: Balance) -> Self {
         Self {
             subscription: subscription.spec.name.to_string(),
-            accepted: balance.accepted,
-            delivered: balance.delivered,
-            filtered: balance.filtered,
-            pending: balance.pending,
-            expired: balance.expired,
-            damaged: balance.damaged,
-            cursor: balance.cursor,
+            balance,
         }
+    }
+}
+
+impl Serialize for BalanceJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("subscription", &self.subscription)?;
+        members.serialize_entry("accepted", &self.balance.accepted)?;
+        for term in Term::ALL {
+            members.serialize_entry(term.name(), &self.balance.get(term))?;
+        }
+        members.serialize_entry("cursor", &self.balance.cursor)?;
+        members.end()
+    }
+}
+
+impl ToSchema for BalanceJson {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Balance")
+    }
+}
+
+impl PartialSchema for BalanceJson {
+    fn schema() -> RefOr<Schema> {
+        let count = |description: &str| {
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+                .minimum(Some(0))
+                .description(Some(description))
+        };
+        let sum = Term::SUMMANDS.map(Term::name).join(" + ");
+        let mut object = ObjectBuilder::new()
+            .description(Some(format!(
+                "What became of every event since a subscription began: `accepted = {sum}`."
+            )))
+            .property(
+                "subscription",
+                ObjectBuilder::new().schema_type(Type::String),
+            )
+            .property(
+                "accepted",
+                count("Events the log accepted since the subscription's start."),
+            );
+        for term in Term::ALL {
+            object = object.property(term.name(), count(term.meaning()));
+        }
+        object = object.property("cursor", count("The next offset owed."));
+        let names = Term::ALL.map(Term::name);
+        let required = ["subscription", "accepted", "cursor"]
+            .into_iter()
+            .chain(names);
+        required.fold(object, ObjectBuilder::required).into()
     }
 }

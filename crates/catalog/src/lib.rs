@@ -51,6 +51,7 @@ mod json;
 
 mod cut;
 mod global_id;
+mod reach;
 mod timestamp;
 
 pub use admission::admit;
@@ -74,6 +75,7 @@ pub use list::List;
 pub use mask::mask;
 pub use page::Page;
 pub use place::Place;
+pub use reach::{Reach, ReachError};
 pub use split::{split_array, split_lines};
 pub use timestamp::{body_time, event_time, parse_day, parse_timestamp};
 pub use toml_words::{toml_syntax_words, toml_words};

@@ -4,6 +4,7 @@
 //! stdout is for data, stderr for talk. Everything a command prints goes through [`output`].
 
 mod args;
+mod balance_json;
 mod catalog;
 mod client;
 mod commands;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use easel_caliper::Translator;
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
-use easel_subscriptions::{Spec, State, Subscription, Subscriptions};
+use easel_subscriptions::{Spec, State, Subscription, SubscriptionId, Subscriptions, Term};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -82,10 +82,10 @@ pub struct Dispatch {
 /// The lanes there are.
 #[derive(Default)]
 struct Lanes {
-    tasks: JoinSet<(i64, Ended)>,
-    running: HashMap<i64, Running>,
+    tasks: JoinSet<(SubscriptionId, Ended)>,
+    running: HashMap<SubscriptionId, Running>,
     /// How long a lane that dies again and again stays down.
-    deaths: HashMap<i64, Backoff>,
+    deaths: HashMap<SubscriptionId, Backoff>,
 }
 
 /// A lane that runs, or is about to.
@@ -106,7 +106,7 @@ impl Dispatch {
             clock,
         } = supplies;
         metrics::describe();
-        let feed = Feed::new(Arc::clone(&log), Arc::clone(&subscriptions));
+        let feed = Feed::new(Arc::clone(&log));
         Self {
             subscriptions,
             workshop: Arc::new(Workshop {
@@ -140,11 +140,8 @@ impl Dispatch {
             never = measures => match never {},
         }
         self.lane_count.send_replace(None);
-        let subscriptions = Arc::clone(&self.subscriptions);
-        match tokio::task::spawn_blocking(move || subscriptions.save_all()).await {
-            Ok(Ok(())) => (),
-            Ok(Err(error)) => error!(%error, "cursors not saved; some deliveries will be repeated"),
-            Err(join_error) => error!(%join_error, "saving cursors died"),
+        if let Err(error) = self.subscriptions.save_all().await {
+            error!(%error, "cursors not saved; some deliveries will be repeated");
         }
     }
 
@@ -182,7 +179,7 @@ impl Dispatch {
     /// Stops the lanes that are no longer right and starts the ones that are missing.
     fn reconcile(&self, lanes: &mut Lanes) {
         let paused = self.subscriptions.deliveries_are_paused();
-        let wanted: HashMap<i64, _> = self
+        let wanted: HashMap<SubscriptionId, _> = self
             .subscriptions
             .list()
             .into_iter()
@@ -232,7 +229,11 @@ impl Dispatch {
         lanes.running.insert(id, running);
     }
 
-    async fn lane_ended(&self, lanes: &mut Lanes, ended: Result<(Id, (i64, Ended)), JoinError>) {
+    async fn lane_ended(
+        &self,
+        lanes: &mut Lanes,
+        ended: Result<(Id, (SubscriptionId, Ended)), JoinError>,
+    ) {
         match ended {
             Ok((_, (id, ended))) => {
                 let Some(lane) = lanes.running.remove(&id) else {
@@ -289,22 +290,15 @@ impl Dispatch {
                 }
                 () = self.workshop.save_soon.notified() => false,
             };
-            let subscriptions = Arc::clone(&self.subscriptions);
-            let save = move || {
-                if full {
-                    subscriptions.save_all()
-                } else {
-                    subscriptions.save()
-                }
-            };
-            let saved = match tokio::task::spawn_blocking(save).await {
-                Ok(saved) => saved.map_err(|error| error.to_string()),
-                Err(join_error) => Err(join_error.to_string()),
+            let saved = if full {
+                self.subscriptions.save_all().await
+            } else {
+                self.subscriptions.save().await
             };
             match saved {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
-                    error!(error, "cursors not saved; lanes wait until they are");
+                    error!(%error, "cursors not saved; lanes wait until they are");
                     failing = true;
                 }
                 Err(_again) => (),
@@ -326,11 +320,15 @@ impl Dispatch {
                 let balance = self.subscriptions.balance(&subscription);
                 lanes.holding += usize::from(subscription.live.hold().is_some());
                 lanes.unbalanced += usize::from(!balance.adds_up());
-                let age = match balance.pending {
+                let age = match balance.get(Term::Pending) {
                     0 => 0.0,
                     _ => self.age_of(balance.cursor).await,
                 };
-                lags.add(subscription.spec.name.as_str(), balance.pending, age);
+                lags.add(
+                    subscription.spec.name.as_str(),
+                    balance.get(Term::Pending),
+                    age,
+                );
             }
             lags.show();
             metrics::lanes(lanes);

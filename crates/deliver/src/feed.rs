@@ -3,9 +3,10 @@
 //! A lane that follows the feed costs nothing while events pass that it does not want. One that
 //! cannot keep up is dropped from the feed and looks for itself until it has caught up.
 //!
-//! Invariant: whoever follows is in the index and has been looked for as far as the feed has seen.
-//! A ledger begins to follow under the feed's lock only, so no block is looked at twice for a lane,
-//! and none is missed. It may stop any time; the index finds that out when it next matches.
+//! Invariant: whoever follows is in the index, and events were matched for it as far as the feed's
+//! position. An account begins to follow under the feed's lock only, so no block is matched twice
+//! for a lane, and none is missed. It may stop any time; the index finds that out when it next
+//! matches.
 
 use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +14,9 @@ use std::time::Duration;
 
 use easel_catalog::Facts;
 use easel_log::{Block, Offset, Read, SharedLog};
-use easel_subscriptions::{Index, Loss, Subscription, Subscriptions};
+use easel_subscriptions::{FeedPosition, Index, Loss, Subscription};
 use tokio::sync::watch;
 use tracing::error;
-
-/// Offsets owed to one lane at most; with more than that it is behind.
-pub(crate) const MAX_OWED: usize = 1000;
 
 /// Pause after the log could not be read.
 const READ_PAUSE: Duration = Duration::from_secs(1);
@@ -27,57 +25,43 @@ const READ_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Feed {
     log: SharedLog,
-    subscriptions: Arc<Subscriptions>,
-    state: Mutex<State>,
+    /// Everything before this was matched. It moves under the lock of the index only.
+    position: Arc<FeedPosition>,
+    index: Mutex<Index>,
     moved: watch::Sender<Offset>,
-}
-
-#[derive(Debug)]
-struct State {
-    /// Everything before this has been looked at.
-    seen: Offset,
-    index: Index,
 }
 
 impl Feed {
     /// A feed that begins at the log's head.
-    pub(crate) fn new(log: SharedLog, subscriptions: Arc<Subscriptions>) -> Self {
+    pub(crate) fn new(log: SharedLog) -> Self {
         let head = log.bounds().borrow().head;
-        subscriptions.set_fed(head);
         Self {
             log,
-            subscriptions,
-            state: Mutex::new(State {
-                seen: head,
-                index: Index::default(),
-            }),
+            position: Arc::new(FeedPosition::new(head)),
+            index: Mutex::default(),
             moved: watch::Sender::new(head),
         }
     }
 
-    /// Lets a lane follow from here on; `false` when it has not looked at exactly as much as the
-    /// feed has, or when its subscription is no longer the current one.
-    pub(crate) fn attach(&self, subscription: &Arc<Subscription>) -> bool {
-        let mut state = self.state();
-        let mut ledger = subscription.live.ledger();
-        let level = ledger.scanned() == state.seen && !subscription.is_retired();
+    /// Lets a lane follow from here on, as long as it is owed no more than `max_owed`; `false` when
+    /// it has not matched exactly as much as the feed has, or when its subscription is no longer the
+    /// current one.
+    pub(crate) fn attach(&self, subscription: &Arc<Subscription>, max_owed: usize) -> bool {
+        let mut index = self.index();
+        let mut account = subscription.live.account();
+        let level = account.matched() == self.position.get() && !subscription.is_retired();
         if level {
-            ledger.set_following(true);
-            state.index.insert(subscription);
+            account.follow(&self.position, max_owed);
+            index.insert(subscription);
         }
         level
     }
 
     /// Takes a lane out, if it follows.
     pub(crate) fn detach(&self, subscription: &Subscription) {
-        let mut state = self.state();
-        let mut ledger = subscription.live.ledger();
-        if ledger.is_following() {
-            ledger.scan_to(state.seen);
-            ledger.set_following(false);
-        }
-        drop(ledger);
-        state.index.remove(subscription.id);
+        let mut index = self.index();
+        subscription.live.account().unfollow();
+        index.remove(subscription.id);
     }
 
     /// Word of every step of the feed.
@@ -89,7 +73,7 @@ impl Feed {
     pub(crate) async fn run(&self) {
         let mut bounds = self.log.bounds();
         loop {
-            let seen = self.state().seen;
+            let seen = self.position.get();
             if bounds.borrow_and_update().head <= seen {
                 if bounds.changed().await.is_err() {
                     return;
@@ -115,61 +99,56 @@ impl Feed {
     }
 
     fn look_at(&self, block: &Block) {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        let from = state.seen;
+        let mut index = self.index();
+        let from = self.position.get();
         for record in block.records().filter(|record| record.offset >= from) {
             let facts = OnceCell::new();
             let facts = || facts.get_or_init(|| Facts::of(&record.bytes)).clone();
             let mut no_longer = Vec::new();
-            state
-                .index
-                .visit(&record.event_type, facts, |subscription| {
-                    let mut ledger = subscription.live.ledger();
-                    if !ledger.is_following() {
-                        // It was changed since, and is looked for with another filter.
-                        no_longer.push(subscription.id);
-                    } else if ledger.owed_count() >= MAX_OWED {
-                        ledger.scan_to(record.offset);
-                        ledger.set_following(false);
-                        no_longer.push(subscription.id);
-                    } else {
-                        ledger.owe(record.offset);
+            index.visit(&record.event_type, facts, |subscription| {
+                let mut account = subscription.live.account();
+                if account.may_follow() {
+                    account.owe(record.offset);
+                } else {
+                    if account.is_following() {
+                        // It is owed too much. Its lane matches from this event on.
+                        account.match_to(record.offset);
+                        account.unfollow();
                     }
-                    drop(ledger);
-                    subscription.live.work.notify_one();
-                });
+                    no_longer.push(subscription.id);
+                }
+                drop(account);
+                subscription.live.work.notify_one();
+            });
             for id in no_longer {
-                state.index.remove(id);
+                index.remove(id);
             }
         }
-        self.saw(guard, block.next());
+        self.move_to(index, block.next());
     }
 
-    /// Notes for all that follow that what lies before `to` is lost.
+    /// Records for all that follow that what lies before `to` is lost.
     fn lose(&self, to: Offset, loss: Loss) {
-        let state = self.state();
-        if to <= state.seen {
+        let index = self.index();
+        if to <= self.position.get() {
             return;
         }
-        for subscription in state.index.members() {
-            let mut ledger = subscription.live.ledger();
-            if ledger.is_following() {
-                ledger.scan_to(state.seen);
-                ledger.lose_to(to, loss);
+        for subscription in index.members() {
+            let mut account = subscription.live.account();
+            if account.is_following() {
+                account.lose_to(to, loss);
             }
         }
-        self.saw(state, to);
+        self.move_to(index, to);
     }
 
-    fn saw(&self, mut state: MutexGuard<'_, State>, to: Offset) {
-        state.seen = to;
-        self.subscriptions.set_fed(to);
-        drop(state);
+    fn move_to(&self, index: MutexGuard<'_, Index>, to: Offset) {
+        self.position.set(to);
+        drop(index);
         self.moved.send_replace(to);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,9 +3,9 @@
 //! It finds what is owed, keeps up to `in_flight` attempts going, settles them, and holds when its
 //! endpoint fails: then nothing is sent until the pause is over, and one delivery probes first.
 //!
-//! Invariant: a crash repeats at most 1,000 deliveries. What may be repeated are those the store
-//! does not know of, so at [`MAX_UNSAVED`] a lane sends only the delivery at the cursor, the one
-//! that lets the cursor, and then the store, catch up.
+//! Invariant: a crash repeats at most [`MAX_REPEATED`] deliveries, whatever hangs. What may be
+//! repeated is what no saved journal holds: what is under way, and what was delivered since the
+//! latest save.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use easel_catalog::Facts;
 use easel_log::{Clock, Offset, Read, ReadError, SharedLog};
 use easel_sinks::{Next, SendError, Sink};
-use easel_subscriptions::{Hold, Ledger, Loss, Subscription};
+use easel_subscriptions::{Account, Hold, Loss, Subscription};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -25,16 +25,19 @@ use tracing::{Instrument, debug, error, info, trace_span, warn};
 
 use crate::backoff::Backoff;
 use crate::delivery::Delivery;
-use crate::feed::{Feed, MAX_OWED};
+use crate::feed::Feed;
 use crate::formatter::Formatter;
 use crate::metrics::LaneCounts;
 use crate::shipment::{MAX_BATCH_BYTES, Shipment};
 
-/// Deliveries the store may not know of, besides the one at the cursor.
-const MAX_UNSAVED: u64 = 999;
+/// Deliveries that a crash may repeat.
+const MAX_REPEATED: u64 = 1_000;
 
-/// Deliveries before the cursor after which the store is asked to catch up.
+/// Unsaved deliveries after which a save is asked for.
 const SAVE_AT: u64 = 250;
+
+/// Offsets owed to one lane at most; with more than that it is behind.
+const MAX_OWED: usize = 1_000;
 
 /// Records, and bytes of them, taken out of a block at once: little, since each lane has its own.
 /// Of records it is so many batches, at least one, that none is sent half full for this.
@@ -74,6 +77,8 @@ pub(crate) struct Lane {
     name: Arc<str>,
     sink: Arc<dyn Sink>,
     workshop: Arc<Workshop>,
+    /// Everything owed before this was taken, to be sent.
+    taken_to: Offset,
     /// Read and ready to be sent.
     stock: VecDeque<Delivery>,
     /// Failed, by the offset of the first in it; these go first when the lane no longer holds, each
@@ -97,17 +102,6 @@ enum Pace {
 
 type Attempt = BoxFuture<'static, (Shipment, Result<(), SendError>)>;
 type Attempts = FuturesUnordered<Attempt>;
-
-/// How much may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    /// A shipment, and more after it.
-    Ample,
-    /// The delivery at the cursor alone.
-    ForOne,
-    /// Nothing until the store has caught up.
-    Nothing,
-}
 
 /// What one step towards the next delivery came to.
 enum Step {
@@ -133,6 +127,7 @@ impl Lane {
             subscription,
             sink,
             workshop,
+            taken_to: Offset::ZERO,
             stock: VecDeque::new(),
             failed: BTreeMap::new(),
             backoff: Backoff::default(),
@@ -143,8 +138,8 @@ impl Lane {
     /// Serves until told to stop; then what is under way is settled first.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Ended {
         let subscription = Arc::clone(&self.subscription);
-        subscription.live.ledger().recall();
         let ended = self.serve(&stop).await;
+        subscription.live.account().give_up_attempts();
         self.workshop.feed.detach(&subscription);
         subscription.live.set_hold(None);
         ended
@@ -158,7 +153,7 @@ impl Lane {
             let mut wait_for_feed = false;
             while self.may_send(&attempts) && !stop.is_cancelled() {
                 feed_moved.mark_unchanged();
-                match self.step().await {
+                match self.step(attempts.len()).await {
                     Ok(Step::Send(shipment)) => attempts.push(self.attempt(shipment)),
                     Ok(Step::Nearer) => (),
                     Ok(Step::Wait) => break,
@@ -228,9 +223,9 @@ impl Lane {
 
     /// The oldest shipment that failed and that something is still owed of: the rest has expired.
     fn take_failed(&mut self) -> Option<Shipment> {
-        let ledger = self.subscription.live.ledger();
+        let account = self.subscription.live.account();
         while let Some((_, shipment)) = self.failed.pop_first() {
-            if shipment.offsets().any(|offset| ledger.is_owed(offset)) {
+            if shipment.offsets().any(|offset| account.is_owed(offset)) {
                 return Some(shipment);
             }
         }
@@ -238,7 +233,7 @@ impl Lane {
     }
 
     /// Makes one step, of at most one block, towards the next delivery to attempt.
-    async fn step(&mut self) -> Result<Step, ReadError> {
+    async fn step(&mut self, attempts: usize) -> Result<Step, ReadError> {
         if self.subscription.is_retired() {
             return Ok(Step::Wait);
         }
@@ -246,24 +241,18 @@ impl Lane {
         if let Some(shipment) = self.take_failed() {
             return Ok(Step::Send(shipment));
         }
-        let (room, unsent, owed, following) = {
-            let ledger = self.subscription.live.ledger();
-            let expired = |delivery: &mut Delivery| !ledger.is_owed(delivery.offset);
+        let (unsent, owed, following) = {
+            let account = self.subscription.live.account();
+            let expired = |delivery: &mut Delivery| !account.is_owed(delivery.offset);
             while self.stock.pop_front_if(expired).is_some() {}
-            let at_hand = self.stock.front().map(|delivery| delivery.offset);
-            let room = self.room(&ledger, at_hand);
-            if room == Room::Nothing {
+            if !self.has_room(&account, attempts) {
                 return Ok(Step::Wait);
             }
-            (
-                room,
-                ledger.first_unsent(),
-                ledger.owed_count(),
-                ledger.is_following(),
-            )
+            let unsent = account.next_owed(self.taken_to);
+            (unsent, account.owed_count(), account.is_following())
         };
         if let Some(delivery) = self.stock.pop_front() {
-            return Ok(Step::Send(self.load(delivery, room)));
+            return Ok(Step::Send(self.load(delivery)));
         }
         if let Some(offset) = unsent {
             self.fill_stock(offset).await?;
@@ -275,14 +264,10 @@ impl Lane {
         self.look_further().await
     }
 
-    /// Puts what is at hand and goes with a delivery beside it, as far as there is room.
-    fn load(&mut self, first: Delivery, room: Room) -> Shipment {
+    /// Puts what is at hand and goes with a delivery beside it.
+    fn load(&mut self, first: Delivery) -> Shipment {
         let mut shipment = Shipment::new(first);
-        let most = match room {
-            Room::Ample => self.subscription.spec.webhook.batch.get(),
-            Room::ForOne | Room::Nothing => 1,
-        };
-        while shipment.count() < most
+        while shipment.count() < self.subscription.spec.webhook.batch.get()
             && let Some(delivery) = self.stock.pop_front_if(|it| shipment.has_room_for(it))
         {
             shipment.add(delivery);
@@ -290,29 +275,20 @@ impl Lane {
         shipment
     }
 
-    /// How much may be sent before the store has caught up; asks it to, in time.
-    fn room(&self, ledger: &Ledger, at_hand: Option<Offset>) -> Room {
-        if ledger.unsaved_before_cursor() >= SAVE_AT {
+    /// Whether one more attempt keeps to what a crash may repeat; asks for a save in time.
+    fn has_room(&self, account: &Account, attempts: usize) -> bool {
+        let unsaved = account.unsaved();
+        if unsaved >= SAVE_AT {
             self.workshop.save_soon.notify_one();
         }
-        let spec = &self.subscription.spec;
-        let under_way = spec.in_flight.get() * spec.webhook.batch.get();
-        if ledger.unsaved() + u64::try_from(under_way).unwrap_or(u64::MAX) <= MAX_UNSAVED {
-            return Room::Ample;
-        }
-        // Where the store knows the cursor, saving does not help: its delivery alone does.
-        let next = at_hand.or_else(|| ledger.first_unsent());
-        if next == Some(ledger.settled().cursor) && ledger.unsaved_before_cursor() == 0 {
-            Room::ForOne
-        } else {
-            Room::Nothing
-        }
+        let under_way = (attempts + 1) * self.subscription.spec.webhook.batch.get();
+        unsaved + u64::try_from(under_way).unwrap_or(u64::MAX) <= MAX_REPEATED
     }
 
     /// Reads the first records owed, those of one block, and as many as the stock may hold.
     async fn fill_stock(&mut self, first: Offset) -> Result<(), ReadError> {
         // What a lane that follows owes is new, and in memory: it does not queue with the others.
-        let following = self.subscription.live.ledger().is_following();
+        let following = self.subscription.live.account().is_following();
         let _turn = if following {
             None
         } else {
@@ -325,9 +301,9 @@ impl Lane {
         } else {
             (STOCK_RECORDS.next_multiple_of(batch), MAX_BATCH_BYTES)
         };
-        let mut ledger = self.subscription.live.ledger();
+        let mut account = self.subscription.live.account();
         let mut bytes = 0;
-        while let Some(offset) = ledger.first_unsent() {
+        while let Some(offset) = account.next_owed(self.taken_to) {
             match &found {
                 Read::Block(block) if block.first() <= offset => {
                     let Some(record) = block.record(offset) else {
@@ -337,22 +313,22 @@ impl Lane {
                     let format = self.subscription.spec.format;
                     match self.workshop.formatter.delivery(&record, format) {
                         Some(delivery) => self.stock.push_back(delivery),
-                        None => ledger.skip(offset),
+                        None => account.skip(offset),
                     }
                 }
-                Read::Block(_) => ledger.lose(offset, Loss::Trimmed),
+                Read::Block(_) => account.lose(offset, Loss::Trimmed),
                 Read::Damaged(range) if range.end <= offset => break,
                 Read::Damaged(range) if range.contains(&offset) => {
-                    ledger.lose(offset, Loss::Damaged);
+                    account.lose(offset, Loss::Damaged);
                 }
                 Read::Damaged(range) if offset < range.start => {
-                    ledger.lose(offset, Loss::Trimmed);
+                    account.lose(offset, Loss::Trimmed);
                 }
-                Read::End if offset == first => ledger.lose(offset, Loss::Trimmed),
+                Read::End if offset == first => account.lose(offset, Loss::Trimmed),
                 // It came after the log was read.
                 Read::Damaged(_) | Read::End => break,
             }
-            ledger.take_unsent();
+            self.taken_to = offset.next();
             if self.stock.len() >= records || bytes >= most_bytes {
                 break;
             }
@@ -363,11 +339,11 @@ impl Lane {
     /// Looks at the next block this lane has not seen, unless the feed does that for it by now.
     async fn look_further(&self) -> Result<Step, ReadError> {
         let (subscription, log) = (&self.subscription, &self.workshop.log);
-        if self.workshop.feed.attach(subscription) {
+        if self.workshop.feed.attach(subscription, MAX_OWED) {
             return Ok(Step::Nearer);
         }
         let _turn = self.workshop.scans.acquire().await;
-        let from = subscription.live.ledger().scanned();
+        let from = subscription.live.account().matched();
         let Some(info) = log.peek(from).await? else {
             return Ok(Step::WaitForFeed);
         };
@@ -383,33 +359,33 @@ impl Lane {
         } else {
             None
         };
-        let mut ledger = subscription.live.ledger();
+        let mut account = subscription.live.account();
         if subscription.is_retired() {
             return Ok(Step::Wait);
         }
         match found {
             None => {
-                ledger.lose_to(info.first, Loss::Trimmed);
-                ledger.scan_to(info.next());
+                account.lose_to(info.first, Loss::Trimmed);
+                account.match_to(info.next());
             }
             Some(Read::Block(block)) => {
-                ledger.lose_to(block.first(), Loss::Trimmed);
+                account.lose_to(block.first(), Loss::Trimmed);
                 for record in block.records().filter(|record| record.offset >= from) {
-                    if ledger.owed_count() >= MAX_OWED {
+                    if account.owed_count() >= MAX_OWED {
                         break;
                     }
                     let wanted = filter.wants_type(&record.event_type)
                         && filter.wants(|| Facts::of(&record.bytes));
                     if wanted {
-                        ledger.owe(record.offset);
+                        account.owe(record.offset);
                     } else {
-                        ledger.scan_to(record.offset.next());
+                        account.match_to(record.offset.next());
                     }
                 }
             }
             Some(Read::Damaged(range)) => {
-                ledger.lose_to(range.start, Loss::Trimmed);
-                ledger.lose_to(range.end, Loss::Damaged);
+                account.lose_to(range.start, Loss::Trimmed);
+                account.lose_to(range.end, Loss::Damaged);
             }
             Some(Read::End) => return Ok(Step::WaitForFeed),
         }
@@ -424,11 +400,11 @@ impl Lane {
             offset = %shipment.offset(),
             attempt = shipment.attempt(),
         );
-        let mut ledger = self.subscription.live.ledger();
+        let mut account = self.subscription.live.account();
         shipment
             .offsets()
-            .for_each(|offset| ledger.begin_attempt(offset));
-        drop(ledger);
+            .for_each(|offset| account.begin_attempt(offset));
+        drop(account);
         let parcel = shipment.parcel(&self.name, self.workshop.clock.now());
         let attempt = async move {
             let result = sink.send(parcel).await;
@@ -443,11 +419,11 @@ impl Lane {
         let failure = match result {
             Ok(()) => {
                 self.counts.delivered(shipment.count());
-                let mut ledger = self.subscription.live.ledger();
+                let mut account = self.subscription.live.account();
                 for delivery in shipment.into_deliveries() {
-                    ledger.deliver(delivery.offset);
+                    account.deliver(delivery.offset);
                 }
-                drop(ledger);
+                drop(account);
                 match self.pace {
                     Pace::Flowing => self.backoff.succeed(),
                     Pace::Probing => self.release(),
@@ -460,13 +436,13 @@ impl Lane {
         self.counts.failed(&failure);
         warn!(subscription = %self.name, %offset, attempt, error = %failure, "attempt failed");
         let tail = self.workshop.log.bounds().borrow().tail;
-        let mut ledger = self.subscription.live.ledger();
+        let mut account = self.subscription.live.account();
         shipment
             .offsets()
-            .for_each(|offset| ledger.fail_attempt(offset));
+            .for_each(|offset| account.fail_attempt(offset));
         // What the log dropped meanwhile was only waiting for this answer.
-        ledger.expire_to(tail);
-        drop(ledger);
+        account.expire_to(tail);
+        drop(account);
         self.failed.insert(offset, shipment.again());
         match failure.next() {
             Next::Pause => Some(failure.to_string()),
@@ -491,11 +467,10 @@ impl Lane {
         self.pace = Pace::Holding {
             until: Instant::now() + pause,
         };
-        let mut ledger = self.subscription.live.ledger();
-        while let Some(delivery) = self.stock.pop_back() {
-            ledger.untake(delivery.offset);
+        if let Some(first) = self.stock.front() {
+            self.taken_to = first.offset;
         }
-        drop(ledger);
+        self.stock.clear();
         self.subscription
             .live
             .set_hold(Some(Hold { until, reason }));

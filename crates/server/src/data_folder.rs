@@ -118,7 +118,7 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: easel_subscriptions::StoreError,
+        source: easel_subscriptions::StandingsError,
     },
     /// The operating system gave no randomness to make an identity of.
     #[error("make an identity for data folder {}", .path.display())]

@@ -119,6 +119,7 @@ mod tests {
     use axum::body::to_bytes;
     use axum::http::Request;
     use easel_log::{Clock, LogOptions, MemoryLog, SystemClock};
+    use easel_subscriptions::MemoryStore;
     use tower::ServiceExt;
 
     use super::*;
@@ -126,18 +127,16 @@ mod tests {
 
     /// What `/readyz` says with one active subscription and so many lanes.
     async fn ready(lanes: Option<usize>) -> (StatusCode, String) {
-        let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log: SharedLog = Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
-        let store = folder.path().join("state.db");
         let subscriptions = Subscriptions::open(
-            &store,
+            Arc::new(MemoryStore::default()),
             Arc::clone(&log),
             clock,
             Box::new(|_| Ok(())),
             Arc::new(easel_catalog::Catalog::built_in()),
         );
-        let subscriptions = Arc::new(subscriptions.unwrap());
+        let subscriptions = Arc::new(subscriptions.await.unwrap());
         let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
         subscriptions
             .create(serde_json::from_str(spec).unwrap())
@@ -163,20 +162,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_balance_that_does_not_add_up_is_not_ready() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state.db");
+        let store = Arc::new(MemoryStore::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let open = |log: &SharedLog| {
+        let open = async |log: &SharedLog| {
             let catalog = Arc::new(easel_catalog::Catalog::built_in());
             let check = Box::new(|_: &_| Ok(()));
-            let log = Arc::clone(log);
-            let opened = Subscriptions::open(&path, log, Arc::clone(&clock), check, catalog);
-            Arc::new(opened.unwrap())
+            let (store, log) = (Arc::<MemoryStore>::clone(&store), Arc::clone(log));
+            let opened = Subscriptions::open(store, log, Arc::clone(&clock), check, catalog);
+            Arc::new(opened.await.unwrap())
         };
         let new_log =
             || -> SharedLog { Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock))) };
         let log = new_log();
-        let subscriptions = open(&log);
+        let subscriptions = open(&log).await;
         let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
         let all = subscriptions.create(serde_json::from_str(spec).unwrap());
         let all = all.await.unwrap();
@@ -186,14 +184,14 @@ mod tests {
             bytes: "{}".into(),
         };
         log.append(vec![record]).await.unwrap();
-        all.live.ledger().scan_to(log.bounds().borrow().head);
-        subscriptions.save_all().unwrap();
+        all.live.account().match_to(log.bounds().borrow().head);
+        subscriptions.save_all().await.unwrap();
         for (log, status) in [
             (log, StatusCode::OK),
             (new_log(), StatusCode::SERVICE_UNAVAILABLE),
         ] {
             let (said, body) = ask(Health {
-                subscriptions: open(&log),
+                subscriptions: open(&log).await,
                 quarantine: Arc::clone(&log),
                 log,
                 lane_count: watch::channel(Some(1)).1,

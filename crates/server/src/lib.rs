@@ -35,7 +35,9 @@ pub use data_folder::{
     restore,
 };
 pub use easel_caliper::{Role, Secrets};
-pub use easel_subscriptions::{Batch, EventGlob, InFlight, Name, Spec, Start, WebhookSpec};
+pub use easel_subscriptions::{
+    Batch, Counts, EventGlob, InFlight, Name, Spec, Start, Term, WebhookSpec,
+};
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use prepare::{Prepared, check_webhook_url};
 pub use reload::{Reloaded, Reloader};

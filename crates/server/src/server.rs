@@ -16,7 +16,7 @@ use easel_log::{
     Clock, Log, LogName, LogOptions, OpenError, Quarantine, ReadError, Retention, SharedLog,
     SqliteLog, SystemClock,
 };
-use easel_subscriptions::{ChangeError, StoreError, Subscriptions};
+use easel_subscriptions::{ChangeError, SqliteStore, StoreError, StoreOpenError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -93,6 +93,9 @@ pub enum StartError {
     /// The subscriptions cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file of the subscriptions was rejected.
+    #[error(transparent)]
+    StoreFile(#[from] StoreOpenError),
     /// What arrived that the catalogue does not know cannot be read.
     #[error(transparent)]
     Drift(#[from] easel_drift::StoreError),
@@ -113,6 +116,7 @@ impl StartError {
             | Self::Quarantine(_)
             | Self::Tokens(_)
             | Self::Store(_)
+            | Self::StoreFile(_)
             | Self::Drift(_)
             | Self::Metrics(_) => false,
         }
@@ -170,13 +174,14 @@ impl Server {
             Arc::clone(&prepared.translator),
             Arc::clone(&clock),
         );
-        let subscriptions = Arc::new(Subscriptions::open(
-            &folder.file(STATE),
+        let subscriptions = Subscriptions::open(
+            Arc::new(SqliteStore::open(&folder.file(STATE))?),
             Arc::clone(&shared),
             Arc::clone(&clock),
             Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
             Arc::clone(&catalog),
-        )?);
+        );
+        let subscriptions = Arc::new(subscriptions.await?);
         if config.deliveries == Deliveries::Paused {
             subscriptions.pause_deliveries();
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use easel_catalog::Facts;
 
-use crate::Subscription;
 use crate::filter::Field;
+use crate::{Subscription, SubscriptionId};
 
 /// Event types remembered at most. Names come from outside, so there can be any number of them.
 const MAX_TYPES: usize = 1024;
@@ -17,7 +17,7 @@ const MAX_TYPES: usize = 1024;
 /// The subscriptions that are to be asked about every new event.
 #[derive(Debug, Default)]
 pub struct Index {
-    members: BTreeMap<i64, Arc<Subscription>>,
+    members: BTreeMap<SubscriptionId, Arc<Subscription>>,
     by_type: HashMap<Arc<str>, Wanting>,
 }
 
@@ -40,7 +40,7 @@ impl Index {
     }
 
     /// Takes a subscription out; nothing happens when it is not in.
-    pub fn remove(&mut self, id: i64) {
+    pub fn remove(&mut self, id: SubscriptionId) {
         if self.members.remove(&id).is_some() {
             self.by_type
                 .values_mut()
@@ -121,7 +121,7 @@ impl Wanting {
         }
     }
 
-    fn remove(&mut self, id: i64) {
+    fn remove(&mut self, id: SubscriptionId) {
         self.unconditional.retain(|it| it.id != id);
         for by_value in self.by_value.values_mut() {
             by_value.retain(|_, them| {

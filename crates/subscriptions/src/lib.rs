@@ -1,8 +1,8 @@
-//! Standing orders: who wants which events, and how far each has been served.
+//! Standing orders: who wants which events, and what became of every event for each of them.
 //!
 //! A [`Spec`] is what a subscriber asked for, a [`Filter`] decides what that covers, an [`Index`]
-//! decides it for many at once, a [`Ledger`] knows what became of every offset since the
-//! subscription began, and [`Subscriptions`] keeps them all, in memory and on disk.
+//! decides it for many at once, an [`Account`] knows what became of every offset since the
+//! subscription began, and [`Subscriptions`] has them all, in memory and in a [`StateStore`].
 //! Not here: sending anything, and time-outs, which are `deliver`'s and `sinks`'.
 
 mod spec;
@@ -11,21 +11,37 @@ mod filter;
 mod format_check;
 mod index;
 
+mod account;
 mod balance;
-mod ledger;
+mod term;
+
+mod lane_id;
+mod memory_store;
+#[cfg(any(test, feature = "sqlite"))]
+mod sqlite_store;
+mod state_store;
 
 mod metrics;
-mod store;
 mod subscription;
 mod subscriptions;
 
+#[cfg(any(test, feature = "promises"))]
+pub mod promises;
+
+pub use account::{Account, FeedPosition, Journal, JournalError, Loss};
 pub use balance::Balance;
 pub use filter::Filter;
 pub use index::Index;
-pub use ledger::{Ledger, Loss, Settled};
+pub use lane_id::{LaneId, SubscriptionId};
+pub use memory_store::MemoryStore;
 pub use spec::{
     Batch, Conditions, EventGlob, Format, InFlight, Name, Spec, SpecError, Start, WebhookSpec,
 };
-pub use store::{STATE_LAYOUT, Standing, StoreError, standings};
+#[cfg(any(test, feature = "sqlite"))]
+pub use sqlite_store::{
+    STATE_LAYOUT, SqliteStore, Standing, StandingsError, StoreOpenError, standings,
+};
+pub use state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
 pub use subscription::{Hold, Live, Origin, State, Subscription};
 pub use subscriptions::{ChangeError, SpecCheck, Subscriptions};
+pub use term::{Counts, Term};

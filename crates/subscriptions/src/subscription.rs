@@ -3,19 +3,22 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use easel_catalog::Catalog;
-use easel_log::Offset;
+use easel_catalog::{Catalog, Reach};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::store::Kept;
-use crate::{Filter, Ledger, Spec};
+use crate::state_store::{Definition, Entry, Revision};
+use crate::{Account, Filter, Spec, SubscriptionId};
 
 /// One subscription as it stands; a change makes a new one that shares the [`Live`] part.
 #[derive(Debug)]
 pub struct Subscription {
-    /// Its number, never reused.
-    pub id: i64,
+    /// Its number, never used again.
+    pub id: SubscriptionId,
+    /// The version of its definition.
+    pub revision: Revision,
+    /// Whose events it may have.
+    pub reach: Reach,
     /// What was asked for.
     pub spec: Spec,
     /// What that covers.
@@ -32,34 +35,67 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(kept: Kept, live: Arc<Live>, catalog: &Arc<Catalog>) -> Self {
+    /// A subscription as it is stored.
+    pub(crate) fn stored(entry: Entry, catalog: &Arc<Catalog>) -> Self {
+        Self::new(
+            (entry.id, entry.revision, entry.created_at),
+            entry.definition,
+            Live::new(Account::restore(entry.start, entry.journal)),
+            catalog,
+        )
+    }
+
+    /// The same subscription after its definition was changed.
+    pub(crate) fn changed(
+        &self,
+        revision: Revision,
+        definition: Definition,
+        catalog: &Arc<Catalog>,
+    ) -> Self {
+        Self::new(
+            (self.id, revision, self.created_at),
+            definition,
+            Arc::clone(&self.live),
+            catalog,
+        )
+    }
+
+    fn new(
+        (id, revision, created_at): (SubscriptionId, Revision, Timestamp),
+        definition: Definition,
+        live: Arc<Live>,
+        catalog: &Arc<Catalog>,
+    ) -> Self {
+        let Definition {
+            reach,
+            spec,
+            origin,
+            state,
+        } = definition;
         Self {
-            id: kept.id,
-            filter: Filter::new(&kept.spec, catalog),
-            spec: kept.spec,
-            origin: kept.origin,
-            created_at: kept.created_at,
-            state: kept.state,
+            id,
+            revision,
+            reach,
+            filter: Filter::new(&spec, catalog),
+            spec,
+            origin,
+            created_at,
+            state,
             live,
             retired: AtomicBool::new(false),
         }
     }
 
-    /// Whether another version has taken its place, or none: nothing new is owed by this one.
-    ///
-    /// Said with certainty only to whoever holds the ledger.
+    /// True once this version was replaced or removed: nothing new is owed because of it. Reliable
+    /// only while holding the account.
     pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::SeqCst)
     }
 
-    /// Retires this version. From here on it neither follows the feed nor is looked for.
-    pub(crate) fn retire(&self, fed: Offset) {
+    /// Retires this version. From here on neither the feed nor a lane matches events for it.
+    pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
-        let mut ledger = self.live.ledger();
-        if ledger.is_following() {
-            ledger.scan_to(fed);
-            ledger.set_following(false);
-        }
+        self.live.account().unfollow();
     }
 }
 
@@ -90,7 +126,7 @@ pub enum State {
 /// What a subscription's lane works on, and others may look at.
 #[derive(Debug)]
 pub struct Live {
-    ledger: Mutex<Ledger>,
+    account: Mutex<Account>,
     hold: Mutex<Option<Hold>>,
     /// Rung when there may be something to do for the lane.
     pub work: Notify,
@@ -106,17 +142,17 @@ pub struct Hold {
 }
 
 impl Live {
-    pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
+    pub(crate) fn new(account: Account) -> Arc<Self> {
         Arc::new(Self {
-            ledger: Mutex::new(ledger),
+            account: Mutex::new(account),
             hold: Mutex::new(None),
             work: Notify::new(),
         })
     }
 
-    /// The ledger. Never held across a wait.
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The account. Never held across a wait.
+    pub fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pause the lane is in, if it is in one.

@@ -1,30 +1,28 @@
 //! All subscriptions, in memory and on disk.
 //!
-//! Invariant: what the map holds is on disk already, except for cursors, which
-//! [`Subscriptions::save`] brings up to date.
+//! Invariant: what the map holds is in the store already, except for what became of events, which
+//! [`Subscriptions::save`] brings up to date. Definitions change one at a time.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use easel_catalog::Catalog;
+use easel_catalog::{Catalog, Reach};
 use easel_log::{Clock, Offset, ReadError, SharedLog};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use crate::metrics;
-use crate::store::{Kept, Store};
-use crate::{
-    Balance, Ledger, Live, Name, Origin, Settled, Spec, Start, State, StoreError, Subscription,
-};
+use crate::state_store::{Definition, Epoch, NewEntry, StateStore, StoreError};
+use crate::{Account, Balance, LaneId, Name, Origin, Spec, Start, State, Subscription};
 
 /// Says of a spec whether it can be served at all; what cannot is refused before it is kept.
 pub type SpecCheck = Box<dyn Fn(&Spec) -> Result<(), String> + Send + Sync>;
 
 /// What a change may change.
-type Version = (Spec, Origin, State);
+type Change = (Spec, Origin, State);
 
 /// All subscriptions.
 pub struct Subscriptions {
@@ -32,11 +30,15 @@ pub struct Subscriptions {
     clock: Arc<dyn Clock>,
     check: SpecCheck,
     catalog: Arc<Catalog>,
-    store: Mutex<Store>,
+    store: Arc<dyn StateStore>,
+    /// The lease of the lanes.
+    epoch: Epoch,
     all: RwLock<BTreeMap<Name, Arc<Subscription>>>,
-    revision: watch::Sender<u64>,
-    fed: AtomicU64,
-    unsaved: AtomicBool,
+    /// Held while a definition changes.
+    changing: Mutex<()>,
+    change_number: watch::Sender<u64>,
+    /// Whether the latest save failed.
+    save_failed: AtomicBool,
     /// Whether nothing is to be sent to anybody, until the process ends or is asked to resume.
     paused: AtomicBool,
     /// The head of the log that the store knows about.
@@ -90,31 +92,37 @@ pub enum ChangeError {
 }
 
 impl Subscriptions {
-    /// Opens the store at `path`, making it if it is not there.
-    pub fn open(
-        path: &Path,
+    /// Takes over the lanes in `store`, and reads what it holds.
+    pub async fn open(
+        store: Arc<dyn StateStore>,
         log: SharedLog,
         clock: Arc<dyn Clock>,
         check: SpecCheck,
         catalog: Arc<Catalog>,
     ) -> Result<Self, StoreError> {
         metrics::describe();
-        let store = Store::open(path)?;
-        let all = store
-            .load()?
+        let (epoch, entries) = store.take_over().await?;
+        let all = entries
             .into_iter()
-            .map(|kept| (kept.spec.name.clone(), restore(kept, &catalog)))
+            .map(|entry| {
+                (
+                    entry.definition.spec.name.clone(),
+                    Subscription::stored(entry, &catalog),
+                )
+            })
+            .map(|(name, subscription)| (name, Arc::new(subscription)))
             .collect();
         Ok(Self {
             log,
             clock,
             check,
             catalog,
-            store: Mutex::new(store),
+            store,
+            epoch,
             all: RwLock::new(all),
-            revision: watch::Sender::new(0),
-            fed: AtomicU64::new(0),
-            unsaved: AtomicBool::new(false),
+            changing: Mutex::default(),
+            change_number: watch::Sender::new(0),
+            save_failed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             saved_head: AtomicU64::new(0),
         })
@@ -206,7 +214,7 @@ impl Subscriptions {
         reason: String,
     ) -> Result<Option<Arc<Subscription>>, ChangeError> {
         let version = Arc::clone(version);
-        self.with_store(move |all, store| {
+        self.exclusively(async move |all| {
             if version.is_retired() {
                 return Ok(None);
             }
@@ -214,7 +222,8 @@ impl Subscriptions {
                 reason: Some(reason),
             };
             let (spec, origin) = (version.spec.clone(), version.origin);
-            all.put_in_place(store, &version, (spec, origin, paused))
+            all.put_in_place(&version, (spec, origin, paused))
+                .await
                 .map(Some)
         })
         .await
@@ -223,14 +232,14 @@ impl Subscriptions {
     /// Forgets a subscription.
     pub async fn remove(self: &Arc<Self>, name: &str) -> Result<(), ChangeError> {
         let name = name.to_owned();
-        self.with_store(move |all, store| {
+        self.exclusively(async move |all| {
             let known = all.get(&name)?;
             if known.origin == Origin::File && known.state != State::Deactivated {
                 let name = known.spec.name.clone();
                 return Err(ChangeError::DeclaredInFile { name });
             }
-            store.remove(known.id)?;
-            known.retire(all.fed());
+            all.store.remove(known.id, known.revision).await?;
+            known.retire();
             all.all_mut(|all| all.remove(&known.spec.name));
             Ok(())
         })
@@ -254,20 +263,20 @@ impl Subscriptions {
 
     /// Word of every change of the list.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.revision.subscribe()
+        self.change_number.subscribe()
     }
 
     /// Has nothing sent to anybody until [`Self::resume_deliveries`]; what is under way is finished.
     /// The subscriptions themselves do not change, and the next start does not know of it.
     pub fn pause_deliveries(&self) {
         self.paused.store(true, Ordering::Release);
-        self.revision.send_modify(|revision| *revision += 1);
+        self.change_number.send_modify(|number| *number += 1);
     }
 
     /// Ends what [`Self::pause_deliveries`] began.
     pub fn resume_deliveries(&self) {
         self.paused.store(false, Ordering::Release);
-        self.revision.send_modify(|revision| *revision += 1);
+        self.change_number.send_modify(|number| *number += 1);
     }
 
     /// Whether nothing is sent to anybody.
@@ -277,30 +286,25 @@ impl Subscriptions {
 
     /// What became of every event since the subscription began, as of now.
     pub fn balance(&self, subscription: &Subscription) -> Balance {
-        // The bounds come last: a lane that goes on meanwhile must not be ahead of the head.
-        let mut ledger = subscription.live.ledger();
-        self.catch_up(&mut ledger);
-        ledger.balance(*self.log.bounds().borrow())
+        let mut account = subscription.live.account();
+        // An account that follows a feed moves on with it, so the head must be read after that.
+        account.matched();
+        account.balance(*self.log.bounds().borrow())
     }
 
-    /// Notes how far the feed has looked at new events for those that follow it.
-    pub fn set_fed(&self, fed: Offset) {
-        self.fed.store(fed.get(), Ordering::Release);
+    /// Saves the journals of the lanes that delivered something.
+    pub async fn save(&self) -> Result<(), StoreError> {
+        self.save_where(|account| account.unsaved() > 0, |_head| false)
+            .await
     }
 
-    /// Saves the cursors that moved by deliveries.
-    pub fn save(&self) -> Result<(), StoreError> {
-        self.save_where(|ledger| ledger.unsaved_before_cursor() > 0, |_head| false)
-    }
-
-    /// Saves every cursor, and how far the log has come.
+    /// Saves the journals of all lanes, and how far the log has come.
     ///
     /// One that moved past events nobody wanted costs only another look at them when it is lost,
     /// so this need not happen often.
-    pub fn save_all(&self) -> Result<(), StoreError> {
-        self.save_where(Ledger::is_unsaved, |head| {
-            head.get() > self.saved_head.load(Ordering::Relaxed)
-        })
+    pub async fn save_all(&self) -> Result<(), StoreError> {
+        let is_head_due = |head: Offset| head.get() > self.saved_head.load(Ordering::Relaxed);
+        self.save_where(Account::is_unsaved, is_head_due).await
     }
 
     /// Counts what the log no longer keeps as expired for every subscription that has not had it,
@@ -310,35 +314,30 @@ impl Subscriptions {
     pub fn expire_trimmed(&self) {
         let tail = self.log.bounds().borrow().tail;
         for subscription in self.list() {
-            let mut ledger = subscription.live.ledger();
-            self.catch_up(&mut ledger);
-            ledger.expire_to(tail);
-            drop(ledger);
+            subscription.live.account().expire_to(tail);
             report_losses(&subscription);
             subscription.live.work.notify_one();
         }
     }
 
-    /// Whether cursors could be saved when they last were; for a health check.
+    /// Whether the latest save succeeded; for a health check.
     pub fn is_healthy(&self) -> bool {
-        !self.unsaved.load(Ordering::Relaxed)
+        !self.save_failed.load(Ordering::Relaxed)
     }
 
-    fn save_where(
+    async fn save_where(
         &self,
-        is_due: impl Fn(&Ledger) -> bool,
-        is_head_due: impl Fn(Offset) -> bool,
+        is_due: impl Fn(&mut Account) -> bool + Send,
+        is_head_due: impl Fn(Offset) -> bool + Send,
     ) -> Result<(), StoreError> {
-        let mut store = self.store();
-        let mut due: Vec<(Arc<Subscription>, Settled)> = Vec::new();
+        let mut due = Vec::new();
         for subscription in self.list() {
             report_losses(&subscription);
-            let mut ledger = subscription.live.ledger();
-            self.catch_up(&mut ledger);
-            if is_due(&ledger) {
-                let settled = ledger.settled();
-                drop(ledger);
-                due.push((subscription, settled));
+            let mut account = subscription.live.account();
+            if is_due(&mut account) {
+                let journal = account.journal();
+                drop(account);
+                due.push((subscription, journal));
             }
         }
         // Read after the cursors: none of them is beyond it.
@@ -346,26 +345,17 @@ impl Subscriptions {
         if due.is_empty() && !is_head_due(head) {
             return Ok(());
         }
-        let rows: Vec<_> = due.iter().map(|(it, settled)| (it.id, *settled)).collect();
-        let saved = store.save(&rows, head);
-        self.unsaved.store(saved.is_err(), Ordering::Relaxed);
+        let journals = due.iter();
+        let journals = journals.map(|(it, journal)| (LaneId::live(it.id), journal.clone()));
+        let saved = self.store.save(self.epoch, journals.collect(), head).await;
+        self.save_failed.store(saved.is_err(), Ordering::Relaxed);
         saved?;
-        self.saved_head.store(head.get(), Ordering::Relaxed);
-        for (subscription, settled) in due {
-            subscription.live.ledger().saved(settled);
+        self.saved_head.fetch_max(head.get(), Ordering::Relaxed);
+        for (subscription, journal) in due {
+            subscription.live.account().saved(&journal);
             subscription.live.work.notify_one();
         }
         Ok(())
-    }
-
-    fn catch_up(&self, ledger: &mut Ledger) {
-        if ledger.is_following() {
-            ledger.scan_to(self.fed());
-        }
-    }
-
-    fn fed(&self) -> Offset {
-        Offset::new(self.fed.load(Ordering::Acquire))
     }
 
     fn check(&self, spec: &Spec) -> Result<(), ChangeError> {
@@ -405,24 +395,22 @@ impl Subscriptions {
         origin: Origin,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let start = self.start_of(&spec).await?;
-        self.with_store(move |all, store| {
+        self.exclusively(async move |all| {
             if all.get(spec.name.as_str()).is_ok() {
                 return Err(ChangeError::NameTaken { name: spec.name });
             }
-            let mut kept = Kept {
-                id: 0,
-                spec,
-                origin,
-                state: State::Active,
+            let new = NewEntry {
+                definition: Definition {
+                    reach: Reach::Everything,
+                    spec,
+                    origin,
+                    state: State::Active,
+                },
                 created_at: all.clock.now(),
                 start,
-                settled: Settled {
-                    cursor: start,
-                    ..Settled::default()
-                },
             };
-            store.insert(&mut kept)?;
-            let made = restore(kept, &all.catalog);
+            let entry = all.store.insert(all.epoch, new).await?;
+            let made = Arc::new(Subscription::stored(entry, &all.catalog));
             all.put(&made);
             Ok(made)
         })
@@ -448,53 +436,49 @@ impl Subscriptions {
     async fn change(
         self: &Arc<Self>,
         name: Name,
-        change: impl FnOnce(&Subscription) -> Result<Version, ChangeError> + Send + 'static,
+        change: impl FnOnce(&Subscription) -> Result<Change, ChangeError> + Send + 'static,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        self.with_store(move |all, store| {
+        self.exclusively(async move |all| {
             let known = all.get(name.as_str())?;
-            all.put_in_place(store, &known, change(&known)?)
+            all.put_in_place(&known, change(&known)?).await
         })
         .await
     }
 
-    fn put_in_place(
+    async fn put_in_place(
         &self,
-        store: &Store,
         known: &Subscription,
-        (spec, origin, state): Version,
+        (spec, origin, state): Change,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let (start, settled) = {
-            let ledger = known.live.ledger();
-            (ledger.start(), ledger.settled())
-        };
-        let kept = Kept {
-            id: known.id,
+        let definition = Definition {
+            reach: known.reach.clone(),
             spec,
             origin,
             state,
-            created_at: known.created_at,
-            start,
-            settled,
         };
-        store.update(&kept)?;
-        let changed = Arc::new(Subscription::new(
-            kept,
-            Arc::clone(&known.live),
-            &self.catalog,
-        ));
-        known.retire(self.fed());
+        let stored = self
+            .store
+            .update(known.id, known.revision, definition.clone());
+        let revision = stored.await?;
+        let changed = Arc::new(known.changed(revision, definition, &self.catalog));
+        known.retire();
         self.put(&changed);
         Ok(changed)
     }
 
-    /// Does what takes the store, which waits for the disk, on a thread that may wait. Changes
-    /// are made here only, one at a time.
-    async fn with_store<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Self, &Store) -> T + Send + 'static,
-    ) -> T {
-        let all = Arc::clone(self);
-        let work = move || work(&all, &all.store());
+    /// Makes one change at a time, to its end even if nobody waits for it any more: what the store
+    /// has and what is in memory must agree.
+    async fn exclusively<T: Send + 'static, F>(self: &Arc<Self>, work: F) -> T
+    where
+        F: AsyncFnOnce(&Self) -> T + Send + 'static,
+    {
+        let (all, runtime) = (Arc::clone(self), Handle::current());
+        let work = move || {
+            runtime.block_on(async {
+                let _turn = all.changing.lock().await;
+                work(&all).await
+            })
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,
             Err(ended) => match ended.try_into_panic() {
@@ -513,28 +497,19 @@ impl Subscriptions {
     fn all_mut<T>(&self, change: impl FnOnce(&mut BTreeMap<Name, Arc<Subscription>>) -> T) -> T {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         let answer = change(&mut all);
-        self.revision.send_modify(|revision| *revision += 1);
+        self.change_number.send_modify(|number| *number += 1);
         answer
-    }
-
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Logs and counts what a subscription has lost since it was last asked.
 fn report_losses(subscription: &Subscription) {
-    let lost = subscription.live.ledger().take_losses();
+    let lost = subscription.live.account().take_losses();
     if lost > 0 {
         metrics::expired(lost);
         let name = &subscription.spec.name;
         warn!(subscription = %name, event_count = lost, "events expired undelivered");
     }
-}
-
-fn restore(kept: Kept, catalog: &Arc<Catalog>) -> Arc<Subscription> {
-    let live = Live::new(Ledger::restore(kept.start, kept.settled));
-    Arc::new(Subscription::new(kept, live, catalog))
 }
 
 impl std::fmt::Debug for Subscriptions {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easel_subscriptions::{State, Subscription};
+use easel_subscriptions::{State, Subscription, Term};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,7 +55,8 @@ impl LaneJson {
         times: &mut AcceptTimes,
     ) -> Self {
         let balance = api.subscriptions.balance(subscription);
-        let pending_since = match balance.pending {
+        let pending = balance.get(Term::Pending);
+        let pending_since = match pending {
             0 => None,
             _ => times.accepted_at(api, balance.cursor).await,
         };
@@ -74,9 +75,9 @@ impl LaneJson {
         Self {
             subscription: subscription.spec.name.to_string(),
             state,
-            behind: balance.pending > 0 && (is_kept || waits_long),
-            pending: balance.pending,
-            expired: balance.expired,
+            behind: pending > 0 && (is_kept || waits_long),
+            pending,
+            expired: balance.get(Term::Expired),
             adds_up: balance.adds_up(),
             pending_since,
             next_attempt_at: hold.as_ref().map(|hold| hold.until),

@@ -10,7 +10,7 @@ const ENVELOPE: &str = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.
 
 #[tokio::test]
 async fn an_envelope_is_received_and_its_findings_are_told() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let (status, answer) = desk.ask("POST", "/v1/caliper/check", ENVELOPE).await;
     assert_eq!(
         (status, answer),
@@ -28,7 +28,7 @@ async fn an_envelope_is_received_and_its_findings_are_told() {
 
 #[tokio::test]
 async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let strange = ENVELOPE.replace(
         "\"Person\"",
         r#""Person","name":"\ud800","extensions":{"\ud801":1e400}"#,
@@ -56,7 +56,7 @@ async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
 
 #[tokio::test]
 async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let refused = async |body: &str| {
         let (status, problem) = desk.ask("POST", "/v1/caliper/check", body).await;
         (

@@ -9,7 +9,7 @@ use crate::desk::Desk;
 
 #[tokio::test]
 async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let list = desk.get("/v1/catalog?event=grade_*").await;
     let names: Vec<_> = list["event_types"]
         .as_array()
@@ -38,7 +38,7 @@ async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
 
 #[tokio::test]
 async fn a_schema_is_that_of_the_format_asked_for() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let schema = desk.get("/v1/catalog/grade_change/schema").await;
     assert_eq!(schema["$id"], "urn:easel:canvas:grade_change");
     assert_eq!(
@@ -79,7 +79,7 @@ async fn a_schema_is_that_of_the_format_asked_for() {
 
 #[tokio::test]
 async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let send = async |n, event: &str, account: &str| {
         let text = format!(
             r#"{{"metadata":{{"event_name":"{event}","event_time":"2026-02-11T08:15:42Z","root_account_id":"{account}"}},"body":{{}}}}"#

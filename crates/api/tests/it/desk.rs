@@ -14,7 +14,7 @@ use easel_api::{Api, DiskSpace, Host, SendTest, TestReport};
 use easel_catalog::Catalog;
 use easel_drift::Lookout;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Quarantine, SharedLog, SystemClock};
-use easel_subscriptions::{Spec, Subscriptions};
+use easel_subscriptions::{MemoryStore, Spec, Subscriptions};
 use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -67,11 +67,11 @@ fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
 }
 
 impl Desk {
-    pub(crate) fn new() -> Self {
-        Self::with_clock(Arc::new(SystemClock))
+    pub(crate) async fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock)).await
     }
 
-    pub(crate) fn with_clock(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) async fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let memory = || Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
         let failing = Arc::new(FailingLog::new(memory()));
@@ -85,15 +85,14 @@ impl Desk {
             }
         };
         let catalog = Arc::new(Catalog::built_in());
-        let state = folder.path().join("state.db");
         let subscriptions = Subscriptions::open(
-            &state,
+            Arc::new(MemoryStore::default()),
             Arc::clone(&log),
             Arc::clone(&clock),
             Box::new(check),
             Arc::clone(&catalog),
         );
-        let subscriptions = Arc::new(subscriptions.unwrap());
+        let subscriptions = Arc::new(subscriptions.await.unwrap());
         let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
         let all = [Scope::Read, Scope::Manage].into_iter().collect();
         let (_, secret) = tokens.create("test", all, clock.now()).unwrap();

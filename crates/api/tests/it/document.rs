@@ -11,7 +11,7 @@ use crate::desk::Desk;
 
 #[tokio::test]
 async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let now = jiff::Timestamp::now();
     let token = |scope| {
         let scopes = [scope].into_iter().collect();
@@ -62,7 +62,7 @@ async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
 
 #[tokio::test]
 async fn the_document_is_served_to_everyone() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let response = desk.raw("GET", "/v1/openapi.json", "", None).await;
     assert_eq!(response.status(), StatusCode::OK);
 }

@@ -23,7 +23,7 @@ fn offsets(page: &Value) -> Vec<u64> {
 
 #[tokio::test]
 async fn events_are_read_page_by_page_from_any_offset() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.append("grade_change", 0..5).await;
     desk.append("course_created", 5..10).await;
     let page = desk.get("/v1/events?limit=3").await;
@@ -45,7 +45,7 @@ async fn events_are_read_page_by_page_from_any_offset() {
 
 #[tokio::test]
 async fn a_page_ends_after_some_bytes_but_never_before_its_first_event() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     for (n, mebibytes) in [1, 1, 1, 1, 1, 9, 1].into_iter().enumerate() {
         let bytes = format!("\"{}\"", "x".repeat(mebibytes << 20));
         desk.append_bytes("grade_change", n as u64, bytes.into())
@@ -65,7 +65,7 @@ async fn a_page_ends_after_some_bytes_but_never_before_its_first_event() {
 
 #[tokio::test]
 async fn an_event_is_answered_as_it_was_stored() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.append("grade_change", 7..8).await;
     let response = desk.stream("/v1/events").await;
     let body = axum::body::to_bytes(response.into_body(), usize::MAX)
@@ -78,7 +78,7 @@ async fn an_event_is_answered_as_it_was_stored() {
 
 #[tokio::test]
 async fn an_event_is_found_by_its_id() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.append("grade_change", 0..5).await;
     let found = desk
         .get("/v1/events/00000000-0000-0000-0000-000000000003")
@@ -95,7 +95,7 @@ async fn an_event_is_found_by_its_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_answers_when_an_event_comes_or_when_the_wait_is_over() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let (page, ()) = tokio::join!(desk.get("/v1/events?from=latest&wait=30s"), async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         desk.append("grade_change", 0..1).await;
@@ -110,7 +110,7 @@ async fn a_long_poll_answers_when_an_event_comes_or_when_the_wait_is_over() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_sends_events_as_they_come_goes_on_after_the_last_one_seen_and_ends_with_the_server()
  {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.append("grade_change", 0..2).await;
     let mut body = desk
         .stream("/v1/events/stream?event=grade_*")
@@ -134,7 +134,7 @@ async fn a_stream_sends_events_as_they_come_goes_on_after_the_last_one_seen_and_
 
 #[tokio::test]
 async fn a_stream_ends_when_its_token_is_removed_and_no_other_does() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
     let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
@@ -160,7 +160,7 @@ async fn a_stream_ends_when_its_token_is_removed_and_no_other_does() {
 
 #[tokio::test]
 async fn a_stream_that_waits_is_woken_when_its_token_is_removed() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
     let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
@@ -174,7 +174,7 @@ async fn a_stream_that_waits_is_woken_when_its_token_is_removed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_answers_nothing_more_when_its_token_is_removed() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
     let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
@@ -198,7 +198,7 @@ fn text(bytes: Bytes) -> String {
 
 #[tokio::test]
 async fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     for (query, words) in [
         ("limit=0", "`limit` is 1 to 1000"),
         ("from=first", "`from` is an offset or `latest`"),
@@ -222,7 +222,7 @@ async fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn quarantine_is_listed_and_emptied() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let record = |bytes: &'static [u8]| NewQuarantined {
         door: "kinesis",
         code: "syntax".to_owned(),

@@ -20,7 +20,7 @@ async fn problem(response: Response<Body>) -> Value {
 
 #[tokio::test]
 async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(3 << 20));
     for (method, path, body, status, code, words) in [
         (
@@ -120,7 +120,7 @@ async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
 
 #[tokio::test]
 async fn a_body_of_another_type_is_refused_with_a_problem() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     for path in ["/v1/tokens", "/v1/subscriptions"] {
         let request = Request::post(path).header(AUTHORIZATION, format!("Bearer {}", desk.token));
         let response = desk.send(request.body(Body::from("{}")).unwrap()).await;
@@ -131,7 +131,7 @@ async fn a_body_of_another_type_is_refused_with_a_problem() {
 
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones_of_every_room() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let response = desk.raw("DELETE", "/v1/events", "", None).await;
     check_is_problem(&response, 405);
     let mut allowed: Vec<_> = response.headers()[ALLOW]

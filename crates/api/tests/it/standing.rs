@@ -10,7 +10,7 @@ const GRADES: &str =
 
 #[tokio::test]
 async fn a_subscription_is_made_shown_changed_and_forgotten() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let (status, made) = desk.ask("POST", "/v1/subscriptions", GRADES).await;
     assert_eq!(status, StatusCode::CREATED);
     assert_eq!(made["state"], "active");
@@ -39,7 +39,7 @@ async fn a_subscription_is_made_shown_changed_and_forgotten() {
 
 #[tokio::test]
 async fn where_a_new_subscription_is_found_is_in_the_location() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let now = jiff::Timestamp::now();
     let manage = [easel_access::Scope::Manage].into_iter().collect();
     let (_, secret) = desk.tokens.create("m", manage, now).unwrap();
@@ -51,7 +51,7 @@ async fn where_a_new_subscription_is_found_is_in_the_location() {
 
 #[tokio::test]
 async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     let check = async |method, path, body: &str, wanted: (u16, &str), words: &str| {
         let (status, problem) = desk.ask(method, path, body).await;
@@ -138,7 +138,7 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
 
 #[tokio::test]
 async fn a_declared_subscription_is_changed_in_its_file_only() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.subscriptions
         .declare(vec![serde_json::from_str(GRADES).unwrap()])
         .await
@@ -170,7 +170,7 @@ async fn a_declared_subscription_is_changed_in_its_file_only() {
 
 #[tokio::test]
 async fn the_balance_adds_up_for_anyone_who_asks() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.append("grade_change", 0..3).await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     desk.append("grade_change", 3..8).await;
@@ -178,8 +178,8 @@ async fn the_balance_adds_up_for_anyone_who_asks() {
     assert_eq!(
         balance,
         json!({
-            "subscription": "grades", "accepted": 5, "delivered": 0, "filtered": 0, "pending": 5,
-            "expired": 0, "damaged": 0, "cursor": 3,
+            "subscription": "grades", "accepted": 5, "delivered": 0, "filtered": 0,
+            "out_of_reach": 0, "pending": 5, "expired": 0, "damaged": 0, "cursor": 3,
         })
     );
     let all = desk.get("/v1/balance").await;
@@ -191,7 +191,7 @@ async fn the_balance_adds_up_for_anyone_who_asks() {
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_works_until_it_is_removed() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let (status, made) = desk
         .ask(
             "POST",
@@ -219,7 +219,7 @@ async fn a_token_is_shown_once_and_works_until_it_is_removed() {
 
 #[tokio::test]
 async fn a_refusal_of_a_body_has_the_json_pointer_to_the_fault() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let body = GRADES.replace("\"http://localhost:9/\"", "9");
     let (status, problem) = desk.ask("POST", "/v1/subscriptions", &body).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -229,7 +229,7 @@ async fn a_refusal_of_a_body_has_the_json_pointer_to_the_fault() {
 
 #[tokio::test]
 async fn some_fields_of_a_subscription_are_changed_and_the_others_stay() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let (_, made) = desk.ask("POST", "/v1/subscriptions", GRADES).await;
     let path = "/v1/subscriptions/grades";
     let patch = r#"{"in_flight":4,"webhook":{"timeout":"5s"},"events":null}"#;

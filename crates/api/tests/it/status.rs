@@ -14,9 +14,9 @@ use crate::desk::{Desk, MAX_AGE};
 const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
 
-fn desk() -> (FakeClock, Desk) {
+async fn desk() -> (FakeClock, Desk) {
     let clock = FakeClock::default();
-    (clock.clone(), Desk::with_clock(Arc::new(clock)))
+    (clock.clone(), Desk::with_clock(Arc::new(clock)).await)
 }
 
 /// The codes of what needs attention.
@@ -29,7 +29,7 @@ async fn codes(desk: &Desk) -> Vec<String> {
 
 #[tokio::test]
 async fn a_fresh_server_is_well_and_says_what_it_is() {
-    let (_clock, desk) = desk();
+    let (_clock, desk) = desk().await;
     let status = desk.get("/v1/status").await;
     let wanted = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -53,7 +53,7 @@ async fn a_fresh_server_is_well_and_says_what_it_is() {
 
 #[tokio::test]
 async fn the_rate_is_that_of_the_last_five_minutes_and_the_oldest_event_has_its_time() {
-    let (clock, desk) = desk();
+    let (clock, desk) = desk().await;
     desk.append("a", 0..100).await;
     clock.advance(Duration::from_mins(10));
     desk.append("a", 100..130).await;
@@ -65,7 +65,7 @@ async fn the_rate_is_that_of_the_last_five_minutes_and_the_oldest_event_has_its_
 
 #[tokio::test]
 async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_events() {
-    let (clock, desk) = desk();
+    let (clock, desk) = desk().await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     desk.lane_count.send_replace(Some(1));
     desk.append("grade_change", 0..5).await;
@@ -108,7 +108,7 @@ async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_ev
 
 #[tokio::test]
 async fn a_subscription_that_is_not_served_is_behind_as_soon_as_events_are_pending() {
-    let (_clock, desk) = desk();
+    let (_clock, desk) = desk().await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     desk.ask("POST", "/v1/subscriptions/grades/pause", "").await;
     assert_eq!(desk.get("/v1/status").await["lanes"][0]["behind"], false);
@@ -124,7 +124,7 @@ async fn a_subscription_that_is_not_served_is_behind_as_soon_as_events_are_pendi
 
 #[tokio::test]
 async fn each_thing_that_needs_an_operator_is_named() {
-    let (_clock, desk) = desk();
+    let (_clock, desk) = desk().await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     assert_eq!(codes(&desk).await, ["lanes_missing"]);
     desk.lane_count.send_replace(Some(1));
@@ -159,7 +159,7 @@ async fn each_thing_that_needs_an_operator_is_named() {
 
 #[tokio::test]
 async fn what_is_new_to_the_catalogue_needs_attention_for_a_day() {
-    let (clock, desk) = desk();
+    let (clock, desk) = desk().await;
     desk.append("never_heard_of", 0..1).await;
     let looked_at = async {
         while desk.drift.report().sightings.is_empty() {
@@ -182,7 +182,7 @@ async fn what_is_new_to_the_catalogue_needs_attention_for_a_day() {
 
 #[tokio::test]
 async fn a_log_that_cannot_be_read_leaves_times_out_and_the_rest_is_said() {
-    let (_clock, desk) = desk();
+    let (_clock, desk) = desk().await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     desk.lane_count.send_replace(Some(1));
     desk.append("grade_change", 0..1).await;

@@ -14,7 +14,7 @@ async fn test(desk: &Desk, body: &str) -> (StatusCode, Value) {
 
 #[tokio::test]
 async fn a_test_sends_an_example_that_is_labelled_and_answers_what_came_back() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     let (status, told) = test(&desk, r#"{"subscription":"grades"}"#).await;
     assert_eq!(status, StatusCode::OK, "{told}");
@@ -36,7 +36,7 @@ async fn a_test_sends_an_example_that_is_labelled_and_answers_what_came_back() {
 
 #[tokio::test]
 async fn a_test_goes_to_any_url_in_any_form_with_any_event() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let body = r#"{"url":"http://a/","format":"caliper","event":"submission_created"}"#;
     let (status, told) = test(&desk, body).await;
     assert_eq!(
@@ -50,7 +50,7 @@ async fn a_test_goes_to_any_url_in_any_form_with_any_event() {
 
 #[tokio::test]
 async fn a_test_that_cannot_be_sent_is_refused_with_the_reason() {
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     for (body, status, code, words) in [
         (

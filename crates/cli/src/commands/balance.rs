@@ -1,9 +1,11 @@
 //! `easel balance`
 
 use anyhow::anyhow;
+use easel_server::Term;
 use serde::Deserialize;
 
 use crate::args::GlobalArgs;
+use crate::balance_json::BalanceJson;
 use crate::client::{self, Client, escape};
 use crate::exit_code::{Code, Failure};
 use crate::output;
@@ -33,18 +35,6 @@ struct BalancesJson {
     subscriptions: Vec<BalanceJson>,
 }
 
-/// A subscription's account.
-#[derive(Deserialize)]
-pub(super) struct BalanceJson {
-    subscription: String,
-    accepted: u64,
-    delivered: u64,
-    filtered: u64,
-    pub(super) pending: u64,
-    expired: u64,
-    damaged: u64,
-}
-
 impl BalanceArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let client = Client::connect(global)?;
@@ -72,64 +62,30 @@ impl BalanceArgs {
     }
 }
 
-impl BalanceJson {
-    fn adds_up(&self) -> bool {
-        let terms = [self.delivered, self.filtered, self.pending, self.expired];
-        terms.into_iter().try_fold(0, u64::checked_add) == Some(self.accepted)
-    }
-
-    /// The account in one line.
-    pub(super) fn sentence(&self) -> String {
-        format!(
-            "{} accepted = {} delivered + {} filtered + {} pending + {} expired: {}",
-            self.accepted,
-            self.delivered,
-            self.filtered,
-            self.pending,
-            self.expired,
-            self.verdict()
-        )
-    }
-
-    fn verdict(&self) -> String {
-        match (self.adds_up(), self.damaged) {
-            (false, _) => "DOES NOT ADD UP".to_owned(),
-            (true, 0) => "adds up".to_owned(),
-            (true, damaged) => format!("adds up; {damaged} expired as damaged"),
-        }
-    }
-
-    fn row(&self) -> [String; 7] {
-        [
-            self.subscription.clone(),
-            self.accepted.to_string(),
-            format!("= {}", self.delivered),
-            format!("+ {}", self.filtered),
-            format!("+ {}", self.pending),
-            format!("+ {}", self.expired),
-            self.verdict(),
-        ]
-    }
-}
-
 fn print(balances: &[BalanceJson]) -> Result<(), Failure> {
     if balances.is_empty() {
         output::talk("no subscriptions yet; add one with `easel subscriptions add`");
         return Ok(());
     }
-    let heads = [
+    let heads = row(
         "SUBSCRIPTION",
         "ACCEPTED",
-        "= DELIVERED",
-        "+ FILTERED",
-        "+ PENDING",
-        "+ EXPIRED",
+        |term| term.name().to_uppercase(),
         "",
-    ];
-    output::table(
-        heads,
-        &balances.iter().map(BalanceJson::row).collect::<Vec<_>>(),
-    )?;
+    );
+    let rows: Vec<_> = balances
+        .iter()
+        .map(|it| {
+            let count = |term| it.counts[term].to_string();
+            row(
+                &it.subscription,
+                &it.accepted.to_string(),
+                count,
+                &it.verdict(),
+            )
+        })
+        .collect();
+    output::table(heads.each_ref().map(String::as_str), &rows)?;
     match balances.iter().find(|it| !it.adds_up()) {
         None => Ok(()),
         Some(it) => {
@@ -137,4 +93,21 @@ fn print(balances: &[BalanceJson]) -> Result<(), Failure> {
             Err(Failure::new(Code::Bug, told))
         }
     }
+}
+
+/// A line of the table, which reads as a sum.
+fn row(
+    name: &str,
+    accepted: &str,
+    cell: impl Fn(Term) -> String,
+    verdict: &str,
+) -> [String; Term::SUMMANDS.len() + 3] {
+    let mut signs = std::iter::once("=").chain(std::iter::repeat("+"));
+    let terms = Term::SUMMANDS.map(|term| {
+        let sign = signs.next().unwrap_or_default();
+        format!("{sign} {}", cell(term))
+    });
+    let mut cells = [name, accepted].map(str::to_owned).into_iter();
+    let mut cells = cells.by_ref().chain(terms).chain([verdict.to_owned()]);
+    std::array::from_fn(|_| cells.next().unwrap_or_default())
 }

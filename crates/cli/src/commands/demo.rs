@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use easel_server::{Auth, Config, Server, Spec};
+use easel_server::{Auth, Config, Server, Spec, Term};
 use easel_simulator::{Campus, Options};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::serve::{not_started, raise_file_limit};
 use super::simulate::Pace;
 use crate::args::GlobalArgs;
+use crate::balance_json::BalanceJson;
 use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
@@ -69,15 +70,6 @@ struct SubscriptionJson {
     /// Why it is on hold.
     reason: Option<String>,
     balance: BalanceJson,
-}
-
-#[derive(Deserialize)]
-struct BalanceJson {
-    accepted: u64,
-    delivered: u64,
-    filtered: u64,
-    pending: u64,
-    expired: u64,
 }
 
 impl DemoArgs {
@@ -233,7 +225,11 @@ async fn settle(
     let wait = async {
         loop {
             let all = list(client).await?;
-            if all.subscriptions.iter().all(|it| it.balance.pending == 0) {
+            if all
+                .subscriptions
+                .iter()
+                .all(|it| it.balance.counts[Term::Pending] == 0)
+            {
                 return Ok::<_, Failure>(all);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -246,25 +242,10 @@ async fn settle(
     };
     let mut is_right = true;
     for it in &all.subscriptions {
-        let BalanceJson {
-            accepted,
-            delivered,
-            filtered,
-            pending,
-            expired,
-        } = it.balance;
-        let sum = delivered + filtered + pending + expired;
-        is_right &= sum == accepted;
-        let verdict = if sum == accepted {
-            "adds up"
-        } else {
-            "DOES NOT ADD UP"
-        };
+        is_right &= it.balance.adds_up();
         let name = &it.name;
-        output::talk(format_args!(
-            "{name:<12} {accepted} accepted = {delivered} delivered + {filtered} filtered + \
-             {pending} pending + {expired} expired: {verdict}"
-        ));
+        output::talk(format_args!("{name:<12} {}", it.balance.sentence()));
+        let pending = it.balance.counts[Term::Pending];
         if pending > 0 {
             output::talk(format_args!(
                 "{pending} of {name} go undelivered, with the folder"
@@ -298,9 +279,9 @@ impl SubscriptionJson {
         let reason = reason.as_ref().map(|it| format!(": {}", output::plain(it)));
         format!(
             "  {name:<10} delivered {:>6}  filtered {:>5}  pending {:>5}  {state}{}\n",
-            balance.delivered,
-            balance.filtered,
-            balance.pending,
+            balance.counts[Term::Delivered],
+            balance.counts[Term::Filtered],
+            balance.counts[Term::Pending],
             reason.unwrap_or_default()
         )
     }

@@ -7,12 +7,13 @@ mod test;
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
+use easel_server::Term;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::balance::BalanceJson;
 use crate::args::GlobalArgs;
+use crate::balance_json::BalanceJson;
 use crate::catalog;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
@@ -189,7 +190,7 @@ impl AddArgs {
 
 impl SubscriptionJson {
     fn row(self) -> [String; 5] {
-        let pending = self.balance.pending.to_string();
+        let pending = self.balance.counts[Term::Pending].to_string();
         [
             self.name,
             self.state,

@@ -1,7 +1,6 @@
 //! The rooms around the lanes: a log, a store, and one recording sink per subscription.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use easel_caliper::{Options, Translator};
@@ -9,16 +8,15 @@ use easel_catalog::Catalog;
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_log::{LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{Parcel, Sink};
-use easel_subscriptions::{Balance, Spec, Subscriptions};
+use easel_subscriptions::{Balance, MemoryStore, Spec, Subscriptions, Term};
 use easel_testkit::{RecordingSink, event};
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A log, a store and sinks; what runs on them can be stopped and started again.
 pub(crate) struct Campus {
-    folder: TempDir,
+    store: Arc<MemoryStore>,
     pub(crate) log: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
     sinks: Arc<Mutex<HashMap<String, Arc<RecordingSink>>>>,
@@ -28,16 +26,16 @@ pub(crate) struct Campus {
 }
 
 impl Campus {
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
-        Self::on(Arc::new(log))
+        Self::on(Arc::new(log)).await
     }
 
-    pub(crate) fn on(log: SharedLog) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let subscriptions = open(folder.path(), &log);
+    pub(crate) async fn on(log: SharedLog) -> Self {
+        let store = Arc::default();
+        let subscriptions = open(&store, &log).await;
         let mut campus = Self {
-            folder,
+            store,
             log,
             subscriptions,
             sinks: Arc::default(),
@@ -79,7 +77,7 @@ impl Campus {
     /// Stops as on SIGKILL: nothing more is saved, and what is in memory is forgotten.
     pub(crate) async fn crash(&mut self) {
         self.running.shutdown().await;
-        self.subscriptions = open(self.folder.path(), &self.log);
+        self.subscriptions = open(&self.store, &self.log).await;
     }
 
     pub(crate) async fn subscribe(&self, json: &str) -> Arc<RecordingSink> {
@@ -116,7 +114,7 @@ impl Campus {
     pub(crate) async fn settled(&self, name: &str) -> Balance {
         loop {
             let balance = self.balance(name);
-            if balance.pending == 0 {
+            if balance.get(Term::Pending) == 0 {
                 return balance;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -140,9 +138,9 @@ fn sink(sinks: &Mutex<HashMap<String, Arc<RecordingSink>>>, name: &str) -> Arc<R
     Arc::clone(sinks.lock().unwrap().entry(name.to_owned()).or_default())
 }
 
-fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
-    let path = folder.join("state.db");
+async fn open(store: &Arc<MemoryStore>, log: &SharedLog) -> Arc<Subscriptions> {
     let check = Box::new(|_: &Spec| Ok(()));
-    let clock = Arc::new(SystemClock);
-    Arc::new(Subscriptions::open(&path, Arc::clone(log), clock, check, catalog()).unwrap())
+    let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::new(SystemClock));
+    let opened = Subscriptions::open(store, Arc::clone(log), clock, check, catalog());
+    Arc::new(opened.await.unwrap())
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use easel_catalog::{Catalog, Limits, Origin, admit};
 use easel_log::NewRecord;
 use easel_sinks::{Parcel, SendError};
+use easel_subscriptions::Term;
 use serde_json::Value;
 
 use crate::campus::Campus;
@@ -35,7 +36,7 @@ fn subscription(name: &str, format: &str, more: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filtered() {
-    let campus = Campus::new();
+    let campus = Campus::new().await;
     let mut sinks = Vec::new();
     for format in ["canvas", "caliper", "caliper-strict"] {
         sinks.push(campus.subscribe(&subscription(format, format, "")).await);
@@ -48,7 +49,7 @@ async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filt
     for (format, delivered) in [("canvas", 3), ("caliper", 1), ("caliper-strict", 1)] {
         let balance = campus.settled(format).await;
         assert_eq!(
-            (balance.delivered, balance.filtered),
+            (balance.get(Term::Delivered), balance.get(Term::Filtered)),
             (delivered, 3 - delivered),
             "{format}"
         );
@@ -81,7 +82,7 @@ async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filt
 
 #[tokio::test(start_paused = true)]
 async fn several_events_share_an_envelope_and_its_fate() {
-    let campus = Campus::new();
+    let campus = Campus::new().await;
     let sink = campus
         .subscribe(&subscription("store", "caliper", r#","batch":4"#))
         .await;
@@ -94,7 +95,7 @@ async fn several_events_share_an_envelope_and_its_fate() {
     campus.log.append(records).await.unwrap();
 
     let balance = campus.settled("store").await;
-    assert_eq!(balance.delivered, 10);
+    assert_eq!(balance.get(Term::Delivered), 10);
     let parcels = sink.received();
     // The first envelope was refused: none of its events is settled, and all come again.
     let refused: Vec<_> = json(&parcels[0].body)["data"].as_array().unwrap().clone();
@@ -129,7 +130,7 @@ async fn several_events_share_an_envelope_and_its_fate() {
 
 #[tokio::test(start_paused = true)]
 async fn events_of_different_installations_do_not_share_an_envelope() {
-    let campus = Campus::new();
+    let campus = Campus::new().await;
     let sink = campus
         .subscribe(
             &subscription("store", "caliper", r#","batch":100"#)
@@ -146,7 +147,7 @@ async fn events_of_different_installations_do_not_share_an_envelope() {
         })
         .collect();
     campus.log.append(records).await.unwrap();
-    assert_eq!(campus.settled("store").await.delivered, 6);
+    assert_eq!(campus.settled("store").await.get(Term::Delivered), 6);
     for parcel in sink.received() {
         let envelope = json(&parcel.body);
         for event in envelope["data"].as_array().unwrap() {
@@ -160,7 +161,7 @@ async fn an_envelope_is_filled_up_to_its_bounds() {
     let one_at_once = subscription("store", "caliper", r#","batch":100"#)
         .replace("\"format\"", "\"in_flight\":1,\"format\"");
     let sizes = async |title: &str, events: i64| {
-        let campus = Campus::new();
+        let campus = Campus::new().await;
         let sink = campus.subscribe(&one_at_once).await;
         let records = (0..events).map(|n| {
             let text = String::from_utf8(event("course_created", n).bytes.to_vec()).unwrap();
@@ -169,7 +170,7 @@ async fn an_envelope_is_filled_up_to_its_bounds() {
         });
         campus.log.append(records.collect()).await.unwrap();
         assert_eq!(
-            campus.settled("store").await.delivered,
+            campus.settled("store").await.get(Term::Delivered),
             u64::try_from(events).unwrap()
         );
         let parcels = sink.received();

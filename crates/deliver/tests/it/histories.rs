@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use easel_sinks::SendError;
+use easel_subscriptions::Term;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::time::timeout;
@@ -72,7 +73,7 @@ fn matches(glob: usize, event_type: usize) -> bool {
 }
 
 async fn run(steps: Vec<Step>) -> TestCaseResult {
-    let mut campus = Campus::new();
+    let mut campus = Campus::new().await;
     let mut events: Vec<usize> = Vec::new();
     let mut owed: [Owed; 3] = std::array::from_fn(|_| Owed::default());
     for step in steps {
@@ -155,9 +156,9 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
                     "{name} does not go on: {stuck:?}"
                 )));
             };
-            prop_assert_eq!(balance.expired, 0);
+            prop_assert_eq!(balance.get(Term::Expired), 0);
             prop_assert_eq!(
-                balance.delivered,
+                balance.get(Term::Delivered),
                 u64::try_from(owed.numbers.len()).unwrap()
             );
         }

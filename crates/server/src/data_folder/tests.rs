@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use easel_log::{Log, LogOptions, NewRecord, Offset, SharedLog, SqliteLog, SystemClock};
-use easel_subscriptions::Subscriptions;
+use easel_subscriptions::{SqliteStore, Subscriptions};
 use uuid::Uuid;
 
 use super::files::{FILES, LOG, STATE};
@@ -48,7 +48,7 @@ fn serve(folder: &Path) {
         );
         let log = Arc::new(log.unwrap());
         let shared: SharedLog = Arc::<SqliteLog>::clone(&log);
-        let subscriptions = open_subscriptions(&data.file(STATE), &shared);
+        let subscriptions = open_subscriptions(&data.file(STATE), &shared).await;
         if subscriptions.list().is_empty() {
             let spec = r#"{"name":"all","start":"earliest","webhook":{"url":"http://a"}}"#;
             let spec = serde_json::from_str(spec).unwrap();
@@ -59,13 +59,13 @@ fn serve(folder: &Path) {
             .unwrap();
         let head = log.bounds().borrow().head;
         let all = subscriptions.get("all").unwrap();
-        let from = all.live.ledger().scanned();
+        let from = all.live.account().matched();
         for offset in (from.get()..head.get()).map(Offset::new) {
-            let mut ledger = all.live.ledger();
-            ledger.owe(offset);
-            ledger.deliver(offset);
+            let mut account = all.live.account();
+            account.owe(offset);
+            account.deliver(offset);
         }
-        subscriptions.save_all().unwrap();
+        subscriptions.save_all().await.unwrap();
         drop((subscriptions, all));
         log.close().await;
         data.finish(session, head.get()).unwrap();
@@ -82,15 +82,15 @@ fn record() -> NewRecord {
     }
 }
 
-fn open_subscriptions(path: &Path, log: &SharedLog) -> Arc<Subscriptions> {
+async fn open_subscriptions(path: &Path, log: &SharedLog) -> Arc<Subscriptions> {
     let opened = Subscriptions::open(
-        path,
+        Arc::new(SqliteStore::open(path).unwrap()),
         Arc::clone(log),
         Arc::new(SystemClock),
         Box::new(|_| Ok(())),
         Arc::new(easel_catalog::Catalog::built_in()),
     );
-    Arc::new(opened.unwrap())
+    Arc::new(opened.await.unwrap())
 }
 
 /// Copies what makes a folder up.

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, Facts};
+use easel_catalog::{Catalog, Facts, Reach};
 use easel_log::Offset;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Index, MAX_TYPES};
-use crate::store::Kept;
+use crate::state_store::{Definition, Entry, Revision};
 use crate::{
-    Conditions, InFlight, Ledger, Live, Origin, Settled, Spec, State, Subscription, WebhookSpec,
+    Conditions, InFlight, Journal, Origin, Spec, State, Subscription, SubscriptionId, WebhookSpec,
 };
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
@@ -28,21 +28,20 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
             batch: crate::Batch::default(),
         },
     };
-    let kept = Kept {
-        id,
-        spec,
-        origin: Origin::Api,
-        state: State::Active,
+    let entry = Entry {
+        id: SubscriptionId::new(id),
+        revision: Revision::FIRST,
+        definition: Definition {
+            reach: Reach::Everything,
+            spec,
+            origin: Origin::Api,
+            state: State::Active,
+        },
         created_at: Timestamp::UNIX_EPOCH,
         start: Offset::ZERO,
-        settled: Settled::default(),
+        journal: Journal::new(Offset::ZERO),
     };
-    let live = Live::new(Ledger::new(kept.start));
-    Arc::new(Subscription::new(
-        kept,
-        live,
-        &Arc::new(Catalog::built_in()),
-    ))
+    Arc::new(Subscription::stored(entry, &Arc::new(Catalog::built_in())))
 }
 
 fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {
@@ -50,7 +49,7 @@ fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {
     index.visit(
         &Arc::from(event_type),
         || facts.clone(),
-        |it| ids.push(it.id),
+        |it| ids.push(it.id.get()),
     );
     ids.sort_unstable();
     ids
@@ -114,22 +113,22 @@ proptest! {
             .map(|(id, (globs, conditions))| subscription(id, GLOBS[*globs], conditions.clone()))
             .collect();
         let mut index = Index::default();
-        all.iter().filter(|it| it.id < late).for_each(|it| index.insert(it));
+        all.iter().filter(|it| it.id.get() < late).for_each(|it| index.insert(it));
         for (event_type, facts) in &events {
             // Types are learnt before some members come and go.
             visited(&mut index, TYPES[*event_type], facts);
         }
-        all.iter().filter(|it| it.id >= late).for_each(|it| index.insert(it));
+        all.iter().filter(|it| it.id.get() >= late).for_each(|it| index.insert(it));
         for id in &removed {
-            index.remove(*id);
+            index.remove(SubscriptionId::new(*id));
         }
 
         for (event_type, facts) in &events {
             let event_type = TYPES[*event_type];
             let wanted: Vec<_> = all.iter()
-                .filter(|it| !removed.contains(&it.id))
+                .filter(|it| !removed.contains(&it.id.get()))
                 .filter(|it| it.filter.wants_type(event_type) && it.filter.wants(|| facts.clone()))
-                .map(|it| it.id)
+                .map(|it| it.id.get())
                 .collect();
             prop_assert_eq!(visited(&mut index, event_type, facts), wanted);
         }

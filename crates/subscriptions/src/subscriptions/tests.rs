@@ -7,13 +7,13 @@ use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, SharedLog, SystemClock
 use uuid::Uuid;
 
 use super::{ChangeError, Subscriptions};
-use crate::{Origin, Spec, State};
+use crate::{Origin, Spec, SqliteStore, State, Term};
 
 fn log() -> SharedLog {
     Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)))
 }
 
-fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
+async fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
     let check = |spec: &Spec| {
         if spec.webhook.url.starts_with("http") {
             Ok(())
@@ -21,17 +21,15 @@ fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
             Err("the URL is no good".to_owned())
         }
     };
-    let path = folder.join("state.db");
-    Arc::new(
-        Subscriptions::open(
-            &path,
-            Arc::clone(log),
-            Arc::new(SystemClock),
-            Box::new(check),
-            Arc::new(easel_catalog::Catalog::built_in()),
-        )
-        .unwrap(),
-    )
+    let store = SqliteStore::open(&folder.join("state.db")).unwrap();
+    let opened = Subscriptions::open(
+        Arc::new(store),
+        Arc::clone(log),
+        Arc::new(SystemClock),
+        Box::new(check),
+        Arc::new(easel_catalog::Catalog::built_in()),
+    );
+    Arc::new(opened.await.unwrap())
 }
 
 fn spec(json: &str) -> Spec {
@@ -59,24 +57,26 @@ async fn a_subscription_and_its_cursor_outlive_the_process() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     append(&log, 3).await;
     {
-        let all = open(folder.path(), &log);
+        let all = open(folder.path(), &log).await;
         let made = all.create(grades()).await.unwrap();
         append(&log, 2).await;
-        let mut ledger = made.live.ledger();
-        ledger.owe(Offset::new(3));
-        ledger.deliver(Offset::new(3));
-        drop(ledger);
-        all.save().unwrap();
-        assert_eq!(made.live.ledger().unsaved(), 0);
+        made.live.account().owe(Offset::new(3));
+        made.live.account().deliver(Offset::new(3));
+        all.save().await.unwrap();
+        assert_eq!(made.live.account().unsaved(), 0);
     }
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     let found = all.get("grades").unwrap();
     assert_eq!(found.spec, grades());
     assert_eq!(found.origin, Origin::Api);
     let balance = all.balance(&found);
     assert!(balance.adds_up());
     assert_eq!(
-        (balance.accepted, balance.delivered, balance.pending),
+        (
+            balance.accepted,
+            balance.get(Term::Delivered),
+            balance.get(Term::Pending)
+        ),
         (2, 1, 1)
     );
     assert_eq!(balance.cursor, Offset::new(4));
@@ -86,7 +86,7 @@ async fn a_subscription_and_its_cursor_outlive_the_process() {
 async fn a_start_is_looked_up_when_the_subscription_is_made() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     append(&log, 5).await;
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     for (start, wanted) in [
         (r#""now""#, 5),
         (r#""earliest""#, 0),
@@ -98,7 +98,7 @@ async fn a_start_is_looked_up_when_the_subscription_is_made() {
             start.len()
         );
         let made = all.create(spec(&json)).await.unwrap();
-        assert_eq!(made.live.ledger().start(), Offset::new(wanted), "{start}");
+        assert_eq!(made.live.account().start(), Offset::new(wanted), "{start}");
     }
     let beyond = spec(r#"{"name":"x","start":6,"webhook":{"url":"http://localhost/"}}"#);
     assert!(matches!(
@@ -110,7 +110,7 @@ async fn a_start_is_looked_up_when_the_subscription_is_made() {
 #[tokio::test]
 async fn what_cannot_be_served_or_is_there_already_is_refused() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     let bad = spec(r#"{"name":"bad","webhook":{"url":"ftp://x"}}"#);
     assert!(matches!(
         all.create(bad).await,
@@ -127,7 +127,7 @@ async fn what_cannot_be_served_or_is_there_already_is_refused() {
 #[tokio::test]
 async fn the_file_alone_changes_what_it_declares_and_what_it_drops_keeps_its_place() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     all.declare(vec![grades()]).await.unwrap();
     assert!(matches!(
         all.update(grades()).await,
@@ -146,7 +146,7 @@ async fn the_file_alone_changes_what_it_declares_and_what_it_drops_keeps_its_pla
 
     let back = all.get("grades").unwrap();
     assert_eq!(back.state, State::Active);
-    assert_eq!(all.balance(&back).pending, 4);
+    assert_eq!(all.balance(&back).get(Term::Pending), 4);
 }
 
 #[tokio::test]
@@ -154,13 +154,13 @@ async fn a_pause_outlives_the_process_with_its_reason() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let reason = Some("the endpoint is gone".to_owned());
     {
-        let all = open(folder.path(), &log);
+        let all = open(folder.path(), &log).await;
         all.create(grades()).await.unwrap();
         let made = all.get("grades").unwrap();
         let why = reason.clone().unwrap();
         all.pause_this(&made, why).await.unwrap().unwrap();
     }
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     assert_eq!(all.get("grades").unwrap().state, State::Paused { reason });
     assert_eq!(all.resume("grades").await.unwrap().state, State::Active);
 }
@@ -193,7 +193,7 @@ fn a_spec_says_what_is_wrong_with_it() {
 #[tokio::test]
 async fn a_deactivated_subscription_is_declared_again_or_replaced_but_not_resumed() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     all.declare(vec![grades()]).await.unwrap();
     all.declare(Vec::new()).await.unwrap();
     let resumed = all.resume("grades").await;
@@ -208,7 +208,7 @@ async fn a_deactivated_subscription_is_declared_again_or_replaced_but_not_resume
 #[tokio::test]
 async fn what_an_outdated_version_has_to_say_changes_nothing() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     let old = all.create(grades()).await.unwrap();
     let new = all.update(grades()).await.unwrap();
     assert!(old.is_retired() && !new.is_retired());
@@ -221,7 +221,7 @@ async fn what_an_outdated_version_has_to_say_changes_nothing() {
 async fn changes_at_once_leave_memory_and_disk_agreeing() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     for round in 0..20 {
-        let all = open(folder.path(), &log);
+        let all = open(folder.path(), &log).await;
         drop(all.create(grades()).await);
         let (removed, updated, paused, resumed) = tokio::join!(
             all.remove("grades"),
@@ -235,7 +235,7 @@ async fn changes_at_once_leave_memory_and_disk_agreeing() {
         if let Some(again) = again {
             again.await.unwrap();
         }
-        let kept = open(folder.path(), &log);
+        let kept = open(folder.path(), &log).await;
         let names = |all: &Subscriptions| {
             let list = all.list();
             list.iter()
@@ -249,7 +249,7 @@ async fn changes_at_once_leave_memory_and_disk_agreeing() {
 #[tokio::test]
 async fn a_caliper_format_is_only_for_event_types_that_have_such_a_form() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     let refused = async |more: &str| {
         let json = format!(r#"{{"name":"store","format":"caliper",{more}}}"#);
         match all.create(spec(&json)).await {
@@ -298,33 +298,39 @@ fn a_condition_with_no_value_is_no_condition_and_is_refused() {
 #[tokio::test]
 async fn what_retention_drops_has_expired_at_once_for_a_subscription_nobody_serves() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     let made = all.create(grades()).await.unwrap();
     append(&log, 3).await;
-    made.live.ledger().owe(Offset::new(0));
+    made.live.account().owe(Offset::new(0));
     let paused = all.pause("grades").await.unwrap();
     append(&log, 2).await;
     log.trim_to(Offset::new(3)).await.unwrap();
     all.expire_trimmed();
     let balance = all.balance(&paused);
     assert!(balance.adds_up(), "{balance:?}");
-    assert_eq!((balance.expired, balance.pending), (3, 2));
+    assert_eq!(
+        (balance.get(Term::Expired), balance.get(Term::Pending)),
+        (3, 2)
+    );
     // And on disk with the next save.
-    all.save_all().unwrap();
+    all.save_all().await.unwrap();
     drop((all, made, paused));
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     let balance = all.balance(&all.get("grades").unwrap());
-    assert_eq!((balance.expired, balance.cursor), (3, Offset::new(3)));
+    assert_eq!(
+        (balance.get(Term::Expired), balance.cursor),
+        (3, Offset::new(3))
+    );
 }
 
 #[tokio::test]
 async fn how_far_the_log_has_come_is_saved_though_no_cursor_moved() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log);
+    let all = open(folder.path(), &log).await;
     all.create(grades()).await.unwrap();
     all.pause("grades").await.unwrap();
     append(&log, 7).await;
-    all.save_all().unwrap();
+    all.save_all().await.unwrap();
     drop(all);
     let path = folder.path().join("state.db");
     let found = easel_sqlite::inspect(&path, &crate::STATE_LAYOUT).unwrap();

@@ -1,0 +1,409 @@
+//! The account against a model that simply remembers what became of every offset.
+
+use std::sync::Arc;
+
+use easel_log::{Bounds, Offset};
+use proptest::prelude::*;
+
+use super::{Account, FeedPosition, Journal, Loss};
+use crate::{Balance, Term};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Unmatched,
+    Unwanted,
+    OutOfReach,
+    Owed,
+    Delivered,
+    Trimmed,
+    Damaged,
+}
+
+impl Fate {
+    const fn is_open(self) -> bool {
+        matches!(self, Self::Unmatched | Self::Owed)
+    }
+
+    /// Whether a restart finds it again by matching.
+    const fn is_found_again(self) -> bool {
+        matches!(self, Self::Unmatched | Self::Owed | Self::Unwanted)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// New events that are not matched yet, each wanted or not.
+    Append(Vec<bool>),
+    /// The next so many unmatched events are matched, by the feed if the account follows it.
+    Match(usize),
+    LeaveOut(usize),
+    Lose(usize, bool),
+    Follow,
+    Unfollow,
+    /// Ends the owed offset at this index, counted from the oldest.
+    Deliver(usize),
+    LoseOwed(usize),
+    Save,
+    /// The process dies and comes back.
+    Crash,
+    Trim(usize),
+}
+
+struct Model {
+    start: u64,
+    wanted: Vec<bool>,
+    fates: Vec<Fate>,
+    tail: usize,
+}
+
+impl Model {
+    fn offset(&self, place: usize) -> Offset {
+        Offset::new(self.start + place as u64)
+    }
+
+    /// The places of what is owed.
+    fn owed(&self) -> Vec<usize> {
+        let places = 0..self.fates.len();
+        places
+            .filter(|place| self.fates[*place] == Fate::Owed)
+            .collect()
+    }
+
+    /// The places of the next `count` unmatched events.
+    fn next_unmatched(&self, count: usize) -> Vec<usize> {
+        let places = 0..self.fates.len();
+        let unmatched = places.filter(|place| self.fates[*place] == Fate::Unmatched);
+        unmatched.take(count).collect()
+    }
+
+    fn count(&self, fates: &[Fate]) -> u64 {
+        self.fates
+            .iter()
+            .filter(|fate| fates.contains(fate))
+            .count() as u64
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            tail: self.offset(self.tail),
+            head: self.offset(self.fates.len()),
+        }
+    }
+
+    /// What a crash makes of this, which was saved, when `later` are the events by now.
+    fn restored(&self, wanted: Vec<bool>, tail: usize) -> Self {
+        let last_end = self.fates.iter().rposition(|fate| !fate.is_found_again());
+        let cursor = self.fates.iter().position(|fate| fate.is_open());
+        let end = std::cmp::max(
+            last_end.map_or(0, |it| it + 1),
+            cursor.unwrap_or(self.fates.len()),
+        );
+        let fates = (0..wanted.len()).map(|place| match self.fates.get(place) {
+            Some(Fate::Owed | Fate::Unmatched) | None => Fate::Unmatched,
+            Some(Fate::Unwanted) if place >= end => Fate::Unmatched,
+            Some(fate) => *fate,
+        });
+        Self {
+            start: self.start,
+            fates: fates.collect(),
+            wanted,
+            tail,
+        }
+    }
+
+    fn check(&self, balance: &Balance) {
+        assert!(balance.adds_up(), "{balance:?} {:?}", self.fates);
+        // What is gone from the log before it was matched has expired.
+        let gone = self.fates[..self.tail].iter();
+        let gone = gone.filter(|fate| **fate == Fate::Unmatched).count() as u64;
+        let unwanted = self.count(&[Fate::Unwanted, Fate::OutOfReach]);
+        for (term, wanted) in [
+            (Term::Delivered, self.count(&[Fate::Delivered])),
+            (Term::Filtered, unwanted),
+            (Term::OutOfReach, self.count(&[Fate::OutOfReach])),
+            (
+                Term::Pending,
+                self.count(&[Fate::Owed, Fate::Unmatched]) - gone,
+            ),
+            (
+                Term::Expired,
+                self.count(&[Fate::Trimmed, Fate::Damaged]) + gone,
+            ),
+            (Term::Damaged, self.count(&[Fate::Damaged])),
+        ] {
+            assert_eq!(balance.get(term), wanted, "{term:?} {:?}", self.fates);
+        }
+        let cursor = self.fates.iter().position(|fate| fate.is_open());
+        assert_eq!(
+            balance.cursor,
+            self.offset(cursor.unwrap_or(self.fates.len()))
+        );
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => proptest::collection::vec(any::<bool>(), 0..12).prop_map(Step::Append),
+        6 => (0..12_usize).prop_map(Step::Match),
+        1 => (0..4_usize).prop_map(Step::LeaveOut),
+        1 => (0..4_usize, any::<bool>()).prop_map(|(count, damaged)| Step::Lose(count, damaged)),
+        2 => Just(Step::Follow),
+        1 => Just(Step::Unfollow),
+        6 => (0..20_usize).prop_map(Step::Deliver),
+        1 => (0..20_usize).prop_map(Step::LoseOwed),
+        3 => Just(Step::Save),
+        2 => Just(Step::Crash),
+        1 => (0..8_usize).prop_map(Step::Trim),
+    ]
+}
+
+fn run(start: u64, steps: Vec<Step>) {
+    let position = Arc::new(FeedPosition::new(Offset::new(start)));
+    let mut account = Account::new(Offset::new(start));
+    let mut model = Model {
+        start,
+        wanted: Vec::new(),
+        fates: Vec::new(),
+        tail: 0,
+    };
+    let mut saved = (model.restored(Vec::new(), 0), account.journal());
+    for step in steps {
+        match step {
+            Step::Append(wanted) => {
+                model.fates.extend(wanted.iter().map(|_| Fate::Unmatched));
+                model.wanted.extend(wanted);
+            }
+            Step::Match(count) => {
+                for place in model.next_unmatched(count) {
+                    let offset = model.offset(place);
+                    if model.wanted[place] {
+                        assert!(account.owe(offset));
+                        assert!(!account.owe(offset), "it is owed once");
+                        model.fates[place] = Fate::Owed;
+                    } else {
+                        model.fates[place] = Fate::Unwanted;
+                        if !account.is_following() {
+                            account.match_to(offset.next());
+                        }
+                    }
+                    if account.is_following() {
+                        position.set(offset.next());
+                    }
+                }
+            }
+            Step::LeaveOut(count) => {
+                for place in model.next_unmatched(count) {
+                    model.fates[place] = Fate::OutOfReach;
+                    account.leave_out_to(model.offset(place + 1));
+                }
+            }
+            Step::Lose(count, damaged) => {
+                let (fate, loss) = if damaged {
+                    (Fate::Damaged, Loss::Damaged)
+                } else {
+                    (Fate::Trimmed, Loss::Trimmed)
+                };
+                let places = model.next_unmatched(count);
+                if let Some(last) = places.last() {
+                    account.lose_to(model.offset(last + 1), loss);
+                }
+                for place in places {
+                    model.fates[place] = fate;
+                }
+            }
+            Step::Follow => {
+                let matched = account.matched();
+                position.set(std::cmp::max(matched, position.get()));
+                // Only who is level with the feed may follow it.
+                if position.get() == matched {
+                    account.follow(&position, usize::MAX);
+                }
+            }
+            Step::Unfollow => account.unfollow(),
+            Step::Deliver(index) => {
+                if let Some(place) = model.owed().get(index) {
+                    let offset = model.offset(*place);
+                    assert!(account.deliver(offset));
+                    assert!(!account.deliver(offset), "it is delivered once");
+                    model.fates[*place] = Fate::Delivered;
+                }
+            }
+            Step::LoseOwed(index) => {
+                if let Some(place) = model.owed().get(index) {
+                    account.lose(model.offset(*place), Loss::Trimmed);
+                    model.fates[*place] = Fate::Trimmed;
+                }
+            }
+            Step::Save => {
+                let journal = account.journal().validated().unwrap();
+                account.saved(&journal);
+                assert!(!account.is_unsaved());
+                assert_eq!(account.unsaved(), 0);
+                let now = Model {
+                    fates: model.fates.clone(),
+                    wanted: model.wanted.clone(),
+                    ..model
+                };
+                saved = (now, journal);
+            }
+            Step::Crash => {
+                let repeated = model.count(&[Fate::Delivered]) - saved.0.count(&[Fate::Delivered]);
+                assert_eq!(account.unsaved(), repeated);
+                account = Account::restore(Offset::new(start), saved.1.clone());
+                model = saved.0.restored(model.wanted, model.tail);
+            }
+            Step::Trim(count) => {
+                let tail = std::cmp::min(model.tail + count, model.fates.len());
+                model.tail = tail;
+                if count % 2 == 0 {
+                    account.expire_to(model.offset(tail));
+                    for fate in &mut model.fates[..tail] {
+                        if fate.is_open() {
+                            *fate = Fate::Trimmed;
+                        }
+                    }
+                    if account.is_following() {
+                        position.set(std::cmp::max(account.matched(), position.get()));
+                    }
+                }
+            }
+        }
+        model.check(&account.balance(model.bounds()));
+        let owed: Vec<_> = model
+            .owed()
+            .into_iter()
+            .map(|it| model.offset(it))
+            .collect();
+        assert_eq!(account.owed_from(Offset::ZERO).collect::<Vec<_>>(), owed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #[test]
+    fn the_balance_always_adds_up_and_agrees_with_the_model(
+        start in 0..1000_u64,
+        steps in proptest::collection::vec(step(), 0..60),
+    ) {
+        run(start, steps);
+    }
+}
+
+fn offsets(offsets: impl IntoIterator<Item = u64>) -> Vec<Offset> {
+    offsets.into_iter().map(Offset::new).collect()
+}
+
+#[test]
+fn what_hangs_at_the_cursor_keeps_nothing_else_from_being_saved() {
+    let mut account = Account::new(Offset::ZERO);
+    for offset in offsets(0..2_000) {
+        account.owe(offset);
+    }
+    for offset in offsets(1..2_000) {
+        account.deliver(offset);
+    }
+    let journal = account.journal();
+    assert_eq!(journal.spans, [Offset::new(1)..Offset::new(2_000)]);
+
+    let mut restored = Account::restore(Offset::ZERO, journal);
+    restored.owe(Offset::new(0));
+    restored.match_to(Offset::new(2_500));
+    assert_eq!(
+        restored.owed_from(Offset::ZERO).collect::<Vec<_>>(),
+        offsets([0])
+    );
+    restored.deliver(Offset::new(0));
+    let head = Offset::new(2_500);
+    let balance = restored.balance(Bounds {
+        tail: Offset::ZERO,
+        head,
+    });
+    assert!(balance.adds_up(), "{balance:?}");
+    assert_eq!(balance.get(Term::Delivered), 2_000);
+    assert_eq!(balance.cursor, head);
+}
+
+#[test]
+fn a_long_queue_makes_no_long_journal() {
+    let mut account = Account::new(Offset::ZERO);
+    for offset in offsets((0..2_000).map(|number| number * 2)) {
+        account.owe(offset);
+    }
+    account.deliver(Offset::new(2));
+    let journal = account.journal();
+    assert_eq!(journal.spans, [Offset::new(1)..Offset::new(3)]);
+    assert_eq!(journal.counts[Term::Filtered], 1);
+}
+
+#[test]
+fn what_the_log_dropped_expires_at_once_but_for_what_is_being_sent() {
+    let mut account = Account::new(Offset::ZERO);
+    for offset in offsets(0..4) {
+        account.owe(offset);
+    }
+    let (first, second) = (Offset::new(0), Offset::new(1));
+    account.begin_attempt(first);
+    account.begin_attempt(second);
+    account.fail_attempt(second);
+    // Two more came in and were never matched.
+    let tail = Offset::new(6);
+    account.expire_to(tail);
+    account.expire_to(tail);
+    assert_eq!(account.take_losses(), 5);
+    assert_eq!(account.take_losses(), 0);
+    assert_eq!(
+        account.owed_from(Offset::ZERO).collect::<Vec<_>>(),
+        offsets([0])
+    );
+
+    // Its answer counts, although the log no longer has the event.
+    account.deliver(first);
+    let head = Offset::new(8);
+    let balance = account.balance(Bounds { tail, head });
+    assert!(balance.adds_up(), "{balance:?}");
+    let terms = [Term::Delivered, Term::Expired, Term::Pending];
+    assert_eq!(terms.map(|term| balance.get(term)), [1, 5, 2]);
+}
+
+#[test]
+fn every_way_to_lose_an_event_is_counted_once() {
+    let mut account = Account::new(Offset::ZERO);
+    account.lose_to(Offset::new(2), Loss::Trimmed);
+    account.lose_to(Offset::new(5), Loss::Damaged);
+    account.owe(Offset::new(5));
+    account.lose(Offset::new(5), Loss::Damaged);
+    account.lose(Offset::new(5), Loss::Trimmed);
+    account.owe(Offset::new(6));
+    account.deliver(Offset::new(6));
+    account.match_to(Offset::new(9));
+    assert_eq!(account.take_losses(), 6);
+}
+
+#[test]
+fn a_journal_whose_spans_overlap_is_refused() {
+    let span = |start, end| Offset::new(start)..Offset::new(end);
+    for spans in [
+        vec![span(5, 6)],
+        vec![span(7, 7)],
+        vec![span(7, 9), span(9, 10)],
+        vec![span(7, 9), span(6, 10)],
+    ] {
+        let journal = Journal {
+            spans,
+            ..Journal::new(Offset::new(5))
+        };
+        assert!(journal.clone().validated().is_err(), "{journal:?}");
+    }
+}
+
+#[test]
+fn an_older_journal_takes_nothing_back() {
+    let mut account = Account::new(Offset::ZERO);
+    account.owe(Offset::ZERO);
+    let older = account.journal();
+    account.deliver(Offset::ZERO);
+    let newer = account.journal();
+    account.saved(&newer);
+    account.saved(&older);
+    assert_eq!(account.unsaved(), 0);
+}

@@ -1,0 +1,284 @@
+//! The store in the file `state.db`: format 3.
+//!
+//! An SQLite database.
+//!
+//! - `subscriptions`, one row a subscription: its definition (the spec as JSON) and its revision.
+//!   Ids are never used again, so that whatever refers to one later cannot mean another;
+//! - `lanes`, one row a lane: its latest journal. `replay` is 0 for the lane of the live events.
+//!   `counts` is an object by the names of the terms, `spans` an array of `[first, end]`;
+//! - `lease`, one row: the epoch of the latest lease;
+//! - `folder`, since format 2: which data folder the file belongs to, and its role.
+//!
+//! Formats 1 and 2 kept everything in `subscriptions`. Journals are saved many at a time in one
+//! transaction, together with the head of the log that they were read beside.
+
+mod migrations;
+mod rows;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use easel_log::Offset;
+use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use thiserror::Error;
+
+use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
+use crate::{Journal, LaneId, SubscriptionId};
+
+/// What `state.db` looks like.
+pub static STATE_LAYOUT: Layout = Layout {
+    noun: "file of subscriptions",
+    role: "state",
+    application_id: 0x4561_7373, // "Eass"
+    unnumbered_table: Some("subscriptions"),
+    migrations: &[
+        migrations::create_tables,
+        create_folder_table,
+        migrations::split_off_lanes,
+    ],
+    durability: Durability::Full,
+    checkpoints: Checkpoints::Automatic,
+    seen: |connection| {
+        let sql = if migrations::has_lanes(connection)? {
+            "SELECT max(max(cursor), max(start))
+             FROM subscriptions JOIN lanes ON subscription = id"
+        } else {
+            "SELECT max(max(cursor, start)) FROM subscriptions"
+        };
+        let seen: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(seen.unwrap_or(0)).unwrap_or(0))
+    },
+};
+
+/// The store in an SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    connection: Arc<Mutex<Connection>>,
+}
+
+/// Why the file could not be opened.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub struct StoreOpenError(#[from] easel_sqlite::OpenError);
+
+impl SqliteStore {
+    /// Opens the file at `path`, which is made if there is none.
+    pub fn open(path: &Path) -> Result<Self, StoreOpenError> {
+        let connection = easel_sqlite::open(path, &STATE_LAYOUT)?;
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+        })
+    }
+
+    /// Does something in one transaction, on a thread that may wait for the disk.
+    async fn transact<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let connection = Arc::clone(&self.connection);
+        let transact = move || {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let transaction = connection.transaction()?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        match tokio::task::spawn_blocking(transact).await {
+            Ok(done) => done,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going, and with it whoever asked.
+                Err(_cancelled) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl StateStore for SqliteStore {
+    async fn take_over(&self) -> Result<(Epoch, Vec<Entry>), StoreError> {
+        self.transact(|transaction| {
+            let sql = "UPDATE lease SET epoch = epoch + 1 RETURNING epoch";
+            let epoch: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
+            Ok((Epoch(epoch.unsigned_abs()), rows::entries(transaction)?))
+        })
+        .await
+    }
+
+    async fn insert(&self, epoch: Epoch, new: NewEntry) -> Result<Entry, StoreError> {
+        self.transact(move |transaction| {
+            check_epoch(transaction, epoch)?;
+            let definition = &new.definition;
+            let (state, reason) = rows::state_columns(&definition.state);
+            let inserted = transaction.execute(
+                "INSERT INTO subscriptions
+                 (reach, name, revision, spec, origin, state, reason, created_at, start)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    definition.reach.to_string(),
+                    definition.spec.name.as_str(),
+                    rows::signed(Revision::FIRST.0),
+                    rows::spec_column(&definition.spec)?,
+                    rows::origin_column(definition.origin),
+                    state,
+                    reason,
+                    new.created_at.as_millisecond(),
+                    rows::signed(new.start.get()),
+                ],
+            );
+            unless_taken(inserted, definition)?;
+            let entry = Entry {
+                id: SubscriptionId::new(transaction.last_insert_rowid()),
+                revision: Revision::FIRST,
+                created_at: new.created_at,
+                start: new.start,
+                journal: Journal::new(new.start),
+                definition: new.definition,
+            };
+            rows::save(transaction, LaneId::live(entry.id), &entry.journal)?;
+            Ok(entry)
+        })
+        .await
+    }
+
+    async fn update(
+        &self,
+        id: SubscriptionId,
+        revision: Revision,
+        definition: Definition,
+    ) -> Result<Revision, StoreError> {
+        self.transact(move |transaction| {
+            let (state, reason) = rows::state_columns(&definition.state);
+            let updated = transaction.execute(
+                "UPDATE subscriptions SET reach = ?3, name = ?4, spec = ?5, origin = ?6,
+                 state = ?7, reason = ?8, revision = revision + 1 WHERE id = ?1 AND revision = ?2",
+                params![
+                    id.get(),
+                    rows::signed(revision.0),
+                    definition.reach.to_string(),
+                    definition.spec.name.as_str(),
+                    rows::spec_column(&definition.spec)?,
+                    rows::origin_column(definition.origin),
+                    state,
+                    reason
+                ],
+            );
+            match unless_taken(updated, &definition)? {
+                0 => Err(StoreError::Changed { id }),
+                _ => Ok(revision.next()),
+            }
+        })
+        .await
+    }
+
+    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StoreError> {
+        self.transact(move |transaction| {
+            let sql = "DELETE FROM subscriptions WHERE id = ?1 AND revision = ?2";
+            if transaction.execute(sql, params![id.get(), rows::signed(revision.0)])? == 0 {
+                return Err(StoreError::Changed { id });
+            }
+            transaction.execute("DELETE FROM lanes WHERE subscription = ?1", [id.get()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn save(
+        &self,
+        epoch: Epoch,
+        journals: Vec<(LaneId, Journal)>,
+        head: Offset,
+    ) -> Result<(), StoreError> {
+        self.transact(move |transaction| {
+            check_epoch(transaction, epoch)?;
+            for (lane, journal) in &journals {
+                rows::save(transaction, *lane, journal)?;
+            }
+            easel_sqlite::raise_seen(transaction, head.get())?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Refuses a lease that is not the latest.
+fn check_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> Result<(), StoreError> {
+    let mut latest = transaction.prepare_cached("SELECT epoch FROM lease")?;
+    let latest: Option<i64> = latest.query_row([], |row| row.get(0)).optional()?;
+    if latest == Some(rows::signed(epoch.0)) {
+        Ok(())
+    } else {
+        Err(StoreError::Stale { epoch })
+    }
+}
+
+/// Says by its name that a subscription's name is taken.
+fn unless_taken(
+    done: rusqlite::Result<usize>,
+    definition: &Definition,
+) -> Result<usize, StoreError> {
+    match done {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            Err(StoreError::NameTaken {
+                name: definition.spec.name.clone(),
+            })
+        }
+        other => Ok(other?),
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed {
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// Where one subscription stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The subscription's name.
+    pub name: String,
+    /// The next offset that it is owed.
+    pub cursor: Offset,
+}
+
+/// Where each subscription in the file at `path` stands, while nobody has the file open. None, if
+/// there is no file.
+pub fn standings(path: &Path) -> Result<Vec<Standing>, StandingsError> {
+    let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
+        return Ok(Vec::new());
+    };
+    let sql = if migrations::has_lanes(&connection)? {
+        "SELECT name, cursor FROM subscriptions JOIN lanes ON subscription = id
+             WHERE replay = 0 ORDER BY name"
+    } else {
+        "SELECT name, cursor FROM subscriptions ORDER BY name"
+    };
+    let mut all = connection.prepare(sql)?;
+    let standings = all.query_map([], |row| {
+        let cursor: i64 = row.get(1)?;
+        Ok(Standing {
+            name: row.get(0)?,
+            cursor: Offset::new(u64::try_from(cursor).unwrap_or(0)),
+        })
+    })?;
+    Ok(standings.collect::<Result<_, _>>()?)
+}
+
+/// Why nobody knows where subscriptions stand.
+#[derive(Debug, Error)]
+pub enum StandingsError {
+    /// The file was rejected.
+    #[error(transparent)]
+    Open(#[from] easel_sqlite::OpenError),
+    /// SQLite could not read it.
+    #[error("read the file of subscriptions: {0}")]
+    Read(#[from] rusqlite::Error),
+}
+
+#[cfg(test)]
+mod tests;

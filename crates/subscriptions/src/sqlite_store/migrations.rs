@@ -1,0 +1,79 @@
+//! The steps from each format of `state.db` to the next.
+
+use rusqlite::Connection;
+
+/// Makes format 1.
+pub(super) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE subscriptions (
+             id         INTEGER PRIMARY KEY AUTOINCREMENT,
+             name       TEXT NOT NULL UNIQUE,
+             spec       TEXT NOT NULL,
+             origin     TEXT NOT NULL,
+             state      TEXT NOT NULL,
+             reason     TEXT,
+             created_at INTEGER NOT NULL, -- milliseconds since 1970
+             start      INTEGER NOT NULL,
+             cursor     INTEGER NOT NULL,
+             delivered  INTEGER NOT NULL DEFAULT 0,
+             filtered   INTEGER NOT NULL DEFAULT 0,
+             expired    INTEGER NOT NULL DEFAULT 0,
+             damaged    INTEGER NOT NULL DEFAULT 0
+         ) STRICT;",
+    )
+}
+
+/// Makes format 3: what changes with every save moves to a table of its own. The sequence of ids
+/// goes on, also beyond subscriptions that were removed.
+pub(super) fn split_off_lanes(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE lanes (
+             subscription INTEGER NOT NULL,
+             replay       INTEGER NOT NULL, -- 0 is the lane of the live events
+             journal      INTEGER NOT NULL,
+             cursor       INTEGER NOT NULL,
+             counts       TEXT NOT NULL,
+             spans        TEXT NOT NULL,
+             note         BLOB,
+             PRIMARY KEY (subscription, replay)
+         ) STRICT;
+         INSERT INTO lanes SELECT id, 0, 0, cursor,
+             json_object('delivered', delivered, 'filtered', filtered,
+                         'expired', expired, 'damaged', damaged),
+             '[]', NULL
+         FROM subscriptions;
+
+         ALTER TABLE subscriptions RENAME TO subscriptions_2;
+         CREATE TABLE subscriptions (
+             id         INTEGER PRIMARY KEY AUTOINCREMENT,
+             reach      TEXT NOT NULL,
+             name       TEXT NOT NULL,
+             revision   INTEGER NOT NULL,
+             spec       TEXT NOT NULL,
+             origin     TEXT NOT NULL,
+             state      TEXT NOT NULL,
+             reason     TEXT,
+             created_at INTEGER NOT NULL, -- milliseconds since 1970
+             start      INTEGER NOT NULL,
+             UNIQUE (reach, name)
+         ) STRICT;
+         INSERT INTO subscriptions
+             SELECT id, '*', name, 1, spec, origin, state, reason, created_at, start
+             FROM subscriptions_2;
+         DELETE FROM sqlite_sequence WHERE name = 'subscriptions';
+         UPDATE sqlite_sequence SET name = 'subscriptions' WHERE name = 'subscriptions_2';
+         DROP TABLE subscriptions_2;
+
+         CREATE TABLE lease (
+             id    INTEGER PRIMARY KEY CHECK (id = 0),
+             epoch INTEGER NOT NULL
+         ) STRICT;
+         INSERT INTO lease VALUES (0, 0);",
+    )
+}
+
+/// Whether a file is of format 3 or later.
+pub(super) fn has_lanes(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'lanes'";
+    connection.query_row(sql, [], |row| Ok(row.get::<_, i64>(0)? > 0))
+}

@@ -1,0 +1,96 @@
+//! The store in a file: what any store promises, and files of older formats.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use easel_log::Offset;
+use tempfile::TempDir;
+
+use super::{STATE_LAYOUT, SqliteStore, Standing, standings};
+use crate::promises::{StoreBackend, store_promises};
+use crate::{Origin, State, StateStore, Term};
+
+struct Sqlite(TempDir);
+
+impl StoreBackend for Sqlite {
+    fn open() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn handle(&self) -> Arc<dyn StateStore> {
+        Arc::new(SqliteStore::open(&self.0.path().join("state.db")).unwrap())
+    }
+}
+
+store_promises!(Sqlite);
+
+/// A copy of a file that an older version wrote.
+fn golden(name: &str) -> (TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name);
+    std::fs::copy(source, &path).unwrap();
+    (folder, path)
+}
+
+fn standing(name: &str, cursor: u64) -> Standing {
+    Standing {
+        name: name.to_owned(),
+        cursor: Offset::new(cursor),
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_format_2_opens_and_goes_on() {
+    let (_folder, path) = golden("state-v2.db");
+    let wanted = [
+        standing("all", 40),
+        standing("grades", 40),
+        standing("past", 12),
+    ];
+    assert_eq!(standings(&path).unwrap(), wanted);
+    let seen = easel_sqlite::inspect(&path, &STATE_LAYOUT)
+        .unwrap()
+        .unwrap()
+        .seen;
+
+    let store = SqliteStore::open(&path).unwrap();
+    let (epoch, entries) = store.take_over().await.unwrap();
+    drop(store);
+    let after = easel_sqlite::inspect(&path, &STATE_LAYOUT)
+        .unwrap()
+        .unwrap();
+    assert_eq!((after.format, after.seen), (3, seen));
+    assert_eq!(standings(&path).unwrap(), wanted);
+    assert_eq!(epoch.0, 1);
+
+    let [all, grades, past] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    assert_eq!(all.definition.spec.name.as_str(), "all");
+    assert_eq!(all.journal.counts[Term::Delivered], 40);
+    assert_eq!(grades.definition.origin, Origin::Api);
+    let counts = grades.journal.counts;
+    assert_eq!((counts[Term::Delivered], counts[Term::Filtered]), (10, 30));
+    assert_eq!(past.definition.state, State::Paused { reason: None });
+    assert_eq!(past.journal.cursor, Offset::new(12));
+}
+
+#[tokio::test]
+async fn an_id_of_format_2_is_not_used_again_after_its_subscription_was_removed() {
+    let (_folder, path) = golden("state-v2.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let (epoch, entries) = store.take_over().await.unwrap();
+    let newest = entries.iter().map(|entry| entry.id).max().unwrap();
+    let mut new = crate::NewEntry {
+        definition: entries[0].definition.clone(),
+        created_at: entries[0].created_at,
+        start: Offset::ZERO,
+    };
+    new.definition.spec.name = "new".parse().unwrap();
+    let made = store.insert(epoch, new).await.unwrap();
+    // The file was written after a fourth subscription had been removed.
+    assert_eq!(made.id.get(), newest.get() + 2);
+}
