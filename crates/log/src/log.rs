@@ -150,7 +150,7 @@ pub enum AppendError {
 
 impl AppendError {
     /// Refuses records that are larger than a record may be.
-    pub(crate) fn check_sizes(records: &[NewRecord]) -> Result<(), Self> {
+    pub fn check_sizes(records: &[NewRecord]) -> Result<(), Self> {
         let sizes = records.iter().map(|record| record.bytes.len());
         match sizes.max().filter(|bytes| *bytes > NewRecord::MAX_BYTES) {
             Some(bytes) => Err(Self::TooLarge { bytes }),

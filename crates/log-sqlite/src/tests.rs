@@ -6,11 +6,11 @@ mod golden;
 
 use std::sync::Arc;
 
+use easel_log::promises::{Backend, HandClock, log_promises, numbered, read_all};
+use easel_log::{Clock, Log, LogOptions, NewRecord, Offset, SharedLog};
 use tempfile::TempDir;
 
-use super::SqliteLog;
-use crate::promises::{Backend, HandClock, log_promises, numbered, read_all};
-use crate::{Clock, Log, LogOptions, NewRecord, Offset, SharedLog};
+use crate::SqliteLog;
 
 struct Sqlite {
     folder: TempDir,

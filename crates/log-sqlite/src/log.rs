@@ -4,17 +4,7 @@
 //! only then answers. Readers have connections of their own and never wait for the writer; at the
 //! head they are served from memory.
 //!
-//! Not here: keeping two processes away from one file. The second writer would run into the first
-//! one's offsets and refuse, but the data folder is locked before a log is opened.
-
-mod blocks;
-mod cache;
-mod damage;
-mod file;
-mod published;
-mod reader;
-mod state;
-mod writer;
+//! Not here: keeping two processes away from one file.
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,23 +12,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use easel_log::backend::{Damage, DamageReport, PastBlocks, Trim, describe};
+use easel_log::{
+    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogName, LogOptions, LogStats, NewRecord,
+    Offset, Read, ReadError, Record, Retention, Trimmed,
+};
 use easel_sqlite::Layout;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::retention::Trim;
-use crate::{
-    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogName, LogOptions, LogStats, NewRecord,
-    Offset, Read, ReadError, Record, Retention, Trimmed, metrics,
-};
-use blocks::Found;
-use cache::PastBlocks;
-use damage::{Damage, DamageReport};
-pub use file::OpenError;
-use published::Published;
-use reader::Reader;
-use writer::{Append, Command, Reply, Writer, WriterThread};
+use crate::blocks::{self, Found};
+use crate::connections::ReadConnections;
+use crate::file::{self, OpenError};
+use crate::published::Published;
+use crate::writer::{Append, Command, Reply, Writer, WriterThread};
 
 /// Commands that may wait for the writer; what bounds memory is the budget of bytes.
 const MAX_QUEUED_COMMANDS: usize = 1_024;
@@ -55,7 +43,7 @@ pub struct SqliteLog {
     budget: Arc<Semaphore>,
     max_cost: u32,
     published: Arc<Published>,
-    reader: Arc<Reader>,
+    connections: Arc<ReadConnections>,
     past: PastBlocks,
     damage: DamageReport,
 }
@@ -69,7 +57,7 @@ impl SqliteLog {
         options: LogOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        metrics::describe();
+        describe();
         let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
         let max_cost = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
         let writer = Writer::open(path, options, clock, commands)?;
@@ -80,7 +68,7 @@ impl SqliteLog {
             budget: Arc::new(Semaphore::new(max_cost as usize)),
             max_cost,
             published,
-            reader: Arc::new(Reader::new(path)),
+            connections: Arc::new(ReadConnections::new(path)),
             past: PastBlocks::new(options.past_bytes),
             damage: DamageReport::default(),
         })
@@ -192,7 +180,7 @@ impl Log for SqliteLog {
         }
         Ok(
             match self
-                .reader
+                .connections
                 .run(move |database| blocks::read(database, from, bounds))
                 .await?
             {
@@ -223,7 +211,7 @@ impl Log for SqliteLog {
         }
         Ok(
             match self
-                .reader
+                .connections
                 .run(move |database| blocks::peek(database, from, bounds))
                 .await?
             {
@@ -244,7 +232,7 @@ impl Log for SqliteLog {
 
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
         let bounds = self.bounds_now();
-        self.reader
+        self.connections
             .run(move |database| blocks::find_time(database, time, bounds))
             .await
     }
@@ -252,7 +240,7 @@ impl Log for SqliteLog {
     /// Reads the ids of the log, newest first, until it finds this one: 16 bytes a record.
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
         let found = self
-            .reader
+            .connections
             .run(move |database| blocks::find_id(database, id))
             .await?;
         let Some(offset) = found else { return Ok(None) };
@@ -286,6 +274,3 @@ impl Log for SqliteLog {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,23 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{io, thread};
 
+use easel_log::backend::{
+    BlockBuilder, DuplicateWindow, Encoded, Trim, column, committed, duplicates, encode, stamp,
+};
+use easel_log::{AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, Trimmed};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use super::blocks::{ALL_HEADERS, header, is_damage, newest_ids};
-use super::file::{OpenError, open_to_write};
-use super::published::Published;
-use super::state::State;
-use crate::block::BlockBuilder;
-use crate::clock::stamp;
-use crate::codec::{Encoded, column, encode};
-use crate::retention::Trim;
-use crate::window::DuplicateWindow;
-use crate::{
-    AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, Trimmed, metrics,
-};
+use crate::blocks::{ALL_HEADERS, header, is_damage, newest_ids};
+use crate::file::{OpenError, open_to_write};
+use crate::published::Published;
+use crate::state::State;
 
 /// Records after which a commit takes no further append.
 const MAX_COMMIT_RECORDS: usize = 16_384;
@@ -48,11 +44,11 @@ const CHECKPOINT_BYTES: u64 = 4 << 20;
 const TRANSACTION_BYTES: u64 = 16 << 10;
 
 /// Where an answer goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(crate) enum Command {
     Append(Append),
     /// Makes one step of this trim; the trim is done when a step drops nothing.
     Trim(Trim, Reply<Trimmed>),
@@ -61,20 +57,20 @@ pub(super) enum Command {
 
 /// Records to store.
 #[derive(Debug)]
-pub(super) struct Append {
-    pub(super) records: Vec<NewRecord>,
-    pub(super) reply: Reply<Vec<Appended>>,
+pub(crate) struct Append {
+    pub(crate) records: Vec<NewRecord>,
+    pub(crate) reply: Reply<Vec<Appended>>,
     /// The records' share of the budget, given back when they are answered.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// The running writer; dropping it waits for its end.
 #[derive(Debug)]
-pub(super) struct WriterThread(Option<thread::JoinHandle<()>>);
+pub(crate) struct WriterThread(Option<thread::JoinHandle<()>>);
 
 impl WriterThread {
     /// Starts the writer.
-    pub(super) fn start(mut writer: Writer) -> io::Result<Self> {
+    pub(crate) fn start(mut writer: Writer) -> io::Result<Self> {
         let published = writer.published();
         let run = move || {
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
@@ -101,7 +97,7 @@ impl Drop for WriterThread {
 
 /// The writer's side of the log.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     /// Declared before `queue`: whoever waits for the end of that finds the file closed.
     connection: Connection,
     queue: mpsc::Receiver<Command>,
@@ -119,7 +115,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Opens the file and fills the duplicate window.
-    pub(super) fn open(
+    pub(crate) fn open(
         path: &Path,
         options: LogOptions,
         clock: Arc<dyn Clock>,
@@ -148,7 +144,7 @@ impl Writer {
     }
 
     /// What this writer tells everyone.
-    pub(super) fn published(&self) -> Arc<Published> {
+    pub(crate) fn published(&self) -> Arc<Published> {
         Arc::clone(&self.published)
     }
 
@@ -236,7 +232,7 @@ impl Writer {
             state.stored_bytes += bytes;
             self.write(state, |transaction| insert(transaction, &encoded))
                 .map_err(|error| self.published.refuse(&error))?;
-            metrics::committed(self.name, record_count, bytes, started.elapsed());
+            committed(self.name, record_count, bytes, started.elapsed());
             self.unmoved_bytes += bytes;
             self.published.publish(&self.state, blocks);
         }
@@ -349,7 +345,7 @@ impl Writer {
         self.published
             .duplicate_count
             .fetch_add(count, Ordering::Relaxed);
-        metrics::duplicates(count);
+        duplicates(count);
     }
 
     fn move_when_due(&mut self) {

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use easel_log::{Appended, Bounds};
 
 use super::*;
-use crate::{Appended, Bounds};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,7 +23,7 @@ async fn describe(log: &SqliteLog) -> String {
     let (records, damaged) = read_all(log, Offset::ZERO).await;
     assert_eq!(damaged, []);
     records.iter().fold(String::new(), |mut text, record| {
-        let crate::Record {
+        let easel_log::Record {
             offset,
             id,
             event_type,

@@ -4,13 +4,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use easel_log::promises::run;
+use easel_log::{AppendError, Appended, Read, Trimmed};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use rusqlite::Connection;
 
 use super::*;
-use crate::promises::run;
-use crate::{AppendError, Appended, Read, Trimmed};
 
 const RECORDS: u64 = 600;
 /// Records of one append.

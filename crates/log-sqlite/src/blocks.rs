@@ -4,14 +4,13 @@
 //! lead near a block, not to it. From there rows are walked in the order they are stored in, past
 //! those that are damaged. What no readable block holds is damaged up to the next one.
 
+use easel_log::backend::{Damage, Header, HeaderColumns, column, decode, decode_ids};
+use easel_log::{Block, BlockInfo, Bounds, Offset};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
 
-use super::damage::Damage;
-use super::state::State;
-use crate::codec::{Header, HeaderColumns, column, decode, decode_ids};
-use crate::{Block, BlockInfo, Bounds, Offset};
+use crate::state::State;
 
 /// The columns [`header`] reads.
 macro_rules! header_columns {
@@ -21,7 +20,7 @@ macro_rules! header_columns {
 }
 
 /// All headers, oldest first.
-pub(super) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first");
+pub(crate) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first");
 const HEADERS_DOWN: &str = concat!(header_columns!(), "WHERE first <= ?1 ORDER BY first DESC");
 const HEADERS_UP: &str = concat!(header_columns!(), "WHERE first >= ?1 ORDER BY first");
 
@@ -29,14 +28,14 @@ const IDS_DOWN: &str = "SELECT first, ids FROM blocks ORDER BY first DESC";
 
 /// What there is at a place.
 #[derive(Debug)]
-pub(super) enum Found<T> {
+pub(crate) enum Found<T> {
     Block(T),
     Damage(Damage),
     End,
 }
 
 /// The block that holds `from`, or the first one after it.
-pub(super) fn read(
+pub(crate) fn read(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
@@ -45,7 +44,7 @@ pub(super) fn read(
 }
 
 /// What the block that holds `from`, or the first one after it, says of itself.
-pub(super) fn peek(
+pub(crate) fn peek(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
@@ -54,7 +53,7 @@ pub(super) fn peek(
 }
 
 /// The first offset whose block was appended at `time` or later, or the head.
-pub(super) fn find_time(
+pub(crate) fn find_time(
     database: &Connection,
     time: Timestamp,
     bounds: Bounds,
@@ -72,7 +71,7 @@ pub(super) fn find_time(
 }
 
 /// Where the record with this id is, looking from the newest on.
-pub(super) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Option<Offset>> {
+pub(crate) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Option<Offset>> {
     let find = |row: &Row<'_>| {
         let ids = row.get_ref(1).ok()?.as_blob().ok()?;
         let index = ids.chunks_exact(16).rposition(|it| it == id.as_bytes())?;
@@ -91,7 +90,7 @@ pub(super) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Optio
 
 /// The ids of the newest `max` records and where they are, newest first, put into `found` until all
 /// are there or an error ends it.
-pub(super) fn newest_ids(
+pub(crate) fn newest_ids(
     database: &Connection,
     max: usize,
     found: &mut Vec<(Uuid, Offset)>,
@@ -118,7 +117,7 @@ pub(super) fn newest_ids(
 }
 
 /// The header in a row, if it proves itself.
-pub(super) fn header(row: &Row<'_>) -> Option<Header> {
+pub(crate) fn header(row: &Row<'_>) -> Option<Header> {
     let columns = HeaderColumns {
         first: row.get(0).ok()?,
         count: row.get(1).ok()?,
@@ -131,7 +130,7 @@ pub(super) fn header(row: &Row<'_>) -> Option<Header> {
 }
 
 /// Whether an error is about what the file holds, not about reading it.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig};
     matches!(
         error.sqlite_error_code(),

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use easel_log::{AppendError, Appended};
 use rusqlite::Connection;
 
 use super::*;
-use crate::sqlite::OpenError;
-use crate::{AppendError, Appended};
+use crate::OpenError;
 
 /// Makes every insert into `payloads` fail at once.
 const FAIL_INSERTS: &str = "CREATE TRIGGER fault BEFORE INSERT ON payloads BEGIN
@@ -57,7 +57,7 @@ async fn check_fault(fault: &str, trims: bool) {
     }
     assert_eq!(
         log.stats(),
-        crate::LogStats {
+        easel_log::LogStats {
             refusing: true,
             ..stats
         }
