@@ -4,8 +4,10 @@
 //! lead near a block, not to it. From there rows are walked in the order they are stored in, past
 //! those that are damaged. What no readable block holds is damaged up to the next one.
 
+use std::ops::Range;
+
 use easel_log::backend::{Damage, Header, HeaderColumns, column, decode, decode_ids};
-use easel_log::{Block, BlockInfo, Bounds, Offset};
+use easel_log::{Block, BlockInfo, Bounds, Offset, Want};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
@@ -24,6 +26,9 @@ pub(crate) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first"
 const HEADERS_DOWN: &str = concat!(header_columns!(), "WHERE first <= ?1 ORDER BY first DESC");
 const HEADERS_UP: &str = concat!(header_columns!(), "WHERE first >= ?1 ORDER BY first");
 
+/// Unwanted blocks skipped in one go.
+const MAX_SKIPPED_BLOCKS: usize = 4_096;
+
 const IDS_DOWN: &str = "SELECT first, ids FROM blocks ORDER BY first DESC";
 
 /// What there is at a place.
@@ -41,6 +46,30 @@ pub(crate) fn read(
     bounds: Bounds,
 ) -> rusqlite::Result<Found<Block>> {
     find(database, from, bounds, |header| load(database, &header))
+}
+
+/// A wanted block, or a run of unwanted ones.
+#[derive(Debug)]
+pub(crate) enum Selected {
+    Block(Block),
+    Skipped(Range<Offset>),
+}
+
+/// The block that holds `from`, or the first one after it, if it is wanted; else what can be
+/// skipped from there on.
+pub(crate) fn read_if(
+    database: &Connection,
+    from: Offset,
+    bounds: Bounds,
+    want: &Want,
+) -> rusqlite::Result<Found<Selected>> {
+    find(database, from, bounds, |header| {
+        if want.wants_block(&header.info) {
+            return Ok(load(database, &header)?.map(Selected::Block));
+        }
+        let end = end_of_run(database, header.info.next(), bounds.head, want)?;
+        Ok(Some(Selected::Skipped(header.info.first..end)))
+    })
 }
 
 /// What the block that holds `from`, or the first one after it, says of itself.
@@ -183,6 +212,30 @@ fn find<T>(
         }
         bounds.tail = state.bounds.tail;
     }
+}
+
+/// Where a run of unwanted blocks ends that goes on at `end`, as far as one go takes.
+fn end_of_run(
+    database: &Connection,
+    mut end: Offset,
+    head: Offset,
+    want: &Want,
+) -> rusqlite::Result<Offset> {
+    let mut statement = database.prepare_cached(HEADERS_UP)?;
+    let mut rows = statement.query([column(end.get())])?;
+    for _ in 1..MAX_SKIPPED_BLOCKS {
+        let header = match rows.next() {
+            Ok(row) => row.and_then(header),
+            Err(error) if is_damage(&error) => None,
+            Err(error) => return Err(error),
+        };
+        let is_next = |info: &BlockInfo| info.first == end && end < head;
+        match header.filter(|it| is_next(&it.info) && !want.wants_block(&it.info)) {
+            Some(header) => end = header.info.next(),
+            None => break,
+        }
+    }
+    Ok(end)
 }
 
 /// The block with this header, or `None` when it is damaged.

@@ -37,7 +37,7 @@ impl ReadConnections {
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let failed = |reason: String| ReadError::Failed { reason };
+        let failed = |reason: String| ReadError::Unavailable { reason };
         let permits = Arc::clone(&self.permits);
         let permit = permits
             .acquire_owned()

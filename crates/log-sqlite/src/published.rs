@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use easel_log::backend::RecentBlocks;
-use easel_log::{AppendError, Block, Bounds};
+use easel_log::{Block, Bounds};
 use tokio::sync::watch;
 use tracing::error;
 
@@ -43,18 +43,13 @@ impl Published {
         self.bounds.send_replace(state.bounds);
     }
 
-    /// Fails when writes are refused.
-    pub(crate) fn refused(&self) -> Result<(), AppendError> {
-        match self.refusal.get() {
-            Some(reason) => Err(AppendError::Refusing {
-                reason: reason.clone(),
-            }),
-            None => Ok(()),
-        }
+    /// Why writes are refused, if they are.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.refusal.get().cloned()
     }
 
-    /// Refuses writes from here on, because one failed.
-    pub(crate) fn refuse(&self, reason: &dyn Display) -> AppendError {
+    /// Refuses writes from here on, because one failed, and gives the reason.
+    pub(crate) fn refuse(&self, reason: &dyn Display) -> String {
         let reason = reason.to_string();
         self.refusal.get_or_init(|| {
             error!(
@@ -63,6 +58,6 @@ impl Published {
             );
             reason.clone()
         });
-        AppendError::Failed { reason }
+        reason
     }
 }

@@ -19,7 +19,9 @@ use std::{io, thread};
 use easel_log::backend::{
     BlockBuilder, DuplicateWindow, Encoded, Trim, column, committed, duplicates, encode, stamp,
 };
-use easel_log::{AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, Trimmed};
+use easel_log::{
+    AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, TrimError, Trimmed,
+};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
@@ -44,14 +46,14 @@ const CHECKPOINT_BYTES: u64 = 4 << 20;
 const TRANSACTION_BYTES: u64 = 16 << 10;
 
 /// Where an answer goes.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
+pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     Append(Append),
     /// Makes one step of this trim; the trim is done when a step drops nothing.
-    Trim(Trim, Reply<Trimmed>),
+    Trim(Trim, Reply<Trimmed, TrimError>),
     Close,
 }
 
@@ -59,7 +61,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Append {
     pub(crate) records: Vec<NewRecord>,
-    pub(crate) reply: Reply<Vec<Appended>>,
+    pub(crate) reply: Reply<Vec<Appended>, AppendError>,
     /// The records' share of the budget, given back when they are answered.
     pub(crate) permit: OwnedSemaphorePermit,
 }
@@ -180,7 +182,7 @@ impl Writer {
             }
             self.move_when_due();
         }
-        if self.published.refused().is_ok()
+        if self.published.refusal().is_none()
             && let Err(error) =
                 self.connection
                     .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -190,10 +192,10 @@ impl Writer {
     }
 
     fn append(&mut self, appends: Vec<Append>) {
-        let result = self
-            .published
-            .refused()
-            .and_then(|()| self.commit(&appends));
+        let result = match self.published.refusal() {
+            Some(reason) => Err(AppendError::Refusing { reason }),
+            None => self.commit(&appends),
+        };
         match result {
             Ok(answers) => {
                 for (append, appended) in appends.into_iter().zip(answers) {
@@ -231,7 +233,9 @@ impl Writer {
             state.appended_at = appended_at;
             state.stored_bytes += bytes;
             self.write(state, |transaction| insert(transaction, &encoded))
-                .map_err(|error| self.published.refuse(&error))?;
+                .map_err(|error| AppendError::Failed {
+                    reason: self.published.refuse(&error),
+                })?;
             committed(self.name, record_count, bytes, started.elapsed());
             self.unmoved_bytes += bytes;
             self.published.publish(&self.state, blocks);
@@ -241,20 +245,24 @@ impl Writer {
     }
 
     /// Makes one step of a trim.
-    fn trim(&mut self, trim: &Trim) -> Result<Trimmed, AppendError> {
-        self.published.refused()?;
+    fn trim(&mut self, trim: &Trim) -> Result<Trimmed, TrimError> {
+        if let Some(reason) = self.published.refusal() {
+            return Err(TrimError::Refusing { reason });
+        }
         match self.drop_blocks(trim) {
             Err(error) if is_damage(&error) => Err(self.leave_untrimmed(&error)),
-            result => result.map_err(|error| self.published.refuse(&error)),
+            result => result.map_err(|error| TrimError::Failed {
+                reason: self.published.refuse(&error),
+            }),
         }
     }
 
     /// Tells, once, that damage keeps the log from being trimmed.
-    fn leave_untrimmed(&mut self, error: &rusqlite::Error) -> AppendError {
+    fn leave_untrimmed(&mut self, error: &rusqlite::Error) -> TrimError {
         if !std::mem::replace(&mut self.told_untrimmed, true) {
             error!(%error, "damage keeps the log from being trimmed");
         }
-        AppendError::Failed {
+        TrimError::Damaged {
             reason: error.to_string(),
         }
     }
@@ -349,7 +357,7 @@ impl Writer {
     }
 
     fn move_when_due(&mut self) {
-        if self.unmoved_bytes < CHECKPOINT_BYTES || self.published.refused().is_err() {
+        if self.unmoved_bytes < CHECKPOINT_BYTES || self.published.refusal().is_some() {
             return;
         }
         self.unmoved_bytes = 0;
@@ -363,7 +371,7 @@ impl Writer {
 }
 
 /// Answers; who does not wait any more is not told.
-fn answer<T>(reply: Reply<T>, result: Result<T, AppendError>) {
+fn answer<T, E>(reply: Reply<T, E>, result: Result<T, E>) {
     drop(reply.send(result));
 }
 

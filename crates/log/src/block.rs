@@ -132,6 +132,12 @@ impl Block {
         (0..self.len()).filter_map(|index| self.at(index))
     }
 
+    /// Its records from `from` on, in order.
+    pub fn records_from(&self, from: Offset) -> impl Iterator<Item = Record> {
+        let start = usize::try_from(from.since(self.first())).unwrap_or(usize::MAX);
+        (start..self.len()).filter_map(|index| self.at(index))
+    }
+
     /// The record at `offset`, if it lies in this block.
     pub fn record(&self, offset: Offset) -> Option<Record> {
         self.at(self.index(offset)?)

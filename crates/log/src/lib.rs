@@ -11,7 +11,9 @@ mod record;
 
 mod log;
 mod options;
+mod reader;
 mod retention;
+mod want;
 
 mod cache;
 mod codec;
@@ -27,9 +29,13 @@ pub mod promises;
 
 pub use block::{Block, BlockInfo};
 pub use clock::{Clock, SystemClock};
-pub use log::{AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, SharedLog};
+pub use log::{
+    AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, ReadIf, SharedLog, TrimError,
+};
 pub use memory::MemoryLog;
 pub use offset::Offset;
 pub use options::{LogName, LogOptions};
+pub use reader::{Found, Reader};
 pub use record::{NewRecord, Record};
 pub use retention::{Retention, Trimmed};
+pub use want::Want;

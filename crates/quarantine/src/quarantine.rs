@@ -5,7 +5,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use easel_log::{AppendError, Appended, Clock, Offset, Read, ReadError, SharedLog};
+use easel_log::{
+    AppendError, Appended, Clock, Found, Offset, ReadError, Reader, SharedLog, TrimError, Want,
+};
 
 use crate::mark::{self, Mark, Marks};
 use crate::quarantined::{NewQuarantined, Quarantined, from_record, to_record};
@@ -35,16 +37,16 @@ impl Quarantine {
 
     /// Reads the marks in the log. Blocks without one are not read.
     pub async fn load(&self) -> Result<(), ReadError> {
-        let mut from = self.log.bounds().borrow().tail;
-        while let Some(info) = self.log.peek(from).await? {
-            if info.event_types.iter().any(|it| mark::is_mark(it))
-                && let Read::Block(block) = self.log.read(from).await?
-            {
-                for record in block.records().filter(|it| mark::is_mark(&it.event_type)) {
+        let tail = self.log.bounds().borrow().tail;
+        let mut reader =
+            Reader::new(Arc::clone(&self.log), tail).wanting(Want::event_types(mark::is_mark));
+        while let Some(found) = reader.try_next().await? {
+            if let Found::Block { block, from } = found {
+                let records = block.records_from(from);
+                for record in records.filter(|it| mark::is_mark(&it.event_type)) {
                     self.with_marks(|marks| marks.read(&record))?;
                 }
             }
-            from = std::cmp::max(info.next(), from.next());
         }
         Ok(())
     }
@@ -104,27 +106,25 @@ impl Quarantine {
     /// They are fewer where they would take more than 4 MiB, but one if there is any. The rest
     /// is listed from the one after the last, until a list is empty.
     pub async fn list(&self, from: Offset, limit: usize) -> Result<Vec<Quarantined>, ReadError> {
-        let (mut from, mut bytes) = (from, 0);
-        let mut listed = Vec::new();
-        while listed.len() < limit {
-            match self.log.read(from).await? {
-                Read::Block(block) => {
-                    let records = block.records().filter(|record| record.offset >= from);
-                    let records = self.with_marks(|marks| {
-                        let shown = records.filter(|it| !marks.hidden.contains(&it.offset));
-                        shown.take(limit - listed.len()).collect::<Vec<_>>()
-                    });
-                    for record in records {
-                        bytes += record.bytes.len();
-                        if bytes > MAX_LIST_BYTES && !listed.is_empty() {
-                            return Ok(listed);
-                        }
-                        listed.push(from_record(&record)?);
-                    }
-                    from = block.next();
+        let mut reader = Reader::new(Arc::clone(&self.log), from);
+        let (mut listed, mut bytes) = (Vec::new(), 0);
+        while listed.len() < limit
+            && let Some(found) = reader.try_next().await?
+        {
+            let Found::Block { block, from } = found else {
+                continue;
+            };
+            let records = self.with_marks(|marks| {
+                let records = block.records_from(from);
+                let shown = records.filter(|it| !marks.hidden.contains(&it.offset));
+                shown.take(limit - listed.len()).collect::<Vec<_>>()
+            });
+            for record in records {
+                bytes += record.bytes.len();
+                if bytes > MAX_LIST_BYTES && !listed.is_empty() {
+                    return Ok(listed);
                 }
-                Read::Damaged(range) => from = range.end,
-                Read::End => break,
+                listed.push(from_record(&record)?);
             }
         }
         Ok(listed)
@@ -151,7 +151,7 @@ impl Quarantine {
     }
 
     /// Drops those before `up_to`, but none that came in with one that stays, and says how many.
-    pub async fn empty(&self, up_to: Offset) -> Result<u64, AppendError> {
+    pub async fn empty(&self, up_to: Offset) -> Result<u64, TrimError> {
         let hidden = || self.with_marks(|marks| marks.hidden.len() as u64);
         let (trimmed, before) = (self.log.trim_to(up_to).await?, hidden());
         let tail = self.log.bounds().borrow().tail;
