@@ -1,11 +1,12 @@
 //! `/v1/events`: the accepted events, by place, by time, by id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use easel_access::Caller;
-use easel_log::{Offset, Read, ReadError, Record, SharedLog};
+use easel_log::{Found, Offset, ReadError, Reader, Record, SharedLog, Want};
 use easel_subscriptions::EventGlob;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,8 @@ const LIMIT: usize = 100;
 /// Bytes of events after which an answer is full, whatever its limit.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Blocks looked through for one answer at most, when few events match.
-const MAX_BLOCKS: usize = 256;
+/// Blocks, or runs of blocks that are skipped, read for one answer at most, when few events match.
+const MAX_READS: usize = 256;
 
 /// How long an answer may be held back at most.
 const MAX_WAIT: Duration = Duration::from_mins(1);
@@ -94,22 +95,20 @@ pub(crate) async fn list(
     let glob = glob(range.event.as_deref())?;
     let wait = wait(range.wait.as_deref())?;
     let deadline = Instant::now() + wait;
-    let mut next = start(&api.log, range.from.as_deref(), range.time.as_deref()).await?;
-    let mut bounds = api.log.bounds();
+    let from = start(&api.log, range.from.as_deref(), range.time.as_deref()).await?;
+    let mut reader = reader(&api.log, from, &glob);
     loop {
-        bounds.mark_unchanged();
-        let page = EventListJson::read(&api.log, next, limit, &glob).await?;
-        next = page.next;
+        let page = EventListJson::read(&mut reader, limit, &glob).await?;
         if !page.events.is_empty() || Instant::now() >= deadline {
             return Ok(Json(page));
         }
-        if next >= bounds.borrow().head {
-            tokio::select! {
-                biased;
-                () = api.end(&caller) => return Ok(Json(page)),
-                // Whether it is news or the end of the wait, what counts is read above.
-                _ = timeout_at(deadline, bounds.changed()) => (),
-            }
+        tokio::select! {
+            biased;
+            () = api.end(&caller) => return Ok(Json(page)),
+            // Whether it is news or the end of the wait, what counts is read above.
+            waited = timeout_at(deadline, reader.wait()) => if waited == Ok(false) {
+                return Ok(Json(page)); // the log is closed
+            },
         }
     }
 }
@@ -130,44 +129,45 @@ pub(crate) async fn show(
 }
 
 impl EventListJson {
-    /// Reads up to `limit` events from `from` on whose event type matches, and fewer when they
-    /// are large. It may come back empty before the head when few match; `next` says where to go
-    /// on. A record becomes its answer as soon as it is found, since it would hold its block.
+    /// Reads up to `limit` events whose event type matches, and fewer when they are large. It may
+    /// come back empty before the head when few match; `next` says where to go on, as the reader
+    /// does. A record becomes its answer as soon as it is found, since it would hold its block.
+    /// What was found before a failed read is answered; the next answer tells of the failure.
     pub(crate) async fn read(
-        log: &SharedLog,
-        from: Offset,
+        reader: &mut Reader,
         limit: usize,
         glob: &EventGlob,
     ) -> Result<Self, ReadError> {
-        let mut page = Self {
-            events: Vec::new(),
-            next: from,
-        };
+        let mut events = Vec::new();
         let mut byte_count = 0;
         let matches = glob.matcher();
-        for _ in 0..MAX_BLOCKS {
-            let block = match log.read(page.next).await? {
-                Read::Block(block) => block,
-                Read::Damaged(range) => {
-                    page.next = range.end;
-                    continue;
-                }
-                Read::End => break,
+        'full: for _ in 0..MAX_READS {
+            let (block, from) = match reader.try_next().await {
+                Ok(Some(Found::Block { block, from })) => (block, from),
+                Ok(Some(Found::Skipped(_) | Found::Trimmed(_) | Found::Damaged(_))) => continue,
+                Ok(None) => break,
+                Err(error) if events.is_empty() => return Err(error),
+                Err(_told_next_time) => break,
             };
-            for record in block.records().filter(|record| record.offset >= page.next) {
-                if page.events.len() == limit || byte_count >= MAX_BYTES {
-                    page.next = record.offset;
-                    return Ok(page);
+            for record in block.records_from(from) {
+                if events.len() == limit || byte_count >= MAX_BYTES {
+                    reader.seek(record.offset);
+                    break 'full;
                 }
                 if matches(&record.event_type) {
                     byte_count += record.bytes.len();
-                    page.events.extend(event_json(&record));
+                    events.extend(event_json(&record));
                 }
             }
-            page.next = block.next();
         }
-        Ok(page)
+        let next = reader.position();
+        Ok(Self { events, next })
     }
+}
+
+/// A reader of the events whose event type matches.
+pub(crate) fn reader(log: &SharedLog, from: Offset, glob: &EventGlob) -> Reader {
+    Reader::new(Arc::clone(log), from).wanting(Want::event_types(glob.matcher()))
 }
 
 /// A record as it is answered; `None` only if the log held something that is no JSON.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use easel_access::{Problem, TokensError};
 use easel_drift::DriftError;
-use easel_log::{AppendError, ReadError};
+use easel_log::{ReadError, TrimError};
 use easel_subscriptions::ChangeError;
 use tokio::task::JoinError;
 use tracing::error;
@@ -73,8 +73,8 @@ impl From<ReadError> for Failure {
     }
 }
 
-impl From<AppendError> for Failure {
-    fn from(error: AppendError) -> Self {
+impl From<TrimError> for Failure {
+    fn from(error: TrimError) -> Self {
         Self::ours("log_unavailable", &error)
     }
 }

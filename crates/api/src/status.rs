@@ -248,12 +248,12 @@ impl AcceptTimes {
         }
         // Once is enough to know that the log cannot be read.
         let read = if self.all_read {
-            readable(api.log.peek(offset).await)
+            readable(api.log.appended_at(offset).await)
         } else {
             None
         };
         self.all_read &= read.is_some();
-        let accepted_at = read.flatten().map(|block| block.appended_at);
+        let accepted_at = read.flatten();
         self.known.insert(offset, accepted_at);
         accepted_at
     }

@@ -1,7 +1,6 @@
 //! `/v1/events/stream`: events as they are accepted, as server-sent events.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -9,16 +8,15 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use easel_access::Caller;
-use easel_log::{Bounds, Offset, SharedLog};
+use easel_log::{Offset, Reader};
 use easel_subscriptions::EventGlob;
 use futures::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
-use tokio::sync::watch;
 use tracing::error;
 use utoipa::IntoParams;
 
 use crate::Api;
-use crate::events::{EventJson, EventListJson, glob, start};
+use crate::events::{EventJson, EventListJson, glob, reader, start};
 use crate::failure::Failure;
 use crate::request::Query;
 
@@ -27,9 +25,6 @@ const PAGE: usize = 100;
 
 /// A comment is sent after this much silence, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// Pause after the log could not be read.
-const READ_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -53,15 +48,14 @@ pub(crate) async fn stream(
     let last = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok());
-    let next = match last {
+    let from = match last {
         Some(last) => Offset::new(last).next(),
         None => start(&api.log, beginning.from.as_deref().or(Some("latest")), None).await?,
     };
+    let glob = glob(beginning.event.as_deref())?;
     let tail = Tail {
-        bounds: api.log.bounds(),
-        glob: glob(beginning.event.as_deref())?,
-        next,
-        log: Arc::clone(&api.log),
+        reader: reader(&api.log, from, &glob),
+        glob,
     };
     let events = stream::unfold(tail, async |mut tail| Some((tail.fetch().await, tail)))
         .flat_map(stream::iter)
@@ -71,32 +65,24 @@ pub(crate) async fn stream(
 
 /// Where one stream stands.
 struct Tail {
-    log: SharedLog,
+    reader: Reader,
     glob: EventGlob,
-    bounds: watch::Receiver<Bounds>,
-    next: Offset,
 }
 
 impl Tail {
     /// The next events, however long they take.
     async fn fetch(&mut self) -> Vec<Event> {
         loop {
-            self.bounds.mark_unchanged();
-            match EventListJson::read(&self.log, self.next, PAGE, &self.glob).await {
+            match EventListJson::read(&mut self.reader, PAGE, &self.glob).await {
                 Ok(page) => {
-                    self.next = page.next;
                     let events: Vec<_> = page.events.into_iter().filter_map(sse_event).collect();
                     if !events.is_empty() {
                         return events;
                     }
                 }
-                Err(error) => {
-                    error!(%error, "stream cannot read the log");
-                    tokio::time::sleep(READ_PAUSE).await;
-                }
+                Err(error) => error!(%error, "stream cannot read the log"),
             }
-            let at_head = self.next >= self.bounds.borrow().head;
-            if at_head && self.bounds.changed().await.is_err() {
+            if !self.reader.wait().await {
                 // The log is closed; the stop that follows ends the stream.
                 std::future::pending::<()>().await;
             }

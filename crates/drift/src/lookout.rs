@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use easel_catalog::{Catalog, Drift};
-use easel_log::{Offset, Read, SharedLog};
+use easel_log::{Found, Offset, Reader, SharedLog};
 use thiserror::Error;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -19,8 +19,6 @@ use crate::store::{Store, StoreError};
 
 /// Pause between two saves at least.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// Pause after the log could not be read.
-const READ_PAUSE: Duration = Duration::from_secs(1);
 /// How often the lag is measured at least; a gauge that nobody sets for a minute is taken for gone.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
@@ -111,55 +109,57 @@ impl Lookout {
 
     /// Looks at new events until told to stop, then saves.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut bounds = self.log.bounds();
+        let bounds = self.log.bounds();
+        let mut reader = Reader::new(Arc::clone(&self.log), self.sightings().progress.cursor);
         let mut save_at = Instant::now() + SAVE_EVERY;
         while !stop.is_cancelled() {
             let (cursor, is_unsaved) = {
                 let sightings = self.sightings();
                 (sightings.progress.cursor, sightings.is_unsaved())
             };
-            let head = bounds.borrow_and_update().head;
-            metrics::lagging(head.since(cursor));
+            metrics::lagging(bounds.borrow().head.since(cursor));
+            // What could not be looked at is read again.
+            reader.seek(cursor);
             if is_unsaved && Instant::now() >= save_at {
                 self.save().await;
                 save_at = Instant::now() + SAVE_EVERY;
-            } else if head > cursor {
-                tokio::select! {
-                    () = self.look(cursor) => (),
-                    () = stop.cancelled() => (),
-                }
             } else {
-                tokio::select! {
-                    changed = bounds.changed() => if changed.is_err() { break },
-                    () = sleep_until(save_at), if is_unsaved => (),
-                    () = sleep(MEASURE_EVERY) => (),
-                    () = stop.cancelled() => (),
+                let found = tokio::select! {
+                    found = reader.next() => found,
+                    () = sleep_until(save_at), if is_unsaved => continue,
+                    () = sleep(MEASURE_EVERY) => continue,
+                    () = stop.cancelled() => break,
+                };
+                match found {
+                    Ok(Some(found)) => tokio::select! {
+                        () = self.look_at(found) => (),
+                        () = stop.cancelled() => (),
+                    },
+                    Ok(None) => break,
+                    Err(error) => error!(%error, "drift cannot be looked for"),
                 }
             }
         }
         self.save().await;
     }
 
-    /// Looks at the block that holds `from`, or the first one after it.
-    async fn look(&self, from: Offset) {
-        match self.log.read(from).await {
-            Ok(Read::Block(block)) => {
-                // On a thread where nobody else waits to be served.
-                let (kept, catalog) = (Arc::clone(&self.kept), Arc::clone(&self.catalog));
-                let looking = move || locked(&kept.sightings).look_at(&block, &catalog);
-                match tokio::task::spawn_blocking(looking).await {
-                    Ok(found) => metrics::found(found),
-                    Err(error) => {
-                        error!(%error, "drift cannot be looked for");
-                        sleep(READ_PAUSE).await;
-                    }
-                }
+    /// Looks at what the log holds next.
+    async fn look_at(&self, found: Found) {
+        let block = match found {
+            Found::Block { block, .. } => block,
+            Found::Trimmed(range) | Found::Damaged(range) | Found::Skipped(range) => {
+                self.sightings().miss(range.end);
+                return;
             }
-            Ok(Read::Damaged(range)) => self.sightings().miss(range.end),
-            Ok(Read::End) => sleep(READ_PAUSE).await,
+        };
+        // On a thread where nobody else waits to be served.
+        let (kept, catalog) = (Arc::clone(&self.kept), Arc::clone(&self.catalog));
+        let looking = move || locked(&kept.sightings).look_at(&block, &catalog);
+        match tokio::task::spawn_blocking(looking).await {
+            Ok(found) => metrics::found(found),
             Err(error) => {
                 error!(%error, "drift cannot be looked for");
-                sleep(READ_PAUSE).await;
+                sleep(Reader::PAUSE).await;
             }
         }
     }

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use easel_catalog::{Event, Limits};
-use easel_log::{
-    AppendError, Appended, Clock, NewQuarantined, NewRecord, Offset, Quarantine, SharedLog,
-};
+use easel_log::{AppendError, Appended, Clock, NewRecord, Offset, SharedLog};
+use easel_quarantine::{NewQuarantined, Quarantine};
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, sleep_until, timeout};

@@ -16,9 +16,9 @@ use uuid::Uuid;
 use crate::{NewRecord, Offset, Record};
 
 /// The most records of one block.
-pub(crate) const MAX_RECORDS: usize = 4_096;
+pub const MAX_RECORDS: usize = 4_096;
 /// The most record bytes of one block, unless a single record is larger.
-pub(crate) const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// Bytes of the slab that each record takes besides its own: a `u32` length, a `u16` type index.
 const INDEX_BYTES: usize = 6;
@@ -132,6 +132,12 @@ impl Block {
         (0..self.len()).filter_map(|index| self.at(index))
     }
 
+    /// Its records from `from` on, in order.
+    pub fn records_from(&self, from: Offset) -> impl Iterator<Item = Record> {
+        let start = usize::try_from(from.since(self.first())).unwrap_or(usize::MAX);
+        (start..self.len()).filter_map(|index| self.at(index))
+    }
+
     /// The record at `offset`, if it lies in this block.
     pub fn record(&self, offset: Offset) -> Option<Record> {
         self.at(self.index(offset)?)
@@ -148,7 +154,7 @@ impl Block {
     }
 
     /// About how much memory it takes.
-    pub(crate) fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         let names: usize = self
             .info
             .event_types
@@ -187,7 +193,7 @@ impl Block {
 
 /// Puts records into blocks.
 #[derive(Debug)]
-pub(crate) struct BlockBuilder {
+pub struct BlockBuilder {
     appended_at: Timestamp,
     /// The place of the open block's first record.
     first: Offset,
@@ -207,7 +213,7 @@ struct OpenBlock {
 
 impl BlockBuilder {
     /// A builder whose first record gets the place `first`.
-    pub(crate) fn new(first: Offset, appended_at: Timestamp) -> Self {
+    pub fn new(first: Offset, appended_at: Timestamp) -> Self {
         Self {
             appended_at,
             first,
@@ -217,13 +223,13 @@ impl BlockBuilder {
     }
 
     /// The place the next record will get.
-    pub(crate) fn next(&self) -> Offset {
+    pub fn next(&self) -> Offset {
         self.first.plus(self.open.ids.len() as u64)
     }
 
     /// Adds a record, of at most [`NewRecord::MAX_BYTES`], at [`Self::next`].
     #[expect(clippy::expect_used, reason = "both numbers have a bound that fits")]
-    pub(crate) fn push(&mut self, record: &NewRecord) {
+    pub fn push(&mut self, record: &NewRecord) {
         let is_full = self.open.ids.len() == MAX_RECORDS
             || self.open.bytes.len() + record.bytes.len() > MAX_BYTES;
         if is_full {
@@ -246,7 +252,7 @@ impl BlockBuilder {
     }
 
     /// The blocks, in order; none when nothing was added.
-    pub(crate) fn finish(mut self) -> Vec<Block> {
+    pub fn finish(mut self) -> Vec<Block> {
         self.close();
         self.closed
     }

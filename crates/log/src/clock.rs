@@ -24,7 +24,7 @@ impl Clock for SystemClock {
 }
 
 /// The time to stamp what is appended now with: whole microseconds, and not before `newest`.
-pub(crate) fn stamp(clock: &dyn Clock, newest: Timestamp) -> Timestamp {
+pub fn stamp(clock: &dyn Clock, newest: Timestamp) -> Timestamp {
     let now = Timestamp::from_microsecond(clock.now().as_microsecond());
     now.map_or(newest, |now| std::cmp::max(now, newest))
 }

@@ -25,39 +25,51 @@ use crate::Offset;
 use crate::block::{Block, BlockInfo};
 
 /// The first 16 bytes of a BLAKE3 hash.
-pub(crate) type Sum = [u8; 16];
+pub type Sum = [u8; 16];
 
 /// A block ready to be written.
 #[derive(Clone, Debug)]
-pub(crate) struct Encoded {
-    pub(crate) columns: HeaderColumns,
-    pub(crate) checksum: Sum,
-    pub(crate) ids: Vec<u8>,
-    pub(crate) data: Vec<u8>,
+pub struct Encoded {
+    /// What the header says.
+    pub columns: HeaderColumns,
+    /// The sum of the header.
+    pub checksum: Sum,
+    /// The ids.
+    pub ids: Vec<u8>,
+    /// The compressed slab.
+    pub data: Vec<u8>,
 }
 
 /// A header as it lies on disk, not yet believed.
 #[derive(Clone, Debug)]
-pub(crate) struct HeaderColumns {
-    pub(crate) first: i64,
-    pub(crate) count: i64,
-    pub(crate) appended_at: i64,
-    pub(crate) stored_bytes: i64,
-    pub(crate) event_types: String,
-    pub(crate) digest: Sum,
+pub struct HeaderColumns {
+    /// The place of the first record.
+    pub first: i64,
+    /// How many records there are.
+    pub count: i64,
+    /// When the block was committed, in microseconds since 1970.
+    pub appended_at: i64,
+    /// The length of ids and data.
+    pub stored_bytes: i64,
+    /// The event types, a JSON array of strings.
+    pub event_types: String,
+    /// The sum of ids and data.
+    pub digest: Sum,
 }
 
 /// A header whose checksum fits.
 #[derive(Clone, Debug)]
-pub(crate) struct Header {
-    pub(crate) info: BlockInfo,
-    pub(crate) stored_bytes: u64,
+pub struct Header {
+    /// What the block holds.
+    pub info: BlockInfo,
+    /// The length of ids and data.
+    pub stored_bytes: u64,
     digest: Sum,
 }
 
 /// Writes a block down.
 #[expect(clippy::expect_used, reason = "strings become JSON without fail")]
-pub(crate) fn encode(block: &Block) -> Encoded {
+pub fn encode(block: &Block) -> Encoded {
     let info = block.info();
     let ids: Vec<u8> = block.ids().iter().flat_map(|id| *id.as_bytes()).collect();
     let data = lz4_flex::block::compress_prepend_size(block.slab());
@@ -79,7 +91,7 @@ pub(crate) fn encode(block: &Block) -> Encoded {
 
 /// Reads a block back, or `None` when these are not the ids and the data the header was written
 /// with.
-pub(crate) fn decode(header: &Header, ids: &[u8], data: &[u8]) -> Option<Block> {
+pub fn decode(header: &Header, ids: &[u8], data: &[u8]) -> Option<Block> {
     if u64::try_from(ids.len()).ok()? != header.info.count.checked_mul(16)?
         || sum(&[ids, data]) != header.digest
     {
@@ -93,19 +105,19 @@ pub(crate) fn decode(header: &Header, ids: &[u8], data: &[u8]) -> Option<Block> 
 }
 
 /// Reads ids back.
-pub(crate) fn decode_ids(ids: &[u8]) -> Vec<Uuid> {
+pub fn decode_ids(ids: &[u8]) -> Vec<Uuid> {
     ids.chunks_exact(16)
         .filter_map(|id| Uuid::from_slice(id).ok())
         .collect()
 }
 
 /// A number as SQLite keeps it; no log grows beyond what fits.
-pub(crate) fn column(number: u64) -> i64 {
+pub fn column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The first 16 bytes of BLAKE3 over the parts, one after the other.
-pub(crate) fn sum(parts: &[&[u8]]) -> Sum {
+pub fn sum(parts: &[&[u8]]) -> Sum {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(part);
@@ -117,7 +129,7 @@ pub(crate) fn sum(parts: &[&[u8]]) -> Sum {
 
 impl HeaderColumns {
     /// The header, or `None` when it is not what was written with this checksum.
-    pub(crate) fn verify(self, checksum: Sum) -> Option<Header> {
+    pub fn verify(self, checksum: Sum) -> Option<Header> {
         if self.checksum() != checksum {
             return None;
         }

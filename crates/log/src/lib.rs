@@ -1,7 +1,8 @@
 //! The log: accepted events in order, on stable storage.
 //!
-//! What it promises is written at [`Log`] and tested by the promises suite on every backend.
-//! It does not know what an event looks like: a record is an id, an event type and bytes.
+//! What it promises is written at [`Log`] and tested by the promises suite on every backend. Who
+//! reads a log does so through a [`Reader`]; who writes a backend finds its parts in [`backend`].
+//! The log does not know what an event looks like: a record is an id, an event type and bytes.
 
 mod block;
 mod clock;
@@ -10,26 +11,31 @@ mod record;
 
 mod log;
 mod options;
+mod reader;
 mod retention;
-mod window;
+mod want;
 
+mod cache;
 mod codec;
+mod damage;
 mod memory;
 mod metrics;
-mod sqlite;
+mod window;
 
-mod quarantine;
+pub mod backend;
 
 #[cfg(any(test, feature = "promises"))]
 pub mod promises;
 
 pub use block::{Block, BlockInfo};
 pub use clock::{Clock, SystemClock};
-pub use log::{AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, SharedLog};
+pub use log::{
+    AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, ReadIf, SharedLog, TrimError,
+};
 pub use memory::MemoryLog;
 pub use offset::Offset;
 pub use options::{LogName, LogOptions};
-pub use quarantine::{NewQuarantined, Quarantine, Quarantined};
+pub use reader::{Found, Reader};
 pub use record::{NewRecord, Record};
 pub use retention::{Retention, Trimmed};
-pub use sqlite::{OpenError, SqliteLog};
+pub use want::Want;

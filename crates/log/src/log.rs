@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{Block, BlockInfo, NewRecord, Offset, Record, Retention, Trimmed};
+use crate::{Block, BlockInfo, NewRecord, Offset, Record, Retention, Trimmed, Want};
 
 /// A log that rooms share.
 pub type SharedLog = Arc<dyn Log>;
@@ -24,10 +24,10 @@ pub type SharedLog = Arc<dyn Log>;
 /// - offsets rise by one, in the order of the records of one append, and are never reused, not
 ///   even after everything was trimmed and the log was opened again;
 /// - an append is stored whole or not at all;
-/// - an append that failed is not read, and after a failed write the log refuses every further one
-///   while it goes on serving reads (opened again, it may turn out to hold the failed append after
-///   all, whole);
-/// - a trim that damage is in the way of fails and has no such consequence: appends go on;
+/// - an append that failed may be read later, whole: its sender cannot know, and sends it again,
+///   which the duplicate window then tells;
+/// - an error says whether trying again may help, by its `is_transient`;
+/// - a trim that fails takes nothing from appends, unless it was the storage that failed;
 /// - a block that cannot be read back exactly is answered as [`Read::Damaged`], is counted and
 ///   logged once, and the rest is served;
 /// - the duplicate window is the ids of the newest records the log holds, opened again or not.
@@ -41,15 +41,25 @@ pub trait Log: Debug + Send + Sync + 'static {
 
     /// The block that holds `from`, or the first one after it.
     ///
-    /// Whatever it answers but [`Read::End`] ends after `from`, so a reader that goes on from
-    /// there always gets on.
+    /// Every answer except [`Read::End`] ends past `from`, so a reader that continues there always
+    /// makes progress.
     async fn read(&self, from: Offset) -> Result<Read, ReadError>;
+
+    /// As [`Self::read`], but skips blocks without any event type that `want` wants.
+    ///
+    /// A run of unwanted blocks is one answer, up to a bound of the backend's. What is skipped is
+    /// not looked into: damage within its records is not found.
+    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError>;
 
     /// What the block at or after `from` holds, without its records; `None` at the head.
     ///
     /// Where damage hides that, the answer names no event types and covers, from `from` on, what
     /// is hidden; damage within the records themselves is found only by reading.
     async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError>;
+
+    /// When the block that holds `from`, or the first one after it, was committed; `None` at the
+    /// head. Where damage hides that, when the next one was.
+    async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError>;
 
     /// The first offset whose block was appended at `time` or later; the head when there is none.
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError>;
@@ -58,10 +68,10 @@ pub trait Log: Debug + Send + Sync + 'static {
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError>;
 
     /// Drops what `retention` no longer keeps, as of `now`, whole blocks from the tail on.
-    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, AppendError>;
+    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError>;
 
     /// Drops every block that lies wholly before `tail`; one that reaches past it stays.
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, AppendError>;
+    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError>;
 
     /// The bounds of what can be read now, and word of every change of them.
     fn bounds(&self) -> watch::Receiver<Bounds>;
@@ -82,7 +92,7 @@ pub struct Bounds {
 /// Counts for operators, since the log was opened where not said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogStats {
-    /// Whether appends are refused after a failed write.
+    /// Whether appends are refused at present, such as after a failed write.
     pub refusing: bool,
     /// Records found unreadable and skipped, each block counted once.
     pub damaged_count: u64,
@@ -121,13 +131,31 @@ pub enum Read {
     End,
 }
 
-/// Why nothing of an append was stored, as far as its caller may rely on.
+/// What a read with [`Log::read_if`] found.
+#[derive(Clone, Debug)]
+pub enum ReadIf {
+    /// A block whose last record is at `from` or later, with an event type that is wanted.
+    Block(Arc<Block>),
+    /// These records, the first one at `from` or later, are in blocks without a wanted event type.
+    Skipped(Range<Offset>),
+    /// These records, the first one at `from` or later, cannot be read back and are to be skipped.
+    Damaged(Range<Offset>),
+    /// There is nothing at `from` or later yet.
+    End,
+}
+
+/// Why an append is not known to be stored. It may be read later all the same, whole.
 #[derive(Clone, Debug, Error)]
 pub enum AppendError {
-    /// The write failed; the log refuses further ones until it is opened again, unless this was a
-    /// trim that damage was in the way of.
+    /// The write failed, and so will further ones.
     #[error("write to the log: {reason}")]
     Failed {
+        /// What the storage said.
+        reason: String,
+    },
+    /// The storage cannot be reached, or does not take writes at the moment.
+    #[error("write to the log: it cannot be written at the moment: {reason}")]
+    Unavailable {
         /// What the storage said.
         reason: String,
     },
@@ -149,8 +177,18 @@ pub enum AppendError {
 }
 
 impl AppendError {
+    /// Whether trying again may help, without anybody doing something about it.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Failed { .. } | Self::Refusing { .. } | Self::TooLarge { .. } | Self::Closed => {
+                false
+            }
+        }
+    }
+
     /// Refuses records that are larger than a record may be.
-    pub(crate) fn check_sizes(records: &[NewRecord]) -> Result<(), Self> {
+    pub fn check_sizes(records: &[NewRecord]) -> Result<(), Self> {
         let sizes = records.iter().map(|record| record.bytes.len());
         match sizes.max().filter(|bytes| *bytes > NewRecord::MAX_BYTES) {
             Some(bytes) => Err(Self::TooLarge { bytes }),
@@ -159,13 +197,73 @@ impl AppendError {
     }
 }
 
-/// Why a read found nothing out.
+/// Why a trim ended before everything was dropped that was to go. What went before stays gone.
 #[derive(Clone, Debug, Error)]
-pub enum ReadError {
-    /// The storage could not be read.
-    #[error("read the log: {reason}")]
+pub enum TrimError {
+    /// Damage is in the way. Appends go on.
+    #[error("trim the log: damage is in the way: {reason}")]
+    Damaged {
+        /// What the storage said.
+        reason: String,
+    },
+    /// The write failed, and so will further ones.
+    #[error("trim the log: {reason}")]
     Failed {
         /// What the storage said.
         reason: String,
     },
+    /// The storage cannot be reached, or does not take writes at the moment.
+    #[error("trim the log: it cannot be written at the moment: {reason}")]
+    Unavailable {
+        /// What the storage said.
+        reason: String,
+    },
+    /// An earlier write failed.
+    #[error("trim the log: it refuses writes since an earlier one failed: {reason}")]
+    Refusing {
+        /// What the storage said then.
+        reason: String,
+    },
+    /// The log is shutting down.
+    #[error("trim the log: it is closed")]
+    Closed,
+}
+
+impl TrimError {
+    /// Whether trying again may help, without anybody doing something about it.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Damaged { .. } | Self::Failed { .. } | Self::Refusing { .. } | Self::Closed => {
+                false
+            }
+        }
+    }
+}
+
+/// Why a read found nothing out.
+#[derive(Clone, Debug, Error)]
+pub enum ReadError {
+    /// The storage cannot be read at the moment.
+    #[error("read the log: {reason}")]
+    Unavailable {
+        /// What the storage said.
+        reason: String,
+    },
+    /// What the storage holds is not what it should be.
+    #[error("read the log: {reason}")]
+    Failed {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ReadError {
+    /// Whether trying again may help, without anybody doing something about it.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Failed { .. } => false,
+        }
+    }
 }

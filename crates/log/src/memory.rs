@@ -16,7 +16,7 @@ use crate::retention::Trim;
 use crate::window::DuplicateWindow;
 use crate::{
     AppendError, Appended, Block, BlockInfo, Bounds, Clock, Log, LogOptions, LogStats, NewRecord,
-    Offset, Read, ReadError, Record, Retention, Trimmed,
+    Offset, Read, ReadError, ReadIf, Record, Retention, TrimError, Trimmed, Want,
 };
 
 /// A log in memory.
@@ -83,9 +83,15 @@ impl MemoryLog {
 }
 
 impl Kept {
+    /// The block that holds `from`, or the first one after it.
     fn find(&self, from: Offset) -> Option<&Arc<Block>> {
-        self.blocks
-            .get(self.blocks.partition_point(|block| block.next() <= from))
+        self.from(from).next()
+    }
+
+    /// That block and all after it.
+    fn from(&self, from: Offset) -> impl Iterator<Item = &Arc<Block>> {
+        let before = self.blocks.partition_point(|block| block.next() <= from);
+        self.blocks.range(before..)
     }
 }
 
@@ -126,6 +132,24 @@ impl Log for MemoryLog {
         Ok(self.kept().find(from).map(|block| block.info().clone()))
     }
 
+    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
+        let kept = self.kept();
+        let blocks = kept.from(from);
+        let unwanted = blocks.take_while(|block| !want.wants_block(block.info()));
+        let unwanted = unwanted.map(|block| block.first()..block.next());
+        if let Some(skipped) = unwanted.reduce(|first, last| first.start..last.end) {
+            let start = std::cmp::max(skipped.start, from);
+            return Ok(ReadIf::Skipped(start..skipped.end));
+        }
+        Ok(kept
+            .find(from)
+            .map_or(ReadIf::End, |block| ReadIf::Block(Arc::clone(block))))
+    }
+
+    async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.kept().find(from).map(|block| block.appended_at()))
+    }
+
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
         let kept = self.kept();
         let index = kept
@@ -146,11 +170,11 @@ impl Log for MemoryLog {
         Ok(kept.blocks.iter().rev().find_map(find))
     }
 
-    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, AppendError> {
+    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError> {
         Ok(self.drop_blocks(&Trim::Outdated(retention, now)))
     }
 
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, AppendError> {
+    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
         Ok(self.drop_blocks(&Trim::Before(tail)))
     }
 
@@ -189,7 +213,18 @@ mod tests {
         fn log(&self) -> Arc<dyn Log> {
             Arc::<MemoryLog>::clone(&self.0)
         }
+
+        fn second_handle(&self) -> Option<Arc<dyn Log>> {
+            Some(self.log())
+        }
     }
 
     log_promises!(Memory);
+
+    mod with_two_handles {
+        use super::Memory;
+        use crate::promises::{TwoHandles, log_promises};
+
+        log_promises!(TwoHandles<Memory>);
+    }
 }

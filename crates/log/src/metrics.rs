@@ -13,7 +13,7 @@ const DUPLICATES: &str = "easel_log_duplicates_total";
 const DAMAGED_RECORDS: &str = "easel_log_damaged_records_total";
 
 /// Says what each of them means, and has each begin at 0; to say it again changes nothing.
-pub(crate) fn describe() {
+pub fn describe() {
     describe_histogram!(COMMIT_SECONDS, "Time a commit took, by log.");
     describe_histogram!(COMMIT_RECORDS, "Records of a commit, by log.");
     describe_histogram!(COMMIT_BYTES, "Bytes a commit stored, by log.");
@@ -33,7 +33,7 @@ pub(crate) fn describe() {
 }
 
 /// Notes one commit: its records, its bytes on disk, and the time it took.
-pub(crate) fn committed(log: LogName, record_count: u64, bytes: u64, took: Duration) {
+pub fn committed(log: LogName, record_count: u64, bytes: u64, took: Duration) {
     let log = log.as_str();
     histogram!(COMMIT_SECONDS, "log" => log).record(took);
     histogram!(COMMIT_RECORDS, "log" => log).record(measure(record_count));
@@ -41,12 +41,12 @@ pub(crate) fn committed(log: LogName, record_count: u64, bytes: u64, took: Durat
 }
 
 /// Notes records that were not stored because they were known already.
-pub(crate) fn duplicates(count: u64) {
+pub fn duplicates(count: u64) {
     counter!(DUPLICATES).increment(count);
 }
 
 /// Notes records found unreadable.
-pub(crate) fn damaged(count: u64) {
+pub fn damaged(count: u64) {
     counter!(DAMAGED_RECORDS).increment(count);
 }
 

@@ -13,6 +13,7 @@
 )]
 
 mod duplicates;
+mod handles;
 mod histories;
 mod reading;
 mod storing;
@@ -28,6 +29,9 @@ use uuid::Uuid;
 use crate::{Appended, Bounds, Clock, Log, LogOptions, NewRecord, Offset, Read, Record, SharedLog};
 
 pub use duplicates::*;
+pub use handles::{
+    TwoHandles, knows_duplicates_of_the_other_handle, shows_what_one_handle_does_to_the_other,
+};
 pub use histories::keeps_to_the_model_over_any_history;
 pub use reading::*;
 pub use storing::*;
@@ -43,6 +47,10 @@ pub trait Backend: Sized {
 
     /// The log.
     fn log(&self) -> SharedLog;
+
+    /// A second handle of the same log, as a second server would have one; `None` where the backend
+    /// allows only one writer.
+    fn second_handle(&self) -> Option<SharedLog>;
 }
 
 /// A clock that shows what it was set to, at first 2025-03-03T08:00:00Z.
@@ -89,12 +97,18 @@ macro_rules! log_promises {
             finds_the_first_block_of_a_time
             finds_a_record_by_its_id
             peeks_at_what_a_read_would_give
+            tells_when_the_record_at_a_place_was_appended
+            skips_a_run_of_unwanted_blocks_in_one_answer
+            reads_a_wanted_block_whole
+            reads_without_a_gap_whatever_is_wanted
             trims_what_is_too_old
             trims_what_is_too_much
             trims_only_whole_blocks
             does_not_use_offsets_again_after_everything_was_trimmed
             keeps_everything_when_opened_again
             gives_concurrent_appends_offsets_of_their_own
+            shows_what_one_handle_does_to_the_other
+            knows_duplicates_of_the_other_handle
         );
     };
     (@each $backend:ty: $($promise:ident)*) => {

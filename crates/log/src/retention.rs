@@ -26,7 +26,7 @@ pub struct Trimmed {
 
 /// Why blocks go.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Trim {
+pub enum Trim {
     /// What the retention no longer keeps at this time.
     Outdated(Retention, Timestamp),
     /// What lies wholly before this place.
@@ -35,7 +35,7 @@ pub(crate) enum Trim {
 
 impl Trim {
     /// Whether the oldest block goes while the blocks take `stored_bytes` all together.
-    pub(crate) fn drops(&self, block: &BlockInfo, stored_bytes: u64) -> bool {
+    pub fn drops(&self, block: &BlockInfo, stored_bytes: u64) -> bool {
         match self {
             Self::Before(tail) => block.next() <= *tail,
             Self::Outdated(retention, now) => {

@@ -16,7 +16,7 @@ use crate::{Appended, NewRecord, Offset};
 
 /// The ids of the newest records.
 #[derive(Debug)]
-pub(crate) struct DuplicateWindow {
+pub struct DuplicateWindow {
     max: usize,
     /// Oldest first. An id is in here once.
     ids: VecDeque<(Uuid, Offset)>,
@@ -30,7 +30,7 @@ pub(crate) struct DuplicateWindow {
 
 impl DuplicateWindow {
     /// An empty window for `max` ids.
-    pub(crate) fn new(max: usize) -> Self {
+    pub fn new(max: usize) -> Self {
         Self {
             max: std::cmp::min(max, u32::MAX as usize),
             ids: VecDeque::new(),
@@ -41,11 +41,7 @@ impl DuplicateWindow {
     }
 
     /// Adds those of the records to `blocks` that are not known, and says where each one is.
-    pub(crate) fn admit(
-        &mut self,
-        records: &[NewRecord],
-        blocks: &mut BlockBuilder,
-    ) -> Vec<Appended> {
+    pub fn admit(&mut self, records: &[NewRecord], blocks: &mut BlockBuilder) -> Vec<Appended> {
         let admit = |record: &NewRecord| {
             let offset = blocks.next();
             match self.find_or_insert(record.id, offset) {
@@ -60,7 +56,7 @@ impl DuplicateWindow {
     }
 
     /// Where `id` is, if it is known; otherwise it is remembered to be at `offset`, the newest.
-    pub(crate) fn find_or_insert(&mut self, id: Uuid, offset: Offset) -> Option<Offset> {
+    pub fn find_or_insert(&mut self, id: Uuid, offset: Offset) -> Option<Offset> {
         if self.max == 0 {
             return None;
         }
@@ -87,7 +83,7 @@ impl DuplicateWindow {
     }
 
     /// Forgets what lies before `tail`.
-    pub(crate) fn trim_to(&mut self, tail: Offset) {
+    pub fn trim_to(&mut self, tail: Offset) {
         while self.ids.front().is_some_and(|(_, offset)| *offset < tail) {
             self.forget_oldest();
         }

@@ -110,7 +110,7 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: easel_log::OpenError,
+        source: easel_log_sqlite::OpenError,
     },
     /// Its subscriptions cannot be read.
     #[error("use data folder {}", .path.display())]

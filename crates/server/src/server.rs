@@ -12,10 +12,9 @@ use easel_api::{Api, Host};
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
-use easel_log::{
-    Clock, Log, LogName, LogOptions, OpenError, Quarantine, ReadError, Retention, SharedLog,
-    SqliteLog, SystemClock,
-};
+use easel_log::{Clock, Log, LogName, LogOptions, ReadError, Retention, SharedLog, SystemClock};
+use easel_log_sqlite::{OpenError, SqliteLog};
+use easel_quarantine::Quarantine;
 use easel_subscriptions::{ChangeError, SqliteStore, StoreError, StoreOpenError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;

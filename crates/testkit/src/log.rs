@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use easel_log::{
     AppendError, Appended, BlockInfo, Bounds, Log, LogStats, NewRecord, Offset, Read, ReadError,
-    Record, Retention, SharedLog, Trimmed,
+    ReadIf, Record, Retention, SharedLog, TrimError, Trimmed, Want,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -69,8 +69,22 @@ impl FailingLog {
 
     /// What is damaged of the block at or after `from`.
     fn damaged_at(&self, from: Offset) -> Option<Range<Offset>> {
-        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        let damaged = self.damaged();
         damaged.contains(&from).then(|| from..damaged.end)
+    }
+
+    fn damaged(&self) -> Range<Offset> {
+        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.clone()
+    }
+
+    fn check_trim(&self) -> Result<(), TrimError> {
+        match self.check_append() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(TrimError::Failed {
+                reason: error.to_string(),
+            }),
+        }
     }
 
     fn check_append(&self) -> Result<(), AppendError> {
@@ -84,7 +98,7 @@ impl FailingLog {
 
     fn check_read(&self) -> Result<(), ReadError> {
         if self.failing_reads.load(Ordering::SeqCst) {
-            return Err(ReadError::Failed {
+            return Err(ReadError::Unavailable {
                 reason: String::from("told to fail"),
             });
         }
@@ -111,6 +125,27 @@ impl Log for FailingLog {
         }
     }
 
+    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
+        self.check_read()?;
+        if let Some(damaged) = self.damaged_at(from) {
+            return Ok(ReadIf::Damaged(damaged));
+        }
+        let read = self.inner.read_if(from, want).await?;
+        let damage = self.damaged();
+        Ok(match read {
+            // A run of unwanted blocks ends where damage begins.
+            ReadIf::Skipped(range) if range.start < damage.start && damage.start < range.end => {
+                ReadIf::Skipped(range.start..damage.start)
+            }
+            read => read,
+        })
+    }
+
+    async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
+        self.check_read()?;
+        self.inner.appended_at(from).await
+    }
+
     async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
         self.check_read()?;
         match self.damaged_at(from) {
@@ -134,13 +169,13 @@ impl Log for FailingLog {
         self.inner.find_id(id).await
     }
 
-    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, AppendError> {
-        self.check_append()?;
+    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError> {
+        self.check_trim()?;
         self.inner.trim(retention, now).await
     }
 
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, AppendError> {
-        self.check_append()?;
+    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
+        self.check_trim()?;
         self.inner.trim_to(tail).await
     }
 

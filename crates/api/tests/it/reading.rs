@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use easel_access::Scope;
-use easel_log::NewQuarantined;
+use easel_quarantine::NewQuarantined;
 use easel_testkit::event;
 use futures::StreamExt;
 use serde_json::{Value, json};

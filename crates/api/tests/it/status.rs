@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use easel_log::{Clock, NewQuarantined};
+use easel_log::Clock;
+use easel_quarantine::NewQuarantined;
 use easel_subscriptions::Hold;
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};

@@ -15,7 +15,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use easel_catalog::{Event, Limits, admit};
-use easel_log::{Appended, NewQuarantined, NewRecord, Offset};
+use easel_log::{Appended, NewRecord, Offset};
+use easel_quarantine::NewQuarantined;
 use serde::Serialize;
 
 use super::error::{INTERNAL_FAILURE, KinesisError};

@@ -1,9 +1,11 @@
 //! `GetRecords`: what is on the log, for tools that look.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use easel_log::{Offset, Read, ReadError, Record};
+use easel_log::{Found, Offset, ReadError, Reader, Record};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -51,23 +53,21 @@ impl KinesisDoor {
             bytes: 0,
             next: from,
         };
-        loop {
-            match self.intake.log().read(page.next).await? {
-                Read::End => return Ok(page),
-                Read::Damaged(lost) => page.next = lost.end,
-                Read::Block(block) => {
-                    let start = page.next;
-                    for record in block.records().filter(|record| record.offset >= start) {
-                        if !page.has_room_for(&record, limit) {
-                            return Ok(page);
-                        }
-                        page.next = record.offset.next();
-                        page.bytes += record.bytes.len();
-                        page.records.push(record);
+        let mut reader = Reader::new(Arc::clone(self.intake.log()), from);
+        while let Some(found) = reader.try_next().await? {
+            if let Found::Block { block, from } = &found {
+                for record in block.records_from(*from) {
+                    if !page.has_room_for(&record, limit) {
+                        return Ok(page);
                     }
+                    page.next = record.offset.next();
+                    page.bytes += record.bytes.len();
+                    page.records.push(record);
                 }
             }
+            page.next = reader.position();
         }
+        Ok(page)
     }
 
     /// How long before now the page ends; zero when it ends at the head.

@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
-use easel_log::{NewQuarantined, Offset};
+use easel_log::Offset;
+use easel_quarantine::NewQuarantined;
 use easel_testkit::{attributes_form, event};
 use serde_json::json;
 

@@ -1,7 +1,10 @@
 //! What readers find.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::{Backend, append, as_appended, bounds, numbered, open};
-use crate::{Clock, Offset, Read};
+use crate::{Clock, Offset, Read, ReadIf, Want};
 
 /// In log: a read gives the block that holds the offset, else the first one kept.
 pub async fn reads_the_block_around_an_offset<B: Backend>() {
@@ -114,4 +117,101 @@ pub async fn peeks_at_what_a_read_would_give<B: Backend>() {
         );
     }
     assert_eq!(log.peek(Offset::new(6)).await.unwrap(), None);
+}
+
+/// In log: the time of a place is that of the block a read would give.
+pub async fn tells_when_the_record_at_a_place_was_appended<B: Backend>() {
+    let (_backend, log, clock) = open::<B>(99).await;
+    let start = clock.now();
+    append(&log, 0..2).await;
+    clock.turn(10);
+    append(&log, 2..4).await;
+    clock.turn(10);
+    append(&log, 4..6).await;
+    log.trim_to(Offset::new(2)).await.unwrap();
+    for (from, seconds) in [(0, 10), (2, 10), (3, 10), (4, 20), (5, 20)] {
+        let wanted = start + jiff::SignedDuration::from_secs(seconds);
+        let appended_at = log.appended_at(Offset::new(from)).await.unwrap();
+        assert_eq!(appended_at, Some(wanted), "from {from}");
+    }
+    assert_eq!(log.appended_at(Offset::new(6)).await.unwrap(), None);
+}
+
+/// Of the records that [`numbered`] makes, each third is of this type.
+fn courses() -> Want {
+    Want::event_types(|event_type| event_type == "course_created")
+}
+
+/// In log: unwanted blocks in a row are skipped in one answer, whatever holds the place.
+pub async fn skips_a_run_of_unwanted_blocks_in_one_answer<B: Backend>() {
+    let (backend, log, _) = open::<B>(99).await;
+    for numbers in [[0, 0], [1, 2], [4, 5], [7, 8], [9, 10], [11, 13]] {
+        append(&log, numbers).await;
+    }
+    // The first one is of one record, since the other is a duplicate.
+    log.trim_to(Offset::new(1)).await.unwrap();
+    drop(log);
+    let backend = backend.reopen().await;
+    let log = backend.log();
+    for (from, wanted) in [(0, 1..7), (1, 1..7), (2, 2..7), (6, 6..7), (9, 9..11)] {
+        let read = log.read_if(Offset::new(from), &courses()).await.unwrap();
+        let ReadIf::Skipped(range) = read else {
+            panic!("{read:?} from {from}")
+        };
+        assert_eq!(
+            range,
+            Offset::new(wanted.start)..Offset::new(wanted.end),
+            "from {from}"
+        );
+    }
+    let end = log.read_if(Offset::new(11), &courses()).await.unwrap();
+    assert!(matches!(end, ReadIf::End), "{end:?}");
+}
+
+/// In log: a block with a wanted record is read as it is, with what is not wanted.
+pub async fn reads_a_wanted_block_whole<B: Backend>() {
+    let (_backend, log, _) = open::<B>(99).await;
+    append(&log, [1, 2]).await;
+    append(&log, [4, 6, 7]).await;
+    for (from, want) in [(2, courses()), (3, courses()), (4, Want::ALL)] {
+        let read = log.read_if(Offset::new(from), &want).await.unwrap();
+        let ReadIf::Block(block) = read else {
+            panic!("{read:?} from {from}")
+        };
+        assert!(
+            block
+                .records()
+                .map(|it| as_appended(&it))
+                .eq([4, 6, 7].map(numbered))
+        );
+    }
+}
+
+/// In log: whoever continues where an answer ended meets every wanted record once.
+pub async fn reads_without_a_gap_whatever_is_wanted<B: Backend>() {
+    let (_backend, log, _) = open::<B>(999).await;
+    for first in (0..300).step_by(3) {
+        let numbers = first..first + 1 + first % 2;
+        append(&log, numbers).await;
+    }
+    for every in [1, 2, 7, 1_000] {
+        // Courses are wanted from every so many blocks on only: the answer may change any time.
+        let turn = Arc::new(AtomicU64::new(1));
+        let want =
+            Want::event_types(move |_| turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(every));
+        let (mut next, head) = (Offset::ZERO, log.bounds().borrow().head);
+        while next < head {
+            let range = match log.read_if(next, &want).await.unwrap() {
+                ReadIf::Block(block) => block.first()..block.next(),
+                ReadIf::Skipped(range) => range,
+                other => panic!("{other:?} at {next}"),
+            };
+            assert!(
+                range.start == next && range.end > next,
+                "{range:?} at {next}"
+            );
+            next = range.end;
+        }
+        assert_eq!(next, head);
+    }
 }

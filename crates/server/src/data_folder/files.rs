@@ -2,7 +2,8 @@
 
 use easel_access::ACCESS_LAYOUT;
 use easel_drift::DRIFT_LAYOUT;
-use easel_log::{LogName, SqliteLog};
+use easel_log::LogName;
+use easel_log_sqlite::SqliteLog;
 use easel_sqlite::Layout;
 use easel_subscriptions::STATE_LAYOUT;
 

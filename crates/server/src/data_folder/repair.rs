@@ -8,7 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use easel_log::{Offset, SqliteLog, SystemClock};
+use easel_log::{Offset, SystemClock};
+use easel_log_sqlite::SqliteLog;
 use easel_sqlite::{Identity, SIDE_FILES, side_file};
 use easel_subscriptions::{Standing, standings};
 

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use easel_log::{Log, LogOptions, NewRecord, Offset, SharedLog, SqliteLog, SystemClock};
+use easel_log::{Log, LogOptions, NewRecord, Offset, SharedLog, SystemClock};
+use easel_log_sqlite::SqliteLog;
 use easel_subscriptions::{SqliteStore, Subscriptions};
 use uuid::Uuid;
 

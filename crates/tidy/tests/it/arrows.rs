@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "catalog",
             "drift",
             "log",
+            "quarantine",
             "subscriptions",
         ],
     ),
@@ -37,8 +38,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["caliper", "catalog", "log", "sinks", "subscriptions"],
     ),
     ("drift", &["catalog", "log", "sqlite"]),
-    ("ingest", &["access", "catalog", "log", "triggers"]),
-    ("log", &["sqlite"]),
+    (
+        "ingest",
+        &["access", "catalog", "log", "quarantine", "triggers"],
+    ),
+    ("log", &[]),
+    ("log-sqlite", &["log", "sqlite"]),
+    ("quarantine", &["log"]),
     (
         "server",
         &[
@@ -50,6 +56,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "drift",
             "ingest",
             "log",
+            "log-sqlite",
+            "quarantine",
             "sinks",
             "sqlite",
             "subscriptions",

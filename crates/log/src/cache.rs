@@ -9,7 +9,7 @@ use crate::{Block, Offset};
 
 /// The newest blocks, without a gap; only the writer adds to them.
 #[derive(Debug)]
-pub(super) struct RecentBlocks {
+pub struct RecentBlocks {
     max_bytes: usize,
     kept: Mutex<Recent>,
 }
@@ -22,7 +22,7 @@ struct Recent {
 
 impl RecentBlocks {
     /// An empty cache of at most `max_bytes`.
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
             kept: Mutex::default(),
@@ -30,7 +30,7 @@ impl RecentBlocks {
     }
 
     /// The block that holds `offset`.
-    pub(super) fn find(&self, offset: Offset) -> Option<Arc<Block>> {
+    pub fn find(&self, offset: Offset) -> Option<Arc<Block>> {
         let recent = lock(&self.kept);
         let index = recent
             .blocks
@@ -43,7 +43,7 @@ impl RecentBlocks {
     }
 
     /// Adds the blocks of one commit and drops the oldest ones beyond the bound.
-    pub(super) fn push(&self, blocks: Vec<Block>) {
+    pub fn push(&self, blocks: Vec<Block>) {
         let mut recent = lock(&self.kept);
         recent.bytes += blocks.iter().map(Block::memory).sum::<usize>();
         recent.blocks.extend(blocks.into_iter().map(Arc::new));
@@ -51,7 +51,7 @@ impl RecentBlocks {
     }
 
     /// Drops what lies before `tail`.
-    pub(super) fn trim_to(&self, tail: Offset) {
+    pub fn trim_to(&self, tail: Offset) {
         lock(&self.kept).drop_oldest_while(|_, oldest| oldest.next() <= tail);
     }
 }
@@ -66,7 +66,7 @@ impl Recent {
 
 /// Blocks of the past, the least recently used of which go first.
 #[derive(Debug)]
-pub(super) struct PastBlocks {
+pub struct PastBlocks {
     max_bytes: usize,
     kept: Mutex<Past>,
 }
@@ -83,7 +83,7 @@ struct Past {
 
 impl PastBlocks {
     /// An empty cache of at most `max_bytes`.
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
             kept: Mutex::default(),
@@ -91,7 +91,7 @@ impl PastBlocks {
     }
 
     /// The block that holds `offset`.
-    pub(super) fn find(&self, offset: Offset) -> Option<Arc<Block>> {
+    pub fn find(&self, offset: Offset) -> Option<Arc<Block>> {
         let past = &mut *lock(&self.kept);
         let (first, (block, used)) = past.blocks.range_mut(..=offset).next_back()?;
         if block.next() <= offset {
@@ -105,7 +105,7 @@ impl PastBlocks {
     }
 
     /// Adds a block and drops the least recently used ones beyond the bound.
-    pub(super) fn insert(&self, block: &Arc<Block>) {
+    pub fn insert(&self, block: &Arc<Block>) {
         let past = &mut *lock(&self.kept);
         past.remove(block.first());
         past.use_count += 1;

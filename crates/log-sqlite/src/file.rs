@@ -15,14 +15,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use easel_log::backend::stamp;
+use easel_log::{Clock, LogName, Offset};
 use easel_sqlite::{Checkpoints, Durability, Layout, Migration, create_folder_table};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 
-use super::state::State;
-use crate::clock::stamp;
-use crate::{Clock, LogName, Offset};
+use crate::state::State;
 
 /// "Easl", which tells the file from another application's.
 const APPLICATION_ID: u32 = 0x4561_736C;
@@ -106,7 +106,7 @@ pub enum OpenError {
 }
 
 /// What the file of this log looks like.
-pub(super) const fn layout(name: LogName) -> &'static Layout {
+pub(crate) const fn layout(name: LogName) -> &'static Layout {
     match name {
         LogName::Events => &EVENTS,
         LogName::Quarantine => &QUARANTINE,
@@ -114,7 +114,7 @@ pub(super) const fn layout(name: LogName) -> &'static Layout {
 }
 
 /// Opens the file to write, making it when there is none.
-pub(super) fn open_to_write(path: &Path, name: LogName) -> Result<(Connection, State), OpenError> {
+pub(crate) fn open_to_write(path: &Path, name: LogName) -> Result<(Connection, State), OpenError> {
     let connection = easel_sqlite::open(path, layout(name))?;
     let prepare = || {
         prepare_to_write(&connection)?;
@@ -130,7 +130,7 @@ pub(super) fn open_to_write(path: &Path, name: LogName) -> Result<(Connection, S
 
 /// Moves the head of the event log in this file on to `head`, unless it is there already. What lies
 /// between reads as damaged. A log that never held anything begins at `tail`.
-pub(super) fn continue_at(
+pub(crate) fn continue_at(
     path: &Path,
     tail: Offset,
     head: Offset,
@@ -154,7 +154,7 @@ pub(super) fn continue_at(
 }
 
 /// Opens the file to read.
-pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // Closing it would make a checkpoint, which is the writer's alone.

@@ -3,28 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use easel_log::ReadError;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::file::open_to_read;
-use crate::ReadError;
+use crate::file::open_to_read;
 
 /// Reads that run at once.
 const MAX_READS: usize = 4;
 
 /// Runs reads on threads where blocking is allowed, a few at a time.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct ReadConnections {
     path: PathBuf,
     /// Opened when first needed.
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
-impl Reader {
-    /// A reader of the file at `path`.
-    pub(super) fn new(path: &Path) -> Self {
+impl ReadConnections {
+    /// Connections to the file at `path`.
+    pub(crate) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
             idle: Mutex::default(),
@@ -33,11 +33,11 @@ impl Reader {
     }
 
     /// Runs one read.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let failed = |reason: String| ReadError::Failed { reason };
+        let failed = |reason: String| ReadError::Unavailable { reason };
         let permits = Arc::clone(&self.permits);
         let permit = permits
             .acquire_owned()

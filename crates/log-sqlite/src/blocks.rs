@@ -4,14 +4,15 @@
 //! lead near a block, not to it. From there rows are walked in the order they are stored in, past
 //! those that are damaged. What no readable block holds is damaged up to the next one.
 
+use std::ops::Range;
+
+use easel_log::backend::{Damage, Header, HeaderColumns, column, decode, decode_ids};
+use easel_log::{Block, BlockInfo, Bounds, Offset, Want};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
 
-use super::damage::Damage;
-use super::state::State;
-use crate::codec::{Header, HeaderColumns, column, decode, decode_ids};
-use crate::{Block, BlockInfo, Bounds, Offset};
+use crate::state::State;
 
 /// The columns [`header`] reads.
 macro_rules! header_columns {
@@ -21,22 +22,25 @@ macro_rules! header_columns {
 }
 
 /// All headers, oldest first.
-pub(super) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first");
+pub(crate) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first");
 const HEADERS_DOWN: &str = concat!(header_columns!(), "WHERE first <= ?1 ORDER BY first DESC");
 const HEADERS_UP: &str = concat!(header_columns!(), "WHERE first >= ?1 ORDER BY first");
+
+/// Unwanted blocks skipped in one go.
+const MAX_SKIPPED_BLOCKS: usize = 4_096;
 
 const IDS_DOWN: &str = "SELECT first, ids FROM blocks ORDER BY first DESC";
 
 /// What there is at a place.
 #[derive(Debug)]
-pub(super) enum Found<T> {
+pub(crate) enum Found<T> {
     Block(T),
     Damage(Damage),
     End,
 }
 
 /// The block that holds `from`, or the first one after it.
-pub(super) fn read(
+pub(crate) fn read(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
@@ -44,8 +48,32 @@ pub(super) fn read(
     find(database, from, bounds, |header| load(database, &header))
 }
 
+/// A wanted block, or a run of unwanted ones.
+#[derive(Debug)]
+pub(crate) enum Selected {
+    Block(Block),
+    Skipped(Range<Offset>),
+}
+
+/// The block that holds `from`, or the first one after it, if it is wanted; else what can be
+/// skipped from there on.
+pub(crate) fn read_if(
+    database: &Connection,
+    from: Offset,
+    bounds: Bounds,
+    want: &Want,
+) -> rusqlite::Result<Found<Selected>> {
+    find(database, from, bounds, |header| {
+        if want.wants_block(&header.info) {
+            return Ok(load(database, &header)?.map(Selected::Block));
+        }
+        let end = end_of_run(database, header.info.next(), bounds.head, want)?;
+        Ok(Some(Selected::Skipped(header.info.first..end)))
+    })
+}
+
 /// What the block that holds `from`, or the first one after it, says of itself.
-pub(super) fn peek(
+pub(crate) fn peek(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
@@ -54,7 +82,7 @@ pub(super) fn peek(
 }
 
 /// The first offset whose block was appended at `time` or later, or the head.
-pub(super) fn find_time(
+pub(crate) fn find_time(
     database: &Connection,
     time: Timestamp,
     bounds: Bounds,
@@ -72,7 +100,7 @@ pub(super) fn find_time(
 }
 
 /// Where the record with this id is, looking from the newest on.
-pub(super) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Option<Offset>> {
+pub(crate) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Option<Offset>> {
     let find = |row: &Row<'_>| {
         let ids = row.get_ref(1).ok()?.as_blob().ok()?;
         let index = ids.chunks_exact(16).rposition(|it| it == id.as_bytes())?;
@@ -91,7 +119,7 @@ pub(super) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Optio
 
 /// The ids of the newest `max` records and where they are, newest first, put into `found` until all
 /// are there or an error ends it.
-pub(super) fn newest_ids(
+pub(crate) fn newest_ids(
     database: &Connection,
     max: usize,
     found: &mut Vec<(Uuid, Offset)>,
@@ -118,7 +146,7 @@ pub(super) fn newest_ids(
 }
 
 /// The header in a row, if it proves itself.
-pub(super) fn header(row: &Row<'_>) -> Option<Header> {
+pub(crate) fn header(row: &Row<'_>) -> Option<Header> {
     let columns = HeaderColumns {
         first: row.get(0).ok()?,
         count: row.get(1).ok()?,
@@ -131,7 +159,7 @@ pub(super) fn header(row: &Row<'_>) -> Option<Header> {
 }
 
 /// Whether an error is about what the file holds, not about reading it.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig};
     matches!(
         error.sqlite_error_code(),
@@ -184,6 +212,30 @@ fn find<T>(
         }
         bounds.tail = state.bounds.tail;
     }
+}
+
+/// Where a run of unwanted blocks ends that goes on at `end`, as far as one go takes.
+fn end_of_run(
+    database: &Connection,
+    mut end: Offset,
+    head: Offset,
+    want: &Want,
+) -> rusqlite::Result<Offset> {
+    let mut statement = database.prepare_cached(HEADERS_UP)?;
+    let mut rows = statement.query([column(end.get())])?;
+    for _ in 1..MAX_SKIPPED_BLOCKS {
+        let header = match rows.next() {
+            Ok(row) => row.and_then(header),
+            Err(error) if is_damage(&error) => None,
+            Err(error) => return Err(error),
+        };
+        let is_next = |info: &BlockInfo| info.first == end && end < head;
+        match header.filter(|it| is_next(&it.info) && !want.wants_block(&it.info)) {
+            Some(header) => end = header.info.next(),
+            None => break,
+        }
+    }
+    Ok(end)
 }
 
 /// The block with this header, or `None` when it is damaged.

@@ -16,23 +16,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{io, thread};
 
+use easel_log::backend::{
+    BlockBuilder, DuplicateWindow, Encoded, Trim, column, committed, duplicates, encode, stamp,
+};
+use easel_log::{
+    AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, TrimError, Trimmed,
+};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use super::blocks::{ALL_HEADERS, header, is_damage, newest_ids};
-use super::file::{OpenError, open_to_write};
-use super::published::Published;
-use super::state::State;
-use crate::block::BlockBuilder;
-use crate::clock::stamp;
-use crate::codec::{Encoded, column, encode};
-use crate::retention::Trim;
-use crate::window::DuplicateWindow;
-use crate::{
-    AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, Trimmed, metrics,
-};
+use crate::blocks::{ALL_HEADERS, header, is_damage, newest_ids};
+use crate::file::{OpenError, open_to_write};
+use crate::published::Published;
+use crate::state::State;
 
 /// Records after which a commit takes no further append.
 const MAX_COMMIT_RECORDS: usize = 16_384;
@@ -48,33 +46,33 @@ const CHECKPOINT_BYTES: u64 = 4 << 20;
 const TRANSACTION_BYTES: u64 = 16 << 10;
 
 /// Where an answer goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
+pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(crate) enum Command {
     Append(Append),
     /// Makes one step of this trim; the trim is done when a step drops nothing.
-    Trim(Trim, Reply<Trimmed>),
+    Trim(Trim, Reply<Trimmed, TrimError>),
     Close,
 }
 
 /// Records to store.
 #[derive(Debug)]
-pub(super) struct Append {
-    pub(super) records: Vec<NewRecord>,
-    pub(super) reply: Reply<Vec<Appended>>,
+pub(crate) struct Append {
+    pub(crate) records: Vec<NewRecord>,
+    pub(crate) reply: Reply<Vec<Appended>, AppendError>,
     /// The records' share of the budget, given back when they are answered.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// The running writer; dropping it waits for its end.
 #[derive(Debug)]
-pub(super) struct WriterThread(Option<thread::JoinHandle<()>>);
+pub(crate) struct WriterThread(Option<thread::JoinHandle<()>>);
 
 impl WriterThread {
     /// Starts the writer.
-    pub(super) fn start(mut writer: Writer) -> io::Result<Self> {
+    pub(crate) fn start(mut writer: Writer) -> io::Result<Self> {
         let published = writer.published();
         let run = move || {
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
@@ -101,7 +99,7 @@ impl Drop for WriterThread {
 
 /// The writer's side of the log.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     /// Declared before `queue`: whoever waits for the end of that finds the file closed.
     connection: Connection,
     queue: mpsc::Receiver<Command>,
@@ -119,7 +117,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Opens the file and fills the duplicate window.
-    pub(super) fn open(
+    pub(crate) fn open(
         path: &Path,
         options: LogOptions,
         clock: Arc<dyn Clock>,
@@ -148,7 +146,7 @@ impl Writer {
     }
 
     /// What this writer tells everyone.
-    pub(super) fn published(&self) -> Arc<Published> {
+    pub(crate) fn published(&self) -> Arc<Published> {
         Arc::clone(&self.published)
     }
 
@@ -184,7 +182,7 @@ impl Writer {
             }
             self.move_when_due();
         }
-        if self.published.refused().is_ok()
+        if self.published.refusal().is_none()
             && let Err(error) =
                 self.connection
                     .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -194,10 +192,10 @@ impl Writer {
     }
 
     fn append(&mut self, appends: Vec<Append>) {
-        let result = self
-            .published
-            .refused()
-            .and_then(|()| self.commit(&appends));
+        let result = match self.published.refusal() {
+            Some(reason) => Err(AppendError::Refusing { reason }),
+            None => self.commit(&appends),
+        };
         match result {
             Ok(answers) => {
                 for (append, appended) in appends.into_iter().zip(answers) {
@@ -235,8 +233,10 @@ impl Writer {
             state.appended_at = appended_at;
             state.stored_bytes += bytes;
             self.write(state, |transaction| insert(transaction, &encoded))
-                .map_err(|error| self.published.refuse(&error))?;
-            metrics::committed(self.name, record_count, bytes, started.elapsed());
+                .map_err(|error| AppendError::Failed {
+                    reason: self.published.refuse(&error),
+                })?;
+            committed(self.name, record_count, bytes, started.elapsed());
             self.unmoved_bytes += bytes;
             self.published.publish(&self.state, blocks);
         }
@@ -245,20 +245,24 @@ impl Writer {
     }
 
     /// Makes one step of a trim.
-    fn trim(&mut self, trim: &Trim) -> Result<Trimmed, AppendError> {
-        self.published.refused()?;
+    fn trim(&mut self, trim: &Trim) -> Result<Trimmed, TrimError> {
+        if let Some(reason) = self.published.refusal() {
+            return Err(TrimError::Refusing { reason });
+        }
         match self.drop_blocks(trim) {
             Err(error) if is_damage(&error) => Err(self.leave_untrimmed(&error)),
-            result => result.map_err(|error| self.published.refuse(&error)),
+            result => result.map_err(|error| TrimError::Failed {
+                reason: self.published.refuse(&error),
+            }),
         }
     }
 
     /// Tells, once, that damage keeps the log from being trimmed.
-    fn leave_untrimmed(&mut self, error: &rusqlite::Error) -> AppendError {
+    fn leave_untrimmed(&mut self, error: &rusqlite::Error) -> TrimError {
         if !std::mem::replace(&mut self.told_untrimmed, true) {
             error!(%error, "damage keeps the log from being trimmed");
         }
-        AppendError::Failed {
+        TrimError::Damaged {
             reason: error.to_string(),
         }
     }
@@ -349,11 +353,11 @@ impl Writer {
         self.published
             .duplicate_count
             .fetch_add(count, Ordering::Relaxed);
-        metrics::duplicates(count);
+        duplicates(count);
     }
 
     fn move_when_due(&mut self) {
-        if self.unmoved_bytes < CHECKPOINT_BYTES || self.published.refused().is_err() {
+        if self.unmoved_bytes < CHECKPOINT_BYTES || self.published.refusal().is_some() {
             return;
         }
         self.unmoved_bytes = 0;
@@ -367,7 +371,7 @@ impl Writer {
 }
 
 /// Answers; who does not wait any more is not told.
-fn answer<T>(reply: Reply<T>, result: Result<T, AppendError>) {
+fn answer<T, E>(reply: Reply<T, E>, result: Result<T, E>) {
     drop(reply.send(result));
 }
 

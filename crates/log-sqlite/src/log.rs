@@ -4,17 +4,7 @@
 //! only then answers. Readers have connections of their own and never wait for the writer; at the
 //! head they are served from memory.
 //!
-//! Not here: keeping two processes away from one file. The second writer would run into the first
-//! one's offsets and refuse, but the data folder is locked before a log is opened.
-
-mod blocks;
-mod cache;
-mod damage;
-mod file;
-mod published;
-mod reader;
-mod state;
-mod writer;
+//! Not here: keeping two processes away from one file.
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,23 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use easel_log::backend::{Damage, DamageReport, PastBlocks, Trim, describe};
+use easel_log::{
+    AppendError, Appended, Block, BlockInfo, Bounds, Clock, Log, LogName, LogOptions, LogStats,
+    NewRecord, Offset, Read, ReadError, ReadIf, Record, Retention, TrimError, Trimmed, Want,
+};
 use easel_sqlite::Layout;
 use jiff::Timestamp;
+use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::retention::Trim;
-use crate::{
-    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogName, LogOptions, LogStats, NewRecord,
-    Offset, Read, ReadError, Record, Retention, Trimmed, metrics,
-};
-use blocks::Found;
-use cache::PastBlocks;
-use damage::{Damage, DamageReport};
-pub use file::OpenError;
-use published::Published;
-use reader::Reader;
-use writer::{Append, Command, Reply, Writer, WriterThread};
+use crate::blocks::{self, Found, Selected};
+use crate::connections::ReadConnections;
+use crate::file::{self, OpenError};
+use crate::published::Published;
+use crate::writer::{Append, Command, Reply, Writer, WriterThread};
 
 /// Commands that may wait for the writer; what bounds memory is the budget of bytes.
 const MAX_QUEUED_COMMANDS: usize = 1_024;
@@ -55,7 +44,7 @@ pub struct SqliteLog {
     budget: Arc<Semaphore>,
     max_cost: u32,
     published: Arc<Published>,
-    reader: Arc<Reader>,
+    connections: Arc<ReadConnections>,
     past: PastBlocks,
     damage: DamageReport,
 }
@@ -69,7 +58,7 @@ impl SqliteLog {
         options: LogOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
-        metrics::describe();
+        describe();
         let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
         let max_cost = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
         let writer = Writer::open(path, options, clock, commands)?;
@@ -80,7 +69,7 @@ impl SqliteLog {
             budget: Arc::new(Semaphore::new(max_cost as usize)),
             max_cost,
             published,
-            reader: Arc::new(Reader::new(path)),
+            connections: Arc::new(ReadConnections::new(path)),
             past: PastBlocks::new(options.past_bytes),
             damage: DamageReport::default(),
         })
@@ -110,23 +99,40 @@ impl SqliteLog {
         self.queue.closed().await;
     }
 
-    /// Has the writer do something and waits for its answer.
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, AppendError> {
+    /// Has the writer do something and waits for its answer; `None` if there is no writer any more.
+    async fn ask<T, E>(
+        &self,
+        command: impl FnOnce(Reply<T, E>) -> Command,
+    ) -> Option<Result<T, E>> {
         let (reply, answer) = oneshot::channel();
-        if self.queue.send(command(reply)).await.is_ok()
-            && let Ok(answer) = answer.await
-        {
+        self.queue.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Fails when writes are refused.
+    fn check_append(&self) -> Result<(), AppendError> {
+        match self.published.refusal() {
+            Some(reason) => Err(AppendError::Refusing { reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes one step of a trim.
+    async fn trim_once(&self, trim: Trim) -> Result<Trimmed, TrimError> {
+        if let Some(answer) = self.ask(|reply| Command::Trim(trim, reply)).await {
             return answer;
         }
-        self.published.refused()?;
-        Err(AppendError::Closed)
+        Err(match self.published.refusal() {
+            Some(reason) => TrimError::Refusing { reason },
+            None => TrimError::Closed,
+        })
     }
 
     /// Trims in steps, between which appends go on.
-    async fn trim_all(&self, trim: Trim) -> Result<Trimmed, AppendError> {
+    async fn trim_all(&self, trim: Trim) -> Result<Trimmed, TrimError> {
         let mut record_count = 0;
         loop {
-            let step = self.ask(|reply| Command::Trim(trim, reply)).await?;
+            let step = self.trim_once(trim).await?;
             record_count += step.record_count;
             if step.record_count == 0 {
                 return Ok(Trimmed {
@@ -141,6 +147,19 @@ impl SqliteLog {
         *self.published.bounds.borrow()
     }
 
+    /// The block that holds `offset`, if it is in memory.
+    fn cached(&self, offset: Offset) -> Option<Arc<Block>> {
+        let recent = self.published.recent.find(offset);
+        recent.or_else(|| self.past.find(offset))
+    }
+
+    /// A block that was read from the file, kept for others.
+    fn keep(&self, block: Block) -> Arc<Block> {
+        let block = Arc::new(block);
+        self.past.insert(&block);
+        block
+    }
+
     /// Reports the damage and says what of it lies at `from` or later.
     fn damaged(&self, from: Offset, damage: &Damage) -> Range<Offset> {
         self.damage.note(damage);
@@ -152,7 +171,7 @@ impl SqliteLog {
 impl Log for SqliteLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError> {
         AppendError::check_sizes(&records)?;
-        self.published.refused()?;
+        self.check_append()?;
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -166,14 +185,17 @@ impl Log for SqliteLog {
             .acquire_many_owned(cost)
             .await
             .map_err(|_closed| AppendError::Closed)?;
-        self.ask(|reply| {
+        let append = |reply| {
             Command::Append(Append {
                 records,
                 reply,
                 permit,
             })
-        })
-        .await
+        };
+        match self.ask(append).await {
+            Some(answer) => answer,
+            None => self.check_append().and(Err(AppendError::Closed)),
+        }
     }
 
     async fn read(&self, from: Offset) -> Result<Read, ReadError> {
@@ -182,29 +204,55 @@ impl Log for SqliteLog {
         if from >= bounds.head {
             return Ok(Read::End);
         }
-        if let Some(block) = self
-            .published
-            .recent
-            .find(from)
-            .or_else(|| self.past.find(from))
-        {
+        if let Some(block) = self.cached(from) {
             return Ok(Read::Block(block));
         }
         Ok(
             match self
-                .reader
+                .connections
                 .run(move |database| blocks::read(database, from, bounds))
                 .await?
             {
-                Found::Block(block) => {
-                    let block = Arc::new(block);
-                    self.past.insert(&block);
-                    Read::Block(block)
-                }
+                Found::Block(block) => Read::Block(self.keep(block)),
                 Found::Damage(damage) => Read::Damaged(self.damaged(from, &damage)),
                 Found::End => Read::End,
             },
         )
+    }
+
+    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
+        let bounds = self.bounds_now();
+        let from = std::cmp::max(from, bounds.tail);
+        if from >= bounds.head {
+            return Ok(ReadIf::End);
+        }
+        let mut end = from;
+        while let Some(block) = self.cached(end) {
+            if want.wants_block(block.info()) {
+                if end == from {
+                    return Ok(ReadIf::Block(block));
+                }
+                break;
+            }
+            end = block.next();
+        }
+        if end > from {
+            return Ok(ReadIf::Skipped(from..end));
+        }
+        let want = want.clone();
+        let read = move |database: &Connection| blocks::read_if(database, from, bounds, &want);
+        Ok(match self.connections.run(read).await? {
+            Found::Block(Selected::Block(block)) => ReadIf::Block(self.keep(block)),
+            Found::Block(Selected::Skipped(range)) => {
+                ReadIf::Skipped(std::cmp::max(from, range.start)..range.end)
+            }
+            Found::Damage(damage) => ReadIf::Damaged(self.damaged(from, &damage)),
+            Found::End => ReadIf::End,
+        })
+    }
+
+    async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.peek(from).await?.map(|block| block.appended_at))
     }
 
     async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
@@ -213,17 +261,12 @@ impl Log for SqliteLog {
         if from >= bounds.head {
             return Ok(None);
         }
-        if let Some(block) = self
-            .published
-            .recent
-            .find(from)
-            .or_else(|| self.past.find(from))
-        {
+        if let Some(block) = self.cached(from) {
             return Ok(Some(block.info().clone()));
         }
         Ok(
             match self
-                .reader
+                .connections
                 .run(move |database| blocks::peek(database, from, bounds))
                 .await?
             {
@@ -244,7 +287,7 @@ impl Log for SqliteLog {
 
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
         let bounds = self.bounds_now();
-        self.reader
+        self.connections
             .run(move |database| blocks::find_time(database, time, bounds))
             .await
     }
@@ -252,7 +295,7 @@ impl Log for SqliteLog {
     /// Reads the ids of the log, newest first, until it finds this one: 16 bytes a record.
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
         let found = self
-            .reader
+            .connections
             .run(move |database| blocks::find_id(database, id))
             .await?;
         let Some(offset) = found else { return Ok(None) };
@@ -265,11 +308,11 @@ impl Log for SqliteLog {
         }
     }
 
-    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, AppendError> {
+    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError> {
         self.trim_all(Trim::Outdated(retention, now)).await
     }
 
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, AppendError> {
+    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
         self.trim_all(Trim::Before(tail)).await
     }
 
@@ -279,13 +322,10 @@ impl Log for SqliteLog {
 
     fn stats(&self) -> LogStats {
         LogStats {
-            refusing: self.published.refused().is_err(),
+            refusing: self.published.refusal().is_some(),
             damaged_count: self.damage.record_count(),
             duplicate_count: self.published.duplicate_count.load(Ordering::Relaxed),
             stored_bytes: self.published.stored_bytes.load(Ordering::Relaxed),
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

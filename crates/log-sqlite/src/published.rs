@@ -4,27 +4,27 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use easel_log::backend::RecentBlocks;
+use easel_log::{Block, Bounds};
 use tokio::sync::watch;
 use tracing::error;
 
-use super::cache::RecentBlocks;
-use super::state::State;
-use crate::{AppendError, Block, Bounds};
+use crate::state::State;
 
 /// What the writer tells everyone.
 #[derive(Debug)]
-pub(super) struct Published {
-    pub(super) bounds: watch::Sender<Bounds>,
-    pub(super) recent: RecentBlocks,
-    pub(super) duplicate_count: AtomicU64,
-    pub(super) stored_bytes: AtomicU64,
+pub(crate) struct Published {
+    pub(crate) bounds: watch::Sender<Bounds>,
+    pub(crate) recent: RecentBlocks,
+    pub(crate) duplicate_count: AtomicU64,
+    pub(crate) stored_bytes: AtomicU64,
     /// Why writes are refused, once one has failed.
     refusal: OnceLock<String>,
 }
 
 impl Published {
     /// What is to be told of a log that was just opened.
-    pub(super) fn new(state: &State, recent_bytes: usize) -> Self {
+    pub(crate) fn new(state: &State, recent_bytes: usize) -> Self {
         Self {
             bounds: watch::Sender::new(state.bounds),
             recent: RecentBlocks::new(recent_bytes),
@@ -35,7 +35,7 @@ impl Published {
     }
 
     /// Tells what was committed: first the blocks, so that whoever hears of them finds them.
-    pub(super) fn publish(&self, state: &State, blocks: Vec<Block>) {
+    pub(crate) fn publish(&self, state: &State, blocks: Vec<Block>) {
         self.recent.trim_to(state.bounds.tail);
         self.recent.push(blocks);
         self.stored_bytes
@@ -43,18 +43,13 @@ impl Published {
         self.bounds.send_replace(state.bounds);
     }
 
-    /// Fails when writes are refused.
-    pub(super) fn refused(&self) -> Result<(), AppendError> {
-        match self.refusal.get() {
-            Some(reason) => Err(AppendError::Refusing {
-                reason: reason.clone(),
-            }),
-            None => Ok(()),
-        }
+    /// Why writes are refused, if they are.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.refusal.get().cloned()
     }
 
-    /// Refuses writes from here on, because one failed.
-    pub(super) fn refuse(&self, reason: &dyn Display) -> AppendError {
+    /// Refuses writes from here on, because one failed, and gives the reason.
+    pub(crate) fn refuse(&self, reason: &dyn Display) -> String {
         let reason = reason.to_string();
         self.refusal.get_or_init(|| {
             error!(
@@ -63,6 +58,6 @@ impl Published {
             );
             reason.clone()
         });
-        AppendError::Failed { reason }
+        reason
     }
 }

@@ -6,11 +6,11 @@ mod golden;
 
 use std::sync::Arc;
 
+use easel_log::promises::{Backend, HandClock, log_promises, numbered, read_all};
+use easel_log::{Clock, Log, LogOptions, NewRecord, Offset, SharedLog};
 use tempfile::TempDir;
 
-use super::SqliteLog;
-use crate::promises::{Backend, HandClock, log_promises, numbered, read_all};
-use crate::{Clock, Log, LogOptions, NewRecord, Offset, SharedLog};
+use crate::SqliteLog;
 
 struct Sqlite {
     folder: TempDir,
@@ -51,6 +51,11 @@ impl Backend for Sqlite {
     fn log(&self) -> SharedLog {
         Arc::<SqliteLog>::clone(&self.log)
     }
+
+    /// One process writes a file.
+    fn second_handle(&self) -> Option<SharedLog> {
+        None
+    }
 }
 
 log_promises!(Sqlite);
@@ -77,6 +82,26 @@ async fn a_trim_of_many_blocks_is_made_in_steps() {
         (1_090, Offset::new(1_090))
     );
     assert_eq!(read_all(&log, Offset::ZERO).await.0.len(), 10);
+}
+
+#[tokio::test]
+async fn a_second_writer_of_a_file_refuses_before_it_uses_an_offset_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let open = || SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let (one, other) = (open(), open());
+    one.append(numbers(0..3)).await.unwrap();
+    assert!(other.append(numbers(3..5)).await.is_err());
+    assert!(other.stats().refusing && !one.stats().refusing);
+    one.append(numbers(5..6)).await.unwrap();
+    let (records, damaged) = read_all(&one, Offset::ZERO).await;
+    assert!(
+        records
+            .iter()
+            .map(|it| it.id)
+            .eq([0, 1, 2, 5].map(|it| numbered(it).id))
+    );
+    assert_eq!(damaged, []);
 }
 
 #[tokio::test]

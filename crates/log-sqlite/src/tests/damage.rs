@@ -4,13 +4,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use easel_log::promises::run;
+use easel_log::{Appended, Read, ReadIf, TrimError, Trimmed, Want};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use rusqlite::Connection;
 
 use super::*;
-use crate::promises::run;
-use crate::{AppendError, Appended, Read, Trimmed};
 
 const RECORDS: u64 = 600;
 /// Records of one append.
@@ -104,14 +104,14 @@ async fn check_kept(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
 
 /// Trims and appends, both as far as the damage lets it, and gives how the trim went. What is
 /// acknowledged is there, now and when the log is opened again.
-async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, AppendError> {
+async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, TrimError> {
     let before = *log.bounds().borrow();
     let trimmed = log.trim_to(Offset::new(RECORDS / 3)).await;
     assert!(!log.stats().refusing, "{trimmed:?}");
     match &trimmed {
         Ok(trimmed) => assert!(trimmed.tail.get() <= RECORDS / 3, "{trimmed:?}"),
         // A long trim is made in steps. Those before the one that met the damage stand.
-        Err(AppendError::Failed { .. }) => {
+        Err(TrimError::Damaged { .. }) => {
             let after = *log.bounds().borrow();
             assert_eq!(after.head, before.head);
             assert!(
@@ -178,6 +178,13 @@ fn a_flipped_byte_alters_no_record() {
                         rest.end > middle && rest.end <= range.end,
                         "{rest:?} {range:?}"
                     );
+                    let unwanting = Want::event_types(|_| false);
+                    match log.read_if(middle, &unwanting).await.unwrap() {
+                        ReadIf::Damaged(rest) | ReadIf::Skipped(rest) => {
+                            assert!(rest.start == middle && rest.end > middle, "{rest:?}");
+                        }
+                        other => panic!("{other:?}"),
+                    }
                     let info = log.peek(middle).await.unwrap().unwrap();
                     assert!(info.next() > middle && info.next() <= range.end);
                 }
@@ -231,7 +238,7 @@ async fn check_damaged_page(table: &str, kind: &str) {
     assert!(!damaged.is_empty());
     let trimmed = check_writes(&path, log).await;
     assert!(
-        matches!(trimmed, Err(AppendError::Failed { .. })),
+        matches!(trimmed, Err(TrimError::Damaged { .. })),
         "{trimmed:?}"
     );
     let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
@@ -255,8 +262,8 @@ async fn check_change(sql: &str, wanted: &[(u64, u64)]) {
     let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
     let damaged = check(&log).await;
     for range in &damaged {
-        let info = log.peek(range.start).await.unwrap().unwrap();
-        assert_eq!(info.appended_at, HandClock::default().now());
+        let appended_at = log.appended_at(range.start).await.unwrap();
+        assert_eq!(appended_at, Some(HandClock::default().now()));
     }
     let wanted: Vec<_> = wanted
         .iter()

@@ -3,19 +3,18 @@
 //! It changes in the same transaction as the blocks, so offsets are not used again even after
 //! everything was trimmed or the newest blocks were damaged.
 
+use easel_log::backend::{Sum, column, sum};
+use easel_log::{Bounds, Offset};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ffi};
 
-use crate::codec::{Sum, column, sum};
-use crate::{Bounds, Offset};
-
 /// The bounds and totals of a log.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct State {
-    pub(super) bounds: Bounds,
+pub(crate) struct State {
+    pub(crate) bounds: Bounds,
     /// When the newest block was committed; no later one is stamped earlier.
-    pub(super) appended_at: Timestamp,
-    pub(super) stored_bytes: u64,
+    pub(crate) appended_at: Timestamp,
+    pub(crate) stored_bytes: u64,
 }
 
 impl Default for State {
@@ -30,7 +29,7 @@ impl Default for State {
 
 impl State {
     /// The state that was saved last.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+    pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         const SQL: &str = "SELECT tail, head, appended_at, stored_bytes, checksum FROM state";
         let mut statement = connection.prepare_cached(SQL)?;
         let saved = statement
@@ -44,7 +43,7 @@ impl State {
     }
 
     /// Saves it, as part of the transaction `connection` is in.
-    pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         const SQL: &str = "INSERT OR REPLACE INTO state VALUES (0, ?1, ?2, ?3, ?4, ?5)";
         let [tail, head, appended_at, stored_bytes] = self.columns();
         let checksum = checksum(&self.columns());

@@ -13,17 +13,18 @@ use crate::{Offset, metrics};
 
 /// A stretch of the log that cannot be read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Damage {
-    pub(super) range: Range<Offset>,
+pub struct Damage {
+    /// Its records.
+    pub range: Range<Offset>,
     /// What of it is damaged: its header or its records.
-    pub(super) part: &'static str,
+    pub part: &'static str,
     /// When the block was committed, or the next one where its header does not tell.
-    pub(super) appended_at: Timestamp,
+    pub appended_at: Timestamp,
 }
 
 /// What damage was found since the log was opened.
 #[derive(Debug, Default)]
-pub(super) struct DamageReport {
+pub struct DamageReport {
     record_count: AtomicU64,
     /// Where each stretch begins, by where it ends: that is the next good block's first record,
     /// wherever in the stretch a reader came upon it.
@@ -35,7 +36,7 @@ impl DamageReport {
     const MAX_KNOWN: usize = 65_536;
 
     /// Logs and counts what of the damage is new.
-    pub(super) fn note(&self, damage: &Damage) {
+    pub fn note(&self, damage: &Damage) {
         let Range { start, end } = damage.range;
         let new = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +64,7 @@ impl DamageReport {
     }
 
     /// How many records were found damaged.
-    pub(super) fn record_count(&self) -> u64 {
+    pub fn record_count(&self) -> u64 {
         self.record_count.load(Ordering::Relaxed)
     }
 }

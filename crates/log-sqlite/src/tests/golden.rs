@@ -1,16 +1,16 @@
 //! Files of every format that ever was are opened for ever.
 //!
-//! `fixtures/v1.db` was written by this test when it was missing, as any missing one is, by the
-//! code of that format's day. It is never written again: a change that cannot read it is wrong.
-//! `fixtures/v1.txt` is what it holds.
+//! `fixtures/v1.db` and the others were written by this test when they were missing, as any missing
+//! one is, by the code of that format's day. They are never written again: a change that cannot
+//! read one is wrong. `fixtures/v1.txt` is what `v1.db` holds.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use easel_log::{Appended, Bounds};
 
 use super::*;
-use crate::{Appended, Bounds};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,7 +23,7 @@ async fn describe(log: &SqliteLog) -> String {
     let (records, damaged) = read_all(log, Offset::ZERO).await;
     assert_eq!(damaged, []);
     records.iter().fold(String::new(), |mut text, record| {
-        let crate::Record {
+        let easel_log::Record {
             offset,
             id,
             event_type,
@@ -40,11 +40,11 @@ async fn describe(log: &SqliteLog) -> String {
     })
 }
 
-/// Writes the first golden file: several commits, a trimmed one, odd bytes, one that compresses.
-async fn write_fixture() {
+/// Writes a golden file: several commits, a trimmed one, odd bytes, one that compresses.
+async fn write_fixture(version: &str) {
     let clock = Arc::new(HandClock::default());
     let log = SqliteLog::open(
-        &fixture("v1.db"),
+        &fixture(&format!("{version}.db")),
         LogOptions::default(),
         Arc::<HandClock>::clone(&clock),
     )
@@ -69,26 +69,27 @@ async fn write_fixture() {
     log.append(numbers(7..27)).await.unwrap();
     log.trim_to(Offset::new(4)).await.unwrap();
     log.close().await;
-    std::fs::write(fixture("v1.txt"), describe(&log).await).unwrap();
+    std::fs::write(fixture(&format!("{version}.txt")), describe(&log).await).unwrap();
     drop(log);
-    for rest in ["v1.db-wal", "v1.db-shm"] {
-        std::fs::remove_file(fixture(rest)).unwrap();
+    for rest in ["wal", "shm"] {
+        std::fs::remove_file(fixture(&format!("{version}.db-{rest}"))).unwrap();
     }
 }
 
-#[tokio::test]
-async fn a_file_of_format_1_is_read_exactly_and_goes_on() {
-    if !fixture("v1.db").exists() {
-        write_fixture().await;
-        panic!("fixtures/v1.db was missing and is there now");
+/// Opens a copy of a golden file, reads it and appends to it.
+async fn check(version: &str) {
+    let db = fixture(&format!("{version}.db"));
+    if !db.exists() {
+        write_fixture(version).await;
+        panic!("{} was missing and is there now", db.display());
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    std::fs::copy(fixture("v1.db"), &path).unwrap();
+    std::fs::copy(db, &path).unwrap();
     let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
     assert_eq!(
         describe(&log).await,
-        std::fs::read_to_string(fixture("v1.txt")).unwrap()
+        std::fs::read_to_string(fixture(&format!("{version}.txt"))).unwrap()
     );
     assert_eq!(
         *log.bounds().borrow(),
@@ -109,4 +110,14 @@ async fn a_file_of_format_1_is_read_exactly_and_goes_on() {
         log.find_id(numbered(27).id).await.unwrap().unwrap().bytes,
         numbered(27).bytes
     );
+}
+
+#[tokio::test]
+async fn a_file_of_format_1_is_read_exactly_and_goes_on() {
+    check("v1").await;
+}
+
+#[tokio::test]
+async fn a_file_of_format_2_is_read_exactly_and_goes_on() {
+    check("v2").await;
 }

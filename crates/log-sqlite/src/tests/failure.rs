@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use easel_log::{AppendError, Appended, TrimError};
 use rusqlite::Connection;
 
 use super::*;
-use crate::sqlite::OpenError;
-use crate::{AppendError, Appended};
+use crate::OpenError;
 
 /// Makes every insert into `payloads` fail at once.
 const FAIL_INSERTS: &str = "CREATE TRIGGER fault BEFORE INSERT ON payloads BEGIN
@@ -36,28 +36,23 @@ async fn check_fault(fault: &str, trims: bool) {
     let (stats, bounds) = (log.stats(), *log.bounds().borrow());
     sql(&path, fault);
 
-    let failed = if trims {
-        log.trim_to(Offset::new(3)).await.map(drop)
+    if trims {
+        let error = log.trim_to(Offset::new(3)).await.unwrap_err();
+        assert!(matches!(error, TrimError::Failed { .. }), "{error:?}");
+        assert!(!error.is_transient());
     } else {
-        log.append(numbers(2..5)).await.map(drop)
-    };
-    assert!(
-        matches!(failed, Err(AppendError::Failed { .. })),
-        "{failed:?}"
-    );
-    sql(&path, REPAIR);
-    for again in [
-        log.append(numbers(0..1)).await.map(drop),
-        log.trim_to(Offset::ZERO).await.map(drop),
-    ] {
-        assert!(
-            matches!(again, Err(AppendError::Refusing { .. })),
-            "{again:?}"
-        );
+        let error = log.append(numbers(2..5)).await.unwrap_err();
+        assert!(matches!(error, AppendError::Failed { .. }), "{error:?}");
+        assert!(!error.is_transient());
     }
+    sql(&path, REPAIR);
+    let error = log.append(numbers(0..1)).await.unwrap_err();
+    assert!(matches!(error, AppendError::Refusing { .. }), "{error:?}");
+    let error = log.trim_to(Offset::ZERO).await.unwrap_err();
+    assert!(matches!(error, TrimError::Refusing { .. }), "{error:?}");
     assert_eq!(
         log.stats(),
-        crate::LogStats {
+        easel_log::LogStats {
             refusing: true,
             ..stats
         }

@@ -1,0 +1,167 @@
+//! What two handles of one log promise each other.
+//!
+//! A handle is what one server has of a log. Where a backend allows several, they share offsets,
+//! records and the duplicate window; what one does, the other sees sooner or later.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{Backend, append, bounds, numbered, open, read_all, stored};
+use crate::{
+    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset,
+    Read, ReadError, ReadIf, Record, Retention, SharedLog, TrimError, Trimmed, Want,
+};
+
+/// In log: what one handle appends or trims, the other comes to see.
+pub async fn shows_what_one_handle_does_to_the_other<B: Backend>() {
+    let (backend, one, _) = open::<B>(99).await;
+    let Some(other) = backend.second_handle() else {
+        return;
+    };
+    assert_eq!(append(&one, 0..2).await, stored(0..2));
+    assert_eq!(append(&other, 2..5).await, stored(2..5));
+    assert_eq!(append(&one, 5..6).await, stored(5..6));
+    other.trim_to(Offset::new(2)).await.unwrap();
+    for log in [&one, &other] {
+        let mut watch = log.bounds();
+        watch
+            .wait_for(|now| *now == bounds(2, 6))
+            .await
+            .expect("the bounds are told");
+        let (records, damaged) = read_all(&**log, Offset::ZERO).await;
+        assert!(
+            records
+                .iter()
+                .map(|it| it.id)
+                .eq((2..6).map(|it| numbered(it).id))
+        );
+        assert_eq!(damaged, []);
+    }
+}
+
+/// In log: an id that one handle stored is a duplicate for the other.
+pub async fn knows_duplicates_of_the_other_handle<B: Backend>() {
+    let (backend, one, _) = open::<B>(99).await;
+    let Some(other) = backend.second_handle() else {
+        return;
+    };
+    assert_eq!(append(&one, 0..2).await, stored(0..2));
+    assert_eq!(
+        append(&other, 1..3).await,
+        [vec![Appended::Duplicate(Offset::new(1))], stored([2])].concat()
+    );
+    assert_eq!(
+        append(&one, [2]).await,
+        [Appended::Duplicate(Offset::new(2))]
+    );
+}
+
+/// A backend whose two handles are used in turns, so that the whole suite runs on both.
+#[derive(Debug)]
+pub struct TwoHandles<B>(B);
+
+impl<B: Backend> Backend for TwoHandles<B> {
+    async fn open(options: LogOptions, clock: Arc<dyn Clock>) -> Self {
+        Self(B::open(options, clock).await)
+    }
+
+    async fn reopen(self) -> Self {
+        Self(self.0.reopen().await)
+    }
+
+    fn log(&self) -> SharedLog {
+        let second = self.0.second_handle().expect("a second handle");
+        Arc::new(InTurns {
+            handles: [self.0.log(), second],
+            turn: AtomicUsize::new(0),
+        })
+    }
+
+    fn second_handle(&self) -> Option<SharedLog> {
+        self.0.second_handle()
+    }
+}
+
+/// Two handles, each call going to the one that did not have the last.
+#[derive(Debug)]
+struct InTurns {
+    handles: [SharedLog; 2],
+    turn: AtomicUsize,
+}
+
+impl InTurns {
+    fn next(&self) -> &SharedLog {
+        &self.handles[self.turn.fetch_add(1, Ordering::Relaxed) % 2]
+    }
+
+    /// Waits until both handles see this much.
+    async fn level(&self, tail: Offset, head: Offset) {
+        for handle in &self.handles {
+            let is_level = |now: &Bounds| now.tail >= tail && now.head >= head;
+            handle
+                .bounds()
+                .wait_for(is_level)
+                .await
+                .expect("the bounds are told");
+        }
+    }
+}
+
+#[async_trait]
+impl Log for InTurns {
+    async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError> {
+        let appended = self.next().append(records).await?;
+        let head = appended.iter().map(|it| it.offset().next()).max();
+        self.level(Offset::ZERO, head.unwrap_or_default()).await;
+        Ok(appended)
+    }
+
+    async fn read(&self, from: Offset) -> Result<Read, ReadError> {
+        self.next().read(from).await
+    }
+
+    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
+        self.next().read_if(from, want).await
+    }
+
+    async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
+        self.next().peek(from).await
+    }
+
+    async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
+        self.next().appended_at(from).await
+    }
+
+    async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
+        self.next().find_time(time).await
+    }
+
+    async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
+        self.next().find_id(id).await
+    }
+
+    async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError> {
+        let trimmed = self.next().trim(retention, now).await?;
+        self.level(trimmed.tail, Offset::ZERO).await;
+        Ok(trimmed)
+    }
+
+    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
+        let trimmed = self.next().trim_to(tail).await?;
+        self.level(trimmed.tail, Offset::ZERO).await;
+        Ok(trimmed)
+    }
+
+    fn bounds(&self) -> watch::Receiver<Bounds> {
+        self.next().bounds()
+    }
+
+    fn stats(&self) -> LogStats {
+        self.next().stats()
+    }
+}

@@ -1,0 +1,255 @@
+//! What a reader finds, and when it waits.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use easel_log::{
+    Clock, Found, Log, LogOptions, MemoryLog, NewRecord, Offset, Reader, SharedLog, Want,
+};
+use easel_testkit::{FailingLog, FakeClock};
+use futures::FutureExt;
+use proptest::prelude::*;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+fn failing_log() -> Arc<FailingLog> {
+    let clock: Arc<dyn Clock> = Arc::new(FakeClock::default());
+    let memory = MemoryLog::new(LogOptions::default(), clock);
+    Arc::new(FailingLog::new(Arc::new(memory)))
+}
+
+fn shared(log: &Arc<FailingLog>) -> SharedLog {
+    Arc::<FailingLog>::clone(log)
+}
+
+/// One block of records, each of the type of its letter.
+async fn append(log: &FailingLog, event_types: &str) {
+    let head = log.bounds().borrow().head.get();
+    let records = (head..).zip(event_types.chars());
+    let records = records.map(|(number, event_type)| NewRecord {
+        id: Uuid::from_u64_pair(1, number),
+        event_type: event_type.to_string().into(),
+        bytes: Bytes::from(number.to_string()),
+    });
+    log.append(records.collect()).await.unwrap();
+}
+
+fn range(range: Range<u64>) -> Range<Offset> {
+    Offset::new(range.start)..Offset::new(range.end)
+}
+
+/// What was found, in a word and its offsets.
+fn told(found: &Found) -> (&'static str, Range<Offset>) {
+    let word = match found {
+        Found::Block { .. } => "block",
+        Found::Skipped(_) => "skipped",
+        Found::Trimmed(_) => "trimmed",
+        Found::Damaged(_) => "damaged",
+    };
+    (word, found.range())
+}
+
+async fn next(reader: &mut Reader) -> (&'static str, Range<Offset>) {
+    told(&reader.next().await.unwrap().expect("the log is open"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_waits_at_the_head_for_the_next_append() {
+    let log = failing_log();
+    append(&log, "ab").await;
+    let mut reader = Reader::new(shared(&log), Offset::ZERO);
+    assert_eq!(next(&mut reader).await, ("block", range(0..2)));
+    assert!(reader.try_next().await.unwrap().is_none());
+    assert!(reader.next().now_or_never().is_none(), "it waits");
+    let before = Instant::now();
+    let (found, ()) = tokio::join!(reader.next(), append(&log, "c"));
+    assert_eq!(told(&found.unwrap().unwrap()), ("block", range(2..3)));
+    assert_eq!(before.elapsed(), std::time::Duration::ZERO);
+    assert_eq!(reader.position(), Offset::new(3));
+}
+
+#[tokio::test]
+async fn it_begins_in_the_middle_of_a_block() {
+    let log = failing_log();
+    append(&log, "abc").await;
+    let mut reader = Reader::new(shared(&log), Offset::new(1));
+    let Some(Found::Block { block, from }) = reader.next().await.unwrap() else {
+        panic!("no block")
+    };
+    assert_eq!((block.first(), from), (Offset::ZERO, Offset::new(1)));
+    let bytes: Vec<_> = block.records_from(from).map(|it| it.bytes).collect();
+    assert_eq!(bytes, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn what_was_trimmed_is_told_before_what_follows() {
+    let log = failing_log();
+    for event_types in ["ab", "cd", "ef"] {
+        append(&log, event_types).await;
+    }
+    let mut reader = Reader::new(shared(&log), Offset::new(1));
+    log.trim_to(Offset::new(4)).await.unwrap();
+    assert_eq!(next(&mut reader).await, ("trimmed", range(1..4)));
+    assert_eq!(next(&mut reader).await, ("block", range(4..6)));
+    // Also where nothing is left, and nobody appends any more.
+    reader.seek(Offset::new(3));
+    log.trim_to(Offset::new(6)).await.unwrap();
+    assert_eq!(next(&mut reader).await, ("trimmed", range(3..6)));
+    assert!(reader.try_next().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_trim_wakes_a_reader_that_it_overtook() {
+    let log = failing_log();
+    append(&log, "ab").await;
+    let mut reader = Reader::new(shared(&log), Offset::ZERO);
+    assert_eq!(next(&mut reader).await, ("block", range(0..2)));
+    assert!(reader.next().now_or_never().is_none());
+    append(&log, "cd").await;
+    log.trim_to(Offset::new(4)).await.unwrap();
+    assert_eq!(next(&mut reader).await, ("trimmed", range(2..4)));
+}
+
+#[tokio::test]
+async fn damage_is_told_and_passed() {
+    let log = failing_log();
+    for event_types in ["ab", "cd", "ef", "gh"] {
+        append(&log, event_types).await;
+    }
+    log.damage(range(2..6));
+    let mut reader = Reader::new(shared(&log), Offset::ZERO);
+    assert_eq!(next(&mut reader).await, ("block", range(0..2)));
+    assert_eq!(next(&mut reader).await, ("damaged", range(2..6)));
+    assert_eq!(next(&mut reader).await, ("block", range(6..8)));
+}
+
+#[tokio::test]
+async fn unwanted_blocks_are_skipped_up_to_damage() {
+    let log = failing_log();
+    for event_types in ["ab", "b", "bc", "b", "bb", "ca"] {
+        append(&log, event_types).await;
+    }
+    log.damage(range(5..6));
+    let want = Want::event_types(|event_type| event_type == "a");
+    let mut reader = Reader::new(shared(&log), Offset::ZERO).wanting(want);
+    for wanted in [
+        ("block", range(0..2)),
+        ("skipped", range(2..5)),
+        ("damaged", range(5..6)),
+        ("skipped", range(6..8)),
+        ("block", range(8..10)),
+    ] {
+        assert_eq!(next(&mut reader).await, wanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_read_is_told_and_tried_again_after_a_pause() {
+    let log = failing_log();
+    append(&log, "ab").await;
+    let mut reader = Reader::new(shared(&log), Offset::ZERO);
+    log.fail_reads(true);
+    let started = Instant::now();
+    let error = reader.next().await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(started.elapsed(), std::time::Duration::ZERO);
+    // Whoever gives up waiting for it does not shorten the pause.
+    assert!(reader.next().now_or_never().is_none());
+    assert!(reader.next().await.is_err());
+    assert_eq!(started.elapsed(), Reader::PAUSE);
+    log.fail_reads(false);
+    assert_eq!(next(&mut reader).await, ("block", range(0..2)));
+    assert_eq!(started.elapsed(), Reader::PAUSE * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_wait_does_not_pause_either() {
+    let log = failing_log();
+    append(&log, "ab").await;
+    let mut reader = Reader::new(shared(&log), Offset::ZERO);
+    log.fail_reads(true);
+    let started = Instant::now();
+    assert!(reader.try_next().await.is_err());
+    assert!(reader.try_next().await.is_err());
+    log.fail_reads(false);
+    assert!(reader.try_next().await.unwrap().is_some());
+    assert_eq!(started.elapsed(), std::time::Duration::ZERO);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append(String),
+    TrimTo(u64),
+    Read,
+    /// Waits for no longer than it takes to see that it would have to.
+    Next,
+    Seek(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => "[abc]{1,4}".prop_map(Step::Append),
+        1 => (0..=10_u64).prop_map(Step::TrimTo),
+        3 => Just(Step::Read),
+        2 => Just(Step::Next),
+        1 => (0..=12_u64).prop_map(Step::Seek),
+    ]
+}
+
+proptest! {
+    /// Each find begins where the last one ended, and tells the truth.
+    #[test]
+    fn finds_cover_the_log_without_a_gap(steps in prop::collection::vec(step(), 1..40), want in "[abc]?") {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let log = failing_log();
+            let wanted: Option<String> = Some(want).filter(|it| !it.is_empty());
+            let want = wanted.clone().map_or(Want::ALL, |it| Want::event_types(move |name| name == it));
+            let mut reader = Reader::new(shared(&log), Offset::ZERO).wanting(want);
+            let mut all = String::new();
+            for step in steps {
+                let at = |tenths: u64| Offset::new(all.len() as u64 * tenths / 10);
+                let before = reader.position();
+                let found = match step {
+                    Step::Append(event_types) => {
+                        append(&log, &event_types).await;
+                        all.push_str(&event_types);
+                        continue;
+                    }
+                    Step::TrimTo(tenths) => {
+                        log.trim_to(at(tenths)).await.unwrap();
+                        continue;
+                    }
+                    Step::Seek(tenths) => {
+                        reader.seek(at(tenths));
+                        continue;
+                    }
+                    Step::Read => reader.try_next().await.unwrap(),
+                    Step::Next => reader.next().now_or_never().and_then(|found| found.unwrap()),
+                };
+                let tail = log.bounds().borrow().tail;
+                let Some(found) = found else {
+                    assert_eq!(reader.position(), before);
+                    assert!(before.get() >= all.len() as u64 && before >= tail);
+                    continue;
+                };
+                let range = found.range();
+                assert!(range.start == before && range.end > before, "{range:?} at {before}");
+                assert_eq!(reader.position(), range.end);
+                match &found {
+                    Found::Trimmed(range) => assert!(range.end <= tail),
+                    Found::Damaged(range) => panic!("{range:?}"),
+                    Found::Skipped(range) => {
+                        let skipped = range.start.get() as usize..range.end.get() as usize;
+                        assert!(wanted.as_ref().is_some_and(|it| !all[skipped].contains(it)));
+                    }
+                    Found::Block { block, from } => {
+                        let types: String = block.records_from(*from).map(|it| it.event_type.to_string()).collect();
+                        assert_eq!(types, all[from.get() as usize..range.end.get() as usize]);
+                    }
+                }
+            }
+        });
+    }
+}

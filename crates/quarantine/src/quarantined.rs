@@ -1,0 +1,100 @@
+//! One thing in quarantine, and how it is written down.
+//!
+//! A record is a JSON object: `door`, `code` and `detail` (why it is no event), `received_at`, and
+//! `data`, the bytes as they came in, in base64.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use easel_log::{NewRecord, Offset, ReadError, Record};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Builder;
+
+/// Something on its way into quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewQuarantined {
+    /// The door it came in by.
+    pub door: &'static str,
+    /// Why it is no event: a stable code.
+    pub code: String,
+    /// Why it is no event: a sentence.
+    pub detail: String,
+    /// The bytes as they came in.
+    pub bytes: Bytes,
+}
+
+/// Something in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its place in the quarantine.
+    pub offset: Offset,
+    /// The door it came in by.
+    pub door: Arc<str>,
+    /// Why it is no event: a stable code.
+    pub code: String,
+    /// Why it is no event: a sentence.
+    pub detail: String,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// The bytes as they came in.
+    pub bytes: Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct QuarantinedJson<'a> {
+    door: Cow<'a, str>,
+    code: Cow<'a, str>,
+    detail: Cow<'a, str>,
+    received_at: Timestamp,
+    data: String,
+}
+
+/// Something on its way into quarantine, as the log takes it.
+#[expect(clippy::expect_used, reason = "strings become JSON without fail")]
+pub(crate) fn to_record(item: &NewQuarantined, received_at: Timestamp) -> NewRecord {
+    let json = QuarantinedJson {
+        door: item.door.into(),
+        code: (&item.code).into(),
+        detail: (&item.detail).into(),
+        received_at,
+        data: BASE64.encode(&item.bytes),
+    };
+    let bytes = serde_json::to_vec(&json).expect("strings become JSON");
+    new_record(item.door, bytes)
+}
+
+/// A record with these bytes, whose id is the first 128 bits of their BLAKE3 hash.
+pub(crate) fn new_record(event_type: &str, bytes: Vec<u8>) -> NewRecord {
+    let mut bits = [0; 16];
+    blake3::Hasher::new()
+        .update(&bytes)
+        .finalize_xof()
+        .fill(&mut bits);
+    NewRecord {
+        id: Builder::from_random_bytes(bits).into_uuid(),
+        event_type: event_type.into(),
+        bytes: bytes.into(),
+    }
+}
+
+/// What a record of the log holds.
+pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
+    let failed = |reason: String| ReadError::Failed { reason };
+    let json: QuarantinedJson<'_> =
+        serde_json::from_slice(&record.bytes).map_err(|error| failed(error.to_string()))?;
+    let bytes = BASE64
+        .decode(&json.data)
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(Quarantined {
+        offset: record.offset,
+        door: Arc::clone(&record.event_type),
+        code: json.code.into_owned(),
+        detail: json.detail.into_owned(),
+        received_at: json.received_at,
+        bytes: bytes.into(),
+    })
+}
