@@ -1,7 +1,4 @@
 //! One lane per active subscription: started, stopped and restarted as subscriptions change.
-//!
-//! Also here because they live as long as the lanes do: the task that saves cursors and the one
-//! that measures lag.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,27 +7,28 @@ use std::time::Duration;
 use easel_caliper::Translator;
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
-use easel_subscriptions::{Spec, State, Subscription, SubscriptionId, Subscriptions, Term};
+use easel_subscriptions::{LaneId, Spec, State, Subscription, Subscriptions};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
 use crate::feed::Feed;
-use crate::formatter::Formatter;
-use crate::lane::{Ended, Lane, Workshop};
-use crate::metrics;
+use crate::forms::Forms;
+use crate::lane::{Ended, Lane, Retries};
+use crate::rooms::Rooms;
+use crate::{lag, metrics, saving};
 
 /// Makes the sink a spec asks for, or says why it cannot.
 pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
 
-/// How many saves go by between two that include the cursors that moved past unwanted events.
-const SAVES_PER_FULL_SAVE: u32 = 50;
-
 /// How many lanes may look through the past at once.
 const MAX_SCANS: usize = 4;
+
+/// A lane that has lived so long before it died is started again as if it died for the first time.
+const LONG_LIFE: Duration = Duration::from_mins(5);
 
 /// What a dispatch needs to be told.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +71,7 @@ impl std::fmt::Debug for Supplies {
 /// Keeps one lane per active subscription.
 pub struct Dispatch {
     subscriptions: Arc<Subscriptions>,
-    workshop: Arc<Workshop>,
+    rooms: Arc<Rooms>,
     make_sink: MakeSink,
     options: DispatchOptions,
     lane_count: watch::Sender<Option<usize>>,
@@ -82,10 +80,12 @@ pub struct Dispatch {
 /// The lanes there are.
 #[derive(Default)]
 struct Lanes {
-    tasks: JoinSet<(SubscriptionId, Ended)>,
-    running: HashMap<SubscriptionId, Running>,
+    tasks: JoinSet<(LaneId, Ended)>,
+    running: HashMap<LaneId, Running>,
     /// How long a lane that dies again and again stays down.
-    deaths: HashMap<SubscriptionId, Backoff>,
+    deaths: HashMap<LaneId, Backoff>,
+    /// What lanes that have ended had not delivered, and the version that they served.
+    retries: HashMap<LaneId, (Arc<Subscription>, Retries)>,
 }
 
 /// A lane that runs, or is about to.
@@ -93,6 +93,8 @@ struct Running {
     subscription: Arc<Subscription>,
     stop: CancellationToken,
     task: Id,
+    /// When it was to begin.
+    begins: Instant,
 }
 
 impl Dispatch {
@@ -106,17 +108,17 @@ impl Dispatch {
             clock,
         } = supplies;
         metrics::describe();
-        let feed = Feed::new(Arc::clone(&log));
         Self {
-            subscriptions,
-            workshop: Arc::new(Workshop {
+            rooms: Arc::new(Rooms {
+                feed: Arc::new(Feed::new(Arc::clone(&log))),
                 log,
-                feed,
-                formatter: Formatter::new(translator),
+                subscriptions: Arc::clone(&subscriptions),
+                forms: Forms::new(translator),
                 clock,
                 scans: Semaphore::new(MAX_SCANS),
                 save_soon: Notify::new(),
             }),
+            subscriptions,
             make_sink,
             options,
             lane_count: watch::Sender::new(None),
@@ -131,11 +133,12 @@ impl Dispatch {
     /// Serves all subscriptions until told to stop; then lets deliveries under way finish until
     /// told to give up, and saves every cursor.
     pub async fn run(self, stop: CancellationToken, give_up: CancellationToken) {
-        let saves = self.save_cursors();
-        let measures = self.measure_lag();
+        let saves = saving::save_journals(&self.rooms, self.options.save_every);
+        let lane_count = self.lane_count.subscribe();
+        let measures = lag::measure(&self.rooms, self.options.measure_every, lane_count);
         tokio::select! {
             () = self.serve(&stop, &give_up) => (),
-            () = self.workshop.feed.run() => error!("feed ended: the log is closed"),
+            () = Arc::clone(&self.rooms.feed).run() => error!("feed ended: the log is closed"),
             never = saves => match never {},
             never = measures => match never {},
         }
@@ -179,24 +182,24 @@ impl Dispatch {
     /// Stops the lanes that are no longer right and starts the ones that are missing.
     fn reconcile(&self, lanes: &mut Lanes) {
         let paused = self.subscriptions.deliveries_are_paused();
-        let wanted: HashMap<SubscriptionId, _> = self
+        let all: HashMap<LaneId, _> = self
             .subscriptions
             .list()
             .into_iter()
-            .filter(|subscription| !paused && subscription.state == State::Active)
-            .map(|subscription| (subscription.id, subscription))
+            .map(|subscription| (LaneId::live(subscription.id), subscription))
             .collect();
+        lanes.retries.retain(|id, _| all.contains_key(id));
+        let is_wanted =
+            |subscription: &Subscription| !paused && subscription.state == State::Active;
         for (id, lane) in &lanes.running {
-            let same = wanted
-                .get(id)
-                .is_some_and(|it| Arc::ptr_eq(it, &lane.subscription));
-            if !same {
+            let wanted = all.get(id).filter(|subscription| is_wanted(subscription));
+            if !wanted.is_some_and(|wanted| Arc::ptr_eq(wanted, &lane.subscription)) {
                 lane.stop.cancel();
                 lanes.deaths.remove(id);
             }
         }
-        for (id, subscription) in wanted {
-            if !lanes.running.contains_key(&id) {
+        for (id, subscription) in all {
+            if is_wanted(&subscription) && !lanes.running.contains_key(&id) {
                 self.start(subscription, lanes, Duration::ZERO);
             }
         }
@@ -211,37 +214,41 @@ impl Dispatch {
                 return;
             }
         };
+        let retries = lanes.take_retries(&subscription);
         let stop = CancellationToken::new();
-        let lane = Lane::new(Arc::clone(&subscription), sink, Arc::clone(&self.workshop));
-        let (id, told) = (subscription.id, stop.clone());
+        let lane = Lane::new(
+            Arc::clone(&subscription),
+            sink,
+            Arc::clone(&self.rooms),
+            retries,
+        );
+        let (id, stopped) = (lane.id(), stop.clone());
         let task = lanes.tasks.spawn(async move {
             tokio::select! {
-                () = told.cancelled() => return (id, Ended::Stopped),
+                () = stopped.cancelled() => return (id, lane.end()),
                 () = sleep(pause) => (),
             }
-            (id, lane.run(told).await)
+            (id, lane.run(stopped).await)
         });
         let running = Running {
             subscription,
             stop,
             task: task.id(),
+            begins: Instant::now() + pause,
         };
         lanes.running.insert(id, running);
     }
 
-    async fn lane_ended(
-        &self,
-        lanes: &mut Lanes,
-        ended: Result<(Id, (SubscriptionId, Ended)), JoinError>,
-    ) {
+    async fn lane_ended(&self, lanes: &mut Lanes, ended: Result<(Id, (LaneId, Ended)), JoinError>) {
         match ended {
-            Ok((_, (id, ended))) => {
+            Ok((_, (id, Ended { pause, retries }))) => {
                 let Some(lane) = lanes.running.remove(&id) else {
                     return;
                 };
-                if let Ended::Gone(reason) = ended {
+                if let Some(reason) = pause {
                     self.pause(&lane.subscription, reason).await;
                 }
+                lanes.retries.insert(id, (lane.subscription, retries));
             }
             Err(join_error) => {
                 let mut running = lanes.running.iter();
@@ -253,9 +260,13 @@ impl Dispatch {
                     return;
                 };
                 error!(subscription = %lane.subscription.spec.name, %join_error, "lane died");
-                self.workshop.feed.detach(&lane.subscription);
+                self.rooms.feed.detach(&lane.subscription);
                 if !lane.stop.is_cancelled() {
-                    let pause = lanes.deaths.entry(id).or_default().fail(None);
+                    let backoff = lanes.deaths.entry(id).or_default();
+                    if lane.begins.elapsed() >= LONG_LIFE {
+                        backoff.succeed();
+                    }
+                    let pause = backoff.fail(None);
                     self.start(lane.subscription, lanes, pause);
                 }
             }
@@ -276,73 +287,22 @@ impl Dispatch {
     fn count(&self, lanes: usize) {
         self.lane_count.send_replace(Some(lanes));
     }
+}
 
-    async fn save_cursors(&self) -> std::convert::Infallible {
-        let mut tick = interval(self.options.save_every);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut save_number = 0_u32;
-        let mut failing = false;
-        loop {
-            let full = tokio::select! {
-                _ = tick.tick() => {
-                    save_number = save_number.wrapping_add(1);
-                    save_number.is_multiple_of(SAVES_PER_FULL_SAVE)
+impl Lanes {
+    /// What the lane before this one had not delivered. Its batches are taken apart if they were
+    /// made for another sink or format.
+    fn take_retries(&mut self, subscription: &Subscription) -> Retries {
+        match self.retries.remove(&LaneId::live(subscription.id)) {
+            Some((before, retries)) => {
+                let (old, new) = (&before.spec, &subscription.spec);
+                if (old.format, &old.webhook) == (new.format, &new.webhook) {
+                    retries
+                } else {
+                    retries.apart()
                 }
-                () = self.workshop.save_soon.notified() => false,
-            };
-            let saved = if full {
-                self.subscriptions.save_all().await
-            } else {
-                self.subscriptions.save().await
-            };
-            match saved {
-                Ok(()) => failing = false,
-                Err(error) if !failing => {
-                    error!(%error, "cursors not saved; lanes wait until they are");
-                    failing = true;
-                }
-                Err(_again) => (),
             }
-        }
-    }
-
-    async fn measure_lag(&self) -> std::convert::Infallible {
-        let mut tick = interval(self.options.measure_every);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            let mut lanes = metrics::Lanes {
-                running: self.lane_count.borrow().unwrap_or(0),
-                ..metrics::Lanes::default()
-            };
-            let mut lags = metrics::Lags::default();
-            for subscription in self.subscriptions.list() {
-                let balance = self.subscriptions.balance(&subscription);
-                lanes.holding += usize::from(subscription.live.hold().is_some());
-                lanes.unbalanced += usize::from(!balance.adds_up());
-                let age = match balance.get(Term::Pending) {
-                    0 => 0.0,
-                    _ => self.age_of(balance.cursor).await,
-                };
-                lags.add(
-                    subscription.spec.name.as_str(),
-                    balance.get(Term::Pending),
-                    age,
-                );
-            }
-            lags.show();
-            metrics::lanes(lanes);
-        }
-    }
-
-    /// How long ago, in seconds, the event at `offset` was accepted; zero when it cannot be told.
-    async fn age_of(&self, offset: easel_log::Offset) -> f64 {
-        match self.workshop.log.peek(offset).await {
-            Ok(Some(block)) => {
-                let age = self.workshop.clock.now().duration_since(block.appended_at);
-                age.as_secs_f64()
-            }
-            Ok(None) | Err(_) => 0.0,
+            None => Retries::default(),
         }
     }
 }

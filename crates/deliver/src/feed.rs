@@ -1,27 +1,25 @@
-//! Looks at every new event once, on behalf of all lanes that are up to date.
+//! Matches every new event once, on behalf of all lanes that are up to date.
 //!
 //! A lane that follows the feed costs nothing while events pass that it does not want. One that
-//! cannot keep up is dropped from the feed and looks for itself until it has caught up.
+//! cannot keep up is dropped from the feed and matches for itself until it has caught up.
 //!
 //! Invariant: whoever follows is in the index, and events were matched for it as far as the feed's
-//! position. An account begins to follow under the feed's lock only, so no block is matched twice
-//! for a lane, and none is missed. It may stop any time; the index finds that out when it next
+//! position. An account begins to follow under the lock of the index only, so no block is matched
+//! twice for a lane, and none is missed. It may stop any time; the index finds that out when it next
 //! matches.
 
 use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use easel_catalog::Facts;
-use easel_log::{Block, Offset, Read, SharedLog};
+use easel_log::{Block, Found, Offset, Reader, SharedLog};
 use easel_subscriptions::{FeedPosition, Index, Loss, Subscription};
 use tokio::sync::watch;
 use tracing::error;
 
-/// Pause after the log could not be read.
-const READ_PAUSE: Duration = Duration::from_secs(1);
+use crate::offload::offload;
 
-/// The shared look at new events.
+/// The shared match of new events.
 #[derive(Debug)]
 pub(crate) struct Feed {
     log: SharedLog,
@@ -49,12 +47,12 @@ impl Feed {
     pub(crate) fn attach(&self, subscription: &Arc<Subscription>, max_owed: usize) -> bool {
         let mut index = self.index();
         let mut account = subscription.live.account();
-        let level = account.matched() == self.position.get() && !subscription.is_retired();
-        if level {
+        let is_level = account.matched() == self.position.get() && !subscription.is_retired();
+        if is_level {
             account.follow(&self.position, max_owed);
             index.insert(subscription);
         }
-        level
+        is_level
     }
 
     /// Takes a lane out, if it follows.
@@ -69,39 +67,27 @@ impl Feed {
         self.moved.subscribe()
     }
 
-    /// Looks at new events for ever; ends by being dropped.
-    pub(crate) async fn run(&self) {
-        let mut bounds = self.log.bounds();
+    /// Matches new events for ever; ends when the log is closed.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let mut reader = Reader::new(Arc::clone(&self.log), self.position.get());
         loop {
-            let seen = self.position.get();
-            if bounds.borrow_and_update().head <= seen {
-                if bounds.changed().await.is_err() {
-                    return;
+            match reader.next().await {
+                Ok(Some(Found::Block { block, from })) => {
+                    let feed = Arc::clone(&self);
+                    offload(block.len(), move || feed.match_block(&block, from)).await;
                 }
-                continue;
-            }
-            match self.log.read(seen).await {
-                Ok(Read::Block(block)) => {
-                    self.lose(block.first(), Loss::Trimmed);
-                    self.look_at(&block);
-                }
-                Ok(Read::Damaged(range)) => {
-                    self.lose(range.start, Loss::Trimmed);
-                    self.lose(range.end, Loss::Damaged);
-                }
-                Ok(Read::End) => tokio::time::sleep(READ_PAUSE).await,
-                Err(error) => {
-                    error!(%error, "feed cannot read the log");
-                    tokio::time::sleep(READ_PAUSE).await;
-                }
+                Ok(Some(Found::Trimmed(range))) => self.lose_to(range.end, Loss::Trimmed),
+                Ok(Some(Found::Damaged(range))) => self.lose_to(range.end, Loss::Damaged),
+                Ok(Some(Found::Skipped(range))) => self.move_to(self.index(), range.end),
+                Ok(None) => return,
+                Err(error) => error!(%error, "feed cannot read the log"),
             }
         }
     }
 
-    fn look_at(&self, block: &Block) {
+    fn match_block(&self, block: &Block, from: Offset) {
         let mut index = self.index();
-        let from = self.position.get();
-        for record in block.records().filter(|record| record.offset >= from) {
+        for record in block.records_from(from) {
             let facts = OnceCell::new();
             let facts = || facts.get_or_init(|| Facts::of(&record.bytes)).clone();
             let mut no_longer = Vec::new();
@@ -128,11 +114,8 @@ impl Feed {
     }
 
     /// Records for all that follow that what lies before `to` is lost.
-    fn lose(&self, to: Offset, loss: Loss) {
+    fn lose_to(&self, to: Offset, loss: Loss) {
         let index = self.index();
-        if to <= self.position.get() {
-            return;
-        }
         for subscription in index.members() {
             let mut account = subscription.live.account();
             if account.is_following() {

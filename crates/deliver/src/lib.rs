@@ -8,13 +8,15 @@
 mod dispatch;
 
 mod feed;
+mod lane;
 
 mod backoff;
-mod delivery;
-mod formatter;
-mod lane;
-mod shipment;
+mod forms;
+mod offload;
+mod rooms;
 
+mod lag;
 mod metrics;
+mod saving;
 
 pub use dispatch::{Dispatch, DispatchOptions, MakeSink, Supplies};

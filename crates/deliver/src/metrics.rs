@@ -112,7 +112,7 @@ impl LaneCounts {
             counter.increment(0);
             (outcome, counter)
         };
-        let outcomes = [DELIVERED].into_iter().chain(SendError::OUTCOMES);
+        let outcomes = [DELIVERED].into_iter().chain(SendError::NAMES);
         let attempts = outcomes.map(attempts).collect();
         let deliveries = counter!(DELIVERIES, "subscription" => Arc::clone(&label));
         deliveries.increment(0);
@@ -129,9 +129,10 @@ impl LaneCounts {
         self.deliveries.increment(event_count as u64);
     }
 
-    /// Counts an attempt that failed.
-    pub(crate) fn failed(&self, error: &SendError) {
-        self.attempted(error.outcome());
+    /// Counts an attempt that failed, for all but so many events.
+    pub(crate) fn failed(&self, error: &SendError, delivered_count: usize) {
+        self.attempted(error.name());
+        self.deliveries.increment(delivered_count as u64);
     }
 
     fn attempted(&self, outcome: &'static str) {

@@ -168,11 +168,8 @@ impl Server {
         .with_refusals(Arc::clone(&refusals));
 
         let webhooks = Webhooks::new(prepared.webhooks.clone());
-        let send_test = test_delivery::sender(
-            webhooks.make_webhook(),
-            Arc::clone(&prepared.translator),
-            Arc::clone(&clock),
-        );
+        let send_test =
+            test_delivery::sender(webhooks.make_webhook(), Arc::clone(&prepared.translator));
         let subscriptions = Subscriptions::open(
             Arc::new(SqliteStore::open(&folder.file(STATE))?),
             Arc::clone(&shared),

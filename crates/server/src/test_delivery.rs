@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use easel_api::{SendTest, TestReport};
-use easel_caliper::{Dialect, MAPPER_VERSION, Translator};
+use easel_caliper::{Dialect, Translator};
 use easel_catalog::{Event, Facts, Limits, admit};
-use easel_log::Clock;
-use easel_sinks::{Parcel, Webhook};
+use easel_log::Offset;
+use easel_sinks::{Batch, Form, Item, Webhook};
 use easel_subscriptions::{Format, Spec};
 use tokio::time::Instant;
 
@@ -15,20 +15,16 @@ use tokio::time::Instant;
 pub(crate) type MakeWebhook = Arc<dyn Fn(&Spec) -> Result<Webhook, String> + Send + Sync>;
 
 /// What sends tests through webhooks of `make`.
-pub(crate) fn sender(
-    make: MakeWebhook,
-    translator: Arc<Translator>,
-    clock: Arc<dyn Clock>,
-) -> SendTest {
+pub(crate) fn sender(make: MakeWebhook, translator: Arc<Translator>) -> SendTest {
     Arc::new(move |spec, event| {
         let prepared = make(&spec).and_then(|webhook| {
-            let parcel = parcel(&spec, &event, &translator, &*clock)?;
-            Ok((webhook, parcel))
+            let batch = batch(&spec, &event, &translator)?;
+            Ok((webhook, batch))
         });
         Box::pin(async move {
-            let (webhook, parcel) = prepared?;
+            let (webhook, batch) = prepared?;
             let began = Instant::now();
-            let trial = webhook.try_out(parcel).await;
+            let trial = webhook.try_out(&batch).await;
             Ok(TestReport {
                 status: trial.status,
                 error: trial.outcome.err().map(|error| error.to_string()),
@@ -40,12 +36,7 @@ pub(crate) fn sender(
 }
 
 /// What is sent of an event: the first attempt of a delivery, in the form that the spec wants.
-fn parcel(
-    spec: &Spec,
-    event: &[u8],
-    translator: &Translator,
-    clock: &dyn Clock,
-) -> Result<Parcel, String> {
+fn batch(spec: &Spec, event: &[u8], translator: &Translator) -> Result<Batch, String> {
     let Event {
         id,
         event_type,
@@ -58,21 +49,24 @@ fn parcel(
         .into_owned();
     let translated = |dialect| {
         let event = translator.translate(&event_type, &bytes, id, dialect);
-        let event = event.map_err(|error| error.to_string())?;
-        Ok::<_, String>(event.envelope(clock.now()).into())
+        event.map(Form::Caliper).map_err(|error| error.to_string())
     };
-    let body = match spec.format {
-        Format::Canvas => bytes.clone(),
+    let form = match spec.format {
+        Format::Canvas => Form::Canvas(bytes.clone()),
         Format::Caliper => translated(Dialect::Compatible)?,
         Format::CaliperStrict => translated(Dialect::Strict)?,
     };
-    Ok(Parcel {
+    let item = Item {
+        // It is on no log.
+        offset: Offset::ZERO,
         id,
-        event_name: event_type,
+        event_type,
         event_time,
+        form,
+    };
+    Ok(Batch {
         subscription: spec.name.as_str().into(),
         attempt: NonZeroU32::MIN,
-        mapper_version: spec.format.is_caliper().then_some(MAPPER_VERSION),
-        body,
+        items: vec![Arc::new(item)],
     })
 }

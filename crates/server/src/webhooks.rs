@@ -4,11 +4,12 @@
 //! from then on uses; attempts under way end on the old ones.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use easel_deliver::MakeSink;
-use easel_sinks::{Endpoint, Parcel, SendError, Sink, Webhook, WebhookClient};
+use easel_sinks::{
+    Batch, Endpoint, Item, Outcome, Sink, SinkLimits, Webhook, WebhookClient, WebhookSettings,
+};
 use easel_subscriptions::Spec;
 
 use crate::test_delivery::MakeWebhook;
@@ -35,7 +36,7 @@ impl Webhooks {
             Ok(Arc::new(ReplaceableWebhook {
                 webhooks: webhooks.clone(),
                 endpoint: endpoint(spec)?,
-                timeout: spec.webhook.timeout,
+                settings: settings(spec),
             }) as Arc<dyn Sink>)
         })
     }
@@ -45,11 +46,7 @@ impl Webhooks {
         let webhooks = self.clone();
         Arc::new(move |spec: &Spec| {
             let endpoint = endpoint(spec)?;
-            Ok(Webhook::new(
-                webhooks.client(),
-                endpoint,
-                spec.webhook.timeout,
-            ))
+            Ok(Webhook::new(webhooks.client(), endpoint, settings(spec)))
         })
     }
 
@@ -64,14 +61,36 @@ impl Webhooks {
 struct ReplaceableWebhook {
     webhooks: Webhooks,
     endpoint: Endpoint,
-    timeout: Duration,
+    settings: WebhookSettings,
+}
+
+impl ReplaceableWebhook {
+    fn webhook(&self) -> Webhook {
+        Webhook::new(self.webhooks.client(), self.endpoint.clone(), self.settings)
+    }
 }
 
 #[async_trait]
 impl Sink for ReplaceableWebhook {
-    async fn send(&self, parcel: Parcel) -> Result<(), SendError> {
-        let webhook = Webhook::new(self.webhooks.client(), self.endpoint.clone(), self.timeout);
-        webhook.send(parcel).await
+    fn limits(&self) -> SinkLimits {
+        self.settings.limits()
+    }
+
+    fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
+        Webhook::share_an_envelope(items, item)
+    }
+
+    async fn send(&self, batch: &Batch) -> Outcome {
+        self.webhook().send(batch).await
+    }
+}
+
+/// How a subscription's webhook sends.
+fn settings(spec: &Spec) -> WebhookSettings {
+    WebhookSettings {
+        timeout: spec.webhook.timeout,
+        batch: spec.webhook.batch.get(),
+        in_flight: spec.in_flight.get(),
     }
 }
 

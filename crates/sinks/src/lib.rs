@@ -1,12 +1,20 @@
-//! Ways of sending an event to a subscriber.
+//! Ways of sending events to a subscriber.
 //!
-//! [`Sink`] is the whole of what a lane knows about sending; each way of sending is a file of its
-//! own with a folder beside it. Not here: when to try again, and anything that remembers.
+//! [`Sink`] is the whole of what a lane knows about sending: it is given a [`Batch`] and answers
+//! with an [`Outcome`]. Each way of sending is a file of its own with a folder beside it, and a
+//! feature of this crate. Not here: when to try again, and anything that remembers.
 
+mod batch;
+mod outcome;
 mod sink;
+#[cfg(feature = "webhook")]
 mod webhook;
 
-pub use sink::{Next, Parcel, SendError, Sink};
+pub use batch::{Batch, Form, Item};
+pub use outcome::{Blame, Outcome, SendError};
+pub use sink::{Order, Sink, SinkLimits};
+#[cfg(feature = "webhook")]
 pub use webhook::{
-    ClientError, Endpoint, EndpointError, TimeSource, Trial, Webhook, WebhookClient, WebhookOptions,
+    ClientError, Endpoint, EndpointError, TimeSource, Trial, Webhook, WebhookClient,
+    WebhookOptions, WebhookSettings,
 };

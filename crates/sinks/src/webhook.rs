@@ -1,12 +1,13 @@
-//! The webhook sink: one POST per parcel.
+//! The webhook sink: one POST per batch.
 //!
-//! The request is the event itself as JSON, and says in headers what it is:
+//! The body is the event itself as JSON, or in a Caliper format an envelope with all events of the
+//! batch. Headers say what it is:
 //!
 //! | header | value |
 //! | --- | --- |
-//! | `webhook-id` | the event's id, the same at every attempt |
+//! | `webhook-id` | the event's id, the same at every attempt; of several events, made of their ids |
 //! | `webhook-timestamp` | when this attempt was made, in seconds since 1970 |
-//! | `easel-event-name`, `easel-event-time` | the event's type and time, as the event spells them |
+//! | `easel-event-name`, `easel-event-time` | the event's type and time, as the event spells them; of several, with commas between |
 //! | `easel-attempt` | which attempt this is, from 1 |
 //! | `easel-subscription` | the subscription's name |
 //! | `easel-mapper-version` | the version of the mapping, in Caliper formats |
@@ -32,43 +33,101 @@ pub use client::{ClientError, TimeSource, WebhookClient, WebhookOptions};
 pub use endpoint::{Endpoint, EndpointError};
 pub use trial::Trial;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Parcel, SendError, Sink};
+use crate::{Batch, Item, Order, Outcome, SendError, Sink, SinkLimits};
+
+/// The most bytes of events in one envelope; an event larger than that goes alone.
+const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
+
+/// The most bytes of event types in one header: common servers take 8 KiB of a line.
+const MAX_NAME_BYTES: usize = 4096;
+
+/// Deliveries that a crash may repeat.
+const MAX_REPEATED: u64 = 1_000;
 
 /// A sink that posts to one endpoint.
 #[derive(Clone, Debug)]
 pub struct Webhook {
     client: WebhookClient,
     endpoint: Endpoint,
-    timeout: Duration,
+    settings: WebhookSettings,
+}
+
+/// How a webhook sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// How many events one envelope may have.
+    pub batch: usize,
+    /// How many requests may be under way at once.
+    pub in_flight: usize,
 }
 
 impl Webhook {
-    /// A sink that posts to `endpoint` over the connections of `client`, each attempt within
-    /// `timeout`.
-    pub const fn new(client: WebhookClient, endpoint: Endpoint, timeout: Duration) -> Self {
+    /// A sink that posts to `endpoint` over the connections of `client`.
+    pub const fn new(client: WebhookClient, endpoint: Endpoint, settings: WebhookSettings) -> Self {
         Self {
             client,
             endpoint,
-            timeout,
+            settings,
+        }
+    }
+
+    /// Whether events can share an envelope, which names one sensor, and a header of their types.
+    pub fn share_an_envelope(items: &[Arc<Item>], item: &Item) -> bool {
+        let Some(first) = items.first() else {
+            return true;
+        };
+        let name_bytes: usize = items.iter().map(|it| it.event_type.len() + 1).sum();
+        match (first.form.caliper(), item.form.caliper()) {
+            (Some(first), Some(event)) => {
+                first.sensor() == event.sensor()
+                    && name_bytes + item.event_type.len() <= MAX_NAME_BYTES
+            }
+            _ => false,
+        }
+    }
+}
+
+impl WebhookSettings {
+    /// What a lane must keep to.
+    pub const fn limits(&self) -> SinkLimits {
+        SinkLimits {
+            max_items: self.batch,
+            max_bytes: MAX_ENVELOPE_BYTES,
+            gather: Duration::ZERO,
+            max_in_flight: self.in_flight,
+            order: Order::Any,
+            max_repeated: MAX_REPEATED,
         }
     }
 }
 
 #[async_trait]
 impl Sink for Webhook {
-    async fn send(&self, parcel: Parcel) -> Result<(), SendError> {
-        let now = self.client.now();
-        let answer = self
-            .client
-            .exchange(
-                || request::build(&self.endpoint, &parcel, now),
-                self.timeout,
-            )
-            .await?;
+    fn limits(&self) -> SinkLimits {
+        self.settings.limits()
+    }
+
+    fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
+        Self::share_an_envelope(items, item)
+    }
+
+    async fn send(&self, batch: &Batch) -> Outcome {
+        Outcome::All(self.attempt(batch).await)
+    }
+}
+
+impl Webhook {
+    async fn attempt(&self, batch: &Batch) -> Result<(), SendError> {
+        let content = request::content(batch, self.client.now());
+        let request = || request::build(&self.endpoint, batch, &content);
+        let answer = self.client.exchange(request, self.settings.timeout).await?;
         answer::judge(&answer, self.client.now())
     }
 }

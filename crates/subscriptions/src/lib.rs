@@ -17,7 +17,7 @@ mod term;
 
 mod lane_id;
 mod memory_store;
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(feature = "sqlite")]
 mod sqlite_store;
 mod state_store;
 
@@ -37,7 +37,7 @@ pub use memory_store::MemoryStore;
 pub use spec::{
     Batch, Conditions, EventGlob, Format, InFlight, Name, Spec, SpecError, Start, WebhookSpec,
 };
-#[cfg(any(test, feature = "sqlite"))]
+#[cfg(feature = "sqlite")]
 pub use sqlite_store::{
     STATE_LAYOUT, SqliteStore, Standing, StandingsError, StoreOpenError, standings,
 };

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::metrics;
 use crate::state_store::{Definition, Epoch, NewEntry, StateStore, StoreError};
-use crate::{Account, Balance, LaneId, Name, Origin, Spec, Start, State, Subscription};
+use crate::{Account, Balance, Journal, LaneId, Name, Origin, Spec, Start, State, Subscription};
 
 /// Says of a spec whether it can be served at all; what cannot is refused before it is kept.
 pub type SpecCheck = Box<dyn Fn(&Spec) -> Result<(), String> + Send + Sync>;
@@ -298,6 +298,13 @@ impl Subscriptions {
             .await
     }
 
+    /// Saves the journal of one subscription's lane, whatever has changed.
+    pub async fn save_one(&self, subscription: &Arc<Subscription>) -> Result<(), StoreError> {
+        let journal = subscription.live.account().journal();
+        self.save_journals(vec![(Arc::clone(subscription), journal)])
+            .await
+    }
+
     /// Saves the journals of all lanes, and how far the log has come.
     ///
     /// One that moved past events nobody wanted costs only another look at them when it is lost,
@@ -340,11 +347,18 @@ impl Subscriptions {
                 due.push((subscription, journal));
             }
         }
-        // Read after the cursors: none of them is beyond it.
-        let head = self.log.bounds().borrow().head;
-        if due.is_empty() && !is_head_due(head) {
+        if due.is_empty() && !is_head_due(self.log.bounds().borrow().head) {
             return Ok(());
         }
+        self.save_journals(due).await
+    }
+
+    async fn save_journals(
+        &self,
+        due: Vec<(Arc<Subscription>, Journal)>,
+    ) -> Result<(), StoreError> {
+        // Read after the cursors: none of them is beyond it.
+        let head = self.log.bounds().borrow().head;
         let journals = due.iter();
         let journals = journals.map(|(it, journal)| (LaneId::live(it.id), journal.clone()));
         let saved = self.store.save(self.epoch, journals.collect(), head).await;

@@ -3,6 +3,7 @@
 //! A dev-dependency only, so what cannot go on panics. Nothing here sleeps or polls: whoever
 //! waits is woken by what it waits for.
 
+mod batch;
 mod clock;
 mod events;
 mod log;
@@ -13,6 +14,7 @@ mod sink;
 mod arrivals;
 mod hold;
 
+pub use batch::batch;
 pub use clock::FakeClock;
 pub use events::{attributes_form, event};
 pub use log::FailingLog;

@@ -70,7 +70,7 @@ impl FailingLog {
     /// What is damaged of the block at or after `from`.
     fn damaged_at(&self, from: Offset) -> Option<Range<Offset>> {
         let damaged = self.damaged();
-        damaged.contains(&from).then(|| from..damaged.end)
+        damaged.contains(&from).then_some(from..damaged.end)
     }
 
     fn damaged(&self) -> Range<Offset> {

@@ -2,19 +2,20 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use easel_sinks::{Parcel, SendError, Sink};
+use easel_sinks::{Batch, Order, Outcome, SendError, Sink, SinkLimits};
 use tokio::sync::watch;
 
 use crate::arrivals::Arrivals;
 
-type Answer = Box<dyn FnMut(&Parcel) -> Result<(), SendError> + Send>;
-type Which = Box<dyn Fn(&Parcel) -> bool + Send + Sync>;
+type Answer = Box<dyn FnMut(&Batch) -> Result<(), SendError> + Send>;
+type Which = Box<dyn Fn(&Batch) -> bool + Send + Sync>;
 
-/// A sink that keeps every parcel and answers as it is told; at first it takes everything.
+/// A sink that keeps every batch and answers as it is told; at first it takes everything.
 pub struct RecordingSink {
-    parcels: Arrivals<Parcel>,
+    batches: Arrivals<Batch>,
     hanging: watch::Sender<Which>,
     answer: Mutex<Answer>,
 }
@@ -23,16 +24,16 @@ impl RecordingSink {
     /// A sink that takes everything.
     pub fn new() -> Self {
         Self {
-            parcels: Arrivals::default(),
-            hanging: watch::Sender::new(Box::new(|_parcel| false)),
-            answer: Mutex::new(Box::new(|_parcel| Ok(()))),
+            batches: Arrivals::default(),
+            hanging: watch::Sender::new(Box::new(|_batch| false)),
+            answer: Mutex::new(Box::new(|_batch| Ok(()))),
         }
     }
 
-    /// Answers each parcel with what `answer` says.
+    /// Answers each batch with what `answer` says.
     pub fn answer_with(
         &self,
-        answer: impl FnMut(&Parcel) -> Result<(), SendError> + Send + 'static,
+        answer: impl FnMut(&Batch) -> Result<(), SendError> + Send + 'static,
     ) {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(answer);
     }
@@ -43,28 +44,28 @@ impl RecordingSink {
         answers: impl IntoIterator<Item = Result<(), SendError>, IntoIter: Send + 'static>,
     ) {
         let mut answers = answers.into_iter();
-        self.answer_with(move |_parcel| answers.next().unwrap_or(Ok(())));
+        self.answer_with(move |_batch| answers.next().unwrap_or(Ok(())));
     }
 
-    /// Whether parcels wait for their answer from here on; those that wait go on when this is
-    /// taken back. A parcel counts as received before it waits.
+    /// Whether batches wait for their answer from here on; those that wait go on when this is
+    /// taken back. A batch counts as received before it waits.
     pub fn hang(&self, hang: bool) {
-        self.hang_for(move |_parcel| hang);
+        self.hang_for(move |_batch| hang);
     }
 
-    /// The same for some parcels only.
-    pub fn hang_for(&self, which: impl Fn(&Parcel) -> bool + Send + Sync + 'static) {
+    /// The same for some batches only.
+    pub fn hang_for(&self, which: impl Fn(&Batch) -> bool + Send + Sync + 'static) {
         drop(self.hanging.send_replace(Box::new(which)));
     }
 
-    /// The parcels received so far, in order.
-    pub fn received(&self) -> Vec<Parcel> {
-        self.parcels.all()
+    /// The batches received so far, in order.
+    pub fn received(&self) -> Vec<Batch> {
+        self.batches.all()
     }
 
-    /// Waits until at least `count` parcels were received, and answers all of them.
-    pub async fn wait_for(&self, count: usize) -> Vec<Parcel> {
-        self.parcels.wait_for(count).await
+    /// Waits until at least `count` batches were received, and answers all of them.
+    pub async fn wait_for(&self, count: usize) -> Vec<Batch> {
+        self.batches.wait_for(count).await
     }
 }
 
@@ -77,66 +78,64 @@ impl Default for RecordingSink {
 impl fmt::Debug for RecordingSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordingSink")
-            .field("parcels", &self.parcels)
+            .field("batches", &self.batches)
             .finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Sink for RecordingSink {
-    async fn send(&self, parcel: Parcel) -> Result<(), SendError> {
-        self.parcels.push(parcel.clone());
+    fn limits(&self) -> SinkLimits {
+        SinkLimits {
+            max_items: 1,
+            max_bytes: usize::MAX,
+            gather: Duration::ZERO,
+            max_in_flight: 16,
+            order: Order::Any,
+            max_repeated: 1_000,
+        }
+    }
+
+    async fn send(&self, batch: &Batch) -> Outcome {
+        self.batches.push(batch.clone());
         // An error means that nobody is left to release it, which `self` rules out.
         drop(
             self.hanging
                 .subscribe()
-                .wait_for(|hangs| !hangs(&parcel))
+                .wait_for(|hangs| !hangs(batch))
                 .await,
         );
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        answer(&parcel)
+        Outcome::All(answer(batch))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
     use std::sync::Arc;
 
-    use bytes::Bytes;
     use tokio::task::JoinSet;
-    use uuid::Uuid;
 
     use super::*;
+    use crate::batch;
 
-    fn parcel() -> Parcel {
-        Parcel {
-            id: Uuid::nil(),
-            event_name: "course_created".into(),
-            event_time: String::from("2025-03-03T08:00:00Z"),
-            subscription: "data-team".into(),
-            attempt: NonZeroU32::MIN,
-            mapper_version: None,
-            body: Bytes::from_static(b"{}"),
+    fn gone() -> SendError {
+        SendError::Gone {
+            reason: String::new(),
         }
     }
 
     #[tokio::test]
     async fn answers_are_given_in_turn_and_then_everything_is_taken() {
         let sink = RecordingSink::new();
-        sink.answer_in_turn([Err(SendError::Gone), Ok(()), Err(SendError::TimedOut)]);
+        sink.answer_in_turn([Err(gone()), Ok(()), Err(SendError::TimedOut)]);
         let mut answers = Vec::new();
         for _ in 0..4 {
-            answers.push(sink.send(parcel()).await);
+            answers.push(sink.send(&batch("{}")).await);
         }
         assert_eq!(
             answers,
-            [
-                Err(SendError::Gone),
-                Ok(()),
-                Err(SendError::TimedOut),
-                Ok(())
-            ]
+            [Err(gone()), Ok(()), Err(SendError::TimedOut), Ok(())].map(Outcome::All)
         );
         assert_eq!(sink.received().len(), 4);
     }
@@ -147,10 +146,10 @@ mod tests {
         sink.hang(true);
         let mut sends = JoinSet::new();
         let hanging = Arc::clone(&sink);
-        sends.spawn(async move { hanging.send(parcel()).await });
-        assert_eq!(sink.wait_for(1).await, [parcel()]);
+        sends.spawn(async move { hanging.send(&batch("{}")).await });
+        assert_eq!(sink.wait_for(1).await.len(), 1);
         assert!(sends.try_join_next().is_none());
         sink.hang(false);
-        assert_eq!(sends.join_all().await, [Ok(())]);
+        assert_eq!(sends.join_all().await, [Outcome::All(Ok(()))]);
     }
 }

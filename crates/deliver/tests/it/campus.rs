@@ -3,16 +3,20 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use easel_caliper::{Options, Translator};
 use easel_catalog::Catalog;
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_log::{LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
-use easel_sinks::{Parcel, Sink};
+use easel_sinks::{Batch, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings};
 use easel_subscriptions::{Balance, MemoryStore, Spec, Subscriptions, Term};
 use easel_testkit::{RecordingSink, event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// Makes sinks that are not recording ones.
+type MakeOtherSink = dyn Fn(&Spec) -> Arc<dyn Sink> + Send + Sync;
 
 /// A log, a store and sinks; what runs on them can be stopped and started again.
 pub(crate) struct Campus {
@@ -20,6 +24,8 @@ pub(crate) struct Campus {
     pub(crate) log: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
     sinks: Arc<Mutex<HashMap<String, Arc<RecordingSink>>>>,
+    /// Makes the sinks, if these are not recording ones.
+    make_sink: Option<Arc<MakeOtherSink>>,
     running: JoinSet<()>,
     stop: CancellationToken,
     give_up: CancellationToken,
@@ -32,27 +38,48 @@ impl Campus {
     }
 
     pub(crate) async fn on(log: SharedLog) -> Self {
-        let store = Arc::default();
-        let subscriptions = open(&store, &log).await;
-        let mut campus = Self {
-            store,
-            log,
-            subscriptions,
-            sinks: Arc::default(),
-            running: JoinSet::new(),
-            stop: CancellationToken::new(),
-            give_up: CancellationToken::new(),
-        };
+        let mut campus = Self::resting(log).await;
         campus.start();
         campus
     }
 
+    /// With sinks of another kind.
+    pub(crate) async fn with_sinks<S: Sink>(
+        make_sink: impl Fn(&Spec) -> Arc<S> + Send + Sync + 'static,
+    ) -> Self {
+        let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
+        let mut campus = Self::resting(Arc::new(log)).await;
+        campus.make_sink = Some(Arc::new(move |spec| make_sink(spec) as Arc<dyn Sink>));
+        campus.start();
+        campus
+    }
+
+    async fn resting(log: SharedLog) -> Self {
+        let store = Arc::default();
+        let subscriptions = open(&store, &log).await;
+        Self {
+            store,
+            log,
+            subscriptions,
+            sinks: Arc::default(),
+            make_sink: None,
+            running: JoinSet::new(),
+            stop: CancellationToken::new(),
+            give_up: CancellationToken::new(),
+        }
+    }
+
     pub(crate) fn start(&mut self) {
-        let sinks = Arc::clone(&self.sinks);
+        let (sinks, make_sink) = (Arc::clone(&self.sinks), self.make_sink.clone());
         let supplies = Supplies {
             log: Arc::clone(&self.log),
             subscriptions: Arc::clone(&self.subscriptions),
-            make_sink: Box::new(move |spec| Ok(sink(&sinks, spec.name.as_str()) as Arc<dyn Sink>)),
+            make_sink: Box::new(move |spec| {
+                Ok(match &make_sink {
+                    Some(make_sink) => make_sink(spec),
+                    None => as_webhook(sink(&sinks, spec.name.as_str()), spec),
+                })
+            }),
             translator: Arc::new(Translator::new(catalog(), Options::default()).unwrap()),
             clock: Arc::new(SystemClock),
         };
@@ -122,12 +149,62 @@ impl Campus {
     }
 }
 
-/// The numbers of the events in these parcels, as given to `append`.
-pub(crate) fn numbers(parcels: &[Parcel]) -> Vec<u64> {
-    parcels
-        .iter()
-        .map(|parcel| u64::try_from(parcel.id.as_u128()).unwrap())
+/// The numbers of the events in these batches, as given to `append`.
+pub(crate) fn numbers(batches: &[Batch]) -> Vec<u64> {
+    let items = batches.iter().flat_map(|batch| &batch.items);
+    items
+        .map(|item| u64::try_from(item.id.as_u128()).unwrap())
         .collect()
+}
+
+/// The id of the first event of a batch.
+pub(crate) fn id(batch: &Batch) -> Uuid {
+    batch.items[0].id
+}
+
+/// An answer that blames the endpoint.
+pub(crate) fn refused(status: u16) -> SendError {
+    SendError::Refused {
+        reason: format!("the endpoint answered {status}"),
+    }
+}
+
+/// The answer of an endpoint that is gone for good.
+pub(crate) fn gone() -> SendError {
+    SendError::Gone {
+        reason: "the endpoint is gone (410)".to_owned(),
+    }
+}
+
+/// A recording sink with the limits of a webhook.
+#[derive(Debug)]
+struct AsWebhook {
+    sink: Arc<RecordingSink>,
+    settings: WebhookSettings,
+}
+
+#[async_trait]
+impl Sink for AsWebhook {
+    fn limits(&self) -> SinkLimits {
+        self.settings.limits()
+    }
+
+    fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
+        Webhook::share_an_envelope(items, item)
+    }
+
+    async fn send(&self, batch: &Batch) -> Outcome {
+        self.sink.send(batch).await
+    }
+}
+
+fn as_webhook(sink: Arc<RecordingSink>, spec: &Spec) -> Arc<dyn Sink> {
+    let settings = WebhookSettings {
+        timeout: spec.webhook.timeout,
+        batch: spec.webhook.batch.get(),
+        in_flight: spec.in_flight.get(),
+    };
+    Arc::new(AsWebhook { sink, settings })
 }
 
 fn catalog() -> Arc<Catalog> {

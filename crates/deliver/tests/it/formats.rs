@@ -1,13 +1,16 @@
 //! Events in the forms of Caliper: translated, skipped where there is none, several in one envelope.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use easel_catalog::{Catalog, Limits, Origin, admit};
 use easel_log::NewRecord;
-use easel_sinks::{Parcel, SendError};
+use easel_sinks::{Batch, Item};
 use easel_subscriptions::Term;
+use easel_testkit::RecordingSink;
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::campus::Campus;
+use crate::campus::{Campus, refused};
 
 /// The catalogue's example of an event type, made different by its time.
 fn event(name: &str, second: i64) -> NewRecord {
@@ -26,8 +29,12 @@ fn record(text: &str) -> NewRecord {
     }
 }
 
-fn json(bytes: &Bytes) -> Value {
-    serde_json::from_slice(bytes).unwrap()
+fn json(item: &Item) -> Value {
+    serde_json::from_slice(item.form.bytes()).unwrap()
+}
+
+fn ids(batch: &Batch) -> Vec<Uuid> {
+    batch.items.iter().map(|item| item.id).collect()
 }
 
 fn subscription(name: &str, format: &str, more: &str) -> String {
@@ -54,30 +61,49 @@ async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filt
             "{format}"
         );
     }
-    let parcels: Vec<Parcel> = sinks.iter().map(|it| it.received().remove(0)).collect();
+    let items: Vec<_> = sinks
+        .iter()
+        .map(|it| Arc::clone(&it.received()[0].items[0]))
+        .collect();
     assert!(
-        parcels
+        items
             .iter()
-            .all(|it| it.id == sent.id && &*it.event_name == "grade_change")
+            .all(|it| it.id == sent.id && &*it.event_type == "grade_change")
     );
-    assert_eq!(parcels[0].body, sent.bytes);
-    assert_eq!(parcels[0].mapper_version, None);
+    assert_eq!(items[0].form.bytes(), sent.bytes);
     let urn = format!("urn:uuid:{}", sent.id);
-    for (parcel, attempt_name) in [
-        (&parcels[1], "submission:233"),
-        (&parcels[2], "submission:233:score"),
+    for (item, attempt_name) in [
+        (&items[1], "submission:233"),
+        (&items[2], "submission:233:score"),
     ] {
-        let envelope = json(&parcel.body);
-        let event = &envelope["data"][0];
+        let event = json(item);
         assert_eq!(event["id"], urn);
         let score = event["generated"]["id"].as_str().unwrap();
         assert!(
             score.ends_with(&attempt_name.replace("233", "70000000000233")),
             "{score}"
         );
-        assert_eq!(parcel.mapper_version, Some(easel_caliper::MAPPER_VERSION));
-        assert!(!String::from_utf8_lossy(&parcel.body).contains("grade_change"));
+        assert!(!event.to_string().contains("grade_change"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_is_made_once_for_all_lanes_and_attempts() {
+    let campus = Campus::new().await;
+    let first = campus.subscribe(&subscription("a", "caliper", "")).await;
+    let second = campus.subscribe(&subscription("b", "caliper", "")).await;
+    second.answer_in_turn([Err(refused(500))]);
+    campus
+        .log
+        .append(vec![event("grade_change", 1)])
+        .await
+        .unwrap();
+    campus.settled("a").await;
+    campus.settled("b").await;
+    let item = |sink: &RecordingSink, place: usize| Arc::clone(&sink.received()[place].items[0]);
+    let wanted = item(&first, 0);
+    assert!(Arc::ptr_eq(&wanted, &item(&second, 0)));
+    assert!(Arc::ptr_eq(&wanted, &item(&second, 1)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,46 +112,26 @@ async fn several_events_share_an_envelope_and_its_fate() {
     let sink = campus
         .subscribe(&subscription("store", "caliper", r#","batch":4"#))
         .await;
-    sink.answer_in_turn([Err(SendError::Refused { status: 500 })]);
+    sink.answer_in_turn([Err(refused(500))]);
     let records: Vec<_> = (0..10).map(|n| event("course_created", n)).collect();
-    let ids: Vec<_> = records
-        .iter()
-        .map(|it| format!("urn:uuid:{}", it.id))
-        .collect();
+    let mut wanted: Vec<_> = records.iter().map(|it| it.id).collect();
     campus.log.append(records).await.unwrap();
 
     let balance = campus.settled("store").await;
     assert_eq!(balance.get(Term::Delivered), 10);
-    let parcels = sink.received();
-    // The first envelope was refused: none of its events is settled, and all come again.
-    let refused: Vec<_> = json(&parcels[0].body)["data"].as_array().unwrap().clone();
-    assert_eq!(refused.len(), 4);
-    // Again as the same, so that a receiver knows it.
-    let again: Vec<_> = parcels[1..]
-        .iter()
-        .filter(|it| it.id == parcels[0].id)
-        .collect();
+    let batches = sink.received();
+    // The first batch was refused: none of its events is settled, and all come again, together.
+    let first = ids(&batches[0]);
+    assert_eq!(first.len(), 4);
+    let again: Vec<_> = batches[1..].iter().filter(|it| ids(it) == first).collect();
     assert_eq!(again.len(), 1);
-    assert_eq!(json(&again[0].body)["data"], Value::from(refused));
-    assert_eq!((parcels[0].attempt.get(), again[0].attempt.get()), (1, 2));
-    let mut arrived = Vec::new();
-    for parcel in &parcels[1..] {
-        let envelope = json(&parcel.body);
-        let events = envelope["data"].as_array().unwrap();
-        assert!((1..=4).contains(&events.len()));
-        assert_eq!(parcel.event_name.split(',').count(), events.len());
-        assert_eq!(parcel.event_time.split(',').count(), events.len());
-        arrived.extend(
-            events
-                .iter()
-                .map(|it| it["id"].as_str().unwrap().to_owned()),
-        );
-    }
-    arrived.sort();
-    let mut wanted = ids;
-    wanted.sort();
+    assert_eq!((batches[0].attempt.get(), again[0].attempt.get()), (1, 2));
+    assert!(batches.iter().all(|it| (1..=4).contains(&it.items.len())));
+    let mut arrived: Vec<_> = batches[1..].iter().flat_map(ids).collect();
+    arrived.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!(arrived, wanted);
-    assert!(parcels.len() < 10, "{} requests", parcels.len());
+    assert!(batches.len() < 10, "{} requests", batches.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,11 +154,13 @@ async fn events_of_different_installations_do_not_share_an_envelope() {
         .collect();
     campus.log.append(records).await.unwrap();
     assert_eq!(campus.settled("store").await.get(Term::Delivered), 6);
-    for parcel in sink.received() {
-        let envelope = json(&parcel.body);
-        for event in envelope["data"].as_array().unwrap() {
-            assert_eq!(event["edApp"]["id"], envelope["sensor"]);
-        }
+    for batch in sink.received() {
+        let sensors = batch
+            .items
+            .iter()
+            .map(|item| json(item)["edApp"]["id"].clone());
+        let sensors: Vec<_> = sensors.collect();
+        assert!(sensors.iter().all(|it| *it == sensors[0]), "{sensors:?}");
     }
 }
 
@@ -173,10 +181,13 @@ async fn an_envelope_is_filled_up_to_its_bounds() {
             campus.settled("store").await.get(Term::Delivered),
             u64::try_from(events).unwrap()
         );
-        let parcels = sink.received();
-        assert!(parcels.iter().all(|it| it.body.len() < 300 * 1024));
-        let count = |body: &Bytes| json(body)["data"].as_array().unwrap().len();
-        parcels.iter().map(|it| count(&it.body)).collect::<Vec<_>>()
+        let batches = sink.received();
+        let bytes = |batch: &Batch| -> usize {
+            let items = batch.items.iter();
+            items.map(|item| item.form.bytes().len()).sum()
+        };
+        assert!(batches.iter().all(|it| bytes(it) < 300 * 1024));
+        batches.iter().map(|it| it.items.len()).collect::<Vec<_>>()
     };
     assert_eq!(sizes("", 150).await, [100, 50]);
     // Of 8 KiB each, some thirty fit into 256 KiB.

@@ -201,7 +201,7 @@ proptest! {
 }
 
 /// This many cases, unless the environment asks for another number.
-fn cases(cases: u32) -> ProptestConfig {
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => default,

@@ -6,7 +6,7 @@ use easel_sinks::SendError;
 use easel_subscriptions::Term;
 use tokio::time::{Instant, timeout};
 
-use crate::campus::{Campus, numbers};
+use crate::campus::{Campus, id, numbers, refused};
 
 const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
 const OTHER: &str = r#"{"name":"other","webhook":{"url":"http://localhost/"}}"#;
@@ -16,7 +16,7 @@ async fn a_failing_endpoint_holds_only_its_own_lane() {
     let campus = Campus::new().await;
     let failing = campus.subscribe(ONE).await;
     let healthy = campus.subscribe(OTHER).await;
-    failing.answer_with(|_| Err(SendError::Refused { status: 500 }));
+    failing.answer_with(|_| Err(refused(500)));
     let began = Instant::now();
     for n in 0..50 {
         campus.append([("user_created", n)]).await;
@@ -68,7 +68,7 @@ async fn a_held_lane_sends_single_probes_with_growing_pauses() {
         [0; 5],
         "each probe is the oldest delivery owed"
     );
-    let attempts: Vec<_> = received.iter().map(|parcel| parcel.attempt.get()).collect();
+    let attempts: Vec<_> = received.iter().map(|batch| batch.attempt.get()).collect();
     assert_eq!(attempts, [1, 2, 3, 4, 5]);
 }
 
@@ -78,7 +78,7 @@ async fn an_endpoint_is_left_alone_for_as_long_as_it_asks() {
     let sink = campus.subscribe(ONE).await;
     let asked = Duration::from_mins(2);
     sink.answer_in_turn([Err(SendError::Busy {
-        status: 429,
+        reason: String::new(),
         retry_after: Some(asked),
     })]);
     campus.append([("user_created", 1)]).await;
@@ -105,7 +105,7 @@ async fn a_held_lane_still_ends_at_once() {
 async fn deliveries_that_hang_stop_no_others_and_a_crash_repeats_them_alone() {
     let mut campus = Campus::new().await;
     let sink = campus.subscribe(ONE).await;
-    sink.hang_for(|parcel| parcel.id.as_u128() < 2);
+    sink.hang_for(|batch| id(batch).as_u128() < 2);
     campus.append((0..2_000).map(|n| ("user_created", n))).await;
     tokio::time::sleep(Duration::from_secs(15)).await;
     assert_eq!(campus.balance("one").get(Term::Delivered), 1_998);
@@ -124,13 +124,13 @@ async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
     let sink = campus.subscribe(ONE).await;
     // The first one fails, late, so that the next lane begins with it.
     let mut fails = true;
-    sink.answer_with(move |parcel| {
-        if parcel.id.is_nil() && std::mem::take(&mut fails) {
+    sink.answer_with(move |batch| {
+        if id(batch).is_nil() && std::mem::take(&mut fails) {
             return Err(SendError::TimedOut);
         }
         Ok(())
     });
-    sink.hang_for(|parcel| parcel.id.is_nil());
+    sink.hang_for(|batch| id(batch).is_nil());
     campus.append((0..2_000).map(|n| ("user_created", n))).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let wider = r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#;
@@ -148,7 +148,7 @@ async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
 async fn what_expires_while_a_lane_holds_is_neither_pending_nor_sent() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ONE).await;
-    sink.answer_with(|_| Err(SendError::Refused { status: 500 }));
+    sink.answer_with(|_| Err(refused(500)));
     for n in 0..20 {
         campus.append([("user_created", n)]).await;
     }

@@ -10,3 +10,5 @@ mod histories;
 mod holding;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod table;

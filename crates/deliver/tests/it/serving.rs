@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use easel_log::{LogOptions, MemoryLog, Offset, SharedLog, SystemClock};
 use easel_sinks::SendError;
-use easel_subscriptions::State;
-use easel_subscriptions::Term;
+use easel_subscriptions::{State, Term};
 use easel_testkit::{FailingLog, event};
+use tokio::time::Instant;
 
-use crate::campus::{Campus, numbers};
+use crate::campus::{Campus, gone, id, numbers};
 
 const ALL: &str = r#"{"name":"all","webhook":{"url":"http://localhost/"}}"#;
 
@@ -41,11 +41,14 @@ async fn each_subscriber_receives_what_it_asked_for_once_and_byte_for_byte() {
     assert_eq!(campus.settled("grades").await.get(Term::Filtered), 1);
     assert_eq!(campus.settled("course").await.get(Term::Delivered), 2);
     let mut received = all.received();
-    received.sort_by_key(|parcel| parcel.id);
+    received.sort_by_key(id);
     assert_eq!(numbers(&received), [1, 2, 6]);
-    assert_eq!(received[1].body, event("course_created", 2));
-    assert_eq!(&*received[1].event_name, "course_created");
-    assert_eq!(received[1].event_time, "2025-03-03T08:00:00.002Z");
+    assert_eq!(
+        received[1].items[0].form.bytes(),
+        event("course_created", 2)
+    );
+    assert_eq!(&*received[1].items[0].event_type, "course_created");
+    assert_eq!(received[1].items[0].event_time, "2025-03-03T08:00:00.002Z");
     assert_eq!(&*received[1].subscription, "all");
     assert_eq!(received[1].attempt.get(), 1);
     assert_eq!(grades.received().len(), 2);
@@ -212,7 +215,7 @@ async fn a_removed_subscription_receives_nothing_more() {
 async fn an_endpoint_that_is_gone_pauses_its_subscription() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ALL).await;
-    sink.answer_in_turn([Err(SendError::Gone)]);
+    sink.answer_in_turn([Err(gone())]);
     let mut changes = campus.subscriptions.changes();
     campus.append([("user_created", 1)]).await;
     changes.changed().await.unwrap();
@@ -222,6 +225,81 @@ async fn an_endpoint_that_is_gone_pauses_its_subscription() {
     campus.subscriptions.resume("all").await.unwrap();
     assert_eq!(campus.settled("all").await.get(Term::Delivered), 1);
     assert_eq!(sink.received().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_when_an_endpoint_says_that_it_is_gone_is_settled() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ALL).await;
+    sink.answer_with(|batch| {
+        if id(batch).is_nil() {
+            Err(gone())
+        } else {
+            Ok(())
+        }
+    });
+    sink.hang(true);
+    let mut changes = campus.subscriptions.changes();
+    campus.append((0..40).map(|n| ("user_created", n))).await;
+    sink.wait_for(16).await;
+    // The first one is answered, and the other fifteen stay under way.
+    sink.hang_for(|batch| !id(batch).is_nil());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(sink.received().len(), 16, "nothing more is sent");
+    assert!(!changes.has_changed().unwrap(), "the lane waits for them");
+    sink.hang(false);
+    changes.changed().await.unwrap();
+    let found = campus.subscriptions.get("all").unwrap();
+    assert!(matches!(&found.state, State::Paused { reason: Some(why) } if why.contains("410")));
+    assert_eq!(campus.balance("all").get(Term::Delivered), 15);
+    assert_eq!(sink.received().len(), 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_counted_on_after_a_pause_and_after_a_change() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ALL).await;
+    sink.answer_with(|_| Err(SendError::TimedOut));
+    campus.append([("user_created", 1)]).await;
+    sink.wait_for(2).await;
+    campus.subscriptions.pause("all").await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    campus.subscriptions.resume("all").await.unwrap();
+    sink.wait_for(3).await;
+    let moved = r#"{"name":"all","webhook":{"url":"http://elsewhere/"}}"#;
+    let moved = serde_json::from_str(moved).unwrap();
+    campus.subscriptions.update(moved).await.unwrap();
+    sink.answer_with(|_| Ok(()));
+    campus.settled("all").await;
+    let attempts: Vec<_> = sink.received().iter().map(|it| it.attempt.get()).collect();
+    assert_eq!(attempts, [1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_has_lived_long_is_started_again_soon_after_it_died() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ALL).await;
+    sink.answer_with(|_| panic!("a bug in a sink"));
+    campus.append([("user_created", 0)]).await;
+    // By now it dies again and again, with long pauses between.
+    sink.wait_for(6).await;
+    sink.answer_with(|_| Ok(()));
+    campus.settled("all").await;
+    tokio::time::sleep(Duration::from_mins(6)).await;
+
+    let mut panics = [true].into_iter();
+    sink.answer_with(move |_| match panics.next() {
+        Some(true) => panic!("a bug in a sink"),
+        _ => Ok(()),
+    });
+    let began = Instant::now();
+    campus.append([("user_created", 1)]).await;
+    campus.settled("all").await;
+    assert!(
+        began.elapsed() < Duration::from_secs(7),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,7 +408,7 @@ async fn a_changed_filter_counts_from_the_answer_on() {
 async fn what_the_old_endpoint_says_does_not_pause_the_new_one() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ALL).await;
-    sink.answer_in_turn([Err(SendError::Gone)]);
+    sink.answer_in_turn([Err(gone())]);
     sink.hang(true);
     campus.append([("user_created", 1)]).await;
     sink.wait_for(1).await;

@@ -9,16 +9,21 @@ use crate::SendError;
 /// The outcome of an attempt whose answer came in at `now`.
 pub(super) fn judge(answer: &Response<()>, now: Timestamp) -> Result<(), SendError> {
     let status = answer.status();
+    let reason = format!("the endpoint answered {}", status.as_u16());
     match status {
         _ if status.is_success() => Ok(()),
-        StatusCode::GONE => Err(SendError::Gone),
+        StatusCode::GONE => Err(SendError::Gone {
+            reason: "the endpoint is gone (410)".to_owned(),
+        }),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Err(SendError::Busy {
-            status: status.as_u16(),
+            reason: format!("the endpoint is busy ({})", status.as_u16()),
             retry_after: retry_after(answer.headers(), now),
         }),
-        _ => Err(SendError::Refused {
-            status: status.as_u16(),
-        }),
+        StatusCode::BAD_REQUEST
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::UNPROCESSABLE_ENTITY => Err(SendError::Rejected { reason }),
+        _ => Err(SendError::Refused { reason }),
     }
 }
 
@@ -29,6 +34,7 @@ mod tests {
     use http::header::RETRY_AFTER;
 
     use super::*;
+    use crate::Blame;
 
     fn judged(status: u16, retry_after: Option<&str>) -> Result<(), SendError> {
         let mut answer = Response::builder().status(status);
@@ -44,7 +50,7 @@ mod tests {
     fn check_busy(status: u16, said: Option<&str>, seconds: Option<u64>) {
         let retry_after = seconds.map(Duration::from_secs);
         let wanted = Err(SendError::Busy {
-            status,
+            reason: format!("the endpoint is busy ({status})"),
             retry_after,
         });
         assert_eq!(judged(status, said), wanted, "{status} {said:?}");
@@ -58,14 +64,17 @@ mod tests {
     }
 
     #[test]
-    fn gone_is_told_from_other_refusals() {
-        assert_eq!(judged(410, None), Err(SendError::Gone));
-        for status in [301, 302, 307, 308, 400, 404, 413, 422, 500, 502, 504, 999] {
-            assert_eq!(
-                judged(status, None),
-                Err(SendError::Refused { status }),
-                "{status}"
-            );
+    fn every_other_answer_says_who_is_to_blame() {
+        let blame = |status| judged(status, None).unwrap_err().blame();
+        assert_eq!(blame(410), Blame::Gone);
+        for status in [400, 413, 415, 422] {
+            assert_eq!(blame(status), Blame::Event, "{status}");
+        }
+        for status in [
+            301, 302, 307, 308, 401, 403, 404, 409, 429, 500, 502, 503, 504, 999,
+        ] {
+            let endpoint = Blame::Endpoint { retry_after: None };
+            assert_eq!(blame(status), endpoint, "{status}");
         }
     }
 
@@ -78,9 +87,7 @@ mod tests {
 
     #[test]
     fn retry_after_means_nothing_beside_other_answers() {
-        assert_eq!(
-            judged(500, Some("120")),
-            Err(SendError::Refused { status: 500 })
-        );
+        let reason = "the endpoint answered 500".to_owned();
+        assert_eq!(judged(500, Some("120")), Err(SendError::Refused { reason }));
     }
 }

@@ -32,8 +32,8 @@ use crate::SendError;
 /// Tells the time of day, which every request carries.
 pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Connections kept for later per host, and for how long.
-const MAX_IDLE_PER_HOST: usize = 64;
+/// Connections kept for later per host, as many as one lane may use at once, and for how long.
+const MAX_IDLE_PER_HOST: usize = 256;
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// An attempt that was given up leaves its connecting behind, which ends after this.
 const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);

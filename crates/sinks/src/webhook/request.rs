@@ -1,45 +1,95 @@
 //! What an attempt looks like on the wire.
 
+use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use easel_caliper::{MAPPER_VERSION, envelope};
+use easel_catalog::event_id;
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::Full;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::Endpoint;
-use crate::Parcel;
+use crate::{Batch, Form, Item};
 
 const AGENT: &str = concat!("easel/", env!("CARGO_PKG_VERSION"));
 
-/// The request for one attempt made at `now`.
-pub(super) fn build(endpoint: &Endpoint, parcel: &Parcel, now: Timestamp) -> Request<Full<Bytes>> {
-    let Parcel {
-        id,
-        event_name,
-        event_time,
-        subscription,
-        attempt,
-        mapper_version,
-        body,
-    } = parcel;
-    let mut request = Request::new(Full::new(body.clone()));
+/// What is sent of a batch in an attempt made `now`.
+pub(super) struct Content {
+    body: Bytes,
+    now: Timestamp,
+}
+
+/// Makes what is sent of a batch in an attempt made `now`.
+pub(super) fn content(batch: &Batch, now: Timestamp) -> Content {
+    let body = match batch.items.first().map(|item| &item.form) {
+        Some(Form::Canvas(event)) => event.clone(),
+        Some(Form::Caliper(_)) => {
+            let events = batch.items.iter().filter_map(|item| item.form.caliper());
+            envelope(&events.collect::<Vec<_>>(), now).into()
+        }
+        None => Bytes::new(),
+    };
+    Content { body, now }
+}
+
+/// The request for one attempt.
+pub(super) fn build(endpoint: &Endpoint, batch: &Batch, content: &Content) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(content.body.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.uri().clone();
     let headers = request.headers_mut();
+    let items = &batch.items;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers.insert("webhook-id", header_value(&id.to_string()));
-    headers.insert("webhook-timestamp", HeaderValue::from(now.as_second()));
-    headers.insert("easel-event-name", header_value(event_name));
-    headers.insert("easel-event-time", header_value(event_time));
-    headers.insert("easel-attempt", HeaderValue::from(attempt.get()));
-    headers.insert("easel-subscription", header_value(subscription));
-    if let Some(version) = mapper_version {
-        headers.insert("easel-mapper-version", HeaderValue::from_static(version));
+    headers.insert("webhook-id", header_value(&id(batch).to_string()));
+    headers.insert(
+        "webhook-timestamp",
+        HeaderValue::from(content.now.as_second()),
+    );
+    headers.insert(
+        "easel-event-name",
+        header_value(&joined(items, |it| &it.event_type)),
+    );
+    headers.insert(
+        "easel-event-time",
+        header_value(&joined(items, |it| &it.event_time)),
+    );
+    headers.insert("easel-attempt", HeaderValue::from(batch.attempt.get()));
+    headers.insert("easel-subscription", header_value(&batch.subscription));
+    if items.first().is_some_and(|it| it.form.caliper().is_some()) {
+        headers.insert(
+            "easel-mapper-version",
+            HeaderValue::from_static(MAPPER_VERSION),
+        );
     }
     request
+}
+
+/// The event's id; of several, the id that their ids together make.
+fn id(batch: &Batch) -> Uuid {
+    match &batch.items[..] {
+        [alone] => alone.id,
+        items => {
+            let ids: Vec<u8> = items.iter().flat_map(|item| *item.id.as_bytes()).collect();
+            event_id(&ids)
+        }
+    }
+}
+
+/// A text of each item, with commas between.
+fn joined(items: &[Arc<Item>], text: fn(&Item) -> &str) -> Cow<'_, str> {
+    match items {
+        [alone] => Cow::Borrowed(text(alone)),
+        items => {
+            let texts: Vec<_> = items.iter().map(|item| text(item)).collect();
+            Cow::Owned(texts.join(","))
+        }
+    }
 }
 
 /// `text` as a header value: visible ASCII and spaces between stand for themselves, every other

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::{Webhook, answer, request};
-use crate::{Parcel, SendError};
+use crate::{Batch, SendError};
 
 /// The header that tells a test from a delivery.
 const TEST_HEADER: &str = "easel-test";
@@ -26,17 +26,17 @@ pub struct Trial {
 impl Webhook {
     /// Makes one attempt that is marked as a test by the header `easel-test: true`, and returns what
     /// the endpoint answered.
-    pub async fn try_out(&self, parcel: Parcel) -> Trial {
-        let now = self.client.now();
+    pub async fn try_out(&self, batch: &Batch) -> Trial {
+        let content = request::content(batch, self.client.now());
         let request = || {
-            let mut request = request::build(&self.endpoint, &parcel, now);
+            let mut request = request::build(&self.endpoint, batch, &content);
             let headers = request.headers_mut();
             headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
             request
         };
-        let exchange = self
-            .client
-            .exchange_with_body(request, self.timeout, MAX_BODY_BYTES);
+        let exchange =
+            self.client
+                .exchange_with_body(request, self.settings.timeout, MAX_BODY_BYTES);
         match exchange.await {
             Ok(response) => {
                 let (head, body) = response.into_parts();

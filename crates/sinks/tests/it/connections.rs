@@ -1,21 +1,21 @@
 //! Connections are kept, used again, and replaced when they are gone.
 
-use easel_sinks::{Endpoint, SendError, Sink, Webhook, WebhookOptions};
+use easel_sinks::{Endpoint, SendError, Webhook, WebhookOptions};
 use easel_testkit::Receiver;
 use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{PATIENT, client, parcel, short_parcel, webhook};
+use crate::fixtures::{PATIENT, Post, batch, client, short_batch, webhook, within};
 
 #[tokio::test]
-async fn a_hundred_parcels_take_one_connection() {
+async fn a_hundred_batches_take_one_connection() {
     let receiver = Receiver::start().await;
     receiver.set_body("thank you");
     let webhook = webhook(&receiver.url());
     for _ in 0..100 {
-        webhook.send(parcel()).await.unwrap();
+        webhook.post(batch()).await.unwrap();
     }
     assert_eq!((receiver.count(), receiver.connection_count()), (100, 1));
 }
@@ -27,7 +27,7 @@ async fn refusals_keep_the_connection_too() {
     receiver.set_body("it hurts");
     let webhook = webhook(&receiver.url());
     for _ in 0..10 {
-        webhook.send(parcel()).await.unwrap_err();
+        webhook.post(batch()).await.unwrap_err();
     }
     assert_eq!(receiver.connection_count(), 1);
 }
@@ -38,21 +38,25 @@ async fn webhooks_of_one_client_share_its_connections() {
     let client = client(&WebhookOptions::default());
     for path in ["a", "b", "c"] {
         let url = format!("http://{}/{path}", receiver.address());
-        let webhook = Webhook::new(client.clone(), Endpoint::parse(&url).unwrap(), PATIENT);
-        webhook.send(parcel()).await.unwrap();
+        let webhook = Webhook::new(
+            client.clone(),
+            Endpoint::parse(&url).unwrap(),
+            within(PATIENT),
+        );
+        webhook.post(batch()).await.unwrap();
     }
     assert_eq!((receiver.count(), receiver.connection_count()), (3, 1));
 }
 
 #[tokio::test]
-async fn parcels_sent_at_once_do_not_wait_for_each_other() {
+async fn batches_sent_at_once_do_not_wait_for_each_other() {
     let receiver = Receiver::start().await;
     receiver.hang(true);
     let webhook = webhook(&receiver.url());
     let mut sends = JoinSet::new();
     for _ in 0..16 {
         let webhook = webhook.clone();
-        sends.spawn(async move { webhook.send(parcel()).await });
+        sends.spawn(async move { webhook.post(batch()).await });
     }
     receiver.wait_for(16).await;
     receiver.hang(false);
@@ -63,10 +67,10 @@ async fn parcels_sent_at_once_do_not_wait_for_each_other() {
 async fn a_restarted_receiver_is_reached_over_a_new_connection() {
     let receiver = Receiver::start().await;
     let webhook = webhook(&receiver.url());
-    webhook.send(parcel()).await.unwrap();
+    webhook.post(batch()).await.unwrap();
     receiver.take_down().await;
     receiver.bring_up().await;
-    webhook.send(parcel()).await.unwrap();
+    webhook.post(batch()).await.unwrap();
     assert_eq!((receiver.count(), receiver.connection_count()), (2, 2));
 }
 
@@ -106,8 +110,8 @@ async fn a_request_on_a_stale_connection_is_sent_again_at_once_on_a_new_one() {
     let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
     // The first connection is closed as the second request comes in.
     let server = serve(listener, &[&[NO_CONTENT, ""], &[NO_CONTENT]]);
-    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
-    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
+    assert_eq!(webhook.post(short_batch()).await, Ok(()));
+    assert_eq!(webhook.post(short_batch()).await, Ok(()));
     assert!(nobody_knocks(server).await);
 }
 
@@ -116,8 +120,8 @@ async fn a_request_is_sent_again_only_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
     let server = serve(listener, &[&[NO_CONTENT, ""], &[""]]);
-    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
-    let error = webhook.send(short_parcel()).await.unwrap_err();
+    assert_eq!(webhook.post(short_batch()).await, Ok(()));
+    let error = webhook.post(short_batch()).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
     assert!(nobody_knocks(server).await);
 }
@@ -127,7 +131,7 @@ async fn a_new_connection_that_breaks_is_a_failed_attempt() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
     let server = serve(listener, &[&[""]]);
-    let error = webhook.send(short_parcel()).await.unwrap_err();
+    let error = webhook.post(short_batch()).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
     assert!(nobody_knocks(server).await);
 }
@@ -137,8 +141,8 @@ async fn a_connection_that_breaks_in_the_middle_of_an_answer_is_a_failed_attempt
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
     let server = serve(listener, &[&[NO_CONTENT, "HTTP/1.1 20"]]);
-    assert_eq!(webhook.send(short_parcel()).await, Ok(()));
-    let error = webhook.send(short_parcel()).await.unwrap_err();
+    assert_eq!(webhook.post(short_batch()).await, Ok(()));
+    let error = webhook.post(short_batch()).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
     assert!(nobody_knocks(server).await);
 }
@@ -150,5 +154,5 @@ async fn an_answer_with_hundreds_of_header_lines_is_an_answer() {
         let name = format!("x-{number}").leak();
         receiver.set_header(name, "1");
     }
-    assert_eq!(webhook(&receiver.url()).send(parcel()).await, Ok(()));
+    assert_eq!(webhook(&receiver.url()).post(batch()).await, Ok(()));
 }

@@ -2,13 +2,13 @@
 
 use std::convert::Infallible;
 
-use easel_sinks::{Next, SendError, Sink};
+use easel_sinks::{Blame, SendError};
 use easel_testkit::Receiver;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{hasty_webhook, parcel, short_parcel, webhook};
+use crate::fixtures::{Post, batch, hasty_webhook, short_batch, webhook};
 
 /// A server that takes one request and leaves the answer to `answer`.
 async fn server<T, F>(answer: impl FnOnce(TcpStream) -> F + Send + 'static) -> (String, JoinSet<T>)
@@ -64,12 +64,12 @@ async fn an_endpoint_that_does_not_answer_times_out() {
     let receiver = Receiver::start().await;
     receiver.hang(true);
     let error = hasty_webhook(&receiver.url())
-        .send(parcel())
+        .post(batch())
         .await
         .unwrap_err();
     assert_eq!(
-        (error.outcome(), error.next()),
-        ("timed_out", Next::Retry(None))
+        (error.name(), error.blame()),
+        ("timed_out", Blame::Endpoint { retry_after: None })
     );
 }
 
@@ -77,7 +77,7 @@ async fn an_endpoint_that_does_not_answer_times_out() {
 async fn an_endpoint_that_never_ends_its_head_times_out() {
     let (url, _server) = silent_after(b"HTTP/1.1 200 OK\r\nx-slow: ").await;
     assert_eq!(
-        hasty_webhook(&url).send(short_parcel()).await,
+        hasty_webhook(&url).post(short_batch()).await,
         Err(SendError::TimedOut)
     );
 }
@@ -85,7 +85,7 @@ async fn an_endpoint_that_never_ends_its_head_times_out() {
 #[tokio::test]
 async fn the_head_decides_even_when_the_body_never_ends() {
     let (url, _server) = silent_after(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nslow").await;
-    assert_eq!(hasty_webhook(&url).send(short_parcel()).await, Ok(()));
+    assert_eq!(hasty_webhook(&url).post(short_batch()).await, Ok(()));
 }
 
 #[tokio::test]
@@ -93,10 +93,10 @@ async fn a_refused_connection_is_told_with_its_cause_and_without_the_query() {
     let receiver = Receiver::start().await;
     receiver.take_down().await;
     let webhook = webhook(&format!("{}?token=s3cret", receiver.url()));
-    let error = webhook.send(parcel()).await.unwrap_err();
+    let error = webhook.post(batch()).await.unwrap_err();
     assert_eq!(
-        (error.outcome(), error.next()),
-        ("unreachable", Next::Retry(None))
+        (error.name(), error.blame()),
+        ("unreachable", Blame::Endpoint { retry_after: None })
     );
     assert!(error.to_string().contains("refused"), "{error}");
     assert!(
@@ -113,8 +113,8 @@ async fn a_connection_closed_before_or_within_the_head_is_unreachable() {
         b"no such protocol\r\n\r\n",
     ] {
         let (url, _server) = server_of(bytes).await;
-        let error = webhook(&url).send(short_parcel()).await.unwrap_err();
-        assert_eq!(error.outcome(), "unreachable", "{error}");
+        let error = webhook(&url).post(short_batch()).await.unwrap_err();
+        assert_eq!(error.name(), "unreachable", "{error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
 }
@@ -122,14 +122,14 @@ async fn a_connection_closed_before_or_within_the_head_is_unreachable() {
 #[tokio::test]
 async fn a_connection_closed_within_the_body_has_answered() {
     let (url, _server) = server_of(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhal").await;
-    assert_eq!(webhook(&url).send(short_parcel()).await, Ok(()));
+    assert_eq!(webhook(&url).post(short_batch()).await, Ok(()));
 }
 
 #[tokio::test]
 async fn an_endless_head_is_not_read_on() {
     let (url, mut server) = endless_after(b"HTTP/1.1 200 OK\r\nx-endless: ").await;
-    let error = webhook(&url).send(short_parcel()).await.unwrap_err();
-    assert_eq!(error.outcome(), "unreachable", "{error}");
+    let error = webhook(&url).post(short_batch()).await.unwrap_err();
+    assert_eq!(error.name(), "unreachable", "{error}");
     let taken = server.join_next().await.unwrap().unwrap();
     assert!(taken < 50_000_000, "{taken} bytes were taken");
 }
@@ -138,7 +138,7 @@ async fn an_endless_head_is_not_read_on() {
 async fn a_huge_body_is_not_read_on() {
     let (url, mut server) =
         endless_after(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await;
-    assert_eq!(webhook(&url).send(short_parcel()).await, Ok(()));
+    assert_eq!(webhook(&url).post(short_batch()).await, Ok(()));
     let taken = server.join_next().await.unwrap().unwrap();
     assert!(taken < 50_000_000, "{taken} bytes were taken");
 }

@@ -1,14 +1,14 @@
-//! A client, a webhook and a parcel to begin with.
+//! A client, a webhook and a batch to begin with.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use easel_sinks::{Endpoint, Parcel, Webhook, WebhookClient, WebhookOptions};
+use easel_sinks::{
+    Batch, Endpoint, Outcome, SendError, Sink, Webhook, WebhookClient, WebhookOptions,
+    WebhookSettings,
+};
 use easel_testkit::event;
 use jiff::Timestamp;
-use uuid::Uuid;
 
 /// A client for which it is always 2025-03-03T08:00:00Z.
 pub(crate) fn client(options: &WebhookOptions) -> WebhookClient {
@@ -27,28 +27,51 @@ pub(crate) fn hasty_webhook(url: &str) -> Webhook {
     webhook_within(url, Duration::from_millis(200))
 }
 
+/// One request at a time, with one event.
+pub(crate) fn within(timeout: Duration) -> WebhookSettings {
+    WebhookSettings {
+        timeout,
+        batch: 1,
+        in_flight: 1,
+    }
+}
+
 fn webhook_within(url: &str, timeout: Duration) -> Webhook {
     let client = client(&WebhookOptions::default());
-    Webhook::new(client, Endpoint::parse(url).unwrap(), timeout)
+    Webhook::new(client, Endpoint::parse(url).unwrap(), within(timeout))
 }
 
-pub(crate) fn parcel() -> Parcel {
-    parcel_with(event("course_created", 1))
+pub(crate) fn batch() -> Batch {
+    easel_testkit::batch(event("course_created", 1))
 }
 
-/// A parcel that goes out in one write.
-pub(crate) fn short_parcel() -> Parcel {
-    parcel_with(Bytes::from_static(b"{}"))
+/// A batch that goes out in one write.
+pub(crate) fn short_batch() -> Batch {
+    easel_testkit::batch("{}")
 }
 
-pub(crate) fn parcel_with(body: Bytes) -> Parcel {
-    Parcel {
-        id: Uuid::from_u128(0x0f0f_1e1e_2d2d_4c4c_8b8b_5a5a_6969_7878),
-        event_name: Arc::from("course_created"),
-        event_time: String::from("2025-03-03T08:00:00.001Z"),
-        subscription: Arc::from("data-team"),
-        attempt: NonZeroU32::new(3).unwrap(),
-        mapper_version: None,
-        body,
+/// What is sent of the only event of a batch.
+pub(crate) fn body(batch: &Batch) -> &[u8] {
+    batch.items[0].form.bytes()
+}
+
+/// One attempt, which ends alike for all events of a batch.
+pub(crate) trait Post {
+    async fn post(&self, batch: Batch) -> Result<(), SendError>;
+}
+
+impl Post for Webhook {
+    async fn post(&self, batch: Batch) -> Result<(), SendError> {
+        match self.send(&batch).await {
+            Outcome::All(result) => result,
+            Outcome::Each(results) => panic!("{results:?}"),
+        }
+    }
+}
+
+/// What an endpoint's answer with this status, which blames the endpoint, comes to.
+pub(crate) fn refused(status: u16) -> SendError {
+    SendError::Refused {
+        reason: format!("the endpoint answered {status}"),
     }
 }

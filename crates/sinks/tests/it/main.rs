@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod envelopes;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fixtures;

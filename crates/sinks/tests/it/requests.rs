@@ -1,19 +1,20 @@
 //! What a receiver sees of an attempt, and what its answer does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use easel_sinks::{Next, Parcel, SendError, Sink};
+use easel_sinks::{Batch, Blame, Item};
 use easel_testkit::{Receiver, event};
 use http::{Method, StatusCode};
 
-use crate::fixtures::{parcel, parcel_with, webhook};
+use crate::fixtures::{Post, batch, refused, webhook};
 
 #[tokio::test]
 async fn the_request_carries_exactly_the_promised_headers() {
     let receiver = Receiver::start().await;
     webhook(&format!("{}?k=v%20w", receiver.url()))
-        .send(parcel())
+        .post(batch())
         .await
         .unwrap();
 
@@ -56,7 +57,10 @@ async fn the_body_arrives_byte_for_byte() {
         Bytes::from(megabyte),
     ];
     for body in &bodies {
-        webhook.send(parcel_with(body.clone())).await.unwrap();
+        webhook
+            .post(easel_testkit::batch(body.clone()))
+            .await
+            .unwrap();
     }
     let received: Vec<_> = receiver
         .received()
@@ -69,12 +73,16 @@ async fn the_body_arrives_byte_for_byte() {
 #[tokio::test]
 async fn names_that_a_header_cannot_hold_arrive_percent_encoded() {
     let receiver = Receiver::start().await;
-    let odd = Parcel {
-        event_name: "søknad\r\nhost: evil".into(),
-        subscription: "100 % lærere".into(),
-        ..parcel()
+    let item = Item {
+        event_type: "søknad\r\nhost: evil".into(),
+        ..(*batch().items[0]).clone()
     };
-    webhook(&receiver.url()).send(odd).await.unwrap();
+    let odd = Batch {
+        subscription: "100 % lærere".into(),
+        items: vec![Arc::new(item)],
+        ..batch()
+    };
+    webhook(&receiver.url()).post(odd).await.unwrap();
 
     let request = receiver.received().remove(0);
     assert_eq!(
@@ -93,9 +101,9 @@ async fn a_redirect_is_refused_and_not_followed() {
     let webhook = webhook(&receiver.url());
     for status in [301, 302, 303, 307, 308] {
         receiver.set_status(StatusCode::from_u16(status).unwrap());
-        let error = webhook.send(parcel()).await.unwrap_err();
-        assert_eq!(error, SendError::Refused { status });
-        assert_eq!(error.next(), Next::Retry(None));
+        let error = webhook.post(batch()).await.unwrap_err();
+        assert_eq!(error, refused(status));
+        assert_eq!(error.blame(), Blame::Endpoint { retry_after: None });
     }
     assert_eq!((receiver.count(), elsewhere.count()), (5, 0));
 }
@@ -104,8 +112,8 @@ async fn a_redirect_is_refused_and_not_followed() {
 async fn gone_pauses_the_subscription() {
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::GONE);
-    let error = webhook(&receiver.url()).send(parcel()).await.unwrap_err();
-    assert_eq!((error.outcome(), error.next()), ("gone", Next::Pause));
+    let error = webhook(&receiver.url()).post(batch()).await.unwrap_err();
+    assert_eq!((error.name(), error.blame()), ("gone", Blame::Gone));
 }
 
 #[tokio::test]
@@ -115,10 +123,12 @@ async fn a_busy_endpoint_says_when_to_come_back_in_seconds_or_as_a_date() {
     receiver.set_status(StatusCode::TOO_MANY_REQUESTS);
     for (value, wanted) in [("90", 90), ("Mon, 03 Mar 2025 08:00:30 GMT", 30)] {
         receiver.set_header("retry-after", value);
-        let error = webhook.send(parcel()).await.unwrap_err();
+        let error = webhook.post(batch()).await.unwrap_err();
         assert_eq!(
-            error.next(),
-            Next::Retry(Some(Duration::from_secs(wanted))),
+            error.blame(),
+            Blame::Endpoint {
+                retry_after: Some(Duration::from_secs(wanted))
+            },
             "{value}"
         );
     }
@@ -132,13 +142,10 @@ async fn the_attempt_after_a_refusal_can_succeed() {
         "3" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::ACCEPTED,
     });
-    assert_eq!(
-        webhook.send(parcel()).await,
-        Err(SendError::Refused { status: 500 })
-    );
-    let next = Parcel {
-        attempt: parcel().attempt.saturating_add(1),
-        ..parcel()
+    assert_eq!(webhook.post(batch()).await, Err(refused(500)));
+    let next = Batch {
+        attempt: batch().attempt.saturating_add(1),
+        ..batch()
     };
-    assert_eq!(webhook.send(next).await, Ok(()));
+    assert_eq!(webhook.post(next).await, Ok(()));
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use easel_sinks::{ClientError, Endpoint, SendError, Sink, Webhook, WebhookClient, WebhookOptions};
+use easel_sinks::{ClientError, Endpoint, SendError, Webhook, WebhookClient, WebhookOptions};
 use easel_testkit::Receiver;
 use http::Version;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::fixtures::{PATIENT, client, parcel};
+use crate::fixtures::{PATIENT, Post, batch, body, client, within};
 
 /// A receiver that offers these protocols, and the file of the authority that vouches for it.
 async fn receiver(protocols: &[&str], name: &str) -> (Receiver, NamedTempFile) {
@@ -54,7 +54,7 @@ fn webhook(receiver: &Receiver, options: &WebhookOptions) -> Webhook {
     Webhook::new(
         client(options),
         Endpoint::parse(&receiver.url()).unwrap(),
-        PATIENT,
+        within(PATIENT),
     )
 }
 
@@ -63,7 +63,7 @@ async fn an_endpoint_that_offers_http_2_gets_it_on_one_connection() {
     let (receiver, ca) = receiver(&["h2", "http/1.1"], "127.0.0.1").await;
     let webhook = webhook(&receiver, &options(ca.path()));
     for _ in 0..20 {
-        webhook.send(parcel()).await.unwrap();
+        webhook.post(batch()).await.unwrap();
     }
     let received = receiver.received();
     assert!(
@@ -71,10 +71,14 @@ async fn an_endpoint_that_offers_http_2_gets_it_on_one_connection() {
             .iter()
             .all(|request| request.version == Version::HTTP_2)
     );
-    assert!(received.iter().all(|request| request.body == parcel().body));
+    assert!(
+        received
+            .iter()
+            .all(|request| request.body == body(&batch()))
+    );
     assert_eq!(
         received[0].header("content-length"),
-        parcel().body.len().to_string()
+        body(&batch()).len().to_string()
     );
     assert_eq!((received.len(), receiver.connection_count()), (20, 1));
 }
@@ -84,7 +88,7 @@ async fn an_endpoint_that_offers_nothing_gets_http_1() {
     for protocols in [&["http/1.1"][..], &[]] {
         let (receiver, ca) = receiver(protocols, "127.0.0.1").await;
         webhook(&receiver, &options(ca.path()))
-            .send(parcel())
+            .post(batch())
             .await
             .unwrap();
         assert_eq!(receiver.received()[0].version, Version::HTTP_11);
@@ -95,7 +99,7 @@ async fn an_endpoint_that_offers_nothing_gets_http_1() {
 async fn an_authority_nobody_named_is_not_trusted() {
     let (receiver, _ca) = receiver(&["h2"], "127.0.0.1").await;
     let error = webhook(&receiver, &WebhookOptions::default())
-        .send(parcel())
+        .post(batch())
         .await
         .unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
@@ -107,7 +111,7 @@ async fn an_authority_nobody_named_is_not_trusted() {
 async fn a_certificate_for_another_name_is_not_trusted() {
     let (receiver, ca) = receiver(&["h2"], "lms.meadow.example").await;
     let error = webhook(&receiver, &options(ca.path()))
-        .send(parcel())
+        .post(batch())
         .await
         .unwrap_err();
     assert!(error.to_string().contains("not valid for name"), "{error}");

@@ -4,13 +4,13 @@ use easel_sinks::{SendError, Trial};
 use easel_testkit::Receiver;
 use http::StatusCode;
 
-use crate::fixtures::{hasty_webhook, parcel, webhook};
+use crate::fixtures::{batch, body, hasty_webhook, webhook};
 
 #[tokio::test]
 async fn a_trial_is_marked_as_a_test_and_shows_the_start_of_the_answer() {
     let receiver = Receiver::start().await;
     receiver.set_body("thank you ".repeat(500));
-    let trial = webhook(&receiver.url()).try_out(parcel()).await;
+    let trial = webhook(&receiver.url()).try_out(&batch()).await;
     assert_eq!((trial.outcome, trial.status), (Ok(()), Some(200)));
     assert_eq!(trial.body.len(), 1024);
     assert!(
@@ -20,7 +20,7 @@ async fn a_trial_is_marked_as_a_test_and_shows_the_start_of_the_answer() {
     );
     let request = receiver.received().remove(0);
     assert_eq!(request.header("easel-test"), "true");
-    assert_eq!(request.body, parcel().body);
+    assert_eq!(request.body, body(&batch()));
 }
 
 #[tokio::test]
@@ -28,9 +28,11 @@ async fn a_trial_shows_what_a_refusal_says() {
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::UNPROCESSABLE_ENTITY);
     receiver.set_body("no such course");
-    let trial = webhook(&receiver.url()).try_out(parcel()).await;
+    let trial = webhook(&receiver.url()).try_out(&batch()).await;
     let wanted = Trial {
-        outcome: Err(SendError::Refused { status: 422 }),
+        outcome: Err(SendError::Rejected {
+            reason: "the endpoint answered 422".to_owned(),
+        }),
         status: Some(422),
         body: "no such course".into(),
     };
@@ -41,7 +43,7 @@ async fn a_trial_shows_what_a_refusal_says() {
 async fn a_trial_without_an_answer_says_why() {
     let receiver = Receiver::start().await;
     receiver.hang(true);
-    let trial = hasty_webhook(&receiver.url()).try_out(parcel()).await;
+    let trial = hasty_webhook(&receiver.url()).try_out(&batch()).await;
     assert_eq!(
         (trial.outcome, trial.status),
         (Err(SendError::TimedOut), None)

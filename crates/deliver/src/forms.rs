@@ -1,0 +1,195 @@
+//! Makes of a record what a subscription wants to be sent: its form.
+//!
+//! A form is made once and shared by all lanes and attempts, as long as it is among the latest: at
+//! the head, lanes of one format ask for the same events at about the same time. Nothing is made
+//! while the collection is locked, so lanes of different formats do not wait for each other.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use easel_caliper::{Dialect, Translator};
+use easel_catalog::Facts;
+use easel_log::{Offset, Record};
+use easel_sinks::{Form, Item};
+use easel_subscriptions::Format;
+use tracing::debug;
+
+use crate::metrics;
+
+/// Forms kept at most, in count and in bytes.
+const MAX_KEPT: usize = 4096;
+const MAX_KEPT_BYTES: usize = 8 << 20;
+
+/// Which form it is.
+type Key = (Offset, Format);
+
+/// A place for a form: empty until somebody has made it, and `None` in it when the event has no such
+/// form.
+type Cell = Arc<OnceLock<Option<Arc<Item>>>>;
+
+/// Makes forms.
+#[derive(Debug)]
+pub(crate) struct Forms {
+    translator: Arc<Translator>,
+    latest: Mutex<Latest>,
+}
+
+/// The latest forms.
+#[derive(Debug, Default)]
+struct Latest {
+    cells: HashMap<Key, Cell>,
+    /// The oldest first.
+    order: VecDeque<Key>,
+    bytes: usize,
+}
+
+impl Forms {
+    pub(crate) fn new(translator: Arc<Translator>) -> Self {
+        Self {
+            translator,
+            latest: Mutex::default(),
+        }
+    }
+
+    /// A record in this format; `None` when it has no such form.
+    pub(crate) fn item(&self, record: &Record, format: Format) -> Option<Arc<Item>> {
+        let key = (record.offset, format);
+        let cell = self.with_latest(|latest| latest.cell(key));
+        let mut is_new = false;
+        let item = cell.get_or_init(|| {
+            is_new = true;
+            self.make(record, format)
+        });
+        if is_new {
+            let bytes = size(item.as_ref());
+            self.with_latest(|latest| latest.grow(bytes));
+        }
+        item.clone()
+    }
+
+    /// Bytes are copied: a slice would keep the record's whole block in memory for as long as its
+    /// endpoint takes.
+    fn make(&self, record: &Record, format: Format) -> Option<Arc<Item>> {
+        let form = match format {
+            Format::Canvas => Form::Canvas(Bytes::copy_from_slice(&record.bytes)),
+            Format::Caliper => self.translate(record, Dialect::Compatible)?,
+            Format::CaliperStrict => self.translate(record, Dialect::Strict)?,
+        };
+        let event_time = Facts::of(&record.bytes).event_time.unwrap_or_default();
+        Some(Arc::new(Item {
+            offset: record.offset,
+            id: record.id,
+            event_type: Arc::clone(&record.event_type),
+            event_time: event_time.into_owned(),
+            form,
+        }))
+    }
+
+    fn translate(&self, record: &Record, dialect: Dialect) -> Option<Form> {
+        let (event_type, bytes) = (&record.event_type, &record.bytes);
+        let translated = self
+            .translator
+            .translate(event_type, bytes, record.id, dialect);
+        match translated {
+            Ok(event) => {
+                metrics::unreadable(event.unreadable);
+                Some(Form::Caliper(event))
+            }
+            Err(error) => {
+                metrics::untranslated();
+                debug!(offset = %record.offset, %event_type, %error, "event has no Caliper form");
+                None
+            }
+        }
+    }
+
+    fn with_latest<T>(&self, work: impl FnOnce(&mut Latest) -> T) -> T {
+        work(&mut self.latest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Latest {
+    /// The place of a form, which is made if there is none.
+    fn cell(&mut self, key: Key) -> Cell {
+        let cell = self.cells.entry(key).or_insert_with(|| {
+            self.order.push_back(key);
+            Cell::default()
+        });
+        Cell::clone(cell)
+    }
+
+    /// Counts the bytes of a form that was made, and drops the oldest forms beyond the bounds.
+    fn grow(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        while self.order.len() > MAX_KEPT || self.bytes > MAX_KEPT_BYTES {
+            let oldest = self.order.pop_front();
+            let Some(cell) = oldest.and_then(|key| self.cells.remove(&key)) else {
+                return;
+            };
+            let made = cell.get().and_then(Option::as_ref);
+            self.bytes = self.bytes.saturating_sub(size(made));
+        }
+    }
+}
+
+fn size(item: Option<&Arc<Item>>) -> usize {
+    item.map_or(0, |item| item.form.bytes().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use easel_caliper::Options;
+    use easel_catalog::Catalog;
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn forms() -> Forms {
+        let translator = Translator::new(Arc::new(Catalog::built_in()), Options::default());
+        Forms::new(Arc::new(translator.unwrap()))
+    }
+
+    fn record(offset: u64, bytes: usize) -> Record {
+        Record {
+            offset: Offset::new(offset),
+            id: Uuid::nil(),
+            event_type: "grade_change".into(),
+            appended_at: Timestamp::UNIX_EPOCH,
+            bytes: vec![b' '; bytes].into(),
+        }
+    }
+
+    #[test]
+    fn all_who_ask_for_a_form_get_the_same_one() {
+        let forms = forms();
+        let ask = || forms.item(&record(1, 9), Format::Canvas).unwrap();
+        let first = ask();
+        let others = std::thread::scope(|threads| {
+            let others: Vec<_> = (0..4).map(|_| threads.spawn(ask)).collect();
+            others
+                .into_iter()
+                .map(|it| it.join().unwrap())
+                .collect::<Vec<_>>()
+        });
+        assert!(others.iter().all(|item| Arc::ptr_eq(item, &first)));
+    }
+
+    #[test]
+    fn the_latest_forms_keep_to_their_bounds() {
+        let forms = forms();
+        for offset in 0..20 {
+            forms
+                .item(&record(offset, 1 << 20), Format::Canvas)
+                .unwrap();
+        }
+        assert!(forms.with_latest(|latest| latest.bytes) <= MAX_KEPT_BYTES);
+        for offset in 0..2 * MAX_KEPT as u64 {
+            // Without a form; that is remembered too.
+            assert!(forms.item(&record(offset, 1), Format::Caliper).is_none());
+        }
+        let (kept, cells) = forms.with_latest(|it| (it.order.len(), it.cells.len()));
+        assert!(kept <= MAX_KEPT && kept == cells, "{kept} {cells}");
+    }
+}

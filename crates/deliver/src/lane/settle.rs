@@ -1,0 +1,78 @@
+//! What the end of an attempt means: for each event, for what is sent next, and for how long the lane
+//! holds.
+
+use easel_log::ReadError;
+use easel_sinks::{Batch, Blame, Outcome, SendError};
+use tracing::warn;
+
+use super::Lane;
+
+impl Lane {
+    /// Records the end of an attempt.
+    pub(super) fn settle(&mut self, batch: &Batch, outcome: &Outcome) {
+        let failure = outcome.first_failure(batch.items.len());
+        let mut failed = Vec::new();
+        let tail = self.rooms.log.bounds().borrow().tail;
+        let mut account = self.subscription.live.account();
+        for (place, item) in batch.items.iter().enumerate() {
+            match outcome.of(place) {
+                Ok(()) => {
+                    account.deliver(item.offset);
+                }
+                Err(_failure) => {
+                    account.fail_attempt(item.offset);
+                    failed.push(item.offset);
+                }
+            }
+        }
+        if failure.is_some() {
+            // What the log dropped meanwhile was only waiting for this answer.
+            account.expire_to(tail);
+        }
+        drop(account);
+        let delivered_count = batch.items.len() - failed.len();
+        match failure {
+            None => {
+                self.counts.delivered(delivered_count);
+                self.pace.succeed(&self.subscription);
+            }
+            Some(failure) => {
+                self.counts.failed(failure, delivered_count);
+                let (offset, attempt) = (failed.first(), batch.attempt);
+                warn!(
+                    subscription = %self.subscription.spec.name,
+                    offset = offset.map(|offset| offset.get()),
+                    attempt,
+                    error = %failure,
+                    "attempt failed"
+                );
+                self.source.fail(failed, batch.attempt);
+                self.react(failure);
+            }
+        }
+    }
+
+    /// Does what a failure asks for.
+    pub(super) fn react(&mut self, failure: &SendError) {
+        let retry_after = match failure.blame() {
+            Blame::Gone => {
+                // What is under way is finished first.
+                self.closed = Some(failure.to_string());
+                return;
+            }
+            Blame::Event => None,
+            Blame::Endpoint { retry_after } => retry_after,
+        };
+        let reason = failure.to_string();
+        if self.pace.fail(&self.subscription, retry_after, reason) {
+            self.source.let_go();
+        }
+    }
+
+    /// Holds the lane after its log could not be read.
+    pub(super) fn hold_for_the_log(&mut self, error: &ReadError) {
+        let pause = easel_log::Reader::PAUSE;
+        self.pace.hold(&self.subscription, pause, error.to_string());
+        self.source.let_go();
+    }
+}

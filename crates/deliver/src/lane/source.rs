@@ -1,0 +1,401 @@
+//! What a lane sends next.
+//!
+//! First what failed, each batch as it was sent before, so that a receiver knows it by its id. Then
+//! what is owed, by offset. When nothing is, the source matches the next block for itself, until it
+//! has caught up with the feed.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use easel_catalog::Facts;
+use easel_log::{Block, Found, Offset, Read, ReadError, Reader, Want};
+use easel_sinks::{Batch, Item, Sink, SinkLimits};
+use easel_subscriptions::{Account, Filter, Loss, Subscription};
+use tokio::time::Instant;
+
+use super::retries::Retries;
+use crate::offload::offload;
+use crate::rooms::Rooms;
+
+/// Items, and bytes of them, made ready at once: little, since each lane has its own. A sink whose
+/// batches are larger has one batch ready.
+const READY_ITEMS: usize = 32;
+const READY_BYTES: usize = 64 * 1024;
+
+/// Offsets owed to one lane at most, unless its sink's batches need more. With more than that it is
+/// behind.
+const MAX_OWED: usize = 1_000;
+
+/// What a lane sends next.
+#[derive(Debug)]
+pub(super) struct Source {
+    subscription: Arc<Subscription>,
+    name: Arc<str>,
+    sink: Arc<dyn Sink>,
+    limits: SinkLimits,
+    rooms: Arc<Rooms>,
+    reader: Reader,
+    max_owed: usize,
+    /// What the destination had when the lane began.
+    destination_has: Offset,
+    /// Everything owed before this was taken.
+    taken_to: Offset,
+    /// Ready to be sent, by offset.
+    ready: VecDeque<Arc<Item>>,
+    ready_bytes: usize,
+    /// When the first of them was made ready.
+    ready_since: Option<Instant>,
+    retries: Retries,
+}
+
+/// What one step towards the next batch came to.
+pub(super) enum Step {
+    /// Send this.
+    Send(Batch),
+    /// It is nearer; there is more to be done.
+    Nearer,
+    /// There is nothing, until the lane is notified.
+    Wait,
+    /// There is nothing, until the feed has moved.
+    WaitForFeed,
+    /// The batch waits for more, until then.
+    WaitUntil(Instant),
+}
+
+/// What was found at an owed offset.
+enum Fetched {
+    Item(Arc<Item>),
+    /// The event has no form in the subscription's format.
+    NoForm,
+    Lost(Loss),
+}
+
+impl Source {
+    pub(super) fn new(
+        subscription: &Arc<Subscription>,
+        sink: &Arc<dyn Sink>,
+        limits: SinkLimits,
+        rooms: Arc<Rooms>,
+        retries: Retries,
+    ) -> Self {
+        let filter = subscription.filter.clone();
+        let want = Want::event_types(move |event_type| filter.wants_type(event_type));
+        let reader = Reader::new(Arc::clone(&rooms.log), Offset::ZERO).wanting(want);
+        Self {
+            subscription: Arc::clone(subscription),
+            name: Arc::from(subscription.spec.name.as_str()),
+            sink: Arc::clone(sink),
+            limits,
+            rooms,
+            reader,
+            max_owed: std::cmp::max(MAX_OWED, limits.max_items * (limits.max_in_flight + 1)),
+            destination_has: Offset::ZERO,
+            taken_to: Offset::ZERO,
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            ready_since: None,
+            retries,
+        }
+    }
+
+    /// Takes note of what the destination has: what is owed before `position` counts as delivered.
+    pub(super) fn resume_at(&mut self, position: Option<Offset>) {
+        self.destination_has = position.unwrap_or(Offset::ZERO);
+    }
+
+    /// What failed and waits for its next attempt.
+    pub(super) fn into_retries(self) -> Retries {
+        self.retries
+    }
+
+    /// Takes back a batch, or the part of one, whose attempt failed.
+    pub(super) fn fail(&mut self, offsets: Vec<Offset>, attempt: NonZeroU32) {
+        self.retries.insert(offsets, attempt.saturating_add(1));
+    }
+
+    /// Forgets what is ready, so that a held lane takes no memory. It is made ready again.
+    pub(super) fn let_go(&mut self) {
+        if let Some(first) = self.ready.front() {
+            self.taken_to = first.offset;
+        }
+        self.ready = VecDeque::new();
+        self.ready_bytes = 0;
+        self.ready_since = None;
+    }
+
+    /// The oldest batch that failed, without what is no longer owed of it.
+    pub(super) async fn retry(&mut self) -> Result<Option<Batch>, ReadError> {
+        while let Some((offsets, attempt)) = self.retries.oldest() {
+            let owed = |account: &Account| {
+                let offsets = offsets.iter().copied();
+                offsets.filter(|offset| account.is_owed(*offset)).collect()
+            };
+            let mut left: Vec<_> = owed(&self.subscription.live.account());
+            let mut items = Vec::new();
+            while !left.is_empty() {
+                let fetched = self.fetch(left.clone(), usize::MAX).await?;
+                left.drain(..fetched.len());
+                items.extend(self.take(fetched));
+            }
+            self.retries.remove_oldest();
+            if !items.is_empty() {
+                return Ok(Some(self.batch(items, attempt)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes one step, of at most one block, towards the next batch. So many items are under way.
+    pub(super) async fn step(&mut self, under_way: usize) -> Result<Step, ReadError> {
+        if self.subscription.is_retired() {
+            return Ok(Step::Wait);
+        }
+        // There was room for it when it was sent first, and nothing new has been sent since.
+        if let Some(batch) = self.retry().await? {
+            return Ok(Step::Send(batch));
+        }
+        let (has_next, may_match) = {
+            let account = self.subscription.live.account();
+            while let Some(item) = self
+                .ready
+                .pop_front_if(|item| !account.is_owed(item.offset))
+            {
+                self.ready_bytes -= item.form.bytes().len();
+            }
+            if !self.has_room(&account, under_way) {
+                return Ok(Step::Wait);
+            }
+            let is_behind = account.owed_count() >= self.max_owed;
+            let may_match = !account.is_following() && !is_behind;
+            (self.unsent(&account).next().is_some(), may_match)
+        };
+        if self.has_full_batch() || self.has_batch_that_waits_no_longer(has_next) {
+            return Ok(Step::Send(self.load()));
+        }
+        if has_next {
+            self.make_ready().await?;
+            return Ok(Step::Nearer);
+        }
+        let step = if may_match {
+            self.match_further().await?
+        } else {
+            Step::Wait
+        };
+        match (step, self.gathered_at()) {
+            (Step::Wait | Step::WaitForFeed, Some(time)) if time <= Instant::now() => {
+                Ok(Step::Send(self.load()))
+            }
+            (Step::Wait | Step::WaitForFeed, Some(time)) => Ok(Step::WaitUntil(time)),
+            (step, _) => Ok(step),
+        }
+    }
+
+    /// What is owed and neither taken nor waiting for its next attempt.
+    fn unsent<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = Offset> + 'a {
+        let owed = account.owed_from(self.taken_to);
+        owed.filter(|offset| !self.retries.contains(*offset))
+    }
+
+    /// Whether one more batch keeps to what a crash may repeat; asks for a save in time.
+    fn has_room(&self, account: &Account, under_way: usize) -> bool {
+        let (unsaved, max_repeated) = (account.unsaved(), self.limits.max_repeated);
+        if unsaved >= max_repeated / 4 {
+            self.rooms.save_soon.notify_one();
+        }
+        let under_way = u64::try_from(under_way + self.limits.max_items).unwrap_or(u64::MAX);
+        unsaved.saturating_add(under_way) <= max_repeated
+    }
+
+    fn has_full_batch(&self) -> bool {
+        self.ready.len() >= self.limits.max_items || self.ready_bytes >= self.limits.max_bytes
+    }
+
+    /// Whether a batch is to go out although it is not full, for nothing more can be had for it now.
+    fn has_batch_that_waits_no_longer(&self, has_next: bool) -> bool {
+        !self.ready.is_empty() && !has_next && self.limits.gather.is_zero()
+    }
+
+    /// When the batch that gathers is to go out, full or not.
+    fn gathered_at(&self) -> Option<Instant> {
+        self.ready_since.map(|since| since + self.limits.gather)
+    }
+
+    /// A batch of what is ready.
+    fn load(&mut self) -> Batch {
+        let account = self.subscription.live.account();
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        while items.len() < self.limits.max_items
+            && let Some(item) = self.ready.front()
+        {
+            let item_bytes = item.form.bytes().len();
+            let fits = bytes + item_bytes <= self.limits.max_bytes;
+            if !(items.is_empty() || fits && self.sink.goes_with(&items, item)) {
+                break;
+            }
+            let Some(item) = self.ready.pop_front() else {
+                break;
+            };
+            self.ready_bytes -= item_bytes;
+            if account.is_owed(item.offset) {
+                bytes += item_bytes;
+                items.push(item);
+            }
+        }
+        drop(account);
+        self.ready_since = (!self.ready.is_empty()).then(Instant::now);
+        self.batch(items, NonZeroU32::MIN)
+    }
+
+    fn batch(&self, items: Vec<Arc<Item>>, attempt: NonZeroU32) -> Batch {
+        Batch {
+            subscription: Arc::clone(&self.name),
+            attempt,
+            items,
+        }
+    }
+
+    /// Makes the next items ready, as far as one block has them.
+    async fn make_ready(&mut self) -> Result<(), ReadError> {
+        let (max_items, max_bytes) = match self.limits.max_items {
+            1 => (READY_ITEMS, READY_BYTES),
+            batch => (READY_ITEMS.next_multiple_of(batch), self.limits.max_bytes),
+        };
+        let (offsets, is_following) = {
+            let account = self.subscription.live.account();
+            let offsets: Vec<_> = self.unsent(&account).take(max_items).collect();
+            (offsets, account.is_following())
+        };
+        // What a lane that follows is owed is new, and in memory: it does not queue with the others.
+        let _turn = if is_following {
+            None
+        } else {
+            self.rooms.scans.acquire().await.ok()
+        };
+        let fetched = self.fetch(offsets, max_bytes).await?;
+        if let Some((last, _)) = fetched.last() {
+            self.taken_to = last.next();
+        }
+        for item in self.take(fetched) {
+            self.ready_bytes += item.form.bytes().len();
+            self.ready.push_back(item);
+            self.ready_since.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// Records what needs not be sent, and returns the rest.
+    fn take(&self, fetched: Vec<(Offset, Fetched)>) -> Vec<Arc<Item>> {
+        let mut account = self.subscription.live.account();
+        let mut items = Vec::with_capacity(fetched.len());
+        for (offset, fetched) in fetched {
+            match fetched {
+                Fetched::Item(_) if offset < self.destination_has => {
+                    account.deliver(offset);
+                }
+                Fetched::Item(item) => items.push(item),
+                Fetched::NoForm => account.skip(offset),
+                Fetched::Lost(loss) => account.lose(offset, loss),
+            }
+        }
+        items
+    }
+
+    /// Reads owed offsets, which ascend: as many as one block has, but no more than `max_bytes`
+    /// take. It is at least one, if there is one.
+    async fn fetch(
+        &self,
+        offsets: Vec<Offset>,
+        max_bytes: usize,
+    ) -> Result<Vec<(Offset, Fetched)>, ReadError> {
+        let Some(first) = offsets.first().copied() else {
+            return Ok(Vec::new());
+        };
+        let read = self.rooms.log.read(first).await?;
+        let record_count = offsets.len();
+        let (rooms, format) = (Arc::clone(&self.rooms), self.subscription.spec.format);
+        let make = move || {
+            let mut fetched = Vec::new();
+            let mut bytes = 0;
+            for offset in offsets {
+                let found = match &read {
+                    Read::Block(block) if block.first() <= offset => {
+                        let Some(record) = block.record(offset) else {
+                            break;
+                        };
+                        bytes += record.bytes.len();
+                        let item = rooms.forms.item(&record, format);
+                        item.map_or(Fetched::NoForm, Fetched::Item)
+                    }
+                    Read::Damaged(range) if range.contains(&offset) => Fetched::Lost(Loss::Damaged),
+                    Read::Damaged(range) if range.end <= offset => break,
+                    Read::Block(_) | Read::Damaged(_) => Fetched::Lost(Loss::Trimmed),
+                    Read::End if offset == first => Fetched::Lost(Loss::Trimmed),
+                    // It came after the log was read.
+                    Read::End => break,
+                };
+                fetched.push((offset, found));
+                if bytes >= max_bytes {
+                    break;
+                }
+            }
+            fetched
+        };
+        Ok(offload(record_count, make).await)
+    }
+
+    /// Matches the next block that this lane has not matched, unless the feed does that for it by
+    /// now.
+    async fn match_further(&mut self) -> Result<Step, ReadError> {
+        if self.rooms.feed.attach(&self.subscription, self.max_owed) {
+            return Ok(Step::Nearer);
+        }
+        let rooms = Arc::clone(&self.rooms);
+        let _turn = rooms.scans.acquire().await;
+        let position = self.subscription.live.account().matched();
+        self.reader.seek(position);
+        let Some(found) = self.reader.try_next().await? else {
+            return Ok(Step::WaitForFeed);
+        };
+        if let Found::Block { block, from } = found {
+            let (subscription, max_owed) = (Arc::clone(&self.subscription), self.max_owed);
+            let record_count = block.len();
+            let work = move || match_block(&subscription, &block, from, max_owed);
+            offload(record_count, work).await;
+            return Ok(Step::Nearer);
+        }
+        let mut account = self.subscription.live.account();
+        if self.subscription.is_retired() {
+            return Ok(Step::Wait);
+        }
+        match found {
+            Found::Block { .. } => (),
+            Found::Skipped(range) => account.match_to(range.end),
+            Found::Trimmed(range) => account.lose_to(range.end, Loss::Trimmed),
+            Found::Damaged(range) => account.lose_to(range.end, Loss::Damaged),
+        }
+        Ok(Step::Nearer)
+    }
+}
+
+/// Matches the events of a block from `from` on, until so many are owed.
+fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owed: usize) {
+    let filter: &Filter = &subscription.filter;
+    let wanted = block.records_from(from).filter(|record| {
+        filter.wants_type(&record.event_type) && filter.wants(|| Facts::of(&record.bytes))
+    });
+    let wanted: Vec<_> = wanted.map(|record| record.offset).collect();
+    let mut account = subscription.live.account();
+    if subscription.is_retired() {
+        return;
+    }
+    for offset in wanted {
+        if account.owed_count() >= max_owed {
+            account.match_to(offset);
+            return;
+        }
+        account.owe(offset);
+    }
+    account.match_to(block.next());
+}

@@ -1,0 +1,23 @@
+//! Work that may keep a thread busy.
+
+/// Work on so many records or fewer is done at once: it takes less time than handing it over.
+const MAX_AT_ONCE: usize = 64;
+
+/// Does work on `record_count` records: off the runtime's threads, if it may take long, so that
+/// attempts go on meanwhile.
+pub(crate) async fn offload<T: Send + 'static>(
+    record_count: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if record_count <= MAX_AT_ONCE {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going, and with it whoever asked.
+            Err(_cancelled) => std::future::pending().await,
+        },
+    }
+}

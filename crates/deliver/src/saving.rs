@@ -1,0 +1,43 @@
+//! Saves what became of events, again and again.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::error;
+
+use crate::rooms::Rooms;
+
+/// How many saves go by between two that include the lanes which delivered nothing.
+const SAVES_PER_FULL_SAVE: u32 = 50;
+
+/// Saves the journals of all lanes at least so often, and when a lane asks for it.
+pub(crate) async fn save_journals(rooms: &Rooms, every: Duration) -> Infallible {
+    let subscriptions = &rooms.subscriptions;
+    let mut tick = interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut save_number = 0_u32;
+    let mut is_failing = false;
+    loop {
+        let is_full = tokio::select! {
+            _ = tick.tick() => {
+                save_number = save_number.wrapping_add(1);
+                save_number.is_multiple_of(SAVES_PER_FULL_SAVE)
+            }
+            () = rooms.save_soon.notified() => false,
+        };
+        let saved = if is_full {
+            subscriptions.save_all().await
+        } else {
+            subscriptions.save().await
+        };
+        match saved {
+            Ok(()) => is_failing = false,
+            Err(error) if !is_failing => {
+                error!(%error, "cursors not saved; lanes wait until they are");
+                is_failing = true;
+            }
+            Err(_again) => (),
+        }
+    }
+}

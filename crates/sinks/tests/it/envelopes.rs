@@ -1,0 +1,100 @@
+//! Several Caliper events in one request.
+
+use std::sync::Arc;
+
+use easel_caliper::{Dialect, MAPPER_VERSION, Options, Translator};
+use easel_catalog::{Catalog, Limits, Origin, admit};
+use easel_log::Offset;
+use easel_sinks::{Batch, Form, Item, Webhook};
+use easel_testkit::Receiver;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::fixtures::{Post, batch, webhook};
+
+/// The catalogue's example of an event type in Caliper, made different by its time.
+fn item(name: &str, second: i64) -> Arc<Item> {
+    let catalog = Arc::new(Catalog::built_in());
+    let at = Timestamp::from_second(second).unwrap();
+    let example = catalog.example(catalog.get(name).unwrap(), Origin::Request, at);
+    let event = admit(example.as_bytes(), &Limits::default()).unwrap();
+    let translator = Translator::new(catalog, Options::default()).unwrap();
+    let translated = translator.translate(name, &event.bytes, event.id, Dialect::Compatible);
+    Arc::new(Item {
+        offset: Offset::new(second.unsigned_abs()),
+        id: event.id,
+        event_type: event.event_type,
+        event_time: format!("{second}"),
+        form: Form::Caliper(translated.unwrap()),
+    })
+}
+
+#[tokio::test]
+async fn an_envelope_has_all_events_and_headers_that_name_each() {
+    let receiver = Receiver::start().await;
+    let items: Vec<_> = (1..=3)
+        .map(|second| item("course_created", second))
+        .collect();
+    let several = Batch {
+        items: items.clone(),
+        ..batch()
+    };
+    let alone = Batch {
+        items: items[..1].to_vec(),
+        ..batch()
+    };
+    let webhook = webhook(&receiver.url());
+    for sent in [&several, &several, &alone] {
+        webhook.post(sent.clone()).await.unwrap();
+    }
+    let received = receiver.received();
+    let envelope: Value = serde_json::from_slice(&received[0].body).unwrap();
+    let ids: Vec<_> = items
+        .iter()
+        .map(|it| format!("urn:uuid:{}", it.id))
+        .collect();
+    let data = envelope["data"].as_array().unwrap();
+    assert_eq!(
+        data.iter().map(|it| &it["id"]).collect::<Vec<_>>(),
+        ids.iter().collect::<Vec<_>>()
+    );
+    assert!(
+        data.iter()
+            .all(|it| it["edApp"]["id"] == envelope["sensor"])
+    );
+    assert_eq!(
+        received[0].header("easel-event-name"),
+        ["course_created"; 3].join(",")
+    );
+    assert_eq!(received[0].header("easel-event-time"), "1,2,3");
+    assert_eq!(received[0].header("easel-mapper-version"), MAPPER_VERSION);
+    // The same events have the same id; one of them alone has its own.
+    let id = |place: usize| received[place].header("webhook-id").to_owned();
+    assert_eq!(id(0), id(1));
+    assert_eq!(id(2), items[0].id.to_string());
+    assert_ne!(id(0), id(2));
+}
+
+#[test]
+fn only_caliper_events_of_one_installation_share_an_envelope() {
+    let first = item("course_created", 1);
+    assert!(Webhook::share_an_envelope(&[], &first));
+    assert!(Webhook::share_an_envelope(
+        &[Arc::clone(&first)],
+        &item("course_created", 2)
+    ));
+    let canvas = Arc::clone(&batch().items[0]);
+    assert!(Webhook::share_an_envelope(&[], &canvas));
+    assert!(!Webhook::share_an_envelope(&[Arc::clone(&first)], &canvas));
+    assert!(!Webhook::share_an_envelope(&[Arc::clone(&canvas)], &canvas));
+}
+
+#[test]
+fn the_event_types_of_an_envelope_fit_into_one_header() {
+    let long = Arc::new(Item {
+        event_type: "x".repeat(128).into(),
+        ..(*item("course_created", 1)).clone()
+    });
+    let fits = |count: usize| Webhook::share_an_envelope(&vec![Arc::clone(&long); count], &long);
+    assert!(fits(20) && !fits(40));
+}
