@@ -13,10 +13,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use blake3::Hash;
+use easel_keys::Secret;
 
 use crate::refusals::{Reason, Refusals, Refused};
 use crate::tokens::hash_of;
-use crate::{Problem, Scope, Secret, Tokens};
+use crate::{Problem, Scope, Scopes, Tokens};
 
 /// Decides who a request is, and whether that one may.
 #[derive(Clone, Debug)]
@@ -81,11 +82,11 @@ impl Gate {
 
     fn decide(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Refusal> {
         let Some(tokens) = &self.tokens else {
-            return Ok(Caller { token_id: None });
+            return Ok(Caller::LOCAL);
         };
         let hash = hash_of(bearer(headers).ok_or(Refusal::Missing)?);
         if self.local == Some(hash) {
-            return Ok(Caller { token_id: None });
+            return Ok(Caller::LOCAL);
         }
         let token = tokens.find(&hash).ok_or(Refusal::Unknown)?;
         if !token.scopes.contains(scope) {
@@ -94,6 +95,7 @@ impl Gate {
         }
         Ok(Caller {
             token_id: Some(token.id),
+            scopes: token.scopes,
         })
     }
 }
@@ -140,6 +142,16 @@ impl From<Refusal> for Problem {
 pub struct Caller {
     /// The token shown; none at an open gate, and none for the commands on this machine.
     pub token_id: Option<String>,
+    /// What the caller may do.
+    pub scopes: Scopes,
+}
+
+impl Caller {
+    /// Whoever comes in by an open gate, and the commands on this machine.
+    const LOCAL: Self = Self {
+        token_id: None,
+        scopes: Scopes::ALL,
+    };
 }
 
 /// Middleware that lets a request in by its [`Gate`] and leaves its [`Caller`] in the extensions.

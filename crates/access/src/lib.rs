@@ -7,7 +7,6 @@ mod gate;
 mod problem;
 mod refusals;
 mod scope;
-mod secret;
 mod token;
 mod tokens;
 
@@ -15,6 +14,5 @@ pub use gate::{Caller, Gate, require_scope};
 pub use problem::Problem;
 pub use refusals::{Reason, Refusals, Refused};
 pub use scope::{Scope, Scopes, UnknownScope};
-pub use secret::Secret;
 pub use token::{Token, new_secret};
 pub use tokens::{ACCESS_LAYOUT, Tokens, TokensError};

@@ -5,9 +5,10 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use easel_keys::Secret;
 use jiff::Timestamp;
 
-use crate::{Scopes, Secret};
+use crate::Scopes;
 
 /// What is known about a token; its secret is not.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blake3::Hash;
+use easel_keys::Secret;
 use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -22,7 +23,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::token::{new_id, new_secret};
-use crate::{Scopes, Secret, Token};
+use crate::{Scopes, Token};
 
 /// What `access.db` looks like.
 pub static ACCESS_LAYOUT: Layout = Layout {

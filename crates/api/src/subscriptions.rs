@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use easel_subscriptions::{Hold, Origin, Spec, State as Standing, Subscription};
+use axum::{Extension, Json};
+use easel_access::{Caller, Scope};
+use easel_subscriptions::{Hold, Origin, Spec, SpecJson, State as Standing, Subscription};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -26,7 +27,7 @@ const INVALID: &str = "invalid_subscription";
 pub(crate) struct SubscriptionJson {
     /// What was asked for.
     #[serde(flatten)]
-    spec: Spec,
+    spec: SpecJson,
     state: StateJson,
     /// Why it is paused or on hold, when no operator asked for it.
     reason: Option<String>,
@@ -63,9 +64,13 @@ pub(crate) struct SubscriptionListJson {
 
 /// Lists all subscriptions, by name.
 #[utoipa::path(get, path = "/v1/subscriptions", operation_id = "list_subscriptions", tag = "subscriptions", responses((status = OK, body = SubscriptionListJson)))]
-pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Json<SubscriptionListJson> {
     let subscriptions = api.subscriptions.list();
-    let subscriptions = subscriptions.iter().map(|it| answer(&api, it)).collect();
+    let subscriptions = subscriptions.iter();
+    let subscriptions = subscriptions.map(|it| answer(&api, it, &caller)).collect();
     Json(SubscriptionListJson { subscriptions })
 }
 
@@ -73,28 +78,39 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<SubscriptionListJson> {
 #[utoipa::path(get, path = "/v1/subscriptions/{name}", operation_id = "show_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, Failure> {
     let subscription = api.subscriptions.get(&name)?;
-    Ok(Json(answer(&api, &subscription)))
+    Ok(Json(answer(&api, &subscription, &caller)))
 }
 
 /// Makes a subscription.
-#[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", request_body = Spec, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
-pub(crate) async fn create(State(api): State<Api>, body: Body) -> Result<Response, Failure> {
+#[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", request_body = SpecJson, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+pub(crate) async fn create(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result<Response, Failure> {
     let made = api.subscriptions.create(body.read(INVALID)?).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", made.spec.name))];
-    Ok((StatusCode::CREATED, location, Json(answer(&api, &made))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        location,
+        Json(answer(&api, &made, &caller)),
+    )
+        .into_response())
 }
 
 /// Changes what a subscription asks for. It keeps its place: `start` is not looked at again.
-#[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = Spec, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
+#[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn replace(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<SubscriptionJson>, Failure> {
-    update(&api, &name, body.read(INVALID)?).await
+    update(&api, &caller, &name, body.read(INVALID)?).await
 }
 
 /// Changes some fields of a subscription, by RFC 7396: a field that is left out stays, `null` sets
@@ -102,16 +118,23 @@ pub(crate) async fn replace(
 #[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn change(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<SubscriptionJson>, Failure> {
     let subscription = api.subscriptions.get(&name)?;
-    let spec = serde_json::to_value(&subscription.spec).map_err(|error| Failure::bug(&error))?;
-    update(&api, &name, body.read_over(spec, INVALID)?).await
+    let spec = serde_json::to_value(SpecJson::with_secrets(&subscription.spec))
+        .map_err(|error| Failure::bug(&error))?;
+    update(&api, &caller, &name, body.read_over(spec, INVALID)?).await
 }
 
 /// Replaces the spec of a subscription, which keeps its name.
-async fn update(api: &Api, name: &str, spec: Spec) -> Result<Json<SubscriptionJson>, Failure> {
+async fn update(
+    api: &Api,
+    caller: &Caller,
+    name: &str,
+    spec: Spec,
+) -> Result<Json<SubscriptionJson>, Failure> {
     if spec.name.as_str() != name {
         let detail = format!(
             "A subscription keeps its name; {name:?} cannot become {:?}.",
@@ -120,7 +143,7 @@ async fn update(api: &Api, name: &str, spec: Spec) -> Result<Json<SubscriptionJs
         return Err(Failure::invalid(INVALID, detail).at("/name"));
     }
     let changed = api.subscriptions.update(spec).await?;
-    Ok(Json(answer(api, &changed)))
+    Ok(Json(answer(api, &changed, caller)))
 }
 
 /// Forgets a subscription.
@@ -137,23 +160,25 @@ pub(crate) async fn remove(
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", operation_id = "pause_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn pause(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, Failure> {
     let paused = api.subscriptions.pause(&name).await?;
-    Ok(Json(answer(&api, &paused)))
+    Ok(Json(answer(&api, &paused, &caller)))
 }
 
 /// Serves a paused subscription again, from where it stopped.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", operation_id = "resume_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, Failure> {
     let resumed = api.subscriptions.resume(&name).await?;
-    Ok(Json(answer(&api, &resumed)))
+    Ok(Json(answer(&api, &resumed, &caller)))
 }
 
-fn answer(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
+fn answer(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
     let (state, reason, until) = match (&subscription.state, subscription.live.hold()) {
         (Standing::Active, None) => (StateJson::Active, None, None),
         (Standing::Active, Some(Hold { until, reason })) => {
@@ -163,7 +188,11 @@ fn answer(api: &Api, subscription: &Arc<Subscription>) -> SubscriptionJson {
         (Standing::Deactivated, _) => (StateJson::Deactivated, None, None),
     };
     SubscriptionJson {
-        spec: subscription.spec.clone(),
+        spec: if caller.scopes.contains(Scope::Manage) {
+            SpecJson::with_secrets(&subscription.spec)
+        } else {
+            SpecJson::without_secrets(&subscription.spec)
+        },
         state,
         reason,
         holding_until: until,

@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use easel_catalog::{EventType, Origin};
-use easel_subscriptions::{Format, Spec};
+use easel_subscriptions::{Format, SinkSpec, Spec};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -93,7 +93,8 @@ pub(crate) async fn send(
     if let Some(metadata) = event.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("producer".to_owned(), "easel-test".into());
     }
-    let url = spec.webhook.url.clone();
+    let SinkSpec::Webhook(webhook) = &spec.sink;
+    let url = webhook.url.expose().to_owned();
     let report = (api.send_test)(spec, event.to_string().into_bytes()).await;
     let report = report.map_err(|reason| {
         let detail = format!("The endpoint cannot be sent to: {reason}.");

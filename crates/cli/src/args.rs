@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use easel_access::Secret;
+use easel_keys::Secret;
 
 use crate::commands::{
     BackupArgs, BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs,

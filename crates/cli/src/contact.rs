@@ -10,7 +10,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::anyhow;
-use easel_access::Secret;
+use easel_keys::Secret;
 use easel_server::Local;
 
 use crate::args::GlobalArgs;

@@ -296,7 +296,7 @@ impl Lanes {
         match self.retries.remove(&LaneId::live(subscription.id)) {
             Some((before, retries)) => {
                 let (old, new) = (&before.spec, &subscription.spec);
-                if (old.format, &old.webhook) == (new.format, &new.webhook) {
+                if (old.format, &old.sink) == (new.format, &new.sink) {
                     retries
                 } else {
                     retries.apart()

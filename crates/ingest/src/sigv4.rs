@@ -14,7 +14,7 @@
 use axum::http::header::{AUTHORIZATION, DATE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use easel_access::Secret;
+use easel_keys::Secret;
 use hmac::{Hmac, Mac};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;

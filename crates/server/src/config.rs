@@ -9,10 +9,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_access::Secret;
 use easel_caliper::{Role, Secrets, Translator, is_iri};
 use easel_catalog::{Catalog, Limits};
 use easel_ingest::IntakeOptions;
+use easel_keys::Secret;
 use easel_log::LogOptions;
 use easel_subscriptions::Spec;
 use easel_triggers::{Nulls, SubmissionRule, Triggers};

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use easel_access::Secret;
 use easel_caliper::FormError;
+use easel_keys::Secret;
 use easel_sinks::{ClientError, EndpointError};
 use easel_subscriptions::Name;
 use easel_triggers::TriggersError;

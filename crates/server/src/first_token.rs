@@ -10,7 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use easel_access::{Scopes, Secret, Tokens, TokensError, new_secret};
+use easel_access::{Scopes, Tokens, TokensError, new_secret};
+use easel_keys::Secret;
 use jiff::Timestamp;
 use tracing::warn;
 

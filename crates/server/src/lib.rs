@@ -36,7 +36,7 @@ pub use data_folder::{
 };
 pub use easel_caliper::{Role, Secrets};
 pub use easel_subscriptions::{
-    Batch, Counts, EventGlob, InFlight, Name, Spec, Start, Term, WebhookSpec,
+    Batch, Counts, EventGlob, InFlight, Name, Spec, SpecJson, Start, Term, WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use prepare::{Prepared, check_webhook_url};

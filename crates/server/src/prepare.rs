@@ -14,6 +14,7 @@ use easel_caliper::{FormError, Translator};
 use easel_catalog::Catalog;
 use easel_log::{Clock, SystemClock};
 use easel_sinks::{Endpoint, WebhookClient, WebhookOptions};
+use easel_subscriptions::SinkSpec;
 use easel_triggers::{Triggers, TriggersError, unknown_rules};
 use rustix::fs::{Access, access};
 
@@ -189,7 +190,8 @@ impl Config {
                 faults.push(ConfigError::NameTaken { index, name });
                 continue;
             }
-            if let Err(source) = Endpoint::parse(&spec.webhook.url) {
+            let SinkSpec::Webhook(webhook) = &spec.sink;
+            if let Err(source) = Endpoint::parse(webhook.url.expose()) {
                 let name = name.clone();
                 faults.push(ConfigError::Endpoint {
                     index,

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_access::{Gate, Refusals, Secret, Tokens, TokensError};
+use easel_access::{Gate, Refusals, Tokens, TokensError};
 use easel_api::{Api, Host};
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth};
+use easel_keys::Secret;
 use easel_log::{Clock, Log, LogName, LogOptions, ReadError, Retention, SharedLog, SystemClock};
 use easel_log_sqlite::{OpenError, SqliteLog};
 use easel_quarantine::Quarantine;

@@ -10,7 +10,7 @@ use easel_deliver::MakeSink;
 use easel_sinks::{
     Batch, Endpoint, Item, Outcome, Sink, SinkLimits, Webhook, WebhookClient, WebhookSettings,
 };
-use easel_subscriptions::Spec;
+use easel_subscriptions::{SinkSpec, Spec};
 
 use crate::test_delivery::MakeWebhook;
 
@@ -87,14 +87,16 @@ impl Sink for ReplaceableWebhook {
 
 /// How a subscription's webhook sends.
 fn settings(spec: &Spec) -> WebhookSettings {
+    let SinkSpec::Webhook(webhook) = &spec.sink;
     WebhookSettings {
-        timeout: spec.webhook.timeout,
-        batch: spec.webhook.batch.get(),
+        timeout: webhook.timeout,
+        batch: webhook.batch.get(),
         in_flight: spec.in_flight.get(),
     }
 }
 
 /// Where a subscription's events are sent, or what is wrong with it.
 pub(crate) fn endpoint(spec: &Spec) -> Result<Endpoint, String> {
-    Endpoint::parse(&spec.webhook.url).map_err(|error| error.to_string())
+    let SinkSpec::Webhook(webhook) = &spec.sink;
+    Endpoint::parse(webhook.url.expose()).map_err(|error| error.to_string())
 }

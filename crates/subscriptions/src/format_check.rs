@@ -2,7 +2,7 @@
 
 use easel_catalog::Catalog;
 
-use crate::Spec;
+use crate::{SinkSpec, Spec};
 
 /// The most events under way to one subscription: requests at once times events in each.
 const MAX_UNDER_WAY: usize = 500;
@@ -13,7 +13,8 @@ impl Spec {
     /// An event type that is named, without a glob, has to have a form in that format; under a
     /// glob, events without one are not covered.
     pub fn check_format(&self, catalog: &Catalog) -> Result<(), String> {
-        let batch = self.webhook.batch.get();
+        let SinkSpec::Webhook(webhook) = &self.sink;
+        let batch = webhook.batch.get();
         if !self.format.is_caliper() {
             return match batch {
                 1 => Ok(()),

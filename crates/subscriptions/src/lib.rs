@@ -35,7 +35,8 @@ pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
 pub use spec::{
-    Batch, Conditions, EventGlob, Format, InFlight, Name, Spec, SpecError, Start, WebhookSpec,
+    Batch, Conditions, EventGlob, Format, InFlight, Name, SinkSpec, Spec, SpecError, SpecJson,
+    Start, WebhookSpec,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite_store::{

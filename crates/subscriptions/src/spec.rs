@@ -1,8 +1,10 @@
 //! What a subscriber asked for.
 //!
-//! A [`Spec`] is the one domain type here that serde reads and writes: its JSON is what the API
-//! takes and answers, what `easel.toml` declares and what the store keeps. Three copies of the
-//! same shape would drift apart. It holds no secret, so there is nothing to leak.
+//! A [`Spec`] is read from the JSON of the API, from `easel.toml` and from the store, all by
+//! [`SpecJson`]. It may hold secrets, so it is written through [`SpecJson`] alone, which asks who is
+//! to see it.
+
+mod json;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,84 +12,62 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
 
+use easel_keys::SecretUrl;
 use easel_log::Offset;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use wildmatch::WildMatch;
 
+pub use json::SpecJson;
+
 /// One standing order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Spec)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "SpecJson")]
 pub struct Spec {
     /// What operators call it; unique.
-    #[schema(value_type = String, example = "grades")]
     pub name: Name,
     /// The event types it wants; one match is enough. All of them when left out.
-    #[schema(value_type = Vec<String>, example = json!(["grade_*", "submission_created"]))]
-    #[serde(default = "EventGlob::all")]
     pub events: Vec<EventGlob>,
     /// What an event's metadata must say besides.
-    #[serde(default)]
     pub conditions: Conditions,
     /// The form in which events are sent.
-    #[serde(default)]
     pub format: Format,
     /// Where in the log it begins; read once, when the subscription is made.
-    #[schema(schema_with = start_schema)]
-    #[serde(default)]
     pub start: Start,
-    /// How many deliveries may be under way at once.
-    #[schema(value_type = u16, minimum = 1, maximum = 256, example = 16)]
-    #[serde(default)]
+    /// How many batches may be under way at once.
     pub in_flight: InFlight,
-    /// Where events are sent.
-    pub webhook: WebhookSpec,
+    /// Where and how events are sent.
+    pub sink: SinkSpec,
 }
 
-fn start_schema() -> Schema {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
-        .description(Some(
-            "Where in the log it begins, read once, when the subscription is made: `now`, \
-             `earliest`, a time, or an offset.",
-        ))
-        .examples(["now"])
-        .into()
+/// Where and how events are sent: one way for each subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SinkSpec {
+    /// Posted to an endpoint.
+    Webhook(WebhookSpec),
 }
 
 /// The webhook of a subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookSpec {
     /// The endpoint each event is posted to.
-    #[schema(example = "https://events.example.edu/canvas")]
-    pub url: String,
+    pub url: SecretUrl,
     /// How long one attempt may take: `1s` to `5m`.
-    #[schema(value_type = String, example = "15s")]
-    #[serde(default = "WebhookSpec::default_timeout", with = "time_limit")]
     pub timeout: Duration,
     /// How many events one request may have in its envelope, in a Caliper format.
-    #[schema(value_type = u16, minimum = 1, maximum = 100, example = 1)]
-    #[serde(default)]
     pub batch: Batch,
 }
 
 impl WebhookSpec {
-    const fn default_timeout() -> Duration {
-        Duration::from_secs(15)
-    }
-
     /// Reads how long one attempt may take: `1s` to `5m`.
     ///
     /// # Errors
     ///
     /// What a time-out must be.
     pub fn parse_timeout(text: &str) -> Result<Duration, String> {
-        time_limit::parse(text)
+        json::time_limit::parse(text)
     }
 }
 
@@ -239,7 +219,7 @@ impl EventGlob {
         move |event_type| pattern.matches(event_type)
     }
 
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         vec![Self("*".to_owned())]
     }
 }
@@ -444,30 +424,5 @@ impl de::Visitor<'_> for StartVisitor {
                 start: number.to_string(),
             })),
         }
-    }
-}
-
-/// Limits of time as people write them: `15s`, `2m`.
-mod time_limit {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    const SHORTEST: Duration = Duration::from_secs(1);
-    const LONGEST: Duration = Duration::from_mins(5);
-
-    pub(super) fn parse(text: &str) -> Result<Duration, String> {
-        match humantime::parse_duration(text) {
-            Ok(limit) if (SHORTEST..=LONGEST).contains(&limit) => Ok(limit),
-            Ok(_) | Err(_) => Err(format!("a time-out is 1s to 5m; {text:?} is not")),
-        }
-    }
-
-    pub(super) fn serialize<S: Serializer>(it: &Duration, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(&humantime::format_duration(*it))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        parse(&String::deserialize(from)?).map_err(de::Error::custom)
     }
 }

@@ -15,7 +15,7 @@ use easel_catalog::Catalog;
 use easel_drift::Lookout;
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
-use easel_subscriptions::{MemoryStore, Spec, Subscriptions};
+use easel_subscriptions::{MemoryStore, SinkSpec, Spec, Subscriptions};
 use easel_testkit::{FailingLog, event};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -51,7 +51,8 @@ pub(crate) struct Desk {
 /// An endpoint that answers every test with 418, and cannot be sent to by FTP.
 fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
     Arc::new(move |spec, event| {
-        if spec.webhook.url.starts_with("ftp") {
+        let SinkSpec::Webhook(webhook) = &spec.sink;
+        if webhook.url.expose().starts_with("ftp") {
             return Box::pin(async { Err("the URL has no scheme".to_owned()) });
         }
         let event = serde_json::from_slice(&event).unwrap();
@@ -79,7 +80,8 @@ impl Desk {
         let log: SharedLog = Arc::<FailingLog>::clone(&failing);
         let quarantine = Quarantine::new(memory(), Arc::clone(&clock));
         let check = |spec: &Spec| {
-            if spec.webhook.url.starts_with("http") {
+            let SinkSpec::Webhook(webhook) = &spec.sink;
+            if webhook.url.expose().starts_with("http") {
                 Ok(())
             } else {
                 Err("the endpoint has no scheme".to_owned())

@@ -1,6 +1,7 @@
 //! `/v1/test-deliveries`.
 
 use axum::http::StatusCode;
+use easel_subscriptions::SinkSpec;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
@@ -45,7 +46,8 @@ async fn a_test_goes_to_any_url_in_any_form_with_any_event() {
     );
     let (spec, _) = desk.sent.lock().unwrap().remove(0);
     assert!(spec.format.is_caliper());
-    assert_eq!(spec.webhook.url, "http://a/");
+    let SinkSpec::Webhook(webhook) = &spec.sink;
+    assert_eq!(webhook.url.expose(), "http://a/");
 }
 
 #[tokio::test]

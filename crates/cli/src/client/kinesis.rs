@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use easel_access::Secret;
+use easel_keys::Secret;
 use hmac::{Hmac, Mac};
 use http::{HeaderValue, Method};
 use http_body_util::Full;

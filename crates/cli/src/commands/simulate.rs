@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use easel_access::Secret;
+use easel_keys::Secret;
 use easel_simulator::{Campus, Options};
 use easel_triggers::{Change, Triggers};
 use jiff::Timestamp;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use clap::CommandFactory;
-use easel_access::Secret;
+use easel_keys::Secret;
 use easel_server::KinesisKey;
 
 use super::error::{SettingsError, nearest};

@@ -7,8 +7,8 @@
 
 use std::path::Path;
 
-use easel_access::Secret;
 use easel_catalog::{toml_syntax_words, toml_words};
+use easel_keys::Secret;
 use easel_server::{KinesisKey, Role, Spec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use easel_access::Secret;
+use easel_keys::Secret;
 use easel_server::{Auth, Config, Nulls, Secrets, SubmissionRule, check_token};
 
 use super::measure::{length, show_length, show_size, size};

@@ -384,7 +384,7 @@ fn the_shape_of_a_subscription_is_what_serde_reads() {
         .config
         .subscriptions
         .remove(0);
-    let json = serde_json::to_value(&spec).unwrap();
+    let json = serde_json::to_value(easel_server::SpecJson::with_secrets(&spec)).unwrap();
     let mut written = Vec::new();
     for (key, value) in json.as_object().unwrap() {
         match value.as_object() {

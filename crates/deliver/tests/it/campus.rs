@@ -9,7 +9,7 @@ use easel_catalog::Catalog;
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_log::{LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{Batch, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings};
-use easel_subscriptions::{Balance, MemoryStore, Spec, Subscriptions, Term};
+use easel_subscriptions::{Balance, MemoryStore, SinkSpec, Spec, Subscriptions, Term};
 use easel_testkit::{RecordingSink, event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -199,9 +199,10 @@ impl Sink for AsWebhook {
 }
 
 fn as_webhook(sink: Arc<RecordingSink>, spec: &Spec) -> Arc<dyn Sink> {
+    let SinkSpec::Webhook(webhook) = &spec.sink;
     let settings = WebhookSettings {
-        timeout: spec.webhook.timeout,
-        batch: spec.webhook.batch.get(),
+        timeout: webhook.timeout,
+        batch: webhook.batch.get(),
         in_flight: spec.in_flight.get(),
     };
     Arc::new(AsWebhook { sink, settings })

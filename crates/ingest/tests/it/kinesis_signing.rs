@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
-use easel_access::{Gate, Secret};
+use easel_access::Gate;
 use easel_ingest::{IntakeOptions, KinesisAuth, KinesisKeys};
+use easel_keys::Secret;
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusBuilder;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_access::Secret;
+use easel_keys::Secret;
 use easel_server::{Auth, Config, Deliveries, KinesisKey, Local, Prepared, Reloader, Server};
 use easel_testkit::{Receiver, event};
 use hyper::StatusCode;

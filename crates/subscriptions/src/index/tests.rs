@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use easel_catalog::{Catalog, Facts, Reach};
+use easel_keys::SecretUrl;
 use easel_log::Offset;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -11,7 +12,8 @@ use proptest::prelude::*;
 use super::{Index, MAX_TYPES};
 use crate::state_store::{Definition, Entry, Revision};
 use crate::{
-    Conditions, InFlight, Journal, Origin, Spec, State, Subscription, SubscriptionId, WebhookSpec,
+    Conditions, InFlight, Journal, Origin, SinkSpec, Spec, State, Subscription, SubscriptionId,
+    WebhookSpec,
 };
 
 fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscription> {
@@ -22,11 +24,11 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
         format: crate::Format::Canvas,
         start: crate::Start::Now,
         in_flight: InFlight::default(),
-        webhook: WebhookSpec {
-            url: "http://localhost".to_owned(),
+        sink: SinkSpec::Webhook(WebhookSpec {
+            url: SecretUrl::new("http://localhost"),
             timeout: std::time::Duration::MAX,
             batch: crate::Batch::default(),
-        },
+        }),
     };
     let entry = Entry {
         id: SubscriptionId::new(id),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, Transaction, params};
 
 use crate::state_store::{Definition, Entry, Revision, StoreError};
-use crate::{Journal, LaneId, Origin, Spec, State, SubscriptionId};
+use crate::{Journal, LaneId, Origin, Spec, SpecJson, State, SubscriptionId};
 
 /// All subscriptions, by id.
 pub(super) fn entries(transaction: &Transaction<'_>) -> Result<Vec<Entry>, StoreError> {
@@ -107,7 +107,7 @@ fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
 }
 
 pub(super) fn spec_column(spec: &Spec) -> Result<String, StoreError> {
-    serde_json::to_string(spec).map_err(|error| StoreError::Row {
+    serde_json::to_string(&SpecJson::with_secrets(spec)).map_err(|error| StoreError::Row {
         name: spec.name.to_string(),
         what: error.to_string(),
     })

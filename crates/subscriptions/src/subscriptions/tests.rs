@@ -7,7 +7,7 @@ use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, SharedLog, SystemClock
 use uuid::Uuid;
 
 use super::{ChangeError, Subscriptions};
-use crate::{Origin, Spec, SqliteStore, State, Term};
+use crate::{Origin, SinkSpec, Spec, SpecJson, SqliteStore, State, Term};
 
 fn log() -> SharedLog {
     Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)))
@@ -15,7 +15,8 @@ fn log() -> SharedLog {
 
 async fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
     let check = |spec: &Spec| {
-        if spec.webhook.url.starts_with("http") {
+        let SinkSpec::Webhook(webhook) = &spec.sink;
+        if webhook.url.expose().starts_with("http") {
             Ok(())
         } else {
             Err("the URL is no good".to_owned())
@@ -291,8 +292,31 @@ fn a_condition_with_no_value_is_no_condition_and_is_refused() {
         "{refused}"
     );
     let kept = spec("{}").unwrap();
-    let written = serde_json::to_string(&kept).unwrap();
+    let written = serde_json::to_string(&SpecJson::with_secrets(&kept)).unwrap();
     assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), kept);
+}
+
+#[test]
+fn a_secret_in_a_url_is_neither_printed_nor_shown_to_everybody() {
+    let json = r#"{"name":"a","webhook":{"url":"http://ida:s3cret@a/hook?key=s3cret"}}"#;
+    let spec = spec(json);
+    let shown = SpecJson::without_secrets(&spec);
+    let shown_json = serde_json::to_string(&shown).unwrap();
+    assert!(
+        shown_json.contains("\"url\":\"http://a/hook\""),
+        "{shown_json}"
+    );
+    let kept = SpecJson::with_secrets(&spec);
+    for printed in [
+        format!("{spec:?}"),
+        format!("{kept:?}"),
+        format!("{shown:?}"),
+        shown_json,
+    ] {
+        assert!(!printed.contains("s3cret"), "{printed}");
+    }
+    let kept = serde_json::to_string(&kept).unwrap();
+    assert_eq!(serde_json::from_str::<Spec>(&kept).unwrap(), spec);
 }
 
 #[tokio::test]

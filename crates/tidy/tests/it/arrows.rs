@@ -6,7 +6,7 @@ use crate::workspace::{assert_none, metadata, room_of};
 
 /// Every room, and the rooms it may depend on. A new arrow is a commit of its own.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("access", &["sqlite"]),
+    ("access", &["keys", "sqlite"]),
     (
         "api",
         &[
@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "access",
             "caliper",
             "catalog",
+            "keys",
             "server",
             "simulator",
             "triggers",
@@ -40,8 +41,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("drift", &["catalog", "log", "sqlite"]),
     (
         "ingest",
-        &["access", "catalog", "log", "quarantine", "triggers"],
+        &["access", "catalog", "keys", "log", "quarantine", "triggers"],
     ),
+    ("keys", &[]),
     ("log", &[]),
     ("log-sqlite", &["log", "sqlite"]),
     ("quarantine", &["log"]),
@@ -55,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "deliver",
             "drift",
             "ingest",
+            "keys",
             "log",
             "log-sqlite",
             "quarantine",
@@ -65,9 +68,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &["catalog", "triggers"]),
-    ("sinks", &[]),
+    ("sinks", &["caliper", "catalog", "log"]),
     ("sqlite", &[]),
-    ("subscriptions", &["catalog", "log", "sqlite"]),
+    ("subscriptions", &["catalog", "keys", "log", "sqlite"]),
     ("testkit", &["log", "sinks"]),
     ("tidy", &[]),
     ("triggers", &["catalog"]),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod arrows;
 #[cfg(test)]
+mod core;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod rooms;

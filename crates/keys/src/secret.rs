@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A value that must not be printed: its `Debug` is `…`, and it has no `Display`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T>(T);
 
 impl<T> Secret<T> {

@@ -1,0 +1,82 @@
+//! A URL that may hold a secret.
+
+use std::fmt;
+
+use crate::Secret;
+
+/// A URL that may hold a secret: in its user name and password, or in its query.
+///
+/// It is not parsed, for a URL that cannot be used may hold a secret too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(Secret<String>);
+
+impl SecretUrl {
+    /// A URL with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Secret::new(text.into()))
+    }
+
+    /// The whole URL. It must not be logged, and must not be shown to somebody who may not see it.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// The URL without user name, password, query and fragment.
+    pub fn without_secrets(&self) -> String {
+        let text = self.expose();
+        let before_query = text.split(['?', '#']).next().unwrap_or_default();
+        let Some((scheme, rest)) = before_query.split_once("://") else {
+            // Where the host begins is unknown, and with it what lies before it.
+            let (_userinfo, rest) = before_query.rsplit_once('@').unwrap_or(("", before_query));
+            return rest.to_owned();
+        };
+        // Browsers take a backslash for a slash, so it ends the host too.
+        let host_end = rest.find(['/', '\\']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(host_end);
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        format!("{scheme}://{host}{path}")
+    }
+}
+
+/// Prints the URL without its secrets.
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretUrl({:?})", self.without_secrets())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, wanted: &str) {
+        let url = SecretUrl::new(text);
+        assert_eq!(url.without_secrets(), wanted, "{text}");
+        assert_eq!(url.expose(), text);
+        assert_eq!(format!("{url:?}"), format!("SecretUrl({wanted:?})"));
+    }
+
+    #[test]
+    fn only_scheme_host_and_path_are_shown() {
+        check("https://a.example/hook", "https://a.example/hook");
+        check("https://a.example:8443", "https://a.example:8443");
+        check(
+            "https://a.example/hook?key=s3cret",
+            "https://a.example/hook",
+        );
+        check("https://a.example?key=s3cret", "https://a.example");
+        check("https://a.example/#s3cret", "https://a.example/");
+        check("https://ida:s3cret@a.example/x@y", "https://a.example/x@y");
+        check("https://ida:s3@cret@a.example/", "https://a.example/");
+        check("https://ida:s3cret@a.example\\x", "https://a.example\\x");
+    }
+
+    #[test]
+    fn what_is_no_url_shows_no_secret_either() {
+        check("", "");
+        check("ida:s3cret@a.example", "a.example");
+        check("a.example/hook?key=s3cret", "a.example/hook");
+        check("?key=s3cret", "");
+    }
+}

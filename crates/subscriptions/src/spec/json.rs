@@ -1,0 +1,176 @@
+//! A spec as JSON: what the API takes and answers, what `easel.toml` declares, what the store keeps.
+//!
+//! Each way of sending has a member of its own, of which a spec has exactly one. So far it is
+//! `webhook`.
+
+use std::time::Duration;
+
+use easel_keys::SecretUrl;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+
+use super::{
+    Batch, Conditions, EventGlob, Format, InFlight, Name, SinkSpec, Spec, Start, WebhookSpec,
+};
+
+/// A spec as JSON.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Spec)]
+#[serde(deny_unknown_fields)]
+pub struct SpecJson {
+    /// What operators call it; unique.
+    #[schema(value_type = String, example = "grades")]
+    name: Name,
+    /// The event types it wants; one match is enough. All of them when left out.
+    #[schema(value_type = Vec<String>, example = json!(["grade_*", "submission_created"]))]
+    #[serde(default = "EventGlob::all")]
+    events: Vec<EventGlob>,
+    /// What an event's metadata must say besides.
+    #[serde(default)]
+    conditions: Conditions,
+    /// The form in which events are sent.
+    #[serde(default)]
+    format: Format,
+    /// Where in the log it begins; read once, when the subscription is made.
+    #[schema(schema_with = start_schema)]
+    #[serde(default)]
+    start: Start,
+    /// How many deliveries may be under way at once.
+    #[schema(value_type = u16, minimum = 1, maximum = 256, example = 16)]
+    #[serde(default)]
+    in_flight: InFlight,
+    /// Where events are sent.
+    webhook: WebhookJson,
+}
+
+/// The webhook of a subscription.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = WebhookSpec)]
+#[serde(deny_unknown_fields)]
+struct WebhookJson {
+    /// The endpoint each event is posted to. User name, password and query are shown only to who
+    /// may `manage`.
+    #[schema(example = "https://events.example.edu/canvas")]
+    url: String,
+    /// How long one attempt may take: `1s` to `5m`.
+    #[schema(value_type = String, example = "15s")]
+    #[serde(default = "default_timeout", with = "time_limit")]
+    timeout: Duration,
+    /// How many events one request may have in its envelope, in a Caliper format.
+    #[schema(value_type = u16, minimum = 1, maximum = 100, example = 1)]
+    #[serde(default)]
+    batch: Batch,
+}
+
+impl SpecJson {
+    /// A spec with its secrets, for the store and for who may manage subscriptions.
+    pub fn with_secrets(spec: &Spec) -> Self {
+        Self::new(spec, |url| url.expose().to_owned())
+    }
+
+    /// A spec without its secrets, for everybody else. It cannot be read back.
+    pub fn without_secrets(spec: &Spec) -> Self {
+        Self::new(spec, SecretUrl::without_secrets)
+    }
+
+    fn new(spec: &Spec, show: impl FnOnce(&SecretUrl) -> String) -> Self {
+        let Spec {
+            name,
+            events,
+            conditions,
+            format,
+            start,
+            in_flight,
+            sink: SinkSpec::Webhook(webhook),
+        } = spec;
+        Self {
+            name: name.clone(),
+            events: events.clone(),
+            conditions: conditions.clone(),
+            format: *format,
+            start: *start,
+            in_flight: *in_flight,
+            webhook: WebhookJson {
+                url: show(&webhook.url),
+                timeout: webhook.timeout,
+                batch: webhook.batch,
+            },
+        }
+    }
+}
+
+impl From<SpecJson> for Spec {
+    fn from(json: SpecJson) -> Self {
+        let WebhookJson {
+            url,
+            timeout,
+            batch,
+        } = json.webhook;
+        Self {
+            name: json.name,
+            events: json.events,
+            conditions: json.conditions,
+            format: json.format,
+            start: json.start,
+            in_flight: json.in_flight,
+            sink: SinkSpec::Webhook(WebhookSpec {
+                url: SecretUrl::new(url),
+                timeout,
+                batch,
+            }),
+        }
+    }
+}
+
+/// Prints what everybody may see.
+impl std::fmt::Debug for SpecJson {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&Spec::from(self.clone()), f)
+    }
+}
+
+fn start_schema() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
+        .description(Some(
+            "Where in the log it begins, read once, when the subscription is made: `now`, \
+             `earliest`, a time, or an offset.",
+        ))
+        .examples(["now"])
+        .into()
+}
+
+const fn default_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
+/// Limits of time as people write them: `15s`, `2m`.
+pub(super) mod time_limit {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    const SHORTEST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_mins(5);
+
+    pub(in crate::spec) fn parse(text: &str) -> Result<Duration, String> {
+        match humantime::parse_duration(text) {
+            Ok(limit) if (SHORTEST..=LONGEST).contains(&limit) => Ok(limit),
+            Ok(_) | Err(_) => Err(format!("a time-out is 1s to 5m; {text:?} is not")),
+        }
+    }
+
+    pub(in crate::spec) fn serialize<S: Serializer>(
+        limit: &Duration,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        out.collect_str(&humantime::format_duration(*limit))
+    }
+
+    pub(in crate::spec) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
+        parse(&String::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
