@@ -9,7 +9,10 @@ use crate::BlockInfo;
 ///
 /// It decides about blocks, not records: a block that holds a wanted record is read whole.
 #[derive(Clone)]
-pub struct Want(Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>);
+pub struct Want(Option<Arc<Decide>>);
+
+/// Whether an event type is wanted.
+type Decide = dyn Fn(&str) -> bool + Send + Sync;
 
 impl Want {
     /// Every event type.

@@ -70,7 +70,7 @@ impl FailingLog {
     /// What is damaged of the block at or after `from`.
     fn damaged_at(&self, from: Offset) -> Option<Range<Offset>> {
         let damaged = self.damaged();
-        damaged.contains(&from).then(|| from..damaged.end)
+        damaged.contains(&from).then_some(from..damaged.end)
     }
 
     fn damaged(&self) -> Range<Offset> {
@@ -208,11 +208,8 @@ mod tests {
     }
 
     fn records() -> Vec<NewRecord> {
-        vec![NewRecord {
-            id: Uuid::from_u128(1),
-            event_type: "course_created".into(),
-            bytes: event("course_created", 1),
-        }]
+        let bytes = event("course_created", 1);
+        vec![NewRecord::new(Uuid::from_u128(1), "course_created", bytes)]
     }
 
     #[tokio::test]
