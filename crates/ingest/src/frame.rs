@@ -94,7 +94,8 @@ impl Admitted {
     /// starts at the event.
     pub(crate) fn new(mut body: Vec<u8>, parts: Vec<Range<usize>>, limits: &Limits) -> Self {
         let mut locator = Locator::new(&body);
-        let mut events: Vec<(NewRecord, Piece)> = Vec::with_capacity(parts.len());
+        // Not as large as all parts would need: perhaps none of them is an event.
+        let mut events: Vec<(NewRecord, Piece)> = Vec::new();
         let mut verdicts = Vec::with_capacity(parts.len());
         for range in parts {
             let part = body.get(range.clone()).unwrap_or_default();

@@ -6,7 +6,7 @@ use easel_catalog::{Event, Facts, parse_timestamp};
 use easel_log::{NewRecord, Provenance, RecordFacts, Shape};
 
 /// The most bytes of what is taken for an id or a UUID of a root account.
-const MAX_ACCOUNT_BYTES: usize = 128;
+const MAX_ACCOUNT_BYTES: usize = 64;
 
 /// An event as the log takes it. It shares its provenance with the record before, if that is the
 /// same: so the log has little to compare, and many events take little memory.
