@@ -26,8 +26,11 @@ const LIMIT: usize = 100;
 /// Bytes of events after which an answer is full, whatever its limit.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Blocks, or runs of blocks that are skipped, read for one answer at most, when few events match.
-const MAX_READS: usize = 256;
+/// Blocks looked through for one answer at most, when few events match.
+const MAX_BLOCKS: usize = 256;
+
+/// Runs of blocks without a match that are skipped for one answer at most.
+const MAX_RUNS: usize = 16;
 
 /// How long an answer may be held back at most.
 const MAX_WAIT: Duration = Duration::from_mins(1);
@@ -141,10 +144,18 @@ impl EventListJson {
         let mut events = Vec::new();
         let mut byte_count = 0;
         let matches = glob.matcher();
-        'full: for _ in 0..MAX_READS {
+        let mut run_count = 0;
+        'full: for _ in 0..MAX_BLOCKS {
+            if run_count == MAX_RUNS {
+                break;
+            }
             let (block, from) = match reader.try_next().await {
                 Ok(Some(Found::Block { block, from })) => (block, from),
-                Ok(Some(Found::Skipped(_) | Found::Trimmed(_) | Found::Damaged(_))) => continue,
+                Ok(Some(Found::Skipped(_))) => {
+                    run_count += 1;
+                    continue;
+                }
+                Ok(Some(Found::Trimmed(_) | Found::Damaged(_))) => continue,
                 Ok(None) => break,
                 Err(error) if events.is_empty() => return Err(error),
                 Err(_told_next_time) => break,

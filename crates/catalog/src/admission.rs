@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::facts::string_or_number;
 use crate::fault::{FaultCode, Flaw};
 use crate::keys::Keys;
 use crate::scanner::{Container, Scanner};
@@ -48,6 +49,8 @@ fn read(input: &[u8], limits: &Limits) -> Result<Event, Flaw> {
         id: event_id(&bytes),
         event_type: metadata.event_name,
         occurred_at: metadata.event_time,
+        root_account_id: metadata.root_account_id,
+        root_account_uuid: metadata.root_account_uuid,
         bytes,
     })
 }
@@ -56,6 +59,8 @@ fn read(input: &[u8], limits: &Limits) -> Result<Event, Flaw> {
 struct Metadata {
     event_name: Arc<str>,
     event_time: Timestamp,
+    root_account_id: Option<Arc<str>>,
+    root_account_uuid: Option<Arc<str>>,
 }
 
 fn event(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
@@ -102,6 +107,7 @@ fn metadata(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
     let start = scanner.at();
     let mut found_name = None;
     let mut found_time = None;
+    let (mut root_account_id, mut root_account_uuid) = (None, None);
     must_be_object(
         scanner,
         FaultCode::MetadataNotObject,
@@ -111,6 +117,8 @@ fn metadata(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
         match key.bytes().as_ref() {
             b"event_name" => found_name = Some(event_name(scanner)?),
             b"event_time" => found_time = Some(event_time(scanner)?),
+            b"root_account_id" => root_account_id = fact(scanner)?,
+            b"root_account_uuid" => root_account_uuid = fact(scanner)?,
             _ => unknown(scanner)?,
         }
         Ok(())
@@ -129,6 +137,8 @@ fn metadata(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
                 "the metadata has no event_time",
             )
         })?,
+        root_account_id,
+        root_account_uuid,
     })
 }
 
@@ -160,6 +170,12 @@ fn event_time(scanner: &mut Scanner<'_>) -> Result<Timestamp, Flaw> {
             let message = "the event_time must be a timestamp like \"2019-11-01T19:11:05.222Z\"";
             Flaw::new(FaultCode::BadEventTime, start, message)
         })
+}
+
+fn fact(scanner: &mut Scanner<'_>) -> Result<Option<Arc<str>>, Flaw> {
+    scanner.colon()?;
+    let fact = string_or_number(scanner)?;
+    Ok(fact.map(Arc::from))
 }
 
 fn body(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {

@@ -19,6 +19,10 @@ pub struct Event {
     pub event_type: Arc<str>,
     /// Its `event_time`.
     pub occurred_at: Timestamp,
+    /// Its `root_account_id`, as [`Facts`](crate::Facts) read it.
+    pub root_account_id: Option<Arc<str>>,
+    /// Its `root_account_uuid`, as [`Facts`](crate::Facts) read it.
+    pub root_account_uuid: Option<Arc<str>>,
     /// Its stored form: what came in, without the white space between tokens and with its first
     /// half spelled `metadata`, otherwise byte for byte.
     pub bytes: Bytes,

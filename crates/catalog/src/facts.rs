@@ -80,7 +80,10 @@ fn metadata<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
     Ok(facts)
 }
 
-fn string_or_number<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>, Flaw> {
+/// Moves past a value and gives the string or number that it is.
+pub(crate) fn string_or_number<'a>(
+    scanner: &mut Scanner<'a>,
+) -> Result<Option<Cow<'a, str>>, Flaw> {
     let start = scanner.at();
     match scanner.peek() {
         Some(b'"') => Ok(scanner.string()?.decode()),

@@ -81,6 +81,7 @@ impl Forms {
             offset: record.offset,
             id: record.id,
             event_type: Arc::clone(&record.event_type),
+            occurred_at: record.occurred_at,
             event_time: event_time.into_owned(),
             form,
         }))
@@ -156,7 +157,10 @@ mod tests {
             offset: Offset::new(offset),
             id: Uuid::nil(),
             event_type: "grade_change".into(),
+            occurred_at: Timestamp::UNIX_EPOCH,
             appended_at: Timestamp::UNIX_EPOCH,
+            provenance: Arc::default(),
+            arrival: None,
             bytes: vec![b' '; bytes].into(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use easel_catalog::{Catalog, Drift, Facts, Finding, GlobalId};
+use easel_catalog::{Catalog, Drift, Finding, GlobalId};
 use easel_log::{Block, Offset, Record};
 
 use crate::sighting::{Key, Sighting};
@@ -173,8 +173,8 @@ impl Sightings {
 
 /// The root account that a record tells, if it is a global id: nothing else is kept.
 fn root_account_of(record: &Record) -> String {
-    let told = Facts::of(&record.bytes).root_account_id.unwrap_or_default();
-    match told.parse::<GlobalId>() {
+    let account = record.provenance.root_account_id.as_deref();
+    match account.unwrap_or_default().parse::<GlobalId>() {
         Ok(id) => id.to_string(),
         Err(_none) => String::new(),
     }

@@ -31,9 +31,10 @@ use crate::Intake;
 use crate::body::{Coding, Held, Shortage};
 use crate::doors::Door;
 use crate::frame::{Frame, FrameError};
-use crate::intake::{Call, PART_BYTES, Parsed, Unparsed, record};
+use crate::intake::{Call, PART_BYTES, Parsed, Unparsed};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
+use crate::record::record;
 use crate::sent::keep_until_sent;
 use query::Wishes;
 
@@ -199,8 +200,12 @@ impl Changes {
             return Vec::new();
         }
         let outcomes = results.iter().flatten();
-        let events = outcomes.flat_map(|outcome| outcome.events.iter().cloned());
-        events.map(record).collect()
+        let mut records = Vec::new();
+        for event in outcomes.flat_map(|outcome| &outcome.events) {
+            let record = record(event.clone(), records.last());
+            records.push(record);
+        }
+        records
     }
 }
 

@@ -1,5 +1,6 @@
 //! How the events of a request are told apart.
 
+use std::mem;
 use std::ops::Range;
 
 use axum::http::HeaderMap;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::Intake;
 use crate::piece::{Piece, range_of};
+use crate::record::record;
 
 /// How the events of a request are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,31 +94,34 @@ impl Admitted {
     /// starts at the event.
     pub(crate) fn new(mut body: Vec<u8>, parts: Vec<Range<usize>>, limits: &Limits) -> Self {
         let mut locator = Locator::new(&body);
-        let mut events = Vec::with_capacity(parts.len());
+        // Not as large as all parts would need: perhaps none of them is an event.
+        let mut events: Vec<(NewRecord, Piece)> = Vec::new();
         let mut verdicts = Vec::with_capacity(parts.len());
         for range in parts {
             let part = body.get(range.clone()).unwrap_or_default();
             verdicts.push(match admit(part, limits) {
-                Ok(event) => {
+                Ok(mut event) => {
                     if event.bytes.len() < part.len() {
                         // Counts lines while they are as they were sent.
                         locator.walk_to(&body, range.end);
                     }
-                    let piece = Piece::write(&mut body, range, event.bytes);
-                    events.push((event.id, event.event_type, piece));
-                    Ok(event.id)
+                    let bytes = mem::take(&mut event.bytes);
+                    let piece = Piece::write(&mut body, range, bytes);
+                    let id = event.id;
+                    let before = events.last().map(|(record, _piece)| record);
+                    events.push((record(event, before), piece));
+                    Ok(id)
                 }
                 Err(fault) => Err(locator.locate(&body, range.start, fault)),
             });
         }
         let body = Bytes::from(body);
-        let record = |(id, event_type, piece): (_, _, Piece)| NewRecord {
-            id,
-            event_type,
+        let event = |(record, piece): (NewRecord, Piece)| NewRecord {
             bytes: piece.bytes(&body),
+            ..record
         };
         Self {
-            events: events.into_iter().map(record).collect(),
+            events: events.into_iter().map(event).collect(),
             verdicts,
         }
     }

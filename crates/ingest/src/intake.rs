@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use easel_catalog::{Event, Limits};
+use easel_catalog::Limits;
 use easel_log::{AppendError, Appended, Clock, NewRecord, Offset, SharedLog};
 use easel_quarantine::{NewQuarantined, Quarantine};
 use jiff::Timestamp;
@@ -353,19 +353,4 @@ pub(crate) enum NotStored {
         #[from]
         source: AppendError,
     },
-}
-
-/// An event as the log takes it.
-pub(crate) fn record(event: Event) -> NewRecord {
-    let Event {
-        id,
-        event_type,
-        occurred_at: _,
-        bytes,
-    } = event;
-    NewRecord {
-        id,
-        event_type,
-        bytes,
-    }
 }

@@ -13,6 +13,7 @@ mod budget;
 mod frame;
 mod metrics;
 mod piece;
+mod record;
 mod sent;
 mod work;
 
@@ -27,3 +28,4 @@ mod sigv4;
 pub use doors::{document, routes};
 pub use intake::{Intake, IntakeOptions};
 pub use kinesis::{Kinesis, KinesisAccess, KinesisAuth, KinesisKeys};
+pub use record::event_facts;

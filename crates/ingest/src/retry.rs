@@ -24,8 +24,9 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::Intake;
 use crate::doors::Door;
-use crate::intake::{NotStored, record as record_of};
+use crate::intake::NotStored;
 use crate::kinesis::put::read_record;
+use crate::record::record as record_of;
 use crate::work::on_cpu;
 
 /// Records looked at by one request at most.
@@ -139,8 +140,8 @@ fn read_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)>
 async fn store(intake: &Intake, events: &[(Offset, Event)]) -> Result<usize, Problem> {
     let mut known = 0;
     let (mut new, mut trying, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
-    for (record, event) in events {
-        let is_stored = intake.records().was_tried(*record)
+    for (place, event) in events {
+        let is_stored = intake.records().was_tried(*place)
             && intake
                 .log()
                 .find_id(event.id)
@@ -150,8 +151,9 @@ async fn store(intake: &Intake, events: &[(Offset, Event)]) -> Result<usize, Pro
         if is_stored || !ids.insert(event.id) {
             known += 1;
         } else {
-            new.push(record_of(event.clone()));
-            trying.push(*record);
+            let record = record_of(event.clone(), new.last());
+            new.push(record);
+            trying.push(*place);
         }
     }
     let unmarked = |error: AppendError| Problem::from(NotStored::from(error));

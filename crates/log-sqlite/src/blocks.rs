@@ -5,9 +5,10 @@
 //! those that are damaged. What no readable block holds is damaged up to the next one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use easel_log::backend::{Damage, Header, HeaderColumns, column, decode, decode_ids};
-use easel_log::{Block, BlockInfo, Bounds, Offset, Want};
+use easel_log::{Block, BlockInfo, Bounds, Offset, ReadFacts, Want};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
@@ -44,14 +45,17 @@ pub(crate) fn read(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
+    read_facts: ReadFacts,
 ) -> rusqlite::Result<Found<Block>> {
-    find(database, from, bounds, |header| load(database, &header))
+    find(database, from, bounds, |header| {
+        load(database, &header, read_facts)
+    })
 }
 
 /// A wanted block, or a run of unwanted ones.
 #[derive(Debug)]
 pub(crate) enum Selected {
-    Block(Block),
+    Block(Arc<Block>),
     Skipped(Range<Offset>),
 }
 
@@ -62,10 +66,12 @@ pub(crate) fn read_if(
     from: Offset,
     bounds: Bounds,
     want: &Want,
+    read_facts: ReadFacts,
 ) -> rusqlite::Result<Found<Selected>> {
     find(database, from, bounds, |header| {
         if want.wants_block(&header.info) {
-            return Ok(load(database, &header)?.map(Selected::Block));
+            let block = load(database, &header, read_facts)?;
+            return Ok(block.map(|block| Selected::Block(Arc::new(block))));
         }
         let end = end_of_run(database, header.info.next(), bounds.head, want)?;
         Ok(Some(Selected::Skipped(header.info.first..end)))
@@ -239,11 +245,15 @@ fn end_of_run(
 }
 
 /// The block with this header, or `None` when it is damaged.
-fn load(database: &Connection, header: &Header) -> rusqlite::Result<Option<Block>> {
+fn load(
+    database: &Connection,
+    header: &Header,
+    read_facts: ReadFacts,
+) -> rusqlite::Result<Option<Block>> {
     const SQL: &str = "SELECT ids, data FROM blocks JOIN payloads USING (first) WHERE first = ?1";
     let open = |row: &Row<'_>| {
         let blob = |index| row.get_ref(index).ok()?.as_blob().ok();
-        decode(header, blob(0)?, blob(1)?)
+        decode(header, blob(0)?, blob(1)?, read_facts)
     };
     let mut statement = database.prepare_cached(SQL)?;
     match statement.query_row([column(header.info.first.get())], |row| Ok(open(row))) {

@@ -1,4 +1,4 @@
-//! The database file: format 2.
+//! The database file: format 3.
 //!
 //! An SQLite database with the application id `Easl` and the format as its user version.
 //!
@@ -7,6 +7,10 @@
 //!   through the data;
 //! - `state`, one row: the bounds and totals, with a checksum;
 //! - `folder`, since format 2: which data folder the file belongs to, and its role.
+//!
+//! Format 3 has the same tables. Blocks written since are of the codec's format 2, those before of
+//! its format 1, and both lie side by side: each header tells its own. So the step to format 3
+//! changes nothing but the number, by which an older version knows that it cannot read the file.
 //!
 //! Every commit is synced before it is answered (`synchronous = FULL`). Nothing is moved from the
 //! write-ahead log into the database behind the writer's back: a failed sync there would go
@@ -27,7 +31,7 @@ use crate::state::State;
 /// "Easl", which tells the file from another application's.
 const APPLICATION_ID: u32 = 0x4561_736C;
 
-const MIGRATIONS: &[Migration] = &[create_tables, create_folder_table];
+const MIGRATIONS: &[Migration] = &[create_tables, create_folder_table, allow_new_blocks];
 
 static EVENTS: Layout = Layout {
     noun: "event log",
@@ -166,6 +170,12 @@ fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // After a burst the write-ahead log gives its space back.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)
+}
+
+/// From here on there may be blocks of the codec's format 2.
+#[expect(clippy::unnecessary_wraps, reason = "a migration can fail")]
+const fn allow_new_blocks(_connection: &Connection) -> rusqlite::Result<()> {
+    Ok(())
 }
 
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {

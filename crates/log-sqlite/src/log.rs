@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use easel_log::backend::{Damage, DamageReport, PastBlocks, Trim, describe};
 use easel_log::{
     AppendError, Appended, Block, BlockInfo, Bounds, Clock, Log, LogName, LogOptions, LogStats,
-    NewRecord, Offset, Read, ReadError, ReadIf, Record, Retention, TrimError, Trimmed, Want,
+    NewRecord, Offset, Read, ReadError, ReadFacts, ReadIf, Record, Retention, TrimError, Trimmed,
+    Want,
 };
 use easel_sqlite::Layout;
 use jiff::Timestamp;
@@ -47,16 +48,20 @@ pub struct SqliteLog {
     connections: Arc<ReadConnections>,
     past: PastBlocks,
     damage: DamageReport,
+    read_facts: ReadFacts,
 }
 
 impl SqliteLog {
     /// Opens the log in the file at `path`, which is made if there is none.
     ///
-    /// Reads the ids of the duplicate window, and nothing else that grows with the log.
+    /// Reads the ids of the duplicate window, and nothing else that grows with the log. Of blocks
+    /// that an older version wrote, `read_facts` reads what these do not tell of their records; a
+    /// log that holds no events has [`RecordFacts::none`](easel_log::RecordFacts::none) for it.
     pub fn open(
         path: &Path,
         options: LogOptions,
         clock: Arc<dyn Clock>,
+        read_facts: ReadFacts,
     ) -> Result<Self, OpenError> {
         describe();
         let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
@@ -72,6 +77,7 @@ impl SqliteLog {
             connections: Arc::new(ReadConnections::new(path)),
             past: PastBlocks::new(options.past_bytes),
             damage: DamageReport::default(),
+            read_facts,
         })
     }
 
@@ -154,8 +160,7 @@ impl SqliteLog {
     }
 
     /// A block that was read from the file, kept for others.
-    fn keep(&self, block: Block) -> Arc<Block> {
-        let block = Arc::new(block);
+    fn keep(&self, block: Arc<Block>) -> Arc<Block> {
         self.past.insert(&block);
         block
     }
@@ -207,13 +212,14 @@ impl Log for SqliteLog {
         if let Some(block) = self.cached(from) {
             return Ok(Read::Block(block));
         }
+        let read_facts = self.read_facts;
         Ok(
             match self
                 .connections
-                .run(move |database| blocks::read(database, from, bounds))
+                .run(move |database| blocks::read(database, from, bounds, read_facts))
                 .await?
             {
-                Found::Block(block) => Read::Block(self.keep(block)),
+                Found::Block(block) => Read::Block(self.keep(Arc::new(block))),
                 Found::Damage(damage) => Read::Damaged(self.damaged(from, &damage)),
                 Found::End => Read::End,
             },
@@ -239,8 +245,9 @@ impl Log for SqliteLog {
         if end > from {
             return Ok(ReadIf::Skipped(from..end));
         }
-        let want = want.clone();
-        let read = move |database: &Connection| blocks::read_if(database, from, bounds, &want);
+        let (want, read_facts) = (want.clone(), self.read_facts);
+        let read =
+            move |database: &Connection| blocks::read_if(database, from, bounds, &want, read_facts);
         Ok(match self.connections.run(read).await? {
             Found::Block(Selected::Block(block)) => ReadIf::Block(self.keep(block)),
             Found::Block(Selected::Skipped(range)) => {

@@ -4,13 +4,14 @@ mod damage;
 mod failure;
 mod golden;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use easel_log::promises::{Backend, HandClock, log_promises, numbered, read_all};
-use easel_log::{Clock, Log, LogOptions, NewRecord, Offset, SharedLog};
+use easel_log::{Clock, Log, LogOptions, NewRecord, Offset, RecordFacts, SharedLog};
 use tempfile::TempDir;
 
-use crate::SqliteLog;
+use crate::{OpenError, SqliteLog};
 
 struct Sqlite {
     folder: TempDir,
@@ -22,7 +23,8 @@ struct Sqlite {
 impl Sqlite {
     fn in_folder(folder: TempDir, options: LogOptions, clock: Arc<dyn Clock>) -> Self {
         let path = folder.path().join("log.db");
-        let log = SqliteLog::open(&path, options, Arc::clone(&clock)).expect("a log");
+        let log =
+            SqliteLog::open(&path, options, Arc::clone(&clock), RecordFacts::none).expect("a log");
         Self {
             folder,
             options,
@@ -64,6 +66,14 @@ fn hand_clock() -> Arc<dyn Clock> {
     Arc::new(HandClock::default())
 }
 
+fn try_open(path: &Path) -> Result<SqliteLog, OpenError> {
+    SqliteLog::open(path, LogOptions::default(), hand_clock(), RecordFacts::none)
+}
+
+fn open(path: &Path) -> SqliteLog {
+    try_open(path).unwrap()
+}
+
 fn numbers(range: std::ops::Range<u64>) -> Vec<NewRecord> {
     range.map(numbered).collect()
 }
@@ -72,7 +82,7 @@ fn numbers(range: std::ops::Range<u64>) -> Vec<NewRecord> {
 async fn a_trim_of_many_blocks_is_made_in_steps() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let log = open(&path);
     for number in 0..1_100 {
         log.append(numbers(number..number + 1)).await.unwrap();
     }
@@ -88,8 +98,7 @@ async fn a_trim_of_many_blocks_is_made_in_steps() {
 async fn a_second_writer_of_a_file_refuses_before_it_uses_an_offset_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    let open = || SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
-    let (one, other) = (open(), open());
+    let (one, other) = (open(&path), open(&path));
     one.append(numbers(0..3)).await.unwrap();
     assert!(other.append(numbers(3..5)).await.is_err());
     assert!(other.stats().refusing && !one.stats().refusing);
@@ -107,14 +116,8 @@ async fn a_second_writer_of_a_file_refuses_before_it_uses_an_offset_again() {
 #[tokio::test]
 async fn two_logs_live_in_one_process() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |name| {
-        SqliteLog::open(
-            &folder.path().join(name),
-            LogOptions::default(),
-            hand_clock(),
-        )
-    };
-    let (one, other) = (open("log.db").unwrap(), open("quarantine.db").unwrap());
+    let open = |name| open(&folder.path().join(name));
+    let (one, other) = (open("log.db"), open("quarantine.db"));
     one.append(numbers(0..5)).await.unwrap();
     other.append(numbers(0..2)).await.unwrap();
     assert_eq!(

@@ -145,11 +145,7 @@ mod tests {
 
     /// Ten blocks of two records each.
     fn blocks() -> Vec<Block> {
-        let record = NewRecord {
-            id: Uuid::nil(),
-            event_type: "a".into(),
-            bytes: vec![0; 99].into(),
-        };
+        let record = NewRecord::new(Uuid::nil(), "a", vec![0; 99]);
         let build = |number: u64| {
             let mut builder = BlockBuilder::new(Offset::new(number * 2), Timestamp::UNIX_EPOCH);
             builder.push(&record);

@@ -1,28 +1,35 @@
-//! How a block is written down: format 1.
+//! How a block is written down: format 2.
 //!
 //! A block is a header, its ids, and its data.
 //!
 //! - **Data**: the length of the slab as a `u32`, then the slab as an LZ4 block. The slab is the
-//!   records' bytes back to back, then `count` lengths as `u32`, then `count` indexes into the
-//!   event types as `u16`.
+//!   records' bytes and what is said of them; `slab.rs` describes it.
 //! - **Ids**: 16 bytes a record, in order. They are random, so they are not compressed, and they
 //!   lie apart from the data because the duplicate window and the search by id read only them.
 //! - **Header**: `first`, `count`, `appended_at` (microseconds since 1970), `stored_bytes` (length
-//!   of ids and data) as `i64`; `event_types`, a JSON array of strings; `digest` and `checksum`.
+//!   of ids and data) as `i64`; `event_types`, a JSON object with `format` (2) and `event_types`,
+//!   an array of strings; `digest` and `checksum`.
+//!
+//! Format 1 differs in its slab, and its `event_types` are the array alone. It is read for ever,
+//! beside blocks of format 2. What it lacks is read from the records when a block is decoded, by a
+//! function that the log is given when it is opened.
 //!
 //! All numbers are little endian. `digest` is the first 16 bytes of BLAKE3 over ids and data,
 //! `checksum` those of BLAKE3 over `first`, `count`, `appended_at`, `stored_bytes`, `digest`,
-//! `event_types`. So a header proves itself without the records, and a changed bit anywhere in the
-//! block is found. Decoding takes whatever bytes there are: they are checked, then believed.
+//! `event_types`. So a header proves itself and its format without the records, and a changed bit
+//! anywhere in the block is found. Decoding takes whatever bytes there are: they are checked, then
+//! believed.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Offset;
 use crate::block::{Block, BlockInfo};
+use crate::slab::Format;
+use crate::{Offset, ReadFacts};
 
 /// The first 16 bytes of a BLAKE3 hash.
 pub type Sum = [u8; 16];
@@ -51,7 +58,7 @@ pub struct HeaderColumns {
     pub appended_at: i64,
     /// The length of ids and data.
     pub stored_bytes: i64,
-    /// The event types, a JSON array of strings.
+    /// The format and the event types, as JSON.
     pub event_types: String,
     /// The sum of ids and data.
     pub digest: Sum,
@@ -64,6 +71,7 @@ pub struct Header {
     pub info: BlockInfo,
     /// The length of ids and data.
     pub stored_bytes: u64,
+    format: Format,
     digest: Sum,
 }
 
@@ -73,12 +81,19 @@ pub fn encode(block: &Block) -> Encoded {
     let info = block.info();
     let ids: Vec<u8> = block.ids().iter().flat_map(|id| *id.as_bytes()).collect();
     let data = lz4_flex::block::compress_prepend_size(block.slab());
+    let event_types = match block.format() {
+        Format::One => serde_json::to_string(&info.event_types),
+        Format::Two => serde_json::to_string(&EventTypesJson {
+            format: 2,
+            event_types: info.event_types.clone(),
+        }),
+    };
     let columns = HeaderColumns {
         first: column(info.first.get()),
         count: column(info.count),
         appended_at: info.appended_at.as_microsecond(),
         stored_bytes: column((ids.len() + data.len()) as u64),
-        event_types: serde_json::to_string(&info.event_types).expect("strings become JSON"),
+        event_types: event_types.expect("strings become JSON"),
         digest: sum(&[&ids, &data]),
     };
     Encoded {
@@ -90,17 +105,19 @@ pub fn encode(block: &Block) -> Encoded {
 }
 
 /// Reads a block back, or `None` when these are not the ids and the data the header was written
-/// with.
-pub fn decode(header: &Header, ids: &[u8], data: &[u8]) -> Option<Block> {
+/// with. Of a block of format 1, `read_facts` reads what it lacks.
+pub fn decode(header: &Header, ids: &[u8], data: &[u8], read_facts: ReadFacts) -> Option<Block> {
     if u64::try_from(ids.len()).ok()? != header.info.count.checked_mul(16)?
         || sum(&[ids, data]) != header.digest
     {
         return None;
     }
-    Block::new(
+    Block::read(
         header.info.clone(),
         decode_ids(ids),
         Bytes::from(decompress(data)?),
+        header.format,
+        read_facts,
     )
 }
 
@@ -133,7 +150,7 @@ impl HeaderColumns {
         if self.checksum() != checksum {
             return None;
         }
-        let event_types: Vec<Arc<str>> = serde_json::from_str(&self.event_types).ok()?;
+        let (format, event_types) = read_event_types(&self.event_types)?;
         Some(Header {
             info: BlockInfo {
                 first: Offset::new(u64::try_from(self.first).ok()?),
@@ -142,6 +159,7 @@ impl HeaderColumns {
                 event_types,
             },
             stored_bytes: u64::try_from(self.stored_bytes).ok()?,
+            format,
             digest: self.digest,
         })
     }
@@ -156,6 +174,22 @@ impl HeaderColumns {
             self.event_types.as_bytes(),
         ])
     }
+}
+
+/// The event types of a block of format 2 and later.
+#[derive(Serialize, Deserialize)]
+struct EventTypesJson {
+    format: u32,
+    event_types: Vec<Arc<str>>,
+}
+
+/// A block's format and event types, unless it is of a format that nobody knows.
+fn read_event_types(json: &str) -> Option<(Format, Vec<Arc<str>>)> {
+    if json.starts_with('[') {
+        return Some((Format::One, serde_json::from_str(json).ok()?));
+    }
+    let json: EventTypesJson = serde_json::from_str(json).ok()?;
+    (json.format == 2).then_some((Format::Two, json.event_types))
 }
 
 /// Undoes LZ4 without ever taking more memory than the data can stand for.

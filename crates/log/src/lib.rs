@@ -2,7 +2,7 @@
 //!
 //! What it promises is written at [`Log`] and tested by the promises suite on every backend. Who
 //! reads a log does so through a [`Reader`]; who writes a backend finds its parts in [`backend`].
-//! The log does not know what an event looks like: a record is an id, an event type and bytes.
+//! The log does not know what an event looks like: a record is bytes and what its door says of them.
 
 mod block;
 mod clock;
@@ -20,6 +20,8 @@ mod codec;
 mod damage;
 mod memory;
 mod metrics;
+mod slab;
+mod times;
 mod window;
 
 pub mod backend;
@@ -36,6 +38,6 @@ pub use memory::MemoryLog;
 pub use offset::Offset;
 pub use options::{LogName, LogOptions};
 pub use reader::{Found, Reader};
-pub use record::{NewRecord, Record};
+pub use record::{Arrival, NewRecord, Provenance, ReadFacts, Record, RecordFacts, Shape};
 pub use retention::{Retention, Trimmed};
 pub use want::Want;

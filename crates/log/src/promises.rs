@@ -22,7 +22,6 @@ mod trimming;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -83,6 +82,7 @@ macro_rules! log_promises {
         $crate::log_promises!(@each $backend:
             keeps_to_the_model_over_any_history
             reads_back_what_was_appended
+            reads_back_what_is_known_of_a_record
             stores_nothing_when_nothing_is_appended
             refuses_a_record_that_is_too_large
             gives_offsets_without_a_gap_in_the_order_of_the_append
@@ -135,16 +135,13 @@ pub fn run(promise: impl Future<Output = ()>) {
 
 /// A record with an id made of `number`.
 pub fn numbered(number: u64) -> NewRecord {
-    NewRecord {
-        id: Uuid::from_u64_pair(7, number),
-        event_type: if number.is_multiple_of(3) {
-            "course_created"
-        } else {
-            "grade_change"
-        }
-        .into(),
-        bytes: Bytes::from(format!("{{\"number\":{number}}}")),
-    }
+    let event_type = if number.is_multiple_of(3) {
+        "course_created"
+    } else {
+        "grade_change"
+    };
+    let id = Uuid::from_u64_pair(7, number);
+    NewRecord::new(id, event_type, format!("{{\"number\":{number}}}"))
 }
 
 /// Everything from `from` on, block by block, and what is damaged. A block counts from `from` on.
@@ -170,14 +167,22 @@ pub async fn read_all(log: &dyn Log, from: Offset) -> (Vec<Record>, Vec<Range<Of
 
 fn as_appended(record: &Record) -> NewRecord {
     let Record {
+        offset: _,
         id,
         event_type,
+        occurred_at,
+        appended_at,
+        provenance,
+        arrival,
         bytes,
-        ..
     } = record.clone();
     NewRecord {
         id,
         event_type,
+        // What has no time of its own happened when it was appended.
+        occurred_at: Some(occurred_at).filter(|time| *time != appended_at),
+        provenance,
+        arrival,
         bytes,
     }
 }

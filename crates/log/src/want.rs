@@ -9,10 +9,10 @@ use crate::BlockInfo;
 ///
 /// It decides about blocks, not records: a block that holds a wanted record is read whole.
 #[derive(Clone)]
-pub struct Want(Option<Arc<Wants>>);
+pub struct Want(Option<Arc<Decide>>);
 
-/// Whether events of a type are wanted.
-type Wants = dyn Fn(&str) -> bool + Send + Sync;
+/// Whether an event type is wanted.
+type Decide = dyn Fn(&str) -> bool + Send + Sync;
 
 impl Want {
     /// Every event type.

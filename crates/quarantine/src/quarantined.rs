@@ -74,11 +74,11 @@ pub(crate) fn new_record(event_type: &str, bytes: Vec<u8>) -> NewRecord {
         .update(&bytes)
         .finalize_xof()
         .fill(&mut bits);
-    NewRecord {
-        id: Builder::from_random_bytes(bits).into_uuid(),
-        event_type: event_type.into(),
-        bytes: bytes.into(),
-    }
+    NewRecord::new(
+        Builder::from_random_bytes(bits).into_uuid(),
+        event_type,
+        bytes,
+    )
 }
 
 /// What a record of the log holds.

@@ -178,11 +178,7 @@ mod tests {
         let spec = r#"{"name":"all","webhook":{"url":"http://a"}}"#;
         let all = subscriptions.create(serde_json::from_str(spec).unwrap());
         let all = all.await.unwrap();
-        let record = easel_log::NewRecord {
-            id: uuid::Uuid::nil(),
-            event_type: "x".into(),
-            bytes: "{}".into(),
-        };
+        let record = easel_log::NewRecord::new(uuid::Uuid::nil(), "x", "{}");
         log.append(vec![record]).await.unwrap();
         all.live.account().match_to(log.bounds().borrow().head);
         subscriptions.save_all().await.unwrap();

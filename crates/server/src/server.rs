@@ -11,9 +11,12 @@ use easel_access::{Gate, Refusals, Tokens, TokensError};
 use easel_api::{Api, Host};
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
-use easel_ingest::{Intake, Kinesis, KinesisAuth};
+use easel_ingest::{Intake, Kinesis, KinesisAuth, event_facts};
 use easel_keys::Secret;
-use easel_log::{Clock, Log, LogName, LogOptions, ReadError, Retention, SharedLog, SystemClock};
+use easel_log::{
+    Clock, Log, LogName, LogOptions, ReadError, ReadFacts, RecordFacts, Retention, SharedLog,
+    SystemClock,
+};
 use easel_log_sqlite::{OpenError, SqliteLog};
 use easel_quarantine::Quarantine;
 use easel_subscriptions::{ChangeError, SqliteStore, StoreError, StoreOpenError, Subscriptions};
@@ -430,7 +433,13 @@ fn open_log(
     options: LogOptions,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<SqliteLog>, OpenError> {
-    SqliteLog::open(&folder.file(name), options, Arc::clone(clock)).map(Arc::new)
+    // What blocks of an older format do not tell is read from their events.
+    let read_facts: ReadFacts = match options.name {
+        LogName::Events => event_facts,
+        LogName::Quarantine => RecordFacts::none,
+    };
+    let path = folder.file(name);
+    SqliteLog::open(&path, options, Arc::clone(clock), read_facts).map(Arc::new)
 }
 
 /// Whom the Kinesis door lets in.

@@ -40,6 +40,7 @@ fn batch(spec: &Spec, event: &[u8], translator: &Translator) -> Result<Batch, St
     let Event {
         id,
         event_type,
+        occurred_at,
         bytes,
         ..
     } = admit(event, &Limits::default()).map_err(|fault| fault.to_string())?;
@@ -61,6 +62,7 @@ fn batch(spec: &Spec, event: &[u8], translator: &Translator) -> Result<Batch, St
         offset: Offset::ZERO,
         id,
         event_type,
+        occurred_at,
         event_time,
         form,
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use easel_caliper::CaliperEvent;
 use easel_log::Offset;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 /// What a sink is given in one attempt.
@@ -28,7 +29,9 @@ pub struct Item {
     pub id: Uuid,
     /// Its event type.
     pub event_type: Arc<str>,
-    /// When it happened, in the spelling that the event itself has.
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The same, in the spelling that the event itself has.
     pub event_time: String,
     /// What to send of it.
     pub form: Form,

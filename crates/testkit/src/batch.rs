@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use easel_log::Offset;
 use easel_sinks::{Batch, Form, Item};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 /// The third attempt to send one event, whose form is `body`, to the subscription `data-team`.
@@ -17,6 +18,7 @@ pub fn batch(body: impl Into<Bytes>) -> Batch {
             offset: Offset::new(41),
             id: Uuid::from_u128(0x0f0f_1e1e_2d2d_4c4c_8b8b_5a5a_6969_7878),
             event_type: Arc::from("course_created"),
+            occurred_at: Timestamp::constant(1_740_988_800, 1_000_000),
             event_time: String::from("2025-03-03T08:00:00.001Z"),
             form: Form::Canvas(body.into()),
         })],

@@ -208,11 +208,8 @@ mod tests {
     }
 
     fn records() -> Vec<NewRecord> {
-        vec![NewRecord {
-            id: Uuid::from_u128(1),
-            event_type: "course_created".into(),
-            bytes: event("course_created", 1),
-        }]
+        let bytes = event("course_created", 1);
+        vec![NewRecord::new(Uuid::from_u128(1), "course_created", bytes)]
     }
 
     #[tokio::test]

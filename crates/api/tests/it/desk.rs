@@ -11,9 +11,9 @@ use axum::routing::post;
 use bytes::Bytes;
 use easel_access::{Gate, Scope, Tokens};
 use easel_api::{Api, DiskSpace, Host, SendTest, TestReport};
-use easel_catalog::Catalog;
+use easel_catalog::{Catalog, Facts};
 use easel_drift::Lookout;
-use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
+use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Provenance, SharedLog, SystemClock};
 use easel_quarantine::Quarantine;
 use easel_subscriptions::{MemoryStore, SinkSpec, Spec, Subscriptions};
 use easel_testkit::{FailingLog, event};
@@ -205,10 +205,13 @@ impl Desk {
     }
 
     pub(crate) async fn append_bytes(&self, name: &str, n: u64, bytes: Bytes) {
+        let account = Facts::of(&bytes).root_account_id.map(Arc::from);
         let record = NewRecord {
-            id: Uuid::from_u128(u128::from(n)),
-            event_type: name.into(),
-            bytes,
+            provenance: Arc::new(Provenance {
+                root_account_id: account,
+                ..Provenance::default()
+            }),
+            ..NewRecord::new(Uuid::from_u128(u128::from(n)), name, bytes)
         };
         self.log.append(vec![record]).await.unwrap();
     }

@@ -1,6 +1,7 @@
 //! What admission keeps, changes and refuses, rule by rule.
 
 use super::*;
+use crate::Facts;
 
 const NAME: &str = r#""event_name":"logged_out""#;
 const TIME: &str = r#""event_time":"2019-11-01T19:11:05.222Z""#;
@@ -41,6 +42,33 @@ fn an_event_has_a_type_and_a_time() {
         "2019-11-01T19:11:05.222Z".parse().unwrap()
     );
     assert_eq!(event.id, event_id(&event.bytes));
+}
+
+#[test]
+fn an_event_may_have_a_root_account() {
+    let check = |id: &str, wanted: Option<&str>| {
+        let members = format!(
+            r#"{{{NAME},"root_account_id" : {id} ,"x":{{"root_account_id":"no"}},{TIME},"root_account_uuid":{id}}}"#
+        );
+        let event = admit_text(&with(&members, r#"{"root_account_id":"no"}"#));
+        assert_eq!(event.root_account_id.as_deref(), wanted, "{id}");
+        assert_eq!(event.root_account_uuid.as_deref(), wanted, "{id}");
+        let facts = Facts::of(&event.bytes);
+        assert_eq!(facts.root_account_id.as_deref(), wanted, "{id}");
+        assert_eq!(facts.root_account_uuid.as_deref(), wanted, "{id}");
+    };
+    check(r#""21070000000000001""#, Some("21070000000000001"));
+    check("21070000000000001", Some("21070000000000001"));
+    check(r#""\u0037\"""#, Some("7\""));
+    check(r#""""#, Some(""));
+    for other in ["null", "true", "[7]", r#"{"a":"7"}"#, r#""\ud83d""#] {
+        check(other, None);
+    }
+    let event = admit_text(&with(&format!("{{{NAME},{TIME}}}"), "{}"));
+    assert_eq!(
+        (event.root_account_id, event.root_account_uuid),
+        (None, None)
+    );
 }
 
 #[test]

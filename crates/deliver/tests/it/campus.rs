@@ -119,10 +119,8 @@ impl Campus {
     }
 
     pub(crate) async fn append(&self, events: impl IntoIterator<Item = (&str, u64)>) {
-        let record = |(name, n): (&str, u64)| NewRecord {
-            id: Uuid::from_u128(u128::from(n)),
-            event_type: name.into(),
-            bytes: event(name, n),
+        let record = |(name, n): (&str, u64)| {
+            NewRecord::new(Uuid::from_u128(u128::from(n)), name, event(name, n))
         };
         self.log
             .append(events.into_iter().map(record).collect())

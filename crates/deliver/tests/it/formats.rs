@@ -22,11 +22,7 @@ fn event(name: &str, second: i64) -> NewRecord {
 
 fn record(text: &str) -> NewRecord {
     let event = admit(text.as_bytes(), &Limits::default()).unwrap();
-    NewRecord {
-        id: event.id,
-        event_type: event.event_type,
-        bytes: event.bytes,
-    }
+    NewRecord::new(event.id, event.event_type, event.bytes)
 }
 
 fn json(item: &Item) -> Value {

@@ -1,7 +1,7 @@
 //! The bound on all accounts together.
 
 use easel_catalog::{Catalog, Limits, admit};
-use easel_log::{Clock, Log, LogOptions, MemoryLog, NewRecord, Offset, Read};
+use easel_log::{Clock, Log, LogOptions, MemoryLog, NewRecord, Offset, Provenance, Read};
 use easel_testkit::FakeClock;
 use std::sync::Arc;
 
@@ -16,9 +16,11 @@ fn event(account: usize, fields: usize) -> NewRecord {
     );
     let event = admit(text.as_bytes(), &Limits::default()).unwrap();
     NewRecord {
-        id: event.id,
-        event_type: event.event_type,
-        bytes: event.bytes,
+        provenance: Arc::new(Provenance {
+            root_account_id: event.root_account_id,
+            ..Provenance::default()
+        }),
+        ..NewRecord::new(event.id, event.event_type, event.bytes)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use easel_catalog::{Catalog, Limits, Origin, admit};
 use easel_drift::{Lookout, Report, Sighting};
-use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog};
+use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Provenance, SharedLog};
 use easel_testkit::FakeClock;
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -54,9 +54,11 @@ impl Tower {
         let records = events.iter().map(|text| {
             let event = admit(text.as_bytes(), &Limits::default()).unwrap();
             NewRecord {
-                id: event.id,
-                event_type: event.event_type,
-                bytes: event.bytes,
+                provenance: Arc::new(Provenance {
+                    root_account_id: event.root_account_id,
+                    ..Provenance::default()
+                }),
+                ..NewRecord::new(event.id, event.event_type, event.bytes)
             }
         });
         self.log.append(records.collect()).await.unwrap();

@@ -7,6 +7,7 @@
 mod call;
 
 use std::borrow::Cow;
+use std::mem;
 use std::ops::Range;
 
 use axum::response::Response;
@@ -28,6 +29,7 @@ use crate::body::Held;
 use crate::doors::Door;
 use crate::intake::{NotStored, PART_BYTES, Parsed, Unparsed};
 use crate::piece::{Piece, range_of};
+use crate::record::record as record_of;
 
 use call::{PutRecordJson, PutRecordsJson};
 
@@ -191,7 +193,8 @@ struct Sorted {
 impl Sorted {
     fn new(mut body: Vec<u8>, records: Vec<Data>, limits: &Limits) -> Self {
         let mut order = Vec::with_capacity(records.len());
-        let (mut events, mut misfits) = (Vec::new(), Vec::new());
+        let mut events: Vec<(NewRecord, Piece)> = Vec::new();
+        let mut misfits = Vec::new();
         let mut decoded = Vec::new();
         for data in records {
             let sent = match &data {
@@ -204,8 +207,10 @@ impl Sorted {
                 Data::Unescaped(_) => Piece::Own(bytes),
             };
             order.push(match record {
-                Ok(event) => {
-                    events.push((event.id, event.event_type, write(event.bytes)));
+                Ok(mut event) => {
+                    let piece = write(mem::take(&mut event.bytes));
+                    let before = events.last().map(|(record, _piece)| record);
+                    events.push((record_of(event, before), piece));
                     Kind::Event
                 }
                 Err(Misfit {
@@ -219,10 +224,9 @@ impl Sorted {
             });
         }
         let body = Bytes::from(body);
-        let event = |(id, event_type, piece): (_, _, Piece)| NewRecord {
-            id,
-            event_type,
+        let event = |(record, piece): (NewRecord, Piece)| NewRecord {
             bytes: piece.bytes(&body),
+            ..record
         };
         let misfit = |(code, detail, piece): (&str, _, Piece)| NewQuarantined {
             door: Door::Kinesis.as_str(),

@@ -24,7 +24,7 @@ const OVERFLOW: u8 = 0;
 
 /// A log of many blocks, all of it in the database file.
 async fn write_log(path: &Path) {
-    let log = SqliteLog::open(path, LogOptions::default(), hand_clock()).unwrap();
+    let log = open(path);
     for first in (0..RECORDS).step_by(3) {
         log.append((first..first + EACH).map(long).collect())
             .await
@@ -133,7 +133,7 @@ async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, TrimError>
         if appended.is_ok() { EACH } else { 0 }
     );
     drop(log);
-    if let Ok(log) = SqliteLog::open(path, LogOptions::default(), hand_clock()) {
+    if let Ok(log) = try_open(path) {
         assert_eq!(*log.bounds().borrow(), bounds);
         check(&log).await;
     }
@@ -160,7 +160,7 @@ fn a_flipped_byte_alters_no_record() {
         bytes[place] ^= flip;
         std::fs::write(&path, bytes).unwrap();
         // That may be refused, if the byte was of what the file says of itself.
-        if let Ok(log) = SqliteLog::open(&path, LogOptions::default(), hand_clock()) {
+        if let Ok(log) = try_open(&path) {
             run(async {
                 let damaged = merged(check(&log).await);
                 // No more than a page full of headers hides, where the way to it is whole.
@@ -209,7 +209,7 @@ fn a_truncated_file_alters_no_record() {
     let good = std::fs::read(&path).unwrap();
     for keep in (1..40).map(|it| good.len() * it / 40) {
         std::fs::write(&path, &good[..keep]).unwrap();
-        match SqliteLog::open(&path, LogOptions::default(), hand_clock()) {
+        match try_open(&path) {
             Ok(log) => run(async { drop(check(&log).await) }),
             Err(error) => assert!(error.to_string().contains("log.db"), "{error}"),
         }
@@ -233,7 +233,7 @@ async fn check_damaged_page(table: &str, kind: &str) {
     file.write_all_at(&[0xff; 8], ((page - 1) * PAGE) as u64)
         .unwrap();
 
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let log = open(&path);
     let damaged = check(&log).await;
     assert!(!damaged.is_empty());
     let trimmed = check_writes(&path, log).await;
@@ -241,7 +241,7 @@ async fn check_damaged_page(table: &str, kind: &str) {
         matches!(trimmed, Err(TrimError::Damaged { .. })),
         "{trimmed:?}"
     );
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let log = open(&path);
     assert_eq!(log.bounds().borrow().head.get(), RECORDS + EACH);
     assert_eq!(check(&log).await, damaged);
 }
@@ -259,7 +259,7 @@ async fn check_change(sql: &str, wanted: &[(u64, u64)]) {
     let path = folder.path().join("log.db");
     write_log(&path).await;
     Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let log = open(&path);
     let damaged = check(&log).await;
     for range in &damaged {
         let appended_at = log.appended_at(range.start).await.unwrap();
@@ -342,7 +342,7 @@ async fn damage_that_was_trimmed_is_gone() {
         .unwrap()
         .execute_batch("DELETE FROM payloads WHERE first = 30")
         .unwrap();
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let log = open(&path);
     log.trim_to(Offset::new(33)).await.unwrap();
     let (records, damaged) = read_all(&log, Offset::ZERO).await;
     assert_eq!((records.len() as u64, damaged), (RECORDS - 33, Vec::new()));

@@ -6,7 +6,6 @@ use easel_log::{AppendError, Appended, TrimError};
 use rusqlite::Connection;
 
 use super::*;
-use crate::OpenError;
 
 /// Makes every insert into `payloads` fail at once.
 const FAIL_INSERTS: &str = "CREATE TRIGGER fault BEFORE INSERT ON payloads BEGIN
@@ -22,10 +21,6 @@ const REPAIR: &str = "DROP TRIGGER IF EXISTS fault; DROP TRIGGER IF EXISTS fault
 
 fn sql(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
-}
-
-fn open(path: &Path) -> SqliteLog {
-    SqliteLog::open(path, LogOptions::default(), hand_clock()).unwrap()
 }
 
 async fn check_fault(fault: &str, trims: bool) {
@@ -112,7 +107,13 @@ impl Clock for BrokenClock {
 async fn a_writer_that_panics_refuses_further_writes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    let log = SqliteLog::open(&path, LogOptions::default(), Arc::new(BrokenClock)).unwrap();
+    let log = SqliteLog::open(
+        &path,
+        LogOptions::default(),
+        Arc::new(BrokenClock),
+        RecordFacts::none,
+    )
+    .unwrap();
     assert!(log.append(numbers(0..1)).await.is_err());
     let again = log.append(numbers(0..1)).await;
     assert!(
@@ -152,7 +153,13 @@ async fn an_append_larger_than_the_budget_takes_all_of_it() {
         max_queued_bytes: 10,
         ..LogOptions::default()
     };
-    let log = SqliteLog::open(&folder.path().join("log.db"), options, hand_clock()).unwrap();
+    let log = SqliteLog::open(
+        &folder.path().join("log.db"),
+        options,
+        hand_clock(),
+        RecordFacts::none,
+    )
+    .unwrap();
     let (one, other) = tokio::join!(log.append(numbers(0..9)), log.append(numbers(9..11)));
     assert_eq!((one.unwrap().len(), other.unwrap().len()), (9, 2));
 }
@@ -171,7 +178,7 @@ fn read_all_files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 fn rejected(path: &Path) -> OpenError {
     let folder = path.parent().unwrap();
     let before = read_all_files(folder);
-    let rejected = SqliteLog::open(path, LogOptions::default(), hand_clock()).unwrap_err();
+    let rejected = try_open(path).unwrap_err();
     assert!(
         read_all_files(folder) == before,
         "{rejected}: it was changed"
@@ -206,13 +213,13 @@ async fn a_later_format_is_refused_untouched() {
     open(&path).close().await;
     sql(
         &path,
-        "PRAGMA user_version = 3; PRAGMA journal_mode = DELETE",
+        "PRAGMA user_version = 4; PRAGMA journal_mode = DELETE",
     );
     let error = rejected(&path);
     assert!(
         matches!(
             error,
-            OpenError::File(easel_sqlite::OpenError::Format { found: 3, .. })
+            OpenError::File(easel_sqlite::OpenError::Format { found: 4, .. })
         ),
         "{error:?}"
     );

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use easel_log::{Appended, Bounds};
+use easel_log::{Appended, Arrival, Bounds, Provenance, Record, Shape};
+use jiff::Timestamp;
 
 use super::*;
 
@@ -23,19 +24,38 @@ async fn describe(log: &SqliteLog) -> String {
     let (records, damaged) = read_all(log, Offset::ZERO).await;
     assert_eq!(damaged, []);
     records.iter().fold(String::new(), |mut text, record| {
-        let easel_log::Record {
+        let Record {
             offset,
             id,
             event_type,
+            occurred_at,
             appended_at,
+            provenance,
+            arrival,
             bytes,
         } = record;
-        writeln!(
-            text,
-            "{offset} {appended_at} {id} {event_type} {}",
-            bytes.escape_ascii()
-        )
-        .unwrap();
+        let bytes = bytes.escape_ascii();
+        write!(text, "{offset} {appended_at} {id} {event_type} {bytes}").unwrap();
+        if occurred_at != appended_at {
+            write!(text, " {occurred_at}").unwrap();
+        }
+        if **provenance != Provenance::default() {
+            let Provenance {
+                root_account_id: id,
+                root_account_uuid: uuid,
+                source,
+                shape,
+            } = &**provenance;
+            write!(text, " {id:?} {uuid:?} {source:?} {shape:?}").unwrap();
+        }
+        if let Some(arrival) = arrival {
+            let Arrival {
+                message_id,
+                sent_at,
+            } = &**arrival;
+            write!(text, " {message_id:?} {sent_at:?}").unwrap();
+        }
+        text.push('\n');
         text
     })
 }
@@ -47,6 +67,7 @@ async fn write_fixture(version: &str) {
         &fixture(&format!("{version}.db")),
         LogOptions::default(),
         Arc::<HandClock>::clone(&clock),
+        RecordFacts::none,
     )
     .unwrap();
     log.append(numbers(0..4)).await.unwrap();
@@ -66,7 +87,29 @@ async fn write_fixture(version: &str) {
     };
     log.append(vec![odd, empty, plain]).await.unwrap();
     clock.turn(1);
-    log.append(numbers(7..27)).await.unwrap();
+    let known = |number: u64| NewRecord {
+        occurred_at: Timestamp::new(1_700_000_000, i32::try_from(number).unwrap()).ok(),
+        provenance: Arc::new(Provenance {
+            root_account_id: Some(format!("{}", number % 2).into()),
+            root_account_uuid: Some("u\"é".into()).filter(|_| number > 9),
+            source: Some("meadow".into()).filter(|_| number > 12),
+            shape: if number > 20 {
+                Shape::Caliper
+            } else {
+                Shape::Canvas
+            },
+        }),
+        arrival: number.is_multiple_of(5).then(|| {
+            Arc::new(Arrival {
+                message_id: Some(format!("m-{number}").into()),
+                sent_at: Timestamp::new(1_700_000_001, 5)
+                    .ok()
+                    .filter(|_| number > 10),
+            })
+        }),
+        ..numbered(number)
+    };
+    log.append((7..27).map(known).collect()).await.unwrap();
     log.trim_to(Offset::new(4)).await.unwrap();
     log.close().await;
     std::fs::write(fixture(&format!("{version}.txt")), describe(&log).await).unwrap();
@@ -86,7 +129,7 @@ async fn check(version: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     std::fs::copy(db, &path).unwrap();
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock()).unwrap();
+    let log = open(&path);
     assert_eq!(
         describe(&log).await,
         std::fs::read_to_string(fixture(&format!("{version}.txt"))).unwrap()
@@ -120,4 +163,50 @@ async fn a_file_of_format_1_is_read_exactly_and_goes_on() {
 #[tokio::test]
 async fn a_file_of_format_2_is_read_exactly_and_goes_on() {
     check("v2").await;
+}
+
+#[tokio::test]
+async fn a_file_of_format_3_is_read_exactly_and_goes_on() {
+    check("v3").await;
+}
+
+/// What format 1 of a block does not tell is asked of the bytes, block by block; what was appended
+/// since tells it itself.
+#[tokio::test]
+async fn what_older_blocks_do_not_tell_is_read_from_the_bytes() {
+    fn read_facts(bytes: &[u8]) -> RecordFacts {
+        let number = bytes.strip_prefix(b"{\"number\":");
+        let number = number.and_then(|rest| str::from_utf8(rest.strip_suffix(b"}")?).ok());
+        RecordFacts {
+            occurred_at: number.and_then(|it| Timestamp::from_second(it.parse().ok()?).ok()),
+            provenance: Provenance {
+                root_account_id: number.map(Into::into),
+                ..Provenance::default()
+            },
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    std::fs::copy(fixture("v2.db"), &path).unwrap();
+    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock(), read_facts).unwrap();
+    log.append(numbers(27..30)).await.unwrap();
+    log.close().await;
+    drop(log);
+    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock(), read_facts).unwrap();
+    let (records, damaged) = read_all(&log, Offset::ZERO).await;
+    assert_eq!((records.len(), damaged), (26, Vec::new()));
+    for record in records {
+        let number = record.offset.get();
+        // Three of them are odd, and say nothing of the kind.
+        let told = (7..27).contains(&number).then(|| number.to_string());
+        assert_eq!(
+            record.provenance.root_account_id.as_deref(),
+            told.as_deref()
+        );
+        let occurred_at = match told {
+            Some(_) => Timestamp::from_second(number.cast_signed()).unwrap(),
+            None => record.appended_at,
+        };
+        assert_eq!(record.occurred_at, occurred_at, "{number}");
+    }
 }

@@ -4,19 +4,54 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::block::{BlockBuilder, MAX_BYTES, MAX_RECORDS};
-use crate::{NewRecord, Record};
+use crate::{Arrival, NewRecord, Provenance, Record, RecordFacts, Shape};
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    let (min, max) = (
+        Timestamp::MIN.as_nanosecond(),
+        Timestamp::MAX.as_nanosecond(),
+    );
+    let any = (min..=max).prop_map(|time| Timestamp::from_nanosecond(time).expect("a time"));
+    let near = (-3_000_i64..3_000)
+        .prop_map(|time| Timestamp::from_nanosecond(time.into()).expect("a time"));
+    prop_oneof![any, near, Just(Timestamp::MIN), Just(Timestamp::MAX)]
+}
+
+fn provenance() -> impl Strategy<Value = Provenance> {
+    let text = || prop::option::of("[0-9\"é]{0,2}".prop_map(Arc::from));
+    let shape = prop_oneof![Just(Shape::Canvas), Just(Shape::Caliper)];
+    (text(), text(), text(), shape).prop_map(|(id, uuid, source, shape)| Provenance {
+        root_account_id: id,
+        root_account_uuid: uuid,
+        source,
+        shape,
+    })
+}
+
+fn arrival() -> impl Strategy<Value = Arrival> {
+    let message_id = prop::option::of("[a-z\"]{0,9}".prop_map(Box::from));
+    let parts = (message_id, prop::option::of(time()));
+    parts.prop_map(|(message_id, sent_at)| Arrival {
+        message_id,
+        sent_at,
+    })
+}
 
 fn new_record() -> impl Strategy<Value = NewRecord> {
-    (
-        any::<u128>(),
-        "[a-z\"\\\\é]{0,6}",
-        prop::collection::vec(any::<u8>(), 0..200),
+    let facts = (
+        prop::option::of(time()),
+        provenance(),
+        prop::option::of(arrival()),
+    );
+    let bytes = prop::collection::vec(any::<u8>(), 0..200);
+    (any::<u128>(), "[a-z\"\\\\é]{0,6}", bytes, facts).prop_map(
+        |(id, event_type, bytes, (occurred_at, provenance, arrival))| NewRecord {
+            occurred_at,
+            provenance: Arc::new(provenance),
+            arrival: arrival.map(Arc::new),
+            ..NewRecord::new(Uuid::from_u128(id), event_type, bytes)
+        },
     )
-        .prop_map(|(id, event_type, bytes)| NewRecord {
-            id: Uuid::from_u128(id),
-            event_type: event_type.into(),
-            bytes: bytes.into(),
-        })
 }
 
 fn build(records: &[NewRecord]) -> Vec<Block> {
@@ -50,12 +85,23 @@ proptest! {
         let blocks = build(&written);
         prop_assert_eq!(blocks.len(), 1);
         let encoded = encode(&blocks[0]);
-        let block = decode(&header(&encoded), &encoded.ids, &encoded.data).expect("a block");
+        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, unasked).expect("a block");
         prop_assert_eq!(records(&block), records(&blocks[0]));
         for (record, (offset, wanted)) in block.records().zip((70..).zip(&written)) {
             prop_assert_eq!(record.offset, Offset::new(offset));
             prop_assert_eq!(&block.event_types()[block.event_type_index(record.offset).unwrap()], &wanted.event_type);
-            prop_assert_eq!(NewRecord { id: record.id, event_type: record.event_type, bytes: record.bytes }, wanted.clone());
+            let occurred_at = wanted.occurred_at.unwrap_or(block.appended_at());
+            let wanted = wanted.clone();
+            prop_assert_eq!(&record, &Record {
+                offset: record.offset,
+                id: wanted.id,
+                event_type: wanted.event_type,
+                occurred_at,
+                appended_at: block.appended_at(),
+                provenance: wanted.provenance,
+                arrival: wanted.arrival,
+                bytes: wanted.bytes,
+            });
         }
         prop_assert_eq!(block.record(Offset::new(69)), None);
         prop_assert_eq!(block.record(block.next()), None);
@@ -68,7 +114,7 @@ proptest! {
         let place = place.index(ids.len() + data.len());
         let ids_len = ids.len();
         *ids.get_mut(place).unwrap_or_else(|| &mut data[place - ids_len]) ^= flip;
-        prop_assert!(decode(&header(&encoded), &ids, &data).is_none());
+        prop_assert!(decode(&header(&encoded), &ids, &data, unasked).is_none());
     }
 
     #[test]
@@ -92,7 +138,7 @@ proptest! {
         block in block(),
         count in prop_oneof![1_i64..40, any::<i64>()],
         first in any::<i64>(),
-        event_types in prop_oneof![Just(String::from("[\"a\"]")), any::<String>()],
+        event_types in prop_oneof![Just(String::from("[\"a\"]")), Just(String::from(r#"{"format":2,"event_types":["a"]}"#)), any::<String>()],
         garbage in prop::collection::vec(any::<u8>(), 0..300),
         keep in any::<prop::sample::Index>(),
     ) {
@@ -104,13 +150,17 @@ proptest! {
         let digest = sum(&[&ids, &data]);
         let columns = HeaderColumns { first, count, event_types, digest, ..encoded.columns };
         let checksum = columns.checksum();
-        if let Some(block) = columns.verify(checksum).and_then(|header| decode(&header, &ids, &data)) {
+        if let Some(block) = columns.verify(checksum).and_then(|header| decode(&header, &ids, &data, RecordFacts::none)) {
             prop_assert_eq!(block.records().count(), block.len());
         }
     }
 
     #[test]
-    fn arbitrary_slabs_do_no_harm(count in 0_u64..20, slab in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_slabs_do_no_harm(
+        count in 0_u64..20,
+        slab in prop_oneof![prop::collection::vec(any::<u8>(), 0..400), details_behind_garbage()],
+        format in prop_oneof![Just(Format::One), Just(Format::Two)],
+    ) {
         let info = BlockInfo {
             first: Offset::ZERO,
             count,
@@ -118,9 +168,116 @@ proptest! {
             event_types: vec!["a".into()],
         };
         let ids = vec![Uuid::nil(); usize::try_from(count).unwrap()];
-        if let Some(block) = Block::new(info, ids, slab.into()) {
+        if let Some(block) = Block::read(info, ids, slab.into(), format, RecordFacts::none) {
             prop_assert_eq!(block.records().count(), block.len());
         }
+    }
+
+    /// What format 1 does not tell is read from the bytes of each record.
+    #[test]
+    fn a_block_of_format_1_is_read_for_ever(written in prop::collection::vec(new_record(), 1..50)) {
+        let written: Vec<_> = written.into_iter().map(only_in_bytes).collect();
+        let encoded = encode_1(&written);
+        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, read_facts).expect("a block");
+        prop_assert_eq!(records(&block), records(&build(&written)[0]));
+        let again = encode(&block);
+        prop_assert_eq!((again.checksum, again.data), (encoded.checksum, encoded.data));
+    }
+}
+
+/// Where the end of a slab fits, so that what lies before it is looked at.
+fn details_behind_garbage() -> impl Strategy<Value = Vec<u8>> {
+    let details = prop_oneof![
+        Just(String::from(r#"{"provenances":[{"shape":"canvas"}]}"#)),
+        Just(String::from(
+            r#"{"provenances":[],"arrivals":[{"record":9},{"record":1}]}"#
+        )),
+        any::<String>(),
+    ];
+    (prop::collection::vec(0_u8..3, 0..400), details).prop_map(|(mut slab, details)| {
+        let times_len = slab.len() % 5;
+        slab.extend_from_slice(details.as_bytes());
+        for length in [times_len, details.len()] {
+            slab.extend_from_slice(&u32::try_from(length).unwrap().to_le_bytes());
+        }
+        slab
+    })
+}
+
+/// Blocks of format 2 tell all themselves.
+fn unasked(_bytes: &[u8]) -> RecordFacts {
+    panic!("nobody asks");
+}
+
+/// Takes a record's first byte for the second in which it happened, and for its source.
+fn read_facts(bytes: &[u8]) -> RecordFacts {
+    let Some(byte) = bytes.first() else {
+        return RecordFacts::default();
+    };
+    RecordFacts {
+        occurred_at: Some(Timestamp::constant(i64::from(*byte), 0)),
+        provenance: Provenance {
+            source: Some(format!("{}", byte % 3).into()),
+            ..Provenance::default()
+        },
+    }
+}
+
+/// The record, with what its bytes say of it and no more.
+fn only_in_bytes(record: NewRecord) -> NewRecord {
+    let facts = read_facts(&record.bytes);
+    NewRecord {
+        occurred_at: facts.occurred_at,
+        provenance: Arc::new(facts.provenance),
+        arrival: None,
+        ..record
+    }
+}
+
+/// Writes a block down in format 1, as its day did.
+fn encode_1(records: &[NewRecord]) -> Encoded {
+    let new = encode(&build(records)[0]);
+    let event_types = header(&new).info.event_types;
+    let mut slab: Vec<u8> = records.iter().flat_map(|it| it.bytes.to_vec()).collect();
+    for record in records {
+        let length = u32::try_from(record.bytes.len()).unwrap();
+        slab.extend_from_slice(&length.to_le_bytes());
+    }
+    for record in records {
+        let index = event_types.iter().position(|it| *it == record.event_type);
+        let index = u16::try_from(index.unwrap()).unwrap();
+        slab.extend_from_slice(&index.to_le_bytes());
+    }
+    let data = lz4_flex::block::compress_prepend_size(&slab);
+    let columns = HeaderColumns {
+        event_types: serde_json::to_string(&event_types).unwrap(),
+        stored_bytes: column((new.ids.len() + data.len()) as u64),
+        digest: sum(&[&new.ids, &data]),
+        ..new.columns
+    };
+    Encoded {
+        checksum: columns.checksum(),
+        columns,
+        ids: new.ids,
+        data,
+    }
+}
+
+#[test]
+fn a_format_that_nobody_knows_is_not_guessed() {
+    let encoded = encode(&build(&[sized(3)])[0]);
+    for event_types in [
+        r#"{"format":3,"event_types":["a"]}"#,
+        r#"{"event_types":["a"]}"#,
+        "{}",
+        "",
+    ] {
+        let columns = HeaderColumns {
+            event_types: event_types.to_owned(),
+            ..encoded.columns.clone()
+        };
+        let checksum = columns.checksum();
+        assert!(columns.verify(checksum).is_none(), "{event_types}");
     }
 }
 
@@ -143,11 +300,7 @@ fn lengths(blocks: &[Block]) -> Vec<usize> {
 }
 
 fn sized(len: usize) -> NewRecord {
-    NewRecord {
-        id: Uuid::nil(),
-        event_type: "a".into(),
-        bytes: vec![b'x'; len].into(),
-    }
+    NewRecord::new(Uuid::nil(), "a", vec![b'x'; len])
 }
 
 #[test]

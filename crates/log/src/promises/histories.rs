@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::{Backend, HandClock, as_appended, read_all};
 use crate::{
-    Appended, Bounds, Clock, LogOptions, NewRecord, Offset, Retention, SharedLog, Trimmed,
+    Appended, Bounds, Clock, LogOptions, NewRecord, Offset, Provenance, Retention, SharedLog,
+    Trimmed,
 };
 
 /// In log: over any history it answers as a plain list of records would.
@@ -68,10 +69,20 @@ fn step() -> impl Strategy<Value = Step> {
 /// The same id may come with other bytes: only the id decides what is a duplicate.
 fn record() -> impl Strategy<Value = NewRecord> {
     let size = prop_oneof![40 => 0_usize..40, 4 => 0_usize..5_000, 1 => 500_000_usize..1_300_000];
-    (0_u64..60, 0_u8..5, size, any::<u8>()).prop_map(|(id, event_type, size, byte)| NewRecord {
-        id: Uuid::from_u64_pair(9, id),
-        event_type: format!("type_{event_type}").into(),
-        bytes: vec![byte; size].into(),
+    (0_u64..60, 0_u8..5, size, any::<u8>()).prop_map(|(id, event_type, size, byte)| {
+        let new = NewRecord::new(
+            Uuid::from_u64_pair(9, id),
+            format!("type_{event_type}"),
+            vec![byte; size],
+        );
+        NewRecord {
+            occurred_at: Timestamp::from_second(i64::from(byte)).ok(),
+            provenance: Arc::new(Provenance {
+                root_account_id: Some(format!("{}", byte % 4).into()),
+                ..Provenance::default()
+            }),
+            ..new
+        }
     })
 }
 

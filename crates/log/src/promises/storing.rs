@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{Backend, append, as_appended, bounds, numbered, open, read_all, stored};
-use crate::{AppendError, Appended, Bounds, Clock, NewRecord, Offset, Read};
+use crate::{
+    AppendError, Appended, Arrival, Bounds, Clock, NewRecord, Offset, Provenance, Read, Shape,
+};
 
 /// In log: what was appended is read back byte for byte.
 pub async fn reads_back_what_was_appended<B: Backend>() {
@@ -38,6 +40,33 @@ pub async fn reads_back_what_was_appended<B: Backend>() {
             .all(|record| record.appended_at == clock.now())
     );
     assert_eq!(damaged, []);
+}
+
+/// In log: what is known of a record is read back with it, opened again or not.
+pub async fn reads_back_what_is_known_of_a_record<B: Backend>() {
+    let (backend, log, clock) = open::<B>(9).await;
+    let known = NewRecord {
+        occurred_at: Some(Timestamp::constant(-1, -999_999_999)),
+        provenance: Arc::new(Provenance {
+            root_account_id: Some("21070000000000001".into()),
+            root_account_uuid: Some("\"é".into()),
+            source: Some("meadow".into()),
+            shape: Shape::Caliper,
+        }),
+        arrival: Some(Arc::new(Arrival {
+            message_id: Some("m-1".into()),
+            sent_at: Some(Timestamp::constant(1_700_000_000, 123_456_789)),
+        })),
+        ..numbered(1)
+    };
+    let written = [numbered(0), known, numbered(2)];
+    log.append(written.to_vec()).await.unwrap();
+    drop(log);
+    let backend = backend.reopen().await;
+    let (records, _) = read_all(&*backend.log(), Offset::ZERO).await;
+    assert_eq!(records.iter().map(as_appended).collect::<Vec<_>>(), written);
+    // What has no time of its own happened when it was appended.
+    assert_eq!(records[0].occurred_at, clock.now());
 }
 
 /// In log: an append without records succeeds and changes nothing.

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use easel_log::{Log, LogOptions, NewRecord, Offset, SharedLog, SystemClock};
+use easel_log::{Log, LogOptions, NewRecord, Offset, RecordFacts, SharedLog, SystemClock};
 use easel_log_sqlite::SqliteLog;
 use easel_subscriptions::{SqliteStore, Subscriptions};
 use uuid::Uuid;
@@ -46,6 +46,7 @@ fn serve(folder: &Path) {
             &data.file(LOG),
             LogOptions::default(),
             Arc::new(SystemClock),
+            RecordFacts::none,
         );
         let log = Arc::new(log.unwrap());
         let shared: SharedLog = Arc::<SqliteLog>::clone(&log);
@@ -76,11 +77,7 @@ fn serve(folder: &Path) {
 /// A record that no log has yet.
 fn record() -> NewRecord {
     let chance = easel_sqlite::Identity::random().unwrap().to_string();
-    NewRecord {
-        id: chance.parse::<Uuid>().unwrap(),
-        event_type: "grade_change".into(),
-        bytes: "{}".into(),
-    }
+    NewRecord::new(chance.parse::<Uuid>().unwrap(), "grade_change", "{}")
 }
 
 async fn open_subscriptions(path: &Path, log: &SharedLog) -> Arc<Subscriptions> {

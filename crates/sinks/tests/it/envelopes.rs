@@ -24,6 +24,7 @@ fn item(name: &str, second: i64) -> Arc<Item> {
         offset: Offset::new(second.unsigned_abs()),
         id: event.id,
         event_type: event.event_type,
+        occurred_at: at,
         event_time: format!("{second}"),
         form: Form::Caliper(translated.unwrap()),
     })

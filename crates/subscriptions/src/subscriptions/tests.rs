@@ -42,11 +42,7 @@ fn grades() -> Spec {
 }
 
 async fn append(log: &SharedLog, count: u128) {
-    let record = |n| NewRecord {
-        id: Uuid::from_u128(n),
-        event_type: "grade_change".into(),
-        bytes: "{}".into(),
-    };
+    let record = |n| NewRecord::new(Uuid::from_u128(n), "grade_change", "{}");
     let first = u128::from(log.bounds().borrow().head.get());
     log.append((first..first + count).map(record).collect())
         .await

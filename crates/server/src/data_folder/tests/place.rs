@@ -22,6 +22,7 @@ fn data_files_are_for_their_owner_alone_in_a_folder_that_is_open_to_others() {
         &data.file(LOG),
         LogOptions::default(),
         Arc::new(SystemClock),
+        RecordFacts::none,
     );
     let local = Local {
         address: ([127, 0, 0, 1], 1).into(),

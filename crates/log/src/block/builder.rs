@@ -1,0 +1,138 @@
+//! Puts records into blocks.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Block, BlockInfo, MAX_BYTES, MAX_RECORDS};
+use crate::slab::{Columns, Format};
+use crate::{NewRecord, Offset, Provenance};
+
+/// Puts records into blocks.
+#[derive(Debug)]
+pub struct BlockBuilder {
+    appended_at: Timestamp,
+    /// The place of the open block's first record.
+    first: Offset,
+    open: OpenBlock,
+    closed: Vec<Block>,
+}
+
+#[derive(Debug, Default)]
+struct OpenBlock {
+    ids: Vec<Uuid>,
+    bytes: Vec<u8>,
+    columns: Columns,
+    event_types: Vec<Arc<str>>,
+    known_types: HashMap<Arc<str>, u16>,
+    known_provenances: HashMap<Arc<Provenance>, u16>,
+}
+
+impl BlockBuilder {
+    /// A builder whose first record gets the place `first`.
+    pub fn new(first: Offset, appended_at: Timestamp) -> Self {
+        Self {
+            appended_at,
+            first,
+            open: OpenBlock::default(),
+            closed: Vec::new(),
+        }
+    }
+
+    /// The place the next record will get.
+    pub fn next(&self) -> Offset {
+        self.first.plus(self.open.ids.len() as u64)
+    }
+
+    /// Adds a record, of at most [`NewRecord::MAX_BYTES`], at [`Self::next`].
+    pub fn push(&mut self, record: &NewRecord) {
+        let is_full = self.open.ids.len() == MAX_RECORDS
+            || self.open.bytes.len() + record.bytes.len() > MAX_BYTES;
+        if is_full {
+            self.close();
+        }
+        self.open.push(record);
+    }
+
+    /// The blocks, in order; none when nothing was added.
+    pub fn finish(mut self) -> Vec<Block> {
+        self.close();
+        self.closed
+    }
+
+    fn close(&mut self) {
+        let next = self.next();
+        let open = mem::take(&mut self.open);
+        // Without records there is no block.
+        if next > self.first {
+            let info = BlockInfo {
+                first: self.first,
+                count: next.since(self.first),
+                appended_at: self.appended_at,
+                event_types: open.event_types,
+            };
+            let mut slab = open.bytes;
+            open.columns.write(&mut slab);
+            self.closed.push(Block {
+                info,
+                ids: open.ids,
+                columns: open.columns,
+                format: Format::Two,
+                slab: Bytes::from(slab),
+            });
+        }
+        self.first = next;
+    }
+}
+
+impl OpenBlock {
+    #[expect(clippy::expect_used, reason = "all numbers have a bound that fits")]
+    fn push(&mut self, record: &NewRecord) {
+        let type_index = *self
+            .known_types
+            .entry(Arc::clone(&record.event_type))
+            .or_insert_with(|| {
+                self.event_types.push(Arc::clone(&record.event_type));
+                u16::try_from(self.event_types.len() - 1).expect("no more types than records")
+            });
+        let provenance_index = self.provenance_index(&record.provenance);
+        let columns = &mut self.columns;
+        if let Some(arrival) = &record.arrival {
+            let index = u32::try_from(self.ids.len()).expect("no more than a block may hold");
+            columns.arrivals.push((index, Arc::clone(arrival)));
+        }
+        self.ids.push(record.id);
+        self.bytes.extend_from_slice(&record.bytes);
+        let end = u32::try_from(self.bytes.len()).expect("no longer than a block may be");
+        columns.ends.push(end);
+        columns.type_indexes.push(type_index);
+        columns.occurred_at.push(record.occurred_at);
+        columns.provenance_indexes.push(provenance_index);
+    }
+
+    #[expect(clippy::expect_used, reason = "no more provenances than records")]
+    fn provenance_index(&mut self, provenance: &Arc<Provenance>) -> u16 {
+        let Columns {
+            provenances,
+            provenance_indexes,
+            ..
+        } = &mut self.columns;
+        // As a rule it is that of the record before.
+        if let Some(last) = provenance_indexes.last()
+            && provenances.get(usize::from(*last)) == Some(provenance)
+        {
+            return *last;
+        }
+        *self
+            .known_provenances
+            .entry(Arc::clone(provenance))
+            .or_insert_with(|| {
+                provenances.push(Arc::clone(provenance));
+                u16::try_from(provenances.len() - 1).expect("no more provenances than records")
+            })
+    }
+}

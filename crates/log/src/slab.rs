@@ -1,0 +1,314 @@
+//! The slab: what a block holds of its records besides their ids, in one piece of memory.
+//!
+//! It is compressed as it is, so that neither writing nor reading a block copies its records. All
+//! numbers are little endian.
+//!
+//! Format 1: the records' bytes back to back, then for each record its length as a `u32`, then for
+//! each the index of its event type as a `u16`.
+//!
+//! Format 2: as format 1, then for each record the index of its provenance as a `u16`, then the
+//! times, as `times.rs` describes them, then the *details*, a JSON object. Last the lengths of the
+//! times and of the details, as `u32`.
+//!
+//! The `provenances` of the details are objects with `root_account_id`, `root_account_uuid`,
+//! `source`, `shape` (`canvas` or `caliper`). Its `arrivals`, in order, are objects with `record`
+//! (an index), `message_id`, `sent_at` (RFC 3339). A member that says nothing is left out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Arrival, Provenance, ReadFacts, Shape, times};
+
+/// How a block is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Without what is known of a record besides its event type.
+    One,
+    /// The one that is written.
+    Two,
+}
+
+/// What a slab says of each record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Columns {
+    /// Where each record's bytes end in the slab; never falls, and stays within it.
+    pub(crate) ends: Vec<u32>,
+    /// For each record, the index of its event type.
+    pub(crate) type_indexes: Vec<u16>,
+    /// For each record, when it happened.
+    pub(crate) occurred_at: Vec<Option<Timestamp>>,
+    /// For each record, the index of its provenance; always within `provenances`.
+    pub(crate) provenance_indexes: Vec<u16>,
+    pub(crate) provenances: Vec<Arc<Provenance>>,
+    /// By the record's index, which rises.
+    pub(crate) arrivals: Vec<(u32, Arc<Arrival>)>,
+}
+
+/// Bytes of the slab that each record takes besides its own, as a rule.
+const RECORD_BYTES: usize = 4 + 2 + 2 + 2;
+/// More than details take as a rule.
+const USUAL_DETAILS_BYTES: usize = 1_024;
+
+impl Columns {
+    /// Writes them behind the records' bytes, in format 2.
+    #[expect(
+        clippy::expect_used,
+        reason = "strings and numbers become JSON without fail, no longer than its strings allow"
+    )]
+    pub(crate) fn write(&self, slab: &mut Vec<u8>) {
+        slab.reserve(self.ends.len() * RECORD_BYTES + USUAL_DETAILS_BYTES);
+        let mut start = 0;
+        for end in &self.ends {
+            slab.extend_from_slice(&(end - start).to_le_bytes());
+            start = *end;
+        }
+        let put_indexes = |indexes: &[u16], slab: &mut Vec<u8>| {
+            for index in indexes {
+                slab.extend_from_slice(&index.to_le_bytes());
+            }
+        };
+        put_indexes(&self.type_indexes, slab);
+        put_indexes(&self.provenance_indexes, slab);
+        let lengths = [
+            append(slab, |slab| times::write(&self.occurred_at, slab)),
+            append(slab, |slab| {
+                let details = DetailsJson::from(self);
+                serde_json::to_writer(slab, &details).expect("details become JSON");
+            }),
+        ];
+        for length in lengths {
+            let length = u32::try_from(length).expect("times and details are short");
+            slab.extend_from_slice(&length.to_le_bytes());
+        }
+    }
+
+    /// Reads the columns of `count` records, or `None` when the slab cannot be theirs.
+    ///
+    /// What a slab of format 1 does not say is read from the records.
+    pub(crate) fn read(
+        slab: &[u8],
+        count: usize,
+        format: Format,
+        read_facts: ReadFacts,
+    ) -> Option<Self> {
+        match format {
+            Format::One => Self::read_1(slab, count, read_facts),
+            Format::Two => Self::read_2(slab, count),
+        }
+    }
+
+    fn read_1(slab: &[u8], count: usize, read_facts: ReadFacts) -> Option<Self> {
+        let mut rest = slab;
+        let type_indexes = take_last(&mut rest, count, u16::from_le_bytes)?;
+        let ends = ends(take_last(&mut rest, count, u32::from_le_bytes)?, rest.len())?;
+        let mut columns = Self {
+            type_indexes,
+            ..Self::default()
+        };
+        let mut known = HashMap::new();
+        let mut start = 0;
+        for end in &ends {
+            let end = usize::try_from(*end).ok()?;
+            let facts = read_facts(rest.get(start..end)?);
+            start = end;
+            columns.occurred_at.push(facts.occurred_at);
+            let next = u16::try_from(columns.provenances.len()).ok()?;
+            let index = *known.entry(facts.provenance.clone()).or_insert(next);
+            if index == next {
+                columns.provenances.push(Arc::new(facts.provenance));
+            }
+            columns.provenance_indexes.push(index);
+        }
+        Some(Self { ends, ..columns })
+    }
+
+    fn read_2(slab: &[u8], count: usize) -> Option<Self> {
+        let mut rest = slab;
+        let lengths = take_last(&mut rest, 2, u32::from_le_bytes)?;
+        let mut lengths = lengths.into_iter().rev();
+        let details = take_bytes(&mut rest, lengths.next()?)?;
+        let times = take_bytes(&mut rest, lengths.next()?)?;
+        let details: DetailsJson = serde_json::from_slice(details).ok()?;
+        let provenance_indexes = take_last(&mut rest, count, u16::from_le_bytes)?;
+        let type_indexes = take_last(&mut rest, count, u16::from_le_bytes)?;
+        let ends = ends(take_last(&mut rest, count, u32::from_le_bytes)?, rest.len())?;
+        let columns = Self {
+            ends,
+            type_indexes,
+            occurred_at: times::read(times, count)?,
+            provenance_indexes,
+            provenances: details.provenances.into_iter().map(Into::into).collect(),
+            arrivals: details.arrivals.into_iter().map(Into::into).collect(),
+        };
+        let is_provenance = |index: &u16| usize::from(*index) < columns.provenances.len();
+        let is_whole = columns.provenance_indexes.iter().all(is_provenance)
+            && columns.arrivals.is_sorted_by(|(a, _), (b, _)| a < b);
+        is_whole.then_some(columns)
+    }
+
+    /// About how much memory they take.
+    pub(crate) fn memory(&self) -> usize {
+        let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
+        let provenances = self.provenances.iter().map(|it| {
+            let Provenance {
+                root_account_id,
+                root_account_uuid,
+                source,
+                shape: _,
+            } = &**it;
+            size_of::<Provenance>()
+                + 24
+                + text(root_account_id)
+                + text(root_account_uuid)
+                + text(source)
+        });
+        let arrivals = self.arrivals.iter().map(|(_, arrival)| {
+            let message_id = arrival.message_id.as_ref();
+            size_of::<Arrival>() + 32 + message_id.map_or(0, |id| id.len())
+        });
+        self.ends.len() * (4 + 2 + size_of::<Option<Timestamp>>() + 2)
+            + provenances.sum::<usize>()
+            + arrivals.sum::<usize>()
+    }
+}
+
+/// Takes `count` numbers from the end.
+fn take_last<const N: usize, T>(
+    rest: &mut &[u8],
+    count: usize,
+    read: impl Fn([u8; N]) -> T,
+) -> Option<Vec<T>> {
+    let start = rest.len().checked_sub(count.checked_mul(N)?)?;
+    let (before, numbers) = rest.split_at_checked(start)?;
+    *rest = before;
+    let (numbers, _none_left) = numbers.as_chunks::<N>();
+    Some(numbers.iter().map(|bytes| read(*bytes)).collect())
+}
+
+/// Takes `length` bytes from the end.
+fn take_bytes<'a>(rest: &mut &'a [u8], length: u32) -> Option<&'a [u8]> {
+    let start = rest.len().checked_sub(usize::try_from(length).ok()?)?;
+    let (before, bytes) = rest.split_at_checked(start)?;
+    *rest = before;
+    Some(bytes)
+}
+
+/// Lets something be written to the end, and says how many bytes it took.
+fn append(slab: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let before = slab.len();
+    write(slab);
+    slab.len() - before
+}
+
+/// Where records of these lengths end, if together they have so many bytes.
+fn ends(lengths: Vec<u32>, bytes_len: usize) -> Option<Vec<u32>> {
+    let mut ends = lengths;
+    let mut last = 0_u32;
+    for end in &mut ends {
+        last = last.checked_add(*end)?;
+        *end = last;
+    }
+    (usize::try_from(last).ok()? == bytes_len).then_some(ends)
+}
+
+#[derive(Serialize, Deserialize)]
+struct DetailsJson {
+    provenances: Vec<ProvenanceJson>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    arrivals: Vec<ArrivalJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ProvenanceJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root_account_id: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root_account_uuid: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Arc<str>>,
+    shape: ShapeJson,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ShapeJson {
+    Canvas,
+    Caliper,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ArrivalJson {
+    record: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_id: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent_at: Option<Timestamp>,
+}
+
+impl From<&Columns> for DetailsJson {
+    fn from(columns: &Columns) -> Self {
+        let arrivals = columns
+            .arrivals
+            .iter()
+            .map(|(record, arrival)| ArrivalJson {
+                record: *record,
+                message_id: arrival.message_id.clone(),
+                sent_at: arrival.sent_at,
+            });
+        Self {
+            provenances: columns
+                .provenances
+                .iter()
+                .map(ProvenanceJson::from)
+                .collect(),
+            arrivals: arrivals.collect(),
+        }
+    }
+}
+
+impl From<&Arc<Provenance>> for ProvenanceJson {
+    fn from(provenance: &Arc<Provenance>) -> Self {
+        let Provenance {
+            root_account_id,
+            root_account_uuid,
+            source,
+            shape,
+        } = (**provenance).clone();
+        Self {
+            root_account_id,
+            root_account_uuid,
+            source,
+            shape: match shape {
+                Shape::Canvas => ShapeJson::Canvas,
+                Shape::Caliper => ShapeJson::Caliper,
+            },
+        }
+    }
+}
+
+impl From<ProvenanceJson> for Arc<Provenance> {
+    fn from(json: ProvenanceJson) -> Self {
+        Self::new(Provenance {
+            root_account_id: json.root_account_id,
+            root_account_uuid: json.root_account_uuid,
+            source: json.source,
+            shape: match json.shape {
+                ShapeJson::Canvas => Shape::Canvas,
+                ShapeJson::Caliper => Shape::Caliper,
+            },
+        })
+    }
+}
+
+impl From<ArrivalJson> for (u32, Arc<Arrival>) {
+    fn from(json: ArrivalJson) -> Self {
+        let arrival = Arrival {
+            message_id: json.message_id,
+            sent_at: json.sent_at,
+        };
+        (json.record, Arc::new(arrival))
+    }
+}
