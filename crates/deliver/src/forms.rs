@@ -17,7 +17,7 @@ use tracing::debug;
 
 use crate::metrics;
 
-/// Forms kept at most, in count and in bytes.
+/// Forms kept at most, in count and in bytes of the records that they were made of.
 const MAX_KEPT: usize = 4096;
 const MAX_KEPT_BYTES: usize = 8 << 20;
 
@@ -39,8 +39,8 @@ pub(crate) struct Forms {
 #[derive(Debug, Default)]
 struct Latest {
     cells: HashMap<Key, Cell>,
-    /// The oldest first.
-    order: VecDeque<Key>,
+    /// The oldest first, each with the bytes of its record.
+    order: VecDeque<(Key, usize)>,
     bytes: usize,
 }
 
@@ -55,17 +55,11 @@ impl Forms {
     /// A record in this format; `None` when it has no such form.
     pub(crate) fn item(&self, record: &Record, format: Format) -> Option<Arc<Item>> {
         let key = (record.offset, format);
-        let cell = self.with_latest(|latest| latest.cell(key));
-        let mut is_new = false;
-        let item = cell.get_or_init(|| {
-            is_new = true;
-            self.make(record, format)
-        });
-        if is_new {
-            let bytes = size(item.as_ref());
-            self.with_latest(|latest| latest.grow(bytes));
-        }
-        item.clone()
+        let cell = {
+            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            latest.cell(key, record.bytes.len())
+        };
+        cell.get_or_init(|| self.make(record, format)).clone()
     }
 
     /// Bytes are copied: a slice would keep the record's whole block in memory for as long as its
@@ -104,38 +98,27 @@ impl Forms {
             }
         }
     }
-
-    fn with_latest<T>(&self, work: impl FnOnce(&mut Latest) -> T) -> T {
-        work(&mut self.latest.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl Latest {
-    /// The place of a form, which is made if there is none.
-    fn cell(&mut self, key: Key) -> Cell {
-        let cell = self.cells.entry(key).or_insert_with(|| {
-            self.order.push_back(key);
-            Cell::default()
-        });
-        Cell::clone(cell)
-    }
-
-    /// Counts the bytes of a form that was made, and drops the oldest forms beyond the bounds.
-    fn grow(&mut self, bytes: usize) {
-        self.bytes += bytes;
-        while self.order.len() > MAX_KEPT || self.bytes > MAX_KEPT_BYTES {
-            let oldest = self.order.pop_front();
-            let Some(cell) = oldest.and_then(|key| self.cells.remove(&key)) else {
-                return;
-            };
-            let made = cell.get().and_then(Option::as_ref);
-            self.bytes = self.bytes.saturating_sub(size(made));
+    /// The place of a form, which is made if there is none; the oldest beyond the bounds go.
+    fn cell(&mut self, key: Key, record_bytes: usize) -> Cell {
+        if let Some(cell) = self.cells.get(&key) {
+            return Cell::clone(cell);
         }
+        let cell = Cell::default();
+        self.cells.insert(key, Cell::clone(&cell));
+        self.order.push_back((key, record_bytes));
+        self.bytes += record_bytes;
+        while self.order.len() > MAX_KEPT || self.bytes > MAX_KEPT_BYTES {
+            let Some((oldest, bytes)) = self.order.pop_front() else {
+                break;
+            };
+            self.cells.remove(&oldest);
+            self.bytes -= bytes;
+        }
+        cell
     }
-}
-
-fn size(item: Option<&Arc<Item>>) -> usize {
-    item.map_or(0, |item| item.form.bytes().len())
 }
 
 #[cfg(test)]
@@ -188,12 +171,13 @@ mod tests {
                 .item(&record(offset, 1 << 20), Format::Canvas)
                 .unwrap();
         }
-        assert!(forms.with_latest(|latest| latest.bytes) <= MAX_KEPT_BYTES);
+        assert!(forms.latest.lock().unwrap().bytes <= MAX_KEPT_BYTES);
         for offset in 0..2 * MAX_KEPT as u64 {
             // Without a form; that is remembered too.
             assert!(forms.item(&record(offset, 1), Format::Caliper).is_none());
         }
-        let (kept, cells) = forms.with_latest(|it| (it.order.len(), it.cells.len()));
-        assert!(kept <= MAX_KEPT && kept == cells, "{kept} {cells}");
+        let latest = forms.latest.lock().unwrap();
+        assert_eq!(latest.order.len(), latest.cells.len());
+        assert!(latest.order.len() <= MAX_KEPT);
     }
 }

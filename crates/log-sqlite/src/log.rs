@@ -14,9 +14,8 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use easel_log::backend::{Damage, DamageReport, PastBlocks, Trim, describe};
 use easel_log::{
-    AppendError, Appended, Block, BlockInfo, Bounds, Clock, Log, LogName, LogOptions, LogStats,
-    NewRecord, Offset, Read, ReadError, ReadFacts, ReadIf, Record, Retention, TrimError, Trimmed,
-    Want,
+    AppendError, Appended, Block, Bounds, Clock, Log, LogName, LogOptions, LogStats, NewRecord,
+    Offset, Read, ReadError, ReadFacts, ReadIf, Record, Retention, TrimError, Trimmed, Want,
 };
 use easel_sqlite::Layout;
 use jiff::Timestamp;
@@ -259,37 +258,23 @@ impl Log for SqliteLog {
     }
 
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
-        Ok(self.peek(from).await?.map(|block| block.appended_at))
-    }
-
-    async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
         let bounds = self.bounds_now();
         let from = std::cmp::max(from, bounds.tail);
         if from >= bounds.head {
             return Ok(None);
         }
         if let Some(block) = self.cached(from) {
-            return Ok(Some(block.info().clone()));
+            return Ok(Some(block.appended_at()));
         }
-        Ok(
-            match self
-                .connections
-                .run(move |database| blocks::peek(database, from, bounds))
-                .await?
-            {
-                Found::Block(info) => Some(info),
-                Found::Damage(damage) => {
-                    let hidden = self.damaged(from, &damage);
-                    Some(BlockInfo {
-                        first: hidden.start,
-                        count: hidden.end.since(hidden.start),
-                        appended_at: damage.appended_at,
-                        event_types: Vec::new(),
-                    })
-                }
-                Found::End => None,
-            },
-        )
+        let peek = move |database: &Connection| blocks::peek(database, from, bounds);
+        Ok(match self.connections.run(peek).await? {
+            Found::Block(info) => Some(info.appended_at),
+            Found::Damage(damage) => {
+                self.damaged(from, &damage);
+                Some(damage.appended_at)
+            }
+            Found::End => None,
+        })
     }
 
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {

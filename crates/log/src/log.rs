@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{Block, BlockInfo, NewRecord, Offset, Record, Retention, Trimmed, Want};
+use crate::{Block, NewRecord, Offset, Record, Retention, Trimmed, Want};
 
 /// A log that rooms share.
 pub type SharedLog = Arc<dyn Log>;
@@ -50,12 +50,6 @@ pub trait Log: Debug + Send + Sync + 'static {
     /// A run of unwanted blocks is one answer, up to a bound of the backend's. What is skipped is
     /// not looked into: damage within its records is not found.
     async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError>;
-
-    /// What the block at or after `from` holds, without its records; `None` at the head.
-    ///
-    /// Where damage hides that, the answer names no event types and covers, from `from` on, what
-    /// is hidden; damage within the records themselves is found only by reading.
-    async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError>;
 
     /// When the block that holds `from`, or the first one after it, was committed; `None` at the
     /// head. Where damage hides that, when the next one was.

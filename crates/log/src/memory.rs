@@ -15,8 +15,8 @@ use crate::clock::stamp;
 use crate::retention::Trim;
 use crate::window::DuplicateWindow;
 use crate::{
-    AppendError, Appended, Block, BlockInfo, Bounds, Clock, Log, LogOptions, LogStats, NewRecord,
-    Offset, Read, ReadError, ReadIf, Record, Retention, TrimError, Trimmed, Want,
+    AppendError, Appended, Block, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset,
+    Read, ReadError, ReadIf, Record, Retention, TrimError, Trimmed, Want,
 };
 
 /// A log in memory.
@@ -126,10 +126,6 @@ impl Log for MemoryLog {
             .kept()
             .find(from)
             .map_or(Read::End, |block| Read::Block(Arc::clone(block))))
-    }
-
-    async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
-        Ok(self.kept().find(from).map(|block| block.info().clone()))
     }
 
     async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {

@@ -96,7 +96,6 @@ macro_rules! log_promises {
             never_stamps_an_earlier_time
             finds_the_first_block_of_a_time
             finds_a_record_by_its_id
-            peeks_at_what_a_read_would_give
             tells_when_the_record_at_a_place_was_appended
             skips_a_run_of_unwanted_blocks_in_one_answer
             reads_a_wanted_block_whole

@@ -12,7 +12,7 @@
 mod feed_position;
 mod journal;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,9 +30,7 @@ pub struct Account {
     start: Offset,
     /// Everything before this is owed or has ended.
     matched: Offset,
-    owed: BTreeSet<Offset>,
-    /// The owed offsets that are being sent at this moment.
-    under_way: BTreeSet<Offset>,
+    owed: BTreeMap<Offset, Stage>,
     /// What ended in an earlier process and lies beyond `matched`: ascending, with gaps between.
     ended_ahead: VecDeque<Range<Offset>>,
     counts: Counts,
@@ -46,6 +44,15 @@ pub struct Account {
     journal_number: u64,
     saved: Saved,
     unreported_losses: u64,
+}
+
+/// How far an owed offset has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It is queued, or waits for another attempt.
+    Waiting,
+    /// It is being sent at this moment.
+    UnderWay,
 }
 
 /// A feed that matches events for an account.
@@ -100,8 +107,7 @@ impl Account {
         Self {
             start,
             matched: cursor,
-            owed: BTreeSet::new(),
-            under_way: BTreeSet::new(),
+            owed: BTreeMap::new(),
             ended_ahead: spans.into(),
             counts,
             last_end: cursor,
@@ -125,7 +131,7 @@ impl Account {
 
     /// The next offset owed: everything before it has ended.
     pub fn cursor(&self) -> Offset {
-        self.owed.first().copied().unwrap_or(self.matched)
+        self.owed.keys().next().copied().unwrap_or(self.matched)
     }
 
     /// The first offset that has not been matched.
@@ -142,17 +148,17 @@ impl Account {
 
     /// Whether this offset is owed.
     pub fn is_owed(&self, offset: Offset) -> bool {
-        self.owed.contains(&offset)
+        self.owed.contains_key(&offset)
     }
 
     /// The first offset owed at `from` or later.
     pub fn next_owed(&self, from: Offset) -> Option<Offset> {
-        self.owed.range(from..).next().copied()
+        self.owed.range(from..).next().map(|(offset, _)| *offset)
     }
 
     /// What is owed at `from` or later, in order.
     pub fn owed_from(&self, from: Offset) -> impl Iterator<Item = Offset> + '_ {
-        self.owed.range(from..).copied()
+        self.owed.range(from..).map(|(offset, _)| *offset)
     }
 
     /// Records that `offset` is wanted and that whatever lies unmatched before it is not. `false`
@@ -162,7 +168,7 @@ impl Account {
         if offset < self.matched {
             return false;
         }
-        self.owed.insert(offset);
+        self.owed.insert(offset, Stage::Waiting);
         self.matched = offset.next();
         self.skip_ended();
         true
@@ -195,19 +201,25 @@ impl Account {
 
     /// Records that an owed offset is being sent: until that has ended, it does not expire.
     pub fn begin_attempt(&mut self, offset: Offset) {
-        if self.owed.contains(&offset) {
-            self.under_way.insert(offset);
-        }
+        self.set_stage(offset, Stage::UnderWay);
     }
 
     /// Records that an attempt to send an owed offset failed.
     pub fn fail_attempt(&mut self, offset: Offset) {
-        self.under_way.remove(&offset);
+        self.set_stage(offset, Stage::Waiting);
     }
 
     /// Records that nothing is being sent: the lane has ended.
     pub fn give_up_attempts(&mut self) {
-        self.under_way.clear();
+        for stage in self.owed.values_mut() {
+            *stage = Stage::Waiting;
+        }
+    }
+
+    fn set_stage(&mut self, offset: Offset, stage: Stage) {
+        if let Some(known) = self.owed.get_mut(&offset) {
+            *known = stage;
+        }
     }
 
     /// Records that an owed offset was delivered; `false` when it was not owed.
@@ -230,8 +242,9 @@ impl Account {
     /// Ends everything before `tail`, the oldest offset that the log keeps: what is owed and not
     /// being sent, and what was never matched, has expired.
     pub fn expire_to(&mut self, tail: Offset) {
-        let gone = self.owed.range(..tail).copied();
-        let gone: Vec<_> = gone.filter(|it| !self.under_way.contains(it)).collect();
+        let gone = self.owed.range(..tail);
+        let gone = gone.filter(|(_, stage)| **stage == Stage::Waiting);
+        let gone: Vec<_> = gone.map(|(offset, _)| *offset).collect();
         for offset in gone {
             self.lose(offset, Loss::Trimmed);
         }
@@ -372,8 +385,7 @@ impl Account {
 
     /// Ends an owed offset; `false` when it was not owed.
     fn end(&mut self, offset: Offset, term: Term) -> bool {
-        self.under_way.remove(&offset);
-        let was_owed = self.owed.remove(&offset);
+        let was_owed = self.owed.remove(&offset).is_some();
         if was_owed {
             self.counts.add(term, 1);
             if term != Term::Filtered {
@@ -406,7 +418,8 @@ impl Account {
         let mut spans = Vec::new();
         let mut from = self.cursor();
         let matched = std::cmp::min(end, self.matched);
-        for owed in self.owed.range(..matched).copied().chain([matched]) {
+        let owed = self.owed.range(..matched).map(|(offset, _)| *offset);
+        for owed in owed.chain([matched]) {
             if from < owed {
                 spans.push(from..owed);
             }

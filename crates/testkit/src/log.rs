@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use easel_log::{
-    AppendError, Appended, BlockInfo, Bounds, Log, LogStats, NewRecord, Offset, Read, ReadError,
-    ReadIf, Record, Retention, SharedLog, TrimError, Trimmed, Want,
+    AppendError, Appended, Bounds, Log, LogStats, NewRecord, Offset, Read, ReadError, ReadIf,
+    Record, Retention, SharedLog, TrimError, Trimmed, Want,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -144,19 +144,6 @@ impl Log for FailingLog {
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
         self.check_read()?;
         self.inner.appended_at(from).await
-    }
-
-    async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
-        self.check_read()?;
-        match self.damaged_at(from) {
-            Some(damaged) => Ok(Some(BlockInfo {
-                first: damaged.start,
-                count: damaged.end.since(damaged.start),
-                appended_at: Timestamp::MIN,
-                event_types: Vec::new(),
-            })),
-            None => self.inner.peek(from).await,
-        }
     }
 
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {

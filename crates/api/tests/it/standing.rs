@@ -218,6 +218,26 @@ async fn a_token_is_shown_once_and_works_until_it_is_removed() {
 }
 
 #[tokio::test]
+async fn the_secrets_of_a_url_are_shown_only_to_who_may_manage() {
+    let desk = Desk::new().await;
+    let spec = r#"{"name":"a","webhook":{"url":"http://localhost:9/hook?key=s3cret"}}"#;
+    desk.ask("POST", "/v1/subscriptions", spec).await;
+    let new = r#"{"name":"reader","scopes":["read"]}"#;
+    let (_, made) = desk.ask("POST", "/v1/tokens", new).await;
+    let token = made["token"].as_str().unwrap();
+    for path in ["/v1/subscriptions", "/v1/subscriptions/a"] {
+        let answer = desk.raw("GET", path, "", Some(token)).await;
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX);
+        let shown = body.await.unwrap();
+        let shown = String::from_utf8(shown.to_vec()).unwrap();
+        let is_hidden = shown.contains(r#""url":"http://localhost:9/hook""#);
+        assert!(is_hidden && !shown.contains("s3cret"), "{shown}");
+        let whole = desk.get(path).await.to_string();
+        assert!(whole.contains("/hook?key=s3cret"), "{whole}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_of_a_body_has_the_json_pointer_to_the_fault() {
     let desk = Desk::new().await;
     let body = GRADES.replace("\"http://localhost:9/\"", "9");

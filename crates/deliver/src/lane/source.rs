@@ -155,8 +155,9 @@ impl Source {
         if let Some(batch) = self.retry().await? {
             return Ok(Step::Send(batch));
         }
+        let subscription = Arc::clone(&self.subscription);
         let (has_next, may_match) = {
-            let account = self.subscription.live.account();
+            let account = subscription.live.account();
             while let Some(item) = self
                 .ready
                 .pop_front_if(|item| !account.is_owed(item.offset))
@@ -166,13 +167,16 @@ impl Source {
             if !self.has_room(&account, under_way) {
                 return Ok(Step::Wait);
             }
+            if self.has_full_batch() {
+                return Ok(Step::Send(self.load(&account)));
+            }
+            let has_next = self.unsent(&account).next().is_some();
+            if !has_next && self.limits.gather.is_zero() && !self.ready.is_empty() {
+                return Ok(Step::Send(self.load(&account)));
+            }
             let is_behind = account.owed_count() >= self.max_owed;
-            let may_match = !account.is_following() && !is_behind;
-            (self.unsent(&account).next().is_some(), may_match)
+            (has_next, !account.is_following() && !is_behind)
         };
-        if self.has_full_batch() || self.has_batch_that_waits_no_longer(has_next) {
-            return Ok(Step::Send(self.load()));
-        }
         if has_next {
             self.make_ready().await?;
             return Ok(Step::Nearer);
@@ -184,7 +188,8 @@ impl Source {
         };
         match (step, self.gathered_at()) {
             (Step::Wait | Step::WaitForFeed, Some(time)) if time <= Instant::now() => {
-                Ok(Step::Send(self.load()))
+                let account = subscription.live.account();
+                Ok(Step::Send(self.load(&account)))
             }
             (Step::Wait | Step::WaitForFeed, Some(time)) => Ok(Step::WaitUntil(time)),
             (step, _) => Ok(step),
@@ -211,19 +216,13 @@ impl Source {
         self.ready.len() >= self.limits.max_items || self.ready_bytes >= self.limits.max_bytes
     }
 
-    /// Whether a batch is to go out although it is not full, for nothing more can be had for it now.
-    fn has_batch_that_waits_no_longer(&self, has_next: bool) -> bool {
-        !self.ready.is_empty() && !has_next && self.limits.gather.is_zero()
-    }
-
     /// When the batch that gathers is to go out, full or not.
     fn gathered_at(&self) -> Option<Instant> {
         self.ready_since.map(|since| since + self.limits.gather)
     }
 
     /// A batch of what is ready.
-    fn load(&mut self) -> Batch {
-        let account = self.subscription.live.account();
+    fn load(&mut self, account: &Account) -> Batch {
         let mut items = Vec::new();
         let mut bytes = 0;
         while items.len() < self.limits.max_items
@@ -243,7 +242,6 @@ impl Source {
                 items.push(item);
             }
         }
-        drop(account);
         self.ready_since = (!self.ready.is_empty()).then(Instant::now);
         self.batch(items, NonZeroU32::MIN)
     }

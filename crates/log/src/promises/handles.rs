@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::{Backend, append, bounds, numbered, open, read_all, stored};
 use crate::{
-    AppendError, Appended, BlockInfo, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset,
-    Read, ReadError, ReadIf, Record, Retention, SharedLog, TrimError, Trimmed, Want,
+    AppendError, Appended, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset, Read,
+    ReadError, ReadIf, Record, Retention, SharedLog, TrimError, Trimmed, Want,
 };
 
 /// In log: what one handle appends or trims, the other comes to see.
@@ -127,10 +127,6 @@ impl Log for InTurns {
 
     async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
         self.next().read_if(from, want).await
-    }
-
-    async fn peek(&self, from: Offset) -> Result<Option<BlockInfo>, ReadError> {
-        self.next().peek(from).await
     }
 
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {

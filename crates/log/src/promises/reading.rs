@@ -87,38 +87,6 @@ pub async fn finds_a_record_by_its_id<B: Backend>() {
     assert_eq!(log.find_id(numbered(2).id).await.unwrap(), None);
 }
 
-/// In log: a peek tells of the block a read would give.
-pub async fn peeks_at_what_a_read_would_give<B: Backend>() {
-    let (backend, log, _) = open::<B>(99).await;
-    append(&log, [0, 3]).await;
-    append(&log, [1]).await;
-    append(&log, [2, 4, 6]).await;
-    log.trim_to(Offset::new(2)).await.unwrap();
-    drop(log);
-    let backend = backend.reopen().await;
-    let log = backend.log();
-    for from in (0..6).map(Offset::new) {
-        let info = log.peek(from).await.unwrap().expect("a block");
-        let Read::Block(block) = log.read(from).await.unwrap() else {
-            panic!("no block at {from}")
-        };
-        assert_eq!(&info, block.info());
-        let wanted: &[&str] = if from < Offset::new(3) {
-            &["grade_change"]
-        } else {
-            &["grade_change", "course_created"]
-        };
-        assert!(
-            info.event_types
-                .iter()
-                .map(|it| &**it)
-                .eq(wanted.iter().copied()),
-            "{info:?}"
-        );
-    }
-    assert_eq!(log.peek(Offset::new(6)).await.unwrap(), None);
-}
-
 /// In log: the time of a place is that of the block a read would give.
 pub async fn tells_when_the_record_at_a_place_was_appended<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
