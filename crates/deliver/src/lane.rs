@@ -18,9 +18,9 @@ mod source;
 
 use std::sync::Arc;
 
-use easel_sinks::{Sink, SinkLimits};
+use easel_sinks::{Batch, Sink, SinkLimits};
 use easel_subscriptions::{LaneId, Subscription};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -64,7 +64,11 @@ impl Lane {
         rooms: Arc<Rooms>,
         retries: Retries,
     ) -> Self {
+        // What an earlier lane left behind when it died is not being sent, and nothing holds yet.
+        subscription.live.account().give_up_attempts();
+        subscription.live.set_hold(None);
         let limits = order::within(sink.limits());
+        let retries = order::retries(limits, retries);
         let source = Source::new(&subscription, &sink, limits, Arc::clone(&rooms), retries);
         Self {
             id: LaneId::live(subscription.id),
@@ -109,34 +113,45 @@ impl Lane {
     /// Asks the destination what it has, as often as it takes.
     async fn find_position(&mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() && self.closed.is_none() {
-            let note = self.subscription.live.account().note().cloned();
-            let asked = tokio::select! {
+            let is_found = tokio::select! {
                 () = stop.cancelled() => return,
-                asked = self.sink.resume_at(note.as_ref()) => asked,
+                is_found = self.ask_position() => is_found,
             };
-            match asked {
-                Ok(position) => {
-                    let head = self.rooms.log.bounds().borrow().head;
-                    match position.filter(|position| *position > head) {
-                        None => self.source.resume_at(position),
-                        Some(beyond) => {
-                            self.closed = Some(format!(
-                                "its destination has events up to offset {beyond}, but the log \
-                                 ends at {head}"
-                            ));
-                        }
+            if is_found {
+                self.pace.release(&self.subscription);
+                return;
+            }
+            let until = self.pace.probe_due().unwrap_or_else(Instant::now);
+            tokio::select! {
+                () = stop.cancelled() => (),
+                () = sleep_until(until) => (),
+            }
+        }
+    }
+
+    /// Asks the destination what it has; `false` after a failure, for which the lane holds.
+    async fn ask_position(&mut self) -> bool {
+        if !self.pace.is_flowing() {
+            self.pace.probe();
+        }
+        let note = self.subscription.live.account().note().cloned();
+        match self.sink.resume_at(note.as_ref()).await {
+            Ok(position) => {
+                let head = self.rooms.log.bounds().borrow().head;
+                match position.filter(|position| *position > head) {
+                    None => self.source.resume_at(position),
+                    Some(beyond) => {
+                        self.closed = Some(format!(
+                            "its destination has events up to offset {beyond}, but the log ends \
+                             at {head}"
+                        ));
                     }
-                    self.pace.release(&self.subscription);
-                    return;
                 }
-                Err(failure) => {
-                    self.react(&failure);
-                    let until = self.pace.probe_due();
-                    tokio::select! {
-                        () = stop.cancelled() => (),
-                        () = sleep_until(until.unwrap_or_else(tokio::time::Instant::now)) => (),
-                    }
-                }
+                true
+            }
+            Err(failure) => {
+                self.react(&failure);
+                false
             }
         }
     }
@@ -184,7 +199,7 @@ impl Lane {
                 (batch, outcome) = self.flight.next(), if !self.flight.is_empty() => {
                     self.settle(&batch, &outcome);
                 }
-                () = sleep_until(wait_until.unwrap_or_else(tokio::time::Instant::now)),
+                () = sleep_until(wait_until.unwrap_or_else(Instant::now)),
                     if wait_until.is_some() => self.probe().await,
                 () = subscription.live.work.notified() => (),
                 Ok(()) = feed_moved.changed(), if wait_for_feed => (),
@@ -197,7 +212,7 @@ impl Lane {
         self.closed.is_none() && self.pace.is_flowing() && has_place
     }
 
-    fn send(&mut self, batch: easel_sinks::Batch) {
+    fn send(&mut self, batch: Batch) {
         let (subscription, rooms) = (Arc::clone(&self.subscription), Arc::clone(&self.rooms));
         self.flight
             .start(batch, Arc::clone(&self.sink), subscription, rooms);
@@ -206,6 +221,10 @@ impl Lane {
     /// After a pause: sends what failed first; when nothing did, the lane simply goes on.
     async fn probe(&mut self) {
         if self.pace.is_flowing() {
+            return;
+        }
+        // The attempt that failed may have been committed all the same.
+        if !self.ask_position().await || self.closed.is_some() {
             return;
         }
         match self.source.retry().await {

@@ -1,7 +1,8 @@
 //! Work that may keep a thread busy.
 
-/// Work on so many records or fewer is done at once: it takes less time than handing it over.
-const MAX_AT_ONCE: usize = 64;
+/// Work on so many records or fewer is done at once: it takes about a millisecond at most, and a busy
+/// machine may take longer than that to begin it on another thread.
+const MAX_AT_ONCE: usize = 512;
 
 /// Does work on `record_count` records: off the runtime's threads, if it may take long, so that
 /// attempts go on meanwhile.

@@ -24,17 +24,25 @@ impl SecretUrl {
     /// The URL without user name, password, query and fragment.
     pub fn without_secrets(&self) -> String {
         let text = self.expose();
-        let before_query = text.split(['?', '#']).next().unwrap_or_default();
-        let Some((scheme, rest)) = before_query.split_once("://") else {
-            // Where the host begins is unknown, and with it what lies before it.
-            let (_userinfo, rest) = before_query.rsplit_once('@').unwrap_or(("", before_query));
-            return rest.to_owned();
+        let is_scheme = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
+            _ => (String::new(), text),
         };
         // Browsers take a backslash for a slash, so it ends the host too.
         let host_end = rest.find(['/', '\\']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(host_end);
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        format!("{scheme}://{host}{path}")
+        let host = match authority.rsplit_once('@') {
+            // It is unclear where the host begins.
+            Some((userinfo, _)) if userinfo.contains(['?', '#']) => return format!("{scheme}…"),
+            Some((_, host)) => host,
+            None => authority,
+        };
+        let before_query = |text: &str| text.split(['?', '#']).next().unwrap_or("").to_owned();
+        match before_query(host) {
+            cut if cut.len() < host.len() => scheme + &cut,
+            host => scheme + &host + &before_query(path),
+        }
     }
 }
 
@@ -78,5 +86,7 @@ mod tests {
         check("ida:s3cret@a.example", "a.example");
         check("a.example/hook?key=s3cret", "a.example/hook");
         check("?key=s3cret", "");
+        check("https://ida:s3?cret@a.example/", "https://…");
+        check("ida:s3cret@a.example/x://y", "a.example/x://y");
     }
 }

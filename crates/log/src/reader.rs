@@ -117,6 +117,7 @@ impl Reader {
 
     /// What comes next; `None` at the head. Never waits, but for the storage.
     pub async fn try_next(&mut self) -> Result<Option<Found>, ReadError> {
+        let head = self.bounds.borrow().head;
         let read = match self.ahead.take() {
             Some(read) => read,
             None => {
@@ -140,8 +141,8 @@ impl Reader {
             ReadIf::Skipped(range) => Found::Skipped(from..range.end),
             ReadIf::Damaged(range) => Found::Damaged(from..range.end),
             ReadIf::End => {
-                // The log says that there is more, but does not find it yet.
-                if from < self.bounds.borrow().head {
+                // The log said that there is more, but does not find it yet.
+                if from < head {
                     self.pause();
                 }
                 return Ok(None);

@@ -35,8 +35,8 @@ pub trait Sink: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Asked once when a lane begins: the first offset that the destination does not have, if it
-    /// keeps that. What is owed before it counts as delivered and is not sent. What lies beyond it
+    /// Asked when a lane begins, and after a failure before anything is sent again: the first offset
+    /// that the destination does not have, if it keeps that. What is owed before it counts as delivered and is not sent. What lies beyond it
     /// is sent, so the destination must not have it.
     async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
         Ok(None)
@@ -68,7 +68,7 @@ pub struct SinkLimits {
 /// In which order batches are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As they come; a batch that failed waits while others go on.
+    /// As they come, several at once.
     Any,
     /// By offset: one batch at a time, and none before the one that failed.
     Offset,

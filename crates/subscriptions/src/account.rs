@@ -151,14 +151,11 @@ impl Account {
         self.owed.contains_key(&offset)
     }
 
-    /// The first offset owed at `from` or later.
-    pub fn next_owed(&self, from: Offset) -> Option<Offset> {
-        self.owed.range(from..).next().map(|(offset, _)| *offset)
-    }
-
-    /// What is owed at `from` or later, in order.
-    pub fn owed_from(&self, from: Offset) -> impl Iterator<Item = Offset> + '_ {
-        self.owed.range(from..).map(|(offset, _)| *offset)
+    /// What is owed at `from` or later and not being sent, in order.
+    pub fn waiting_from(&self, from: Offset) -> impl Iterator<Item = Offset> + '_ {
+        let waiting = self.owed.range(from..);
+        let waiting = waiting.filter(|(_, stage)| **stage == Stage::Waiting);
+        waiting.map(|(offset, _)| *offset)
     }
 
     /// Records that `offset` is wanted and that whatever lies unmatched before it is not. `false`
@@ -199,9 +196,10 @@ impl Account {
         }
     }
 
-    /// Records that an owed offset is being sent: until that has ended, it does not expire.
-    pub fn begin_attempt(&mut self, offset: Offset) {
-        self.set_stage(offset, Stage::UnderWay);
+    /// Records that an owed offset is being sent: until that has ended, it does not expire. `false`
+    /// when it is not owed, and so must not be sent.
+    pub fn begin_attempt(&mut self, offset: Offset) -> bool {
+        self.set_stage(offset, Stage::UnderWay)
     }
 
     /// Records that an attempt to send an owed offset failed.
@@ -216,10 +214,9 @@ impl Account {
         }
     }
 
-    fn set_stage(&mut self, offset: Offset, stage: Stage) {
-        if let Some(known) = self.owed.get_mut(&offset) {
-            *known = stage;
-        }
+    fn set_stage(&mut self, offset: Offset, stage: Stage) -> bool {
+        let known = self.owed.get_mut(&offset);
+        known.map(|known| *known = stage).is_some()
     }
 
     /// Records that an owed offset was delivered; `false` when it was not owed.
@@ -332,9 +329,11 @@ impl Account {
         }
     }
 
-    /// The balance against a log with these bounds.
-    pub fn balance(&mut self, log: Bounds) -> Balance {
+    /// The balance against a log. Its bounds are read here: after the account has caught up with its
+    /// feed, so that it is not ahead of the log's head.
+    pub fn balance(&mut self, bounds: impl FnOnce() -> Bounds) -> Balance {
         self.catch_up();
+        let log = bounds();
         let mut counts = self.counts;
         let unmatched = std::cmp::max(self.matched, self.start);
         let open_to = |to: Offset| {

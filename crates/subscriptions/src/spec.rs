@@ -36,7 +36,7 @@ pub struct Spec {
     pub format: Format,
     /// Where in the log it begins; read once, when the subscription is made.
     pub start: Start,
-    /// How many batches may be under way at once.
+    /// How many batches may be under way at once; for a webhook these are requests.
     pub in_flight: InFlight,
     /// Where and how events are sent.
     pub sink: SinkSpec,

@@ -21,7 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use easel_log::Offset;
 use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use thiserror::Error;
 
 use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
@@ -220,7 +221,10 @@ fn unless_taken(
     definition: &Definition,
 ) -> Result<usize, StoreError> {
     match done {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+        Err(error)
+            if error.sqlite_error().map(|error| error.extended_code)
+                == Some(SQLITE_CONSTRAINT_UNIQUE) =>
+        {
             Err(StoreError::NameTaken {
                 name: definition.spec.name.clone(),
             })

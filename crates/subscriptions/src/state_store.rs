@@ -32,6 +32,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     async fn insert(&self, epoch: Epoch, new: NewEntry) -> Result<Entry, StoreError>;
 
     /// Replaces what a subscription is, if `revision` is the current one. Returns the new revision.
+    /// That takes no lease: whoever knows the current revision may change a definition.
     async fn update(
         &self,
         id: SubscriptionId,

@@ -35,7 +35,7 @@ pub struct Subscriptions {
     epoch: Epoch,
     all: RwLock<BTreeMap<Name, Arc<Subscription>>>,
     /// Held while a definition changes.
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
     change_number: watch::Sender<u64>,
     /// Whether the latest save failed.
     save_failed: AtomicBool,
@@ -120,7 +120,7 @@ impl Subscriptions {
             store,
             epoch,
             all: RwLock::new(all),
-            changing: Mutex::default(),
+            changing: Arc::default(),
             change_number: watch::Sender::new(0),
             save_failed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
@@ -287,9 +287,7 @@ impl Subscriptions {
     /// What became of every event since the subscription began, as of now.
     pub fn balance(&self, subscription: &Subscription) -> Balance {
         let mut account = subscription.live.account();
-        // An account that follows a feed moves on with it, so the head must be read after that.
-        account.matched();
-        account.balance(*self.log.bounds().borrow())
+        account.balance(|| *self.log.bounds().borrow())
     }
 
     /// Saves the journals of the lanes that delivered something.
@@ -487,11 +485,12 @@ impl Subscriptions {
         F: AsyncFnOnce(&Self) -> T + Send + 'static,
     {
         let (all, runtime) = (Arc::clone(self), Handle::current());
+        // Taken before there is a thread: threads that wait for it might leave none for the store.
+        let turn = Arc::clone(&self.changing).lock_owned().await;
         let work = move || {
-            runtime.block_on(async {
-                let _turn = all.changing.lock().await;
-                work(&all).await
-            })
+            let done = runtime.block_on(work(&all));
+            drop(turn);
+            done
         };
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,

@@ -37,7 +37,7 @@ impl Flight {
         self.attempts.is_empty()
     }
 
-    /// Starts an attempt. What the sink wants to find again after a crash is saved before it sends.
+    /// Starts an attempt, which its source has noted in the account. What the sink wants to find again after a crash is saved before it sends.
     pub(super) fn start(
         &mut self,
         batch: Batch,
@@ -51,9 +51,6 @@ impl Flight {
             offset = batch.offsets().next().map(easel_log::Offset::get),
             attempt = batch.attempt,
         );
-        let mut account = subscription.live.account();
-        batch.offsets().for_each(|it| account.begin_attempt(it));
-        drop(account);
         self.item_count += batch.items.len();
         let attempt = async move {
             if let Some(note) = sink.note(&batch) {

@@ -11,14 +11,12 @@ impl Lane {
     /// Records the end of an attempt.
     pub(super) fn settle(&mut self, batch: &Batch, outcome: &Outcome) {
         let failure = outcome.first_failure(batch.items.len());
-        let mut failed = Vec::new();
+        let (mut failed, mut delivered_count) = (Vec::new(), 0);
         let tail = self.rooms.log.bounds().borrow().tail;
         let mut account = self.subscription.live.account();
         for (place, item) in batch.items.iter().enumerate() {
             match outcome.of(place) {
-                Ok(()) => {
-                    account.deliver(item.offset);
-                }
+                Ok(()) => delivered_count += usize::from(account.deliver(item.offset)),
                 Err(_failure) => {
                     account.fail_attempt(item.offset);
                     failed.push(item.offset);
@@ -30,7 +28,6 @@ impl Lane {
             account.expire_to(tail);
         }
         drop(account);
-        let delivered_count = batch.items.len() - failed.len();
         match failure {
             None => {
                 self.counts.delivered(delivered_count);

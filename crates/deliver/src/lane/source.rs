@@ -27,6 +27,10 @@ const READY_BYTES: usize = 64 * 1024;
 /// behind.
 const MAX_OWED: usize = 1_000;
 
+/// A save is asked for when this part of what a crash may repeat is used up, so that it is done
+/// before the rest is.
+const SAVES_PER_ROOM: u64 = 4;
+
 /// What a lane sends next.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -37,8 +41,8 @@ pub(super) struct Source {
     rooms: Arc<Rooms>,
     reader: Reader,
     max_owed: usize,
-    /// What the destination had when the lane began.
-    destination_has: Offset,
+    /// The first offset that the destination did not have when it was last asked, if it keeps that.
+    destination_has: Option<Offset>,
     /// Everything owed before this was taken.
     taken_to: Offset,
     /// Ready to be sent, by offset.
@@ -90,7 +94,7 @@ impl Source {
             rooms,
             reader,
             max_owed: std::cmp::max(MAX_OWED, limits.max_items * (limits.max_in_flight + 1)),
-            destination_has: Offset::ZERO,
+            destination_has: None,
             taken_to: Offset::ZERO,
             ready: VecDeque::new(),
             ready_bytes: 0,
@@ -101,7 +105,7 @@ impl Source {
 
     /// Takes note of what the destination has: what is owed before `position` counts as delivered.
     pub(super) fn resume_at(&mut self, position: Option<Offset>) {
-        self.destination_has = position.unwrap_or(Offset::ZERO);
+        self.destination_has = position;
     }
 
     /// What failed and waits for its next attempt.
@@ -126,12 +130,7 @@ impl Source {
 
     /// The oldest batch that failed, without what is no longer owed of it.
     pub(super) async fn retry(&mut self) -> Result<Option<Batch>, ReadError> {
-        while let Some((offsets, attempt)) = self.retries.oldest() {
-            let owed = |account: &Account| {
-                let offsets = offsets.iter().copied();
-                offsets.filter(|offset| account.is_owed(*offset)).collect()
-            };
-            let mut left: Vec<_> = owed(&self.subscription.live.account());
+        while let Some((mut left, attempt)) = self.retries.oldest() {
             let mut items = Vec::new();
             while !left.is_empty() {
                 let fetched = self.fetch(left.clone(), usize::MAX).await?;
@@ -139,6 +138,8 @@ impl Source {
                 items.extend(self.take(fetched));
             }
             self.retries.remove_oldest();
+            let mut account = self.subscription.live.account();
+            items.retain(|item| account.begin_attempt(item.offset));
             if !items.is_empty() {
                 return Ok(Some(self.batch(items, attempt)));
             }
@@ -157,22 +158,25 @@ impl Source {
         }
         let subscription = Arc::clone(&self.subscription);
         let (has_next, may_match) = {
-            let account = subscription.live.account();
+            let mut account = subscription.live.account();
             while let Some(item) = self
                 .ready
                 .pop_front_if(|item| !account.is_owed(item.offset))
             {
                 self.ready_bytes -= item.form.bytes().len();
             }
+            if self.ready.is_empty() {
+                self.ready_since = None;
+            }
             if !self.has_room(&account, under_way) {
                 return Ok(Step::Wait);
             }
             if self.has_full_batch() {
-                return Ok(Step::Send(self.load(&account)));
+                return Ok(self.load(&mut account));
             }
             let has_next = self.unsent(&account).next().is_some();
             if !has_next && self.limits.gather.is_zero() && !self.ready.is_empty() {
-                return Ok(Step::Send(self.load(&account)));
+                return Ok(self.load(&mut account));
             }
             let is_behind = account.owed_count() >= self.max_owed;
             (has_next, !account.is_following() && !is_behind)
@@ -188,24 +192,27 @@ impl Source {
         };
         match (step, self.gathered_at()) {
             (Step::Wait | Step::WaitForFeed, Some(time)) if time <= Instant::now() => {
-                let account = subscription.live.account();
-                Ok(Step::Send(self.load(&account)))
+                let mut account = subscription.live.account();
+                Ok(self.load(&mut account))
             }
             (Step::Wait | Step::WaitForFeed, Some(time)) => Ok(Step::WaitUntil(time)),
             (step, _) => Ok(step),
         }
     }
 
-    /// What is owed and neither taken nor waiting for its next attempt.
+    /// What is owed and neither taken, nor being sent, nor waiting for its next attempt.
     fn unsent<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = Offset> + 'a {
-        let owed = account.owed_from(self.taken_to);
-        owed.filter(|offset| !self.retries.contains(*offset))
+        let waiting = account.waiting_from(self.taken_to);
+        waiting.filter(|offset| !self.retries.contains(*offset))
     }
 
     /// Whether one more batch keeps to what a crash may repeat; asks for a save in time.
     fn has_room(&self, account: &Account, under_way: usize) -> bool {
         let (unsaved, max_repeated) = (account.unsaved(), self.limits.max_repeated);
-        if unsaved >= max_repeated / 4 {
+        // So much may be delivered between two saves while all places in flight are taken.
+        let in_flight = u64::try_from(self.limits.max_in_flight * self.limits.max_items);
+        let room = max_repeated.saturating_sub(in_flight.unwrap_or(u64::MAX));
+        if unsaved > 0 && unsaved >= room / SAVES_PER_ROOM {
             self.rooms.save_soon.notify_one();
         }
         let under_way = u64::try_from(under_way + self.limits.max_items).unwrap_or(u64::MAX);
@@ -221,8 +228,8 @@ impl Source {
         self.ready_since.map(|since| since + self.limits.gather)
     }
 
-    /// A batch of what is ready.
-    fn load(&mut self, account: &Account) -> Batch {
+    /// A batch of what is ready and still owed, if there is any.
+    fn load(&mut self, account: &mut Account) -> Step {
         let mut items = Vec::new();
         let mut bytes = 0;
         while items.len() < self.limits.max_items
@@ -237,13 +244,16 @@ impl Source {
                 break;
             };
             self.ready_bytes -= item_bytes;
-            if account.is_owed(item.offset) {
+            if account.begin_attempt(item.offset) {
                 bytes += item_bytes;
                 items.push(item);
             }
         }
         self.ready_since = (!self.ready.is_empty()).then(Instant::now);
-        self.batch(items, NonZeroU32::MIN)
+        if items.is_empty() {
+            return Step::Nearer;
+        }
+        Step::Send(self.batch(items, NonZeroU32::MIN))
     }
 
     fn batch(&self, items: Vec<Arc<Item>>, attempt: NonZeroU32) -> Batch {
@@ -289,7 +299,7 @@ impl Source {
         let mut items = Vec::with_capacity(fetched.len());
         for (offset, fetched) in fetched {
             match fetched {
-                Fetched::Item(_) if offset < self.destination_has => {
+                Fetched::Item(_) if self.destination_has.is_some_and(|has| offset < has) => {
                     account.deliver(offset);
                 }
                 Fetched::Item(item) => items.push(item),
@@ -311,6 +321,12 @@ impl Source {
             return Ok(Vec::new());
         };
         let read = self.rooms.log.read(first).await?;
+        let tail = self.rooms.log.bounds().borrow().tail;
+        if matches!(read, Read::End) && first >= tail {
+            return Err(ReadError::Failed {
+                reason: format!("it has offset {first}, but does not find it yet"),
+            });
+        }
         let record_count = offsets.len();
         let (rooms, format) = (Arc::clone(&self.rooms), self.subscription.spec.format);
         let make = move || {
@@ -329,7 +345,7 @@ impl Source {
                     Read::Damaged(range) if range.contains(&offset) => Fetched::Lost(Loss::Damaged),
                     Read::Damaged(range) if range.end <= offset => break,
                     Read::Block(_) | Read::Damaged(_) => Fetched::Lost(Loss::Trimmed),
-                    Read::End if offset == first => Fetched::Lost(Loss::Trimmed),
+                    Read::End if offset < tail => Fetched::Lost(Loss::Trimmed),
                     // It came after the log was read.
                     Read::End => break,
                 };

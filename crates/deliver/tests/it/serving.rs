@@ -276,6 +276,51 @@ async fn attempts_are_counted_on_after_a_pause_and_after_a_change() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_failed_before_a_pause_is_sent_once_after_it_though_answers_come_late() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ALL).await;
+    sink.answer_with(|_| Err(SendError::TimedOut));
+    campus.append((0..8).map(|n| ("user_created", n))).await;
+    sink.wait_for(8).await;
+    campus.subscriptions.pause("all").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = sink.received().len();
+    sink.answer_with(|_| Ok(()));
+    sink.hang(true);
+    campus.subscriptions.resume("all").await.unwrap();
+    sink.wait_for(before + 8).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    sink.hang(false);
+    assert_eq!(campus.settled("all").await.get(Term::Delivered), 8);
+    let mut again = numbers(&sink.received()[before..]);
+    again.sort_unstable();
+    assert_eq!(again, (0..8).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_for_what_expired_while_it_was_ready() {
+    let campus = Campus::new().await;
+    let sink = campus
+        .subscribe(r#"{"name":"all","in_flight":1,"webhook":{"url":"http://localhost/"}}"#)
+        .await;
+    sink.hang(true);
+    for n in 0..10 {
+        campus.append([("user_created", n)]).await;
+    }
+    sink.wait_for(1).await;
+    let head = campus.log.bounds().borrow().head;
+    campus.log.trim_to(head).await.unwrap();
+    campus.subscriptions.expire_trimmed();
+    sink.hang(false);
+    let balance = campus.settled("all").await;
+    let counts = [Term::Delivered, Term::Expired].map(|term| balance.get(term));
+    assert_eq!(counts, [1, 9]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(numbers(&sink.received()), [0]);
+    assert_eq!(sink.received().len(), 1, "no empty batch");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lane_that_has_lived_long_is_started_again_soon_after_it_died() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ALL).await;

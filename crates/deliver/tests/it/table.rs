@@ -15,7 +15,7 @@ use easel_subscriptions::{Spec, State, Term};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::campus::Campus;
 use crate::histories::cases;
@@ -41,6 +41,10 @@ struct Content {
     death: Option<Death>,
     /// The next sends take only so many items.
     takes: Vec<usize>,
+    /// So many sends get no answer, though they are committed.
+    silent: usize,
+    /// The position cannot be read so many times.
+    locked: usize,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +88,14 @@ impl Sink for Table {
 
     async fn resume_at(&self, note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
         self.with(|content| content.notes.push(note.cloned()));
+        let is_locked = self.with(|content| {
+            let left = content.locked.checked_sub(1);
+            content.locked = left.unwrap_or(0);
+            left.is_some()
+        });
+        if is_locked {
+            return Err(SendError::TimedOut);
+        }
         Ok(self.with(|content| content.position))
     }
 
@@ -101,6 +113,14 @@ impl Sink for Table {
             batch.items.len() - taken
         });
         self.die(Death::AfterCommit).await;
+        let is_silent = self.with(|content| {
+            let left = content.silent.checked_sub(1);
+            content.silent = left.unwrap_or(0);
+            left.is_some()
+        });
+        if is_silent {
+            return Outcome::All(Err(SendError::TimedOut));
+        }
         let busy = || {
             Err(SendError::Busy {
                 reason: "the table is locked".to_owned(),
@@ -238,6 +258,32 @@ async fn the_note_of_a_batch_is_saved_before_it_is_sent() {
     campus.settled(NAME).await;
     let notes = table.with(|content| content.notes.clone());
     assert_eq!(notes, [None, Some(Bytes::copy_from_slice(&[0; 8]))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_that_cannot_be_read_is_asked_for_again_with_growing_pauses() {
+    let table = Arc::new(Table::default());
+    let campus = campus(&table).await;
+    table.with(|content| content.locked = 3);
+    append(&campus, 0, 30).await;
+    let began = Instant::now();
+    campus.subscribe(SPEC).await;
+    campus.settled(NAME).await;
+    let secs = began.elapsed().as_secs_f64();
+    assert!((5.0 + 10.0 + 20.0) * 0.8 <= secs && secs < 60.0, "{secs}");
+    assert_eq!(table.with(|content| content.rows.len()), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_whose_answer_was_lost_is_not_repeated() {
+    let table = Arc::new(Table::default());
+    let campus = campus(&table).await;
+    table.with(|content| content.silent = 1);
+    campus.subscribe(SPEC).await;
+    append(&campus, 0, 30).await;
+    assert_eq!(campus.settled(NAME).await.get(Term::Delivered), 10);
+    let rows: Vec<_> = (0..30).step_by(3).collect();
+    assert_eq!(table.with(|content| content.rows.clone()), rows);
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,7 +36,7 @@ pub struct SpecJson {
     #[schema(schema_with = start_schema)]
     #[serde(default)]
     start: Start,
-    /// How many deliveries may be under way at once.
+    /// How many requests may be under way at once.
     #[schema(value_type = u16, minimum = 1, maximum = 256, example = 16)]
     #[serde(default)]
     in_flight: InFlight,
