@@ -270,7 +270,8 @@ async fn a_position_that_cannot_be_read_is_asked_for_again_with_growing_pauses()
     campus.subscribe(SPEC).await;
     campus.settled(NAME).await;
     let secs = began.elapsed().as_secs_f64();
-    assert!((5.0 + 10.0 + 20.0) * 0.8 <= secs && secs < 60.0, "{secs}");
+    // 5, 10 and 20 s, each up to a fifth shorter or longer.
+    assert!((28.0..60.0).contains(&secs), "{secs}");
     assert_eq!(table.with(|content| content.rows.len()), 10);
 }
 
