@@ -37,7 +37,7 @@ pub trait Sink: Debug + Send + Sync + 'static {
 
     /// Asked when a lane begins, and after a failure before anything is sent again: the first offset
     /// that the destination does not have, if it keeps that. What is owed before it counts as delivered and is not sent. What lies beyond it
-    /// is sent, so the destination must not have it.
+    /// is sent, so the destination must not have it. Like an attempt, it must end by itself.
     async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
         Ok(None)
     }

@@ -12,8 +12,15 @@ use crate::house::{House, config};
 
 /// A folder as the first version left it: four events, of which `everything` has had all and
 /// `paused`, which wants grades, none; one sighting of drift; two tokens.
-fn old_folder() -> tempfile::TempDir {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v1");
+const FIRST: &str = "folder-v1";
+
+/// A folder whose files are of format 2, with a manifest: forty events, of which `all` has had all,
+/// `grades` the ten that it wants, and `past` twelve before it was paused.
+const SECOND: &str = "folder-v2";
+
+fn old_folder(name: &str) -> tempfile::TempDir {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let fixture = fixtures.join(name);
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(fixture).unwrap() {
         let entry = entry.unwrap();
@@ -24,7 +31,7 @@ fn old_folder() -> tempfile::TempDir {
 
 #[tokio::test]
 async fn a_folder_of_the_first_version_opens_and_goes_on() {
-    let folder = old_folder();
+    let folder = old_folder(FIRST);
     let with_tokens = Config {
         auth: Auth::Tokens,
         ..config(folder.path())
@@ -51,6 +58,29 @@ async fn a_folder_of_the_first_version_opens_and_goes_on() {
     let house = House::open(config(folder.path())).await;
     assert_eq!(house.balance("paused").await["pending"], 5);
     house.close().await;
+}
+
+#[tokio::test]
+async fn a_folder_of_format_2_opens_and_goes_on() {
+    let folder = old_folder(SECOND);
+    for pending in [28, 29] {
+        let house = House::open(config(folder.path())).await;
+        let terms = async |name: &str| {
+            let balance = house.balance(name).await;
+            ["accepted", "delivered", "filtered", "pending"].map(|term| balance[term].clone())
+        };
+        assert_eq!(terms("past").await, [pending + 12, 12, 0, pending].map(Into::into));
+        if pending == 28 {
+            assert_eq!(terms("all").await, [40, 40, 0, 0].map(Into::into));
+            assert_eq!(terms("grades").await, [40, 10, 30, 0].map(Into::into));
+            let events = house.get("/v1/events?from=38").await;
+            assert!(events.contains("\"offset\":39"), "{events}");
+            let (status, answer) = house.post("/v1/events", event("user_created", 1)).await;
+            assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+            assert_eq!(answer["results"][0]["offset"], 40);
+        }
+        house.close().await;
+    }
 }
 
 #[tokio::test]
