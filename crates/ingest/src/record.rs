@@ -21,13 +21,17 @@ pub(crate) fn record(event: Event, before: Option<&NewRecord>) -> NewRecord {
     } = event;
     let provenance = provenance(root_account_id, root_account_uuid);
     let known = before.map(|it| &it.provenance);
+    // Written out: a record that was made without would allocate a provenance for nothing.
     NewRecord {
+        id,
+        event_type,
         occurred_at: Some(occurred_at),
         provenance: match known.filter(|known| ***known == provenance) {
             Some(known) => Arc::clone(known),
             None => Arc::new(provenance),
         },
-        ..NewRecord::new(id, event_type, bytes)
+        arrival: None,
+        bytes,
     }
 }
 
