@@ -3,7 +3,8 @@
 //! A lane takes batches from its [`Source`](source::Source), in the [order](order) that the sink
 //! asks for, keeps attempts going in its [`Flight`](flight::Flight), and [settles](settle) each one
 //! in the account. When its endpoint fails, its [`Pace`](pace::Pace) holds it: nothing is sent until
-//! the pause is over, and one batch probes first.
+//! the pause is over, and one batch probes first. A request that timed out while others went through
+//! says nothing of the endpoint: it alone is tried again later.
 //!
 //! Invariant: a crash repeats no more deliveries than the sink's limits say, whatever hangs. What may
 //! be repeated is what no saved journal holds: what is under way, and what was delivered since the
@@ -181,8 +182,8 @@ impl Lane {
                     }
                 }
                 // A long look through the past must not keep attempts from starting and ending.
-                while let Some((batch, outcome)) = self.flight.next_ended() {
-                    self.settle(&batch, &outcome);
+                while let Some(landed) = self.flight.next_ended() {
+                    self.settle(&landed);
                 }
             }
             if stop.is_cancelled() || self.closed.is_some() {
@@ -193,12 +194,15 @@ impl Lane {
                 gather_until = None;
             }
             let probe_at = self.pace.probe_due().filter(|_| self.flight.is_empty());
-            let wait_until = gather_until.or(probe_at);
+            let retry_at = self.source.next_retry();
+            let retry_at = retry_at.filter(|_| self.may_send() && !subscription.is_retired());
+            let wait_until = [gather_until, probe_at, retry_at]
+                .into_iter()
+                .flatten()
+                .min();
             tokio::select! {
                 () = stop.cancelled(), if !stop.is_cancelled() => (),
-                (batch, outcome) = self.flight.next(), if !self.flight.is_empty() => {
-                    self.settle(&batch, &outcome);
-                }
+                landed = self.flight.next(), if !self.flight.is_empty() => self.settle(&landed),
                 () = sleep_until(wait_until.unwrap_or_else(Instant::now)),
                     if wait_until.is_some() => self.probe().await,
                 () = subscription.live.work.notified() => (),

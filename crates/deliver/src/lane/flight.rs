@@ -7,12 +7,24 @@ use easel_subscriptions::Subscription;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::time::Instant;
 use tracing::{Instrument, trace_span};
 
 use crate::rooms::Rooms;
 
-/// An attempt, and what it sends.
-type Attempt = BoxFuture<'static, (Batch, Outcome)>;
+/// An attempt that is under way.
+type Attempt = BoxFuture<'static, Landed>;
+
+/// An attempt that has ended.
+#[derive(Debug)]
+pub(super) struct Landed {
+    /// What was sent.
+    pub(super) batch: Batch,
+    /// How it ended.
+    pub(super) outcome: Outcome,
+    /// When it began.
+    pub(super) began: Instant,
+}
 
 /// The attempts of a lane that are under way. One that hangs costs its own place and no more.
 #[derive(Debug, Default)]
@@ -52,36 +64,45 @@ impl Flight {
             attempt = batch.attempt,
         );
         self.item_count += batch.items.len();
+        let began = Instant::now();
         let attempt = async move {
             if let Some(note) = sink.note(&batch) {
                 subscription.live.account().set_note(note);
                 if let Err(error) = rooms.subscriptions.save_one(&subscription).await {
                     let reason = error.to_string();
-                    return (batch, Outcome::All(Err(SendError::Unreachable { reason })));
+                    return Landed {
+                        batch,
+                        outcome: Outcome::All(Err(SendError::Unreachable { reason })),
+                        began,
+                    };
                 }
             }
             let outcome = sink.send(&batch).await;
-            (batch, outcome)
+            Landed {
+                batch,
+                outcome,
+                began,
+            }
         };
         self.attempts.push(Box::pin(attempt.instrument(span)));
     }
 
     /// The next attempt that ends; waits for ever while nothing is under way.
-    pub(super) async fn next(&mut self) -> (Batch, Outcome) {
+    pub(super) async fn next(&mut self) -> Landed {
         match self.attempts.next().await {
-            Some(ended) => self.landed(ended),
+            Some(landed) => self.count(landed),
             None => std::future::pending().await,
         }
     }
 
     /// An attempt that has ended already.
-    pub(super) fn next_ended(&mut self) -> Option<(Batch, Outcome)> {
-        let ended = self.attempts.next().now_or_never()??;
-        Some(self.landed(ended))
+    pub(super) fn next_ended(&mut self) -> Option<Landed> {
+        let landed = self.attempts.next().now_or_never()??;
+        Some(self.count(landed))
     }
 
-    fn landed(&mut self, ended: (Batch, Outcome)) -> (Batch, Outcome) {
-        self.item_count -= ended.0.items.len();
-        ended
+    fn count(&mut self, landed: Landed) -> Landed {
+        self.item_count -= landed.batch.items.len();
+        landed
     }
 }

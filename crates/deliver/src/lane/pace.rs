@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 pub(super) struct Pace {
     state: State,
     backoff: Backoff,
+    latest_success: Option<Instant>,
     clock: Arc<dyn Clock>,
 }
 
@@ -33,6 +34,7 @@ impl Pace {
         Self {
             state: State::Flowing,
             backoff: Backoff::default(),
+            latest_success: None,
             clock,
         }
     }
@@ -55,8 +57,14 @@ impl Pace {
         self.state = State::Probing;
     }
 
+    /// Whether an attempt has succeeded since then.
+    pub(super) fn has_succeeded_since(&self, time: Instant) -> bool {
+        self.latest_success.is_some_and(|success| success >= time)
+    }
+
     /// An attempt succeeded.
     pub(super) fn succeed(&mut self, subscription: &Subscription) {
+        self.latest_success = Some(Instant::now());
         match self.state {
             State::Flowing => self.backoff.succeed(),
             State::Probing => self.release(subscription),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use easel_log::Offset;
+use tokio::time::Instant;
 
 /// The batches that failed and wait for their next attempt, by their first offset. The lane that
 /// comes after this one goes on with them, so attempts are counted on.
@@ -20,14 +21,21 @@ struct Retry {
     offsets: Vec<Offset>,
     /// The number of the next attempt.
     attempt: NonZeroU32,
+    /// When it is due.
+    due: Instant,
 }
 
 impl Retries {
-    /// Adds the offsets of a batch, and the number of their next attempt.
-    pub(super) fn insert(&mut self, offsets: Vec<Offset>, attempt: NonZeroU32) {
+    /// Adds the offsets of a batch, the number of their next attempt, and when that is due.
+    pub(super) fn insert(&mut self, offsets: Vec<Offset>, attempt: NonZeroU32, due: Instant) {
         if let Some(first) = offsets.first().copied() {
             self.offsets.extend(&offsets);
-            self.batches.insert(first, Retry { offsets, attempt });
+            let retry = Retry {
+                offsets,
+                attempt,
+                due,
+            };
+            self.batches.insert(first, retry);
         }
     }
 
@@ -36,27 +44,45 @@ impl Retries {
         self.offsets.contains(&offset)
     }
 
-    /// The offsets of the oldest batch, and the number of their next attempt.
-    pub(super) fn oldest(&self) -> Option<(Vec<Offset>, NonZeroU32)> {
-        let (_, oldest) = self.batches.first_key_value()?;
-        Some((oldest.offsets.clone(), oldest.attempt))
+    /// The first offset of the oldest batch.
+    pub(super) fn oldest(&self) -> Option<Offset> {
+        self.batches.keys().next().copied()
     }
 
-    /// Removes the oldest batch.
-    pub(super) fn remove_oldest(&mut self) {
-        if let Some((_, oldest)) = self.batches.pop_first() {
-            for offset in oldest.offsets {
-                self.offsets.remove(&offset);
-            }
+    /// The first offset of the oldest batch that is due.
+    pub(super) fn oldest_due(&self, now: Instant) -> Option<Offset> {
+        let mut due = self.batches.iter().filter(|(_, retry)| retry.due <= now);
+        due.next().map(|(first, _)| *first)
+    }
+
+    /// When the next batch is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.batches.values().map(|retry| retry.due).min()
+    }
+
+    /// The offsets of the batch that begins at `first`, and the number of their next attempt.
+    pub(super) fn get(&self, first: Offset) -> Option<(Vec<Offset>, NonZeroU32)> {
+        let retry = self.batches.get(&first)?;
+        Some((retry.offsets.clone(), retry.attempt))
+    }
+
+    /// Removes the batch that begins at `first`.
+    pub(super) fn remove(&mut self, first: Offset) {
+        for offset in self
+            .batches
+            .remove(&first)
+            .map_or(Vec::new(), |it| it.offsets)
+        {
+            self.offsets.remove(&offset);
         }
     }
 
     /// The same with every offset in a batch of its own, for a sink that may take no more.
     pub(crate) fn apart(self) -> Self {
         let mut apart = Self::default();
-        for Retry { offsets, attempt } in self.batches.into_values() {
-            for offset in offsets {
-                apart.insert(vec![offset], attempt);
+        for retry in self.batches.into_values() {
+            for offset in retry.offsets {
+                apart.insert(vec![offset], retry.attempt, retry.due);
             }
         }
         apart
@@ -65,6 +91,8 @@ impl Retries {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -72,18 +100,29 @@ mod tests {
         let offsets =
             |numbers: &[u64]| numbers.iter().copied().map(Offset::new).collect::<Vec<_>>();
         let second = NonZeroU32::MIN.saturating_add(1);
+        let now = Instant::now();
+        let later = now + Duration::from_secs(5);
         let mut retries = Retries::default();
-        retries.insert(offsets(&[5, 7]), second);
-        retries.insert(offsets(&[2]), NonZeroU32::MIN);
-        retries.insert(Vec::new(), second);
-        assert_eq!(retries.oldest(), Some((offsets(&[2]), NonZeroU32::MIN)));
-        retries.remove_oldest();
-        assert!(!retries.contains(Offset::new(2)) && retries.contains(Offset::new(7)));
+        retries.insert(offsets(&[5, 7]), second, now);
+        retries.insert(offsets(&[2]), NonZeroU32::MIN, later);
+        retries.insert(Vec::new(), second, now);
+        let (two, five) = (Offset::new(2), Offset::new(5));
+        assert_eq!(retries.oldest(), Some(two));
+        assert_eq!(
+            (retries.oldest_due(now), retries.oldest_due(later)),
+            (Some(five), Some(two))
+        );
+        assert_eq!(retries.next_due(), Some(now));
+        assert_eq!(retries.get(two), Some((offsets(&[2]), NonZeroU32::MIN)));
+        retries.remove(two);
+        assert!(!retries.contains(two) && retries.contains(Offset::new(7)));
 
         let mut apart = retries.apart();
         for number in [5, 7] {
-            assert_eq!(apart.oldest(), Some((offsets(&[number]), second)));
-            apart.remove_oldest();
+            let first = Offset::new(number);
+            assert_eq!(apart.oldest(), Some(first));
+            assert_eq!(apart.get(first), Some((offsets(&[number]), second)));
+            apart.remove(first);
         }
         assert_eq!(apart.oldest(), None);
     }

@@ -2,14 +2,22 @@
 //! holds.
 
 use easel_log::ReadError;
-use easel_sinks::{Batch, Blame, Outcome, SendError};
+use easel_sinks::{Blame, SendError};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::Lane;
+use super::flight::Landed;
+use crate::backoff::Backoff;
 
 impl Lane {
     /// Records the end of an attempt.
-    pub(super) fn settle(&mut self, batch: &Batch, outcome: &Outcome) {
+    pub(super) fn settle(&mut self, landed: &Landed) {
+        let Landed {
+            batch,
+            outcome,
+            began,
+        } = landed;
         let failure = outcome.first_failure(batch.items.len());
         let (mut failed, mut delivered_count) = (Vec::new(), 0);
         let tail = self.rooms.log.bounds().borrow().tail;
@@ -43,8 +51,17 @@ impl Lane {
                     error = %failure,
                     "attempt failed"
                 );
-                self.source.fail(failed, batch.attempt);
-                self.react(failure);
+                let now = Instant::now();
+                let hung_alone =
+                    *failure == SendError::TimedOut && self.pace.has_succeeded_since(*began);
+                if hung_alone {
+                    // The endpoint is there: this batch alone waits, and the lane goes on.
+                    let pause = Backoff::after(attempt.get() - 1).fail(None);
+                    self.source.fail(failed, attempt, now + pause);
+                } else {
+                    self.source.fail(failed, attempt, now);
+                    self.react(failure);
+                }
             }
         }
     }

@@ -114,8 +114,9 @@ impl Source {
     }
 
     /// Takes back a batch, or the part of one, whose attempt failed.
-    pub(super) fn fail(&mut self, offsets: Vec<Offset>, attempt: NonZeroU32) {
-        self.retries.insert(offsets, attempt.saturating_add(1));
+    /// It is due again at that time.
+    pub(super) fn fail(&mut self, offsets: Vec<Offset>, attempt: NonZeroU32, due: Instant) {
+        self.retries.insert(offsets, attempt.saturating_add(1), due);
     }
 
     /// Forgets what is ready, so that a held lane takes no memory. It is made ready again.
@@ -128,16 +129,30 @@ impl Source {
         self.ready_since = None;
     }
 
-    /// The oldest batch that failed, without what is no longer owed of it.
+    /// When the next batch that failed is due.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.retries.next_due()
+    }
+
+    /// The oldest batch that failed, due or not, without what is no longer owed of it.
     pub(super) async fn retry(&mut self) -> Result<Option<Batch>, ReadError> {
-        while let Some((mut left, attempt)) = self.retries.oldest() {
+        self.retry_first(Retries::oldest).await
+    }
+
+    async fn retry_first(
+        &mut self,
+        pick: impl Fn(&Retries) -> Option<Offset>,
+    ) -> Result<Option<Batch>, ReadError> {
+        while let Some(first) = pick(&self.retries)
+            && let Some((mut left, attempt)) = self.retries.get(first)
+        {
             let mut items = Vec::new();
             while !left.is_empty() {
                 let fetched = self.fetch(left.clone(), usize::MAX).await?;
                 left.drain(..fetched.len());
                 items.extend(self.take(fetched));
             }
-            self.retries.remove_oldest();
+            self.retries.remove(first);
             let mut account = self.subscription.live.account();
             items.retain(|item| account.begin_attempt(item.offset));
             if !items.is_empty() {
@@ -153,8 +168,11 @@ impl Source {
             return Ok(Step::Wait);
         }
         // There was room for it when it was sent first, and nothing new has been sent since.
-        if let Some(batch) = self.retry().await? {
-            return Ok(Step::Send(batch));
+        if self.next_retry().is_some() {
+            let is_due = |retries: &Retries| retries.oldest_due(Instant::now());
+            if let Some(batch) = self.retry_first(is_due).await? {
+                return Ok(Step::Send(batch));
+            }
         }
         let subscription = Arc::clone(&self.subscription);
         let (has_next, may_match) = {

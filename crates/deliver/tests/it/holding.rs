@@ -119,6 +119,40 @@ async fn deliveries_that_hang_stop_no_others_and_a_crash_repeats_them_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_hangs_until_its_time_out_holds_no_others() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ONE).await;
+    // The first one hangs, and its time-out comes while others go through.
+    sink.answer_with(|batch| match (id(batch).is_nil(), batch.attempt.get()) {
+        (true, 1) => Err(SendError::TimedOut),
+        _ => Ok(()),
+    });
+    sink.hang_for(|batch| id(batch).is_nil() && batch.attempt.get() == 1);
+    campus.append([("user_created", 0)]).await;
+    sink.wait_for(1).await;
+    let one = campus.subscriptions.get("one").unwrap();
+    let began = Instant::now();
+    for n in 1..20 {
+        campus.append([("user_created", n)]).await;
+        sink.wait_for(usize::try_from(n).unwrap() + 1).await;
+        if n == 10 {
+            sink.hang(false);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(one.live.hold().is_none(), "{n}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(3));
+    // It comes again by itself, after a pause of its own.
+    assert_eq!(campus.settled("one").await.get(Term::Delivered), 20);
+    let elapsed = began.elapsed();
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(8)).contains(&elapsed),
+        "{elapsed:?}"
+    );
+    assert_eq!(sink.received().last().map(|it| it.attempt.get()), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ONE).await;

@@ -69,7 +69,10 @@ async fn a_folder_of_format_2_opens_and_goes_on() {
             let balance = house.balance(name).await;
             ["accepted", "delivered", "filtered", "pending"].map(|term| balance[term].clone())
         };
-        assert_eq!(terms("past").await, [pending + 12, 12, 0, pending].map(Into::into));
+        assert_eq!(
+            terms("past").await,
+            [pending + 12, 12, 0, pending].map(Into::into)
+        );
         if pending == 28 {
             assert_eq!(terms("all").await, [40, 40, 0, 0].map(Into::into));
             assert_eq!(terms("grades").await, [40, 10, 30, 0].map(Into::into));
