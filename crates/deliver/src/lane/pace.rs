@@ -57,9 +57,10 @@ impl Pace {
         self.state = State::Probing;
     }
 
-    /// Whether an attempt has succeeded since then.
-    pub(super) fn has_succeeded_since(&self, time: Instant) -> bool {
-        self.latest_success.is_some_and(|success| success >= time)
+    /// Whether an attempt has succeeded after `time`. One at that very moment does not count: a sink
+    /// with order begins the next attempt when the one before succeeds.
+    pub(super) fn has_succeeded_after(&self, time: Instant) -> bool {
+        self.latest_success.is_some_and(|success| success > time)
     }
 
     /// An attempt succeeded.

@@ -53,7 +53,7 @@ impl Lane {
                 );
                 let now = Instant::now();
                 let hung_alone =
-                    *failure == SendError::TimedOut && self.pace.has_succeeded_since(*began);
+                    *failure == SendError::TimedOut && self.pace.has_succeeded_after(*began);
                 if hung_alone {
                     // The endpoint is there: this batch alone waits, and the lane goes on.
                     let pause = Backoff::after(attempt.get() - 1).fail(None);

@@ -167,7 +167,9 @@ impl Source {
         if self.subscription.is_retired() {
             return Ok(Step::Wait);
         }
-        // There was room for it when it was sent first, and nothing new has been sent since.
+        if !self.has_room(under_way) {
+            return Ok(Step::Wait);
+        }
         if self.next_retry().is_some() {
             let is_due = |retries: &Retries| retries.oldest_due(Instant::now());
             if let Some(batch) = self.retry_first(is_due).await? {
@@ -185,9 +187,6 @@ impl Source {
             }
             if self.ready.is_empty() {
                 self.ready_since = None;
-            }
-            if !self.has_room(&account, under_way) {
-                return Ok(Step::Wait);
             }
             if self.has_full_batch() {
                 return Ok(self.load(&mut account));
@@ -225,8 +224,9 @@ impl Source {
     }
 
     /// Whether one more batch keeps to what a crash may repeat; asks for a save in time.
-    fn has_room(&self, account: &Account, under_way: usize) -> bool {
-        let (unsaved, max_repeated) = (account.unsaved(), self.limits.max_repeated);
+    fn has_room(&self, under_way: usize) -> bool {
+        let unsaved = self.subscription.live.account().unsaved();
+        let max_repeated = self.limits.max_repeated;
         // So much may be delivered between two saves while all places in flight are taken.
         let in_flight = u64::try_from(self.limits.max_in_flight * self.limits.max_items);
         let room = max_repeated.saturating_sub(in_flight.unwrap_or(u64::MAX));
@@ -417,17 +417,17 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
     let wanted = block.records_from(from).filter(|record| {
         filter.wants_type(&record.event_type) && filter.wants(|| Facts::of(&record.bytes))
     });
-    let wanted: Vec<_> = wanted.map(|record| record.offset).collect();
+    let mut wanted = wanted.map(|record| record.offset);
+    let owed_count = subscription.live.account().owed_count();
+    let room = max_owed.saturating_sub(owed_count);
+    let owed: Vec<_> = wanted.by_ref().take(room).collect();
+    let end = wanted.next().unwrap_or(block.next());
     let mut account = subscription.live.account();
     if subscription.is_retired() {
         return;
     }
-    for offset in wanted {
-        if account.owed_count() >= max_owed {
-            account.match_to(offset);
-            return;
-        }
+    for offset in owed {
         account.owe(offset);
     }
-    account.match_to(block.next());
+    account.match_to(end);
 }

@@ -9,7 +9,7 @@ use easel_catalog::Catalog;
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_log::{LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{Batch, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings};
-use easel_subscriptions::{Balance, MemoryStore, SinkSpec, Spec, Subscriptions, Term};
+use easel_subscriptions::{Balance, MemoryStore, SinkSpec, Spec, StateStore, Subscriptions, Term};
 use easel_testkit::{RecordingSink, event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -105,6 +105,11 @@ impl Campus {
     pub(crate) async fn crash(&mut self) {
         self.running.shutdown().await;
         self.subscriptions = open(&self.store, &self.log).await;
+    }
+
+    /// Has every save refused from here on until a crash, as if another process had taken over.
+    pub(crate) async fn refuse_saves(&self) {
+        self.store.take_over().await.unwrap();
     }
 
     pub(crate) async fn subscribe(&self, json: &str) -> Arc<RecordingSink> {

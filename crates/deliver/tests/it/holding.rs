@@ -153,6 +153,42 @@ async fn a_request_that_hangs_until_its_time_out_holds_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn retries_beside_others_keep_to_what_a_crash_may_repeat() {
+    let mut campus = Campus::new().await;
+    let sink = campus
+        .subscribe(r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#)
+        .await;
+    // Half of the first requests time out while others go through, so they come again later.
+    sink.answer_with(|batch| match batch.attempt.get() {
+        1 if id(batch).as_u128() < 128 => Err(SendError::TimedOut),
+        _ => Ok(()),
+    });
+    sink.hang_for(|batch| id(batch).as_u128() < 128 && batch.attempt.get() == 1);
+    campus.append((0..256).map(|n| ("user_created", n))).await;
+    sink.wait_for(256).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sink.hang(false);
+    let one = campus.subscriptions.get("one").unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    campus.refuse_saves().await;
+    campus
+        .append((1_000..3_000).map(|n| ("user_created", n)))
+        .await;
+    let before = sink.received().len();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(one.live.hold().is_none());
+    let unsaved = sink.received().len() - before;
+    assert!(
+        (900..=1_000).contains(&unsaved),
+        "{unsaved} would be repeated"
+    );
+
+    campus.crash().await;
+    campus.start();
+    assert_eq!(campus.settled("one").await.get(Term::Delivered), 2_256);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ONE).await;

@@ -43,6 +43,9 @@ struct Content {
     takes: Vec<usize>,
     /// So many sends get no answer, though they are committed.
     silent: usize,
+    /// The sends with these numbers, from 0, get no answer and are not committed.
+    unheard: Vec<usize>,
+    send_count: usize,
     /// The position cannot be read so many times.
     locked: usize,
 }
@@ -101,6 +104,14 @@ impl Sink for Table {
 
     async fn send(&self, batch: &Batch) -> Outcome {
         self.die(Death::BeforeCommit).await;
+        let is_unheard = self.with(|content| {
+            let number = content.send_count;
+            content.send_count += 1;
+            content.unheard.contains(&number)
+        });
+        if is_unheard {
+            return Outcome::All(Err(SendError::TimedOut));
+        }
         let failed = self.with(|content| {
             let takes = content.takes.pop().unwrap_or(usize::MAX);
             let taken = std::cmp::min(takes, batch.items.len());
@@ -285,6 +296,19 @@ async fn a_commit_whose_answer_was_lost_is_not_repeated() {
     assert_eq!(campus.settled(NAME).await.get(Term::Delivered), 10);
     let rows: Vec<_> = (0..30).step_by(3).collect();
     assert_eq!(table.with(|content| content.rows.clone()), rows);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_timed_out_goes_before_what_comes_after_it() {
+    let table = Arc::new(Table::default());
+    let campus = campus(&table).await;
+    // The second batch begins at the very moment at which the first one is taken.
+    table.with(|content| content.unheard = vec![1]);
+    append(&campus, 0, 60_000).await;
+    campus.subscribe(SPEC).await;
+    campus.settled(NAME).await;
+    let rows: Vec<_> = (0..60_000).step_by(3).collect();
+    assert!(table.with(|content| content.rows == rows), "out of order");
 }
 
 #[tokio::test(start_paused = true)]
