@@ -158,7 +158,7 @@ impl EventListJson {
                 Ok(Some(Found::Trimmed(_) | Found::Damaged(_))) => continue,
                 Ok(None) => break,
                 Err(error) if events.is_empty() => return Err(error),
-                Err(_told_next_time) => break,
+                Err(_reported_next_time) => break,
             };
             for record in block.records_from(from) {
                 if events.len() == limit || byte_count >= MAX_BYTES {

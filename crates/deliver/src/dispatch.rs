@@ -84,7 +84,7 @@ struct Lanes {
     running: HashMap<LaneId, Running>,
     /// How long a lane that dies again and again stays down.
     deaths: HashMap<LaneId, Backoff>,
-    /// What lanes that have ended had not delivered, and the version that they served.
+    /// The retries of lanes that have ended, with the version of the subscription that they served.
     retries: HashMap<LaneId, (Arc<Subscription>, Retries)>,
 }
 
@@ -290,8 +290,8 @@ impl Dispatch {
 }
 
 impl Lanes {
-    /// What the lane before this one had not delivered. Its batches are taken apart if they were
-    /// made for another sink or format.
+    /// The retries of the lane before. Their batches are taken apart if the sink or the format has
+    /// changed.
     fn take_retries(&mut self, subscription: &Subscription) -> Retries {
         match self.retries.remove(&LaneId::live(subscription.id)) {
             Some((before, retries)) => {

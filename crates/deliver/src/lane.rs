@@ -44,7 +44,7 @@ pub(crate) struct Lane {
     flight: Flight,
     pace: Pace,
     counts: LaneCounts,
-    /// Why nothing more is to be sent, once that is so.
+    /// Why the lane sends nothing more; `None` while it may send.
     closed: Option<String>,
 }
 
@@ -65,7 +65,7 @@ impl Lane {
         rooms: Arc<Rooms>,
         retries: Retries,
     ) -> Self {
-        // What an earlier lane left behind when it died is not being sent, and nothing holds yet.
+        // An earlier lane that died has left its attempts and its hold behind.
         subscription.live.account().give_up_attempts();
         subscription.live.set_hold(None);
         let limits = order::within(sink.limits());
@@ -181,7 +181,7 @@ impl Lane {
                         self.hold_for_the_log(&error);
                     }
                 }
-                // A long look through the past must not keep attempts from starting and ending.
+                // Attempts must also end while the lane reads much of the log.
                 while let Some(landed) = self.flight.next_ended() {
                     self.settle(&landed);
                 }
@@ -227,7 +227,7 @@ impl Lane {
         if self.pace.is_flowing() {
             return;
         }
-        // The attempt that failed may have been committed all the same.
+        // The destination may have committed the attempt that failed.
         if !self.ask_position().await || self.closed.is_some() {
             return;
         }

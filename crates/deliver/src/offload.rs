@@ -1,11 +1,11 @@
 //! Work that may keep a thread busy.
 
-/// Work on so many records or fewer is done at once: it takes about a millisecond at most, and a busy
-/// machine may take longer than that to begin it on another thread.
+/// Work on this many records or fewer is not handed over. It takes about a millisecond at most, and a
+/// busy machine may need longer than that to start it on another thread.
 const MAX_AT_ONCE: usize = 512;
 
-/// Does work on `record_count` records: off the runtime's threads, if it may take long, so that
-/// attempts go on meanwhile.
+/// Does work on `record_count` records. If it may take long, it runs outside of the runtime's threads,
+/// so that attempts go on.
 pub(crate) async fn offload<T: Send + 'static>(
     record_count: usize,
     work: impl FnOnce() -> T + Send + 'static,

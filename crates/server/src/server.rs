@@ -19,7 +19,7 @@ use easel_log::{
 };
 use easel_log_sqlite::{OpenError, SqliteLog};
 use easel_quarantine::Quarantine;
-use easel_subscriptions::{ChangeError, SqliteStore, StoreError, StoreOpenError, Subscriptions};
+use easel_subscriptions::{ChangeError, SqliteStore, StoreError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -98,7 +98,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The file of the subscriptions was rejected.
     #[error(transparent)]
-    StoreFile(#[from] StoreOpenError),
+    StoreFile(#[from] easel_sqlite::OpenError),
     /// What arrived that the catalogue does not know cannot be read.
     #[error(transparent)]
     Drift(#[from] easel_drift::StoreError),

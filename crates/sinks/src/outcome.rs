@@ -18,7 +18,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// How the item at `place` in the batch ended. An item without an answer has failed.
-    pub fn of(&self, place: usize) -> Result<(), &SendError> {
+    pub fn result(&self, place: usize) -> Result<(), &SendError> {
         let result = match self {
             Self::All(result) => result,
             Self::Each(results) => results.get(place).unwrap_or(&UNANSWERED),
@@ -28,7 +28,7 @@ impl Outcome {
 
     /// The first failure, if there is one, for a batch of so many items.
     pub fn first_failure(&self, item_count: usize) -> Option<&SendError> {
-        (0..item_count).find_map(|place| self.of(place).err())
+        (0..item_count).find_map(|place| self.result(place).err())
     }
 }
 
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn an_item_without_an_answer_has_failed() {
         let outcome = Outcome::Each(vec![Ok(())]);
-        assert_eq!(outcome.of(0), Ok(()));
-        assert_eq!(outcome.of(1), Err(&SendError::TimedOut));
+        assert_eq!(outcome.result(0), Ok(()));
+        assert_eq!(outcome.result(1), Err(&SendError::TimedOut));
         assert_eq!(outcome.first_failure(1), None);
         assert_eq!(outcome.first_failure(2), Some(&SendError::TimedOut));
     }

@@ -34,7 +34,7 @@ pub struct Account {
     /// What ended in an earlier process and lies beyond `matched`: ascending, with gaps between.
     ended_ahead: VecDeque<Range<Offset>>,
     counts: Counts,
-    /// What ended here or later was filtered.
+    /// Every offset from here on that has ended was filtered.
     last_end: Offset,
     /// The feed that matches events for this account, if one does.
     feed: Option<Following>,
@@ -352,7 +352,7 @@ impl Account {
         }
     }
 
-    /// Counts what the feed has passed, which nobody wanted.
+    /// Counts what the feed has passed as filtered: a wanted event is owed before the feed passes it.
     fn catch_up(&mut self) {
         if let Some(position) = self.feed.as_ref().map(|feed| feed.position.get()) {
             self.end_to(position, Term::Filtered);

@@ -39,9 +39,7 @@ pub use spec::{
     Start, WebhookSpec,
 };
 #[cfg(feature = "sqlite")]
-pub use sqlite_store::{
-    STATE_LAYOUT, SqliteStore, Standing, StandingsError, StoreOpenError, standings,
-};
+pub use sqlite_store::{STATE_LAYOUT, SqliteStore, Standing, StandingsError, standings};
 pub use state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
 pub use subscription::{Hold, Live, Origin, State, Subscription};
 pub use subscriptions::{ChangeError, SpecCheck, Subscriptions};

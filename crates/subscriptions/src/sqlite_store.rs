@@ -59,14 +59,9 @@ pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
 }
 
-/// Why the file could not be opened.
-#[derive(Debug, Error)]
-#[error(transparent)]
-pub struct StoreOpenError(#[from] easel_sqlite::OpenError);
-
 impl SqliteStore {
     /// Opens the file at `path`, which is made if there is none.
-    pub fn open(path: &Path) -> Result<Self, StoreOpenError> {
+    pub fn open(path: &Path) -> Result<Self, easel_sqlite::OpenError> {
         let connection = easel_sqlite::open(path, &STATE_LAYOUT)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),

@@ -148,16 +148,3 @@ pub enum StoreError {
         epoch: Epoch,
     },
 }
-
-impl StoreError {
-    /// Whether the same may succeed later.
-    pub const fn is_transient(&self) -> bool {
-        match self {
-            Self::Failed { .. } => true,
-            Self::Row { .. }
-            | Self::NameTaken { .. }
-            | Self::Changed { .. }
-            | Self::Stale { .. } => false,
-        }
-    }
-}

@@ -49,7 +49,8 @@ impl Flight {
         self.attempts.is_empty()
     }
 
-    /// Starts an attempt, which its source has noted in the account. What the sink wants to find again after a crash is saved before it sends.
+    /// Starts an attempt. The source has recorded it in the account already. If the sink has a note
+    /// for the batch, it is saved before the batch is sent.
     pub(super) fn start(
         &mut self,
         batch: Batch,

@@ -77,7 +77,7 @@ impl Retries {
         }
     }
 
-    /// The same with every offset in a batch of its own, for a sink that may take no more.
+    /// Puts every offset into a batch of its own: another sink may not take several in one batch.
     pub(crate) fn apart(self) -> Self {
         let mut apart = Self::default();
         for retry in self.batches.into_values() {

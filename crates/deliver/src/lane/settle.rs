@@ -23,7 +23,7 @@ impl Lane {
         let tail = self.rooms.log.bounds().borrow().tail;
         let mut account = self.subscription.live.account();
         for (place, item) in batch.items.iter().enumerate() {
-            match outcome.of(place) {
+            match outcome.result(place) {
                 Ok(()) => delivered_count += usize::from(account.deliver(item.offset)),
                 Err(_failure) => {
                     account.fail_attempt(item.offset);
@@ -32,7 +32,7 @@ impl Lane {
             }
         }
         if failure.is_some() {
-            // What the log dropped meanwhile was only waiting for this answer.
+            // An event that the log dropped meanwhile does not expire while it is being sent.
             account.expire_to(tail);
         }
         drop(account);
@@ -55,7 +55,7 @@ impl Lane {
                 let hung_alone =
                     *failure == SendError::TimedOut && self.pace.has_succeeded_after(*began);
                 if hung_alone {
-                    // The endpoint is there: this batch alone waits, and the lane goes on.
+                    // The endpoint works, so only this batch waits, and the lane goes on.
                     let pause = Backoff::after(attempt.get() - 1).fail(None);
                     self.source.fail(failed, attempt, now + pause);
                 } else {

@@ -27,8 +27,8 @@ const READY_BYTES: usize = 64 * 1024;
 /// behind.
 const MAX_OWED: usize = 1_000;
 
-/// A save is asked for when this part of what a crash may repeat is used up, so that it is done
-/// before the rest is.
+/// A lane asks for a save after this part (a quarter) of the deliveries that a crash may repeat. So
+/// the save ends, as a rule, before the lane has to wait for it.
 const SAVES_PER_ROOM: u64 = 4;
 
 /// What a lane sends next.
@@ -103,7 +103,7 @@ impl Source {
         }
     }
 
-    /// Takes note of what the destination has: what is owed before `position` counts as delivered.
+    /// Sets the position of the destination. What is owed before it counts as delivered.
     pub(super) fn resume_at(&mut self, position: Option<Offset>) {
         self.destination_has = position;
     }
@@ -113,8 +113,8 @@ impl Source {
         self.retries
     }
 
-    /// Takes back a batch, or the part of one, whose attempt failed.
-    /// It is due again at that time.
+    /// Takes back a batch, or a part of one, that failed in this attempt. The next one is due at
+    /// `due`.
     pub(super) fn fail(&mut self, offsets: Vec<Offset>, attempt: NonZeroU32, due: Instant) {
         self.retries.insert(offsets, attempt.saturating_add(1), due);
     }
@@ -162,7 +162,8 @@ impl Source {
         Ok(None)
     }
 
-    /// Makes one step, of at most one block, towards the next batch. So many items are under way.
+    /// Makes one step towards the next batch, and reads at most one block for that. `under_way` is
+    /// the number of items that are being sent.
     pub(super) async fn step(&mut self, under_way: usize) -> Result<Step, ReadError> {
         if self.subscription.is_retired() {
             return Ok(Step::Wait);
@@ -227,7 +228,7 @@ impl Source {
     fn has_room(&self, under_way: usize) -> bool {
         let unsaved = self.subscription.live.account().unsaved();
         let max_repeated = self.limits.max_repeated;
-        // So much may be delivered between two saves while all places in flight are taken.
+        // This many can be delivered between two saves while the flight is full.
         let in_flight = u64::try_from(self.limits.max_in_flight * self.limits.max_items);
         let room = max_repeated.saturating_sub(in_flight.unwrap_or(u64::MAX));
         if unsaved > 0 && unsaved >= room / SAVES_PER_ROOM {
@@ -311,7 +312,7 @@ impl Source {
         Ok(())
     }
 
-    /// Records what needs not be sent, and returns the rest.
+    /// Returns the items to send. Everything else that was fetched ends in the account.
     fn take(&self, fetched: Vec<(Offset, Fetched)>) -> Vec<Arc<Item>> {
         let mut account = self.subscription.live.account();
         let mut items = Vec::with_capacity(fetched.len());

@@ -198,12 +198,12 @@ async fn what_older_blocks_do_not_tell_is_read_from_the_bytes() {
     for record in records {
         let number = record.offset.get();
         // Three of them are odd, and say nothing of the kind.
-        let told = (7..27).contains(&number).then(|| number.to_string());
+        let own_time = (7..27).contains(&number).then(|| number.to_string());
         assert_eq!(
             record.provenance.root_account_id.as_deref(),
-            told.as_deref()
+            own_time.as_deref()
         );
-        let occurred_at = match told {
+        let occurred_at = match own_time {
             Some(_) => Timestamp::from_second(number.cast_signed()).unwrap(),
             None => record.appended_at,
         };

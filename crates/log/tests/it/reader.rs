@@ -38,7 +38,7 @@ fn range(range: Range<u64>) -> Range<Offset> {
 }
 
 /// What was found, in a word and its offsets.
-fn told(found: &Found) -> (&'static str, Range<Offset>) {
+fn described(found: &Found) -> (&'static str, Range<Offset>) {
     let word = match found {
         Found::Block { .. } => "block",
         Found::Skipped(_) => "skipped",
@@ -49,7 +49,7 @@ fn told(found: &Found) -> (&'static str, Range<Offset>) {
 }
 
 async fn next(reader: &mut Reader) -> (&'static str, Range<Offset>) {
-    told(&reader.next().await.unwrap().expect("the log is open"))
+    described(&reader.next().await.unwrap().expect("the log is open"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,7 +62,7 @@ async fn it_waits_at_the_head_for_the_next_append() {
     assert!(reader.next().now_or_never().is_none(), "it waits");
     let before = Instant::now();
     let (found, ()) = tokio::join!(reader.next(), append(&log, "c"));
-    assert_eq!(told(&found.unwrap().unwrap()), ("block", range(2..3)));
+    assert_eq!(described(&found.unwrap().unwrap()), ("block", range(2..3)));
     assert_eq!(before.elapsed(), std::time::Duration::ZERO);
     assert_eq!(reader.position(), Offset::new(3));
 }
@@ -81,7 +81,7 @@ async fn it_begins_in_the_middle_of_a_block() {
 }
 
 #[tokio::test]
-async fn what_was_trimmed_is_told_before_what_follows() {
+async fn a_trimmed_range_is_reported_before_what_follows() {
     let log = failing_log();
     for event_types in ["ab", "cd", "ef"] {
         append(&log, event_types).await;
@@ -110,7 +110,7 @@ async fn a_trim_wakes_a_reader_that_it_overtook() {
 }
 
 #[tokio::test]
-async fn damage_is_told_and_passed() {
+async fn damage_is_reported_and_passed() {
     let log = failing_log();
     for event_types in ["ab", "cd", "ef", "gh"] {
         append(&log, event_types).await;
@@ -143,7 +143,7 @@ async fn unwanted_blocks_are_skipped_up_to_damage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_read_is_told_and_tried_again_after_a_pause() {
+async fn a_failed_read_is_reported_and_tried_again_after_a_pause() {
     let log = failing_log();
     append(&log, "ab").await;
     let mut reader = Reader::new(shared(&log), Offset::ZERO);

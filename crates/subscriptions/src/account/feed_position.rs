@@ -21,7 +21,7 @@ impl FeedPosition {
         Offset::new(self.0.load(Ordering::Acquire))
     }
 
-    /// Moves on. Whoever wants an event before `position` has been told so.
+    /// Moves on. Every wanted event before `position` must be owed by then.
     pub fn set(&self, position: Offset) {
         self.0.store(position.get(), Ordering::Release);
     }
