@@ -16,6 +16,8 @@ pub struct Batch {
     pub subscription: Arc<str>,
     /// Which attempt it is, from 1.
     pub attempt: NonZeroU32,
+    /// The number of the replay that it belongs to; `None` for live events.
+    pub replay: Option<NonZeroU32>,
     /// What to send, by offset; at least one.
     pub items: Vec<Arc<Item>>,
 }

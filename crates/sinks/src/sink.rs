@@ -24,6 +24,12 @@ pub trait Sink: Debug + Send + Sync + 'static {
     /// What a lane must keep to. The same for as long as the sink lives.
     fn limits(&self) -> SinkLimits;
 
+    /// The host that it connects to, as `name:port`, if subscriptions may share it. When no
+    /// connection can be made, one lane probes on behalf of all that send there.
+    fn host(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether an item can be in one batch with others, besides what the limits say.
     fn goes_with(&self, _items: &[Arc<Item>], _item: &Item) -> bool {
         true

@@ -10,16 +10,20 @@
 //! | `easel-event-name`, `easel-event-time` | the event's type and time, as the event spells them; of several, with commas between |
 //! | `easel-attempt` | which attempt this is, from 1 |
 //! | `easel-subscription` | the subscription's name |
+//! | `easel-replay` | the number of the replay, if it is one |
 //! | `easel-mapper-version` | the version of the mapping, in Caliper formats |
 //!
 //! What a header cannot hold is percent-encoded. Any 2xx means that the subscriber has taken the
-//! event over; the body of an answer is never looked at. Redirects are not followed: the URL is
-//! the operator's choice, not the endpoint's.
+//! event over. Of a failure, the start of the answer's body is kept, for people to read. A receiver
+//! may say more by the header `webhook-delivery`: `abort-message` with a failure means that this
+//! request must not be repeated, `disable` that the subscription is to be paused. Redirects are not
+//! followed: the URL is the operator's choice, not the endpoint's.
 //!
 //! An attempt is one request. The exception is a kept-alive connection that was used before and
 //! breaks before any byte of an answer: the receiver has closed it, so the request goes out once
 //! more, at once, on a new connection. Any other connection that breaks is
-//! [`SendError::Unreachable`], and whether to try again is not decided here.
+//! [`SendError::Unreachable`](crate::SendError::Unreachable), and whether to try again is not
+//! decided here.
 
 mod answer;
 mod client;
@@ -38,7 +42,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{Batch, Item, Order, Outcome, SendError, Sink, SinkLimits};
+use crate::{Answer, Batch, Item, Order, Outcome, Sink, SinkLimits};
 
 /// The most bytes of events in one envelope; an event larger than that goes alone.
 const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
@@ -118,16 +122,29 @@ impl Sink for Webhook {
         Self::share_an_envelope(items, item)
     }
 
-    async fn send(&self, batch: &Batch) -> Outcome {
-        Outcome::All(self.attempt(batch).await)
+    fn host(&self) -> Option<&str> {
+        Some(self.endpoint.host())
     }
-}
 
-impl Webhook {
-    async fn attempt(&self, batch: &Batch) -> Result<(), SendError> {
+    async fn send(&self, batch: &Batch) -> Outcome {
         let content = request::content(batch, self.client.now());
         let request = || request::build(&self.endpoint, batch, &content);
-        let answer = self.client.exchange(request, self.settings.timeout).await?;
-        answer::judge(&answer, self.client.now())
+        let timeout = self.settings.timeout;
+        let exchange = self
+            .client
+            .exchange(request, timeout, Answer::MAX_BODY_BYTES);
+        match exchange.await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                let status = head.status.as_u16();
+                let head = http::Response::from_parts(head, ());
+                Outcome {
+                    closes: answer::closes(&head),
+                    answer: Some(Answer { status, body }),
+                    ..Outcome::all(answer::judge(&head, self.client.now()))
+                }
+            }
+            Err(error) => Outcome::all(Err(error)),
+        }
     }
 }

@@ -39,3 +39,27 @@ impl Clock for FakeClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A clock that goes with tokio's, so that it stands still and moves on where that does: on a spring
+/// morning, 2025-03-03T08:00:00Z, when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioClock(tokio::time::Instant);
+
+impl TokioClock {
+    /// A clock that begins now. It needs a runtime, as tokio's own does.
+    pub fn new() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+}
+
+impl Default for TokioClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::constant(1_740_988_800, 0) + self.0.elapsed()
+    }
+}

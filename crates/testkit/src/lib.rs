@@ -15,7 +15,7 @@ mod arrivals;
 mod hold;
 
 pub use batch::batch;
-pub use clock::FakeClock;
+pub use clock::{FakeClock, TokioClock};
 pub use events::{attributes_form, event};
 pub use log::FailingLog;
 pub use receiver::{Received, Receiver};

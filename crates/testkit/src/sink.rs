@@ -106,7 +106,7 @@ impl Sink for RecordingSink {
                 .await,
         );
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        Outcome::All(answer(batch))
+        Outcome::all(answer(batch))
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
         }
         assert_eq!(
             answers,
-            [Err(gone()), Ok(()), Err(SendError::TimedOut), Ok(())].map(Outcome::All)
+            [Err(gone()), Ok(()), Err(SendError::TimedOut), Ok(())].map(Outcome::all)
         );
         assert_eq!(sink.received().len(), 4);
     }
@@ -150,6 +150,6 @@ mod tests {
         assert_eq!(sink.wait_for(1).await.len(), 1);
         assert!(sends.try_join_next().is_none());
         sink.hang(false);
-        assert_eq!(sends.join_all().await, [Outcome::All(Ok(()))]);
+        assert_eq!(sends.join_all().await, [Outcome::all(Ok(()))]);
     }
 }

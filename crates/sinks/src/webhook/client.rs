@@ -123,24 +123,31 @@ impl WebhookClient {
         (self.now)()
     }
 
-    /// Sends the request that `request` builds and returns the head of its answer, without regard to what it says; all
-    /// of it within `limit`, from connecting to the end of the answer's head.
+    /// Sends the request that `request` builds and returns its answer, without regard to what it
+    /// says; all of it within `limit`. Of the body of a failure it keeps at most `max_bytes`, of
+    /// any other body nothing.
     pub(super) async fn exchange(
         &self,
         request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
         limit: Duration,
-    ) -> Result<Response<()>, SendError> {
+        max_bytes: usize,
+    ) -> Result<Response<Bytes>, SendError> {
         let deadline = Instant::now() + limit;
         let (head, body) = timeout_at(deadline, self.answer(request))
             .await
             .map_err(|_elapsed| SendError::TimedOut)??
             .into_parts();
         // The head has decided. A body that is too long, late or broken only costs the connection.
-        drop(timeout_at(deadline, Limited::new(body, MAX_ANSWER_BYTES).collect()).await);
+        let start = if head.status.is_success() {
+            drop(timeout_at(deadline, Limited::new(body, MAX_ANSWER_BYTES).collect()).await);
+            Bytes::new()
+        } else {
+            read_start(body, deadline, max_bytes).await
+        };
         if let Some(wire) = head.extensions.get::<Arc<Wire>>() {
             wire.answer_ended();
         }
-        Ok(Response::from_parts(head, ()))
+        Ok(Response::from_parts(head, start))
     }
 
     /// Sends a request, once more on a new connection if it went out on a stale one. The request is
@@ -162,8 +169,7 @@ impl WebhookClient {
 }
 
 impl WebhookClient {
-    /// Sends the request that `request` builds and returns its answer with at most `max_bytes` of the body; all of it within
-    /// `limit`. What has arrived of a body that breaks or is late is returned.
+    /// The same, but keeps the start of every body.
     pub(super) async fn exchange_with_body(
         &self,
         request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
@@ -171,19 +177,28 @@ impl WebhookClient {
         max_bytes: usize,
     ) -> Result<Response<Bytes>, SendError> {
         let deadline = Instant::now() + limit;
-        let (head, mut body) = timeout_at(deadline, self.answer(request))
+        let (head, body) = timeout_at(deadline, self.answer(request))
             .await
             .map_err(|_elapsed| SendError::TimedOut)??
             .into_parts();
-        let mut start = Vec::new();
-        while start.len() < max_bytes
-            && let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await
-        {
-            start.extend(frame.into_data().unwrap_or_default());
-        }
-        start.truncate(max_bytes);
-        Ok(Response::from_parts(head, start.into()))
+        let start = read_start(body, deadline, max_bytes).await;
+        Ok(Response::from_parts(head, start))
     }
+}
+
+/// Reads a body to its end, as far as its connection is worth that, and returns its first
+/// `max_bytes`. Of a body that breaks or is late, it returns what has arrived.
+async fn read_start(mut body: Incoming, deadline: Instant, max_bytes: usize) -> Bytes {
+    let (mut start, mut read_bytes) = (Vec::new(), 0);
+    while read_bytes < MAX_ANSWER_BYTES
+        && let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await
+    {
+        let data = frame.into_data().unwrap_or_default();
+        read_bytes += data.len();
+        let room = std::cmp::min(max_bytes - start.len(), data.len());
+        start.extend_from_slice(data.get(..room).unwrap_or_default());
+    }
+    start.into()
 }
 
 impl fmt::Debug for WebhookClient {
@@ -193,8 +208,11 @@ impl fmt::Debug for WebhookClient {
 }
 
 fn unreachable(error: &hyper_util::client::legacy::Error) -> SendError {
-    SendError::Unreachable {
-        reason: chain(error),
+    let reason = chain(error);
+    if error.is_connect() {
+        SendError::Unconnected { reason }
+    } else {
+        SendError::Unreachable { reason }
     }
 }
 

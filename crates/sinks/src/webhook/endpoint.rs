@@ -1,6 +1,7 @@
 //! Where a webhook posts to.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::Uri;
 use thiserror::Error;
@@ -10,7 +11,14 @@ use url::{ParseError, Url};
 ///
 /// Its query may hold a secret, so neither `Debug` nor `Display` shows it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(Uri);
+pub struct Endpoint(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
+    uri: Uri,
+    /// The host and port that it connects to.
+    host: String,
+}
 
 impl Endpoint {
     /// Reads a URL as an operator writes it, by the rules of the WHATWG: the name of a host is
@@ -34,23 +42,35 @@ impl Endpoint {
             .as_str()
             .parse()
             .map_err(|_invalid| EndpointError::Malformed)?;
-        Ok(Self(uri))
+        let port = url.port_or_known_default().unwrap_or_default();
+        let host = format!("{}:{port}", url.host_str().unwrap_or_default());
+        Ok(Self(Arc::new(Parts { uri, host })))
     }
 
-    pub(super) const fn uri(&self) -> &Uri {
-        &self.0
+    pub(super) fn uri(&self) -> &Uri {
+        &self.0.uri
+    }
+
+    /// The host and port that it connects to, such as `events.example.edu:443`.
+    pub fn host(&self) -> &str {
+        &self.0.host
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.0.scheme_str().unwrap_or_default();
+        let scheme = self.0.uri.scheme_str().unwrap_or_default();
         let authority = self
             .0
+            .uri
             .authority()
             .map_or("", |authority| authority.as_str());
-        let query = if self.0.query().is_some() { "?…" } else { "" };
-        write!(f, "{scheme}://{authority}{}{query}", self.0.path())
+        let query = if self.0.uri.query().is_some() {
+            "?…"
+        } else {
+            ""
+        };
+        write!(f, "{scheme}://{authority}{}{query}", self.0.uri.path())
     }
 }
 

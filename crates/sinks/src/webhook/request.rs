@@ -61,6 +61,9 @@ pub(super) fn build(endpoint: &Endpoint, batch: &Batch, content: &Content) -> Re
     );
     headers.insert("easel-attempt", HeaderValue::from(batch.attempt.get()));
     headers.insert("easel-subscription", header_value(&batch.subscription));
+    if let Some(replay) = batch.replay {
+        headers.insert("easel-replay", HeaderValue::from(replay.get()));
+    }
     if items.first().is_some_and(|it| it.form.caliper().is_some()) {
         headers.insert(
             "easel-mapper-version",

@@ -94,10 +94,7 @@ async fn a_refused_connection_is_told_with_its_cause_and_without_the_query() {
     receiver.take_down().await;
     let webhook = webhook(&format!("{}?token=s3cret", receiver.url()));
     let error = webhook.post(batch()).await.unwrap_err();
-    assert_eq!(
-        (error.name(), error.blame()),
-        ("unreachable", Blame::Endpoint { retry_after: None })
-    );
+    assert_eq!((error.name(), error.blame()), ("unconnected", Blame::Host));
     assert!(error.to_string().contains("refused"), "{error}");
     assert!(
         !format!("{error:?} {webhook:?}").contains("s3cret"),

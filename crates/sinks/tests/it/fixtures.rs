@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_sinks::{
-    Batch, Endpoint, Outcome, SendError, Sink, Webhook, WebhookClient, WebhookOptions,
+    Batch, Endpoint, Results, SendError, Sink, Webhook, WebhookClient, WebhookOptions,
     WebhookSettings,
 };
 use easel_testkit::event;
@@ -62,9 +62,9 @@ pub(crate) trait Post {
 
 impl Post for Webhook {
     async fn post(&self, batch: Batch) -> Result<(), SendError> {
-        match self.send(&batch).await {
-            Outcome::All(result) => result,
-            Outcome::Each(results) => panic!("{results:?}"),
+        match self.send(&batch).await.results {
+            Results::All(result) => result,
+            Results::Each(results) => panic!("{results:?}"),
         }
     }
 }

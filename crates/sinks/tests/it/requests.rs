@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use easel_sinks::{Batch, Blame, Item};
+use easel_sinks::{Batch, Blame, Item, Sink};
 use easel_testkit::{Receiver, event};
 use http::{Method, StatusCode};
 
@@ -120,7 +120,7 @@ async fn gone_pauses_the_subscription() {
 async fn a_busy_endpoint_says_when_to_come_back_in_seconds_or_as_a_date() {
     let receiver = Receiver::start().await;
     let webhook = webhook(&receiver.url());
-    receiver.set_status(StatusCode::TOO_MANY_REQUESTS);
+    receiver.set_status(StatusCode::SERVICE_UNAVAILABLE);
     for (value, wanted) in [("90", 90), ("Mon, 03 Mar 2025 08:00:30 GMT", 30)] {
         receiver.set_header("retry-after", value);
         let error = webhook.post(batch()).await.unwrap_err();
@@ -148,4 +148,30 @@ async fn the_attempt_after_a_refusal_can_succeed() {
         ..batch()
     };
     assert_eq!(webhook.post(next).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_an_endpoint_says_to_a_failure_is_kept_up_to_4_kib() {
+    let receiver = Receiver::start().await;
+    let webhook = webhook(&receiver.url());
+    receiver.set_body("n".repeat(10_000));
+    let answer = webhook.send(&batch()).await.answer.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    receiver.set_status(StatusCode::UNPROCESSABLE_ENTITY);
+    let outcome = webhook.send(&batch()).await;
+    let answer = outcome.answer.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (422, 4_096));
+    assert_eq!(outcome.closes, None);
+    // The connection is used again after so long a body.
+    assert_eq!(receiver.connection_count(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_may_ask_to_be_disabled() {
+    let receiver = Receiver::start().await;
+    receiver.set_header("webhook-delivery", "disable");
+    let outcome = webhook(&receiver.url()).send(&batch()).await;
+    assert_eq!(outcome.result(0), Ok(()));
+    let reason = "the endpoint asked to be disabled (200)".to_owned();
+    assert_eq!(outcome.closes, Some(reason));
 }

@@ -102,7 +102,7 @@ async fn an_authority_nobody_named_is_not_trusted() {
         .post(batch())
         .await
         .unwrap_err();
-    assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, SendError::Unconnected { .. }), "{error:?}");
     assert!(error.to_string().contains("certificate"), "{error}");
     assert_eq!(receiver.count(), 0);
 }
