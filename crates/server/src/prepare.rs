@@ -199,7 +199,7 @@ impl Config {
                     source,
                 });
             }
-            if is_whole && let Err(said) = spec.check_format(catalog) {
+            if is_whole && let Err(said) = spec.validate(catalog) {
                 faults.push(ConfigError::Format { index, name, said });
             }
         }

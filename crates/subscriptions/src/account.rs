@@ -1,16 +1,25 @@
 //! What became of every offset since a subscription began.
 //!
-//! Deliveries may end in any order. An offset is not matched yet, or owed, or it has ended and is
-//! counted under the term that says how. So the balance adds up at every moment. What is saved is a
-//! [`Journal`]: after a crash, exactly those deliveries are repeated that no saved journal holds.
+//! Deliveries may end in any order. An offset is not matched yet, or owed, or parked, or it has ended
+//! and is counted under the term that says how. So the balance adds up at every moment. What is saved
+//! is a [`Journal`]: after a crash, exactly those deliveries are repeated that no saved journal holds.
+//!
+//! A parked delivery has a row in the store, and so has a dead one. The account keeps the parked ones
+//! in memory, and of the dead ones only those that are not saved yet: there may be millions.
 //!
 //! Invariants: `start <= cursor <= matched`; every owed offset lies in `[cursor, matched)`; whatever
-//! else lies in `[start, matched)` has ended and is counted; so has what lies in `ended_ahead`, all
-//! of it beyond `matched`.
+//! else lies in `[start, matched)` is parked or has ended, and is counted; so is what lies in
+//! `ended_ahead`, all of it beyond `matched`. No offset is both owed and parked.
 //! Not here: what is to be sent next, and when, which is `deliver`'s.
 
+mod attempt;
+mod dead_letter;
 mod feed_position;
 mod journal;
+mod lane_clock;
+mod parked;
+mod parking;
+mod unsaved_rows;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -18,9 +27,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use easel_log::{Bounds, Offset};
+use jiff::Timestamp;
 
+pub use attempt::Attempt;
+pub use dead_letter::DeadLetter;
 pub use feed_position::FeedPosition;
-pub use journal::{Journal, JournalError};
+pub use journal::{Journal, JournalError, Row};
+pub use lane_clock::{LaneClock, LaneTime};
+pub use parked::{Due, Parked, ParkedNews};
+use unsaved_rows::UnsavedRows;
 
 use crate::{Balance, Counts, Term};
 
@@ -31,6 +46,10 @@ pub struct Account {
     /// Everything before this is owed or has ended.
     matched: Offset,
     owed: BTreeMap<Offset, Stage>,
+    parked: BTreeMap<Offset, (Stage, Parked)>,
+    /// What has happened to parked deliveries that the lane does not know of yet.
+    news: Vec<ParkedNews>,
+    unsaved_rows: UnsavedRows,
     /// What ended in an earlier process and lies beyond `matched`: ascending, with gaps between.
     ended_ahead: VecDeque<Range<Offset>>,
     counts: Counts,
@@ -40,16 +59,18 @@ pub struct Account {
     feed: Option<Following>,
     /// What the sink wants to find again after a crash.
     note: Option<Bytes>,
+    clock: LaneClock,
+    held_since: Option<Timestamp>,
     /// The number of the latest journal.
     journal_number: u64,
     saved: Saved,
     unreported_losses: u64,
 }
 
-/// How far an owed offset has come.
+/// How far an owed or parked offset has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// It is queued, or waits for another attempt.
+    /// It waits.
     Waiting,
     /// It is being sent at this moment.
     UnderWay,
@@ -69,6 +90,8 @@ struct Saved {
     cursor: Offset,
     counts: Counts,
     note: Option<Bytes>,
+    clock: LaneClock,
+    held_since: Option<Timestamp>,
 }
 
 /// Why an event can no longer be delivered.
@@ -92,33 +115,46 @@ impl From<Loss> for Term {
 impl Account {
     /// The account of a subscription that is owed everything from `start` on.
     pub fn new(start: Offset) -> Self {
-        Self::restore(start, Journal::new(start))
+        Self::restore(start, Journal::new(start), Vec::new())
     }
 
-    /// The account as it was saved.
-    pub fn restore(start: Offset, journal: Journal) -> Self {
+    /// The account as it was saved, with the rows of all its parked deliveries.
+    pub fn restore(start: Offset, journal: Journal, parked: Vec<(Offset, Parked)>) -> Self {
         let Journal {
             number,
             cursor,
             counts,
             spans,
             note,
+            clock,
+            held_since,
+            rows: _,
         } = journal;
+        let parked = parked.into_iter();
         Self {
             start,
             matched: cursor,
             owed: BTreeMap::new(),
+            parked: parked
+                .map(|(offset, parked)| (offset, (Stage::Waiting, parked)))
+                .collect(),
+            news: Vec::new(),
+            unsaved_rows: UnsavedRows::default(),
             ended_ahead: spans.into(),
             counts,
             last_end: cursor,
             feed: None,
             note: note.clone(),
+            clock,
+            held_since,
             journal_number: number,
             saved: Saved {
                 number,
                 cursor,
                 counts,
                 note,
+                clock,
+                held_since,
             },
             unreported_losses: 0,
         }
@@ -196,53 +232,102 @@ impl Account {
         }
     }
 
-    /// Records that an owed offset is being sent: until that has ended, it does not expire. `false`
-    /// when it is not owed, and so must not be sent.
+    /// Records that an owed or parked offset is being sent: until that has ended, it does not
+    /// expire. `false` when it is neither, and so must not be sent.
     pub fn begin_attempt(&mut self, offset: Offset) -> bool {
         self.set_stage(offset, Stage::UnderWay)
     }
 
-    /// Records that an attempt to send an owed offset failed.
+    /// Records that an attempt to send an offset failed, and leaves it where it is.
     pub fn fail_attempt(&mut self, offset: Offset) {
         self.set_stage(offset, Stage::Waiting);
     }
 
     /// Records that nothing is being sent: the lane has ended.
     pub fn give_up_attempts(&mut self) {
-        for stage in self.owed.values_mut() {
+        let parked = self.parked.values_mut().map(|(stage, _)| stage);
+        for stage in self.owed.values_mut().chain(parked) {
             *stage = Stage::Waiting;
         }
     }
 
     fn set_stage(&mut self, offset: Offset, stage: Stage) -> bool {
-        let known = self.owed.get_mut(&offset);
+        let owed = self.owed.get_mut(&offset);
+        let known = owed.or_else(|| self.parked.get_mut(&offset).map(|(stage, _)| stage));
         known.map(|known| *known = stage).is_some()
     }
 
-    /// Records that an owed offset was delivered; `false` when it was not owed.
+    /// Records that an owed or parked offset was delivered; `false` when it was neither.
     pub fn deliver(&mut self, offset: Offset) -> bool {
         self.end(offset, Term::Delivered)
     }
 
-    /// Records that an owed offset was lost by the time it was to be sent.
+    /// Skips everything before `to` that has not ended: an operator does not want it any more. What
+    /// is being sent is left to its answer.
+    pub fn skip_to(&mut self, to: Offset) {
+        for offset in self.waiting_before(to) {
+            self.end(offset, Term::Skipped);
+        }
+        self.catch_up();
+        if self.end_to(to, Term::Skipped) > 0 {
+            self.last_end = std::cmp::max(self.last_end, to);
+        }
+    }
+
+    /// What is owed or parked before `to` and not being sent.
+    fn waiting_before(&self, to: Offset) -> Vec<Offset> {
+        let waits = |stage| stage == Stage::Waiting;
+        let owed = self
+            .owed
+            .range(..to)
+            .map(|(offset, stage)| (*offset, *stage));
+        let parked = self.parked.range(..to);
+        let parked = parked.map(|(offset, (stage, _))| (*offset, *stage));
+        let all = owed.chain(parked).filter(|(_, stage)| waits(*stage));
+        all.map(|(offset, _)| offset).collect()
+    }
+
+    /// The lane's clock.
+    pub const fn clock(&self) -> &LaneClock {
+        &self.clock
+    }
+
+    /// Stops the lane's clock: it sends nothing.
+    pub fn stop_clock(&mut self, now: Timestamp) {
+        self.clock.stop(now);
+    }
+
+    /// Lets the lane's clock go on.
+    pub fn start_clock(&mut self, now: Timestamp) {
+        self.clock.go(now);
+    }
+
+    /// Since when the lane holds, if it does. A restart does not forget that.
+    pub const fn held_since(&self) -> Option<Timestamp> {
+        self.held_since
+    }
+
+    /// Records since when the lane holds, or that it does not.
+    pub const fn set_held_since(&mut self, since: Option<Timestamp>) {
+        self.held_since = since;
+    }
+
+    /// Records that an owed or parked offset was lost by the time it was to be sent.
     pub fn lose(&mut self, offset: Offset, loss: Loss) {
         if self.end(offset, loss.into()) {
             self.unreported_losses += 1;
         }
     }
 
-    /// Records that an owed offset is not covered after all: it has no form to be sent in.
+    /// Records that an offset is not covered after all: it has no form to be sent in.
     pub fn skip(&mut self, offset: Offset) {
         self.end(offset, Term::Filtered);
     }
 
-    /// Ends everything before `tail`, the oldest offset that the log keeps: what is owed and not
-    /// being sent, and what was never matched, has expired.
+    /// Ends everything before `tail`, the oldest offset that the log keeps: what is owed or parked
+    /// and not being sent, and what was never matched, has expired.
     pub fn expire_to(&mut self, tail: Offset) {
-        let gone = self.owed.range(..tail);
-        let gone = gone.filter(|(_, stage)| **stage == Stage::Waiting);
-        let gone: Vec<_> = gone.map(|(offset, _)| *offset).collect();
-        for offset in gone {
+        for offset in self.waiting_before(tail) {
             self.lose(offset, Loss::Trimmed);
         }
         self.lose_to(tail, Loss::Trimmed);
@@ -294,6 +379,11 @@ impl Account {
         self.counts[Term::Delivered] - self.saved.counts[Term::Delivered]
     }
 
+    /// Changes of parked and dead deliveries that no saved journal holds.
+    pub fn unsaved_row_count(&self) -> usize {
+        self.unsaved_rows.len()
+    }
+
     /// Whether a journal would say anything new. What was filtered beyond the last other end is
     /// found again at no cost worth a save, so it does not count.
     pub fn is_unsaved(&mut self) -> bool {
@@ -301,6 +391,8 @@ impl Account {
         let counts = self.journal_counts(self.journal_end());
         (self.cursor(), counts) != (self.saved.cursor, self.saved.counts)
             || self.note != self.saved.note
+            || (self.clock, self.held_since) != (self.saved.clock, self.saved.held_since)
+            || !self.unsaved_rows.is_empty()
     }
 
     /// What is to be saved now.
@@ -314,6 +406,9 @@ impl Account {
             counts: self.journal_counts(end),
             spans: self.spans_to(end),
             note: self.note.clone(),
+            clock: self.clock,
+            held_since: self.held_since,
+            rows: self.unsaved_rows.rows(|offset| self.parked(offset)),
         }
     }
 
@@ -325,7 +420,10 @@ impl Account {
                 cursor: journal.cursor,
                 counts: journal.counts,
                 note: journal.note.clone(),
+                clock: journal.clock,
+                held_since: journal.held_since,
             };
+            self.unsaved_rows.saved(journal.number);
         }
     }
 
@@ -382,16 +480,23 @@ impl Account {
         }
     }
 
-    /// Ends an owed offset; `false` when it was not owed.
+    /// Ends an owed or parked offset; `false` when it was neither.
     fn end(&mut self, offset: Offset, term: Term) -> bool {
-        let was_owed = self.owed.remove(&offset).is_some();
-        if was_owed {
-            self.counts.add(term, 1);
+        if self.owed.remove(&offset).is_some() {
             if term != Term::Filtered {
                 self.last_end = std::cmp::max(self.last_end, offset.next());
             }
+        } else if let Some((_, parked)) = self.parked.remove(&offset) {
+            self.counts[Term::Parked] -= 1;
+            self.row_changed(offset, None);
+            if let Some(key) = parked.key {
+                self.news.push(ParkedNews::Left { offset, key });
+            }
+        } else {
+            return false;
         }
-        was_owed
+        self.counts.add(term, 1);
+        true
     }
 
     /// How far a journal reaches. Beyond it lies only what is owed, filtered or not matched, and

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use easel_catalog::{Catalog, Facts};
 use wildmatch::WildMatch;
 
-use crate::Spec;
+use crate::{Conditions, EventGlob, ReplaySpec, Spec};
 
 /// A spec's event globs and conditions, made ready to be asked often.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Filter {
     conditions: Vec<(Field, BTreeSet<String>)>,
     /// In a format that only some event types have, what tells which.
     forms: Option<Arc<Catalog>>,
+    /// What must hold besides, for a replay of a part.
+    narrowing: Option<Box<Self>>,
 }
 
 /// What a condition looks at. Ordered by how much it usually narrows down.
@@ -33,7 +35,22 @@ impl Filter {
     /// The filter a spec describes; in a Caliper format, events of types that `catalog` has no
     /// Caliper form for are not covered.
     pub fn new(spec: &Spec, catalog: &Arc<Catalog>) -> Self {
-        let wanted = &spec.conditions;
+        Self {
+            forms: spec.format.is_caliper().then(|| Arc::clone(catalog)),
+            ..Self::of(&spec.events, &spec.conditions)
+        }
+    }
+
+    /// The same filter, for a replay of a part of what it covers.
+    pub(crate) fn narrowed(self, replay: &ReplaySpec) -> Self {
+        let narrowing = Self::of(&replay.events, &replay.conditions);
+        Self {
+            narrowing: Some(Box::new(narrowing)),
+            ..self
+        }
+    }
+
+    fn of(events: &[EventGlob], wanted: &Conditions) -> Self {
         let conditions = [
             (Field::User, &wanted.user),
             (Field::Course, &wanted.course),
@@ -43,8 +60,7 @@ impl Filter {
             (Field::Producer, &wanted.producer),
         ];
         Self {
-            globs: spec
-                .events
+            globs: events
                 .iter()
                 .map(|glob| WildMatch::new(glob.as_str()))
                 .collect(),
@@ -53,7 +69,8 @@ impl Filter {
                 .filter(|(_, values)| !values.is_empty())
                 .map(|(field, values)| (field, values.iter().cloned().collect()))
                 .collect(),
-            forms: spec.format.is_caliper().then(|| Arc::clone(catalog)),
+            forms: None,
+            narrowing: None,
         }
     }
 
@@ -65,12 +82,18 @@ impl Filter {
         };
         self.globs.iter().any(|glob| glob.matches(event_type))
             && self.forms.as_ref().is_none_or(has_form)
+            && self
+                .narrowing
+                .as_ref()
+                .is_none_or(|narrowing| narrowing.wants_type(event_type))
     }
 
     /// Whether an event of a wanted type is covered; `facts` is only asked when there is a
     /// condition.
     pub fn wants<'a>(&self, facts: impl FnOnce() -> Facts<'a>) -> bool {
-        self.conditions.is_empty() || {
+        let narrowing = self.narrowing.as_ref();
+        let is_narrowed = narrowing.is_some_and(|it| !it.conditions.is_empty());
+        (self.conditions.is_empty() && !is_narrowed) || {
             let facts = facts();
             self.holds(&facts)
         }
@@ -78,13 +101,15 @@ impl Filter {
 
     /// Whether every condition holds.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
-        self.conditions.iter().all(|(field, wanted)| {
+        let narrowing = self.narrowing.as_ref();
+        let own = self.conditions.iter().all(|(field, wanted)| {
             field
                 .values(facts)
                 .into_iter()
                 .flatten()
                 .any(|value| wanted.contains(value))
-        })
+        });
+        own && narrowing.is_none_or(|narrowing| narrowing.holds(facts))
     }
 
     /// The condition to look this filter up by, if it has any.

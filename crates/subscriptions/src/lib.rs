@@ -7,11 +7,14 @@
 
 mod spec;
 
+mod replay;
+mod schedule;
+
 mod filter;
-mod format_check;
 mod index;
 
 mod account;
+mod attempt_log;
 mod balance;
 mod term;
 
@@ -28,19 +31,25 @@ mod subscriptions;
 #[cfg(any(test, feature = "promises"))]
 pub mod promises;
 
-pub use account::{Account, FeedPosition, Journal, JournalError, Loss};
+pub use account::{
+    Account, Attempt, DeadLetter, Due, FeedPosition, Journal, JournalError, LaneClock, LaneTime,
+    Loss, Parked, ParkedNews, Row,
+};
+pub use attempt_log::{AttemptLog, LoggedAttempt};
 pub use balance::Balance;
 pub use filter::Filter;
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
+pub use replay::{LaneName, ReplayEntry, ReplayNumber, ReplaySpec};
+pub use schedule::{Schedule, ScheduleError, clamp_asked};
 pub use spec::{
-    Batch, Conditions, EventGlob, Format, InFlight, Name, SinkSpec, Spec, SpecError, SpecJson,
-    Start, WebhookSpec,
+    Batch, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy, SinkSpec,
+    Spec, SpecError, SpecJson, Start, WebhookSpec,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite_store::{STATE_LAYOUT, SqliteStore, Standing, StandingsError, standings};
 pub use state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
-pub use subscription::{Hold, Live, Origin, State, Subscription};
-pub use subscriptions::{ChangeError, SpecCheck, Subscriptions};
+pub use subscription::{Hold, Live, Origin, Replay, State, Subscription};
+pub use subscriptions::{ChangeError, Redelivery, SpecCheck, Subscriptions};
 pub use term::{Counts, Term};

@@ -1,14 +1,16 @@
 //! A store in memory, for tests. It keeps every promise of a store but the one of stable storage.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use easel_log::Offset;
+use jiff::Timestamp;
 
 use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
-use crate::{Journal, LaneId, SubscriptionId};
+use crate::{
+    DeadLetter, Journal, LaneId, Parked, ReplayEntry, ReplayNumber, ReplaySpec, Row, SubscriptionId,
+};
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -18,8 +20,52 @@ pub struct MemoryStore(Mutex<Content>);
 struct Content {
     epoch: u64,
     latest_id: i64,
+    /// The subscriptions, each without what its lanes have.
     entries: BTreeMap<SubscriptionId, Entry>,
-    replays: BTreeMap<(SubscriptionId, NonZeroU32), Journal>,
+    replays: BTreeMap<(SubscriptionId, ReplayNumber), (ReplaySpec, Timestamp)>,
+    lanes: BTreeMap<LaneId, Lane>,
+}
+
+/// What is stored of a lane.
+#[derive(Debug)]
+struct Lane {
+    journal: Journal,
+    parked: BTreeMap<Offset, Parked>,
+    dead: BTreeMap<Offset, DeadLetter>,
+}
+
+impl Lane {
+    fn new(start: Offset) -> Self {
+        Self {
+            journal: Journal::new(start),
+            parked: BTreeMap::new(),
+            dead: BTreeMap::new(),
+        }
+    }
+
+    fn save(&mut self, journal: Journal) {
+        if journal.number <= self.journal.number {
+            return;
+        }
+        let mut journal = journal;
+        for (offset, row) in std::mem::take(&mut journal.rows) {
+            self.parked.remove(&offset);
+            self.dead.remove(&offset);
+            match row {
+                Row::Parked(parked) => drop(self.parked.insert(offset, parked)),
+                Row::Dead(letter) => drop(self.dead.insert(offset, DeadLetter::clone(&letter))),
+                Row::Gone => (),
+            }
+        }
+        self.journal = journal;
+    }
+
+    fn parked(&self) -> Vec<(Offset, Parked)> {
+        let parked = self.parked.iter();
+        parked
+            .map(|(offset, parked)| (*offset, parked.clone()))
+            .collect()
+    }
 }
 
 impl MemoryStore {
@@ -53,6 +99,30 @@ impl Content {
         Ok(())
     }
 
+    /// A subscription with what its lanes have.
+    fn whole(&self, entry: &Entry) -> Entry {
+        let mut entry = entry.clone();
+        if let Some(lane) = self.lanes.get(&LaneId::live(entry.id)) {
+            entry.journal = lane.journal.clone();
+            entry.parked = lane.parked();
+        }
+        for ((_, number), (spec, created_at)) in self
+            .replays
+            .iter()
+            .filter(|((subscription, _), _)| *subscription == entry.id)
+        {
+            let lane = self.lanes.get(&replay_lane(entry.id, *number));
+            entry.replays.extend(lane.map(|lane| ReplayEntry {
+                number: *number,
+                spec: spec.clone(),
+                created_at: *created_at,
+                journal: lane.journal.clone(),
+                parked: lane.parked(),
+            }));
+        }
+        entry
+    }
+
     fn current(
         &mut self,
         id: SubscriptionId,
@@ -70,7 +140,8 @@ impl StateStore for MemoryStore {
     async fn take_over(&self) -> Result<(Epoch, Vec<Entry>), StoreError> {
         let mut content = self.content();
         content.epoch += 1;
-        let entries = content.entries.values().cloned().collect();
+        let entries = content.entries.values();
+        let entries = entries.map(|entry| content.whole(entry)).collect();
         Ok((Epoch(content.epoch), entries))
     }
 
@@ -86,8 +157,12 @@ impl StateStore for MemoryStore {
             created_at: new.created_at,
             start: new.start,
             journal: Journal::new(new.start),
+            parked: Vec::new(),
+            replays: Vec::new(),
         };
         content.entries.insert(entry.id, entry.clone());
+        let lane = Lane::new(entry.start);
+        content.lanes.insert(LaneId::live(entry.id), lane);
         Ok(entry)
     }
 
@@ -113,7 +188,74 @@ impl StateStore for MemoryStore {
         content
             .replays
             .retain(|(subscription, _), _| *subscription != id);
+        content.lanes.retain(|lane, _| lane.subscription != id);
         Ok(())
+    }
+
+    async fn insert_replay(
+        &self,
+        epoch: Epoch,
+        id: SubscriptionId,
+        spec: ReplaySpec,
+        created_at: Timestamp,
+    ) -> Result<ReplayEntry, StoreError> {
+        let mut content = self.content();
+        content.check_epoch(epoch)?;
+        if !content.entries.contains_key(&id) {
+            return Err(StoreError::Changed { id });
+        }
+        let known = content.replays.keys();
+        let known = known.filter(|(subscription, _)| *subscription == id);
+        let latest = known.map(|(_, number)| *number).max();
+        let number = latest.map_or(ReplayNumber::MIN, |latest| latest.saturating_add(1));
+        let lane = Lane::new(spec.from);
+        content.lanes.insert(replay_lane(id, number), lane);
+        content
+            .replays
+            .insert((id, number), (spec.clone(), created_at));
+        Ok(ReplayEntry {
+            number,
+            journal: Journal::new(spec.from),
+            spec,
+            created_at,
+            parked: Vec::new(),
+        })
+    }
+
+    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StoreError> {
+        let mut content = self.content();
+        content.check_epoch(epoch)?;
+        if let Some(number) = lane.replay {
+            content.replays.remove(&(lane.subscription, number));
+            content.lanes.remove(&lane);
+        }
+        Ok(())
+    }
+
+    async fn dead_letters(
+        &self,
+        lane: LaneId,
+        from: Offset,
+        max_count: usize,
+    ) -> Result<Vec<(Offset, DeadLetter)>, StoreError> {
+        let content = self.content();
+        let lane = content.lanes.get(&lane);
+        let dead = lane.into_iter().flat_map(|lane| lane.dead.range(from..));
+        let dead = dead.map(|(offset, letter)| (*offset, letter.clone()));
+        Ok(dead.take(max_count).collect())
+    }
+
+    async fn dead_before(
+        &self,
+        time: Timestamp,
+        max_count: usize,
+    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError> {
+        let content = self.content();
+        let lanes = content.lanes.iter();
+        let dead = lanes.flat_map(|(id, lane)| lane.dead.iter().map(|dead| (*id, dead)));
+        let dead = dead.filter(|(_, (_, letter))| letter.died_at < time);
+        let dead = dead.map(|(id, (offset, letter))| (id, *offset, letter.clone()));
+        Ok(dead.take(max_count).collect())
     }
 
     async fn save(
@@ -124,23 +266,19 @@ impl StateStore for MemoryStore {
     ) -> Result<(), StoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
-        for (lane, journal) in journals {
-            let Some(entry) = content.entries.get_mut(&lane.subscription) else {
-                continue;
-            };
-            let known = match lane.replay {
-                None => &mut entry.journal,
-                Some(replay) => {
-                    let key = (lane.subscription, replay);
-                    let first = || Journal::new(journal.cursor);
-                    content.replays.entry(key).or_insert_with(first)
-                }
-            };
-            if journal.number > known.number {
-                *known = journal;
+        for (id, journal) in journals {
+            if let Some(lane) = content.lanes.get_mut(&id) {
+                lane.save(journal);
             }
         }
         Ok(())
+    }
+}
+
+fn replay_lane(subscription: SubscriptionId, number: ReplayNumber) -> LaneId {
+    LaneId {
+        subscription,
+        replay: Some(number),
     }
 }
 

@@ -10,16 +10,15 @@
     reason = "these are tests"
 )]
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use easel_catalog::Reach;
+use easel_catalog::{OrderKey, Reach};
 use easel_log::Offset;
 use jiff::Timestamp;
 
 use crate::{
-    Definition, Entry, Epoch, Journal, LaneId, NewEntry, Origin, Revision, State, StateStore,
-    StoreError, SubscriptionId, Term,
+    Attempt, DeadLetter, Definition, Due, Entry, Epoch, Journal, LaneId, LaneTime, NewEntry,
+    Origin, Parked, ReplaySpec, Revision, Row, State, StateStore, StoreError, SubscriptionId, Term,
 };
 
 /// A backend under test.
@@ -45,6 +44,10 @@ macro_rules! store_promises {
             keeps_the_journal_with_the_greatest_number
             ignores_journals_of_what_was_removed
             keeps_journals_of_replays_apart
+            keeps_one_row_of_each_delivery
+            keeps_the_rows_of_the_journal_with_the_greatest_number
+            lists_dead_letters_by_offset_and_by_time
+            forgets_a_replay_with_its_rows
         );
     };
     (@each $backend:ty: $($promise:ident)*) => {
@@ -83,7 +86,58 @@ fn journal(number: u64) -> Journal {
     journal.counts.add(Term::Delivered, number + 3);
     journal.spans = vec![Offset::new(10 + number)..Offset::new(13 + number)];
     journal.note = Some(vec![0, 255].into());
+    journal.clock.stood_millis = 5;
+    journal.clock.stands_since = Some(Timestamp::constant(1_740_988_801, 0));
+    journal.held_since = Some(Timestamp::constant(1_740_988_802, 0));
     journal
+}
+
+fn parked(due: Due) -> Parked {
+    Parked {
+        batch: Offset::new(6),
+        failure_count: 2,
+        due,
+        key: Some(OrderKey(-7)),
+        reason: Arc::from("send: the endpoint answered 500"),
+        attempts: vec![Attempt {
+            at_millis: 9,
+            took_millis: 3,
+            status: Some(500),
+            outcome: "refused".into(),
+        }],
+        attempt_count: 3,
+    }
+}
+
+fn letter(died_at: i64) -> Arc<DeadLetter> {
+    Arc::new(DeadLetter {
+        event_id: uuid::Uuid::from_u128(9),
+        event_type: Arc::from("grade_change"),
+        reason: "send: the endpoint answered 422".to_owned(),
+        attempts: parked(Due::AfterKey).attempts,
+        attempt_count: 1,
+        answer: Some(vec![b'n', 0, 255].into()),
+        died_at: Timestamp::from_second(died_at).unwrap(),
+        is_discarded: false,
+    })
+}
+
+/// A journal with rows.
+fn with_rows(number: u64, rows: impl IntoIterator<Item = (u64, Row)>) -> Journal {
+    let rows = rows.into_iter();
+    let rows = rows
+        .map(|(offset, row)| (Offset::new(offset), row))
+        .collect();
+    Journal {
+        rows,
+        ..journal(number)
+    }
+}
+
+async fn dead<B: StoreBackend>(backend: &B, lane: LaneId) -> Vec<u64> {
+    let letters = backend.handle().dead_letters(lane, Offset::ZERO, 100).await;
+    let letters = letters.unwrap().into_iter();
+    letters.map(|(offset, _)| offset.get()).collect()
 }
 
 async fn take_over<B: StoreBackend>() -> (B, Arc<dyn StateStore>, Epoch) {
@@ -253,15 +307,153 @@ pub async fn ignores_journals_of_what_was_removed<B: StoreBackend>() {
     assert!(entries(&backend).await.is_empty());
 }
 
-/// What became of a replay's events says nothing of the live ones.
+/// What became of a replay's events says nothing of the live ones, and is found again.
 pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let spec = ReplaySpec::of_range(Offset::new(5), Offset::new(9));
+    let time = Timestamp::constant(1_740_988_800, 0);
+    let made = store.insert_replay(epoch, id, spec.clone(), time).await;
+    let made = made.unwrap();
+    assert_eq!((made.number.get(), &made.spec), (1, &spec));
+    let second = store.insert_replay(epoch, id, spec, time).await.unwrap();
+    assert_eq!(second.number.get(), 2);
     let replay = LaneId {
         subscription: id,
-        replay: NonZeroU32::new(1),
+        replay: Some(made.number),
     };
-    let journals = vec![(LaneId::live(id), journal(1)), (replay, journal(9))];
+    let row = || parked(Due::Never);
+    let journals = vec![
+        (LaneId::live(id), journal(1)),
+        (replay, with_rows(9, [(7, Row::Parked(row()))])),
+    ];
     store.save(epoch, journals, Offset::new(99)).await.unwrap();
-    assert_eq!(entries(&backend).await[0].journal, journal(1));
+    let found = &entries(&backend).await[0];
+    assert_eq!((&found.journal, &found.parked), (&journal(1), &Vec::new()));
+    let [first, _] = &found.replays[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(first.journal, journal(9));
+    assert_eq!(first.parked, [(Offset::new(7), row())]);
+}
+
+/// A delivery is parked, or dead, or neither.
+pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
+    let (backend, store, epoch) = take_over::<B>().await;
+    let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let lane = LaneId::live(id);
+    let at = parked(Due::At(LaneTime(77)));
+    let behind = parked(Due::AfterKey);
+    let rows = [
+        (5, Row::Parked(at.clone())),
+        (6, Row::Parked(behind.clone())),
+        (7, Row::Dead(letter(1))),
+    ];
+    save(&store, epoch, id, with_rows(1, rows)).await.unwrap();
+    let found = &entries(&backend).await[0];
+    let wanted = [(Offset::new(5), at.clone()), (Offset::new(6), behind)];
+    assert_eq!(found.parked, wanted);
+    let store = backend.handle();
+    let letters = store.dead_letters(lane, Offset::ZERO, 9).await.unwrap();
+    assert_eq!(letters, [(Offset::new(7), DeadLetter::clone(&letter(1)))]);
+
+    // The one dies, the other ends, the dead one is redelivered.
+    let (epoch, _) = store.take_over().await.unwrap();
+    let rows = [
+        (5, Row::Dead(letter(2))),
+        (6, Row::Gone),
+        (7, Row::Parked(at.clone())),
+    ];
+    save(&store, epoch, id, with_rows(2, rows)).await.unwrap();
+    assert_eq!(entries(&backend).await[0].parked, [(Offset::new(7), at)]);
+    assert_eq!(dead(&backend, lane).await, [5]);
+}
+
+/// Rows of a save that was overtaken take nothing back.
+pub async fn keeps_the_rows_of_the_journal_with_the_greatest_number<B: StoreBackend>() {
+    let (backend, store, epoch) = take_over::<B>().await;
+    let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let late = with_rows(1, [(5, Row::Parked(parked(Due::Never)))]);
+    let newer = with_rows(2, [(5, Row::Dead(letter(1)))]);
+    save(&store, epoch, id, newer).await.unwrap();
+    save(&store, epoch, id, late).await.unwrap();
+    assert!(entries(&backend).await[0].parked.is_empty());
+    assert_eq!(dead(&backend, LaneId::live(id)).await, [5]);
+}
+
+/// A million dead letters are read page by page, and the oldest are found without reading all.
+pub async fn lists_dead_letters_by_offset_and_by_time<B: StoreBackend>() {
+    let (backend, store, epoch) = take_over::<B>().await;
+    let first = store.insert(epoch, new("a")).await.unwrap().id;
+    let second = store.insert(epoch, new("b")).await.unwrap().id;
+    let rows = (0..10).map(|offset| {
+        (
+            offset,
+            Row::Dead(letter(100 - i64::try_from(offset).unwrap())),
+        )
+    });
+    save(&store, epoch, first, with_rows(1, rows))
+        .await
+        .unwrap();
+    let row = [(3, Row::Dead(letter(95)))];
+    save(&store, epoch, second, with_rows(1, row))
+        .await
+        .unwrap();
+    let lane = LaneId::live(first);
+    let page = store.dead_letters(lane, Offset::new(4), 3).await.unwrap();
+    let page: Vec<_> = page.iter().map(|(offset, _)| offset.get()).collect();
+    assert_eq!(page, [4, 5, 6]);
+    let time = Timestamp::from_second(96).unwrap();
+    let old = store.dead_before(time, 100).await.unwrap();
+    let mut old: Vec<_> = old
+        .iter()
+        .map(|(lane, at, _)| (lane.subscription, at.get()))
+        .collect();
+    old.sort_unstable();
+    let wanted = [
+        (first, 5),
+        (first, 6),
+        (first, 7),
+        (first, 8),
+        (first, 9),
+        (second, 3),
+    ];
+    assert_eq!(old, wanted);
+    assert_eq!(store.dead_before(time, 2).await.unwrap().len(), 2);
+    let removed = store.remove(first, Revision::FIRST).await;
+    removed.unwrap();
+    assert!(dead(&backend, lane).await.is_empty());
+}
+
+/// What a cancelled replay has parked or given up goes with it; what is live stays.
+pub async fn forgets_a_replay_with_its_rows<B: StoreBackend>() {
+    let (backend, store, epoch) = take_over::<B>().await;
+    let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let spec = ReplaySpec::of_range(Offset::new(5), Offset::new(9));
+    let made = store
+        .insert_replay(epoch, id, spec, Timestamp::UNIX_EPOCH)
+        .await;
+    let replay = LaneId {
+        subscription: id,
+        replay: Some(made.unwrap().number),
+    };
+    let rows = || {
+        with_rows(
+            1,
+            [
+                (5, Row::Parked(parked(Due::Never))),
+                (6, Row::Dead(letter(1))),
+            ],
+        )
+    };
+    let journals = vec![(LaneId::live(id), rows()), (replay, rows())];
+    store.save(epoch, journals, Offset::new(99)).await.unwrap();
+    store.remove_replay(epoch, replay).await.unwrap();
+    let late = vec![(replay, with_rows(2, [(8, Row::Dead(letter(1)))]))];
+    store.save(epoch, late, Offset::new(99)).await.unwrap();
+    assert!(dead(&backend, replay).await.is_empty());
+    assert_eq!(dead(&backend, LaneId::live(id)).await, [6]);
+    let found = &entries(&backend).await[0];
+    assert!(found.replays.is_empty());
+    assert_eq!(found.parked.len(), 1);
 }

@@ -4,7 +4,9 @@
 //! [`SpecJson`]. It may hold secrets, so it is written through [`SpecJson`] alone, which asks who is
 //! to see it.
 
+mod delivery;
 mod json;
+mod validate;
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -12,6 +14,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
 
+use easel_catalog::KeyField;
 use easel_keys::SecretUrl;
 use easel_log::Offset;
 use jiff::Timestamp;
@@ -20,7 +23,10 @@ use thiserror::Error;
 use utoipa::ToSchema;
 use wildmatch::WildMatch;
 
+pub use delivery::{MaxRate, OnExhausted, OrderBy};
 pub use json::SpecJson;
+
+use crate::Schedule;
 
 /// One standing order.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -38,6 +44,16 @@ pub struct Spec {
     pub start: Start,
     /// How many batches may be under way at once; for a webhook these are requests.
     pub in_flight: InFlight,
+    /// Events a second that are sent at most. No limit when left out.
+    pub max_rate: Option<MaxRate>,
+    /// In which order they are sent.
+    pub order: OrderBy,
+    /// The field to keep in order by; the acting user, else the context, when left out.
+    pub key: Option<KeyField>,
+    /// When a delivery that failed is tried again.
+    pub retry: Schedule,
+    /// What becomes of a delivery after its last attempt.
+    pub on_exhausted: OnExhausted,
     /// Where and how events are sent.
     pub sink: SinkSpec,
 }
@@ -163,6 +179,12 @@ pub enum SpecError {
     Batch {
         /// What was given.
         number: u16,
+    },
+    /// The number of events a second.
+    #[error("max_rate is 1 to 100000 events a second; {number} is not")]
+    MaxRate {
+        /// What was given.
+        number: u32,
     },
     /// The number of deliveries under way.
     #[error("in_flight is 1 to 256; {number} is not")]

@@ -1,4 +1,4 @@
-//! The store in the file `state.db`: format 3.
+//! The store in the file `state.db`: format 4.
 //!
 //! An SQLite database.
 //!
@@ -6,12 +6,17 @@
 //!   Ids are never used again, so that whatever refers to one later cannot mean another;
 //! - `lanes`, one row a lane: its latest journal. `replay` is 0 for the lane of the live events.
 //!   `counts` is an object by the names of the terms, `spans` an array of `[first, end]`;
+//! - `parked` and `dead`, since format 4, one row for each delivery that is parked or dead, by lane
+//!   and offset. `waits_for` is `time` (then `due` counts), `key` or `operator`; `attempts` is an
+//!   array;
+//! - `replays`, since format 4, one row a replay;
 //! - `lease`, one row: the epoch of the latest lease;
 //! - `folder`, since format 2: which data folder the file belongs to, and its role.
 //!
 //! Formats 1 and 2 kept everything in `subscriptions`. Journals are saved many at a time in one
 //! transaction, together with the head of the log that they were read beside.
 
+mod deliveries;
 mod migrations;
 mod rows;
 
@@ -21,12 +26,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use easel_log::Offset;
 use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
+use jiff::Timestamp;
 use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use thiserror::Error;
 
 use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
-use crate::{Journal, LaneId, SubscriptionId};
+use crate::{DeadLetter, Journal, LaneId, ReplayEntry, ReplaySpec, SubscriptionId};
 
 /// What `state.db` looks like.
 pub static STATE_LAYOUT: Layout = Layout {
@@ -38,6 +44,7 @@ pub static STATE_LAYOUT: Layout = Layout {
         migrations::create_tables,
         create_folder_table,
         migrations::split_off_lanes,
+        migrations::add_rows,
     ],
     durability: Durability::Full,
     checkpoints: Checkpoints::Automatic,
@@ -132,8 +139,10 @@ impl StateStore for SqliteStore {
                 start: new.start,
                 journal: Journal::new(new.start),
                 definition: new.definition,
+                parked: Vec::new(),
+                replays: Vec::new(),
             };
-            rows::save(transaction, LaneId::live(entry.id), &entry.journal)?;
+            rows::insert_lane(transaction, LaneId::live(entry.id), entry.start)?;
             Ok(entry)
         })
         .await
@@ -175,10 +184,58 @@ impl StateStore for SqliteStore {
             if transaction.execute(sql, params![id.get(), rows::signed(revision.0)])? == 0 {
                 return Err(StoreError::Changed { id });
             }
-            transaction.execute("DELETE FROM lanes WHERE subscription = ?1", [id.get()])?;
+            for table in ["lanes", "parked", "dead", "replays"] {
+                let sql = format!("DELETE FROM {table} WHERE subscription = ?1");
+                transaction.execute(&sql, [id.get()])?;
+            }
             Ok(())
         })
         .await
+    }
+
+    async fn insert_replay(
+        &self,
+        epoch: Epoch,
+        id: SubscriptionId,
+        spec: ReplaySpec,
+        created_at: Timestamp,
+    ) -> Result<ReplayEntry, StoreError> {
+        self.transact(move |transaction| {
+            check_epoch(transaction, epoch)?;
+            rows::insert_replay(transaction, id, spec, created_at)
+        })
+        .await
+    }
+
+    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StoreError> {
+        self.transact(move |transaction| {
+            check_epoch(transaction, epoch)?;
+            for table in ["lanes", "parked", "dead", "replays"] {
+                let sql = format!("DELETE FROM {table} WHERE subscription = ?1 AND replay = ?2");
+                transaction.execute(&sql, rows::lane_columns(lane))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn dead_letters(
+        &self,
+        lane: LaneId,
+        from: Offset,
+        max_count: usize,
+    ) -> Result<Vec<(Offset, DeadLetter)>, StoreError> {
+        self.transact(move |transaction| deliveries::dead(transaction, lane, from, max_count))
+            .await
+    }
+
+    async fn dead_before(
+        &self,
+        time: Timestamp,
+        max_count: usize,
+    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError> {
+        self.transact(move |transaction| deliveries::dead_before(transaction, time, max_count))
+            .await
     }
 
     async fn save(

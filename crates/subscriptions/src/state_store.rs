@@ -8,7 +8,10 @@ use easel_log::Offset;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{Journal, LaneId, Name, Origin, Spec, State, SubscriptionId};
+use crate::{
+    DeadLetter, Journal, LaneId, Name, Origin, Parked, ReplayEntry, ReplaySpec, Spec, State,
+    SubscriptionId,
+};
 
 /// Subscriptions with the journals of their lanes, on stable storage.
 ///
@@ -21,8 +24,9 @@ use crate::{Journal, LaneId, Name, Origin, Spec, State, SubscriptionId};
 /// - every `take_over` takes the next epoch, and from then on a save with an older one is refused,
 ///   all of it;
 /// - a save is done whole or not at all, and a journal never takes the place of one with the same or
-///   a greater number;
-/// - a journal of a subscription that was removed is ignored.
+///   a greater number, nor do its rows;
+/// - of each delivery there is one row at most, that of the latest journal which had one;
+/// - a journal of a subscription or replay that was removed is ignored.
 #[async_trait]
 pub trait StateStore: Debug + Send + Sync + 'static {
     /// Takes over all lanes, and returns the epoch of that lease with everything there is, by id.
@@ -42,6 +46,34 @@ pub trait StateStore: Debug + Send + Sync + 'static {
 
     /// Forgets a subscription and the journals of its lanes, if `revision` is the current one.
     async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StoreError>;
+
+    /// Adds a replay of a subscription. Its number is greater than that of any replay which the
+    /// subscription has.
+    async fn insert_replay(
+        &self,
+        epoch: Epoch,
+        id: SubscriptionId,
+        spec: ReplaySpec,
+        created_at: Timestamp,
+    ) -> Result<ReplayEntry, StoreError>;
+
+    /// Forgets a replay with its journal and all of its rows.
+    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StoreError>;
+
+    /// The dead letters of a lane from an offset on, by offset: so many at most.
+    async fn dead_letters(
+        &self,
+        lane: LaneId,
+        from: Offset,
+        max_count: usize,
+    ) -> Result<Vec<(Offset, DeadLetter)>, StoreError>;
+
+    /// Dead letters of any lane that died before `time`: so many at most.
+    async fn dead_before(
+        &self,
+        time: Timestamp,
+        max_count: usize,
+    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError>;
 
     /// Saves journals, and that the log was seen to end at `head`.
     async fn save(
@@ -110,6 +142,10 @@ pub struct Entry {
     pub start: Offset,
     /// The latest journal of its live lane.
     pub journal: Journal,
+    /// The parked deliveries of its live lane.
+    pub parked: Vec<(Offset, Parked)>,
+    /// Its replays, by number.
+    pub replays: Vec<ReplayEntry>,
 }
 
 /// Why subscriptions could not be read or saved.

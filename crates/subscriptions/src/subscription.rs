@@ -4,11 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use easel_catalog::{Catalog, Reach};
+use easel_log::Offset;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::state_store::{Definition, Entry, Revision};
-use crate::{Account, Filter, Spec, SubscriptionId};
+use crate::{
+    Account, AttemptLog, Filter, LaneId, MaxRate, ReplayEntry, ReplayNumber, ReplaySpec, Spec,
+    SubscriptionId,
+};
 
 /// One subscription as it stands; a change makes a new one that shares the [`Live`] part.
 #[derive(Debug)]
@@ -29,9 +33,23 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// Whether it is to be served.
     pub state: State,
+    /// Which replay of it this is; `None` for the subscription itself. A replay is served as a
+    /// subscription of its own that shares the definition.
+    pub replay: Option<Replay>,
     /// What its lane works on.
     pub live: Arc<Live>,
     retired: AtomicBool,
+}
+
+/// Which replay of a subscription it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// Its number.
+    pub number: ReplayNumber,
+    /// What it serves.
+    pub spec: ReplaySpec,
+    /// When it was started.
+    pub created_at: Timestamp,
 }
 
 impl Subscription {
@@ -40,9 +58,67 @@ impl Subscription {
         Self::new(
             (entry.id, entry.revision, entry.created_at),
             entry.definition,
-            Live::new(Account::restore(entry.start, entry.journal)),
+            None,
+            Live::new(Account::restore(entry.start, entry.journal, entry.parked)),
             catalog,
         )
+    }
+
+    /// A replay of this subscription, as it is stored.
+    pub(crate) fn replay(&self, entry: ReplayEntry, catalog: &Arc<Catalog>) -> Self {
+        let replay = Replay {
+            number: entry.number,
+            spec: entry.spec,
+            created_at: entry.created_at,
+        };
+        let start = replay.spec.from;
+        Self::new(
+            (self.id, self.revision, self.created_at),
+            self.definition(),
+            Some(replay),
+            Live::new(Account::restore(start, entry.journal, entry.parked)),
+            catalog,
+        )
+    }
+
+    /// What it is, apart from what became of its events.
+    fn definition(&self) -> Definition {
+        Definition {
+            reach: self.reach.clone(),
+            spec: self.spec.clone(),
+            origin: self.origin,
+            state: self.state.clone(),
+        }
+    }
+
+    /// Which lane serves it.
+    pub fn lane(&self) -> LaneId {
+        LaneId {
+            subscription: self.id,
+            replay: self.replay.as_ref().map(|replay| replay.number),
+        }
+    }
+
+    /// The offset after the last one that it may have, if it has an end.
+    pub fn end(&self) -> Option<Offset> {
+        self.replay.as_ref().map(|replay| replay.spec.to)
+    }
+
+    /// True for a replay of which nothing is open any more.
+    pub fn has_ended(&self) -> bool {
+        let Some(end) = self.end() else {
+            return false;
+        };
+        let mut account = self.live.account();
+        account.matched() >= end && account.owed_count() == 0 && account.parked_count() == 0
+    }
+
+    /// Events a second that are sent at most: what the replay says, or else the spec.
+    pub fn max_rate(&self) -> Option<MaxRate> {
+        match &self.replay {
+            Some(replay) => replay.spec.max_rate,
+            None => self.spec.max_rate,
+        }
     }
 
     /// The same subscription after its definition was changed.
@@ -55,6 +131,7 @@ impl Subscription {
         Self::new(
             (self.id, revision, self.created_at),
             definition,
+            self.replay.clone(),
             Arc::clone(&self.live),
             catalog,
         )
@@ -63,6 +140,7 @@ impl Subscription {
     fn new(
         (id, revision, created_at): (SubscriptionId, Revision, Timestamp),
         definition: Definition,
+        replay: Option<Replay>,
         live: Arc<Live>,
         catalog: &Arc<Catalog>,
     ) -> Self {
@@ -72,11 +150,16 @@ impl Subscription {
             origin,
             state,
         } = definition;
+        let filter = Filter::new(&spec, catalog);
         Self {
             id,
             revision,
             reach,
-            filter: Filter::new(&spec, catalog),
+            filter: match &replay {
+                Some(replay) => filter.narrowed(&replay.spec),
+                None => filter,
+            },
+            replay,
             spec,
             origin,
             created_at,
@@ -118,26 +201,38 @@ pub enum State {
         /// Why, when it was not an operator's wish.
         reason: Option<String>,
     },
-    /// It was declared in the configuration file once and no longer is; it keeps its place in
-    /// case it comes back.
-    Deactivated,
+    /// It is no longer served, and keeps its place.
+    Deactivated {
+        /// Why; `None` if the configuration file declared it once and no longer does.
+        reason: Option<String>,
+    },
+}
+
+impl State {
+    /// The state of a subscription that the configuration file no longer declares.
+    pub const UNDECLARED: Self = Self::Deactivated { reason: None };
 }
 
 /// What a subscription's lane works on, and others may look at.
 #[derive(Debug)]
 pub struct Live {
     account: Mutex<Account>,
+    attempts: Mutex<AttemptLog>,
     hold: Mutex<Option<Hold>>,
+    /// Held while a command reads rows of its deliveries and changes them.
+    pub(crate) commands: tokio::sync::Mutex<()>,
     /// Rung when there may be something to do for the lane.
     pub work: Notify,
 }
 
-/// A lane's pause after a failed attempt.
+/// A lane's pause: it sends nothing but, from time to time, one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// When the next attempt is due.
-    pub until: Timestamp,
-    /// What the last attempt failed with.
+    /// Since when it holds.
+    pub since: Timestamp,
+    /// When the next attempt is due; `None` when it waits for an operator.
+    pub until: Option<Timestamp>,
+    /// Why it holds.
     pub reason: String,
 }
 
@@ -145,6 +240,8 @@ impl Live {
     pub(crate) fn new(account: Account) -> Arc<Self> {
         Arc::new(Self {
             account: Mutex::new(account),
+            attempts: Mutex::default(),
+            commands: tokio::sync::Mutex::default(),
             hold: Mutex::new(None),
             work: Notify::new(),
         })
@@ -153,6 +250,11 @@ impl Live {
     /// The account. Never held across a wait.
     pub fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The latest attempts. Never held across a wait.
+    pub fn attempts(&self) -> MutexGuard<'_, AttemptLog> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pause the lane is in, if it is in one.

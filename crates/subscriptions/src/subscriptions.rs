@@ -3,20 +3,26 @@
 //! Invariant: what the map holds is in the store already, except for what became of events, which
 //! [`Subscriptions::save`] brings up to date. Definitions change one at a time.
 
+mod dead_letters;
+mod replays;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use easel_catalog::{Catalog, Reach};
-use easel_log::{Clock, Offset, ReadError, SharedLog};
+use easel_log::{Bounds, Clock, Offset, ReadError, SharedLog};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use crate::metrics;
-use crate::state_store::{Definition, Epoch, NewEntry, StateStore, StoreError};
-use crate::{Account, Balance, Journal, LaneId, Name, Origin, Spec, Start, State, Subscription};
+use crate::state_store::{Definition, Entry, Epoch, NewEntry, StateStore, StoreError};
+use crate::{
+    Account, Balance, Journal, Name, Origin, ReplayNumber, Spec, Start, State, Subscription,
+};
+pub use dead_letters::Redelivery;
 
 /// Says of a spec whether it can be served at all; what cannot is refused before it is kept.
 pub type SpecCheck = Box<dyn Fn(&Spec) -> Result<(), String> + Send + Sync>;
@@ -33,7 +39,7 @@ pub struct Subscriptions {
     store: Arc<dyn StateStore>,
     /// The lease of the lanes.
     epoch: Epoch,
-    all: RwLock<BTreeMap<Name, Arc<Subscription>>>,
+    all: RwLock<BTreeMap<Name, Versions>>,
     /// Held while a definition changes.
     changing: Arc<Mutex<()>>,
     change_number: watch::Sender<u64>,
@@ -43,6 +49,38 @@ pub struct Subscriptions {
     paused: AtomicBool,
     /// The head of the log that the store knows about.
     saved_head: AtomicU64,
+}
+
+/// A subscription as it stands, with its replays.
+#[derive(Debug)]
+struct Versions {
+    live: Arc<Subscription>,
+    replays: BTreeMap<ReplayNumber, Arc<Subscription>>,
+}
+
+impl Versions {
+    fn of(subscription: Subscription) -> Self {
+        Self {
+            live: Arc::new(subscription),
+            replays: BTreeMap::new(),
+        }
+    }
+
+    fn stored(mut entry: Entry, catalog: &Arc<Catalog>) -> Self {
+        let replays = std::mem::take(&mut entry.replays);
+        let mut versions = Self::of(Subscription::stored(entry, catalog));
+        for replay in replays {
+            let number = replay.number;
+            let replay = Arc::new(versions.live.replay(replay, catalog));
+            versions.replays.insert(number, replay);
+        }
+        versions
+    }
+
+    /// The subscription and its replays.
+    fn lanes(&self) -> impl Iterator<Item = &Arc<Subscription>> {
+        std::iter::once(&self.live).chain(self.replays.values())
+    }
 }
 
 /// Why a subscription was not made or changed.
@@ -59,6 +97,14 @@ pub enum ChangeError {
     Unknown {
         /// The name asked for.
         name: String,
+    },
+    /// It has no replay of that number.
+    #[error("subscription {name} has no replay {number}")]
+    UnknownReplay {
+        /// The name.
+        name: Name,
+        /// The number.
+        number: ReplayNumber,
     },
     /// The file declares it, so the file alone may change it.
     #[error("subscription {name} is declared in the configuration file; change it there")]
@@ -107,10 +153,9 @@ impl Subscriptions {
             .map(|entry| {
                 (
                     entry.definition.spec.name.clone(),
-                    Subscription::stored(entry, &catalog),
+                    Versions::stored(entry, &catalog),
                 )
             })
-            .map(|(name, subscription)| (name, Arc::new(subscription)))
             .collect();
         Ok(Self {
             log,
@@ -144,7 +189,7 @@ impl Subscriptions {
             if known.origin == Origin::File && known.state == State::Active && !declared {
                 info!(subscription = %known.spec.name, "subscription no longer declared");
                 self.change(known.spec.name.clone(), |known| {
-                    Ok((known.spec.clone(), Origin::File, State::Deactivated))
+                    Ok((known.spec.clone(), Origin::File, State::UNDECLARED))
                 })
                 .await?;
             }
@@ -155,7 +200,7 @@ impl Subscriptions {
                 continue;
             };
             // What stays as it is keeps its lane.
-            let is_in_force = known.origin == Origin::File && known.state != State::Deactivated;
+            let is_in_force = known.origin == Origin::File && known.state != State::UNDECLARED;
             if is_in_force && known.spec == spec {
                 continue;
             }
@@ -164,8 +209,8 @@ impl Subscriptions {
                     warn!(subscription = %spec.name, "subscription taken over by the file");
                 }
                 let state = match &known.state {
-                    State::Active | State::Deactivated => State::Active,
-                    paused @ State::Paused { .. } => paused.clone(),
+                    State::Active | State::Deactivated { reason: None } => State::Active,
+                    state @ (State::Paused { .. } | State::Deactivated { .. }) => state.clone(),
                 };
                 Ok((spec, Origin::File, state))
             })
@@ -187,10 +232,10 @@ impl Subscriptions {
         self.change(spec.name.clone(), move |known| {
             match (known.origin, &known.state) {
                 (Origin::Api, state) => Ok((spec, Origin::Api, state.clone())),
-                (Origin::File, State::Deactivated) => Ok((spec, Origin::Api, State::Active)),
-                (Origin::File, State::Active | State::Paused { .. }) => {
-                    Err(ChangeError::DeclaredInFile { name: spec.name })
+                (Origin::File, State::Deactivated { reason: None }) => {
+                    Ok((spec, Origin::Api, State::Active))
                 }
+                (Origin::File, _) => Err(ChangeError::DeclaredInFile { name: spec.name }),
             }
         })
         .await
@@ -201,28 +246,53 @@ impl Subscriptions {
         self.set_state(name, State::Paused { reason: None }).await
     }
 
-    /// Serves a paused subscription again, from where it stopped.
+    /// Serves a subscription again that is paused or deactivated, from where it stopped.
     pub async fn resume(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
         self.set_state(name, State::Active).await
     }
 
-    /// Stops serving this version of a subscription, for a reason; `None` when it is no longer
-    /// the current one.
-    pub async fn pause_this(
+    /// Serves a subscription again that is paused or deactivated, from a later place. What is
+    /// skipped counts as expired. To go back is a replay.
+    pub async fn resume_from(
+        self: &Arc<Self>,
+        name: &str,
+        from: Start,
+    ) -> Result<Arc<Subscription>, ChangeError> {
+        let known = self.get(name)?;
+        let invalid = |what: String| ChangeError::Invalid {
+            name: known.spec.name.clone(),
+            what,
+        };
+        if known.state == State::Active {
+            let what = "it is active; pause it before its events are skipped";
+            return Err(invalid(what.to_owned()));
+        }
+        let to = self.offset_of(&known.spec.name, from).await?;
+        let cursor = known.live.account().cursor();
+        if to < cursor {
+            let what = format!("it has events up to {cursor}; to go back to {to}, start a replay");
+            return Err(invalid(what));
+        }
+        known.live.account().skip_to(to);
+        self.save_one(&known).await?;
+        self.resume(name).await
+    }
+
+    /// Puts this version of a subscription into another state; `None` when it is no longer the
+    /// current one.
+    pub async fn set_state_of(
         self: &Arc<Self>,
         version: &Arc<Subscription>,
-        reason: String,
+        state: State,
     ) -> Result<Option<Arc<Subscription>>, ChangeError> {
         let version = Arc::clone(version);
         self.exclusively(async move |all| {
             if version.is_retired() {
                 return Ok(None);
             }
-            let paused = State::Paused {
-                reason: Some(reason),
-            };
-            let (spec, origin) = (version.spec.clone(), version.origin);
-            all.put_in_place(&version, (spec, origin, paused))
+            let live = all.get(version.spec.name.as_str())?;
+            let (spec, origin) = (live.spec.clone(), live.origin);
+            all.put_in_place(&live, (spec, origin, state))
                 .await
                 .map(Some)
         })
@@ -234,13 +304,15 @@ impl Subscriptions {
         let name = name.to_owned();
         self.exclusively(async move |all| {
             let known = all.get(&name)?;
-            if known.origin == Origin::File && known.state != State::Deactivated {
+            if known.origin == Origin::File && known.state != State::UNDECLARED {
                 let name = known.spec.name.clone();
                 return Err(ChangeError::DeclaredInFile { name });
             }
             all.store.remove(known.id, known.revision).await?;
-            known.retire();
-            all.all_mut(|all| all.remove(&known.spec.name));
+            let removed = all.all_mut(|all| all.remove(&known.spec.name));
+            for lane in removed.iter().flat_map(Versions::lanes) {
+                lane.retire();
+            }
             Ok(())
         })
         .await
@@ -249,13 +321,24 @@ impl Subscriptions {
     /// All of them, by name.
     pub fn list(&self) -> Vec<Arc<Subscription>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        all.values().map(Arc::clone).collect()
+        all.values()
+            .map(|versions| Arc::clone(&versions.live))
+            .collect()
+    }
+
+    /// All of them and their replays, by name and number: each has a lane.
+    pub fn lanes(&self) -> Vec<Arc<Subscription>> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.values()
+            .flat_map(Versions::lanes)
+            .map(Arc::clone)
+            .collect()
     }
 
     /// The one with this name.
     pub fn get(&self, name: &str) -> Result<Arc<Subscription>, ChangeError> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        let found = all.get(name).map(Arc::clone);
+        let found = all.get(name).map(|versions| Arc::clone(&versions.live));
         found.ok_or_else(|| ChangeError::Unknown {
             name: name.to_owned(),
         })
@@ -287,13 +370,21 @@ impl Subscriptions {
     /// What became of every event since the subscription began, as of now.
     pub fn balance(&self, subscription: &Subscription) -> Balance {
         let mut account = subscription.live.account();
-        account.balance(|| *self.log.bounds().borrow())
+        account.balance(|| {
+            let Bounds { tail, head } = *self.log.bounds().borrow();
+            let end = subscription.end().unwrap_or(head);
+            Bounds {
+                tail: std::cmp::min(tail, end),
+                head: std::cmp::min(head, end),
+            }
+        })
     }
 
-    /// Saves the journals of the lanes that delivered something.
+    /// Saves the journals of the lanes that delivered, parked or gave up something.
     pub async fn save(&self) -> Result<(), StoreError> {
-        self.save_where(|account| account.unsaved() > 0, |_head| false)
-            .await
+        let is_due =
+            |account: &mut Account| account.unsaved() > 0 || account.unsaved_row_count() > 0;
+        self.save_where(is_due, |_head| false).await
     }
 
     /// Saves the journal of one subscription's lane, whatever has changed.
@@ -318,7 +409,9 @@ impl Subscriptions {
     /// What is being sent at this moment is left to the answer of its endpoint.
     pub fn expire_trimmed(&self) {
         let tail = self.log.bounds().borrow().tail;
-        for subscription in self.list() {
+        for subscription in self.lanes() {
+            let end = subscription.end().unwrap_or(tail);
+            let tail = std::cmp::min(tail, end);
             subscription.live.account().expire_to(tail);
             report_losses(&subscription);
             subscription.live.work.notify_one();
@@ -336,7 +429,7 @@ impl Subscriptions {
         is_head_due: impl Fn(Offset) -> bool + Send,
     ) -> Result<(), StoreError> {
         let mut due = Vec::new();
-        for subscription in self.list() {
+        for subscription in self.lanes() {
             report_losses(&subscription);
             let mut account = subscription.live.account();
             if is_due(&mut account) {
@@ -358,7 +451,7 @@ impl Subscriptions {
         // Read after the cursors: none of them is beyond it.
         let head = self.log.bounds().borrow().head;
         let journals = due.iter();
-        let journals = journals.map(|(it, journal)| (LaneId::live(it.id), journal.clone()));
+        let journals = journals.map(|(it, journal)| (it.lane(), journal.clone()));
         let saved = self.store.save(self.epoch, journals.collect(), head).await;
         self.save_failed.store(saved.is_err(), Ordering::Relaxed);
         saved?;
@@ -372,7 +465,7 @@ impl Subscriptions {
 
     fn check(&self, spec: &Spec) -> Result<(), ChangeError> {
         let checked = spec
-            .check_format(&self.catalog)
+            .validate(&self.catalog)
             .and_then(|()| (self.check)(spec));
         checked.map_err(|what| ChangeError::Invalid {
             name: spec.name.clone(),
@@ -382,8 +475,13 @@ impl Subscriptions {
 
     /// The offset at which a new subscription begins.
     async fn start_of(&self, spec: &Spec) -> Result<Offset, ChangeError> {
+        self.offset_of(&spec.name, spec.start).await
+    }
+
+    /// The offset that a start means at this moment.
+    async fn offset_of(&self, name: &Name, start: Start) -> Result<Offset, ChangeError> {
         let bounds = *self.log.bounds().borrow();
-        Ok(match spec.start {
+        Ok(match start {
             Start::Now => bounds.head,
             Start::Earliest => bounds.tail,
             Start::Time(time) => self.log.find_time(time).await?,
@@ -394,7 +492,7 @@ impl Subscriptions {
                     bounds.head
                 );
                 return Err(ChangeError::Invalid {
-                    name: spec.name.clone(),
+                    name: name.clone(),
                     what,
                 });
             }
@@ -422,9 +520,10 @@ impl Subscriptions {
                 start,
             };
             let entry = all.store.insert(all.epoch, new).await?;
-            let made = Arc::new(Subscription::stored(entry, &all.catalog));
-            all.put(&made);
-            Ok(made)
+            let made = Versions::stored(entry, &all.catalog);
+            let live = Arc::clone(&made.live);
+            all.all_mut(|all| all.insert(live.spec.name.clone(), made));
+            Ok(live)
         })
         .await
     }
@@ -436,10 +535,12 @@ impl Subscriptions {
     ) -> Result<Arc<Subscription>, ChangeError> {
         let name = self.get(name)?.spec.name.clone();
         self.change(name, |known| match known.state {
-            State::Active | State::Paused { .. } => Ok((known.spec.clone(), known.origin, state)),
-            State::Deactivated => Err(ChangeError::Deactivated {
+            State::Deactivated { reason: None } => Err(ChangeError::Deactivated {
                 name: known.spec.name.clone(),
             }),
+            State::Active | State::Paused { .. } | State::Deactivated { .. } => {
+                Ok((known.spec.clone(), known.origin, state))
+            }
         })
         .await
     }
@@ -472,9 +573,20 @@ impl Subscriptions {
             .store
             .update(known.id, known.revision, definition.clone());
         let revision = stored.await?;
-        let changed = Arc::new(known.changed(revision, definition, &self.catalog));
-        known.retire();
-        self.put(&changed);
+        let change = |known: &Subscription| {
+            let changed = known.changed(revision, definition.clone(), &self.catalog);
+            known.retire();
+            Arc::new(changed)
+        };
+        let changed = change(known);
+        self.all_mut(|all| {
+            if let Some(versions) = all.get_mut(&known.spec.name) {
+                versions.live = Arc::clone(&changed);
+                for replay in versions.replays.values_mut() {
+                    *replay = change(replay);
+                }
+            }
+        });
         Ok(changed)
     }
 
@@ -502,12 +614,7 @@ impl Subscriptions {
         }
     }
 
-    fn put(&self, subscription: &Arc<Subscription>) {
-        let name = subscription.spec.name.clone();
-        self.all_mut(|all| all.insert(name, Arc::clone(subscription)));
-    }
-
-    fn all_mut<T>(&self, change: impl FnOnce(&mut BTreeMap<Name, Arc<Subscription>>) -> T) -> T {
+    fn all_mut<T>(&self, change: impl FnOnce(&mut BTreeMap<Name, Versions>) -> T) -> T {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         let answer = change(&mut all);
         self.change_number.send_modify(|number| *number += 1);

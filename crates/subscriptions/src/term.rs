@@ -19,28 +19,42 @@ pub enum Term {
     OutOfReach,
     /// Still owed, under way, or not yet matched. It is never counted, it is what remains.
     Pending,
-    /// Gone from the log before the event could be delivered.
+    /// Failed, and kept on disk until the next attempt.
+    Parked,
+    /// Given up, and kept as a dead letter.
+    Dead,
+    /// The part of `Dead` that an operator, or the end of its retention, has discarded.
+    Discarded,
+    /// Gone before the event could be delivered.
     Expired,
     /// The part of `Expired` that could not be read back from the disk.
     Damaged,
+    /// The part of `Expired` that an operator has skipped.
+    Skipped,
 }
 
 impl Term {
     /// All of them, in the order in which they are shown; a part follows its whole.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Delivered,
         Self::Filtered,
         Self::OutOfReach,
         Self::Pending,
+        Self::Parked,
+        Self::Dead,
+        Self::Discarded,
         Self::Expired,
         Self::Damaged,
+        Self::Skipped,
     ];
 
     /// Those that add up to what was accepted: all but the parts of others.
-    pub const SUMMANDS: [Self; 4] = [
+    pub const SUMMANDS: [Self; 6] = [
         Self::Delivered,
         Self::Filtered,
         Self::Pending,
+        Self::Parked,
+        Self::Dead,
         Self::Expired,
     ];
 
@@ -51,8 +65,12 @@ impl Term {
             Self::Filtered => "filtered",
             Self::OutOfReach => "out_of_reach",
             Self::Pending => "pending",
+            Self::Parked => "parked",
+            Self::Dead => "dead",
+            Self::Discarded => "discarded",
             Self::Expired => "expired",
             Self::Damaged => "damaged",
+            Self::Skipped => "skipped",
         }
     }
 
@@ -65,10 +83,16 @@ impl Term {
                 "The part of `filtered` that lies outside of the subscription's reach."
             }
             Self::Pending => "Still owed, under way, or not yet looked at.",
+            Self::Parked => "Failed, and kept on disk until the next attempt.",
+            Self::Dead => "Given up, and kept as dead letters.",
+            Self::Discarded => {
+                "The part of `dead` that an operator, or the end of its retention, has discarded."
+            }
             Self::Expired => {
-                "Gone from the log before they could be delivered: trimmed, or unreadable."
+                "Gone before they could be delivered: trimmed, unreadable, or skipped."
             }
             Self::Damaged => "The part of `expired` that could not be read back from the disk.",
+            Self::Skipped => "The part of `expired` that an operator has skipped.",
         }
     }
 
@@ -76,13 +100,19 @@ impl Term {
     pub const fn part_of(self) -> Option<Self> {
         match self {
             Self::OutOfReach => Some(Self::Filtered),
-            Self::Damaged => Some(Self::Expired),
-            Self::Delivered | Self::Filtered | Self::Pending | Self::Expired => None,
+            Self::Discarded => Some(Self::Dead),
+            Self::Damaged | Self::Skipped => Some(Self::Expired),
+            Self::Delivered
+            | Self::Filtered
+            | Self::Pending
+            | Self::Parked
+            | Self::Dead
+            | Self::Expired => None,
         }
     }
 }
 
-/// A number for each term.
+/// A number for each term. A part is counted in its whole too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; Term::ALL.len()]);
 
@@ -152,8 +182,9 @@ mod tests {
             counts.add(term, 1);
         }
         assert_eq!((counts[Term::Filtered], counts[Term::OutOfReach]), (2, 1));
-        assert_eq!((counts[Term::Expired], counts[Term::Damaged]), (2, 1));
-        assert_eq!(counts.sum(), 6);
+        assert_eq!((counts[Term::Expired], counts[Term::Damaged]), (3, 1));
+        assert_eq!((counts[Term::Dead], counts[Term::Skipped]), (2, 1));
+        assert_eq!(counts.sum(), 10);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What is saved of an account.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use easel_log::Offset;
+use jiff::Timestamp;
 use thiserror::Error;
 
+use super::{DeadLetter, LaneClock, Parked};
 use crate::Counts;
 
 /// What is saved of an account: the part of it that outlives a crash.
@@ -21,6 +24,24 @@ pub struct Journal {
     pub spans: Vec<Range<Offset>>,
     /// What the sink wants to find again after a crash.
     pub note: Option<Bytes>,
+    /// The clock that its schedule goes by.
+    pub clock: LaneClock,
+    /// Since when the lane holds, if it does.
+    pub held_since: Option<Timestamp>,
+    /// The rows of parked and dead deliveries that have changed since the latest journal that was
+    /// saved.
+    pub rows: Vec<(Offset, Row)>,
+}
+
+/// What is stored of one delivery beside the counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// It is parked.
+    Parked(Parked),
+    /// It is dead.
+    Dead(Arc<DeadLetter>),
+    /// Nothing: it has ended, or its dead letter has outlived its retention.
+    Gone,
 }
 
 /// Why something is no journal.
@@ -45,6 +66,9 @@ impl Journal {
             counts: Counts::default(),
             spans: Vec::new(),
             note: None,
+            clock: LaneClock::default(),
+            held_since: None,
+            rows: Vec::new(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! The account against a model that simply remembers what became of every offset.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use easel_log::{Bounds, Offset};
 use proptest::prelude::*;
 
-use super::{Account, FeedPosition, Journal, Loss};
+use super::{Account, DeadLetter, Due, FeedPosition, Journal, LaneTime, Loss, Parked, Row};
 use crate::{Balance, Term};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,14 +15,24 @@ enum Fate {
     Unwanted,
     OutOfReach,
     Owed,
+    Parked,
+    Dead,
+    Discarded,
     Delivered,
     Trimmed,
     Damaged,
+    Skipped,
 }
 
 impl Fate {
+    /// Whether the cursor stops there.
     const fn is_open(self) -> bool {
         matches!(self, Self::Unmatched | Self::Owed)
+    }
+
+    /// Whether it may still be delivered.
+    const fn waits(self) -> bool {
+        matches!(self, Self::Unmatched | Self::Owed | Self::Parked)
     }
 
     /// Whether a restart finds it again by matching.
@@ -43,6 +54,16 @@ enum Step {
     /// Ends the owed offset at this index, counted from the oldest.
     Deliver(usize),
     LoseOwed(usize),
+    /// Does something to the owed or parked offset at this index, counted from the oldest.
+    Park(usize),
+    Bury(usize),
+    /// Does something to the dead letter at this index, counted from the oldest.
+    Redeliver(usize),
+    Discard(usize),
+    Forget(usize),
+    SkipTo(usize),
+    /// A save whose answer never comes; it may have been done.
+    SaveUnheard,
     Save,
     /// The process dies and comes back.
     Crash,
@@ -67,6 +88,13 @@ impl Model {
         places
             .filter(|place| self.fates[*place] == Fate::Owed)
             .collect()
+    }
+
+    /// The places of what is owed or parked.
+    fn waiting(&self) -> Vec<usize> {
+        let places = 0..self.fates.len();
+        let waits = |place: &usize| matches!(self.fates[*place], Fate::Owed | Fate::Parked);
+        places.filter(waits).collect()
     }
 
     /// The places of the next `count` unmatched events.
@@ -127,9 +155,13 @@ impl Model {
             ),
             (
                 Term::Expired,
-                self.count(&[Fate::Trimmed, Fate::Damaged]) + gone,
+                self.count(&[Fate::Trimmed, Fate::Damaged, Fate::Skipped]) + gone,
             ),
             (Term::Damaged, self.count(&[Fate::Damaged])),
+            (Term::Skipped, self.count(&[Fate::Skipped])),
+            (Term::Parked, self.count(&[Fate::Parked])),
+            (Term::Dead, self.count(&[Fate::Dead, Fate::Discarded])),
+            (Term::Discarded, self.count(&[Fate::Discarded])),
         ] {
             assert_eq!(balance.get(term), wanted, "{term:?} {:?}", self.fates);
         }
@@ -151,10 +183,85 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Unfollow),
         6 => (0..20_usize).prop_map(Step::Deliver),
         1 => (0..20_usize).prop_map(Step::LoseOwed),
+        4 => (0..20_usize).prop_map(Step::Park),
+        2 => (0..20_usize).prop_map(Step::Bury),
+        2 => (0..20_usize).prop_map(Step::Redeliver),
+        1 => (0..20_usize).prop_map(Step::Discard),
+        1 => (0..20_usize).prop_map(Step::Forget),
+        1 => (0..8_usize).prop_map(Step::SkipTo),
+        1 => Just(Step::SaveUnheard),
         3 => Just(Step::Save),
         2 => Just(Step::Crash),
         1 => (0..8_usize).prop_map(Step::Trim),
     ]
+}
+
+/// Saves an account, and remembers what it was then.
+fn save(account: &mut Account, model: &Model, saved: &mut (Model, Journal), rows: &mut Rows) {
+    let journal = account.journal().validated().unwrap();
+    account.saved(&journal);
+    assert!(!account.is_unsaved());
+    assert_eq!((account.unsaved(), account.unsaved_row_count()), (0, 0));
+    save_rows(rows, &journal);
+    check_rows(rows, model);
+    let now = Model {
+        fates: model.fates.clone(),
+        wanted: model.wanted.clone(),
+        ..*model
+    };
+    *saved = (now, journal);
+}
+
+/// The rows that a store has.
+type Rows = BTreeMap<Offset, Row>;
+
+fn save_rows(rows: &mut Rows, journal: &Journal) {
+    for (offset, row) in &journal.rows {
+        rows.remove(offset);
+        if *row != Row::Gone {
+            rows.insert(*offset, row.clone());
+        }
+    }
+}
+
+fn parked(offset: Offset) -> Parked {
+    Parked {
+        batch: offset,
+        failure_count: 1,
+        due: Due::At(LaneTime(7)),
+        key: None,
+        reason: Arc::from("it failed"),
+        attempts: Vec::new(),
+        attempt_count: 1,
+    }
+}
+
+fn letter() -> DeadLetter {
+    DeadLetter {
+        event_id: uuid::Uuid::nil(),
+        event_type: Arc::from("grade_change"),
+        reason: "it failed".to_owned(),
+        attempts: Vec::new(),
+        attempt_count: 1,
+        answer: None,
+        died_at: jiff::Timestamp::UNIX_EPOCH,
+        is_discarded: false,
+    }
+}
+
+/// Whether the rows of a store are what the fates of the offsets say.
+fn check_rows(rows: &Rows, model: &Model) {
+    for (place, fate) in model.fates.iter().enumerate() {
+        let row = rows.get(&model.offset(place));
+        let is_right = match fate {
+            Fate::Parked => matches!(row, Some(Row::Parked(_))),
+            Fate::Dead => matches!(row, Some(Row::Dead(letter)) if !letter.is_discarded),
+            // Its row may be gone after its retention.
+            Fate::Discarded => !matches!(row, Some(Row::Parked(_) | Row::Gone)),
+            _ => row.is_none(),
+        };
+        assert!(is_right, "{place} is {fate:?}, and its row is {row:?}");
+    }
 }
 
 fn run(start: u64, steps: Vec<Step>) {
@@ -167,6 +274,7 @@ fn run(start: u64, steps: Vec<Step>) {
         tail: 0,
     };
     let mut saved = (model.restored(Vec::new(), 0), account.journal());
+    let mut rows = Rows::new();
     for step in steps {
         match step {
             Step::Append(wanted) => {
@@ -234,22 +342,83 @@ fn run(start: u64, steps: Vec<Step>) {
                     model.fates[*place] = Fate::Trimmed;
                 }
             }
+            Step::Park(index) => {
+                if let Some(place) = model.waiting().get(index) {
+                    let offset = model.offset(*place);
+                    assert!(account.park(offset, parked(offset)));
+                    model.fates[*place] = Fate::Parked;
+                }
+            }
+            Step::Bury(index) => {
+                if let Some(place) = model.waiting().get(index) {
+                    let offset = model.offset(*place);
+                    assert!(account.bury(offset, letter()));
+                    assert!(!account.bury(offset, letter()), "it dies once");
+                    model.fates[*place] = Fate::Dead;
+                }
+            }
+            Step::Redeliver(index) | Step::Discard(index) | Step::Forget(index) => {
+                // A command saves first, and works on what the store has.
+                save(&mut account, &model, &mut saved, &mut rows);
+                let dead: Vec<_> = rows
+                    .iter()
+                    .filter_map(|(offset, row)| match row {
+                        Row::Dead(letter) => Some((*offset, Arc::clone(letter))),
+                        Row::Parked(_) | Row::Gone => None,
+                    })
+                    .collect();
+                if let Some((offset, letter)) = dead.get(index) {
+                    let place = usize::try_from(offset.get() - start).unwrap();
+                    let is_discarded = letter.is_discarded;
+                    match step {
+                        Step::Redeliver(_) if !is_discarded => {
+                            assert!(account.redeliver(*offset, parked(*offset)));
+                            assert!(!account.redeliver(*offset, parked(*offset)));
+                            model.fates[place] = Fate::Parked;
+                        }
+                        Step::Redeliver(_) => (),
+                        Step::Discard(_) => {
+                            assert_eq!(account.discard(*offset, letter), !is_discarded);
+                            model.fates[place] = Fate::Discarded;
+                        }
+                        _ => {
+                            assert!(account.forget(*offset, letter));
+                            assert!(!account.forget(*offset, letter));
+                            model.fates[place] = Fate::Discarded;
+                        }
+                    }
+                }
+            }
+            Step::SkipTo(count) => {
+                let cursor = account.cursor();
+                let to = usize::try_from(cursor.get() - start).unwrap() + count;
+                let to = std::cmp::min(to, model.fates.len());
+                account.skip_to(model.offset(to));
+                for fate in &mut model.fates[..to] {
+                    if fate.waits() {
+                        *fate = Fate::Skipped;
+                    }
+                }
+                if account.is_following() {
+                    position.set(std::cmp::max(account.matched(), position.get()));
+                }
+            }
+            Step::SaveUnheard => {
+                // The next journal makes up for it, whether it was done or not.
+                drop(account.journal());
+            }
             Step::Save => {
-                let journal = account.journal().validated().unwrap();
-                account.saved(&journal);
-                assert!(!account.is_unsaved());
-                assert_eq!(account.unsaved(), 0);
-                let now = Model {
-                    fates: model.fates.clone(),
-                    wanted: model.wanted.clone(),
-                    ..model
-                };
-                saved = (now, journal);
+                save(&mut account, &model, &mut saved, &mut rows);
             }
             Step::Crash => {
                 let repeated = model.count(&[Fate::Delivered]) - saved.0.count(&[Fate::Delivered]);
                 assert_eq!(account.unsaved(), repeated);
-                account = Account::restore(Offset::new(start), saved.1.clone());
+                let parked = rows.iter().filter_map(|(offset, row)| match row {
+                    Row::Parked(parked) => Some((*offset, parked.clone())),
+                    Row::Dead(_) | Row::Gone => None,
+                });
+                let parked = parked.collect();
+                account = Account::restore(Offset::new(start), saved.1.clone(), parked);
                 model = saved.0.restored(model.wanted, model.tail);
             }
             Step::Trim(count) => {
@@ -258,7 +427,7 @@ fn run(start: u64, steps: Vec<Step>) {
                 if count % 2 == 0 {
                     account.expire_to(model.offset(tail));
                     for fate in &mut model.fates[..tail] {
-                        if fate.is_open() {
+                        if fate.waits() {
                             *fate = Fate::Trimmed;
                         }
                     }
@@ -305,7 +474,7 @@ fn what_hangs_at_the_cursor_keeps_nothing_else_from_being_saved() {
     let journal = account.journal();
     assert_eq!(journal.spans, [Offset::new(1)..Offset::new(2_000)]);
 
-    let mut restored = Account::restore(Offset::ZERO, journal);
+    let mut restored = Account::restore(Offset::ZERO, journal, Vec::new());
     restored.owe(Offset::new(0));
     restored.match_to(Offset::new(2_500));
     assert_eq!(

@@ -24,6 +24,11 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
         format: crate::Format::Canvas,
         start: crate::Start::Now,
         in_flight: InFlight::default(),
+        max_rate: None,
+        order: crate::OrderBy::None,
+        key: None,
+        retry: crate::Schedule::default(),
+        on_exhausted: crate::OnExhausted::DeadLetter,
         sink: SinkSpec::Webhook(WebhookSpec {
             url: SecretUrl::new("http://localhost"),
             timeout: std::time::Duration::MAX,
@@ -42,6 +47,8 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
         created_at: Timestamp::UNIX_EPOCH,
         start: Offset::ZERO,
         journal: Journal::new(Offset::ZERO),
+        parked: Vec::new(),
+        replays: Vec::new(),
     };
     Arc::new(Subscription::stored(entry, &Arc::new(Catalog::built_in())))
 }

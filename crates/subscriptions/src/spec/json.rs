@@ -5,14 +5,19 @@
 
 use std::time::Duration;
 
+use easel_catalog::KeyField;
 use easel_keys::SecretUrl;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
 
 use super::{
-    Batch, Conditions, EventGlob, Format, InFlight, Name, SinkSpec, Spec, Start, WebhookSpec,
+    Batch, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy, SinkSpec,
+    Spec, Start, WebhookSpec,
 };
+use crate::Schedule;
 
 /// A spec as JSON.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -40,6 +45,25 @@ pub struct SpecJson {
     #[schema(value_type = u16, minimum = 1, maximum = 256, example = 16)]
     #[serde(default)]
     in_flight: InFlight,
+    /// Events a second that are sent at most. No limit when left out.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 100)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_rate: Option<MaxRate>,
+    /// In which order events are sent.
+    #[serde(default)]
+    order: OrderBy,
+    /// The field to keep in order by, such as `metadata.user_id` or `body.course_id`. When it is
+    /// left out, the acting user counts, and the context of events without one.
+    #[schema(value_type = Option<String>, example = "body.course_id")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "key_field")]
+    key: Option<KeyField>,
+    /// When a delivery that failed is tried again.
+    #[schema(schema_with = schedule_schema)]
+    #[serde(default)]
+    retry: Schedule,
+    /// What becomes of a delivery after its last attempt.
+    #[serde(default)]
+    on_exhausted: OnExhausted,
     /// Where events are sent.
     webhook: WebhookJson,
 }
@@ -82,6 +106,11 @@ impl SpecJson {
             format,
             start,
             in_flight,
+            max_rate,
+            order,
+            key,
+            retry,
+            on_exhausted,
             sink: SinkSpec::Webhook(webhook),
         } = spec;
         Self {
@@ -91,6 +120,11 @@ impl SpecJson {
             format: *format,
             start: *start,
             in_flight: *in_flight,
+            max_rate: *max_rate,
+            order: *order,
+            key: key.clone(),
+            retry: retry.clone(),
+            on_exhausted: *on_exhausted,
             webhook: WebhookJson {
                 url: show(&webhook.url),
                 timeout: webhook.timeout,
@@ -114,6 +148,11 @@ impl From<SpecJson> for Spec {
             format: json.format,
             start: json.start,
             in_flight: json.in_flight,
+            max_rate: json.max_rate,
+            order: json.order,
+            key: json.key,
+            retry: json.retry,
+            on_exhausted: json.on_exhausted,
             sink: SinkSpec::Webhook(WebhookSpec {
                 url: SecretUrl::new(url),
                 timeout,
@@ -141,8 +180,48 @@ fn start_schema() -> Schema {
         .into()
 }
 
+fn schedule_schema() -> Schema {
+    let pauses = ArrayBuilder::new()
+        .items(ObjectBuilder::new().schema_type(Type::String))
+        .max_items(Some(Schedule::MAX_PAUSES));
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["default", "hosted"]));
+    OneOfBuilder::new()
+        .item(name)
+        .item(pauses)
+        .description(Some(
+            "When a delivery that failed is tried again: `default` (13 attempts in 3 days), `hosted` \
+             (4 attempts in 10 to 20 minutes, as the hosted service does), or a list of pauses of 1s \
+             to 7d, such as `[\"5s\", \"1m\"]`.",
+        ))
+        .into()
+}
+
 const fn default_timeout() -> Duration {
     Duration::from_secs(15)
+}
+
+/// The name of a field, as text.
+mod key_field {
+    use easel_catalog::KeyField;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    #[expect(clippy::ref_option, reason = "serde gives it so")]
+    pub(super) fn serialize<S: Serializer>(
+        field: &Option<KeyField>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        field.as_ref().map(ToString::to_string).serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<KeyField>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        let field = text.map(|text| text.parse()).transpose();
+        field.map_err(de::Error::custom)
+    }
 }
 
 /// Limits of time as people write them: `15s`, `2m`.

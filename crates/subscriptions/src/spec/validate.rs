@@ -1,18 +1,29 @@
-//! Whether a spec asks for what its format can give.
+//! Whether a spec asks for what can be had.
 
 use easel_catalog::Catalog;
 
-use crate::{SinkSpec, Spec};
+use super::{OnExhausted, OrderBy, SinkSpec, Spec};
 
 /// The most events under way to one subscription: requests at once times events in each.
 const MAX_UNDER_WAY: usize = 500;
 
 impl Spec {
-    /// Says what in this spec cannot be had in its format.
-    ///
+    /// Says what in this spec cannot be had.
+    pub fn validate(&self, catalog: &Catalog) -> Result<(), String> {
+        if self.order == OrderBy::None {
+            if self.key.is_some() {
+                return Err("key is for order = \"key\"".to_owned());
+            }
+            if self.on_exhausted == OnExhausted::HoldKey {
+                return Err("on_exhausted = \"hold_key\" is for order = \"key\"".to_owned());
+            }
+        }
+        self.validate_format(catalog)
+    }
+
     /// An event type that is named, without a glob, has to have a form in that format; under a
     /// glob, events without one are not covered.
-    pub fn check_format(&self, catalog: &Catalog) -> Result<(), String> {
+    fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
         let SinkSpec::Webhook(webhook) = &self.sink;
         let batch = webhook.batch.get();
         if !self.format.is_caliper() {

@@ -72,6 +72,54 @@ pub(super) fn split_off_lanes(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
+/// Makes format 4: rows for parked and dead deliveries, replays, and the clock of each lane.
+pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "ALTER TABLE lanes ADD COLUMN stood INTEGER NOT NULL DEFAULT 0; -- milliseconds
+         ALTER TABLE lanes ADD COLUMN stands_since INTEGER; -- milliseconds since 1970
+         ALTER TABLE lanes ADD COLUMN held_since INTEGER; -- milliseconds since 1970
+
+         CREATE TABLE parked (
+             subscription INTEGER NOT NULL,
+             replay       INTEGER NOT NULL,
+             \"offset\"     INTEGER NOT NULL,
+             batch        INTEGER NOT NULL,
+             failures     INTEGER NOT NULL,
+             waits_for    TEXT NOT NULL,
+             due          INTEGER NOT NULL, -- milliseconds on the lane's clock
+             key          INTEGER,
+             reason       TEXT NOT NULL,
+             attempts     TEXT NOT NULL,
+             attempt_count INTEGER NOT NULL,
+             PRIMARY KEY (subscription, replay, \"offset\")
+         ) STRICT, WITHOUT ROWID;
+
+         CREATE TABLE dead (
+             subscription INTEGER NOT NULL,
+             replay       INTEGER NOT NULL,
+             \"offset\"     INTEGER NOT NULL,
+             event_id     BLOB NOT NULL,
+             event_type   TEXT NOT NULL,
+             reason       TEXT NOT NULL,
+             attempts     TEXT NOT NULL,
+             attempt_count INTEGER NOT NULL,
+             answer       BLOB,
+             died_at      INTEGER NOT NULL, -- milliseconds since 1970
+             discarded    INTEGER NOT NULL,
+             PRIMARY KEY (subscription, replay, \"offset\")
+         ) STRICT;
+         CREATE INDEX dead_by_time ON dead (died_at);
+
+         CREATE TABLE replays (
+             subscription INTEGER NOT NULL,
+             replay       INTEGER NOT NULL,
+             spec         TEXT NOT NULL,
+             created_at   INTEGER NOT NULL, -- milliseconds since 1970
+             PRIMARY KEY (subscription, replay)
+         ) STRICT;",
+    )
+}
+
 /// Whether a file is of format 3 or later.
 pub(super) fn has_lanes(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'lanes'";

@@ -8,8 +8,12 @@ use easel_log::Offset;
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction, params};
 
+use super::deliveries;
 use crate::state_store::{Definition, Entry, Revision, StoreError};
-use crate::{Journal, LaneId, Origin, Spec, SpecJson, State, SubscriptionId};
+use crate::{
+    Journal, LaneClock, LaneId, Origin, ReplayEntry, ReplayNumber, ReplaySpec, Spec, SpecJson,
+    State, SubscriptionId,
+};
 
 /// All subscriptions, by id.
 pub(super) fn entries(transaction: &Transaction<'_>) -> Result<Vec<Entry>, StoreError> {
@@ -19,12 +23,106 @@ pub(super) fn entries(transaction: &Transaction<'_>) -> Result<Vec<Entry>, Store
     let mut rows = all.query([])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(entry(row)?);
+        let mut entry = entry(row)?;
+        entry.parked = deliveries::parked(transaction, LaneId::live(entry.id))?;
+        entry.replays = replays(transaction, &entry)?;
+        entries.push(entry);
     }
     Ok(entries)
 }
 
-/// Saves a journal, unless there is a later one, or the subscription is gone.
+/// The replays of a subscription, by number.
+fn replays(transaction: &Transaction<'_>, entry: &Entry) -> Result<Vec<ReplayEntry>, StoreError> {
+    let mut all = transaction.prepare_cached(
+        "SELECT * FROM replays JOIN lanes USING (subscription, replay)
+         WHERE subscription = ?1 ORDER BY replay",
+    )?;
+    let mut rows = all.query([entry.id.get()])?;
+    let mut replays = Vec::new();
+    while let Some(row) = rows.next()? {
+        let fault = |what: &dyn Display| StoreError::Row {
+            name: entry.definition.spec.name.to_string(),
+            what: what.to_string(),
+        };
+        let number: u32 = row.get("replay")?;
+        let number =
+            ReplayNumber::new(number).ok_or_else(|| fault(&"a replay without a number"))?;
+        let spec: String = row.get("spec")?;
+        let lane = LaneId {
+            subscription: entry.id,
+            replay: Some(number),
+        };
+        replays.push(ReplayEntry {
+            number,
+            spec: serde_json::from_str(&spec).map_err(|error| fault(&error))?,
+            created_at: Timestamp::from_millisecond(row.get("created_at")?)
+                .map_err(|error| fault(&error))?,
+            journal: journal(row, &fault)?,
+            parked: deliveries::parked(transaction, lane)?,
+        });
+    }
+    Ok(replays)
+}
+
+/// Adds a replay, and the lane of it.
+pub(super) fn insert_replay(
+    transaction: &Transaction<'_>,
+    id: SubscriptionId,
+    spec: ReplaySpec,
+    created_at: Timestamp,
+) -> Result<ReplayEntry, StoreError> {
+    let sql = "SELECT 1 FROM subscriptions WHERE id = ?1";
+    if !transaction.prepare_cached(sql)?.exists([id.get()])? {
+        return Err(StoreError::Changed { id });
+    }
+    let sql = "SELECT coalesce(max(replay), 0) + 1 FROM replays WHERE subscription = ?1";
+    let number: u32 = transaction.query_row(sql, [id.get()], |row| row.get(0))?;
+    let number = ReplayNumber::new(number).unwrap_or(ReplayNumber::MIN);
+    let lane = LaneId {
+        subscription: id,
+        replay: Some(number),
+    };
+    transaction.execute(
+        "INSERT INTO replays (subscription, replay, spec, created_at) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            id.get(),
+            number.get(),
+            serde_json::to_string(&spec).map_err(|error| json_fault(&error))?,
+            created_at.as_millisecond(),
+        ],
+    )?;
+    insert_lane(transaction, lane, spec.from)?;
+    Ok(ReplayEntry {
+        number,
+        journal: Journal::new(spec.from),
+        spec,
+        created_at,
+        parked: Vec::new(),
+    })
+}
+
+/// Adds a lane of which nothing has ended.
+pub(super) fn insert_lane(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    start: Offset,
+) -> Result<(), StoreError> {
+    let [subscription, replay] = lane_columns(lane);
+    transaction.execute(
+        "INSERT INTO lanes (subscription, replay, journal, cursor, counts, spans)
+         VALUES (?1, ?2, 0, ?3, '{}', '[]')",
+        params![subscription, replay, signed(start.get())],
+    )?;
+    Ok(())
+}
+
+/// How a lane is named in rows.
+pub(super) fn lane_columns(lane: LaneId) -> [i64; 2] {
+    let replay = lane.replay.map_or(0, |replay| i64::from(replay.get()));
+    [lane.subscription.get(), replay]
+}
+
+/// Saves a journal, unless there is a later one, or the lane is gone.
 pub(super) fn save(
     transaction: &Transaction<'_>,
     lane: LaneId,
@@ -35,37 +133,50 @@ pub(super) fn save(
         .iter()
         .map(|span| [span.start, span.end])
         .collect();
-    let column = |error: serde_json::Error| StoreError::Failed {
-        reason: error.to_string(),
-    };
     let mut save = transaction.prepare_cached(
-        "INSERT INTO lanes (subscription, replay, journal, cursor, counts, spans, note)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM subscriptions WHERE id = ?1)
-         ON CONFLICT DO UPDATE SET journal = ?3, cursor = ?4, counts = ?5, spans = ?6, note = ?7
-         WHERE journal < ?3",
+        "UPDATE lanes SET journal = ?3, cursor = ?4, counts = ?5, spans = ?6, note = ?7,
+             stood = ?8, stands_since = ?9, held_since = ?10
+         WHERE subscription = ?1 AND replay = ?2 AND journal < ?3",
     )?;
-    save.execute(params![
-        lane.subscription.get(),
-        lane.replay.map_or(0, |replay| i64::from(replay.get())),
+    let [subscription, replay] = lane_columns(lane);
+    let changed = save.execute(params![
+        subscription,
+        replay,
         signed(journal.number),
         signed(journal.cursor.get()),
-        serde_json::to_string(&journal.counts).map_err(column)?,
-        serde_json::to_string(&spans).map_err(column)?,
+        serde_json::to_string(&journal.counts).map_err(|error| json_fault(&error))?,
+        serde_json::to_string(&spans).map_err(|error| json_fault(&error))?,
         journal.note.as_deref(),
+        journal.clock.stood_millis,
+        journal.clock.stands_since.map(Timestamp::as_millisecond),
+        journal.held_since.map(Timestamp::as_millisecond),
     ])?;
+    if changed > 0 {
+        deliveries::save(transaction, lane, &journal.rows)?;
+    }
     Ok(())
 }
 
-fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
-    let name: String = row.get("name")?;
-    let fault = |what: &dyn Display| StoreError::Row {
-        name: name.clone(),
-        what: what.to_string(),
-    };
+pub(super) fn json_fault(error: &serde_json::Error) -> StoreError {
+    StoreError::Failed {
+        reason: error.to_string(),
+    }
+}
+
+/// The latest journal of a lane, without its rows.
+fn journal(
+    row: &Row<'_>,
+    fault: &dyn Fn(&dyn Display) -> StoreError,
+) -> Result<Journal, StoreError> {
     let text = |column| row.get::<_, String>(column);
     let count = |column| -> Result<u64, StoreError> {
         let number: i64 = row.get(column)?;
         u64::try_from(number).map_err(|error| fault(&error))
+    };
+    let time = |column| -> Result<Option<Timestamp>, StoreError> {
+        let millis: Option<i64> = row.get(column)?;
+        let time = millis.map(Timestamp::from_millisecond).transpose();
+        time.map_err(|error| fault(&error))
     };
     let spans: Vec<[Offset; 2]> =
         serde_json::from_str(&text("spans")?).map_err(|error| fault(&error))?;
@@ -78,6 +189,26 @@ fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
             .map(|[start, end]| Range { start, end })
             .collect(),
         note: row.get::<_, Option<Vec<u8>>>("note")?.map(Bytes::from),
+        clock: LaneClock {
+            stood_millis: row.get("stood")?,
+            stands_since: time("stands_since")?,
+        },
+        held_since: time("held_since")?,
+        rows: Vec::new(),
+    };
+    journal.validated().map_err(|error| fault(&error))
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
+    let name: String = row.get("name")?;
+    let fault = |what: &dyn Display| StoreError::Row {
+        name: name.clone(),
+        what: what.to_string(),
+    };
+    let text = |column| row.get::<_, String>(column);
+    let count = |column| -> Result<u64, StoreError> {
+        let number: i64 = row.get(column)?;
+        u64::try_from(number).map_err(|error| fault(&error))
     };
     Ok(Entry {
         id: SubscriptionId::new(row.get("id")?),
@@ -95,14 +226,18 @@ fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
                 "paused" => State::Paused {
                     reason: row.get("reason")?,
                 },
-                "deactivated" => State::Deactivated,
+                "deactivated" => State::Deactivated {
+                    reason: row.get("reason")?,
+                },
                 other => return Err(fault(&format_args!("unknown state {other:?}"))),
             },
         },
         created_at: Timestamp::from_millisecond(row.get("created_at")?)
             .map_err(|error| fault(&error))?,
         start: Offset::new(count("start")?),
-        journal: journal.validated().map_err(|error| fault(&error))?,
+        journal: journal(row, &fault)?,
+        parked: Vec::new(),
+        replays: Vec::new(),
     })
 }
 
@@ -124,7 +259,7 @@ pub(super) fn state_columns(state: &State) -> (&'static str, Option<&str>) {
     match state {
         State::Active => ("active", None),
         State::Paused { reason } => ("paused", reason.as_deref()),
-        State::Deactivated => ("deactivated", None),
+        State::Deactivated { reason } => ("deactivated", reason.as_deref()),
     }
 }
 

@@ -62,7 +62,7 @@ async fn a_file_of_format_2_opens_and_goes_on() {
     let after = easel_sqlite::inspect(&path, &STATE_LAYOUT)
         .unwrap()
         .unwrap();
-    assert_eq!((after.format, after.seen), (3, seen));
+    assert_eq!((after.format, after.seen), (4, seen));
     assert_eq!(standings(&path).unwrap(), wanted);
     assert_eq!(epoch.0, 1);
 
@@ -93,4 +93,38 @@ async fn an_id_of_format_2_is_not_used_again_after_its_subscription_was_removed(
     let made = store.insert(epoch, new).await.unwrap();
     // The file was written after a fourth subscription had been removed.
     assert_eq!(made.id.get(), newest.get() + 2);
+}
+
+#[tokio::test]
+async fn a_file_of_format_3_opens_and_goes_on() {
+    let (_folder, path) = golden("state-v3.db");
+    let wanted = [
+        standing("all", 16),
+        standing("grades", 0),
+        standing("past", 8),
+    ];
+    assert_eq!(standings(&path).unwrap(), wanted);
+    let store = SqliteStore::open(&path).unwrap();
+    let (epoch, entries) = store.take_over().await.unwrap();
+    assert_eq!(epoch.0, 2);
+    let [all, grades, past] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    assert_eq!(all.journal.counts[Term::Delivered], 16);
+    assert_eq!(grades.definition.spec.in_flight.get(), 4);
+    assert_eq!(past.definition.state, State::Paused { reason: None });
+    // What it did not have is as if nothing had ever failed.
+    for entry in &entries {
+        assert_eq!(entry.journal.clock, crate::LaneClock::default());
+        assert!(entry.parked.is_empty() && entry.replays.is_empty());
+        assert_eq!(entry.definition.spec.retry, crate::Schedule::default());
+    }
+    let journal = crate::Journal {
+        number: all.journal.number + 1,
+        ..all.journal.clone()
+    };
+    let lane = crate::LaneId::live(all.id);
+    let saved = store.save(epoch, vec![(lane, journal)], Offset::new(16));
+    saved.await.unwrap();
+    assert_eq!(standings(&path).unwrap(), wanted);
 }

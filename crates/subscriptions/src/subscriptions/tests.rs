@@ -7,7 +7,10 @@ use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, SharedLog, SystemClock
 use uuid::Uuid;
 
 use super::{ChangeError, Subscriptions};
-use crate::{Origin, SinkSpec, Spec, SpecJson, SqliteStore, State, Term};
+use crate::{
+    DeadLetter, Origin, ReplayNumber, ReplaySpec, SinkSpec, Spec, SpecJson, SqliteStore, Start,
+    State, Term,
+};
 
 fn log() -> SharedLog {
     Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)))
@@ -137,7 +140,7 @@ async fn the_file_alone_changes_what_it_declares_and_what_it_drops_keeps_its_pla
     append(&log, 2).await;
 
     all.declare(Vec::new()).await.unwrap();
-    assert_eq!(all.get("grades").unwrap().state, State::Deactivated);
+    assert_eq!(all.get("grades").unwrap().state, State::UNDECLARED);
     append(&log, 2).await;
     all.declare(vec![grades()]).await.unwrap();
 
@@ -154,8 +157,10 @@ async fn a_pause_outlives_the_process_with_its_reason() {
         let all = open(folder.path(), &log).await;
         all.create(grades()).await.unwrap();
         let made = all.get("grades").unwrap();
-        let why = reason.clone().unwrap();
-        all.pause_this(&made, why).await.unwrap().unwrap();
+        let paused = State::Paused {
+            reason: reason.clone(),
+        };
+        all.set_state_of(&made, paused).await.unwrap().unwrap();
     }
     let all = open(folder.path(), &log).await;
     assert_eq!(all.get("grades").unwrap().state, State::Paused { reason });
@@ -185,6 +190,250 @@ fn a_spec_says_what_is_wrong_with_it() {
         "a time-out is 1s to 5m; \"soon\" is not",
     );
     check(r#"{"name":"a","colour":"red"}"#, "unknown field `colour`");
+    check(
+        r#"{"name":"a","max_rate":0}"#,
+        "max_rate is 1 to 100000 events a second; 0 is not",
+    );
+    check(
+        r#"{"name":"a","key":"user_id"}"#,
+        "a key is a field such as",
+    );
+    check(r#"{"name":"a","order":"time"}"#, "unknown variant `time`");
+    check(r#"{"name":"a","retry":"never"}"#, "a schedule is `default`");
+    check(
+        r#"{"name":"a","retry":["5s","8d"]}"#,
+        "a pause of a schedule is 1s to 7d; \"8d\" is not",
+    );
+    check(
+        r#"{"name":"a","on_exhausted":"drop"}"#,
+        "unknown variant `drop`",
+    );
+}
+
+#[test]
+fn how_a_subscription_delivers_is_written_as_it_is_read() {
+    let read = spec(
+        r#"{"name":"a","order":"key","key":"body.course_id","retry":["5s","1m 30s"],"max_rate":50,
+            "on_exhausted":"hold_key","webhook":{"url":"http://localhost/"}}"#,
+    );
+    let written = serde_json::to_value(SpecJson::with_secrets(&read)).unwrap();
+    assert_eq!(written["retry"], serde_json::json!(["5s", "1m 30s"]));
+    assert_eq!(written["key"], "body.course_id");
+    assert_eq!(serde_json::from_value::<Spec>(written).unwrap(), read);
+    let plain = serde_json::to_value(SpecJson::with_secrets(&grades())).unwrap();
+    assert_eq!(plain["retry"], "default");
+    assert_eq!(plain["on_exhausted"], "dead_letter");
+    assert_eq!(serde_json::from_value::<Spec>(plain).unwrap(), grades());
+}
+
+#[test]
+fn what_needs_order_by_key_is_refused_without_it() {
+    let catalog = easel_catalog::Catalog::built_in();
+    let fault = |rest: &str| {
+        let json = format!(r#"{{"name":"a",{rest},"webhook":{{"url":"http://localhost/"}}}}"#);
+        spec(&json).validate(&catalog).err()
+    };
+    let order = r#""order":"key""#;
+    for needs in [r#""key":"body.course_id""#, r#""on_exhausted":"hold_key""#] {
+        assert!(fault(needs).unwrap().contains("is for order = \"key\""));
+        assert_eq!(fault(&format!("{order},{needs}")), None);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_failed_for_too_long_is_told_from_one_taken_out_of_the_file() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    all.declare(vec![grades()]).await.unwrap();
+    let declared = all.get("grades").unwrap();
+    let failed = State::Deactivated {
+        reason: Some("it held for 3days".to_owned()),
+    };
+    let deactivated = all.set_state_of(&declared, failed.clone()).await.unwrap();
+    assert_eq!(deactivated.unwrap().state, failed);
+    // The file still declares it, so the file alone changes it; a restart does not wake it.
+    drop(all);
+    let all = open(folder.path(), &log).await;
+    all.declare(vec![grades()]).await.unwrap();
+    assert_eq!(all.get("grades").unwrap().state, failed);
+    assert!(matches!(
+        all.update(grades()).await,
+        Err(ChangeError::DeclaredInFile { .. })
+    ));
+    assert_eq!(all.resume("grades").await.unwrap().state, State::Active);
+}
+
+#[tokio::test]
+async fn a_subscription_may_go_on_later_and_what_it_skips_is_counted() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = all.create(grades()).await.unwrap();
+    append(&log, 8).await;
+    made.live.account().owe(Offset::new(0));
+    made.live.account().owe(Offset::new(1));
+    made.live.account().deliver(Offset::new(1));
+    let refused = all.resume_from("grades", Start::Now).await;
+    assert!(
+        matches!(refused, Err(ChangeError::Invalid { .. })),
+        "it is active"
+    );
+    all.pause("grades").await.unwrap();
+    let resumed = all
+        .resume_from("grades", Start::Offset(Offset::new(5)))
+        .await;
+    let balance = all.balance(&resumed.unwrap());
+    let terms = [Term::Delivered, Term::Expired, Term::Skipped, Term::Pending];
+    assert_eq!(terms.map(|term| balance.get(term)), [1, 4, 4, 3]);
+    assert!(balance.adds_up());
+    all.pause("grades").await.unwrap();
+    let back = all
+        .resume_from("grades", Start::Earliest)
+        .await
+        .unwrap_err();
+    assert!(back.to_string().contains("start a replay"), "{back}");
+}
+
+fn letter() -> DeadLetter {
+    DeadLetter {
+        event_id: Uuid::from_u128(0),
+        event_type: "grade_change".into(),
+        reason: "the endpoint answered 422".to_owned(),
+        attempts: Vec::new(),
+        attempt_count: 1,
+        answer: None,
+        died_at: jiff::Timestamp::now(),
+        is_discarded: false,
+    }
+}
+
+/// A subscription with three dead letters, at 0, 1 and 2.
+async fn with_dead(all: &Arc<Subscriptions>, log: &SharedLog) -> Arc<crate::Subscription> {
+    let made = all.create(grades()).await.unwrap();
+    append(log, 4).await;
+    for number in 0..3 {
+        let offset = Offset::new(number);
+        made.live.account().owe(offset);
+        made.live.account().bury(offset, letter());
+    }
+    made
+}
+
+#[tokio::test]
+async fn dead_letters_are_redelivered_once_or_discarded_and_outlive_the_process() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = with_dead(&all, &log).await;
+    let second = |offset: Offset, _: &DeadLetter| offset == Offset::new(1);
+    let (first, again) = tokio::join!(all.redeliver(&made, second), all.redeliver(&made, second));
+    let counts = (
+        first.unwrap().redelivered_count,
+        again.unwrap().redelivered_count,
+    );
+    assert_eq!(counts.0 + counts.1, 1, "once, whoever comes first");
+    let third = |offset: Offset, _: &DeadLetter| offset == Offset::new(2);
+    assert_eq!(all.discard(&made, third).await.unwrap(), 1);
+    assert_eq!(all.discard(&made, third).await.unwrap(), 0);
+    drop((all, made));
+
+    let all = open(folder.path(), &log).await;
+    let made = all.get("grades").unwrap();
+    let balance = all.balance(&made);
+    let terms = [Term::Parked, Term::Dead, Term::Discarded, Term::Pending];
+    assert_eq!(terms.map(|term| balance.get(term)), [1, 2, 1, 1]);
+    assert!(balance.adds_up());
+    let letters = all.dead_letters(&made, Offset::ZERO, 10).await.unwrap();
+    let letters: Vec<_> = letters
+        .iter()
+        .map(|(at, it)| (at.get(), it.is_discarded))
+        .collect();
+    assert_eq!(letters, [(0, false), (2, true)]);
+    // All of them: the one that is discarded stays so.
+    let all_of_them = all.redeliver(&made, |_, _| true).await.unwrap();
+    assert_eq!(all_of_them.redelivered_count, 1);
+}
+
+#[tokio::test]
+async fn a_dead_letter_whose_event_is_gone_stays_dead() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = with_dead(&all, &log).await;
+    log.trim_to(Offset::new(4)).await.unwrap();
+    all.expire_trimmed();
+    let done = all.redeliver(&made, |_, _| true).await.unwrap();
+    assert_eq!((done.redelivered_count, done.gone_count), (0, 3));
+    assert_eq!(all.balance(&made).get(Term::Dead), 3);
+}
+
+#[tokio::test]
+async fn dead_letters_are_forgotten_after_their_retention_and_stay_counted() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = with_dead(&all, &log).await;
+    all.discard(&made, |offset, _| offset == Offset::ZERO)
+        .await
+        .unwrap();
+    let day = std::time::Duration::from_hours(24);
+    assert_eq!(all.forget_dead(day).await.unwrap(), 0);
+    assert_eq!(all.forget_dead(std::time::Duration::ZERO).await.unwrap(), 3);
+    assert!(
+        all.dead_letters(&made, Offset::ZERO, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let balance = all.balance(&made);
+    assert_eq!(
+        (balance.get(Term::Dead), balance.get(Term::Discarded)),
+        (3, 3)
+    );
+}
+
+#[tokio::test]
+async fn a_replay_has_a_balance_of_its_own_and_leaves_nothing_behind() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let live = all.create(grades()).await.unwrap();
+    append(&log, 10).await;
+    let range = |from, to| ReplaySpec::of_range(Offset::new(from), Offset::new(to));
+    for (from, to, wanted) in [(4, 4, "has no events"), (4, 11, "log's head 10")] {
+        let refused = all
+            .start_replay("grades", range(from, to))
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains(wanted), "{refused}");
+    }
+    let replay = all.start_replay("grades", range(2, 6)).await.unwrap();
+    replay.live.account().owe(Offset::new(2));
+    replay.live.account().bury(Offset::new(2), letter());
+    all.save_all().await.unwrap();
+    drop((all, live, replay));
+
+    let all = open(folder.path(), &log).await;
+    let replay = all.lane("grades", ReplayNumber::new(1)).unwrap();
+    let balance = all.balance(&replay);
+    let terms = [Term::Dead, Term::Pending];
+    assert_eq!(
+        (balance.accepted, terms.map(|term| balance.get(term))),
+        (4, [1, 3])
+    );
+    assert!(balance.adds_up());
+    let live = all.get("grades").unwrap();
+    assert_eq!(all.balance(&live).get(Term::Pending), 10);
+    // An edit of the endpoint reaches the replay too.
+    let mut edited = grades();
+    edited.max_rate = Some(7.try_into().unwrap());
+    all.update(edited).await.unwrap();
+    assert!(replay.is_retired());
+    all.cancel_replay("grades", ReplayNumber::MIN)
+        .await
+        .unwrap();
+    assert!(matches!(
+        all.lane("grades", ReplayNumber::new(1)),
+        Err(ChangeError::UnknownReplay { .. })
+    ));
+    drop(all);
+    let all = open(folder.path(), &log).await;
+    assert_eq!(all.lanes().len(), 1);
 }
 
 #[tokio::test]
@@ -209,7 +458,10 @@ async fn what_an_outdated_version_has_to_say_changes_nothing() {
     let old = all.create(grades()).await.unwrap();
     let new = all.update(grades()).await.unwrap();
     assert!(old.is_retired() && !new.is_retired());
-    let paused = all.pause_this(&old, "gone".to_owned()).await.unwrap();
+    let gone = State::Paused {
+        reason: Some("gone".to_owned()),
+    };
+    let paused = all.set_state_of(&old, gone).await.unwrap();
     assert!(paused.is_none());
     assert_eq!(all.get("grades").unwrap().state, State::Active);
 }

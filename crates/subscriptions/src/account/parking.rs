@@ -1,0 +1,130 @@
+//! Parked and dead deliveries of an account.
+
+use std::sync::Arc;
+
+use easel_log::Offset;
+
+use super::{Account, DeadLetter, Due, LaneTime, Parked, ParkedNews, Stage};
+use crate::Term;
+
+impl Account {
+    /// Puts an owed offset aside, or changes what is known of one that is parked. `false` when it is
+    /// neither.
+    pub fn park(&mut self, offset: Offset, parked: Parked) -> bool {
+        if self.owed.remove(&offset).is_some() {
+            self.counts.add(Term::Parked, 1);
+            self.last_end = std::cmp::max(self.last_end, offset.next());
+        } else if !self.parked.contains_key(&offset) {
+            return false;
+        }
+        self.parked.insert(offset, (Stage::Waiting, parked));
+        self.row_changed(offset, None);
+        true
+    }
+
+    /// What is known of a parked offset.
+    pub fn parked(&self, offset: Offset) -> Option<&Parked> {
+        self.parked.get(&offset).map(|(_, parked)| parked)
+    }
+
+    /// Whether a parked offset is not being sent.
+    pub fn is_parked_and_waits(&self, offset: Offset) -> bool {
+        let parked = self.parked.get(&offset);
+        parked.is_some_and(|(stage, _)| *stage == Stage::Waiting)
+    }
+
+    /// All parked deliveries from `from` on, by offset.
+    pub fn all_parked(&self, from: Offset) -> impl Iterator<Item = (Offset, &Parked)> {
+        let parked = self.parked.range(from..);
+        parked.map(|(offset, (_, parked))| (*offset, parked))
+    }
+
+    /// How many deliveries are parked.
+    pub fn parked_count(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// Gives up an owed or parked delivery; `false` when it is neither.
+    pub fn bury(&mut self, offset: Offset, letter: DeadLetter) -> bool {
+        let term = if letter.is_discarded {
+            Term::Discarded
+        } else {
+            Term::Dead
+        };
+        let is_dead = self.end(offset, term);
+        if is_dead {
+            self.row_changed(offset, Some(Arc::new(letter)));
+        }
+        is_dead
+    }
+
+    /// Parks a dead letter, whose row is saved, so that it is sent again. `false` when that was done
+    /// already.
+    pub fn redeliver(&mut self, offset: Offset, parked: Parked) -> bool {
+        if !self.is_saved_dead(offset) {
+            return false;
+        }
+        self.counts[Term::Dead] -= 1;
+        self.counts.add(Term::Parked, 1);
+        self.parked.insert(offset, (Stage::Waiting, parked));
+        self.row_changed(offset, None);
+        self.news.push(ParkedNews::Due { offset });
+        true
+    }
+
+    /// Makes a parked delivery due at `due`, and starts its schedule anew. `false` when it is not
+    /// parked, or is being sent.
+    pub fn make_due(&mut self, offset: Offset, due: LaneTime) -> bool {
+        let Some((Stage::Waiting, parked)) = self.parked.get_mut(&offset) else {
+            return false;
+        };
+        parked.due = Due::At(due);
+        parked.failure_count = 0;
+        self.row_changed(offset, None);
+        self.news.push(ParkedNews::Due { offset });
+        true
+    }
+
+    /// What has happened to parked deliveries since this was last asked, for the lane.
+    pub fn take_parked_news(&mut self) -> Vec<ParkedNews> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Says of a dead letter, whose row is saved, that nobody will redeliver it. `false` when that
+    /// was said already, or when it is no longer dead.
+    pub fn discard(&mut self, offset: Offset, letter: &DeadLetter) -> bool {
+        if letter.is_discarded || !self.is_saved_dead(offset) {
+            return false;
+        }
+        self.counts[Term::Discarded] += 1;
+        let letter = DeadLetter {
+            is_discarded: true,
+            ..letter.clone()
+        };
+        self.row_changed(offset, Some(Arc::new(letter)));
+        true
+    }
+
+    /// Forgets a dead letter, whose row is saved, after its retention. It counts as discarded from
+    /// then on. `false` when it is no longer dead.
+    pub fn forget(&mut self, offset: Offset, letter: &DeadLetter) -> bool {
+        if !self.is_saved_dead(offset) {
+            return false;
+        }
+        if !letter.is_discarded {
+            self.counts[Term::Discarded] += 1;
+        }
+        self.row_changed(offset, None);
+        true
+    }
+
+    /// Whether nothing has happened to a dead letter since its row was saved.
+    fn is_saved_dead(&self, offset: Offset) -> bool {
+        !self.parked.contains_key(&offset) && !self.unsaved_rows.contains(offset)
+    }
+
+    pub(super) fn row_changed(&mut self, offset: Offset, letter: Option<Arc<DeadLetter>>) {
+        self.unsaved_rows
+            .insert(offset, self.journal_number, letter);
+    }
+}

@@ -1,0 +1,70 @@
+//! The rows of parked and dead deliveries that no saved journal holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use easel_log::Offset;
+
+use super::{DeadLetter, Parked, Row};
+
+/// The rows that have changed since the latest journal that was saved. A journal holds all of them,
+/// so one that is saved makes up for those before it that failed.
+#[derive(Debug, Default)]
+pub(super) struct UnsavedRows(BTreeMap<Offset, Change>);
+
+#[derive(Debug)]
+struct Change {
+    /// The number of the latest journal when the row changed. Any later one holds the change.
+    after_journal: u64,
+    letter: Option<Arc<DeadLetter>>,
+}
+
+impl UnsavedRows {
+    /// Adds a row that has changed, with its letter if it is dead now.
+    pub(super) fn insert(
+        &mut self,
+        offset: Offset,
+        after_journal: u64,
+        letter: Option<Arc<DeadLetter>>,
+    ) {
+        let change = Change {
+            after_journal,
+            letter,
+        };
+        self.0.insert(offset, change);
+    }
+
+    pub(super) fn contains(&self, offset: Offset) -> bool {
+        self.0.contains_key(&offset)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rows as they are now, given what is parked.
+    pub(super) fn rows<'a>(
+        &self,
+        parked: impl Fn(Offset) -> Option<&'a Parked>,
+    ) -> Vec<(Offset, Row)> {
+        let rows = self.0.iter().map(|(offset, change)| {
+            let row = match (&change.letter, parked(*offset)) {
+                (Some(letter), _) => Row::Dead(Arc::clone(letter)),
+                (None, Some(parked)) => Row::Parked(parked.clone()),
+                (None, None) => Row::Gone,
+            };
+            (*offset, row)
+        });
+        rows.collect()
+    }
+
+    /// Drops the rows that the journal of this number holds as they are now.
+    pub(super) fn saved(&mut self, journal_number: u64) {
+        self.0
+            .retain(|_, change| change.after_journal >= journal_number);
+    }
+}

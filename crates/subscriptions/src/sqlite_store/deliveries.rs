@@ -1,0 +1,241 @@
+//! The rows of parked and dead deliveries in `state.db`.
+
+use bytes::Bytes;
+use easel_catalog::OrderKey;
+use easel_log::Offset;
+use jiff::Timestamp;
+use rusqlite::{Row as SqliteRow, Transaction, params};
+use uuid::Uuid;
+
+use super::rows::{json_fault, lane_columns, signed};
+use crate::state_store::StoreError;
+use crate::{
+    Attempt, DeadLetter, Due, LaneId, LaneTime, Parked, ReplayNumber, Row, SubscriptionId,
+};
+
+/// How `waits_for` spells when a parked delivery is due.
+const TIME: &str = "time";
+const KEY: &str = "key";
+const OPERATOR: &str = "operator";
+
+/// Saves the rows of a journal: each takes the place of what was known of its delivery.
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    rows: &[(Offset, Row)],
+) -> Result<(), StoreError> {
+    let [subscription, replay] = lane_columns(lane);
+    for (offset, row) in rows {
+        let place = params![subscription, replay, signed(offset.get())];
+        if !matches!(row, Row::Parked(_)) {
+            delete(transaction, "parked", place)?;
+        }
+        if !matches!(row, Row::Dead(_)) {
+            delete(transaction, "dead", place)?;
+        }
+        match row {
+            Row::Parked(parked) => save_parked(transaction, lane, *offset, parked)?,
+            Row::Dead(letter) => save_dead(transaction, lane, *offset, letter)?,
+            Row::Gone => (),
+        }
+    }
+    Ok(())
+}
+
+fn delete(
+    transaction: &Transaction<'_>,
+    table: &str,
+    place: &[&dyn rusqlite::ToSql],
+) -> rusqlite::Result<()> {
+    let sql =
+        format!("DELETE FROM {table} WHERE subscription = ?1 AND replay = ?2 AND \"offset\" = ?3");
+    transaction.prepare_cached(&sql)?.execute(place)?;
+    Ok(())
+}
+
+fn save_parked(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    offset: Offset,
+    parked: &Parked,
+) -> Result<(), StoreError> {
+    let [subscription, replay] = lane_columns(lane);
+    let (waits_for, due) = match parked.due {
+        Due::At(LaneTime(millis)) => (TIME, millis),
+        Due::AfterKey => (KEY, 0),
+        Due::Never => (OPERATOR, 0),
+    };
+    let mut save = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO parked (subscription, replay, \"offset\", batch, failures, waits_for,
+             due, key, reason, attempts, attempt_count)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    save.execute(params![
+        subscription,
+        replay,
+        signed(offset.get()),
+        signed(parked.batch.get()),
+        parked.failure_count,
+        waits_for,
+        due,
+        parked.key.map(|OrderKey(digest)| digest),
+        &*parked.reason,
+        serde_json::to_string(&parked.attempts).map_err(|error| json_fault(&error))?,
+        parked.attempt_count,
+    ])?;
+    Ok(())
+}
+
+fn save_dead(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    offset: Offset,
+    letter: &DeadLetter,
+) -> Result<(), StoreError> {
+    let [subscription, replay] = lane_columns(lane);
+    let mut save = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO dead (subscription, replay, \"offset\", event_id, event_type, reason,
+             attempts, attempt_count, answer, died_at, discarded)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    save.execute(params![
+        subscription,
+        replay,
+        signed(offset.get()),
+        letter.event_id.as_bytes().as_slice(),
+        &*letter.event_type,
+        letter.reason,
+        serde_json::to_string(&letter.attempts).map_err(|error| json_fault(&error))?,
+        letter.attempt_count,
+        letter.answer.as_deref(),
+        letter.died_at.as_millisecond(),
+        letter.is_discarded,
+    ])?;
+    Ok(())
+}
+
+/// The parked deliveries of a lane, by offset.
+pub(super) fn parked(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+) -> Result<Vec<(Offset, Parked)>, StoreError> {
+    let mut all = transaction.prepare_cached(
+        "SELECT * FROM parked WHERE subscription = ?1 AND replay = ?2 ORDER BY \"offset\"",
+    )?;
+    let mut rows = all.query(lane_columns(lane))?;
+    let mut parked = Vec::new();
+    let mut reasons = Reasons::default();
+    while let Some(row) = rows.next()? {
+        parked.push((offset(row)?, read_parked(row, &mut reasons)?));
+    }
+    Ok(parked)
+}
+
+/// The reasons that were read, each kept once: many rows have the same one.
+#[derive(Default)]
+struct Reasons(std::collections::HashSet<std::sync::Arc<str>>);
+
+impl Reasons {
+    fn share(&mut self, reason: &str) -> std::sync::Arc<str> {
+        if let Some(known) = self.0.get(reason) {
+            return std::sync::Arc::clone(known);
+        }
+        let shared = std::sync::Arc::from(reason);
+        self.0.insert(std::sync::Arc::clone(&shared));
+        shared
+    }
+}
+
+fn read_parked(row: &SqliteRow<'_>, reasons: &mut Reasons) -> Result<Parked, StoreError> {
+    let batch: i64 = row.get("batch")?;
+    let due = match row
+        .get_ref("waits_for")?
+        .as_str()
+        .map_err(rusqlite::Error::from)?
+    {
+        TIME => Due::At(LaneTime(row.get("due")?)),
+        KEY => Due::AfterKey,
+        _ => Due::Never,
+    };
+    Ok(Parked {
+        batch: Offset::new(batch.unsigned_abs()),
+        failure_count: row.get("failures")?,
+        due,
+        key: row.get::<_, Option<i64>>("key")?.map(OrderKey),
+        reason: reasons.share(
+            row.get_ref("reason")?
+                .as_str()
+                .map_err(rusqlite::Error::from)?,
+        ),
+        attempts: attempts(row)?,
+        attempt_count: row.get("attempt_count")?,
+    })
+}
+
+/// The dead letters of a lane from an offset on: so many at most.
+pub(super) fn dead(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    from: Offset,
+    max_count: usize,
+) -> Result<Vec<(Offset, DeadLetter)>, StoreError> {
+    let mut page = transaction.prepare_cached(
+        "SELECT * FROM dead WHERE subscription = ?1 AND replay = ?2 AND \"offset\" >= ?3
+         ORDER BY \"offset\" LIMIT ?4",
+    )?;
+    let [subscription, replay] = lane_columns(lane);
+    let max_count = i64::try_from(max_count).unwrap_or(i64::MAX);
+    let mut rows = page.query(params![subscription, replay, signed(from.get()), max_count])?;
+    let mut letters = Vec::new();
+    while let Some(row) = rows.next()? {
+        letters.push((offset(row)?, read_dead(row)?));
+    }
+    Ok(letters)
+}
+
+/// Dead letters of any lane that died before `time`: so many at most.
+pub(super) fn dead_before(
+    transaction: &Transaction<'_>,
+    time: Timestamp,
+    max_count: usize,
+) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError> {
+    let mut page = transaction
+        .prepare_cached("SELECT * FROM dead WHERE died_at < ?1 ORDER BY died_at LIMIT ?2")?;
+    let max_count = i64::try_from(max_count).unwrap_or(i64::MAX);
+    let mut rows = page.query(params![time.as_millisecond(), max_count])?;
+    let mut letters = Vec::new();
+    while let Some(row) = rows.next()? {
+        let lane = LaneId {
+            subscription: SubscriptionId::new(row.get("subscription")?),
+            replay: ReplayNumber::new(row.get("replay")?),
+        };
+        letters.push((lane, offset(row)?, read_dead(row)?));
+    }
+    Ok(letters)
+}
+
+fn read_dead(row: &SqliteRow<'_>) -> Result<DeadLetter, StoreError> {
+    let failed = |reason: String| StoreError::Failed { reason };
+    let id: Vec<u8> = row.get("event_id")?;
+    Ok(DeadLetter {
+        event_id: Uuid::from_slice(&id).map_err(|error| failed(error.to_string()))?,
+        event_type: row.get::<_, String>("event_type")?.into(),
+        reason: row.get("reason")?,
+        attempts: attempts(row)?,
+        attempt_count: row.get("attempt_count")?,
+        answer: row.get::<_, Option<Vec<u8>>>("answer")?.map(Bytes::from),
+        died_at: Timestamp::from_millisecond(row.get("died_at")?)
+            .map_err(|error| failed(error.to_string()))?,
+        is_discarded: row.get("discarded")?,
+    })
+}
+
+fn offset(row: &SqliteRow<'_>) -> Result<Offset, StoreError> {
+    let offset: i64 = row.get("offset")?;
+    Ok(Offset::new(offset.unsigned_abs()))
+}
+
+fn attempts(row: &SqliteRow<'_>) -> Result<Vec<Attempt>, StoreError> {
+    let text: String = row.get("attempts")?;
+    serde_json::from_str(&text).map_err(|error| json_fault(&error))
+}
