@@ -13,11 +13,6 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The pauses that come after so many failures.
-    pub(crate) const fn after(failure_count: u32) -> Self {
-        Self { failure_count }
-    }
-
     /// The pause after one more failure; at least what the endpoint asked for, if it asked for no
     /// more than the longest pause.
     pub(crate) fn fail(&mut self, asked: Option<Duration>) -> Duration {

@@ -17,9 +17,11 @@ use tracing::{error, info, warn};
 use crate::backoff::Backoff;
 use crate::feed::Feed;
 use crate::forms::Forms;
-use crate::lane::{Ended, Lane, Retries};
+use crate::hosts::Hosts;
+use crate::kept::Budget;
+use crate::lane::{Closing, Lane};
 use crate::rooms::Rooms;
-use crate::{lag, metrics, saving};
+use crate::{graves, lag, metrics, saving};
 
 /// Makes the sink a spec asks for, or says why it cannot.
 pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
@@ -37,6 +39,10 @@ pub struct DispatchOptions {
     pub save_every: Duration,
     /// How often lag is measured.
     pub measure_every: Duration,
+    /// How long a subscription may hold before it is deactivated.
+    pub deactivate_after: Duration,
+    /// How long dead letters are kept.
+    pub dead_letter_retention: Duration,
 }
 
 impl Default for DispatchOptions {
@@ -44,6 +50,8 @@ impl Default for DispatchOptions {
         Self {
             save_every: Duration::from_millis(100),
             measure_every: Duration::from_secs(5),
+            deactivate_after: Duration::from_hours(3 * 24),
+            dead_letter_retention: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -80,12 +88,10 @@ pub struct Dispatch {
 /// The lanes there are.
 #[derive(Default)]
 struct Lanes {
-    tasks: JoinSet<(LaneId, Ended)>,
+    tasks: JoinSet<(LaneId, Option<Closing>)>,
     running: HashMap<LaneId, Running>,
     /// How long a lane that dies again and again stays down.
     deaths: HashMap<LaneId, Backoff>,
-    /// The retries of lanes that have ended, with the version of the subscription that they served.
-    retries: HashMap<LaneId, (Arc<Subscription>, Retries)>,
 }
 
 /// A lane that runs, or is about to.
@@ -115,6 +121,9 @@ impl Dispatch {
                 subscriptions: Arc::clone(&subscriptions),
                 forms: Forms::new(translator),
                 clock,
+                hosts: Hosts::default(),
+                kept_budget: Arc::new(Budget::default()),
+                deactivate_after: options.deactivate_after,
                 scans: Semaphore::new(MAX_SCANS),
                 save_soon: Notify::new(),
             }),
@@ -136,11 +145,13 @@ impl Dispatch {
         let saves = saving::save_journals(&self.rooms, self.options.save_every);
         let lane_count = self.lane_count.subscribe();
         let measures = lag::measure(&self.rooms, self.options.measure_every, lane_count);
+        let retention = graves::keep(&self.rooms, self.options.dead_letter_retention);
         tokio::select! {
             () = self.serve(&stop, &give_up) => (),
             () = Arc::clone(&self.rooms.feed).run() => error!("feed ended: the log is closed"),
             never = saves => match never {},
             never = measures => match never {},
+            never = retention => match never {},
         }
         self.lane_count.send_replace(None);
         if let Err(error) = self.subscriptions.save_all().await {
@@ -184,13 +195,13 @@ impl Dispatch {
         let paused = self.subscriptions.deliveries_are_paused();
         let all: HashMap<LaneId, _> = self
             .subscriptions
-            .list()
+            .lanes()
             .into_iter()
-            .map(|subscription| (LaneId::live(subscription.id), subscription))
+            .map(|subscription| (subscription.lane(), subscription))
             .collect();
-        lanes.retries.retain(|id, _| all.contains_key(id));
-        let is_wanted =
-            |subscription: &Subscription| !paused && subscription.state == State::Active;
+        let is_wanted = |subscription: &Subscription| {
+            !paused && subscription.state == State::Active && !subscription.has_ended()
+        };
         for (id, lane) in &lanes.running {
             let wanted = all.get(id).filter(|subscription| is_wanted(subscription));
             if !wanted.is_some_and(|wanted| Arc::ptr_eq(wanted, &lane.subscription)) {
@@ -214,18 +225,12 @@ impl Dispatch {
                 return;
             }
         };
-        let retries = lanes.take_retries(&subscription);
         let stop = CancellationToken::new();
-        let lane = Lane::new(
-            Arc::clone(&subscription),
-            sink,
-            Arc::clone(&self.rooms),
-            retries,
-        );
+        let lane = Lane::new(Arc::clone(&subscription), sink, Arc::clone(&self.rooms));
         let (id, stopped) = (lane.id(), stop.clone());
         let task = lanes.tasks.spawn(async move {
             tokio::select! {
-                () = stopped.cancelled() => return (id, lane.end()),
+                () = stopped.cancelled() => return (id, None),
                 () = sleep(pause) => (),
             }
             (id, lane.run(stopped).await)
@@ -239,16 +244,19 @@ impl Dispatch {
         lanes.running.insert(id, running);
     }
 
-    async fn lane_ended(&self, lanes: &mut Lanes, ended: Result<(Id, (LaneId, Ended)), JoinError>) {
+    async fn lane_ended(
+        &self,
+        lanes: &mut Lanes,
+        ended: Result<(Id, (LaneId, Option<Closing>)), JoinError>,
+    ) {
         match ended {
-            Ok((_, (id, Ended { pause, retries }))) => {
+            Ok((_, (id, closing))) => {
                 let Some(lane) = lanes.running.remove(&id) else {
                     return;
                 };
-                if let Some(reason) = pause {
-                    self.pause(&lane.subscription, reason).await;
+                if let Some(closing) = closing {
+                    self.close(&lane.subscription, closing).await;
                 }
-                lanes.retries.insert(id, (lane.subscription, retries));
             }
             Err(join_error) => {
                 let mut running = lanes.running.iter();
@@ -274,10 +282,21 @@ impl Dispatch {
         self.count(lanes.running.len());
     }
 
-    async fn pause(&self, subscription: &Arc<Subscription>, reason: String) {
+    /// Puts a subscription into the state that its lane has closed for.
+    async fn close(&self, subscription: &Arc<Subscription>, closing: Closing) {
         let name = &subscription.spec.name;
-        match self.subscriptions.pause_this(subscription, reason).await {
-            Ok(Some(_)) => info!(subscription = %name, "subscription paused"),
+        let state = match closing {
+            Closing::Pause(reason) => State::Paused {
+                reason: Some(reason),
+            },
+            Closing::Deactivate(reason) => State::Deactivated {
+                reason: Some(reason),
+            },
+        };
+        match self.subscriptions.set_state_of(subscription, state).await {
+            Ok(Some(changed)) => {
+                info!(subscription = %name, state = ?changed.state, "subscription no longer served");
+            }
             // It was changed meanwhile: what its old endpoint said no longer counts.
             Ok(None) => (),
             Err(error) => error!(subscription = %name, %error, "subscription not paused"),
@@ -286,24 +305,6 @@ impl Dispatch {
 
     fn count(&self, lanes: usize) {
         self.lane_count.send_replace(Some(lanes));
-    }
-}
-
-impl Lanes {
-    /// The retries of the lane before. Their batches are taken apart if the sink or the format has
-    /// changed.
-    fn take_retries(&mut self, subscription: &Subscription) -> Retries {
-        match self.retries.remove(&LaneId::live(subscription.id)) {
-            Some((before, retries)) => {
-                let (old, new) = (&before.spec, &subscription.spec);
-                if (old.format, &old.sink) == (new.format, &new.sink) {
-                    retries
-                } else {
-                    retries.apart()
-                }
-            }
-            None => Retries::default(),
-        }
     }
 }
 

@@ -55,8 +55,11 @@ impl Feed {
         is_level
     }
 
-    /// Takes a lane out, if it follows.
+    /// Takes a lane out, if it follows. A replay never does, and shares its id with one that may.
     pub(crate) fn detach(&self, subscription: &Subscription) {
+        if subscription.replay.is_some() {
+            return;
+        }
         let mut index = self.index();
         subscription.live.account().unfollow();
         index.remove(subscription.id);

@@ -35,7 +35,7 @@ pub(crate) async fn measure(
                 0 => 0.0,
                 _ => age_of(rooms, balance.cursor).await,
             };
-            lags.add(subscription.spec.name.as_str(), pending, age);
+            lags.add(subscription.spec.name.as_str(), &balance, age);
         }
         lags.show();
         metrics::lanes(lanes);

@@ -1,82 +1,102 @@
-//! The task that serves one subscription.
+//! The task that serves one subscription, or one replay of it.
 //!
 //! A lane takes batches from its [`Source`](source::Source), in the [order](order) that the sink
 //! asks for, keeps attempts going in its [`Flight`](flight::Flight), and [settles](settle) each one
-//! in the account. When its endpoint fails, its [`Pace`](pace::Pace) holds it: nothing is sent until
-//! the pause is over, and one batch probes first. A request that timed out while others went through
-//! says nothing of the endpoint: it alone is tried again later.
+//! in the account. A delivery that fails is parked, and the lane goes on. When the endpoint itself is
+//! at fault, the [`Breaker`](breaker::Breaker) opens and the lane [holds](hold): nothing is sent but
+//! one probe from time to time.
+//!
+//! A sink with order parks nothing: whatever fails holds its lane.
 //!
 //! Invariant: a crash repeats no more deliveries than the sink's limits say, whatever hangs. What may
 //! be repeated is what no saved journal holds: what is under way, and what was delivered since the
 //! latest save.
 
+mod breaker;
+mod due;
 mod flight;
+mod hold;
+mod key_order;
 mod order;
-mod pace;
-mod retries;
+mod rate;
 mod settle;
 mod source;
+mod window;
 
 use std::sync::Arc;
 
-use easel_sinks::{Batch, Sink, SinkLimits};
+use easel_log::ReadError;
+use easel_sinks::{SendError, Sink, SinkLimits};
 use easel_subscriptions::{LaneId, Subscription};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use crate::hosts::Host;
 use crate::metrics::LaneCounts;
 use crate::rooms::Rooms;
-use flight::Flight;
-use pace::Pace;
-pub(crate) use retries::Retries;
+use breaker::Breaker;
+use flight::{Flight, Shipment};
 use source::{Source, Step};
 
-/// The task that serves one subscription.
+/// The task that serves one subscription, or one replay of it.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    id: LaneId,
     subscription: Arc<Subscription>,
     rooms: Arc<Rooms>,
     sink: Arc<dyn Sink>,
     limits: SinkLimits,
     source: Source,
     flight: Flight,
-    pace: Pace,
+    breaker: Breaker,
+    /// The host that the sink connects to, and whether connections can be made.
+    host: Option<Arc<Host>>,
+    host_is_up: Option<watch::Receiver<bool>>,
+    /// True while the lane holds because of its host.
+    waits_for_host: bool,
+    probe_number: u32,
+    /// The journal must be saved before anything else is sent.
+    must_save: bool,
     counts: LaneCounts,
+    latest_reason: Arc<str>,
     /// Why the lane sends nothing more; `None` while it may send.
-    closed: Option<String>,
+    closed: Option<Closing>,
 }
 
-/// How a lane ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// Why the subscription is to be paused; `None` when the lane was told to stop.
-    pub(crate) pause: Option<String>,
-    /// What failed and waits for its next attempt.
-    pub(crate) retries: Retries,
+/// What is to become of a subscription whose lane has closed by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It is paused, for this reason.
+    Pause(String),
+    /// It is deactivated, for this reason.
+    Deactivate(String),
 }
 
 impl Lane {
-    /// A lane that goes on with what an earlier one has left.
+    /// A lane that goes on where an earlier one has stopped.
     pub(crate) fn new(
         subscription: Arc<Subscription>,
         sink: Arc<dyn Sink>,
         rooms: Arc<Rooms>,
-        retries: Retries,
     ) -> Self {
         // An earlier lane that died has left its attempts and its hold behind.
         subscription.live.account().give_up_attempts();
         subscription.live.set_hold(None);
         let limits = order::within(sink.limits());
-        let retries = order::retries(limits, retries);
-        let source = Source::new(&subscription, &sink, limits, Arc::clone(&rooms), retries);
+        let source = Source::new(&subscription, &sink, limits, Arc::clone(&rooms));
+        let host = sink.host().map(|host| rooms.hosts.get(host));
         Self {
-            id: LaneId::live(subscription.id),
             counts: LaneCounts::new(subscription.spec.name.as_str()),
             source,
             flight: Flight::default(),
-            pace: Pace::new(Arc::clone(&rooms.clock)),
+            breaker: Breaker::default(),
+            host_is_up: host.as_ref().map(|host| host.is_up()),
+            host,
+            waits_for_host: false,
+            probe_number: 0,
+            must_save: false,
+            latest_reason: Arc::from(""),
             closed: None,
             subscription,
             rooms,
@@ -86,55 +106,55 @@ impl Lane {
     }
 
     /// Which lane it is.
-    pub(crate) const fn id(&self) -> LaneId {
-        self.id
+    pub(crate) fn id(&self) -> LaneId {
+        self.subscription.lane()
     }
 
-    /// Serves until told to stop; then what is under way is settled first.
-    pub(crate) async fn run(mut self, stop: CancellationToken) -> Ended {
+    /// Serves until told to stop, or until a replay has ended; then what is under way is settled
+    /// first. Returns why the lane has closed by itself, if it has.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Option<Closing> {
+        self.take_over_hold();
         self.find_position(&stop).await;
         self.serve(&stop).await;
         self.rooms.feed.detach(&self.subscription);
-        self.subscription.live.account().give_up_attempts();
+        let now = self.rooms.clock.now();
+        let mut account = self.subscription.live.account();
+        account.give_up_attempts();
+        account.stop_clock(now);
+        if self.closed.is_some() {
+            account.set_held_since(None);
+        }
+        drop(account);
         self.subscription.live.set_hold(None);
-        Ended {
-            pause: self.closed,
-            retries: self.source.into_retries(),
-        }
-    }
-
-    /// Ends a lane that never ran.
-    pub(crate) fn end(self) -> Ended {
-        Ended {
-            pause: None,
-            retries: self.source.into_retries(),
-        }
+        self.closed
     }
 
     /// Asks the destination what it has, as often as it takes.
     async fn find_position(&mut self, stop: &CancellationToken) {
+        let mut has_failed = false;
         while !stop.is_cancelled() && self.closed.is_none() {
             let is_found = tokio::select! {
                 () = stop.cancelled() => return,
                 is_found = self.ask_position() => is_found,
             };
             if is_found {
-                self.pace.release(&self.subscription);
+                if has_failed {
+                    self.go_on();
+                }
                 return;
             }
-            let until = self.pace.probe_due().unwrap_or_else(Instant::now);
+            has_failed = true;
+            let until = self.breaker.probe_due().unwrap_or_else(Instant::now);
             tokio::select! {
                 () = stop.cancelled() => (),
                 () = sleep_until(until) => (),
             }
+            self.breaker.probe();
         }
     }
 
     /// Asks the destination what it has; `false` after a failure, for which the lane holds.
     async fn ask_position(&mut self) -> bool {
-        if !self.pace.is_flowing() {
-            self.pace.probe();
-        }
         let note = self.subscription.live.account().note().cloned();
         match self.sink.resume_at(note.as_ref()).await {
             Ok(position) => {
@@ -142,17 +162,27 @@ impl Lane {
                 match position.filter(|position| *position > head) {
                     None => self.source.resume_at(position),
                     Some(beyond) => {
-                        self.closed = Some(format!(
+                        self.closed = Some(Closing::Pause(format!(
                             "its destination has events up to offset {beyond}, but the log ends \
                              at {head}"
-                        ));
+                        )));
                     }
                 }
                 true
             }
             Err(failure) => {
-                self.react(&failure);
+                self.fail_position(&failure);
                 false
+            }
+        }
+    }
+
+    fn fail_position(&mut self, failure: &SendError) {
+        match failure {
+            SendError::Gone { .. } => self.closed = Some(Closing::Pause(failure.to_string())),
+            _ => {
+                self.breaker.probe();
+                self.hold(failure, None);
             }
         }
     }
@@ -161,11 +191,17 @@ impl Lane {
         let subscription = Arc::clone(&self.subscription);
         let mut feed_moved = self.rooms.feed.moved();
         loop {
-            let (mut wait_for_feed, mut gather_until) = (false, None);
+            let (mut wait_for_feed, mut wait_until) = (false, None);
+            self.follow_host();
+            self.source.take_news();
+            self.look_at_operator();
             while self.may_send() && !stop.is_cancelled() {
+                if self.must_save && !self.save().await {
+                    break;
+                }
                 feed_moved.mark_unchanged();
-                match self.source.step(self.flight.item_count()).await {
-                    Ok(Step::Send(batch)) => self.send(batch),
+                match self.source.step(self.flight.load()).await {
+                    Ok(Step::Send(shipment)) => self.send(shipment),
                     Ok(Step::Nearer) => (),
                     Ok(Step::Wait) => break,
                     Ok(Step::WaitForFeed) => {
@@ -173,7 +209,7 @@ impl Lane {
                         break;
                     }
                     Ok(Step::WaitUntil(time)) => {
-                        gather_until = Some(time);
+                        wait_until = Some(time);
                         break;
                     }
                     Err(error) => {
@@ -185,59 +221,96 @@ impl Lane {
                 while let Some(landed) = self.flight.next_ended() {
                     self.settle(&landed);
                 }
+                self.follow_host();
             }
-            if stop.is_cancelled() || self.closed.is_some() {
+            let is_over = self.flight.is_empty() && subscription.has_ended();
+            if stop.is_cancelled() || self.closed.is_some() || is_over {
                 self.rooms.feed.detach(&subscription);
                 if self.flight.is_empty() {
                     return;
                 }
-                gather_until = None;
+                wait_until = None;
             }
-            let probe_at = self.pace.probe_due().filter(|_| self.flight.is_empty());
+            let probe_at = self.breaker.probe_due().filter(|_| self.flight.is_empty());
             let retry_at = self.source.next_retry();
             let retry_at = retry_at.filter(|_| self.may_send() && !subscription.is_retired());
-            let wait_until = [gather_until, probe_at, retry_at]
-                .into_iter()
-                .flatten()
-                .min();
+            let wake_at = [wait_until, probe_at, retry_at].into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled(), if !stop.is_cancelled() => (),
                 landed = self.flight.next(), if !self.flight.is_empty() => self.settle(&landed),
-                () = sleep_until(wait_until.unwrap_or_else(Instant::now)),
-                    if wait_until.is_some() => self.probe().await,
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)),
+                    if wake_at.is_some() => self.probe().await,
                 () = subscription.live.work.notified() => (),
                 Ok(()) = feed_moved.changed(), if wait_for_feed => (),
+                () = host_changed(&mut self.host_is_up), if self.host.is_some() => {
+                    self.host_changed();
+                }
             }
         }
     }
 
     fn may_send(&self) -> bool {
-        let has_place = self.flight.batch_count() < self.limits.max_in_flight;
-        self.closed.is_none() && self.pace.is_flowing() && has_place
+        let max_in_flight = self.breaker.max_in_flight(self.limits.max_in_flight);
+        self.closed.is_none() && self.flight.batch_count() < max_in_flight
     }
 
-    fn send(&mut self, batch: Batch) {
+    fn send(&mut self, shipment: Shipment) {
         let (subscription, rooms) = (Arc::clone(&self.subscription), Arc::clone(&self.rooms));
         self.flight
-            .start(batch, Arc::clone(&self.sink), subscription, rooms);
+            .start(shipment, Arc::clone(&self.sink), subscription, rooms);
     }
 
-    /// After a pause: sends what failed first; when nothing did, the lane simply goes on.
-    async fn probe(&mut self) {
-        if self.pace.is_flowing() {
-            return;
-        }
-        // The destination may have committed the attempt that failed.
-        if !self.ask_position().await || self.closed.is_some() {
-            return;
-        }
-        match self.source.retry().await {
-            Ok(Some(batch)) => {
-                self.pace.probe();
-                self.send(batch);
+    /// Saves the journal; `false` after a failure, for which the lane holds.
+    async fn save(&mut self) -> bool {
+        let saved = self.rooms.subscriptions.save_one(&self.subscription).await;
+        match saved {
+            Ok(()) => {
+                self.must_save = false;
+                true
             }
-            Ok(None) => self.pace.release(&self.subscription),
-            Err(error) => self.hold_for_the_log(&error),
+            Err(error) => {
+                let pause = easel_log::Reader::PAUSE;
+                self.breaker.open_for(pause);
+                self.show_hold(Some(Instant::now() + pause), error.to_string());
+                false
+            }
         }
+    }
+
+    /// The batch of a probe: what is sent again first; then, in turns, what is parked and what is new.
+    async fn next_probe(&mut self) -> Result<Option<Shipment>, ReadError> {
+        self.source.take_news();
+        if let Some(again) = self.source.next_again().await? {
+            return Ok(Some(again));
+        }
+        let parked_first = self.probe_number % 2 == 1;
+        if parked_first && let Some(parked) = self.source.probe_parked().await? {
+            return Ok(Some(parked));
+        }
+        loop {
+            match self.source.next_fresh().await? {
+                Step::Send(shipment) => return Ok(Some(shipment)),
+                Step::Nearer => (),
+                Step::Wait | Step::WaitForFeed | Step::WaitUntil(_) => break,
+            }
+        }
+        self.source.probe_parked().await
+    }
+
+    /// Goes on once connections can be made to its host again.
+    fn host_changed(&mut self) {
+        let is_up = self.host_is_up.as_ref().is_some_and(|it| *it.borrow());
+        if is_up && self.waits_for_host && !self.breaker.is_closed() && self.flight.is_empty() {
+            self.go_on();
+        }
+    }
+}
+
+/// Waits until a host is said to be up or down.
+async fn host_changed(is_up: &mut Option<watch::Receiver<bool>>) {
+    match is_up {
+        // An error means that nobody will say anything any more, which the lane's own host rules out.
+        Some(is_up) => drop(is_up.changed().await),
+        None => std::future::pending().await,
     }
 }

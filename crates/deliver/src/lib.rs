@@ -12,9 +12,12 @@ mod lane;
 
 mod backoff;
 mod forms;
+mod hosts;
+mod kept;
 mod offload;
 mod rooms;
 
+mod graves;
 mod lag;
 mod metrics;
 mod saving;

@@ -8,10 +8,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use easel_sinks::SendError;
+use easel_subscriptions::{Balance, Term};
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 
 const ATTEMPTS: &str = "easel_attempts_total";
 const DELIVERIES: &str = "easel_deliveries_total";
+const DEATHS: &str = "easel_dead_letters_total";
+const DEAD: &str = "easel_dead_letters";
+const PARKED: &str = "easel_parked_deliveries";
 const LAG_EVENTS: &str = "easel_lane_lag_events";
 const LAG_SECONDS: &str = "easel_lane_lag_seconds";
 const LANES: &str = "easel_lanes";
@@ -39,6 +43,15 @@ pub(crate) fn describe() {
     describe_counter!(
         DELIVERIES,
         "Events that a subscriber answered that it has, by subscription."
+    );
+    describe_counter!(DEATHS, "Deliveries that were given up, by subscription.");
+    describe_gauge!(
+        DEAD,
+        "Dead letters that were neither redelivered nor discarded, by subscription."
+    );
+    describe_gauge!(
+        PARKED,
+        "Deliveries that failed and wait for their next attempt, by subscription."
     );
     describe_gauge!(LAG_EVENTS, "Events a subscription has not settled yet.");
     describe_gauge!(
@@ -100,6 +113,7 @@ pub(crate) struct LaneCounts {
     label: Arc<str>,
     attempts: Vec<(&'static str, Counter)>,
     deliveries: Counter,
+    deaths: Counter,
 }
 
 impl LaneCounts {
@@ -116,10 +130,13 @@ impl LaneCounts {
         let attempts = outcomes.map(attempts).collect();
         let deliveries = counter!(DELIVERIES, "subscription" => Arc::clone(&label));
         deliveries.increment(0);
+        let deaths = counter!(DEATHS, "subscription" => Arc::clone(&label));
+        deaths.increment(0);
         Self {
             label,
             attempts,
             deliveries,
+            deaths,
         }
     }
 
@@ -127,6 +144,11 @@ impl LaneCounts {
     pub(crate) fn delivered(&self, event_count: usize) {
         self.attempted(DELIVERED);
         self.deliveries.increment(event_count as u64);
+    }
+
+    /// Counts a delivery that was given up.
+    pub(crate) fn died(&self) {
+        self.deaths.increment(1);
     }
 
     /// Counts an attempt that failed, for all but so many events.
@@ -169,29 +191,40 @@ pub(crate) struct Lags(BTreeMap<Arc<str>, Lag>);
 struct Lag {
     events: u64,
     seconds: f64,
+    parked: u64,
+    dead: u64,
 }
 
 impl Lags {
     /// Adds a subscription: of those that share a label the events add up, and the oldest counts.
-    pub(crate) fn add(&mut self, subscription: &str, events: u64, seconds: f64) {
-        self.add_as(label(subscription), events, seconds);
+    pub(crate) fn add(&mut self, subscription: &str, balance: &Balance, seconds: f64) {
+        self.add_as(label(subscription), balance, seconds);
     }
 
-    fn add_as(&mut self, label: Arc<str>, events: u64, seconds: f64) {
+    fn add_as(&mut self, label: Arc<str>, balance: &Balance, seconds: f64) {
         let lag = self.0.entry(label).or_default();
-        lag.events += events;
+        lag.events += balance.get(Term::Pending);
         lag.seconds = lag.seconds.max(seconds);
+        lag.parked += balance.get(Term::Parked);
+        lag.dead += balance.get(Term::Dead) - balance.get(Term::Discarded);
     }
 
     /// Shows them.
     pub(crate) fn show(self) {
-        for (label, Lag { events, seconds }) in self.0 {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a gauge is a float; so many events never lag"
-            )]
-            gauge!(LAG_EVENTS, "subscription" => Arc::clone(&label)).set(events as f64);
-            gauge!(LAG_SECONDS, "subscription" => label).set(seconds);
+        for (label, lag) in self.0 {
+            let counts = [
+                (LAG_EVENTS, lag.events),
+                (PARKED, lag.parked),
+                (DEAD, lag.dead),
+            ];
+            for (name, count) in counts {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "a gauge is a float; there are no such counts"
+                )]
+                gauge!(name, "subscription" => Arc::clone(&label)).set(count as f64);
+            }
+            gauge!(LAG_SECONDS, "subscription" => label).set(lag.seconds);
         }
     }
 }
@@ -243,7 +276,9 @@ mod tests {
     fn of_those_that_share_a_label_events_add_up_and_the_oldest_counts() {
         let mut lags = Lags::default();
         for (events, seconds) in [(2, 5.0), (3, 60.0), (1, 0.0)] {
-            lags.add_as(OTHER.into(), events, seconds);
+            let mut balance = Balance::default();
+            balance.counts.add(Term::Pending, events);
+            lags.add_as(OTHER.into(), &balance, seconds);
         }
         let lag = lags.0[OTHER];
         assert_eq!(lag.events, 6);

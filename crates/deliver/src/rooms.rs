@@ -1,6 +1,7 @@
 //! What lanes work with besides their subscription.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use easel_log::{Clock, SharedLog};
 use easel_subscriptions::Subscriptions;
@@ -8,6 +9,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::feed::Feed;
 use crate::forms::Forms;
+use crate::hosts::Hosts;
+use crate::kept::Budget;
 
 /// What lanes work with besides their subscription.
 #[derive(Debug)]
@@ -20,6 +23,12 @@ pub(crate) struct Rooms {
     /// Lets few lanes at a time look through the past, so that many of them neither hold many
     /// blocks in memory nor keep new events waiting.
     pub(crate) scans: Semaphore,
+    /// Which hosts cannot be connected to.
+    pub(crate) hosts: Hosts,
+    /// How much of parked deliveries is kept in memory.
+    pub(crate) kept_budget: Arc<Budget>,
+    /// How long a subscription may hold before it is deactivated.
+    pub(crate) deactivate_after: Duration,
     /// Notified when journals should be saved soon.
     pub(crate) save_soon: Notify,
 }

@@ -69,6 +69,7 @@ fn batch(spec: &Spec, event: &[u8], translator: &Translator) -> Result<Batch, St
     Ok(Batch {
         subscription: spec.name.as_str().into(),
         attempt: NonZeroU32::MIN,
+        replay: None,
         items: vec![Arc::new(item)],
     })
 }

@@ -76,6 +76,10 @@ impl Sink for ReplaceableWebhook {
         self.settings.limits()
     }
 
+    fn host(&self) -> Option<&str> {
+        Some(self.endpoint.host())
+    }
+
     fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
         Webhook::share_an_envelope(items, item)
     }

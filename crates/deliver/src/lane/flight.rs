@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use easel_catalog::OrderKey;
 use easel_sinks::{Batch, Outcome, SendError, Sink};
 use easel_subscriptions::Subscription;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{Instrument, trace_span};
 
@@ -15,15 +17,49 @@ use crate::rooms::Rooms;
 /// An attempt that is under way.
 type Attempt = BoxFuture<'static, Landed>;
 
+/// A batch that is to be sent.
+#[derive(Debug)]
+pub(super) struct Shipment {
+    pub(super) batch: Batch,
+    /// What each item is kept in order by; empty if the lane keeps no order by key.
+    pub(super) keys: Vec<Option<OrderKey>>,
+    pub(super) purpose: Purpose,
+}
+
+/// Why a batch is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its events are new.
+    Fresh,
+    /// It was parked.
+    Retry,
+    /// It is sent again at once: a part of a batch that was refused, or, at a sink with order, what
+    /// failed.
+    Again,
+    /// The lane holds, and wants to know whether the endpoint is back.
+    Probe,
+}
+
 /// An attempt that has ended.
 #[derive(Debug)]
 pub(super) struct Landed {
     /// What was sent.
-    pub(super) batch: Batch,
+    pub(super) shipment: Shipment,
     /// How it ended.
     pub(super) outcome: Outcome,
-    /// When it began.
-    pub(super) began: Instant,
+    /// When it began, by the time of day.
+    pub(super) began_at: Timestamp,
+    /// How many milliseconds it took.
+    pub(super) took_millis: u32,
+}
+
+/// How much of a lane is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    /// Items.
+    pub(super) item_count: usize,
+    /// Batches that were parked.
+    pub(super) retry_count: usize,
 }
 
 /// The attempts of a lane that are under way. One that hangs costs its own place and no more.
@@ -31,6 +67,7 @@ pub(super) struct Landed {
 pub(super) struct Flight {
     attempts: FuturesUnordered<Attempt>,
     item_count: usize,
+    retry_count: usize,
 }
 
 impl Flight {
@@ -39,9 +76,12 @@ impl Flight {
         self.attempts.len()
     }
 
-    /// How many items these have.
-    pub(super) const fn item_count(&self) -> usize {
-        self.item_count
+    /// How much is under way.
+    pub(super) const fn load(&self) -> Load {
+        Load {
+            item_count: self.item_count,
+            retry_count: self.retry_count,
+        }
     }
 
     /// Whether nothing is under way.
@@ -53,11 +93,12 @@ impl Flight {
     /// for the batch, it is saved before the batch is sent.
     pub(super) fn start(
         &mut self,
-        batch: Batch,
+        shipment: Shipment,
         sink: Arc<dyn Sink>,
         subscription: Arc<Subscription>,
         rooms: Arc<Rooms>,
     ) {
+        let batch = &shipment.batch;
         let span = trace_span!(
             "attempt",
             subscription = %subscription.spec.name,
@@ -65,24 +106,15 @@ impl Flight {
             attempt = batch.attempt,
         );
         self.item_count += batch.items.len();
-        let began = Instant::now();
+        self.retry_count += usize::from(shipment.purpose == Purpose::Retry);
+        let (began, began_at) = (Instant::now(), rooms.clock.now());
         let attempt = async move {
-            if let Some(note) = sink.note(&batch) {
-                subscription.live.account().set_note(note);
-                if let Err(error) = rooms.subscriptions.save_one(&subscription).await {
-                    let reason = error.to_string();
-                    return Landed {
-                        batch,
-                        outcome: Outcome::All(Err(SendError::Unreachable { reason })),
-                        began,
-                    };
-                }
-            }
-            let outcome = sink.send(&batch).await;
+            let outcome = send(&shipment.batch, &sink, &subscription, &rooms).await;
             Landed {
-                batch,
+                shipment,
                 outcome,
-                began,
+                began_at,
+                took_millis: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
             }
         };
         self.attempts.push(Box::pin(attempt.instrument(span)));
@@ -103,7 +135,24 @@ impl Flight {
     }
 
     fn count(&mut self, landed: Landed) -> Landed {
-        self.item_count -= landed.batch.items.len();
+        self.item_count -= landed.shipment.batch.items.len();
+        self.retry_count -= usize::from(landed.shipment.purpose == Purpose::Retry);
         landed
     }
+}
+
+async fn send(
+    batch: &Batch,
+    sink: &Arc<dyn Sink>,
+    subscription: &Arc<Subscription>,
+    rooms: &Rooms,
+) -> Outcome {
+    if let Some(note) = sink.note(batch) {
+        subscription.live.account().set_note(note);
+        if let Err(error) = rooms.subscriptions.save_one(subscription).await {
+            let reason = error.to_string();
+            return Outcome::all(Err(SendError::Unreachable { reason }));
+        }
+    }
+    sink.send(batch).await
 }

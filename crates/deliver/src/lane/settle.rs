@@ -1,92 +1,394 @@
 //! What the end of an attempt means: for each event, for what is sent next, and for how long the lane
 //! holds.
 
-use easel_log::ReadError;
-use easel_sinks::{Blame, SendError};
-use tokio::time::Instant;
-use tracing::warn;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::Lane;
-use super::flight::Landed;
-use crate::backoff::Backoff;
+use easel_catalog::OrderKey;
+use easel_log::{Offset, ReadError};
+use easel_sinks::{Blame, Item, Order, Outcome, Results, SendError};
+use easel_subscriptions::{Attempt, DeadLetter, Due, LoggedAttempt, OnExhausted, Parked};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::flight::{Landed, Purpose, Shipment};
+use super::{Closing, Lane};
+
+/// What an attempt that failed comes to, as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Verdict {
+    /// The endpoint is at fault, so no event is given up for its sake.
+    endpoint_is_at_fault: bool,
+    /// A batch was refused: its parts are sent again, to find the event that is to blame.
+    splits: bool,
+}
+
+/// One item that was not delivered, with what is known of the attempt.
+struct Failed<'a> {
+    item: &'a Arc<Item>,
+    key: Option<OrderKey>,
+    failure: &'a SendError,
+    attempt: &'a Attempt,
+    answer: Option<&'a easel_sinks::Answer>,
+    /// A random number that the items of a batch share, so that they are due together.
+    chance: f64,
+    batch: Offset,
+}
 
 impl Lane {
     /// Records the end of an attempt.
     pub(super) fn settle(&mut self, landed: &Landed) {
         let Landed {
-            batch,
+            shipment,
             outcome,
-            began,
+            began_at,
+            took_millis,
         } = landed;
-        let failure = outcome.first_failure(batch.items.len());
-        let (mut failed, mut delivered_count) = (Vec::new(), 0);
-        let tail = self.rooms.log.bounds().borrow().tail;
-        let mut account = self.subscription.live.account();
+        let Shipment {
+            batch,
+            keys,
+            purpose,
+        } = shipment;
+        if *purpose == Purpose::Again {
+            self.source.again_landed();
+        }
+        let failure = worst_failure(outcome, batch.items.len());
+        let attempt = Attempt {
+            at_millis: began_at.as_millisecond(),
+            took_millis: *took_millis,
+            status: outcome.answer.as_ref().map(|answer| answer.status),
+            outcome: Cow::Borrowed(failure.map_or(Attempt::DELIVERED, SendError::name)),
+        };
+        self.log_attempt(landed, failure);
+        let verdict = self.judge(failure, outcome, batch.items.len());
+        let key_of = |place: usize| keys.get(place).copied().flatten();
+        let batch_offset = batch.offsets().next().unwrap_or_default();
+        let (mut delivered_count, mut again, mut ended_keys) = (0, Vec::new(), Vec::new());
+        let chance = fastrand::f64();
         for (place, item) in batch.items.iter().enumerate() {
-            match outcome.result(place) {
-                Ok(()) => delivered_count += usize::from(account.deliver(item.offset)),
-                Err(_failure) => {
-                    account.fail_attempt(item.offset);
-                    failed.push(item.offset);
+            let key = key_of(place);
+            let failure = match outcome.result(place) {
+                Ok(()) => {
+                    let mut account = self.subscription.live.account();
+                    delivered_count += usize::from(account.deliver(item.offset));
+                    ended_keys.push(key);
+                    continue;
                 }
+                Err(failure) => failure,
+            };
+            let failed = Failed {
+                item,
+                key,
+                failure,
+                attempt: &attempt,
+                answer: outcome.answer.as_ref(),
+                chance,
+                batch: batch_offset,
+            };
+            if self.fail(&failed, verdict, *purpose) {
+                again.push((item.offset, key));
+            } else {
+                ended_keys.push(key);
             }
         }
-        if failure.is_some() {
-            // An event that the log dropped meanwhile does not expire while it is being sent.
-            account.expire_to(tail);
+        self.source.end_keys(ended_keys);
+        if verdict.splits && again.len() > 1 {
+            let second = again.split_off(again.len() / 2);
+            let next = batch.attempt.saturating_add(1);
+            self.source.send_again(second, next);
+            self.source.send_again(again, next);
+        } else {
+            let next = batch.attempt.saturating_add(1);
+            self.source.send_again(again, next);
         }
-        drop(account);
         match failure {
-            None => {
-                self.counts.delivered(delivered_count);
-                self.pace.succeed(&self.subscription);
-            }
+            None => self.counts.delivered(delivered_count),
             Some(failure) => {
                 self.counts.failed(failure, delivered_count);
-                let (offset, attempt) = (failed.first(), batch.attempt);
-                warn!(
+                debug!(
                     subscription = %self.subscription.spec.name,
-                    offset = offset.map(|offset| offset.get()),
-                    attempt,
+                    offset = batch_offset.get(),
+                    attempt = batch.attempt,
                     error = %failure,
                     "attempt failed"
                 );
-                let now = Instant::now();
-                let hung_alone =
-                    *failure == SendError::TimedOut && self.pace.has_succeeded_after(*began);
-                if hung_alone {
-                    // The endpoint works, so only this batch waits, and the lane goes on.
-                    let pause = Backoff::after(attempt.get() - 1).fail(None);
-                    self.source.fail(failed, attempt, now + pause);
-                } else {
-                    self.source.fail(failed, attempt, now);
-                    self.react(failure);
+                // An event that the log dropped meanwhile does not expire while it is being sent.
+                let tail = self.rooms.log.bounds().borrow().tail;
+                self.subscription.live.account().expire_to(tail);
+            }
+        }
+        if let Some(reason) = &outcome.closes {
+            self.closed = Some(Closing::Pause(reason.clone()));
+        }
+    }
+
+    /// Decides what an attempt says of the endpoint, and holds the lane if that is at fault.
+    fn judge(
+        &mut self,
+        failure: Option<&SendError>,
+        outcome: &Outcome,
+        item_count: usize,
+    ) -> Verdict {
+        let mut verdict = Verdict {
+            endpoint_is_at_fault: false,
+            splits: false,
+        };
+        let Some(failure) = failure else {
+            if let Some(host) = &self.host {
+                host.succeed();
+            }
+            if self.breaker.succeed(self.limits.max_in_flight) {
+                self.release();
+            }
+            return verdict;
+        };
+        self.tell_host(failure);
+        let is_ordered = self.limits.order == Order::Offset;
+        match failure.blame() {
+            Blame::Gone => {
+                // What is under way is finished first.
+                self.closed = Some(Closing::Pause(failure.to_string()));
+            }
+            Blame::Event
+                if matches!(outcome.results, Results::All(_))
+                    && item_count > 1
+                    && self.breaker.is_closed() =>
+            {
+                verdict.splits = true;
+            }
+            Blame::Event | Blame::Batch => {
+                if self.breaker.refuse() {
+                    verdict.endpoint_is_at_fault = true;
+                    self.hold(failure, None);
                 }
+            }
+            Blame::Pause {
+                retry_after: Some(asked),
+            } => {
+                verdict.endpoint_is_at_fault = true;
+                self.hold(failure, Some(asked));
+            }
+            Blame::Pause { retry_after: None } | Blame::Endpoint { .. } | Blame::Host => {
+                verdict.endpoint_is_at_fault = true;
+                if self.breaker.fail() || is_ordered {
+                    self.hold(failure, None);
+                }
+            }
+        }
+        verdict
+    }
+
+    /// Records that an item was not delivered; `true` if it is to be sent again at once.
+    fn fail(&mut self, failed: &Failed<'_>, verdict: Verdict, purpose: Purpose) -> bool {
+        let is_ordered = self.limits.order == Order::Offset;
+        let offset = failed.item.offset;
+        match failed.failure.blame() {
+            Blame::Gone => {
+                self.subscription.live.account().fail_attempt(offset);
+                false
+            }
+            Blame::Event if verdict.splits => true,
+            Blame::Event | Blame::Batch if !verdict.endpoint_is_at_fault => {
+                self.give_up(failed);
+                false
+            }
+            Blame::Event
+            | Blame::Batch
+            | Blame::Endpoint { .. }
+            | Blame::Pause { .. }
+            | Blame::Host
+                if is_ordered =>
+            {
+                true
+            }
+            Blame::Event | Blame::Batch => {
+                self.park(failed, None, false);
+                false
+            }
+            Blame::Endpoint { retry_after } | Blame::Pause { retry_after } => {
+                self.park(failed, retry_after, purpose != Purpose::Probe);
+                false
+            }
+            Blame::Host => {
+                self.park(failed, None, purpose != Purpose::Probe);
+                false
             }
         }
     }
 
-    /// Does what a failure asks for.
-    pub(super) fn react(&mut self, failure: &SendError) {
-        let retry_after = match failure.blame() {
-            Blame::Gone => {
-                // What is under way is finished first.
-                self.closed = Some(failure.to_string());
-                return;
-            }
-            Blame::Event => None,
-            Blame::Endpoint { retry_after } => retry_after,
+    /// Parks a delivery until its schedule says that it is due, or gives it up after its last
+    /// attempt. A probe does not count for the schedule: the lane chose to make it.
+    fn park(&mut self, failed: &Failed<'_>, asked: Option<Duration>, counts: bool) {
+        let offset = failed.item.offset;
+        let (previous, now) = {
+            let account = self.subscription.live.account();
+            let now = account.clock().at(self.rooms.clock.now());
+            (account.parked(offset).cloned(), now)
         };
-        let reason = failure.to_string();
-        if self.pace.fail(&self.subscription, retry_after, reason) {
-            self.source.let_go();
+        let failure_count = match &previous {
+            Some(previous) => previous.failure_count + u32::from(counts),
+            None => 1,
+        };
+        let previous_due = previous.as_ref().map(|previous| previous.due);
+        let schedule = &self.subscription.spec.retry;
+        let due = match previous_due {
+            Some(due @ Due::At(_)) if !counts => Some(due),
+            _ => {
+                let pause = schedule.pause_after(failure_count, asked, failed.chance);
+                pause.map(|pause| Due::At(now.after(pause)))
+            }
+        };
+        match due {
+            Some(due) => self.put_aside(failed, previous, failure_count, due),
+            None => self.give_up(failed),
+        }
+    }
+
+    fn put_aside(
+        &mut self,
+        failed: &Failed<'_>,
+        previous: Option<Parked>,
+        failure_count: u32,
+        due: Due,
+    ) {
+        let reason = self.reason(failed.failure);
+        let key = match &previous {
+            Some(previous) => previous.key,
+            None => failed.key,
+        };
+        let batch = previous.as_ref().map_or(failed.batch, |it| it.batch);
+        let (attempts, attempt_count) = attempts(previous, failed.attempt);
+        let parked = Parked {
+            batch,
+            failure_count,
+            due,
+            key,
+            reason,
+            attempts,
+            attempt_count,
+        };
+        self.source.park(failed.item, parked);
+    }
+
+    /// Gives a delivery up, as the subscription wants that.
+    fn give_up(&mut self, failed: &Failed<'_>) {
+        let offset = failed.item.offset;
+        let previous = self.subscription.live.account().parked(offset).cloned();
+        let failure_count = previous.as_ref().map_or(1, |it| it.failure_count);
+        let has_key = failed.key.is_some();
+        match self.subscription.spec.on_exhausted {
+            OnExhausted::HoldKey if has_key => {
+                self.put_aside(failed, previous, failure_count, Due::Never);
+            }
+            OnExhausted::HoldLane => {
+                self.put_aside(failed, previous, failure_count, Due::Never);
+                self.hold_for_operator(failed.failure);
+            }
+            OnExhausted::DeadLetter | OnExhausted::HoldKey => {
+                let (attempts, attempt_count) = attempts(previous, failed.attempt);
+                let answer = failed.answer.map(|answer| answer.body.clone());
+                let letter = DeadLetter {
+                    event_id: failed.item.id,
+                    event_type: Arc::clone(&failed.item.event_type),
+                    reason: failed.failure.to_string(),
+                    attempts,
+                    attempt_count,
+                    answer: answer.filter(|body| !body.is_empty()),
+                    died_at: self.rooms.clock.now(),
+                    is_discarded: false,
+                };
+                warn!(
+                    subscription = %self.subscription.spec.name,
+                    offset = offset.get(),
+                    error = %failed.failure,
+                    "delivery given up"
+                );
+                self.subscription.live.account().bury(offset, letter);
+                self.counts.died();
+                // A destination that keeps the position commits nothing beyond it before that.
+                self.must_save |= self.limits.order == Order::Offset;
+            }
+        }
+    }
+
+    /// The text of a failure, shared with those before it that say the same.
+    fn reason(&mut self, failure: &SendError) -> Arc<str> {
+        let text = failure.to_string();
+        if *self.latest_reason != *text {
+            self.latest_reason = Arc::from(text);
+        }
+        Arc::clone(&self.latest_reason)
+    }
+
+    fn log_attempt(&self, landed: &Landed, failure: Option<&SendError>) {
+        let batch = &landed.shipment.batch;
+        self.subscription.live.attempts().push(LoggedAttempt {
+            offset: batch.offsets().next().unwrap_or_default(),
+            item_count: u32::try_from(batch.items.len()).unwrap_or(u32::MAX),
+            number: batch.attempt.get(),
+            at_millis: landed.began_at.as_millisecond(),
+            took_millis: landed.took_millis,
+            status: landed.outcome.answer.as_ref().map(|answer| answer.status),
+            outcome: failure.map_or(Attempt::DELIVERED, SendError::name),
+        });
+    }
+
+    /// Tells the lanes of the same host what an attempt says of it.
+    fn tell_host(&mut self, failure: &SendError) {
+        let Some(host) = &self.host else {
+            return;
+        };
+        match failure {
+            SendError::Unconnected { .. } => {
+                if host.fail().is_some() {
+                    self.waits_for_host = true;
+                    self.hold(failure, None);
+                }
+            }
+            // It says nothing of the host.
+            SendError::TimedOut => host.give_back(),
+            SendError::Gone { .. }
+            | SendError::Rejected { .. }
+            | SendError::Aborted { .. }
+            | SendError::Refused { .. }
+            | SendError::Busy { .. }
+            | SendError::Throttled { .. }
+            | SendError::Unreachable { .. } => host.succeed(),
         }
     }
 
     /// Holds the lane after its log could not be read.
     pub(super) fn hold_for_the_log(&mut self, error: &ReadError) {
         let pause = easel_log::Reader::PAUSE;
-        self.pace.hold(&self.subscription, pause, error.to_string());
-        self.source.let_go();
+        self.breaker.open_for(pause);
+        self.show_hold(Some(Instant::now() + pause), error.to_string());
     }
+}
+
+/// The failure of an attempt that says the most: of the endpoint rather than of an event.
+fn worst_failure(outcome: &Outcome, item_count: usize) -> Option<&SendError> {
+    if let Results::All(result) = &outcome.results {
+        return result.as_ref().err();
+    }
+    let failures = (0..item_count).filter_map(|place| outcome.result(place).err());
+    failures.max_by_key(|failure| match failure.blame() {
+        Blame::Gone => 3,
+        Blame::Host | Blame::Pause { .. } => 2,
+        Blame::Endpoint { .. } => 1,
+        Blame::Event | Blame::Batch => 0,
+    })
+}
+
+/// The attempts of a delivery with one more, and how many there were in all.
+fn attempts(previous: Option<Parked>, latest: &Attempt) -> (Vec<Attempt>, u32) {
+    let (mut attempts, count) = match previous {
+        Some(previous) => (previous.attempts, previous.attempt_count),
+        None => (Vec::new(), 0),
+    };
+    if attempts.len() >= Parked::MAX_ATTEMPTS {
+        attempts.remove(0);
+    }
+    attempts.push(latest.clone());
+    (attempts, count.saturating_add(1))
 }

@@ -1,27 +1,41 @@
 //! What a lane sends next.
 //!
-//! First what failed, each batch as it was sent before, so that a receiver knows it by its id. Then
-//! what is owed, by offset. When nothing is, the source matches the next block for itself, until it
-//! has caught up with the feed.
+//! First what is sent again at once. Then the parked deliveries that are due, each batch as it was
+//! sent before, so that a receiver knows it by its id; they share the places with what is owed, by
+//! offset. When nothing is owed, the source matches the next block for itself, until it has caught up
+//! with the feed.
+
+mod fetch;
+mod retries;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use easel_catalog::Facts;
-use easel_log::{Block, Found, Offset, Read, ReadError, Reader, Want};
+use easel_catalog::{Facts, OrderKey};
+use easel_log::{Block, Found, Offset, ReadError, Reader, Want};
 use easel_sinks::{Batch, Item, Sink, SinkLimits};
-use easel_subscriptions::{Account, Filter, Loss, Subscription};
+use easel_subscriptions::{Account, Due, Filter, Loss, Parked, Subscription, Subscriptions};
 use tokio::time::Instant;
 
-use super::retries::Retries;
+use super::due::DueQueue;
+use super::flight::{Load, Purpose, Shipment};
+use super::key_order::KeyOrder;
+use super::rate::Rate;
+use crate::kept::Kept;
 use crate::offload::offload;
 use crate::rooms::Rooms;
+use fetch::{Fetch, Fetched, Ready};
+use retries::Again;
 
 /// Items, and bytes of them, made ready at once: little, since each lane has its own. A sink whose
 /// batches are larger has one batch ready.
 const READY_ITEMS: usize = 32;
 const READY_BYTES: usize = 64 * 1024;
+
+/// The same for a lane that keeps events in order by key: it must look past those whose key is busy.
+const KEYED_READY_ITEMS: usize = 512;
+const KEYED_READY_BYTES: usize = 1 << 20;
 
 /// Offsets owed to one lane at most, unless its sink's batches need more. With more than that it is
 /// behind.
@@ -40,39 +54,48 @@ pub(super) struct Source {
     limits: SinkLimits,
     rooms: Arc<Rooms>,
     reader: Reader,
+    fetch: Fetch,
     max_owed: usize,
     /// The first offset that the destination did not have when it was last asked, if it keeps that.
     destination_has: Option<Offset>,
     /// Everything owed before this was taken.
     taken_to: Offset,
     /// Ready to be sent, by offset.
-    ready: VecDeque<Arc<Item>>,
+    ready: VecDeque<Ready>,
     ready_bytes: usize,
     /// When the first of them was made ready.
     ready_since: Option<Instant>,
-    retries: Retries,
+    /// Batches that are sent again before anything else.
+    again: VecDeque<Again>,
+    again_under_way: usize,
+    /// When parked deliveries are due.
+    due: DueQueue,
+    /// Batches of parked deliveries that are due.
+    ready_retries: VecDeque<Vec<Arc<Item>>>,
+    kept: Kept,
+    /// Which keys are being sent or wait, if the lane keeps events in order by key.
+    keys: Option<KeyOrder>,
+    /// Why those wait that come after a parked event with their key.
+    reason_of_followers: Arc<str>,
+    rate: Option<Rate>,
+    /// Batches that were sent.
+    sent_count: u64,
+    /// The parked delivery that was the latest probe.
+    latest_probe: Offset,
 }
 
 /// What one step towards the next batch came to.
 pub(super) enum Step {
     /// Send this.
-    Send(Batch),
+    Send(Shipment),
     /// It is nearer; there is more to be done.
     Nearer,
     /// There is nothing, until the lane is notified.
     Wait,
     /// There is nothing, until the feed has moved.
     WaitForFeed,
-    /// The batch waits for more, until then.
+    /// The batch waits for more, or for its turn, until then.
     WaitUntil(Instant),
-}
-
-/// What was found at an owed offset.
-enum Fetched {
-    Item(Arc<Item>),
-    /// The event has no form in the subscription's format.
-    NoForm,
-    Lost(Loss),
 }
 
 impl Source {
@@ -81,25 +104,45 @@ impl Source {
         sink: &Arc<dyn Sink>,
         limits: SinkLimits,
         rooms: Arc<Rooms>,
-        retries: Retries,
     ) -> Self {
         let filter = subscription.filter.clone();
         let want = Want::event_types(move |event_type| filter.wants_type(event_type));
         let reader = Reader::new(Arc::clone(&rooms.log), Offset::ZERO).wanting(want);
+        let fetch = Fetch::new(&subscription.spec, Arc::clone(&rooms));
+        let mut account = subscription.live.account();
+        account.take_parked_news();
+        let keys = if fetch.is_keyed() {
+            Some(KeyOrder::of(&account))
+        } else {
+            None
+        };
+        release_followers(&mut account, keys.as_ref(), &rooms);
+        let due = DueQueue::of(&account);
+        drop(account);
         Self {
             subscription: Arc::clone(subscription),
             name: Arc::from(subscription.spec.name.as_str()),
             sink: Arc::clone(sink),
             limits,
-            rooms,
             reader,
+            fetch,
             max_owed: std::cmp::max(MAX_OWED, limits.max_items * (limits.max_in_flight + 1)),
             destination_has: None,
             taken_to: Offset::ZERO,
             ready: VecDeque::new(),
             ready_bytes: 0,
             ready_since: None,
-            retries,
+            again: VecDeque::new(),
+            again_under_way: 0,
+            due,
+            ready_retries: VecDeque::new(),
+            kept: Kept::new(&rooms.kept_budget),
+            keys,
+            reason_of_followers: Arc::from("an earlier event with its key is parked"),
+            rate: subscription.max_rate().map(Rate::new),
+            sent_count: 0,
+            latest_probe: Offset::ZERO,
+            rooms,
         }
     }
 
@@ -108,92 +151,84 @@ impl Source {
         self.destination_has = position;
     }
 
-    /// What failed and waits for its next attempt.
-    pub(super) fn into_retries(self) -> Retries {
-        self.retries
-    }
-
-    /// Takes back a batch, or a part of one, that failed in this attempt. The next one is due at
-    /// `due`.
-    pub(super) fn fail(&mut self, offsets: Vec<Offset>, attempt: NonZeroU32, due: Instant) {
-        self.retries.insert(offsets, attempt.saturating_add(1), due);
-    }
-
     /// Forgets what is ready, so that a held lane takes no memory. It is made ready again.
     pub(super) fn let_go(&mut self) {
         if let Some(first) = self.ready.front() {
-            self.taken_to = first.offset;
+            self.taken_to = first.item.offset;
         }
         self.ready = VecDeque::new();
         self.ready_bytes = 0;
         self.ready_since = None;
+        self.kept.clear();
+        let retries = std::mem::take(&mut self.ready_retries);
+        let offsets = retries.iter().flatten().map(|item| item.offset);
+        self.put_back(offsets.collect());
     }
 
-    /// When the next batch that failed is due.
-    pub(super) fn next_retry(&self) -> Option<Instant> {
-        self.retries.next_due()
-    }
-
-    /// The oldest batch that failed, due or not, without what is no longer owed of it.
-    pub(super) async fn retry(&mut self) -> Result<Option<Batch>, ReadError> {
-        self.retry_first(Retries::oldest).await
-    }
-
-    async fn retry_first(
-        &mut self,
-        pick: impl Fn(&Retries) -> Option<Offset>,
-    ) -> Result<Option<Batch>, ReadError> {
-        while let Some(first) = pick(&self.retries)
-            && let Some((mut left, attempt)) = self.retries.get(first)
-        {
-            let mut items = Vec::new();
-            while !left.is_empty() {
-                let fetched = self.fetch(left.clone(), usize::MAX).await?;
-                left.drain(..fetched.len());
-                items.extend(self.take(fetched));
-            }
-            self.retries.remove(first);
-            let mut account = self.subscription.live.account();
-            items.retain(|item| account.begin_attempt(item.offset));
-            if !items.is_empty() {
-                return Ok(Some(self.batch(items, attempt)));
+    /// An attempt has ended for these keys.
+    pub(super) fn end_keys(&mut self, ended: impl IntoIterator<Item = Option<OrderKey>>) {
+        if let Some(keys) = &mut self.keys {
+            for key in ended {
+                keys.end(key);
             }
         }
-        Ok(None)
     }
 
-    /// Makes one step towards the next batch, and reads at most one block for that. `under_way` is
-    /// the number of items that are being sent.
-    pub(super) async fn step(&mut self, under_way: usize) -> Result<Step, ReadError> {
+    /// Makes one step towards the next batch, and reads at most one block of what is new for that.
+    pub(super) async fn step(&mut self, load: Load) -> Result<Step, ReadError> {
         if self.subscription.is_retired() {
             return Ok(Step::Wait);
         }
-        if !self.has_room(under_way) {
+        self.take_news();
+        if !self.has_room(load.item_count) {
             return Ok(Step::Wait);
         }
-        if self.next_retry().is_some() {
-            let is_due = |retries: &Retries| retries.oldest_due(Instant::now());
-            if let Some(batch) = self.retry_first(is_due).await? {
-                return Ok(Step::Send(batch));
+        if let Some(ready_at) = self.rate.as_ref().and_then(Rate::ready_at) {
+            return Ok(Step::WaitUntil(ready_at));
+        }
+        if let Some(shipment) = self.next_again().await? {
+            return Ok(Step::Send(shipment));
+        }
+        let is_retry_turn = self.is_retry_turn(load.retry_count);
+        if is_retry_turn && let Some(shipment) = self.next_due().await? {
+            return Ok(Step::Send(shipment));
+        }
+        match self.next_fresh().await? {
+            step @ (Step::Send(_) | Step::Nearer) => Ok(step),
+            step @ (Step::Wait | Step::WaitForFeed | Step::WaitUntil(_)) => {
+                let may_retry = !is_retry_turn && self.may_retry(load.retry_count);
+                if may_retry && let Some(shipment) = self.next_due().await? {
+                    return Ok(Step::Send(shipment));
+                }
+                Ok(step)
             }
         }
+    }
+
+    /// Makes one step towards a batch of what was never sent.
+    pub(super) async fn next_fresh(&mut self) -> Result<Step, ReadError> {
         let subscription = Arc::clone(&self.subscription);
         let (has_next, may_match) = {
             let mut account = subscription.live.account();
-            while let Some(item) = self
-                .ready
-                .pop_front_if(|item| !account.is_owed(item.offset))
-            {
-                self.ready_bytes -= item.form.bytes().len();
+            if account.parked_count() >= Subscriptions::MAX_PARKED {
+                return Ok(Step::Wait);
             }
-            if self.ready.is_empty() {
-                self.ready_since = None;
-            }
-            if self.has_full_batch() {
-                return Ok(self.load(&mut account));
+            if self.keys.is_some() {
+                if let Some(shipment) = self.load_by_key(&mut account) {
+                    return Ok(Step::Send(shipment));
+                }
+                if self.ready.len() >= KEYED_READY_ITEMS || self.ready_bytes >= KEYED_READY_BYTES {
+                    return Ok(Step::Wait);
+                }
+            } else {
+                self.drop_ended(&account);
+                if self.has_full_batch() {
+                    return Ok(self.load(&mut account));
+                }
             }
             let has_next = self.unsent(&account).next().is_some();
-            if !has_next && self.limits.gather.is_zero() && !self.ready.is_empty() {
+            let may_load = self.keys.is_none() && self.limits.gather.is_zero();
+            if !has_next && may_load && !self.ready.is_empty() {
                 return Ok(self.load(&mut account));
             }
             let is_behind = account.owed_count() >= self.max_owed;
@@ -208,7 +243,8 @@ impl Source {
         } else {
             Step::Wait
         };
-        match (step, self.gathered_at()) {
+        let gathered_at = self.gathered_at().filter(|_| self.keys.is_none());
+        match (step, gathered_at) {
             (Step::Wait | Step::WaitForFeed, Some(time)) if time <= Instant::now() => {
                 let mut account = subscription.live.account();
                 Ok(self.load(&mut account))
@@ -218,15 +254,30 @@ impl Source {
         }
     }
 
-    /// What is owed and neither taken, nor being sent, nor waiting for its next attempt.
+    /// Drops what is ready and no longer owed.
+    fn drop_ended(&mut self, account: &Account) {
+        while let Some(ready) = self
+            .ready
+            .pop_front_if(|ready| !account.is_owed(ready.item.offset))
+        {
+            self.ready_bytes -= ready.item.form.bytes().len();
+        }
+        if self.ready.is_empty() {
+            self.ready_since = None;
+        }
+    }
+
+    /// What is owed and neither taken nor being sent.
     fn unsent<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = Offset> + 'a {
-        let waiting = account.waiting_from(self.taken_to);
-        waiting.filter(|offset| !self.retries.contains(*offset))
+        account.waiting_from(self.taken_to)
     }
 
     /// Whether one more batch keeps to what a crash may repeat; asks for a save in time.
     fn has_room(&self, under_way: usize) -> bool {
-        let unsaved = self.subscription.live.account().unsaved();
+        let unsaved = {
+            let account = self.subscription.live.account();
+            account.unsaved() + account.unsaved_row_count() as u64
+        };
         let max_repeated = self.limits.max_repeated;
         // This many can be delivered between two saves while the flight is full.
         let in_flight = u64::try_from(self.limits.max_in_flight * self.limits.max_items);
@@ -252,16 +303,15 @@ impl Source {
         let mut items = Vec::new();
         let mut bytes = 0;
         while items.len() < self.limits.max_items
-            && let Some(item) = self.ready.front()
+            && let Some(ready) = self.ready.front()
         {
-            let item_bytes = item.form.bytes().len();
-            let fits = bytes + item_bytes <= self.limits.max_bytes;
-            if !(items.is_empty() || fits && self.sink.goes_with(&items, item)) {
+            if !self.fits(&items, bytes, &ready.item) {
                 break;
             }
-            let Some(item) = self.ready.pop_front() else {
+            let Some(Ready { item, key: _ }) = self.ready.pop_front() else {
                 break;
             };
+            let item_bytes = item.form.bytes().len();
             self.ready_bytes -= item_bytes;
             if account.begin_attempt(item.offset) {
                 bytes += item_bytes;
@@ -272,20 +322,84 @@ impl Source {
         if items.is_empty() {
             return Step::Nearer;
         }
-        Step::Send(self.batch(items, NonZeroU32::MIN))
+        Step::Send(self.ship(items, Vec::new(), NonZeroU32::MIN, Purpose::Fresh))
     }
 
-    fn batch(&self, items: Vec<Arc<Item>>, attempt: NonZeroU32) -> Batch {
-        Batch {
-            subscription: Arc::clone(&self.name),
-            attempt,
-            items,
+    /// A batch of what is ready and whose key is free. What comes after a parked event with its key is
+    /// parked too.
+    fn load_by_key(&mut self, account: &mut Account) -> Option<Shipment> {
+        let (mut items, mut keys) = (Vec::new(), Vec::new());
+        let (mut bytes, mut place) = (0, 0);
+        while items.len() < self.limits.max_items
+            && let Some(Ready { item, key }) = self.ready.get(place).cloned()
+        {
+            let order = self.keys.as_mut()?;
+            let item_bytes = item.form.bytes().len();
+            let is_owed = account.is_owed(item.offset);
+            if is_owed && !order.is_blocked(key) {
+                if order.is_busy(key) && !keys.contains(&key) {
+                    place += 1;
+                    continue;
+                }
+                if !self.fits(&items, bytes, &item) {
+                    break;
+                }
+            }
+            self.ready.remove(place);
+            self.ready_bytes -= item_bytes;
+            let order = self.keys.as_mut()?;
+            match key {
+                _ if !is_owed => (),
+                Some(key) if order.is_blocked(Some(key)) => {
+                    let parked = Parked::behind(item.offset, key, &self.reason_of_followers);
+                    account.park(item.offset, parked);
+                    order.park(item.offset, Some(key));
+                }
+                key => {
+                    account.begin_attempt(item.offset);
+                    order.begin(key);
+                    bytes += item_bytes;
+                    items.push(item);
+                    keys.push(key);
+                }
+            }
+        }
+        (!items.is_empty()).then(|| self.ship(items, keys, NonZeroU32::MIN, Purpose::Fresh))
+    }
+
+    /// Whether an item can be in one batch with others that have so many bytes.
+    fn fits(&self, items: &[Arc<Item>], bytes: usize, item: &Item) -> bool {
+        let fits = bytes + item.form.bytes().len() <= self.limits.max_bytes;
+        items.is_empty() || fits && self.sink.goes_with(items, item)
+    }
+
+    fn ship(
+        &mut self,
+        items: Vec<Arc<Item>>,
+        keys: Vec<Option<OrderKey>>,
+        attempt: NonZeroU32,
+        purpose: Purpose,
+    ) -> Shipment {
+        self.sent_count = self.sent_count.wrapping_add(1);
+        if let Some(rate) = &mut self.rate {
+            rate.spend(items.len());
+        }
+        Shipment {
+            batch: Batch {
+                subscription: Arc::clone(&self.name),
+                attempt,
+                replay: self.subscription.lane().replay,
+                items,
+            },
+            keys,
+            purpose,
         }
     }
 
     /// Makes the next items ready, as far as one block has them.
     async fn make_ready(&mut self) -> Result<(), ReadError> {
         let (max_items, max_bytes) = match self.limits.max_items {
+            _ if self.keys.is_some() => (KEYED_READY_ITEMS / 4, KEYED_READY_BYTES / 4),
             1 => (READY_ITEMS, READY_BYTES),
             batch => (READY_ITEMS.next_multiple_of(batch), self.limits.max_bytes),
         };
@@ -295,25 +409,26 @@ impl Source {
             (offsets, account.is_following())
         };
         // What a lane that follows is owed is new, and in memory: it does not queue with the others.
+        let rooms = Arc::clone(&self.rooms);
         let _turn = if is_following {
             None
         } else {
-            self.rooms.scans.acquire().await.ok()
+            rooms.scans.acquire().await.ok()
         };
-        let fetched = self.fetch(offsets, max_bytes).await?;
+        let fetched = self.fetch.read(offsets, max_bytes).await?;
         if let Some((last, _)) = fetched.last() {
             self.taken_to = last.next();
         }
-        for item in self.take(fetched) {
-            self.ready_bytes += item.form.bytes().len();
-            self.ready.push_back(item);
+        for ready in self.take(fetched) {
+            self.ready_bytes += ready.item.form.bytes().len();
+            self.ready.push_back(ready);
             self.ready_since.get_or_insert_with(Instant::now);
         }
         Ok(())
     }
 
     /// Returns the items to send. Everything else that was fetched ends in the account.
-    fn take(&self, fetched: Vec<(Offset, Fetched)>) -> Vec<Arc<Item>> {
+    fn take(&self, fetched: Vec<(Offset, Fetched)>) -> Vec<Ready> {
         let mut account = self.subscription.live.account();
         let mut items = Vec::with_capacity(fetched.len());
         for (offset, fetched) in fetched {
@@ -321,7 +436,7 @@ impl Source {
                 Fetched::Item(_) if self.destination_has.is_some_and(|has| offset < has) => {
                     account.deliver(offset);
                 }
-                Fetched::Item(item) => items.push(item),
+                Fetched::Item(ready) => items.push(ready),
                 Fetched::NoForm => account.skip(offset),
                 Fetched::Lost(loss) => account.lose(offset, loss),
             }
@@ -329,64 +444,20 @@ impl Source {
         items
     }
 
-    /// Reads owed offsets, which ascend: as many as one block has, but no more than `max_bytes`
-    /// take. It is at least one, if there is one.
-    async fn fetch(
-        &self,
-        offsets: Vec<Offset>,
-        max_bytes: usize,
-    ) -> Result<Vec<(Offset, Fetched)>, ReadError> {
-        let Some(first) = offsets.first().copied() else {
-            return Ok(Vec::new());
-        };
-        let read = self.rooms.log.read(first).await?;
-        let tail = self.rooms.log.bounds().borrow().tail;
-        if matches!(read, Read::End) && first >= tail {
-            return Err(ReadError::Failed {
-                reason: format!("it has offset {first}, but does not find it yet"),
-            });
-        }
-        let record_count = offsets.len();
-        let (rooms, format) = (Arc::clone(&self.rooms), self.subscription.spec.format);
-        let make = move || {
-            let mut fetched = Vec::new();
-            let mut bytes = 0;
-            for offset in offsets {
-                let found = match &read {
-                    Read::Block(block) if block.first() <= offset => {
-                        let Some(record) = block.record(offset) else {
-                            break;
-                        };
-                        bytes += record.bytes.len();
-                        let item = rooms.forms.item(&record, format);
-                        item.map_or(Fetched::NoForm, Fetched::Item)
-                    }
-                    Read::Damaged(range) if range.contains(&offset) => Fetched::Lost(Loss::Damaged),
-                    Read::Damaged(range) if range.end <= offset => break,
-                    Read::Block(_) | Read::Damaged(_) => Fetched::Lost(Loss::Trimmed),
-                    Read::End if offset < tail => Fetched::Lost(Loss::Trimmed),
-                    // It came after the log was read.
-                    Read::End => break,
-                };
-                fetched.push((offset, found));
-                if bytes >= max_bytes {
-                    break;
-                }
-            }
-            fetched
-        };
-        Ok(offload(record_count, make).await)
-    }
-
     /// Matches the next block that this lane has not matched, unless the feed does that for it by
     /// now.
     async fn match_further(&mut self) -> Result<Step, ReadError> {
-        if self.rooms.feed.attach(&self.subscription, self.max_owed) {
+        let end = self.subscription.end();
+        if end.is_none() && self.rooms.feed.attach(&self.subscription, self.max_owed) {
             return Ok(Step::Nearer);
         }
+        let end = end.unwrap_or(Offset::new(u64::MAX));
         let rooms = Arc::clone(&self.rooms);
         let _turn = rooms.scans.acquire().await;
         let position = self.subscription.live.account().matched();
+        if position >= end {
+            return Ok(Step::Wait);
+        }
         self.reader.seek(position);
         let Some(found) = self.reader.try_next().await? else {
             return Ok(Step::WaitForFeed);
@@ -404,9 +475,9 @@ impl Source {
         }
         match found {
             Found::Block { .. } => (),
-            Found::Skipped(range) => account.match_to(range.end),
-            Found::Trimmed(range) => account.lose_to(range.end, Loss::Trimmed),
-            Found::Damaged(range) => account.lose_to(range.end, Loss::Damaged),
+            Found::Skipped(range) => account.match_to(std::cmp::min(range.end, end)),
+            Found::Trimmed(range) => account.lose_to(std::cmp::min(range.end, end), Loss::Trimmed),
+            Found::Damaged(range) => account.lose_to(std::cmp::min(range.end, end), Loss::Damaged),
         }
         Ok(Step::Nearer)
     }
@@ -415,14 +486,17 @@ impl Source {
 /// Matches the events of a block from `from` on, until so many are owed.
 fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owed: usize) {
     let filter: &Filter = &subscription.filter;
-    let wanted = block.records_from(from).filter(|record| {
+    let last = std::cmp::min(block.next(), subscription.end().unwrap_or(block.next()));
+    let records = block.records_from(from);
+    let records = records.take_while(|record| record.offset < last);
+    let wanted = records.filter(|record| {
         filter.wants_type(&record.event_type) && filter.wants(|| Facts::of(&record.bytes))
     });
     let mut wanted = wanted.map(|record| record.offset);
     let owed_count = subscription.live.account().owed_count();
     let room = max_owed.saturating_sub(owed_count);
     let owed: Vec<_> = wanted.by_ref().take(room).collect();
-    let end = wanted.next().unwrap_or(block.next());
+    let end = wanted.next().unwrap_or(last);
     let mut account = subscription.live.account();
     if subscription.is_retired() {
         return;
@@ -431,4 +505,21 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
         account.owe(offset);
     }
     account.match_to(end);
+}
+
+/// Lets those go that wait for a key, if no earlier delivery with their key is parked: the process may
+/// have died in between, or the lane keeps no order by key any more.
+fn release_followers(account: &mut Account, keys: Option<&KeyOrder>, rooms: &Rooms) {
+    let followers = account.all_parked(Offset::ZERO).filter(|(offset, parked)| {
+        let first = keys.and_then(|keys| keys.first_parked(parked.key?));
+        parked.due == Due::AfterKey && first.is_none_or(|first| first == *offset)
+    });
+    let followers: Vec<_> = followers
+        .map(|(offset, parked)| (offset, parked.clone()))
+        .collect();
+    let now = account.clock().at(rooms.clock.now());
+    for (offset, parked) in followers {
+        let due = Due::At(now);
+        account.park(offset, Parked { due, ..parked });
+    }
 }

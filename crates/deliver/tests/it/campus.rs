@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use easel_caliper::{Options, Translator};
 use easel_catalog::Catalog;
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
-use easel_log::{LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
-use easel_sinks::{Batch, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings};
+use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
+use easel_sinks::{
+    Batch, Endpoint, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings,
+};
 use easel_subscriptions::{Balance, MemoryStore, SinkSpec, Spec, StateStore, Subscriptions, Term};
-use easel_testkit::{RecordingSink, event};
+use easel_testkit::{RecordingSink, TokioClock, event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -21,6 +23,7 @@ type MakeOtherSink = dyn Fn(&Spec) -> Arc<dyn Sink> + Send + Sync;
 /// A log, a store and sinks; what runs on them can be stopped and started again.
 pub(crate) struct Campus {
     store: Arc<MemoryStore>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
     sinks: Arc<Mutex<HashMap<String, Arc<RecordingSink>>>>,
@@ -56,9 +59,11 @@ impl Campus {
 
     async fn resting(log: SharedLog) -> Self {
         let store = Arc::default();
-        let subscriptions = open(&store, &log).await;
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
+        let subscriptions = open(&store, &log, &clock).await;
         Self {
             store,
+            clock,
             log,
             subscriptions,
             sinks: Arc::default(),
@@ -81,7 +86,7 @@ impl Campus {
                 })
             }),
             translator: Arc::new(Translator::new(catalog(), Options::default()).unwrap()),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&self.clock),
         };
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
         self.stop = CancellationToken::new();
@@ -104,7 +109,7 @@ impl Campus {
     /// Stops as on SIGKILL: nothing more is saved, and what is in memory is forgotten.
     pub(crate) async fn crash(&mut self) {
         self.running.shutdown().await;
-        self.subscriptions = open(&self.store, &self.log).await;
+        self.subscriptions = open(&self.store, &self.log, &self.clock).await;
     }
 
     /// Has every save refused from here on until a crash, as if another process had taken over.
@@ -133,6 +138,36 @@ impl Campus {
             .unwrap();
     }
 
+    /// Appends events with these numbers that have a form in every format.
+    pub(crate) async fn append_examples(&self, numbers: std::ops::Range<u64>) {
+        let catalog = Catalog::built_in();
+        let grade_change = catalog.get("grade_change").unwrap();
+        let record = |n: u64| {
+            let at = jiff::Timestamp::from_second(i64::try_from(n).unwrap()).unwrap();
+            let event = catalog.example(grade_change, easel_catalog::Origin::Request, at);
+            NewRecord::new(Uuid::from_u128(u128::from(n)), "grade_change", event)
+        };
+        self.log
+            .append(numbers.map(record).collect())
+            .await
+            .unwrap();
+    }
+
+    /// Appends events with these numbers, whose `body.key` is the number modulo `keys`.
+    pub(crate) async fn append_keyed(&self, numbers: std::ops::Range<u64>, keys: u64) {
+        let record = |n: u64| {
+            let key = n % keys;
+            let event = format!(
+                r#"{{"metadata":{{"event_name":"user_created","event_time":"2025-03-03T08:00:00Z"}},"body":{{"key":{key}}}}}"#
+            );
+            NewRecord::new(Uuid::from_u128(u128::from(n)), "user_created", event)
+        };
+        self.log
+            .append(numbers.map(record).collect())
+            .await
+            .unwrap();
+    }
+
     pub(crate) fn balance(&self, name: &str) -> Balance {
         let subscription = self.subscriptions.get(name).unwrap();
         let balance = self.subscriptions.balance(&subscription);
@@ -140,11 +175,19 @@ impl Campus {
         balance
     }
 
-    /// Waits until nothing is pending for this subscription.
+    /// Waits until nothing is pending or parked for this subscription.
     pub(crate) async fn settled(&self, name: &str) -> Balance {
+        self.reached(name, |balance| {
+            balance.get(Term::Pending) + balance.get(Term::Parked) == 0
+        })
+        .await
+    }
+
+    /// Waits until the balance of this subscription is as wanted.
+    pub(crate) async fn reached(&self, name: &str, is_it: impl Fn(&Balance) -> bool) -> Balance {
         loop {
             let balance = self.balance(name);
-            if balance.get(Term::Pending) == 0 {
+            if is_it(&balance) {
                 return balance;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -163,6 +206,13 @@ pub(crate) fn numbers(batches: &[Batch]) -> Vec<u64> {
 /// The id of the first event of a batch.
 pub(crate) fn id(batch: &Batch) -> Uuid {
     batch.items[0].id
+}
+
+/// An answer that blames the event.
+pub(crate) fn rejected() -> SendError {
+    SendError::Rejected {
+        reason: "the endpoint answered 422".to_owned(),
+    }
 }
 
 /// An answer that blames the endpoint.
@@ -184,12 +234,17 @@ pub(crate) fn gone() -> SendError {
 struct AsWebhook {
     sink: Arc<RecordingSink>,
     settings: WebhookSettings,
+    host: Option<String>,
 }
 
 #[async_trait]
 impl Sink for AsWebhook {
     fn limits(&self) -> SinkLimits {
         self.settings.limits()
+    }
+
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
@@ -208,7 +263,16 @@ fn as_webhook(sink: Arc<RecordingSink>, spec: &Spec) -> Arc<dyn Sink> {
         batch: webhook.batch.get(),
         in_flight: spec.in_flight.get(),
     };
-    Arc::new(AsWebhook { sink, settings })
+    let host = Endpoint::parse(webhook.url.expose())
+        .unwrap()
+        .host()
+        .to_owned();
+    Arc::new(AsWebhook {
+        sink,
+        settings,
+        // Only tests of hosts have another one.
+        host: (host != "localhost:80").then_some(host),
+    })
 }
 
 fn catalog() -> Arc<Catalog> {
@@ -219,9 +283,13 @@ fn sink(sinks: &Mutex<HashMap<String, Arc<RecordingSink>>>, name: &str) -> Arc<R
     Arc::clone(sinks.lock().unwrap().entry(name.to_owned()).or_default())
 }
 
-async fn open(store: &Arc<MemoryStore>, log: &SharedLog) -> Arc<Subscriptions> {
+async fn open(
+    store: &Arc<MemoryStore>,
+    log: &SharedLog,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Subscriptions> {
     let check = Box::new(|_: &Spec| Ok(()));
-    let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::new(SystemClock));
+    let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::clone(clock));
     let opened = Subscriptions::open(store, Arc::clone(log), clock, check, catalog());
     Arc::new(opened.await.unwrap())
 }

@@ -9,6 +9,14 @@ mod histories;
 #[cfg(test)]
 mod holding;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod parking;
+#[cfg(test)]
+mod replays;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod table;

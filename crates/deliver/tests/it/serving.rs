@@ -288,6 +288,7 @@ async fn what_failed_before_a_pause_is_sent_once_after_it_though_answers_come_la
     sink.answer_with(|_| Ok(()));
     sink.hang(true);
     campus.subscriptions.resume("all").await.unwrap();
+    // Retries have a quarter of the places as long as there is something new, and else all of them.
     sink.wait_for(before + 8).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     sink.hang(false);

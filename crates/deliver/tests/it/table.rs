@@ -110,7 +110,7 @@ impl Sink for Table {
             content.unheard.contains(&number)
         });
         if is_unheard {
-            return Outcome::All(Err(SendError::TimedOut));
+            return Outcome::all(Err(SendError::TimedOut));
         }
         let failed = self.with(|content| {
             let takes = content.takes.pop().unwrap_or(usize::MAX);
@@ -130,7 +130,7 @@ impl Sink for Table {
             left.is_some()
         });
         if is_silent {
-            return Outcome::All(Err(SendError::TimedOut));
+            return Outcome::all(Err(SendError::TimedOut));
         }
         let busy = || {
             Err(SendError::Busy {
@@ -139,7 +139,7 @@ impl Sink for Table {
             })
         };
         let taken = std::iter::repeat_n(Ok(()), batch.items.len() - failed);
-        Outcome::Each(
+        Outcome::each(
             taken
                 .chain(std::iter::repeat_with(busy).take(failed))
                 .collect(),

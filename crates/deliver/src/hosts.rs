@@ -1,0 +1,176 @@
+//! Which hosts cannot be connected to.
+//!
+//! Lanes that send to one host share what they know of it. When its name does not resolve, its port
+//! refuses, or TLS fails, three times in a row from whichever lane, all of them hold, and one lane at
+//! a time probes for all. What an endpoint answers, or that it answers too late, is its own affair.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::backoff::Backoff;
+
+/// Failures one after another after which a host is down.
+const MAX_CONSECUTIVE: u32 = 3;
+
+/// A lane that was to probe and has not reported is forgotten after this.
+const PROBE_LIFE: Duration = Duration::from_mins(6);
+
+/// All hosts that lanes send to.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts(Mutex<HashMap<String, Weak<Host>>>);
+
+/// One host, such as `events.example.edu:443`.
+#[derive(Debug)]
+pub(crate) struct Host {
+    state: Mutex<State>,
+    /// Whether connections can be made.
+    is_up: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    consecutive_count: u32,
+    backoff: Backoff,
+    down: Option<Down>,
+}
+
+#[derive(Debug)]
+struct Down {
+    /// When the next probe is due.
+    until: Instant,
+    /// When a lane began to probe, if one does.
+    probe_began: Option<Instant>,
+}
+
+/// Whether a lane may probe a host that is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProbeTurn {
+    /// It may: the others wait for it.
+    Probe,
+    /// Not before this.
+    Wait(Instant),
+    /// The host is up again.
+    Up,
+}
+
+impl Hosts {
+    /// The host of this name, shared by all who ask for it.
+    pub(crate) fn get(&self, name: &str) -> Arc<Host> {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get(name).and_then(Weak::upgrade) {
+            return host;
+        }
+        hosts.retain(|_, host| host.strong_count() > 0);
+        let host = Arc::new(Host {
+            state: Mutex::default(),
+            is_up: watch::Sender::new(true),
+        });
+        hosts.insert(name.to_owned(), Arc::downgrade(&host));
+        host
+    }
+}
+
+impl Host {
+    /// Whether connections can be made, now and later.
+    pub(crate) fn is_up(&self) -> watch::Receiver<bool> {
+        self.is_up.subscribe()
+    }
+
+    /// A connection was made.
+    pub(crate) fn succeed(&self) {
+        let mut state = self.state();
+        if state.consecutive_count > 0 || state.down.is_some() {
+            *state = State::default();
+            self.is_up.send_replace(true);
+        }
+    }
+
+    /// No connection could be made; when the next probe is due, if the host is down.
+    pub(crate) fn fail(&self) -> Option<Instant> {
+        let mut state = self.state();
+        state.consecutive_count = state.consecutive_count.saturating_add(1);
+        let was_probe = state
+            .down
+            .as_ref()
+            .is_some_and(|it| it.probe_began.is_some());
+        if state.down.is_none() && state.consecutive_count >= MAX_CONSECUTIVE || was_probe {
+            let until = Instant::now() + state.backoff.fail(None);
+            state.down = Some(Down {
+                until,
+                probe_began: None,
+            });
+            self.is_up.send_replace(false);
+        }
+        state.down.as_ref().map(|down| down.until)
+    }
+
+    /// Whether the caller may probe now.
+    pub(crate) fn probe(&self) -> ProbeTurn {
+        let mut state = self.state();
+        let now = Instant::now();
+        let Some(down) = &mut state.down else {
+            return ProbeTurn::Up;
+        };
+        if let Some(began) = down.probe_began
+            && now.duration_since(began) < PROBE_LIFE
+        {
+            return ProbeTurn::Wait(began + PROBE_LIFE);
+        }
+        if down.until > now {
+            return ProbeTurn::Wait(down.until);
+        }
+        down.probe_began = Some(now);
+        ProbeTurn::Probe
+    }
+
+    /// Gives a probe back that was not made.
+    pub(crate) fn give_back(&self) {
+        if let Some(down) = &mut self.state().down {
+            down.probe_began = None;
+            self.is_up.send_replace(false);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn of_all_who_wait_for_a_host_one_probes_at_a_time() {
+        let hosts = Hosts::default();
+        let host = hosts.get("nowhere.example:443");
+        assert!(Arc::ptr_eq(&host, &hosts.get("nowhere.example:443")));
+        assert_eq!((host.fail(), host.fail()), (None, None));
+        let due = host.fail().expect("it is down");
+        assert!(!*host.is_up().borrow());
+        assert_eq!(host.probe(), ProbeTurn::Wait(due));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(host.probe(), ProbeTurn::Probe);
+        assert!(matches!(host.probe(), ProbeTurn::Wait(_)), "one at a time");
+        let later = host.fail().expect("it is still down");
+        assert!(later > due + Duration::from_secs(6));
+        tokio::time::advance(Duration::from_secs(12)).await;
+        assert_eq!(host.probe(), ProbeTurn::Probe);
+        host.succeed();
+        assert_eq!(host.probe(), ProbeTurn::Up);
+        assert!(*host.is_up().borrow());
+    }
+
+    #[test]
+    fn a_connection_in_between_starts_the_count_again() {
+        let host = Hosts::default().get("example:80");
+        for _ in 0..20 {
+            assert_eq!((host.fail(), host.fail()), (None, None));
+            host.succeed();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Items of parked deliveries that stay in memory until their next attempt.
+//!
+//! Most deliveries that fail are due again after seconds. To read each of them from the log again
+//! would decompress a whole block for one event.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use easel_log::Offset;
+use easel_sinks::Item;
+
+/// Bytes of items that all lanes keep together. What does not fit is read from the log again.
+const MAX_BYTES: usize = 32 << 20;
+
+/// What an item takes beside its bytes, about.
+const ITEM_BYTES: usize = 256;
+
+/// How many bytes all lanes keep.
+#[derive(Debug, Default)]
+pub(crate) struct Budget(AtomicUsize);
+
+/// The items that one lane keeps.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    items: HashMap<Offset, Arc<Item>>,
+    bytes: usize,
+    budget: Arc<Budget>,
+}
+
+impl Kept {
+    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            items: HashMap::new(),
+            bytes: 0,
+            budget: Arc::clone(budget),
+        }
+    }
+
+    /// Keeps an item, if there is room.
+    pub(crate) fn insert(&mut self, item: &Arc<Item>) {
+        let bytes = bytes_of(item);
+        let used = self.budget.0.fetch_add(bytes, Ordering::Relaxed);
+        if used + bytes > MAX_BYTES || self.items.contains_key(&item.offset) {
+            self.budget.0.fetch_sub(bytes, Ordering::Relaxed);
+            return;
+        }
+        self.bytes += bytes;
+        self.items.insert(item.offset, Arc::clone(item));
+    }
+
+    /// Takes the item at an offset, if it was kept.
+    pub(crate) fn take(&mut self, offset: Offset) -> Option<Arc<Item>> {
+        let item = self.items.remove(&offset)?;
+        let bytes = bytes_of(&item);
+        self.bytes -= bytes;
+        self.budget.0.fetch_sub(bytes, Ordering::Relaxed);
+        Some(item)
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = 0;
+        self.items = HashMap::new();
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn bytes_of(item: &Item) -> usize {
+    item.form.bytes().len() + ITEM_BYTES
+}

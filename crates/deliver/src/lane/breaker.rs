@@ -1,0 +1,264 @@
+//! How freely a lane sends.
+//!
+//! The breaker opens when the endpoint is at fault, never for a few failures among many successes:
+//!
+//! - 10 attempts fail one after another, or
+//! - of at least 20 attempts within 30 s, half fail because of the endpoint, or
+//! - of at least 20 attempts within 30 s, more than half are refused because of the event: so many
+//!   events are not at fault, or
+//! - the endpoint asks to be sent nothing for a while.
+//!
+//! An open breaker lets out one probe at a time, with pauses that grow from 5 s to 5 min. After a
+//! probe that succeeds, the lane may have one batch under way, then two, then four, up to its limit.
+
+use std::time::Duration;
+
+use easel_subscriptions::clamp_asked;
+use tokio::time::Instant;
+
+use super::window::Window;
+use crate::backoff::Backoff;
+
+/// Failures one after another that open the breaker.
+const MAX_CONSECUTIVE: u32 = 10;
+
+/// How freely a lane sends.
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    state: State,
+    window: Window,
+    consecutive_count: u32,
+    backoff: Backoff,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// As much as the limits allow.
+    #[default]
+    Closed,
+    /// So many batches at once, after a hold. It grows after as many successes.
+    Ramp { limit: usize, success_count: usize },
+    /// Nothing until then; `None` while an operator must act.
+    Open { until: Option<Instant> },
+    /// One batch, to see whether the endpoint is back.
+    Probing,
+}
+
+impl Breaker {
+    /// A breaker that is open, and due for a probe.
+    pub(super) fn due_for_probe() -> Self {
+        Self {
+            state: State::Open {
+                until: Some(Instant::now()),
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Whether batches may be sent beside a probe.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed | State::Ramp { .. })
+    }
+
+    /// How many batches may be under way, given the limit of the sink.
+    pub(super) fn max_in_flight(&self, limit: usize) -> usize {
+        match self.state {
+            State::Closed => limit,
+            State::Ramp { limit: ramp, .. } => std::cmp::min(ramp, limit),
+            State::Open { .. } | State::Probing => 0,
+        }
+    }
+
+    /// When a probe is due, if the breaker is open.
+    pub(super) const fn probe_due(&self) -> Option<Instant> {
+        match self.state {
+            State::Open { until } => until,
+            State::Closed | State::Ramp { .. } | State::Probing => None,
+        }
+    }
+
+    /// Whether an operator must act before anything is sent.
+    pub(super) fn waits_for_operator(&self) -> bool {
+        self.state == State::Open { until: None }
+    }
+
+    /// Lets one batch out.
+    pub(super) const fn probe(&mut self) {
+        self.state = State::Probing;
+    }
+
+    /// An attempt succeeded; `true` if that ends a hold.
+    pub(super) fn succeed(&mut self, max_in_flight: usize) -> bool {
+        self.consecutive_count = 0;
+        self.window.succeed();
+        match &mut self.state {
+            State::Closed => false,
+            State::Ramp {
+                limit,
+                success_count,
+            } => {
+                *success_count += 1;
+                if success_count >= limit {
+                    *limit *= 2;
+                    *success_count = 0;
+                }
+                if *limit >= max_in_flight {
+                    self.state = State::Closed;
+                }
+                false
+            }
+            State::Probing => {
+                self.release();
+                true
+            }
+            // It was under way when the breaker opened.
+            State::Open { .. } => false,
+        }
+    }
+
+    /// An attempt failed because of the endpoint; `true` if the endpoint is at fault by that.
+    pub(super) fn fail(&mut self) -> bool {
+        self.consecutive_count = self.consecutive_count.saturating_add(1);
+        self.window.fail();
+        self.consecutive_count >= MAX_CONSECUTIVE
+            || self.window.is_endpoint_at_fault()
+            || self.state == State::Probing
+    }
+
+    /// An attempt was refused because of its event; `true` if so many were that the endpoint is at
+    /// fault.
+    pub(super) fn refuse(&mut self) -> bool {
+        self.window.refuse();
+        self.window.is_refusing() || !self.is_closed()
+    }
+
+    /// Opens it after a failure, unless it is open already; the pause, if it was opened.
+    pub(super) fn open(&mut self) -> Option<Duration> {
+        if matches!(self.state, State::Open { .. }) {
+            return None;
+        }
+        let pause = self.backoff.fail(None);
+        Some(self.open_for(pause))
+    }
+
+    /// Opens it because the endpoint asks to be sent nothing for so long; the pause.
+    pub(super) fn pause(&mut self, asked: Duration) -> Duration {
+        self.open_for(clamp_asked(asked))
+    }
+
+    /// Opens it for so long.
+    pub(super) fn open_for(&mut self, pause: Duration) -> Duration {
+        self.state = State::Open {
+            until: Some(Instant::now() + pause),
+        };
+        pause
+    }
+
+    /// Opens it until an operator acts.
+    pub(super) const fn open_for_operator(&mut self) {
+        self.state = State::Open { until: None };
+    }
+
+    /// Ends a hold: the lane begins with one batch.
+    pub(super) fn release(&mut self) {
+        self.state = State::Ramp {
+            limit: 1,
+            success_count: 0,
+        };
+        self.consecutive_count = 0;
+        self.window = Window::default();
+        self.backoff.succeed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 16;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_failures_among_many_successes_do_not_open_it() {
+        let mut breaker = Breaker::default();
+        for number in 0..10_000 {
+            if number % 10 == 0 {
+                assert!(!breaker.fail(), "{number}");
+            } else {
+                assert!(!breaker.succeed(LIMIT));
+            }
+        }
+        assert_eq!(breaker.max_in_flight(LIMIT), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_failures_in_a_row_or_half_of_twenty_open_it() {
+        let mut breaker = Breaker::default();
+        let faults: Vec<_> = (0..10).map(|_| breaker.fail()).collect();
+        assert_eq!(faults.iter().position(|is_at_fault| *is_at_fault), Some(9));
+
+        let mut breaker = Breaker::default();
+        for number in 0..9 {
+            assert!(!breaker.succeed(LIMIT));
+            assert!(!breaker.fail(), "{number}");
+        }
+        assert!(!breaker.succeed(LIMIT));
+        assert!(breaker.fail(), "ten of twenty");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_lies_longer_back_does_not_count() {
+        let mut breaker = Breaker::default();
+        for _ in 0..9 {
+            breaker.fail();
+        }
+        breaker.succeed(LIMIT);
+        tokio::time::advance(Duration::from_secs(31)).await;
+        for _ in 0..9 {
+            assert!(!breaker.fail());
+            assert!(!breaker.succeed(LIMIT));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_refuses_more_than_half_is_at_fault() {
+        let mut breaker = Breaker::default();
+        let at_fault = (1..).find(|_| breaker.refuse());
+        assert_eq!(at_fault, Some(20));
+        let mut breaker = Breaker::default();
+        for _ in 0..50 {
+            breaker.succeed(LIMIT);
+            assert!(!breaker.refuse());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_hold_it_lets_out_one_then_two_then_four() {
+        let mut breaker = Breaker::default();
+        assert!(breaker.open().is_some());
+        assert_eq!(breaker.open(), None, "it is open already");
+        breaker.probe();
+        assert_eq!(breaker.max_in_flight(LIMIT), 0);
+        assert!(breaker.succeed(LIMIT));
+        let mut limits = Vec::new();
+        while limits.last() != Some(&LIMIT) {
+            limits.push(breaker.max_in_flight(LIMIT));
+            breaker.succeed(LIMIT);
+        }
+        limits.dedup();
+        assert_eq!(limits, [1, 2, 4, 8, 16]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_and_the_endpoint_may_ask_for_longer_ones() {
+        let mut breaker = Breaker::default();
+        let mut longest = Duration::ZERO;
+        for _ in 0..8 {
+            longest = breaker.open().unwrap();
+            breaker.probe();
+            assert!(breaker.fail());
+        }
+        assert!(longest >= Duration::from_mins(4), "{longest:?}");
+        assert_eq!(breaker.pause(Duration::ZERO), Duration::from_secs(1));
+        assert_eq!(breaker.pause(Duration::MAX), Duration::from_hours(24));
+    }
+}

@@ -1,0 +1,84 @@
+//! When parked deliveries are due.
+
+use std::collections::BTreeSet;
+
+use easel_log::Offset;
+use easel_subscriptions::{Account, Due, LaneTime, Parked};
+
+/// The parked deliveries that have a time, by that time. The account alone says what is parked: an
+/// entry whose delivery has ended, or has another time by now, is passed over.
+#[derive(Debug, Default)]
+pub(super) struct DueQueue(BTreeSet<Entry>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    due: LaneTime,
+    /// Those of one batch are beside each other.
+    batch: Offset,
+    offset: Offset,
+}
+
+impl DueQueue {
+    /// The queue of everything that an account has parked.
+    pub(super) fn of(account: &Account) -> Self {
+        let mut queue = Self::default();
+        for (offset, parked) in account.all_parked(Offset::ZERO) {
+            queue.insert(offset, parked);
+        }
+        queue
+    }
+
+    /// Adds a parked delivery, if it has a time.
+    pub(super) fn insert(&mut self, offset: Offset, parked: &Parked) {
+        if let Due::At(due) = parked.due {
+            let batch = parked.batch;
+            self.0.insert(Entry { due, batch, offset });
+        }
+    }
+
+    /// Makes a parked delivery due that waited for its key.
+    pub(super) fn release(&mut self, account: &mut Account, offset: Offset, now: LaneTime) {
+        if let Some(parked) = account.parked(offset).cloned()
+            && parked.due == Due::AfterKey
+            && account.is_parked_and_waits(offset)
+        {
+            let due = Due::At(now);
+            let parked = Parked { due, ..parked };
+            self.insert(offset, &parked);
+            account.park(offset, parked);
+        }
+    }
+
+    /// Whether no parked delivery has a time.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// When the next one is due.
+    pub(super) fn next(&self) -> Option<LaneTime> {
+        self.0.first().map(|entry| entry.due)
+    }
+
+    /// Takes the deliveries of one batch that are due together by `now`.
+    pub(super) fn pop(&mut self, account: &Account, now: LaneTime) -> Option<Vec<Offset>> {
+        while let Some(first) = self.0.first().copied()
+            && first.due <= now
+        {
+            let mut offsets = Vec::new();
+            while let Some(entry) = self.0.first().copied()
+                && (entry.due, entry.batch) == (first.due, first.batch)
+            {
+                self.0.pop_first();
+                let parked = account.parked(entry.offset);
+                let is_current = parked.is_some_and(|parked| parked.due == Due::At(entry.due));
+                if is_current && account.is_parked_and_waits(entry.offset) {
+                    offsets.push(entry.offset);
+                }
+            }
+            if !offsets.is_empty() {
+                return Some(offsets);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,351 @@
+//! What failed before: the parked deliveries that are due, and the batches that are sent again at
+//! once.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use easel_catalog::OrderKey;
+use easel_log::{Offset, ReadError};
+use easel_sinks::Item;
+use easel_subscriptions::{Due, Parked, ParkedNews};
+use tokio::time::Instant;
+
+use super::{Purpose, Shipment, Source};
+
+/// Parked deliveries, and bytes of them, made ready at once.
+const READY_RETRIES: usize = 256;
+const READY_RETRY_BYTES: usize = 1 << 20;
+
+/// A batch that is sent again before anything else: a part of one that was refused, or, at a sink
+/// with order, one that failed.
+#[derive(Debug)]
+pub(super) struct Again {
+    /// The offsets with their keys, which stay busy.
+    events: Vec<(Offset, Option<OrderKey>)>,
+    attempt: NonZeroU32,
+}
+
+impl Source {
+    /// Sends a batch again before anything else. What it has stays recorded as being sent.
+    pub(in crate::lane) fn send_again(
+        &mut self,
+        events: Vec<(Offset, Option<OrderKey>)>,
+        attempt: NonZeroU32,
+    ) {
+        if !events.is_empty() {
+            self.again.push_front(Again { events, attempt });
+        }
+    }
+
+    /// A batch that was sent again has landed.
+    pub(in crate::lane) const fn again_landed(&mut self) {
+        self.again_under_way = self.again_under_way.saturating_sub(1);
+    }
+
+    /// Puts a delivery aside until it is due.
+    pub(in crate::lane) fn park(&mut self, item: &Arc<Item>, parked: Parked) {
+        let (offset, key) = (item.offset, parked.key);
+        if matches!(parked.due, Due::At(_)) {
+            self.kept.insert(item);
+            self.due.insert(offset, &parked);
+        }
+        if self.subscription.live.account().park(offset, parked)
+            && let Some(keys) = &mut self.keys
+        {
+            keys.park(offset, key);
+        }
+    }
+
+    /// Learns what has happened to parked deliveries, and lets those go that waited for their key.
+    pub(in crate::lane) fn take_news(&mut self) {
+        let subscription = Arc::clone(&self.subscription);
+        let mut account = subscription.live.account();
+        loop {
+            let news = account.take_parked_news();
+            if news.is_empty() {
+                return;
+            }
+            for news in news {
+                match news {
+                    ParkedNews::Due { offset } => {
+                        if let Some(parked) = account.parked(offset) {
+                            self.due.insert(offset, parked);
+                        }
+                    }
+                    ParkedNews::Left { offset, key } => {
+                        let keys = self.keys.as_mut();
+                        if let Some(next) = keys.and_then(|keys| keys.unpark(offset, key)) {
+                            let now = account.clock().at(self.rooms.clock.now());
+                            self.due.release(&mut account, next, now);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// When the next parked delivery is due, if that is not yet.
+    pub(in crate::lane) fn next_retry(&self) -> Option<Instant> {
+        let account = self.subscription.live.account();
+        let now = account.clock().at(self.rooms.clock.now());
+        let due = self.due.next().filter(|due| *due > now)?;
+        Some(Instant::now() + due.since(now))
+    }
+
+    /// Whether a retry goes before what is new. Retries then have a quarter of the places, and of every
+    /// four batches one.
+    pub(super) fn is_retry_turn(&self, retries_under_way: usize) -> bool {
+        if self.due.is_empty() && self.ready_retries.is_empty() {
+            return false;
+        }
+        let max_in_flight = self.limits.max_in_flight;
+        let share = std::cmp::max(1, max_in_flight / 4);
+        retries_under_way < share && (max_in_flight >= 4 || self.sent_count.is_multiple_of(4))
+    }
+
+    /// Whether a retry may be sent when there is nothing new. A quarter of the places stays free for
+    /// what comes in meanwhile: retries may all hang.
+    pub(super) const fn may_retry(&self, retries_under_way: usize) -> bool {
+        let max_in_flight = self.limits.max_in_flight;
+        max_in_flight == 1 || retries_under_way < max_in_flight - max_in_flight.div_ceil(4)
+    }
+
+    /// The next batch that is sent again at once.
+    pub(in crate::lane) async fn next_again(&mut self) -> Result<Option<Shipment>, ReadError> {
+        // Parts of one batch may have the same key.
+        while !(self.keys.is_some() && self.again_under_way > 0)
+            && let Some(again) = self.again.pop_front()
+        {
+            let offsets = again.events.iter().map(|(offset, _)| *offset).collect();
+            let items = match self.fetch_all(offsets, usize::MAX).await {
+                Ok(items) => items,
+                Err(error) => {
+                    self.again.push_front(again);
+                    return Err(error);
+                }
+            };
+            let (mut found, mut found_keys) = (Vec::new(), Vec::new());
+            for (offset, key) in again.events {
+                let item = items.get(&offset);
+                let is_open = self.subscription.live.account().begin_attempt(offset);
+                match (item, &mut self.keys) {
+                    (Some(item), _) if is_open => {
+                        found.push(Arc::clone(item));
+                        found_keys.push(key);
+                    }
+                    (_, Some(order)) => order.end(key),
+                    (_, None) => (),
+                }
+            }
+            if !found.is_empty() {
+                self.again_under_way += 1;
+                return Ok(Some(self.ship(
+                    found,
+                    found_keys,
+                    again.attempt,
+                    Purpose::Again,
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next parked deliveries that are due.
+    pub(super) async fn next_due(&mut self) -> Result<Option<Shipment>, ReadError> {
+        if self.due.is_empty() && self.ready_retries.is_empty() {
+            return Ok(None);
+        }
+        loop {
+            while let Some(items) = self.ready_retries.pop_front() {
+                if let Some(shipment) = self.ship_parked(items, Purpose::Retry) {
+                    return Ok(Some(shipment));
+                }
+            }
+            if !self.make_retries_ready().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A parked delivery, due or not, to find out whether the endpoint is back; another one each
+    /// time, since one event alone may be at fault.
+    pub(in crate::lane) async fn probe_parked(&mut self) -> Result<Option<Shipment>, ReadError> {
+        let offsets = {
+            let account = self.subscription.live.account();
+            let is_candidate = |(offset, parked): &(Offset, &Parked)| {
+                matches!(parked.due, Due::At(_)) && account.is_parked_and_waits(*offset)
+            };
+            let after = account.all_parked(self.latest_probe.next());
+            let mut candidates = after.chain(account.all_parked(Offset::ZERO));
+            let Some((first, parked)) = candidates.find(is_candidate) else {
+                return Ok(None);
+            };
+            let batch = parked.batch;
+            let others = account.all_parked(std::cmp::min(batch, first));
+            let others = others.take(READY_RETRIES).filter(is_candidate);
+            let others = others.filter(|(_, parked)| parked.batch == batch);
+            let mut offsets: Vec<_> = others.map(|(offset, _)| offset).collect();
+            offsets.truncate(self.limits.max_items);
+            if !offsets.contains(&first) {
+                offsets = vec![first];
+            }
+            offsets
+        };
+        self.latest_probe = offsets.last().copied().unwrap_or_default();
+        let items = self.fetch_all(offsets, READY_RETRY_BYTES).await?;
+        let mut items: Vec<_> = items.into_values().collect();
+        items.sort_by_key(|item| item.offset);
+        Ok(self.ship_parked(items, Purpose::Probe))
+    }
+
+    /// Makes the parked deliveries ready that are due; `false` if none is.
+    async fn make_retries_ready(&mut self) -> Result<bool, ReadError> {
+        let (mut batches, mut offsets) = (Vec::new(), Vec::new());
+        {
+            let mut account = self.subscription.live.account();
+            let now = account.clock().at(self.rooms.clock.now());
+            while offsets.len() < READY_RETRIES
+                && let Some(mut batch) = self.due.pop(&account, now)
+            {
+                if let Some(keys) = &self.keys {
+                    let whole = batch.clone();
+                    batch.retain(|offset| {
+                        let parked = account.parked(*offset).cloned();
+                        let Some((parked, key)) = parked.and_then(|it| Some((it.clone(), it.key?)))
+                        else {
+                            return true;
+                        };
+                        let first = keys.first_parked(key);
+                        if first.is_some_and(|first| !whole.contains(&first)) {
+                            let due = Due::AfterKey;
+                            account.park(*offset, Parked { due, ..parked });
+                            return false;
+                        }
+                        true
+                    });
+                }
+                offsets.extend(&batch);
+                batches.push(batch);
+            }
+        }
+        if batches.is_empty() {
+            return Ok(false);
+        }
+        let items = match self.fetch_all(offsets.clone(), READY_RETRY_BYTES).await {
+            Ok(items) => items,
+            Err(error) => {
+                self.put_back(offsets);
+                return Err(error);
+            }
+        };
+        for batch in batches {
+            let found = batch.iter().filter_map(|offset| items.get(offset));
+            let found: Vec<_> = found.map(Arc::clone).collect();
+            let missing = batch
+                .into_iter()
+                .filter(|offset| !items.contains_key(offset));
+            self.put_back(missing.collect());
+            self.ready_retries.extend(self.apart(found));
+        }
+        Ok(true)
+    }
+
+    /// Takes items apart into batches that the sink takes. It may have changed since they failed.
+    fn apart(&self, items: Vec<Arc<Item>>) -> Vec<Vec<Arc<Item>>> {
+        let mut batches: Vec<Vec<Arc<Item>>> = Vec::new();
+        let mut bytes = 0;
+        for item in items {
+            let item_bytes = item.form.bytes().len();
+            let fits = |batch: &Vec<Arc<Item>>| {
+                batch.len() < self.limits.max_items
+                    && bytes + item_bytes <= self.limits.max_bytes
+                    && self.sink.goes_with(batch, &item)
+            };
+            match batches.last_mut().filter(|batch| fits(batch)) {
+                Some(batch) => {
+                    bytes += item_bytes;
+                    batch.push(item);
+                }
+                None => {
+                    bytes = item_bytes;
+                    batches.push(vec![item]);
+                }
+            }
+        }
+        batches
+    }
+
+    /// Puts parked deliveries back that were to be sent and are not.
+    pub(super) fn put_back(&mut self, offsets: Vec<Offset>) {
+        let account = self.subscription.live.account();
+        for offset in offsets {
+            if let Some(parked) = account.parked(offset) {
+                self.due.insert(offset, parked);
+            }
+        }
+    }
+
+    /// A batch of those parked deliveries that still wait.
+    fn ship_parked(&mut self, mut items: Vec<Arc<Item>>, purpose: Purpose) -> Option<Shipment> {
+        let mut attempt_count = 0;
+        let mut keys = Vec::new();
+        {
+            let mut account = self.subscription.live.account();
+            items.retain(|item| {
+                let waits = account.is_parked_and_waits(item.offset);
+                waits && account.begin_attempt(item.offset)
+            });
+            for item in &items {
+                let parked = account.parked(item.offset);
+                let parked = parked.map_or((0, None), |it| (it.attempt_count, it.key));
+                attempt_count = std::cmp::max(attempt_count, parked.0);
+                keys.push(parked.1);
+            }
+        }
+        if items.is_empty() {
+            return None;
+        }
+        let attempt = NonZeroU32::MIN.saturating_add(attempt_count);
+        let keys = match &mut self.keys {
+            None => Vec::new(),
+            Some(order) => {
+                for key in &keys {
+                    order.begin(*key);
+                }
+                keys
+            }
+        };
+        Some(self.ship(items, keys, attempt, purpose))
+    }
+
+    /// The items at these offsets, from memory or from the log. What has no item any more ends in the
+    /// account. Beyond a bound of bytes, they are left out.
+    async fn fetch_all(
+        &mut self,
+        mut offsets: Vec<Offset>,
+        max_bytes: usize,
+    ) -> Result<HashMap<Offset, Arc<Item>>, ReadError> {
+        let mut items = HashMap::new();
+        let mut bytes = 0;
+        offsets.retain(|offset| match self.kept.take(*offset) {
+            Some(item) => {
+                bytes += item.form.bytes().len();
+                items.insert(*offset, item);
+                false
+            }
+            None => true,
+        });
+        offsets.sort_unstable();
+        offsets.dedup();
+        while !offsets.is_empty() && (items.is_empty() || bytes < max_bytes) {
+            let fetched = self.fetch.read(offsets.clone(), max_bytes).await?;
+            offsets.drain(..fetched.len());
+            for ready in self.take(fetched) {
+                bytes += ready.item.form.bytes().len();
+                items.insert(ready.item.offset, ready.item);
+            }
+        }
+        Ok(items)
+    }
+}

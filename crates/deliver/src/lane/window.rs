@@ -1,0 +1,88 @@
+//! What became of a lane's latest attempts.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How far back it looks, in steps of this length.
+const STEP: Duration = Duration::from_secs(3);
+const STEPS: u32 = 10;
+
+/// With fewer attempts than this, it says nothing.
+const MIN_ATTEMPTS: u32 = 20;
+
+/// The attempts of the last 30 s, by how they ended.
+#[derive(Debug, Default)]
+pub(super) struct Window(VecDeque<Counts>);
+
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    since: Instant,
+    succeeded: u32,
+    failed: u32,
+    refused: u32,
+}
+
+impl Window {
+    pub(super) fn succeed(&mut self) {
+        self.now().succeeded += 1;
+    }
+
+    /// An attempt failed because of the endpoint.
+    pub(super) fn fail(&mut self) {
+        self.now().failed += 1;
+    }
+
+    /// An attempt was refused because of its event.
+    pub(super) fn refuse(&mut self) {
+        self.now().refused += 1;
+    }
+
+    /// Whether at least half of the attempts failed because of the endpoint.
+    pub(super) fn is_endpoint_at_fault(&self) -> bool {
+        let (all, failed) = self.sum(|counts| counts.failed);
+        all >= MIN_ATTEMPTS && failed * 2 >= all
+    }
+
+    /// Whether more than half of the attempts were refused because of their event.
+    pub(super) fn is_refusing(&self) -> bool {
+        let (all, refused) = self.sum(|counts| counts.refused);
+        all >= MIN_ATTEMPTS && refused * 2 > all
+    }
+
+    /// All attempts, and those of one kind.
+    fn sum(&self, kind: fn(&Counts) -> u32) -> (u32, u32) {
+        let all = self.0.iter();
+        all.fold((0, 0), |(all, some), counts| {
+            let Counts {
+                succeeded,
+                failed,
+                refused,
+                ..
+            } = counts;
+            (all + succeeded + failed + refused, some + kind(counts))
+        })
+    }
+
+    fn now(&mut self) -> &mut Counts {
+        let now = Instant::now();
+        while self
+            .0
+            .pop_front_if(|counts| now.duration_since(counts.since) >= STEP * STEPS)
+            .is_some()
+        {}
+        let is_over = |counts: &Counts| now.duration_since(counts.since) >= STEP;
+        if self.0.back().is_none_or(is_over) {
+            self.0.push_back(Counts {
+                since: now,
+                succeeded: 0,
+                failed: 0,
+                refused: 0,
+            });
+        }
+        let last = self.0.len() - 1;
+        #[expect(clippy::indexing_slicing, reason = "there is one")]
+        &mut self.0[last]
+    }
+}

@@ -1,0 +1,82 @@
+//! Hosts that cannot be connected to: all lanes that send there share what they know.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use easel_sinks::SendError;
+use easel_subscriptions::Term;
+use easel_testkit::RecordingSink;
+use tokio::time::Instant;
+
+use crate::campus::{Campus, refused};
+
+fn unconnected() -> SendError {
+    SendError::Unconnected {
+        reason: "the name does not resolve".to_owned(),
+    }
+}
+
+async fn subscribe(campus: &Campus, name: &str, url: &str) -> Arc<RecordingSink> {
+    let json = format!(r#"{{"name":"{name}","webhook":{{"url":"{url}"}}}}"#);
+    campus.subscribe(&json).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_subscriptions_to_one_host_share_one_probe() {
+    let campus = Campus::new().await;
+    let mut sinks = Vec::new();
+    for number in 0..20 {
+        let url = format!("https://nowhere.example/{number}");
+        let sink = subscribe(&campus, &format!("s{number}"), &url).await;
+        sink.answer_with(|_| Err(unconnected()));
+        sinks.push(sink);
+    }
+    let elsewhere = subscribe(&campus, "elsewhere", "https://somewhere.example/").await;
+    campus.append((0..10).map(|n| ("user_created", n))).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(campus.settled("elsewhere").await.get(Term::Delivered), 10);
+    let attempts = || {
+        sinks
+            .iter()
+            .map(|sink| sink.received().len())
+            .sum::<usize>()
+    };
+    let before = attempts();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    let probes = attempts() - before;
+    // 5, 10, 20, 40, 80, 160 and 300 s.
+    assert!((5..=8).contains(&probes), "{probes} probes in ten minutes");
+
+    for sink in &sinks {
+        sink.answer_with(|_| Ok(()));
+    }
+    let began = Instant::now();
+    for number in 0..20 {
+        campus.settled(&format!("s{number}")).await;
+    }
+    // One probe, and all go on; what was parked has its own schedule.
+    assert!(
+        began.elapsed() < Duration::from_mins(8),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(elsewhere.received().len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_path_of_a_host_answers_does_not_touch_the_others() {
+    let campus = Campus::new().await;
+    let bad = subscribe(&campus, "bad", "https://shared.example/bad").await;
+    bad.answer_with(|_| Err(refused(503)));
+    let good = subscribe(&campus, "good", "https://shared.example/good").await;
+    for n in 0..100 {
+        campus.append([("user_created", n)]).await;
+    }
+    campus.settled("good").await;
+    assert_eq!(good.received().len(), 100);
+    let good = campus.subscriptions.get("good").unwrap();
+    assert!(good.live.hold().is_none());
+    let bad = campus.subscriptions.get("bad").unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(bad.live.hold().is_some());
+}
