@@ -105,6 +105,7 @@ impl From<ChangeError> for Failure {
             ChangeError::DeclaredInFile { .. } => Self::conflict("declared_in_file", detail),
             ChangeError::Deactivated { .. } => Self::conflict("deactivated", detail),
             ChangeError::Unknown { .. } => Self::not_found("no_such_subscription", detail),
+            ChangeError::UnknownReplay { .. } => Self::not_found("no_such_replay", detail),
             ChangeError::Invalid { .. } => Self::invalid("invalid_subscription", detail),
             ChangeError::Store(error) => Self::ours("subscriptions_unavailable", &error),
             ChangeError::Log(error) => error.into(),

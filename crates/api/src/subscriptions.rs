@@ -29,9 +29,12 @@ pub(crate) struct SubscriptionJson {
     #[serde(flatten)]
     spec: SpecJson,
     state: StateJson,
-    /// Why it is paused or on hold, when no operator asked for it.
+    /// Why it is paused, on hold, or deactivated, when no operator asked for it.
     reason: Option<String>,
-    /// When the next attempt is due, while it is on hold.
+    /// Since when it is on hold.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    held_since: Option<Timestamp>,
+    /// When the next attempt is due, while it is on hold; null while it waits for an operator.
     #[schema(value_type = Option<String>, format = DateTime)]
     holding_until: Option<Timestamp>,
     /// `file` when the configuration file declares it, which alone may then change it.
@@ -52,7 +55,8 @@ enum StateJson {
     Holding,
     /// It keeps its place until it is resumed.
     Paused,
-    /// The configuration file no longer declares it.
+    /// It is no longer served: the configuration file no longer declares it, or it was on hold for
+    /// too long, as `reason` says.
     Deactivated,
 }
 
@@ -179,14 +183,14 @@ pub(crate) async fn resume(
 }
 
 fn answer(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
-    let (state, reason, until) = match (&subscription.state, subscription.live.hold()) {
-        (Standing::Active, None) => (StateJson::Active, None, None),
-        (Standing::Active, Some(Hold { until, reason })) => {
-            (StateJson::Holding, Some(reason), Some(until))
-        }
-        (Standing::Paused { reason }, _) => (StateJson::Paused, reason.clone(), None),
-        (Standing::Deactivated, _) => (StateJson::Deactivated, None, None),
+    let hold = subscription.live.hold();
+    let (state, reason) = match (&subscription.state, &hold) {
+        (Standing::Active, None) => (StateJson::Active, None),
+        (Standing::Active, Some(Hold { reason, .. })) => (StateJson::Holding, Some(reason.clone())),
+        (Standing::Paused { reason }, _) => (StateJson::Paused, reason.clone()),
+        (Standing::Deactivated { reason }, _) => (StateJson::Deactivated, reason.clone()),
     };
+    let hold = hold.filter(|_| subscription.state == Standing::Active);
     SubscriptionJson {
         spec: if caller.scopes.contains(Scope::Manage) {
             SpecJson::with_secrets(&subscription.spec)
@@ -195,7 +199,8 @@ fn answer(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> Subsc
         },
         state,
         reason,
-        holding_until: until,
+        held_since: hold.as_ref().map(|hold| hold.since),
+        holding_until: hold.and_then(|hold| hold.until),
         origin: match subscription.origin {
             Origin::File => "file",
             Origin::Api => "api",

@@ -64,7 +64,7 @@ impl LaneJson {
         let (state, paused_for) = match &subscription.state {
             State::Active => ("active", None),
             State::Paused { reason } => ("paused", reason.clone()),
-            State::Deactivated => ("deactivated", None),
+            State::Deactivated { reason } => ("deactivated", reason.clone()),
         };
         let waits_long =
             pending_since.is_some_and(|since| now.duration_since(since) > duration(BEHIND_AFTER));
@@ -80,7 +80,7 @@ impl LaneJson {
             expired: balance.get(Term::Expired),
             adds_up: balance.adds_up(),
             pending_since,
-            next_attempt_at: hold.as_ref().map(|hold| hold.until),
+            next_attempt_at: hold.as_ref().and_then(|hold| hold.until),
             reason: hold.map(|hold| hold.reason).or(paused_for),
             loses_events_at,
         }

@@ -79,7 +79,8 @@ async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_ev
     );
 
     let hold = |reason: &str| Hold {
-        until: clock.now() + Duration::from_secs(5),
+        since: clock.now(),
+        until: Some(clock.now() + Duration::from_secs(5)),
         reason: reason.to_owned(),
     };
     let grades = desk.subscriptions.get("grades").unwrap();
@@ -147,8 +148,11 @@ async fn each_thing_that_needs_an_operator_is_named() {
 
     let grades = desk.subscriptions.get("grades").unwrap();
     let gone = "the endpoint is gone (410)".to_owned();
+    let paused = easel_subscriptions::State::Paused {
+        reason: Some(gone.clone()),
+    };
     desk.subscriptions
-        .pause_this(&grades, gone.clone())
+        .set_state_of(&grades, paused)
         .await
         .unwrap();
     let status = desk.get("/v1/status").await;
