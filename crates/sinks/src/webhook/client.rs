@@ -182,6 +182,9 @@ impl WebhookClient {
             start.extend(frame.into_data().unwrap_or_default());
         }
         start.truncate(max_bytes);
+        if let Some(wire) = head.extensions.get::<Arc<Wire>>() {
+            wire.answer_ended();
+        }
         Ok(Response::from_parts(head, start.into()))
     }
 }
