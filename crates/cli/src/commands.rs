@@ -2,6 +2,7 @@
 
 mod backup;
 mod balance;
+mod beginning;
 mod catalog;
 mod changes;
 mod check;
