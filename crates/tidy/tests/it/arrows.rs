@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "keys",
             "server",
             "simulator",
+            "sinks",
             "triggers",
         ],
     ),
