@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "caliper",
             "catalog",
             "keys",
+            "log",
             "server",
             "simulator",
             "sinks",
