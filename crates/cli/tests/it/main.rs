@@ -39,6 +39,10 @@ mod kill;
 #[cfg(test)]
 mod kill_changes;
 #[cfg(test)]
+mod listen;
+#[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod openapi;
