@@ -31,6 +31,8 @@ mod faulty_disk;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod inputs;
