@@ -7,8 +7,9 @@ use easel_keys::Secret;
 
 use crate::commands::{
     BackupArgs, BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs,
-    DemoArgs, DriftArgs, EmitArgs, PauseArgs, QuarantineArgs, RepairArgs, RestoreArgs, ResumeArgs,
-    ServeArgs, SimulateArgs, StatusArgs, SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
+    DemoArgs, DriftArgs, EmitArgs, ListenArgs, PauseArgs, QuarantineArgs, RepairArgs, RestoreArgs,
+    ResumeArgs, ServeArgs, SimulateArgs, StatusArgs, SubscriptionsArgs, TailArgs, TokensArgs,
+    TranslateArgs,
 };
 use crate::contact::Url;
 
@@ -76,6 +77,7 @@ pub(crate) enum Command {
     Emit(EmitArgs),
     Simulate(SimulateArgs),
     Tail(TailArgs),
+    Listen(ListenArgs),
     Subscriptions(SubscriptionsArgs),
     Status(StatusArgs),
     Balance(BalanceArgs),

@@ -4,6 +4,7 @@
 //! exit code. Answers stay bytes, so that `--json` prints exactly what the server said.
 
 mod event_stream;
+mod follower;
 mod kinesis;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::contact::{Contact, Url};
 use crate::exit_code::{Code, Failure, OrExit};
 
 pub(crate) use event_stream::EventStream;
+pub(crate) use follower::Follower;
 pub(crate) use kinesis::KeyPair;
 
 /// A server may hold a request while it is busy; longer than this it is out of order.
@@ -216,6 +218,14 @@ pub(crate) fn escape(text: &str) -> String {
         _ => format!("%{byte:02X}"),
     };
     text.bytes().map(escape).collect()
+}
+
+/// The events from an offset on whose type is like `glob`, at `path`.
+pub(crate) fn range_path(path: &str, from: u64, glob: Option<&str>) -> String {
+    match glob {
+        Some(glob) => format!("{path}?from={from}&event={}", escape(glob)),
+        None => format!("{path}?from={from}"),
+    }
 }
 
 /// Certificates are only looked for when they are needed: a machine may have none.

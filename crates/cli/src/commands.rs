@@ -2,6 +2,7 @@
 
 mod backup;
 mod balance;
+mod beginning;
 mod catalog;
 mod changes;
 mod check;
@@ -11,6 +12,7 @@ mod deliveries;
 mod demo;
 mod drift;
 mod emit;
+mod listen;
 mod quarantine;
 mod repair;
 mod restore;
@@ -36,6 +38,7 @@ pub(crate) use deliveries::{PauseArgs, ResumeArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use drift::DriftArgs;
 pub(crate) use emit::EmitArgs;
+pub(crate) use listen::ListenArgs;
 pub(crate) use quarantine::QuarantineArgs;
 pub(crate) use repair::RepairArgs;
 pub(crate) use restore::RestoreArgs;
@@ -60,6 +63,7 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Repair(args) => args.run(&global),
         Command::Emit(args) => wait(args.run(global)),
         Command::Tail(args) => wait(args.run(&global)),
+        Command::Listen(args) => wait(args.run(&global)),
         Command::Simulate(args) => wait(args.run(global)),
         Command::Subscriptions(args) => wait(args.run(&global)),
         Command::Status(args) => wait(args.run(&global)),

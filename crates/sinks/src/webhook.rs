@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::StatusCode;
 
 use crate::{Answer, Batch, Item, Order, Outcome, Sink, SinkLimits};
 
@@ -130,9 +131,11 @@ impl Sink for Webhook {
         let content = request::content(batch, self.client.now());
         let request = || request::build(&self.endpoint, batch, &content);
         let timeout = self.settings.timeout;
-        let exchange = self
-            .client
-            .exchange(request, timeout, Answer::MAX_BODY_BYTES);
+        let kept = |status: StatusCode| match status {
+            _ if status.is_success() => 0,
+            _ => Answer::MAX_BODY_BYTES,
+        };
+        let exchange = self.client.exchange(request, timeout, kept);
         match exchange.await {
             Ok(response) => {
                 let (head, body) = response.into_parts();

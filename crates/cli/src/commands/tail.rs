@@ -1,21 +1,18 @@
 //! `easel tail`
 
-mod beginning;
 mod line;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::beginning::{Beginning, BoundsJson};
 use crate::args::GlobalArgs;
 use crate::catalog;
-use crate::client::{self, Client, escape};
-use crate::exit_code::{Code, Failure};
+use crate::client::{self, Client, Follower, range_path};
+use crate::exit_code::Failure;
 use crate::output;
-use beginning::Beginning;
 
 const EXAMPLES: &str = "\
 On a terminal, each event is a line with its time, type, who did it, in which context, and its id.
@@ -28,9 +25,6 @@ Examples:
   easel tail --from 1h                          what came in the last hour
   easel tail --from 2026-11-22T08:00:00Z        what came since then
   easel tail --from earliest > everything.ndjson";
-
-/// How long to wait before the server is tried again, at most.
-const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Print events
 #[derive(Debug, clap::Args)]
@@ -62,13 +56,6 @@ enum Style {
     Stored,
 }
 
-/// What the log holds: `[tail, head)`.
-#[derive(Deserialize)]
-struct BoundsJson {
-    head: u64,
-    tail: u64,
-}
-
 #[derive(Deserialize)]
 struct PageJson<'a> {
     #[serde(borrow)]
@@ -92,12 +79,9 @@ impl TailArgs {
             (false, true) => Style::Line,
             (false, false) => Style::Event,
         };
-        let bounds: BoundsJson = client::read(&client.get("/v1/balance").await?)?;
+        let bounds = BoundsJson::read(&client).await?;
         let start = match self.from {
-            Some(Beginning::Earliest) => bounds.tail,
-            Some(Beginning::Latest) => bounds.head,
-            Some(Beginning::Offset(offset)) => offset,
-            Some(Beginning::Time(time)) => first_since(&client, time).await?,
+            Some(beginning) => beginning.offset(&client, &bounds).await?,
             None => self.start_of_newest(&client, &bounds).await?,
         };
         if self.follow {
@@ -137,7 +121,9 @@ impl TailArgs {
     ) -> Result<(), Failure> {
         let mut from = offsets.start;
         while from < offsets.end {
-            let answer = client.get(&self.path("/v1/events", from)).await?;
+            let answer = client
+                .get(&range_path("/v1/events", from, self.event.as_deref()))
+                .await?;
             let page: PageJson<'_> = client::read(&answer)?;
             page.events.into_iter().try_for_each(&mut take)?;
             if page.next <= from {
@@ -150,63 +136,11 @@ impl TailArgs {
 
     /// Prints events as they come in, for as long as there is someone to read them.
     async fn follow(&self, global: &GlobalArgs, start: u64, style: Style) -> Result<(), Failure> {
-        let mut last_id = None;
-        let mut pause = Duration::ZERO;
+        let mut follower = Follower::connect(global, start, self.event.as_deref()).await?;
         loop {
-            // A server that was started again has another address and another token.
-            let ended = match self
-                .follow_once(global, (start, style), &mut last_id, &mut pause)
-                .await
-            {
-                Err(Failure::Told {
-                    code: Code::Unavailable,
-                    error,
-                }) if !pause.is_zero() => error,
-                Err(failure) => return Err(failure),
-                Ok(never) => match never {},
-            };
-            output::talk(format_args!("{ended:#}; trying again"));
-            tokio::time::sleep(pause).await;
-            pause = std::cmp::min(pause * 2, MAX_PAUSE);
-        }
-    }
-
-    async fn follow_once(
-        &self,
-        global: &GlobalArgs,
-        (start, style): (u64, Style),
-        last_id: &mut Option<String>,
-        pause: &mut Duration,
-    ) -> Result<std::convert::Infallible, Failure> {
-        let client = Client::connect(global)?;
-        let path = self.path("/v1/events/stream", start);
-        let mut stream = client.stream(&path, last_id.as_deref()).await?;
-        *pause = Duration::from_secs(1);
-        loop {
-            let message = stream.next().await?;
+            let message = follower.next().await?;
             print(client::read(message.data.as_bytes())?, style)?;
-            *last_id = message.id.or(last_id.take());
         }
-    }
-
-    fn path(&self, path: &str, from: u64) -> String {
-        match &self.event {
-            Some(glob) => format!("{path}?from={from}&event={}", escape(glob)),
-            None => format!("{path}?from={from}"),
-        }
-    }
-}
-
-/// The offset of the first event that came at `time` or later.
-async fn first_since(client: &Client, time: Timestamp) -> Result<u64, Failure> {
-    let time = escape(&time.to_string());
-    let answer = client
-        .get(&format!("/v1/events?time={time}&limit=1"))
-        .await?;
-    let page: PageJson<'_> = client::read(&answer)?;
-    match page.events.first() {
-        Some(first) => Ok(client::read::<StoredJson<'_>>(first.get().as_bytes())?.offset),
-        None => Ok(page.next),
     }
 }
 

@@ -35,6 +35,7 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("emit", "course_created", Needs::Server),
     ("simulate", "--days 1 --students 2", Needs::Settings),
     ("tail", "", Needs::Server),
+    ("listen", "--forward http://127.0.0.1:1/", Needs::Server),
     (
         "subscriptions add",
         "one --webhook http://127.0.0.1:1/",
@@ -74,6 +75,7 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
 
 /// What is refused: by the server, or by the command itself.
 const BAD_INPUT: &[&str] = &[
+    "listen --forward http://127.0.0.1:1/ --event=",
     "subscriptions add Two --webhook http://127.0.0.1:1/",
     "subscriptions add two --webhook gopher://127.0.0.1/",
     "subscriptions add one --webhook http://127.0.0.1:1/",
@@ -106,8 +108,13 @@ fn run(folder: &Path, args: &[&str]) -> Ran {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Nothing comes in.
-    drop(child.stdin.take());
+    // Nothing comes in, but for the command that ends only when asked to.
+    let mut stdin = child.stdin.take().unwrap();
+    if args.first() == Some(&"listen") {
+        // It may have ended already.
+        drop(stdin.write_all(b"q\n"));
+    }
+    drop(stdin);
     Ran::of(&child.wait_with_output().unwrap())
 }
 
@@ -171,7 +178,14 @@ fn every_command_ends_with_the_codes_that_help_lists() {
             64,
         );
     }
-    for args in ["", "subscriptions", "emit", "nothing", "tail --from soon"] {
+    for args in [
+        "",
+        "subscriptions",
+        "emit",
+        "nothing",
+        "tail --from soon",
+        "listen --forward localhost:3000",
+    ] {
         check(folder, &args_of(args, ""), 64);
     }
     // Settings that are wrong.

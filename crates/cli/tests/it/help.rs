@@ -15,6 +15,7 @@ fn every_command_explains_itself() {
         "config check",
         "emit",
         "tail",
+        "listen",
         "subscriptions",
         "subscriptions add",
         "status",

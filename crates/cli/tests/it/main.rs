@@ -31,6 +31,8 @@ mod faulty_disk;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod inputs;
@@ -38,6 +40,10 @@ mod inputs;
 mod kill;
 #[cfg(test)]
 mod kill_changes;
+#[cfg(test)]
+mod listen;
+#[cfg(test)]
+mod listener;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]

@@ -54,6 +54,7 @@ fn a_reader_that_leaves_ends_every_command_quietly() {
         "tail",
         "tail --json",
         "tail --follow -n 1",
+        "listen --forward http://127.0.0.1:1/ --from earliest",
         "subscriptions list",
         "subscriptions list --json",
         "subscriptions show x",

@@ -1,16 +1,19 @@
 //! What people see on a terminal, and how wide it is.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 
+use easel_testkit::Receiver;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::tcgetattr;
 use tempfile::tempdir;
 
 use crate::easel::command;
+use crate::listener::Listener;
 use crate::running::Running;
 
-/// What a command against a server prints on a terminal.
-fn on_a_terminal(running: &Running, args: &[&str]) -> String {
+/// A terminal, and the end of it that a command gets.
+fn terminal() -> (File, File) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
@@ -20,12 +23,18 @@ fn on_a_terminal(running: &Running, args: &[&str]) -> String {
         .write(true)
         .open(name.to_str().unwrap())
         .unwrap();
+    (File::from(terminal), end)
+}
+
+/// What a command against a server prints on a terminal.
+fn on_a_terminal(running: &Running, args: &[&str]) -> String {
+    let (mut terminal, end) = terminal();
     let mut command = command(running.data().parent().unwrap(), args);
     command.arg("--data").arg(running.data()).stdout(end);
     let mut child = command.spawn().unwrap();
     // It holds the other end of the terminal as well.
     drop(command);
-    let (mut shown, mut terminal) = (Vec::new(), File::from(terminal));
+    let mut shown = Vec::new();
     let mut part = [0; 4096];
     // The last reader of a terminal is told of its end by an error.
     while let Ok(count @ 1..) = terminal.read(&mut part) {
@@ -58,6 +67,33 @@ fn on_a_terminal_an_event_is_a_line_for_people() {
     assert!(on_a_terminal(&running, &["tail", "--json"]).starts_with("{\"offset\":0,"));
     let piped = running.easel(&["tail"]).stdout();
     assert!(piped.starts_with("{\"metadata\":"), "{piped}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_takes_lines_from_a_terminal_and_leaves_it_as_it_was() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let consumer = Receiver::start().await;
+    let (mut terminal, end) = terminal();
+    let modes = || {
+        let now = tcgetattr(&terminal).unwrap();
+        (now.input_modes, now.output_modes, now.local_modes)
+    };
+    let before = modes();
+    let stdin = end.try_clone().unwrap().into();
+    let listener = Listener::start_with(&running, &consumer.url(), &[], stdin);
+    running.easel(&["emit", "grade_change"]).stdout();
+    assert_eq!(listener.answer(), "grade_change #0 -> 200 ms");
+    (&terminal).write_all(b"r\n").unwrap();
+    assert_eq!(listener.answer(), "grade_change #0 -> 200 ms (attempt 2)");
+    listener.signal("-KILL");
+    assert_eq!(listener.status().code(), None);
+    assert_eq!(modes(), before);
+
+    let stdin = end.try_clone().unwrap().into();
+    let listener = Listener::start_with(&running, &consumer.url(), &[], stdin);
+    terminal.write_all(b"q\n").unwrap();
+    assert_eq!(listener.status().code(), Some(0));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
@@ -124,13 +124,13 @@ impl WebhookClient {
     }
 
     /// Sends the request that `request` builds and returns its answer, without regard to what it
-    /// says; all of it within `limit`. Of the body of a failure it keeps at most `max_bytes`, of
-    /// any other body nothing.
+    /// says; all of it within `limit`. `max_bytes` says how much of the body is kept, given the
+    /// status.
     pub(super) async fn exchange(
         &self,
         request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
         limit: Duration,
-        max_bytes: usize,
+        max_bytes: impl FnOnce(StatusCode) -> usize + Send,
     ) -> Result<Response<Bytes>, SendError> {
         let deadline = Instant::now() + limit;
         let (head, body) = timeout_at(deadline, self.answer(request))
@@ -138,12 +138,7 @@ impl WebhookClient {
             .map_err(|_elapsed| SendError::TimedOut)??
             .into_parts();
         // The head has decided. A body that is too long, late or broken only costs the connection.
-        let start = if head.status.is_success() {
-            drop(timeout_at(deadline, Limited::new(body, MAX_ANSWER_BYTES).collect()).await);
-            Bytes::new()
-        } else {
-            read_start(body, deadline, max_bytes).await
-        };
+        let start = read_start(body, deadline, max_bytes(head.status)).await;
         if let Some(wire) = head.extensions.get::<Arc<Wire>>() {
             wire.answer_ended();
         }
@@ -165,24 +160,6 @@ impl WebhookClient {
         }
         let answer = self.fresh.request(request()).await;
         answer.map_err(|error| unreachable(&error))
-    }
-}
-
-impl WebhookClient {
-    /// The same, but keeps the start of every body.
-    pub(super) async fn exchange_with_body(
-        &self,
-        request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
-        limit: Duration,
-        max_bytes: usize,
-    ) -> Result<Response<Bytes>, SendError> {
-        let deadline = Instant::now() + limit;
-        let (head, body) = timeout_at(deadline, self.answer(request))
-            .await
-            .map_err(|_elapsed| SendError::TimedOut)??
-            .into_parts();
-        let start = read_start(body, deadline, max_bytes).await;
-        Ok(Response::from_parts(head, start))
     }
 }
 

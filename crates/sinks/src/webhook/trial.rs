@@ -1,7 +1,7 @@
-//! One attempt that an operator watches: what is sent is a test, and the answer is shown.
+//! One attempt that somebody watches: a test, or a delivery by hand. The answer is shown.
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use super::{Webhook, answer, request};
 use crate::{Batch, SendError};
@@ -27,16 +27,32 @@ impl Webhook {
     /// Makes one attempt that is marked as a test by the header `easel-test: true`, and returns what
     /// the endpoint answered.
     pub async fn try_out(&self, batch: &Batch) -> Trial {
+        let mark = |headers: &mut HeaderMap| {
+            headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
+        };
+        self.watched_attempt(batch, mark).await
+    }
+
+    /// Makes one attempt with the request of a delivery, and returns what the endpoint answered.
+    pub async fn deliver(&self, batch: &Batch) -> Trial {
+        self.watched_attempt(batch, |_headers| ()).await
+    }
+
+    async fn watched_attempt(
+        &self,
+        batch: &Batch,
+        mark: impl Fn(&mut HeaderMap) + Send + Sync,
+    ) -> Trial {
         let content = request::content(batch, self.client.now());
         let request = || {
             let mut request = request::build(&self.endpoint, batch, &content);
-            let headers = request.headers_mut();
-            headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
+            mark(request.headers_mut());
             request
         };
-        let exchange =
-            self.client
-                .exchange_with_body(request, self.settings.timeout, MAX_BODY_BYTES);
+        let timeout = self.settings.timeout;
+        let exchange = self
+            .client
+            .exchange(request, timeout, |_status| MAX_BODY_BYTES);
         match exchange.await {
             Ok(response) => {
                 let (head, body) = response.into_parts();

@@ -116,6 +116,16 @@ async fn a_request_on_a_stale_connection_is_sent_again_at_once_on_a_new_one() {
 }
 
 #[tokio::test]
+async fn a_watched_delivery_on_a_stale_connection_is_sent_again_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
+    let server = serve(listener, &[&[NO_CONTENT, ""], &[NO_CONTENT]]);
+    assert_eq!(webhook.deliver(&short_batch()).await.status, Some(204));
+    assert_eq!(webhook.deliver(&short_batch()).await.status, Some(204));
+    assert!(nobody_knocks(server).await);
+}
+
+#[tokio::test]
 async fn a_request_is_sent_again_only_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));

@@ -1,6 +1,6 @@
 //! A watched attempt.
 
-use easel_sinks::{SendError, Trial};
+use easel_sinks::{Outcome, SendError, Sink, Trial};
 use easel_testkit::Receiver;
 use http::StatusCode;
 
@@ -48,4 +48,17 @@ async fn a_trial_without_an_answer_says_why() {
         (trial.outcome, trial.status),
         (Err(SendError::TimedOut), None)
     );
+}
+
+#[tokio::test]
+async fn a_watched_delivery_is_the_request_of_a_delivery_and_shows_the_answer() {
+    let receiver = Receiver::start().await;
+    receiver.set_body("thank you");
+    let webhook = webhook(&receiver.url());
+    assert_eq!(webhook.send(&batch()).await, Outcome::All(Ok(())));
+    let trial = webhook.deliver(&batch()).await;
+    assert_eq!((trial.outcome, trial.status), (Ok(()), Some(200)));
+    assert_eq!(trial.body, "thank you");
+    let requests = receiver.received();
+    assert_eq!(requests[0], requests[1]);
 }

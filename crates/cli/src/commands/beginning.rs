@@ -5,6 +5,10 @@ use std::str::FromStr;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use crate::client::{self, Client, escape};
+use crate::exit_code::Failure;
 
 /// Where in the log to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +23,42 @@ pub(super) enum Beginning {
     Time(Timestamp),
 }
 
+/// What the log holds: `[tail, head)`.
+#[derive(Deserialize)]
+pub(super) struct BoundsJson {
+    pub(super) head: u64,
+    pub(super) tail: u64,
+}
+
+#[derive(Deserialize)]
+struct PageJson {
+    events: Vec<PlaceJson>,
+    next: u64,
+}
+
+#[derive(Deserialize)]
+struct PlaceJson {
+    offset: u64,
+}
+
+impl BoundsJson {
+    /// Asks the server.
+    pub(super) async fn read(client: &Client) -> Result<Self, Failure> {
+        client::read(&client.get("/v1/balance").await?)
+    }
+}
+
 impl Beginning {
+    /// The offset to begin with, in a log with these bounds.
+    pub(super) async fn offset(self, client: &Client, bounds: &BoundsJson) -> Result<u64, Failure> {
+        match self {
+            Self::Earliest => Ok(bounds.tail),
+            Self::Latest => Ok(bounds.head),
+            Self::Offset(offset) => Ok(offset),
+            Self::Time(time) => first_since(client, time).await,
+        }
+    }
+
     /// Reads where to begin; an age is counted back from `now`.
     fn read(text: &str, now: Timestamp) -> Option<Self> {
         match text {
@@ -42,6 +81,16 @@ impl Beginning {
         let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
         Some(Self::Time(zoned.timestamp()))
     }
+}
+
+/// The offset of the first event that came at `time` or later.
+async fn first_since(client: &Client, time: Timestamp) -> Result<u64, Failure> {
+    let time = escape(&time.to_string());
+    let answer = client
+        .get(&format!("/v1/events?time={time}&limit=1"))
+        .await?;
+    let page: PageJson = client::read(&answer)?;
+    Ok(page.events.first().map_or(page.next, |first| first.offset))
 }
 
 impl FromStr for Beginning {

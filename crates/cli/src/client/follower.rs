@@ -1,0 +1,92 @@
+//! Follows the events of a server for as long as somebody wants them.
+//!
+//! When the stream is lost, the follower connects again, with growing pauses, and continues behind the
+//! last event it handed over. It reads address and token again each time: a server that was started
+//! again may have others.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::event_stream::{EventStream, Message};
+use super::{Client, range_path};
+use crate::args::GlobalArgs;
+use crate::exit_code::{Code, Failure};
+use crate::output;
+
+/// The pause before the server is tried again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// Follows the events of a server.
+#[derive(Debug)]
+pub(crate) struct Follower<'a> {
+    global: &'a GlobalArgs,
+    path: String,
+    last_id: Option<String>,
+    stream: Option<EventStream>,
+    /// How long it waits after the next failure.
+    pause: Duration,
+    retry_at: Instant,
+}
+
+impl<'a> Follower<'a> {
+    /// Connects to follow the events from an offset on whose type is like `glob`.
+    pub(crate) async fn connect(
+        global: &'a GlobalArgs,
+        from: u64,
+        glob: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let mut follower = Self {
+            global,
+            path: range_path("/v1/events/stream", from, glob),
+            last_id: None,
+            stream: None,
+            pause: FIRST_PAUSE,
+            retry_at: Instant::now(),
+        };
+        follower.stream = Some(follower.open().await?);
+        Ok(follower)
+    }
+
+    /// The next event. Fails if the server refuses.
+    ///
+    /// A caller may drop the future and ask again; no event is lost by that.
+    pub(crate) async fn next(&mut self) -> Result<Message, Failure> {
+        loop {
+            let error = match self.try_next().await {
+                Err(Failure::Told {
+                    code: Code::Unavailable,
+                    error,
+                }) => error,
+                ended => return ended,
+            };
+            self.stream = None;
+            output::talk(format_args!("{error:#}; trying again"));
+            self.retry_at = Instant::now() + self.pause;
+            self.pause = std::cmp::min(self.pause * 2, MAX_PAUSE);
+        }
+    }
+
+    async fn try_next(&mut self) -> Result<Message, Failure> {
+        let opened = match self.stream.take() {
+            Some(stream) => stream,
+            None => {
+                sleep_until(self.retry_at).await;
+                let stream = self.open().await?;
+                self.pause = FIRST_PAUSE;
+                stream
+            }
+        };
+        let message = self.stream.insert(opened).next().await?;
+        if message.id.is_some() {
+            self.last_id.clone_from(&message.id);
+        }
+        Ok(message)
+    }
+
+    async fn open(&self) -> Result<EventStream, Failure> {
+        let client = Client::connect(self.global)?;
+        client.stream(&self.path, self.last_id.as_deref()).await
+    }
+}

@@ -1,0 +1,166 @@
+//! Sends events to the consumer, one at a time, and remembers the last one.
+//!
+//! An event becomes the batch that a lane would make of it, so the webhook sink sends the same headers
+//! and the same body as for a subscription.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use easel_caliper::{Dialect, Translator};
+use easel_catalog::{Event, Facts, Limits, admit};
+use easel_log::Offset;
+use easel_server::WebhookConfig;
+use easel_sinks::{
+    Batch, ClientError, Endpoint, Form, Item, Webhook, WebhookClient, WebhookOptions,
+    WebhookSettings,
+};
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use crate::output;
+
+/// The name that a consumer sees in `easel-subscription`.
+const NAME: &str = "listen";
+
+/// How a subscription sends where nothing else is set.
+pub(super) const SETTINGS: WebhookSettings = WebhookSettings {
+    timeout: Duration::from_secs(15),
+    batch: 1,
+    in_flight: 1,
+};
+
+/// The server has decided what is an event; its limits do not matter here.
+const LIMITS: Limits = Limits {
+    max_event_bytes: usize::MAX,
+    max_depth: usize::MAX,
+};
+
+/// Sends events to the consumer.
+#[derive(Debug)]
+pub(super) struct Forwarder {
+    webhook: Webhook,
+    /// What makes Caliper events, unless events are sent as they are.
+    translation: Option<(Translator, Dialect)>,
+    last: Option<Batch>,
+    /// Event types that the user knows to have no Caliper form.
+    known_unmapped: BTreeSet<String>,
+}
+
+/// Why nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum Unsent {
+    /// The user was told before that events of this type are left out.
+    #[error("an event of a type without a Caliper form is left out")]
+    Known,
+    /// Events of this type have no Caliper form.
+    #[error("{event_type} has no Caliper form; such events are left out")]
+    Unmapped {
+        /// The event type, fit for a terminal.
+        event_type: String,
+    },
+    /// This event cannot be sent.
+    #[error("event #{offset} is left out: {reason}")]
+    Unfit {
+        /// Its place in the log.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no last event yet.
+    #[error("there is no event to send again yet")]
+    NoLast,
+}
+
+impl Forwarder {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        config: &WebhookConfig,
+        translation: Option<(Translator, Dialect)>,
+    ) -> Result<Self, ClientError> {
+        let options = WebhookOptions {
+            ca_file: config.ca_file.clone(),
+        };
+        let client = WebhookClient::new(&options, Arc::new(Timestamp::now))?;
+        Ok(Self {
+            webhook: Webhook::new(client, endpoint, SETTINGS),
+            translation,
+            last: None,
+            known_unmapped: BTreeSet::new(),
+        })
+    }
+
+    /// Sends a stored event for the first time.
+    pub(super) async fn send(&mut self, offset: u64, event: &[u8]) -> Result<Answer, Unsent> {
+        let batch = Batch {
+            subscription: NAME.into(),
+            attempt: NonZeroU32::MIN,
+            items: vec![Arc::new(self.item(offset, event)?)],
+        };
+        self.attempt(batch).await
+    }
+
+    /// Sends the last event once more.
+    pub(super) async fn send_again(&mut self) -> Result<Answer, Unsent> {
+        let last = self.last.take().ok_or(Unsent::NoLast)?;
+        let attempt = last.attempt.saturating_add(1);
+        self.attempt(Batch { attempt, ..last }).await
+    }
+
+    async fn attempt(&mut self, batch: Batch) -> Result<Answer, Unsent> {
+        let attempted_at = Timestamp::now();
+        let began = Instant::now();
+        let trial = self.webhook.deliver(&batch).await;
+        let latency = began.elapsed();
+        let answer = batch.items.first().map(|item| Answer {
+            item: Arc::clone(item),
+            attempt: batch.attempt,
+            attempted_at,
+            trial,
+            latency,
+        });
+        self.last = Some(batch);
+        answer.ok_or(Unsent::NoLast)
+    }
+
+    fn item(&mut self, offset: u64, event: &[u8]) -> Result<Item, Unsent> {
+        let unfit = |reason| Unsent::Unfit { offset, reason };
+        let Event {
+            id,
+            event_type,
+            occurred_at,
+            bytes,
+            ..
+        } = admit(event, &LIMITS).map_err(|fault| unfit(fault.to_string()))?;
+        let form = match &self.translation {
+            None => Form::Canvas(bytes.clone()),
+            Some((translator, _)) if !translator.translates(&event_type) => {
+                return Err(self.unmapped(&event_type));
+            }
+            Some((translator, dialect)) => {
+                let translated = translator.translate(&event_type, &bytes, id, *dialect);
+                Form::Caliper(translated.map_err(|error| unfit(error.to_string()))?)
+            }
+        };
+        let event_time = Facts::of(&bytes).event_time.unwrap_or_default();
+        Ok(Item {
+            offset: Offset::new(offset),
+            id,
+            event_type,
+            occurred_at,
+            event_time: event_time.into_owned(),
+            form,
+        })
+    }
+
+    fn unmapped(&mut self, event_type: &str) -> Unsent {
+        if !self.known_unmapped.insert(event_type.to_owned()) {
+            return Unsent::Known;
+        }
+        let event_type = output::plain(event_type);
+        Unsent::Unmapped { event_type }
+    }
+}
