@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use easel_catalog::TellOperator;
 use easel_log::{Clock, SharedLog};
 use easel_subscriptions::Subscriptions;
 use tokio::sync::{Notify, Semaphore};
@@ -17,6 +18,8 @@ pub(crate) struct Rooms {
     pub(crate) feed: Arc<Feed>,
     pub(crate) forms: Forms,
     pub(crate) clock: Arc<dyn Clock>,
+    #[expect(dead_code, reason = "lanes tell nothing yet")]
+    pub(crate) tell_operator: TellOperator,
     /// Lets few lanes at a time look through the past, so that many of them neither hold many
     /// blocks in memory nor keep new events waiting.
     pub(crate) scans: Semaphore,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use easel_access::{Gate, Refusals, Tokens, TokensError};
 use easel_api::{Api, Host};
+use easel_catalog::TellOperator;
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth, event_facts};
@@ -194,6 +195,7 @@ impl Server {
             make_sink: webhooks.maker(),
             translator: Arc::clone(&prepared.translator),
             clock: Arc::clone(&clock),
+            tell_operator: TellOperator::default(),
         };
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use easel_caliper::{Options, Translator};
-use easel_catalog::Catalog;
+use easel_catalog::{Catalog, TellOperator};
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_log::{LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{Batch, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings};
@@ -82,6 +82,7 @@ impl Campus {
             }),
             translator: Arc::new(Translator::new(catalog(), Options::default()).unwrap()),
             clock: Arc::new(SystemClock),
+            tell_operator: TellOperator::default(),
         };
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
         self.stop = CancellationToken::new();
