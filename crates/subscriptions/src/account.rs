@@ -11,6 +11,7 @@
 
 mod feed_position;
 mod journal;
+mod trims;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -18,9 +19,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use easel_log::{Bounds, Offset};
+use jiff::Timestamp;
 
 pub use feed_position::FeedPosition;
 pub use journal::{Journal, JournalError};
+pub use trims::Trim;
+use trims::Trims;
 
 use crate::{Balance, Counts, Term};
 
@@ -44,6 +48,7 @@ pub struct Account {
     journal_number: u64,
     saved: Saved,
     unreported_losses: u64,
+    trims: Trims,
 }
 
 /// How far an owed offset has come.
@@ -121,6 +126,7 @@ impl Account {
                 note,
             },
             unreported_losses: 0,
+            trims: Trims::default(),
         }
     }
 
@@ -189,9 +195,10 @@ impl Account {
     /// Records that everything unmatched before `to` is lost to this subscription.
     pub fn lose_to(&mut self, to: Offset, loss: Loss) {
         self.catch_up();
+        let from = self.matched;
         let lost = self.end_to(to, loss.into());
         if lost > 0 {
-            self.unreported_losses += lost;
+            self.note_loss(lost, from..to, loss);
             self.last_end = std::cmp::max(self.last_end, to);
         }
     }
@@ -227,7 +234,14 @@ impl Account {
     /// Records that an owed offset was lost by the time it was to be sent.
     pub fn lose(&mut self, offset: Offset, loss: Loss) {
         if self.end(offset, loss.into()) {
-            self.unreported_losses += 1;
+            self.note_loss(1, offset..offset.next(), loss);
+        }
+    }
+
+    fn note_loss(&mut self, event_count: u64, offsets: Range<Offset>, loss: Loss) {
+        self.unreported_losses += event_count;
+        if loss == Loss::Trimmed {
+            self.trims.add(event_count, offsets);
         }
     }
 
@@ -251,6 +265,16 @@ impl Account {
     /// How many events were lost since this was last asked.
     pub const fn take_losses(&mut self) -> u64 {
         std::mem::replace(&mut self.unreported_losses, 0)
+    }
+
+    /// What the log dropped, to be reported to operators at `now`: at most once a minute.
+    pub fn take_due_trim(&mut self, now: Timestamp) -> Option<Trim> {
+        self.trims.take_due(now)
+    }
+
+    /// What the log dropped and was not reported to operators yet.
+    pub fn take_trim(&mut self, now: Timestamp) -> Option<Trim> {
+        self.trims.take(now)
     }
 
     /// Lets a feed match events for this account from here on, as long as it is owed no more than

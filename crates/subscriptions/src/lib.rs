@@ -28,7 +28,7 @@ mod subscriptions;
 #[cfg(any(test, feature = "promises"))]
 pub mod promises;
 
-pub use account::{Account, FeedPosition, Journal, JournalError, Loss};
+pub use account::{Account, FeedPosition, Journal, JournalError, Loss, Trim};
 pub use balance::Balance;
 pub use filter::Filter;
 pub use index::Index;
