@@ -78,7 +78,8 @@ pub(crate) struct Range {
     /// How long to wait for an event when there is none, in seconds: at most 60.
     #[param(pattern = "^([0-9]|[1-5][0-9]|60)s?$")]
     wait: Option<String>,
-    /// Only event types this pattern matches, such as `grade_*`.
+    /// Only event types this pattern matches, such as `grade_*`. Events of Easel itself match only a
+    /// pattern that begins with `easel.`.
     #[param(min_length = 1, max_length = 128)]
     event: Option<String>,
 }

@@ -29,6 +29,11 @@ pub struct Host {
     pub disk_space: ReadDiskSpace,
 }
 
+/// A disk is nearly full with less free space than this, whatever its size.
+pub(crate) const MIN_FREE_BYTES: u64 = 1 << 30;
+/// So is one with less than one part in so many free.
+const MIN_FREE_PART: u64 = 20;
+
 /// The room on a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
@@ -36,6 +41,14 @@ pub struct DiskSpace {
     pub free_bytes: u64,
     /// Bytes there are in all.
     pub total_bytes: u64,
+}
+
+impl DiskSpace {
+    /// The disk is nearly full when fewer bytes than this are free: 5 % of it, or 1 GiB, whichever is
+    /// more.
+    pub fn low_below_bytes(self) -> u64 {
+        std::cmp::max(self.total_bytes / MIN_FREE_PART, MIN_FREE_BYTES)
+    }
 }
 
 impl fmt::Debug for Host {

@@ -32,7 +32,8 @@ pub(crate) struct Beginning {
     /// An offset, or `latest`, which is meant when it is left out.
     #[param(pattern = "^(latest|[0-9]{1,19})$")]
     from: Option<String>,
-    /// Only event types this pattern matches.
+    /// Only event types this pattern matches. Events of Easel itself match only a pattern that begins
+    /// with `easel.`.
     #[param(min_length = 1, max_length = 128)]
     event: Option<String>,
 }

@@ -5,6 +5,7 @@
 //! `event_name` and says when it happened in `event_time`. In these three objects no key appears
 //! twice, where keys that differ only in their escapes are the same key. Nothing else makes an
 //! event unfit: members nobody knows, their order and the way numbers are spelled are kept.
+//! An event type that begins with `easel.` is one of Easel itself. No sender may use it.
 //!
 //! The first fault in reading order is the one reported; what is missing counts as found at the
 //! end.
@@ -19,16 +20,30 @@ use crate::fault::{FaultCode, Flaw};
 use crate::keys::Keys;
 use crate::scanner::{Container, Scanner};
 use crate::text::Text;
-use crate::{Event, Fault, Limits, event_id, parse_timestamp};
+use crate::{Event, Fault, Limits, event_id, is_operator_event, parse_timestamp};
 
 const MAX_EVENT_NAME_CHARS: usize = 128;
 
 /// Takes bytes in as an event, or says why they are none.
 pub fn admit(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
-    read(input, limits).map_err(|flaw| flaw.in_input(input))
+    read(input, limits, OwnTypes::Refused).map_err(|flaw| flaw.in_input(input))
 }
 
-fn read(input: &[u8], limits: &Limits) -> Result<Event, Flaw> {
+/// Takes bytes in as an event that may have been stored before, so also as one of Easel itself.
+///
+/// What a door brings must go through [`admit`].
+pub fn admit_stored(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
+    read(input, limits, OwnTypes::Taken).map_err(|flaw| flaw.in_input(input))
+}
+
+/// What becomes of event types of Easel itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OwnTypes {
+    Refused,
+    Taken,
+}
+
+fn read(input: &[u8], limits: &Limits, own_types: OwnTypes) -> Result<Event, Flaw> {
     if input.len() > limits.max_event_bytes {
         let (size, allowed) = (input.len(), limits.max_event_bytes);
         let message = format!("the event has {size} bytes, more than the {allowed} allowed");
@@ -43,7 +58,7 @@ fn read(input: &[u8], limits: &Limits) -> Result<Event, Flaw> {
         ));
     }
     let mut scanner = Scanner::minifying(input, limits.max_depth);
-    let metadata = event(&mut scanner)?;
+    let metadata = event(&mut scanner, own_types)?;
     let bytes = Bytes::from(scanner.into_minified());
     Ok(Event {
         id: event_id(&bytes),
@@ -63,7 +78,7 @@ struct Metadata {
     root_account_uuid: Option<Arc<str>>,
 }
 
-fn event(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
+fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Metadata, Flaw> {
     scanner.begin()?;
     let start = scanner.at();
     let mut found_metadata = None;
@@ -79,10 +94,10 @@ fn event(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
                 let message = "there may be a metadata or an attributes, not both";
                 return Err(Flaw::new(FaultCode::TwoSpellings, key.at, message));
             }
-            b"metadata" => found_metadata = Some(metadata(scanner)?),
+            b"metadata" => found_metadata = Some(metadata(scanner, own_types)?),
             b"attributes" => {
                 scanner.rewrite(key, b"metadata");
-                found_metadata = Some(metadata(scanner)?);
+                found_metadata = Some(metadata(scanner, own_types)?);
             }
             b"body" => {
                 body(scanner)?;
@@ -102,7 +117,7 @@ fn event(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
     Ok(metadata)
 }
 
-fn metadata(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
+fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Metadata, Flaw> {
     scanner.colon()?;
     let start = scanner.at();
     let mut found_name = None;
@@ -115,7 +130,7 @@ fn metadata(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
     )?;
     members(scanner, |scanner, key| {
         match key.bytes().as_ref() {
-            b"event_name" => found_name = Some(event_name(scanner)?),
+            b"event_name" => found_name = Some(event_name(scanner, own_types)?),
             b"event_time" => found_time = Some(event_time(scanner)?),
             b"root_account_id" => root_account_id = fact(scanner)?,
             b"root_account_uuid" => root_account_uuid = fact(scanner)?,
@@ -142,7 +157,7 @@ fn metadata(scanner: &mut Scanner<'_>) -> Result<Metadata, Flaw> {
     })
 }
 
-fn event_name(scanner: &mut Scanner<'_>) -> Result<Arc<str>, Flaw> {
+fn event_name(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Arc<str>, Flaw> {
     scanner.colon()?;
     let start = scanner.at();
     let bad = |message| Flaw::new(FaultCode::BadEventName, start, message);
@@ -157,6 +172,10 @@ fn event_name(scanner: &mut Scanner<'_>) -> Result<Arc<str>, Flaw> {
     }
     if name.chars().nth(MAX_EVENT_NAME_CHARS).is_some() {
         return Err(bad("the event_name must not be longer than 128 characters"));
+    }
+    if own_types == OwnTypes::Refused && is_operator_event(&name) {
+        let message = "the event_name must not begin with `easel.`; Easel alone sends such events";
+        return Err(Flaw::new(FaultCode::ReservedEventName, start, message));
     }
     Ok(name.into())
 }

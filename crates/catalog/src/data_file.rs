@@ -18,7 +18,7 @@ use toml::Spanned;
 use crate::caliper_file::{FormFault, FormToml};
 use crate::caliper_form::CaliperForm;
 use crate::column::Column;
-use crate::event_type::{Context, EventType, MadeBy, MetadataField, Sent};
+use crate::event_type::{Context, EventType, MadeBy, MetadataField, OPERATOR_PREFIX, Sent};
 use crate::field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
 use crate::list::List;
 use crate::toml_words::{toml_syntax_words, toml_words};
@@ -249,6 +249,10 @@ impl DataFile<'_> {
     fn event_type(&self, folder: &str, name: &str) -> Result<EventType, Fault> {
         if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
             let fault = format!("an event type's name has 1 to {MAX_NAME_CHARS} characters");
+            return Err(Fault(0, fault));
+        }
+        if name.starts_with(OPERATOR_PREFIX) {
+            let fault = "an event type's name must not begin with `easel.`".to_owned();
             return Err(Fault(0, fault));
         }
         self.parse(|it: TypeToml| {

@@ -5,6 +5,9 @@ use crate::column::Column;
 use crate::field::Field;
 use crate::list::List;
 
+/// Begins the names of the event types of Easel itself, which nobody else may use.
+pub(crate) const OPERATOR_PREFIX: &str = "easel.";
+
 /// What the catalogue says about an event type.
 #[derive(Clone, Copy, Debug)]
 pub struct EventType {

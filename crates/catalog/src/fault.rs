@@ -59,6 +59,8 @@ pub enum FaultCode {
     MissingEventName,
     /// The `event_name` is not a string of 1 to 128 characters.
     BadEventName,
+    /// The `event_name` begins with `easel.`, as only those of Easel itself do.
+    ReservedEventName,
     /// The metadata has no `event_time`.
     MissingEventTime,
     /// The `event_time` is not a timestamp.
@@ -86,6 +88,7 @@ impl FaultCode {
         Self::MetadataNotObject,
         Self::MissingEventName,
         Self::BadEventName,
+        Self::ReservedEventName,
         Self::MissingEventTime,
         Self::BadEventTime,
         Self::MissingBody,
@@ -109,6 +112,7 @@ impl FaultCode {
             Self::MetadataNotObject => "metadata_not_object",
             Self::MissingEventName => "missing_event_name",
             Self::BadEventName => "bad_event_name",
+            Self::ReservedEventName => "reserved_event_name",
             Self::MissingEventTime => "missing_event_time",
             Self::BadEventTime => "bad_event_time",
             Self::MissingBody => "missing_body",

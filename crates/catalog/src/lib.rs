@@ -8,6 +8,8 @@
 //! The [`Catalog`] knows every event type and field. It holds an event against what it knows,
 //! makes examples, and is written out as JSON Schema, as an AsyncAPI document and as pages.
 //!
+//! An [`OperatorEvent`] is an event of Easel itself, which no sender can send.
+//!
 //! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
 
 mod caliper_form;
@@ -50,12 +52,14 @@ mod text;
 
 mod json;
 
+mod operator_event;
+
 mod cut;
 mod global_id;
 mod reach;
 mod timestamp;
 
-pub use admission::admit;
+pub use admission::{admit, admit_stored};
 pub use caliper_form::{Actor, CaliperForm, Computed, Course, Member, Part, Source, Template};
 pub use catalog::{Catalog, CatalogError};
 pub use column::Column;
@@ -74,6 +78,7 @@ pub use json::{Json, JsonString};
 pub use limits::Limits;
 pub use list::List;
 pub use mask::mask;
+pub use operator_event::{FoundDrift, OperatorEvent, TellOperator, is_operator_event};
 pub use order_key::{KeyField, KeyFieldError, OrderKey};
 pub use page::Page;
 pub use place::Place;

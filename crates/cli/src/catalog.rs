@@ -1,7 +1,7 @@
 //! The catalogue as the settings have it, and what to say when it lacks an event type.
 
-use easel_catalog::Catalog;
-use easel_server::load_catalog;
+use easel_catalog::{Catalog, OperatorEvent};
+use easel_server::{EventGlob, load_catalog};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ struct ListJson {
     event_types: Vec<Value>,
 }
 
-/// Warns of each `--event` that matches no event type, neither here nor on the server. That is no
+/// Warns of each `--event` that matches no event type, neither here nor on the server, nor one of Easel itself. That is no
 /// failure: a release of Canvas can bring new event types.
 pub(crate) async fn warn_of_unmatched<'a>(
     global: &GlobalArgs,
@@ -42,12 +42,14 @@ pub(crate) async fn warn_of_unmatched<'a>(
     let catalog = load(global).unwrap_or_else(|_unusable| Catalog::built_in());
     for glob in globs {
         if glob.is_empty()
+            || matches_operator_event(glob)
             || catalog.matching(glob).next().is_some()
             || server_has(client, glob).await
         {
             continue;
         }
         let names = catalog.types().iter().map(|it| it.name);
+        let names = names.chain(OperatorEvent::TYPES);
         let suggestion = nearest(glob, names).map(|near| format!("; did you mean {near}?"));
         let glob = output::plain(glob);
         let suggestion = suggestion.unwrap_or_default();
@@ -55,6 +57,14 @@ pub(crate) async fn warn_of_unmatched<'a>(
             "warning: --event {glob} matches no event type of the catalogue{suggestion}"
         ));
     }
+}
+
+/// Whether a glob matches an event type of Easel itself, which no catalogue has.
+fn matches_operator_event(glob: &str) -> bool {
+    glob.parse::<EventGlob>().is_ok_and(|glob| {
+        let matches = glob.matcher();
+        OperatorEvent::TYPES.into_iter().any(matches)
+    })
 }
 
 /// Whether the server's catalogue has a type like this; not, where it does not say.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_caliper::Translator;
+use easel_catalog::TellOperator;
 use easel_log::{Clock, SharedLog};
 use easel_sinks::Sink;
 use easel_subscriptions::{LaneId, Spec, State, Subscription, Subscriptions};
@@ -68,6 +69,8 @@ pub struct Supplies {
     pub translator: Arc<Translator>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Tells operators what needs them.
+    pub tell_operator: TellOperator,
 }
 
 impl std::fmt::Debug for Supplies {
@@ -112,6 +115,7 @@ impl Dispatch {
             make_sink,
             translator,
             clock,
+            tell_operator,
         } = supplies;
         metrics::describe();
         Self {
@@ -124,6 +128,7 @@ impl Dispatch {
                 hosts: Hosts::default(),
                 kept_budget: Arc::new(Budget::default()),
                 deactivate_after: options.deactivate_after,
+                tell_operator,
                 scans: Semaphore::new(MAX_SCANS),
                 save_soon: Notify::new(),
             }),

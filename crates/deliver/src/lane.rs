@@ -17,6 +17,7 @@ mod due;
 mod flight;
 mod hold;
 mod key_order;
+mod notices;
 mod order;
 mod rate;
 mod settle;
@@ -38,6 +39,7 @@ use crate::metrics::LaneCounts;
 use crate::rooms::Rooms;
 use breaker::Breaker;
 use flight::{Flight, Shipment};
+use notices::Notices;
 use source::{Source, Step};
 
 /// The task that serves one subscription, or one replay of it.
@@ -59,6 +61,7 @@ pub(crate) struct Lane {
     /// The journal must be saved before anything else is sent.
     must_save: bool,
     counts: LaneCounts,
+    notices: Notices,
     latest_reason: Arc<str>,
     /// Why the lane sends nothing more; `None` while it may send.
     closed: Option<Closing>,
@@ -96,6 +99,7 @@ impl Lane {
             waits_for_host: false,
             probe_number: 0,
             must_save: false,
+            notices: Notices::default(),
             latest_reason: Arc::from(""),
             closed: None,
             subscription,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use easel_catalog::TellOperator;
 use easel_log::{Clock, SharedLog};
 use easel_subscriptions::Subscriptions;
 use tokio::sync::{Notify, Semaphore};
@@ -20,6 +21,8 @@ pub(crate) struct Rooms {
     pub(crate) feed: Arc<Feed>,
     pub(crate) forms: Forms,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where operators are told of holds and of dead letters.
+    pub(crate) tell_operator: TellOperator,
     /// Lets few lanes at a time look through the past, so that many of them neither hold many
     /// blocks in memory nor keep new events waiting.
     pub(crate) scans: Semaphore,

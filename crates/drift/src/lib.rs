@@ -6,6 +6,7 @@
 //! and delivered whether or not it was looked at.
 
 mod lookout;
+mod new_findings;
 mod sighting;
 mod sightings;
 mod store;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use easel_catalog::{Catalog, Drift};
+use easel_catalog::{Catalog, Drift, OperatorEvent, TellOperator};
 use easel_log::{Found, Offset, Reader, SharedLog};
 use thiserror::Error;
 use tokio::task::JoinError;
@@ -31,6 +31,7 @@ pub struct Lookout {
     log: SharedLog,
     catalog: Arc<Catalog>,
     kept: Arc<Kept>,
+    tell_operator: TellOperator,
 }
 
 /// What is in memory and what is on disk. The store is locked first where both are.
@@ -77,7 +78,17 @@ impl Lookout {
                 store: Mutex::new(store),
                 sightings: Mutex::new(sightings),
             }),
+            tell_operator: TellOperator::default(),
         })
+    }
+
+    /// Reports event types and fields that came for the first time through `tell_operator`.
+    #[must_use]
+    pub fn with_operator(self, tell_operator: TellOperator) -> Self {
+        Self {
+            tell_operator,
+            ..self
+        }
     }
 
     /// What was seen so far.
@@ -117,6 +128,7 @@ impl Lookout {
                 let sightings = self.sightings();
                 (sightings.progress.cursor, sightings.is_unsaved())
             };
+            self.tell(self.sightings().new_findings.take_due(Instant::now()));
             metrics::lagging(bounds.borrow().head.since(cursor));
             // What could not be looked at is read again.
             reader.seek(cursor);
@@ -141,6 +153,13 @@ impl Lookout {
             }
         }
         self.save().await;
+        self.tell(self.sightings().new_findings.take(Instant::now()));
+    }
+
+    fn tell(&self, event: Option<OperatorEvent>) {
+        if let Some(event) = event {
+            self.tell_operator.tell(event);
+        }
     }
 
     /// Looks at what the log holds next.

@@ -138,6 +138,13 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Whether both are of the same drift of the same event type or field, whatever their root accounts.
+    pub(crate) fn is_of_same_name(&self, other: &Self) -> bool {
+        (self.drift, &self.event_type, &self.path) == (other.drift, &other.event_type, &other.path)
+    }
+}
+
 /// What came: a class of value, or the value that is not listed.
 fn found(finding: &Finding<'_>) -> String {
     match finding.rule {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use easel_catalog::{Catalog, Drift, Finding, GlobalId};
+use easel_catalog::{Catalog, Drift, Finding, FoundDrift, GlobalId};
 use easel_log::{Block, Offset, Record};
 
+use crate::new_findings::NewFindings;
 use crate::sighting::{Key, Sighting};
 
 /// The most sightings kept.
@@ -22,6 +23,8 @@ pub(crate) struct Sightings {
     pub(crate) all: HashMap<Key, Sighting>,
     of_account: HashMap<String, usize>,
     pub(crate) progress: Progress,
+    /// What the next operator event reports.
+    pub(crate) new_findings: NewFindings,
     is_unsaved: bool,
 }
 
@@ -89,11 +92,29 @@ impl Sightings {
         if let Some(known) = self.all.get_mut(&key) {
             known.again(finding, record);
         } else if self.has_room(&key.root_account) {
+            self.note_new(&key);
             self.count_account(&key.root_account);
             let first = Sighting::first(key.clone(), finding, record);
             self.all.insert(key, first);
         } else {
             self.progress.untold.add(key.drift);
+        }
+    }
+
+    /// Notes an event type or a field for operators if no root account sent it before.
+    fn note_new(&mut self, key: &Key) {
+        let is_new = match key.drift {
+            Drift::UnknownEventType | Drift::UnknownField => {
+                !self.all.keys().any(|known| known.is_of_same_name(key))
+            }
+            Drift::TypeChange | Drift::UnlistedValue | Drift::NoValue | Drift::LongerText => false,
+        };
+        if is_new {
+            self.new_findings.add(FoundDrift {
+                drift: key.drift,
+                event_type: key.event_type.clone(),
+                path: key.path.clone(),
+            });
         }
     }
 

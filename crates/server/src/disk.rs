@@ -1,9 +1,11 @@
-//! The room on the disk that holds the data folder.
+//! The room on the disk that holds the data folder, and when an operator event reports that little is
+//! left.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use easel_api::DiskSpace;
+use easel_catalog::OperatorEvent;
 
 /// The disk that holds a folder.
 #[derive(Clone, Debug)]
@@ -30,9 +32,72 @@ impl Disk {
     }
 }
 
+/// Reports once that a disk is nearly full. Reports it again only after more than 1.5 times the limit
+/// was free.
+#[derive(Debug, Default)]
+pub(crate) struct DiskWatch {
+    is_low: bool,
+}
+
+impl DiskWatch {
+    /// The event to send now that the disk has this much room, if there is one.
+    pub(crate) fn look(&mut self, space: DiskSpace) -> Option<OperatorEvent> {
+        let low_below_bytes = space.low_below_bytes();
+        let was_low = self.is_low;
+        if space.free_bytes < low_below_bytes {
+            self.is_low = true;
+        } else if space.free_bytes > low_below_bytes.saturating_add(low_below_bytes / 2) {
+            self.is_low = false;
+        }
+        (self.is_low && !was_low).then_some(OperatorEvent::DiskLow {
+            free_bytes: space.free_bytes,
+            total_bytes: space.total_bytes,
+            low_below_bytes,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_is_low_is_told_of_once_until_it_had_half_as_much_more_room() {
+        const GIB: u64 = 1 << 30;
+        /// Looks at a disk with so much of `total_gib` free, and so on.
+        #[track_caller]
+        fn check(total_gib: u64, low_below_gib: u64, looks: &[(u64, bool)]) {
+            let mut watch = DiskWatch::default();
+            for (free_bytes, is_told) in looks.iter().copied() {
+                let space = DiskSpace {
+                    free_bytes,
+                    total_bytes: total_gib * GIB,
+                };
+                let wanted = is_told.then_some(OperatorEvent::DiskLow {
+                    free_bytes,
+                    total_bytes: total_gib * GIB,
+                    low_below_bytes: low_below_gib * GIB,
+                });
+                assert_eq!(watch.look(space), wanted, "{free_bytes} of {total_gib} GiB");
+            }
+        }
+        let around = |low: u64| {
+            [
+                (low * GIB, false),
+                (low * GIB - 1, true),
+                (0, false),
+                (low * GIB, false),
+                (low * GIB * 3 / 2, false),
+                (low * GIB - 1, false),
+                (low * GIB * 3 / 2 + 1, false),
+                (low * GIB, false),
+                (low * GIB - 1, true),
+            ]
+        };
+        check(200, 10, &around(10));
+        check(4, 1, &around(1));
+        check(4, 1, &[(0, true)]);
+    }
 
     #[test]
     fn a_disk_has_no_more_room_than_its_size_and_a_missing_folder_is_an_error() {

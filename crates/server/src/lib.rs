@@ -15,6 +15,7 @@ mod first_token;
 mod gauges;
 mod health;
 mod host;
+mod operator_events;
 mod reload;
 mod retention;
 mod vitals;

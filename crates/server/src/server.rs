@@ -34,6 +34,7 @@ use crate::data_folder::{
 use crate::disk::Disk;
 use crate::first_token::{self, FirstToken, FirstTokenError};
 use crate::health::{self, Health};
+use crate::operator_events::OperatorEvents;
 use crate::test_delivery;
 use crate::vitals::Vitals;
 use crate::webhooks::{Webhooks, endpoint};
@@ -56,6 +57,7 @@ pub struct Server {
     dispatch: Dispatch,
     drift: Arc<Lookout>,
     vitals: Vitals,
+    operator_events: OperatorEvents,
     clock: Arc<dyn Clock>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     refusals: Arc<Refusals>,
@@ -147,6 +149,7 @@ impl Server {
         let address = listener.local_addr().map_err(refused)?;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (tell_operator, operator_events) = OperatorEvents::new(Arc::clone(&clock));
         let options = LogOptions {
             duplicate_window: config.log.duplicate_window,
             ..LogOptions::default()
@@ -181,7 +184,8 @@ impl Server {
             Box::new(|spec| endpoint(spec).map(|_endpoint| ())),
             Arc::clone(&catalog),
         );
-        let subscriptions = Arc::new(subscriptions.await?);
+        let subscriptions = subscriptions.await?.with_operator(tell_operator.clone());
+        let subscriptions = Arc::new(subscriptions);
         if config.deliveries == Deliveries::Paused {
             subscriptions.pause_deliveries();
         }
@@ -194,14 +198,16 @@ impl Server {
             make_sink: webhooks.maker(),
             translator: Arc::clone(&prepared.translator),
             clock: Arc::clone(&clock),
+            tell_operator: tell_operator.clone(),
         };
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
 
-        let drift = Arc::new(Lookout::open(
+        let drift = Lookout::open(
             &folder.file(DRIFT),
             Arc::clone(&shared),
             Arc::clone(&catalog),
-        )?);
+        )?;
+        let drift = Arc::new(drift.with_operator(tell_operator.clone()));
 
         let disk = Disk::of(&config.data);
         let vitals = Vitals {
@@ -211,6 +217,7 @@ impl Server {
             ],
             disk: disk.clone(),
             max_age: config.log.max_age,
+            tell_operator,
         };
         vitals.begin();
         let stopping = CancellationToken::new();
@@ -292,6 +299,7 @@ impl Server {
             dispatch,
             drift,
             vitals,
+            operator_events,
             clock,
             metrics,
             refusals,
@@ -342,6 +350,7 @@ impl Server {
             dispatch,
             drift,
             vitals,
+            operator_events,
             clock,
             metrics,
             refusals,
@@ -392,8 +401,15 @@ impl Server {
             )
             .0
         };
+        let nobody_tells = CancellationToken::new();
+        let work = async {
+            tokio::join!(requests, deliveries, looking);
+            subscriptions.tell_remaining_losses();
+            nobody_tells.cancel();
+        };
+        let telling = operator_events.run(&*log, nobody_tells.clone());
         tokio::select! {
-            ((), (), ()) = async { tokio::join!(requests, deliveries, looking) } => (),
+            ((), ()) = async { tokio::join!(work, telling) } => (),
             never = chores => match never {},
         }
         log.close().await;

@@ -1,16 +1,18 @@
 //! Gauges that no other room sets: which build runs, how large the logs are, and how much disk is left.
+//! When little disk is left, an operator event is sent.
 
 use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
 use easel_api::DiskSpace;
+use easel_catalog::TellOperator;
 use easel_log::{LogName, SharedLog};
 use metrics::{describe_gauge, gauge};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskWatch};
 
 const BUILD_INFO: &str = "easel_build_info";
 const LOG_BYTES: &str = "easel_log_bytes";
@@ -28,6 +30,7 @@ pub(crate) struct Vitals {
     pub(crate) logs: [(LogName, SharedLog); 2],
     pub(crate) disk: Disk,
     pub(crate) max_age: Option<Duration>,
+    pub(crate) tell_operator: TellOperator,
 }
 
 impl Vitals {
@@ -67,6 +70,7 @@ impl Vitals {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
+        let mut watch = DiskWatch::default();
         loop {
             tick.tick().await;
             self.set_constants();
@@ -76,6 +80,9 @@ impl Vitals {
             match read.map_err(io::Error::other).flatten() {
                 Ok(space) => {
                     set_disk(space);
+                    if let Some(event) = watch.look(space) {
+                        self.tell_operator.tell(event);
+                    }
                     failing = false;
                 }
                 Err(error) if !failing => {

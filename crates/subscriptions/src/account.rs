@@ -19,6 +19,7 @@ mod journal;
 mod lane_clock;
 mod parked;
 mod parking;
+mod trims;
 mod unsaved_rows;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +36,8 @@ pub use feed_position::FeedPosition;
 pub use journal::{Journal, JournalError, Row};
 pub use lane_clock::{LaneClock, LaneTime};
 pub use parked::{Due, Parked, ParkedNews};
+pub use trims::Trim;
+use trims::Trims;
 use unsaved_rows::UnsavedRows;
 
 use crate::{Balance, Counts, Term};
@@ -65,6 +68,7 @@ pub struct Account {
     journal_number: u64,
     saved: Saved,
     unreported_losses: u64,
+    trims: Trims,
 }
 
 /// How far an owed or parked offset has come.
@@ -157,6 +161,7 @@ impl Account {
                 held_since,
             },
             unreported_losses: 0,
+            trims: Trims::default(),
         }
     }
 
@@ -225,9 +230,10 @@ impl Account {
     /// Records that everything unmatched before `to` is lost to this subscription.
     pub fn lose_to(&mut self, to: Offset, loss: Loss) {
         self.catch_up();
+        let from = self.matched;
         let lost = self.end_to(to, loss.into());
         if lost > 0 {
-            self.unreported_losses += lost;
+            self.note_loss(lost, from..to, loss);
             self.last_end = std::cmp::max(self.last_end, to);
         }
     }
@@ -315,7 +321,14 @@ impl Account {
     /// Records that an owed or parked offset was lost by the time it was to be sent.
     pub fn lose(&mut self, offset: Offset, loss: Loss) {
         if self.end(offset, loss.into()) {
-            self.unreported_losses += 1;
+            self.note_loss(1, offset..offset.next(), loss);
+        }
+    }
+
+    fn note_loss(&mut self, event_count: u64, offsets: Range<Offset>, loss: Loss) {
+        self.unreported_losses += event_count;
+        if loss == Loss::Trimmed {
+            self.trims.add(event_count, offsets);
         }
     }
 
@@ -336,6 +349,16 @@ impl Account {
     /// How many events were lost since this was last asked.
     pub const fn take_losses(&mut self) -> u64 {
         std::mem::replace(&mut self.unreported_losses, 0)
+    }
+
+    /// What the log dropped, to be reported to operators at `now`: at most once a minute.
+    pub fn take_due_trim(&mut self, now: Timestamp) -> Option<Trim> {
+        self.trims.take_due(now)
+    }
+
+    /// What the log dropped and was not reported to operators yet.
+    pub fn take_trim(&mut self, now: Timestamp) -> Option<Trim> {
+        self.trims.take(now)
     }
 
     /// Lets a feed match events for this account from here on, as long as it is owed no more than

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use easel_catalog::{Catalog, Facts};
-use wildmatch::WildMatch;
 
+use crate::spec::EventMatcher;
 use crate::{Conditions, EventGlob, ReplaySpec, Spec};
 
 /// A spec's event globs and conditions, made ready to be asked often.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    globs: Vec<WildMatch>,
+    globs: Vec<EventMatcher>,
     /// Every one of these must hold; ordered, the most telling field first.
     conditions: Vec<(Field, BTreeSet<String>)>,
     /// In a format that only some event types have, what tells which.
@@ -60,10 +60,7 @@ impl Filter {
             (Field::Producer, &wanted.producer),
         ];
         Self {
-            globs: events
-                .iter()
-                .map(|glob| WildMatch::new(glob.as_str()))
-                .collect(),
+            globs: events.iter().map(EventMatcher::new).collect(),
             conditions: conditions
                 .into_iter()
                 .filter(|(_, values)| !values.is_empty())

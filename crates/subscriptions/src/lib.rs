@@ -33,7 +33,7 @@ pub mod promises;
 
 pub use account::{
     Account, Attempt, DeadLetter, Due, FeedPosition, Journal, JournalError, LaneClock, LaneTime,
-    Loss, Parked, ParkedNews, Row,
+    Loss, Parked, ParkedNews, Row, Trim,
 };
 pub use attempt_log::{AttemptLog, LoggedAttempt};
 pub use balance::Balance;

@@ -14,7 +14,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
 
-use easel_catalog::KeyField;
+use easel_catalog::{KeyField, is_operator_event};
 use easel_keys::SecretUrl;
 use easel_log::Offset;
 use jiff::Timestamp;
@@ -56,6 +56,14 @@ pub struct Spec {
     pub on_exhausted: OnExhausted,
     /// Where and how events are sent.
     pub sink: SinkSpec,
+}
+
+impl Spec {
+    /// Whether it asks for events of Easel itself. Such a subscription causes no operator events
+    /// about itself, or each of them could cause the next.
+    pub fn wants_operator_events(&self) -> bool {
+        self.events.iter().any(|glob| is_operator_event(&glob.0))
+    }
 }
 
 /// Where and how events are sent: one way for each subscription.
@@ -225,6 +233,8 @@ impl FromStr for Name {
 }
 
 /// A pattern of event types: `*` stands for any run of characters, `?` for one.
+///
+/// Events of Easel itself, whose types begin with `easel.`, match only if the pattern begins so too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct EventGlob(String);
@@ -237,12 +247,33 @@ impl EventGlob {
 
     /// Says of event types whether they match; made once, asked often.
     pub fn matcher(&self) -> impl Fn(&str) -> bool + use<> {
-        let pattern = WildMatch::new(&self.0);
-        move |event_type| pattern.matches(event_type)
+        let matcher = EventMatcher::new(self);
+        move |event_type| matcher.matches(event_type)
     }
 
     pub(crate) fn all() -> Vec<Self> {
         vec![Self("*".to_owned())]
+    }
+}
+
+/// A pattern of event types, made ready to be asked often.
+#[derive(Clone, Debug)]
+pub(crate) struct EventMatcher {
+    pattern: WildMatch,
+    takes_operator_events: bool,
+}
+
+impl EventMatcher {
+    pub(crate) fn new(glob: &EventGlob) -> Self {
+        Self {
+            pattern: WildMatch::new(&glob.0),
+            takes_operator_events: is_operator_event(&glob.0),
+        }
+    }
+
+    pub(crate) fn matches(&self, event_type: &str) -> bool {
+        (self.takes_operator_events || !is_operator_event(event_type))
+            && self.pattern.matches(event_type)
     }
 }
 

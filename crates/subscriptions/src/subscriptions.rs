@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use easel_catalog::{Catalog, Reach};
+use easel_catalog::{Catalog, OperatorEvent, Reach, TellOperator};
 use easel_log::{Bounds, Clock, Offset, ReadError, SharedLog};
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use crate::metrics;
 use crate::state_store::{Definition, Entry, Epoch, NewEntry, StateStore, StoreError};
 use crate::{
-    Account, Balance, Journal, Name, Origin, ReplayNumber, Spec, Start, State, Subscription,
+    Account, Balance, Journal, Name, Origin, ReplayNumber, Spec, Start, State, Subscription, Trim,
 };
 pub use dead_letters::Redelivery;
 
@@ -49,6 +49,7 @@ pub struct Subscriptions {
     paused: AtomicBool,
     /// The head of the log that the store knows about.
     saved_head: AtomicU64,
+    tell_operator: TellOperator,
 }
 
 /// A subscription as it stands, with its replays.
@@ -170,7 +171,17 @@ impl Subscriptions {
             save_failed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             saved_head: AtomicU64::new(0),
+            tell_operator: TellOperator::default(),
         })
+    }
+
+    /// Reports through `tell_operator` what subscriptions lose.
+    #[must_use]
+    pub fn with_operator(self, tell_operator: TellOperator) -> Self {
+        Self {
+            tell_operator,
+            ..self
+        }
     }
 
     /// Makes the subscriptions of the configuration file what the file says: new ones are made,
@@ -413,8 +424,17 @@ impl Subscriptions {
             let end = subscription.end().unwrap_or(tail);
             let tail = std::cmp::min(tail, end);
             subscription.live.account().expire_to(tail);
-            report_losses(&subscription);
+            self.report_losses(&subscription);
             subscription.live.work.notify_one();
+        }
+    }
+
+    /// Reports to operators the losses that came less than a minute after the last report. To be called
+    /// when no lane runs any more.
+    pub fn tell_remaining_losses(&self) {
+        for subscription in self.list() {
+            let trim = subscription.live.account().take_trim(self.clock.now());
+            self.tell_trim(&subscription, trim);
         }
     }
 
@@ -430,7 +450,7 @@ impl Subscriptions {
     ) -> Result<(), StoreError> {
         let mut due = Vec::new();
         for subscription in self.lanes() {
-            report_losses(&subscription);
+            self.report_losses(&subscription);
             let mut account = subscription.live.account();
             if is_due(&mut account) {
                 let journal = account.journal();
@@ -461,6 +481,36 @@ impl Subscriptions {
             subscription.live.work.notify_one();
         }
         Ok(())
+    }
+
+    /// Logs and counts what a subscription has lost since the last call, and reports it to operators.
+    fn report_losses(&self, subscription: &Subscription) {
+        let (lost, trim) = {
+            let mut account = subscription.live.account();
+            (
+                account.take_losses(),
+                account.take_due_trim(self.clock.now()),
+            )
+        };
+        if lost > 0 {
+            metrics::expired(lost);
+            let name = &subscription.spec.name;
+            warn!(subscription = %name, event_count = lost, "events expired undelivered");
+        }
+        self.tell_trim(subscription, trim);
+    }
+
+    fn tell_trim(&self, subscription: &Subscription, trim: Option<Trim>) {
+        if let Some(trim) = trim
+            && !subscription.spec.wants_operator_events()
+        {
+            self.tell_operator.tell(OperatorEvent::TrimmedPastCursor {
+                subscription: subscription.spec.name.to_string(),
+                reach: subscription.reach.clone(),
+                event_count: trim.event_count,
+                offsets: trim.offsets.start.get()..trim.offsets.end.get(),
+            });
+        }
     }
 
     fn check(&self, spec: &Spec) -> Result<(), ChangeError> {
@@ -619,16 +669,6 @@ impl Subscriptions {
         let answer = change(&mut all);
         self.change_number.send_modify(|number| *number += 1);
         answer
-    }
-}
-
-/// Logs and counts what a subscription has lost since it was last asked.
-fn report_losses(subscription: &Subscription) {
-    let lost = subscription.live.account().take_losses();
-    if lost > 0 {
-        metrics::expired(lost);
-        let name = &subscription.spec.name;
-        warn!(subscription = %name, event_count = lost, "events expired undelivered");
     }
 }
 

@@ -13,14 +13,40 @@ use crate::FakeClock;
 /// The `n`th event of type `name`, minified, in the spelling in which it is stored and delivered.
 ///
 /// Its bytes differ for every `n`; so does its time, by a millisecond. The acting user is one of
-/// ten (`user_id` ends in the last digit of `n`) and the context one of five courses.
+/// ten (`user_id` ends in the last digit of `n`) and the context one of five courses. Those of type
+/// `course_created`, `course_updated` and `grade_change` have no field that the catalogue does not know.
 pub fn event(name: &str, n: u64) -> Bytes {
+    let is_grade = name == "grade_change";
+    let points = if matches!(name, "course_created" | "course_updated") {
+        ""
+    } else {
+        "\"points_possible\":12.50,"
+    };
     let name = serde_json::Value::from(name);
     let clock = FakeClock::default();
     clock.advance(Duration::from_millis(n));
     let time = clock.now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     let (user, course) = (n % 10, n % 5);
     let request = uuid::Uuid::from_u128(u128::from(n));
+    let course_body = format!(
+        r#""course_id":"1000000000030{course}",
+                "account_id":"10000000000007",
+                "name":"Botany for gr\u00f8nne fingre {n}",
+                {points}
+                "workflow_state":"available",
+                "created_at":"{time}",
+                "updated_at":null"#
+    );
+    let grade_body = format!(
+        r#""assignment_id":"1000000000040{course}",
+                "submission_id":"1000000000050{course}",
+                "assignment_name":"Botany for gr\u00f8nne fingre {n}",
+                {points}
+                "grade":"B+",
+                "student_id":"1000000000020{user}",
+                "score":null"#
+    );
+    let body = if is_grade { grade_body } else { course_body };
     let pretty = format!(
         r#"{{
             "metadata":{{
@@ -50,13 +76,7 @@ pub fn event(name: &str, n: u64) -> Bytes {
                 "event_time":"{time}"
             }},
             "body":{{
-                "course_id":"1000000000030{course}",
-                "account_id":"10000000000007",
-                "name":"Botany for gr\u00f8nne fingre {n}",
-                "points_possible":12.50,
-                "workflow_state":"available",
-                "created_at":"{time}",
-                "updated_at":null
+                {body}
             }}
         }}"#
     );

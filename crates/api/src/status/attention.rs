@@ -8,11 +8,8 @@ use utoipa::ToSchema;
 
 use super::StatusJson;
 use super::lane::LaneJson;
+use crate::DiskSpace;
 
-/// Less free space than this needs attention, whatever the size of the disk.
-const MIN_FREE_BYTES: u64 = 1 << 30;
-/// So does less than one part in so many of the disk.
-const MIN_FREE_PART: u64 = 20;
 /// A lane that is behind for longer than this needs attention.
 const BEHIND_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// Names in one sentence at most.
@@ -56,10 +53,14 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         let detail = format!("{running} lanes run for {active} active subscriptions");
         note("lanes_missing", detail);
     }
-    if let Some(disk) = &status.disk
-        && (disk.free_bytes < MIN_FREE_BYTES || disk.free_bytes < disk.total_bytes / MIN_FREE_PART)
-    {
-        note("disk", "the disk is nearly full".to_owned());
+    if let Some(disk) = &status.disk {
+        let space = DiskSpace {
+            free_bytes: disk.free_bytes,
+            total_bytes: disk.total_bytes,
+        };
+        if space.free_bytes < space.low_below_bytes() {
+            note("disk", "the disk is nearly full".to_owned());
+        }
     }
     let mut lanes = |code, what, applies: &dyn Fn(&LaneJson) -> bool| {
         let lanes = status.lanes.iter().filter(|lane| applies(lane));
@@ -128,6 +129,8 @@ fn listed(names: &[&str]) -> String {
 mod tests {
     use easel_log::Offset;
     use jiff::Timestamp;
+
+    use crate::host::MIN_FREE_BYTES;
 
     use super::super::{DiskJson, DriftJson, LogJson, QuarantineJson};
     use super::*;

@@ -363,3 +363,19 @@ fn codes_are_different_and_plain() {
         );
     }
 }
+
+#[test]
+fn no_sender_may_use_an_event_type_of_easel_itself() {
+    let forged = |name: &str| with(&format!(r#"{{{TIME},"event_name":{name}}}"#), "{}");
+    let reserved = |name: &str| {
+        let path = "/metadata/event_name";
+        check_refused(forged(name), FaultCode::ReservedEventName, 67, path);
+        admit_stored(forged(name).as_bytes(), &Limits::default()).unwrap();
+    };
+    reserved(r#""easel.disk.low""#);
+    reserved(r#""easel.""#);
+    reserved(r#""\u0065asel.disk.low""#);
+    for allowed in ["easel", "easels.x", "my.easel.x", "Easel.x"] {
+        admit_text(&forged(&format!("\"{allowed}\"")));
+    }
+}

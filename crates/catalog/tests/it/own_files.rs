@@ -250,6 +250,11 @@ fn there_are_bounds() {
         TYPE,
         &format!("{name}.toml:1:1: an event type's name has 1 to 128 characters"),
     );
+    check_refused(
+        "own/easel.bell_rang.toml",
+        TYPE,
+        "own/easel.bell_rang.toml:1:1: an event type's name must not begin with `easel.`",
+    );
     let field = |n| format!("f{n} = {{ type = \"string\", null = true, about = \"It.\" }}\n");
     let fields = (0..129).map(field).collect::<Vec<_>>().concat();
     check_refused(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::anyhow;
-use easel_catalog::{Catalog, Fault, Limits, admit};
+use easel_catalog::{Catalog, Fault, Limits, admit_stored};
 use serde_json::json;
 
 use crate::args::GlobalArgs;
@@ -119,7 +119,7 @@ impl Checker<'_> {
     }
 
     fn check_event(&self, file: &str, value: Found<'_>, checked: &mut Checked) {
-        let event = match admit(value.bytes, &Limits::default()) {
+        let event = match admit_stored(value.bytes, &Limits::default()) {
             Ok(event) => event,
             Err(fault) => return self.tell_fault(file, value.line, &fault, checked),
         };

@@ -24,7 +24,8 @@ Examples:
   easel tail --follow | jq .metadata.event_name
   easel tail --from 1h                          what came in the last hour
   easel tail --from 2026-11-22T08:00:00Z        what came since then
-  easel tail --from earliest > everything.ndjson";
+  easel tail --from earliest > everything.ndjson
+  easel tail --follow --event 'easel.*'         what Easel itself tells operators";
 
 /// Print events
 #[derive(Debug, clap::Args)]

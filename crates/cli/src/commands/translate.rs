@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use easel_caliper::{Dialect, Translator};
-use easel_catalog::{Limits, admit};
+use easel_catalog::{Limits, admit_stored};
 use jiff::Timestamp;
 
 use crate::args::GlobalArgs;
@@ -109,7 +109,7 @@ impl Work<'_> {
     }
 
     fn translate_one(&self, batch: &Batch, value: Found<'_>, translated: &mut Translated) {
-        let event = match admit(value.bytes, &Limits::default()) {
+        let event = match admit_stored(value.bytes, &Limits::default()) {
             Ok(event) => event,
             Err(fault) => {
                 let line = value.line + fault.at.line - 1;

@@ -40,7 +40,8 @@ async fn what_a_release_changes_is_shown_and_delivered_untouched() {
         let id = easel_catalog::event_id(&request.body).to_string();
         assert_eq!(request.header("webhook-id"), id, "{:?}", request.body);
     }
-    let list = looked_at(&caller, 5).await;
+    // Five that were sent, and the one by which operators are told of the first that is new.
+    let list = looked_at(&caller, 6).await;
     assert_eq!(list["sightings"].as_array().unwrap().len(), 5);
     // The order is that of the last time, which may be the same for several.
     let told = running.easel(&["drift"]);
@@ -58,7 +59,7 @@ async fn what_a_release_changes_is_shown_and_delivered_untouched() {
             unlisted_value group_created archived (string 1 [day] /body/workflow_state declared): "xxxxxxxx"
             "#);
     });
-    assert_eq!(told.stderr, "5 events looked at\n");
+    assert_eq!(told.stderr, "6 events looked at\n");
 
     let one: Value = serde_json::from_str(
         &running
@@ -76,7 +77,7 @@ async fn what_a_release_changes_is_shown_and_delivered_untouched() {
         --- stdout
         --- stderr
         nothing that the catalogue does not know
-        5 events looked at
+        6 events looked at
         ");
     check!(running.easel(&["drift", "clear"]), @r"
         exit 0
@@ -89,8 +90,52 @@ async fn what_a_release_changes_is_shown_and_delivered_untouched() {
         --- stdout
         --- stderr
         nothing that the catalogue does not know
-        5 events looked at
+        6 events looked at
         ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_see_what_is_new_by_asking_for_operator_events() {
+    let folder = tempdir().unwrap();
+    let running = Running::start(&folder.path().join("data"));
+    let caller = Caller::of(&running);
+    running.easel(RELEASE[0]).stdout();
+    looked_at(&caller, 2).await;
+    check!(running.easel(&["tail", "--event", "easel.drift.*"]), @r#"
+        exit 0
+        --- stdout
+        {"metadata":{"event_name":"easel.drift.found","event_time":"[time]","producer":"easel"},"body":{"found":[{"drift":"unknown_event_type","event_type":"page_liked","path":""}],"found_count":1}}
+        --- stderr
+        "#);
+    check!(running.easel(&["tail", "--event", "easel.drift"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        warning: --event easel.drift matches no event type of the catalogue; did you mean easel.drift.found?
+        ");
+    let all = running.easel(&["tail"]).stdout();
+    assert_eq!(all.lines().count(), 1, "{all}");
+    assert!(all.contains("page_liked"), "{all}");
+
+    // They are no finding of a check, and cannot be sent.
+    let own = folder.path().join("own.ndjson");
+    let tail = running.easel(&["tail", "--event", "easel.*"]).stdout();
+    std::fs::write(&own, tail).unwrap();
+    check!(running.easel(&["check", own.to_str().unwrap()]), @r"
+        exit 0
+        --- stdout
+        EVENT TYPE         EVENTS  WITH FINDINGS  FINDINGS
+        easel.drift.found       1              0         0
+        total                   1              0         0
+        --- stderr
+        ");
+    check!(running.easel(&["emit", "easel.disk.low", "--force"]), @r#"
+        exit 65
+        --- stdout
+        --- stderr
+        the catalogue has no event type "easel.disk.low"; only what is set is sent
+        error: the event_name must not begin with `easel.`; Easel alone sends such events, at line 1, column 27 (/metadata/event_name) (reserved_event_name)
+        "#);
 }
 
 /// The rows of a table, each with the words of its cells, however many lines those take.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info};
 
 use super::breaker::Breaker;
+use super::notices::Notices;
 use super::{Closing, Lane};
 use crate::hosts::ProbeTurn;
 
@@ -23,14 +24,20 @@ impl Lane {
                 None => return,
             },
         };
-        self.show_hold(Some(Instant::now() + pause), failure.to_string());
+        let reason = failure.to_string();
+        self.show_hold(Some(Instant::now() + pause), reason.clone());
+        // An endpoint that asks for a pause needs no operator.
+        if asked.is_none() {
+            self.tell_held(&reason);
+        }
     }
 
     /// Holds the lane until an operator redelivers or discards what it could not deliver.
     pub(super) fn hold_for_operator(&mut self, failure: &SendError) {
         self.breaker.open_for_operator();
         let reason = format!("a delivery waits for an operator: {failure}");
-        self.show_hold(None, reason);
+        self.show_hold(None, reason.clone());
+        self.tell_held(&reason);
     }
 
     /// Says that the lane holds, stops the clock of its schedule, and lets go of what was ready.
@@ -68,6 +75,7 @@ impl Lane {
             info!(subscription = %self.subscription.spec.name, "lane goes on");
         }
         live.set_hold(None);
+        self.tell_resumed();
     }
 
     /// Ends a hold without a probe.
@@ -85,6 +93,7 @@ impl Lane {
                 account.stop_clock(now);
                 drop(account);
                 self.breaker = Breaker::due_for_probe();
+                self.notices = Notices::of_hold(since);
                 self.subscription.live.set_hold(Some(Hold {
                     since,
                     until: Some(now),
@@ -103,7 +112,8 @@ impl Lane {
             let pause = self.breaker.open().unwrap_or_default();
             let host = self.sink.host().unwrap_or("its host").to_owned();
             let reason = format!("no connection can be made to {host}");
-            self.show_hold(Some(Instant::now() + pause), reason);
+            self.show_hold(Some(Instant::now() + pause), reason.clone());
+            self.tell_held(&reason);
         }
     }
 
@@ -134,6 +144,7 @@ impl Lane {
         if Duration::try_from(held).is_ok_and(|held| held >= limit) {
             let limit = humantime::format_duration(limit);
             let reason = format!("it held for {limit}: {reason}");
+            self.tell_deactivated(&reason, since);
             self.closed = Some(Closing::Deactivate(reason));
         }
     }

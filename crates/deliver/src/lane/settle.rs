@@ -305,7 +305,7 @@ impl Lane {
                     "delivery given up"
                 );
                 self.subscription.live.account().bury(offset, letter);
-                self.counts.died();
+                self.note_dead();
                 // A destination that keeps the position commits nothing beyond it before that.
                 self.must_save |= self.limits.order == Order::Offset;
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use easel_caliper::{Options, Translator};
-use easel_catalog::Catalog;
+use easel_catalog::{Catalog, TellOperator};
 use easel_deliver::{Dispatch, DispatchOptions, Supplies};
 use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
 use easel_sinks::{
@@ -87,6 +87,7 @@ impl Campus {
             }),
             translator: Arc::new(Translator::new(catalog(), Options::default()).unwrap()),
             clock: Arc::clone(&self.clock),
+            tell_operator: TellOperator::default(),
         };
         let dispatch = Dispatch::new(supplies, DispatchOptions::default());
         self.stop = CancellationToken::new();

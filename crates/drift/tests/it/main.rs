@@ -7,4 +7,6 @@ mod measuring;
 #[cfg(test)]
 mod release;
 #[cfg(test)]
+mod telling;
+#[cfg(test)]
 mod tower;

@@ -1,10 +1,11 @@
-//! `GetRecords`: what is on the log, for tools that look.
+//! `GetRecords`: what is on the log, for tools that look, without the events of Easel itself.
 
 use std::sync::Arc;
 
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use easel_catalog::is_operator_event;
 use easel_log::{Found, Offset, ReadError, Reader, Record};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,9 @@ impl KinesisDoor {
                         return Ok(page);
                     }
                     page.next = record.offset.next();
+                    if is_operator_event(&record.event_type) {
+                        continue;
+                    }
                     page.bytes += record.bytes.len();
                     page.records.push(record);
                 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use easel_log::Clock;
+use easel_catalog::OperatorEvent;
+use easel_log::{Clock, Log, NewRecord};
 use easel_testkit::event;
 use serde_json::{Value, json};
 
@@ -329,4 +330,25 @@ async fn streams_are_made_by_asking_and_listed_in_parts() {
     let rest = doors.kinesis("ListStreams", &call).await.json;
     assert_eq!(rest["StreamNames"], json!([STREAM]));
     assert_eq!(rest["HasMoreStreams"], false);
+}
+
+#[tokio::test]
+async fn a_reader_gets_no_operator_events() {
+    let (doors, _taken) = with_ten().await;
+    let own = OperatorEvent::DiskLow {
+        free_bytes: 1,
+        total_bytes: 2,
+        low_below_bytes: 2,
+    };
+    let own = own.event(doors.clock.now());
+    let record = NewRecord::new(own.id, own.event_type, own.bytes);
+    doors.log.append(vec![record]).await.unwrap();
+    let start = iterator(&doors, "TRIM_HORIZON", json!({})).await;
+    let all = page(&doors, start, 100).await;
+    assert_eq!(numbers(&all), (0..10).collect::<Vec<_>>());
+    let after = page(&doors, all["NextShardIterator"].clone(), 100).await;
+    assert_eq!(after["Records"], json!([]));
+    doors.put_records(&[event("course_created", 10)]).await;
+    let after = page(&doors, after["NextShardIterator"].clone(), 100).await;
+    assert_eq!(after["Records"].as_array().unwrap().len(), 1);
 }

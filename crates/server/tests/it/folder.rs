@@ -76,7 +76,7 @@ async fn a_folder_of_format_2_opens_and_goes_on() {
             assert_eq!(terms("grades").await, [40, 10, 30, 0]);
             let events = house.get("/v1/events?from=38").await;
             assert!(events.contains("\"offset\":39"), "{events}");
-            let (status, answer) = house.post("/v1/events", event("user_created", 1)).await;
+            let (status, answer) = house.post("/v1/events", event("course_created", 1)).await;
             assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
             assert_eq!(answer["results"][0]["offset"], 40);
         }

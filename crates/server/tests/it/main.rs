@@ -11,6 +11,8 @@ mod life;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod operator_events;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod passage;

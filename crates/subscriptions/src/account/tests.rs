@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use easel_log::{Bounds, Offset};
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Account, DeadLetter, Due, FeedPosition, Journal, LaneTime, Loss, Parked, Row};
@@ -543,6 +544,10 @@ fn every_way_to_lose_an_event_is_counted_once() {
     account.deliver(Offset::new(6));
     account.match_to(Offset::new(9));
     assert_eq!(account.take_losses(), 6);
+    // Operators are told of what was trimmed; damage is reported by the log.
+    let trim = account.take_due_trim(Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(trim.event_count, 2);
+    assert_eq!(trim.offsets, Offset::new(0)..Offset::new(2));
 }
 
 #[test]

@@ -155,3 +155,22 @@ fn any_number_of_unknown_event_types_takes_bounded_room() {
     }
     assert!(index.by_type.len() <= MAX_TYPES);
 }
+
+#[test]
+fn only_a_glob_that_begins_with_easel_matches_operator_events() {
+    let everything = ["*", "?asel.*", "easel*", "*.low"];
+    let mut index = Index::default();
+    index.insert(&subscription(1, &everything, Conditions::default()));
+    index.insert(&subscription(2, &["easel.disk.*"], Conditions::default()));
+    index.insert(&subscription(3, &["*", "easel.*"], Conditions::default()));
+    let facts = Facts::default();
+    assert_eq!(visited(&mut index, "easel.disk.low", &facts), [2, 3]);
+    assert_eq!(visited(&mut index, "easel.drift.found", &facts), [3]);
+    assert_eq!(visited(&mut index, "grade_change", &facts), [1, 3]);
+    assert_eq!(visited(&mut index, "easels", &facts), [1, 3]);
+    let wants: Vec<_> = index
+        .members()
+        .map(|it| it.spec.wants_operator_events())
+        .collect();
+    assert_eq!(wants, [false, true, true]);
+}

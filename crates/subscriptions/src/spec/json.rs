@@ -27,7 +27,8 @@ pub struct SpecJson {
     /// What operators call it; unique.
     #[schema(value_type = String, example = "grades")]
     name: Name,
-    /// The event types it wants; one match is enough. All of them when left out.
+    /// The event types it wants; one match is enough. All of them when left out. Events of Easel
+    /// itself match only a pattern that begins with `easel.`.
     #[schema(value_type = Vec<String>, example = json!(["grade_*", "submission_created"]))]
     #[serde(default = "EventGlob::all")]
     events: Vec<EventGlob>,

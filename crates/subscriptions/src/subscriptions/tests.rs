@@ -1,8 +1,9 @@
 //! Subscriptions as they are made, changed, saved and found again.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use easel_catalog::{OperatorEvent, Reach, TellOperator};
 use easel_log::{LogOptions, MemoryLog, NewRecord, Offset, SharedLog, SystemClock};
 use uuid::Uuid;
 
@@ -612,4 +613,42 @@ async fn how_far_the_log_has_come_is_saved_though_no_cursor_moved() {
         (&*standings[0].name, standings[0].cursor),
         ("grades", Offset::ZERO)
     );
+}
+
+#[tokio::test]
+async fn operators_are_told_of_losses_but_not_of_those_of_who_wants_operator_events() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&told);
+    let tell = TellOperator::new(move |event| hears.lock().unwrap().push(event));
+    let all = Arc::try_unwrap(open(folder.path(), &log).await).unwrap();
+    let all = Arc::new(all.with_operator(tell));
+    let watcher = spec(
+        r#"{"name":"watcher","events":["*","easel.*"],"webhook":{"url":"http://localhost/"}}"#,
+    );
+    for spec in [grades(), watcher] {
+        all.create(spec).await.unwrap();
+    }
+    let trimmed = |event_count, offsets| OperatorEvent::TrimmedPastCursor {
+        subscription: "grades".to_owned(),
+        reach: Reach::Everything,
+        event_count,
+        offsets,
+    };
+    append(&log, 3).await;
+    log.trim_to(Offset::new(3)).await.unwrap();
+    all.expire_trimmed();
+    assert_eq!(*told.lock().unwrap(), [trimmed(3, 0..3)]);
+    // Within a minute nothing more is told, and at the end the rest.
+    for _ in 0..2 {
+        append(&log, 1).await;
+        let head = log.bounds().borrow().head;
+        log.trim_to(head).await.unwrap();
+        all.expire_trimmed();
+    }
+    assert_eq!(told.lock().unwrap().len(), 1);
+    all.tell_remaining_losses();
+    assert_eq!(*told.lock().unwrap(), [trimmed(3, 0..3), trimmed(2, 3..5)]);
+    let balance = all.balance(&all.get("watcher").unwrap());
+    assert_eq!(balance.get(Term::Expired), 5);
 }

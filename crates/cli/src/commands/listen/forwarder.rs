@@ -98,6 +98,7 @@ impl Forwarder {
         let batch = Batch {
             subscription: NAME.into(),
             attempt: NonZeroU32::MIN,
+            replay: None,
             items: vec![Arc::new(self.item(offset, event)?)],
         };
         self.attempt(batch).await

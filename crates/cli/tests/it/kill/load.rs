@@ -16,14 +16,9 @@ use crate::caller::Caller;
 /// Producers that send at the same time. Each has event numbers of its own.
 const PRODUCERS: u64 = 4;
 
-/// Event types, one after the other. No multiple of the producers, so that each sends all.
-const EVENT_TYPES: [&str; 5] = [
-    "grade_change",
-    "course_created",
-    "submission_created",
-    "grade_override",
-    "logged_in",
-];
+/// Event types, one after the other. No multiple of the producers, so that each sends all. None of the
+/// events has an unknown field, so no operator event comes between them.
+const EVENT_TYPES: [&str; 3] = ["grade_change", "course_created", "course_updated"];
 
 /// New events of one request: usually few, so that there are many requests to interrupt.
 const FEW: u64 = 4;

@@ -1,0 +1,137 @@
+//! Operators are told of what is new, once and not too often.
+
+use std::slice;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use easel_catalog::{Drift, FoundDrift, OperatorEvent, TellOperator};
+use easel_drift::Lookout;
+use jiff::Timestamp;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::tower::{Tower, event};
+
+type Told = Arc<Mutex<Vec<OperatorEvent>>>;
+
+/// A lookout, and what it has told operators.
+fn lookout(tower: &Tower) -> (Lookout, Told) {
+    let told = Told::default();
+    let hears = Arc::clone(&told);
+    let tell = TellOperator::new(move |event| hears.lock().unwrap().push(event));
+    (tower.lookout(&tower.log).with_operator(tell), told)
+}
+
+fn field(path: &str) -> FoundDrift {
+    FoundDrift {
+        drift: Drift::UnknownField,
+        event_type: "course_created".to_owned(),
+        path: path.to_owned(),
+    }
+}
+
+fn with_fields(names: impl IntoIterator<Item = String>) -> String {
+    let members: String = names
+        .into_iter()
+        .map(|name| ["\"", &name, "\":1,"].concat())
+        .collect();
+    event(
+        "course_created",
+        "\"name\":",
+        &format!("{members}\"name\":"),
+    )
+}
+
+fn with_field(name: &str) -> String {
+    with_fields([name.to_owned()])
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_again() {
+    let tower = Tower::new();
+    let (lookout, told) = lookout(&tower);
+    let stop = CancellationToken::new();
+    let sends = async {
+        let unknown = event("grade_change", "grade_change", "grade_imported");
+        tower.append(&[unknown.clone(), with_field("theme")]).await;
+        sleep(Duration::from_secs(10)).await;
+        let theme = field("/body/theme");
+        let imported = FoundDrift {
+            drift: Drift::UnknownEventType,
+            event_type: "grade_imported".to_owned(),
+            path: String::new(),
+        };
+        let first = OperatorEvent::DriftFound {
+            found: vec![imported, theme],
+            found_count: 2,
+        };
+        assert_eq!(*told.lock().unwrap(), slice::from_ref(&first));
+
+        // Another root account sends what is known by now, and two things are new.
+        let other = with_field("theme").replace("70000000000001", "80000000000001");
+        tower.append(&[unknown, other, with_field("pace")]).await;
+        sleep(Duration::from_secs(10)).await;
+        // A value of another kind is drift, but neither a new type nor a new field.
+        let changed = event("module_created", "\"position\":3", "\"position\":true");
+        tower.append(&[with_field("color"), changed]).await;
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(told.lock().unwrap().len(), 1, "a minute has not passed");
+        sleep(Duration::from_secs(20)).await;
+        let second = OperatorEvent::DriftFound {
+            found: vec![field("/body/pace"), field("/body/color")],
+            found_count: 2,
+        };
+        assert_eq!(*told.lock().unwrap(), [first, second]);
+        stop.cancel();
+    };
+    tokio::join!(lookout.run(stop.clone()), sends);
+    assert_eq!(told.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
+    let tower = Tower::new();
+    let (lookout, told) = lookout(&tower);
+    tower
+        .append(&[with_fields((0..120).map(|n| format!("f{n}")))])
+        .await;
+    tower.report(&lookout).await;
+    let told = told.lock().unwrap();
+    let [OperatorEvent::DriftFound { found, found_count }] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((found.len(), *found_count), (100, 120));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_gathered_is_told_at_the_end_and_a_restart_tells_nothing_again() {
+    let tower = Tower::new();
+    let (first, told) = lookout(&tower);
+    tower.append(&[with_field("theme")]).await;
+    tower.report(&first).await;
+    tower.append(&[with_field("pace")]).await;
+    tower.report(&first).await;
+    assert_eq!(told.lock().unwrap().len(), 2);
+    drop(first);
+
+    let (second, told) = lookout(&tower);
+    tower.append(&[with_field("pace")]).await;
+    tower.report(&second).await;
+    assert_eq!(*told.lock().unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn operator_events_are_no_drift() {
+    let tower = Tower::new();
+    let (lookout, told) = lookout(&tower);
+    let own = OperatorEvent::DriftFound {
+        found: vec![field("/body/theme")],
+        found_count: 1,
+    };
+    let own = own.event(Timestamp::UNIX_EPOCH);
+    let record = easel_log::NewRecord::new(own.id, own.event_type, own.bytes);
+    tower.log.append(vec![record]).await.unwrap();
+    let report = tower.report(&lookout).await;
+    assert_eq!((report.sightings, report.cursor.get()), (Vec::new(), 1));
+    assert_eq!(*told.lock().unwrap(), []);
+}

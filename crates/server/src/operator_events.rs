@@ -1,0 +1,174 @@
+//! Puts the events of Easel itself onto the log.
+//!
+//! Other rooms put events into a bounded queue and never wait. One task takes them from the queue and
+//! appends them. An event that finds no room in the queue, or that the log refuses, is counted, logged
+//! and dropped.
+//!
+//! If a subscription lost only operator events, no event is sent about that. The subscription would
+//! lose this event in its turn, that loss would cause the next event, and so on without end.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use easel_catalog::{Event, OperatorEvent, TellOperator};
+use easel_log::{Appended, Clock, Log, NewRecord, Offset, Provenance};
+use jiff::Timestamp;
+use metrics::{counter, describe_counter};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+const OPERATOR_EVENTS: &str = "easel_operator_events_total";
+
+/// How many events the queue holds.
+const MAX_QUEUED: usize = 1024;
+/// How many events one append has at most.
+const MAX_APPENDED: usize = 64;
+
+/// What became of an operator event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It is on the log.
+    Stored,
+    /// It found no room in the queue.
+    QueueFull,
+    /// The log did not take it.
+    Refused,
+    /// It reports only the loss of other operator events.
+    LeftOut,
+}
+
+impl Outcome {
+    const ALL: [Self; 4] = [Self::Stored, Self::QueueFull, Self::Refused, Self::LeftOut];
+
+    fn count(self, event_count: usize) {
+        let outcome = match self {
+            Self::Stored => "stored",
+            Self::QueueFull => "queue_full",
+            Self::Refused => "refused",
+            Self::LeftOut => "left_out",
+        };
+        counter!(OPERATOR_EVENTS, "outcome" => outcome).increment(event_count as u64);
+    }
+}
+
+/// The operator events that are not on the log yet.
+#[derive(Debug)]
+pub(crate) struct OperatorEvents {
+    queue: Receiver<(Timestamp, OperatorEvent)>,
+    /// The latest operator events of this process that lie on the log without another event between
+    /// them.
+    newest: Range<Offset>,
+}
+
+impl OperatorEvents {
+    /// An empty queue, and the handle that puts events into it, with the time of `clock`.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> (TellOperator, Self) {
+        describe_counter!(
+            OPERATOR_EVENTS,
+            "Events of Easel itself, by what became of them."
+        );
+        for outcome in Outcome::ALL {
+            outcome.count(0);
+        }
+        let (sender, queue) = channel(MAX_QUEUED);
+        let tell = TellOperator::new(move |event: OperatorEvent| {
+            let event_type = event.event_type();
+            match sender.try_send((clock.now(), event)) {
+                Ok(()) => (),
+                Err(TrySendError::Full(_)) => {
+                    Outcome::QueueFull.count(1);
+                    warn!(event_type, "operator event dropped, its queue is full");
+                }
+                Err(TrySendError::Closed(_)) => {
+                    Outcome::Refused.count(1);
+                    warn!(event_type, "operator event dropped, the server stops");
+                }
+            }
+        });
+        let newest = Offset::ZERO..Offset::ZERO;
+        (tell, Self { queue, newest })
+    }
+
+    /// Appends events to `log`. After `stop`, takes no more into the queue, appends what is queued, and
+    /// ends.
+    pub(crate) async fn run(mut self, log: &dyn Log, stop: CancellationToken) {
+        let mut told = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                count = self.queue.recv_many(&mut told, MAX_APPENDED) => if count == 0 {
+                    return;
+                },
+                () = stop.cancelled() => self.queue.close(),
+            }
+            self.append(log, std::mem::take(&mut told)).await;
+        }
+    }
+
+    async fn append(&mut self, log: &dyn Log, told: Vec<(Timestamp, OperatorEvent)>) {
+        let told_count = told.len();
+        let told = told.into_iter();
+        let events = told.filter(|(_, event)| !self.is_about_operator_events(event));
+        let records: Vec<_> = events
+            .map(|(time, event)| record(event.event(time)))
+            .collect();
+        Outcome::LeftOut.count(told_count - records.len());
+        if records.is_empty() {
+            return;
+        }
+        let event_count = records.len();
+        match log.append(records).await {
+            Ok(appended) => {
+                Outcome::Stored.count(event_count);
+                for one in appended {
+                    self.note_newest(one);
+                }
+                debug!(event_count, "operator events stored");
+            }
+            Err(error) => {
+                Outcome::Refused.count(event_count);
+                warn!(%error, event_count, "operator events dropped");
+            }
+        }
+    }
+
+    /// Whether an event reports only the loss of other operator events.
+    fn is_about_operator_events(&self, event: &OperatorEvent) -> bool {
+        let OperatorEvent::TrimmedPastCursor { offsets, .. } = event else {
+            return false;
+        };
+        self.newest.start.get() <= offsets.start && offsets.end <= self.newest.end.get()
+    }
+
+    fn note_newest(&mut self, appended: Appended) {
+        match appended {
+            Appended::Stored(offset) if offset == self.newest.end => {
+                self.newest.end = offset.next();
+            }
+            Appended::Stored(offset) => self.newest = offset..offset.next(),
+            Appended::Duplicate(_) => (),
+        }
+    }
+}
+
+/// An operator event as the log takes it.
+fn record(event: Event) -> NewRecord {
+    let provenance = Provenance {
+        root_account_id: event.root_account_id,
+        root_account_uuid: event.root_account_uuid,
+        ..Provenance::default()
+    };
+    NewRecord {
+        id: event.id,
+        event_type: event.event_type,
+        occurred_at: Some(event.occurred_at),
+        provenance: Arc::new(provenance),
+        arrival: None,
+        bytes: event.bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests;
