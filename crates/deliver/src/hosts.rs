@@ -5,6 +5,7 @@
 //! a time probes for all. What an endpoint answers, or that it answers too late, is its own affair.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const MAX_CONSECUTIVE: u32 = 3;
 /// A lane that was to probe and has not reported is forgotten after this.
 const PROBE_LIFE: Duration = Duration::from_mins(6);
 
+/// How often a lane looks whether it may probe while another one does.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// All hosts that lanes send to.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts(Mutex<HashMap<String, Weak<Host>>>);
@@ -27,6 +31,8 @@ pub(crate) struct Hosts(Mutex<HashMap<String, Weak<Host>>>);
 #[derive(Debug)]
 pub(crate) struct Host {
     state: Mutex<State>,
+    /// The same as `is_up`, for lanes that only look.
+    is_down: AtomicBool,
     /// Whether connections can be made.
     is_up: watch::Sender<bool>,
 }
@@ -67,6 +73,7 @@ impl Hosts {
         hosts.retain(|_, host| host.strong_count() > 0);
         let host = Arc::new(Host {
             state: Mutex::default(),
+            is_down: AtomicBool::new(false),
             is_up: watch::Sender::new(true),
         });
         hosts.insert(name.to_owned(), Arc::downgrade(&host));
@@ -80,12 +87,17 @@ impl Host {
         self.is_up.subscribe()
     }
 
+    /// Whether no connection can be made at this moment.
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Acquire)
+    }
+
     /// A connection was made.
     pub(crate) fn succeed(&self) {
         let mut state = self.state();
         if state.consecutive_count > 0 || state.down.is_some() {
             *state = State::default();
-            self.is_up.send_replace(true);
+            self.show(true);
         }
     }
 
@@ -103,7 +115,7 @@ impl Host {
                 until,
                 probe_began: None,
             });
-            self.is_up.send_replace(false);
+            self.show(false);
         }
         state.down.as_ref().map(|down| down.until)
     }
@@ -118,7 +130,7 @@ impl Host {
         if let Some(began) = down.probe_began
             && now.duration_since(began) < PROBE_LIFE
         {
-            return ProbeTurn::Wait(began + PROBE_LIFE);
+            return ProbeTurn::Wait(now + LOOK_EVERY);
         }
         if down.until > now {
             return ProbeTurn::Wait(down.until);
@@ -131,8 +143,12 @@ impl Host {
     pub(crate) fn give_back(&self) {
         if let Some(down) = &mut self.state().down {
             down.probe_began = None;
-            self.is_up.send_replace(false);
         }
+    }
+
+    fn show(&self, is_up: bool) {
+        self.is_down.store(!is_up, Ordering::Release);
+        self.is_up.send_replace(is_up);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

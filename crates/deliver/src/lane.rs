@@ -246,7 +246,7 @@ impl Lane {
                     if wake_at.is_some() => self.probe().await,
                 () = subscription.live.work.notified() => (),
                 Ok(()) = feed_moved.changed(), if wait_for_feed => (),
-                () = host_changed(&mut self.host_is_up), if self.host.is_some() => {
+                () = host_changed(&mut self.host_is_up), if self.waits_for_host => {
                     self.host_changed();
                 }
             }

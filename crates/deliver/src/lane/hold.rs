@@ -106,7 +106,7 @@ impl Lane {
 
     /// Holds with all other lanes of the host, if that is down.
     pub(super) fn follow_host(&mut self) {
-        let is_down = self.host_is_up.as_ref().is_some_and(|it| !*it.borrow());
+        let is_down = self.host.as_ref().is_some_and(|host| host.is_down());
         if is_down && self.breaker.is_closed() {
             self.waits_for_host = true;
             let pause = self.breaker.open().unwrap_or_default();

@@ -72,7 +72,7 @@ impl Lane {
                 Ok(()) => {
                     let mut account = self.subscription.live.account();
                     delivered_count += usize::from(account.deliver(item.offset));
-                    ended_keys.push(key);
+                    ended_keys.extend(key);
                     continue;
                 }
                 Err(failure) => failure,
@@ -89,7 +89,7 @@ impl Lane {
             if self.fail(&failed, verdict, *purpose) {
                 again.push((item.offset, key));
             } else {
-                ended_keys.push(key);
+                ended_keys.extend(key);
             }
         }
         self.source.end_keys(ended_keys);

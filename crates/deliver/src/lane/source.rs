@@ -166,10 +166,10 @@ impl Source {
     }
 
     /// An attempt has ended for these keys.
-    pub(super) fn end_keys(&mut self, ended: impl IntoIterator<Item = Option<OrderKey>>) {
+    pub(super) fn end_keys(&mut self, ended: impl IntoIterator<Item = OrderKey>) {
         if let Some(keys) = &mut self.keys {
             for key in ended {
-                keys.end(key);
+                keys.end(Some(key));
             }
         }
     }
@@ -179,7 +179,6 @@ impl Source {
         if self.subscription.is_retired() {
             return Ok(Step::Wait);
         }
-        self.take_news();
         if !self.has_room(load.item_count) {
             return Ok(Step::Wait);
         }
@@ -272,12 +271,17 @@ impl Source {
         account.waiting_from(self.taken_to)
     }
 
-    /// Whether one more batch keeps to what a crash may repeat; asks for a save in time.
-    fn has_room(&self, under_way: usize) -> bool {
-        let unsaved = {
+    /// Whether one more batch keeps to what a crash may repeat; asks for a save in time. Learns by the
+    /// way what has happened to parked deliveries.
+    fn has_room(&mut self, under_way: usize) -> bool {
+        let (unsaved, has_news) = {
             let account = self.subscription.live.account();
-            account.unsaved() + account.unsaved_row_count() as u64
+            let unsaved = account.unsaved() + account.unsaved_row_count() as u64;
+            (unsaved, account.has_parked_news())
         };
+        if has_news {
+            self.take_news();
+        }
         let max_repeated = self.limits.max_repeated;
         // This many can be delivered between two saves while the flight is full.
         let in_flight = u64::try_from(self.limits.max_in_flight * self.limits.max_items);

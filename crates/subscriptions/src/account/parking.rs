@@ -85,6 +85,11 @@ impl Account {
         true
     }
 
+    /// Whether anything has happened to parked deliveries that the lane does not know of yet.
+    pub fn has_parked_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
     /// What has happened to parked deliveries since this was last asked, for the lane.
     pub fn take_parked_news(&mut self) -> Vec<ParkedNews> {
         std::mem::take(&mut self.news)

@@ -87,10 +87,10 @@ impl Source {
 
     /// When the next parked delivery is due, if that is not yet.
     pub(in crate::lane) fn next_retry(&self) -> Option<Instant> {
+        let due = self.due.next()?;
         let account = self.subscription.live.account();
         let now = account.clock().at(self.rooms.clock.now());
-        let due = self.due.next().filter(|due| *due > now)?;
-        Some(Instant::now() + due.since(now))
+        (due > now).then(|| Instant::now() + due.since(now))
     }
 
     /// Whether a retry goes before what is new. Retries then have a quarter of the places, and of every
