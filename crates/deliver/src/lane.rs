@@ -197,8 +197,10 @@ impl Lane {
         loop {
             let (mut wait_for_feed, mut wait_until) = (false, None);
             self.follow_host();
-            self.source.take_news();
-            self.look_at_operator();
+            if !self.breaker.is_closed() {
+                self.source.take_news();
+                self.look_at_operator();
+            }
             while self.may_send() && !stop.is_cancelled() {
                 if self.must_save && !self.save().await {
                     break;

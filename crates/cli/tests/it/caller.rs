@@ -55,6 +55,8 @@ pub(crate) struct Balance {
     pub(crate) delivered: u64,
     pub(crate) filtered: u64,
     pub(crate) pending: u64,
+    pub(crate) parked: u64,
+    pub(crate) dead: u64,
     pub(crate) expired: u64,
     pub(crate) damaged: u64,
 }
@@ -112,6 +114,35 @@ impl Caller {
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
 
+    /// Makes a subscription whose attempts may take a second.
+    pub(crate) async fn subscribe_with_timeout(&self, name: &str, more: &str, url: &str) {
+        let spec =
+            format!(r#"{{"name":"{name}",{more}"webhook":{{"url":"{url}","timeout":"1s"}}}}"#);
+        let spec = serde_json::from_str(&spec).unwrap();
+        let answer = self
+            .call(Method::POST, "/v1/subscriptions", Some(spec))
+            .await
+            .unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+
+    /// Asks the API for anything.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer> {
+        let request = self.request(method, path);
+        match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                self.send(request, body.to_string().into()).await
+            }
+            None => self.send(request, Bytes::new()).await,
+        }
+    }
+
     /// Asks for a page whose status does not matter yet.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let request = self.request(Method::GET, path);
@@ -130,7 +161,8 @@ impl Caller {
         let balance: Balance = self
             .read(&format!("/v1/subscriptions/{name}/balance"))
             .await;
-        let sum = balance.delivered + balance.filtered + balance.pending + balance.expired;
+        let open = balance.pending + balance.parked + balance.dead;
+        let sum = balance.delivered + balance.filtered + open + balance.expired;
         assert_eq!(balance.accepted, sum, "{name}: {balance:?}");
         balance
     }
@@ -138,7 +170,7 @@ impl Caller {
     /// Waits until nothing is owed to a subscription any more.
     pub(crate) async fn settled(&self, name: &str) -> Balance {
         let path = format!("/v1/subscriptions/{name}/balance");
-        self.wait_until::<Balance>(&path, |balance| balance.pending == 0)
+        self.wait_until::<Balance>(&path, |balance| balance.pending + balance.parked == 0)
             .await;
         self.balance(name).await
     }

@@ -3,16 +3,19 @@
 //!
 //! `EASEL_KILLS` says how often, `EASEL_SEED` when, as an earlier run printed it.
 
-mod load;
-mod oracle;
+pub(crate) mod load;
+pub(crate) mod oracle;
 
 use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use easel_testkit::Receiver;
+use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use crate::caller::Caller;
@@ -42,12 +45,15 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let (every, grades) = (Receiver::start().await, Receiver::start().await);
+    let (flaky, failed) = flaky().await;
 
     let mut running = start(&data);
     let caller = Caller::of(&running);
     caller.subscribe("every", "", &every.url()).await;
     let grades_only = r#""events":["grade_*"],"#;
     caller.subscribe("grades", grades_only, &grades.url()).await;
+    let retry = r#""retry":["1s","1s","1s","2s","2s","5s","5s","10s"],"#;
+    caller.subscribe("flaky", retry, &flaky.url()).await;
 
     let load = Load::start(&mut random);
     for kill in 0..kills {
@@ -65,24 +71,41 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     let sent = load.stop().await;
 
     let oracle = Oracle::check_log(sent, &caller.log().await);
+    assert_eq!(oracle.unseen, 0, "the log has gaps");
     let every = oracle.check(&caller.settled("every").await, &every.received(), "");
     let grades = oracle.check(
         &caller.settled("grades").await,
         &grades.received(),
         "grade_",
     );
+    let flaky = oracle.check(&caller.settled("flaky").await, &flaky.received(), "");
+    let flaky = flaky - failed.load(Ordering::Relaxed);
     let bound = kills * MAX_REPEATS;
     assert!(
-        every <= bound && grades <= bound,
-        "{every}, {grades} repeated"
+        every <= bound && grades <= bound && flaky <= bound,
+        "{every}, {grades}, {flaky} repeated"
     );
     writeln!(
         std::io::stderr(),
-        "{kills} kills in {:.0?}, seed {seed}: {oracle}; repeated to webhooks: {every} and \
-         {grades}, at most {bound} each",
+        "{kills} kills in {:.0?}, seed {seed}: {oracle}; repeated to webhooks: {every}, \
+         {grades} and {flaky}, at most {bound} each",
         started.elapsed()
     )
     .unwrap();
+}
+
+/// An endpoint that refuses one request in fifty, and how many it has refused.
+async fn flaky() -> (Receiver, Arc<AtomicU64>) {
+    let (flaky, failed) = (Receiver::start().await, Arc::new(AtomicU64::new(0)));
+    let count = Arc::clone(&failed);
+    flaky.answer_with(move |_request| {
+        if fastrand::u8(..50) > 0 {
+            return StatusCode::OK;
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+        StatusCode::SERVICE_UNAVAILABLE
+    });
+    (flaky, failed)
 }
 
 /// The number that a variable has, if it is set.

@@ -61,6 +61,8 @@ mod simulate;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod subscriptions;
 #[cfg(test)]
 mod terminal;

@@ -26,7 +26,7 @@ const MANY: u64 = 100;
 
 /// The load on one server after the other.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     server: watch::Sender<Option<Caller>>,
     stop: CancellationToken,
     producers: JoinSet<Sent>,
@@ -34,16 +34,16 @@ pub(super) struct Load {
 
 /// What was sent, and what came of it. An event is known by its number.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// Where each event is said to be; `None` when nobody said anything.
-    pub(super) events: HashMap<u64, Option<u64>>,
+    pub(crate) events: HashMap<u64, Option<u64>>,
     /// Events that were acknowledged a second time.
-    pub(super) again_count: u64,
+    pub(crate) again_count: u64,
 }
 
 impl Load {
     /// Starts producers, which wait for a server.
-    pub(super) fn start(random: &mut Rng) -> Self {
+    pub(crate) fn start(random: &mut Rng) -> Self {
         let (server, stop) = (watch::Sender::new(None), CancellationToken::new());
         let mut producers = JoinSet::new();
         for first in 0..PRODUCERS {
@@ -65,17 +65,17 @@ impl Load {
     }
 
     /// Sends to this server from here on.
-    pub(super) fn turn_to(&self, server: Caller) {
+    pub(crate) fn turn_to(&self, server: Caller) {
         self.server.send_replace(Some(server));
     }
 
     /// Sends to nobody until there is another server.
-    pub(super) fn turn_away(&self) {
+    pub(crate) fn turn_away(&self) {
         self.server.send_replace(None);
     }
 
     /// Lets what is under way come to its end, and hands over what was sent.
-    pub(super) async fn stop(self) -> Sent {
+    pub(crate) async fn stop(self) -> Sent {
         self.stop.cancel();
         let mut all = Sent::default();
         for sent in self.producers.join_all().await {
@@ -87,7 +87,7 @@ impl Load {
 }
 
 /// The event with this number.
-pub(super) fn numbered(number: u64) -> Bytes {
+pub(crate) fn numbered(number: u64) -> Bytes {
     let index = usize::try_from(number).unwrap() % EVENT_TYPES.len();
     event(EVENT_TYPES[index], number)
 }

@@ -12,20 +12,27 @@ use crate::caller::{Balance, Shown};
 
 /// What is in the log, found right.
 #[derive(Debug)]
-pub(super) struct Oracle {
+pub(crate) struct Oracle {
     sent: Sent,
     /// The events by their numbers: their names and ids.
     log: HashMap<u64, (String, String)>,
+    /// Their places in the log.
+    places: HashMap<u64, u64>,
+    /// Offsets without an event that was shown: the operator's own events are not.
+    pub(crate) unseen: u64,
 }
 
 impl Oracle {
     /// Compares the log with what was sent: everything acknowledged is where it is said to be,
     /// nothing is there twice, and nothing that was never sent.
-    pub(super) fn check_log(sent: Sent, shown: &[Shown]) -> Self {
+    pub(crate) fn check_log(sent: Sent, shown: &[Shown]) -> Self {
         let mut log = HashMap::new();
         let mut places = HashMap::new();
-        for (place, record) in (0_u64..).zip(shown) {
-            assert_eq!(record.offset, place, "the log has gaps");
+        let mut next = 0;
+        for record in shown {
+            let place = record.offset;
+            assert!(place >= next, "{place} comes after {next}");
+            next = place + 1;
             let (number, name) = recognise(record.bytes());
             assert!(sent.events.contains_key(&number), "{number} was never sent");
             let known = log.insert(number, (name, record.id.clone()));
@@ -41,17 +48,36 @@ impl Oracle {
                 );
             }
         }
-        Self { sent, log }
+        let unseen = next - count(shown.len());
+        Self {
+            sent,
+            log,
+            places,
+            unseen,
+        }
+    }
+
+    /// The numbers of the stored events whose names begin with `prefix`.
+    pub(crate) fn numbers(&self, prefix: &str) -> HashSet<u64> {
+        let log = self.log.iter();
+        log.filter_map(|(number, (name, _))| name.starts_with(prefix).then_some(*number))
+            .collect()
+    }
+
+    /// The id of a stored event.
+    pub(crate) fn id(&self, number: u64) -> &str {
+        &self.log.get(&number).expect("sent, but not in the log").1
+    }
+
+    /// The place of a stored event in the log.
+    pub(crate) fn place(&self, number: u64) -> u64 {
+        self.places[&number]
     }
 
     /// Compares what a webhook received, and the balance, with the log; answers how many requests
     /// were repeats. It wants the events whose names begin with `prefix`.
-    pub(super) fn check(&self, balance: &Balance, received: &[Received], prefix: &str) -> u64 {
-        let wanted: HashSet<u64> = self
-            .log
-            .iter()
-            .filter_map(|(number, (name, _))| name.starts_with(prefix).then_some(*number))
-            .collect();
+    pub(crate) fn check(&self, balance: &Balance, received: &[Received], prefix: &str) -> u64 {
+        let wanted = self.numbers(prefix);
         let mut arrived = HashSet::new();
         for request in received {
             let (number, _) = recognise(&request.body);
@@ -78,7 +104,7 @@ impl Oracle {
 }
 
 /// The number and name of an event, which must be as it was sent to the byte.
-fn recognise(bytes: &[u8]) -> (u64, String) {
+pub(crate) fn recognise(bytes: &[u8]) -> (u64, String) {
     let event: Value = serde_json::from_slice(bytes).expect("an event that is no JSON");
     let metadata = &event["metadata"];
     let request: Uuid = metadata["request_id"].as_str().unwrap().parse().unwrap();

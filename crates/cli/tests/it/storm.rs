@@ -1,0 +1,337 @@
+//! The storm: for minutes, everything happens at once that can go wrong between a log and its
+//! subscribers. In the end an oracle outside of it all compares what was acknowledged with what
+//! arrived.
+//!
+//! `EASEL_STORM_SECONDS` says for how long, `EASEL_SEED` how, as an earlier run printed it.
+
+mod endpoint;
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::caller::Caller;
+use crate::kill::load::Load;
+use crate::kill::number;
+use crate::kill::oracle::{Oracle, recognise};
+use crate::running::Running;
+use endpoint::{Endpoint, Fault, Taken};
+
+/// How long it lasts when `EASEL_STORM_SECONDS` does not say.
+const SECONDS: u64 = 45;
+
+/// Deliveries that one kill may repeat, for each subscription.
+const MAX_REPEATS: usize = 1_000;
+
+/// Subscriptions that are there all the time, with what goes into their specs.
+const STEADY: [(&str, &str); 3] = [
+    ("every", ""),
+    ("grades", r#""events":["grade_*"],"#),
+    ("keyed", r#""order":"key","on_exhausted":"hold_key","#),
+];
+
+/// Retries that come soon, so that a delivery lives through many of them.
+const RETRY: &str = r#""retry":["1s","1s","1s","2s","2s","3s","5s","5s","5s","5s"],"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_altered_or_out_of_order_whatever_fails() {
+    let seconds = number("EASEL_STORM_SECONDS").unwrap_or(SECONDS);
+    let seed = number("EASEL_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let mut storm = Storm::begin(&folder.path().join("data"), &mut random).await;
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut steps = 0;
+    while Instant::now() < until {
+        storm.step(&mut random).await;
+        storm.check_balances().await;
+        steps += 1;
+        sleep(Duration::from_millis(random.u64(50..800))).await;
+    }
+    let kills = storm.kills;
+    let told = storm.end().await;
+    writeln!(
+        std::io::stderr(),
+        "{seconds} s, {steps} steps, {kills} kills, seed {seed}: {told}"
+    )
+    .unwrap();
+}
+
+struct Storm {
+    running: Option<Running>,
+    data: std::path::PathBuf,
+    caller: Caller,
+    load: Load,
+    endpoints: HashMap<&'static str, Endpoint>,
+    kills: usize,
+    temporary: u32,
+}
+
+impl Storm {
+    async fn begin(data: &Path, random: &mut fastrand::Rng) -> Self {
+        let running = start(data);
+        let caller = Caller::of(&running);
+        let mut endpoints = HashMap::new();
+        for (name, more) in STEADY {
+            let endpoint = Endpoint::start(random.fork()).await;
+            let spec = format!("{more}{RETRY}");
+            caller
+                .subscribe_with_timeout(name, &spec, &endpoint.url())
+                .await;
+            endpoints.insert(name, endpoint);
+        }
+        let load = Load::start(random);
+        load.turn_to(caller.clone());
+        Self {
+            running: Some(running),
+            data: data.to_owned(),
+            caller,
+            load,
+            endpoints,
+            kills: 0,
+            temporary: 0,
+        }
+    }
+
+    /// One thing that happens.
+    async fn step(&mut self, random: &mut fastrand::Rng) {
+        let (name, _) = STEADY[random.usize(..STEADY.len())];
+        match random.u8(..16) {
+            0 | 1 => self.kill(random).await,
+            2..=5 => {
+                let share = [0, 20, 100, 500, 1_000][random.usize(..5)];
+                let fault = Fault::ALL[random.usize(..Fault::ALL.len())];
+                self.endpoints[name].fail(share, fault);
+            }
+            6 | 7 => self.endpoints[name].fail(0, Fault::Status(500)),
+            8 => self.move_endpoint(name, random).await,
+            9 => {
+                self.ask(Method::POST, &format!("{name}/pause"), None).await;
+                sleep(Duration::from_millis(random.u64(0..500))).await;
+            }
+            10 | 11 => self.mend(name).await,
+            12 => {
+                let in_flight = [1, 4, 16, 64][random.usize(..4)];
+                self.ask(Method::PATCH, name, Some(json!({"in_flight": in_flight})))
+                    .await;
+            }
+            13 => {
+                let all = json!({"all": true});
+                self.ask(
+                    Method::POST,
+                    &format!("{name}/dead-letters/redeliver"),
+                    Some(all),
+                )
+                .await;
+            }
+            14 => self.replay(random).await,
+            _ => self.temporary(random).await,
+        }
+    }
+
+    async fn kill(&mut self, random: &mut fastrand::Rng) {
+        self.load.turn_away();
+        if let Some(running) = self.running.take() {
+            running.kill();
+        }
+        self.kills += 1;
+        sleep(Duration::from_millis(random.u64(0..300))).await;
+        let running = start(&self.data);
+        self.caller = Caller::of(&running);
+        self.running = Some(running);
+        self.load.turn_to(self.caller.clone());
+    }
+
+    /// Sends a subscription to where nobody listens, to a name that does not resolve, or to a port that
+    /// does not speak TLS.
+    async fn move_endpoint(&self, name: &str, random: &mut fastrand::Rng) {
+        let here = self.endpoints[name].address();
+        let url = match random.u8(..3) {
+            0 => "http://127.0.0.1:9/".to_owned(),
+            1 => "http://nowhere.invalid/".to_owned(),
+            _ => format!("https://{here}/"),
+        };
+        self.ask(Method::PATCH, name, Some(json!({"webhook": {"url": url}})))
+            .await;
+    }
+
+    /// Brings a subscription back: its endpoint, and its service.
+    async fn mend(&self, name: &str) {
+        let url = self.endpoints[name].url();
+        self.ask(Method::PATCH, name, Some(json!({"webhook": {"url": url}})))
+            .await;
+        self.ask(Method::POST, &format!("{name}/resume"), None)
+            .await;
+    }
+
+    async fn replay(&self, random: &mut fastrand::Rng) {
+        let replays = self.ask(Method::GET, "every/replays", None).await;
+        let replays = replays["replays"].as_array().cloned().unwrap_or_default();
+        if replays.len() > 3 {
+            let number = &replays[random.usize(..replays.len())]["number"];
+            self.ask(Method::DELETE, &format!("every/replays/{number}"), None)
+                .await;
+            return;
+        }
+        let head = self.head().await;
+        let from = random.u64(..=head);
+        let to = from + random.u64(..=head - from);
+        let body = json!({"from": from, "to": to, "max_rate": 2_000});
+        self.ask(Method::POST, "every/replays", Some(body)).await;
+    }
+
+    /// Makes a subscription that nobody will miss, or removes the latest one.
+    async fn temporary(&mut self, random: &mut fastrand::Rng) {
+        let latest = format!("temp-{}", self.temporary);
+        if random.bool() {
+            self.ask(Method::DELETE, &latest, None).await;
+            return;
+        }
+        self.temporary += 1;
+        let url = self.endpoints["grades"]
+            .url()
+            .replace("/hook", "/temporary");
+        let spec = json!({
+            "name": format!("temp-{}", self.temporary), "start": "earliest",
+            "webhook": {"url": url, "timeout": "1s"},
+        });
+        self.ask(Method::POST, "", Some(spec)).await;
+    }
+
+    /// Asks something of the subscriptions. A refusal is an answer too: most steps make no sense now
+    /// and then.
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let slash = if path.is_empty() { "" } else { "/" };
+        let path = format!("/v1/subscriptions{slash}{path}");
+        let answer = self.caller.call(method, &path, body).await.unwrap();
+        let is_bug = answer.status.is_server_error();
+        assert!(!is_bug, "{path}: {answer:?}");
+        if answer.body.is_empty() || answer.status == StatusCode::NO_CONTENT {
+            return Value::Null;
+        }
+        answer.json()
+    }
+
+    async fn head(&self) -> u64 {
+        let status: Value = self.caller.read("/v1/status").await;
+        status["log"]["head"].as_u64().unwrap()
+    }
+
+    /// The balance of everybody adds up at every moment.
+    async fn check_balances(&self) {
+        let balances: Value = self.caller.read("/v1/balance").await;
+        for balance in balances["subscriptions"].as_array().unwrap() {
+            let count = |name: &str| balance[name].as_u64().unwrap();
+            let terms = [
+                "delivered",
+                "filtered",
+                "pending",
+                "parked",
+                "dead",
+                "expired",
+            ];
+            let sum: u64 = terms.into_iter().map(count).sum();
+            assert_eq!(count("accepted"), sum, "{balance}");
+        }
+    }
+
+    /// Ends the storm, lets everything arrive, and checks all of it.
+    async fn end(mut self) -> String {
+        for endpoint in self.endpoints.values() {
+            endpoint.fail(0, Fault::Status(500));
+            endpoint.take_poison();
+        }
+        for (name, _) in STEADY {
+            self.mend(name).await;
+        }
+        let sent = self.load.stop().await;
+        let mut balances = HashMap::new();
+        for (name, _) in STEADY {
+            let deadline = Instant::now() + Duration::from_mins(5);
+            let balance = loop {
+                let balance: Value = self
+                    .caller
+                    .read(&format!("/v1/subscriptions/{name}/balance"))
+                    .await;
+                let open = ["pending", "parked", "dead"];
+                let open: u64 = open
+                    .iter()
+                    .map(|term| balance[term].as_u64().unwrap())
+                    .sum();
+                if open == 0 {
+                    break balance;
+                }
+                assert!(Instant::now() < deadline, "{name} is still {balance}");
+                let redeliver = format!("/v1/subscriptions/{name}/dead-letters/redeliver");
+                let all = Some(json!({"all": true}));
+                self.caller
+                    .call(Method::POST, &redeliver, all)
+                    .await
+                    .unwrap();
+                sleep(Duration::from_millis(200)).await;
+            };
+            balances.insert(name, balance);
+        }
+        let log = self.caller.log().await;
+        let oracle = Oracle::check_log(sent, &log);
+        let mut told = oracle.to_string();
+        for (name, more) in STEADY {
+            let prefix = if more.contains("grade_") {
+                "grade_"
+            } else {
+                ""
+            };
+            let taken = self.endpoints[name].taken();
+            let repeats = check_arrivals(&oracle, &taken, prefix, name);
+            let bound = self.kills * MAX_REPEATS;
+            assert!(repeats <= bound, "{name}: {repeats} repeats");
+            told = format!("{told}; {name}: {} taken, {repeats} repeated", taken.len());
+            let wanted = oracle.numbers(prefix).len() as u64;
+            assert_eq!(balances[name]["delivered"], json!(wanted), "{name}");
+            assert_eq!(balances[name]["expired"], json!(0), "{name}");
+        }
+        drop(self.running.take());
+        told
+    }
+}
+
+/// Everything wanted has arrived as it was sent, each key in order; returns how many were repeats.
+fn check_arrivals(oracle: &Oracle, taken: &[Taken], prefix: &str, name: &str) -> usize {
+    let wanted = oracle.numbers(prefix);
+    let (mut first, mut live_count) = (HashSet::new(), 0);
+    let mut latest: HashMap<u64, u64> = HashMap::new();
+    for Taken {
+        body,
+        id,
+        is_replay,
+    } in taken
+    {
+        let (number, _) = recognise(body);
+        assert_eq!(oracle.id(number), id.as_str(), "{name}");
+        assert!(wanted.contains(&number), "{name}: {number} is not wanted");
+        if *is_replay {
+            continue;
+        }
+        live_count += 1;
+        if first.insert(number) && name == "keyed" {
+            let (key, place) = (number % 10, oracle.place(number));
+            let before = latest.insert(key, place);
+            assert!(
+                before.is_none_or(|before| before < place),
+                "key {key} is out of order"
+            );
+        }
+    }
+    let missing: Vec<_> = wanted.difference(&first).collect();
+    assert!(missing.is_empty(), "{name} never got {missing:?}");
+    live_count - wanted.len()
+}
+
+fn start(data: &Path) -> Running {
+    Running::start_with(data, &["--auth", "none"], |_command| ())
+}
