@@ -10,6 +10,7 @@ mod figures;
 mod ingest;
 mod latency;
 mod load;
+mod neighbours;
 mod process;
 mod receiver;
 
@@ -46,6 +47,8 @@ enum Suite {
     Deliver(deliver::DeliverArgs),
     /// How long an event takes from its sender to its subscriber, at a fixed rate
     Latency(latency::LatencyArgs),
+    /// How long deliveries take beside one endpoint that is dead and one that hangs
+    Neighbours(neighbours::NeighboursArgs),
 }
 
 impl ServerArgs {
@@ -76,6 +79,7 @@ impl Suite {
             Self::Ingest(args) => args.cases(),
             Self::Deliver(args) => args.cases(),
             Self::Latency(args) => args.cases(),
+            Self::Neighbours(args) => args.cases(),
         }
     }
 
@@ -84,6 +88,7 @@ impl Suite {
             Self::Ingest(args) => args.run(case, server).await,
             Self::Deliver(args) => args.run(case, server).await,
             Self::Latency(args) => args.run(case, server).await,
+            Self::Neighbours(args) => args.run(case, server).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::connection::{Connection, Target};
@@ -20,6 +20,15 @@ const FILL: Way = Way {
     connections: 4,
 };
 
+/// The same, so that the order of the log is that of the numbers.
+const FILL_IN_ORDER: Way = Way {
+    connections: 1,
+    ..FILL
+};
+
+/// How long some users fail.
+const USERS_FAIL_FOR: Duration = Duration::from_mins(1);
+
 /// The pause of an endpoint beside which a request that hangs is measured: the places in flight are
 /// what limits it, not the processor.
 const PACED: Duration = Duration::from_millis(5);
@@ -29,7 +38,8 @@ pub(crate) struct DeliverArgs {
     /// Events in each run
     #[arg(long, default_value_t = 100_000)]
     events: usize,
-    /// Cases to run: healthy, flaky-2, flaky-10, paced, hanging, in-flight-N
+    /// Cases to run: healthy, flaky-2, flaky-10, paced, hanging, in-flight-N, keyed, keyed-flaky-2,
+    /// keyed-users-10 (so many of 1,000 users fail for a minute)
     #[arg(long = "case", value_delimiter = ',')]
     cases: Vec<String>,
     /// How long one run may take; the rate is of what was delivered by then
@@ -41,6 +51,8 @@ pub(crate) struct DeliverArgs {
 struct Case {
     behaviour: Behaviour,
     in_flight: u16,
+    /// Whether events of one user are kept in order.
+    is_keyed: bool,
 }
 
 impl DeliverArgs {
@@ -57,12 +69,23 @@ impl DeliverArgs {
         let Case {
             behaviour,
             in_flight,
+            is_keyed,
         } = Case::named(case)?;
         let load = Arc::new(Load::new(self.events)?);
-        load.send(server.address(), FILL).await?;
-        let delivery = Delivery::start(server, load, behaviour, in_flight).await?;
+        let fill = if is_keyed { FILL_IN_ORDER } else { FILL };
+        load.send(server.address(), fill).await?;
+        let more = match is_keyed {
+            true => json!({"order": "key", "in_flight": in_flight}),
+            false => json!({"in_flight": in_flight}),
+        };
+        let delivery = Delivery::start(server, load, behaviour, more).await?;
         let limit = Duration::from_secs(self.seconds);
         let value = delivery.rate(limit).await;
+        let inversions = delivery.receiver.arrivals().inversions();
+        ensure!(
+            !is_keyed || inversions == 0,
+            "{inversions} events of a user came out of order"
+        );
         if behaviour.is_healthy() {
             delivery.complete(server, limit).await?;
         }
@@ -78,6 +101,11 @@ impl Case {
     fn named(case: &str) -> Result<Self> {
         let mut behaviour = Behaviour::default();
         let mut in_flight = 16;
+        let (is_keyed, case) = match case.strip_prefix("keyed") {
+            Some("") => (true, "healthy"),
+            Some(rest) => (true, rest.trim_start_matches('-')),
+            None => (false, case),
+        };
         match case.rsplit_once('-') {
             None if case == "healthy" => (),
             None if case == "paced" => behaviour.pause = PACED,
@@ -87,18 +115,22 @@ impl Case {
             }
             Some(("flaky", percent)) => behaviour.failing_per_mille = percent.parse::<u32>()? * 10,
             Some(("in-flight", number)) => in_flight = number.parse()?,
+            Some(("users", number)) => {
+                behaviour.failing_users = Some((number.parse()?, USERS_FAIL_FOR));
+            }
             _ => bail!("there is no case {case:?}"),
         }
         Ok(Self {
             behaviour,
             in_flight,
+            is_keyed,
         })
     }
 }
 
 impl Behaviour {
     const fn is_healthy(&self) -> bool {
-        self.failing_per_mille == 0 && self.hanging_every.is_none()
+        self.failing_per_mille == 0 && self.hanging_every.is_none() && self.failing_users.is_none()
     }
 }
 
@@ -111,20 +143,19 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Makes a subscription for everything in the log.
+    /// Makes a subscription for everything in the log, with more members in its spec.
     pub(crate) async fn start(
         server: &ServerProcess,
         load: Arc<Load>,
         behaviour: Behaviour,
-        in_flight: u16,
+        more: Value,
     ) -> Result<Self> {
         let receiver = Receiver::start(Arc::clone(&load), behaviour).await?;
-        let spec = json!({
-            "name": "bench",
-            "start": "earliest",
-            "in_flight": in_flight,
-            "webhook": {"url": receiver.url()},
-        });
+        let url = receiver.url();
+        let mut spec = json!({"name": "bench", "start": "earliest", "webhook": {"url": url}});
+        if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {
+            spec.extend(more);
+        }
         let target = Target {
             path: "/v1/subscriptions",
             content_type: "application/json",
@@ -155,14 +186,22 @@ impl Delivery {
         self.receiver.arrivals().accepted_at(number)
     }
 
-    /// Waits until every event has arrived, and checks that none did twice and that the balance
-    /// adds up.
-    pub(crate) async fn complete(&self, server: &ServerProcess, limit: Duration) -> Result<()> {
+    /// Waits until every event has arrived.
+    pub(crate) async fn all_arrived(&self, limit: Duration) -> Result<()> {
         let arrivals = self.receiver.arrivals();
         let sent = self.load.count();
         if !arrivals.reached(sent, Instant::now() + limit).await {
             bail!("{} of {sent} events arrived in time", arrivals.distinct());
         }
+        Ok(())
+    }
+
+    /// Waits until every event has arrived, and checks that none did twice and that the balance
+    /// adds up.
+    pub(crate) async fn complete(&self, server: &ServerProcess, limit: Duration) -> Result<()> {
+        let arrivals = self.receiver.arrivals();
+        let sent = self.load.count();
+        self.all_arrived(limit).await?;
         ensure!(
             arrivals.unknown() == 0,
             "an event arrived that was not sent"

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use super::deliver::Delivery;
 use super::figures::{Figure, Figures, Unit};
@@ -68,7 +69,7 @@ impl IngestArgs {
         let value = f64::from(u32::try_from(load.count())?) / took.as_secs_f64();
 
         // What was acknowledged must be there: every event is delivered back, outside the figure.
-        let delivery = Delivery::start(server, load, Behaviour::default(), 16).await?;
+        let delivery = Delivery::start(server, load, Behaviour::default(), json!({})).await?;
         let limit = Duration::from_secs(self.seconds);
         delivery.complete(server, limit).await?;
         Ok(vec![Figure {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -40,7 +41,8 @@ impl LatencyArgs {
     pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
         let rate: u32 = case.parse()?;
         let load = Arc::new(Load::new(usize::try_from(rate * self.seconds)?)?);
-        let delivery = Delivery::start(server, Arc::clone(&load), Behaviour::default(), 16).await?;
+        let delivery =
+            Delivery::start(server, Arc::clone(&load), Behaviour::default(), json!({})).await?;
         let started = send_at(rate, &load, server).await?;
         delivery.complete(server, Duration::from_secs(30)).await?;
         let mut latencies = (0..load.count())
@@ -65,7 +67,11 @@ impl LatencyArgs {
 }
 
 /// Sends each event when it is due, and returns when the first one was.
-async fn send_at(rate: u32, load: &Arc<Load>, server: &ServerProcess) -> Result<Instant> {
+pub(super) async fn send_at(
+    rate: u32,
+    load: &Arc<Load>,
+    server: &ServerProcess,
+) -> Result<Instant> {
     let next = Arc::new(AtomicUsize::new(0));
     let due_events = Arc::new(Semaphore::new(0));
     let mut connections = Vec::new();
@@ -117,12 +123,12 @@ fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
 }
 
 /// When an event is due.
-fn due(started: Instant, rate: u32, number: usize) -> Instant {
+pub(super) fn due(started: Instant, rate: u32, number: usize) -> Instant {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     started + Duration::from_secs(1) * number / rate
 }
 
-fn percentile(sorted: &[f64], per_mille: usize) -> f64 {
+pub(super) fn percentile(sorted: &[f64], per_mille: usize) -> f64 {
     let index = sorted.len() * per_mille / 1000;
     let value = sorted.get(index).or(sorted.last());
     value.copied().unwrap_or(f64::NAN)

@@ -166,12 +166,17 @@ impl Door {
     }
 }
 
-/// The metadata with a request id made of a number.
+/// Users that act in turns.
+pub(crate) const USERS: usize = 1_000;
+
+/// The metadata with a request id made of a number, and the user whose turn it is.
 fn with_request_id(metadata: &Value, number: usize) -> Value {
     let mut metadata = metadata.clone();
     if let Some(members) = metadata.as_object_mut() {
         let id = format!("00000000-0000-4000-8000-{number:012}");
         members.insert("request_id".to_owned(), id.into());
+        let user = format!("10000000{:06}", number % USERS);
+        members.insert("user_id".to_owned(), user.into());
     }
     metadata
 }

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::load::Load;
+use super::load::{Load, USERS};
 
 /// How the endpoint behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +32,10 @@ pub(crate) struct Behaviour {
     pub(crate) failing_per_mille: u32,
     /// How often a request gets no answer at all.
     pub(crate) hanging_every: Option<Duration>,
+    /// So many of all users get 503, for so long.
+    pub(crate) failing_users: Option<(usize, Duration)>,
+    /// Every request hangs.
+    pub(crate) is_hanging: bool,
 }
 
 /// The endpoint that deliveries arrive at; it ends when it is dropped.
@@ -52,6 +56,10 @@ pub(crate) struct Arrivals {
     repeated: AtomicU64,
     unknown: AtomicU64,
     next_hang: Mutex<Option<Instant>>,
+    started: Instant,
+    /// The latest event of each user that was accepted for the first time.
+    latest_of_user: Vec<Mutex<Option<usize>>>,
+    inversions: AtomicU64,
     /// Rung at every thousandth arrival, and at the last.
     moved: Notify,
 }
@@ -68,6 +76,9 @@ impl Receiver {
             distinct: AtomicUsize::new(0),
             repeated: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
+            started: Instant::now(),
+            latest_of_user: (0..USERS).map(|_| Mutex::default()).collect(),
+            inversions: AtomicU64::new(0),
             next_hang: Mutex::new(behaviour.hanging_every.map(|every| Instant::now() + every)),
             moved: Notify::new(),
         });
@@ -107,6 +118,11 @@ impl Arrivals {
         self.unknown.load(Ordering::Acquire)
     }
 
+    /// How many events came after a later one of the same user.
+    pub(crate) fn inversions(&self) -> u64 {
+        self.inversions.load(Ordering::Acquire)
+    }
+
     /// When an event was accepted first.
     pub(crate) fn accepted_at(&self, number: usize) -> Option<Instant> {
         let place = self.first.get(number)?;
@@ -143,6 +159,12 @@ impl Arrivals {
         }
         *first = Some(Instant::now());
         drop(first);
+        if let Some(latest) = self.latest_of_user.get(number % USERS) {
+            let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+            if latest.replace(number).is_some_and(|before| before > number) {
+                self.inversions.fetch_add(1, Ordering::AcqRel);
+            }
+        }
         let distinct = self.distinct.fetch_add(1, Ordering::AcqRel) + 1;
         if distinct.is_multiple_of(1000) || distinct == self.load.count() {
             self.moved.notify_one();
@@ -165,6 +187,15 @@ impl Arrivals {
         is_due
     }
 
+    /// Whether it fails the user whose event this is, at this moment.
+    fn fails_user(&self, id: Option<Uuid>) -> bool {
+        let Some((count, until)) = self.behaviour.failing_users else {
+            return false;
+        };
+        let number = id.and_then(|id| self.load.number(id));
+        self.started.elapsed() < until && number.is_some_and(|number| number % USERS < count)
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
@@ -172,14 +203,15 @@ impl Arrivals {
         let id = request.headers().get("webhook-id");
         let id = id.and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
         drop(request.into_body().collect().await);
-        if self.is_to_hang() {
+        if self.behaviour.is_hanging || self.is_to_hang() {
             return pending().await;
         }
         if !self.behaviour.pause.is_zero() {
             sleep(self.behaviour.pause).await;
         }
         let mut response = Response::new(Full::default());
-        if fastrand::u32(0..1000) < self.behaviour.failing_per_mille {
+        let fails_by_chance = fastrand::u32(0..1000) < self.behaviour.failing_per_mille;
+        if fails_by_chance || self.fails_user(id) {
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         } else {
             self.accept(id);
