@@ -74,10 +74,8 @@ impl DeliverArgs {
         let load = Arc::new(Load::new(self.events)?);
         let fill = if is_keyed { FILL_IN_ORDER } else { FILL };
         load.send(server.address(), fill).await?;
-        let more = match is_keyed {
-            true => json!({"order": "key", "in_flight": in_flight}),
-            false => json!({"in_flight": in_flight}),
-        };
+        let order = if is_keyed { "key" } else { "none" };
+        let more = json!({"order": order, "in_flight": in_flight});
         let delivery = Delivery::start(server, load, behaviour, more).await?;
         let limit = Duration::from_secs(self.seconds);
         let value = delivery.rate(limit).await;
