@@ -21,8 +21,8 @@ use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Host, SendTest, balance, caliper, catalog, deliveries, drift, events, quarantine, status,
-    subscriptions, tail, test_delivery, tokens,
+    Host, SendTest, attempts, balance, caliper, catalog, deliveries, drift, events,
+    parked, quarantine, status, subscriptions, tail, test_delivery, tokens,
 };
 
 /// The rooms behind the API.
@@ -111,6 +111,8 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
     let read = OpenApiRouter::new()
         .routes(routes!(subscriptions::list))
         .routes(routes!(subscriptions::show))
+        .routes(routes!(attempts::list))
+        .routes(routes!(parked::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(balance::all))
         .routes(routes!(balance::one))

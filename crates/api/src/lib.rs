@@ -7,12 +7,14 @@ mod api;
 mod document;
 mod host;
 
+mod attempts;
 mod balance;
 mod caliper;
 mod catalog;
 mod deliveries;
 mod drift;
 mod events;
+mod parked;
 mod quarantine;
 mod status;
 mod subscriptions;
@@ -21,6 +23,7 @@ mod test_delivery;
 mod tokens;
 
 mod failure;
+mod lane_name;
 mod request;
 
 pub use api::{Api, document, fallbacks, routes};
