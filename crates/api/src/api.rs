@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Host, SendTest, attempts, balance, caliper, catalog, deliveries, drift, events,
+    Host, SendTest, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events,
     parked, quarantine, status, subscriptions, tail, test_delivery, tokens,
 };
 
@@ -113,6 +113,8 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::show))
         .routes(routes!(attempts::list))
         .routes(routes!(parked::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
         .routes(routes!(deliveries::show))
         .routes(routes!(balance::all))
         .routes(routes!(balance::one))
@@ -135,6 +137,8 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::remove))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
+        .routes(routes!(dead_letters::redeliver))
+        .routes(routes!(dead_letters::discard))
         .routes(routes!(deliveries::pause))
         .routes(routes!(deliveries::resume))
         .routes(routes!(test_delivery::send))

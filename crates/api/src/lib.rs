@@ -11,6 +11,7 @@ mod attempts;
 mod balance;
 mod caliper;
 mod catalog;
+mod dead_letters;
 mod deliveries;
 mod drift;
 mod events;

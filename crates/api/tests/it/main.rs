@@ -5,6 +5,8 @@ mod caliper;
 #[cfg(test)]
 mod catalog;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
 mod deliveries;
 #[cfg(test)]
 mod desk;
