@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 use crate::document::{self, finish};
 use crate::{
     Host, SendTest, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events,
-    parked, quarantine, status, subscriptions, tail, test_delivery, tokens,
+    parked, quarantine, replays, status, subscriptions, tail, test_delivery, tokens,
 };
 
 /// The rooms behind the API.
@@ -115,6 +115,8 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(parked::list))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show))
+        .routes(routes!(replays::list))
+        .routes(routes!(replays::show))
         .routes(routes!(deliveries::show))
         .routes(routes!(balance::all))
         .routes(routes!(balance::one))
@@ -139,6 +141,8 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::resume))
         .routes(routes!(dead_letters::redeliver))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(replays::start))
+        .routes(routes!(replays::cancel))
         .routes(routes!(deliveries::pause))
         .routes(routes!(deliveries::resume))
         .routes(routes!(test_delivery::send))

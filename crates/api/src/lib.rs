@@ -17,6 +17,7 @@ mod drift;
 mod events;
 mod parked;
 mod quarantine;
+mod replays;
 mod status;
 mod subscriptions;
 mod tail;

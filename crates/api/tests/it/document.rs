@@ -59,7 +59,7 @@ async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
             assert_eq!(refused, !reads, "{method} {path}");
         }
     }
-    assert_eq!(route_count, 36);
+    assert_eq!(route_count, 40);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ mod reading;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod replays;
+#[cfg(test)]
 mod standing;
 #[cfg(test)]
 mod status;
