@@ -182,3 +182,24 @@ async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_s
         "{problem}"
     );
 }
+
+#[tokio::test]
+async fn the_status_counts_what_is_parked_and_what_waits_for_an_operator() {
+    let (_clock, desk) = desk().await;
+    desk.lane_count.send_replace(Some(1));
+    let status = desk.get("/v1/status").await;
+    let lane = &status["lanes"][0];
+    assert_eq!(
+        (
+            &lane["parked"],
+            &lane["waits_for_operator"],
+            &lane["dead_letters"]
+        ),
+        (&json!(3), &json!(1), &json!(0))
+    );
+    let wanted = json!([{
+        "code": "waits_for_operator",
+        "detail": "1 delivery waits for an operator: grades",
+    }]);
+    assert_eq!(status["attention"], wanted);
+}
