@@ -302,7 +302,7 @@ impl DeadLetterJson {
         let state = match (self.discarded, self.redeliverable) {
             (true, _) => "discarded",
             (false, true) => "can be redelivered",
-            (false, false) => "cannot be redelivered, the log has no longer its event",
+            (false, false) => "cannot be redelivered, the log no longer has its event",
         };
         let mut lines = vec![
             ("offset", self.offset.to_string()),
