@@ -21,8 +21,8 @@ use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Host, SendTest, balance, caliper, catalog, deliveries, drift, events, quarantine, status,
-    subscriptions, tail, test_delivery, tokens,
+    Host, SendTest, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events,
+    parked, quarantine, replays, status, subscriptions, tail, test_delivery, tokens,
 };
 
 /// The rooms behind the API.
@@ -111,6 +111,12 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
     let read = OpenApiRouter::new()
         .routes(routes!(subscriptions::list))
         .routes(routes!(subscriptions::show))
+        .routes(routes!(attempts::list))
+        .routes(routes!(parked::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(replays::list))
+        .routes(routes!(replays::show))
         .routes(routes!(deliveries::show))
         .routes(routes!(balance::all))
         .routes(routes!(balance::one))
@@ -133,6 +139,10 @@ fn described(gate: &Gate) -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::remove))
         .routes(routes!(subscriptions::pause))
         .routes(routes!(subscriptions::resume))
+        .routes(routes!(dead_letters::redeliver))
+        .routes(routes!(dead_letters::discard))
+        .routes(routes!(replays::start))
+        .routes(routes!(replays::cancel))
         .routes(routes!(deliveries::pause))
         .routes(routes!(deliveries::resume))
         .routes(routes!(test_delivery::send))

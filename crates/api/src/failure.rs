@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use easel_access::{Problem, TokensError};
 use easel_drift::DriftError;
 use easel_log::{ReadError, TrimError};
-use easel_subscriptions::ChangeError;
+use easel_subscriptions::{ChangeError, StoreError};
 use tokio::task::JoinError;
 use tracing::error;
 
@@ -97,6 +97,12 @@ impl From<JoinError> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::ours("subscriptions_unavailable", &error)
+    }
+}
+
 impl From<ChangeError> for Failure {
     fn from(error: ChangeError) -> Self {
         let detail = error.to_string();
@@ -107,7 +113,7 @@ impl From<ChangeError> for Failure {
             ChangeError::Unknown { .. } => Self::not_found("no_such_subscription", detail),
             ChangeError::UnknownReplay { .. } => Self::not_found("no_such_replay", detail),
             ChangeError::Invalid { .. } => Self::invalid("invalid_subscription", detail),
-            ChangeError::Store(error) => Self::ours("subscriptions_unavailable", &error),
+            ChangeError::Store(error) => error.into(),
             ChangeError::Log(error) => error.into(),
         }
     }

@@ -7,13 +7,17 @@ mod api;
 mod document;
 mod host;
 
+mod attempts;
 mod balance;
 mod caliper;
 mod catalog;
+mod dead_letters;
 mod deliveries;
 mod drift;
 mod events;
+mod parked;
 mod quarantine;
+mod replays;
 mod status;
 mod subscriptions;
 mod tail;
@@ -21,6 +25,7 @@ mod test_delivery;
 mod tokens;
 
 mod failure;
+mod lane_name;
 mod request;
 
 pub use api::{Api, document, fallbacks, routes};

@@ -66,9 +66,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            let detail = "Send the body as application/json.";
-            return Err(Failure::new(status, "unsupported_type", detail));
+            return Err(unsupported_type());
         }
         Ok(Self(whole(Bytes::from_request(request, state).await)?))
     }
@@ -107,6 +105,58 @@ impl Body {
             Failure::invalid(invalid, detail)
         })
     }
+}
+
+/// A body of JSON that may be left out.
+pub(crate) struct OptionalBody(Option<Body>);
+
+impl<S: Send + Sync> FromRequest<S> for OptionalBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let is_json = is_json(request.headers());
+        let bytes = whole(Bytes::from_request(request, state).await)?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        if is_json {
+            return Ok(Self(Some(Body(bytes))));
+        }
+        Err(unsupported_type())
+    }
+}
+
+impl OptionalBody {
+    /// Reads the body, if there is one; `invalid` is the code when it is not of the right shape.
+    pub(crate) fn read<T: DeserializeOwned>(
+        &self,
+        invalid: &'static str,
+    ) -> Result<Option<T>, Failure> {
+        self.0.as_ref().map(|body| body.read(invalid)).transpose()
+    }
+}
+
+/// Entries in one answer at most, and when nothing is said.
+const MAX_LIMIT: usize = 1000;
+const LIMIT: usize = 100;
+
+/// How many entries an answer may have.
+pub(crate) fn limit(limit: Option<usize>) -> Result<usize, Failure> {
+    let limit = limit.unwrap_or(LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
+    Err(Failure::invalid("invalid_range", detail))
+}
+
+fn unsupported_type() -> Failure {
+    let detail = "Send the body as application/json.";
+    Failure::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_type",
+        detail,
+    )
 }
 
 /// The bytes of a body, or a refusal.

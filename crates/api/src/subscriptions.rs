@@ -8,15 +8,21 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use easel_access::{Caller, Scope};
-use easel_subscriptions::{Hold, Origin, Spec, SpecJson, State as Standing, Subscription};
+use easel_subscriptions::{
+    ChangeError, Hold, Origin, Spec, SpecJson, Start, State as Standing, Subscription,
+};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tracing::info;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::Api;
+use crate::attempts::AttemptSummaryJson;
 use crate::balance::BalanceJson;
 use crate::failure::Failure;
-use crate::request::{Body, Path};
+use crate::parked::ParkedSummaryJson;
+use crate::request::{Body, OptionalBody, Path};
 
 /// The code when a spec cannot be.
 const INVALID: &str = "invalid_subscription";
@@ -43,6 +49,21 @@ pub(crate) struct SubscriptionJson {
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     balance: BalanceJson,
+    /// Its attempts of the last hour; absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<AttemptSummaryJson>,
+    /// What it has parked; absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parked: Option<ParkedSummaryJson>,
+}
+
+/// How a subscription is resumed.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Resumption)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResumptionJson {
+    #[schema(schema_with = from_schema)]
+    from: Option<Start>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -74,7 +95,9 @@ pub(crate) async fn list(
 ) -> Json<SubscriptionListJson> {
     let subscriptions = api.subscriptions.list();
     let subscriptions = subscriptions.iter();
-    let subscriptions = subscriptions.map(|it| answer(&api, it, &caller)).collect();
+    let subscriptions = subscriptions
+        .map(|it| standing(&api, it, &caller))
+        .collect();
     Json(SubscriptionListJson { subscriptions })
 }
 
@@ -171,18 +194,55 @@ pub(crate) async fn pause(
     Ok(Json(answer(&api, &paused, &caller)))
 }
 
-/// Serves a paused subscription again, from where it stopped.
-#[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", operation_id = "resume_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
+/// Serves a subscription again that is paused or deactivated: from where it stopped, or from a later
+/// place. What lies between is skipped, and counts as expired.
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", operation_id = "resume_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = Option<ResumptionJson>, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_resume`")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
+    body: OptionalBody,
 ) -> Result<Json<SubscriptionJson>, Failure> {
-    let resumed = api.subscriptions.resume(&name).await?;
+    let from = body.read("invalid_resume")?;
+    let from = from.and_then(|ResumptionJson { from }| from);
+    let resumed = match from {
+        None => api.subscriptions.resume(&name).await?,
+        Some(from) => {
+            let resumed = api.subscriptions.resume_from(&name, from).await;
+            let resumed = resumed.map_err(|error| match error {
+                ChangeError::Invalid { .. } => {
+                    Failure::invalid("invalid_resume", error.to_string()).at("/from")
+                }
+                error => error.into(),
+            })?;
+            info!(subscription = %name, %from, "events skipped");
+            resumed
+        }
+    };
     Ok(Json(answer(&api, &resumed, &caller)))
 }
 
+fn from_schema() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
+        .description(Some(
+            "Where to go on: `now`, a time, or an offset. From where it stopped when it is left out.",
+        ))
+        .examples(["now"])
+        .into()
+}
+
+/// A subscription with a summary of its attempts and of what it has parked.
 fn answer(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
+    let live = &subscription.live;
+    SubscriptionJson {
+        attempts: Some(AttemptSummaryJson::new(live, api.clock.now())),
+        parked: Some(ParkedSummaryJson::new(live)),
+        ..standing(api, subscription, caller)
+    }
+}
+
+fn standing(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
     let hold = subscription.live.hold();
     let (state, reason) = match (&subscription.state, &hold) {
         (Standing::Active, None) => (StateJson::Active, None),
@@ -207,5 +267,7 @@ fn answer(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> Subsc
         },
         created_at: subscription.created_at,
         balance: BalanceJson::new(subscription, api.subscriptions.balance(subscription)),
+        attempts: None,
+        parked: None,
     }
 }

@@ -7,9 +7,9 @@ use easel_keys::Secret;
 
 use crate::commands::{
     BackupArgs, BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs,
-    DemoArgs, DriftArgs, EmitArgs, ListenArgs, PauseArgs, QuarantineArgs, RepairArgs, RestoreArgs,
-    ResumeArgs, ServeArgs, SimulateArgs, StatusArgs, SubscriptionsArgs, TailArgs, TokensArgs,
-    TranslateArgs,
+    DeadLettersArgs, DemoArgs, DriftArgs, EmitArgs, ListenArgs, PauseArgs, QuarantineArgs,
+    RepairArgs, ReplayArgs, RestoreArgs, ResumeArgs, ServeArgs, SimulateArgs, StatusArgs,
+    SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
 };
 use crate::contact::Url;
 
@@ -78,7 +78,9 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     Tail(TailArgs),
     Listen(ListenArgs),
-    Subscriptions(SubscriptionsArgs),
+    Subscriptions(Box<SubscriptionsArgs>),
+    DeadLetters(DeadLettersArgs),
+    Replay(ReplayArgs),
     Status(StatusArgs),
     Balance(BalanceArgs),
     Pause(PauseArgs),

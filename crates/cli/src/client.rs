@@ -258,7 +258,7 @@ struct ProblemJson {
 }
 
 /// The flags that set what the server calls by these names, in bodies and in queries.
-const FLAGS: [(&str, &str); 17] = [
+const FLAGS: [(&str, &str); 26] = [
     ("/webhook/url", "--webhook"),
     ("/webhook/timeout", "--timeout"),
     ("/webhook/batch", "--batch"),
@@ -266,6 +266,15 @@ const FLAGS: [(&str, &str); 17] = [
     ("/conditions", "--condition"),
     ("/in_flight", "--in-flight"),
     ("/format", "--format"),
+    ("/max_rate", "--max-rate"),
+    ("/order", "--order"),
+    ("/key", "--key"),
+    ("/retry", "--retry"),
+    ("/on_exhausted", "--on-exhausted"),
+    ("/from", "--from"),
+    ("/to", "--to"),
+    ("/lane", "--lane"),
+    ("lane", "--lane"),
     ("/start", "--start"),
     ("/name", "NAME"),
     ("/scopes", "--scope"),

@@ -8,6 +8,7 @@ mod changes;
 mod check;
 mod completions;
 mod config;
+mod dead_letters;
 mod deliveries;
 mod demo;
 mod drift;
@@ -15,6 +16,7 @@ mod emit;
 mod listen;
 mod quarantine;
 mod repair;
+mod replay;
 mod restore;
 mod serve;
 mod server_args;
@@ -34,6 +36,7 @@ pub(crate) use changes::ChangesArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use config::ConfigArgs;
+pub(crate) use dead_letters::DeadLettersArgs;
 pub(crate) use deliveries::{PauseArgs, ResumeArgs};
 pub(crate) use demo::DemoArgs;
 pub(crate) use drift::DriftArgs;
@@ -41,6 +44,7 @@ pub(crate) use emit::EmitArgs;
 pub(crate) use listen::ListenArgs;
 pub(crate) use quarantine::QuarantineArgs;
 pub(crate) use repair::RepairArgs;
+pub(crate) use replay::ReplayArgs;
 pub(crate) use restore::RestoreArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use simulate::SimulateArgs;
@@ -66,6 +70,8 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Listen(args) => wait(args.run(&global)),
         Command::Simulate(args) => wait(args.run(global)),
         Command::Subscriptions(args) => wait(args.run(&global)),
+        Command::DeadLetters(args) => wait(args.run(&global)),
+        Command::Replay(args) => wait(args.run(&global)),
         Command::Status(args) => wait(args.run(&global)),
         Command::Balance(args) => wait(args.run(&global)),
         Command::Pause(args) => wait(args.run(&global)),

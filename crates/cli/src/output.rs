@@ -51,6 +51,26 @@ pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
+/// Writes named values, a line each: what is wider than a table may be goes on in the next line.
+pub(crate) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
+    /// Where values begin.
+    const INDENT: usize = 12;
+    for (name, value) in fields {
+        let first = format!("{name:<INDENT$}");
+        let further = " ".repeat(INDENT);
+        let options = textwrap::Options::new(table_width())
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .break_words(false)
+            .initial_indent(&first)
+            .subsequent_indent(&further);
+        for part in textwrap::wrap(value, options) {
+            line(part.trim_end())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a table: columns two spaces apart, numbers to the right. A table that is wider than the
 /// terminal, or than 80 characters where there is none, has its widest cells on several lines.
 pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use easel_caliper::{Role, Secrets, Translator, is_iri};
 use easel_catalog::{Catalog, Limits};
+use easel_deliver::DispatchOptions;
 use easel_ingest::IntakeOptions;
 use easel_keys::Secret;
 use easel_log::LogOptions;
@@ -34,6 +35,8 @@ pub struct Config {
     pub first_token_place: FirstTokenPlace,
     /// Whether deliveries begin with the server.
     pub deliveries: Deliveries,
+    /// All deliveries.
+    pub delivery: DeliveryConfig,
     /// How long requests and deliveries under way may take once told to stop.
     pub drain: Duration,
     /// The catalogue.
@@ -81,6 +84,15 @@ pub enum Deliveries {
     Running,
     /// They begin once the server is asked to resume them.
     Paused,
+}
+
+/// All deliveries.
+#[derive(Clone, Debug)]
+pub struct DeliveryConfig {
+    /// How long a subscription may hold before it is deactivated.
+    pub deactivate_after: Duration,
+    /// How long dead letters are kept.
+    pub dead_letter_retention: Duration,
 }
 
 /// The catalogue.
@@ -202,6 +214,7 @@ impl Default for Config {
             first_token: None,
             first_token_place: FirstTokenPlace::Caller,
             deliveries: Deliveries::Running,
+            delivery: DeliveryConfig::default(),
             drain: Duration::from_secs(20),
             catalog: CatalogConfig::default(),
             caliper: CaliperConfig::default(),
@@ -226,6 +239,26 @@ impl Default for Config {
             },
             webhook: WebhookConfig::default(),
             subscriptions: Vec::new(),
+        }
+    }
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        let options = DispatchOptions::default();
+        Self {
+            deactivate_after: options.deactivate_after,
+            dead_letter_retention: options.dead_letter_retention,
+        }
+    }
+}
+
+impl DeliveryConfig {
+    pub(crate) fn options(&self) -> DispatchOptions {
+        DispatchOptions {
+            deactivate_after: self.deactivate_after,
+            dead_letter_retention: self.dead_letter_retention,
+            ..DispatchOptions::default()
         }
     }
 }

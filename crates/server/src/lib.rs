@@ -26,9 +26,9 @@ mod test_delivery;
 
 pub use catalog_folder::{CatalogFault, CatalogFaults, FilePlace, load_catalog};
 pub use config::{
-    Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, FirstTokenPlace,
-    IngestConfig, KinesisConfig, KinesisKey, LogConfig, QuarantineConfig, TriggersConfig,
-    WebhookConfig,
+    Application, Auth, CaliperConfig, CatalogConfig, Config, Deliveries, DeliveryConfig,
+    FirstTokenPlace, IngestConfig, KinesisConfig, KinesisKey, LogConfig, QuarantineConfig,
+    TriggersConfig, WebhookConfig,
 };
 pub use config_error::{ConfigError, ConfigFaults, check_token};
 pub use data_folder::{
@@ -37,7 +37,8 @@ pub use data_folder::{
 };
 pub use easel_caliper::{Role, Secrets};
 pub use easel_subscriptions::{
-    Batch, Counts, EventGlob, InFlight, Name, Spec, SpecJson, Start, Term, WebhookSpec,
+    Batch, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, Spec, SpecJson, Start, Term,
+    WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use prepare::{Prepared, check_webhook_url};

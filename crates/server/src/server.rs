@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use easel_access::{Gate, Refusals, Tokens, TokensError};
 use easel_api::{Api, Host};
-use easel_deliver::{Dispatch, DispatchOptions, Supplies};
+use easel_deliver::{Dispatch, Supplies};
 use easel_drift::Lookout;
 use easel_ingest::{Intake, Kinesis, KinesisAuth, event_facts};
 use easel_keys::Secret;
@@ -200,7 +200,7 @@ impl Server {
             clock: Arc::clone(&clock),
             tell_operator: tell_operator.clone(),
         };
-        let dispatch = Dispatch::new(supplies, DispatchOptions::default());
+        let dispatch = Dispatch::new(supplies, config.delivery.options());
 
         let drift = Lookout::open(
             &folder.file(DRIFT),

@@ -113,6 +113,11 @@ impl Subscription {
         account.matched() >= end && account.owed_count() == 0 && account.parked_count() == 0
     }
 
+    /// The filter that a replay of this subscription has.
+    pub fn filter_of_replay(&self, spec: &ReplaySpec) -> Filter {
+        self.filter.clone().narrowed(spec)
+    }
+
     /// Events a second that are sent at most: what the replay says, or else the spec.
     pub fn max_rate(&self) -> Option<MaxRate> {
         match &self.replay {

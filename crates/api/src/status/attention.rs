@@ -20,8 +20,8 @@ const MAX_NAMES: usize = 3;
 #[schema(as = Attention)]
 pub(crate) struct AttentionJson {
     /// What it is, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
-    /// `lanes_missing`, `balance`, `disk`, `losing_events`, `holding`, `paused_by_endpoint`, `behind`,
-    /// `quarantine` or `drift`.
+    /// `lanes_missing`, `balance`, `disk`, `losing_events`, `deactivated`, `waits_for_operator`,
+    /// `holding`, `paused_by_endpoint`, `dead_letters`, `behind`, `quarantine` or `drift`.
     code: &'static str,
     /// What it is, for people.
     detail: String,
@@ -62,41 +62,7 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
             note("disk", "the disk is nearly full".to_owned());
         }
     }
-    let mut lanes = |code, what, applies: &dyn Fn(&LaneJson) -> bool| {
-        let lanes = status.lanes.iter().filter(|lane| applies(lane));
-        let names: Vec<_> = lanes.map(|lane| lane.subscription.as_str()).collect();
-        if !names.is_empty() {
-            note(code, format!("{what}: {}", listed(&names)));
-        }
-    };
-    lanes("balance", "the balance does not add up", &|lane| {
-        !lane.adds_up
-    });
-    let is_losing = |lane: &LaneJson| {
-        lane.behind
-            && lane.loses_events_at.is_some_and(|loses_at| {
-                let max_age = status.log.max_age_seconds.unwrap_or(0);
-                let left = loses_at.duration_since(status.now).as_secs();
-                // Less than a quarter of the time there was.
-                left < i64::try_from(max_age / 4).unwrap_or(i64::MAX)
-            })
-    };
-    lanes(
-        "losing_events",
-        "will soon begin to lose events",
-        &is_losing,
-    );
-    lanes("holding", "on hold after a failed attempt", &|lane| {
-        lane.next_attempt_at.is_some()
-    });
-    lanes("paused_by_endpoint", "paused by the endpoint", &|lane| {
-        lane.state == "paused" && lane.reason.is_some()
-    });
-    lanes("behind", "behind", &|lane| {
-        lane.state == "active"
-            && lane.next_attempt_at.is_none()
-            && lane.waits(status.now) > BEHIND_FOR
-    });
+    lanes(status, &mut note);
     if status.quarantine.records > 0 {
         let records = counted(status.quarantine.records, "record");
         note("quarantine", format!("{records} in quarantine"));
@@ -109,6 +75,95 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
     found
 }
 
+/// What needs an operator of the subscriptions.
+fn lanes(status: &StatusJson, note: &mut impl FnMut(&'static str, String)) {
+    let with = |applies: &dyn Fn(&LaneJson) -> bool| -> Vec<&LaneJson> {
+        let lanes = status.lanes.iter();
+        lanes.filter(|lane| applies(lane)).collect()
+    };
+    let mut named = |code, what: &str, lanes: &[&LaneJson], show: &dyn Fn(&LaneJson) -> String| {
+        if !lanes.is_empty() {
+            let names: Vec<_> = lanes.iter().map(|lane| show(lane)).collect();
+            note(code, format!("{what}: {}", listed(&names)));
+        }
+    };
+    let name = |lane: &LaneJson| lane.subscription.clone();
+    let found = with(&|lane| !lane.adds_up);
+    named("balance", "the balance does not add up", &found, &name);
+    let found = with(&|lane| is_losing(lane, status));
+    let loses_at = found.iter().filter_map(|lane| lane.loses_events_at).min();
+    let left = loses_at.map_or(SignedDuration::ZERO, |at| at.duration_since(status.now));
+    let what = if left.is_positive() {
+        format!("will begin to lose events in {}", length(left))
+    } else {
+        "loses events".to_owned()
+    };
+    named("losing_events", &what, &found, &name);
+    let found = with(&|lane| lane.state == "deactivated" && lane.reason.is_some());
+    named("deactivated", "deactivated", &found, &|lane| {
+        let reason = lane.reason.as_deref().unwrap_or_default();
+        format!("{} ({reason})", lane.subscription)
+    });
+    let found = with(&|lane| lane.waits_for_operator > 0);
+    let count = found.iter().map(|lane| lane.waits_for_operator).sum();
+    let what = format!("{} for an operator", waiting(count));
+    named("waits_for_operator", &what, &found, &name);
+    let found = with(&|lane| lane.next_attempt_at.is_some());
+    named("holding", "on hold after a failed attempt", &found, &name);
+    let found = with(&|lane| lane.state == "paused" && lane.reason.is_some());
+    named(
+        "paused_by_endpoint",
+        "paused by the endpoint",
+        &found,
+        &name,
+    );
+    let found = with(&|lane| lane.dead_letters > 0);
+    let count = found.iter().map(|lane| lane.dead_letters).sum();
+    named(
+        "dead_letters",
+        &counted(count, "dead letter"),
+        &found,
+        &name,
+    );
+    let found = with(&|lane| {
+        lane.state == "active"
+            && lane.next_attempt_at.is_none()
+            && lane.waits(status.now) > BEHIND_FOR
+    });
+    named("behind", "behind", &found, &name);
+}
+
+/// Whether less than a quarter of the time is left for which the log keeps the oldest event that a
+/// subscription still has to get.
+fn is_losing(lane: &LaneJson, status: &StatusJson) -> bool {
+    let max_age = status.log.max_age_seconds.unwrap_or(0);
+    let quarter = i64::try_from(max_age / 4).unwrap_or(i64::MAX);
+    let is_late = lane.behind || lane.parked > 0;
+    is_late
+        && lane
+            .loses_events_at
+            .is_some_and(|at| at.duration_since(status.now).as_secs() < quarter)
+}
+
+/// Deliveries that wait.
+fn waiting(count: u64) -> String {
+    match count {
+        1 => "1 delivery waits".to_owned(),
+        count => format!("{count} deliveries wait"),
+    }
+}
+
+/// A length of time in one unit, rounded down.
+fn length(length: SignedDuration) -> String {
+    let seconds = length.as_secs();
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..259_200 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// A count with what it counts.
 fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -116,9 +171,9 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 /// Some names, and how many more there are.
-fn listed(names: &[&str]) -> String {
-    let shown = names.iter().take(MAX_NAMES);
-    let shown = shown.copied().collect::<Vec<_>>().join(", ");
+fn listed(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
+    let shown = shown.join(", ");
     match names.len().saturating_sub(MAX_NAMES) {
         0 => shown,
         more => format!("{shown} and {more} more"),
@@ -174,10 +229,14 @@ mod tests {
                 state: "active",
                 behind: false,
                 pending: 0,
+                parked: 0,
+                waits_for_operator: 0,
+                dead_letters: 0,
                 expired: 0,
                 adds_up: true,
                 pending_since: None,
                 reason: None,
+                held_since: None,
                 next_attempt_at: None,
                 loses_events_at: None,
             }],
@@ -211,6 +270,8 @@ mod tests {
         lane.adds_up = false;
         lane.pending_since = Some(Timestamp::UNIX_EPOCH);
         lane.loses_events_at = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(400));
+        lane.waits_for_operator = 1;
+        lane.dead_letters = 2;
         let said = attention(&status);
         let said: Vec<_> = said
             .iter()
@@ -230,7 +291,12 @@ mod tests {
             ("lanes_missing", "0 lanes run for 1 active subscriptions"),
             ("disk", "the disk is nearly full"),
             ("balance", "the balance does not add up: grades"),
-            ("losing_events", "will soon begin to lose events: grades"),
+            ("losing_events", "will begin to lose events in 99 s: grades"),
+            (
+                "waits_for_operator",
+                "1 delivery waits for an operator: grades",
+            ),
+            ("dead_letters", "2 dead letters: grades"),
             ("behind", "behind: grades"),
             ("quarantine", "1 record in quarantine"),
             ("drift", "3 things new to the catalogue within 24 h"),
@@ -239,9 +305,34 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_deactivated_says_why_unless_the_file_took_it_out() {
+        let mut status = well();
+        let [lane] = status.lanes.as_mut_slice() else {
+            panic!("one lane");
+        };
+        lane.state = "deactivated";
+        assert!(attention(&status).is_empty());
+        let [lane] = status.lanes.as_mut_slice() else {
+            panic!("one lane");
+        };
+        lane.reason = Some("it held for 3days: send: the endpoint answered 503".to_owned());
+        let said = attention(&status);
+        let said: Vec<_> = said
+            .iter()
+            .map(|one| (one.code, one.detail.as_str()))
+            .collect();
+        let wanted = "deactivated: grades (it held for 3days: send: the endpoint answered 503)";
+        assert_eq!(said, [("deactivated", wanted)]);
+    }
+
+    #[test]
     fn a_sentence_names_three_subscriptions_at_most() {
-        assert_eq!(listed(&["a"]), "a");
-        assert_eq!(listed(&["a", "b", "c"]), "a, b, c");
-        assert_eq!(listed(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+        let listed = |names: &str| {
+            let names: Vec<_> = names.split(' ').map(str::to_owned).collect();
+            super::listed(&names)
+        };
+        assert_eq!(listed("a"), "a");
+        assert_eq!(listed("a b c"), "a, b, c");
+        assert_eq!(listed("a b c d e"), "a, b, c and 2 more");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use easel_subscriptions::{State, Subscription, Term};
+use easel_log::Offset;
+use easel_subscriptions::{Balance, Due, State, Subscription, Term};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,6 +26,12 @@ pub(crate) struct LaneJson {
     pub(super) behind: bool,
     /// Events it has not settled.
     pub(super) pending: u64,
+    /// Deliveries that failed and wait for their next attempt.
+    pub(super) parked: u64,
+    /// Those of them that wait for an operator.
+    pub(super) waits_for_operator: u64,
+    /// Dead letters that were neither redelivered nor discarded, those of its replays too.
+    pub(super) dead_letters: u64,
     /// Events that were gone from the log before they could be delivered.
     pub(super) expired: u64,
     /// Whether its balance adds up, as it always must.
@@ -33,15 +40,19 @@ pub(crate) struct LaneJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) pending_since: Option<Timestamp>,
-    /// Why it is not served, or what its last attempt failed with; absent when neither is known.
+    /// Why it is not served, or why it is on hold; absent when neither is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
-    /// When the next attempt is due, while it is on hold after a failed one.
+    /// Since when it is on hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) held_since: Option<Timestamp>,
+    /// When the next attempt is due, while it is on hold; absent while it waits for an operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) next_attempt_at: Option<Timestamp>,
-    /// When the log drops its oldest pending event because of the event's age; absent without a
-    /// bound on age. A bound on size may drop it sooner.
+    /// When the log drops its oldest pending or parked event because of the event's age; absent
+    /// without a bound on age. A bound on size may drop it sooner.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) loses_events_at: Option<Timestamp>,
@@ -60,6 +71,21 @@ impl LaneJson {
             0 => None,
             _ => times.accepted_at(api, balance.cursor).await,
         };
+        let (first_parked, waits_for_operator) = parked(subscription);
+        let oldest_open = match (pending, first_parked) {
+            (0, first_parked) => first_parked,
+            (_, None) => Some(balance.cursor),
+            (_, Some(first)) => Some(std::cmp::min(balance.cursor, first)),
+        };
+        let open_since = match oldest_open {
+            None => None,
+            Some(oldest) => times.accepted_at(api, oldest).await,
+        };
+        let replays = api.subscriptions.replays(subscription);
+        let replays = replays
+            .iter()
+            .map(|it| open_dead(&api.subscriptions.balance(it)));
+        let dead_letters = open_dead(&balance) + replays.sum::<u64>();
         let hold = subscription.live.hold();
         let (state, paused_for) = match &subscription.state {
             State::Active => ("active", None),
@@ -69,7 +95,7 @@ impl LaneJson {
         let waits_long =
             pending_since.is_some_and(|since| now.duration_since(since) > duration(BEHIND_AFTER));
         let is_kept = state != "active" || hold.is_some();
-        let loses_events_at = pending_since
+        let loses_events_at = open_since
             .zip(api.host.max_age)
             .and_then(|(since, max_age)| since.checked_add(duration(max_age)).ok());
         Self {
@@ -77,9 +103,13 @@ impl LaneJson {
             state,
             behind: pending > 0 && (is_kept || waits_long),
             pending,
+            parked: balance.get(Term::Parked),
+            waits_for_operator,
+            dead_letters,
             expired: balance.get(Term::Expired),
             adds_up: balance.adds_up(),
             pending_since,
+            held_since: hold.as_ref().map(|hold| hold.since),
             next_attempt_at: hold.as_ref().and_then(|hold| hold.until),
             reason: hold.map(|hold| hold.reason).or(paused_for),
             loses_events_at,
@@ -91,6 +121,25 @@ impl LaneJson {
         self.pending_since
             .map_or(SignedDuration::ZERO, |since| now.duration_since(since))
     }
+}
+
+/// The first parked offset, and how many parked deliveries wait for an operator.
+fn parked(subscription: &Subscription) -> (Option<Offset>, u64) {
+    let account = subscription.live.account();
+    let mut first = None;
+    let mut waits_for_operator = 0;
+    for (offset, parked) in account.all_parked(Offset::ZERO) {
+        first.get_or_insert(offset);
+        waits_for_operator += u64::from(parked.due == Due::Never);
+    }
+    (first, waits_for_operator)
+}
+
+/// Dead letters that were not discarded.
+fn open_dead(balance: &Balance) -> u64 {
+    balance
+        .get(Term::Dead)
+        .saturating_sub(balance.get(Term::Discarded))
 }
 
 /// A length of time that may be longer than a time can be apart from another.

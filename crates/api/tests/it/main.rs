@@ -5,6 +5,10 @@ mod caliper;
 #[cfg(test)]
 mod catalog;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
+mod deliveries;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod document;
@@ -12,6 +16,8 @@ mod document;
 mod reading;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod replays;
 #[cfg(test)]
 mod standing;
 #[cfg(test)]

@@ -89,9 +89,11 @@ async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_ev
         .set_hold(Some(hold("the endpoint answered 503")));
     let holding = lane().await;
     let wanted = json!({
-        "subscription": "grades", "state": "active", "behind": true, "pending": 5, "expired": 0,
+        "subscription": "grades", "state": "active", "behind": true, "pending": 5, "parked": 0,
+        "waits_for_operator": 0, "dead_letters": 0, "expired": 0,
         "adds_up": true, "pending_since": "2025-03-03T08:00:00Z",
-        "reason": "the endpoint answered 503", "next_attempt_at": "2025-03-03T08:00:05Z",
+        "reason": "the endpoint answered 503", "held_since": "2025-03-03T08:00:00Z",
+        "next_attempt_at": "2025-03-03T08:00:05Z",
         "loses_events_at": "2025-03-05T00:00:00Z",
     });
     assert_eq!(holding, wanted);

@@ -12,7 +12,7 @@ use crate::output;
 
 const EXAMPLES: &str = "\
 Every event accepted since a subscription began is accounted for:
-accepted = delivered + filtered + pending + expired.
+accepted = delivered + filtered + pending + parked + dead + expired.
 
 Examples:
   easel balance
@@ -67,25 +67,26 @@ fn print(balances: &[BalanceJson]) -> Result<(), Failure> {
         output::talk("no subscriptions yet; add one with `easel subscriptions add`");
         return Ok(());
     }
-    let heads = row(
-        "SUBSCRIPTION",
-        "ACCEPTED",
-        |term| term.name().to_uppercase(),
-        "",
-    );
+    let heads = row("SUBSCRIPTION", "ACCEPTED", |term| {
+        term.name().to_uppercase()
+    });
     let rows: Vec<_> = balances
         .iter()
         .map(|it| {
             let count = |term| it.counts[term].to_string();
-            row(
-                &it.subscription,
-                &it.accepted.to_string(),
-                count,
-                &it.verdict(),
-            )
+            row(&it.subscription, &it.accepted.to_string(), count)
         })
         .collect();
     output::table(heads.each_ref().map(String::as_str), &rows)?;
+    let damaged = balances.iter().filter(|it| it.counts[Term::Damaged] > 0);
+    for it in damaged {
+        let (name, count) = (&it.subscription, it.counts[Term::Damaged]);
+        output::talk(format_args!("{name}: {count} of expired were damaged"));
+    }
+    if balances.iter().all(BalanceJson::adds_up) {
+        let terms = Term::SUMMANDS.map(Term::name).join(" + ");
+        output::talk(format_args!("adds up: accepted = {terms}"));
+    }
     match balances.iter().find(|it| !it.adds_up()) {
         None => Ok(()),
         Some(it) => {
@@ -95,19 +96,13 @@ fn print(balances: &[BalanceJson]) -> Result<(), Failure> {
     }
 }
 
-/// A line of the table, which reads as a sum.
+/// A line of the table.
 fn row(
     name: &str,
     accepted: &str,
     cell: impl Fn(Term) -> String,
-    verdict: &str,
-) -> [String; Term::SUMMANDS.len() + 3] {
-    let mut signs = std::iter::once("=").chain(std::iter::repeat("+"));
-    let terms = Term::SUMMANDS.map(|term| {
-        let sign = signs.next().unwrap_or_default();
-        format!("{sign} {}", cell(term))
-    });
-    let mut cells = [name, accepted].map(str::to_owned).into_iter();
-    let mut cells = cells.by_ref().chain(terms).chain([verdict.to_owned()]);
+) -> [String; Term::SUMMANDS.len() + 2] {
+    let cells = [name, accepted].map(str::to_owned).into_iter();
+    let mut cells = cells.chain(Term::SUMMANDS.map(cell));
     std::array::from_fn(|_| cells.next().unwrap_or_default())
 }

@@ -37,8 +37,8 @@ Examples:
 
 /// Changes sent in one request at most.
 const MAX_SENT: usize = 200;
-/// How long it is waited at the end for what is still pending.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is waited at the end for what is still pending or parked.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Days that the campus lives, up to today.
 const DAYS: u32 = 365;
 
@@ -167,6 +167,8 @@ fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
             "name": name,
             "format": format,
             "start": "earliest",
+            // Short pauses, so that people see parked deliveries come back.
+            "retry": ["1s", "1s", "2s", "4s", "8s", "16s", "30s", "1m", "5m"],
             "webhook": { "url": format!("http://{receiver}{path}") },
         });
         serde_json::from_value::<Spec>(spec).or_exit(Code::Bug)
@@ -208,6 +210,7 @@ async fn watch(client: &Client, desk: &Desk) -> Result<(), Failure> {
         last_head = head;
         let last = output::plain(&desk.last());
         let mut text = format!("{head} events accepted, {rate}/s; delivered last: {last}\n");
+        text.push_str(&heads());
         for it in &subscriptions {
             text.push_str(&it.line());
         }
@@ -221,15 +224,11 @@ async fn settle(
     signals: &mut Signals,
     global: &GlobalArgs,
 ) -> Result<(), Failure> {
-    output::talk("the campus rests; what is pending is delivered (Ctrl-C to leave it)");
+    output::talk("the campus rests; what is pending or parked is delivered (Ctrl-C to leave it)");
     let wait = async {
         loop {
             let all = list(client).await?;
-            if all
-                .subscriptions
-                .iter()
-                .all(|it| it.balance.counts[Term::Pending] == 0)
-            {
+            if all.subscriptions.iter().all(|it| it.open() == 0) {
                 return Ok::<_, Failure>(all);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -245,10 +244,10 @@ async fn settle(
         is_right &= it.balance.adds_up();
         let name = &it.name;
         output::talk(format_args!("{name:<12} {}", it.balance.sentence()));
-        let pending = it.balance.counts[Term::Pending];
-        if pending > 0 {
+        let open = it.open();
+        if open > 0 {
             output::talk(format_args!(
-                "{pending} of {name} go undelivered, with the folder"
+                "{open} of {name} go undelivered, with the folder"
             ));
         }
     }
@@ -268,7 +267,27 @@ async fn list(client: &Client) -> Result<ListJson, Failure> {
     client::read(&client.get("/v1/subscriptions").await?)
 }
 
+/// The terms that are shown of each subscription, and the width of each column.
+const COLUMNS: [(Term, usize); 5] = [
+    (Term::Delivered, 9),
+    (Term::Filtered, 8),
+    (Term::Pending, 7),
+    (Term::Parked, 6),
+    (Term::Dead, 4),
+];
+
+/// The line above those of the subscriptions.
+fn heads() -> String {
+    let heads = COLUMNS.map(|(term, width)| format!(" {:>width$}", term.name()));
+    format!("  {:<10}{}  state\n", "", heads.concat())
+}
+
 impl SubscriptionJson {
+    /// Events that are still to be delivered.
+    fn open(&self) -> u64 {
+        self.balance.counts[Term::Pending] + self.balance.counts[Term::Parked]
+    }
+
     fn line(&self) -> String {
         let Self {
             name,
@@ -276,13 +295,9 @@ impl SubscriptionJson {
             reason,
             balance,
         } = self;
+        let counts = COLUMNS.map(|(term, width)| format!(" {:>width$}", balance.counts[term]));
         let reason = reason.as_ref().map(|it| format!(": {}", output::plain(it)));
-        format!(
-            "  {name:<10} delivered {:>6}  filtered {:>5}  pending {:>5}  {state}{}\n",
-            balance.counts[Term::Delivered],
-            balance.counts[Term::Filtered],
-            balance.counts[Term::Pending],
-            reason.unwrap_or_default()
-        )
+        let reason = reason.unwrap_or_default();
+        format!("  {name:<10}{}  {state}{reason}\n", counts.concat())
     }
 }

@@ -2,24 +2,22 @@
 
 mod edit;
 mod fields;
+mod standing;
 mod test;
 
-use std::collections::BTreeMap;
-
 use clap::Subcommand;
-use easel_server::Term;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::args::GlobalArgs;
-use crate::balance_json::BalanceJson;
 use crate::catalog;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
 use crate::output;
 use edit::EditArgs;
 use fields::FieldArgs;
+pub(super) use fields::{condition, conditions_json, object};
+use standing::SubscriptionJson;
 use test::TestArgs;
 
 const EXAMPLES: &str = "\
@@ -31,7 +29,9 @@ Examples:
   easel subscriptions add store --webhook https://store.example.edu/ --format caliper-strict
   easel subscriptions test grades
   easel subscriptions edit grades --timeout 30s
-  easel subscriptions pause grades";
+  easel subscriptions edit grades --order key --retry 5s,1m,10m,1h
+  easel subscriptions pause grades
+  easel subscriptions resume grades --from now";
 
 /// Say who gets which events
 #[derive(Debug, clap::Args)]
@@ -55,8 +55,8 @@ enum SubscriptionsCommand {
     Edit(EditArgs),
     /// Stop sending; the subscription keeps its place
     Pause(Named),
-    /// Go on sending where it was paused
-    Resume(Named),
+    /// Go on sending where it was paused, or from a later place
+    Resume(ResumeArgs),
     /// Remove a subscription and its place
     Remove(Named),
 }
@@ -65,6 +65,15 @@ enum SubscriptionsCommand {
 struct Named {
     /// Its name
     name: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct ResumeArgs {
+    #[command(flatten)]
+    named: Named,
+    /// Skip to here: now, a time, or an offset. What is skipped counts as expired
+    #[arg(long, value_name = "WHERE")]
+    from: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,29 +95,6 @@ struct ListJson {
     subscriptions: Vec<SubscriptionJson>,
 }
 
-#[derive(Deserialize)]
-struct SubscriptionJson {
-    name: String,
-    events: Vec<String>,
-    conditions: BTreeMap<String, Vec<String>>,
-    format: String,
-    in_flight: u16,
-    webhook: WebhookJson,
-    state: String,
-    reason: Option<String>,
-    holding_until: Option<Timestamp>,
-    origin: String,
-    created_at: Timestamp,
-    balance: BalanceJson,
-}
-
-#[derive(Deserialize)]
-struct WebhookJson {
-    url: String,
-    timeout: String,
-    batch: u16,
-}
-
 impl SubscriptionsArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let client = Client::connect(global)?;
@@ -125,7 +111,13 @@ impl SubscriptionsArgs {
                 None => return Ok(()),
             },
             SubscriptionsCommand::Pause(it) => client.post(&it.path("/pause"), None).await?,
-            SubscriptionsCommand::Resume(it) => client.post(&it.path("/resume"), None).await?,
+            SubscriptionsCommand::Resume(it) => {
+                let from = it.from.as_deref().map(start_json);
+                let order = from.map(|from| json!({ "from": from }));
+                client
+                    .post(&it.named.path("/resume"), order.as_ref())
+                    .await?
+            }
             SubscriptionsCommand::Remove(it) => {
                 client.remove(&it.path("")).await?;
                 if global.json {
@@ -147,10 +139,9 @@ impl SubscriptionsArgs {
                     .collect::<Vec<_>>();
                 output::table(["NAME", "STATE", "PENDING", "EVENTS", "WEBHOOK"], &rows)
             }
-            SubscriptionsCommand::Show(_) => client::read::<SubscriptionJson>(&answer)?
-                .lines()
-                .into_iter()
-                .try_for_each(|(name, value)| output::line(format_args!("{name:<10}  {value}"))),
+            SubscriptionsCommand::Show(_) => {
+                output::fields(&client::read::<SubscriptionJson>(&answer)?.fields())
+            }
             SubscriptionsCommand::Add(_)
             | SubscriptionsCommand::Test(_)
             | SubscriptionsCommand::Edit(_)
@@ -171,6 +162,13 @@ impl Named {
     }
 }
 
+/// A place in the log as the API takes it: a number, or the text.
+fn start_json(start: &str) -> Value {
+    start
+        .parse::<u64>()
+        .map_or_else(|_not_a_number| start.into(), Value::from)
+}
+
 fn path_of(name: &str) -> String {
     format!("/v1/subscriptions/{}", escape(name))
 }
@@ -185,54 +183,5 @@ impl AddArgs {
             members.extend(start.map(|start| ("start".to_owned(), start)));
         }
         spec
-    }
-}
-
-impl SubscriptionJson {
-    fn row(self) -> [String; 5] {
-        let pending = self.balance.counts[Term::Pending].to_string();
-        [
-            self.name,
-            self.state,
-            pending,
-            self.events.join(" "),
-            self.webhook.url,
-        ]
-    }
-
-    fn lines(self) -> Vec<(&'static str, String)> {
-        let notes = [
-            self.reason,
-            self.holding_until.map(|time| format!("until {time:.0}")),
-        ];
-        let state = [Some(self.state)].into_iter().chain(notes).flatten();
-        let conditions = self
-            .conditions
-            .iter()
-            .map(|(key, any)| format!("{key}={}", any.join("|")));
-        let conditions = conditions.collect::<Vec<_>>().join(" ");
-        vec![
-            ("name", self.name),
-            ("state", state.collect::<Vec<_>>().join(", ")),
-            ("events", self.events.join(" ")),
-            (
-                "conditions",
-                if conditions.is_empty() {
-                    "none".to_owned()
-                } else {
-                    conditions
-                },
-            ),
-            ("format", self.format),
-            ("webhook", self.webhook.url),
-            ("timeout", self.webhook.timeout),
-            ("batch", self.webhook.batch.to_string()),
-            ("in flight", self.in_flight.to_string()),
-            (
-                "declared",
-                format!("{}, {:.0}", self.origin, self.created_at),
-            ),
-            ("balance", self.balance.sentence()),
-        ]
     }
 }

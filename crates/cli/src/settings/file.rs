@@ -233,14 +233,22 @@ impl File<'_> {
             faults.push(SettingsError::Malformed { place, fault });
         };
         let checked = match (shape, value.get_ref()) {
-            (Shape::Text(check) | Shape::TextOrNumber(check), DeValue::String(text)) => check(text),
+            (
+                Shape::Text(check)
+                | Shape::TextOrNumber(check)
+                | Shape::TextOrTexts { text: check, .. },
+                DeValue::String(text),
+            ) => check(text),
             (Shape::Number(check) | Shape::TextOrNumber(check), DeValue::Integer(number)) => {
                 check(&number.to_string())
             }
             (Shape::Texts(_), DeValue::Array(items)) if items.is_empty() => Err(format!(
                 "`{key}` must not be an empty list; leave it out to ask for nothing in particular"
             )),
-            (Shape::Texts(check), DeValue::Array(items)) => {
+            (
+                Shape::Texts(check) | Shape::TextOrTexts { item: check, .. },
+                DeValue::Array(items),
+            ) => {
                 for item in items {
                     let place = self.place(item.span().start);
                     match item.get_ref() {

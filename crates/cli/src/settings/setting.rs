@@ -63,6 +63,8 @@ const SIZE_OR_OFF: &str = "a size of at least 1MiB such as \"20GiB\", or \"off\"
 const OFF: &str = "off";
 const MAX_DUPLICATE_WINDOW: usize = 100_000_000;
 const MIN_AGE: Duration = Duration::from_mins(1);
+/// The longest time that is waited before something is given up: ten years.
+const MAX_PERIOD: Duration = Duration::from_hours(3_650 * 24);
 const MIN_HOLD: Duration = Duration::from_secs(1);
 const MIN_SPACE: u64 = 1 << 20;
 const MIN_MEMORY: u64 = 1 << 10;
@@ -238,6 +240,20 @@ pub(crate) const ALL: &[Setting] = &[
         show: |it| show_length(it.ingest.hold),
     },
     Setting {
+        key: "delivery.deactivate_after",
+        expects: "a length of time from 1m to 3650d such as \"3d\"",
+        set: |it, text| put(&mut it.delivery.deactivate_after, period(text)),
+        is_secret: false,
+        show: |it| show_length(it.delivery.deactivate_after),
+    },
+    Setting {
+        key: "delivery.dead_letter_retention",
+        expects: "a length of time from 1m to 3650d such as \"30d\"",
+        set: |it, text| put(&mut it.delivery.dead_letter_retention, period(text)),
+        is_secret: false,
+        show: |it| show_length(it.delivery.dead_letter_retention),
+    },
+    Setting {
         key: "kinesis.stream",
         expects: "the name of a stream: 1 to 128 letters, digits and _ . -",
         set: |it, text| put(&mut it.kinesis.stream, stream(text)),
@@ -274,6 +290,11 @@ fn filled<T: for<'a> From<&'a str>>(text: &str) -> Option<T> {
 /// An age that leaves an event time to be delivered.
 fn age(text: &str) -> Option<Duration> {
     length(text).filter(|age| *age >= MIN_AGE)
+}
+
+/// How long something is waited for before it is given up.
+fn period(text: &str) -> Option<Duration> {
+    length(text).filter(|period| (MIN_AGE..=MAX_PERIOD).contains(period))
 }
 
 /// How long a request is held; without that, an event that comes while there is no room is lost.

@@ -4,8 +4,10 @@
 //! A table is compared with its shape before serde reads it, so that every fault is found in one
 //! run and said in plain words. A test compares the shapes with what serde reads.
 
+use easel_catalog::KeyField;
 use easel_server::{
-    Batch, EventGlob, InFlight, KinesisKey, Name, Start, WebhookSpec, check_webhook_url,
+    Batch, EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start, WebhookSpec,
+    check_webhook_url,
 };
 use toml::de::DeValue;
 
@@ -31,6 +33,13 @@ pub(super) enum Shape {
     TextOrNumber(Check),
     /// A list of strings, with at least one of them.
     Texts(Check),
+    /// A string, or a list of strings, which may be empty.
+    TextOrTexts {
+        /// What a string must be.
+        text: Check,
+        /// What a string of the list must be.
+        item: Check,
+    },
     /// A table.
     Table(&'static [Field]),
 }
@@ -43,6 +52,7 @@ impl Shape {
             Self::Number(_) => "a whole number",
             Self::TextOrNumber(_) => "a string or a whole number",
             Self::Texts(_) => "a list of strings",
+            Self::TextOrTexts { .. } => "a string or a list of strings",
             Self::Table(_) => "a table",
         }
     }
@@ -97,6 +107,17 @@ pub(super) const SUBSCRIPTION: &[Field] = &[
     optional("format", Shape::Text(format)),
     optional("start", Shape::TextOrNumber(start)),
     optional("in_flight", Shape::Number(in_flight)),
+    optional("max_rate", Shape::Number(max_rate)),
+    optional("order", Shape::Text(order)),
+    optional("key", Shape::Text(key)),
+    optional(
+        "retry",
+        Shape::TextOrTexts {
+            text: schedule,
+            item: pause,
+        },
+    ),
+    optional("on_exhausted", Shape::Text(on_exhausted)),
     required("webhook", Shape::Table(WEBHOOK)),
 ];
 
@@ -174,6 +195,45 @@ fn batch(text: &str) -> Result<(), String> {
     match read {
         Some(Ok(_)) => Ok(()),
         Some(Err(_)) | None => Err(format!("`batch` must be 1 to 100, not {text}")),
+    }
+}
+
+fn max_rate(text: &str) -> Result<(), String> {
+    let read = text.parse::<u32>().ok().map(MaxRate::try_from);
+    match read {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(_)) | None => Err(format!(
+            "`max_rate` must be 1 to 100000 events a second, not {text}"
+        )),
+    }
+}
+
+fn order(text: &str) -> Result<(), String> {
+    match text {
+        "none" | "key" => Ok(()),
+        _ => Err(format!("`order` must be \"none\" or \"key\", not {text:?}")),
+    }
+}
+
+fn key(text: &str) -> Result<(), String> {
+    read::<KeyField>(text)
+}
+
+fn schedule(text: &str) -> Result<(), String> {
+    read::<Schedule>(text)
+}
+
+fn pause(text: &str) -> Result<(), String> {
+    let read = Schedule::own(&[text.to_owned()]);
+    read.map(drop).map_err(|error| error.to_string())
+}
+
+fn on_exhausted(text: &str) -> Result<(), String> {
+    match text {
+        "dead_letter" | "hold_key" | "hold_lane" => Ok(()),
+        _ => Err(format!(
+            "`on_exhausted` must be \"dead_letter\", \"hold_key\" or \"hold_lane\", not {text:?}"
+        )),
     }
 }
 

@@ -378,7 +378,8 @@ fn the_shape_of_a_subscription_is_what_serde_reads() {
     }
     let file = "[[subscriptions]]\nname = \"a\"\nwebhook.url = \"http://a\"\nconditions = { \
                 root_account = [\"1\"], account = [\"1\"], course = [\"1\"], user = [\"1\"], \
-                producer = [\"1\"], context_type = [\"1\"] }";
+                producer = [\"1\"], context_type = [\"1\"] }\nmax_rate = 5\norder = \"key\"\n\
+                key = \"body.course_id\"";
     let spec = settings(file, &[], None)
         .unwrap()
         .config

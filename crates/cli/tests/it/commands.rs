@@ -185,17 +185,24 @@ fn a_subscription_is_looked_after() {
         timeout     5s
         batch       1
         in flight   4
+        max rate    none
+        order       none
+        retry       default, then dead_letter
         declared    api, [time]
-        balance     1 accepted = 0 delivered + 0 filtered + 1 pending + 0 expired: adds up
+        balance     1 accepted = 0 delivered + 0 filtered + 1 pending + 0 parked + 0
+                    dead + 0 expired: adds up
+        parked      0
+        attempts    none in the last hour
         --- stderr
         ");
     check!(running.easel(&["balance"]), @r"
         exit 0
         --- stdout
-        SUBSCRIPTION  ACCEPTED  = DELIVERED  + FILTERED  + PENDING  + EXPIRED
-        grades               1          = 0         + 0        + 1        + 0  adds up
+        SUBSCRIPTION  ACCEPTED  DELIVERED  FILTERED  PENDING  PARKED  DEAD  EXPIRED
+        grades               1          0         0        1       0     0        0
         --- stderr
         the log keeps 1 of 1 events, 0 in quarantine
+        adds up: accepted = delivered + filtered + pending + parked + dead + expired
         ");
     check!(running.easel(&["subscriptions", "resume", "grades"]), @r"
         exit 0

@@ -18,31 +18,33 @@ fn every_setting_says_where_it_comes_from() {
     check!(easel(folder.path(), &["config", "check"]), @r"
         exit 0
         --- stdout
-        SETTING                     VALUE                      FROM
-        listen                      127.0.0.1:4567             default
-        data                        easel-data                 default
-        auth                        tokens                     default
-        auth.first_token            off                        default
-        drain                       20s                        default
-        catalog.folder              off                        default
-        caliper.application         http://www.canvaslms.com/  default
-        caliper.secrets             masked                     default
-        triggers.shard              0                          default
-        triggers.nulls              dropped                    default
-        triggers.submission_rule    newest                     default
-        log.max_age                 30d                        default
-        log.max_bytes               off                        default
-        log.duplicate_window        1000000                    default
-        quarantine.max_bytes        1GiB                       default
-        ingest.max_event_bytes      1MiB                       default
-        ingest.max_request_bytes    16MiB                      default
-        ingest.max_in_flight_bytes  128MiB                     default
-        ingest.hold                 20s                        default
-        kinesis.stream              live-events                default
-        webhook.ca_file             off                        default
-        kinesis.keys                none                       default
-        caliper.roles               none                       default
-        subscriptions               none                       default
+        SETTING                         VALUE                      FROM
+        listen                          127.0.0.1:4567             default
+        data                            easel-data                 default
+        auth                            tokens                     default
+        auth.first_token                off                        default
+        drain                           20s                        default
+        catalog.folder                  off                        default
+        caliper.application             http://www.canvaslms.com/  default
+        caliper.secrets                 masked                     default
+        triggers.shard                  0                          default
+        triggers.nulls                  dropped                    default
+        triggers.submission_rule        newest                     default
+        log.max_age                     30d                        default
+        log.max_bytes                   off                        default
+        log.duplicate_window            1000000                    default
+        quarantine.max_bytes            1GiB                       default
+        ingest.max_event_bytes          1MiB                       default
+        ingest.max_request_bytes        16MiB                      default
+        ingest.max_in_flight_bytes      128MiB                     default
+        ingest.hold                     20s                        default
+        delivery.deactivate_after       3d                         default
+        delivery.dead_letter_retention  30d                        default
+        kinesis.stream                  live-events                default
+        webhook.ca_file                 off                        default
+        kinesis.keys                    none                       default
+        caliper.roles                   none                       default
+        subscriptions                   none                       default
         --- stderr
         ");
     let text = "
@@ -78,31 +80,33 @@ webhook = { url = \"https://grades.example/hook\" }
     check!(Ran::of(&output), @r"
         exit 0
         --- stdout
-        SETTING                     VALUE                      FROM
-        listen                      0.0.0.0:4567               other.toml:2:10
-        data                        elsewhere                  --data
-        auth                        tokens                     default
-        auth.first_token            off                        default
-        drain                       45s                        EASEL_DRAIN
-        catalog.folder              off                        default
-        caliper.application         http://www.canvaslms.com/  default
-        caliper.secrets             masked                     default
-        triggers.shard              0                          default
-        triggers.nulls              dropped                    default
-        triggers.submission_rule    newest                     default
-        log.max_age                 14d                        other.toml:6:11
-        log.max_bytes               20GB                       other.toml:7:13
-        log.duplicate_window        1000000                    default
-        quarantine.max_bytes        1GiB                       default
-        ingest.max_event_bytes      1MiB                       default
-        ingest.max_request_bytes    16MiB                      default
-        ingest.max_in_flight_bytes  128MiB                     default
-        ingest.hold                 20s                        default
-        kinesis.stream              live-events                default
-        webhook.ca_file             off                        default
-        kinesis.keys                canvas (secret hidden)     other.toml:9:11
-        caliper.roles               none                       default
-        subscriptions               grades                     other.toml:13:1
+        SETTING                         VALUE                      FROM
+        listen                          0.0.0.0:4567               other.toml:2:10
+        data                            elsewhere                  --data
+        auth                            tokens                     default
+        auth.first_token                off                        default
+        drain                           45s                        EASEL_DRAIN
+        catalog.folder                  off                        default
+        caliper.application             http://www.canvaslms.com/  default
+        caliper.secrets                 masked                     default
+        triggers.shard                  0                          default
+        triggers.nulls                  dropped                    default
+        triggers.submission_rule        newest                     default
+        log.max_age                     14d                        other.toml:6:11
+        log.max_bytes                   20GB                       other.toml:7:13
+        log.duplicate_window            1000000                    default
+        quarantine.max_bytes            1GiB                       default
+        ingest.max_event_bytes          1MiB                       default
+        ingest.max_request_bytes        16MiB                      default
+        ingest.max_in_flight_bytes      128MiB                     default
+        ingest.hold                     20s                        default
+        delivery.deactivate_after       3d                         default
+        delivery.dead_letter_retention  30d                        default
+        kinesis.stream                  live-events                default
+        webhook.ca_file                 off                        default
+        kinesis.keys                    canvas (secret hidden)     other.toml:9:11
+        caliper.roles                   none                       default
+        subscriptions                   grades                     other.toml:13:1
         --- stderr
         ");
 }
@@ -153,6 +157,33 @@ fn a_bad_file_is_explained_with_line_and_column() {
         --- stdout
         --- stderr
         error: easel.toml:2:8: a name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, and starts with a letter or digit; "Grades" is not
+        "#);
+}
+
+#[test]
+fn a_fault_in_how_deliveries_are_made_has_its_line_and_column() {
+    let folder = tempdir().unwrap();
+    let text = "[delivery]\ndeactivate_after = \"30s\"\n\n[[subscriptions]]\nname = \"grades\"\n\
+                webhook.url = \"http://a/\"\nretry = [\"5s\", \"8d\"]\norder = \"course\"\n\
+                key = \"course_id\"\non_exhausted = \"drop\"\nmax_rate = 0\n";
+    check!(check_file(folder.path(), text), @r#"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:7:16: `retry`: a pause of a schedule is 1s to 7d; "8d" is not
+        error: easel.toml:8:9: `order` must be "none" or "key", not "course"
+        error: easel.toml:9:7: a key is a field such as `metadata.user_id` or `body.course_id`; "course_id" is not
+        error: easel.toml:10:16: `on_exhausted` must be "dead_letter", "hold_key" or "hold_lane", not "drop"
+        error: easel.toml:11:12: `max_rate` must be 1 to 100000 events a second, not 0
+        error: easel.toml:2:20: delivery.deactivate_after must be a length of time from 1m to 3650d such as "3d", not "30s"
+        "#);
+    let text = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://a/\"\n\
+                retry = \"weekly\"\n";
+    check!(check_file(folder.path(), text), @r#"
+        exit 78
+        --- stdout
+        --- stderr
+        error: easel.toml:4:9: a schedule is `default`, `hosted`, or a list of pauses such as ["5s", "1m"]; "weekly" is not
         "#);
 }
 

@@ -48,6 +48,13 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("subscriptions pause", "one", Needs::Server),
     ("subscriptions resume", "one", Needs::Server),
     ("subscriptions remove", "one", Needs::Server),
+    ("dead-letters list", "one", Needs::Server),
+    ("dead-letters show", "one 0", Needs::Server),
+    ("dead-letters redeliver", "one --all", Needs::Server),
+    ("dead-letters discard", "one --event grade_*", Needs::Server),
+    ("replay start", "one --from earliest", Needs::Server),
+    ("replay list", "one", Needs::Server),
+    ("replay cancel", "one 1", Needs::Server),
     ("balance", "", Needs::Server),
     ("status", "", Needs::Server),
     ("pause", "", Needs::Server),
@@ -82,7 +89,15 @@ const BAD_INPUT: &[&str] = &[
     "subscriptions show nobody",
     "subscriptions pause nobody",
     "subscriptions resume nobody",
+    "subscriptions resume one --from now",
     "subscriptions remove nobody",
+    "dead-letters list nobody",
+    "dead-letters list one --lane 7",
+    "dead-letters redeliver nobody --all",
+    "replay start one --from latest",
+    "replay start nobody --from earliest",
+    "replay list nobody",
+    "replay cancel one 7",
     "balance nobody",
     "catalog no_such_type",
     "check bad.json",
@@ -184,6 +199,11 @@ fn every_command_ends_with_the_codes_that_help_lists() {
         "emit",
         "nothing",
         "tail --from soon",
+        "dead-letters redeliver one",
+        "dead-letters discard one --all --event grade_*",
+        "replay start one",
+        "replay start one --from earliest --rate 0",
+        "subscriptions edit one --max-rate many",
         "listen --forward localhost:3000",
     ] {
         check(folder, &args_of(args, ""), 64);
@@ -235,7 +255,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
             let wrong = ["--url", &url, "--token", "easel_wrong"];
             check(folder, &[&args_of(path, rest)[..], &wrong].concat(), 78);
             let code = match *path {
-                "tokens remove" | "quarantine show" => 65,
+                "tokens remove" | "quarantine show" | "dead-letters show" => 65,
                 // Nobody listens at its endpoint.
                 "subscriptions test" => 69,
                 // Without a receiver, the subscription is behind or its endpoint is down.

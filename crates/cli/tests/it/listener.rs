@@ -71,12 +71,14 @@ impl Listener {
         self.stdout.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// The next answer it prints: event type and offset, and how the attempt ended, without the latency.
+    /// The next answer it prints: the event type, and how the attempt ended. The latency is left out,
+    /// and the offset: events of Easel itself may lie between those of a test.
     #[track_caller]
     pub(crate) fn answer(&self) -> String {
         let line = self.line();
         let (head, ending) = line.split_once(" -> ").unwrap();
-        let words: Vec<_> = head.split_whitespace().skip(1).collect();
+        let words = head.split_whitespace().skip(1);
+        let words: Vec<_> = words.filter(|word| !word.starts_with('#')).collect();
         let mut ending: Vec<_> = ending.split(' ').collect();
         if let Some(unit) = ending.iter().position(|word| word.starts_with("ms")) {
             ending.remove(unit - 1).parse::<u64>().unwrap();

@@ -17,6 +17,8 @@ mod commands;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod drift;
 #[cfg(test)]
 mod easel;

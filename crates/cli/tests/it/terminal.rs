@@ -83,9 +83,9 @@ async fn a_listener_takes_lines_from_a_terminal_and_leaves_it_as_it_was() {
     let stdin = end.try_clone().unwrap().into();
     let listener = Listener::start_with(&running, &consumer.url(), &[], stdin);
     running.easel(&["emit", "grade_change"]).stdout();
-    assert_eq!(listener.answer(), "grade_change #0 -> 200 ms");
+    assert_eq!(listener.answer(), "grade_change -> 200 ms");
     (&terminal).write_all(b"r\n").unwrap();
-    assert_eq!(listener.answer(), "grade_change #0 -> 200 ms (attempt 2)");
+    assert_eq!(listener.answer(), "grade_change -> 200 ms (attempt 2)");
     listener.signal("-KILL");
     assert_eq!(listener.status().code(), None);
     assert_eq!(modes(), before);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use bytes::Bytes;
-use easel_server::{Auth, Config, Server};
+use easel_server::{Auth, Config, Server, Term};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
@@ -107,9 +107,11 @@ impl House {
     pub(crate) async fn balance(&self, name: &str) -> Value {
         let json = self.get(&format!("/v1/subscriptions/{name}/balance")).await;
         let balance: Value = serde_json::from_str(&json).unwrap();
-        let term = |name: &str| balance[name].as_u64().unwrap();
-        let sum = term("delivered") + term("filtered") + term("pending") + term("expired");
-        assert_eq!(term("accepted"), sum, "{balance}");
+        let sum: u64 = Term::SUMMANDS
+            .iter()
+            .map(|term| balance[term.name()].as_u64().unwrap())
+            .sum();
+        assert_eq!(balance["accepted"], sum, "{balance}");
         balance
     }
 

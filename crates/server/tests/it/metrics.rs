@@ -309,11 +309,35 @@ tests:
         values: 0+60x1440
       - series: easel_lane_lag_seconds{job="easel", instance="b", subscription="x"}
         values: 0+60x1440
+      - series: easel_dead_letters{job="easel", instance="a", subscription="x"}
+        values: 0x100 3x200 0x1000
+      - series: easel_dead_letters_total{job="easel", instance="a", subscription="x"}
+        values: 0x100 3x100 300x1000
+      - series: easel_parked_deliveries{job="easel", instance="a", subscription="x"}
+        values: 90000x1000
       - series: easel_disk_size_bytes{job="easel", instance="a"}
         values: 1000000000000x1440
       - series: easel_disk_free_bytes{job="easel", instance="a"}
         values: 1000000000000-1000000000x999
     alert_rule_test:
+      - alertname: EaselDeadLetters
+        eval_time: 110m
+      - alertname: EaselDeadLetters
+        eval_time: 120m
+        exp_alerts:
+          - exp_labels: {severity: warning, job: easel, instance: a, subscription: x}
+            exp_annotations:
+              summary: x has 3 dead letters; see easel dead-letters list.
+      - alertname: EaselDeadLetters
+        eval_time: 400m
+      - alertname: EaselManyDeadLetters
+        eval_time: 150m
+      - alertname: EaselParkedNearlyFull
+        eval_time: 10m
+        exp_alerts:
+          - exp_labels: {severity: critical, job: easel, instance: a, subscription: x}
+            exp_annotations:
+              summary: x has 90000 parked deliveries; at 100000 it takes no new events.
       - alertname: EaselLaneAboutToLoseEvents
         eval_time: 749m
       - alertname: EaselLaneAboutToLoseEvents

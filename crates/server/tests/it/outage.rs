@@ -23,8 +23,11 @@ async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited
         let arrived = tokio::time::timeout(Duration::from_secs(4), up.wait_for(count)).await;
         assert!(arrived.is_ok(), "event {n} waited for the other endpoint");
     }
-    assert_eq!(house.balance("down").await["pending"], 200);
-    assert_eq!(house.balance("up").await["accepted"], 200);
+    // The first ones failed and are parked; then the subscription was on hold.
+    let balance = house.balance("down").await;
+    let term = |name: &str| balance[name].as_u64().unwrap();
+    assert_eq!(term("pending") + term("parked"), 200, "{balance}");
+    assert!(term("parked") < 20, "{balance}");
 
     down.bring_up().await;
     let mut received: Vec<_> = down

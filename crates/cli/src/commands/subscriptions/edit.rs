@@ -26,13 +26,16 @@ Examples:
   EDITOR=nano easel subscriptions edit grades";
 
 /// What a subscription is besides what it asks for.
-const STANDING: [&str; 6] = [
+const STANDING: [&str; 9] = [
     "state",
     "reason",
+    "held_since",
     "holding_until",
     "origin",
     "created_at",
     "balance",
+    "attempts",
+    "parked",
 ];
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +72,7 @@ impl EditArgs {
         if patch.as_object().is_some_and(|it| !it.is_empty()) {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;
             replace_conditions(&mut patch);
+            drop_key(&mut patch);
             return client.patch(&path, &patch).await.map(Some);
         }
         if let Some(members) = old.as_object_mut() {
@@ -141,6 +145,16 @@ fn replace_conditions(patch: &mut Value) {
     };
     for key in CONDITION_KEYS {
         conditions.entry(key).or_insert(Value::Null);
+    }
+}
+
+/// Makes a patch that ends the order by key take the key away too.
+fn drop_key(patch: &mut Value) {
+    let Some(members) = patch.as_object_mut() else {
+        return;
+    };
+    if members.get("order").is_some_and(|order| order == "none") {
+        members.entry("key").or_insert(Value::Null);
     }
 }
 

@@ -1,0 +1,366 @@
+//! `/v1/subscriptions/{name}/dead-letters`: deliveries that were given up.
+//!
+//! Beside them the list has the parked deliveries that wait for an operator: the same commands
+//! redeliver and discard both.
+
+mod selection;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use easel_log::{Block, Offset, Read, ReadError, Record, SharedLog};
+use easel_subscriptions::{Attempt, DeadLetter, Due, Parked, Subscription};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tracing::info;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::Api;
+use crate::attempts::AttemptJson;
+use crate::failure::Failure;
+use crate::lane_name::LaneNameJson;
+use crate::request::{Body, Path, Query, limit};
+use selection::{Selection, SelectionJson};
+
+/// Rows that are read at once, and for one answer at most when few match.
+const ROWS: usize = 200;
+const MAX_ROWS: usize = 2_000;
+
+/// A delivery that was given up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
+pub(crate) struct DeadLetterJson {
+    /// The offset of its event.
+    #[schema(value_type = u64)]
+    offset: Offset,
+    #[schema(value_type = String)]
+    event_id: Uuid,
+    event_type: String,
+    /// Why it was given up.
+    reason: String,
+    /// How many attempts were made.
+    attempt_count: u32,
+    /// The latest 20 attempts, the oldest first.
+    attempts: Vec<AttemptJson>,
+    /// The first 4 KiB of what the endpoint answered to the last attempt, as text.
+    answer: Option<String>,
+    /// The status of that answer.
+    answer_status: Option<u16>,
+    #[schema(value_type = String, format = DateTime)]
+    died_at: Timestamp,
+    /// Whether an operator has said that it is not to be redelivered.
+    discarded: bool,
+    /// Whether it can be redelivered: it is not discarded, and the log still has its event.
+    redeliverable: bool,
+    /// The event itself, in the answer about one dead letter, if the log still has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    event: Option<Box<RawValue>>,
+}
+
+/// A parked delivery that waits for an operator.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WaitingDelivery)]
+pub(crate) struct WaitingJson {
+    /// The offset of its event.
+    #[schema(value_type = u64)]
+    offset: Offset,
+    /// The id of its event, if the log still has it.
+    #[schema(value_type = Option<String>)]
+    event_id: Option<Uuid>,
+    /// The event type, if the log still has the event.
+    event_type: Option<String>,
+    /// Why its last attempt failed.
+    reason: String,
+    /// How many attempts were made.
+    attempt_count: u32,
+    /// The latest 20 attempts, the oldest first.
+    attempts: Vec<AttemptJson>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterList)]
+pub(crate) struct DeadLetterListJson {
+    /// By offset.
+    dead_letters: Vec<DeadLetterJson>,
+    /// Parked deliveries that wait for an operator, by offset.
+    waiting: Vec<WaitingJson>,
+    /// Where the next answer goes on, also when nothing matched so far; `from` of the next request.
+    /// Null at the end.
+    #[schema(value_type = Option<u64>)]
+    next: Option<Offset>,
+}
+
+/// What a redelivery came to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Redelivered)]
+pub(crate) struct RedeliveredJson {
+    /// Deliveries that are parked now, and due.
+    redelivered: u64,
+    /// Deliveries that stay dead: the log no longer has their events.
+    gone: u64,
+    /// Whether the subscription has no room for more parked deliveries, so that some are still to be
+    /// redelivered.
+    full: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Discarded)]
+pub(crate) struct DiscardedJson {
+    /// Deliveries that nobody will redeliver.
+    discarded: u64,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Range {
+    /// The lane: `live`, or the number of a replay. `live` when left out.
+    #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
+    #[serde(default)]
+    lane: LaneNameJson,
+    /// The offset to begin at; the first one when left out.
+    from: Option<u64>,
+    /// How many of each at most: 1 to 1,000, 100 when left out.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// Only event types that this pattern matches, such as `grade_*`.
+    #[param(min_length = 1, max_length = 128)]
+    event: Option<String>,
+    /// Only those whose reason contains this text.
+    reason: Option<String>,
+    /// Only those that are discarded, or only those that are not. Both when left out.
+    discarded: Option<bool>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfLane {
+    /// The lane: `live`, or the number of a replay. `live` when left out.
+    #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
+    #[serde(default)]
+    lane: LaneNameJson,
+}
+
+/// Lists the dead letters of a lane, and the parked deliveries that wait for an operator.
+#[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(("name" = String, Path), Range), responses((status = OK, body = DeadLetterListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(range): Query<Range>,
+) -> Result<Json<DeadLetterListJson>, Failure> {
+    let limit = limit(range.limit)?;
+    let lane = range.lane.find(&api, &name)?;
+    let from = Offset::new(range.from.unwrap_or(0));
+    let selection = Selection::of_query(range.event.as_deref(), range.reason)?;
+    let wants = |offset, letter: &DeadLetter| {
+        range.discarded.is_none_or(|it| it == letter.is_discarded)
+            && selection.covers(offset, &letter.event_type, &letter.reason)
+    };
+    let (mut letters, mut next) = read_dead(&api, &lane, from, limit, wants).await?;
+    let mut waiting = Vec::new();
+    if range.discarded != Some(true) {
+        let (parked, end) = waiting_for_operator(&lane, from, next, limit);
+        next = end;
+        let mut records = Records::new(&api.log);
+        for (offset, parked) in parked {
+            let record = records.read(offset).await?;
+            let event_type = record.as_ref().map_or("", |record| &*record.event_type);
+            if selection.covers(offset, event_type, &parked.reason) {
+                waiting.push(WaitingJson::new(offset, &parked, record.as_ref()));
+            }
+        }
+    }
+    letters.retain(|(offset, _)| next.is_none_or(|next| *offset < next));
+    let tail = api.log.bounds().borrow().tail;
+    let letters = letters.into_iter();
+    Ok(Json(DeadLetterListJson {
+        dead_letters: letters
+            .map(|(offset, letter)| DeadLetterJson::new(offset, &letter, tail))
+            .collect(),
+        waiting,
+        next,
+    }))
+}
+
+/// Shows one dead letter, with its event if the log still has it.
+#[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters/{offset}", operation_id = "show_dead_letter", tag = "dead letters", params(("name" = String, Path), ("offset" = u64, Path), OfLane), responses((status = OK, body = DeadLetterJson), (status = NOT_FOUND, description = "`no_such_subscription`, `no_such_replay` or `no_such_dead_letter`")))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Path((name, offset)): Path<(String, String)>,
+    Query(of): Query<OfLane>,
+) -> Result<Json<DeadLetterJson>, Failure> {
+    let lane = of.lane.find(&api, &name)?;
+    let missing = || {
+        let detail = format!("{name} has no dead letter at offset {offset}.");
+        Failure::not_found("no_such_dead_letter", detail)
+    };
+    let number: u64 = offset.parse().map_err(|_not_an_offset| missing())?;
+    let wanted = Offset::new(number);
+    let found = api.subscriptions.dead_letters(&lane, wanted, 1).await?;
+    let found = found.into_iter().find(|(offset, _)| *offset == wanted);
+    let (offset, letter) = found.ok_or_else(missing)?;
+    let record = Records::new(&api.log).read(offset).await?;
+    let tail = api.log.bounds().borrow().tail;
+    Ok(Json(DeadLetterJson {
+        event: record.and_then(|record| serde_json::from_slice(&record.bytes).ok()),
+        ..DeadLetterJson::new(offset, &letter, tail)
+    }))
+}
+
+/// Redelivers dead letters, and parked deliveries that wait for an operator: they are due now.
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/redeliver", operation_id = "redeliver_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = RedeliveredJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
+pub(crate) async fn redeliver(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Json<RedeliveredJson>, Failure> {
+    let (lane, selection) = SelectionJson::read(&body)?;
+    let lane = lane.find(&api, &name)?;
+    let which =
+        |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
+    let done = api.subscriptions.redeliver(&lane, which).await?;
+    info!(subscription = %name, count = done.redelivered_count, "dead letters redelivered");
+    Ok(Json(RedeliveredJson {
+        redelivered: done.redelivered_count,
+        gone: done.gone_count,
+        full: done.is_full,
+    }))
+}
+
+/// Discards dead letters, and parked deliveries that wait for an operator: nobody will redeliver them.
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/discard", operation_id = "discard_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = DiscardedJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
+pub(crate) async fn discard(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Json<DiscardedJson>, Failure> {
+    let (lane, selection) = SelectionJson::read(&body)?;
+    let lane = lane.find(&api, &name)?;
+    let which =
+        |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
+    let discarded = api.subscriptions.discard(&lane, which).await?;
+    info!(subscription = %name, count = discarded, "dead letters discarded");
+    Ok(Json(DiscardedJson { discarded }))
+}
+
+/// Dead letters by offset.
+type Letters = Vec<(Offset, DeadLetter)>;
+
+/// The dead letters from an offset on that are wanted, and where to go on; `None` at the end. It reads
+/// a bounded number of rows.
+async fn read_dead(
+    api: &Api,
+    lane: &Arc<Subscription>,
+    from: Offset,
+    limit: usize,
+    wants: impl Fn(Offset, &DeadLetter) -> bool + Send,
+) -> Result<(Letters, Option<Offset>), Failure> {
+    let (mut letters, mut from, mut row_count) = (Vec::new(), from, 0);
+    while row_count < MAX_ROWS {
+        let rows = api.subscriptions.dead_letters(lane, from, ROWS).await?;
+        let is_last = rows.len() < ROWS;
+        row_count += rows.len();
+        for (offset, letter) in rows {
+            from = offset.next();
+            if wants(offset, &letter) {
+                if letters.len() == limit {
+                    return Ok((letters, Some(offset)));
+                }
+                letters.push((offset, letter));
+            }
+        }
+        if is_last {
+            return Ok((letters, None));
+        }
+    }
+    Ok((letters, Some(from)))
+}
+
+/// The parked deliveries before `end` that wait for an operator, so many at most; and where to go on.
+fn waiting_for_operator(
+    lane: &Subscription,
+    from: Offset,
+    end: Option<Offset>,
+    limit: usize,
+) -> (Vec<(Offset, Parked)>, Option<Offset>) {
+    let account = lane.live.account();
+    let waiting = account
+        .all_parked(from)
+        .take_while(|(offset, _)| end.is_none_or(|end| *offset < end))
+        .filter(|(_, parked)| parked.due == Due::Never)
+        .take(limit + 1);
+    let waiting = waiting.map(|(offset, parked)| (offset, parked.clone()));
+    let mut waiting: Vec<_> = waiting.collect();
+    drop(account);
+    let next = waiting.get(limit).map(|(offset, _)| *offset).or(end);
+    waiting.truncate(limit);
+    (waiting, next)
+}
+
+/// Reads records at offsets that ascend, each block once.
+struct Records<'a> {
+    log: &'a SharedLog,
+    block: Option<Arc<Block>>,
+}
+
+impl<'a> Records<'a> {
+    const fn new(log: &'a SharedLog) -> Self {
+        Self { log, block: None }
+    }
+
+    /// The record at an offset, if the log has it.
+    async fn read(&mut self, offset: Offset) -> Result<Option<Record>, ReadError> {
+        let is_read = self
+            .block
+            .as_ref()
+            .is_some_and(|block| offset < block.next());
+        if !is_read {
+            self.block = match self.log.read(offset).await? {
+                Read::Block(block) => Some(block),
+                Read::Damaged(_) | Read::End => None,
+            };
+        }
+        Ok(self.block.as_ref().and_then(|block| block.record(offset)))
+    }
+}
+
+impl DeadLetterJson {
+    /// A dead letter, while the log begins at `tail`.
+    fn new(offset: Offset, letter: &DeadLetter, tail: Offset) -> Self {
+        let answer = letter.answer.as_ref();
+        Self {
+            offset,
+            event_id: letter.event_id,
+            event_type: letter.event_type.to_string(),
+            reason: letter.reason.clone(),
+            attempt_count: letter.attempt_count,
+            attempts: attempts(&letter.attempts),
+            answer: answer.map(|body| String::from_utf8_lossy(body).into_owned()),
+            answer_status: letter.attempts.last().and_then(|last| last.status),
+            died_at: letter.died_at,
+            discarded: letter.is_discarded,
+            redeliverable: !letter.is_discarded && offset >= tail,
+            event: None,
+        }
+    }
+}
+
+impl WaitingJson {
+    fn new(offset: Offset, parked: &Parked, record: Option<&Record>) -> Self {
+        Self {
+            offset,
+            event_id: record.map(|record| record.id),
+            event_type: record.map(|record| record.event_type.to_string()),
+            reason: parked.reason.to_string(),
+            attempt_count: parked.attempt_count,
+            attempts: attempts(&parked.attempts),
+        }
+    }
+}
+
+fn attempts(attempts: &[Attempt]) -> Vec<AttemptJson> {
+    attempts.iter().map(AttemptJson::from).collect()
+}

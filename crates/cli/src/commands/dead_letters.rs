@@ -1,0 +1,348 @@
+//! `easel dead-letters`
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::args::GlobalArgs;
+use crate::client::{self, Client, escape};
+use crate::exit_code::Failure;
+use crate::output;
+
+const EXAMPLES: &str = "\
+A delivery is given up after the last attempt of its schedule, or at once if the endpoint rejects the
+event. It is kept as a dead letter for 30 days, unless `delivery.dead_letter_retention` is set. It can
+be redelivered as long as the log has its event. The list has also the parked deliveries that wait for
+an operator; the same commands redeliver and discard them.
+
+Examples:
+  easel dead-letters list grades
+  easel dead-letters show grades 4711
+  easel dead-letters redeliver grades --event 'grade_*'
+  easel dead-letters redeliver grades --offset 4711 --offset 4712
+  easel dead-letters discard grades --reason 'answered 422'
+  easel dead-letters redeliver grades --all --lane 3";
+
+/// Look at deliveries that were given up, redeliver or discard them
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DeadLettersArgs {
+    #[command(subcommand)]
+    command: DeadLettersCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeadLettersCommand {
+    /// List dead letters by offset, and deliveries that wait for an operator
+    List(ListArgs),
+    /// Show one dead letter: its attempts, what the endpoint answered, and its event
+    Show(ShowArgs),
+    /// Send again what is selected
+    Redeliver(CommandArgs),
+    /// Say of what is selected that nobody will redeliver it
+    Discard(CommandArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct OfLane {
+    /// Name of the subscription
+    name: String,
+    /// Lane: `live`, or the number of a replay
+    #[arg(long, default_value = "live")]
+    lane: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    of: OfLane,
+    /// Only event types that match, * stands for any characters
+    #[arg(long, value_name = "GLOB")]
+    event: Option<String>,
+    /// Only those whose reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Only those that are discarded
+    #[arg(long)]
+    discarded: bool,
+    /// Start at this offset
+    #[arg(long, value_name = "OFFSET", default_value_t = 0)]
+    from: u64,
+    /// List at most this many
+    #[arg(short = 'n', value_name = "N", default_value_t = 100)]
+    limit: u16,
+}
+
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    #[command(flatten)]
+    of: OfLane,
+    /// Its offset, as listed
+    offset: u64,
+}
+
+#[derive(Debug, clap::Args)]
+struct CommandArgs {
+    #[command(flatten)]
+    of: OfLane,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+/// Which dead letters. What is given must all hold.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct SelectionArgs {
+    /// Event types that match, * stands for any characters
+    #[arg(long, value_name = "GLOB")]
+    event: Option<String>,
+    /// Those whose reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The one at this offset; can be repeated
+    #[arg(long = "offset", value_name = "N")]
+    offsets: Vec<u64>,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["event", "reason", "offsets"])]
+    all: bool,
+}
+
+#[derive(Deserialize)]
+struct PageJson {
+    dead_letters: Vec<DeadLetterJson>,
+    waiting: Vec<WaitingJson>,
+    next: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct DeadLetterJson {
+    offset: u64,
+    event_id: String,
+    event_type: String,
+    reason: String,
+    attempt_count: u32,
+    attempts: Vec<AttemptJson>,
+    answer: Option<String>,
+    answer_status: Option<u16>,
+    died_at: Timestamp,
+    discarded: bool,
+    redeliverable: bool,
+    event: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct WaitingJson {
+    offset: u64,
+    event_type: Option<String>,
+    reason: String,
+    attempt_count: u32,
+}
+
+#[derive(Deserialize)]
+struct AttemptJson {
+    at: Timestamp,
+    outcome: String,
+    status: Option<u16>,
+    took_ms: u32,
+}
+
+#[derive(Deserialize)]
+struct RedeliveredJson {
+    redelivered: u64,
+    gone: u64,
+    full: bool,
+}
+
+#[derive(Deserialize)]
+struct DiscardedJson {
+    discarded: u64,
+}
+
+impl DeadLettersArgs {
+    pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let client = Client::connect(global)?;
+        match self.command {
+            DeadLettersCommand::List(args) => args.list(&client, global).await,
+            DeadLettersCommand::Show(args) => {
+                let ShowArgs { of, offset } = args;
+                let path = format!("{}/{offset}?lane={}", of.path(), escape(&of.lane));
+                let answer = client.get(&path).await?;
+                if global.json {
+                    return output::bytes(&answer);
+                }
+                client::read::<DeadLetterJson>(&answer)?.print()
+            }
+            DeadLettersCommand::Redeliver(args) => {
+                let answer = args.post(&client, "redeliver").await?;
+                if global.json {
+                    return output::bytes(&answer);
+                }
+                let RedeliveredJson {
+                    redelivered,
+                    gone,
+                    full,
+                } = client::read(&answer)?;
+                let gone = (gone > 0).then(|| format!("{gone} stay dead: their events are gone"));
+                let full = full.then(|| "no room for more: try again later".to_owned());
+                let told = [Some(format!("redelivered {redelivered}")), gone, full];
+                let told: Vec<_> = told.into_iter().flatten().collect();
+                output::talk(told.join("; "));
+                Ok(())
+            }
+            DeadLettersCommand::Discard(args) => {
+                let answer = args.post(&client, "discard").await?;
+                if global.json {
+                    return output::bytes(&answer);
+                }
+                let DiscardedJson { discarded } = client::read(&answer)?;
+                output::talk(format_args!("discarded {discarded}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl OfLane {
+    fn path(&self) -> String {
+        format!("/v1/subscriptions/{}/dead-letters", escape(&self.name))
+    }
+}
+
+impl ListArgs {
+    async fn list(self, client: &Client, global: &GlobalArgs) -> Result<(), Failure> {
+        if global.json {
+            return output::bytes(&client.get(&self.path(self.from, self.limit)).await?);
+        }
+        let (mut rows, mut from, mut limit) = (Vec::new(), self.from, self.limit);
+        // A page is short where few dead letters match.
+        let next = loop {
+            let page: PageJson = client::read(&client.get(&self.path(from, limit)).await?)?;
+            let dead = page.dead_letters.into_iter().map(DeadLetterJson::row);
+            let waiting = page.waiting.into_iter().map(WaitingJson::row);
+            let mut found: Vec<_> = dead.chain(waiting).collect();
+            found.sort_by_key(|(offset, _)| *offset);
+            let found_count = u16::try_from(found.len()).unwrap_or(u16::MAX);
+            rows.extend(found.into_iter().map(|(_, row)| row));
+            limit = limit.saturating_sub(found_count);
+            match page.next {
+                Some(next) if limit > 0 => from = next,
+                next => break next,
+            }
+        };
+        if rows.is_empty() {
+            output::talk("there are no such dead letters");
+            return Ok(());
+        }
+        output::table(["OFFSET", "GIVEN UP", "TRIES", "EVENT", "REASON"], &rows)?;
+        if let Some(next) = next {
+            output::talk(format_args!("there may be more; go on with --from {next}"));
+        }
+        Ok(())
+    }
+
+    fn path(&self, from: u64, limit: u16) -> String {
+        let lane = escape(&self.of.lane);
+        let discarded = self.discarded;
+        let path = self.of.path();
+        let filters = [("event", &self.event), ("reason", &self.reason)];
+        let filters = filters.into_iter().filter_map(|(name, value)| {
+            let value = escape(value.as_deref()?);
+            Some(format!("&{name}={value}"))
+        });
+        let filters: String = filters.collect();
+        format!("{path}?lane={lane}&from={from}&limit={limit}&discarded={discarded}{filters}")
+    }
+}
+
+impl CommandArgs {
+    /// Has the server do something with what is selected.
+    async fn post(&self, client: &Client, command: &str) -> Result<bytes::Bytes, Failure> {
+        let path = format!("{}/{command}", self.of.path());
+        client.post(&path, Some(&self.selection())).await
+    }
+
+    fn selection(&self) -> Value {
+        let SelectionArgs {
+            event,
+            reason,
+            offsets,
+            all,
+        } = &self.selection;
+        let members = [
+            ("lane", Some(Value::from(self.of.lane.as_str()))),
+            ("event", event.as_deref().map(Value::from)),
+            ("reason", reason.as_deref().map(Value::from)),
+            (
+                "offsets",
+                (!offsets.is_empty()).then(|| offsets.clone().into()),
+            ),
+            ("all", all.then_some(Value::Bool(true))),
+        ];
+        let members = members.into_iter();
+        let members = members.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        members.collect::<Map<_, _>>().into()
+    }
+}
+
+impl DeadLetterJson {
+    fn row(self) -> (u64, [String; 5]) {
+        let row = [
+            self.offset.to_string(),
+            format!("{:.0}", self.died_at),
+            self.attempt_count.to_string(),
+            self.event_type,
+            output::plain(&self.reason),
+        ];
+        (self.offset, row)
+    }
+
+    fn print(self) -> Result<(), Failure> {
+        let state = match (self.discarded, self.redeliverable) {
+            (true, _) => "discarded",
+            (false, true) => "can be redelivered",
+            (false, false) => "cannot be redelivered, the log no longer has its event",
+        };
+        let mut lines = vec![
+            ("offset", self.offset.to_string()),
+            ("event", format!("{} {}", self.event_type, self.event_id)),
+            ("given up", format!("{:.0}, {state}", self.died_at)),
+            ("reason", output::plain(&self.reason)),
+            ("attempts", self.attempt_count.to_string()),
+        ];
+        for attempt in &self.attempts {
+            let status = attempt.status.map_or("-".to_owned(), |it| it.to_string());
+            let AttemptJson {
+                at,
+                outcome,
+                took_ms,
+                ..
+            } = attempt;
+            lines.push(("", format!("{at:.0}  {outcome}  {status}  {took_ms} ms")));
+        }
+        if let Some(answer) = &self.answer {
+            let status = self.answer_status.map(|status| format!("{status}: "));
+            let status = status.unwrap_or_default();
+            lines.push(("answer", format!("{status}{}", output::plain(answer))));
+        }
+        output::fields(&lines)?;
+        match self.event {
+            Some(event) => output::line(event.get()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl WaitingJson {
+    fn row(self) -> (u64, [String; 5]) {
+        let row = [
+            self.offset.to_string(),
+            "waits for you".to_owned(),
+            self.attempt_count.to_string(),
+            self.event_type.unwrap_or_default(),
+            output::plain(&self.reason),
+        ];
+        (self.offset, row)
+    }
+}

@@ -1,0 +1,287 @@
+//! `easel replay`
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::beginning::Beginning;
+use super::subscriptions::{condition, conditions_json, object};
+use crate::args::GlobalArgs;
+use crate::balance_json::BalanceJson;
+use crate::client::{self, Client, escape};
+use crate::exit_code::{Code, Failure};
+use crate::output;
+use crate::progress::Progress;
+
+const EXAMPLES: &str = "\
+A replay sends a range of the log to a subscription again, on a lane and with a balance of its own.
+The filter of the subscription applies; --event and --condition narrow it further. What is live goes on
+undisturbed. Receivers know a replayed event by the header `easel-replay`, which has the number.
+
+Examples:
+  easel replay start grades --from 2026-11-22 --to 2026-11-23 --dry-run
+  easel replay start grades --from 6h --event 'grade_*' --rate 200 --wait
+  easel replay list grades
+  easel replay cancel grades 3";
+
+/// How often a replay is looked at.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Send a range of the log to a subscription again
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ReplayArgs {
+    #[command(subcommand)]
+    command: ReplayCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReplayCommand {
+    /// Start a replay
+    Start(StartArgs),
+    /// List the replays of a subscription
+    List {
+        /// Name of the subscription
+        name: String,
+    },
+    /// End a replay and forget it, with its parked deliveries and its dead letters
+    Cancel {
+        /// Name of the subscription
+        name: String,
+        /// Number of the replay, as listed
+        number: u32,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct StartArgs {
+    /// Name of the subscription
+    name: String,
+    /// The first event: an offset, `earliest`, a time, or an age such as 6h
+    #[arg(long, value_name = "WHERE")]
+    from: Beginning,
+    /// The end, which is not sent itself: an offset, a time, or an age [default: now]
+    #[arg(long, value_name = "WHERE")]
+    to: Option<Beginning>,
+    /// Event types to send, * stands for any characters; can be repeated [default: all]
+    #[arg(long = "event", value_name = "GLOB")]
+    events: Vec<String>,
+    /// What an event's metadata must say besides, such as `course=10000000000301`; can be repeated
+    #[arg(long = "condition", value_name = "KEY=VALUE", value_parser = condition)]
+    conditions: Vec<(String, String)>,
+    /// Events a second at most [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
+    /// Only count the events that would be sent
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
+    /// Wait until the replay has ended
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Deserialize)]
+struct ListJson {
+    replays: Vec<ReplayJson>,
+}
+
+#[derive(Deserialize)]
+struct ReplayJson {
+    number: u32,
+    from: u64,
+    to: u64,
+    created_at: Timestamp,
+    state: String,
+    reason: Option<String>,
+    progress: ProgressJson,
+    rate: f64,
+    balance: BalanceJson,
+}
+
+#[derive(Deserialize)]
+struct ProgressJson {
+    done: u64,
+    total: u64,
+}
+
+#[derive(Deserialize)]
+struct DryRunJson {
+    from: u64,
+    to: u64,
+    events: u64,
+    matches: u64,
+    counted_to: u64,
+}
+
+impl ReplayArgs {
+    pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
+        let client = Client::connect(global)?;
+        match self.command {
+            ReplayCommand::Start(args) => args.start(&client, global).await,
+            ReplayCommand::List { name } => {
+                let answer = client.get(&path_of(&name)).await?;
+                if global.json {
+                    return output::bytes(&answer);
+                }
+                let ListJson { replays } = client::read(&answer)?;
+                if replays.is_empty() {
+                    output::talk(format_args!("{name} has no replays"));
+                    return Ok(());
+                }
+                let rows: Vec<_> = replays.into_iter().map(ReplayJson::row).collect();
+                let heads = ["NUMBER", "STATE", "FROM", "TO", "DONE", "RATE", "STARTED"];
+                output::table(heads, &rows)
+            }
+            ReplayCommand::Cancel { name, number } => {
+                client
+                    .remove(&format!("{}/{number}", path_of(&name)))
+                    .await?;
+                if global.json {
+                    return output::line(json!({ "cancelled": number }));
+                }
+                output::talk(format_args!("cancelled replay {number} of {name}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl StartArgs {
+    async fn start(self, client: &Client, global: &GlobalArgs) -> Result<(), Failure> {
+        let path = path_of(&self.name);
+        let mut answer = client.post(&path, Some(&self.order())).await?;
+        if self.dry_run {
+            if global.json {
+                return output::bytes(&answer);
+            }
+            return client::read::<DryRunJson>(&answer)?.print();
+        }
+        let ReplayJson { number, .. } = client::read(&answer)?;
+        if self.wait {
+            answer = self.wait(client, &format!("{path}/{number}")).await?;
+        }
+        if global.json {
+            return output::bytes(&answer);
+        }
+        let replay: ReplayJson = client::read(&answer)?;
+        let name = &self.name;
+        if self.wait {
+            let balance = replay.balance.sentence();
+            output::talk(format_args!("replay {number} of {name} has ended"));
+            output::talk(balance);
+            return Ok(());
+        }
+        let total = replay.progress.total;
+        output::talk(format_args!(
+            "replay {number} of {name} looks through {total} events; `easel replay list {name}` \
+             says how far it is"
+        ));
+        Ok(())
+    }
+
+    /// Waits until the replay at `path` has ended, and shows how far it is.
+    async fn wait(&self, client: &Client, path: &str) -> Result<bytes::Bytes, Failure> {
+        let mut bar = None;
+        let mut shown = 0;
+        loop {
+            let answer = client.get(path).await?;
+            let ReplayJson {
+                number,
+                state,
+                reason,
+                progress: ProgressJson { done, total },
+                ..
+            } = client::read(&answer)?;
+            let bar = bar.get_or_insert_with(|| Progress::of_events(total));
+            bar.add(usize::try_from(done.saturating_sub(shown)).unwrap_or(usize::MAX));
+            shown = std::cmp::max(shown, done);
+            match state.as_str() {
+                "ended" => return Ok(answer),
+                "paused" => {
+                    let reason = reason.map(|it| format!(" ({})", output::plain(&it)));
+                    let told = anyhow!(
+                        "replay {number} of {} is paused{}; it goes on when its subscription does",
+                        self.name,
+                        reason.unwrap_or_default()
+                    );
+                    return Err(Failure::new(Code::Unavailable, told));
+                }
+                _ => tokio::time::sleep(EVERY).await,
+            }
+        }
+    }
+
+    /// The replay as the API takes it.
+    fn order(&self) -> Value {
+        object([
+            ("from", Some(place(self.from))),
+            ("to", self.to.map(place)),
+            (
+                "events",
+                (!self.events.is_empty()).then(|| json!(self.events)),
+            ),
+            ("conditions", conditions_json(&self.conditions)),
+            ("max_rate", self.rate.map(Value::from)),
+            ("dry_run", self.dry_run.then_some(Value::Bool(true))),
+        ])
+        .into()
+    }
+}
+
+/// An end of a range as the API takes it.
+fn place(beginning: Beginning) -> Value {
+    match beginning {
+        Beginning::Earliest => "earliest".into(),
+        Beginning::Latest => "now".into(),
+        Beginning::Offset(offset) => offset.into(),
+        Beginning::Time(time) => time.to_string().into(),
+    }
+}
+
+fn path_of(name: &str) -> String {
+    format!("/v1/subscriptions/{}/replays", escape(name))
+}
+
+impl DryRunJson {
+    fn print(&self) -> Result<(), Failure> {
+        let Self {
+            from,
+            to,
+            events,
+            matches,
+            counted_to,
+        } = self;
+        output::line(format_args!(
+            "{matches} of {events} events from {from} to {to} would be sent"
+        ))?;
+        if counted_to < to {
+            output::talk(format_args!(
+                "counting took too long: only events before {counted_to} were counted"
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl ReplayJson {
+    fn row(self) -> [String; 7] {
+        let state = match &self.reason {
+            Some(reason) => format!("{}: {}", self.state, output::plain(reason)),
+            None => self.state,
+        };
+        let ProgressJson { done, total } = self.progress;
+        [
+            self.number.to_string(),
+            state,
+            self.from.to_string(),
+            self.to.to_string(),
+            format!("{done}/{total}"),
+            format!("{:.1}/s", self.rate),
+            format!("{:.0}", self.created_at),
+        ]
+    }
+}

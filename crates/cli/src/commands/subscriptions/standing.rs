@@ -1,0 +1,196 @@
+//! A subscription as it stands, in words.
+
+use std::collections::BTreeMap;
+
+use easel_server::Term;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::balance_json::BalanceJson;
+use crate::output;
+
+#[derive(Deserialize)]
+pub(super) struct SubscriptionJson {
+    pub(super) name: String,
+    events: Vec<String>,
+    conditions: BTreeMap<String, Vec<String>>,
+    format: String,
+    in_flight: u16,
+    max_rate: Option<u32>,
+    order: String,
+    key: Option<String>,
+    retry: Value,
+    on_exhausted: String,
+    webhook: WebhookJson,
+    pub(super) state: String,
+    reason: Option<String>,
+    held_since: Option<Timestamp>,
+    holding_until: Option<Timestamp>,
+    origin: String,
+    created_at: Timestamp,
+    balance: BalanceJson,
+    /// Absent in lists.
+    attempts: Option<AttemptsJson>,
+    /// Absent in lists.
+    parked: Option<ParkedJson>,
+}
+
+#[derive(Deserialize)]
+struct WebhookJson {
+    url: String,
+    timeout: String,
+    batch: u16,
+}
+
+#[derive(Deserialize)]
+struct AttemptsJson {
+    since: Timestamp,
+    outcomes: BTreeMap<String, u64>,
+    latency_ms: Option<LatencyJson>,
+}
+
+#[derive(Deserialize)]
+struct LatencyJson {
+    p50: u32,
+    p95: u32,
+    p99: u32,
+}
+
+#[derive(Deserialize)]
+struct ParkedJson {
+    count: u64,
+    next_due_at: Option<Timestamp>,
+    reasons: Vec<ReasonJson>,
+    waits_for_key: u64,
+    waits_for_operator: u64,
+}
+
+#[derive(Deserialize)]
+struct ReasonJson {
+    reason: String,
+    count: u64,
+}
+
+impl SubscriptionJson {
+    /// A row of the table of all subscriptions.
+    pub(super) fn row(self) -> [String; 5] {
+        let pending = self.balance.counts[Term::Pending].to_string();
+        [
+            self.name,
+            self.state,
+            pending,
+            self.events.join(" "),
+            self.webhook.url,
+        ]
+    }
+
+    /// Everything about it, each with its name.
+    pub(super) fn fields(self) -> Vec<(&'static str, String)> {
+        let state = self.state_in_words();
+        let conditions = self
+            .conditions
+            .iter()
+            .map(|(key, any)| format!("{key}={}", any.join("|")));
+        let conditions = conditions.collect::<Vec<_>>().join(" ");
+        let order = match (&*self.order, &self.key) {
+            ("key", Some(key)) => format!("by {key}"),
+            ("key", None) => "by the acting user, else the context".to_owned(),
+            (order, _) => order.to_owned(),
+        };
+        let retry = match &self.retry {
+            Value::String(name) => name.clone(),
+            Value::Array(pauses) if pauses.is_empty() => "never".to_owned(),
+            Value::Array(pauses) => {
+                let pauses = pauses.iter().filter_map(Value::as_str);
+                format!("after {}", pauses.collect::<Vec<_>>().join(", "))
+            }
+            other => other.to_string(),
+        };
+        let max_rate = self.max_rate.map(|rate| format!("{rate} events/s"));
+        let none = || "none".to_owned();
+        let mut fields = vec![
+            ("name", self.name),
+            ("state", state),
+            ("events", self.events.join(" ")),
+            (
+                "conditions",
+                Some(conditions)
+                    .filter(|it| !it.is_empty())
+                    .unwrap_or_else(none),
+            ),
+            ("format", self.format),
+            ("webhook", self.webhook.url),
+            ("timeout", self.webhook.timeout),
+            ("batch", self.webhook.batch.to_string()),
+            ("in flight", self.in_flight.to_string()),
+            ("max rate", max_rate.unwrap_or_else(none)),
+            ("order", order),
+            ("retry", format!("{retry}, then {}", self.on_exhausted)),
+            (
+                "declared",
+                format!("{}, {:.0}", self.origin, self.created_at),
+            ),
+            ("balance", self.balance.sentence()),
+        ];
+        if let Some(parked) = &self.parked {
+            fields.extend(parked.fields());
+        }
+        if let Some(attempts) = &self.attempts {
+            fields.extend(attempts.fields());
+        }
+        fields
+    }
+
+    fn state_in_words(&self) -> String {
+        let since = self.held_since.map(|time| format!(" since {time:.0}"));
+        let next = match self.holding_until {
+            Some(time) => format!(", next attempt {time:.0}"),
+            None if self.state == "holding" => ", until you redeliver or discard".to_owned(),
+            None => String::new(),
+        };
+        let reason = self.reason.as_deref().map(output::plain);
+        let reason = reason.map(|reason| format!(": {reason}"));
+        let (since, reason) = (since.unwrap_or_default(), reason.unwrap_or_default());
+        format!("{}{since}{next}{reason}", self.state)
+    }
+}
+
+impl ParkedJson {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut parts = vec![self.count.to_string()];
+        parts.extend(
+            self.next_due_at
+                .map(|time| format!("next attempt {time:.0}")),
+        );
+        if self.waits_for_key > 0 {
+            parts.push(format!("{} behind an earlier one", self.waits_for_key));
+        }
+        if self.waits_for_operator > 0 {
+            parts.push(format!("{} for you", self.waits_for_operator));
+        }
+        let mut fields = vec![("parked", parts.join(", "))];
+        let reasons = self.reasons.iter();
+        fields.extend(
+            reasons.map(|it| ("", format!("{} x {}", it.count, output::plain(&it.reason)))),
+        );
+        fields
+    }
+}
+
+impl AttemptsJson {
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        if self.outcomes.is_empty() {
+            return vec![("attempts", "none in the last hour".to_owned())];
+        }
+        let outcomes = self.outcomes.iter();
+        let outcomes = outcomes.map(|(outcome, count)| format!("{count} {outcome}"));
+        let outcomes = outcomes.collect::<Vec<_>>().join(", ");
+        let mut fields = vec![("attempts", format!("{outcomes} since {:.0}", self.since))];
+        if let Some(LatencyJson { p50, p95, p99 }) = &self.latency_ms {
+            let latency = format!("p50 {p50} ms, p95 {p95} ms, p99 {p99} ms");
+            fields.push(("latency", latency));
+        }
+        fields
+    }
+}
