@@ -1,0 +1,76 @@
+//! How long deliveries to healthy endpoints take beside one that is dead and one that hangs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::deliver::Delivery;
+use super::figures::{Figure, Figures, Unit};
+use super::latency::{due, percentile, send_at};
+use super::load::Load;
+use super::process::ServerProcess;
+use super::receiver::Behaviour;
+
+#[derive(clap::Args)]
+pub(crate) struct NeighboursArgs {
+    /// Subscriptions with healthy endpoints
+    #[arg(long, default_value_t = 50)]
+    healthy: usize,
+    /// Events a second, for each subscription
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// How long each run sends
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+}
+
+impl NeighboursArgs {
+    pub(crate) fn cases() -> Vec<String> {
+        ["alone", "beside"].map(str::to_owned).into()
+    }
+
+    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+        let load = Arc::new(Load::new(usize::try_from(self.rate * self.seconds)?)?);
+        let mut healthy = Vec::new();
+        for number in 0..self.healthy {
+            let name = json!({"name": format!("healthy-{number}")});
+            let behaviour = Behaviour::default();
+            healthy.push(Delivery::start(server, Arc::clone(&load), behaviour, name).await?);
+        }
+        let mut sick = Vec::new();
+        if case == "beside" {
+            let hangs = Behaviour {
+                is_hanging: true,
+                ..Behaviour::default()
+            };
+            let name = json!({"name": "hanging"});
+            sick.push(Delivery::start(server, Arc::clone(&load), hangs, name).await?);
+            // Nobody listens on this port.
+            let dead = json!({"name": "dead", "webhook": {"url": "http://127.0.0.1:9/"}});
+            let behaviour = Behaviour::default();
+            sick.push(Delivery::start(server, Arc::clone(&load), behaviour, dead).await?);
+        }
+        let started = send_at(self.rate, &load, server).await?;
+        let mut latencies = Vec::new();
+        for delivery in &healthy {
+            let limit = Duration::from_secs(30);
+            delivery.all_arrived(limit).await?;
+            for number in 0..load.count() {
+                let arrived = delivery.accepted_at(number);
+                let arrived = arrived.context("every event has arrived")?;
+                let took = arrived.duration_since(due(started, self.rate, number));
+                latencies.push(took.as_secs_f64() * 1000.0);
+            }
+        }
+        latencies.sort_unstable_by(f64::total_cmp);
+        let shares = [("p50", 500), ("p95", 950), ("p99", 990)];
+        let figures = shares.map(|(share, per_mille)| Figure {
+            name: format!("healthy {case} {share}"),
+            value: percentile(&latencies, per_mille),
+            unit: Unit::Milliseconds,
+        });
+        Ok(figures.into())
+    }
+}
