@@ -68,7 +68,7 @@ impl Campus {
 
     /// Looks at the balance until it has these terms; each look takes as long as a command does.
     #[track_caller]
-    fn settle(&self, wanted: Value) {
+    fn settle(&self, wanted: &Value) {
         let is_there = |balance: &Value| {
             let mut wanted = wanted.as_object().unwrap().iter();
             wanted.all(|(term, count)| balance[term] == *count)
@@ -110,13 +110,14 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
     campus.receiver.answer_with(move |received| {
         let id = received.header("webhook-id").to_owned();
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.insert(id) {
-            true => StatusCode::INTERNAL_SERVER_ERROR,
-            false => StatusCode::OK,
+        if seen.insert(id) {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            StatusCode::OK
         }
     });
     campus.easel("emit grade_change --count 3").stdout();
-    campus.settle(json!({"accepted": 3, "delivered": 3, "parked": 0}));
+    campus.settle(&json!({"accepted": 3, "delivered": 3, "parked": 0}));
     assert_eq!(campus.receiver.count(), 6);
     let shown = campus.json("subscriptions show grades");
     let outcomes = json!({"delivered": 3, "refused": 3});
@@ -132,7 +133,7 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
         });
     campus.easel("emit quiz_submitted").stdout();
     campus.easel("emit grade_change --count 2").stdout();
-    campus.settle(json!({"accepted": 6, "delivered": 5, "dead": 1, "pending": 0}));
+    campus.settle(&json!({"accepted": 6, "delivered": 5, "dead": 1, "pending": 0}));
     assert!(campus.attention().contains(&"dead_letters".to_owned()));
     let list = campus.easel("dead-letters list grades");
     assert_fits(&list);
@@ -155,24 +156,24 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
         --- stderr
         redelivered 1
         ");
-    campus.settle(json!({"parked": 0, "dead": 1}));
+    campus.settle(&json!({"parked": 0, "dead": 1}));
     campus.receiver.set_status(StatusCode::OK);
     campus.easel("dead-letters redeliver grades --all").stdout();
-    campus.settle(json!({"delivered": 6, "dead": 0, "parked": 0}));
+    campus.settle(&json!({"delivered": 6, "dead": 0, "parked": 0}));
     let ran = campus.easel("dead-letters list grades");
     assert_eq!(ran.stderr, "there are no such dead letters\n");
 
     // Or it is discarded.
     campus.receiver.set_status(StatusCode::UNPROCESSABLE_ENTITY);
     campus.easel("emit quiz_submitted").stdout();
-    campus.settle(json!({"accepted": 7, "dead": 1, "discarded": 0}));
+    campus.settle(&json!({"accepted": 7, "dead": 1, "discarded": 0}));
     check!(campus.easel("dead-letters discard grades --reason 422"), @r"
         exit 0
         --- stdout
         --- stderr
         discarded 1
         ");
-    campus.settle(json!({"dead": 1, "discarded": 1}));
+    campus.settle(&json!({"dead": 1, "discarded": 1}));
     assert!(!campus.attention().contains(&"dead_letters".to_owned()));
 }
 
@@ -181,7 +182,7 @@ async fn a_range_is_replayed_with_a_balance_of_its_own() {
     let campus = Campus::open().await;
     campus.easel("emit grade_change --count 4").stdout();
     campus.easel("emit quiz_submitted --count 2").stdout();
-    campus.settle(json!({"accepted": 6, "delivered": 6}));
+    campus.settle(&json!({"accepted": 6, "delivered": 6}));
     let before = campus.balance();
     check!(campus.easel("replay start grades --from 1 --event grade_* --dry-run"), @r"
         exit 0
@@ -258,20 +259,20 @@ async fn an_endpoint_that_is_down_holds_its_subscription_and_the_backlog_can_be_
     campus.easel("subscriptions pause grades").stdout();
     campus.receiver.set_status(StatusCode::OK);
     // What was under way when it was paused is parked by then, so nothing is left over.
-    campus.settle(json!({"delivered": 0, "dead": 0}));
+    campus.settle(&json!({"delivered": 0, "dead": 0}));
     check!(campus.easel("subscriptions resume grades --from now"), @r"
         exit 0
         --- stdout
         --- stderr
         grades is active
         ");
-    campus.settle(json!({"pending": 0, "parked": 0}));
+    campus.settle(&json!({"pending": 0, "parked": 0}));
     let balance = campus.balance();
     // An event of Easel itself about the hold may be among what is skipped.
     assert!(balance["skipped"].as_u64().unwrap() >= 60, "{balance}");
     assert_eq!(balance["expired"], balance["skipped"]);
     campus.easel("emit grade_change").stdout();
-    campus.settle(json!({"delivered": 1, "pending": 0}));
+    campus.settle(&json!({"delivered": 1, "pending": 0}));
     let events = campus.receiver.received();
     let attempt = events.last().unwrap().header("easel-attempt").to_owned();
     assert_eq!(attempt, "1", "the backlog was not sent");
