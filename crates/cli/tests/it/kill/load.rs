@@ -2,6 +2,7 @@
 //! told.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use easel_testkit::event;
 use fastrand::Rng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
@@ -44,12 +46,18 @@ pub(crate) struct Sent {
 impl Load {
     /// Starts producers, which wait for a server.
     pub(crate) fn start(random: &mut Rng) -> Self {
+        Self::start_slow(random, Duration::ZERO)
+    }
+
+    /// The same, with a pause between two requests of each.
+    pub(crate) fn start_slow(random: &mut Rng, pause: Duration) -> Self {
         let (server, stop) = (watch::Sender::new(None), CancellationToken::new());
         let mut producers = JoinSet::new();
         for first in 0..PRODUCERS {
             let producer = Producer {
                 next: first,
                 first,
+                pause,
                 doubtful: Vec::new(),
                 sent: Sent::default(),
                 random: random.fork(),
@@ -97,6 +105,7 @@ struct Producer {
     /// Its numbers begin here and are [`PRODUCERS`] apart.
     first: u64,
     next: u64,
+    pause: Duration,
     /// The last request that failed in transit.
     doubtful: Vec<u64>,
     sent: Sent,
@@ -110,6 +119,9 @@ impl Producer {
         stop: CancellationToken,
     ) -> Sent {
         while let Some(server) = current(&mut server, &stop).await {
+            if !self.pause.is_zero() {
+                sleep(self.pause).await;
+            }
             let numbers = self.choose();
             for number in &numbers {
                 self.sent.events.entry(*number).or_default();

@@ -104,7 +104,7 @@ impl Oracle {
 }
 
 /// The number and name of an event, which must be as it was sent to the byte.
-pub(crate) fn recognise(bytes: &[u8]) -> (u64, String) {
+fn recognise(bytes: &[u8]) -> (u64, String) {
     let event: Value = serde_json::from_slice(bytes).expect("an event that is no JSON");
     let metadata = &event["metadata"];
     let request: Uuid = metadata["request_id"].as_str().unwrap().parse().unwrap();

@@ -9,6 +9,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::kill::load::numbered;
 
 /// Events with such a number are refused until the endpoint is told to take them.
 const POISON: u64 = 251;
@@ -53,8 +56,9 @@ impl Fault {
 /// A delivery that was taken: the endpoint has answered 200.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
-    pub(super) body: Bytes,
-    pub(super) id: String,
+    /// The number of its event, which had arrived as it was sent; `None` if it was altered.
+    pub(super) number: Option<u64>,
+    pub(super) id: Option<Uuid>,
     pub(super) is_replay: bool,
 }
 
@@ -172,15 +176,16 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             return Ok(());
         };
         let number = number_of(&request.body);
-        let refuses = shared.state.lock().unwrap().refuses_poison && number % POISON == 0;
+        let refuses = shared.state.lock().unwrap().refuses_poison && number.is_multiple_of(POISON);
         match fault {
             Some(fault) => fail(&mut stream, fault).await?,
             None if refuses => answer(&mut stream, 422, "", b"no such number").await?,
             None => {
                 if request.path == "/hook" {
+                    let is_whole = request.body == numbered(number);
                     let taken = Taken {
-                        body: request.body,
-                        id: request.id,
+                        number: is_whole.then_some(number),
+                        id: request.id.parse().ok(),
                         is_replay: request.is_replay,
                     };
                     shared.state.lock().unwrap().taken.push(taken);
@@ -264,6 +269,6 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
 fn number_of(body: &[u8]) -> u64 {
     let event: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let request = event["metadata"]["request_id"].as_str();
-    let number = request.and_then(|it| it.parse::<uuid::Uuid>().ok());
+    let number = request.and_then(|it| it.parse::<Uuid>().ok());
     number.map_or(1, |it| u64::try_from(it.as_u128()).unwrap_or(1))
 }
