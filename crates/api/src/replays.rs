@@ -86,7 +86,7 @@ pub(crate) struct ReplayJson {
     /// Why it does not run, when no operator asked for it.
     reason: Option<String>,
     progress: ProgressJson,
-    /// Events delivered a second, over the last minute.
+    /// Events delivered a second, over the last minute or since it was started.
     rate: f64,
     balance: BalanceJson,
 }
@@ -258,7 +258,7 @@ impl ReplayJson {
                 done: balance.accepted.saturating_sub(open),
                 total: balance.accepted,
             },
-            rate: rate(replay, api.clock.now()),
+            rate: rate(replay, known.created_at, api.clock.now()),
             balance: BalanceJson::new(replay, balance),
         })
     }
@@ -280,9 +280,10 @@ fn state(api: &Api, replay: &Subscription) -> (ReplayStateJson, Option<String>) 
     }
 }
 
-/// Events delivered a second, over the last minute.
-fn rate(replay: &Subscription, now: Timestamp) -> f64 {
-    let since = now.checked_sub(RATE_WINDOW).unwrap_or(Timestamp::MIN);
+/// Events delivered a second, over the last minute or since the replay was started.
+fn rate(replay: &Subscription, created_at: Timestamp, now: Timestamp) -> f64 {
+    let a_minute_ago = now.checked_sub(RATE_WINDOW).unwrap_or(Timestamp::MIN);
+    let since = std::cmp::max(a_minute_ago, created_at);
     let (mut event_count, mut attempt_count, mut oldest) = (0, 0, since);
     for attempt in replay.live.attempts().since(since) {
         attempt_count += 1;

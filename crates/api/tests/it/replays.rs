@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use easel_log::Offset;
-use easel_subscriptions::ReplayNumber;
+use easel_log::{Clock, Offset};
+use easel_subscriptions::{LoggedAttempt, ReplayNumber};
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn desk() -> (FakeClock, Desk) {
 
 #[tokio::test]
 async fn a_replay_is_started_listed_shown_and_cancelled() {
-    let (_clock, desk) = desk().await;
+    let (clock, desk) = desk().await;
     let body = r#"{"from":4,"to":10,"max_rate":50}"#;
     let (status, made) = desk.ask("POST", PATH, body).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
@@ -57,6 +57,17 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
         .await;
     let number = ReplayNumber::new(1).unwrap();
     let replay = desk.subscriptions.lane("grades", Some(number)).unwrap();
+    clock.advance(Duration::from_secs(4));
+    replay.live.attempts().push(LoggedAttempt {
+        offset: Offset::new(4),
+        item_count: 2,
+        number: 1,
+        at_millis: clock.now().as_millisecond(),
+        took_millis: 1,
+        status: Some(200),
+        outcome: "delivered",
+    });
+    assert_eq!(desk.get(&one).await["rate"], 0.5, "two events in 4 s");
     replay.live.account().match_to(Offset::new(10));
     let ended = desk.get(&one).await;
     assert_eq!(ended["state"], "ended");

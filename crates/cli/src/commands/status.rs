@@ -73,6 +73,7 @@ struct LaneJson {
     expired: u64,
     pending_since: Option<Timestamp>,
     reason: Option<String>,
+    held_since: Option<Timestamp>,
     next_attempt_at: Option<Timestamp>,
     loses_events_at: Option<Timestamp>,
 }

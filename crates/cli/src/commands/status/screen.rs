@@ -125,6 +125,7 @@ fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
             let left = length(std::cmp::max(at.duration_since(now), SignedDuration::ZERO));
             format!("on hold, next attempt in {left}")
         }
+        ("active", None) if lane.held_since.is_some() => "waits for an operator".to_owned(),
         ("active", None) => "catching up".to_owned(),
         (state, _) => state.to_owned(),
     };
@@ -243,6 +244,7 @@ mod tests {
             expired: 0,
             pending_since: None,
             reason: None,
+            held_since: None,
             next_attempt_at: None,
             loses_events_at: None,
         }
@@ -315,6 +317,15 @@ mod tests {
         quarantine  1 record
         attention   on hold after a failed attempt: grades-of-campus-0
         ");
+    }
+
+    #[test]
+    fn a_lane_on_hold_without_a_next_attempt_waits_for_an_operator() {
+        let mut waits = lane("grades");
+        let now = time("2026-11-25T08:00:00Z");
+        assert!(lane_text(&waits, now).ends_with("catching up"));
+        waits.held_since = Some(now);
+        assert!(lane_text(&waits, now).ends_with("waits for an operator"));
     }
 
     #[test]
