@@ -331,7 +331,7 @@ pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
     let found = &entries(&backend).await[0];
     assert_eq!((&found.journal, &found.parked), (&journal(1), &Vec::new()));
     let [first, _] = &found.replays[..] else {
-        panic!("{found:?}");
+        unreachable!("{found:?}");
     };
     assert_eq!(first.journal, journal(9));
     assert_eq!(first.parked, [(Offset::new(7), row())]);

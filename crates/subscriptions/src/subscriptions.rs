@@ -5,12 +5,13 @@
 
 mod dead_letters;
 mod replays;
+mod saving;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use easel_catalog::{Catalog, OperatorEvent, Reach, TellOperator};
+use easel_catalog::{Catalog, Reach, TellOperator};
 use easel_log::{Bounds, Clock, Offset, ReadError, SharedLog};
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -19,9 +20,7 @@ use tracing::{info, warn};
 
 use crate::metrics;
 use crate::state_store::{Definition, Entry, Epoch, NewEntry, StateStore, StoreError};
-use crate::{
-    Account, Balance, Journal, Name, Origin, ReplayNumber, Spec, Start, State, Subscription, Trim,
-};
+use crate::{Balance, Name, Origin, ReplayNumber, Spec, Start, State, Subscription};
 pub use dead_letters::Redelivery;
 
 /// Says of a spec whether it can be served at all; what cannot is refused before it is kept.
@@ -389,128 +388,6 @@ impl Subscriptions {
                 head: std::cmp::min(head, end),
             }
         })
-    }
-
-    /// Saves the journals of the lanes that delivered, parked or gave up something.
-    pub async fn save(&self) -> Result<(), StoreError> {
-        let is_due =
-            |account: &mut Account| account.unsaved() > 0 || account.unsaved_row_count() > 0;
-        self.save_where(is_due, |_head| false).await
-    }
-
-    /// Saves the journal of one subscription's lane, whatever has changed.
-    pub async fn save_one(&self, subscription: &Arc<Subscription>) -> Result<(), StoreError> {
-        let journal = subscription.live.account().journal();
-        self.save_journals(vec![(Arc::clone(subscription), journal)])
-            .await
-    }
-
-    /// Saves the journals of all lanes, and how far the log has come.
-    ///
-    /// One that moved past events nobody wanted costs only another look at them when it is lost,
-    /// so this need not happen often.
-    pub async fn save_all(&self) -> Result<(), StoreError> {
-        let is_head_due = |head: Offset| head.get() > self.saved_head.load(Ordering::Relaxed);
-        self.save_where(Account::is_unsaved, is_head_due).await
-    }
-
-    /// Counts what the log no longer keeps as expired for every subscription that has not had it,
-    /// whether or not it is being served. To be called after each trim.
-    ///
-    /// What is being sent at this moment is left to the answer of its endpoint.
-    pub fn expire_trimmed(&self) {
-        let tail = self.log.bounds().borrow().tail;
-        for subscription in self.lanes() {
-            let end = subscription.end().unwrap_or(tail);
-            let tail = std::cmp::min(tail, end);
-            subscription.live.account().expire_to(tail);
-            self.report_losses(&subscription);
-            subscription.live.work.notify_one();
-        }
-    }
-
-    /// Reports to operators the losses that came less than a minute after the last report. To be called
-    /// when no lane runs any more.
-    pub fn tell_remaining_losses(&self) {
-        for subscription in self.list() {
-            let trim = subscription.live.account().take_trim(self.clock.now());
-            self.tell_trim(&subscription, trim);
-        }
-    }
-
-    /// Whether the latest save succeeded; for a health check.
-    pub fn is_healthy(&self) -> bool {
-        !self.save_failed.load(Ordering::Relaxed)
-    }
-
-    async fn save_where(
-        &self,
-        is_due: impl Fn(&mut Account) -> bool + Send,
-        is_head_due: impl Fn(Offset) -> bool + Send,
-    ) -> Result<(), StoreError> {
-        let mut due = Vec::new();
-        for subscription in self.lanes() {
-            self.report_losses(&subscription);
-            let mut account = subscription.live.account();
-            if is_due(&mut account) {
-                let journal = account.journal();
-                drop(account);
-                due.push((subscription, journal));
-            }
-        }
-        if due.is_empty() && !is_head_due(self.log.bounds().borrow().head) {
-            return Ok(());
-        }
-        self.save_journals(due).await
-    }
-
-    async fn save_journals(
-        &self,
-        due: Vec<(Arc<Subscription>, Journal)>,
-    ) -> Result<(), StoreError> {
-        // Read after the cursors: none of them is beyond it.
-        let head = self.log.bounds().borrow().head;
-        let journals = due.iter();
-        let journals = journals.map(|(it, journal)| (it.lane(), journal.clone()));
-        let saved = self.store.save(self.epoch, journals.collect(), head).await;
-        self.save_failed.store(saved.is_err(), Ordering::Relaxed);
-        saved?;
-        self.saved_head.fetch_max(head.get(), Ordering::Relaxed);
-        for (subscription, journal) in due {
-            subscription.live.account().saved(&journal);
-            subscription.live.work.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Logs and counts what a subscription has lost since the last call, and reports it to operators.
-    fn report_losses(&self, subscription: &Subscription) {
-        let (lost, trim) = {
-            let mut account = subscription.live.account();
-            (
-                account.take_losses(),
-                account.take_due_trim(self.clock.now()),
-            )
-        };
-        if lost > 0 {
-            metrics::expired(lost);
-            let name = &subscription.spec.name;
-            warn!(subscription = %name, event_count = lost, "events expired undelivered");
-        }
-        self.tell_trim(subscription, trim);
-    }
-
-    fn tell_trim(&self, subscription: &Subscription, trim: Option<Trim>) {
-        if let Some(trim) = trim
-            && !subscription.spec.wants_operator_events()
-        {
-            self.tell_operator.tell(OperatorEvent::TrimmedPastCursor {
-                subscription: subscription.spec.name.to_string(),
-                reach: subscription.reach.clone(),
-                event_count: trim.event_count,
-                offsets: trim.offsets.start.get()..trim.offsets.end.get(),
-            });
-        }
     }
 
     fn check(&self, spec: &Spec) -> Result<(), ChangeError> {

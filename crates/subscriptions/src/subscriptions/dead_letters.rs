@@ -226,3 +226,6 @@ impl Subscriptions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use easel_catalog::OrderKey;
 use easel_log::{Offset, ReadError};
@@ -16,6 +17,9 @@ use super::{Purpose, Shipment, Source};
 /// Parked deliveries, and bytes of them, made ready at once.
 const READY_RETRIES: usize = 256;
 const READY_RETRY_BYTES: usize = 1 << 20;
+
+/// What is due later than this is read from the log again.
+const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// A batch that is sent again before anything else: a part of one that was refused, or, at a sink
 /// with order, one that failed.
@@ -46,11 +50,15 @@ impl Source {
     /// Puts a delivery aside until it is due.
     pub(in crate::lane) fn park(&mut self, item: &Arc<Item>, parked: Parked) {
         let (offset, key) = (item.offset, parked.key);
-        if matches!(parked.due, Due::At(_)) {
-            self.kept.insert(item);
+        let mut account = self.subscription.live.account();
+        if let Due::At(due) = parked.due {
+            let now = account.clock().at(self.rooms.clock.now());
+            if due.since(now) <= KEPT_FOR {
+                self.kept.insert(item);
+            }
             self.due.insert(offset, &parked);
         }
-        if self.subscription.live.account().park(offset, parked)
+        if account.park(offset, parked)
             && let Some(keys) = &mut self.keys
         {
             keys.park(offset, key);

@@ -1,0 +1,152 @@
+//! Dead letters and replays, as commands change them.
+
+use std::sync::Arc;
+
+use easel_log::{Offset, SharedLog};
+use uuid::Uuid;
+
+use crate::subscriptions::tests::{append, grades, log, open};
+use crate::{ChangeError, DeadLetter, ReplayNumber, ReplaySpec, Subscriptions, Term};
+
+fn letter() -> DeadLetter {
+    DeadLetter {
+        event_id: Uuid::from_u128(0),
+        event_type: "grade_change".into(),
+        reason: "the endpoint answered 422".to_owned(),
+        attempts: Vec::new(),
+        attempt_count: 1,
+        answer: None,
+        died_at: jiff::Timestamp::now(),
+        is_discarded: false,
+    }
+}
+
+/// A subscription with three dead letters, at 0, 1 and 2.
+async fn with_dead(all: &Arc<Subscriptions>, log: &SharedLog) -> Arc<crate::Subscription> {
+    let made = all.create(grades()).await.unwrap();
+    append(log, 4).await;
+    for number in 0..3 {
+        let offset = Offset::new(number);
+        made.live.account().owe(offset);
+        made.live.account().bury(offset, letter());
+    }
+    made
+}
+
+#[tokio::test]
+async fn dead_letters_are_redelivered_once_or_discarded_and_outlive_the_process() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = with_dead(&all, &log).await;
+    let second = |offset: Offset, _: &DeadLetter| offset == Offset::new(1);
+    let (first, again) = tokio::join!(all.redeliver(&made, second), all.redeliver(&made, second));
+    let counts = (
+        first.unwrap().redelivered_count,
+        again.unwrap().redelivered_count,
+    );
+    assert_eq!(counts.0 + counts.1, 1, "once, whoever comes first");
+    let third = |offset: Offset, _: &DeadLetter| offset == Offset::new(2);
+    assert_eq!(all.discard(&made, third).await.unwrap(), 1);
+    assert_eq!(all.discard(&made, third).await.unwrap(), 0);
+    drop((all, made));
+
+    let all = open(folder.path(), &log).await;
+    let made = all.get("grades").unwrap();
+    let balance = all.balance(&made);
+    let terms = [Term::Parked, Term::Dead, Term::Discarded, Term::Pending];
+    assert_eq!(terms.map(|term| balance.get(term)), [1, 2, 1, 1]);
+    assert!(balance.adds_up());
+    let letters = all.dead_letters(&made, Offset::ZERO, 10).await.unwrap();
+    let letters: Vec<_> = letters
+        .iter()
+        .map(|(at, it)| (at.get(), it.is_discarded))
+        .collect();
+    assert_eq!(letters, [(0, false), (2, true)]);
+    // All of them: the one that is discarded stays so.
+    let all_of_them = all.redeliver(&made, |_, _| true).await.unwrap();
+    assert_eq!(all_of_them.redelivered_count, 1);
+}
+
+#[tokio::test]
+async fn a_dead_letter_whose_event_is_gone_stays_dead() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = with_dead(&all, &log).await;
+    log.trim_to(Offset::new(4)).await.unwrap();
+    all.expire_trimmed();
+    let done = all.redeliver(&made, |_, _| true).await.unwrap();
+    assert_eq!((done.redelivered_count, done.gone_count), (0, 3));
+    assert_eq!(all.balance(&made).get(Term::Dead), 3);
+}
+
+#[tokio::test]
+async fn dead_letters_are_forgotten_after_their_retention_and_stay_counted() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = with_dead(&all, &log).await;
+    all.discard(&made, |offset, _| offset == Offset::ZERO)
+        .await
+        .unwrap();
+    let day = std::time::Duration::from_hours(24);
+    assert_eq!(all.forget_dead(day).await.unwrap(), 0);
+    assert_eq!(all.forget_dead(std::time::Duration::ZERO).await.unwrap(), 3);
+    assert!(
+        all.dead_letters(&made, Offset::ZERO, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let balance = all.balance(&made);
+    assert_eq!(
+        (balance.get(Term::Dead), balance.get(Term::Discarded)),
+        (3, 3)
+    );
+}
+
+#[tokio::test]
+async fn a_replay_has_a_balance_of_its_own_and_leaves_nothing_behind() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let live = all.create(grades()).await.unwrap();
+    append(&log, 10).await;
+    let range = |from, to| ReplaySpec::of_range(Offset::new(from), Offset::new(to));
+    for (from, to, wanted) in [(4, 4, "has no events"), (4, 11, "log's head 10")] {
+        let refused = all
+            .start_replay("grades", range(from, to))
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains(wanted), "{refused}");
+    }
+    let replay = all.start_replay("grades", range(2, 6)).await.unwrap();
+    replay.live.account().owe(Offset::new(2));
+    replay.live.account().bury(Offset::new(2), letter());
+    all.save_all().await.unwrap();
+    drop((all, live, replay));
+
+    let all = open(folder.path(), &log).await;
+    let replay = all.lane("grades", ReplayNumber::new(1)).unwrap();
+    let balance = all.balance(&replay);
+    let terms = [Term::Dead, Term::Pending];
+    assert_eq!(
+        (balance.accepted, terms.map(|term| balance.get(term))),
+        (4, [1, 3])
+    );
+    assert!(balance.adds_up());
+    let live = all.get("grades").unwrap();
+    assert_eq!(all.balance(&live).get(Term::Pending), 10);
+    // An edit of the endpoint reaches the replay too.
+    let mut edited = grades();
+    edited.max_rate = Some(7.try_into().unwrap());
+    all.update(edited).await.unwrap();
+    assert!(replay.is_retired());
+    all.cancel_replay("grades", ReplayNumber::MIN)
+        .await
+        .unwrap();
+    assert!(matches!(
+        all.lane("grades", ReplayNumber::new(1)),
+        Err(ChangeError::UnknownReplay { .. })
+    ));
+    drop(all);
+    let all = open(folder.path(), &log).await;
+    assert_eq!(all.lanes().len(), 1);
+}
