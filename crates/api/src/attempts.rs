@@ -1,6 +1,7 @@
 //! `/v1/subscriptions/{name}/attempts`: how the latest attempts of a lane ended.
 //!
-//! The server keeps the latest 10,000 attempts of each lane in memory. A restart forgets them.
+//! The server keeps the latest 10,000 attempts of each lane. A crash may forget those of the last
+//! seconds.
 
 use std::collections::BTreeMap;
 
@@ -111,6 +112,7 @@ pub(crate) async fn list(
 ) -> Result<Json<AttemptListJson>, Failure> {
     let limit = limit(latest.limit)?;
     let lane = latest.lane.find(&api, &name)?;
+    api.subscriptions.restore_attempts(&lane).await?;
     let attempts: Vec<_> = {
         let log = lane.live.attempts();
         log.latest().take(limit).copied().collect()

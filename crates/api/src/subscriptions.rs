@@ -109,6 +109,7 @@ pub(crate) async fn show(
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, Failure> {
     let subscription = api.subscriptions.get(&name)?;
+    api.subscriptions.restore_attempts(&subscription).await?;
     Ok(Json(answer(&api, &subscription, &caller)))
 }
 

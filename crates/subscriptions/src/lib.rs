@@ -35,7 +35,7 @@ pub use account::{
     Account, Attempt, DeadLetter, Due, FeedPosition, Journal, JournalError, LaneClock, LaneTime,
     Loss, Parked, ParkedNews, Row, Trim,
 };
-pub use attempt_log::{AttemptLog, LoggedAttempt};
+pub use attempt_log::{AttemptLog, AttemptPart, LoggedAttempt};
 pub use balance::Balance;
 pub use filter::Filter;
 pub use index::Index;

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
 use crate::{
-    DeadLetter, Journal, LaneId, Parked, ReplayEntry, ReplayNumber, ReplaySpec, Row, SubscriptionId,
+    AttemptLog, AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, Parked, ReplayEntry,
+    ReplayNumber, ReplaySpec, Row, SubscriptionId,
 };
 
 /// A store in memory.
@@ -23,6 +24,8 @@ struct Content {
     /// The subscriptions, each without what its lanes have.
     entries: BTreeMap<SubscriptionId, Entry>,
     replays: BTreeMap<(SubscriptionId, ReplayNumber), (ReplaySpec, Timestamp)>,
+    /// The latest number of a replay of each subscription.
+    latest_replays: BTreeMap<SubscriptionId, u32>,
     lanes: BTreeMap<LaneId, Lane>,
 }
 
@@ -32,6 +35,7 @@ struct Lane {
     journal: Journal,
     parked: BTreeMap<Offset, Parked>,
     dead: BTreeMap<Offset, DeadLetter>,
+    attempts: BTreeMap<(Epoch, u64), Vec<LoggedAttempt>>,
 }
 
 impl Lane {
@@ -40,6 +44,7 @@ impl Lane {
             journal: Journal::new(start),
             parked: BTreeMap::new(),
             dead: BTreeMap::new(),
+            attempts: BTreeMap::new(),
         }
     }
 
@@ -204,10 +209,9 @@ impl StateStore for MemoryStore {
         if !content.entries.contains_key(&id) {
             return Err(StoreError::Changed { id });
         }
-        let known = content.replays.keys();
-        let known = known.filter(|(subscription, _)| *subscription == id);
-        let latest = known.map(|(_, number)| *number).max();
-        let number = latest.map_or(ReplayNumber::MIN, |latest| latest.saturating_add(1));
+        let latest = content.latest_replays.entry(id).or_default();
+        *latest += 1;
+        let number = ReplayNumber::new(*latest).unwrap_or(ReplayNumber::MAX);
         let lane = Lane::new(spec.from);
         content.lanes.insert(replay_lane(id, number), lane);
         content
@@ -256,6 +260,35 @@ impl StateStore for MemoryStore {
         let dead = dead.filter(|(_, (_, letter))| letter.died_at < time);
         let dead = dead.map(|(id, (offset, letter))| (id, *offset, letter.clone()));
         Ok(dead.take(max_count).collect())
+    }
+
+    async fn save_attempts(&self, epoch: Epoch, parts: Vec<AttemptPart>) -> Result<(), StoreError> {
+        let mut content = self.content();
+        content.check_epoch(epoch)?;
+        for part in parts {
+            if let Some(lane) = content.lanes.get_mut(&part.lane) {
+                lane.attempts.insert((epoch, part.number), part.attempts);
+                lane.attempts.retain(|(of, number), _| {
+                    let is_old = *of == epoch && *number < part.first_number;
+                    let is_replaced = *of < epoch && part.replaces_older;
+                    !is_old && !is_replaced
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempts_before(
+        &self,
+        epoch: Epoch,
+        lane: LaneId,
+    ) -> Result<Vec<LoggedAttempt>, StoreError> {
+        let content = self.content();
+        let parts = content.lanes.get(&lane).into_iter();
+        let parts = parts.flat_map(|lane| lane.attempts.range(..(epoch, 0)));
+        let attempts: Vec<_> = parts.flat_map(|(_, part)| part).copied().collect();
+        let first = attempts.len().saturating_sub(AttemptLog::MAX);
+        Ok(attempts.get(first..).unwrap_or_default().to_vec())
     }
 
     async fn save(

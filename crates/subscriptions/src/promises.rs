@@ -17,8 +17,9 @@ use easel_log::Offset;
 use jiff::Timestamp;
 
 use crate::{
-    Attempt, DeadLetter, Definition, Due, Entry, Epoch, Journal, LaneId, LaneTime, NewEntry,
-    Origin, Parked, ReplaySpec, Revision, Row, State, StateStore, StoreError, SubscriptionId, Term,
+    Attempt, AttemptPart, DeadLetter, Definition, Due, Entry, Epoch, Journal, LaneId, LaneTime,
+    LoggedAttempt, NewEntry, Origin, Parked, ReplaySpec, Revision, Row, State, StateStore,
+    StoreError, SubscriptionId, Term,
 };
 
 /// A backend under test.
@@ -48,6 +49,7 @@ macro_rules! store_promises {
             keeps_the_rows_of_the_journal_with_the_greatest_number
             lists_dead_letters_by_offset_and_by_time
             forgets_a_replay_with_its_rows
+            keeps_the_attempts_of_earlier_leases
         );
     };
     (@each $backend:ty: $($promise:ident)*) => {
@@ -449,11 +451,64 @@ pub async fn forgets_a_replay_with_its_rows<B: StoreBackend>() {
     let journals = vec![(LaneId::live(id), rows()), (replay, rows())];
     store.save(epoch, journals, Offset::new(99)).await.unwrap();
     store.remove_replay(epoch, replay).await.unwrap();
+    let again = ReplaySpec::of_range(Offset::new(5), Offset::new(9));
+    let again = store.insert_replay(epoch, id, again, Timestamp::UNIX_EPOCH);
+    let again = again.await.unwrap();
+    assert_eq!(again.number.get(), 2, "a number is not used again");
     let late = vec![(replay, with_rows(2, [(8, Row::Dead(letter(1)))]))];
     store.save(epoch, late, Offset::new(99)).await.unwrap();
     assert!(dead(&backend, replay).await.is_empty());
     assert_eq!(dead(&backend, LaneId::live(id)).await, [6]);
     let found = &entries(&backend).await[0];
-    assert!(found.replays.is_empty());
+    assert_eq!(found.replays, [again]);
     assert_eq!(found.parked.len(), 1);
+}
+
+/// What earlier leases have tried is found by a later one, up to a bound.
+pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
+    let (backend, store, first) = take_over::<B>().await;
+    let id = store.insert(first, new("a")).await.unwrap().id;
+    let lane = LaneId::live(id);
+    let part = |number: u64, first_number, replaces_older| AttemptPart {
+        lane,
+        number,
+        attempts: (0..3)
+            .map(|place| LoggedAttempt {
+                offset: Offset::new(number * 3 + place),
+                item_count: 1,
+                number: 2,
+                at_millis: 5,
+                took_millis: 7,
+                status: None,
+                outcome: "timed_out",
+            })
+            .collect(),
+        first_number,
+        replaces_older,
+    };
+    let parts = vec![part(0, 0, false), part(1, 0, false), part(2, 1, false)];
+    store.save_attempts(first, parts).await.unwrap();
+    let none = store.attempts_before(first, lane).await.unwrap();
+    assert!(none.is_empty(), "they are its own");
+    let store = backend.handle();
+    let (second, _) = store.take_over().await.unwrap();
+    let found = store.attempts_before(second, lane).await.unwrap();
+    let wanted = [part(1, 0, false).attempts, part(2, 0, false).attempts].concat();
+    assert_eq!(found, wanted);
+    let stale = store.save_attempts(first, vec![part(9, 0, false)]).await;
+    assert!(matches!(stale, Err(StoreError::Stale { .. })));
+    store
+        .save_attempts(second, vec![part(7, 0, true)])
+        .await
+        .unwrap();
+    let (third, _) = backend.handle().take_over().await.unwrap();
+    let found = backend.handle().attempts_before(third, lane).await.unwrap();
+    assert_eq!(
+        found,
+        part(7, 0, true).attempts,
+        "they take the place of older ones"
+    );
+    store.remove(id, Revision::FIRST).await.unwrap();
+    let found = backend.handle().attempts_before(third, lane).await.unwrap();
+    assert!(found.is_empty());
 }

@@ -9,6 +9,7 @@
 //! - `parked` and `dead`, since format 4, one row for each delivery that is parked or dead, by lane
 //!   and offset. `waits_for` is `time` (then `due` counts), `key` or `operator`; `attempts` is an
 //!   array;
+//! - `attempts`, since format 4, the attempt logs: an array of 500 attempts in each row;
 //! - `replays`, since format 4, one row a replay;
 //! - `lease`, one row: the epoch of the latest lease;
 //! - `folder`, since format 2: which data folder the file belongs to, and its role.
@@ -32,7 +33,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use thiserror::Error;
 
 use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
-use crate::{DeadLetter, Journal, LaneId, ReplayEntry, ReplaySpec, SubscriptionId};
+use crate::{
+    AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, ReplayEntry, ReplaySpec,
+    SubscriptionId,
+};
 
 /// What `state.db` looks like.
 pub static STATE_LAYOUT: Layout = Layout {
@@ -59,6 +63,9 @@ pub static STATE_LAYOUT: Layout = Layout {
         Ok(u64::try_from(seen.unwrap_or(0)).unwrap_or(0))
     },
 };
+
+/// The tables that have rows of lanes.
+const TABLES_OF_LANES: [&str; 5] = ["lanes", "parked", "dead", "attempts", "replays"];
 
 /// The store in an SQLite file.
 #[derive(Clone, Debug)]
@@ -184,7 +191,7 @@ impl StateStore for SqliteStore {
             if transaction.execute(sql, params![id.get(), rows::signed(revision.0)])? == 0 {
                 return Err(StoreError::Changed { id });
             }
-            for table in ["lanes", "parked", "dead", "replays"] {
+            for table in TABLES_OF_LANES {
                 let sql = format!("DELETE FROM {table} WHERE subscription = ?1");
                 transaction.execute(&sql, [id.get()])?;
             }
@@ -210,7 +217,7 @@ impl StateStore for SqliteStore {
     async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
-            for table in ["lanes", "parked", "dead", "replays"] {
+            for table in TABLES_OF_LANES {
                 let sql = format!("DELETE FROM {table} WHERE subscription = ?1 AND replay = ?2");
                 transaction.execute(&sql, rows::lane_columns(lane))?;
             }
@@ -235,6 +242,26 @@ impl StateStore for SqliteStore {
         max_count: usize,
     ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError> {
         self.transact(move |transaction| deliveries::dead_before(transaction, time, max_count))
+            .await
+    }
+
+    async fn save_attempts(&self, epoch: Epoch, parts: Vec<AttemptPart>) -> Result<(), StoreError> {
+        self.transact(move |transaction| {
+            check_epoch(transaction, epoch)?;
+            for part in &parts {
+                deliveries::save_attempts(transaction, epoch, part)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn attempts_before(
+        &self,
+        epoch: Epoch,
+        lane: LaneId,
+    ) -> Result<Vec<LoggedAttempt>, StoreError> {
+        self.transact(move |transaction| deliveries::attempts_before(transaction, epoch, lane))
             .await
     }
 

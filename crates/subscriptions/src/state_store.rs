@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    DeadLetter, Journal, LaneId, Name, Origin, Parked, ReplayEntry, ReplaySpec, Spec, State,
-    SubscriptionId,
+    AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, Name, Origin, Parked, ReplayEntry,
+    ReplaySpec, Spec, State, SubscriptionId,
 };
 
 /// Subscriptions with the journals of their lanes, on stable storage.
@@ -48,7 +48,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StoreError>;
 
     /// Adds a replay of a subscription. Its number is greater than that of any replay which the
-    /// subscription has.
+    /// subscription has or has had.
     async fn insert_replay(
         &self,
         epoch: Epoch,
@@ -74,6 +74,17 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         time: Timestamp,
         max_count: usize,
     ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError>;
+
+    /// Saves parts of the attempt logs of lanes.
+    async fn save_attempts(&self, epoch: Epoch, parts: Vec<AttemptPart>) -> Result<(), StoreError>;
+
+    /// The attempts of a lane that leases before `epoch` have saved, the oldest first; no more than
+    /// an attempt log keeps.
+    async fn attempts_before(
+        &self,
+        epoch: Epoch,
+        lane: LaneId,
+    ) -> Result<Vec<LoggedAttempt>, StoreError>;
 
     /// Saves journals, and that the log was seen to end at `head`.
     async fn save(

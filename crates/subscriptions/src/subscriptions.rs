@@ -256,8 +256,16 @@ impl Subscriptions {
         self.set_state(name, State::Paused { reason: None }).await
     }
 
-    /// Serves a subscription again that is paused or deactivated, from where it stopped.
+    /// Serves a subscription again that is paused or deactivated, from where it stopped. If it held
+    /// then, it has as much time as ever before it is deactivated.
     pub async fn resume(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
+        let known = self.get(name)?;
+        if known.state != State::Active {
+            let mut account = known.live.account();
+            if account.held_since().is_some() {
+                account.set_held_since(Some(self.clock.now()));
+            }
+        }
         self.set_state(name, State::Active).await
     }
 
@@ -276,6 +284,10 @@ impl Subscriptions {
         if known.state == State::Active {
             let what = "it is active; pause it before its events are skipped";
             return Err(invalid(what.to_owned()));
+        }
+        if known.state == State::UNDECLARED {
+            let name = known.spec.name.clone();
+            return Err(ChangeError::Deactivated { name });
         }
         let to = self.offset_of(&known.spec.name, from).await?;
         let cursor = known.live.account().cursor();

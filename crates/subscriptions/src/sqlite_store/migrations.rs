@@ -75,7 +75,8 @@ pub(super) fn split_off_lanes(connection: &Connection) -> rusqlite::Result<()> {
 /// Makes format 4: rows for parked and dead deliveries, replays, and the clock of each lane.
 pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
-        "ALTER TABLE lanes ADD COLUMN stood INTEGER NOT NULL DEFAULT 0; -- milliseconds
+        "ALTER TABLE subscriptions ADD COLUMN replay_count INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE lanes ADD COLUMN stood INTEGER NOT NULL DEFAULT 0; -- milliseconds
          ALTER TABLE lanes ADD COLUMN stands_since INTEGER; -- milliseconds since 1970
          ALTER TABLE lanes ADD COLUMN held_since INTEGER; -- milliseconds since 1970
 
@@ -109,6 +110,15 @@ pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
              PRIMARY KEY (subscription, replay, \"offset\")
          ) STRICT;
          CREATE INDEX dead_by_time ON dead (died_at);
+
+         CREATE TABLE attempts (
+             subscription INTEGER NOT NULL,
+             replay       INTEGER NOT NULL,
+             epoch        INTEGER NOT NULL,
+             part         INTEGER NOT NULL,
+             content      TEXT NOT NULL,
+             PRIMARY KEY (subscription, replay, epoch, part)
+         ) STRICT, WITHOUT ROWID;
 
          CREATE TABLE replays (
              subscription INTEGER NOT NULL,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use easel_log::Offset;
 use jiff::Timestamp;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::deliveries;
 use crate::state_store::{Definition, Entry, Revision, StoreError};
@@ -71,12 +71,12 @@ pub(super) fn insert_replay(
     spec: ReplaySpec,
     created_at: Timestamp,
 ) -> Result<ReplayEntry, StoreError> {
-    let sql = "SELECT 1 FROM subscriptions WHERE id = ?1";
-    if !transaction.prepare_cached(sql)?.exists([id.get()])? {
-        return Err(StoreError::Changed { id });
-    }
-    let sql = "SELECT coalesce(max(replay), 0) + 1 FROM replays WHERE subscription = ?1";
-    let number: u32 = transaction.query_row(sql, [id.get()], |row| row.get(0))?;
+    let sql = "UPDATE subscriptions SET replay_count = replay_count + 1 WHERE id = ?1
+         RETURNING replay_count";
+    let number: Option<u32> = transaction
+        .query_row(sql, [id.get()], |row| row.get(0))
+        .optional()?;
+    let number = number.ok_or(StoreError::Changed { id })?;
     let number = ReplayNumber::new(number).unwrap_or(ReplayNumber::MIN);
     let lane = LaneId {
         subscription: id,

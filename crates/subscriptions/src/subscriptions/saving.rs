@@ -34,6 +34,38 @@ impl Subscriptions {
         self.save_where(Account::is_unsaved, is_head_due).await
     }
 
+    /// Saves the attempt logs of all lanes.
+    pub async fn save_attempts(&self) -> Result<(), StoreError> {
+        let (mut parts, mut counts) = (Vec::new(), Vec::new());
+        for lane in self.lanes() {
+            let attempts = lane.live.attempts();
+            let unsaved = attempts.unsaved(lane.lane());
+            let count = attempts.count();
+            drop(attempts);
+            if !unsaved.is_empty() {
+                parts.extend(unsaved);
+                counts.push((lane, count));
+            }
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        self.store.save_attempts(self.epoch, parts).await?;
+        for (lane, count) in counts {
+            lane.live.attempts().saved(count);
+        }
+        Ok(())
+    }
+
+    /// Reads the attempts of a lane that were made before this start, once.
+    pub async fn restore_attempts(&self, lane: &Subscription) -> Result<(), StoreError> {
+        if !lane.live.attempts().is_restored() {
+            let older = self.store.attempts_before(self.epoch, lane.lane()).await?;
+            lane.live.attempts().restore(older);
+        }
+        Ok(())
+    }
+
     /// Counts what the log no longer keeps as expired for every subscription that has not had it,
     /// whether or not it is being served. To be called after each trim.
     ///

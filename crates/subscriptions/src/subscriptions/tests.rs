@@ -299,6 +299,12 @@ async fn a_deactivated_subscription_is_declared_again_or_replaced_but_not_resume
     all.declare(Vec::new()).await.unwrap();
     let resumed = all.resume("grades").await;
     assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
+    // Nor is anything skipped.
+    append(&log, 3).await;
+    let resumed = all.resume_from("grades", Start::Now).await;
+    assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
+    let known = all.get("grades").unwrap();
+    assert_eq!(all.balance(&known).get(Term::Pending), 3);
     let replaced = all.update(grades()).await.unwrap();
     assert_eq!(
         (replaced.origin, &replaced.state),
