@@ -159,6 +159,9 @@ impl Dispatch {
             never = retention => match never {},
         }
         self.lane_count.send_replace(None);
+        if let Err(error) = self.subscriptions.save_attempts().await {
+            warn!(%error, "attempt logs not saved");
+        }
         if let Err(error) = self.subscriptions.save_all().await {
             error!(%error, "cursors not saved; some deliveries will be repeated");
         }
@@ -259,8 +262,11 @@ impl Dispatch {
                 let Some(lane) = lanes.running.remove(&id) else {
                     return;
                 };
-                if let Some(closing) = closing {
-                    self.close(&lane.subscription, closing).await;
+                if let Some(closing) = closing
+                    && !self.close(&lane.subscription, closing).await
+                {
+                    let pause = lanes.deaths.entry(id).or_default().fail(None);
+                    self.start(lane.subscription, lanes, pause);
                 }
             }
             Err(join_error) => {
@@ -287,8 +293,9 @@ impl Dispatch {
         self.count(lanes.running.len());
     }
 
-    /// Puts a subscription into the state that its lane has closed for.
-    async fn close(&self, subscription: &Arc<Subscription>, closing: Closing) {
+    /// Puts a subscription into the state that its lane has closed for; `false` if that failed, so that
+    /// the lane is to start again after a pause.
+    async fn close(&self, subscription: &Arc<Subscription>, closing: Closing) -> bool {
         let name = &subscription.spec.name;
         let state = match closing {
             Closing::Pause(reason) => State::Paused {
@@ -304,8 +311,12 @@ impl Dispatch {
             }
             // It was changed meanwhile: what its old endpoint said no longer counts.
             Ok(None) => (),
-            Err(error) => error!(subscription = %name, %error, "subscription not paused"),
+            Err(error) => {
+                error!(subscription = %name, %error, "subscription not paused");
+                return false;
+            }
         }
+        true
     }
 
     fn count(&self, lanes: usize) {

@@ -101,15 +101,12 @@ impl Host {
         }
     }
 
-    /// No connection could be made; when the next probe is due, if the host is down.
-    pub(crate) fn fail(&self) -> Option<Instant> {
+    /// No connection could be made; when the next probe is due, if the host is down. `is_probe` says
+    /// whether the caller had its turn to probe.
+    pub(crate) fn fail(&self, is_probe: bool) -> Option<Instant> {
         let mut state = self.state();
         state.consecutive_count = state.consecutive_count.saturating_add(1);
-        let was_probe = state
-            .down
-            .as_ref()
-            .is_some_and(|it| it.probe_began.is_some());
-        if state.down.is_none() && state.consecutive_count >= MAX_CONSECUTIVE || was_probe {
+        if state.down.is_none() && state.consecutive_count >= MAX_CONSECUTIVE || is_probe {
             let until = Instant::now() + state.backoff.fail(None);
             state.down = Some(Down {
                 until,
@@ -139,10 +136,12 @@ impl Host {
         ProbeTurn::Probe
     }
 
-    /// Gives a probe back that was not made.
+    /// Gives a turn back that told nothing of the host. The next turn is after a pause.
     pub(crate) fn give_back(&self) {
-        if let Some(down) = &mut self.state().down {
+        let state = &mut *self.state();
+        if let Some(down) = &mut state.down {
             down.probe_began = None;
+            down.until = Instant::now() + state.backoff.fail(None);
         }
     }
 
@@ -165,14 +164,14 @@ mod tests {
         let hosts = Hosts::default();
         let host = hosts.get("nowhere.example:443");
         assert!(Arc::ptr_eq(&host, &hosts.get("nowhere.example:443")));
-        assert_eq!((host.fail(), host.fail()), (None, None));
-        let due = host.fail().expect("it is down");
+        assert_eq!((host.fail(false), host.fail(false)), (None, None));
+        let due = host.fail(false).expect("it is down");
         assert!(!*host.is_up().borrow());
         assert_eq!(host.probe(), ProbeTurn::Wait(due));
         tokio::time::advance(Duration::from_secs(6)).await;
         assert_eq!(host.probe(), ProbeTurn::Probe);
         assert!(matches!(host.probe(), ProbeTurn::Wait(_)), "one at a time");
-        let later = host.fail().expect("it is still down");
+        let later = host.fail(true).expect("it is still down");
         assert!(later > due + Duration::from_secs(6));
         tokio::time::advance(Duration::from_secs(12)).await;
         assert_eq!(host.probe(), ProbeTurn::Probe);
@@ -185,7 +184,7 @@ mod tests {
     fn a_connection_in_between_starts_the_count_again() {
         let host = Hosts::default().get("example:80");
         for _ in 0..20 {
-            assert_eq!((host.fail(), host.fail()), (None, None));
+            assert_eq!((host.fail(false), host.fail(false)), (None, None));
             host.succeed();
         }
     }

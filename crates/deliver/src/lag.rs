@@ -26,10 +26,13 @@ pub(crate) async fn measure(
             ..metrics::Lanes::default()
         };
         let mut lags = metrics::Lags::default();
-        for subscription in rooms.subscriptions.list() {
+        for subscription in rooms.subscriptions.lanes() {
             let balance = rooms.subscriptions.balance(&subscription);
-            lanes.holding += usize::from(subscription.live.hold().is_some());
             lanes.unbalanced += usize::from(!balance.adds_up());
+            if subscription.replay.is_some() {
+                continue;
+            }
+            lanes.holding += usize::from(subscription.live.hold().is_some());
             let pending = balance.get(Term::Pending);
             let age = match pending {
                 0 => 0.0,

@@ -57,6 +57,9 @@ pub(crate) struct Lane {
     host_is_up: Option<watch::Receiver<bool>>,
     /// True while the lane holds because of its host.
     waits_for_host: bool,
+    /// True while this lane has its turn to probe the host.
+    probes_host: bool,
+    stop: CancellationToken,
     probe_number: u32,
     /// The journal must be saved before anything else is sent.
     must_save: bool,
@@ -97,6 +100,8 @@ impl Lane {
             host_is_up: host.as_ref().map(|host| host.is_up()),
             host,
             waits_for_host: false,
+            probes_host: false,
+            stop: CancellationToken::new(),
             probe_number: 0,
             must_save: false,
             notices: Notices::default(),
@@ -117,6 +122,7 @@ impl Lane {
     /// Serves until told to stop, or until a replay has ended; then what is under way is settled
     /// first. Returns why the lane has closed by itself, if it has.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Option<Closing> {
+        self.stop = stop.clone();
         self.take_over_hold();
         self.find_position(&stop).await;
         self.serve(&stop).await;
@@ -148,6 +154,8 @@ impl Lane {
                 return;
             }
             has_failed = true;
+            self.probe_number = self.probe_number.wrapping_add(1);
+            self.look_at_deadline();
             let until = self.breaker.probe_due().unwrap_or_else(Instant::now);
             tokio::select! {
                 () = stop.cancelled() => (),
@@ -293,12 +301,15 @@ impl Lane {
         if parked_first && let Some(parked) = self.source.probe_parked().await? {
             return Ok(Some(parked));
         }
-        loop {
+        while !self.stop.is_cancelled() {
             match self.source.next_fresh().await? {
                 Step::Send(shipment) => return Ok(Some(shipment)),
                 Step::Nearer => (),
                 Step::Wait | Step::WaitForFeed | Step::WaitUntil(_) => break,
             }
+        }
+        if self.stop.is_cancelled() {
+            return Ok(None);
         }
         self.source.probe_parked().await
     }
@@ -306,7 +317,8 @@ impl Lane {
     /// Goes on once connections can be made to its host again.
     fn host_changed(&mut self) {
         let is_up = self.host_is_up.as_ref().is_some_and(|it| *it.borrow());
-        if is_up && self.waits_for_host && !self.breaker.is_closed() && self.flight.is_empty() {
+        let waits = self.waits_for_host && !self.breaker.waits_for_operator();
+        if is_up && waits && !self.breaker.is_closed() && self.flight.is_empty() {
             self.go_on();
         }
     }

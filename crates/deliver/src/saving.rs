@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::rooms::Rooms;
 
@@ -27,6 +27,9 @@ pub(crate) async fn save_journals(rooms: &Rooms, every: Duration) -> Infallible 
             () = rooms.save_soon.notified() => false,
         };
         let saved = if is_full {
+            if let Err(error) = subscriptions.save_attempts().await {
+                debug!(%error, "attempt logs not saved");
+            }
             subscriptions.save_all().await
         } else {
             subscriptions.save().await

@@ -29,6 +29,8 @@ pub(super) struct Breaker {
     window: Window,
     consecutive_count: u32,
     backoff: Backoff,
+    /// True if it opened because so many events were refused: then a refusal does not close it.
+    is_open_for_refusals: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +131,22 @@ impl Breaker {
     /// fault.
     pub(super) fn refuse(&mut self) -> bool {
         self.window.refuse();
-        self.window.is_refusing() || !self.is_closed()
+        self.window.is_refusing() || !self.may_blame_events()
+    }
+
+    /// Whether a refusal may be the fault of an event.
+    pub(super) fn may_blame_events(&self) -> bool {
+        self.is_closed() || self.is_probing() && !self.is_open_for_refusals
+    }
+
+    /// Whether one batch is out, to see whether the endpoint is back.
+    pub(super) fn is_probing(&self) -> bool {
+        self.state == State::Probing
+    }
+
+    /// Records that it opened because so many events were refused.
+    pub(super) const fn opened_by_refusals(&mut self) {
+        self.is_open_for_refusals = true;
     }
 
     /// Opens it after a failure, unless it is open already; the pause, if it was opened.
@@ -141,9 +158,15 @@ impl Breaker {
         Some(self.open_for(pause))
     }
 
-    /// Opens it because the endpoint asks to be sent nothing for so long; the pause.
-    pub(super) fn pause(&mut self, asked: Duration) -> Duration {
-        self.open_for(clamp_asked(asked))
+    /// Opens it because the endpoint asks to be sent nothing for so long; the pause, unless it is open
+    /// for longer, or an operator must act first.
+    pub(super) fn pause(&mut self, asked: Duration) -> Option<Duration> {
+        let asked = clamp_asked(asked);
+        let is_longer = |until: Instant| until > Instant::now() + asked;
+        if self.waits_for_operator() || self.probe_due().is_some_and(is_longer) {
+            return None;
+        }
+        Some(self.open_for(asked))
     }
 
     /// Opens it for so long.
@@ -167,6 +190,7 @@ impl Breaker {
         };
         self.consecutive_count = 0;
         self.window = Window::default();
+        self.is_open_for_refusals = false;
         self.backoff.succeed();
     }
 }
@@ -258,7 +282,11 @@ mod tests {
             assert!(breaker.fail());
         }
         assert!(longest >= Duration::from_mins(4), "{longest:?}");
-        assert_eq!(breaker.pause(Duration::ZERO), Duration::from_secs(1));
-        assert_eq!(breaker.pause(Duration::MAX), Duration::from_hours(24));
+        breaker.probe();
+        assert_eq!(breaker.pause(Duration::ZERO), Some(Duration::from_secs(1)));
+        assert_eq!(breaker.pause(Duration::MAX), Some(Duration::from_hours(24)));
+        assert_eq!(breaker.pause(Duration::ZERO), None, "the longer one counts");
+        breaker.open_for_operator();
+        assert_eq!(breaker.pause(Duration::MAX), None);
     }
 }

@@ -37,15 +37,6 @@ struct Dead {
 }
 
 impl Notices {
-    /// What a lane has told that takes over a hold from one before it.
-    pub(super) fn of_hold(since: Timestamp) -> Self {
-        Self {
-            hold_told: Some(Instant::now()),
-            told_hold_since: Some(since),
-            dead: Dead::default(),
-        }
-    }
-
     /// Whether a hold is to be told.
     fn may_tell_hold(&mut self, since: Timestamp) -> bool {
         let is_early = |told: Instant| told.elapsed() < HOLDS_EVERY;

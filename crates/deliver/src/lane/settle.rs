@@ -115,6 +115,7 @@ impl Lane {
                 );
                 // An event that the log dropped meanwhile does not expire while it is being sent.
                 let tail = self.rooms.log.bounds().borrow().tail;
+                let tail = std::cmp::min(tail, self.subscription.end().unwrap_or(tail));
                 self.subscription.live.account().expire_to(tail);
             }
         }
@@ -135,6 +136,7 @@ impl Lane {
             splits: false,
         };
         let Some(failure) = failure else {
+            self.probes_host = false;
             if let Some(host) = &self.host {
                 host.succeed();
             }
@@ -153,14 +155,18 @@ impl Lane {
             Blame::Event
                 if matches!(outcome.results, Results::All(_))
                     && item_count > 1
-                    && self.breaker.is_closed() =>
+                    && self.breaker.may_blame_events() =>
             {
                 verdict.splits = true;
+                self.end_probe();
             }
             Blame::Event | Blame::Batch => {
                 if self.breaker.refuse() {
                     verdict.endpoint_is_at_fault = true;
                     self.hold(failure, None);
+                    self.breaker.opened_by_refusals();
+                } else {
+                    self.end_probe();
                 }
             }
             Blame::Pause {
@@ -189,20 +195,20 @@ impl Lane {
                 false
             }
             Blame::Event if verdict.splits => true,
-            Blame::Event | Blame::Batch if !verdict.endpoint_is_at_fault => {
+            Blame::Batch => {
                 self.give_up(failed);
                 false
             }
-            Blame::Event
-            | Blame::Batch
-            | Blame::Endpoint { .. }
-            | Blame::Pause { .. }
-            | Blame::Host
+            Blame::Event if !verdict.endpoint_is_at_fault => {
+                self.give_up(failed);
+                false
+            }
+            Blame::Event | Blame::Endpoint { .. } | Blame::Pause { .. } | Blame::Host
                 if is_ordered =>
             {
                 true
             }
-            Blame::Event | Blame::Batch => {
+            Blame::Event => {
                 self.park(failed, None, false);
                 false
             }
@@ -218,7 +224,7 @@ impl Lane {
     }
 
     /// Parks a delivery until its schedule says that it is due, or gives it up after its last
-    /// attempt. A probe does not count for the schedule: the lane chose to make it.
+    /// attempt. What does not count for the schedule, such as a probe, gives nothing up.
     fn park(&mut self, failed: &Failed<'_>, asked: Option<Duration>, counts: bool) {
         let offset = failed.item.offset;
         let (previous, now) = {
@@ -228,12 +234,16 @@ impl Lane {
         };
         let failure_count = match &previous {
             Some(previous) => previous.failure_count + u32::from(counts),
-            None => 1,
+            None => u32::from(counts),
         };
         let previous_due = previous.as_ref().map(|previous| previous.due);
         let schedule = &self.subscription.spec.retry;
         let due = match previous_due {
             Some(due @ Due::At(_)) if !counts => Some(due),
+            _ if !counts => {
+                let pause = schedule.pause_after(1, asked, failed.chance);
+                Some(Due::At(now.after(pause.unwrap_or_default())))
+            }
             _ => {
                 let pause = schedule.pause_after(failure_count, asked, failed.chance);
                 pause.map(|pause| Due::At(now.after(pause)))
@@ -334,20 +344,29 @@ impl Lane {
         });
     }
 
+    /// Ends a hold after a probe that was answered, though its event was refused: the endpoint is well.
+    fn end_probe(&mut self) {
+        if self.breaker.is_probing() {
+            self.go_on();
+        }
+    }
+
     /// Tells the lanes of the same host what an attempt says of it.
     fn tell_host(&mut self, failure: &SendError) {
-        let Some(host) = &self.host else {
+        let is_probe = std::mem::take(&mut self.probes_host);
+        let Some(host) = self.host.clone() else {
             return;
         };
         match failure {
             SendError::Unconnected { .. } => {
-                if host.fail().is_some() {
+                if host.fail(is_probe).is_some() && !self.breaker.waits_for_operator() {
                     self.waits_for_host = true;
                     self.hold(failure, None);
                 }
             }
             // It says nothing of the host.
-            SendError::TimedOut => host.give_back(),
+            SendError::TimedOut if is_probe => host.give_back(),
+            SendError::TimedOut => (),
             SendError::Gone { .. }
             | SendError::Rejected { .. }
             | SendError::Aborted { .. }

@@ -206,6 +206,9 @@ impl Source {
 
     /// Makes one step towards a batch of what was never sent.
     pub(super) async fn next_fresh(&mut self) -> Result<Step, ReadError> {
+        if self.subscription.is_retired() {
+            return Ok(Step::Wait);
+        }
         let subscription = Arc::clone(&self.subscription);
         let (has_next, may_match) = {
             let mut account = subscription.live.account();
@@ -456,12 +459,12 @@ impl Source {
             return Ok(Step::Nearer);
         }
         let end = end.unwrap_or(Offset::new(u64::MAX));
+        if self.subscription.live.account().matched() >= end {
+            return Ok(Step::Wait);
+        }
         let rooms = Arc::clone(&self.rooms);
         let _turn = rooms.scans.acquire().await;
         let position = self.subscription.live.account().matched();
-        if position >= end {
-            return Ok(Step::Wait);
-        }
         self.reader.seek(position);
         let Some(found) = self.reader.try_next().await? else {
             return Ok(Step::WaitForFeed);

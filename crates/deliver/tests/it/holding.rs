@@ -166,6 +166,22 @@ async fn a_subscription_that_holds_for_three_days_is_deactivated_and_loses_nothi
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_for_which_an_operator_pauses_a_held_subscription_does_not_deactivate_it() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ONE).await;
+    sink.answer_with(|_| Err(refused(500)));
+    campus.append((0..30).map(|n| ("user_created", n))).await;
+    held(&campus).await;
+    campus.subscriptions.pause("one").await.unwrap();
+    tokio::time::advance(Duration::from_hours(5 * 24)).await;
+    campus.subscriptions.resume("one").await.unwrap();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let one = campus.subscriptions.get("one").unwrap();
+    assert_eq!(one.state, State::Active);
+    assert!(one.live.hold().is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_skipped_when_a_subscription_goes_on_later_is_expired() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ONE).await;
@@ -281,4 +297,95 @@ async fn what_expires_while_a_lane_holds_is_neither_pending_nor_parked_nor_sent(
     campus.append([("user_created", 99)]).await;
     assert_eq!(campus.settled("one").await.get(Term::Delivered), 1);
     assert_eq!(numbers(&sink.received()[attempts..]), [99]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_of_a_held_lane_that_looks_through_the_past_takes_effect() {
+    let campus = Campus::new().await;
+    for n in 0..3_000 {
+        campus.append([("user_updated", n)]).await;
+    }
+    let json = r#"{"name":"one","start":"earliest","conditions":{"user":["nobody"]},
+        "webhook":{"url":"http://localhost/"}}"#;
+    campus.subscribe(json).await;
+    let one = campus.subscriptions.get("one").unwrap();
+    // It holds from its start on, and its probe has nothing but the past to look through.
+    campus.subscriptions.pause("one").await.unwrap();
+    let now = campus.clock.now();
+    one.live.account().set_held_since(Some(now));
+    campus.subscriptions.resume("one").await.unwrap();
+    tokio::task::yield_now().await;
+    let wider = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
+    let wider = serde_json::from_str(wider).unwrap();
+    campus.subscriptions.update(wider).await.unwrap();
+    let settled = timeout(Duration::from_mins(10), campus.settled("one")).await;
+    assert!(settled.expect("the new lane serves").get(Term::Delivered) > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_came_back_while_no_lane_ran_is_probed_before_anything_else() {
+    let mut campus = Campus::new().await;
+    let sink = campus.subscribe(ONE).await;
+    sink.answer_with(|_| Err(refused(500)));
+    campus.append((0..30).map(|n| ("user_created", n))).await;
+    held(&campus).await;
+    campus.drain().await;
+    campus.crash().await;
+    tokio::time::sleep(Duration::from_hours(4 * 24)).await;
+    sink.answer_with(|_| Ok(()));
+    campus.start();
+    assert_eq!(campus.settled("one").await.get(Term::Delivered), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_whose_event_is_refused_shows_that_the_endpoint_is_back() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ONE).await;
+    sink.answer_with(|_| Err(refused(500)));
+    campus.append((0..12).map(|n| ("user_created", n))).await;
+    held(&campus).await;
+    // By now it takes everything but these.
+    sink.answer_with(|_| Err(crate::campus::rejected()));
+    let balance = timeout(Duration::from_hours(24), campus.settled("one")).await;
+    let balance = balance.expect("it is not held for ever");
+    assert_eq!(balance.get(Term::Dead), 12);
+    let one = campus.subscriptions.get("one").unwrap();
+    assert!(one.live.hold().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_gives_nothing_up_even_without_retries() {
+    let campus = Campus::new().await;
+    let sink = campus
+        .subscribe(
+            r#"{"name":"one","in_flight":1,"retry":[],"webhook":{"url":"http://localhost/"}}"#,
+        )
+        .await;
+    sink.answer_with(|_| Err(refused(500)));
+    campus.append((0..200).map(|n| ("user_created", n))).await;
+    held(&campus).await;
+    let dead = campus.balance("one").get(Term::Dead);
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    assert_eq!(campus.balance("one").get(Term::Dead), dead);
+    sink.answer_with(|_| Ok(()));
+    let delivered = campus.settled("one").await.get(Term::Delivered);
+    assert_eq!(delivered, 200 - dead);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longer_of_two_pauses_that_an_endpoint_asks_for_counts() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ONE).await;
+    let throttled = |secs| SendError::Throttled {
+        reason: String::new(),
+        retry_after: Some(Duration::from_secs(secs)),
+    };
+    sink.hang(true);
+    sink.answer_in_turn([Err(throttled(600)), Err(throttled(1))]);
+    campus.append((0..2).map(|n| ("user_created", n))).await;
+    sink.wait_for(2).await;
+    sink.hang(false);
+    tokio::time::sleep(Duration::from_secs(590)).await;
+    assert_eq!(sink.received().len(), 2);
+    assert_eq!(campus.settled("one").await.get(Term::Delivered), 2);
 }

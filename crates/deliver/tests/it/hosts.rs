@@ -80,3 +80,23 @@ async fn what_one_path_of_a_host_answers_does_not_touch_the_others() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(bad.live.hold().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_waits_for_its_operator_still_waits_when_its_host_is_back() {
+    let campus = Campus::new().await;
+    let json = r#"{"name":"careful","retry":[],"on_exhausted":"hold_lane",
+        "webhook":{"url":"https://nowhere.example/careful"}}"#;
+    let careful = campus.subscribe(json).await;
+    let other = subscribe(&campus, "other", "https://nowhere.example/other").await;
+    careful.answer_with(|_| Err(unconnected()));
+    other.answer_with(|_| Err(unconnected()));
+    campus.append((0..20).map(|n| ("user_created", n))).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    careful.answer_with(|_| Ok(()));
+    other.answer_with(|_| Ok(()));
+    campus.settled("other").await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let one = campus.subscriptions.get("careful").unwrap();
+    assert!(one.live.hold().is_some_and(|hold| hold.until.is_none()));
+    assert!(campus.balance("careful").get(Term::Parked) > 0);
+}

@@ -174,6 +174,33 @@ async fn what_waits_for_a_key_is_sent_when_the_subscription_gives_up_its_order()
     assert_eq!(campus.settled("one").await.get(Term::Delivered), 5);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_parts_of_a_refused_batch_keep_the_order_of_their_key() {
+    let campus = Campus::new().await;
+    let json = r#"{"name":"one","order":"key","format":"caliper","in_flight":4,
+        "webhook":{"url":"http://localhost/","batch":4}}"#;
+    let sink = campus.subscribe(json).await;
+    // The batch is refused, then its first half fails.
+    sink.answer_with(
+        |batch| match (batch.items.len(), numbers(std::slice::from_ref(batch))[0]) {
+            (4, 0) => Err(rejected()),
+            (2, 0) if batch.attempt.get() == 2 => Err(refused(500)),
+            _ => Ok(()),
+        },
+    );
+    // All of them have the same acting user.
+    campus.append_examples(0..8).await;
+    assert_eq!(campus.settled("one").await.get(Term::Delivered), 8);
+    let delivered = sink.received().into_iter().filter(|batch| {
+        let first = numbers(std::slice::from_ref(batch))[0];
+        let is_refused = batch.items.len() == 4 && first == 0;
+        let failed = batch.items.len() == 2 && first == 0 && batch.attempt.get() == 2;
+        !is_refused && !failed
+    });
+    let order = numbers(&delivered.collect::<Vec<_>>());
+    assert_eq!(order, (0..8).collect::<Vec<_>>());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..cases(24) })]
     #[test]

@@ -288,7 +288,7 @@ async fn an_edit_of_the_endpoint_reaches_what_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_must_lose_nothing_waits_for_its_operator() {
-    let campus = Campus::new().await;
+    let mut campus = Campus::new().await;
     let sink = campus
         .subscribe(&with(r#""retry":[],"on_exhausted":"hold_lane""#))
         .await;
@@ -302,10 +302,17 @@ async fn a_lane_that_must_lose_nothing_waits_for_its_operator() {
     sink.wait_for(4).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     campus.append((4..50).map(|n| ("user_created", n))).await;
-    tokio::time::sleep(Duration::from_hours(100)).await;
+    tokio::time::advance(Duration::from_hours(100)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     let balance = campus.balance("one");
     assert_eq!((balance.get(Term::Parked), balance.get(Term::Dead)), (1, 0));
     assert_eq!(sink.received().len(), 4, "not even a probe");
+    // A restart changes nothing.
+    campus.drain().await;
+    campus.crash().await;
+    campus.start();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert_eq!(sink.received().len(), 4);
     let one = campus.subscriptions.get("one").unwrap();
     assert_eq!(one.live.hold().unwrap().until, None);
     let waiting = campus
@@ -383,17 +390,28 @@ async fn a_lane_keeps_to_its_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_attempt_is_in_the_attempt_log() {
-    let campus = Campus::new().await;
+async fn every_attempt_is_in_the_attempt_log_and_a_restart_forgets_none() {
+    let mut campus = Campus::new().await;
     let sink = campus.subscribe(ONE).await;
     sink.answer_in_turn([Err(SendError::TimedOut), Ok(())]);
     campus.append([("user_created", 1)]).await;
     campus.settled("one").await;
+    campus.drain().await;
+    campus.crash().await;
+    campus.start();
+    campus.append([("user_created", 2)]).await;
+    campus.settled("one").await;
     let one = campus.subscriptions.get("one").unwrap();
+    campus.subscriptions.restore_attempts(&one).await.unwrap();
     let attempts = one.live.attempts();
     let latest: Vec<_> = attempts
         .latest()
-        .map(|it| (it.number, it.outcome))
+        .map(|it| (it.offset.get(), it.number, it.outcome))
         .collect();
-    assert_eq!(latest, [(2, "delivered"), (1, "timed_out")]);
+    let wanted = [
+        (1, 1, "delivered"),
+        (0, 2, "delivered"),
+        (0, 1, "timed_out"),
+    ];
+    assert_eq!(latest, wanted);
 }

@@ -183,3 +183,20 @@ async fn a_replay_goes_on_after_a_crash_and_its_dead_letters_are_its_own() {
         500
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trim_past_the_end_of_a_replay_is_no_loss_of_the_replay() {
+    let (campus, sink) = campus().await;
+    sink.answer_with(|_| Err(refused(500)));
+    sink.hang_for(|batch| batch.replay.is_some());
+    let replay = campus.subscriptions.start_replay("one", range(0, 10)).await;
+    let replay = replay.unwrap();
+    sink.wait_for(505).await;
+    campus.log.trim_to(Offset::new(900)).await.unwrap();
+    campus.subscriptions.expire_trimmed();
+    sink.hang(false);
+    ended(&campus, &replay).await;
+    let balance = campus.subscriptions.balance(&replay);
+    assert!(balance.adds_up(), "{balance:?}");
+    assert_eq!((balance.accepted, balance.get(Term::Expired)), (10, 5));
+}

@@ -1,7 +1,7 @@
 //! What failed before: the parked deliveries that are due, and the batches that are sent again at
 //! once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,9 @@ use super::{Purpose, Shipment, Source};
 /// Parked deliveries, and bytes of them, made ready at once.
 const READY_RETRIES: usize = 256;
 const READY_RETRY_BYTES: usize = 1 << 20;
+
+/// How soon a retry that found no place is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is due later than this is read from the log again.
 const KEPT_FOR: Duration = Duration::from_mins(1);
@@ -93,12 +96,13 @@ impl Source {
         }
     }
 
-    /// When the next parked delivery is due, if that is not yet.
+    /// When to look for the next parked delivery that is due.
     pub(in crate::lane) fn next_retry(&self) -> Option<Instant> {
         let due = self.due.next()?;
         let account = self.subscription.live.account();
         let now = account.clock().at(self.rooms.clock.now());
-        (due > now).then(|| Instant::now() + due.since(now))
+        // What is due and not sent waits for a place.
+        Some(Instant::now() + std::cmp::max(due.since(now), LOOK_EVERY))
     }
 
     /// Whether a retry goes before what is new. Retries then have a quarter of the places, and of every
@@ -135,6 +139,10 @@ impl Source {
             };
             let (mut found, mut found_keys) = (Vec::new(), Vec::new());
             for (offset, key) in again.events {
+                if self.follows_parked(offset, key) {
+                    self.park_behind(offset, key);
+                    continue;
+                }
                 let item = items.get(&offset);
                 let is_open = self.subscription.live.account().begin_attempt(offset);
                 match (item, &mut self.keys) {
@@ -159,6 +167,32 @@ impl Source {
         Ok(None)
     }
 
+    /// Whether an earlier event with this key is parked.
+    fn follows_parked(&self, offset: Offset, key: Option<OrderKey>) -> bool {
+        let keys = self.keys.as_ref();
+        let first = keys.and_then(|keys| keys.first_parked(key?));
+        first.is_some_and(|first| first < offset)
+    }
+
+    /// Parks an event, whose key is busy because of it, behind an earlier one with its key.
+    fn park_behind(&mut self, offset: Offset, key: Option<OrderKey>) {
+        let (Some(keys), Some(key)) = (&mut self.keys, key) else {
+            return;
+        };
+        keys.end(Some(key));
+        let mut account = self.subscription.live.account();
+        let behind = match account.parked(offset).cloned() {
+            Some(parked) => Parked {
+                due: Due::AfterKey,
+                ..parked
+            },
+            None => Parked::behind(offset, key, &self.reason_of_followers),
+        };
+        if account.park(offset, behind) {
+            keys.park(offset, Some(key));
+        }
+    }
+
     /// The next parked deliveries that are due.
     pub(super) async fn next_due(&mut self) -> Result<Option<Shipment>, ReadError> {
         if self.due.is_empty() && self.ready_retries.is_empty() {
@@ -181,8 +215,12 @@ impl Source {
     pub(in crate::lane) async fn probe_parked(&mut self) -> Result<Option<Shipment>, ReadError> {
         let offsets = {
             let account = self.subscription.live.account();
+            let order = self.keys.as_ref();
             let is_candidate = |(offset, parked): &(Offset, &Parked)| {
-                matches!(parked.due, Due::At(_)) && account.is_parked_and_waits(*offset)
+                let first = order.and_then(|order| order.first_parked(parked.key?));
+                let is_first = first.is_none_or(|first| first == *offset);
+                let is_due = matches!(parked.due, Due::At(_));
+                is_first && is_due && account.is_parked_and_waits(*offset)
             };
             let after = account.all_parked(self.latest_probe.next());
             let mut candidates = after.chain(account.all_parked(Offset::ZERO));
@@ -211,28 +249,11 @@ impl Source {
     async fn make_retries_ready(&mut self) -> Result<bool, ReadError> {
         let (mut batches, mut offsets) = (Vec::new(), Vec::new());
         {
-            let mut account = self.subscription.live.account();
+            let account = self.subscription.live.account();
             let now = account.clock().at(self.rooms.clock.now());
             while offsets.len() < READY_RETRIES
-                && let Some(mut batch) = self.due.pop(&account, now)
+                && let Some(batch) = self.due.pop(&account, now)
             {
-                if let Some(keys) = &self.keys {
-                    let whole = batch.clone();
-                    batch.retain(|offset| {
-                        let parked = account.parked(*offset).cloned();
-                        let Some((parked, key)) = parked.and_then(|it| Some((it.clone(), it.key?)))
-                        else {
-                            return true;
-                        };
-                        let first = keys.first_parked(key);
-                        if first.is_some_and(|first| !whole.contains(&first)) {
-                            let due = Due::AfterKey;
-                            account.park(*offset, Parked { due, ..parked });
-                            return false;
-                        }
-                        true
-                    });
-                }
                 offsets.extend(&batch);
                 batches.push(batch);
             }
@@ -300,16 +321,28 @@ impl Source {
         let mut keys = Vec::new();
         {
             let mut account = self.subscription.live.account();
+            let mut sent = HashSet::new();
             items.retain(|item| {
-                let waits = account.is_parked_and_waits(item.offset);
-                waits && account.begin_attempt(item.offset)
+                let offset = item.offset;
+                if !account.is_parked_and_waits(offset) {
+                    return false;
+                }
+                let Some(parked) = account.parked(offset).cloned() else {
+                    return false;
+                };
+                let order = self.keys.as_ref();
+                let first = order.and_then(|order| order.first_parked(parked.key?));
+                if first.is_some_and(|first| first != offset && !sent.contains(&first)) {
+                    // An earlier one with its key goes first, and releases it then.
+                    let due = Due::AfterKey;
+                    account.park(offset, Parked { due, ..parked });
+                    return false;
+                }
+                sent.insert(offset);
+                attempt_count = std::cmp::max(attempt_count, parked.attempt_count);
+                keys.push(parked.key);
+                account.begin_attempt(offset)
             });
-            for item in &items {
-                let parked = account.parked(item.offset);
-                let parked = parked.map_or((0, None), |it| (it.attempt_count, it.key));
-                attempt_count = std::cmp::max(attempt_count, parked.0);
-                keys.push(parked.1);
-            }
         }
         if items.is_empty() {
             return None;
