@@ -23,6 +23,7 @@ type MakeOtherSink = dyn Fn(&Spec) -> Arc<dyn Sink> + Send + Sync;
 /// A log, a store and sinks; what runs on them can be stopped and started again.
 pub(crate) struct Campus {
     store: Arc<MemoryStore>,
+    options: DispatchOptions,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
@@ -46,6 +47,16 @@ impl Campus {
         campus
     }
 
+    /// One that saves seldom, so that days pass quickly.
+    pub(crate) async fn for_days() -> Self {
+        let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
+        let mut campus = Self::resting(Arc::new(log)).await;
+        campus.options.save_every = std::time::Duration::from_mins(10);
+        campus.options.measure_every = std::time::Duration::from_mins(10);
+        campus.start();
+        campus
+    }
+
     /// With sinks of another kind.
     pub(crate) async fn with_sinks<S: Sink>(
         make_sink: impl Fn(&Spec) -> Arc<S> + Send + Sync + 'static,
@@ -63,6 +74,7 @@ impl Campus {
         let subscriptions = open(&store, &log, &clock).await;
         Self {
             store,
+            options: DispatchOptions::default(),
             clock,
             log,
             subscriptions,
@@ -89,7 +101,7 @@ impl Campus {
             clock: Arc::clone(&self.clock),
             tell_operator: TellOperator::default(),
         };
-        let dispatch = Dispatch::new(supplies, DispatchOptions::default());
+        let dispatch = Dispatch::new(supplies, self.options);
         self.stop = CancellationToken::new();
         self.give_up = CancellationToken::new();
         self.running
@@ -191,7 +203,7 @@ impl Campus {
             if is_it(&balance) {
                 return balance;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(self.options.save_every / 5).await;
         }
     }
 }

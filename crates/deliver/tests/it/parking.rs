@@ -89,6 +89,59 @@ async fn a_delivery_is_given_up_after_its_last_attempt_with_everything_that_is_k
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_schedule_is_kept_to_from_the_first_attempt_to_the_last() {
+    let hours = |hours: u64| hours * 3_600;
+    let every = hours(12);
+    let default = [
+        5,
+        30,
+        120,
+        600,
+        1_800,
+        hours(2),
+        hours(6),
+        every,
+        every,
+        every,
+        every,
+        every,
+    ];
+    for (retry, pauses) in [
+        (r#""default""#, &default[..]),
+        (r#""hosted""#, &[120, 240, 480][..]),
+        (r#"["1s","1h","3days"]"#, &[1, 3_600, 3 * 86_400][..]),
+        ("[]", &[][..]),
+    ] {
+        let campus = Campus::for_days().await;
+        let sink = campus
+            .subscribe(&with(&format!(r#""retry":{retry}"#)))
+            .await;
+        sink.answer_with(|batch| match id(batch).as_u128() {
+            0 => Err(refused(500)),
+            _ => Ok(()),
+        });
+        // Others go through every hour, so the endpoint is not at fault.
+        let mut number = 0;
+        while campus.balance("one").get(Term::Dead) == 0 {
+            campus.append([("grade_change", number)]).await;
+            number += 1;
+            tokio::time::sleep(Duration::from_hours(1)).await;
+        }
+        let received = sink.received();
+        let attempts = received.iter().filter(|batch| id(batch).is_nil()).count();
+        assert_eq!(attempts, pauses.len() + 1, "{retry}");
+        let letters = letters(&campus).await;
+        let at: Vec<_> = letters[0].1.attempts.iter().map(Attempt::at).collect();
+        for (pair, secs) in at.windows(2).zip(pauses) {
+            let pause = pair[1].duration_since(pair[0]).as_secs_f64();
+            let wanted = Duration::from_secs(*secs).as_secs_f64();
+            let is_jittered = (0.79..1.21).contains(&(pause / wanted));
+            assert!(is_jittered, "{retry}: {pause} s in place of {secs}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
     let campus = Campus::new().await;
     let sink = campus.subscribe(ONE).await;
