@@ -152,7 +152,7 @@ fn what_is_copied_is_said_and_what_is_in_the_way_is_not_overwritten() {
     check!(running.easel(&["backup", "copy", "--json"]), @r#"
         exit 0
         --- stdout
-        {"files":[{"name":"quarantine.db","bytes":20480},{"name":"access.db","bytes":20480},{"name":"state.db","bytes":57344},{"name":"drift.db","bytes":16384},{"name":"log.db","bytes":20480}],"head":1,"replaced":false}
+        {"files":[{"name":"quarantine.db","bytes":20480},{"name":"access.db","bytes":20480},{"name":"state.db","bytes":61440},{"name":"drift.db","bytes":16384},{"name":"log.db","bytes":20480}],"head":1,"replaced":false}
         --- stderr
         "#);
     let again = running.easel(&["backup", "copy"]);
