@@ -228,7 +228,7 @@ impl Lane {
                     }
                     Err(error) => {
                         error!(subscription = %subscription.spec.name, %error, "lane cannot read the log");
-                        self.hold_for_the_log(&error);
+                        self.hold_for_storage(error.to_string());
                     }
                 }
                 // Attempts must also end while the lane reads much of the log.
@@ -283,9 +283,7 @@ impl Lane {
                 true
             }
             Err(error) => {
-                let pause = easel_log::Reader::PAUSE;
-                self.breaker.open_for(pause);
-                self.show_hold(Some(Instant::now() + pause), error.to_string());
+                self.hold_for_storage(error.to_string());
                 false
             }
         }

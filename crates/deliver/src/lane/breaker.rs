@@ -131,7 +131,8 @@ impl Breaker {
     /// fault.
     pub(super) fn refuse(&mut self) -> bool {
         self.window.refuse();
-        self.window.is_refusing() || !self.may_blame_events()
+        self.is_open_for_refusals |= self.window.is_refusing();
+        self.is_open_for_refusals || !self.may_blame_events()
     }
 
     /// Whether a refusal may be the fault of an event.
@@ -142,11 +143,6 @@ impl Breaker {
     /// Whether one batch is out, to see whether the endpoint is back.
     pub(super) fn is_probing(&self) -> bool {
         self.state == State::Probing
-    }
-
-    /// Records that it opened because so many events were refused.
-    pub(super) const fn opened_by_refusals(&mut self) {
-        self.is_open_for_refusals = true;
     }
 
     /// Opens it after a failure, unless it is open already; the pause, if it was opened.

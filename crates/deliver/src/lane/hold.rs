@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use easel_log::Offset;
+use easel_log::{Offset, Reader};
 use easel_sinks::SendError;
 use easel_subscriptions::{Due, Hold, OnExhausted};
 use jiff::Timestamp;
@@ -45,6 +45,13 @@ impl Lane {
         let reason = format!("a delivery waits for an operator: {failure}");
         self.show_hold(None, reason.clone());
         self.tell_held(&reason);
+    }
+
+    /// Holds the lane for a moment after the log could not be read, or the journal not be saved. The
+    /// endpoint is not at fault, so this does not lead to a deactivation.
+    pub(super) fn hold_for_storage(&mut self, reason: String) {
+        let pause = self.breaker.open_for(Reader::PAUSE);
+        self.stand_still(Some(Instant::now() + pause), None, reason);
     }
 
     /// Says that the lane holds, and remembers since when.
@@ -221,6 +228,7 @@ impl Lane {
             }
             Ok(None) if self.stop.is_cancelled() || self.subscription.is_retired() => {
                 self.return_host_probe();
+                self.breaker.open_for(LOOK_EVERY);
             }
             // Somebody who has something to send finds out when the host is back.
             Ok(None) if self.return_host_probe() => {
@@ -230,7 +238,7 @@ impl Lane {
             Err(failure) => {
                 self.return_host_probe();
                 error!(subscription = %self.subscription.spec.name, error = %failure, "lane cannot read the log");
-                self.hold_for_the_log(&failure);
+                self.hold_for_storage(failure.to_string());
             }
         }
     }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_catalog::OrderKey;
-use easel_log::{Offset, ReadError};
-use easel_sinks::{Blame, Item, Order, Outcome, Results, SendError};
+use easel_log::Offset;
+use easel_sinks::{Answer, Blame, Item, Order, Outcome, Results, SendError};
 use easel_subscriptions::{Attempt, DeadLetter, Due, LoggedAttempt, OnExhausted, Parked};
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::flight::{Landed, Purpose, Shipment};
@@ -30,7 +29,7 @@ struct Failed<'a> {
     key: Option<OrderKey>,
     failure: &'a SendError,
     attempt: &'a Attempt,
-    answer: Option<&'a easel_sinks::Answer>,
+    answer: Option<&'a Answer>,
     /// A random number that the items of a batch share, so that they are due together.
     chance: f64,
     batch: Offset,
@@ -93,15 +92,12 @@ impl Lane {
             }
         }
         self.source.end_keys(ended_keys);
-        if verdict.splits && again.len() > 1 {
-            let second = again.split_off(again.len() / 2);
-            let next = batch.attempt.saturating_add(1);
-            self.source.send_again(second, next);
-            self.source.send_again(again, next);
-        } else {
-            let next = batch.attempt.saturating_add(1);
-            self.source.send_again(again, next);
+        let next_attempt = batch.attempt.saturating_add(1);
+        if verdict.splits {
+            let second_half = again.split_off(again.len() / 2);
+            self.source.send_again(second_half, next_attempt);
         }
+        self.source.send_again(again, next_attempt);
         match failure {
             None => self.counts.delivered(delivered_count),
             Some(failure) => {
@@ -164,7 +160,6 @@ impl Lane {
                 if self.breaker.refuse() {
                     verdict.endpoint_is_at_fault = true;
                     self.hold(failure, None);
-                    self.breaker.opened_by_refusals();
                 } else {
                     self.end_probe();
                 }
@@ -375,13 +370,6 @@ impl Lane {
             | SendError::Throttled { .. }
             | SendError::Unreachable { .. } => host.succeed(),
         }
-    }
-
-    /// Holds the lane after its log could not be read.
-    pub(super) fn hold_for_the_log(&mut self, error: &ReadError) {
-        let pause = easel_log::Reader::PAUSE;
-        self.breaker.open_for(pause);
-        self.show_hold(Some(Instant::now() + pause), error.to_string());
     }
 }
 

@@ -354,6 +354,26 @@ async fn a_probe_whose_event_is_refused_shows_that_the_endpoint_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_that_lands_late_does_not_keep_a_lane_held() {
+    let campus = Campus::new().await;
+    let sink = campus.subscribe(ONE).await;
+    // Ten fail, so that the lane holds; the others are refused after that.
+    sink.hang(true);
+    sink.answer_with(|batch| match id(batch).as_u128() {
+        0..10 if batch.attempt.get() == 1 => Err(refused(500)),
+        _ => Err(crate::campus::rejected()),
+    });
+    campus.append((0..12).map(|n| ("user_created", n))).await;
+    sink.wait_for(12).await;
+    sink.hang_for(|batch| id(batch).as_u128() >= 10);
+    held(&campus).await;
+    sink.hang(false);
+    let settled = timeout(Duration::from_hours(24), campus.settled("one")).await;
+    let balance = settled.expect("it is not held for ever");
+    assert_eq!(balance.get(Term::Dead), 12);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_gives_nothing_up_even_without_retries() {
     let campus = Campus::new().await;
     let sink = campus

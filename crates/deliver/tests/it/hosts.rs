@@ -87,16 +87,20 @@ async fn a_delivery_that_waits_for_its_operator_still_waits_when_its_host_is_bac
     let json = r#"{"name":"careful","retry":[],"on_exhausted":"hold_lane",
         "webhook":{"url":"https://nowhere.example/careful"}}"#;
     let careful = campus.subscribe(json).await;
-    let other = subscribe(&campus, "other", "https://nowhere.example/other").await;
     careful.answer_with(|_| Err(unconnected()));
-    other.answer_with(|_| Err(unconnected()));
     campus.append((0..20).map(|n| ("user_created", n))).await;
+    let lane = campus.subscriptions.get("careful").unwrap();
+    while lane.live.hold().is_none_or(|hold| hold.until.is_some()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let other = subscribe(&campus, "other", "https://nowhere.example/other").await;
+    other.answer_with(|_| Err(unconnected()));
+    campus.append((20..40).map(|n| ("user_created", n))).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     careful.answer_with(|_| Ok(()));
     other.answer_with(|_| Ok(()));
     campus.settled("other").await;
     tokio::time::sleep(Duration::from_hours(1)).await;
-    let one = campus.subscriptions.get("careful").unwrap();
-    assert!(one.live.hold().is_some_and(|hold| hold.until.is_none()));
+    assert!(lane.live.hold().is_some_and(|hold| hold.until.is_none()));
     assert!(campus.balance("careful").get(Term::Parked) > 0);
 }
