@@ -55,7 +55,7 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     let retry = r#""retry":["1s","1s","1s","2s","2s","5s","5s","10s"],"#;
     caller.subscribe("flaky", retry, &flaky.url()).await;
 
-    let load = Load::start(&mut random);
+    let mut load = Load::start(&mut random);
     for kill in 0..kills {
         load.turn_to(Caller::of(&running));
         sleep(Duration::from_millis(random.u64(LIFE))).await;

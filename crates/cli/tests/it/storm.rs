@@ -31,6 +31,9 @@ const MAX_REPEATS: usize = 1_000;
 /// The pause of each producer between two requests: an hour must fit into memory.
 const PAUSE: Duration = Duration::from_millis(80);
 
+/// In the end, fewer deliveries are open after this time: longer than any pause of a schedule or a hold.
+const GETS_ON_WITHIN: Duration = Duration::from_mins(6);
+
 /// Subscriptions that are there all the time, with what goes into their specs.
 const STEADY: [(&str, &str); 3] = [
     ("every", ""),
@@ -188,10 +191,15 @@ impl Storm {
         self.ask(Method::POST, "every/replays", Some(body)).await;
     }
 
-    /// Makes a subscription that nobody will miss, or removes the latest one.
+    /// Makes a subscription that nobody will miss, and removes the one before the latest: there are few
+    /// at a time, or they would be most of the load after an hour.
     async fn temporary(&mut self, random: &mut fastrand::Rng) {
-        let latest = format!("temp-{}", self.temporary);
+        if let Some(oldest) = self.temporary.checked_sub(1) {
+            let oldest = format!("temp-{oldest}");
+            self.ask(Method::DELETE, &oldest, None).await;
+        }
         if random.bool() {
+            let latest = format!("temp-{}", self.temporary);
             self.ask(Method::DELETE, &latest, None).await;
             return;
         }
@@ -243,6 +251,32 @@ impl Storm {
         }
     }
 
+    /// Redelivers what is dead until nothing is open any more; fails if it does not get on.
+    async fn nothing_open(&self, name: &str) -> Value {
+        let path = format!("/v1/subscriptions/{name}/balance");
+        let (mut fewest, mut fewer_at) = (u64::MAX, Instant::now());
+        loop {
+            let balance: Value = self.caller.read(&path).await;
+            let terms = ["pending", "parked", "dead"];
+            let open = terms
+                .into_iter()
+                .map(|term| balance[term].as_u64().unwrap());
+            let open: u64 = open.sum();
+            if open == 0 {
+                return balance;
+            }
+            if open < fewest {
+                (fewest, fewer_at) = (open, Instant::now());
+            }
+            let stands_for = fewer_at.elapsed();
+            assert!(stands_for < GETS_ON_WITHIN, "{name} is still {balance}");
+            let all = Some(json!({"all": true}));
+            let redeliver = format!("{name}/dead-letters/redeliver");
+            self.ask(Method::POST, &redeliver, all).await;
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
     /// Ends the storm, lets everything arrive, and checks all of it.
     async fn end(mut self) -> String {
         for endpoint in self.endpoints.values() {
@@ -255,30 +289,7 @@ impl Storm {
         let sent = self.load.stop().await;
         let mut balances = HashMap::new();
         for (name, _) in STEADY {
-            let deadline = Instant::now() + Duration::from_mins(5);
-            let balance = loop {
-                let balance: Value = self
-                    .caller
-                    .read(&format!("/v1/subscriptions/{name}/balance"))
-                    .await;
-                let open = ["pending", "parked", "dead"];
-                let open: u64 = open
-                    .iter()
-                    .map(|term| balance[term].as_u64().unwrap())
-                    .sum();
-                if open == 0 {
-                    break balance;
-                }
-                assert!(Instant::now() < deadline, "{name} is still {balance}");
-                let redeliver = format!("/v1/subscriptions/{name}/dead-letters/redeliver");
-                let all = Some(json!({"all": true}));
-                self.caller
-                    .call(Method::POST, &redeliver, all)
-                    .await
-                    .unwrap();
-                sleep(Duration::from_millis(200)).await;
-            };
-            balances.insert(name, balance);
+            balances.insert(name, self.nothing_open(name).await);
         }
         let log = self.caller.log().await;
         let oracle = Oracle::check_log(sent, &log);

@@ -83,10 +83,10 @@ impl Load {
     }
 
     /// Lets what is under way come to its end, and hands over what was sent.
-    pub(crate) async fn stop(self) -> Sent {
+    pub(crate) async fn stop(&mut self) -> Sent {
         self.stop.cancel();
         let mut all = Sent::default();
-        for sent in self.producers.join_all().await {
+        for sent in std::mem::take(&mut self.producers).join_all().await {
             all.events.extend(sent.events);
             all.again_count += sent.again_count;
         }
