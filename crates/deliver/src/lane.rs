@@ -38,7 +38,7 @@ use crate::hosts::Host;
 use crate::metrics::LaneCounts;
 use crate::rooms::Rooms;
 use breaker::Breaker;
-use flight::{Flight, Shipment};
+use flight::{Flight, OutgoingBatch};
 use notices::Notices;
 use source::{Source, Step};
 
@@ -215,7 +215,7 @@ impl Lane {
                 }
                 feed_moved.mark_unchanged();
                 match self.source.step(self.flight.load()).await {
-                    Ok(Step::Send(shipment)) => self.send(shipment),
+                    Ok(Step::Send(outgoing)) => self.send(outgoing),
                     Ok(Step::Nearer) => (),
                     Ok(Step::Wait) => break,
                     Ok(Step::WaitForFeed) => {
@@ -268,10 +268,10 @@ impl Lane {
         self.closed.is_none() && self.flight.batch_count() < max_in_flight
     }
 
-    fn send(&mut self, shipment: Shipment) {
+    fn send(&mut self, outgoing: OutgoingBatch) {
         let (subscription, rooms) = (Arc::clone(&self.subscription), Arc::clone(&self.rooms));
         self.flight
-            .start(shipment, Arc::clone(&self.sink), subscription, rooms);
+            .start(outgoing, Arc::clone(&self.sink), subscription, rooms);
     }
 
     /// Saves the journal; `false` after a failure, for which the lane holds.
@@ -290,7 +290,7 @@ impl Lane {
     }
 
     /// The batch of a probe: what is sent again first; then, in turns, what is parked and what is new.
-    async fn next_probe(&mut self) -> Result<Option<Shipment>, ReadError> {
+    async fn next_probe(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
         self.source.take_news();
         if let Some(again) = self.source.next_again().await? {
             return Ok(Some(again));
@@ -301,7 +301,7 @@ impl Lane {
         }
         while !self.stop.is_cancelled() {
             match self.source.next_fresh().await? {
-                Step::Send(shipment) => return Ok(Some(shipment)),
+                Step::Send(outgoing) => return Ok(Some(outgoing)),
                 Step::Nearer => (),
                 Step::Wait | Step::WaitForFeed | Step::WaitUntil(_) => break,
             }

@@ -19,7 +19,7 @@ type Attempt = BoxFuture<'static, Landed>;
 
 /// A batch that is to be sent.
 #[derive(Debug)]
-pub(super) struct Shipment {
+pub(super) struct OutgoingBatch {
     pub(super) batch: Batch,
     /// What each item is kept in order by; empty if the lane keeps no order by key.
     pub(super) keys: Vec<Option<OrderKey>>,
@@ -44,7 +44,7 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Landed {
     /// What was sent.
-    pub(super) shipment: Shipment,
+    pub(super) sent: OutgoingBatch,
     /// How it ended.
     pub(super) outcome: Outcome,
     /// When it began, by the time of day.
@@ -93,12 +93,12 @@ impl Flight {
     /// for the batch, it is saved before the batch is sent.
     pub(super) fn start(
         &mut self,
-        shipment: Shipment,
+        outgoing: OutgoingBatch,
         sink: Arc<dyn Sink>,
         subscription: Arc<Subscription>,
         rooms: Arc<Rooms>,
     ) {
-        let batch = &shipment.batch;
+        let batch = &outgoing.batch;
         let span = trace_span!(
             "attempt",
             subscription = %subscription.spec.name,
@@ -106,12 +106,12 @@ impl Flight {
             attempt = batch.attempt,
         );
         self.item_count += batch.items.len();
-        self.retry_count += usize::from(shipment.purpose == Purpose::Retry);
+        self.retry_count += usize::from(outgoing.purpose == Purpose::Retry);
         let (began, began_at) = (Instant::now(), rooms.clock.now());
         let attempt = async move {
-            let outcome = send(&shipment.batch, &sink, &subscription, &rooms).await;
+            let outcome = send(&outgoing.batch, &sink, &subscription, &rooms).await;
             Landed {
-                shipment,
+                sent: outgoing,
                 outcome,
                 began_at,
                 took_millis: u32::try_from(began.elapsed().as_millis()).unwrap_or(u32::MAX),
@@ -135,8 +135,8 @@ impl Flight {
     }
 
     fn count(&mut self, landed: Landed) -> Landed {
-        self.item_count -= landed.shipment.batch.items.len();
-        self.retry_count -= usize::from(landed.shipment.purpose == Purpose::Retry);
+        self.item_count -= landed.sent.batch.items.len();
+        self.retry_count -= usize::from(landed.sent.purpose == Purpose::Retry);
         landed
     }
 }

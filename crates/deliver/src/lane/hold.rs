@@ -219,12 +219,12 @@ impl Lane {
         }
         self.probe_number = self.probe_number.wrapping_add(1);
         match self.next_probe().await {
-            Ok(Some(mut shipment)) => {
-                if shipment.purpose != Purpose::Again {
-                    shipment.purpose = Purpose::Probe;
+            Ok(Some(mut outgoing)) => {
+                if outgoing.purpose != Purpose::Again {
+                    outgoing.purpose = Purpose::Probe;
                 }
                 self.breaker.probe();
-                self.send(shipment);
+                self.send(outgoing);
             }
             Ok(None) if self.stop.is_cancelled() || self.subscription.is_retired() => {
                 self.return_host_probe();

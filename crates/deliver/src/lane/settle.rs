@@ -11,7 +11,7 @@ use easel_sinks::{Answer, Blame, Item, Order, Outcome, Results, SendError};
 use easel_subscriptions::{Attempt, DeadLetter, Due, LoggedAttempt, OnExhausted, Parked};
 use tracing::{debug, warn};
 
-use super::flight::{Landed, Purpose, Shipment};
+use super::flight::{Landed, OutgoingBatch, Purpose};
 use super::{Closing, Lane};
 
 /// What an attempt that failed comes to, as a whole.
@@ -39,16 +39,16 @@ impl Lane {
     /// Records the end of an attempt.
     pub(super) fn settle(&mut self, landed: &Landed) {
         let Landed {
-            shipment,
+            sent,
             outcome,
             began_at,
             took_millis,
         } = landed;
-        let Shipment {
+        let OutgoingBatch {
             batch,
             keys,
             purpose,
-        } = shipment;
+        } = sent;
         if *purpose == Purpose::Again {
             self.source.again_landed();
         }
@@ -327,7 +327,7 @@ impl Lane {
     }
 
     fn log_attempt(&self, landed: &Landed, failure: Option<&SendError>) {
-        let batch = &landed.shipment.batch;
+        let batch = &landed.sent.batch;
         self.subscription.live.attempts().push(LoggedAttempt {
             offset: batch.offsets().next().unwrap_or_default(),
             item_count: u32::try_from(batch.items.len()).unwrap_or(u32::MAX),

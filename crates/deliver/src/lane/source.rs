@@ -19,7 +19,7 @@ use easel_subscriptions::{Account, Due, Filter, Loss, Parked, Subscription, Subs
 use tokio::time::Instant;
 
 use super::due::DueQueue;
-use super::flight::{Load, Purpose, Shipment};
+use super::flight::{Load, OutgoingBatch, Purpose};
 use super::key_order::KeyOrder;
 use super::rate::Rate;
 use crate::kept::Kept;
@@ -87,7 +87,7 @@ pub(super) struct Source {
 /// What one step towards the next batch came to.
 pub(super) enum Step {
     /// Send this.
-    Send(Shipment),
+    Send(OutgoingBatch),
     /// It is nearer; there is more to be done.
     Nearer,
     /// There is nothing, until the lane is notified.
@@ -185,19 +185,19 @@ impl Source {
         if let Some(ready_at) = self.rate.as_ref().and_then(Rate::ready_at) {
             return Ok(Step::WaitUntil(ready_at));
         }
-        if let Some(shipment) = self.next_again().await? {
-            return Ok(Step::Send(shipment));
+        if let Some(outgoing) = self.next_again().await? {
+            return Ok(Step::Send(outgoing));
         }
         let is_retry_turn = self.is_retry_turn(load.retry_count);
-        if is_retry_turn && let Some(shipment) = self.next_due().await? {
-            return Ok(Step::Send(shipment));
+        if is_retry_turn && let Some(outgoing) = self.next_due().await? {
+            return Ok(Step::Send(outgoing));
         }
         match self.next_fresh().await? {
             step @ (Step::Send(_) | Step::Nearer) => Ok(step),
             step @ (Step::Wait | Step::WaitForFeed | Step::WaitUntil(_)) => {
                 let may_retry = !is_retry_turn && self.may_retry(load.retry_count);
-                if may_retry && let Some(shipment) = self.next_due().await? {
-                    return Ok(Step::Send(shipment));
+                if may_retry && let Some(outgoing) = self.next_due().await? {
+                    return Ok(Step::Send(outgoing));
                 }
                 Ok(step)
             }
@@ -216,8 +216,8 @@ impl Source {
                 return Ok(Step::Wait);
             }
             if self.keys.is_some() {
-                if let Some(shipment) = self.load_by_key(&mut account) {
-                    return Ok(Step::Send(shipment));
+                if let Some(outgoing) = self.load_by_key(&mut account) {
+                    return Ok(Step::Send(outgoing));
                 }
                 if self.ready.len() >= KEYED_READY_ITEMS || self.ready_bytes >= KEYED_READY_BYTES {
                     return Ok(Step::Wait);
@@ -329,12 +329,12 @@ impl Source {
         if items.is_empty() {
             return Step::Nearer;
         }
-        Step::Send(self.ship(items, Vec::new(), NonZeroU32::MIN, Purpose::Fresh))
+        Step::Send(self.make_batch(items, Vec::new(), NonZeroU32::MIN, Purpose::Fresh))
     }
 
     /// A batch of what is ready and whose key is free. What comes after a parked event with its key is
     /// parked too.
-    fn load_by_key(&mut self, account: &mut Account) -> Option<Shipment> {
+    fn load_by_key(&mut self, account: &mut Account) -> Option<OutgoingBatch> {
         let (mut items, mut keys) = (Vec::new(), Vec::new());
         let (mut bytes, mut place) = (0, 0);
         while items.len() < self.limits.max_items
@@ -371,7 +371,7 @@ impl Source {
                 }
             }
         }
-        (!items.is_empty()).then(|| self.ship(items, keys, NonZeroU32::MIN, Purpose::Fresh))
+        (!items.is_empty()).then(|| self.make_batch(items, keys, NonZeroU32::MIN, Purpose::Fresh))
     }
 
     /// Whether an item can be in one batch with others that have so many bytes.
@@ -380,18 +380,18 @@ impl Source {
         items.is_empty() || fits && self.sink.goes_with(items, item)
     }
 
-    fn ship(
+    fn make_batch(
         &mut self,
         items: Vec<Arc<Item>>,
         keys: Vec<Option<OrderKey>>,
         attempt: NonZeroU32,
         purpose: Purpose,
-    ) -> Shipment {
+    ) -> OutgoingBatch {
         self.sent_count = self.sent_count.wrapping_add(1);
         if let Some(rate) = &mut self.rate {
             rate.spend(items.len());
         }
-        Shipment {
+        OutgoingBatch {
             batch: Batch {
                 subscription: Arc::clone(&self.name),
                 attempt,

@@ -12,7 +12,7 @@ use easel_sinks::Item;
 use easel_subscriptions::{Due, Parked, ParkedNews};
 use tokio::time::Instant;
 
-use super::{Purpose, Shipment, Source};
+use super::{OutgoingBatch, Purpose, Source};
 
 /// Parked deliveries, and bytes of them, made ready at once.
 const READY_RETRIES: usize = 256;
@@ -124,7 +124,7 @@ impl Source {
     }
 
     /// The next batch that is sent again at once.
-    pub(in crate::lane) async fn next_again(&mut self) -> Result<Option<Shipment>, ReadError> {
+    pub(in crate::lane) async fn next_again(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
         // Parts of one batch may have the same key.
         while !(self.keys.is_some() && self.again_under_way > 0)
             && let Some(again) = self.again.pop_front()
@@ -156,7 +156,7 @@ impl Source {
             }
             if !found.is_empty() {
                 self.again_under_way += 1;
-                return Ok(Some(self.ship(
+                return Ok(Some(self.make_batch(
                     found,
                     found_keys,
                     again.attempt,
@@ -194,14 +194,14 @@ impl Source {
     }
 
     /// The next parked deliveries that are due.
-    pub(super) async fn next_due(&mut self) -> Result<Option<Shipment>, ReadError> {
+    pub(super) async fn next_due(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
         if self.due.is_empty() && self.ready_retries.is_empty() {
             return Ok(None);
         }
         loop {
             while let Some(items) = self.ready_retries.pop_front() {
-                if let Some(shipment) = self.ship_parked(items, Purpose::Retry) {
-                    return Ok(Some(shipment));
+                if let Some(outgoing) = self.make_parked_batch(items, Purpose::Retry) {
+                    return Ok(Some(outgoing));
                 }
             }
             if !self.make_retries_ready().await? {
@@ -212,7 +212,9 @@ impl Source {
 
     /// A parked delivery, due or not, to find out whether the endpoint is back; another one each
     /// time, since one event alone may be at fault.
-    pub(in crate::lane) async fn probe_parked(&mut self) -> Result<Option<Shipment>, ReadError> {
+    pub(in crate::lane) async fn probe_parked(
+        &mut self,
+    ) -> Result<Option<OutgoingBatch>, ReadError> {
         let offsets = {
             let account = self.subscription.live.account();
             let order = self.keys.as_ref();
@@ -242,7 +244,7 @@ impl Source {
         let items = self.fetch_all(offsets, READY_RETRY_BYTES).await?;
         let mut items: Vec<_> = items.into_values().collect();
         items.sort_by_key(|item| item.offset);
-        Ok(self.ship_parked(items, Purpose::Probe))
+        Ok(self.make_parked_batch(items, Purpose::Probe))
     }
 
     /// Makes the parked deliveries ready that are due; `false` if none is.
@@ -316,7 +318,11 @@ impl Source {
     }
 
     /// A batch of those parked deliveries that still wait.
-    fn ship_parked(&mut self, mut items: Vec<Arc<Item>>, purpose: Purpose) -> Option<Shipment> {
+    fn make_parked_batch(
+        &mut self,
+        mut items: Vec<Arc<Item>>,
+        purpose: Purpose,
+    ) -> Option<OutgoingBatch> {
         let mut attempt_count = 0;
         let mut keys = Vec::new();
         {
@@ -357,7 +363,7 @@ impl Source {
                 keys
             }
         };
-        Some(self.ship(items, keys, attempt, purpose))
+        Some(self.make_batch(items, keys, attempt, purpose))
     }
 
     /// The items at these offsets, from memory or from the log. What has no item any more ends in the
