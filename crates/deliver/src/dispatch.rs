@@ -19,7 +19,7 @@ use crate::backoff::Backoff;
 use crate::feed::Feed;
 use crate::forms::Forms;
 use crate::hosts::Hosts;
-use crate::kept::Budget;
+use crate::item_cache::Budget;
 use crate::lane::{Closing, Lane};
 use crate::rooms::Rooms;
 use crate::{graves, lag, metrics, saving};
@@ -126,7 +126,7 @@ impl Dispatch {
                 forms: Forms::new(translator),
                 clock,
                 hosts: Hosts::default(),
-                kept_budget: Arc::new(Budget::default()),
+                item_cache_budget: Arc::new(Budget::default()),
                 deactivate_after: options.deactivate_after,
                 tell_operator,
                 scans: Semaphore::new(MAX_SCANS),

@@ -13,7 +13,7 @@ mod lane;
 mod backoff;
 mod forms;
 mod hosts;
-mod kept;
+mod item_cache;
 mod offload;
 mod rooms;
 

@@ -22,7 +22,7 @@ use super::due::DueQueue;
 use super::flight::{Load, OutgoingBatch, Purpose};
 use super::key_order::KeyOrder;
 use super::rate::Rate;
-use crate::kept::Kept;
+use crate::item_cache::ItemCache;
 use crate::offload::offload;
 use crate::rooms::Rooms;
 use fetch::{Fetch, Fetched, Ready};
@@ -72,7 +72,7 @@ pub(super) struct Source {
     due: DueQueue,
     /// Batches of parked deliveries that are due.
     ready_retries: VecDeque<Vec<Arc<Item>>>,
-    kept: Kept,
+    item_cache: ItemCache,
     /// Which keys are being sent or wait, if the lane keeps events in order by key.
     keys: Option<KeyOrder>,
     /// Why those wait that come after a parked event with their key.
@@ -136,7 +136,7 @@ impl Source {
             again_under_way: 0,
             due,
             ready_retries: VecDeque::new(),
-            kept: Kept::new(&rooms.kept_budget),
+            item_cache: ItemCache::new(&rooms.item_cache_budget),
             keys,
             reason_of_followers: Arc::from("an earlier event with its key is parked"),
             rate: subscription.max_rate().map(Rate::new),
@@ -159,7 +159,7 @@ impl Source {
         self.ready = VecDeque::new();
         self.ready_bytes = 0;
         self.ready_since = None;
-        self.kept.clear();
+        self.item_cache.clear();
         let retries = std::mem::take(&mut self.ready_retries);
         let offsets = retries.iter().flatten().map(|item| item.offset);
         self.put_back(offsets.collect());

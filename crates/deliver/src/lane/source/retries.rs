@@ -21,8 +21,8 @@ const READY_RETRY_BYTES: usize = 1 << 20;
 /// How soon a retry that found no place is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What is due later than this is read from the log again.
-const KEPT_FOR: Duration = Duration::from_mins(1);
+/// The item of a delivery that is due later than this is not cached.
+const CACHED_FOR: Duration = Duration::from_mins(1);
 
 /// A batch that is sent again before anything else: a part of one that was refused, or, at a sink
 /// with order, one that failed.
@@ -56,8 +56,8 @@ impl Source {
         let mut account = self.subscription.live.account();
         if let Due::At(due) = parked.due {
             let now = account.clock().at(self.rooms.clock.now());
-            if due.since(now) <= KEPT_FOR {
-                self.kept.insert(item);
+            if due.since(now) <= CACHED_FOR {
+                self.item_cache.insert(item);
             }
             self.due.insert(offset, &parked);
         }
@@ -375,7 +375,7 @@ impl Source {
     ) -> Result<HashMap<Offset, Arc<Item>>, ReadError> {
         let mut items = HashMap::new();
         let mut bytes = 0;
-        offsets.retain(|offset| match self.kept.take(*offset) {
+        offsets.retain(|offset| match self.item_cache.take(*offset) {
             Some(item) => {
                 bytes += item.form.bytes().len();
                 items.insert(*offset, item);

@@ -10,25 +10,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use easel_log::Offset;
 use easel_sinks::Item;
 
-/// Bytes of items that all lanes keep together. What does not fit is read from the log again.
+/// The most bytes of items in the caches of all lanes together. An item that does not fit is read from
+/// the log again.
 const MAX_BYTES: usize = 32 << 20;
 
-/// What an item takes beside its bytes, about.
+/// About how many bytes an item takes besides its form.
 const ITEM_BYTES: usize = 256;
 
-/// How many bytes all lanes keep.
+/// How many bytes the caches of all lanes have.
 #[derive(Debug, Default)]
 pub(crate) struct Budget(AtomicUsize);
 
-/// The items that one lane keeps.
+/// The cache of one lane.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct ItemCache {
     items: HashMap<Offset, Arc<Item>>,
     bytes: usize,
     budget: Arc<Budget>,
 }
 
-impl Kept {
+impl ItemCache {
     pub(crate) fn new(budget: &Arc<Budget>) -> Self {
         Self {
             items: HashMap::new(),
@@ -37,7 +38,7 @@ impl Kept {
         }
     }
 
-    /// Keeps an item, if there is room.
+    /// Adds an item, if there is room.
     pub(crate) fn insert(&mut self, item: &Arc<Item>) {
         let bytes = bytes_of(item);
         let used = self.budget.0.fetch_add(bytes, Ordering::Relaxed);
@@ -49,7 +50,7 @@ impl Kept {
         self.items.insert(item.offset, Arc::clone(item));
     }
 
-    /// Takes the item at an offset, if it was kept.
+    /// Removes the item at an offset and returns it.
     pub(crate) fn take(&mut self, offset: Offset) -> Option<Arc<Item>> {
         let item = self.items.remove(&offset)?;
         let bytes = bytes_of(&item);
@@ -58,7 +59,7 @@ impl Kept {
         Some(item)
     }
 
-    /// Forgets all of them.
+    /// Removes all items.
     pub(crate) fn clear(&mut self) {
         self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = 0;
@@ -66,7 +67,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for ItemCache {
     fn drop(&mut self) {
         self.clear();
     }
