@@ -22,7 +22,7 @@ use crate::hosts::Hosts;
 use crate::item_cache::Budget;
 use crate::lane::{Closing, Lane};
 use crate::rooms::Rooms;
-use crate::{graves, lag, metrics, saving};
+use crate::{dead_letter_retention, lag, metrics, saving};
 
 /// Makes the sink a spec asks for, or says why it cannot.
 pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
@@ -150,7 +150,8 @@ impl Dispatch {
         let saves = saving::save_journals(&self.rooms, self.options.save_every);
         let lane_count = self.lane_count.subscribe();
         let measures = lag::measure(&self.rooms, self.options.measure_every, lane_count);
-        let retention = graves::keep(&self.rooms, self.options.dead_letter_retention);
+        let retention =
+            dead_letter_retention::apply(&self.rooms, self.options.dead_letter_retention);
         tokio::select! {
             () = self.serve(&stop, &give_up) => (),
             () = Arc::clone(&self.rooms.feed).run() => error!("feed ended: the log is closed"),

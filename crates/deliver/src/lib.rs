@@ -17,7 +17,7 @@ mod item_cache;
 mod offload;
 mod rooms;
 
-mod graves;
+mod dead_letter_retention;
 mod lag;
 mod metrics;
 mod saving;

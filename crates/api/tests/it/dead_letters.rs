@@ -39,10 +39,10 @@ fn letter(event_type: &str, reason: &str) -> DeadLetter {
     }
 }
 
-fn bury(lane: &Subscription, offset: u64, letter: DeadLetter) {
+fn give_up(lane: &Subscription, offset: u64, letter: DeadLetter) {
     let mut account = lane.live.account();
     account.owe(Offset::new(offset));
-    assert!(account.bury(Offset::new(offset), letter));
+    assert!(account.give_up(Offset::new(offset), letter));
 }
 
 /// A delivery that waits for an operator.
@@ -76,7 +76,7 @@ async fn desk() -> (Desk, Arc<Subscription>) {
             account.park(Offset::new(5), waiting(5));
         } else {
             desk.append(event_type, offset..offset + 1).await;
-            bury(&lane, offset, letter(event_type, reason));
+            give_up(&lane, offset, letter(event_type, reason));
         }
     }
     (desk, lane)
@@ -162,9 +162,9 @@ async fn a_page_reads_a_bounded_number_of_rows_and_says_where_to_go_on() {
     desk.ask("POST", "/v1/subscriptions", GRADES).await;
     let lane = desk.subscriptions.get("grades").unwrap();
     for offset in 0..2_500 {
-        bury(&lane, offset, letter("grade_change", "timed out"));
+        give_up(&lane, offset, letter("grade_change", "timed out"));
     }
-    bury(&lane, 2_500, letter("grade_change", "the one"));
+    give_up(&lane, 2_500, letter("grade_change", "the one"));
     let page = desk.get(&format!("{PATH}?reason=the%20one")).await;
     assert_eq!(
         page,
@@ -186,7 +186,7 @@ async fn a_page_has_no_more_waiting_deliveries_than_its_limit_either() {
         account.owe(Offset::new(offset));
         account.park(Offset::new(offset), waiting(offset));
     }
-    bury(&lane, 10, letter("grade_change", "late"));
+    give_up(&lane, 10, letter("grade_change", "late"));
     let mut from = 5;
     let (mut waiting, mut dead) = (Vec::new(), Vec::new());
     loop {

@@ -309,7 +309,7 @@ impl Lane {
                     error = %failed.failure,
                     "delivery given up"
                 );
-                self.subscription.live.account().bury(offset, letter);
+                self.subscription.live.account().give_up(offset, letter);
                 self.note_dead();
                 // A destination that keeps the position commits nothing beyond it before that.
                 self.must_save |= self.limits.order == Order::Offset;

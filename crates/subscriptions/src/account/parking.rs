@@ -45,7 +45,7 @@ impl Account {
     }
 
     /// Gives up an owed or parked delivery; `false` when it is neither.
-    pub fn bury(&mut self, offset: Offset, letter: DeadLetter) -> bool {
+    pub fn give_up(&mut self, offset: Offset, letter: DeadLetter) -> bool {
         let term = if letter.is_discarded {
             Term::Discarded
         } else {

@@ -57,7 +57,7 @@ enum Step {
     LoseOwed(usize),
     /// Does something to the owed or parked offset at this index, counted from the oldest.
     Park(usize),
-    Bury(usize),
+    GiveUp(usize),
     /// Does something to the dead letter at this index, counted from the oldest.
     Redeliver(usize),
     Discard(usize),
@@ -185,7 +185,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..20_usize).prop_map(Step::Deliver),
         1 => (0..20_usize).prop_map(Step::LoseOwed),
         4 => (0..20_usize).prop_map(Step::Park),
-        2 => (0..20_usize).prop_map(Step::Bury),
+        2 => (0..20_usize).prop_map(Step::GiveUp),
         2 => (0..20_usize).prop_map(Step::Redeliver),
         1 => (0..20_usize).prop_map(Step::Discard),
         1 => (0..20_usize).prop_map(Step::Forget),
@@ -350,11 +350,11 @@ fn run(start: u64, steps: Vec<Step>) {
                     model.fates[*place] = Fate::Parked;
                 }
             }
-            Step::Bury(index) => {
+            Step::GiveUp(index) => {
                 if let Some(place) = model.waiting().get(index) {
                     let offset = model.offset(*place);
-                    assert!(account.bury(offset, letter()));
-                    assert!(!account.bury(offset, letter()), "it dies once");
+                    assert!(account.give_up(offset, letter()));
+                    assert!(!account.give_up(offset, letter()), "given up only once");
                     model.fates[*place] = Fate::Dead;
                 }
             }

@@ -111,7 +111,7 @@ impl Subscriptions {
                 };
                 let mut account = lane.live.account();
                 if account.is_parked_and_waits(offset) {
-                    count += u64::from(account.bury(offset, letter));
+                    count += u64::from(account.give_up(offset, letter));
                 }
             }
         }

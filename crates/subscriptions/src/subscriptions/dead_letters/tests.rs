@@ -28,7 +28,7 @@ async fn with_dead(all: &Arc<Subscriptions>, log: &SharedLog) -> Arc<crate::Subs
     for number in 0..3 {
         let offset = Offset::new(number);
         made.live.account().owe(offset);
-        made.live.account().bury(offset, letter());
+        made.live.account().give_up(offset, letter());
     }
     made
 }
@@ -119,7 +119,7 @@ async fn a_replay_has_a_balance_of_its_own_and_leaves_nothing_behind() {
     }
     let replay = all.start_replay("grades", range(2, 6)).await.unwrap();
     replay.live.account().owe(Offset::new(2));
-    replay.live.account().bury(Offset::new(2), letter());
+    replay.live.account().give_up(Offset::new(2), letter());
     all.save_all().await.unwrap();
     drop((all, live, replay));
 

@@ -11,7 +11,7 @@ use crate::rooms::Rooms;
 const EVERY: Duration = Duration::from_mins(1);
 
 /// Forgets, once a minute, the dead letters that are older than their retention.
-pub(crate) async fn keep(rooms: &Rooms, retention: Duration) -> Infallible {
+pub(crate) async fn apply(rooms: &Rooms, retention: Duration) -> Infallible {
     loop {
         sleep(EVERY).await;
         match rooms.subscriptions.forget_dead(retention).await {
