@@ -292,8 +292,8 @@ impl Lane {
     /// The batch of a probe: what is sent again first; then, in turns, what is parked and what is new.
     async fn next_probe(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
         self.source.take_news();
-        if let Some(again) = self.source.next_again().await? {
-            return Ok(Some(again));
+        if let Some(resend) = self.source.next_resend().await? {
+            return Ok(Some(resend));
         }
         let parked_first = self.probe_number % 2 == 1;
         if parked_first && let Some(parked) = self.source.probe_parked().await? {

@@ -35,7 +35,7 @@ pub(super) enum Purpose {
     Retry,
     /// It is sent again at once: a part of a batch that was refused, or, at a sink with order, what
     /// failed.
-    Again,
+    Resend,
     /// The lane holds, and wants to know whether the endpoint is back.
     Probe,
 }

@@ -220,7 +220,7 @@ impl Lane {
         self.probe_number = self.probe_number.wrapping_add(1);
         match self.next_probe().await {
             Ok(Some(mut outgoing)) => {
-                if outgoing.purpose != Purpose::Again {
+                if outgoing.purpose != Purpose::Resend {
                     outgoing.purpose = Purpose::Probe;
                 }
                 self.breaker.probe();

@@ -49,8 +49,8 @@ impl Lane {
             keys,
             purpose,
         } = sent;
-        if *purpose == Purpose::Again {
-            self.source.again_landed();
+        if *purpose == Purpose::Resend {
+            self.source.resend_landed();
         }
         let failure = worst_failure(outcome, batch.items.len());
         let attempt = Attempt {
@@ -63,7 +63,7 @@ impl Lane {
         let verdict = self.judge(failure, outcome, batch.items.len());
         let key_of = |place: usize| keys.get(place).copied().flatten();
         let batch_offset = batch.offsets().next().unwrap_or_default();
-        let (mut delivered_count, mut again, mut ended_keys) = (0, Vec::new(), Vec::new());
+        let (mut delivered_count, mut resent, mut ended_keys) = (0, Vec::new(), Vec::new());
         let chance = fastrand::f64();
         for (place, item) in batch.items.iter().enumerate() {
             let key = key_of(place);
@@ -86,7 +86,7 @@ impl Lane {
                 batch: batch_offset,
             };
             if self.fail(&failed, verdict, *purpose) {
-                again.push((item.offset, key));
+                resent.push((item.offset, key));
             } else {
                 ended_keys.extend(key);
             }
@@ -94,10 +94,10 @@ impl Lane {
         self.source.end_keys(ended_keys);
         let next_attempt = batch.attempt.saturating_add(1);
         if verdict.splits {
-            let second_half = again.split_off(again.len() / 2);
-            self.source.send_again(second_half, next_attempt);
+            let second_half = resent.split_off(resent.len() / 2);
+            self.source.resend(second_half, next_attempt);
         }
-        self.source.send_again(again, next_attempt);
+        self.source.resend(resent, next_attempt);
         match failure {
             None => self.counts.delivered(delivered_count),
             Some(failure) => {

@@ -26,7 +26,7 @@ use crate::item_cache::ItemCache;
 use crate::offload::offload;
 use crate::rooms::Rooms;
 use fetch::{Fetch, Fetched, Ready};
-use retries::Again;
+use retries::Resend;
 
 /// Items, and bytes of them, made ready at once: little, since each lane has its own. A sink whose
 /// batches are larger has one batch ready.
@@ -66,8 +66,8 @@ pub(super) struct Source {
     /// When the first of them was made ready.
     ready_since: Option<Instant>,
     /// Batches that are sent again before anything else.
-    again: VecDeque<Again>,
-    again_under_way: usize,
+    resends: VecDeque<Resend>,
+    resends_under_way: usize,
     /// When parked deliveries are due.
     due: DueQueue,
     /// Batches of parked deliveries that are due.
@@ -132,8 +132,8 @@ impl Source {
             ready: VecDeque::new(),
             ready_bytes: 0,
             ready_since: None,
-            again: VecDeque::new(),
-            again_under_way: 0,
+            resends: VecDeque::new(),
+            resends_under_way: 0,
             due,
             ready_retries: VecDeque::new(),
             item_cache: ItemCache::new(&rooms.item_cache_budget),
@@ -185,7 +185,7 @@ impl Source {
         if let Some(ready_at) = self.rate.as_ref().and_then(Rate::ready_at) {
             return Ok(Step::WaitUntil(ready_at));
         }
-        if let Some(outgoing) = self.next_again().await? {
+        if let Some(outgoing) = self.next_resend().await? {
             return Ok(Step::Send(outgoing));
         }
         let is_retry_turn = self.is_retry_turn(load.retry_count);

@@ -27,7 +27,7 @@ const CACHED_FOR: Duration = Duration::from_mins(1);
 /// A batch that is sent again before anything else: a part of one that was refused, or, at a sink
 /// with order, one that failed.
 #[derive(Debug)]
-pub(super) struct Again {
+pub(super) struct Resend {
     /// The offsets with their keys, which stay busy.
     events: Vec<(Offset, Option<OrderKey>)>,
     attempt: NonZeroU32,
@@ -35,19 +35,19 @@ pub(super) struct Again {
 
 impl Source {
     /// Sends a batch again before anything else. What it has stays recorded as being sent.
-    pub(in crate::lane) fn send_again(
+    pub(in crate::lane) fn resend(
         &mut self,
         events: Vec<(Offset, Option<OrderKey>)>,
         attempt: NonZeroU32,
     ) {
         if !events.is_empty() {
-            self.again.push_front(Again { events, attempt });
+            self.resends.push_front(Resend { events, attempt });
         }
     }
 
     /// A batch that was sent again has landed.
-    pub(in crate::lane) const fn again_landed(&mut self) {
-        self.again_under_way = self.again_under_way.saturating_sub(1);
+    pub(in crate::lane) const fn resend_landed(&mut self) {
+        self.resends_under_way = self.resends_under_way.saturating_sub(1);
     }
 
     /// Puts a delivery aside until it is due.
@@ -124,21 +124,23 @@ impl Source {
     }
 
     /// The next batch that is sent again at once.
-    pub(in crate::lane) async fn next_again(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
+    pub(in crate::lane) async fn next_resend(
+        &mut self,
+    ) -> Result<Option<OutgoingBatch>, ReadError> {
         // Parts of one batch may have the same key.
-        while !(self.keys.is_some() && self.again_under_way > 0)
-            && let Some(again) = self.again.pop_front()
+        while !(self.keys.is_some() && self.resends_under_way > 0)
+            && let Some(resend) = self.resends.pop_front()
         {
-            let offsets = again.events.iter().map(|(offset, _)| *offset).collect();
+            let offsets = resend.events.iter().map(|(offset, _)| *offset).collect();
             let items = match self.fetch_all(offsets, usize::MAX).await {
                 Ok(items) => items,
                 Err(error) => {
-                    self.again.push_front(again);
+                    self.resends.push_front(resend);
                     return Err(error);
                 }
             };
             let (mut found, mut found_keys) = (Vec::new(), Vec::new());
-            for (offset, key) in again.events {
+            for (offset, key) in resend.events {
                 if self.follows_parked(offset, key) {
                     self.park_behind(offset, key);
                     continue;
@@ -155,12 +157,12 @@ impl Source {
                 }
             }
             if !found.is_empty() {
-                self.again_under_way += 1;
+                self.resends_under_way += 1;
                 return Ok(Some(self.make_batch(
                     found,
                     found_keys,
-                    again.attempt,
-                    Purpose::Again,
+                    resend.attempt,
+                    Purpose::Resend,
                 )));
             }
         }
