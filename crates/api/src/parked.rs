@@ -30,7 +30,7 @@ pub(crate) struct ParkedJson {
     offset: Offset,
     waits_for: WaitsForJson,
     /// When its next attempt is due. Null if it does not wait for a time, and while the subscription
-    /// is on hold or paused: its schedule stands still then.
+    /// is on hold or paused: its schedule is stopped then.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
     /// Why it waits.
@@ -187,10 +187,10 @@ impl ParkedSummaryJson {
 }
 
 /// The time of day at which a delivery is due, unless it waits for something else or the clock of its
-/// lane stands still.
+/// lane is stopped.
 fn due_at(due: Due, clock: &LaneClock) -> Option<Timestamp> {
     match due {
-        Due::At(time) if clock.stands_since.is_none() => clock.time_of_day(time),
+        Due::At(time) if clock.stopped_since.is_none() => clock.time_of_day(time),
         Due::At(_) | Due::AfterKey | Due::Never => None,
     }
 }

@@ -305,7 +305,7 @@ impl Account {
 
     /// Lets the lane's clock go on.
     pub fn start_clock(&mut self, now: Timestamp) {
-        self.clock.go(now);
+        self.clock.start(now);
     }
 
     /// Since when the lane holds, if it does. A restart does not forget that.

@@ -88,8 +88,8 @@ fn journal(number: u64) -> Journal {
     journal.counts.add(Term::Delivered, number + 3);
     journal.spans = vec![Offset::new(10 + number)..Offset::new(13 + number)];
     journal.note = Some(vec![0, 255].into());
-    journal.clock.stood_millis = 5;
-    journal.clock.stands_since = Some(Timestamp::constant(1_740_988_801, 0));
+    journal.clock.stopped_millis = 5;
+    journal.clock.stopped_since = Some(Timestamp::constant(1_740_988_801, 0));
     journal.held_since = Some(Timestamp::constant(1_740_988_802, 0));
     journal
 }

@@ -83,7 +83,7 @@ async fn parked_deliveries_say_what_they_wait_for_and_when_they_are_due() {
         "waits_for_key": 1, "waits_for_operator": 1,
     });
     assert_eq!(*parked, wanted);
-    // Nothing is due while the clock of the lane stands still.
+    // Nothing is due while the clock of the lane is stopped.
     let grades = desk.subscriptions.get("grades").unwrap();
     grades.live.account().stop_clock(clock.now());
     assert_eq!(desk.get(PATH).await["parked"]["next_due_at"], Value::Null);

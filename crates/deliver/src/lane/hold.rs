@@ -31,7 +31,7 @@ impl Lane {
         let (until, reason) = (Some(Instant::now() + pause), failure.to_string());
         if asked.is_some() {
             // An endpoint that asks for a pause needs no operator, and is not to be deactivated.
-            self.stand_still(until, None, reason);
+            self.begin_hold(until, None, reason);
         } else {
             self.show_hold(until, reason.clone());
             self.tell_held(&reason);
@@ -51,7 +51,7 @@ impl Lane {
     /// endpoint is not at fault, so this does not lead to a deactivation.
     pub(super) fn hold_for_storage(&mut self, reason: String) {
         let pause = self.breaker.open_for(Reader::PAUSE);
-        self.stand_still(Some(Instant::now() + pause), None, reason);
+        self.begin_hold(Some(Instant::now() + pause), None, reason);
     }
 
     /// Says that the lane holds, and remembers since when.
@@ -63,12 +63,12 @@ impl Lane {
             account.set_held_since(Some(since));
             since
         };
-        self.stand_still(until, Some(since), reason);
+        self.begin_hold(until, Some(since), reason);
     }
 
     /// Says that the lane sends nothing, stops the clock of its schedule, and lets go of what was
     /// ready.
-    fn stand_still(&mut self, until: Option<Instant>, since: Option<Timestamp>, reason: String) {
+    fn begin_hold(&mut self, until: Option<Instant>, since: Option<Timestamp>, reason: String) {
         let now = self.rooms.clock.now();
         let live = &self.subscription.live;
         live.account().stop_clock(now);

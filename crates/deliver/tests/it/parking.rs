@@ -234,7 +234,7 @@ async fn a_redelivery_beside_a_scheduled_attempt_delivers_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_of_a_schedule_stands_still_while_a_lane_is_paused() {
+async fn the_clock_of_a_schedule_is_stopped_while_a_lane_is_paused() {
     let mut campus = Campus::new().await;
     let sink = campus.subscribe(&with(r#""retry":["1h"]"#)).await;
     sink.answer_in_turn([Err(refused(500))]);

@@ -76,8 +76,8 @@ pub(super) fn split_off_lanes(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "ALTER TABLE subscriptions ADD COLUMN replay_count INTEGER NOT NULL DEFAULT 0;
-         ALTER TABLE lanes ADD COLUMN stood INTEGER NOT NULL DEFAULT 0; -- milliseconds
-         ALTER TABLE lanes ADD COLUMN stands_since INTEGER; -- milliseconds since 1970
+         ALTER TABLE lanes ADD COLUMN stopped_millis INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE lanes ADD COLUMN stopped_since INTEGER; -- milliseconds since 1970
          ALTER TABLE lanes ADD COLUMN held_since INTEGER; -- milliseconds since 1970
 
          CREATE TABLE parked (

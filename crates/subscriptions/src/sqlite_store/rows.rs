@@ -135,7 +135,7 @@ pub(super) fn save(
         .collect();
     let mut save = transaction.prepare_cached(
         "UPDATE lanes SET journal = ?3, cursor = ?4, counts = ?5, spans = ?6, note = ?7,
-             stood = ?8, stands_since = ?9, held_since = ?10
+             stopped_millis = ?8, stopped_since = ?9, held_since = ?10
          WHERE subscription = ?1 AND replay = ?2 AND journal < ?3",
     )?;
     let [subscription, replay] = lane_columns(lane);
@@ -147,8 +147,8 @@ pub(super) fn save(
         serde_json::to_string(&journal.counts).map_err(|error| json_fault(&error))?,
         serde_json::to_string(&spans).map_err(|error| json_fault(&error))?,
         journal.note.as_deref(),
-        journal.clock.stood_millis,
-        journal.clock.stands_since.map(Timestamp::as_millisecond),
+        journal.clock.stopped_millis,
+        journal.clock.stopped_since.map(Timestamp::as_millisecond),
         journal.held_since.map(Timestamp::as_millisecond),
     ])?;
     if changed > 0 {
@@ -190,8 +190,8 @@ fn journal(
             .collect(),
         note: row.get::<_, Option<Vec<u8>>>("note")?.map(Bytes::from),
         clock: LaneClock {
-            stood_millis: row.get("stood")?,
-            stands_since: time("stands_since")?,
+            stopped_millis: row.get("stopped_millis")?,
+            stopped_since: time("stopped_since")?,
         },
         held_since: time("held_since")?,
         rows: Vec::new(),
