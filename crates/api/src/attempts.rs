@@ -197,10 +197,11 @@ mod tests {
 
     #[test]
     fn a_percentile_is_a_length_that_was_measured() {
-        let of = |lengths: Vec<u32>| LatencyJson::of(lengths).map(|it| (it.p50, it.p95, it.p99));
-        assert_eq!(of(Vec::new()), None);
-        assert_eq!(of(vec![7]), Some((7, 7, 7)));
-        assert_eq!(of((1..=100).rev().collect()), Some((50, 95, 99)));
-        assert_eq!(of(vec![3, 1]), Some((1, 3, 3)));
+        let percentiles =
+            |lengths: Vec<u32>| LatencyJson::of(lengths).map(|it| (it.p50, it.p95, it.p99));
+        assert_eq!(percentiles(Vec::new()), None);
+        assert_eq!(percentiles(vec![7]), Some((7, 7, 7)));
+        assert_eq!(percentiles((1..=100).rev().collect()), Some((50, 95, 99)));
+        assert_eq!(percentiles(vec![3, 1]), Some((1, 3, 3)));
     }
 }

@@ -137,7 +137,7 @@ pub(crate) struct Range {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct OfLane {
+pub(crate) struct LaneQuery {
     /// The lane: `live`, or the number of a replay. `live` when left out.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
@@ -186,13 +186,13 @@ pub(crate) async fn list(
 }
 
 /// Shows one dead letter, with its event if the log still has it.
-#[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters/{offset}", operation_id = "show_dead_letter", tag = "dead letters", params(("name" = String, Path), ("offset" = u64, Path), OfLane), responses((status = OK, body = DeadLetterJson), (status = NOT_FOUND, description = "`no_such_subscription`, `no_such_replay` or `no_such_dead_letter`")))]
+#[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters/{offset}", operation_id = "show_dead_letter", tag = "dead letters", params(("name" = String, Path), ("offset" = u64, Path), LaneQuery), responses((status = OK, body = DeadLetterJson), (status = NOT_FOUND, description = "`no_such_subscription`, `no_such_replay` or `no_such_dead_letter`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
     Path((name, offset)): Path<(String, String)>,
-    Query(of): Query<OfLane>,
+    Query(query): Query<LaneQuery>,
 ) -> Result<Json<DeadLetterJson>, Failure> {
-    let lane = of.lane.find(&api, &name)?;
+    let lane = query.lane.find(&api, &name)?;
     let missing = || {
         let detail = format!("{name} has no dead letter at offset {offset}.");
         Failure::not_found("no_such_dead_letter", detail)

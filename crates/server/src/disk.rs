@@ -68,12 +68,12 @@ mod tests {
         #[track_caller]
         fn check(total_gib: u64, low_below_gib: u64, looks: &[(u64, bool)]) {
             let mut watch = DiskWatch::default();
-            for (free_bytes, is_told) in looks.iter().copied() {
+            for (free_bytes, is_reported) in looks.iter().copied() {
                 let space = DiskSpace {
                     free_bytes,
                     total_bytes: total_gib * GIB,
                 };
-                let wanted = is_told.then_some(OperatorEvent::DiskLow {
+                let wanted = is_reported.then_some(OperatorEvent::DiskLow {
                     free_bytes,
                     total_bytes: total_gib * GIB,
                     low_below_bytes: low_below_gib * GIB,

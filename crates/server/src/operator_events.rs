@@ -94,27 +94,27 @@ impl OperatorEvents {
     /// Appends events to `log`. After `stop`, takes no more into the queue, appends what is queued, and
     /// ends.
     pub(crate) async fn run(mut self, log: &dyn Log, stop: CancellationToken) {
-        let mut told = Vec::new();
+        let mut queued = Vec::new();
         loop {
             tokio::select! {
                 biased;
-                count = self.queue.recv_many(&mut told, MAX_APPENDED) => if count == 0 {
+                count = self.queue.recv_many(&mut queued, MAX_APPENDED) => if count == 0 {
                     return;
                 },
                 () = stop.cancelled() => self.queue.close(),
             }
-            self.append(log, std::mem::take(&mut told)).await;
+            self.append(log, std::mem::take(&mut queued)).await;
         }
     }
 
-    async fn append(&mut self, log: &dyn Log, told: Vec<(Timestamp, OperatorEvent)>) {
-        let told_count = told.len();
-        let told = told.into_iter();
-        let events = told.filter(|(_, event)| !self.is_about_operator_events(event));
+    async fn append(&mut self, log: &dyn Log, queued: Vec<(Timestamp, OperatorEvent)>) {
+        let queued_count = queued.len();
+        let queued = queued.into_iter();
+        let events = queued.filter(|(_, event)| !self.is_about_operator_events(event));
         let records: Vec<_> = events
             .map(|(time, event)| record(event.event(time)))
             .collect();
-        Outcome::LeftOut.count(told_count - records.len());
+        Outcome::LeftOut.count(queued_count - records.len());
         if records.is_empty() {
             return;
         }

@@ -131,11 +131,11 @@ impl Sink for Webhook {
         let content = request::content(batch, self.client.now());
         let request = || request::build(&self.endpoint, batch, &content);
         let timeout = self.settings.timeout;
-        let kept = |status: StatusCode| match status {
+        let body_limit = |status: StatusCode| match status {
             _ if status.is_success() => 0,
             _ => Answer::MAX_BODY_BYTES,
         };
-        let exchange = self.client.exchange(request, timeout, kept);
+        let exchange = self.client.exchange(request, timeout, body_limit);
         match exchange.await {
             Ok(response) => {
                 let (head, body) = response.into_parts();

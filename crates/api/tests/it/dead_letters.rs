@@ -248,8 +248,8 @@ async fn a_command_must_say_which_and_is_refused_otherwise() {
         let check = async |body: &str, status: u16, code: &str, pointer: Value| {
             let (answered, problem) = desk.ask("POST", &path, body).await;
             let wanted = (status, code);
-            let told = (answered.as_u16(), problem["code"].as_str().unwrap());
-            assert_eq!(told, wanted, "{body}: {problem}");
+            let found = (answered.as_u16(), problem["code"].as_str().unwrap());
+            assert_eq!(found, wanted, "{body}: {problem}");
             assert_eq!(problem["pointer"], pointer, "{body}");
         };
         check("{}", 422, "selection_missing", Value::Null).await;

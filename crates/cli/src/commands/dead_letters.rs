@@ -46,7 +46,7 @@ enum DeadLettersCommand {
 }
 
 #[derive(Debug, clap::Args)]
-struct OfLane {
+struct LaneArgs {
     /// Name of the subscription
     name: String,
     /// Lane: `live`, or the number of a replay
@@ -57,7 +57,7 @@ struct OfLane {
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     #[command(flatten)]
-    of: OfLane,
+    target: LaneArgs,
     /// Only event types that match, * stands for any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
@@ -78,7 +78,7 @@ struct ListArgs {
 #[derive(Debug, clap::Args)]
 struct ShowArgs {
     #[command(flatten)]
-    of: OfLane,
+    target: LaneArgs,
     /// Its offset, as listed
     offset: u64,
 }
@@ -86,7 +86,7 @@ struct ShowArgs {
 #[derive(Debug, clap::Args)]
 struct CommandArgs {
     #[command(flatten)]
-    of: OfLane,
+    target: LaneArgs,
     #[command(flatten)]
     selection: SelectionArgs,
 }
@@ -166,8 +166,8 @@ impl DeadLettersArgs {
         match self.command {
             DeadLettersCommand::List(args) => args.list(&client, global).await,
             DeadLettersCommand::Show(args) => {
-                let ShowArgs { of, offset } = args;
-                let path = format!("{}/{offset}?lane={}", of.path(), escape(&of.lane));
+                let ShowArgs { target, offset } = args;
+                let path = format!("{}/{offset}?lane={}", target.path(), escape(&target.lane));
                 let answer = client.get(&path).await?;
                 if global.json {
                     return output::bytes(&answer);
@@ -186,9 +186,9 @@ impl DeadLettersArgs {
                 } = client::read(&answer)?;
                 let gone = (gone > 0).then(|| format!("{gone} stay dead: their events are gone"));
                 let full = full.then(|| "no room for more: try again later".to_owned());
-                let told = [Some(format!("redelivered {redelivered}")), gone, full];
-                let told: Vec<_> = told.into_iter().flatten().collect();
-                output::talk(told.join("; "));
+                let parts = [Some(format!("redelivered {redelivered}")), gone, full];
+                let parts: Vec<_> = parts.into_iter().flatten().collect();
+                output::talk(parts.join("; "));
                 Ok(())
             }
             DeadLettersCommand::Discard(args) => {
@@ -204,7 +204,7 @@ impl DeadLettersArgs {
     }
 }
 
-impl OfLane {
+impl LaneArgs {
     fn path(&self) -> String {
         format!("/v1/subscriptions/{}/dead-letters", escape(&self.name))
     }
@@ -243,9 +243,9 @@ impl ListArgs {
     }
 
     fn path(&self, from: u64, limit: u16) -> String {
-        let lane = escape(&self.of.lane);
+        let lane = escape(&self.target.lane);
         let discarded = self.discarded;
-        let path = self.of.path();
+        let path = self.target.path();
         let filters = [("event", &self.event), ("reason", &self.reason)];
         let filters = filters.into_iter().filter_map(|(name, value)| {
             let value = escape(value.as_deref()?);
@@ -259,7 +259,7 @@ impl ListArgs {
 impl CommandArgs {
     /// Has the server do something with what is selected.
     async fn post(&self, client: &Client, command: &str) -> Result<bytes::Bytes, Failure> {
-        let path = format!("{}/{command}", self.of.path());
+        let path = format!("{}/{command}", self.target.path());
         client.post(&path, Some(&self.selection())).await
     }
 
@@ -271,7 +271,7 @@ impl CommandArgs {
             all,
         } = &self.selection;
         let members = [
-            ("lane", Some(Value::from(self.of.lane.as_str()))),
+            ("lane", Some(Value::from(self.target.lane.as_str()))),
             ("event", event.as_deref().map(Value::from)),
             ("reason", reason.as_deref().map(Value::from)),
             (

@@ -203,12 +203,12 @@ impl StartArgs {
                 "ended" => return Ok(answer),
                 "paused" => {
                     let reason = reason.map(|it| format!(" ({})", output::plain(&it)));
-                    let told = anyhow!(
+                    let error = anyhow!(
                         "replay {number} of {} is paused{}; it goes on when its subscription does",
                         self.name,
                         reason.unwrap_or_default()
                     );
-                    return Err(Failure::new(Code::Unavailable, told));
+                    return Err(Failure::new(Code::Unavailable, error));
                 }
                 _ => tokio::time::sleep(EVERY).await,
             }

@@ -60,10 +60,10 @@ async fn nothing_acknowledged_is_lost_or_altered_or_out_of_order_whatever_fails(
         sleep(Duration::from_millis(random.u64(50..800))).await;
     }
     let kills = storm.kills;
-    let told = storm.end().await;
+    let summary = storm.end().await;
     writeln!(
         std::io::stderr(),
-        "{seconds} s, {steps} steps, {kills} kills, seed {seed}: {told}"
+        "{seconds} s, {steps} steps, {kills} kills, seed {seed}: {summary}"
     )
     .unwrap();
 }
@@ -281,7 +281,7 @@ impl Storm {
     async fn end(mut self) -> String {
         for endpoint in self.endpoints.values() {
             endpoint.fail(0, Fault::Status(500));
-            endpoint.take_poison();
+            endpoint.accept_poison();
         }
         for (name, _) in STEADY {
             self.mend(name).await;
@@ -293,7 +293,7 @@ impl Storm {
         }
         let log = self.caller.log().await;
         let oracle = Oracle::check_log(sent, &log);
-        let mut told = oracle.to_string();
+        let mut summary = oracle.to_string();
         for (name, more) in STEADY {
             let prefix = if more.contains("grade_") {
                 "grade_"
@@ -304,13 +304,16 @@ impl Storm {
             let repeats = check_arrivals(&oracle, &taken, prefix, name);
             let bound = self.kills * MAX_REPEATS;
             assert!(repeats <= bound, "{name}: {repeats} repeats");
-            told = format!("{told}; {name}: {} taken, {repeats} repeated", taken.len());
+            summary = format!(
+                "{summary}; {name}: {} taken, {repeats} repeated",
+                taken.len()
+            );
             let wanted = oracle.numbers(prefix).len() as u64;
             assert_eq!(balances[name]["delivered"], json!(wanted), "{name}");
             assert_eq!(balances[name]["expired"], json!(0), "{name}");
         }
         drop(self.running.take());
-        told
+        summary
     }
 }
 

@@ -11,20 +11,20 @@ use tokio::time::Instant;
 
 use super::Lane;
 
-/// A hold is told at most so often.
+/// The shortest time between two holds that are reported.
 const HOLDS_EVERY: Duration = Duration::from_mins(1);
 
-/// So many dead letters within this time are many; they are told once in this time.
+/// So many dead letters within this time are reported, once in this time.
 const MANY: u64 = 100;
 const MANY_WITHIN: Duration = Duration::from_hours(1);
 
-/// What a lane has told.
+/// What a lane has reported to operators.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    /// When a hold was last told.
-    hold_told: Option<Instant>,
-    /// The hold that was told, and is not over.
-    told_hold_since: Option<Timestamp>,
+    /// When a hold was last reported.
+    hold_reported_at: Option<Instant>,
+    /// When the hold began that was reported and is not over.
+    reported_hold_since: Option<Timestamp>,
     dead: Dead,
 }
 
@@ -33,22 +33,22 @@ pub(super) struct Notices {
 struct Dead {
     since: Option<(Instant, Timestamp)>,
     count: u64,
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Notices {
-    /// Whether a hold is to be told.
-    fn may_tell_hold(&mut self, since: Timestamp) -> bool {
-        let is_early = |told: Instant| told.elapsed() < HOLDS_EVERY;
-        if self.told_hold_since.is_some() || self.hold_told.is_some_and(is_early) {
+    /// Whether to report a hold.
+    fn may_report_hold(&mut self, since: Timestamp) -> bool {
+        let is_early = |reported_at: Instant| reported_at.elapsed() < HOLDS_EVERY;
+        if self.reported_hold_since.is_some() || self.hold_reported_at.is_some_and(is_early) {
             return false;
         }
-        self.hold_told = Some(Instant::now());
-        self.told_hold_since = Some(since);
+        self.hold_reported_at = Some(Instant::now());
+        self.reported_hold_since = Some(since);
         true
     }
 
-    /// Counts a dead letter; what to tell, if these are many by now.
+    /// Counts a dead letter. Returns how many there are, and since when, if that is to be reported.
     fn count_dead(&mut self, now: Timestamp) -> Option<(u64, Timestamp)> {
         let is_over = |(began, _): (Instant, Timestamp)| began.elapsed() >= MANY_WITHIN;
         if self.dead.since.is_none_or(is_over) {
@@ -58,10 +58,10 @@ impl Notices {
             };
         }
         self.dead.count += 1;
-        if self.dead.count < MANY || self.dead.is_told {
+        if self.dead.count < MANY || self.dead.is_reported {
             return None;
         }
-        self.dead.is_told = true;
+        self.dead.is_reported = true;
         let (_, since) = self.dead.since?;
         Some((self.dead.count, since))
     }
@@ -71,7 +71,7 @@ impl Lane {
     /// Tells operators that the lane holds.
     pub(super) fn tell_held(&mut self, reason: &str) {
         let since = self.subscription.live.account().held_since();
-        let Some(since) = since.filter(|since| self.notices.may_tell_hold(*since)) else {
+        let Some(since) = since.filter(|since| self.notices.may_report_hold(*since)) else {
             return;
         };
         self.tell(OperatorEvent::SubscriptionHeld {
@@ -82,9 +82,9 @@ impl Lane {
         });
     }
 
-    /// Tells operators that a hold is over that they were told of.
+    /// Tells operators that the hold is over, if it was reported.
     pub(super) fn tell_resumed(&mut self) {
-        if let Some(since) = self.notices.told_hold_since.take() {
+        if let Some(since) = self.notices.reported_hold_since.take() {
             self.tell(OperatorEvent::SubscriptionResumed {
                 subscription: self.subscription.spec.name.to_string(),
                 reach: self.subscription.reach.clone(),

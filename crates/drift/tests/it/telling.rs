@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::tower::{Tower, event};
 
-type Told = Arc<Mutex<Vec<OperatorEvent>>>;
+type Events = Arc<Mutex<Vec<OperatorEvent>>>;
 
-/// A lookout, and what it has told operators.
-fn lookout(tower: &Tower) -> (Lookout, Told) {
-    let told = Told::default();
-    let hears = Arc::clone(&told);
-    let tell = TellOperator::new(move |event| hears.lock().unwrap().push(event));
-    (tower.lookout(&tower.log).with_operator(tell), told)
+/// A lookout, and the events that it reported.
+fn lookout(tower: &Tower) -> (Lookout, Events) {
+    let events = Events::default();
+    let sink = Arc::clone(&events);
+    let tell = TellOperator::new(move |event| sink.lock().unwrap().push(event));
+    (tower.lookout(&tower.log).with_operator(tell), events)
 }
 
 fn field(path: &str) -> FoundDrift {
@@ -49,7 +49,7 @@ fn with_field(name: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_again() {
     let tower = Tower::new();
-    let (lookout, told) = lookout(&tower);
+    let (lookout, events) = lookout(&tower);
     let stop = CancellationToken::new();
     let sends = async {
         let unknown = event("grade_change", "grade_change", "grade_imported");
@@ -65,7 +65,7 @@ async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_a
             found: vec![imported, theme],
             found_count: 2,
         };
-        assert_eq!(*told.lock().unwrap(), slice::from_ref(&first));
+        assert_eq!(*events.lock().unwrap(), slice::from_ref(&first));
 
         // Another root account sends what is known by now, and two things are new.
         let other = with_field("theme").replace("70000000000001", "80000000000001");
@@ -75,30 +75,30 @@ async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_a
         let changed = event("module_created", "\"position\":3", "\"position\":true");
         tower.append(&[with_field("color"), changed]).await;
         sleep(Duration::from_secs(30)).await;
-        assert_eq!(told.lock().unwrap().len(), 1, "a minute has not passed");
+        assert_eq!(events.lock().unwrap().len(), 1, "a minute has not passed");
         sleep(Duration::from_secs(20)).await;
         let second = OperatorEvent::DriftFound {
             found: vec![field("/body/pace"), field("/body/color")],
             found_count: 2,
         };
-        assert_eq!(*told.lock().unwrap(), [first, second]);
+        assert_eq!(*events.lock().unwrap(), [first, second]);
         stop.cancel();
     };
     tokio::join!(lookout.run(stop.clone()), sends);
-    assert_eq!(told.lock().unwrap().len(), 2);
+    assert_eq!(events.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
     let tower = Tower::new();
-    let (lookout, told) = lookout(&tower);
+    let (lookout, events) = lookout(&tower);
     tower
         .append(&[with_fields((0..120).map(|n| format!("f{n}")))])
         .await;
     tower.report(&lookout).await;
-    let told = told.lock().unwrap();
-    let [OperatorEvent::DriftFound { found, found_count }] = told.as_slice() else {
-        panic!("{told:?}");
+    let events = events.lock().unwrap();
+    let [OperatorEvent::DriftFound { found, found_count }] = events.as_slice() else {
+        panic!("{events:?}");
     };
     assert_eq!((found.len(), *found_count), (100, 120));
 }
@@ -106,24 +106,24 @@ async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn what_was_gathered_is_told_at_the_end_and_a_restart_tells_nothing_again() {
     let tower = Tower::new();
-    let (first, told) = lookout(&tower);
+    let (first, events) = lookout(&tower);
     tower.append(&[with_field("theme")]).await;
     tower.report(&first).await;
     tower.append(&[with_field("pace")]).await;
     tower.report(&first).await;
-    assert_eq!(told.lock().unwrap().len(), 2);
+    assert_eq!(events.lock().unwrap().len(), 2);
     drop(first);
 
-    let (second, told) = lookout(&tower);
+    let (second, events) = lookout(&tower);
     tower.append(&[with_field("pace")]).await;
     tower.report(&second).await;
-    assert_eq!(*told.lock().unwrap(), []);
+    assert_eq!(*events.lock().unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn operator_events_are_no_drift() {
     let tower = Tower::new();
-    let (lookout, told) = lookout(&tower);
+    let (lookout, events) = lookout(&tower);
     let own = OperatorEvent::DriftFound {
         found: vec![field("/body/theme")],
         found_count: 1,
@@ -133,5 +133,5 @@ async fn operator_events_are_no_drift() {
     tower.log.append(vec![record]).await.unwrap();
     let report = tower.report(&lookout).await;
     assert_eq!((report.sightings, report.cursor.get()), (Vec::new(), 1));
-    assert_eq!(*told.lock().unwrap(), []);
+    assert_eq!(*events.lock().unwrap(), []);
 }

@@ -116,8 +116,8 @@ async fn the_loss_of_operator_events_alone_causes_none() {
         let (tell, mut events) = queue();
         let mut append = async |offsets| {
             tell.tell(lost(0, offsets));
-            let told = events.queue.recv().await.unwrap();
-            events.append(&*log, vec![told]).await;
+            let queued = events.queue.recv().await.unwrap();
+            events.append(&*log, vec![queued]).await;
             log.bounds().borrow().head.get()
         };
         // The event of the sender is lost: that is event 1. Then event 1 is lost.

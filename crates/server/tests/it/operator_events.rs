@@ -137,9 +137,9 @@ async fn operators_are_told_which_subscription_lost_how_many_events_and_where() 
     house.close().await;
 
     let house = House::open(forgetful(folder.path())).await;
-    let told = operator_events(&house, 0).await;
-    let [event] = told["events"].as_array().unwrap().as_slice() else {
-        panic!("{told}");
+    let page = operator_events(&house, 0).await;
+    let [event] = page["events"].as_array().unwrap().as_slice() else {
+        panic!("{page}");
     };
     assert_eq!(event["offset"], 3);
     let metadata = &event["event"]["metadata"];

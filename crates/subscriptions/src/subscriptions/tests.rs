@@ -478,9 +478,9 @@ async fn how_far_the_log_has_come_is_saved_though_no_cursor_moved() {
 #[tokio::test]
 async fn operators_are_told_of_losses_but_not_of_those_of_who_wants_operator_events() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let hears = Arc::clone(&told);
-    let tell = TellOperator::new(move |event| hears.lock().unwrap().push(event));
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&events);
+    let tell = TellOperator::new(move |event| sink.lock().unwrap().push(event));
     let all = Arc::try_unwrap(open(folder.path(), &log).await).unwrap();
     let all = Arc::new(all.with_operator(tell));
     let watcher = spec(
@@ -498,7 +498,7 @@ async fn operators_are_told_of_losses_but_not_of_those_of_who_wants_operator_eve
     append(&log, 3).await;
     log.trim_to(Offset::new(3)).await.unwrap();
     all.expire_trimmed();
-    assert_eq!(*told.lock().unwrap(), [trimmed(3, 0..3)]);
+    assert_eq!(*events.lock().unwrap(), [trimmed(3, 0..3)]);
     // Within a minute nothing more is told, and at the end the rest.
     for _ in 0..2 {
         append(&log, 1).await;
@@ -506,9 +506,12 @@ async fn operators_are_told_of_losses_but_not_of_those_of_who_wants_operator_eve
         log.trim_to(head).await.unwrap();
         all.expire_trimmed();
     }
-    assert_eq!(told.lock().unwrap().len(), 1);
+    assert_eq!(events.lock().unwrap().len(), 1);
     all.tell_remaining_losses();
-    assert_eq!(*told.lock().unwrap(), [trimmed(3, 0..3), trimmed(2, 3..5)]);
+    assert_eq!(
+        *events.lock().unwrap(),
+        [trimmed(3, 0..3), trimmed(2, 3..5)]
+    );
     let balance = all.balance(&all.get("watcher").unwrap());
     assert_eq!(balance.get(Term::Expired), 5);
 }

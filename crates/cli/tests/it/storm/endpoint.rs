@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::kill::load::numbered;
 
-/// Events with such a number are refused until the endpoint is told to take them.
+/// Events with such a number are refused until `accept_poison` is called.
 const POISON: u64 = 251;
 
 /// A way to fail.
@@ -62,7 +62,7 @@ pub(super) struct Taken {
     pub(super) is_replay: bool,
 }
 
-/// A webhook endpoint that fails as it is told.
+/// A webhook endpoint that fails on command.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     address: SocketAddr,
@@ -122,7 +122,7 @@ impl Endpoint {
     }
 
     /// Takes from here on what it has refused because of the event.
-    pub(super) fn take_poison(&self) {
+    pub(super) fn accept_poison(&self) {
         self.shared.state.lock().unwrap().refuses_poison = false;
     }
 
