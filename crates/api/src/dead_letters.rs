@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use easel_log::{Block, Offset, Read, ReadError, Record, SharedLog};
+use easel_log::{Offset, Record, RecordReader};
 use easel_subscriptions::{Attempt, DeadLetter, Due, Parked, Subscription};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -164,7 +164,7 @@ pub(crate) async fn list(
     if range.discarded != Some(true) {
         let (parked, end) = waiting_for_operator(&lane, from, next, limit);
         next = end;
-        let mut records = Records::new(&api.log);
+        let mut records = RecordReader::new(&*api.log);
         for (offset, parked) in parked {
             let record = records.read(offset).await?;
             let event_type = record.as_ref().map_or("", |record| &*record.event_type);
@@ -202,7 +202,7 @@ pub(crate) async fn show(
     let found = api.subscriptions.dead_letters(&lane, wanted, 1).await?;
     let found = found.into_iter().find(|(offset, _)| *offset == wanted);
     let (offset, letter) = found.ok_or_else(missing)?;
-    let record = Records::new(&api.log).read(offset).await?;
+    let record = RecordReader::new(&*api.log).read(offset).await?;
     let tail = api.log.bounds().borrow().tail;
     Ok(Json(DeadLetterJson {
         event: record.and_then(|record| serde_json::from_slice(&record.bytes).ok()),
@@ -298,33 +298,6 @@ fn waiting_for_operator(
     let next = waiting.get(limit).map(|(offset, _)| *offset).or(end);
     waiting.truncate(limit);
     (waiting, next)
-}
-
-/// Reads records at offsets that ascend, each block once.
-struct Records<'a> {
-    log: &'a SharedLog,
-    block: Option<Arc<Block>>,
-}
-
-impl<'a> Records<'a> {
-    const fn new(log: &'a SharedLog) -> Self {
-        Self { log, block: None }
-    }
-
-    /// The record at an offset, if the log has it.
-    async fn read(&mut self, offset: Offset) -> Result<Option<Record>, ReadError> {
-        let is_read = self
-            .block
-            .as_ref()
-            .is_some_and(|block| offset < block.next());
-        if !is_read {
-            self.block = match self.log.read(offset).await? {
-                Read::Block(block) => Some(block),
-                Read::Damaged(_) | Read::End => None,
-            };
-        }
-        Ok(self.block.as_ref().and_then(|block| block.record(offset)))
-    }
 }
 
 impl DeadLetterJson {

@@ -12,6 +12,7 @@ mod record;
 mod log;
 mod options;
 mod reader;
+mod record_reader;
 mod retention;
 mod want;
 
@@ -39,5 +40,6 @@ pub use offset::Offset;
 pub use options::{LogName, LogOptions};
 pub use reader::{Found, Reader};
 pub use record::{Arrival, NewRecord, Provenance, ReadFacts, Record, RecordFacts, Shape};
+pub use record_reader::RecordReader;
 pub use retention::{Retention, Trimmed};
 pub use want::Want;

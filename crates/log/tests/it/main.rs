@@ -1,4 +1,8 @@
-//! The reader of a log, in front of logs that fail when they are told to.
+//! The readers of a log, in front of logs that fail on command.
 
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod reader;
+#[cfg(test)]
+mod record_reader;

@@ -1,41 +1,13 @@
 //! What a reader finds, and when it waits.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use easel_log::{
-    Clock, Found, Log, LogOptions, MemoryLog, NewRecord, Offset, Reader, SharedLog, Want,
-};
-use easel_testkit::{FailingLog, FakeClock};
+use easel_log::{Found, Log, Offset, Reader, Want};
 use futures::FutureExt;
 use proptest::prelude::*;
 use tokio::time::Instant;
-use uuid::Uuid;
 
-fn failing_log() -> Arc<FailingLog> {
-    let clock: Arc<dyn Clock> = Arc::new(FakeClock::default());
-    let memory = MemoryLog::new(LogOptions::default(), clock);
-    Arc::new(FailingLog::new(Arc::new(memory)))
-}
-
-fn shared(log: &Arc<FailingLog>) -> SharedLog {
-    Arc::<FailingLog>::clone(log)
-}
-
-/// One block of records, each of the type of its letter.
-async fn append(log: &FailingLog, event_types: &str) {
-    let head = log.bounds().borrow().head.get();
-    let records = (head..).zip(event_types.chars());
-    let records = records.map(|(number, event_type)| {
-        let id = Uuid::from_u64_pair(1, number);
-        NewRecord::new(id, event_type.to_string(), number.to_string())
-    });
-    log.append(records.collect()).await.unwrap();
-}
-
-fn range(range: Range<u64>) -> Range<Offset> {
-    Offset::new(range.start)..Offset::new(range.end)
-}
+use crate::logs::{append, failing_log, range, shared};
 
 /// What was found, in a word and its offsets.
 fn described(found: &Found) -> (&'static str, Range<Offset>) {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_log::{Offset, Read};
+use easel_log::{Offset, RecordReader};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -196,11 +196,9 @@ impl Subscriptions {
                 .collect()
         };
         let mut letters = Vec::new();
+        let mut records = RecordReader::new(&*self.log);
         for (offset, parked) in waiting {
-            let record = match self.log.read(offset).await? {
-                Read::Block(block) => block.record(offset),
-                Read::Damaged(_) | Read::End => None,
-            };
+            let record = records.read(offset).await?;
             let letter = DeadLetter {
                 event_id: record.as_ref().map_or(Uuid::nil(), |record| record.id),
                 event_type: record.map_or_else(|| Arc::from(""), |record| record.event_type),
