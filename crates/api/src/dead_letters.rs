@@ -221,7 +221,10 @@ pub(crate) async fn redeliver(
     let lane = lane.find(&api, &name)?;
     let which =
         |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
-    let done = api.subscriptions.redeliver(&lane, which).await?;
+    let done = api
+        .subscriptions
+        .redeliver(&lane, selection.offsets(), which)
+        .await?;
     info!(subscription = %name, count = done.redelivered_count, "dead letters redelivered");
     Ok(Json(RedeliveredJson {
         redelivered: done.redelivered_count,
@@ -241,7 +244,10 @@ pub(crate) async fn discard(
     let lane = lane.find(&api, &name)?;
     let which =
         |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
-    let discarded = api.subscriptions.discard(&lane, which).await?;
+    let discarded = api
+        .subscriptions
+        .discard(&lane, selection.offsets(), which)
+        .await?;
     info!(subscription = %name, count = discarded, "dead letters discarded");
     Ok(Json(DiscardedJson { discarded }))
 }

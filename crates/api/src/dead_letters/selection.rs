@@ -1,6 +1,7 @@
 //! Which dead letters a command or a list is about.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use easel_log::Offset;
 use easel_subscriptions::EventGlob;
@@ -81,6 +82,16 @@ impl Selection {
             matches: matches(event),
             reason,
         })
+    }
+
+    /// From the first of its offsets to the last.
+    pub(super) fn offsets(&self) -> RangeInclusive<Offset> {
+        let Some(offsets) = &self.offsets else {
+            return Offset::ZERO..=Offset::new(u64::MAX);
+        };
+        let first = offsets.first().copied().unwrap_or(0);
+        let last = offsets.last().copied().unwrap_or(0);
+        Offset::new(first)..=Offset::new(last)
     }
 
     /// Whether it is about the delivery at an offset.

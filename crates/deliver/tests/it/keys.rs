@@ -125,7 +125,7 @@ async fn a_dead_letter_frees_its_key_unless_the_key_is_to_be_held() {
         sink.answer_with(|_| Ok(()));
         let one = campus.subscriptions.get("one").unwrap();
         let all = |_: easel_log::Offset, _: &DeadLetter| true;
-        campus.subscriptions.redeliver(&one, all).await.unwrap();
+        campus.subscriptions.redeliver(&one, .., all).await.unwrap();
         assert_eq!(campus.settled("one").await.get(Term::Delivered), 100);
     }
 }
@@ -148,7 +148,7 @@ async fn a_discarded_or_expired_event_frees_its_key() {
         if is_discarded {
             campus
                 .subscriptions
-                .discard(&one, |_, _| true)
+                .discard(&one, .., |_, _| true)
                 .await
                 .unwrap();
         } else {

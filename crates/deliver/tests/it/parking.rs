@@ -172,8 +172,8 @@ async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
     let all = |_: Offset, _: &DeadLetter| true;
     // Two operators at once redeliver each of them once.
     let (first, second) = tokio::join!(
-        campus.subscriptions.redeliver(&one, all),
-        campus.subscriptions.redeliver(&one, all)
+        campus.subscriptions.redeliver(&one, .., all),
+        campus.subscriptions.redeliver(&one, .., all)
     );
     let count = first.unwrap().redelivered_count + second.unwrap().redelivered_count;
     assert_eq!(count, 100);
@@ -370,13 +370,13 @@ async fn a_lane_that_must_lose_nothing_waits_for_its_operator() {
     assert_eq!(one.live.hold().unwrap().until, None);
     let waiting = campus
         .subscriptions
-        .waiting_for_operator(&one)
+        .waiting_for_operator(&one, &(..))
         .await
         .unwrap();
     assert_eq!(waiting[0].1.event_id.as_u128(), 3);
 
     sink.answer_with(|_| Ok(()));
-    let done = campus.subscriptions.redeliver(&one, |_, _| true).await;
+    let done = campus.subscriptions.redeliver(&one, .., |_, _| true).await;
     assert_eq!(done.unwrap().redelivered_count, 1);
     assert_eq!(campus.settled("one").await.get(Term::Delivered), 50);
 }
@@ -392,7 +392,7 @@ async fn what_waits_for_its_operator_may_be_discarded() {
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let one = campus.subscriptions.get("one").unwrap();
-    let done = campus.subscriptions.discard(&one, |_, _| true).await;
+    let done = campus.subscriptions.discard(&one, .., |_, _| true).await;
     assert_eq!(done.unwrap(), 1);
     campus.append([("user_created", 1)]).await;
     let balance = campus.settled("one").await;

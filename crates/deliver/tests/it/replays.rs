@@ -175,7 +175,10 @@ async fn a_replay_goes_on_after_a_crash_and_its_dead_letters_are_its_own() {
     assert_eq!(sink.received().len(), 1_000, "a drain repeats nothing");
     // It has ended; a redelivery wakes it once more.
     sink.answer_with(|_| Ok(()));
-    let done = campus.subscriptions.redeliver(&replay, |_, _| true).await;
+    let done = campus
+        .subscriptions
+        .redeliver(&replay, .., |_, _| true)
+        .await;
     assert_eq!(done.unwrap().redelivered_count, 1);
     ended(&campus, &replay).await;
     assert_eq!(

@@ -3,6 +3,7 @@
 //! A command reads rows in the store and changes them through the account. Commands of one lane come
 //! one after another, and each saves what it has changed, so that the next one reads it.
 
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,16 +45,17 @@ impl Subscriptions {
         self.store.dead_letters(lane.lane(), from, max_count).await
     }
 
-    /// Redelivers the dead letters of a lane that `which` chooses, and those parked deliveries that
-    /// wait for an operator.
+    /// Redelivers those dead letters of a lane at `offsets` that `which` chooses, and those parked
+    /// deliveries that wait for an operator.
     pub async fn redeliver(
         &self,
         lane: &Arc<Subscription>,
+        offsets: impl RangeBounds<Offset> + Send + Sync,
         which: impl Fn(Offset, &DeadLetter) -> bool + Send + Sync,
     ) -> Result<Redelivery, ChangeError> {
         let _turn = lane.live.commands.lock().await;
         let mut done = Redelivery::default();
-        for (offset, letter) in self.waiting_for_operator(lane).await? {
+        for (offset, letter) in self.waiting_for_operator(lane, &offsets).await? {
             if which(offset, &letter) {
                 let now = self.clock.now();
                 let mut account = lane.live.account();
@@ -62,7 +64,7 @@ impl Subscriptions {
             }
         }
         let tail = self.log.bounds().borrow().tail;
-        self.for_each_dead(lane, |offset, letter| {
+        self.for_each_dead(lane, &offsets, |offset, letter| {
             if letter.is_discarded || !which(offset, letter) {
                 return true;
             }
@@ -94,16 +96,17 @@ impl Subscriptions {
         Ok(done)
     }
 
-    /// Says of the dead letters of a lane that `which` chooses, and of those parked deliveries that
-    /// wait for an operator, that nobody will redeliver them. Returns how many these were.
+    /// Discards those dead letters of a lane at `offsets` that `which` chooses, and those parked
+    /// deliveries that wait for an operator: nobody will redeliver them. Returns how many these were.
     pub async fn discard(
         &self,
         lane: &Arc<Subscription>,
+        offsets: impl RangeBounds<Offset> + Send + Sync,
         which: impl Fn(Offset, &DeadLetter) -> bool + Send + Sync,
     ) -> Result<u64, ChangeError> {
         let _turn = lane.live.commands.lock().await;
         let mut count = 0;
-        for (offset, letter) in self.waiting_for_operator(lane).await? {
+        for (offset, letter) in self.waiting_for_operator(lane, &offsets).await? {
             if which(offset, &letter) {
                 let letter = DeadLetter {
                     is_discarded: true,
@@ -115,7 +118,7 @@ impl Subscriptions {
                 }
             }
         }
-        self.for_each_dead(lane, |offset, letter| {
+        self.for_each_dead(lane, &offsets, |offset, letter| {
             if which(offset, letter) {
                 count += u64::from(lane.live.account().discard(offset, letter));
             }
@@ -159,14 +162,19 @@ impl Subscriptions {
         }
     }
 
-    /// Calls `work` for each dead letter of a lane until it returns `false`, and saves what it has
-    /// changed.
+    /// Calls `work` for each dead letter of a lane at `offsets` until it returns `false`, and saves what
+    /// it has changed.
     async fn for_each_dead(
         &self,
         lane: &Arc<Subscription>,
+        offsets: &(impl RangeBounds<Offset> + Sync),
         mut work: impl FnMut(Offset, &DeadLetter) -> bool + Send,
     ) -> Result<(), StoreError> {
-        let mut from = Offset::ZERO;
+        let mut from = match offsets.start_bound() {
+            Bound::Included(first) => *first,
+            Bound::Excluded(before) => before.next(),
+            Bound::Unbounded => Offset::ZERO,
+        };
         loop {
             self.save_rows(lane).await?;
             let page = self.store.dead_letters(lane.lane(), from, PAGE).await?;
@@ -174,7 +182,9 @@ impl Subscriptions {
                 return Ok(());
             };
             from = last.next();
-            let goes_on = page.iter().all(|(offset, letter)| work(*offset, letter));
+            let goes_on = page
+                .iter()
+                .all(|(offset, letter)| offsets.contains(offset) && work(*offset, letter));
             self.save_rows(lane).await?;
             if !goes_on {
                 return Ok(());
@@ -182,15 +192,17 @@ impl Subscriptions {
         }
     }
 
-    /// The parked deliveries that wait for an operator, in the form of dead letters.
+    /// The parked deliveries at `offsets` that wait for an operator, in the form of dead letters.
     pub async fn waiting_for_operator(
         &self,
         lane: &Arc<Subscription>,
+        offsets: &(impl RangeBounds<Offset> + Sync),
     ) -> Result<Vec<(Offset, DeadLetter)>, ChangeError> {
         let waiting: Vec<_> = {
             let account = lane.live.account();
             let parked = account.all_parked(Offset::ZERO);
-            let waiting = parked.filter(|(_, parked)| parked.due == Due::Never);
+            let waiting = parked
+                .filter(|(offset, parked)| parked.due == Due::Never && offsets.contains(offset));
             waiting
                 .map(|(offset, parked)| (offset, parked.clone()))
                 .collect()

@@ -39,15 +39,18 @@ async fn dead_letters_are_redelivered_once_or_discarded_and_outlive_the_process(
     let all = open(folder.path(), &log).await;
     let made = with_dead(&all, &log).await;
     let second = |offset: Offset, _: &DeadLetter| offset == Offset::new(1);
-    let (first, again) = tokio::join!(all.redeliver(&made, second), all.redeliver(&made, second));
+    let (first, again) = tokio::join!(
+        all.redeliver(&made, .., second),
+        all.redeliver(&made, .., second)
+    );
     let counts = (
         first.unwrap().redelivered_count,
         again.unwrap().redelivered_count,
     );
     assert_eq!(counts.0 + counts.1, 1, "once, whoever comes first");
     let third = |offset: Offset, _: &DeadLetter| offset == Offset::new(2);
-    assert_eq!(all.discard(&made, third).await.unwrap(), 1);
-    assert_eq!(all.discard(&made, third).await.unwrap(), 0);
+    assert_eq!(all.discard(&made, .., third).await.unwrap(), 1);
+    assert_eq!(all.discard(&made, .., third).await.unwrap(), 0);
     drop((all, made));
 
     let all = open(folder.path(), &log).await;
@@ -63,8 +66,29 @@ async fn dead_letters_are_redelivered_once_or_discarded_and_outlive_the_process(
         .collect();
     assert_eq!(letters, [(0, false), (2, true)]);
     // All of them: the one that is discarded stays so.
-    let all_of_them = all.redeliver(&made, |_, _| true).await.unwrap();
+    let all_of_them = all.redeliver(&made, .., |_, _| true).await.unwrap();
     assert_eq!(all_of_them.redelivered_count, 1);
+}
+
+#[tokio::test]
+async fn a_command_goes_no_further_than_its_offsets() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), log());
+    let all = open(folder.path(), &log).await;
+    let made = with_dead(&all, &log).await;
+    let second = Offset::new(1)..=Offset::new(1);
+    let done = all.redeliver(&made, second, |_, _| true).await.unwrap();
+    assert_eq!(done.redelivered_count, 1);
+    let first = ..Offset::new(1);
+    let seen = std::sync::Mutex::new(Vec::new());
+    let which = |offset: Offset, _: &DeadLetter| {
+        seen.lock().unwrap().push(offset);
+        true
+    };
+    assert_eq!(all.discard(&made, first, which).await.unwrap(), 1);
+    assert_eq!(*seen.lock().unwrap(), [Offset::ZERO]);
+    let balance = all.balance(&made);
+    let terms = [Term::Parked, Term::Dead, Term::Discarded];
+    assert_eq!(terms.map(|term| balance.get(term)), [1, 2, 1]);
 }
 
 #[tokio::test]
@@ -74,7 +98,7 @@ async fn a_dead_letter_whose_event_is_gone_stays_dead() {
     let made = with_dead(&all, &log).await;
     log.trim_to(Offset::new(4)).await.unwrap();
     all.expire_trimmed();
-    let done = all.redeliver(&made, |_, _| true).await.unwrap();
+    let done = all.redeliver(&made, .., |_, _| true).await.unwrap();
     assert_eq!((done.redelivered_count, done.gone_count), (0, 3));
     assert_eq!(all.balance(&made).get(Term::Dead), 3);
 }
@@ -84,7 +108,7 @@ async fn dead_letters_are_forgotten_after_their_retention_and_stay_counted() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let made = with_dead(&all, &log).await;
-    all.discard(&made, |offset, _| offset == Offset::ZERO)
+    all.discard(&made, .., |offset, _| offset == Offset::ZERO)
         .await
         .unwrap();
     let day = std::time::Duration::from_hours(24);
