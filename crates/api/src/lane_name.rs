@@ -3,22 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use easel_subscriptions::{LaneName, Subscription};
+use easel_subscriptions::{ReplayNumber, Subscription};
 use serde::de::{self, Deserializer, Visitor};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::Api;
 use crate::failure::Failure;
 
-/// `live`, or the number of a replay. Nothing means `live`.
+/// `live`, or the number of a replay; `live` if it is missing.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LaneNameJson(LaneName);
+pub(crate) struct LaneNameJson(Option<ReplayNumber>);
 
 impl LaneNameJson {
     /// That lane of the subscription `name`.
     pub(crate) fn find(self, api: &Api, name: &str) -> Result<Arc<Subscription>, Failure> {
-        let LaneName(replay) = self.0;
-        Ok(api.subscriptions.lane(name, replay)?)
+        Ok(api.subscriptions.lane(name, self.0)?)
     }
 }
 
@@ -38,7 +37,15 @@ impl Visitor<'_> for LaneNameVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<LaneNameJson, E> {
-        text.parse().map(LaneNameJson).map_err(E::custom)
+        if text == "live" {
+            return Ok(LaneNameJson(None));
+        }
+        let number = text.parse().map_err(|_not_a_number| {
+            E::custom(format_args!(
+                "a lane is `live` or the number of a replay; {text:?} is not"
+            ))
+        })?;
+        Ok(LaneNameJson(Some(number)))
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<LaneNameJson, E> {

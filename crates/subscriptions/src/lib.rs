@@ -41,7 +41,7 @@ pub use filter::Filter;
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
-pub use replay::{LaneName, ReplayEntry, ReplayNumber, ReplaySpec};
+pub use replay::{ReplayEntry, ReplayNumber, ReplaySpec};
 pub use schedule::{Schedule, ScheduleError, clamp_asked};
 pub use spec::{
     Batch, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy, SinkSpec,

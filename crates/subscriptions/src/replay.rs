@@ -1,8 +1,6 @@
 //! What a replay serves again: a range of offsets, or a part of it.
 
-use std::fmt;
 use std::num::NonZeroU32;
-use std::str::FromStr;
 
 use easel_log::Offset;
 use jiff::Timestamp;
@@ -52,35 +50,6 @@ impl ReplaySpec {
             events: EventGlob::all(),
             conditions: Conditions::default(),
             max_rate: None,
-        }
-    }
-}
-
-/// A lane as operators name it in queries: `live`, or the number of a replay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LaneName(pub Option<ReplayNumber>);
-
-impl FromStr for LaneName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "live" => Ok(Self(None)),
-            number => match number.parse() {
-                Ok(number) => Ok(Self(Some(number))),
-                Err(_) => Err(format!(
-                    "a lane is `live` or the number of a replay; {text:?} is not"
-                )),
-            },
-        }
-    }
-}
-
-impl fmt::Display for LaneName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => f.write_str("live"),
-            Some(number) => fmt::Display::fmt(&number, f),
         }
     }
 }
