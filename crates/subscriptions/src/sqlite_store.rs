@@ -17,6 +17,7 @@
 //! Formats 1 and 2 kept everything in `subscriptions`. Journals are saved many at a time in one
 //! transaction, together with the head of the log that they were read beside.
 
+mod attempts;
 mod deliveries;
 mod migrations;
 mod rows;
@@ -249,7 +250,7 @@ impl StateStore for SqliteStore {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             for part in &parts {
-                deliveries::save_attempts(transaction, epoch, part)?;
+                attempts::save(transaction, epoch, part)?;
             }
             Ok(())
         })
@@ -261,7 +262,7 @@ impl StateStore for SqliteStore {
         epoch: Epoch,
         lane: LaneId,
     ) -> Result<Vec<LoggedAttempt>, StoreError> {
-        self.transact(move |transaction| deliveries::attempts_before(transaction, epoch, lane))
+        self.transact(move |transaction| attempts::before(transaction, epoch, lane))
             .await
     }
 

@@ -1,5 +1,8 @@
 //! The rows of parked and dead deliveries in `state.db`.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use easel_catalog::OrderKey;
 use easel_log::Offset;
@@ -8,14 +11,10 @@ use rusqlite::{Row as SqliteRow, Transaction, params};
 use uuid::Uuid;
 
 use super::rows::{json_fault, lane_columns, signed};
-use crate::state_store::{Epoch, StoreError};
+use crate::state_store::StoreError;
 use crate::{
-    Attempt, AttemptLog, AttemptPart, DeadLetter, Due, LaneId, LaneTime, LoggedAttempt, Parked,
-    ReplayNumber, Row, SubscriptionId,
+    Attempt, DeadLetter, Due, LaneId, LaneTime, Parked, ReplayNumber, Row, SubscriptionId,
 };
-
-/// Leases whose attempts are kept, if there are few attempts in each.
-const MAX_EPOCHS: i64 = 100;
 
 /// How `waits_for` spells when a parked delivery is due.
 const TIME: &str = "time";
@@ -137,15 +136,15 @@ pub(super) fn parked(
 
 /// The reasons that were read, each kept once: many rows have the same one.
 #[derive(Default)]
-struct Reasons(std::collections::HashSet<std::sync::Arc<str>>);
+struct Reasons(HashSet<Arc<str>>);
 
 impl Reasons {
-    fn share(&mut self, reason: &str) -> std::sync::Arc<str> {
+    fn share(&mut self, reason: &str) -> Arc<str> {
         if let Some(known) = self.0.get(reason) {
-            return std::sync::Arc::clone(known);
+            return Arc::clone(known);
         }
-        let shared = std::sync::Arc::from(reason);
-        self.0.insert(std::sync::Arc::clone(&shared));
+        let shared = Arc::from(reason);
+        self.0.insert(Arc::clone(&shared));
         shared
     }
 }
@@ -232,69 +231,6 @@ fn read_dead(row: &SqliteRow<'_>) -> Result<DeadLetter, StoreError> {
             .map_err(|error| failed(error.to_string()))?,
         is_discarded: row.get("discarded")?,
     })
-}
-
-/// Saves a part of an attempt log, and forgets what is older than what the log keeps. Of a lane that
-/// no longer exists nothing is saved.
-pub(super) fn save_attempts(
-    transaction: &Transaction<'_>,
-    epoch: Epoch,
-    part: &AttemptPart,
-) -> Result<(), StoreError> {
-    let [subscription, replay] = lane_columns(part.lane);
-    let content = serde_json::to_string(&part.attempts).map_err(|error| json_fault(&error))?;
-    let mut save = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO attempts (subscription, replay, epoch, part, content)
-         SELECT ?1, ?2, ?3, ?4, ?5
-         WHERE EXISTS (SELECT 1 FROM lanes WHERE subscription = ?1 AND replay = ?2)",
-    )?;
-    let (epoch, number) = (signed(epoch.0), signed(part.number));
-    save.execute(params![subscription, replay, epoch, number, content])?;
-    let mut forget = transaction.prepare_cached(
-        "DELETE FROM attempts WHERE subscription = ?1 AND replay = ?2
-             AND (epoch = ?3 AND part < ?4 OR epoch < ?5)",
-    )?;
-    let first_epoch = if part.replaces_older {
-        epoch
-    } else {
-        epoch - MAX_EPOCHS
-    };
-    let first_number = signed(part.first_number);
-    forget.execute(params![
-        subscription,
-        replay,
-        epoch,
-        first_number,
-        first_epoch
-    ])?;
-    Ok(())
-}
-
-/// The attempts of a lane that leases before `epoch` have saved, the oldest first.
-pub(super) fn attempts_before(
-    transaction: &Transaction<'_>,
-    epoch: Epoch,
-    lane: LaneId,
-) -> Result<Vec<LoggedAttempt>, StoreError> {
-    let mut parts = transaction.prepare_cached(
-        "SELECT content FROM attempts WHERE subscription = ?1 AND replay = ?2 AND epoch < ?3
-         ORDER BY epoch DESC, part DESC",
-    )?;
-    let [subscription, replay] = lane_columns(lane);
-    let mut rows = parts.query(params![subscription, replay, signed(epoch.0)])?;
-    let mut newest_first = Vec::new();
-    while let Some(row) = rows.next()? {
-        let content: String = row.get("content")?;
-        let part: Vec<LoggedAttempt> =
-            serde_json::from_str(&content).map_err(|error| json_fault(&error))?;
-        newest_first.extend(part.into_iter().rev());
-        if newest_first.len() >= AttemptLog::MAX {
-            break;
-        }
-    }
-    newest_first.truncate(AttemptLog::MAX);
-    newest_first.reverse();
-    Ok(newest_first)
 }
 
 fn offset(row: &SqliteRow<'_>) -> Result<Offset, StoreError> {
