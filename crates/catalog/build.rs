@@ -12,12 +12,12 @@ mod caliper_file;
 #[path = "src/caliper_form.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod caliper_form;
+#[path = "src/catalog_file.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
+mod catalog_file;
 #[path = "src/column.rs"]
 #[expect(unreachable_pub, reason = "the crate uses the rest")]
 mod column;
-#[path = "src/data_file.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
-mod data_file;
 #[path = "src/event_type.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod event_type;
@@ -31,7 +31,7 @@ mod list;
 #[expect(unreachable_pub, reason = "the crate uses the rest")]
 mod toml_words;
 
-use data_file::{Content, DataFile};
+use catalog_file::{CatalogFile, CatalogFileContent};
 use list::List;
 
 #[expect(
@@ -51,16 +51,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             .strip_prefix(folder)?
             .to_str()
             .ok_or("a path is not text")?;
-        match (DataFile {
+        match (CatalogFile {
             path: name,
             text: &text,
         })
         .read()?
         {
-            Content::Type(it) => types.push(it),
-            Content::Caliper(of, form) => drop(forms.insert(of, form)),
-            Content::Metadata(it) => metadata.extend(it),
-            Content::Version(it) => version = it,
+            CatalogFileContent::Type(it) => types.push(it),
+            CatalogFileContent::Caliper(of, form) => drop(forms.insert(of, form)),
+            CatalogFileContent::Metadata(it) => metadata.extend(it),
+            CatalogFileContent::Version(it) => version = it,
         }
     }
     for it in &mut types {

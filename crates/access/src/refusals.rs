@@ -88,7 +88,7 @@ impl Reason {
 
 /// What the log says of a refused request besides its source.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused<'a> {
+pub struct RefusedRequest<'a> {
     /// Why it was refused.
     pub reason: Reason,
     /// The id of the token, where the token is known. Never the token.
@@ -103,17 +103,17 @@ pub struct Refused<'a> {
 
 /// Counts refused requests, and logs them within bounds.
 #[derive(Debug)]
-pub struct Refusals(Mutex<Window>);
+pub struct Refusals(Mutex<LogWindow>);
 
 #[derive(Debug)]
-struct Window {
+struct LogWindow {
     ends: Instant,
     lines_of_source: HashMap<(Reason, Option<IpAddr>), u32>,
     lines_of_reason: HashMap<Reason, u32>,
     left_out: u64,
 }
 
-impl Window {
+impl LogWindow {
     fn starting(now: Instant) -> Self {
         Self {
             ends: now + WINDOW,
@@ -155,11 +155,11 @@ impl Refusals {
         for reason in Reason::ALL {
             counter!(REFUSED, "reason" => reason.as_str()).increment(0);
         }
-        Self(Mutex::new(Window::starting(Instant::now())))
+        Self(Mutex::new(LogWindow::starting(Instant::now())))
     }
 
     /// Counts a refusal of the request with this head, and logs it if there is room for a line.
-    pub fn note(&self, head: &Parts, refused: Refused<'_>) {
+    pub fn note(&self, head: &Parts, refused: RefusedRequest<'_>) {
         let reason = refused.reason;
         counter!(REFUSED, "reason" => reason.as_str()).increment(1);
         let source = source(head);
@@ -185,14 +185,14 @@ impl Refusals {
             if now < window.ends {
                 return;
             }
-            std::mem::replace(&mut *window, Window::starting(now)).left_out
+            std::mem::replace(&mut *window, LogWindow::starting(now)).left_out
         };
         if left_out > 0 {
             warn!(left_out, "refused requests left out of the log");
         }
     }
 
-    fn window(&self) -> MutexGuard<'_, Window> {
+    fn window(&self) -> MutexGuard<'_, LogWindow> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

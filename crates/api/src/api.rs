@@ -8,9 +8,9 @@ use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use easel_access::{Caller, Gate, Problem, Scope, Tokens, require_scope};
+use easel_access::{Authorizer, Caller, Problem, Scope, Tokens, require_scope};
 use easel_catalog::Catalog;
-use easel_drift::Lookout;
+use easel_drift::DriftScanner;
 use easel_log::{Clock, SharedLog};
 use easel_quarantine::Quarantine;
 use easel_subscriptions::Subscriptions;
@@ -21,8 +21,8 @@ use utoipa_axum::routes;
 
 use crate::document::{self, finish};
 use crate::{
-    Host, SendTest, attempts, balance, caliper, catalog, dead_letters, deliveries, drift, events,
-    parked, quarantine, replays, status, subscriptions, tail, test_delivery, tokens,
+    SendTest, ServerFacts, attempts, balance, caliper, catalog, dead_letters, deliveries, drift,
+    events, parked, quarantine, replays, status, subscriptions, tail, test_delivery, tokens,
 };
 
 /// The rooms behind the API.
@@ -37,7 +37,7 @@ pub struct Api {
     /// Every event type there is.
     pub catalog: Arc<Catalog>,
     /// What arrives that the catalogue does not know.
-    pub drift: Arc<Lookout>,
+    pub drift: Arc<DriftScanner>,
     /// The tokens.
     pub tokens: Arc<Tokens>,
     /// Sends a test to an endpoint.
@@ -45,7 +45,7 @@ pub struct Api {
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// The server and its machine.
-    pub host: Host,
+    pub host: ServerFacts,
     /// Ends answers that would otherwise go on for ever.
     pub stop: CancellationToken,
 }
@@ -75,7 +75,7 @@ impl Api {
 
 /// The routes under `/v1`, with the document that describes them, and the doors too, at
 /// `/v1/openapi.json`.
-pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
+pub fn routes(api: Api, gate: &Authorizer, doors: OpenApi) -> Router {
     let (router, document) = described(gate).split_for_parts();
     let document = Arc::new(finish(document, doors));
     let public = Router::new()
@@ -86,7 +86,7 @@ pub fn routes(api: Api, gate: &Gate, doors: OpenApi) -> Router {
 
 /// The OpenAPI document of [`routes()`].
 pub fn document(doors: OpenApi) -> OpenApi {
-    finish(described(&Gate::open()).into_openapi(), doors)
+    finish(described(&Authorizer::open()).into_openapi(), doors)
 }
 
 /// Has `router` refuse with problems what no route of it takes. Applied last: of two routers that
@@ -106,7 +106,7 @@ pub fn fallbacks(router: Router) -> Router {
         })
 }
 
-fn described(gate: &Gate) -> OpenApiRouter<Api> {
+fn described(gate: &Authorizer) -> OpenApiRouter<Api> {
     let may = |scope| from_fn_with_state((gate.clone(), scope), require_scope);
     let read = OpenApiRouter::new()
         .routes(routes!(subscriptions::list))

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::lane_name::LaneNameJson;
 use crate::request::{Path, Query, limit};
 
@@ -93,7 +93,7 @@ struct LatencyJson {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Latest {
+pub(crate) struct AttemptQuery {
     /// The lane: `live`, or the number of a replay. `live` when left out.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
@@ -104,12 +104,12 @@ pub(crate) struct Latest {
 }
 
 /// Lists the latest attempts of a lane, the newest first.
-#[utoipa::path(get, path = "/v1/subscriptions/{name}/attempts", operation_id = "list_attempts", tag = "subscriptions", params(("name" = String, Path), Latest), responses((status = OK, body = AttemptListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/subscriptions/{name}/attempts", operation_id = "list_attempts", tag = "subscriptions", params(("name" = String, Path), AttemptQuery), responses((status = OK, body = AttemptListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(latest): Query<Latest>,
-) -> Result<Json<AttemptListJson>, Failure> {
+    Query(latest): Query<AttemptQuery>,
+) -> Result<Json<AttemptListJson>, ApiError> {
     let limit = limit(latest.limit)?;
     let lane = latest.lane.find(&api, &name)?;
     api.subscriptions.restore_attempts(&lane).await?;

@@ -12,7 +12,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, 
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::request::Path;
 
 /// The balance of one subscription, with a member for each [`Term`].
@@ -58,7 +58,7 @@ pub(crate) async fn all(State(api): State<Api>) -> Json<BalancesJson> {
 pub(crate) async fn one(
     State(api): State<Api>,
     Path(name): Path<String>,
-) -> Result<Json<BalanceJson>, Failure> {
+) -> Result<Json<BalanceJson>, ApiError> {
     let subscription = api.subscriptions.get(&name)?;
     let balance = api.subscriptions.balance(&subscription);
     Ok(Json(BalanceJson::new(&subscription, balance)))

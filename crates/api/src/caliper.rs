@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::request::{is_json, whole};
 
 /// What an envelope breaks.
@@ -48,7 +48,7 @@ struct BreachJson {
 pub(crate) async fn check_envelope(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     if !is_json(&headers) {
         let detail = "An envelope comes as application/json.";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;

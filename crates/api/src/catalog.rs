@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::request::{Path, Query};
 
 /// The event types of the catalogue.
@@ -25,14 +25,14 @@ pub(crate) struct CatalogJson {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Which {
+pub(crate) struct CatalogQuery {
     /// Only event types whose name matches: `*` stands for any text, `?` for a character.
     event: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Format {
+enum SchemaFormat {
     Canvas,
     Caliper,
     CaliperStrict,
@@ -42,14 +42,14 @@ enum Format {
 #[serde(deny_unknown_fields)]
 pub(crate) struct In {
     /// The format whose schema is wanted; `canvas` when left out.
-    format: Option<Format>,
+    format: Option<SchemaFormat>,
 }
 
 /// Lists the event types.
-#[utoipa::path(get, path = "/v1/catalog", operation_id = "list_event_types", tag = "catalog", params(Which), responses((status = OK, body = CatalogJson)))]
+#[utoipa::path(get, path = "/v1/catalog", operation_id = "list_event_types", tag = "catalog", params(CatalogQuery), responses((status = OK, body = CatalogJson)))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Query(Which { event }): Query<Which>,
+    Query(CatalogQuery { event }): Query<CatalogQuery>,
 ) -> Json<CatalogJson> {
     let matching = api.catalog.matching(event.as_deref().unwrap_or("*"));
     Json(CatalogJson {
@@ -64,7 +64,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(api): State<Api>,
     Path(event): Path<String>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Value>, ApiError> {
     let it = find(&api, &event)?;
     Ok(Json(api.catalog.describe(it, api.clock.now())))
 }
@@ -75,18 +75,20 @@ pub(crate) async fn schema(
     State(api): State<Api>,
     Path(event): Path<String>,
     Query(In { format }): Query<In>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Value>, ApiError> {
     let it = find(&api, &event)?;
     let no_form = || {
         let detail = format!("{} has no Caliper form.", it.name);
-        Failure::not_found("no_such_form", detail)
+        ApiError::not_found("no_such_form", detail)
     };
     let caliper = || it.caliper.ok_or_else(no_form);
     let catalog = &api.catalog;
     Ok(Json(match format {
-        None | Some(Format::Canvas) => catalog.json_schema(it),
-        Some(Format::Caliper) => catalog.caliper_schema(it, "caliper", &caliper()?.compatible),
-        Some(Format::CaliperStrict) => {
+        None | Some(SchemaFormat::Canvas) => catalog.json_schema(it),
+        Some(SchemaFormat::Caliper) => {
+            catalog.caliper_schema(it, "caliper", &caliper()?.compatible)
+        }
+        Some(SchemaFormat::CaliperStrict) => {
             catalog.caliper_schema(it, "caliper-strict", &caliper()?.strict)
         }
     }))
@@ -98,9 +100,9 @@ pub(crate) async fn async_api(State(api): State<Api>) -> Json<Value> {
     Json(api.catalog.async_api())
 }
 
-fn find<'a>(api: &'a Api, event: &str) -> Result<&'a EventType, Failure> {
+fn find<'a>(api: &'a Api, event: &str) -> Result<&'a EventType, ApiError> {
     api.catalog.get(event).ok_or_else(|| {
         let detail = format!("The catalogue has no event type {event:?}.");
-        Failure::not_found("no_such_event_type", detail)
+        ApiError::not_found("no_such_event_type", detail)
     })
 }

@@ -19,8 +19,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::Api;
+use crate::api_error::ApiError;
 use crate::attempts::AttemptJson;
-use crate::failure::Failure;
 use crate::lane_name::LaneNameJson;
 use crate::request::{Body, Path, Query, limit};
 use selection::{Selection, SelectionJson};
@@ -116,7 +116,7 @@ pub(crate) struct DiscardedJson {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Range {
+pub(crate) struct DeadLetterQuery {
     /// The lane: `live`, or the number of a replay. `live` when left out.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
@@ -145,12 +145,12 @@ pub(crate) struct LaneQuery {
 }
 
 /// Lists the dead letters of a lane, and the parked deliveries that wait for an operator.
-#[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(("name" = String, Path), Range), responses((status = OK, body = DeadLetterListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/subscriptions/{name}/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(("name" = String, Path), DeadLetterQuery), responses((status = OK, body = DeadLetterListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(range): Query<Range>,
-) -> Result<Json<DeadLetterListJson>, Failure> {
+    Query(range): Query<DeadLetterQuery>,
+) -> Result<Json<DeadLetterListJson>, ApiError> {
     let limit = limit(range.limit)?;
     let lane = range.lane.find(&api, &name)?;
     let from = Offset::new(range.from.unwrap_or(0));
@@ -191,11 +191,11 @@ pub(crate) async fn show(
     State(api): State<Api>,
     Path((name, offset)): Path<(String, String)>,
     Query(query): Query<LaneQuery>,
-) -> Result<Json<DeadLetterJson>, Failure> {
+) -> Result<Json<DeadLetterJson>, ApiError> {
     let lane = query.lane.find(&api, &name)?;
     let missing = || {
         let detail = format!("{name} has no dead letter at offset {offset}.");
-        Failure::not_found("no_such_dead_letter", detail)
+        ApiError::not_found("no_such_dead_letter", detail)
     };
     let number: u64 = offset.parse().map_err(|_not_an_offset| missing())?;
     let wanted = Offset::new(number);
@@ -216,7 +216,7 @@ pub(crate) async fn redeliver(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Json<RedeliveredJson>, Failure> {
+) -> Result<Json<RedeliveredJson>, ApiError> {
     let (lane, selection) = SelectionJson::read(&body)?;
     let lane = lane.find(&api, &name)?;
     let which =
@@ -239,7 +239,7 @@ pub(crate) async fn discard(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Json<DiscardedJson>, Failure> {
+) -> Result<Json<DiscardedJson>, ApiError> {
     let (lane, selection) = SelectionJson::read(&body)?;
     let lane = lane.find(&api, &name)?;
     let which =
@@ -263,7 +263,7 @@ async fn read_dead(
     from: Offset,
     limit: usize,
     wants: impl Fn(Offset, &DeadLetter) -> bool + Send,
-) -> Result<(Letters, Option<Offset>), Failure> {
+) -> Result<(Letters, Option<Offset>), ApiError> {
     let (mut letters, mut from, mut row_count) = (Vec::new(), from, 0);
     while row_count < MAX_ROWS {
         let rows = api.subscriptions.dead_letters(lane, from, ROWS).await?;

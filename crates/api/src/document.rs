@@ -22,7 +22,7 @@ use open::{open, open_content};
 const PROBLEM: &str = "Problem";
 
 /// A refusal that many routes share.
-struct Refusal {
+struct SharedRefusal {
     status: &'static str,
     name: &'static str,
     description: &'static str,
@@ -30,38 +30,38 @@ struct Refusal {
     applies: fn(&Operation) -> bool,
 }
 
-const REFUSALS: [Refusal; 6] = [
-    Refusal {
+const REFUSALS: [SharedRefusal; 6] = [
+    SharedRefusal {
         status: "400",
         name: "Malformed",
         description: "`invalid_query`, `invalid_path` or `body_broken`",
         applies: |operation| operation.parameters.is_some() || operation.request_body.is_some(),
     },
-    Refusal {
+    SharedRefusal {
         status: "401",
         name: "Unauthorized",
         description: "`token_missing` or `token_unknown`",
         applies: |_| true,
     },
-    Refusal {
+    SharedRefusal {
         status: "403",
         name: "Forbidden",
         description: "`scope_missing`",
         applies: |_| true,
     },
-    Refusal {
+    SharedRefusal {
         status: "413",
         name: "TooLarge",
         description: "`body_too_large`",
         applies: |operation| operation.request_body.is_some(),
     },
-    Refusal {
+    SharedRefusal {
         status: "415",
         name: "UnsupportedType",
         description: "`unsupported_type`",
         applies: |operation| operation.request_body.is_some(),
     },
-    Refusal {
+    SharedRefusal {
         status: "503",
         name: "Unavailable",
         description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable` or `drift_unavailable`; come back after `Retry-After`",
@@ -73,7 +73,7 @@ const REFUSALS: [Refusal; 6] = [
 #[derive(ToSchema)]
 #[schema(as = Problem)]
 #[expect(dead_code, reason = "only its schema is used")]
-struct ProblemJson {
+struct ProblemSchema {
     /// `urn:easel:problem:` and the code.
     r#type: String,
     /// What the status means.
@@ -94,7 +94,7 @@ pub(crate) async fn show(State(document): State<Arc<OpenApi>>) -> Json<OpenApi> 
 }
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(show), components(schemas(ProblemJson)))]
+#[openapi(paths(show), components(schemas(ProblemSchema)))]
 struct Own;
 
 /// The whole document, of the routes `described` here and of the doors.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use easel_drift::Sighting;
+use easel_drift::DriftRecord;
 use easel_log::Offset;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,13 @@ use uuid::Uuid;
 use wildmatch::WildMatch;
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::quarantine::RemovedJson;
 use crate::request::Query;
 
 /// Something that the catalogue does not know.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Sighting)]
+#[schema(as = DriftRecord)]
 struct SightingJson {
     /// `unknown_event_type`, `unknown_field`, `type_change`, `unlisted_value`, `no_value` or
     /// `longer_text`.
@@ -72,7 +72,7 @@ pub(crate) struct DriftJson {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Which {
+pub(crate) struct DriftQuery {
     /// Only event types whose name matches: `*` stands for any text, `?` for a character.
     event: Option<String>,
     /// Only what came from the root account with this global id.
@@ -80,8 +80,11 @@ pub(crate) struct Which {
 }
 
 /// Lists what came that the catalogue does not know.
-#[utoipa::path(get, path = "/v1/drift", operation_id = "list_drift", tag = "drift", params(Which), responses((status = OK, body = DriftJson)))]
-pub(crate) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> Json<DriftJson> {
+#[utoipa::path(get, path = "/v1/drift", operation_id = "list_drift", tag = "drift", params(DriftQuery), responses((status = OK, body = DriftJson)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Query(which): Query<DriftQuery>,
+) -> Json<DriftJson> {
     let report = api.drift.report();
     let glob = WildMatch::new(which.event.as_deref().unwrap_or("*"));
     let account = which.root_account.as_deref();
@@ -102,13 +105,13 @@ pub(crate) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> 
 
 /// Forgets what was seen; what comes again is listed again.
 #[utoipa::path(delete, path = "/v1/drift", operation_id = "clear_drift", tag = "drift", responses((status = OK, body = RemovedJson)))]
-pub(crate) async fn clear(State(api): State<Api>) -> Result<Json<RemovedJson>, Failure> {
+pub(crate) async fn clear(State(api): State<Api>) -> Result<Json<RemovedJson>, ApiError> {
     let removed = api.drift.clear().await?;
     Ok(Json(RemovedJson::new(removed)))
 }
 
-impl From<Sighting> for SightingJson {
-    fn from(it: Sighting) -> Self {
+impl From<DriftRecord> for SightingJson {
+    fn from(it: DriftRecord) -> Self {
         Self {
             drift: it.drift().code(),
             event: it.event_type().to_owned(),

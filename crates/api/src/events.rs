@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::request::{Path, Query};
 
 /// Events in one answer at most, and when nothing is said.
@@ -65,7 +65,7 @@ pub(crate) struct EventListJson {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Range {
+pub(crate) struct EventQuery {
     /// An offset, or `latest` for events still to come. The oldest event kept when left out.
     #[param(pattern = "^(latest|[0-9]{1,19})$")]
     from: Option<String>,
@@ -85,16 +85,16 @@ pub(crate) struct Range {
 }
 
 /// Reads events in order, from an offset or a time.
-#[utoipa::path(get, path = "/v1/events", operation_id = "list_events", tag = "events", params(Range), responses((status = OK, body = EventListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/events", operation_id = "list_events", tag = "events", params(EventQuery), responses((status = OK, body = EventListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Query(range): Query<Range>,
-) -> Result<Json<EventListJson>, Failure> {
+    Query(range): Query<EventQuery>,
+) -> Result<Json<EventListJson>, ApiError> {
     let limit = range.limit.unwrap_or(LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
-        return Err(Failure::invalid("invalid_range", detail));
+        return Err(ApiError::invalid("invalid_range", detail));
     }
     let glob = glob(range.event.as_deref())?;
     let wait = wait(range.wait.as_deref())?;
@@ -122,13 +122,13 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(api): State<Api>,
     Path(id): Path<String>,
-) -> Result<Json<EventJson>, Failure> {
+) -> Result<Json<EventJson>, ApiError> {
     let found = match id.parse() {
         Ok(id) => api.log.find_id(id).await?,
         Err(_not_an_id) => None,
     };
     let event = found.as_ref().and_then(event_json);
-    let missing = || Failure::not_found("no_such_event", format!("The log holds no event {id}."));
+    let missing = || ApiError::not_found("no_such_event", format!("The log holds no event {id}."));
     event.map(Json).ok_or_else(missing)
 }
 
@@ -197,8 +197,8 @@ pub(crate) async fn start(
     log: &SharedLog,
     from: Option<&str>,
     time: Option<&str>,
-) -> Result<Offset, Failure> {
-    let invalid = |detail| Failure::invalid("invalid_range", detail);
+) -> Result<Offset, ApiError> {
+    let invalid = |detail| ApiError::invalid("invalid_range", detail);
     let bounds = *log.bounds().borrow();
     match (from, time) {
         (Some(_), Some(_)) => Err(invalid("Say `from` or `time`, not both.".to_owned())),
@@ -219,20 +219,20 @@ pub(crate) async fn start(
     }
 }
 
-pub(crate) fn glob(event: Option<&str>) -> Result<EventGlob, Failure> {
+pub(crate) fn glob(event: Option<&str>) -> Result<EventGlob, ApiError> {
     event
         .unwrap_or("*")
         .parse()
-        .map_err(|fault| Failure::invalid("invalid_range", format!("`event`: {fault}.")))
+        .map_err(|fault| ApiError::invalid("invalid_range", format!("`event`: {fault}.")))
 }
 
-fn wait(wait: Option<&str>) -> Result<Duration, Failure> {
+fn wait(wait: Option<&str>) -> Result<Duration, ApiError> {
     let Some(text) = wait else {
         return Ok(Duration::ZERO);
     };
     match text.strip_suffix('s').unwrap_or(text).parse() {
         Ok(seconds) if seconds <= MAX_WAIT.as_secs() => Ok(Duration::from_secs(seconds)),
-        _ => Err(Failure::invalid(
+        _ => Err(ApiError::invalid(
             "invalid_range",
             format!(
                 "`wait` is a number of seconds up to {}; {text:?} is not.",

@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, Visitor};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 
 /// `live`, or the number of a replay; `live` if it is missing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct LaneNameJson(Option<ReplayNumber>);
 
 impl LaneNameJson {
     /// That lane of the subscription `name`.
-    pub(crate) fn find(self, api: &Api, name: &str) -> Result<Arc<Subscription>, Failure> {
+    pub(crate) fn find(self, api: &Api, name: &str) -> Result<Arc<Subscription>, ApiError> {
         Ok(api.subscriptions.lane(name, self.0)?)
     }
 }

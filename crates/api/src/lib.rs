@@ -5,7 +5,7 @@
 
 mod api;
 mod document;
-mod host;
+mod server_facts;
 
 mod attempts;
 mod balance;
@@ -24,10 +24,10 @@ mod tail;
 mod test_delivery;
 mod tokens;
 
-mod failure;
+mod api_error;
 mod lane_name;
 mod request;
 
 pub use api::{Api, document, fallbacks, routes};
-pub use host::{DiskSpace, Host, ReadDiskSpace};
+pub use server_facts::{DiskSpace, ReadDiskSpace, ServerFacts};
 pub use test_delivery::{SendTest, TestReport};

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
+use crate::api_error::ApiError;
 use crate::attempts::AttemptJson;
-use crate::failure::Failure;
 use crate::lane_name::LaneNameJson;
 use crate::request::{Path, Query, limit};
 
@@ -91,7 +91,7 @@ struct ReasonJson {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Range {
+pub(crate) struct ParkedQuery {
     /// The lane: `live`, or the number of a replay. `live` when left out.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
@@ -104,12 +104,12 @@ pub(crate) struct Range {
 }
 
 /// Lists the parked deliveries of a lane, by offset.
-#[utoipa::path(get, path = "/v1/subscriptions/{name}/parked", operation_id = "list_parked", tag = "subscriptions", params(("name" = String, Path), Range), responses((status = OK, body = ParkedListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/subscriptions/{name}/parked", operation_id = "list_parked", tag = "subscriptions", params(("name" = String, Path), ParkedQuery), responses((status = OK, body = ParkedListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(range): Query<Range>,
-) -> Result<Json<ParkedListJson>, Failure> {
+    Query(range): Query<ParkedQuery>,
+) -> Result<Json<ParkedListJson>, ApiError> {
     let limit = limit(range.limit)?;
     let lane = range.lane.find(&api, &name)?;
     let from = Offset::new(range.from.unwrap_or(0));

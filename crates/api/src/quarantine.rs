@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::request::Query;
 
 /// Records in one answer at most, and when nothing is said.
@@ -69,7 +69,7 @@ impl RemovedJson {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Range {
+pub(crate) struct QuarantineQuery {
     /// The place to begin at; the oldest when left out.
     from: Option<u64>,
     /// How many at most: 1 to 1,000, 100 when left out. Large records make fewer.
@@ -85,16 +85,16 @@ pub(crate) struct Before {
 }
 
 /// Lists what is in quarantine, oldest first.
-#[utoipa::path(get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "quarantine", params(Range), responses((status = OK, body = QuarantineListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "quarantine", params(QuarantineQuery), responses((status = OK, body = QuarantineListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Query(range): Query<Range>,
-) -> Result<Json<QuarantineListJson>, Failure> {
+    Query(range): Query<QuarantineQuery>,
+) -> Result<Json<QuarantineListJson>, ApiError> {
     let from = Offset::new(range.from.unwrap_or(0));
     let limit = range.limit.unwrap_or(LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
-        return Err(Failure::invalid("invalid_range", detail));
+        return Err(ApiError::invalid("invalid_range", detail));
     }
     let records = api.quarantine.list(from, limit).await?;
     let next = records.last().map_or(from, |last| last.offset.next());
@@ -112,7 +112,7 @@ pub(crate) async fn list(
 pub(crate) async fn empty(
     State(api): State<Api>,
     Query(Before { before }): Query<Before>,
-) -> Result<Json<RemovedJson>, Failure> {
+) -> Result<Json<RemovedJson>, ApiError> {
     let removed = api
         .quarantine
         .empty(Offset::new(before.unwrap_or(u64::MAX)))

@@ -24,9 +24,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::Api;
+use crate::api_error::ApiError;
 use crate::attempts::began_at;
 use crate::balance::BalanceJson;
-use crate::failure::Failure;
 use crate::request::{Body, Path};
 use dry_run::DryRunJson;
 
@@ -128,7 +128,7 @@ pub(crate) async fn start(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let new: NewReplayJson = body.read(INVALID)?;
     let live = api.subscriptions.get(&name)?;
     let is_dry_run = new.dry_run;
@@ -155,7 +155,7 @@ pub(crate) async fn start(
 pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
-) -> Result<Json<ReplayListJson>, Failure> {
+) -> Result<Json<ReplayListJson>, ApiError> {
     let live = api.subscriptions.get(&name)?;
     let replays = api.subscriptions.replays(&live);
     let replays = replays.iter().filter_map(|it| ReplayJson::new(&api, it));
@@ -169,7 +169,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(api): State<Api>,
     Path((name, number)): Path<(String, String)>,
-) -> Result<Json<ReplayJson>, Failure> {
+) -> Result<Json<ReplayJson>, ApiError> {
     let replay = api
         .subscriptions
         .lane(&name, Some(read_number(&name, &number)?))?;
@@ -182,7 +182,7 @@ pub(crate) async fn show(
 pub(crate) async fn cancel(
     State(api): State<Api>,
     Path((name, number)): Path<(String, String)>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     let number = read_number(&name, &number)?;
     api.subscriptions.cancel_replay(&name, number).await?;
     info!(subscription = %name, replay = number, "replay cancelled");
@@ -190,10 +190,10 @@ pub(crate) async fn cancel(
 }
 
 /// The range and the part of it that is asked for.
-async fn spec(api: &Api, new: NewReplayJson) -> Result<ReplaySpec, Failure> {
+async fn spec(api: &Api, new: NewReplayJson) -> Result<ReplaySpec, ApiError> {
     if new.events.as_ref().is_some_and(Vec::is_empty) {
         let detail = "`/events` must have at least one pattern; leave it out for all event types.";
-        return Err(Failure::invalid(INVALID, detail).at("/events"));
+        return Err(ApiError::invalid(INVALID, detail).at("/events"));
     }
     let from = offset(api, new.from).await?;
     let to = offset(api, new.to.unwrap_or(Start::Now)).await?;
@@ -207,7 +207,7 @@ async fn spec(api: &Api, new: NewReplayJson) -> Result<ReplaySpec, Failure> {
 }
 
 /// The offset that an end of a range means at this moment.
-async fn offset(api: &Api, place: Start) -> Result<Offset, Failure> {
+async fn offset(api: &Api, place: Start) -> Result<Offset, ApiError> {
     let Bounds { tail, head } = *api.log.bounds().borrow();
     Ok(match place {
         Start::Now => head,
@@ -217,24 +217,24 @@ async fn offset(api: &Api, place: Start) -> Result<Offset, Failure> {
     })
 }
 
-fn invalid(error: ChangeError) -> Failure {
+fn invalid(error: ChangeError) -> ApiError {
     match error {
-        ChangeError::Invalid { .. } => Failure::invalid(INVALID, error.to_string()),
+        ChangeError::Invalid { .. } => ApiError::invalid(INVALID, error.to_string()),
         error => error.into(),
     }
 }
 
 /// The number of a replay in a path.
-fn read_number(name: &str, number: &str) -> Result<ReplayNumber, Failure> {
+fn read_number(name: &str, number: &str) -> Result<ReplayNumber, ApiError> {
     number.parse().map_err(|_not_a_number| {
         let detail = format!("{name} has no replay {number:?}.");
-        Failure::not_found("no_such_replay", detail)
+        ApiError::not_found("no_such_replay", detail)
     })
 }
 
 /// What is said of a lane that is no replay, which is never asked for here.
-fn vanished(name: &str) -> Failure {
-    Failure::not_found("no_such_replay", format!("{name} has no such replay."))
+fn vanished(name: &str) -> ApiError {
+    ApiError::not_found("no_such_replay", format!("{name} has no such replay."))
 }
 
 impl ReplayJson {

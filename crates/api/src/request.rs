@@ -15,17 +15,17 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use tree::{Tree, TreeFault};
 
 /// The query string.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let refused = |detail| Failure::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let refused = |detail| ApiError::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
         let pairs = extract::Query::from_request_parts(head, state).await;
         let extract::Query(pairs) = pairs.map_err(|_unreadable| {
             refused("The query must be pairs such as `limit=10`, joined by `&`.".to_owned())
@@ -44,15 +44,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 pub(crate) struct Path<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match extract::Path::from_request_parts(head, state).await {
             Ok(extract::Path(part)) => Ok(Self(part)),
             Err(_unreadable) => {
                 let detail = "The path must be UTF-8 after its percent-encoding is decoded.";
                 let status = StatusCode::BAD_REQUEST;
-                Err(Failure::new(status, "invalid_path", detail))
+                Err(ApiError::new(status, "invalid_path", detail))
             }
         }
     }
@@ -62,9 +62,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 pub(crate) struct Body(Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(unsupported_type());
         }
@@ -74,7 +74,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
 impl Body {
     /// Reads the body; `invalid` is the code when it is not of the right shape.
-    pub(crate) fn read<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, Failure> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
         let tree: Tree = self.json(invalid)?;
         T::deserialize(tree).map_err(|fault| misshapen(invalid, &fault))
     }
@@ -85,16 +85,16 @@ impl Body {
         &self,
         mut old: Value,
         invalid: &'static str,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, ApiError> {
         let patch: Value = self.json(invalid)?;
         if !patch.is_object() {
-            return Err(Failure::invalid(invalid, "The body must be an object."));
+            return Err(ApiError::invalid(invalid, "The body must be an object."));
         }
         merge(&mut old, patch);
         T::deserialize(Tree::from(old)).map_err(|fault| misshapen(invalid, &fault))
     }
 
-    fn json<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, Failure> {
+    fn json<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
         serde_json::from_slice(&self.0).map_err(|fault| {
             let (line, column) = (fault.line(), fault.column());
             let detail = if fault.is_eof() {
@@ -102,7 +102,7 @@ impl Body {
             } else {
                 format!("The body is not valid JSON; see line {line}, column {column}.")
             };
-            Failure::invalid(invalid, detail)
+            ApiError::invalid(invalid, detail)
         })
     }
 }
@@ -111,9 +111,9 @@ impl Body {
 pub(crate) struct OptionalBody(Option<Body>);
 
 impl<S: Send + Sync> FromRequest<S> for OptionalBody {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
         let bytes = whole(Bytes::from_request(request, state).await)?;
         if bytes.is_empty() {
@@ -131,7 +131,7 @@ impl OptionalBody {
     pub(crate) fn read<T: DeserializeOwned>(
         &self,
         invalid: &'static str,
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<Option<T>, ApiError> {
         self.0.as_ref().map(|body| body.read(invalid)).transpose()
     }
 }
@@ -141,18 +141,18 @@ const MAX_LIMIT: usize = 1000;
 const LIMIT: usize = 100;
 
 /// How many entries an answer may have.
-pub(crate) fn limit(limit: Option<usize>) -> Result<usize, Failure> {
+pub(crate) fn limit(limit: Option<usize>) -> Result<usize, ApiError> {
     let limit = limit.unwrap_or(LIMIT);
     if (1..=MAX_LIMIT).contains(&limit) {
         return Ok(limit);
     }
     let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
-    Err(Failure::invalid("invalid_range", detail))
+    Err(ApiError::invalid("invalid_range", detail))
 }
 
-fn unsupported_type() -> Failure {
+fn unsupported_type() -> ApiError {
     let detail = "Send the body as application/json.";
-    Failure::new(
+    ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_type",
         detail,
@@ -160,15 +160,15 @@ fn unsupported_type() -> Failure {
 }
 
 /// The bytes of a body, or a refusal.
-pub(crate) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
+pub(crate) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
     body.map_err(|fault| match fault.status() {
         status @ StatusCode::PAYLOAD_TOO_LARGE => {
             let detail = "The body is larger than the limit of 2 MiB.";
-            Failure::new(status, "body_too_large", detail)
+            ApiError::new(status, "body_too_large", detail)
         }
         _ => {
             let detail = "The body did not arrive whole.";
-            Failure::new(StatusCode::BAD_REQUEST, "body_broken", detail)
+            ApiError::new(StatusCode::BAD_REQUEST, "body_broken", detail)
         }
     })
 }
@@ -182,8 +182,8 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/json"))
 }
 
-fn misshapen(code: &'static str, fault: &TreeFault) -> Failure {
-    Failure::invalid(code, fault.sentence("The body")).at(&fault.pointer)
+fn misshapen(code: &'static str, fault: &TreeFault) -> ApiError {
+    ApiError::invalid(code, fault.sentence("The body")).at(&fault.pointer)
 }
 
 fn merge(old: &mut Value, patch: Value) {

@@ -42,7 +42,7 @@ pub(crate) struct StatusJson {
     /// The room on the disk of the data folder; absent when it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskJson>,
-    drift: DriftJson,
+    drift: DriftStatusJson,
     quarantine: QuarantineJson,
     /// Lanes that run.
     lanes_running: usize,
@@ -102,7 +102,7 @@ struct DiskJson {
 /// What arrived that the catalogue does not know.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DriftStatus)]
-struct DriftJson {
+struct DriftStatusJson {
     /// How many different things were seen.
     sightings: u64,
     /// How many of them were first seen within the last 24 hours.
@@ -210,11 +210,11 @@ async fn disk(api: &Api) -> Option<DiskJson> {
     }
 }
 
-fn drift(report: &Report, head: Offset, now: Timestamp) -> DriftJson {
+fn drift(report: &Report, head: Offset, now: Timestamp) -> DriftStatusJson {
     let is_new = |first_seen: Timestamp| now.duration_since(first_seen).as_hours() < 24;
     let sightings = &report.sightings;
     let new = sightings.iter().filter(|seen| is_new(seen.first_seen));
-    DriftJson {
+    DriftStatusJson {
         sightings: sightings.len() as u64,
         new: new.count() as u64,
         last_seen: sightings.iter().map(|seen| seen.last_seen).max(),

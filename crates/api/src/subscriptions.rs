@@ -18,9 +18,9 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::Api;
+use crate::api_error::ApiError;
 use crate::attempts::AttemptSummaryJson;
 use crate::balance::BalanceJson;
-use crate::failure::Failure;
 use crate::parked::ParkedSummaryJson;
 use crate::request::{Body, OptionalBody, Path};
 
@@ -107,7 +107,7 @@ pub(crate) async fn show(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
-) -> Result<Json<SubscriptionJson>, Failure> {
+) -> Result<Json<SubscriptionJson>, ApiError> {
     let subscription = api.subscriptions.get(&name)?;
     api.subscriptions.restore_attempts(&subscription).await?;
     Ok(Json(answer(&api, &subscription, &caller)))
@@ -119,7 +119,7 @@ pub(crate) async fn create(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let made = api.subscriptions.create(body.read(INVALID)?).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", made.spec.name))];
     Ok((
@@ -137,7 +137,7 @@ pub(crate) async fn replace(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Json<SubscriptionJson>, Failure> {
+) -> Result<Json<SubscriptionJson>, ApiError> {
     update(&api, &caller, &name, body.read(INVALID)?).await
 }
 
@@ -149,10 +149,10 @@ pub(crate) async fn change(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: Body,
-) -> Result<Json<SubscriptionJson>, Failure> {
+) -> Result<Json<SubscriptionJson>, ApiError> {
     let subscription = api.subscriptions.get(&name)?;
     let spec = serde_json::to_value(SpecJson::with_secrets(&subscription.spec))
-        .map_err(|error| Failure::bug(&error))?;
+        .map_err(|error| ApiError::bug(&error))?;
     update(&api, &caller, &name, body.read_over(spec, INVALID)?).await
 }
 
@@ -162,13 +162,13 @@ async fn update(
     caller: &Caller,
     name: &str,
     spec: Spec,
-) -> Result<Json<SubscriptionJson>, Failure> {
+) -> Result<Json<SubscriptionJson>, ApiError> {
     if spec.name.as_str() != name {
         let detail = format!(
             "A subscription keeps its name; {name:?} cannot become {:?}.",
             spec.name.as_str()
         );
-        return Err(Failure::invalid(INVALID, detail).at("/name"));
+        return Err(ApiError::invalid(INVALID, detail).at("/name"));
     }
     let changed = api.subscriptions.update(spec).await?;
     Ok(Json(answer(api, &changed, caller)))
@@ -179,7 +179,7 @@ async fn update(
 pub(crate) async fn remove(
     State(api): State<Api>,
     Path(name): Path<String>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     api.subscriptions.remove(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -190,7 +190,7 @@ pub(crate) async fn pause(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
-) -> Result<Json<SubscriptionJson>, Failure> {
+) -> Result<Json<SubscriptionJson>, ApiError> {
     let paused = api.subscriptions.pause(&name).await?;
     Ok(Json(answer(&api, &paused, &caller)))
 }
@@ -203,7 +203,7 @@ pub(crate) async fn resume(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     body: OptionalBody,
-) -> Result<Json<SubscriptionJson>, Failure> {
+) -> Result<Json<SubscriptionJson>, ApiError> {
     let from = body.read("invalid_resume")?;
     let from = from.and_then(|ResumptionJson { from }| from);
     let resumed = match from {
@@ -212,7 +212,7 @@ pub(crate) async fn resume(
             let resumed = api.subscriptions.resume_from(&name, from).await;
             let resumed = resumed.map_err(|error| match error {
                 ChangeError::Invalid { .. } => {
-                    Failure::invalid("invalid_resume", error.to_string()).at("/from")
+                    ApiError::invalid("invalid_resume", error.to_string()).at("/from")
                 }
                 error => error.into(),
             })?;

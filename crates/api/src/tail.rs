@@ -16,8 +16,8 @@ use tracing::error;
 use utoipa::IntoParams;
 
 use crate::Api;
+use crate::api_error::ApiError;
 use crate::events::{EventJson, EventListJson, glob, reader, start};
-use crate::failure::Failure;
 use crate::request::Query;
 
 /// Events fetched at once.
@@ -28,7 +28,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Beginning {
+pub(crate) struct TailQuery {
     /// An offset, or `latest`, which is meant when it is left out.
     #[param(pattern = "^(latest|[0-9]{1,19})$")]
     from: Option<String>,
@@ -39,13 +39,13 @@ pub(crate) struct Beginning {
 }
 
 /// Streams events as they are accepted. `Last-Event-ID` goes on after the event it names.
-#[utoipa::path(get, path = "/v1/events/stream", operation_id = "stream_events", tag = "events", params(Beginning), responses((status = OK, content_type = "text/event-stream", body = EventJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
+#[utoipa::path(get, path = "/v1/events/stream", operation_id = "stream_events", tag = "events", params(TailQuery), responses((status = OK, content_type = "text/event-stream", body = EventJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn stream(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Query(beginning): Query<Beginning>,
+    Query(beginning): Query<TailQuery>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let last = headers
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok());

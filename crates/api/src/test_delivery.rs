@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use easel_catalog::{EventType, Origin};
+use easel_catalog::{EventOrigin, EventType};
 use easel_subscriptions::{Format, SinkSpec, Spec};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::request::Body;
 
 /// The code when a test cannot be sent.
@@ -82,14 +82,14 @@ pub(crate) struct TestDeliveryJson {
 pub(crate) async fn send(
     State(api): State<Api>,
     body: Body,
-) -> Result<Json<TestDeliveryJson>, Failure> {
+) -> Result<Json<TestDeliveryJson>, ApiError> {
     let wanted: NewTestDeliveryJson = body.read(INVALID)?;
     let spec = spec(&api, &wanted)?;
     let event_type = event_type(&api, &spec, wanted.event.as_deref())?;
     let example = api
         .catalog
-        .example(event_type, Origin::Request, api.clock.now());
-    let mut event: Value = serde_json::from_str(&example).map_err(|error| Failure::bug(&error))?;
+        .example(event_type, EventOrigin::Request, api.clock.now());
+    let mut event: Value = serde_json::from_str(&example).map_err(|error| ApiError::bug(&error))?;
     if let Some(metadata) = event.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("producer".to_owned(), "easel-test".into());
     }
@@ -98,7 +98,7 @@ pub(crate) async fn send(
     let report = (api.send_test)(spec, event.to_string().into_bytes()).await;
     let report = report.map_err(|reason| {
         let detail = format!("The endpoint cannot be sent to: {reason}.");
-        Failure::invalid(INVALID, detail).at("/url")
+        ApiError::invalid(INVALID, detail).at("/url")
     })?;
     Ok(Json(TestDeliveryJson {
         event: event_type.name.to_owned(),
@@ -112,11 +112,11 @@ pub(crate) async fn send(
 }
 
 /// The spec of the subscription, or one with the URL.
-fn spec(api: &Api, wanted: &NewTestDeliveryJson) -> Result<Spec, Failure> {
+fn spec(api: &Api, wanted: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
     match (&wanted.subscription, &wanted.url) {
         (Some(_), None) if wanted.format.is_some() => {
             let detail = "`/format` is for a URL; a subscription has a format.";
-            Err(Failure::invalid(INVALID, detail).at("/format"))
+            Err(ApiError::invalid(INVALID, detail).at("/format"))
         }
         (Some(name), None) => Ok(api.subscriptions.get(name)?.spec.clone()),
         (None, Some(url)) => {
@@ -125,11 +125,11 @@ fn spec(api: &Api, wanted: &NewTestDeliveryJson) -> Result<Spec, Failure> {
                 "format": wanted.format.unwrap_or_default(),
                 "webhook": { "url": url },
             });
-            serde_json::from_value(spec).map_err(|error| Failure::bug(&error))
+            serde_json::from_value(spec).map_err(|error| ApiError::bug(&error))
         }
         (Some(_), Some(_)) | (None, None) => {
             let detail = "Name either a `subscription` or a `url`.";
-            Err(Failure::new(
+            Err(ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 INVALID,
                 detail,
@@ -143,7 +143,7 @@ fn event_type<'a>(
     api: &'a Api,
     spec: &Spec,
     wanted: Option<&str>,
-) -> Result<&'a EventType, Failure> {
+) -> Result<&'a EventType, ApiError> {
     let can_be_sent = |it: &&EventType| !spec.format.is_caliper() || it.caliper.is_some();
     if let Some(name) = wanted {
         let detail = match api.catalog.get(name) {
@@ -151,13 +151,13 @@ fn event_type<'a>(
             Some(_) => format!("{name} has no Caliper form."),
             None => format!("The catalogue has no event type {name:?}."),
         };
-        return Err(Failure::invalid(INVALID, detail).at("/event"));
+        return Err(ApiError::invalid(INVALID, detail).at("/event"));
     }
     let globs = spec.events.iter();
     let mut covered = globs.flat_map(|glob| api.catalog.matching(glob.as_str()));
     let usual = || api.catalog.types().iter().find(can_be_sent);
     // A spec for event types that the catalogue does not know is tested with another.
     covered.find(can_be_sent).or_else(usual).ok_or_else(|| {
-        Failure::invalid(INVALID, "The catalogue has no event type that can be sent.")
+        ApiError::invalid(INVALID, "The catalogue has no event type that can be sent.")
     })
 }

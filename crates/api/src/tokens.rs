@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 use crate::request::{Body, Path};
 
 /// What is known about a token.
@@ -76,9 +76,9 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<TokenListJson> {
 pub(crate) async fn create(
     State(api): State<Api>,
     body: Body,
-) -> Result<(StatusCode, Json<MadeTokenJson>), Failure> {
+) -> Result<(StatusCode, Json<MadeTokenJson>), ApiError> {
     let wanted: NewTokenJson = body.read("invalid_token")?;
-    let invalid = |detail: String| Failure::invalid("invalid_token", detail);
+    let invalid = |detail: String| ApiError::invalid("invalid_token", detail);
     if wanted.name.is_empty() || wanted.scopes.is_empty() {
         return Err(invalid(
             "A token has a name and at least one scope.".to_owned(),
@@ -102,12 +102,12 @@ pub(crate) async fn create(
 pub(crate) async fn remove(
     State(api): State<Api>,
     Path(id): Path<String>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     let missing = format!("There is no token {id:?}.");
     if spawn_blocking(move || api.tokens.remove(&id)).await?? {
         return Ok(StatusCode::NO_CONTENT);
     }
-    Err(Failure::not_found("no_such_token", missing))
+    Err(ApiError::not_found("no_such_token", missing))
 }
 
 impl From<Token> for TokenJson {

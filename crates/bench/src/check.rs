@@ -10,7 +10,7 @@ use crate::events::EventsArgs;
 use crate::rounds::{Way, compare};
 
 #[derive(clap::Args)]
-pub(crate) struct CheckArgs {
+pub(crate) struct CheckBenchArgs {
     #[command(flatten)]
     events: EventsArgs,
     /// Rounds of each way
@@ -21,7 +21,7 @@ pub(crate) struct CheckArgs {
     repeat: usize,
 }
 
-impl CheckArgs {
+impl CheckBenchArgs {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let events = self.events.load()?;
         let catalog = Catalog::built_in();

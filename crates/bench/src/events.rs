@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use easel_catalog::{Catalog, Event, Limits, Origin, admit};
+use easel_catalog::{Catalog, Event, EventOrigin, Limits, admit};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -24,7 +24,7 @@ impl EventsArgs {
         }
         if self.folders.is_empty() {
             let catalog = Catalog::built_in();
-            let example = |it| catalog.example(it, Origin::Request, Timestamp::UNIX_EPOCH);
+            let example = |it| catalog.example(it, EventOrigin::Request, Timestamp::UNIX_EPOCH);
             texts.extend(catalog.types().iter().map(example));
         }
         let admit = |text: &String| Ok(admit(text.as_bytes(), &Limits::default())?);

@@ -15,21 +15,21 @@ use clap::Parser;
 
 #[derive(Parser)]
 #[command(about, version)]
-enum Args {
+enum BenchArgs {
     /// Holding events against the catalogue, beside reading and parsing them.
-    Check(check::CheckArgs),
+    Check(check::CheckBenchArgs),
     /// Translating to Caliper, beside parsing and writing.
-    Translate(translate::TranslateArgs),
+    Translate(translate::TranslateBenchArgs),
     /// Making events of changes, beside parsing and writing the same.
     Triggers(triggers::TriggersArgs),
-    Server(server::ServerArgs),
+    Server(server::ServerBenchArgs),
 }
 
 fn main() -> anyhow::Result<()> {
-    match Args::parse() {
-        Args::Check(args) => args.run(),
-        Args::Translate(args) => args.run(),
-        Args::Triggers(args) => args.run(),
-        Args::Server(args) => args.run(),
+    match BenchArgs::parse() {
+        BenchArgs::Check(args) => args.run(),
+        BenchArgs::Translate(args) => args.run(),
+        BenchArgs::Triggers(args) => args.run(),
+        BenchArgs::Server(args) => args.run(),
     }
 }

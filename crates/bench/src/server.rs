@@ -25,7 +25,7 @@ use process::ServerProcess;
 
 /// Events sent to a real server, and what it delivers of them.
 #[derive(clap::Args)]
-pub(crate) struct ServerArgs {
+pub(crate) struct ServerBenchArgs {
     /// The program to measure
     #[arg(long, default_value = "target/release/easel", value_hint = ValueHint::FilePath)]
     easel: PathBuf,
@@ -51,7 +51,7 @@ enum Suite {
     Neighbours(neighbours::NeighboursArgs),
 }
 
-impl ServerArgs {
+impl ServerBenchArgs {
     pub(crate) fn run(self) -> Result<()> {
         Runtime::new()?.block_on(self.measure())
     }

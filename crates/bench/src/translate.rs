@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use easel_caliper::{Dialect, Options, Translator};
+use easel_caliper::{Dialect, TranslationOptions, Translator};
 use easel_catalog::{Catalog, Event};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::events::EventsArgs;
 use crate::rounds::{Way, compare};
 
 #[derive(clap::Args)]
-pub(crate) struct TranslateArgs {
+pub(crate) struct TranslateBenchArgs {
     #[command(flatten)]
     events: EventsArgs,
     /// Rounds of each way
@@ -23,10 +23,10 @@ pub(crate) struct TranslateArgs {
     repeat: usize,
 }
 
-impl TranslateArgs {
+impl TranslateBenchArgs {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let catalog = Arc::new(Catalog::built_in());
-        let translator = Translator::new(catalog, Options::default())?;
+        let translator = Translator::new(catalog, TranslationOptions::default())?;
         let mut events = self.events.load()?;
         events.retain(|it| translator.translates(&it.event_type));
         let bytes: usize = events.iter().map(|it| it.bytes.len()).sum();

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use easel_catalog::Catalog;
-use easel_simulator::{Campus, Options as CampusOptions};
-use easel_triggers::{Change, Options, Triggers};
+use easel_simulator::{Campus, TermOptions};
+use easel_triggers::{Change, TriggerOptions, Triggers};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -23,11 +23,11 @@ pub(crate) struct TriggersArgs {
 
 impl TriggersArgs {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let triggers = Triggers::new(Arc::new(Catalog::built_in()), Options::default())?;
-        let options = CampusOptions {
+        let triggers = Triggers::new(Arc::new(Catalog::built_in()), TriggerOptions::default())?;
+        let options = TermOptions {
             students: self.students,
             days: 10,
-            ..CampusOptions::default()
+            ..TermOptions::default()
         };
         let campus = || Campus::new(options);
         let changes: Vec<Change> = campus().collect();

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use crate::json_writer::JsonWriter;
 use crate::translator::{CONTEXT, CaliperEvent};
 use crate::value::write_time;
-use crate::writer::Writer;
 
 impl CaliperEvent {
     /// The address of the installation that the event is from, as JSON.
@@ -24,7 +24,7 @@ impl CaliperEvent {
 /// same.
 pub fn envelope(events: &[&CaliperEvent], send_time: Timestamp) -> Vec<u8> {
     let length: usize = events.iter().map(|it| it.json.len() + 1).sum();
-    let mut out = Writer::with_capacity(length + 256);
+    let mut out = JsonWriter::with_capacity(length + 256);
     out.raw(b"{\"sensor\":");
     out.raw(events.first().map_or(b"\"\"", |it| it.sensor()));
     out.raw(b",\"sendTime\":");

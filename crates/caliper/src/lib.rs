@@ -9,10 +9,10 @@
 
 mod translator;
 
-mod form;
+mod event_context;
+mod event_template;
 mod options;
 mod places;
-mod scene;
 
 mod checker;
 mod rule;
@@ -20,14 +20,14 @@ mod vocabulary;
 
 mod envelope;
 mod iri;
+mod json_writer;
 mod secrets;
 mod value;
-mod writer;
 
 pub use checker::{UnreadableEnvelope, check};
 pub use envelope::envelope;
-pub use form::FormError;
+pub use event_template::FormError;
 pub use iri::is_iri;
-pub use options::{Options, Role, Secrets};
+pub use options::{Role, Secrets, TranslationOptions};
 pub use rule::{Breach, Level, Rule};
 pub use translator::{CaliperEvent, Dialect, MAPPER_VERSION, Translator, Untranslated};

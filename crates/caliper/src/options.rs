@@ -1,11 +1,11 @@
 //! What an operator may decide about the translation.
 
-use crate::form::FormError;
+use crate::event_template::FormError;
 use crate::vocabulary::Vocabulary;
 
 /// What an operator may decide about the translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct TranslationOptions {
     /// The address of the installation in events that do not tell it, those from jobs; an IRI in
     /// plain ASCII.
     pub application: String,
@@ -67,7 +67,7 @@ pub enum Secrets {
     Sent,
 }
 
-impl Default for Options {
+impl Default for TranslationOptions {
     fn default() -> Self {
         let role = |canvas: &str, segment: &str, roles: &[&str]| Role {
             canvas: canvas.to_owned(),

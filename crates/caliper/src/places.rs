@@ -2,7 +2,7 @@
 
 use easel_catalog::Catalog;
 
-use crate::form::FormError;
+use crate::event_template::FormError;
 
 /// The indexes of fields in [`Catalog::metadata`].
 #[derive(Clone, Copy, Debug)]

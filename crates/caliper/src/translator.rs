@@ -14,14 +14,14 @@ use easel_catalog::{Catalog, Computed, Precision};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::form::{Form, FormError, Program, Step, UrnPart, Write};
+use crate::event_context::{EventActor, EventContext};
+use crate::event_template::{EventTemplate, FormError, Program, TemplateMember, UrnPart, Write};
 use crate::iri;
-use crate::options::{Options, Secrets};
+use crate::json_writer::JsonWriter;
+use crate::options::{Secrets, TranslationOptions};
 use crate::places::Places;
-use crate::scene::{Actor, Scene};
 use crate::secrets;
 use crate::value::{self, read, says_something, text_of, time_of, write_time};
-use crate::writer::Writer;
 
 /// The version of the mapping: it changes when the same event is translated in another way.
 pub const MAPPER_VERSION: &str = "1.0";
@@ -45,9 +45,9 @@ pub enum Dialect {
 #[derive(Clone, Debug)]
 pub struct Translator {
     catalog: Arc<Catalog>,
-    forms: HashMap<&'static str, Form>,
+    forms: HashMap<&'static str, EventTemplate>,
     places: Places,
-    options: Options,
+    options: TranslationOptions,
 }
 
 /// A Caliper event, to be put into an envelope.
@@ -75,14 +75,14 @@ pub enum Untranslated {
 
 impl Translator {
     /// A translator for all event types that have a Caliper form.
-    pub fn new(catalog: Arc<Catalog>, options: Options) -> Result<Self, FormError> {
+    pub fn new(catalog: Arc<Catalog>, options: TranslationOptions) -> Result<Self, FormError> {
         for role in &options.roles {
             role.check()?;
         }
         let mut forms = HashMap::new();
         for of in catalog.types() {
             if let Some(form) = &of.caliper {
-                forms.insert(of.name, Form::new(&catalog, of, form)?);
+                forms.insert(of.name, EventTemplate::new(&catalog, of, form)?);
             }
         }
         let places = Places::of(&catalog)?;
@@ -116,12 +116,12 @@ impl Translator {
     ) -> Result<CaliperEvent, Untranslated> {
         let form = self.forms.get(event_type).ok_or(Untranslated::NoForm)?;
         let fields = self.catalog.fields(&form.event_type, event);
-        let scene = Scene::new(fields, form, &self.places, &self.options);
+        let scene = EventContext::new(fields, form, &self.places, &self.options);
         let program = match dialect {
             Dialect::Compatible => &form.compatible,
             Dialect::Strict => &form.strict,
         };
-        let mut frame = Frame {
+        let mut frame = EventWriter {
             translator: self,
             scene: &scene,
             program,
@@ -129,7 +129,7 @@ impl Translator {
             sensor: 0..0,
             unreadable: Cell::new(0),
         };
-        let mut out = Writer::with_capacity(event.len() + 2048);
+        let mut out = JsonWriter::with_capacity(event.len() + 2048);
         let is_whole = frame.write(id, &mut out);
         if !is_whole {
             return Err(Untranslated::NoObject);
@@ -143,18 +143,18 @@ impl Translator {
 }
 
 /// What is around the object of an event, and it.
-struct Frame<'a> {
+struct EventWriter<'a> {
     translator: &'a Translator,
-    scene: &'a Scene<'a>,
+    scene: &'a EventContext<'a>,
     program: &'a Program,
     dialect: Dialect,
     sensor: std::ops::Range<usize>,
     unreadable: Cell<u32>,
 }
 
-impl Frame<'_> {
+impl EventWriter<'_> {
     /// Writes the event; `false` when it has no object.
-    fn write(&mut self, id: Uuid, out: &mut Writer) -> bool {
+    fn write(&mut self, id: Uuid, out: &mut JsonWriter) -> bool {
         let mut has_object = false;
         out.object(|out| {
             out.plain("\"@context\":", CONTEXT);
@@ -196,45 +196,47 @@ impl Frame<'_> {
         has_object
     }
 
-    fn actor(&self, out: &mut Writer) -> bool {
+    fn actor(&self, out: &mut JsonWriter) -> bool {
         let scene = self.scene;
         out.object(|out| match scene.actor {
-            Actor::User(id) => {
+            EventActor::User(id) => {
                 out.member("\"id\":", |out| self.name(out, &[b"user:", id]));
                 out.plain("\"type\":", "Person");
                 out.member("\"extensions\":", |out| {
                     canvas(out, |out| {
                         for (key, place) in self.translator.places.of_actor {
-                            out.member(key, |out| self.metadata(place, value::Form::Text, out));
+                            out.member(key, |out| {
+                                self.metadata(place, value::ValueFormat::Text, out)
+                            });
                         }
                         out.member("\"entity_id\":", |out| text(out, id));
                     })
                 });
             }
-            Actor::Grader(id) => {
+            EventActor::Grader(id) => {
                 out.member("\"id\":", |out| self.name(out, &[b"user:", id]));
                 out.plain("\"type\":", "Person");
             }
-            Actor::SomeUser => {
+            EventActor::SomeUser => {
                 out.member("\"id\":", |out| self.name(out, &[b"user:0"]));
                 out.plain("\"type\":", "Person");
             }
             // Of these events the standard says that a person acts.
-            Actor::Application
+            EventActor::Application
                 if self.dialect == Dialect::Strict
                     && !matches!(self.program.kind, "Event" | "GradeEvent") =>
             {
                 out.plain("\"id\":", "_:anonymous");
                 out.plain("\"type\":", "Person");
             }
-            Actor::Application => {
+            EventActor::Application => {
                 out.member("\"id\":", |out| self.base(out));
                 out.plain("\"type\":", "SoftwareApplication");
             }
         })
     }
 
-    fn referrer(&self, out: &mut Writer) -> bool {
+    fn referrer(&self, out: &mut JsonWriter) -> bool {
         let mark = out.mark();
         let is_there = self.address(self.translator.places.referrer, out);
         if is_there && self.dialect == Dialect::Strict {
@@ -248,7 +250,7 @@ impl Frame<'_> {
         is_there
     }
 
-    fn event_time(&self, out: &mut Writer) -> bool {
+    fn event_time(&self, out: &mut JsonWriter) -> bool {
         let time = self
             .scene
             .fields
@@ -262,7 +264,7 @@ impl Frame<'_> {
         }
     }
 
-    fn base(&self, out: &mut Writer) -> bool {
+    fn base(&self, out: &mut JsonWriter) -> bool {
         let base = match self.dialect {
             Dialect::Compatible => Cow::Borrowed(&*self.scene.base),
             Dialect::Strict => iri::base(&self.scene.base),
@@ -270,7 +272,7 @@ impl Frame<'_> {
         text(out, &base)
     }
 
-    fn group(&self, out: &mut Writer) -> bool {
+    fn group(&self, out: &mut JsonWriter) -> bool {
         let Some(course) = self.scene.course else {
             return false;
         };
@@ -286,7 +288,7 @@ impl Frame<'_> {
     }
 
     /// Name and type of the course, or of the section.
-    fn organization(&self, course: &[u8], out: &mut Writer) {
+    fn organization(&self, course: &[u8], out: &mut JsonWriter) {
         match self.scene.section {
             None => {
                 out.member("\"id\":", |out| self.name(out, &[b"course:", course]));
@@ -300,7 +302,7 @@ impl Frame<'_> {
         }
     }
 
-    fn membership(&self, out: &mut Writer) -> bool {
+    fn membership(&self, out: &mut JsonWriter) -> bool {
         let (Some(course), Some(user)) = (self.scene.course, self.scene.actor.id()) else {
             return false;
         };
@@ -368,7 +370,7 @@ impl Frame<'_> {
         })
     }
 
-    fn session(&self, out: &mut Writer) -> bool {
+    fn session(&self, out: &mut JsonWriter) -> bool {
         let session = self
             .scene
             .fields
@@ -382,20 +384,24 @@ impl Frame<'_> {
         })
     }
 
-    fn extensions(&self, has_referrer: bool, out: &mut Writer) -> bool {
+    fn extensions(&self, has_referrer: bool, out: &mut JsonWriter) -> bool {
         let places = &self.translator.places;
         out.object(|out| {
             out.member("\"com.instructure.canvas\":", |out| {
                 out.object(|out| {
                     for (key, place) in places.of_request {
-                        out.member(key, |out| self.metadata(place, value::Form::Text, out));
+                        out.member(key, |out| {
+                            self.metadata(place, value::ValueFormat::Text, out)
+                        });
                     }
                     out.member("\"request_url\":", |out| self.address(places.url, out));
                     if self.dialect == Dialect::Strict && !has_referrer {
                         out.member("\"referrer\":", |out| self.address(places.referrer, out));
                     }
                     for (key, place) in places.of_job {
-                        out.member(key, |out| self.metadata(place, value::Form::Text, out));
+                        out.member(key, |out| {
+                            self.metadata(place, value::ValueFormat::Text, out)
+                        });
                     }
                     out.plain("\"version\":", "1.0.0");
                 })
@@ -408,23 +414,28 @@ impl Frame<'_> {
         })
     }
 
-    fn metadata(&self, place: usize, form: value::Form, out: &mut Writer) -> bool {
+    fn metadata(&self, place: usize, form: value::ValueFormat, out: &mut JsonWriter) -> bool {
         self.written(self.scene.fields.metadata(place), form, out)
     }
 
     /// Writes a value; counts one that cannot be.
-    fn written(&self, value: Option<&[u8]>, form: value::Form, out: &mut Writer) -> bool {
+    fn written(
+        &self,
+        value: Option<&[u8]>,
+        form: value::ValueFormat,
+        out: &mut JsonWriter,
+    ) -> bool {
         let Some(value) = value else {
             return false;
         };
         let is_written = form.write(value, out);
-        if !is_written && form != value::Form::Nothing && says_something(value) {
+        if !is_written && form != value::ValueFormat::Nothing && says_something(value) {
             self.unreadable.set(self.unreadable.get() + 1);
         }
         is_written
     }
 
-    fn address(&self, place: usize, out: &mut Writer) -> bool {
+    fn address(&self, place: usize, out: &mut JsonWriter) -> bool {
         let value = self.scene.fields.metadata(place).and_then(text_of);
         match (value, self.translator.options.secrets) {
             (None, _) => false,
@@ -434,7 +445,7 @@ impl Frame<'_> {
     }
 
     /// Writes an entity, unless it has no name or nothing is listed for it.
-    fn entity(&self, steps: &[Step], out: &mut Writer) -> bool {
+    fn entity(&self, steps: &[TemplateMember], out: &mut JsonWriter) -> bool {
         let mark = out.mark();
         let mut has_name = true;
         let written = out.object(|out| {
@@ -452,7 +463,7 @@ impl Frame<'_> {
         written && has_name
     }
 
-    fn value(&self, write: &Write, out: &mut Writer) -> bool {
+    fn value(&self, write: &Write, out: &mut JsonWriter) -> bool {
         let scene = self.scene;
         match write {
             Write::Constant(constant) => text(out, constant.as_bytes()),
@@ -475,7 +486,7 @@ impl Frame<'_> {
         }
     }
 
-    fn computed(&self, it: Computed, out: &mut Writer) -> bool {
+    fn computed(&self, it: Computed, out: &mut JsonWriter) -> bool {
         let asset = self.scene.asset;
         match it {
             Computed::Base => self.base(out),
@@ -496,7 +507,7 @@ impl Frame<'_> {
     }
 
     /// Writes a name in Canvas's own namespace.
-    fn name(&self, out: &mut Writer, parts: &[&[u8]]) -> bool {
+    fn name(&self, out: &mut JsonWriter, parts: &[&[u8]]) -> bool {
         out.raw(URN);
         for part in parts {
             self.name_part(out, part);
@@ -506,14 +517,14 @@ impl Frame<'_> {
     }
 
     /// Writes a part of a name: as it is, or so that the whole is a name by the standard.
-    fn name_part(&self, out: &mut Writer, part: &[u8]) {
+    fn name_part(&self, out: &mut JsonWriter, part: &[u8]) {
         match self.dialect {
             Dialect::Compatible => out.raw(part),
             Dialect::Strict => out.raw(&iri::part(part)),
         }
     }
 
-    fn urn(&self, parts: &[UrnPart], out: &mut Writer) -> bool {
+    fn urn(&self, parts: &[UrnPart], out: &mut JsonWriter) -> bool {
         let mark = out.mark();
         out.raw(URN);
         for part in parts {
@@ -542,7 +553,7 @@ impl Frame<'_> {
 }
 
 /// Writes a text as it stands between quotes.
-fn text(out: &mut Writer, text: &[u8]) -> bool {
+fn text(out: &mut JsonWriter, text: &[u8]) -> bool {
     out.raw(b"\"");
     out.raw(text);
     out.raw(b"\"");
@@ -550,7 +561,7 @@ fn text(out: &mut Writer, text: &[u8]) -> bool {
 }
 
 /// Writes extensions in Canvas's own namespace, unless there are none.
-fn canvas(out: &mut Writer, members: impl FnOnce(&mut Writer)) -> bool {
+fn canvas(out: &mut JsonWriter, members: impl FnOnce(&mut JsonWriter)) -> bool {
     out.object(|out| {
         out.member("\"com.instructure.canvas\":", |out| out.object(members));
     })

@@ -9,11 +9,11 @@ use std::str::FromStr;
 use easel_catalog::{Kind, Precision, parse_day, parse_timestamp};
 use jiff::Timestamp;
 
-use crate::writer::Writer;
+use crate::json_writer::JsonWriter;
 
 /// How the value of a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ValueFormat {
     /// As a text, digits included.
     Text,
     /// As a number.
@@ -28,7 +28,7 @@ pub(crate) enum Form {
     Nothing,
 }
 
-impl Form {
+impl ValueFormat {
     pub(crate) const fn of(kind: &Kind) -> Self {
         match kind {
             Kind::Text | Kind::Id(_) => Self::Text,
@@ -41,7 +41,7 @@ impl Form {
     }
 
     /// Writes `value`, or nothing when it has none of this form.
-    pub(crate) fn write(self, value: &[u8], out: &mut Writer) -> bool {
+    pub(crate) fn write(self, value: &[u8], out: &mut JsonWriter) -> bool {
         match self {
             Self::Text => text_of(value).is_some_and(|text| {
                 out.raw(b"\"");
@@ -151,7 +151,7 @@ fn is_written(value: &[u8]) -> bool {
 }
 
 /// Writes a moment in the one form that Caliper knows; what is finer than it is cut off.
-pub(crate) fn write_time(time: Timestamp, out: &mut Writer) {
+pub(crate) fn write_time(time: Timestamp, out: &mut JsonWriter) {
     out.raw(b"\"");
     out.raw(easel_catalog::event_time(time).as_bytes());
     out.raw(b"\"");
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(form: Form, value: &str, wanted: &str) {
-        let mut out = Writer::default();
+    fn check(form: ValueFormat, value: &str, wanted: &str) {
+        let mut out = JsonWriter::default();
         let written = form.write(value.as_bytes(), &mut out);
         assert_eq!(
             String::from_utf8(out.into_bytes()).unwrap(),
@@ -175,44 +175,44 @@ mod tests {
 
     #[test]
     fn text_is_copied_with_its_escapes_and_numbers_become_text() {
-        check(Form::Text, r#""a \/ \u00e9""#, r#""a \/ \u00e9""#);
-        check(Form::Text, "70000000000001", "\"70000000000001\"");
+        check(ValueFormat::Text, r#""a \/ \u00e9""#, r#""a \/ \u00e9""#);
+        check(ValueFormat::Text, "70000000000001", "\"70000000000001\"");
         for nothing in ["null", "\"\"", "true", "{}", "[1]", "{\"a\":null}"] {
-            check(Form::Text, nothing, "");
+            check(ValueFormat::Text, nothing, "");
         }
     }
 
     #[test]
     fn truths_are_truths() {
-        check(Form::Truth, "true", "true");
-        check(Form::Truth, "1", "");
-        check(Form::Nothing, "[1]", "");
+        check(ValueFormat::Truth, "true", "true");
+        check(ValueFormat::Truth, "1", "");
+        check(ValueFormat::Nothing, "[1]", "");
     }
 
     #[test]
     fn numbers_lose_their_last_zeros() {
-        check(Form::Number, "100.0", "100");
-        check(Form::Number, "8.50", "8.5");
-        check(Form::Number, "-0.25", "-0.25");
-        check(Form::Number, "100", "100");
-        check(Form::Number, "1.0e2", "1.0e2");
-        check(Form::Number, "\"100\"", "");
-        check(Form::Integer, "2.0", "2");
-        check(Form::Integer, "2.5", "");
-        check(Form::Integer, "2e1", "");
+        check(ValueFormat::Number, "100.0", "100");
+        check(ValueFormat::Number, "8.50", "8.5");
+        check(ValueFormat::Number, "-0.25", "-0.25");
+        check(ValueFormat::Number, "100", "100");
+        check(ValueFormat::Number, "1.0e2", "1.0e2");
+        check(ValueFormat::Number, "\"100\"", "");
+        check(ValueFormat::Integer, "2.0", "2");
+        check(ValueFormat::Integer, "2.5", "");
+        check(ValueFormat::Integer, "2e1", "");
         check(
-            Form::Integer,
+            ValueFormat::Integer,
             "-9223372036854775808",
             "-9223372036854775808",
         );
-        check(Form::Integer, "9223372036854775808", "");
-        check(Form::Number, "1e308", "1e308");
-        check(Form::Number, "1e309", "");
+        check(ValueFormat::Integer, "9223372036854775808", "");
+        check(ValueFormat::Number, "1e308", "1e308");
+        check(ValueFormat::Number, "1e309", "");
     }
 
     #[test]
     fn times_have_one_form() {
-        let time = Form::Time(Precision::Moment);
+        let time = ValueFormat::Time(Precision::Moment);
         check(
             time,
             "\"2019-10-05 05:38:00 -0800\"",
@@ -231,7 +231,7 @@ mod tests {
         check(time, "\"2019-11-01\"", "");
         check(time, "\"019-11-01T19:11:05Z\"", "");
         check(
-            Form::Time(Precision::Day),
+            ValueFormat::Time(Precision::Day),
             "\"2019-11-01\"",
             "\"2019-11-01T00:00:00.000Z\"",
         );

@@ -17,9 +17,9 @@ use jiff::Timestamp;
 
 use crate::facts::string_or_number;
 use crate::fault::{FaultCode, Flaw};
-use crate::keys::Keys;
+use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
-use crate::text::Text;
+use crate::seen_keys::SeenKeys;
 use crate::{Event, Fault, Limits, event_id, is_operator_event, parse_timestamp};
 
 const MAX_EVENT_NAME_CHARS: usize = 128;
@@ -71,14 +71,14 @@ fn read(input: &[u8], limits: &Limits, own_types: OwnTypes) -> Result<Event, Fla
 }
 
 /// What admission reads of the metadata.
-struct Metadata {
+struct AdmittedMetadata {
     event_name: Arc<str>,
     event_time: Timestamp,
     root_account_id: Option<Arc<str>>,
     root_account_uuid: Option<Arc<str>>,
 }
 
-fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Metadata, Flaw> {
+fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetadata, Flaw> {
     scanner.begin()?;
     let start = scanner.at();
     let mut found_metadata = None;
@@ -117,7 +117,7 @@ fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Metadata, Fla
     Ok(metadata)
 }
 
-fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Metadata, Flaw> {
+fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetadata, Flaw> {
     scanner.colon()?;
     let start = scanner.at();
     let mut found_name = None;
@@ -139,7 +139,7 @@ fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Metadata, 
         Ok(())
     })?;
     let missing = |code, message| Flaw::new(code, start, message);
-    Ok(Metadata {
+    Ok(AdmittedMetadata {
         event_name: found_name.ok_or_else(|| {
             missing(
                 FaultCode::MissingEventName,
@@ -216,9 +216,9 @@ fn unknown(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
 /// colon, and goes to the end of the value.
 fn members<'a>(
     scanner: &mut Scanner<'a>,
-    mut member: impl FnMut(&mut Scanner<'a>, Text<'a>) -> Result<(), Flaw>,
+    mut member: impl FnMut(&mut Scanner<'a>, RawText<'a>) -> Result<(), Flaw>,
 ) -> Result<(), Flaw> {
-    let mut keys = Keys::default();
+    let mut keys = SeenKeys::default();
     let mut entry = scanner.enter(Container::Object)?;
     while entry {
         let key = scanner.key()?;
@@ -247,7 +247,7 @@ fn must_be_object(
 }
 
 /// Moves past a value and gives it if it is a string.
-fn string_or_other<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Text<'a>>, Flaw> {
+fn string_or_other<'a>(scanner: &mut Scanner<'a>) -> Result<Option<RawText<'a>>, Flaw> {
     if scanner.peek() == Some(b'"') {
         return scanner.string().map(Some);
     }

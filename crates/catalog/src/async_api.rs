@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
-use crate::event_type::{EventType, Origin};
+use crate::event_type::{EventOrigin, EventType};
 
 /// When the events of the document's examples happened: 2026-02-11T08:15:42.067Z.
 const EXAMPLES_AT: i64 = 1_770_797_742_067;
@@ -61,7 +61,7 @@ impl Catalog {
             members.remove("$schema");
         }
         let at = jiff::Timestamp::from_millisecond(EXAMPLES_AT).unwrap_or_default();
-        let example = self.example(of, Origin::Request, at);
+        let example = self.example(of, EventOrigin::Request, at);
         json!({
             "name": of.name,
             "title": of.name,

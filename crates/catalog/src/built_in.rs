@@ -3,25 +3,25 @@
 //! What is included is the `Debug` text of the catalogue's types, which is Rust and names variants
 //! by themselves.
 
-use crate::caliper_form::Actor::{BodyAuthor, BodyGrader, MetadataUser};
+use crate::caliper_form::ActorSource::{BodyAuthor, BodyGrader, MetadataUser};
 use crate::caliper_form::Computed::{AssetClass, AssetName, AssetStrictClass, Base, GraderName};
-use crate::caliper_form::Course::{Nowhere, OfContext, OfField};
+use crate::caliper_form::CourseSource::{Nowhere, OfContext, OfField};
 use crate::caliper_form::Part::{ActorId, AssetKind, AssetList, IdOf, Literal};
-use crate::caliper_form::Source::{
+use crate::caliper_form::ValueSource::{
     Array, Computed, Constant, Entity, Extensions, OfBody, OfMetadata, Urn,
 };
-use crate::caliper_form::{CaliperForm, Member, Template};
-use crate::column::Column::{Beside, Earlier, Flag, Own, Word, Worked};
+use crate::caliper_form::{CaliperForm, Template, TemplateProperty};
+use crate::column::Column::{Beside, ComputedBy, Earlier, Flag, Own, Word};
 use crate::event_type::Context::{Ambient, Login, Record};
 use crate::event_type::MadeBy::{ByAction, ByRecord};
-use crate::event_type::Sent::{InJob, InNeither, InRequest, OfRecord};
+use crate::event_type::MetadataUse::{InJob, InNeither, InRequest, OfRecord};
 use crate::event_type::{EventType, MetadataField};
+use crate::field::IdScope::{Global, Local};
 use crate::field::Kind::{
     Boolean, Id, Ids, Integer, Number, Object, Objects, Text, Texts, Timestamp,
 };
 use crate::field::Precision::{Day, Moment};
 use crate::field::Privacy::{Content, DirectIdentifier, Nothing, QuasiIdentifier};
-use crate::field::Scope::{Global, Local};
 use crate::field::Spelling::{Digits, Numeral};
 use crate::field::{Field, IdKind, Values};
 use crate::list::List;

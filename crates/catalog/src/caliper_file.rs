@@ -9,7 +9,9 @@
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::caliper_form::{Actor, CaliperForm, Computed, Course, Member, Part, Source, Template};
+use crate::caliper_form::{
+    ActorSource, CaliperForm, Computed, CourseSource, Part, Template, TemplateProperty, ValueSource,
+};
 use crate::list::List;
 
 #[derive(Deserialize)]
@@ -90,9 +92,9 @@ impl FormToml {
                 .map_or(Ok(compatible.generated), |it| members(&it))?,
         };
         let actor = match (self.author, self.grader) {
-            (None, None) => Actor::MetadataUser,
-            (Some(field), None) => Actor::BodyAuthor(String::leak(field)),
-            (None, Some(field)) => Actor::BodyGrader(String::leak(field)),
+            (None, None) => ActorSource::MetadataUser,
+            (Some(field), None) => ActorSource::BodyAuthor(String::leak(field)),
+            (None, Some(field)) => ActorSource::BodyGrader(String::leak(field)),
             (Some(_), Some(_)) => {
                 let fault = "there is an `author` or a `grader`, not both".to_owned();
                 return Err(FormFault::new("grader", fault));
@@ -102,9 +104,9 @@ impl FormToml {
             actor,
             by_user: self.by_user,
             course: match self.course {
-                None => Course::OfContext,
-                Some(field) if field == "none" => Course::Nowhere,
-                Some(field) => Course::OfField(String::leak(field)),
+                None => CourseSource::OfContext,
+                Some(field) if field == "none" => CourseSource::Nowhere,
+                Some(field) => CourseSource::OfField(String::leak(field)),
             },
             section: self.section.map(|it| &*String::leak(it)),
             compatible,
@@ -122,10 +124,10 @@ fn plain(text: &str) -> Result<(), FormFault> {
     Ok(())
 }
 
-fn members(table: &Table) -> Result<List<Member>, FormFault> {
+fn members(table: &Table) -> Result<List<TemplateProperty>, FormFault> {
     let members = table.iter().map(|(key, value)| {
         plain(key)?;
-        Ok(Member {
+        Ok(TemplateProperty {
             key: String::leak(key.clone()),
             value: source(key, value)?,
         })
@@ -133,41 +135,41 @@ fn members(table: &Table) -> Result<List<Member>, FormFault> {
     Ok(List::kept(members.collect::<Result<_, _>>()?))
 }
 
-fn source(key: &str, value: &Value) -> Result<Source, FormFault> {
+fn source(key: &str, value: &Value) -> Result<ValueSource, FormFault> {
     let fault = |fault: &str| Err(FormFault::new(key, format!("`{key}` {fault}")));
     match value {
         Value::String(text) => text_source(key, text),
-        Value::Table(table) if key == "extensions" => Ok(Source::Extensions(members(table)?)),
-        Value::Table(table) => Ok(Source::Entity(members(table)?)),
+        Value::Table(table) if key == "extensions" => Ok(ValueSource::Extensions(members(table)?)),
+        Value::Table(table) => Ok(ValueSource::Entity(members(table)?)),
         Value::Array(them) => match them.as_slice() {
-            [Value::Table(table)] => Ok(Source::Array(members(table)?)),
+            [Value::Table(table)] => Ok(ValueSource::Array(members(table)?)),
             _ => fault("is an array of something else than one table"),
         },
         _ => fault("is no text, table or array"),
     }
 }
 
-fn text_source(key: &str, text: &str) -> Result<Source, FormFault> {
+fn text_source(key: &str, text: &str) -> Result<ValueSource, FormFault> {
     plain(text)?;
     let kept = |text: &str| -> &'static str { String::leak(text.to_owned()) };
     if let Some(constant) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
-        return Ok(Source::Constant(kept(constant)));
+        return Ok(ValueSource::Constant(kept(constant)));
     }
     if text.contains('{') {
-        return Ok(Source::Urn(List::kept(parts(text)?)));
+        return Ok(ValueSource::Urn(List::kept(parts(text)?)));
     }
     if text.starts_with('@') {
         let known = Computed::ALL.into_iter().find(|it| it.name() == text);
         let unknown = || FormFault::new(text, format!("nothing is worked out as {text}"));
-        return known.map(Source::Computed).ok_or_else(unknown);
+        return known.map(ValueSource::Computed).ok_or_else(unknown);
     }
     // The type of an entity is a term, and a capital tells it from a field.
     if key == "type" && text.starts_with(|letter: char| letter.is_ascii_uppercase()) {
-        return Ok(Source::Constant(kept(text)));
+        return Ok(ValueSource::Constant(kept(text)));
     }
     Ok(match text.strip_prefix("metadata.") {
-        Some(field) => Source::OfMetadata(kept(field)),
-        None => Source::OfBody(kept(text)),
+        Some(field) => ValueSource::OfMetadata(kept(field)),
+        None => ValueSource::OfBody(kept(text)),
     })
 }
 

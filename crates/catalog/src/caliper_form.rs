@@ -11,11 +11,11 @@ use crate::list::List;
 #[derive(Clone, Copy, Debug)]
 pub struct CaliperForm {
     /// Who acts.
-    pub actor: Actor,
+    pub actor: ActorSource,
     /// Whether it can only be a user who acts, even where nobody knows which.
     pub by_user: bool,
     /// Where the course comes from.
-    pub course: Course,
+    pub course: CourseSource,
     /// The field of the body with the section in which it happened.
     pub section: Option<&'static str>,
     /// The form that Canvas publishes.
@@ -26,7 +26,7 @@ pub struct CaliperForm {
 
 /// Who acts in an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Actor {
+pub enum ActorSource {
     /// The user of the metadata.
     MetadataUser,
     /// That user or, where there is none, the one in this field of the body.
@@ -37,7 +37,7 @@ pub enum Actor {
 
 /// Where the course of an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Course {
+pub enum CourseSource {
     /// The context of the body if that is a course, else that of the metadata if it is one.
     OfContext,
     /// This field of the body.
@@ -56,23 +56,23 @@ pub struct Template {
     /// Whether the course, or section, is told as the group.
     pub group: bool,
     /// What it was done to.
-    pub object: List<Member>,
+    pub object: List<TemplateProperty>,
     /// What came of it; nothing when empty.
-    pub generated: List<Member>,
+    pub generated: List<TemplateProperty>,
 }
 
 /// A property of an entity, or an extension.
 #[derive(Clone, Copy, Debug)]
-pub struct Member {
+pub struct TemplateProperty {
     /// Its key.
     pub key: &'static str,
     /// Its value.
-    pub value: Source,
+    pub value: ValueSource,
 }
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub enum ValueSource {
     /// It is always this text.
     Constant(&'static str),
     /// A field of the body.
@@ -82,11 +82,11 @@ pub enum Source {
     /// A name in Canvas's own namespace, put together of these; none when one of them is missing.
     Urn(List<Part>),
     /// An entity; none when it has a name that cannot be put together.
-    Entity(List<Member>),
+    Entity(List<TemplateProperty>),
     /// An array with this entity in it.
-    Array(List<Member>),
+    Array(List<TemplateProperty>),
     /// The extensions of an entity, in Canvas's namespace.
-    Extensions(List<Member>),
+    Extensions(List<TemplateProperty>),
     /// What is worked out.
     Computed(Computed),
 }
@@ -126,20 +126,22 @@ impl CaliperForm {
     pub(crate) fn body_fields(&self) -> Vec<&'static str> {
         let mut fields: Vec<_> = self.section.into_iter().collect();
         match self.actor {
-            Actor::MetadataUser => (),
-            Actor::BodyAuthor(field) | Actor::BodyGrader(field) => fields.push(field),
+            ActorSource::MetadataUser => (),
+            ActorSource::BodyAuthor(field) | ActorSource::BodyGrader(field) => fields.push(field),
         }
         match self.course {
-            Course::OfField(field) => fields.push(field),
-            Course::OfContext | Course::Nowhere => (),
+            CourseSource::OfField(field) => fields.push(field),
+            CourseSource::OfContext | CourseSource::Nowhere => (),
         }
         for source in self.sources() {
             match source {
-                Source::OfBody(field) => fields.push(field),
-                Source::Urn(parts) => fields.extend(parts.iter().filter_map(|part| match part {
-                    Part::IdOf(field) => Some(*field),
-                    _ => None,
-                })),
+                ValueSource::OfBody(field) => fields.push(field),
+                ValueSource::Urn(parts) => {
+                    fields.extend(parts.iter().filter_map(|part| match part {
+                        Part::IdOf(field) => Some(*field),
+                        _ => None,
+                    }))
+                }
                 _ => (),
             }
         }
@@ -149,24 +151,26 @@ impl CaliperForm {
     /// The fields of the metadata that it names for object and outcome.
     pub(crate) fn metadata_fields(&self) -> Vec<&'static str> {
         let of_metadata = |source| match source {
-            Source::OfMetadata(field) => Some(field),
+            ValueSource::OfMetadata(field) => Some(field),
             _ => None,
         };
         self.sources().into_iter().filter_map(of_metadata).collect()
     }
 
     /// Every single value of both templates.
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<ValueSource> {
         let templates = [self.compatible, self.strict];
-        let mut open: Vec<List<Member>> = templates
+        let mut open: Vec<List<TemplateProperty>> = templates
             .iter()
             .flat_map(|it| [it.object, it.generated])
             .collect();
         let mut sources = Vec::new();
         while let Some(members) = open.pop() {
-            for Member { value, .. } in members {
+            for TemplateProperty { value, .. } in members {
                 match value {
-                    Source::Entity(inner) | Source::Array(inner) | Source::Extensions(inner) => {
+                    ValueSource::Entity(inner)
+                    | ValueSource::Array(inner)
+                    | ValueSource::Extensions(inner) => {
                         open.push(*inner);
                     }
                     single => sources.push(*single),
@@ -178,7 +182,7 @@ impl CaliperForm {
 }
 
 /// The member as a data file has it.
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Constant(text) => write!(f, "'{text}'"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::caliper_form::{Computed, Member, Source, Template};
+use crate::caliper_form::{Computed, Template, TemplateProperty, ValueSource};
 use crate::catalog::Catalog;
 use crate::event_type::EventType;
 use crate::field::Kind;
@@ -74,7 +74,7 @@ struct Schema<'a> {
 }
 
 impl Schema<'_> {
-    fn entity(&self, members: &[Member]) -> Value {
+    fn entity(&self, members: &[TemplateProperty]) -> Value {
         json!({
             "type": "object",
             "required": ["id", "type"],
@@ -83,21 +83,21 @@ impl Schema<'_> {
         })
     }
 
-    fn properties(&self, members: &[Member]) -> Map<String, Value> {
+    fn properties(&self, members: &[TemplateProperty]) -> Map<String, Value> {
         let properties = members.iter();
         properties
             .map(|it| (it.key.to_owned(), self.value(&it.value)))
             .collect()
     }
 
-    fn value(&self, source: &Source) -> Value {
+    fn value(&self, source: &ValueSource) -> Value {
         match source {
-            Source::Constant(constant) => json!({ "const": constant }),
-            Source::OfBody(name) => {
+            ValueSource::Constant(constant) => json!({ "const": constant }),
+            ValueSource::OfBody(name) => {
                 let field = self.of.body.iter().find(|it| it.name == *name);
                 field.map_or(json!({}), |it| of_kind(&it.kind, it.about))
             }
-            Source::OfMetadata(name) => {
+            ValueSource::OfMetadata(name) => {
                 let field = self
                     .catalog
                     .metadata()
@@ -105,16 +105,20 @@ impl Schema<'_> {
                     .find(|it| it.field.name == *name);
                 field.map_or(json!({}), |it| of_kind(&it.field.kind, it.field.about))
             }
-            Source::Urn(_) => json!({ "type": "string", "pattern": "^urn:instructure:canvas:" }),
-            Source::Entity(members) => self.entity(members),
-            Source::Array(members) => json!({ "type": "array", "items": self.entity(members) }),
-            Source::Extensions(members) => json!({
+            ValueSource::Urn(_) => {
+                json!({ "type": "string", "pattern": "^urn:instructure:canvas:" })
+            }
+            ValueSource::Entity(members) => self.entity(members),
+            ValueSource::Array(members) => {
+                json!({ "type": "array", "items": self.entity(members) })
+            }
+            ValueSource::Extensions(members) => json!({
                 "type": "object",
                 "properties": {
                     "com.instructure.canvas": { "type": "object", "properties": self.properties(members) },
                 },
             }),
-            Source::Computed(
+            ValueSource::Computed(
                 Computed::Base
                 | Computed::GraderName
                 | Computed::AssetClass

@@ -6,7 +6,7 @@ use thiserror::Error;
 use wildmatch::WildMatch;
 
 use crate::built_in;
-use crate::data_file::{Content, DataFile, DataFileError, MAX_FIELDS};
+use crate::catalog_file::{CatalogFile, CatalogFileContent, DataFileError, MAX_FIELDS};
 use crate::event_type::{EventType, MetadataField};
 use crate::field::Field;
 use crate::finding::Finding;
@@ -91,14 +91,14 @@ impl Catalog {
     /// the metadata.
     ///
     /// What they say is kept for as long as the process lives.
-    pub fn with_files(files: &[DataFile<'_>]) -> Result<Self, CatalogError> {
+    pub fn with_files(files: &[CatalogFile<'_>]) -> Result<Self, CatalogError> {
         let mut catalog = Self::built_in();
         let mut paths: HashMap<&'static str, &str> = HashMap::new();
         let mut forms = Vec::new();
         let mut has_metadata = None;
         for file in files {
             match file.read()? {
-                Content::Type(mut it) => {
+                CatalogFileContent::Type(mut it) => {
                     match catalog.types.iter_mut().find(|known| known.name == it.name) {
                         Some(known) => {
                             it.caliper = known.caliper;
@@ -113,8 +113,8 @@ impl Catalog {
                         });
                     }
                 }
-                Content::Caliper(of, form) => forms.push((file, of, form)),
-                Content::Metadata(fields) => {
+                CatalogFileContent::Caliper(of, form) => forms.push((file, of, form)),
+                CatalogFileContent::Metadata(fields) => {
                     has_metadata = Some(file.path);
                     for it in fields {
                         let known = |known: &&mut MetadataField| known.field.name == it.field.name;
@@ -128,7 +128,7 @@ impl Catalog {
                         return Err(CatalogError::TooManyFields { path });
                     }
                 }
-                Content::Version(version) => catalog.version = version,
+                CatalogFileContent::Version(version) => catalog.version = version,
             }
         }
         for (file, of, form) in forms {
@@ -170,7 +170,7 @@ impl Catalog {
     }
 
     fn check_example(&self, path: &str, it: &EventType) -> Result<(), CatalogError> {
-        let example = self.example(it, crate::Origin::Request, jiff::Timestamp::UNIX_EPOCH);
+        let example = self.example(it, crate::EventOrigin::Request, jiff::Timestamp::UNIX_EPOCH);
         let mut first = None;
         self.check(it.name, example.as_bytes(), |finding: &Finding<'_>| {
             first.get_or_insert_with(|| CatalogError::Example {

@@ -5,12 +5,12 @@
 //! once, and what is inside it is not looked at.
 
 use crate::catalog::Catalog;
-use crate::event_type::Origin;
+use crate::event_type::EventOrigin;
 use crate::fault::Flaw;
-use crate::field::{Field, IdKind, Kind, Precision, Scope, Spelling, Values};
-use crate::finding::{Finding, Path, Rule, Step, ValueClass, is_integer};
+use crate::field::{Field, IdKind, IdScope, Kind, Precision, Spelling, Values};
+use crate::finding::{Finding, PathSegment, Rule, ValueClass, ValuePath, is_integer};
+use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
-use crate::text::Text;
 use crate::timestamp::parse_day;
 use crate::{GlobalId, is_operator_event, parse_timestamp};
 
@@ -26,7 +26,7 @@ impl Catalog {
         if is_operator_event(event_type) {
             return;
         }
-        let mut check = Check {
+        let mut check = EventCheck {
             catalog: self,
             event_type,
             report: &mut report,
@@ -37,7 +37,7 @@ impl Catalog {
     }
 }
 
-struct Check<'c> {
+struct EventCheck<'c> {
     catalog: &'c Catalog,
     event_type: &'c str,
     report: &'c mut dyn FnMut(&Finding<'_>),
@@ -47,11 +47,11 @@ struct Check<'c> {
 /// Which fields of a list an object has: a bit for each, in order.
 type Seen = u128;
 
-impl<'c> Check<'c> {
+impl<'c> EventCheck<'c> {
     fn event(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
-        let event = Path {
+        let event = ValuePath {
             before: None,
-            step: Step::Event,
+            step: PathSegment::Event,
         };
         let known = self.catalog.get(self.event_type);
         if known.is_none() {
@@ -77,15 +77,15 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    fn metadata(&mut self, scanner: &mut Scanner<'_>, path: &Path<'_>) -> Result<(), Flaw> {
+    fn metadata(&mut self, scanner: &mut Scanner<'_>, path: &ValuePath<'_>) -> Result<(), Flaw> {
         let metadata = self.catalog.metadata_fields();
         let seen = self.object(scanner, metadata, false, path)?;
         let origin = if self.catalog.has(seen, "request_id") {
-            Origin::Request
+            EventOrigin::Request
         } else if self.catalog.has(seen, "job_id") {
-            Origin::Job
+            EventOrigin::Job
         } else {
-            Origin::Neither
+            EventOrigin::Neither
         };
         let sent = self.catalog.metadata().iter();
         let sent = sent.map(|it| it.is_sent(origin));
@@ -103,7 +103,7 @@ impl<'c> Check<'c> {
         scanner: &mut Scanner<'_>,
         fields: &'c [Field],
         open: bool,
-        path: &Path<'_>,
+        path: &ValuePath<'_>,
     ) -> Result<Seen, Flaw> {
         let mut seen: Seen = 0;
         let mut next = 0;
@@ -126,7 +126,7 @@ impl<'c> Check<'c> {
     }
 
     /// Finds which of `fields` an object that ends at `at` should have had.
-    fn missing(&mut self, fields: &'c [Field], seen: Seen, path: &Path<'_>, at: usize) {
+    fn missing(&mut self, fields: &'c [Field], seen: Seen, path: &ValuePath<'_>, at: usize) {
         for (index, field) in fields.iter().enumerate() {
             if field.is_always_there() && seen & (1 << index) == 0 {
                 let path = path.member(field.name.as_bytes());
@@ -136,7 +136,7 @@ impl<'c> Check<'c> {
         }
     }
 
-    fn unknown(&mut self, scanner: &mut Scanner<'_>, path: &Path<'_>) -> Result<(), Flaw> {
+    fn unknown(&mut self, scanner: &mut Scanner<'_>, path: &ValuePath<'_>) -> Result<(), Flaw> {
         let start = scanner.at();
         scanner.value()?;
         self.found(
@@ -152,7 +152,7 @@ impl<'c> Check<'c> {
         &mut self,
         scanner: &mut Scanner<'_>,
         field: &'c Field,
-        path: &Path<'_>,
+        path: &ValuePath<'_>,
     ) -> Result<(), Flaw> {
         let start = scanner.at();
         let broken = match (scanner.peek(), &field.kind) {
@@ -181,14 +181,14 @@ impl<'c> Check<'c> {
         &mut self,
         scanner: &mut Scanner<'_>,
         field: &'c Field,
-        path: &Path<'_>,
+        path: &ValuePath<'_>,
     ) -> Result<(), Flaw> {
         let mut index = 0;
         let mut entry = scanner.enter(Container::Array)?;
         while entry {
-            let path = Path {
+            let path = ValuePath {
                 before: Some(path),
-                step: Step::Element(index),
+                step: PathSegment::Element(index),
             };
             let start = scanner.at();
             let broken = match (scanner.peek(), &field.kind) {
@@ -215,7 +215,13 @@ impl<'c> Check<'c> {
         Ok(())
     }
 
-    fn found(&mut self, rule: Rule, path: &Path<'_>, field: Option<&Field>, value: Spelled<'_>) {
+    fn found(
+        &mut self,
+        rule: Rule,
+        path: &ValuePath<'_>,
+        field: Option<&Field>,
+        value: Spelled<'_>,
+    ) {
         self.found += 1;
         if self.found > MAX_FINDINGS {
             return;
@@ -262,7 +268,7 @@ pub(crate) fn find<'f>(
 }
 
 /// The rule that a string breaks, as the value of `field`.
-fn of_text(text: Text<'_>, field: &Field) -> Option<Rule> {
+fn of_text(text: RawText<'_>, field: &Field) -> Option<Rule> {
     match &field.kind {
         Kind::Text => of_plain(text, field.values.as_ref(), field.max_chars),
         Kind::Id(id) => of_id(text, *id),
@@ -283,7 +289,7 @@ fn of_text(text: Text<'_>, field: &Field) -> Option<Rule> {
     }
 }
 
-fn of_plain(text: Text<'_>, values: Option<&Values>, max_chars: Option<usize>) -> Option<Rule> {
+fn of_plain(text: RawText<'_>, values: Option<&Values>, max_chars: Option<usize>) -> Option<Rule> {
     if let Some(values) = values
         && !text.decode().is_some_and(|text| values.know(&text))
     {
@@ -301,7 +307,7 @@ fn of_plain(text: Text<'_>, values: Option<&Values>, max_chars: Option<usize>) -
     is_longer.then_some(Rule::TooLong)
 }
 
-fn of_id(text: Text<'_>, id: IdKind) -> Option<Rule> {
+fn of_id(text: RawText<'_>, id: IdKind) -> Option<Rule> {
     if text.raw.is_empty() && id.can_be_empty {
         return None;
     }
@@ -314,7 +320,7 @@ fn of_id(text: Text<'_>, id: IdKind) -> Option<Rule> {
         let id = digits.and_then(|digits| digits.parse::<GlobalId>().ok());
         id.is_none_or(|id| id.shard() > 0)
     };
-    (id.scope == Scope::Local && names_shard()).then_some(Rule::GlobalId)
+    (id.scope == IdScope::Local && names_shard()).then_some(Rule::GlobalId)
 }
 
 /// The rule that what is no string, and is not gone into, breaks.
@@ -331,11 +337,11 @@ fn of_other(first: Option<u8>, value: &[u8], kind: &Kind, can_be_null: bool) -> 
     (!fits).then_some(Rule::WrongType)
 }
 
-impl Path<'_> {
-    fn member<'a>(&'a self, name: &'a [u8]) -> Path<'a> {
-        Path {
+impl ValuePath<'_> {
+    fn member<'a>(&'a self, name: &'a [u8]) -> ValuePath<'a> {
+        ValuePath {
             before: Some(self),
-            step: Step::Member(name),
+            step: PathSegment::Member(name),
         }
     }
 }

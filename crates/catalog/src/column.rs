@@ -14,7 +14,7 @@ pub enum Column {
     /// A column of a record that goes with it.
     Beside(&'static str, &'static str),
     /// What the rule of this name works out.
-    Worked(&'static str),
+    ComputedBy(&'static str),
     /// It is always this text.
     Word(&'static str),
     /// It is always this.
@@ -40,7 +40,7 @@ impl Column {
             _ => (),
         }
         if let Some(rule) = text.strip_prefix('@') {
-            return Ok(Self::Worked(kept(rule)));
+            return Ok(Self::ComputedBy(kept(rule)));
         }
         let is_name = |name: &str| {
             let letters = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
@@ -64,7 +64,7 @@ impl fmt::Display for Column {
             Self::Own(column) => f.write_str(column),
             Self::Earlier(column) => write!(f, "before.{column}"),
             Self::Beside(related, column) => write!(f, "{related}.{column}"),
-            Self::Worked(rule) => write!(f, "@{rule}"),
+            Self::ComputedBy(rule) => write!(f, "@{rule}"),
             Self::Word(text) => write!(f, "'{text}'"),
             Self::Flag(truth) => write!(f, "{truth}"),
         }

@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
-use crate::event_type::{EventType, MadeBy, MetadataField, Origin};
+use crate::event_type::{EventOrigin, EventType, MadeBy, MetadataField};
 use crate::example::value;
 use crate::field::{Field, Kind, Precision, Privacy};
 
 impl Catalog {
     /// Everything about an event type: what `easel catalog --json` prints.
     pub fn describe(&self, of: &EventType, at: jiff::Timestamp) -> Value {
-        let example = self.example(of, Origin::Request, at);
+        let example = self.example(of, EventOrigin::Request, at);
         json!({
             "event": of.name,
             "category": of.category,

@@ -66,12 +66,12 @@ pub struct MetadataField {
     /// The field.
     pub field: Field,
     /// Which events have it, if nothing else keeps it out.
-    pub sent: List<Sent>,
+    pub sent: List<MetadataUse>,
 }
 
 /// Which events have a field of the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub enum MetadataUse {
     /// Those made while a request was served.
     InRequest,
     /// Those made by a background job.
@@ -84,7 +84,7 @@ pub enum Sent {
 
 /// What made an event, which shows in its metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum EventOrigin {
     /// A request: there is a `request_id`.
     Request,
     /// A background job: there is a `job_id`.
@@ -95,17 +95,17 @@ pub enum Origin {
 
 impl MetadataField {
     /// Whether an event of this origin has it, if nothing else keeps it out.
-    pub fn is_sent(&self, origin: Origin) -> bool {
+    pub fn is_sent(&self, origin: EventOrigin) -> bool {
         let sent = match origin {
-            Origin::Request => Sent::InRequest,
-            Origin::Job => Sent::InJob,
-            Origin::Neither => Sent::InNeither,
+            EventOrigin::Request => MetadataUse::InRequest,
+            EventOrigin::Job => MetadataUse::InJob,
+            EventOrigin::Neither => MetadataUse::InNeither,
         };
         self.sent.contains(&sent)
     }
 }
 
-impl Sent {
+impl MetadataUse {
     /// Its name, as data files have it.
     pub const fn name(self) -> &'static str {
         match self {

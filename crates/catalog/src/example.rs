@@ -4,16 +4,17 @@ use jiff::Timestamp;
 
 use crate::catalog::Catalog;
 use crate::event_time;
-use crate::event_type::{Context, EventType, Origin, Sent};
+use crate::event_type::{Context, EventOrigin, EventType, MetadataUse};
 use crate::field::{Field, Kind};
 
 impl Catalog {
     /// An example of an event: one line of JSON in the stored form, with every field that an
     /// example is given for and that an event of this origin has.
-    pub fn example(&self, of: &EventType, origin: Origin, at: Timestamp) -> String {
+    pub fn example(&self, of: &EventType, origin: EventOrigin, at: Timestamp) -> String {
         let mut metadata = Vec::new();
         for it in self.metadata() {
-            let tells_record = of.context == Context::Record && it.sent.contains(&Sent::OfRecord);
+            let tells_record =
+                of.context == Context::Record && it.sent.contains(&MetadataUse::OfRecord);
             if !it.is_sent(origin) && !tells_record {
                 continue;
             }

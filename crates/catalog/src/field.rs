@@ -65,7 +65,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdKind {
     /// What it is unique in.
-    pub scope: Scope,
+    pub scope: IdScope,
     /// How the published documents spell it.
     pub spelling: Spelling,
     /// Whether it is the empty string where there is none.
@@ -74,7 +74,7 @@ pub struct IdKind {
 
 /// What an id is unique in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum IdScope {
     /// Everywhere: the shard is part of it, see [`GlobalId`](crate::GlobalId).
     Global,
     /// Its shard.
@@ -157,7 +157,7 @@ impl Kind {
     }
 
     /// The scope of the id, or of the ids, that it is.
-    pub const fn scope(&self) -> Option<Scope> {
+    pub const fn scope(&self) -> Option<IdScope> {
         match self {
             Self::Id(id) | Self::Ids(id) => Some(id.scope),
             Self::Text
@@ -187,7 +187,7 @@ impl Kind {
     }
 }
 
-impl Scope {
+impl IdScope {
     /// Its name: `global` or `local`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -20,7 +20,7 @@ pub struct Finding<'a> {
     pub at: usize,
     /// What the catalogue says of the field, if it knows it.
     pub field: Option<&'a Field>,
-    pub(crate) path: &'a Path<'a>,
+    pub(crate) path: &'a ValuePath<'a>,
 }
 
 /// What an event is held against.
@@ -94,13 +94,13 @@ pub enum ValueClass {
 
 /// The way from an event to a value in it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Path<'a> {
+pub(crate) struct ValuePath<'a> {
     pub(crate) before: Option<&'a Self>,
-    pub(crate) step: Step<'a>,
+    pub(crate) step: PathSegment<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step<'a> {
+pub(crate) enum PathSegment<'a> {
     /// To the event itself.
     Event,
     /// To the member with this key, unescaped.
@@ -113,9 +113,9 @@ impl Finding<'_> {
     /// The JSON pointer to what is meant.
     pub fn pointer(&self) -> String {
         self.path.text(&|step| match step {
-            Step::Event => String::new(),
-            Step::Member(name) => String::from_utf8_lossy(name).into_owned(),
-            Step::Element(index) => index.to_string(),
+            PathSegment::Event => String::new(),
+            PathSegment::Member(name) => String::from_utf8_lossy(name).into_owned(),
+            PathSegment::Element(index) => index.to_string(),
         })
     }
 
@@ -123,9 +123,9 @@ impl Finding<'_> {
     /// events of a type, and with keys masked that are no plain words.
     pub fn pattern(&self) -> String {
         self.path.text(&|step| match step {
-            Step::Event => String::new(),
-            Step::Member(name) => mask_key(&String::from_utf8_lossy(name)).into_owned(),
-            Step::Element(_) => "*".to_owned(),
+            PathSegment::Event => String::new(),
+            PathSegment::Member(name) => mask_key(&String::from_utf8_lossy(name)).into_owned(),
+            PathSegment::Element(_) => "*".to_owned(),
         })
     }
 }
@@ -307,10 +307,10 @@ impl Kind {
     }
 }
 
-impl Path<'_> {
-    fn text(&self, spell: &dyn Fn(Step<'_>) -> String) -> String {
+impl ValuePath<'_> {
+    fn text(&self, spell: &dyn Fn(PathSegment<'_>) -> String) -> String {
         let mut text = self.before.map(|it| it.text(spell)).unwrap_or_default();
-        if !matches!(self.step, Step::Event) {
+        if !matches!(self.step, PathSegment::Event) {
             text.push('/');
             text.push_str(&spell(self.step).replace('~', "~0").replace('/', "~1"));
         }

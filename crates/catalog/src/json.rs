@@ -8,8 +8,8 @@ use std::fmt;
 
 use crate::Fault;
 use crate::fault::{FaultCode, Flaw};
+use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
-use crate::text::Text;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ pub enum Json {
 
 /// A string of JSON, its escapes read. Two strings are equal if they have the same UTF-16.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct JsonString(Content);
+pub struct JsonString(StringContent);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Content {
+enum StringContent {
     Unicode(String),
     /// A string with at least one half of a surrogate pair. The bytes are UTF-8, but each half has
     /// the three bytes that UTF-8 would give it if UTF-8 allowed surrogates.
@@ -97,17 +97,17 @@ impl JsonString {
     /// The string as Unicode text. `None` if it has half a surrogate pair.
     pub fn as_str(&self) -> Option<&str> {
         match &self.0 {
-            Content::Unicode(text) => Some(text),
-            Content::Halves(_) => None,
+            StringContent::Unicode(text) => Some(text),
+            StringContent::Halves(_) => None,
         }
     }
 }
 
-impl From<Text<'_>> for JsonString {
-    fn from(text: Text<'_>) -> Self {
+impl From<RawText<'_>> for JsonString {
+    fn from(text: RawText<'_>) -> Self {
         Self(match String::from_utf8(text.bytes().into_owned()) {
-            Ok(text) => Content::Unicode(text),
-            Err(error) => Content::Halves(error.into_bytes()),
+            Ok(text) => StringContent::Unicode(text),
+            Err(error) => StringContent::Halves(error.into_bytes()),
         })
     }
 }
@@ -116,8 +116,8 @@ impl From<Text<'_>> for JsonString {
 impl fmt::Display for JsonString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = match &self.0 {
-            Content::Unicode(text) => return f.write_str(text),
-            Content::Halves(bytes) => bytes,
+            StringContent::Unicode(text) => return f.write_str(text),
+            StringContent::Halves(bytes) => bytes,
         };
         let mut rest = bytes.as_slice();
         while let Some(at) = rest

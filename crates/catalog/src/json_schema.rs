@@ -7,8 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
-use crate::event_type::{EventType, Origin};
-use crate::field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
+use crate::event_type::{EventOrigin, EventType};
+use crate::field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Values};
 
 /// What [`parse_timestamp`](crate::parse_timestamp) reads, but for the calendar.
 const TIMESTAMP: &str =
@@ -49,13 +49,13 @@ impl Catalog {
         };
         json!({
             "type": "object",
-            "required": always(Origin::Neither),
+            "required": always(EventOrigin::Neither),
             "properties": properties,
             "if": { "required": ["request_id"] },
-            "then": { "required": always(Origin::Request) },
+            "then": { "required": always(EventOrigin::Request) },
             "else": {
                 "if": { "required": ["job_id"] },
-                "then": { "required": always(Origin::Job) },
+                "then": { "required": always(EventOrigin::Job) },
             },
         })
     }
@@ -171,10 +171,10 @@ fn escaped(text: &str) -> String {
 
 fn id_schema(id: IdKind) -> Value {
     let digits = match (id.scope, id.can_be_empty) {
-        (Scope::Global, false) => "^[0-9]+$",
-        (Scope::Global, true) => "^[0-9]*$",
-        (Scope::Local, false) => "^0*[0-9]{1,13}$",
-        (Scope::Local, true) => "^[0-9]{0,13}$",
+        (IdScope::Global, false) => "^[0-9]+$",
+        (IdScope::Global, true) => "^[0-9]*$",
+        (IdScope::Local, false) => "^0*[0-9]{1,13}$",
+        (IdScope::Local, true) => "^[0-9]{0,13}$",
     };
     match id.spelling {
         Spelling::Digits => json!({ "type": "string", "pattern": digits }),

@@ -21,7 +21,7 @@ mod fields;
 
 mod built_in;
 mod caliper_file;
-mod data_file;
+mod catalog_file;
 mod list;
 mod toml_words;
 
@@ -42,13 +42,13 @@ mod encoding;
 mod event;
 mod facts;
 mod fault;
-mod keys;
 mod limits;
 mod order_key;
 mod place;
+mod raw_text;
 mod scanner;
+mod seen_keys;
 mod split;
-mod text;
 
 mod json;
 
@@ -60,17 +60,19 @@ mod reach;
 mod timestamp;
 
 pub use admission::{admit, admit_stored};
-pub use caliper_form::{Actor, CaliperForm, Computed, Course, Member, Part, Source, Template};
+pub use caliper_form::{
+    ActorSource, CaliperForm, Computed, CourseSource, Part, Template, TemplateProperty, ValueSource,
+};
 pub use catalog::{Catalog, CatalogError};
+pub use catalog_file::{CatalogFile, DataFileError};
 pub use column::Column;
 pub use cut::{MAX_TEXT_CHARS, cut_text};
-pub use data_file::{DataFile, DataFileError};
 pub use encoding::{NotUtf8Text, without_bom};
 pub use event::{Event, event_id};
-pub use event_type::{Context, EventType, MadeBy, MetadataField, Origin, Sent};
+pub use event_type::{Context, EventOrigin, EventType, MadeBy, MetadataField, MetadataUse};
 pub use facts::Facts;
 pub use fault::{Fault, FaultCode};
-pub use field::{Field, IdKind, Kind, Precision, Privacy, Scope, Spelling, Values};
+pub use field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Values};
 pub use fields::Fields;
 pub use finding::{Drift, Finding, Rule, ValueClass};
 pub use global_id::{GlobalId, GlobalIdError};

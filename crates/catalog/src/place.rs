@@ -54,7 +54,7 @@ impl fmt::Display for Place {
 }
 
 /// An object or array around the place, and the entry of it that leads there.
-enum Step {
+enum Enclosing {
     /// The member of this name; `None` before the first key and after a comma.
     Member(Option<String>),
     /// The element of this index.
@@ -64,7 +64,7 @@ enum Step {
 /// The way from the whole input to `byte`.
 ///
 /// What comes before `byte` need not be JSON; then the way is a guess, but still an end comes.
-fn trace(input: &[u8], byte: usize) -> Vec<Step> {
+fn trace(input: &[u8], byte: usize) -> Vec<Enclosing> {
     let mut steps = Vec::new();
     let mut scanner = Scanner::new(input, 0);
     while let Some(next) = scanner.peek() {
@@ -75,15 +75,15 @@ fn trace(input: &[u8], byte: usize) -> Vec<Step> {
         match (next, steps.last_mut()) {
             (b'"', step) => {
                 let Ok(text) = scanner.string() else { break };
-                if let Some(Step::Member(name @ None)) = step {
+                if let Some(Enclosing::Member(name @ None)) = step {
                     *name = Some(String::from_utf8_lossy(&text.bytes()).into_owned());
                 }
                 continue;
             }
-            (b',', Some(Step::Member(name))) => *name = None,
-            (b',', Some(Step::Element(index))) => *index += 1,
-            (b'{', _) => steps.push(Step::Member(None)),
-            (b'[', _) => steps.push(Step::Element(0)),
+            (b',', Some(Enclosing::Member(name))) => *name = None,
+            (b',', Some(Enclosing::Element(index))) => *index += 1,
+            (b'{', _) => steps.push(Enclosing::Member(None)),
+            (b'[', _) => steps.push(Enclosing::Element(0)),
             (b'}' | b']', Some(_)) => {
                 steps.pop();
             }
@@ -97,16 +97,16 @@ fn trace(input: &[u8], byte: usize) -> Vec<Step> {
     steps
 }
 
-fn pointer(steps: &[Step]) -> String {
+fn pointer(steps: &[Enclosing]) -> String {
     let mut path = String::new();
     for step in steps {
         match step {
-            Step::Member(None) => (),
-            Step::Member(Some(name)) => {
+            Enclosing::Member(None) => (),
+            Enclosing::Member(Some(name)) => {
                 path.push('/');
                 path.push_str(&name.replace('~', "~0").replace('/', "~1"));
             }
-            Step::Element(index) => {
+            Enclosing::Element(index) => {
                 path.push('/');
                 path.push_str(&index.to_string());
             }

@@ -14,7 +14,7 @@ mod plain_run;
 use std::borrow::Cow;
 
 use crate::fault::{FaultCode, Flaw};
-use crate::text::Text;
+use crate::raw_text::RawText;
 use plain_run::plain_run;
 
 /// A place in the input that moves on token by token.
@@ -169,7 +169,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Moves past a key, to be followed by [`colon`](Self::colon).
-    pub(crate) fn key(&mut self) -> Result<Text<'a>, Flaw> {
+    pub(crate) fn key(&mut self) -> Result<RawText<'a>, Flaw> {
         match self.peek() {
             Some(b'"') => self.string(),
             _ => Err(self.expected("a key in quotes")),
@@ -187,7 +187,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Moves past the string whose opening quote is here.
-    pub(crate) fn string(&mut self) -> Result<Text<'a>, Flaw> {
+    pub(crate) fn string(&mut self) -> Result<RawText<'a>, Flaw> {
         let at = self.at;
         self.step();
         let mut escaped = false;
@@ -197,7 +197,7 @@ impl<'a> Scanner<'a> {
                 Some(b'"') => {
                     let raw = self.since(at + 1);
                     self.step();
-                    return Ok(Text { at, raw, escaped });
+                    return Ok(RawText { at, raw, escaped });
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -210,7 +210,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Writes `replacement` for the string just read.
-    pub(crate) fn rewrite(&mut self, text: Text<'_>, replacement: &[u8]) {
+    pub(crate) fn rewrite(&mut self, text: RawText<'_>, replacement: &[u8]) {
         if let Some(minified) = &mut self.minified {
             minified.cut(self.input, text.at + 1, self.at - 1);
             minified.out.extend_from_slice(replacement);

@@ -18,31 +18,31 @@ pub fn split_array<'a>(
     input: &'a [u8],
     limits: &Limits,
 ) -> impl Iterator<Item = Result<&'a [u8], Fault>> + use<'a> {
-    let elements = Elements {
+    let elements = ArrayElements {
         scanner: Scanner::new(input, limits.max_depth.saturating_add(1)),
-        stage: Stage::Before,
+        stage: SplitStage::Before,
     };
     elements.map(|element| element.map_err(|flaw| flaw.in_input(input)))
 }
 
 /// The elements of an array, up to its end or its first flaw.
-struct Elements<'a> {
+struct ArrayElements<'a> {
     scanner: Scanner<'a>,
-    stage: Stage,
+    stage: SplitStage,
 }
 
-enum Stage {
+enum SplitStage {
     Before,
     Within,
     Over,
 }
 
-impl<'a> Elements<'a> {
+impl<'a> ArrayElements<'a> {
     fn element(&mut self) -> Result<Option<&'a [u8]>, Flaw> {
-        let entry = match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Before => self.enter()?,
-            Stage::Within => self.scanner.advance()?,
-            Stage::Over => return Ok(None),
+        let entry = match mem::replace(&mut self.stage, SplitStage::Over) {
+            SplitStage::Before => self.enter()?,
+            SplitStage::Within => self.scanner.advance()?,
+            SplitStage::Over => return Ok(None),
         };
         if !entry {
             self.scanner.end()?;
@@ -50,7 +50,7 @@ impl<'a> Elements<'a> {
         }
         let start = self.scanner.at();
         self.scanner.value()?;
-        self.stage = Stage::Within;
+        self.stage = SplitStage::Within;
         Ok(Some(self.scanner.since(start)))
     }
 
@@ -69,7 +69,7 @@ impl<'a> Elements<'a> {
     }
 }
 
-impl<'a> Iterator for Elements<'a> {
+impl<'a> Iterator for ArrayElements<'a> {
     type Item = Result<&'a [u8], Flaw>;
 
     fn next(&mut self) -> Option<Self::Item> {

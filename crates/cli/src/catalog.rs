@@ -27,7 +27,7 @@ pub(crate) fn unknown(catalog: &Catalog, name: &str) -> String {
 }
 
 #[derive(Deserialize)]
-struct ListJson {
+struct EventTypeListJson {
     event_types: Vec<Value>,
 }
 
@@ -73,5 +73,5 @@ async fn server_has(client: &Client, glob: &str) -> bool {
     let Ok(answer) = client.get(&path).await else {
         return false;
     };
-    client::read::<ListJson>(&answer).is_ok_and(|list| !list.event_types.is_empty())
+    client::read::<EventTypeListJson>(&answer).is_ok_and(|list| !list.event_types.is_empty())
 }

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use anyhow::anyhow;
 use easel_keys::Secret;
-use easel_server::Local;
+use easel_server::LocalServer;
 
 use crate::args::GlobalArgs;
 use crate::exit_code::{Code, Failure};
@@ -36,7 +36,7 @@ impl Contact {
             });
         }
         let data = Settings::load(args, &[])?.config.data;
-        let local = Local::read(&data).map_err(|error| not_running(&data, error))?;
+        let local = LocalServer::read(&data).map_err(|error| not_running(&data, error))?;
         let token = args.token.clone().or(local.token.map(Secret::new));
         Ok(Self {
             url: Url(format!("http://{}", local.address)),

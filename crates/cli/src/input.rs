@@ -18,8 +18,8 @@ use easel_catalog::{Fault, Limits, split_array};
 
 use crate::exit_code::{Code, Failure};
 use crate::progress::Progress;
-use reader::Text;
-use splitter::{Piece, Splitter};
+use reader::InputText;
+use splitter::{Splitter, ValueRange};
 
 /// Bytes after which a batch ends, at the end of a value.
 const BATCH_BYTES: usize = 1 << 20;
@@ -43,32 +43,32 @@ pub(crate) struct Input {
 
 /// Some values of a file, one after another.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub(crate) struct InputBatch {
     /// The file's name.
     pub(crate) file: Arc<str>,
     bytes: Vec<u8>,
-    pieces: Vec<Piece>,
+    pieces: Vec<ValueRange>,
 }
 
 /// A value of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found<'a> {
+pub(crate) struct InputValue<'a> {
     /// The line it begins in, counted from 1.
     pub(crate) line: usize,
     /// Its bytes. Whether they are JSON was not looked at.
     pub(crate) bytes: &'a [u8],
 }
 
-impl Batch {
+impl InputBatch {
     /// Its values, in order, and of an array that stands on a line of its own each element. A fault
     /// comes with the line of the array that has it.
-    pub(crate) fn elements(&self) -> impl Iterator<Item = Result<Found<'_>, (usize, Fault)>> {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = Result<InputValue<'_>, (usize, Fault)>> {
         self.values().flat_map(|value| {
             let is_array = value.bytes.trim_ascii_start().starts_with(b"[");
             let alone = (!is_array).then_some(Ok(value));
             let array = if is_array { value.bytes } else { b"[]" };
             let elements = split_array(array, &LIMITS).map(move |element| match element {
-                Ok(bytes) => Ok(Found { bytes, ..value }),
+                Ok(bytes) => Ok(InputValue { bytes, ..value }),
                 Err(fault) => Err((value.line, fault)),
             });
             alone.into_iter().chain(elements)
@@ -76,8 +76,8 @@ impl Batch {
     }
 
     /// Its values, in order.
-    fn values(&self) -> impl Iterator<Item = Found<'_>> {
-        self.pieces.iter().map(|it| Found {
+    fn values(&self) -> impl Iterator<Item = InputValue<'_>> {
+        self.pieces.iter().map(|it| InputValue {
             line: it.line,
             bytes: self.bytes.get(it.range.clone()).unwrap_or_default(),
         })
@@ -88,7 +88,7 @@ impl Input {
     /// Has all cores `work` on the batches, and hands what that makes to `take`, in order.
     pub(crate) fn each_batch<T: Send>(
         &self,
-        work: impl Fn(&Batch) -> T + Sync,
+        work: impl Fn(&InputBatch) -> T + Sync,
         mut take: impl FnMut(T) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -100,7 +100,7 @@ impl Input {
             &self.files
         };
         for path in files {
-            let mut source = Source::open(path)?;
+            let mut source = InputFile::open(path)?;
             loop {
                 let batches = source.read(cores * BATCHES_PER_CORE)?;
                 if batches.is_empty() {
@@ -129,9 +129,9 @@ impl Input {
 
 /// What `work` makes of each batch, in order.
 fn on_all_cores<T: Send>(
-    batches: &[Batch],
+    batches: &[InputBatch],
     cores: usize,
-    work: &(impl Fn(&Batch) -> T + Sync),
+    work: &(impl Fn(&InputBatch) -> T + Sync),
 ) -> Result<Vec<T>, Failure> {
     let share = batches.len().div_ceil(cores);
     std::thread::scope(|scope| {
@@ -153,21 +153,21 @@ fn on_all_cores<T: Send>(
 }
 
 /// A file that is read batch by batch.
-struct Source {
+struct InputFile {
     file: Arc<str>,
-    text: Text,
+    text: InputText,
     /// What was read and belongs to no batch yet.
     rest: Vec<u8>,
     splitter: Splitter,
     is_over: bool,
 }
 
-impl Source {
+impl InputFile {
     fn open(path: &PathBuf) -> Result<Self, Failure> {
         let (file, text) = if path.as_os_str() == "-" {
-            ("stdin".to_owned(), Text::open(io::stdin().lock()))
+            ("stdin".to_owned(), InputText::open(io::stdin().lock()))
         } else {
-            let text = File::open(path).and_then(Text::open);
+            let text = File::open(path).and_then(InputText::open);
             (path.display().to_string(), text)
         };
         Ok(Self {
@@ -180,7 +180,7 @@ impl Source {
     }
 
     /// Up to `count` batches; none at the end.
-    fn read(&mut self, count: usize) -> Result<Vec<Batch>, Failure> {
+    fn read(&mut self, count: usize) -> Result<Vec<InputBatch>, Failure> {
         let mut batches = Vec::new();
         while batches.len() < count && !self.is_over {
             batches.extend(self.batch()?);
@@ -188,7 +188,7 @@ impl Source {
         Ok(batches)
     }
 
-    fn batch(&mut self) -> Result<Option<Batch>, Failure> {
+    fn batch(&mut self) -> Result<Option<InputBatch>, Failure> {
         let mut pieces = Vec::new();
         while !self.is_over && (self.rest.len() < BATCH_BYTES || pieces.is_empty()) {
             let more = u64::try_from(BATCH_BYTES).unwrap_or(u64::MAX);
@@ -209,7 +209,7 @@ impl Source {
         };
         let rest = self.rest.split_off(last.range.end);
         self.splitter.cut(last.range.end);
-        Ok(Some(Batch {
+        Ok(Some(InputBatch {
             file: Arc::clone(&self.file),
             bytes: std::mem::replace(&mut self.rest, rest),
             pieces,
@@ -228,9 +228,9 @@ mod tests {
 
     /// The lines and texts of the values in `text`.
     fn values(text: &str) -> Vec<(usize, String)> {
-        let mut source = Source {
+        let mut source = InputFile {
             file: "test".into(),
-            text: Text::open(io::Cursor::new(text.to_owned())).unwrap(),
+            text: InputText::open(io::Cursor::new(text.to_owned())).unwrap(),
             rest: Vec::new(),
             splitter: Splitter::default(),
             is_over: false,

@@ -25,7 +25,7 @@ use easel_server::{CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role
 use crate::args::GlobalArgs;
 
 pub(crate) use error::{SettingsError, SettingsFaults, nearest};
-pub(crate) use origin::Origin;
+pub(crate) use origin::SettingOrigin;
 use setting::Setting;
 
 /// The file that is read when no other is named and this one exists.
@@ -36,9 +36,9 @@ const DEFAULT_FILE: &str = "easel.toml";
 pub(crate) struct Settings {
     /// What the server is started with.
     pub(crate) config: Config,
-    origins: BTreeMap<&'static str, Vec<Origin>>,
+    origins: BTreeMap<&'static str, Vec<SettingOrigin>>,
     /// Where each item of a list stands, in the order of the items.
-    item_origins: BTreeMap<&'static str, Vec<Origin>>,
+    item_origins: BTreeMap<&'static str, Vec<SettingOrigin>>,
     faults: Vec<SettingsError>,
     /// The settings whose values were refused, so that their defaults are in force.
     refused_keys: BTreeSet<&'static str>,
@@ -59,10 +59,10 @@ pub(crate) struct Effective {
 #[derive(Debug, Default)]
 struct Layer {
     said: Vec<Said>,
-    list_origins: Vec<(&'static str, Origin)>,
-    kinesis_keys: Vec<(Origin, KinesisKey)>,
-    caliper_roles: Vec<(Origin, Role)>,
-    subscriptions: Vec<(Origin, Spec)>,
+    list_origins: Vec<(&'static str, SettingOrigin)>,
+    kinesis_keys: Vec<(SettingOrigin, KinesisKey)>,
+    caliper_roles: Vec<(SettingOrigin, Role)>,
+    subscriptions: Vec<(SettingOrigin, Spec)>,
     faults: Vec<SettingsError>,
 }
 
@@ -71,7 +71,7 @@ struct Layer {
 struct Said {
     setting: &'static Setting,
     text: String,
-    origin: Origin,
+    origin: SettingOrigin,
 }
 
 /// The defaults.
@@ -179,7 +179,7 @@ impl Settings {
             ConfigError::Webhooks(_) => setting(setting::CA_FILE),
         };
         SettingsError::Refused {
-            origin: origin.map_or("default".to_owned(), Origin::to_string),
+            origin: origin.map_or("default".to_owned(), SettingOrigin::to_string),
             fault: error.to_string(),
         }
     }
@@ -242,7 +242,7 @@ impl Settings {
     /// Whether the data folder was named on the command line, so that other commands need it too.
     pub(crate) fn data_is_a_flag(&self) -> bool {
         let origins = self.origins.get(setting::DATA);
-        origins.is_some_and(|them| matches!(them.as_slice(), [Origin::Flag(_)]))
+        origins.is_some_and(|them| matches!(them.as_slice(), [SettingOrigin::Flag(_)]))
     }
 
     fn origin(&self, key: &str) -> String {
@@ -251,7 +251,7 @@ impl Settings {
             .get(key)
             .into_iter()
             .flatten()
-            .map(Origin::to_string);
+            .map(SettingOrigin::to_string);
         match origins.collect::<Vec<_>>() {
             them if them.is_empty() => "default".to_owned(),
             them => them.join(", "),
@@ -282,7 +282,7 @@ impl Settings {
             self.origins.entry(key).or_default().push(origin);
         }
         let items = &mut self.item_origins;
-        let mut note = |key, origin: Origin| items.entry(key).or_default().push(origin);
+        let mut note = |key, origin: SettingOrigin| items.entry(key).or_default().push(origin);
         for (origin, pair) in layer.kinesis_keys {
             note(setting::KINESIS_KEYS, origin);
             self.config.kinesis.keys.push(pair);
@@ -304,7 +304,7 @@ pub(crate) fn log_format_variable() -> Option<OsString> {
 }
 
 /// Where the value of an option came from that a variable can stand in for.
-pub(crate) fn option_origin(flag: &'static str, variable: &str, value: &str) -> Origin {
+pub(crate) fn option_origin(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
     environment::origin_of(flag, variable, value)
 }
 
@@ -334,7 +334,7 @@ impl Flag {
         Some(Said {
             setting,
             text: self.text.clone()?,
-            origin: Origin::Flag(self.name),
+            origin: SettingOrigin::Flag(self.name),
         })
     }
 }

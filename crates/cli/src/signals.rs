@@ -13,7 +13,7 @@ pub(crate) struct Signals {
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum SignalRequest {
     /// To stop: SIGTERM or SIGINT.
     Stop,
     /// SIGHUP: the terminal is closed, or the settings have changed.
@@ -48,11 +48,11 @@ impl Signals {
     }
 
     /// Waits for the next of them.
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop,
-            _ = self.interrupt.recv() => Asked::Stop,
-            Some(()) = hung_up(&mut self.hangup) => Asked::Hangup,
+            _ = self.terminate.recv() => SignalRequest::Stop,
+            _ = self.interrupt.recv() => SignalRequest::Stop,
+            Some(()) = hung_up(&mut self.hangup) => SignalRequest::Hangup,
         }
     }
 }

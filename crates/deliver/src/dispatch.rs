@@ -19,7 +19,7 @@ use crate::backoff::Backoff;
 use crate::feed::Feed;
 use crate::forms::Forms;
 use crate::hosts::Hosts;
-use crate::item_cache::Budget;
+use crate::item_cache::CacheBudget;
 use crate::lane::{Closing, Lane};
 use crate::rooms::Rooms;
 use crate::{dead_letter_retention, lag, metrics, saving};
@@ -58,7 +58,7 @@ impl Default for DispatchOptions {
 }
 
 /// What a dispatch works with.
-pub struct Supplies {
+pub struct DispatchDeps {
     /// The accepted events.
     pub log: SharedLog,
     /// Who wants them.
@@ -73,7 +73,7 @@ pub struct Supplies {
     pub tell_operator: TellOperator,
 }
 
-impl std::fmt::Debug for Supplies {
+impl std::fmt::Debug for DispatchDeps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Supplies").finish_non_exhaustive()
     }
@@ -90,15 +90,15 @@ pub struct Dispatch {
 
 /// The lanes there are.
 #[derive(Default)]
-struct Lanes {
+struct RunningLanes {
     tasks: JoinSet<(LaneId, Option<Closing>)>,
-    running: HashMap<LaneId, Running>,
+    running: HashMap<LaneId, RunningLane>,
     /// How long a lane that dies again and again stays down.
     deaths: HashMap<LaneId, Backoff>,
 }
 
 /// A lane that runs, or is about to.
-struct Running {
+struct RunningLane {
     subscription: Arc<Subscription>,
     stop: CancellationToken,
     task: Id,
@@ -108,8 +108,8 @@ struct Running {
 
 impl Dispatch {
     /// A dispatch that has not started yet.
-    pub fn new(supplies: Supplies, options: DispatchOptions) -> Self {
-        let Supplies {
+    pub fn new(supplies: DispatchDeps, options: DispatchOptions) -> Self {
+        let DispatchDeps {
             log,
             subscriptions,
             make_sink,
@@ -126,7 +126,7 @@ impl Dispatch {
                 forms: Forms::new(translator),
                 clock,
                 hosts: Hosts::default(),
-                item_cache_budget: Arc::new(Budget::default()),
+                item_cache_budget: Arc::new(CacheBudget::default()),
                 deactivate_after: options.deactivate_after,
                 tell_operator,
                 scans: Semaphore::new(MAX_SCANS),
@@ -170,7 +170,7 @@ impl Dispatch {
 
     async fn serve(&self, stop: &CancellationToken, give_up: &CancellationToken) {
         let mut changes = self.subscriptions.changes();
-        let mut lanes = Lanes::default();
+        let mut lanes = RunningLanes::default();
         while !stop.is_cancelled() {
             changes.mark_unchanged();
             self.reconcile(&mut lanes);
@@ -200,7 +200,7 @@ impl Dispatch {
     }
 
     /// Stops the lanes that are no longer right and starts the ones that are missing.
-    fn reconcile(&self, lanes: &mut Lanes) {
+    fn reconcile(&self, lanes: &mut RunningLanes) {
         let paused = self.subscriptions.deliveries_are_paused();
         let all: HashMap<LaneId, _> = self
             .subscriptions
@@ -226,7 +226,7 @@ impl Dispatch {
         self.count(lanes.running.len());
     }
 
-    fn start(&self, subscription: Arc<Subscription>, lanes: &mut Lanes, pause: Duration) {
+    fn start(&self, subscription: Arc<Subscription>, lanes: &mut RunningLanes, pause: Duration) {
         let sink = match (self.make_sink)(&subscription.spec) {
             Ok(sink) => sink,
             Err(what) => {
@@ -244,7 +244,7 @@ impl Dispatch {
             }
             (id, lane.run(stopped).await)
         });
-        let running = Running {
+        let running = RunningLane {
             subscription,
             stop,
             task: task.id(),
@@ -255,7 +255,7 @@ impl Dispatch {
 
     async fn lane_ended(
         &self,
-        lanes: &mut Lanes,
+        lanes: &mut RunningLanes,
         ended: Result<(Id, (LaneId, Option<Closing>)), JoinError>,
     ) {
         match ended {

@@ -26,7 +26,7 @@ const MAX_KEPT: usize = 4096;
 const MAX_KEPT_BYTES: usize = 8 << 20;
 
 /// Which form it is.
-type Key = (Offset, Dialect);
+type FormKey = (Offset, Dialect);
 
 /// A place for a form: empty until somebody has made it, and `None` in it when the event has no such
 /// form.
@@ -36,15 +36,15 @@ type Cell = Arc<OnceLock<Option<Arc<Item>>>>;
 #[derive(Debug)]
 pub(crate) struct Forms {
     translator: Arc<Translator>,
-    latest: Mutex<Latest>,
+    latest: Mutex<LatestForms>,
 }
 
 /// The latest forms.
 #[derive(Debug, Default)]
-struct Latest {
-    cells: HashMap<Key, Cell>,
+struct LatestForms {
+    cells: HashMap<FormKey, Cell>,
     /// The oldest first, each with the bytes of its record.
-    order: VecDeque<(Key, usize)>,
+    order: VecDeque<(FormKey, usize)>,
     bytes: usize,
 }
 
@@ -107,9 +107,9 @@ fn item(record: &Record, form: Form) -> Arc<Item> {
     })
 }
 
-impl Latest {
+impl LatestForms {
     /// The place of a form, which is made if there is none; the oldest beyond the bounds go.
-    fn cell(&mut self, key: Key, record_bytes: usize) -> Cell {
+    fn cell(&mut self, key: FormKey, record_bytes: usize) -> Cell {
         if let Some(cell) = self.cells.get(&key) {
             return Cell::clone(cell);
         }
@@ -130,7 +130,7 @@ impl Latest {
 
 #[cfg(test)]
 mod tests {
-    use easel_caliper::Options;
+    use easel_caliper::TranslationOptions;
     use easel_catalog::Catalog;
     use jiff::Timestamp;
     use uuid::Uuid;
@@ -138,7 +138,8 @@ mod tests {
     use super::*;
 
     fn forms() -> Forms {
-        let translator = Translator::new(Arc::new(Catalog::built_in()), Options::default());
+        let translator =
+            Translator::new(Arc::new(Catalog::built_in()), TranslationOptions::default());
         Forms::new(Arc::new(translator.unwrap()))
     }
 
@@ -161,7 +162,7 @@ mod tests {
         let catalog = Catalog::built_in();
         let example = catalog.example(
             catalog.get("grade_change").unwrap(),
-            easel_catalog::Origin::Request,
+            easel_catalog::EventOrigin::Request,
             Timestamp::UNIX_EPOCH,
         );
         let mut record = record(1, 0);

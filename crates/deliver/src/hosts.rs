@@ -25,12 +25,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// All hosts that lanes send to.
 #[derive(Debug, Default)]
-pub(crate) struct Hosts(Mutex<HashMap<String, Weak<Host>>>);
+pub(crate) struct Hosts(Mutex<HashMap<String, Weak<EndpointHost>>>);
 
 /// One host, such as `events.example.edu:443`.
 #[derive(Debug)]
-pub(crate) struct Host {
-    state: Mutex<State>,
+pub(crate) struct EndpointHost {
+    state: Mutex<HostState>,
     /// The same as `is_up`, for lanes that only look.
     is_down: AtomicBool,
     /// Whether connections can be made.
@@ -38,7 +38,7 @@ pub(crate) struct Host {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HostState {
     consecutive_count: u32,
     backoff: Backoff,
     down: Option<Down>,
@@ -65,13 +65,13 @@ pub(crate) enum ProbeTurn {
 
 impl Hosts {
     /// The host of this name, shared by all who ask for it.
-    pub(crate) fn get(&self, name: &str) -> Arc<Host> {
+    pub(crate) fn get(&self, name: &str) -> Arc<EndpointHost> {
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(name).and_then(Weak::upgrade) {
             return host;
         }
         hosts.retain(|_, host| host.strong_count() > 0);
-        let host = Arc::new(Host {
+        let host = Arc::new(EndpointHost {
             state: Mutex::default(),
             is_down: AtomicBool::new(false),
             is_up: watch::Sender::new(true),
@@ -81,7 +81,7 @@ impl Hosts {
     }
 }
 
-impl Host {
+impl EndpointHost {
     /// Whether connections can be made, now and later.
     pub(crate) fn is_up(&self) -> watch::Receiver<bool> {
         self.is_up.subscribe()
@@ -96,7 +96,7 @@ impl Host {
     pub(crate) fn succeed(&self) {
         let mut state = self.state();
         if state.consecutive_count > 0 || state.down.is_some() {
-            *state = State::default();
+            *state = HostState::default();
             self.show(true);
         }
     }
@@ -150,7 +150,7 @@ impl Host {
         self.is_up.send_replace(is_up);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HostState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

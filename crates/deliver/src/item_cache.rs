@@ -19,18 +19,18 @@ const ITEM_BYTES: usize = 256;
 
 /// How many bytes the caches of all lanes have.
 #[derive(Debug, Default)]
-pub(crate) struct Budget(AtomicUsize);
+pub(crate) struct CacheBudget(AtomicUsize);
 
 /// The cache of one lane.
 #[derive(Debug)]
 pub(crate) struct ItemCache {
     items: HashMap<Offset, Arc<Item>>,
     bytes: usize,
-    budget: Arc<Budget>,
+    budget: Arc<CacheBudget>,
 }
 
 impl ItemCache {
-    pub(crate) fn new(budget: &Arc<Budget>) -> Self {
+    pub(crate) fn new(budget: &Arc<CacheBudget>) -> Self {
         Self {
             items: HashMap::new(),
             bytes: 0,

@@ -21,9 +21,9 @@ pub(crate) async fn measure(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let mut lanes = metrics::Lanes {
+        let mut lanes = metrics::LaneTotals {
             running: lane_count.borrow().unwrap_or(0),
-            ..metrics::Lanes::default()
+            ..metrics::LaneTotals::default()
         };
         let mut lags = metrics::Lags::default();
         for subscription in rooms.subscriptions.lanes() {

@@ -1,6 +1,6 @@
 //! The task that serves one subscription, or one replay of it.
 //!
-//! A lane takes batches from its [`Source`](source::Source), in the [order](order) that the sink
+//! A lane takes batches from its [`LaneSource`](source::Source), in the [order](order) that the sink
 //! asks for, keeps attempts going in its [`Flight`](flight::Flight), and [settles](settle) each one
 //! in the account. A delivery that fails is parked, and the lane goes on. When the endpoint itself is
 //! at fault, the [`Breaker`](breaker::Breaker) opens and the lane [holds](hold): nothing is sent but
@@ -34,13 +34,13 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::hosts::Host;
+use crate::hosts::EndpointHost;
 use crate::metrics::LaneCounts;
 use crate::rooms::Rooms;
 use breaker::Breaker;
 use flight::{Flight, OutgoingBatch};
 use notices::Notices;
-use source::{Source, Step};
+use source::{LaneSource, NextBatch};
 
 /// The task that serves one subscription, or one replay of it.
 #[derive(Debug)]
@@ -49,11 +49,11 @@ pub(crate) struct Lane {
     rooms: Arc<Rooms>,
     sink: Arc<dyn Sink>,
     limits: SinkLimits,
-    source: Source,
+    source: LaneSource,
     flight: Flight,
     breaker: Breaker,
     /// The host that the sink connects to, and whether connections can be made.
-    host: Option<Arc<Host>>,
+    host: Option<Arc<EndpointHost>>,
     host_is_up: Option<watch::Receiver<bool>>,
     /// True while the lane holds because of its host.
     waits_for_host: bool,
@@ -90,7 +90,7 @@ impl Lane {
         subscription.live.account().give_up_attempts();
         subscription.live.set_hold(None);
         let limits = order::within(sink.limits());
-        let source = Source::new(&subscription, &sink, limits, Arc::clone(&rooms));
+        let source = LaneSource::new(&subscription, &sink, limits, Arc::clone(&rooms));
         let host = sink.host().map(|host| rooms.hosts.get(host));
         Self {
             counts: LaneCounts::new(subscription.spec.name.as_str()),
@@ -215,14 +215,14 @@ impl Lane {
                 }
                 feed_moved.mark_unchanged();
                 match self.source.step(self.flight.load()).await {
-                    Ok(Step::Send(outgoing)) => self.send(outgoing),
-                    Ok(Step::Nearer) => (),
-                    Ok(Step::Wait) => break,
-                    Ok(Step::WaitForFeed) => {
+                    Ok(NextBatch::Send(outgoing)) => self.send(outgoing),
+                    Ok(NextBatch::Nearer) => (),
+                    Ok(NextBatch::Wait) => break,
+                    Ok(NextBatch::WaitForFeed) => {
                         wait_for_feed = true;
                         break;
                     }
-                    Ok(Step::WaitUntil(time)) => {
+                    Ok(NextBatch::WaitUntil(time)) => {
                         wait_until = Some(time);
                         break;
                     }
@@ -301,9 +301,9 @@ impl Lane {
         }
         while !self.stop.is_cancelled() {
             match self.source.next_fresh().await? {
-                Step::Send(outgoing) => return Ok(Some(outgoing)),
-                Step::Nearer => (),
-                Step::Wait | Step::WaitForFeed | Step::WaitUntil(_) => break,
+                NextBatch::Send(outgoing) => return Ok(Some(outgoing)),
+                NextBatch::Nearer => (),
+                NextBatch::Wait | NextBatch::WaitForFeed | NextBatch::WaitUntil(_) => break,
             }
         }
         if self.stop.is_cancelled() {

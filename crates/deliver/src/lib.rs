@@ -22,4 +22,4 @@ mod lag;
 mod metrics;
 mod saving;
 
-pub use dispatch::{Dispatch, DispatchOptions, MakeSink, Supplies};
+pub use dispatch::{Dispatch, DispatchDeps, DispatchOptions, MakeSink};

@@ -77,14 +77,14 @@ pub(crate) fn describe() {
     );
     counter!(UNTRANSLATED).increment(0);
     unreadable(0);
-    lanes(Lanes::default());
+    lanes(LaneTotals::default());
 }
 
 /// The names that have series of their own.
 #[derive(Debug, Default)]
-struct Names(HashSet<Arc<str>>);
+struct SeriesNames(HashSet<Arc<str>>);
 
-impl Names {
+impl SeriesNames {
     /// The label of the subscription `name`.
     fn label(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.0.get(name) {
@@ -101,7 +101,7 @@ impl Names {
 
 /// The label of a subscription, the same for as long as the process lives.
 fn label(subscription: &str) -> Arc<str> {
-    static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
+    static NAMES: LazyLock<Mutex<SeriesNames>> = LazyLock::new(Mutex::default);
     NAMES
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -231,7 +231,7 @@ impl Lags {
 
 /// Counts of lanes and subscriptions.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lanes {
+pub(crate) struct LaneTotals {
     /// Lanes that run.
     pub(crate) running: usize,
     /// Those that wait after a failed attempt.
@@ -241,7 +241,7 @@ pub(crate) struct Lanes {
 }
 
 /// Shows counts of lanes and subscriptions.
-pub(crate) fn lanes(lanes: Lanes) {
+pub(crate) fn lanes(lanes: LaneTotals) {
     let counts = [
         (LANES, lanes.running),
         (LANES_HOLDING, lanes.holding),
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_thousand_names_have_labels_of_their_own_and_the_others_share_one() {
-        let mut names = Names::default();
+        let mut names = SeriesNames::default();
         for number in 0..MAX_NAMES {
             let name = format!("s{number}");
             assert_eq!(&*names.label(&name), name);

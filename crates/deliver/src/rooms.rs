@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::feed::Feed;
 use crate::forms::Forms;
 use crate::hosts::Hosts;
-use crate::item_cache::Budget;
+use crate::item_cache::CacheBudget;
 
 /// What lanes work with besides their subscription.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Rooms {
     /// Which hosts cannot be connected to.
     pub(crate) hosts: Hosts,
     /// How much of parked deliveries is kept in memory.
-    pub(crate) item_cache_budget: Arc<Budget>,
+    pub(crate) item_cache_budget: Arc<CacheBudget>,
     /// How long a subscription may hold before it is deactivated.
     pub(crate) deactivate_after: Duration,
     /// Notified when journals should be saved soon.

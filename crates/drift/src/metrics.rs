@@ -3,7 +3,7 @@
 use easel_catalog::Drift;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::sightings::Untold;
+use crate::drift_records::Untold;
 
 const FINDINGS: &str = "easel_drift_findings_total";
 const LAG: &str = "easel_drift_lag_events";

@@ -13,8 +13,8 @@ use rusqlite::{Connection, Row, Transaction, params};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::sighting::{Example, Key, Sighting};
-use crate::sightings::{Progress, Sightings, Unsaved};
+use crate::drift_record::{DriftKey, DriftRecord, Example};
+use crate::drift_records::{DriftRecords, ScanProgress, Unsaved};
 
 /// What `drift.db` looks like. A power failure may take back what can be looked at again.
 pub static DRIFT_LAYOUT: Layout = Layout {
@@ -66,7 +66,7 @@ pub(crate) struct Store {
 
 /// Why sightings could not be read or saved.
 #[derive(Debug, Error)]
-pub enum StoreError {
+pub enum DriftStoreError {
     /// SQLite said no.
     #[error("use the drift store: {said}")]
     Sqlite {
@@ -85,13 +85,13 @@ pub enum StoreError {
 }
 
 impl Store {
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DriftStoreError> {
         let connection = easel_sqlite::open(path, &DRIFT_LAYOUT)?;
         Ok(Self { connection })
     }
 
-    pub(crate) fn load(&self) -> Result<Sightings, StoreError> {
-        let mut progress = Progress::default();
+    pub(crate) fn load(&self) -> Result<DriftRecords, DriftStoreError> {
+        let mut progress = ScanProgress::default();
         let mut numbers = self
             .connection
             .prepare("SELECT name, value FROM progress")?;
@@ -110,11 +110,11 @@ impl Store {
         while let Some(row) = rows.next()? {
             all.push(read(row)?);
         }
-        Ok(Sightings::new(all, progress))
+        Ok(DriftRecords::new(all, progress))
     }
 
     /// Saves what changed.
-    pub(crate) fn save(&mut self, unsaved: &Unsaved) -> Result<(), StoreError> {
+    pub(crate) fn save(&mut self, unsaved: &Unsaved) -> Result<(), DriftStoreError> {
         let transaction = self.connection.transaction()?;
         {
             let mut sighting = transaction.prepare_cached(
@@ -147,7 +147,7 @@ impl Store {
     }
 
     /// Removes every sighting, and saves how far the log was looked at.
-    pub(crate) fn clear(&mut self, progress: Progress) -> Result<(), StoreError> {
+    pub(crate) fn clear(&mut self, progress: ScanProgress) -> Result<(), DriftStoreError> {
         let transaction = self.connection.transaction()?;
         transaction.execute("DELETE FROM sightings", [])?;
         save_progress(&transaction, progress)?;
@@ -160,8 +160,11 @@ fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)
 }
 
-fn save_progress(transaction: &Transaction<'_>, progress: Progress) -> Result<(), StoreError> {
-    let Progress {
+fn save_progress(
+    transaction: &Transaction<'_>,
+    progress: ScanProgress,
+) -> Result<(), DriftStoreError> {
+    let ScanProgress {
         cursor,
         missed,
         untold,
@@ -176,17 +179,17 @@ fn save_progress(transaction: &Transaction<'_>, progress: Progress) -> Result<()
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<Sighting, StoreError> {
-    let time = |column| -> Result<Timestamp, StoreError> {
+fn read(row: &Row<'_>) -> Result<DriftRecord, DriftStoreError> {
+    let time = |column| -> Result<Timestamp, DriftStoreError> {
         let millisecond = row.get(column)?;
-        Timestamp::from_millisecond(millisecond).map_err(|error| StoreError::Row {
+        Timestamp::from_millisecond(millisecond).map_err(|error| DriftStoreError::Row {
             what: error.to_string(),
         })
     };
     let kind: String = row.get("drift")?;
     let id: [u8; 16] = row.get("id")?;
-    Ok(Sighting {
-        key: Key {
+    Ok(DriftRecord {
+        key: DriftKey {
             root_account: row.get("root_account")?,
             event_type: row.get("event_type")?,
             drift: drift(&kind)?,
@@ -207,16 +210,16 @@ fn read(row: &Row<'_>) -> Result<Sighting, StoreError> {
     })
 }
 
-fn drift(code: &str) -> Result<Drift, StoreError> {
+fn drift(code: &str) -> Result<Drift, DriftStoreError> {
     let known = Drift::ALL.iter().find(|it| it.code() == code);
-    known.copied().ok_or_else(|| StoreError::Row {
+    known.copied().ok_or_else(|| DriftStoreError::Row {
         what: format!("unknown drift {code:?}"),
     })
 }
 
-fn unsigned(row: &Row<'_>, column: &str) -> Result<u64, StoreError> {
+fn unsigned(row: &Row<'_>, column: &str) -> Result<u64, DriftStoreError> {
     let number: i64 = row.get(column)?;
-    u64::try_from(number).map_err(|error| StoreError::Row {
+    u64::try_from(number).map_err(|error| DriftStoreError::Row {
         what: error.to_string(),
     })
 }
@@ -226,7 +229,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-impl From<rusqlite::Error> for StoreError {
+impl From<rusqlite::Error> for DriftStoreError {
     fn from(said: rusqlite::Error) -> Self {
         Self::Sqlite { said }
     }

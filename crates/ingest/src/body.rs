@@ -25,7 +25,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_util::io::StreamReader;
 
-use crate::budget::{Budget, NoRoom, Room};
+use crate::budget::{Budget, NoRoom, Reservation};
 
 pub(crate) use unread::Unread;
 
@@ -45,7 +45,7 @@ type Decoder = Pin<Box<dyn AsyncRead + Send>>;
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) room: Room,
+    pub(crate) room: Reservation,
 }
 
 impl Held {

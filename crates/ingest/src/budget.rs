@@ -44,10 +44,14 @@ impl Budget {
     }
 
     /// Takes room for `bytes`. Waits at most for `hold`, now and whenever the room has to grow.
-    pub(crate) async fn reserve(&self, bytes: usize, hold: Duration) -> Result<Room, NoRoom> {
+    pub(crate) async fn reserve(
+        &self,
+        bytes: usize,
+        hold: Duration,
+    ) -> Result<Reservation, NoRoom> {
         let units = to_units(bytes)?;
         match timeout(hold, Arc::clone(&self.shared).acquire_many_owned(units)).await {
-            Ok(Ok(permit)) => Ok(Room {
+            Ok(Ok(permit)) => Ok(Reservation {
                 budget: self.clone(),
                 permit,
                 reserve: None,
@@ -61,14 +65,14 @@ impl Budget {
 
 /// Room for some bytes, given back on drop.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct Reservation {
     budget: Budget,
     permit: OwnedSemaphorePermit,
     reserve: Option<OwnedSemaphorePermit>,
     hold: Duration,
 }
 
-impl Room {
+impl Reservation {
     /// How many bytes there is room for: what was asked for, rounded up, or the reserve.
     pub(crate) fn bytes(&self) -> usize {
         let reserve = self
@@ -170,7 +174,7 @@ mod tests {
         let budget = Budget::new(4 * UNIT, 3 * UNIT);
         let rooms = (0..4).map(|_| budget.reserve(UNIT, HOLD));
         let rooms = futures::future::try_join_all(rooms).await.unwrap();
-        let grow = rooms.into_iter().map(async |mut room: Room| {
+        let grow = rooms.into_iter().map(async |mut room: Reservation| {
             room.grow_to(3 * UNIT).await?;
             tokio::task::yield_now().await;
             assert!(room.bytes() >= 3 * UNIT);

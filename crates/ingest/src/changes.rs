@@ -17,10 +17,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
-use easel_access::{Gate, Problem, Scope};
+use easel_access::{Authorizer, Problem, Scope};
 use easel_catalog::Limits;
 use easel_log::NewRecord;
-use easel_triggers::{Change, ChangeFaults, Outcome, Series, Triggers};
+use easel_triggers::{Change, ChangeFaults, ChangeOutcome, Series, Triggers};
 use jiff::Timestamp;
 use tracing::{error, instrument};
 use utoipa::OpenApi;
@@ -30,12 +30,12 @@ use utoipa::openapi::{Ref, RefOr};
 use crate::Intake;
 use crate::body::{Coding, Held, Shortage};
 use crate::doors::Door;
-use crate::frame::{Frame, FrameError};
 use crate::intake::{Call, PART_BYTES, Parsed, Unparsed};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
 use crate::record::record;
-use crate::sent::keep_until_sent;
+use crate::request_framing::{FrameError, RequestFraming};
+use crate::sent_body::keep_until_sent;
 use query::Wishes;
 
 /// The most faults and warnings reported of one request. Past it, each change has its first.
@@ -48,16 +48,16 @@ const USUAL_GROWTH: usize = 3;
 const VALUE_BYTES: usize = 128;
 
 #[derive(Clone)]
-struct Shared {
+struct ChangesDoor {
     intake: Arc<Intake>,
-    gate: Gate,
+    gate: Authorizer,
     triggers: Arc<Triggers>,
 }
 
-pub(crate) fn routes(intake: Arc<Intake>, gate: Gate, triggers: Arc<Triggers>) -> Router {
+pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer, triggers: Arc<Triggers>) -> Router {
     Router::new()
         .route("/v1/changes", post(take_changes))
-        .with_state(Shared {
+        .with_state(ChangesDoor {
             intake,
             gate,
             triggers,
@@ -67,11 +67,11 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate, triggers: Arc<Triggers>) -
 /// Describes the door for changes.
 #[derive(OpenApi)]
 #[openapi(paths(take_changes))]
-struct Document;
+struct ChangesApi;
 
 /// Describes the door for changes, and the changes that these triggers take.
 pub(crate) fn document(triggers: &Triggers) -> utoipa::openapi::OpenApi {
-    let mut document = Document::openapi();
+    let mut document = ChangesApi::openapi();
     let schemas = &mut document.components.get_or_insert_default().schemas;
     for (name, schema) in triggers.schemas() {
         match serde_json::from_value::<RefOr<Schema>>(schema) {
@@ -91,10 +91,10 @@ pub(crate) fn document(triggers: &Triggers) -> utoipa::openapi::OpenApi {
 }
 
 /// What each change of a request means, or all that is wrong with it.
-type Results = Vec<Result<Outcome, ChangeFaults>>;
+type ChangeResults = Vec<Result<ChangeOutcome, ChangeFaults>>;
 
 /// Why nothing of a request is taken.
-enum Refused {
+enum ChangesRefusal {
     Frame(FrameError),
     /// The events would be larger together than a request may be.
     TooLarge {
@@ -119,8 +119,8 @@ enum Refused {
         content((Object = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
-        (status = ACCEPTED, body = answer::AnswerJson),
-        (status = OK, body = answer::AnswerJson, description = "`dry_run`: nothing was stored"),
+        (status = ACCEPTED, body = answer::ChangesAnswerJson),
+        (status = OK, body = answer::ChangesAnswerJson, description = "`dry_run`: nothing was stored"),
         (status = BAD_REQUEST, description = "`invalid_query`, `body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
         (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
         (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
@@ -133,16 +133,16 @@ enum Refused {
 )]
 #[instrument(name = "changes_request", skip_all)]
 async fn take_changes(
-    State(Shared {
+    State(ChangesDoor {
         intake,
         gate,
         triggers,
-    }): State<Shared>,
+    }): State<ChangesDoor>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     gate.admit(&head, Scope::Ingest)?;
-    let frame = Frame::of(&head.headers).ok_or_else(unknown_type)?;
+    let frame = RequestFraming::of(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
 
     let wishes = Wishes::of(&head.uri)?;
@@ -183,7 +183,7 @@ async fn take_changes(
 
 /// How the door for changes reads a body.
 struct Changes {
-    frame: Frame,
+    frame: RequestFraming,
     limits: Limits,
     triggers: Arc<Triggers>,
     now: Timestamp,
@@ -194,7 +194,7 @@ struct Changes {
 
 impl Changes {
     /// The events that are to be stored.
-    fn events(&self, results: &Results) -> Vec<NewRecord> {
+    fn events(&self, results: &ChangeResults) -> Vec<NewRecord> {
         let faulty = results.iter().filter(|result| result.is_err()).count();
         if self.wishes.is_dry_run || self.wishes.refuses(faulty) {
             return Vec::new();
@@ -210,11 +210,11 @@ impl Changes {
 }
 
 impl Call for Changes {
-    type Answer = Results;
-    type Refusal = Refused;
+    type Answer = ChangeResults;
+    type Refusal = ChangesRefusal;
 
-    fn parse(&self, held: &mut Held) -> Result<Parsed<Results>, Unparsed<Refused>> {
-        let refused = |error| Unparsed::Refused(Refused::Frame(error));
+    fn parse(&self, held: &mut Held) -> Result<Parsed<ChangeResults>, Unparsed<ChangesRefusal>> {
+        let refused = |error| Unparsed::Refused(ChangesRefusal::Frame(error));
         let ranges = self
             .frame
             .parts(&held.bytes, &self.limits)
@@ -231,7 +231,7 @@ impl Call for Changes {
         let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
         let parts: Vec<&[u8]> = ranges.into_iter().map(part).collect();
         let results = match results(&parts, &self.triggers, self.now, max_bytes) {
-            Err(Refused::TooLarge { .. }) if max_bytes < self.max_bytes => {
+            Err(ChangesRefusal::TooLarge { .. }) if max_bytes < self.max_bytes => {
                 let bytes = held.bytes.capacity() + needed + self.max_bytes;
                 return Err(Shortage { bytes }.into());
             }
@@ -257,7 +257,7 @@ fn results(
     triggers: &Triggers,
     now: Timestamp,
     max_bytes: usize,
-) -> Result<Results, Refused> {
+) -> Result<ChangeResults, ChangesRefusal> {
     let mut series = Series::new(triggers, now);
     let mut results = Vec::with_capacity(parts.len());
     let (mut bytes, mut notes_left) = (0, MAX_NOTES);
@@ -276,7 +276,7 @@ fn results(
             }
         };
         if bytes > max_bytes {
-            return Err(Refused::TooLarge { max: max_bytes });
+            return Err(ChangesRefusal::TooLarge { max: max_bytes });
         }
         notes_left = notes_left.saturating_sub(note_count);
         results.push(result);
@@ -285,7 +285,7 @@ fn results(
 }
 
 /// That nothing was stored, for the faults of these changes.
-fn refused(results: &Results) -> Problem {
+fn refused(results: &ChangeResults) -> Problem {
     let faulty = results.iter().filter(|result| result.is_err()).count();
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -297,11 +297,11 @@ fn refused(results: &Results) -> Problem {
     .with("faults", answer::faults(results))
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
+impl From<ChangesRefusal> for Problem {
+    fn from(refused: ChangesRefusal) -> Self {
         match refused {
-            Refused::Frame(error) => error.into(),
-            Refused::TooLarge { max } => Self::new(
+            ChangesRefusal::Frame(error) => error.into(),
+            ChangesRefusal::TooLarge { max } => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "events_too_large",
                 "The events that these changes mean are too large together; send fewer at once.",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use easel_access::Gate;
+use easel_access::Authorizer;
 use easel_triggers::Triggers;
 use utoipa::openapi::OpenApi;
 
@@ -38,7 +38,7 @@ impl Door {
 /// the Kinesis protocol, and `POST /v1/quarantine/retry`.
 pub fn routes(
     intake: Arc<Intake>,
-    gate: Gate,
+    gate: Authorizer,
     kinesis: Kinesis,
     triggers: Arc<Triggers>,
 ) -> Router {
@@ -51,8 +51,8 @@ pub fn routes(
 /// Describes the doors that the OpenAPI document covers: all but that of the Kinesis protocol, with a
 /// schema of the changes that these triggers take.
 pub fn document(triggers: &Triggers) -> OpenApi {
-    let mut document = <native::Document as utoipa::OpenApi>::openapi();
+    let mut document = <native::NativeApi as utoipa::OpenApi>::openapi();
     document.merge(changes::document(triggers));
-    document.merge(<retry::Document as utoipa::OpenApi>::openapi());
+    document.merge(<retry::RetryApi as utoipa::OpenApi>::openapi());
     document
 }

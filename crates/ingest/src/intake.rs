@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::body::{self, BodyError, Coding, Held, MAX_DECODER_BYTES, Shortage, Unread};
-use crate::budget::{Budget, NoRoom, Room};
+use crate::budget::{Budget, NoRoom, Reservation};
 use crate::doors::Door;
 use crate::metrics;
 use crate::work::on_cpu;
@@ -105,7 +105,7 @@ pub(crate) struct Taken<A> {
     /// Where in quarantine the misfits are.
     pub(crate) quarantined: Result<Vec<Offset>, NotStored>,
     /// To be given back once the answer is sent.
-    pub(crate) room: Room,
+    pub(crate) room: Reservation,
 }
 
 /// Why nothing of a request is stored.
@@ -219,7 +219,7 @@ impl Intake {
         body: Body,
         coding: Coding,
         call: Arc<C>,
-    ) -> Result<(Parsed<C::Answer>, Room), Untaken<C::Refusal>> {
+    ) -> Result<(Parsed<C::Answer>, Reservation), Untaken<C::Refusal>> {
         let IntakeOptions {
             max_request_bytes: max,
             hold,
@@ -287,7 +287,7 @@ impl Intake {
         &self,
         door: Door,
         records: Vec<NewQuarantined>,
-        room: &mut Room,
+        room: &mut Reservation,
     ) -> Result<Vec<Offset>, NotStored> {
         if records.is_empty() {
             return Ok(Vec::new());

@@ -30,7 +30,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use easel_access::{Reason, Refusals, Refused};
+use easel_access::{Reason, Refusals, RefusedRequest};
 use easel_catalog::Limits;
 use easel_keys::Secret;
 use jiff::Timestamp;
@@ -43,14 +43,14 @@ use crate::Intake;
 use crate::body::{BodyError, Coding, Held, Unread};
 use crate::doors::Door;
 use crate::intake::{Call, Parsed, Unparsed, Untaken};
-use crate::sent::keep_until_sent;
+use crate::sent_body::keep_until_sent;
 use crate::sigv4::{self, Signed};
 
 use error::KinesisError;
-use operation::Operation;
+use operation::KinesisOperation;
 use put::{Put, PutOperation};
 use stream::Streams;
-use tally::Tally;
+use tally::RecordTally;
 
 const CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -207,7 +207,7 @@ fn request_id(id: Uuid) -> HeaderValue {
 
 impl KinesisDoor {
     async fn answer(&self, head: &Parts, body: Body) -> Result<Response, KinesisError> {
-        let operation = Operation::of(&head.headers)?;
+        let operation = KinesisOperation::of(&head.headers)?;
         check_content(&head.headers)?;
         let signed = self.auth().check(head, self.intake.now())?;
         let call = Arc::new(KinesisCall {
@@ -226,21 +226,25 @@ impl KinesisDoor {
             Err(Untaken::Refused(error)) => return Err(error),
         };
         let body = match taken.answer {
-            Read::Put(put) => {
+            CallBody::Put(put) => {
                 let response = put.answer(&self.streams, taken.appended, taken.quarantined)?;
                 return Ok(keep_until_sent(taken.room, response));
             }
-            Read::Other(body) => body,
+            CallBody::Other(body) => body,
         };
         match operation {
-            Operation::PutRecord | Operation::PutRecords => Err(KinesisError::internal()),
-            Operation::GetRecords => records::get_records(self, &body).await,
-            Operation::GetShardIterator => iterator::get_shard_iterator(self, &body).await,
-            Operation::CreateStream => describe::create_stream(self, &body),
-            Operation::DescribeStream => describe::describe_stream(self, &body),
-            Operation::DescribeStreamSummary => describe::describe_stream_summary(self, &body),
-            Operation::ListStreams => describe::list_streams(self, &body),
-            Operation::ListShards => shards::list_shards(&body),
+            KinesisOperation::PutRecord | KinesisOperation::PutRecords => {
+                Err(KinesisError::internal())
+            }
+            KinesisOperation::GetRecords => records::get_records(self, &body).await,
+            KinesisOperation::GetShardIterator => iterator::get_shard_iterator(self, &body).await,
+            KinesisOperation::CreateStream => describe::create_stream(self, &body),
+            KinesisOperation::DescribeStream => describe::describe_stream(self, &body),
+            KinesisOperation::DescribeStreamSummary => {
+                describe::describe_stream_summary(self, &body)
+            }
+            KinesisOperation::ListStreams => describe::list_streams(self, &body),
+            KinesisOperation::ListShards => shards::list_shards(&body),
         }
     }
 }
@@ -256,12 +260,12 @@ impl KinesisDoor {
         let Some(reason) = error.refusal() else {
             return;
         };
-        let operation = Operation::of(&head.headers).ok();
-        let refused = Refused {
+        let operation = KinesisOperation::of(&head.headers).ok();
+        let refused = RefusedRequest {
             reason,
             token_id: None,
             access_key_id: self.auth().shown_key_id(head),
-            asked: operation.map_or("unknown operation", Operation::as_str),
+            asked: operation.map_or("unknown operation", KinesisOperation::as_str),
             // The message may repeat a part of the body.
             detail: match reason {
                 Reason::CallInvalid => error.name(),
@@ -274,20 +278,20 @@ impl KinesisDoor {
 
 /// How the Kinesis door reads a body.
 struct KinesisCall {
-    operation: Operation,
+    operation: KinesisOperation,
     signed: Option<Signed>,
     limits: Limits,
 }
 
 /// What a body says.
-enum Read {
+enum CallBody {
     Put(Put),
     /// What an operation that brings no records was asked, as it was sent.
     Other(Vec<u8>),
 }
 
 impl Call for KinesisCall {
-    type Answer = Read;
+    type Answer = CallBody;
     type Refusal = KinesisError;
 
     fn verify(&self, body: &[u8]) -> Result<(), KinesisError> {
@@ -297,21 +301,21 @@ impl Call for KinesisCall {
         }
     }
 
-    fn parse(&self, held: &mut Held) -> Result<Parsed<Read>, Unparsed<KinesisError>> {
+    fn parse(&self, held: &mut Held) -> Result<Parsed<CallBody>, Unparsed<KinesisError>> {
         let operation = match self.operation {
-            Operation::PutRecord => PutOperation::One,
-            Operation::PutRecords => PutOperation::Many,
-            Operation::GetRecords
-            | Operation::GetShardIterator
-            | Operation::CreateStream
-            | Operation::DescribeStream
-            | Operation::DescribeStreamSummary
-            | Operation::ListStreams
-            | Operation::ListShards => {
+            KinesisOperation::PutRecord => PutOperation::One,
+            KinesisOperation::PutRecords => PutOperation::Many,
+            KinesisOperation::GetRecords
+            | KinesisOperation::GetShardIterator
+            | KinesisOperation::CreateStream
+            | KinesisOperation::DescribeStream
+            | KinesisOperation::DescribeStreamSummary
+            | KinesisOperation::ListStreams
+            | KinesisOperation::ListShards => {
                 return Ok(Parsed {
                     events: Vec::new(),
                     misfits: Vec::new(),
-                    answer: Read::Other(std::mem::take(&mut held.bytes)),
+                    answer: CallBody::Other(std::mem::take(&mut held.bytes)),
                 });
             }
         };
@@ -319,7 +323,7 @@ impl Call for KinesisCall {
         Ok(Parsed {
             events: parsed.events,
             misfits: parsed.misfits,
-            answer: Read::Put(parsed.answer),
+            answer: CallBody::Put(parsed.answer),
         })
     }
 }
@@ -340,26 +344,26 @@ fn check_content(headers: &HeaderMap) -> Result<(), KinesisError> {
 /// Answers a call that found no room. One that brings records is answered record by record, so
 /// that they are sent again: producers take an error of the whole call for final.
 async fn turn_away(
-    operation: Operation,
+    operation: KinesisOperation,
     signed: Option<&Signed>,
     unread: Unread,
 ) -> Result<Response, KinesisError> {
     match operation {
-        Operation::PutRecord => {
-            Tally::take(unread, signed).await?;
+        KinesisOperation::PutRecord => {
+            RecordTally::take(unread, signed).await?;
             Err(KinesisError::internal())
         }
-        Operation::PutRecords => {
-            let tally = Tally::take(unread, signed).await?;
+        KinesisOperation::PutRecords => {
+            let tally = RecordTally::take(unread, signed).await?;
             put::fail_records(tally.count().ok_or_else(KinesisError::no_room)?)
         }
-        Operation::GetRecords
-        | Operation::GetShardIterator
-        | Operation::CreateStream
-        | Operation::DescribeStream
-        | Operation::DescribeStreamSummary
-        | Operation::ListStreams
-        | Operation::ListShards => Err(KinesisError::no_room()),
+        KinesisOperation::GetRecords
+        | KinesisOperation::GetShardIterator
+        | KinesisOperation::CreateStream
+        | KinesisOperation::DescribeStream
+        | KinesisOperation::DescribeStreamSummary
+        | KinesisOperation::ListStreams
+        | KinesisOperation::ListShards => Err(KinesisError::no_room()),
     }
 }
 

@@ -9,12 +9,12 @@ mod doors;
 mod intake;
 
 mod body;
+mod body_part;
 mod budget;
-mod frame;
 mod metrics;
-mod piece;
 mod record;
-mod sent;
+mod request_framing;
+mod sent_body;
 mod work;
 
 mod native;

@@ -18,7 +18,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
-use easel_access::{Gate, Problem, Scope};
+use easel_access::{Authorizer, Problem, Scope};
 use easel_catalog::{Fault, Limits};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -29,16 +29,16 @@ use uuid::Uuid;
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held};
 use crate::doors::Door;
-use crate::frame::{Admitted, Frame, FrameError};
 use crate::intake::{Call, NotStored, PART_BYTES, Parsed, Unparsed, Untaken};
-use crate::sent::keep_until_sent;
+use crate::request_framing::{Admitted, FrameError, RequestFraming};
+use crate::sent_body::keep_until_sent;
 
 /// When to come back after there was no room.
 const SOON: Duration = Duration::from_secs(2);
 /// When to come back after the log failed, which takes an operator.
 const LATER: Duration = Duration::from_secs(30);
 
-pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
+pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer) -> Router {
     Router::new()
         .route("/v1/events", post(take_events))
         .with_state((intake, gate))
@@ -47,7 +47,7 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
 /// Describes the native door.
 #[derive(OpenApi)]
 #[openapi(paths(take_events))]
-pub(crate) struct Document;
+pub(crate) struct NativeApi;
 
 /// An event, or an array of them.
 #[derive(Serialize, ToSchema)]
@@ -70,7 +70,7 @@ enum EventsJson {
         content((EventsJson = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
-        (status = ACCEPTED, body = answer::AnswerJson<'_>),
+        (status = ACCEPTED, body = answer::EventsAnswerJson<'_>),
         (status = BAD_REQUEST, description = "`body_empty`, `body_broken`, `body_not_utf8` or `bad_array`; nothing was stored"),
         (status = UNAUTHORIZED, description = "`token_missing` or `token_unknown`"),
         (status = FORBIDDEN, description = "`scope_missing`: the token needs the scope `ingest`"),
@@ -83,12 +83,12 @@ enum EventsJson {
 )]
 #[instrument(name = "native_request", skip_all)]
 async fn take_events(
-    State((intake, gate)): State<(Arc<Intake>, Gate)>,
+    State((intake, gate)): State<(Arc<Intake>, Authorizer)>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     gate.admit(&head, Scope::Ingest)?;
-    let frame = Frame::of(&head.headers).ok_or_else(unknown_type)?;
+    let frame = RequestFraming::of(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
 
     let call = Arc::new(Native {
@@ -102,7 +102,7 @@ async fn take_events(
 
 /// How the native door reads a body.
 struct Native {
-    frame: Frame,
+    frame: RequestFraming,
     limits: Limits,
 }
 
@@ -192,7 +192,7 @@ impl From<FrameError> for Problem {
             FrameError::BadArray { fault } => {
                 Self::new(StatusCode::BAD_REQUEST, "bad_array", detail)
                     .with("fault", fault.code.as_str())
-                    .with("at", json!(answer::PlaceJson::from(fault.at)))
+                    .with("at", json!(answer::FaultPlaceJson::from(fault.at)))
             }
         }
     }

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::post;
 use axum::{Json, Router};
-use easel_access::{Gate, Problem, Scope};
+use easel_access::{Authorizer, Problem, Scope};
 use easel_catalog::{Event, Limits, admit};
 use easel_log::{AppendError, Appended, Offset, ReadError};
 use easel_quarantine::Quarantined;
@@ -33,17 +33,17 @@ use crate::work::on_cpu;
 const MAX_LIMIT: usize = 1000;
 
 #[derive(Clone)]
-struct Shared {
+struct RetryRoute {
     intake: Arc<Intake>,
-    gate: Gate,
+    gate: Authorizer,
     /// One request at a time: two would append the same events.
     turn: Arc<Mutex<()>>,
 }
 
-pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
+pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer) -> Router {
     Router::new()
         .route("/v1/quarantine/retry", post(retry))
-        .with_state(Shared {
+        .with_state(RetryRoute {
             intake,
             gate,
             turn: Arc::default(),
@@ -53,12 +53,12 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Gate) -> Router {
 /// Describes the route.
 #[derive(OpenApi)]
 #[openapi(paths(retry))]
-pub(crate) struct Document;
+pub(crate) struct RetryApi;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its description is used")]
-struct Range {
+struct RetryQuery {
     /// The place to begin at; the oldest when left out.
     from: Option<u64>,
     /// How many records to look at, at most: 1 to 1,000, which is meant when it is left out.
@@ -87,7 +87,7 @@ struct RetriedJson {
     path = "/v1/quarantine/retry",
     operation_id = "retry_quarantine",
     tag = "quarantine",
-    params(Range),
+    params(RetryQuery),
     responses(
         (status = OK, body = RetriedJson),
         (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`"),
@@ -96,7 +96,7 @@ struct RetriedJson {
 )]
 #[instrument(name = "retry_request", skip_all)]
 async fn retry(
-    State(Shared { intake, gate, turn }): State<Shared>,
+    State(RetryRoute { intake, gate, turn }): State<RetryRoute>,
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<RetriedJson>, Problem> {

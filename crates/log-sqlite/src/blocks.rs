@@ -7,13 +7,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use easel_log::backend::{Damage, Header, HeaderColumns, column, decode, decode_ids};
+use easel_log::backend::{BlockHeader, Damage, HeaderColumns, column, decode, decode_ids};
 use easel_log::{Block, BlockInfo, Bounds, Offset, ReadFacts, Want};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
 
-use crate::state::State;
+use crate::state::LogState;
 
 /// The columns [`header`] reads.
 macro_rules! header_columns {
@@ -34,7 +34,7 @@ const IDS_DOWN: &str = "SELECT first, ids FROM blocks ORDER BY first DESC";
 
 /// What there is at a place.
 #[derive(Debug)]
-pub(crate) enum Found<T> {
+pub(crate) enum Lookup<T> {
     Block(T),
     Damage(Damage),
     End,
@@ -46,7 +46,7 @@ pub(crate) fn read(
     from: Offset,
     bounds: Bounds,
     read_facts: ReadFacts,
-) -> rusqlite::Result<Found<Block>> {
+) -> rusqlite::Result<Lookup<Block>> {
     find(database, from, bounds, |header| {
         load(database, &header, read_facts)
     })
@@ -67,7 +67,7 @@ pub(crate) fn read_if(
     bounds: Bounds,
     want: &Want,
     read_facts: ReadFacts,
-) -> rusqlite::Result<Found<Selected>> {
+) -> rusqlite::Result<Lookup<Selected>> {
     find(database, from, bounds, |header| {
         if want.wants_block(&header.info) {
             let block = load(database, &header, read_facts)?;
@@ -83,7 +83,7 @@ pub(crate) fn peek(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
-) -> rusqlite::Result<Found<BlockInfo>> {
+) -> rusqlite::Result<Lookup<BlockInfo>> {
     find(database, from, bounds, |header| Ok(Some(header.info)))
 }
 
@@ -97,8 +97,8 @@ pub(crate) fn find_time(
     while low < high {
         let middle = low.plus(high.since(low) / 2);
         match seek(database, middle, bounds.head)? {
-            Some(Header { info, .. }) if info.appended_at < time => low = info.next(),
-            Some(Header { info, .. }) => high = info.first.clamp(low, middle),
+            Some(BlockHeader { info, .. }) if info.appended_at < time => low = info.next(),
+            Some(BlockHeader { info, .. }) => high = info.first.clamp(low, middle),
             None => high = middle,
         }
     }
@@ -152,7 +152,7 @@ pub(crate) fn newest_ids(
 }
 
 /// The header in a row, if it proves itself.
-pub(crate) fn header(row: &Row<'_>) -> Option<Header> {
+pub(crate) fn header(row: &Row<'_>) -> Option<BlockHeader> {
     let columns = HeaderColumns {
         first: row.get(0).ok()?,
         count: row.get(1).ok()?,
@@ -182,19 +182,19 @@ fn find<T>(
     database: &Connection,
     mut from: Offset,
     mut bounds: Bounds,
-    open: impl Fn(Header) -> rusqlite::Result<Option<T>>,
-) -> rusqlite::Result<Found<T>> {
+    open: impl Fn(BlockHeader) -> rusqlite::Result<Option<T>>,
+) -> rusqlite::Result<Lookup<T>> {
     loop {
         from = std::cmp::max(from, bounds.tail);
         if from >= bounds.head {
-            return Ok(Found::End);
+            return Ok(Lookup::End);
         }
         let (range, part, appended_at) = match seek(database, from, bounds.head)? {
             Some(header) if header.info.first <= from => {
                 let range = header.info.first..header.info.next();
                 let appended_at = header.info.appended_at;
                 match open(header)? {
-                    Some(block) => return Ok(Found::Block(block)),
+                    Some(block) => return Ok(Lookup::Block(block)),
                     None => (range, "records", Some(appended_at)),
                 }
             }
@@ -207,10 +207,10 @@ fn find<T>(
                 (range, "header", next.map(|header| header.info.appended_at))
             }
         };
-        let state = State::load(database)?;
+        let state = LogState::load(database)?;
         if state.bounds.tail == bounds.tail {
             let appended_at = appended_at.unwrap_or(state.appended_at);
-            return Ok(Found::Damage(Damage {
+            return Ok(Lookup::Damage(Damage {
                 range,
                 part,
                 appended_at,
@@ -247,7 +247,7 @@ fn end_of_run(
 /// The block with this header, or `None` when it is damaged.
 fn load(
     database: &Connection,
-    header: &Header,
+    header: &BlockHeader,
     read_facts: ReadFacts,
 ) -> rusqlite::Result<Option<Block>> {
     const SQL: &str = "SELECT ids, data FROM blocks JOIN payloads USING (first) WHERE first = ?1";
@@ -264,7 +264,11 @@ fn load(
 }
 
 /// The header of the block that holds `from`, else of the next readable one before `head`.
-fn seek(database: &Connection, from: Offset, head: Offset) -> rusqlite::Result<Option<Header>> {
+fn seek(
+    database: &Connection,
+    from: Offset,
+    head: Offset,
+) -> rusqlite::Result<Option<BlockHeader>> {
     match seek_near(database, from) {
         Err(error) if is_damage(&error) => seek_beyond(database, from, head),
         result => result,
@@ -272,7 +276,7 @@ fn seek(database: &Connection, from: Offset, head: Offset) -> rusqlite::Result<O
 }
 
 /// As [`seek`], but fails when a page on the way cannot be read.
-fn seek_near(database: &Connection, from: Offset) -> rusqlite::Result<Option<Header>> {
+fn seek_near(database: &Connection, from: Offset) -> rusqlite::Result<Option<BlockHeader>> {
     match holder_or_before(database, from) {
         Err(error) if !is_damage(&error) => return Err(error),
         Ok(Some(header)) if header.info.next() > from => return Ok(Some(header)),
@@ -287,7 +291,7 @@ fn seek_beyond(
     database: &Connection,
     from: Offset,
     head: Offset,
-) -> rusqlite::Result<Option<Header>> {
+) -> rusqlite::Result<Option<BlockHeader>> {
     let see = |place| match seek_near(database, place) {
         Err(error) if is_damage(&error) => Ok(None),
         result => result,
@@ -320,7 +324,7 @@ fn hidden_since(database: &Connection, from: Offset, tail: Offset) -> rusqlite::
     }
 }
 
-fn holder_or_before(database: &Connection, from: Offset) -> rusqlite::Result<Option<Header>> {
+fn holder_or_before(database: &Connection, from: Offset) -> rusqlite::Result<Option<BlockHeader>> {
     first_header(database, HEADERS_DOWN, from, |info| info.first <= from)
 }
 
@@ -330,7 +334,7 @@ fn first_header(
     walk: &str,
     from: Offset,
     wanted: impl Fn(&BlockInfo) -> bool,
-) -> rusqlite::Result<Option<Header>> {
+) -> rusqlite::Result<Option<BlockHeader>> {
     let mut statement = database.prepare_cached(walk)?;
     let mut rows = statement.query([column(from.get())])?;
     while let Some(row) = rows.next()? {

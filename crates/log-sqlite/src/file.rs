@@ -26,7 +26,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use thiserror::Error;
 
-use crate::state::State;
+use crate::state::LogState;
 
 /// "Easl", which tells the file from another application's.
 const APPLICATION_ID: u32 = 0x4561_736C;
@@ -41,7 +41,7 @@ static EVENTS: Layout = Layout {
     migrations: MIGRATIONS,
     durability: Durability::Full,
     checkpoints: Checkpoints::ByOwner,
-    seen: |database| State::load(database).map(|state| state.bounds.head.get()),
+    seen: |database| LogState::load(database).map(|state| state.bounds.head.get()),
 };
 
 static QUARANTINE: Layout = Layout {
@@ -53,7 +53,7 @@ static QUARANTINE: Layout = Layout {
     durability: Durability::Full,
     checkpoints: Checkpoints::ByOwner,
     // Its offsets are its own, not those of the event log.
-    seen: |database| State::load(database).map(|_state| 0),
+    seen: |database| LogState::load(database).map(|_state| 0),
 };
 
 const TABLES: &str = "
@@ -89,7 +89,7 @@ const ALL_COLUMNS: &str = "
 
 /// Why a log cannot be opened.
 #[derive(Debug, Error)]
-pub enum OpenError {
+pub enum OpenLogError {
     /// The file was rejected, or cannot be read or written.
     #[error(transparent)]
     File(#[from] easel_sqlite::OpenError),
@@ -118,14 +118,17 @@ pub(crate) const fn layout(name: LogName) -> &'static Layout {
 }
 
 /// Opens the file to write, making it when there is none.
-pub(crate) fn open_to_write(path: &Path, name: LogName) -> Result<(Connection, State), OpenError> {
+pub(crate) fn open_to_write(
+    path: &Path,
+    name: LogName,
+) -> Result<(Connection, LogState), OpenLogError> {
     let connection = easel_sqlite::open(path, layout(name))?;
     let prepare = || {
         prepare_to_write(&connection)?;
         connection.prepare(ALL_COLUMNS)?;
-        State::load(&connection)
+        LogState::load(&connection)
     };
-    let state = prepare().map_err(|source| OpenError::Storage {
+    let state = prepare().map_err(|source| OpenLogError::Storage {
         path: path.to_owned(),
         source,
     })?;
@@ -139,7 +142,7 @@ pub(crate) fn continue_at(
     tail: Offset,
     head: Offset,
     clock: &dyn Clock,
-) -> Result<(), OpenError> {
+) -> Result<(), OpenLogError> {
     let (connection, mut state) = open_to_write(path, LogName::Events)?;
     if state.bounds.head >= head {
         return Ok(());
@@ -151,7 +154,7 @@ pub(crate) fn continue_at(
     state.appended_at = stamp(clock, state.appended_at);
     state
         .save(&connection)
-        .map_err(|source| OpenError::Storage {
+        .map_err(|source| OpenLogError::Storage {
             path: path.to_owned(),
             source,
         })
@@ -180,5 +183,5 @@ const fn allow_new_blocks(_connection: &Connection) -> rusqlite::Result<()> {
 
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)?;
-    State::default().save(connection)
+    LogState::default().save(connection)
 }

@@ -16,7 +16,7 @@ mod published;
 mod state;
 mod writer;
 
-pub use file::OpenError;
+pub use file::OpenLogError;
 pub use log::SqliteLog;
 
 #[cfg(test)]

@@ -23,11 +23,11 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use crate::blocks::{self, Found, Selected};
+use crate::blocks::{self, Lookup, Selected};
 use crate::connections::ReadConnections;
-use crate::file::{self, OpenError};
+use crate::file::{self, OpenLogError};
 use crate::published::Published;
-use crate::writer::{Append, Command, Reply, Writer, WriterThread};
+use crate::writer::{Append, LogWriter, Reply, WriterCommand, WriterThread};
 
 /// Commands that may wait for the writer; what bounds memory is the budget of bytes.
 const MAX_QUEUED_COMMANDS: usize = 1_024;
@@ -38,7 +38,7 @@ const MAX_QUEUED_COMMANDS: usize = 1_024;
 #[derive(Debug)]
 pub struct SqliteLog {
     /// Declared before `_writer`: without a queue the writer ends, which dropping that waits for.
-    queue: mpsc::Sender<Command>,
+    queue: mpsc::Sender<WriterCommand>,
     _writer: WriterThread,
     /// Permits are bytes of records on their way.
     budget: Arc<Semaphore>,
@@ -61,15 +61,16 @@ impl SqliteLog {
         options: LogOptions,
         clock: Arc<dyn Clock>,
         read_facts: ReadFacts,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, OpenLogError> {
         describe();
         let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
         let max_cost = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
-        let writer = Writer::open(path, options, clock, commands)?;
+        let writer = LogWriter::open(path, options, clock, commands)?;
         let published = writer.published();
         Ok(Self {
             queue,
-            _writer: WriterThread::start(writer).map_err(|source| OpenError::Thread { source })?,
+            _writer: WriterThread::start(writer)
+                .map_err(|source| OpenLogError::Thread { source })?,
             budget: Arc::new(Semaphore::new(max_cost as usize)),
             max_cost,
             published,
@@ -93,21 +94,21 @@ impl SqliteLog {
         tail: Offset,
         head: Offset,
         clock: &dyn Clock,
-    ) -> Result<(), OpenError> {
+    ) -> Result<(), OpenLogError> {
         file::continue_at(path, tail, head, clock)
     }
 
     /// Writes what is queued and takes no more; reads go on. Returns when the writer is done.
     pub async fn close(&self) {
         // Refused only by a writer that is done already.
-        drop(self.queue.send(Command::Close).await);
+        drop(self.queue.send(WriterCommand::Close).await);
         self.queue.closed().await;
     }
 
     /// Has the writer do something and waits for its answer; `None` if there is no writer any more.
     async fn ask<T, E>(
         &self,
-        command: impl FnOnce(Reply<T, E>) -> Command,
+        command: impl FnOnce(Reply<T, E>) -> WriterCommand,
     ) -> Option<Result<T, E>> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(command(reply)).await.ok()?;
@@ -124,7 +125,7 @@ impl SqliteLog {
 
     /// Makes one step of a trim.
     async fn trim_once(&self, trim: Trim) -> Result<Trimmed, TrimError> {
-        if let Some(answer) = self.ask(|reply| Command::Trim(trim, reply)).await {
+        if let Some(answer) = self.ask(|reply| WriterCommand::Trim(trim, reply)).await {
             return answer;
         }
         Err(match self.published.refusal() {
@@ -190,7 +191,7 @@ impl Log for SqliteLog {
             .await
             .map_err(|_closed| AppendError::Closed)?;
         let append = |reply| {
-            Command::Append(Append {
+            WriterCommand::Append(Append {
                 records,
                 reply,
                 permit,
@@ -218,9 +219,9 @@ impl Log for SqliteLog {
                 .run(move |database| blocks::read(database, from, bounds, read_facts))
                 .await?
             {
-                Found::Block(block) => Read::Block(self.keep(Arc::new(block))),
-                Found::Damage(damage) => Read::Damaged(self.damaged(from, &damage)),
-                Found::End => Read::End,
+                Lookup::Block(block) => Read::Block(self.keep(Arc::new(block))),
+                Lookup::Damage(damage) => Read::Damaged(self.damaged(from, &damage)),
+                Lookup::End => Read::End,
             },
         )
     }
@@ -248,12 +249,12 @@ impl Log for SqliteLog {
         let read =
             move |database: &Connection| blocks::read_if(database, from, bounds, &want, read_facts);
         Ok(match self.connections.run(read).await? {
-            Found::Block(Selected::Block(block)) => ReadIf::Block(self.keep(block)),
-            Found::Block(Selected::Skipped(range)) => {
+            Lookup::Block(Selected::Block(block)) => ReadIf::Block(self.keep(block)),
+            Lookup::Block(Selected::Skipped(range)) => {
                 ReadIf::Skipped(std::cmp::max(from, range.start)..range.end)
             }
-            Found::Damage(damage) => ReadIf::Damaged(self.damaged(from, &damage)),
-            Found::End => ReadIf::End,
+            Lookup::Damage(damage) => ReadIf::Damaged(self.damaged(from, &damage)),
+            Lookup::End => ReadIf::End,
         })
     }
 
@@ -268,12 +269,12 @@ impl Log for SqliteLog {
         }
         let peek = move |database: &Connection| blocks::peek(database, from, bounds);
         Ok(match self.connections.run(peek).await? {
-            Found::Block(info) => Some(info.appended_at),
-            Found::Damage(damage) => {
+            Lookup::Block(info) => Some(info.appended_at),
+            Lookup::Damage(damage) => {
                 self.damaged(from, &damage);
                 Some(damage.appended_at)
             }
-            Found::End => None,
+            Lookup::End => None,
         })
     }
 

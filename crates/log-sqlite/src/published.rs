@@ -9,7 +9,7 @@ use easel_log::{Block, Bounds};
 use tokio::sync::watch;
 use tracing::error;
 
-use crate::state::State;
+use crate::state::LogState;
 
 /// What the writer tells everyone.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Published {
 
 impl Published {
     /// What is to be told of a log that was just opened.
-    pub(crate) fn new(state: &State, recent_bytes: usize) -> Self {
+    pub(crate) fn new(state: &LogState, recent_bytes: usize) -> Self {
         Self {
             bounds: watch::Sender::new(state.bounds),
             recent: RecentBlocks::new(recent_bytes),
@@ -35,7 +35,7 @@ impl Published {
     }
 
     /// Tells what was committed: first the blocks, so that whoever hears of them finds them.
-    pub(crate) fn publish(&self, state: &State, blocks: Vec<Block>) {
+    pub(crate) fn publish(&self, state: &LogState, blocks: Vec<Block>) {
         self.recent.trim_to(state.bounds.tail);
         self.recent.push(blocks);
         self.stored_bytes

@@ -10,14 +10,14 @@ use rusqlite::{Connection, OptionalExtension, Row, ffi};
 
 /// The bounds and totals of a log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct State {
+pub(crate) struct LogState {
     pub(crate) bounds: Bounds,
     /// When the newest block was committed; no later one is stamped earlier.
     pub(crate) appended_at: Timestamp,
     pub(crate) stored_bytes: u64,
 }
 
-impl Default for State {
+impl Default for LogState {
     fn default() -> Self {
         Self {
             bounds: Bounds::default(),
@@ -27,7 +27,7 @@ impl Default for State {
     }
 }
 
-impl State {
+impl LogState {
     /// The state that was saved last.
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         const SQL: &str = "SELECT tail, head, appended_at, stored_bytes, checksum FROM state";
@@ -62,7 +62,7 @@ impl State {
     }
 }
 
-fn verify(row: &Row<'_>) -> Option<State> {
+fn verify(row: &Row<'_>) -> Option<LogState> {
     let number = |index| row.get::<_, i64>(index).ok();
     let columns = [number(0)?, number(1)?, number(2)?, number(3)?];
     if row.get::<_, Sum>(4).ok()? != checksum(&columns) {
@@ -70,7 +70,7 @@ fn verify(row: &Row<'_>) -> Option<State> {
     }
     let [tail, head, appended_at, stored_bytes] = columns;
     let offset = |number| u64::try_from(number).ok().map(Offset::new);
-    Some(State {
+    Some(LogState {
         bounds: Bounds {
             tail: offset(tail)?,
             head: offset(head)?,

@@ -11,7 +11,7 @@ use easel_log::promises::{Backend, HandClock, log_promises, numbered, read_all};
 use easel_log::{Clock, Log, LogOptions, NewRecord, Offset, RecordFacts, SharedLog};
 use tempfile::TempDir;
 
-use crate::{OpenError, SqliteLog};
+use crate::{OpenLogError, SqliteLog};
 
 struct Sqlite {
     folder: TempDir,
@@ -66,7 +66,7 @@ fn hand_clock() -> Arc<dyn Clock> {
     Arc::new(HandClock::default())
 }
 
-fn try_open(path: &Path) -> Result<SqliteLog, OpenError> {
+fn try_open(path: &Path) -> Result<SqliteLog, OpenLogError> {
     SqliteLog::open(path, LogOptions::default(), hand_clock(), RecordFacts::none)
 }
 

@@ -28,9 +28,9 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::blocks::{ALL_HEADERS, header, is_damage, newest_ids};
-use crate::file::{OpenError, open_to_write};
+use crate::file::{OpenLogError, open_to_write};
 use crate::published::Published;
-use crate::state::State;
+use crate::state::LogState;
 
 /// Records after which a commit takes no further append.
 const MAX_COMMIT_RECORDS: usize = 16_384;
@@ -50,7 +50,7 @@ pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// What the writer is asked to do.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum WriterCommand {
     Append(Append),
     /// Makes one step of this trim; the trim is done when a step drops nothing.
     Trim(Trim, Reply<Trimmed, TrimError>),
@@ -72,7 +72,7 @@ pub(crate) struct WriterThread(Option<thread::JoinHandle<()>>);
 
 impl WriterThread {
     /// Starts the writer.
-    pub(crate) fn start(mut writer: Writer) -> io::Result<Self> {
+    pub(crate) fn start(mut writer: LogWriter) -> io::Result<Self> {
         let published = writer.published();
         let run = move || {
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
@@ -99,14 +99,14 @@ impl Drop for WriterThread {
 
 /// The writer's side of the log.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub(crate) struct LogWriter {
     /// Declared before `queue`: whoever waits for the end of that finds the file closed.
     connection: Connection,
-    queue: mpsc::Receiver<Command>,
+    queue: mpsc::Receiver<WriterCommand>,
     clock: Arc<dyn Clock>,
     window: DuplicateWindow,
     /// As committed.
-    state: State,
+    state: LogState,
     published: Arc<Published>,
     name: LogName,
     /// Whether it was told that damage keeps the log from being trimmed.
@@ -115,17 +115,17 @@ pub(crate) struct Writer {
     unmoved_bytes: u64,
 }
 
-impl Writer {
+impl LogWriter {
     /// Opens the file and fills the duplicate window.
     pub(crate) fn open(
         path: &Path,
         options: LogOptions,
         clock: Arc<dyn Clock>,
-        queue: mpsc::Receiver<Command>,
-    ) -> Result<Self, OpenError> {
+        queue: mpsc::Receiver<WriterCommand>,
+    ) -> Result<Self, OpenLogError> {
         let (connection, state) = open_to_write(path, options.name)?;
         let window = fill_window(&connection, options.duplicate_window).map_err(|source| {
-            OpenError::Storage {
+            OpenLogError::Storage {
                 path: path.to_owned(),
                 source,
             }
@@ -160,13 +160,13 @@ impl Writer {
             let mut next = Some(command);
             while let Some(command) = next {
                 match command {
-                    Command::Append(append) => {
+                    WriterCommand::Append(append) => {
                         record_count += append.records.len();
                         bytes += append.permit.num_permits();
                         appends.push(append);
                     }
-                    Command::Trim(trim, reply) => trims.push((trim, reply)),
-                    Command::Close => closing = true,
+                    WriterCommand::Trim(trim, reply) => trims.push((trim, reply)),
+                    WriterCommand::Close => closing = true,
                 }
                 let is_full = record_count >= MAX_COMMIT_RECORDS || bytes >= MAX_COMMIT_BYTES;
                 next = if closing || is_full {
@@ -296,7 +296,7 @@ impl Writer {
 
     /// The state after one step of a trim. Damaged blocks go along with a good one behind them; at
     /// the very end they count as the newest.
-    fn state_after(&self, trim: &Trim) -> rusqlite::Result<State> {
+    fn state_after(&self, trim: &Trim) -> rusqlite::Result<LogState> {
         let mut state = self.state;
         let mut block_count = 0;
         let mut statement = self.connection.prepare_cached(ALL_HEADERS)?;
@@ -331,7 +331,7 @@ impl Writer {
     /// before it is taken back, without which no other transaction can begin.
     fn write(
         &mut self,
-        state: State,
+        state: LogState,
         change: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
         let transaction = self

@@ -12,7 +12,7 @@ pub use crate::block::{BlockBuilder, MAX_BYTES, MAX_RECORDS};
 pub use crate::cache::{PastBlocks, RecentBlocks};
 pub use crate::clock::stamp;
 pub use crate::codec::{
-    Encoded, Header, HeaderColumns, Sum, column, decode, decode_ids, encode, sum,
+    BlockHeader, Encoded, HeaderColumns, Sum, column, decode, decode_ids, encode, sum,
 };
 pub use crate::damage::{Damage, DamageReport};
 pub use crate::metrics::{committed, damaged, describe, duplicates};

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::slab::{Columns, Format};
+use crate::slab::{BlockFormat, Columns};
 use crate::{Offset, ReadFacts, Record};
 
 pub use builder::BlockBuilder;
@@ -50,7 +50,7 @@ pub struct Block {
     ids: Vec<Uuid>,
     /// One of each for each record; a type index is always within `info.event_types`.
     columns: Columns,
-    format: Format,
+    format: BlockFormat,
     slab: Bytes,
 }
 
@@ -60,7 +60,7 @@ impl Block {
         info: BlockInfo,
         ids: Vec<Uuid>,
         slab: Bytes,
-        format: Format,
+        format: BlockFormat,
         read_facts: ReadFacts,
     ) -> Option<Self> {
         let count = usize::try_from(info.count)
@@ -139,7 +139,7 @@ impl Block {
     }
 
     /// How its slab is written.
-    pub(crate) const fn format(&self) -> Format {
+    pub(crate) const fn format(&self) -> BlockFormat {
         self.format
     }
 

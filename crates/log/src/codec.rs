@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::block::{Block, BlockInfo};
-use crate::slab::Format;
+use crate::slab::BlockFormat;
 use crate::{Offset, ReadFacts};
 
 /// The first 16 bytes of a BLAKE3 hash.
@@ -66,12 +66,12 @@ pub struct HeaderColumns {
 
 /// A header whose checksum fits.
 #[derive(Clone, Debug)]
-pub struct Header {
+pub struct BlockHeader {
     /// What the block holds.
     pub info: BlockInfo,
     /// The length of ids and data.
     pub stored_bytes: u64,
-    format: Format,
+    format: BlockFormat,
     digest: Sum,
 }
 
@@ -82,8 +82,8 @@ pub fn encode(block: &Block) -> Encoded {
     let ids: Vec<u8> = block.ids().iter().flat_map(|id| *id.as_bytes()).collect();
     let data = lz4_flex::block::compress_prepend_size(block.slab());
     let event_types = match block.format() {
-        Format::One => serde_json::to_string(&info.event_types),
-        Format::Two => serde_json::to_string(&EventTypesJson {
+        BlockFormat::One => serde_json::to_string(&info.event_types),
+        BlockFormat::Two => serde_json::to_string(&EventTypesJson {
             format: 2,
             event_types: info.event_types.clone(),
         }),
@@ -106,7 +106,12 @@ pub fn encode(block: &Block) -> Encoded {
 
 /// Reads a block back, or `None` when these are not the ids and the data the header was written
 /// with. Of a block of format 1, `read_facts` reads what it lacks.
-pub fn decode(header: &Header, ids: &[u8], data: &[u8], read_facts: ReadFacts) -> Option<Block> {
+pub fn decode(
+    header: &BlockHeader,
+    ids: &[u8],
+    data: &[u8],
+    read_facts: ReadFacts,
+) -> Option<Block> {
     if u64::try_from(ids.len()).ok()? != header.info.count.checked_mul(16)?
         || sum(&[ids, data]) != header.digest
     {
@@ -146,12 +151,12 @@ pub fn sum(parts: &[&[u8]]) -> Sum {
 
 impl HeaderColumns {
     /// The header, or `None` when it is not what was written with this checksum.
-    pub fn verify(self, checksum: Sum) -> Option<Header> {
+    pub fn verify(self, checksum: Sum) -> Option<BlockHeader> {
         if self.checksum() != checksum {
             return None;
         }
         let (format, event_types) = read_event_types(&self.event_types)?;
-        Some(Header {
+        Some(BlockHeader {
             info: BlockInfo {
                 first: Offset::new(u64::try_from(self.first).ok()?),
                 count: u64::try_from(self.count).ok().filter(|count| *count > 0)?,
@@ -184,12 +189,12 @@ struct EventTypesJson {
 }
 
 /// A block's format and event types, unless it is of a format that nobody knows.
-fn read_event_types(json: &str) -> Option<(Format, Vec<Arc<str>>)> {
+fn read_event_types(json: &str) -> Option<(BlockFormat, Vec<Arc<str>>)> {
     if json.starts_with('[') {
-        return Some((Format::One, serde_json::from_str(json).ok()?));
+        return Some((BlockFormat::One, serde_json::from_str(json).ok()?));
     }
     let json: EventTypesJson = serde_json::from_str(json).ok()?;
-    (json.format == 2).then_some((Format::Two, json.event_types))
+    (json.format == 2).then_some((BlockFormat::Two, json.event_types))
 }
 
 /// Undoes LZ4 without ever taking more memory than the data can stand for.

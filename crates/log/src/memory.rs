@@ -23,12 +23,12 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryLog {
     clock: Arc<dyn Clock>,
-    kept: Mutex<Kept>,
+    kept: Mutex<StoredBlocks>,
     bounds: watch::Sender<Bounds>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct StoredBlocks {
     /// Without a gap, oldest first.
     blocks: VecDeque<Arc<Block>>,
     window: DuplicateWindow,
@@ -41,7 +41,7 @@ struct Kept {
 impl MemoryLog {
     /// An empty log. Of the options it heeds the duplicate window.
     pub fn new(options: LogOptions, clock: Arc<dyn Clock>) -> Self {
-        let kept = Kept {
+        let kept = StoredBlocks {
             blocks: VecDeque::new(),
             window: DuplicateWindow::new(options.duplicate_window),
             bounds: Bounds::default(),
@@ -56,7 +56,7 @@ impl MemoryLog {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, StoredBlocks> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +82,7 @@ impl MemoryLog {
     }
 }
 
-impl Kept {
+impl StoredBlocks {
     /// The block that holds `from`, or the first one after it.
     fn find(&self, from: Offset) -> Option<&Arc<Block>> {
         self.from(from).next()

@@ -24,7 +24,7 @@ use crate::{Arrival, Provenance, ReadFacts, Shape, times};
 
 /// How a block is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum BlockFormat {
     /// Without what is known of a record besides its event type.
     One,
     /// The one that is written.
@@ -91,12 +91,12 @@ impl Columns {
     pub(crate) fn read(
         slab: &[u8],
         count: usize,
-        format: Format,
+        format: BlockFormat,
         read_facts: ReadFacts,
     ) -> Option<Self> {
         match format {
-            Format::One => Self::read_1(slab, count, read_facts),
-            Format::Two => Self::read_2(slab, count),
+            BlockFormat::One => Self::read_1(slab, count, read_facts),
+            BlockFormat::Two => Self::read_2(slab, count),
         }
     }
 

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 
 /// What times are counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Unit {
+enum TimeUnit {
     Millisecond,
     Microsecond,
     Nanosecond,
 }
 
-impl Unit {
+impl TimeUnit {
     const ALL: [Self; 3] = [Self::Millisecond, Self::Microsecond, Self::Nanosecond];
 
     /// The coarsest that loses nothing of this time.
@@ -51,9 +51,9 @@ impl Unit {
 
 /// Writes the times.
 pub(crate) fn write(times: &[Option<Timestamp>], out: &mut Vec<u8>) {
-    let units = times.iter().flatten().map(|time| Unit::of(*time));
-    let unit = units.max().unwrap_or(Unit::Millisecond);
-    let code = Unit::ALL.iter().zip(0..).find(|(it, _)| **it == unit);
+    let units = times.iter().flatten().map(|time| TimeUnit::of(*time));
+    let unit = units.max().unwrap_or(TimeUnit::Millisecond);
+    let code = TimeUnit::ALL.iter().zip(0..).find(|(it, _)| **it == unit);
     out.push(code.map_or(0, |(_, code)| code));
     let mut before = 0;
     for time in times {
@@ -73,7 +73,7 @@ pub(crate) fn write(times: &[Option<Timestamp>], out: &mut Vec<u8>) {
 /// Reads `count` times, or `None` when these bytes are not theirs.
 pub(crate) fn read(bytes: &[u8], count: usize) -> Option<Vec<Option<Timestamp>>> {
     let (code, mut rest) = bytes.split_first()?;
-    let unit = *Unit::ALL.get(usize::from(*code))?;
+    let unit = *TimeUnit::ALL.get(usize::from(*code))?;
     // Each has a byte at least.
     if rest.len() < count {
         return None;

@@ -35,7 +35,7 @@ pub(crate) struct Marks {
 /// What a mark says of some records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Mark {
+pub(crate) enum RetryMark {
     Trying,
     Admitted,
 }
@@ -52,11 +52,11 @@ impl Marks {
     }
 
     /// Adds what the mark at `place` says of these records.
-    pub(crate) fn add(&mut self, place: Offset, mark: Mark, records: &[Offset]) {
+    pub(crate) fn add(&mut self, place: Offset, mark: RetryMark, records: &[Offset]) {
         self.hidden.insert(place);
         match mark {
-            Mark::Trying => self.tried.extend(records),
-            Mark::Admitted => {
+            RetryMark::Trying => self.tried.extend(records),
+            RetryMark::Admitted => {
                 for record in records {
                     self.tried.remove(record);
                     self.hidden.insert(*record);
@@ -75,7 +75,7 @@ impl Marks {
 /// What is read of a mark.
 #[derive(Deserialize)]
 struct MarkJson {
-    code: Mark,
+    code: RetryMark,
     offsets: Vec<Offset>,
 }
 
@@ -84,7 +84,7 @@ struct MarkJson {
     clippy::expect_used,
     reason = "numbers and strings become JSON without fail"
 )]
-pub(crate) fn to_record(code: Mark, records: &[Offset], marked_at: Timestamp) -> NewRecord {
+pub(crate) fn to_record(code: RetryMark, records: &[Offset], marked_at: Timestamp) -> NewRecord {
     let json = serde_json::json!({
         "door": MARK, "code": code, "detail": "", "received_at": marked_at, "data": "",
         "offsets": records,

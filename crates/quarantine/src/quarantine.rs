@@ -9,7 +9,7 @@ use easel_log::{
     AppendError, Appended, Clock, Found, Offset, ReadError, Reader, SharedLog, TrimError, Want,
 };
 
-use crate::mark::{self, Mark, Marks};
+use crate::mark::{self, Marks, RetryMark};
 use crate::quarantined::{NewQuarantined, Quarantined, from_record, to_record};
 
 /// Bytes of records, as they are stored, after which a list ends.
@@ -54,12 +54,12 @@ impl Quarantine {
     /// Says on stable storage that the events of these records are about to be put on the log of
     /// events.
     pub async fn mark_trying(&self, records: &[Offset]) -> Result<(), AppendError> {
-        self.mark(Mark::Trying, records).await
+        self.mark(RetryMark::Trying, records).await
     }
 
     /// Takes these records out, on stable storage: their events are on the log of events.
     pub async fn mark_admitted(&self, records: &[Offset]) -> Result<(), AppendError> {
-        self.mark(Mark::Admitted, records).await
+        self.mark(RetryMark::Admitted, records).await
     }
 
     /// Whether the event of this record may be on the log of events already.
@@ -67,7 +67,7 @@ impl Quarantine {
         self.with_marks(|marks| marks.tried.contains(&record))
     }
 
-    async fn mark(&self, code: Mark, records: &[Offset]) -> Result<(), AppendError> {
+    async fn mark(&self, code: RetryMark, records: &[Offset]) -> Result<(), AppendError> {
         if records.is_empty() {
             return Ok(());
         }

@@ -45,7 +45,7 @@ pub struct Quarantined {
 }
 
 #[derive(Serialize, Deserialize)]
-struct QuarantinedJson<'a> {
+struct StoredRecordJson<'a> {
     door: Cow<'a, str>,
     code: Cow<'a, str>,
     detail: Cow<'a, str>,
@@ -56,7 +56,7 @@ struct QuarantinedJson<'a> {
 /// Something on its way into quarantine, as the log takes it.
 #[expect(clippy::expect_used, reason = "strings become JSON without fail")]
 pub(crate) fn to_record(item: &NewQuarantined, received_at: Timestamp) -> NewRecord {
-    let json = QuarantinedJson {
+    let json = StoredRecordJson {
         door: item.door.into(),
         code: (&item.code).into(),
         detail: (&item.detail).into(),
@@ -84,7 +84,7 @@ pub(crate) fn new_record(event_type: &str, bytes: Vec<u8>) -> NewRecord {
 /// What a record of the log holds.
 pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
     let failed = |reason: String| ReadError::Failed { reason };
-    let json: QuarantinedJson<'_> =
+    let json: StoredRecordJson<'_> =
         serde_json::from_slice(&record.bytes).map_err(|error| failed(error.to_string()))?;
     let bytes = BASE64
         .decode(&json.data)

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use easel_catalog::{Catalog, CatalogError, DataFile, DataFileError};
+use easel_catalog::{Catalog, CatalogError, CatalogFile, DataFileError};
 use thiserror::Error;
 
 /// The operator's own data files: their paths below the folder, and their text.
@@ -71,7 +71,7 @@ pub(crate) fn read_files(folder: &Path) -> Result<OwnFiles, CatalogFault> {
 pub(crate) fn build(folder: &Path, files: &OwnFiles) -> Result<Catalog, CatalogFaults> {
     let files: Vec<_> = files
         .iter()
-        .map(|(path, text)| DataFile { path, text })
+        .map(|(path, text)| CatalogFile { path, text })
         .collect();
     let first = match Catalog::with_files(&files) {
         Ok(catalog) => return Ok(catalog),
@@ -94,7 +94,7 @@ pub(crate) fn place_of_word(
     word: &str,
 ) -> Option<FilePlace> {
     let (path, text) = files.iter().find(|(path, _)| is_file(path))?;
-    let (line, column) = DataFile { path, text }.place_of(word);
+    let (line, column) = CatalogFile { path, text }.place_of(word);
     Some(FilePlace {
         path: folder.join(path),
         line,
@@ -113,7 +113,7 @@ fn file_fault(folder: &Path, error: DataFileError) -> CatalogFault {
     }
 }
 
-fn fault_of(folder: &Path, files: &[DataFile<'_>], error: CatalogError) -> CatalogFault {
+fn fault_of(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) -> CatalogFault {
     let (path, word, fault) = match error {
         CatalogError::File(error) => return file_fault(folder, error),
         CatalogError::Example {

@@ -193,7 +193,7 @@ impl Config {
 
     /// The triggers these settings ask for; refuses what cannot be had with this catalogue.
     pub fn triggers(&self, catalog: &Arc<Catalog>) -> Result<Triggers, ConfigError> {
-        let options = easel_triggers::Options {
+        let options = easel_triggers::TriggerOptions {
             limits: self.ingest.options().limits,
             shard: self.triggers.shard,
             nulls: self.triggers.nulls,
@@ -299,11 +299,11 @@ impl KinesisKey {
 
 impl CaliperConfig {
     /// What a translator is told.
-    pub fn options(&self) -> easel_caliper::Options {
-        let mut options = easel_caliper::Options {
+    pub fn options(&self) -> easel_caliper::TranslationOptions {
+        let mut options = easel_caliper::TranslationOptions {
             application: self.application.0.clone(),
             secrets: self.secrets,
-            ..easel_caliper::Options::default()
+            ..easel_caliper::TranslationOptions::default()
         };
         let known = |it: &Role| !self.roles.iter().any(|own| own.canvas == it.canvas);
         options.roles.retain(known);
@@ -314,7 +314,7 @@ impl CaliperConfig {
 
 impl Default for Application {
     fn default() -> Self {
-        Self(easel_caliper::Options::default().application)
+        Self(easel_caliper::TranslationOptions::default().application)
     }
 }
 

@@ -32,7 +32,7 @@ use tracing::warn;
 
 pub use backup::{Copied, CopyError, backup, copy_bytes, restore};
 pub(crate) use files::{ACCESS, DRIFT, LOG, QUARANTINE, STATE};
-pub use findings::Fault;
+pub use findings::FolderFault;
 pub use manifest::ManifestError;
 pub use repair::Repair;
 
@@ -60,7 +60,7 @@ pub(crate) struct Session {
 
 /// How commands on the same machine reach a running server.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Local {
+pub struct LocalServer {
     /// The address to connect to.
     pub address: std::net::SocketAddr,
     /// A token with every scope that lives as long as the process; absent when none is asked for.
@@ -94,7 +94,7 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
         /// What is wrong with them.
-        faults: Vec<Fault>,
+        faults: Vec<FolderFault>,
     },
     /// One of its files cannot be used.
     #[error("use data folder {}", .path.display())]
@@ -110,7 +110,7 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: easel_log_sqlite::OpenError,
+        source: easel_log_sqlite::OpenLogError,
     },
     /// Its subscriptions cannot be read.
     #[error("use data folder {}", .path.display())]
@@ -131,7 +131,7 @@ pub enum FolderError {
 }
 
 impl FolderError {
-    fn faulty(path: &Path, faults: Vec<Fault>) -> Self {
+    fn faulty(path: &Path, faults: Vec<FolderFault>) -> Self {
         Self::Faulty {
             path: path.to_owned(),
             faults,
@@ -275,7 +275,7 @@ impl DataFolder {
     }
 
     /// Tells commands on this machine how to reach the server; only its owner can read it.
-    pub(crate) fn announce(&self, local: &Local) -> Result<(), FolderError> {
+    pub(crate) fn announce(&self, local: &LocalServer) -> Result<(), FolderError> {
         let fault = |source| FolderError::Io {
             path: self.path.clone(),
             source,
@@ -287,16 +287,16 @@ impl DataFolder {
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&aside).map_err(fault)?;
         file.write_all(&json).map_err(fault)?;
-        fs::rename(&aside, self.file(Local::FILE)).map_err(fault)
+        fs::rename(&aside, self.file(LocalServer::FILE)).map_err(fault)
     }
 
     /// Takes back what [`Self::announce`] said.
     pub(crate) fn renounce(&self) -> io::Result<()> {
-        fs::remove_file(self.file(Local::FILE))
+        fs::remove_file(self.file(LocalServer::FILE))
     }
 }
 
-impl Local {
+impl LocalServer {
     const FILE: &str = "local.json";
 
     /// What the server on this folder said of itself; an error of kind `NotFound` when none runs.
@@ -306,7 +306,7 @@ impl Local {
     }
 }
 
-impl std::fmt::Debug for Local {
+impl std::fmt::Debug for LocalServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Local")
             .field("address", &self.address)
@@ -320,14 +320,14 @@ fn process(pid: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
-fn listed(faults: &[Fault]) -> String {
-    let faults: Vec<_> = faults.iter().map(Fault::to_string).collect();
+fn listed(faults: &[FolderFault]) -> String {
+    let faults: Vec<_> = faults.iter().map(FolderFault::to_string).collect();
     faults.join("; ")
 }
 
 /// What to do about it.
-fn advice(path: &Path, faults: &[Fault]) -> String {
-    if faults.iter().all(Fault::is_repairable) {
+fn advice(path: &Path, faults: &[FolderFault]) -> String {
+    if faults.iter().all(FolderFault::is_repairable) {
         return format!(
             "; put the right files back, or see what `easel repair --data {}` would do",
             path.display()

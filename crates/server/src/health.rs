@@ -51,11 +51,11 @@ pub(crate) fn routes(health: Health) -> Router {
 /// Describes these routes.
 #[derive(OpenApi)]
 #[openapi(paths(alive, readiness, metrics))]
-struct Document;
+struct HealthApi;
 
 /// Describes these routes.
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    HealthApi::openapi()
 }
 
 /// The process answers.

@@ -32,12 +32,12 @@ pub use config::{
 };
 pub use config_error::{ConfigError, ConfigFaults, check_token};
 pub use data_folder::{
-    Copied, CopyError, Fault, FolderError, Local, ManifestError, Repair, backup, copy_bytes,
-    restore,
+    Copied, CopyError, FolderError, FolderFault, LocalServer, ManifestError, Repair, backup,
+    copy_bytes, restore,
 };
 pub use easel_caliper::{Role, Secrets};
 pub use easel_subscriptions::{
-    Batch, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, Spec, SpecJson, Start, Term,
+    BatchSize, Counts, EventGlob, InFlight, MaxRate, Name, Schedule, Spec, SpecJson, Start, Term,
     WebhookSpec,
 };
 pub use easel_triggers::{Nulls, SubmissionRule};

@@ -28,7 +28,7 @@ const MAX_APPENDED: usize = 64;
 
 /// What became of an operator event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum AppendResult {
     /// It is on the log.
     Stored,
     /// It found no room in the queue.
@@ -39,7 +39,7 @@ enum Outcome {
     LeftOut,
 }
 
-impl Outcome {
+impl AppendResult {
     const ALL: [Self; 4] = [Self::Stored, Self::QueueFull, Self::Refused, Self::LeftOut];
 
     fn count(self, event_count: usize) {
@@ -69,7 +69,7 @@ impl OperatorEvents {
             OPERATOR_EVENTS,
             "Events of Easel itself, by what became of them."
         );
-        for outcome in Outcome::ALL {
+        for outcome in AppendResult::ALL {
             outcome.count(0);
         }
         let (sender, queue) = channel(MAX_QUEUED);
@@ -78,11 +78,11 @@ impl OperatorEvents {
             match sender.try_send((clock.now(), event)) {
                 Ok(()) => (),
                 Err(TrySendError::Full(_)) => {
-                    Outcome::QueueFull.count(1);
+                    AppendResult::QueueFull.count(1);
                     warn!(event_type, "operator event dropped, its queue is full");
                 }
                 Err(TrySendError::Closed(_)) => {
-                    Outcome::Refused.count(1);
+                    AppendResult::Refused.count(1);
                     warn!(event_type, "operator event dropped, the server stops");
                 }
             }
@@ -114,21 +114,21 @@ impl OperatorEvents {
         let records: Vec<_> = events
             .map(|(time, event)| record(event.event(time)))
             .collect();
-        Outcome::LeftOut.count(queued_count - records.len());
+        AppendResult::LeftOut.count(queued_count - records.len());
         if records.is_empty() {
             return;
         }
         let event_count = records.len();
         match log.append(records).await {
             Ok(appended) => {
-                Outcome::Stored.count(event_count);
+                AppendResult::Stored.count(event_count);
                 for one in appended {
                     self.note_newest(one);
                 }
                 debug!(event_count, "operator events stored");
             }
             Err(error) => {
-                Outcome::Refused.count(event_count);
+                AppendResult::Refused.count(event_count);
                 warn!(%error, event_count, "operator events dropped");
             }
         }

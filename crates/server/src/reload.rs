@@ -18,10 +18,10 @@ use crate::{Config, Prepared};
 
 /// Puts new settings in force while the server runs; its clones do the same.
 #[derive(Clone, Debug)]
-pub struct Reloader(Arc<Running>);
+pub struct Reloader(Arc<ReloadTarget>);
 
 #[derive(Debug)]
-struct Running {
+struct ReloadTarget {
     subscriptions: Arc<Subscriptions>,
     kinesis: KinesisAccess,
     webhooks: Webhooks,
@@ -52,7 +52,7 @@ impl Reloader {
         kinesis: KinesisAccess,
         webhooks: Webhooks,
     ) -> Self {
-        Self(Arc::new(Running {
+        Self(Arc::new(ReloadTarget {
             subscriptions,
             kinesis,
             webhooks,

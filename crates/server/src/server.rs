@@ -7,19 +7,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use easel_access::{Gate, Refusals, Tokens, TokensError};
-use easel_api::{Api, Host};
-use easel_deliver::{Dispatch, Supplies};
-use easel_drift::Lookout;
+use easel_access::{Authorizer, Refusals, Tokens, TokensError};
+use easel_api::{Api, ServerFacts};
+use easel_deliver::{Dispatch, DispatchDeps};
+use easel_drift::DriftScanner;
 use easel_ingest::{Intake, Kinesis, KinesisAuth, event_facts};
 use easel_keys::Secret;
 use easel_log::{
     Clock, Log, LogName, LogOptions, ReadError, ReadFacts, RecordFacts, Retention, SharedLog,
     SystemClock,
 };
-use easel_log_sqlite::{OpenError, SqliteLog};
+use easel_log_sqlite::{OpenLogError, SqliteLog};
 use easel_quarantine::Quarantine;
-use easel_subscriptions::{ChangeError, SqliteStore, StoreError, Subscriptions};
+use easel_subscriptions::{ChangeError, SqliteStore, StateStoreError, Subscriptions};
 use metrics_exporter_prometheus::BuildError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -29,7 +29,7 @@ use tracing::{info, warn};
 
 use crate::connections::Connections;
 use crate::data_folder::{
-    ACCESS, DRIFT, DataFolder, FolderError, LOG, Local, QUARANTINE, STATE, Session,
+    ACCESS, DRIFT, DataFolder, FolderError, LOG, LocalServer, QUARANTINE, STATE, Session,
 };
 use crate::disk::Disk;
 use crate::first_token::{self, FirstToken, FirstTokenError};
@@ -55,7 +55,7 @@ pub struct Server {
     log: Arc<SqliteLog>,
     quarantine: Arc<SqliteLog>,
     dispatch: Dispatch,
-    drift: Arc<Lookout>,
+    drift: Arc<DriftScanner>,
     vitals: Vitals,
     operator_events: OperatorEvents,
     clock: Arc<dyn Clock>,
@@ -88,7 +88,7 @@ pub enum StartError {
     Folder(#[from] FolderError),
     /// A log cannot be opened.
     #[error("open the log")]
-    Log(#[from] OpenError),
+    Log(#[from] OpenLogError),
     /// The quarantine cannot be read.
     #[error("read the quarantine")]
     Quarantine(#[from] ReadError),
@@ -97,13 +97,13 @@ pub enum StartError {
     Tokens(#[from] TokensError),
     /// The subscriptions cannot be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] StateStoreError),
     /// The file of the subscriptions was rejected.
     #[error(transparent)]
     StoreFile(#[from] easel_sqlite::OpenError),
     /// What arrived that the catalogue does not know cannot be read.
     #[error(transparent)]
-    Drift(#[from] easel_drift::StoreError),
+    Drift(#[from] easel_drift::DriftStoreError),
     /// A declared subscription cannot be served.
     #[error("declare a subscription")]
     Declare(#[from] ChangeError),
@@ -169,8 +169,8 @@ impl Server {
         let local_token = easel_access::new_secret().map_err(TokensError::from)?;
         let refusals = Arc::new(Refusals::new());
         let gate = match config.auth {
-            Auth::Tokens => Gate::new(Arc::clone(&tokens)).with_local_token(&local_token),
-            Auth::None => Gate::open(),
+            Auth::Tokens => Authorizer::new(Arc::clone(&tokens)).with_local_token(&local_token),
+            Auth::None => Authorizer::open(),
         }
         .with_refusals(Arc::clone(&refusals));
 
@@ -192,7 +192,7 @@ impl Server {
         subscriptions.declare(config.subscriptions.clone()).await?;
         // A process that was killed may have trimmed the log and said nothing.
         subscriptions.expire_trimmed();
-        let supplies = Supplies {
+        let supplies = DispatchDeps {
             log: Arc::clone(&shared),
             subscriptions: Arc::clone(&subscriptions),
             make_sink: webhooks.maker(),
@@ -202,7 +202,7 @@ impl Server {
         };
         let dispatch = Dispatch::new(supplies, config.delivery.options());
 
-        let drift = Lookout::open(
+        let drift = DriftScanner::open(
             &folder.file(DRIFT),
             Arc::clone(&shared),
             Arc::clone(&catalog),
@@ -221,7 +221,7 @@ impl Server {
         };
         vitals.begin();
         let stopping = CancellationToken::new();
-        let host = Host {
+        let host = ServerFacts {
             address: reachable(address),
             started_at: clock.now(),
             max_age: config.log.max_age,
@@ -273,7 +273,7 @@ impl Server {
             ))
             .merge(health::routes(health));
 
-        folder.announce(&Local {
+        folder.announce(&LocalServer {
             address: reachable(address),
             token: (config.auth == Auth::Tokens).then(|| local_token.expose().clone()),
             pid: std::process::id(),
@@ -448,7 +448,7 @@ fn open_log(
     name: &str,
     options: LogOptions,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<SqliteLog>, OpenError> {
+) -> Result<Arc<SqliteLog>, OpenLogError> {
     // What blocks of an older format do not tell is read from their events.
     let read_facts: ReadFacts = match options.name {
         LogName::Events => event_facts,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::chance::Chance;
+use crate::rng::Rng;
 
 /// How much of a day's work is done in each hour of it.
 const HOURS: [u32; 24] = [
@@ -41,7 +41,7 @@ impl Calendar {
     }
 
     /// Some moment of a day, when people are awake rather than not.
-    pub(crate) fn awake(self, day: u32, chance: &mut Chance) -> Timestamp {
+    pub(crate) fn awake(self, day: u32, chance: &mut Rng) -> Timestamp {
         let all: u32 = HOURS.iter().sum();
         let mut rest = chance.between(0, i64::from(all) - 1);
         let mut hour = 0;
@@ -56,7 +56,7 @@ impl Calendar {
     }
 
     /// Some moment of office hours.
-    pub(crate) fn at_work(self, day: u32, chance: &mut Chance) -> Timestamp {
+    pub(crate) fn at_work(self, day: u32, chance: &mut Rng) -> Timestamp {
         self.within(day, 8, 8, chance)
     }
 
@@ -66,7 +66,7 @@ impl Calendar {
     }
 
     /// Some moment of the day on which something is due; the closer to that the likelier.
-    pub(crate) fn before_due(self, day: u32, chance: &mut Chance) -> Timestamp {
+    pub(crate) fn before_due(self, day: u32, chance: &mut Rng) -> Timestamp {
         // The square of a fraction is small more often than not.
         let early = chance.fraction() * chance.fraction();
         #[expect(clippy::cast_possible_truncation, reason = "less than a day")]
@@ -74,14 +74,14 @@ impl Calendar {
         soon(self.at(day, 86_390 - early), chance)
     }
 
-    fn within(self, day: u32, first_hour: i64, hours: i64, chance: &mut Chance) -> Timestamp {
+    fn within(self, day: u32, first_hour: i64, hours: i64, chance: &mut Rng) -> Timestamp {
         let seconds = chance.between(first_hour * 3600, (first_hour + hours) * 3600 - 1);
         soon(self.at(day, seconds), chance)
     }
 }
 
 /// Some milliseconds later.
-fn soon(at: Timestamp, chance: &mut Chance) -> Timestamp {
+fn soon(at: Timestamp, chance: &mut Rng) -> Timestamp {
     let millis = SignedDuration::from_millis(chance.between(0, 999));
     at.checked_add(millis).unwrap_or(at)
 }

@@ -5,29 +5,29 @@ use std::collections::{BTreeMap, VecDeque};
 use easel_triggers::Change;
 use jiff::Timestamp;
 
-use crate::act::Planned;
+use crate::action::Planned;
 use crate::calendar::Calendar;
-use crate::chance::Chance;
-use crate::opening::Opening;
-use crate::options::Options;
+use crate::options::TermOptions;
 use crate::registry::Registry;
+use crate::rng::Rng;
+use crate::setup::Setup;
 
 /// A campus: what there is, and what changes next.
 ///
 /// It is an iterator of changes, in the order of time, that ends with the term.
 #[derive(Debug)]
 pub struct Campus {
-    pub(crate) options: Options,
-    pub(crate) chance: Chance,
+    pub(crate) options: TermOptions,
+    pub(crate) chance: Rng,
     pub(crate) calendar: Calendar,
     last_id: u64,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Vec<CampusAccount>,
     pub(crate) users: Vec<User>,
     pub(crate) courses: Vec<Course>,
     pub(crate) outcomes: Outcomes,
     pub(crate) registry: Registry,
     /// What is still to be opened; none once the term has begun.
-    opening: Option<Opening>,
+    opening: Option<Setup>,
     /// The next day to be planned.
     next_day: u32,
     /// What is done on the day, in order.
@@ -40,7 +40,7 @@ pub struct Campus {
 
 /// An account. The first of a campus is the root account.
 #[derive(Clone, Debug)]
-pub(crate) struct Account {
+pub(crate) struct CampusAccount {
     pub(crate) id: u64,
     pub(crate) uuid: String,
 }
@@ -75,10 +75,10 @@ pub(crate) struct Course {
     pub(crate) folder: u64,
     pub(crate) assignment_group: u64,
     pub(crate) teacher: usize,
-    pub(crate) members: Vec<Member>,
+    pub(crate) members: Vec<CourseMember>,
     pub(crate) assignments: Vec<Assignment>,
-    pub(crate) pages: Vec<Page>,
-    pub(crate) files: Vec<File>,
+    pub(crate) pages: Vec<WikiPage>,
+    pub(crate) files: Vec<CourseFile>,
     pub(crate) topic: u64,
     pub(crate) topic_title: String,
     pub(crate) module: u64,
@@ -92,11 +92,11 @@ pub(crate) struct Course {
 
 /// A member of a course.
 #[derive(Clone, Debug)]
-pub(crate) struct Member {
+pub(crate) struct CourseMember {
     /// By place.
     pub(crate) user: usize,
     pub(crate) enrollment: u64,
-    pub(crate) role: Role,
+    pub(crate) role: CourseRole,
     pub(crate) has_left: bool,
     pub(crate) score: u64,
     /// Points they have, of those that were graded.
@@ -109,7 +109,7 @@ pub(crate) struct Member {
 
 /// What a member of a course is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum CourseRole {
     Student,
     Teacher,
     Ta,
@@ -139,13 +139,13 @@ pub(crate) struct Submission {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Page {
+pub(crate) struct WikiPage {
     pub(crate) id: u64,
     pub(crate) title: String,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct File {
+pub(crate) struct CourseFile {
     pub(crate) id: u64,
     pub(crate) name: String,
     /// Its name in addresses, which stays.
@@ -171,10 +171,10 @@ pub(crate) struct Outcomes {
 
 impl Campus {
     /// A campus on the eve of its term.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: TermOptions) -> Self {
         Self {
             options,
-            chance: Chance::new(options.seed),
+            chance: Rng::new(options.seed),
             calendar: Calendar::new(options.begins),
             last_id: 0,
             accounts: Vec::new(),
@@ -182,7 +182,7 @@ impl Campus {
             courses: Vec::new(),
             outcomes: Outcomes::default(),
             registry: Registry::default(),
-            opening: Some(Opening::default()),
+            opening: Some(Setup::default()),
             next_day: 0,
             acts: VecDeque::new(),
             changes: BTreeMap::new(),
@@ -257,12 +257,12 @@ impl Iterator for Campus {
 
 impl Course {
     /// A member who did not leave.
-    pub(crate) fn there(&self, member: usize) -> Option<&Member> {
+    pub(crate) fn there(&self, member: usize) -> Option<&CourseMember> {
         self.members.get(member).filter(|it| !it.has_left)
     }
 }
 
-impl Role {
+impl CourseRole {
     /// Its name, as Canvas has it.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use easel_catalog::Origin;
+use easel_catalog::EventOrigin;
 use easel_triggers::{Change, Operation, Row, Subject};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ const HOST: &str = "fjord.example.edu";
 
 /// Who made a change.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum By {
+pub(crate) enum Actor {
     /// Somebody, by place, while they were in a course or anywhere.
     User(usize, Option<usize>),
     /// A background job.
@@ -27,7 +27,7 @@ impl Campus {
     /// Tells that a record was inserted.
     pub(crate) fn inserted(
         &mut self,
-        when: (Timestamp, By),
+        when: (Timestamp, Actor),
         kind: &str,
         columns: Value,
         related: &[(&str, Row)],
@@ -41,7 +41,7 @@ impl Campus {
     /// Tells that these columns of a record are others now, and with them the time of its change.
     pub(crate) fn updated(
         &mut self,
-        when: (Timestamp, By),
+        when: (Timestamp, Actor),
         (kind, id): (&'static str, u64),
         changed: Value,
         related: &[(&str, Row)],
@@ -64,7 +64,7 @@ impl Campus {
     }
 
     /// Tells that a record was deleted.
-    pub(crate) fn deleted(&mut self, when: (Timestamp, By), kind: &'static str, id: u64) {
+    pub(crate) fn deleted(&mut self, when: (Timestamp, Actor), kind: &'static str, id: u64) {
         let Some(before) = self.registry.remove(kind, id) else {
             return;
         };
@@ -76,7 +76,7 @@ impl Campus {
     /// Tells what somebody did that changes no record.
     pub(crate) fn acted(
         &mut self,
-        when: (Timestamp, By),
+        when: (Timestamp, Actor),
         action: &str,
         with: Value,
         related: &[(&str, Row)],
@@ -88,17 +88,17 @@ impl Campus {
 
     fn change(
         &mut self,
-        (at, by): (Timestamp, By),
+        (at, by): (Timestamp, Actor),
         subject: &str,
         operation: Operation,
         related: &[(&str, Row)],
     ) -> Change {
         let (origin, context) = match by {
-            By::User(user, course) => {
+            Actor::User(user, course) => {
                 self.be_present(at, user);
-                (Origin::Request, self.request(user, course, operation))
+                (EventOrigin::Request, self.request(user, course, operation))
             }
-            By::Job(tag) => (Origin::Job, self.job(tag)),
+            Actor::Job(tag) => (EventOrigin::Job, self.job(tag)),
         };
         let related = related
             .iter()

@@ -5,11 +5,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::calendar::column;
-use crate::campus::{Assignment, Campus, Course, File, Group, Outcomes, Page, Role};
-use crate::context::By;
-use crate::opening::ADMINISTRATOR;
+use crate::campus::{
+    Assignment, Campus, Course, CourseFile, CourseRole, Group, Outcomes, WikiPage,
+};
+use crate::context::Actor;
 use crate::people;
 use crate::rows::{in_course, outcome, outcome_group, proficiency, row};
+use crate::setup::ADMINISTRATOR;
 
 /// Days between what is due in a course.
 const DUE_EVERY: u32 = 7;
@@ -82,11 +84,11 @@ impl Campus {
         });
         let related = [self.account_of(&course)];
         self.courses.push(course);
-        let opened = (at, By::User(ADMINISTRATOR, None));
+        let opened = (at, Actor::User(ADMINISTRATOR, None));
         self.inserted(opened, "Course", columns, &related);
         self.inserted(opened, "CourseSection", section, &[]);
-        self.enroll(at, place, teacher, Role::Teacher);
-        let when = (at, By::User(teacher, Some(place)));
+        self.enroll(at, place, teacher, CourseRole::Teacher);
+        let when = (at, Actor::User(teacher, Some(place)));
         self.open_work(when, place, first_due);
         self.open_content(when, place);
         self.open_groups(when, place);
@@ -100,7 +102,7 @@ impl Campus {
     }
 
     /// Assignments, and the quiz.
-    fn open_work(&mut self, when: (Timestamp, By), place: usize, first_due: u32) {
+    fn open_work(&mut self, when: (Timestamp, Actor), place: usize, first_due: u32) {
         let Some(course) = self.courses.get(place) else {
             return;
         };
@@ -171,7 +173,7 @@ impl Campus {
     }
 
     /// Pages, files, a discussion, a module and a link to what is to be learned.
-    fn open_content(&mut self, when: (Timestamp, By), place: usize) {
+    fn open_content(&mut self, when: (Timestamp, Actor), place: usize) {
         for _ in 0..3 {
             self.new_page(when, place);
             self.new_file(when, place);
@@ -220,7 +222,7 @@ impl Campus {
         self.inserted(when, "ContentTag", link, &[]);
     }
 
-    fn open_groups(&mut self, when: (Timestamp, By), place: usize) {
+    fn open_groups(&mut self, when: (Timestamp, Actor), place: usize) {
         let Some(course) = self.courses.get(place) else {
             return;
         };
@@ -256,8 +258,11 @@ impl Campus {
         let Some(course) = self.courses.get(place) else {
             return;
         };
-        let when = (at, By::User(course.teacher, Some(place)));
-        let students = course.members.iter().filter(|it| it.role == Role::Student);
+        let when = (at, Actor::User(course.teacher, Some(place)));
+        let students = course
+            .members
+            .iter()
+            .filter(|it| it.role == CourseRole::Student);
         let students: Vec<_> = students.map(|it| it.user).collect();
         for (number, user) in students.into_iter().enumerate() {
             let membership = self.new_id();
@@ -281,8 +286,8 @@ impl Campus {
         }
     }
 
-    pub(crate) fn new_page(&mut self, when: (Timestamp, By), place: usize) {
-        let page = Page {
+    pub(crate) fn new_page(&mut self, when: (Timestamp, Actor), place: usize) {
+        let page = WikiPage {
             id: self.new_id(),
             title: people::title(&mut self.chance),
         };
@@ -299,9 +304,9 @@ impl Campus {
         }
     }
 
-    pub(crate) fn new_file(&mut self, when: (Timestamp, By), place: usize) {
+    pub(crate) fn new_file(&mut self, when: (Timestamp, Actor), place: usize) {
         let name = people::file(&mut self.chance);
-        let file = File {
+        let file = CourseFile {
             id: self.new_id(),
             filename: name.replace(' ', "_"),
             name,
@@ -339,7 +344,7 @@ impl Campus {
             ratings: [self.new_id(), self.new_id()],
         };
         self.outcomes = outcomes;
-        let when = (at, By::User(ADMINISTRATOR, None));
+        let when = (at, Actor::User(ADMINISTRATOR, None));
         let root = self.root();
         let related = [("account", self.root_account())];
         let tell: [(&str, Value); 3] = [

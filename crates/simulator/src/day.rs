@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::act::{Act, Edit, Planned};
+use crate::action::{Action, Edit, Planned};
 use crate::calendar::later;
-use crate::campus::{Campus, Role};
+use crate::campus::{Campus, CourseRole};
 
 /// Days after which something that was due is graded.
 const GRADED_AFTER: u32 = 2;
@@ -28,7 +28,7 @@ impl Campus {
             let at = self.calendar.at(day, 2 * 3600);
             acts.push(Planned {
                 at,
-                act: Act::Import,
+                act: Action::Import,
             });
         }
         acts
@@ -38,21 +38,24 @@ impl Campus {
     fn plan_session(&mut self, day: u32, user: usize, acts: &mut Vec<Planned>) {
         let mut at = self.calendar.awake(day, &mut self.chance);
         let mut plan = |at, act| acts.push(Planned { at, act });
-        plan(at, Act::LogIn { user });
+        plan(at, Action::LogIn { user });
         let courses = self.users.get(user).map_or(&[][..], |it| &it.courses);
         for _ in 0..self.chance.between(1, 6) {
             let Some(&course) = self.chance.one_of(courses) else {
                 break;
             };
             at = later(at, self.chance.between(5, 400));
-            plan(at, Act::Open { user, course });
+            plan(at, Action::Open { user, course });
             if self.chance.percent(2) {
                 at = later(at, self.chance.between(20, 200));
-                plan(at, Act::Write { user, course });
+                plan(at, Action::Write { user, course });
             }
         }
         if self.chance.percent(60) {
-            plan(later(at, self.chance.between(5, 400)), Act::LogOut { user });
+            plan(
+                later(at, self.chance.between(5, 400)),
+                Action::LogOut { user },
+            );
         }
     }
 
@@ -61,14 +64,14 @@ impl Campus {
             return;
         };
         let (calendar, chance) = (self.calendar, &mut self.chance);
-        let mut plan = |at: Timestamp, act: Act| acts.push(Planned { at, act });
+        let mut plan = |at: Timestamp, act: Action| acts.push(Planned { at, act });
         let is_last_day = day + 1 == self.options.days;
         for (member, it) in of.members.iter().enumerate() {
-            if it.role != Role::Student || it.has_left {
+            if it.role != CourseRole::Student || it.has_left {
                 continue;
             }
             for (assignment, work) in of.assignments.iter().enumerate() {
-                let hand_in = Act::HandIn {
+                let hand_in = Action::HandIn {
                     course,
                     assignment,
                     member,
@@ -80,7 +83,7 @@ impl Campus {
                         plan(later(at, chance.between(60, 3600)), hand_in);
                     }
                 } else if calendar.working_day(work.due_day + GRADED_AFTER) == day {
-                    let grade = Act::Grade {
+                    let grade = Action::Grade {
                         course,
                         assignment,
                         member,
@@ -91,26 +94,29 @@ impl Campus {
             if of.quiz_day == day && chance.percent(90) {
                 plan(
                     calendar.before_due(day, chance),
-                    Act::TakeQuiz { course, member },
+                    Action::TakeQuiz { course, member },
                 );
             }
             if chance.percent(3) {
-                plan(calendar.awake(day, chance), Act::Post { course, member });
+                plan(calendar.awake(day, chance), Action::Post { course, member });
             }
             if chance.percent(2) {
                 plan(
                     calendar.awake(day, chance),
-                    Act::Progress { course, member },
+                    Action::Progress { course, member },
                 );
             }
             if is_last_day && chance.percent(5) {
                 plan(
                     calendar.at_work(day, chance),
-                    Act::Override { course, member },
+                    Action::Override { course, member },
                 );
             }
             if chance.below(1500) == 0 {
-                plan(calendar.at_work(day, chance), Act::Leave { course, member });
+                plan(
+                    calendar.at_work(day, chance),
+                    Action::Leave { course, member },
+                );
             }
         }
         if calendar.is_weekend(day) {
@@ -120,34 +126,34 @@ impl Campus {
         let first = (day as usize * EDITS_A_DAY + course * 5) % Edit::ALL.len();
         for edit in Edit::ALL.iter().cycle().skip(first).take(EDITS_A_DAY) {
             let edit = *edit;
-            plan(calendar.at_work(day, chance), Act::Edit { course, edit });
+            plan(calendar.at_work(day, chance), Action::Edit { course, edit });
         }
     }
 
     /// Does something.
-    pub(crate) fn act(&mut self, at: Timestamp, act: Act) {
+    pub(crate) fn act(&mut self, at: Timestamp, act: Action) {
         match act {
-            Act::LogIn { user } => self.log_in(at, user),
-            Act::LogOut { user } => self.log_out(at, user),
-            Act::Open { user, course } => self.open_asset(at, user, course),
-            Act::HandIn {
+            Action::LogIn { user } => self.log_in(at, user),
+            Action::LogOut { user } => self.log_out(at, user),
+            Action::Open { user, course } => self.open_asset(at, user, course),
+            Action::HandIn {
                 course,
                 assignment,
                 member,
             } => self.hand_in(at, (course, assignment, member)),
-            Act::TakeQuiz { course, member } => self.take_quiz(at, course, member),
-            Act::Post { course, member } => self.post(at, course, member),
-            Act::Write { user, course } => self.write_to_teacher(at, user, course),
-            Act::Progress { course, member } => self.progress(at, course, member),
-            Act::Grade {
+            Action::TakeQuiz { course, member } => self.take_quiz(at, course, member),
+            Action::Post { course, member } => self.post(at, course, member),
+            Action::Write { user, course } => self.write_to_teacher(at, user, course),
+            Action::Progress { course, member } => self.progress(at, course, member),
+            Action::Grade {
                 course,
                 assignment,
                 member,
             } => self.grade(at, (course, assignment, member)),
-            Act::Override { course, member } => self.override_grade(at, course, member),
-            Act::Edit { course, edit } => self.edit(at, course, edit),
-            Act::Leave { course, member } => self.leave(at, course, member),
-            Act::Import => self.import(at),
+            Action::Override { course, member } => self.override_grade(at, course, member),
+            Action::Edit { course, edit } => self.edit(at, course, edit),
+            Action::Leave { course, member } => self.leave(at, course, member),
+            Action::Import => self.import(at),
         }
     }
 }

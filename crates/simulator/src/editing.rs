@@ -3,17 +3,17 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::act::Edit;
+use crate::action::Edit;
 use crate::calendar::{column, later};
-use crate::campus::{Campus, Role};
-use crate::context::By;
+use crate::campus::{Campus, CourseRole};
+use crate::context::Actor;
 use crate::coursework::{of_category, of_membership};
-use crate::opening::{ADMINISTRATOR, of_enrollment};
 use crate::people;
 use crate::rows::ratings;
+use crate::setup::{ADMINISTRATOR, of_enrollment};
 
 /// Who and when.
-type When = (Timestamp, By);
+type When = (Timestamp, Actor);
 
 impl Campus {
     /// The teacher, or whoever may, changes something in a course.
@@ -23,7 +23,7 @@ impl Campus {
         };
         let (section, group, module) = (course.section, course.assignment_group, course.module);
         let (topic, quiz, link) = (course.topic, course.quiz, course.outcome_link);
-        let when = (at, By::User(course.teacher, Some(place)));
+        let when = (at, Actor::User(course.teacher, Some(place)));
         let of_course = [self.of_course(course)];
         let title = people::title(&mut self.chance);
         match edit {
@@ -138,7 +138,7 @@ impl Campus {
             return;
         };
         let members = course.members.iter().enumerate();
-        let students = members.filter(|(_, it)| it.role == Role::Student && !it.has_left);
+        let students = members.filter(|(_, it)| it.role == CourseRole::Student && !it.has_left);
         let students: Vec<_> = students.map(|(member, _)| member).collect();
         let Some(member) = self.chance.one_of(&students).copied() else {
             return;
@@ -162,7 +162,7 @@ impl Campus {
         if let Some(user) = self.users.get_mut(who.user) {
             user.courses.retain(|it| *it != place);
         }
-        let when = (at, By::User(ADMINISTRATOR, Some(place)));
+        let when = (at, Actor::User(ADMINISTRATOR, Some(place)));
         let changed = json!({ "workflow_state": "deleted" });
         let state = json!({ "state": "deleted", "restricted_access": true });
         self.change_enrollment(when, (place, member), changed, state);
@@ -187,7 +187,7 @@ impl Campus {
         };
         let (enrollment, related) = (who.enrollment, of_enrollment(course, user));
         self.updated(when, ("Enrollment", enrollment), changed, &related);
-        let by = By::Job("EnrollmentState#ensure_current_state");
+        let by = Actor::Job("EnrollmentState#ensure_current_state");
         let when = (later(when.0, 1), by);
         self.updated(when, ("EnrollmentState", enrollment), state, &[]);
     }
@@ -298,7 +298,7 @@ impl Campus {
     }
 
     fn edit_outcome(&mut self, at: Timestamp, edit: Edit) {
-        let when = (at, By::User(ADMINISTRATOR, None));
+        let when = (at, Actor::User(ADMINISTRATOR, None));
         let text = people::paragraph(&mut self.chance, 12);
         let best = people::title(&mut self.chance);
         let related = [("account", self.root_account())];
@@ -319,7 +319,7 @@ impl Campus {
     /// An import from a student information system runs through its states.
     pub(crate) fn import(&mut self, at: Timestamp) {
         let id = self.new_id();
-        let by = By::Job("SisBatch#process");
+        let by = Actor::Job("SisBatch#process");
         let columns = json!({ "id": id, "account_id": self.root(), "workflow_state": "created" });
         self.inserted((at, by), "SisBatch", columns, &[]);
         for (state, seconds) in [("importing", 5), ("imported", 240)] {

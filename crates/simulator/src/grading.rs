@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::calendar::{column, later};
-use crate::campus::{Campus, Course, Member, Submission};
-use crate::context::By;
+use crate::campus::{Campus, Course, CourseMember, Submission};
+use crate::context::Actor;
 use crate::rows::{merged, row};
 
 impl Campus {
@@ -46,7 +46,7 @@ impl Campus {
             "workflow_state": "graded",
         });
         let related = self.of_submission(course, &work, user);
-        let by = By::User(teacher, Some(place));
+        let by = Actor::User(teacher, Some(place));
         self.updated((at, by), ("Submission", submission.id), graded, &related);
         self.rescore(later(at, 1), place, member);
         if self.chance.percent(15) {
@@ -74,7 +74,7 @@ impl Campus {
             "unposted_final_score": now,
         });
         let (score, related) = (who.score, self.of_score(course, who));
-        let by = By::Job("GradeCalculator.recompute_final_score");
+        let by = Actor::Job("GradeCalculator.recompute_final_score");
         self.updated((at, by), ("Score", score), computed, &related);
     }
 
@@ -88,12 +88,12 @@ impl Campus {
             return;
         };
         let (score, related) = (who.score, self.of_score(course, who));
-        let when = (at, By::User(course.teacher, Some(place)));
+        let when = (at, Actor::User(course.teacher, Some(place)));
         let decided = json!({ "override_score": by_hand });
         self.updated(when, ("Score", score), decided, &related);
     }
 
-    fn of_score(&self, course: &Course, member: &Member) -> [(&'static str, Row); 3] {
+    fn of_score(&self, course: &Course, member: &CourseMember) -> [(&'static str, Row); 3] {
         let enrollment = row(json!({
             "id": member.enrollment,
             "user_id": self.users.get(member.user).map(|it| it.id),
@@ -106,7 +106,7 @@ impl Campus {
         ]
     }
 
-    fn comment(&mut self, when: (Timestamp, By), submission: Submission, teacher: usize) {
+    fn comment(&mut self, when: (Timestamp, Actor), submission: Submission, teacher: usize) {
         let columns = json!({
             "id": self.new_id(),
             "submission_id": submission.id,
@@ -121,7 +121,7 @@ impl Campus {
     /// The teacher assesses with a rubric, and the student's result for an outcome follows.
     fn assess(
         &mut self,
-        when: (Timestamp, By),
+        when: (Timestamp, Actor),
         (place, member): (usize, usize),
         (submission, assignment, share): (Submission, u64, f64),
     ) {

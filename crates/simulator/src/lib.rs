@@ -3,7 +3,7 @@
 //! A [`Campus`] is accounts, courses, people and what they make; it tells, one after another in the
 //! order of time, the [changes](easel_triggers::Change) that a learning management system would
 //! make of its life: students log in by day, hand in shortly before it is due, are graded some days
-//! later. The same [`Options`] give the same term, to the last byte.
+//! later. The same [`TermOptions`] give the same term, to the last byte.
 //!
 //! Not here: which events a change means, and sending them anywhere.
 
@@ -11,13 +11,13 @@ mod campus;
 mod options;
 mod registry;
 
-mod act;
+mod action;
 mod calendar;
-mod chance;
 mod people;
+mod rng;
 
 mod day;
-mod opening;
+mod setup;
 
 mod coursework;
 mod editing;
@@ -28,4 +28,4 @@ mod context;
 mod rows;
 
 pub use campus::Campus;
-pub use options::Options;
+pub use options::TermOptions;

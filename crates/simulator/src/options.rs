@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 /// What a term is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct TermOptions {
     /// What chance begins with: the same seed gives the same term.
     pub seed: u64,
     /// How many students there are, at least one.
@@ -15,7 +15,7 @@ pub struct Options {
     pub begins: Timestamp,
 }
 
-impl Default for Options {
+impl Default for TermOptions {
     fn default() -> Self {
         Self {
             seed: 1,

@@ -1,6 +1,6 @@
 //! What people and courses are called.
 
-use crate::chance::Chance;
+use crate::rng::Rng;
 
 const GIVEN: [&str; 40] = [
     "Amina", "Anders", "Astrid", "Aya", "Bendik", "Camille", "Dalia", "David", "Eirik", "Elif",
@@ -115,7 +115,7 @@ const WORDS: [&str; 32] = [
     "water",
 ];
 
-pub(crate) fn name(chance: &mut Chance) -> (String, String) {
+pub(crate) fn name(chance: &mut Rng) -> (String, String) {
     (
         chance.word(&GIVEN).to_owned(),
         chance.word(&FAMILY).to_owned(),
@@ -133,12 +133,12 @@ pub(crate) fn course(number: usize) -> String {
 }
 
 /// The name of a file.
-pub(crate) fn file(chance: &mut Chance) -> String {
+pub(crate) fn file(chance: &mut Rng) -> String {
     format!("{}.pdf", title(chance))
 }
 
 /// A short title.
-pub(crate) fn title(chance: &mut Chance) -> String {
+pub(crate) fn title(chance: &mut Rng) -> String {
     let words = [chance.word(&WORDS), "and", chance.word(&WORDS)];
     let mut title = words.join(" ");
     if let Some(first) = title.get_mut(..1) {
@@ -148,7 +148,7 @@ pub(crate) fn title(chance: &mut Chance) -> String {
 }
 
 /// A paragraph of so many words, HTML.
-pub(crate) fn paragraph(chance: &mut Chance, words: usize) -> String {
+pub(crate) fn paragraph(chance: &mut Rng, words: usize) -> String {
     let words: Vec<_> = (0..words).map(|_| chance.word(&WORDS)).collect();
     format!("<p>{}.</p>", words.join(" "))
 }

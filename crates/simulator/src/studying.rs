@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::calendar::column;
 use crate::campus::{Assignment, Campus, Course, Submission, User};
-use crate::context::By;
+use crate::context::Actor;
 use crate::people;
 use crate::rows::{merged, pseudonym, row};
 
@@ -14,7 +14,7 @@ use crate::rows::{merged, pseudonym, row};
 const REQUIREMENTS: u32 = 6;
 
 /// What in a course is opened.
-struct Asset<'a> {
+struct CourseAsset<'a> {
     kind: &'static str,
     category: &'static str,
     id: u64,
@@ -35,7 +35,7 @@ impl Campus {
         somebody.session = Some(session.clone());
         let related = [pseudonym(somebody, root)];
         let with = json!({ "session_id": session, "redirect_url": null });
-        self.acted((at, By::User(user, None)), "logged_in", with, &related);
+        self.acted((at, Actor::User(user, None)), "logged_in", with, &related);
     }
 
     /// Logs somebody in who is not, for what they do next.
@@ -49,7 +49,7 @@ impl Campus {
         if self.users.get(user).is_none_or(|it| it.session.is_none()) {
             return;
         }
-        self.acted((at, By::User(user, None)), "logged_out", json!({}), &[]);
+        self.acted((at, Actor::User(user, None)), "logged_out", json!({}), &[]);
         if let Some(somebody) = self.users.get_mut(user) {
             somebody.session = None;
         }
@@ -66,7 +66,7 @@ impl Campus {
             return;
         }
         let role = member.map(|it| it.role.name());
-        let of_course = |category, list| Asset {
+        let of_course = |category, list| CourseAsset {
             kind: "course",
             category,
             id: course.id,
@@ -74,7 +74,7 @@ impl Campus {
             list: Some(list),
             filename: None,
         };
-        let of_id = |kind, category, id, name| Asset {
+        let of_id = |kind, category, id, name| CourseAsset {
             kind,
             category,
             id,
@@ -91,7 +91,7 @@ impl Campus {
                 .chance
                 .one_of(&course.pages)
                 .map(|it| of_id("wiki_page", "wiki", it.id, it.title.as_str())),
-            2 => self.chance.one_of(&course.files).map(|it| Asset {
+            2 => self.chance.one_of(&course.files).map(|it| CourseAsset {
                 filename: Some(&it.filename),
                 ..of_id("attachment", "files", it.id, it.name.as_str())
             }),
@@ -119,7 +119,7 @@ impl Campus {
             with = merged(with, of_file);
         }
         let related = [self.of_course(course), self.of_root_account()];
-        let when = (at, By::User(user, Some(place)));
+        let when = (at, Actor::User(user, Some(place)));
         self.acted(when, "asset_accessed", with, &related);
     }
 
@@ -155,7 +155,7 @@ impl Campus {
             "submitted_at": column(at),
             "workflow_state": "submitted",
         });
-        let when = (at, By::User(member_of.user, Some(place)));
+        let when = (at, Actor::User(member_of.user, Some(place)));
         let related = self.of_submission(course, work, somebody);
         if known.is_some() {
             self.updated(when, ("Submission", submission.id), handed_in, &related);
@@ -227,7 +227,7 @@ impl Campus {
             "workflow_state": "complete",
             "finished_at": column(at),
         });
-        let when = (at, By::User(user, Some(place)));
+        let when = (at, Actor::User(user, Some(place)));
         self.acted(when, "quiz_submitted", with, &[]);
     }
 
@@ -253,7 +253,7 @@ impl Campus {
             "updated_at": column(at),
         });
         let related = [("discussion_topic", row(json!({ "assignment_id": null })))];
-        let when = (at, By::User(user, Some(place)));
+        let when = (at, Actor::User(user, Some(place)));
         self.inserted(when, "DiscussionEntry", columns, &related);
     }
 
@@ -264,7 +264,7 @@ impl Campus {
         if member.is_none_or(|it| it.has_left) {
             return;
         }
-        let when = (at, By::User(user, Some(place)));
+        let when = (at, Actor::User(user, Some(place)));
         let (conversation, message) = (self.new_id(), self.new_id());
         let author = self.users.get(user).map(|it| it.id);
         let columns = json!({ "id": conversation, "updated_at": column(at) });
@@ -310,7 +310,7 @@ impl Campus {
                 "email": format!("{}@fjord.example.edu", user.login),
             },
         });
-        let when = (at, By::Job("CourseProgress.dispatch_live_event"));
+        let when = (at, Actor::Job("CourseProgress.dispatch_live_event"));
         self.acted(when, "course_progress", with, &[]);
     }
 }

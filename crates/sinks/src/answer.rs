@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 /// What an endpoint answered to an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct EndpointAnswer {
     /// The status, such as 503.
     pub status: u16,
     /// The first [`MAX_BODY_BYTES`](Self::MAX_BODY_BYTES) of the body of a failed attempt; empty
@@ -12,7 +12,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-impl Answer {
+impl EndpointAnswer {
     /// Bytes that are kept of a body.
     pub const MAX_BODY_BYTES: usize = 4096;
 }

@@ -11,7 +11,7 @@ mod sink;
 #[cfg(feature = "webhook")]
 mod webhook;
 
-pub use answer::Answer;
+pub use answer::EndpointAnswer;
 pub use batch::{Batch, Form, Item};
 pub use outcome::{Blame, Outcome, Results, SendError};
 pub use sink::{Order, Sink, SinkLimits};

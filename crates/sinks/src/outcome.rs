@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::Answer;
+use crate::EndpointAnswer;
 
 /// The result of an item without an answer.
 const UNANSWERED: Result<(), SendError> = Err(SendError::TimedOut);
@@ -15,7 +15,7 @@ pub struct Outcome {
     /// What became of the items.
     pub results: Results,
     /// What the endpoint answered, if it answers at all.
-    pub answer: Option<Answer>,
+    pub answer: Option<EndpointAnswer>,
     /// Why the subscription is to be paused, if the endpoint asks for that, whatever became of the
     /// items.
     pub closes: Option<String>,

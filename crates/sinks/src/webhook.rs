@@ -43,7 +43,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::StatusCode;
 
-use crate::{Answer, Batch, Item, Order, Outcome, Sink, SinkLimits};
+use crate::{Batch, EndpointAnswer, Item, Order, Outcome, Sink, SinkLimits};
 
 /// The most bytes of events in one envelope; an event larger than that goes alone.
 const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
@@ -133,7 +133,7 @@ impl Sink for Webhook {
         let timeout = self.settings.timeout;
         let body_limit = |status: StatusCode| match status {
             _ if status.is_success() => 0,
-            _ => Answer::MAX_BODY_BYTES,
+            _ => EndpointAnswer::MAX_BODY_BYTES,
         };
         let exchange = self.client.exchange(request, timeout, body_limit);
         match exchange.await {
@@ -143,7 +143,7 @@ impl Sink for Webhook {
                 let head = http::Response::from_parts(head, ());
                 Outcome {
                     closes: answer::closes(&head),
-                    answer: Some(Answer { status, body }),
+                    answer: Some(EndpointAnswer { status, body }),
                     ..Outcome::all(answer::judge(&head, self.client.now()))
                 }
             }

@@ -16,7 +16,7 @@ const STEP_PAGES: i32 = 256;
 
 /// What may happen to a file while it is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum CopySource {
     /// Another process may write to it.
     Live,
     /// Nobody writes to it.
@@ -29,15 +29,15 @@ pub enum Source {
 /// The copy is synced, for its owner alone, and has no write-ahead log. Writers of `from` go on
 /// meanwhile, but their write-ahead log grows until the copy is done.
 pub fn copy(
-    (from, source): (&Path, Source),
+    (from, source): (&Path, CopySource),
     to: &Path,
     layout: &Layout,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), OpenError> {
     let failed_from = |error| OpenError::sqlite(from, layout, error);
     let reader = match source {
-        Source::Live => connect_live(from),
-        Source::AtRest => connect_at_rest(from),
+        CopySource::Live => connect_live(from),
+        CopySource::AtRest => connect_at_rest(from),
     }
     .map_err(failed_from)?;
     // One read transaction for all steps: what is committed meanwhile would start them over.

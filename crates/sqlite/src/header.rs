@@ -14,7 +14,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The numbers that tell files apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct FileHeader {
     pub(crate) application_id: u32,
     pub(crate) format: u32,
 }
@@ -26,7 +26,7 @@ pub(crate) fn read(
     layout: &Layout,
     file_bytes: u64,
     wal_bytes: u64,
-) -> Result<Header, OpenError> {
+) -> Result<FileHeader, OpenError> {
     let mut bytes = Vec::with_capacity(BYTES);
     File::open(path)
         .and_then(|file| file.take(BYTES as u64).read_to_end(&mut bytes))
@@ -47,7 +47,7 @@ pub(crate) fn read(
             path: path.to_owned(),
             what: what.to_owned(),
         }),
-        None => Ok(Header {
+        None => Ok(FileHeader {
             application_id: number(&bytes, 68),
             format: number(&bytes, 60),
         }),

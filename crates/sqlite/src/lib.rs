@@ -16,7 +16,7 @@ mod mark;
 mod opener;
 mod permissions;
 
-pub use copy::{Source, copy};
+pub use copy::{CopySource, copy};
 pub use error::OpenError;
 pub use inspection::{Inspection, inspect, open_at_rest};
 pub use layout::{Checkpoints, Durability, Layout, Migration};

@@ -267,7 +267,7 @@ fn a_copy_made_while_others_write_is_of_one_moment() {
     write(0..200_000);
     let to = folder.path().join("copy.db");
     let (mut steps, mut bytes) = (0, 0);
-    copy((&path, Source::Live), &to, &LAYOUT, &mut |step| {
+    copy((&path, CopySource::Live), &to, &LAYOUT, &mut |step| {
         steps += 1;
         bytes += step;
         write(0..1);

@@ -33,10 +33,10 @@ use jiff::Timestamp;
 pub use attempt::Attempt;
 pub use dead_letter::DeadLetter;
 pub use feed_position::FeedPosition;
-pub use journal::{Journal, JournalError, Row};
+pub use journal::{DeliveryRow, Journal, JournalError};
 pub use lane_clock::{LaneClock, LaneTime};
 pub use parked::{Due, Parked, ParkedNews};
-pub use trims::Trim;
+pub use trims::TrimmedEvents;
 use trims::Trims;
 use unsaved_rows::UnsavedRows;
 
@@ -48,8 +48,8 @@ pub struct Account {
     start: Offset,
     /// Everything before this is owed or has ended.
     matched: Offset,
-    owed: BTreeMap<Offset, Stage>,
-    parked: BTreeMap<Offset, (Stage, Parked)>,
+    owed: BTreeMap<Offset, DeliveryStage>,
+    parked: BTreeMap<Offset, (DeliveryStage, Parked)>,
     /// What has happened to parked deliveries that the lane does not know of yet.
     news: Vec<ParkedNews>,
     unsaved_rows: UnsavedRows,
@@ -73,7 +73,7 @@ pub struct Account {
 
 /// How far an owed or parked offset has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum DeliveryStage {
     /// It waits.
     Waiting,
     /// It is being sent at this moment.
@@ -140,7 +140,7 @@ impl Account {
             matched: cursor,
             owed: BTreeMap::new(),
             parked: parked
-                .map(|(offset, parked)| (offset, (Stage::Waiting, parked)))
+                .map(|(offset, parked)| (offset, (DeliveryStage::Waiting, parked)))
                 .collect(),
             news: Vec::new(),
             unsaved_rows: UnsavedRows::default(),
@@ -195,7 +195,7 @@ impl Account {
     /// What is owed at `from` or later and not being sent, in order.
     pub fn waiting_from(&self, from: Offset) -> impl Iterator<Item = Offset> + '_ {
         let waiting = self.owed.range(from..);
-        let waiting = waiting.filter(|(_, stage)| **stage == Stage::Waiting);
+        let waiting = waiting.filter(|(_, stage)| **stage == DeliveryStage::Waiting);
         waiting.map(|(offset, _)| *offset)
     }
 
@@ -206,7 +206,7 @@ impl Account {
         if offset < self.matched {
             return false;
         }
-        self.owed.insert(offset, Stage::Waiting);
+        self.owed.insert(offset, DeliveryStage::Waiting);
         self.matched = offset.next();
         self.skip_ended();
         true
@@ -241,23 +241,23 @@ impl Account {
     /// Records that an owed or parked offset is being sent: until that has ended, it does not
     /// expire. `false` when it is neither, and so must not be sent.
     pub fn begin_attempt(&mut self, offset: Offset) -> bool {
-        self.set_stage(offset, Stage::UnderWay)
+        self.set_stage(offset, DeliveryStage::UnderWay)
     }
 
     /// Records that an attempt to send an offset failed, and leaves it where it is.
     pub fn fail_attempt(&mut self, offset: Offset) {
-        self.set_stage(offset, Stage::Waiting);
+        self.set_stage(offset, DeliveryStage::Waiting);
     }
 
     /// Records that nothing is being sent: the lane has ended.
     pub fn give_up_attempts(&mut self) {
         let parked = self.parked.values_mut().map(|(stage, _)| stage);
         for stage in self.owed.values_mut().chain(parked) {
-            *stage = Stage::Waiting;
+            *stage = DeliveryStage::Waiting;
         }
     }
 
-    fn set_stage(&mut self, offset: Offset, stage: Stage) -> bool {
+    fn set_stage(&mut self, offset: Offset, stage: DeliveryStage) -> bool {
         let owed = self.owed.get_mut(&offset);
         let known = owed.or_else(|| self.parked.get_mut(&offset).map(|(stage, _)| stage));
         known.map(|known| *known = stage).is_some()
@@ -282,7 +282,7 @@ impl Account {
 
     /// What is owed or parked before `to` and not being sent.
     fn waiting_before(&self, to: Offset) -> Vec<Offset> {
-        let waits = |stage| stage == Stage::Waiting;
+        let waits = |stage| stage == DeliveryStage::Waiting;
         let owed = self
             .owed
             .range(..to)
@@ -352,12 +352,12 @@ impl Account {
     }
 
     /// What the log dropped, to be reported to operators at `now`: at most once a minute.
-    pub fn take_due_trim(&mut self, now: Timestamp) -> Option<Trim> {
+    pub fn take_due_trim(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         self.trims.take_due(now)
     }
 
     /// What the log dropped and was not reported to operators yet.
-    pub fn take_trim(&mut self, now: Timestamp) -> Option<Trim> {
+    pub fn take_trim(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         self.trims.take(now)
     }
 

@@ -13,7 +13,7 @@ use crate::{Conditions, EventGlob, ReplaySpec, Spec};
 pub struct Filter {
     globs: Vec<EventMatcher>,
     /// Every one of these must hold; ordered, the most telling field first.
-    conditions: Vec<(Field, BTreeSet<String>)>,
+    conditions: Vec<(ConditionField, BTreeSet<String>)>,
     /// In a format that only some event types have, what tells which.
     forms: Option<Arc<Catalog>>,
     /// What must hold besides, for a replay of a part.
@@ -22,7 +22,7 @@ pub struct Filter {
 
 /// What a condition looks at. Ordered by how much it usually narrows down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Field {
+pub(crate) enum ConditionField {
     User,
     Course,
     Account,
@@ -52,12 +52,12 @@ impl Filter {
 
     fn of(events: &[EventGlob], wanted: &Conditions) -> Self {
         let conditions = [
-            (Field::User, &wanted.user),
-            (Field::Course, &wanted.course),
-            (Field::Account, &wanted.account),
-            (Field::RootAccount, &wanted.root_account),
-            (Field::ContextType, &wanted.context_type),
-            (Field::Producer, &wanted.producer),
+            (ConditionField::User, &wanted.user),
+            (ConditionField::Course, &wanted.course),
+            (ConditionField::Account, &wanted.account),
+            (ConditionField::RootAccount, &wanted.root_account),
+            (ConditionField::ContextType, &wanted.context_type),
+            (ConditionField::Producer, &wanted.producer),
         ];
         Self {
             globs: events.iter().map(EventMatcher::new).collect(),
@@ -110,13 +110,13 @@ impl Filter {
     }
 
     /// The condition to look this filter up by, if it has any.
-    pub(crate) fn key(&self) -> Option<(Field, impl Iterator<Item = &str>)> {
+    pub(crate) fn key(&self) -> Option<(ConditionField, impl Iterator<Item = &str>)> {
         let (field, values) = self.conditions.first()?;
         Some((*field, values.iter().map(String::as_str)))
     }
 }
 
-impl Field {
+impl ConditionField {
     /// What an event says of this field: one value, two where it has two names, or none.
     pub(crate) fn values<'f>(self, facts: &'f Facts<'_>) -> [Option<&'f str>; 2] {
         let context_is = |kind| facts.context_type.as_deref() == Some(kind);

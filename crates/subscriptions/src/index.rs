@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use easel_catalog::Facts;
 
-use crate::filter::Field;
+use crate::filter::ConditionField;
 use crate::{Subscription, SubscriptionId};
 
 /// Event types remembered at most. Names come from outside, so there can be any number of them.
@@ -25,7 +25,7 @@ pub struct Index {
 #[derive(Debug, Default)]
 struct Wanting {
     unconditional: Vec<Arc<Subscription>>,
-    by_value: BTreeMap<Field, HashMap<String, Vec<Arc<Subscription>>>>,
+    by_value: BTreeMap<ConditionField, HashMap<String, Vec<Arc<Subscription>>>>,
 }
 
 impl Index {

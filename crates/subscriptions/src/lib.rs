@@ -32,8 +32,8 @@ mod subscriptions;
 pub mod promises;
 
 pub use account::{
-    Account, Attempt, DeadLetter, Due, FeedPosition, Journal, JournalError, LaneClock, LaneTime,
-    Loss, Parked, ParkedNews, Row, Trim,
+    Account, Attempt, DeadLetter, DeliveryRow, Due, FeedPosition, Journal, JournalError, LaneClock,
+    LaneTime, Loss, Parked, ParkedNews, TrimmedEvents,
 };
 pub use attempt_log::{AttemptLog, AttemptPart, LoggedAttempt};
 pub use balance::Balance;
@@ -44,12 +44,14 @@ pub use memory_store::MemoryStore;
 pub use replay::{ReplayEntry, ReplayNumber, ReplaySpec};
 pub use schedule::{Schedule, ScheduleError, clamp_asked};
 pub use spec::{
-    Batch, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy, SinkSpec,
-    Spec, SpecError, SpecJson, Start, WebhookSpec,
+    BatchSize, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy,
+    SinkSpec, Spec, SpecError, SpecJson, Start, WebhookSpec,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite_store::{STATE_LAYOUT, SqliteStore, Standing, StandingsError, standings};
-pub use state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
+pub use state_store::{
+    Definition, Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
+};
 pub use subscription::{Hold, Live, Origin, Replay, State, Subscription};
 pub use subscriptions::{ChangeError, Redelivery, SpecCheck, Subscriptions};
 pub use term::{Counts, Term};

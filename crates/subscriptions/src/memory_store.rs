@@ -7,38 +7,40 @@ use async_trait::async_trait;
 use easel_log::Offset;
 use jiff::Timestamp;
 
-use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
+use crate::state_store::{
+    Definition, Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
+};
 use crate::{
-    AttemptLog, AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, Parked, ReplayEntry,
-    ReplayNumber, ReplaySpec, Row, SubscriptionId,
+    AttemptLog, AttemptPart, DeadLetter, DeliveryRow, Journal, LaneId, LoggedAttempt, Parked,
+    ReplayEntry, ReplayNumber, ReplaySpec, SubscriptionId,
 };
 
 /// A store in memory.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Content>);
+pub struct MemoryStore(Mutex<StoreContent>);
 
 #[derive(Debug, Default)]
-struct Content {
+struct StoreContent {
     epoch: u64,
     latest_id: i64,
     /// The subscriptions, each without what its lanes have.
-    entries: BTreeMap<SubscriptionId, Entry>,
+    entries: BTreeMap<SubscriptionId, StoredSubscription>,
     replays: BTreeMap<(SubscriptionId, ReplayNumber), (ReplaySpec, Timestamp)>,
     /// The latest number of a replay of each subscription.
     latest_replays: BTreeMap<SubscriptionId, u32>,
-    lanes: BTreeMap<LaneId, Lane>,
+    lanes: BTreeMap<LaneId, StoredLane>,
 }
 
 /// What is stored of a lane.
 #[derive(Debug)]
-struct Lane {
+struct StoredLane {
     journal: Journal,
     parked: BTreeMap<Offset, Parked>,
     dead: BTreeMap<Offset, DeadLetter>,
     attempts: BTreeMap<(Epoch, u64), Vec<LoggedAttempt>>,
 }
 
-impl Lane {
+impl StoredLane {
     fn new(start: Offset) -> Self {
         Self {
             journal: Journal::new(start),
@@ -57,9 +59,11 @@ impl Lane {
             self.parked.remove(&offset);
             self.dead.remove(&offset);
             match row {
-                Row::Parked(parked) => drop(self.parked.insert(offset, parked)),
-                Row::Dead(letter) => drop(self.dead.insert(offset, DeadLetter::clone(&letter))),
-                Row::Gone => (),
+                DeliveryRow::Parked(parked) => drop(self.parked.insert(offset, parked)),
+                DeliveryRow::Dead(letter) => {
+                    drop(self.dead.insert(offset, DeadLetter::clone(&letter)))
+                }
+                DeliveryRow::Gone => (),
             }
         }
         self.journal = journal;
@@ -74,17 +78,17 @@ impl Lane {
 }
 
 impl MemoryStore {
-    fn content(&self) -> MutexGuard<'_, Content> {
+    fn content(&self) -> MutexGuard<'_, StoreContent> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Content {
-    fn check_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+impl StoreContent {
+    fn check_epoch(&self, epoch: Epoch) -> Result<(), StateStoreError> {
         if epoch.0 == self.epoch {
             Ok(())
         } else {
-            Err(StoreError::Stale { epoch })
+            Err(StateStoreError::Stale { epoch })
         }
     }
 
@@ -92,20 +96,20 @@ impl Content {
         &self,
         definition: &Definition,
         but: Option<SubscriptionId>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StateStoreError> {
         let (reach, name) = (&definition.reach, &definition.spec.name);
         let taken = self.entries.values().any(|entry| {
             let known = &entry.definition;
             Some(entry.id) != but && (&known.reach, &known.spec.name) == (reach, name)
         });
         if taken {
-            return Err(StoreError::NameTaken { name: name.clone() });
+            return Err(StateStoreError::NameTaken { name: name.clone() });
         }
         Ok(())
     }
 
     /// A subscription with what its lanes have.
-    fn whole(&self, entry: &Entry) -> Entry {
+    fn whole(&self, entry: &StoredSubscription) -> StoredSubscription {
         let mut entry = entry.clone();
         if let Some(lane) = self.lanes.get(&LaneId::live(entry.id)) {
             entry.journal = lane.journal.clone();
@@ -132,17 +136,17 @@ impl Content {
         &mut self,
         id: SubscriptionId,
         revision: Revision,
-    ) -> Result<&mut Entry, StoreError> {
+    ) -> Result<&mut StoredSubscription, StateStoreError> {
         let entry = self.entries.get_mut(&id);
         entry
             .filter(|entry| entry.revision == revision)
-            .ok_or(StoreError::Changed { id })
+            .ok_or(StateStoreError::Changed { id })
     }
 }
 
 #[async_trait]
 impl StateStore for MemoryStore {
-    async fn take_over(&self) -> Result<(Epoch, Vec<Entry>), StoreError> {
+    async fn take_over(&self) -> Result<(Epoch, Vec<StoredSubscription>), StateStoreError> {
         let mut content = self.content();
         content.epoch += 1;
         let entries = content.entries.values();
@@ -150,12 +154,16 @@ impl StateStore for MemoryStore {
         Ok((Epoch(content.epoch), entries))
     }
 
-    async fn insert(&self, epoch: Epoch, new: NewEntry) -> Result<Entry, StoreError> {
+    async fn insert(
+        &self,
+        epoch: Epoch,
+        new: NewEntry,
+    ) -> Result<StoredSubscription, StateStoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
         content.check_name(&new.definition, None)?;
         content.latest_id += 1;
-        let entry = Entry {
+        let entry = StoredSubscription {
             id: SubscriptionId::new(content.latest_id),
             revision: Revision::FIRST,
             definition: new.definition,
@@ -166,7 +174,7 @@ impl StateStore for MemoryStore {
             replays: Vec::new(),
         };
         content.entries.insert(entry.id, entry.clone());
-        let lane = Lane::new(entry.start);
+        let lane = StoredLane::new(entry.start);
         content.lanes.insert(LaneId::live(entry.id), lane);
         Ok(entry)
     }
@@ -176,7 +184,7 @@ impl StateStore for MemoryStore {
         id: SubscriptionId,
         revision: Revision,
         definition: Definition,
-    ) -> Result<Revision, StoreError> {
+    ) -> Result<Revision, StateStoreError> {
         let mut content = self.content();
         content.current(id, revision)?;
         content.check_name(&definition, Some(id))?;
@@ -186,7 +194,7 @@ impl StateStore for MemoryStore {
         Ok(entry.revision)
     }
 
-    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StoreError> {
+    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError> {
         let mut content = self.content();
         content.current(id, revision)?;
         content.entries.remove(&id);
@@ -203,16 +211,16 @@ impl StateStore for MemoryStore {
         id: SubscriptionId,
         spec: ReplaySpec,
         created_at: Timestamp,
-    ) -> Result<ReplayEntry, StoreError> {
+    ) -> Result<ReplayEntry, StateStoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
         if !content.entries.contains_key(&id) {
-            return Err(StoreError::Changed { id });
+            return Err(StateStoreError::Changed { id });
         }
         let latest = content.latest_replays.entry(id).or_default();
         *latest += 1;
         let number = ReplayNumber::new(*latest).unwrap_or(ReplayNumber::MAX);
-        let lane = Lane::new(spec.from);
+        let lane = StoredLane::new(spec.from);
         content.lanes.insert(replay_lane(id, number), lane);
         content
             .replays
@@ -226,7 +234,7 @@ impl StateStore for MemoryStore {
         })
     }
 
-    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StoreError> {
+    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StateStoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
         if let Some(number) = lane.replay {
@@ -241,7 +249,7 @@ impl StateStore for MemoryStore {
         lane: LaneId,
         from: Offset,
         max_count: usize,
-    ) -> Result<Vec<(Offset, DeadLetter)>, StoreError> {
+    ) -> Result<Vec<(Offset, DeadLetter)>, StateStoreError> {
         let content = self.content();
         let lane = content.lanes.get(&lane);
         let dead = lane.into_iter().flat_map(|lane| lane.dead.range(from..));
@@ -253,7 +261,7 @@ impl StateStore for MemoryStore {
         &self,
         time: Timestamp,
         max_count: usize,
-    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError> {
+    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StateStoreError> {
         let content = self.content();
         let lanes = content.lanes.iter();
         let dead = lanes.flat_map(|(id, lane)| lane.dead.iter().map(|dead| (*id, dead)));
@@ -262,7 +270,11 @@ impl StateStore for MemoryStore {
         Ok(dead.take(max_count).collect())
     }
 
-    async fn save_attempts(&self, epoch: Epoch, parts: Vec<AttemptPart>) -> Result<(), StoreError> {
+    async fn save_attempts(
+        &self,
+        epoch: Epoch,
+        parts: Vec<AttemptPart>,
+    ) -> Result<(), StateStoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
         for part in parts {
@@ -282,7 +294,7 @@ impl StateStore for MemoryStore {
         &self,
         epoch: Epoch,
         lane: LaneId,
-    ) -> Result<Vec<LoggedAttempt>, StoreError> {
+    ) -> Result<Vec<LoggedAttempt>, StateStoreError> {
         let content = self.content();
         let parts = content.lanes.get(&lane).into_iter();
         let parts = parts.flat_map(|lane| lane.attempts.range(..(epoch, 0)));
@@ -296,7 +308,7 @@ impl StateStore for MemoryStore {
         epoch: Epoch,
         journals: Vec<(LaneId, Journal)>,
         _head: Offset,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StateStoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
         for (id, journal) in journals {

@@ -17,9 +17,9 @@ use easel_log::Offset;
 use jiff::Timestamp;
 
 use crate::{
-    Attempt, AttemptPart, DeadLetter, Definition, Due, Entry, Epoch, Journal, LaneId, LaneTime,
-    LoggedAttempt, NewEntry, Origin, Parked, ReplaySpec, Revision, Row, State, StateStore,
-    StoreError, SubscriptionId, Term,
+    Attempt, AttemptPart, DeadLetter, Definition, DeliveryRow, Due, Epoch, Journal, LaneId,
+    LaneTime, LoggedAttempt, NewEntry, Origin, Parked, ReplaySpec, Revision, State, StateStore,
+    StateStoreError, StoredSubscription, SubscriptionId, Term,
 };
 
 /// A backend under test.
@@ -125,7 +125,7 @@ fn letter(died_at: i64) -> Arc<DeadLetter> {
 }
 
 /// A journal with rows.
-fn with_rows(number: u64, rows: impl IntoIterator<Item = (u64, Row)>) -> Journal {
+fn with_rows(number: u64, rows: impl IntoIterator<Item = (u64, DeliveryRow)>) -> Journal {
     let rows = rows.into_iter();
     let rows = rows
         .map(|(offset, row)| (Offset::new(offset), row))
@@ -150,7 +150,7 @@ async fn take_over<B: StoreBackend>() -> (B, Arc<dyn StateStore>, Epoch) {
     (backend, store, epoch)
 }
 
-async fn entries<B: StoreBackend>(backend: &B) -> Vec<Entry> {
+async fn entries<B: StoreBackend>(backend: &B) -> Vec<StoredSubscription> {
     backend.handle().take_over().await.unwrap().1
 }
 
@@ -159,7 +159,7 @@ async fn save(
     epoch: Epoch,
     id: SubscriptionId,
     journal: Journal,
-) -> Result<(), StoreError> {
+) -> Result<(), StateStoreError> {
     store
         .save(epoch, vec![(LaneId::live(id), journal)], Offset::new(99))
         .await
@@ -183,7 +183,7 @@ pub async fn finds_what_was_stored<B: StoreBackend>() {
         .await
         .unwrap();
     save(&store, epoch, made.id, journal(1)).await.unwrap();
-    let wanted = Entry {
+    let wanted = StoredSubscription {
         revision,
         definition: changed,
         journal: journal(1),
@@ -198,12 +198,18 @@ pub async fn gives_a_name_once_in_a_reach<B: StoreBackend>() {
     let first = store.insert(epoch, new("a")).await.unwrap();
     let second = store.insert(epoch, new("b")).await.unwrap();
     let taken = store.insert(epoch, new("a")).await.unwrap_err();
-    assert!(matches!(taken, StoreError::NameTaken { .. }), "{taken}");
+    assert!(
+        matches!(taken, StateStoreError::NameTaken { .. }),
+        "{taken}"
+    );
     let taken = store
         .update(second.id, second.revision, definition("a"))
         .await
         .unwrap_err();
-    assert!(matches!(taken, StoreError::NameTaken { .. }), "{taken}");
+    assert!(
+        matches!(taken, StateStoreError::NameTaken { .. }),
+        "{taken}"
+    );
     let mut elsewhere = new("a");
     elsewhere.definition.reach = Reach::RootAccount("7".to_owned());
     store.insert(epoch, elsewhere).await.unwrap();
@@ -230,9 +236,15 @@ pub async fn refuses_a_change_of_an_outdated_revision<B: StoreBackend>() {
     let (id, first) = (made.id, made.revision);
     let second = store.update(id, first, definition("a")).await.unwrap();
     let refused = other.update(id, first, definition("b")).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Changed { .. }), "{refused}");
+    assert!(
+        matches!(refused, StateStoreError::Changed { .. }),
+        "{refused}"
+    );
     let refused = other.remove(id, first).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Changed { .. }), "{refused}");
+    assert!(
+        matches!(refused, StateStoreError::Changed { .. }),
+        "{refused}"
+    );
     let found = entries(&backend).await;
     assert_eq!(
         (&found[0].definition, found[0].revision),
@@ -249,11 +261,14 @@ pub async fn refuses_a_lease_that_has_ended<B: StoreBackend>() {
     assert!(second > first);
     let refused = save(&store, first, made.id, journal(7)).await.unwrap_err();
     assert!(
-        matches!(refused, StoreError::Stale { epoch } if epoch == first),
+        matches!(refused, StateStoreError::Stale { epoch } if epoch == first),
         "{refused}"
     );
     let refused = store.insert(first, new("b")).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Stale { .. }), "{refused}");
+    assert!(
+        matches!(refused, StateStoreError::Stale { .. }),
+        "{refused}"
+    );
     save(&other, second, made.id, journal(1)).await.unwrap();
     assert_eq!(entries(&backend).await[0].journal, journal(1));
 }
@@ -327,7 +342,7 @@ pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
     let row = || parked(Due::Never);
     let journals = vec![
         (LaneId::live(id), journal(1)),
-        (replay, with_rows(9, [(7, Row::Parked(row()))])),
+        (replay, with_rows(9, [(7, DeliveryRow::Parked(row()))])),
     ];
     store.save(epoch, journals, Offset::new(99)).await.unwrap();
     let found = &entries(&backend).await[0];
@@ -347,9 +362,9 @@ pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
     let at = parked(Due::At(LaneTime(77)));
     let behind = parked(Due::AfterKey);
     let rows = [
-        (5, Row::Parked(at.clone())),
-        (6, Row::Parked(behind.clone())),
-        (7, Row::Dead(letter(1))),
+        (5, DeliveryRow::Parked(at.clone())),
+        (6, DeliveryRow::Parked(behind.clone())),
+        (7, DeliveryRow::Dead(letter(1))),
     ];
     save(&store, epoch, id, with_rows(1, rows)).await.unwrap();
     let found = &entries(&backend).await[0];
@@ -362,9 +377,9 @@ pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
     // The one dies, the other ends, the dead one is redelivered.
     let (epoch, _) = store.take_over().await.unwrap();
     let rows = [
-        (5, Row::Dead(letter(2))),
-        (6, Row::Gone),
-        (7, Row::Parked(at.clone())),
+        (5, DeliveryRow::Dead(letter(2))),
+        (6, DeliveryRow::Gone),
+        (7, DeliveryRow::Parked(at.clone())),
     ];
     save(&store, epoch, id, with_rows(2, rows)).await.unwrap();
     assert_eq!(entries(&backend).await[0].parked, [(Offset::new(7), at)]);
@@ -375,8 +390,8 @@ pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
 pub async fn keeps_the_rows_of_the_journal_with_the_greatest_number<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let id = store.insert(epoch, new("a")).await.unwrap().id;
-    let late = with_rows(1, [(5, Row::Parked(parked(Due::Never)))]);
-    let newer = with_rows(2, [(5, Row::Dead(letter(1)))]);
+    let late = with_rows(1, [(5, DeliveryRow::Parked(parked(Due::Never)))]);
+    let newer = with_rows(2, [(5, DeliveryRow::Dead(letter(1)))]);
     save(&store, epoch, id, newer).await.unwrap();
     save(&store, epoch, id, late).await.unwrap();
     assert!(entries(&backend).await[0].parked.is_empty());
@@ -391,13 +406,13 @@ pub async fn lists_dead_letters_by_offset_and_by_time<B: StoreBackend>() {
     let rows = (0..10).map(|offset| {
         (
             offset,
-            Row::Dead(letter(100 - i64::try_from(offset).unwrap())),
+            DeliveryRow::Dead(letter(100 - i64::try_from(offset).unwrap())),
         )
     });
     save(&store, epoch, first, with_rows(1, rows))
         .await
         .unwrap();
-    let row = [(3, Row::Dead(letter(95)))];
+    let row = [(3, DeliveryRow::Dead(letter(95)))];
     save(&store, epoch, second, with_rows(1, row))
         .await
         .unwrap();
@@ -443,8 +458,8 @@ pub async fn forgets_a_replay_with_its_rows<B: StoreBackend>() {
         with_rows(
             1,
             [
-                (5, Row::Parked(parked(Due::Never))),
-                (6, Row::Dead(letter(1))),
+                (5, DeliveryRow::Parked(parked(Due::Never))),
+                (6, DeliveryRow::Dead(letter(1))),
             ],
         )
     };
@@ -455,7 +470,7 @@ pub async fn forgets_a_replay_with_its_rows<B: StoreBackend>() {
     let again = store.insert_replay(epoch, id, again, Timestamp::UNIX_EPOCH);
     let again = again.await.unwrap();
     assert_eq!(again.number.get(), 2, "a number is not used again");
-    let late = vec![(replay, with_rows(2, [(8, Row::Dead(letter(1)))]))];
+    let late = vec![(replay, with_rows(2, [(8, DeliveryRow::Dead(letter(1)))]))];
     store.save(epoch, late, Offset::new(99)).await.unwrap();
     assert!(dead(&backend, replay).await.is_empty());
     assert_eq!(dead(&backend, LaneId::live(id)).await, [6]);
@@ -496,7 +511,7 @@ pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
     let wanted = [part(1, 0, false).attempts, part(2, 0, false).attempts].concat();
     assert_eq!(found, wanted);
     let stale = store.save_attempts(first, vec![part(9, 0, false)]).await;
-    assert!(matches!(stale, Err(StoreError::Stale { .. })));
+    assert!(matches!(stale, Err(StateStoreError::Stale { .. })));
     store
         .save_attempts(second, vec![part(7, 0, true)])
         .await

@@ -81,7 +81,7 @@ pub struct WebhookSpec {
     /// How long one attempt may take: `1s` to `5m`.
     pub timeout: Duration,
     /// How many events one request may have in its envelope, in a Caliper format.
-    pub batch: Batch,
+    pub batch: BatchSize,
 }
 
 impl WebhookSpec {
@@ -368,22 +368,22 @@ impl TryFrom<u16> for InFlight {
 /// How many events one request may have: 1 to 100, 1 unless said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Batch(NonZeroU16);
+pub struct BatchSize(NonZeroU16);
 
-impl Batch {
+impl BatchSize {
     /// The number.
     pub fn get(self) -> usize {
         usize::from(self.0.get())
     }
 }
 
-impl Default for Batch {
+impl Default for BatchSize {
     fn default() -> Self {
         Self(NonZeroU16::MIN)
     }
 }
 
-impl TryFrom<u16> for Batch {
+impl TryFrom<u16> for BatchSize {
     type Error = SpecError;
 
     fn try_from(number: u16) -> Result<Self, SpecError> {
@@ -430,7 +430,7 @@ impl<'de> Deserialize<'de> for InFlight {
     }
 }
 
-impl<'de> Deserialize<'de> for Batch {
+impl<'de> Deserialize<'de> for BatchSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         u16::deserialize(deserializer)?
             .try_into()

@@ -33,7 +33,9 @@ use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use thiserror::Error;
 
-use crate::state_store::{Definition, Entry, Epoch, NewEntry, Revision, StateStore, StoreError};
+use crate::state_store::{
+    Definition, Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
+};
 use crate::{
     AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, ReplayEntry, ReplaySpec,
     SubscriptionId,
@@ -86,8 +88,8 @@ impl SqliteStore {
     /// Does something in one transaction, on a thread that may wait for the disk.
     async fn transact<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, StateStoreError> + Send + 'static,
+    ) -> Result<T, StateStoreError> {
         let connection = Arc::clone(&self.connection);
         let transact = move || {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +111,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl StateStore for SqliteStore {
-    async fn take_over(&self) -> Result<(Epoch, Vec<Entry>), StoreError> {
+    async fn take_over(&self) -> Result<(Epoch, Vec<StoredSubscription>), StateStoreError> {
         self.transact(|transaction| {
             let sql = "UPDATE lease SET epoch = epoch + 1 RETURNING epoch";
             let epoch: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
@@ -118,7 +120,11 @@ impl StateStore for SqliteStore {
         .await
     }
 
-    async fn insert(&self, epoch: Epoch, new: NewEntry) -> Result<Entry, StoreError> {
+    async fn insert(
+        &self,
+        epoch: Epoch,
+        new: NewEntry,
+    ) -> Result<StoredSubscription, StateStoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             let definition = &new.definition;
@@ -140,7 +146,7 @@ impl StateStore for SqliteStore {
                 ],
             );
             unless_taken(inserted, definition)?;
-            let entry = Entry {
+            let entry = StoredSubscription {
                 id: SubscriptionId::new(transaction.last_insert_rowid()),
                 revision: Revision::FIRST,
                 created_at: new.created_at,
@@ -161,7 +167,7 @@ impl StateStore for SqliteStore {
         id: SubscriptionId,
         revision: Revision,
         definition: Definition,
-    ) -> Result<Revision, StoreError> {
+    ) -> Result<Revision, StateStoreError> {
         self.transact(move |transaction| {
             let (state, reason) = rows::state_columns(&definition.state);
             let updated = transaction.execute(
@@ -179,18 +185,18 @@ impl StateStore for SqliteStore {
                 ],
             );
             match unless_taken(updated, &definition)? {
-                0 => Err(StoreError::Changed { id }),
+                0 => Err(StateStoreError::Changed { id }),
                 _ => Ok(revision.next()),
             }
         })
         .await
     }
 
-    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StoreError> {
+    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError> {
         self.transact(move |transaction| {
             let sql = "DELETE FROM subscriptions WHERE id = ?1 AND revision = ?2";
             if transaction.execute(sql, params![id.get(), rows::signed(revision.0)])? == 0 {
-                return Err(StoreError::Changed { id });
+                return Err(StateStoreError::Changed { id });
             }
             for table in TABLES_OF_LANES {
                 let sql = format!("DELETE FROM {table} WHERE subscription = ?1");
@@ -207,7 +213,7 @@ impl StateStore for SqliteStore {
         id: SubscriptionId,
         spec: ReplaySpec,
         created_at: Timestamp,
-    ) -> Result<ReplayEntry, StoreError> {
+    ) -> Result<ReplayEntry, StateStoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             rows::insert_replay(transaction, id, spec, created_at)
@@ -215,7 +221,7 @@ impl StateStore for SqliteStore {
         .await
     }
 
-    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StoreError> {
+    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StateStoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             for table in TABLES_OF_LANES {
@@ -232,7 +238,7 @@ impl StateStore for SqliteStore {
         lane: LaneId,
         from: Offset,
         max_count: usize,
-    ) -> Result<Vec<(Offset, DeadLetter)>, StoreError> {
+    ) -> Result<Vec<(Offset, DeadLetter)>, StateStoreError> {
         self.transact(move |transaction| deliveries::dead(transaction, lane, from, max_count))
             .await
     }
@@ -241,12 +247,16 @@ impl StateStore for SqliteStore {
         &self,
         time: Timestamp,
         max_count: usize,
-    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError> {
+    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StateStoreError> {
         self.transact(move |transaction| deliveries::dead_before(transaction, time, max_count))
             .await
     }
 
-    async fn save_attempts(&self, epoch: Epoch, parts: Vec<AttemptPart>) -> Result<(), StoreError> {
+    async fn save_attempts(
+        &self,
+        epoch: Epoch,
+        parts: Vec<AttemptPart>,
+    ) -> Result<(), StateStoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             for part in &parts {
@@ -261,7 +271,7 @@ impl StateStore for SqliteStore {
         &self,
         epoch: Epoch,
         lane: LaneId,
-    ) -> Result<Vec<LoggedAttempt>, StoreError> {
+    ) -> Result<Vec<LoggedAttempt>, StateStoreError> {
         self.transact(move |transaction| attempts::before(transaction, epoch, lane))
             .await
     }
@@ -271,7 +281,7 @@ impl StateStore for SqliteStore {
         epoch: Epoch,
         journals: Vec<(LaneId, Journal)>,
         head: Offset,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StateStoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             for (lane, journal) in &journals {
@@ -285,13 +295,13 @@ impl StateStore for SqliteStore {
 }
 
 /// Refuses a lease that is not the latest.
-fn check_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> Result<(), StoreError> {
+fn check_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> Result<(), StateStoreError> {
     let mut latest = transaction.prepare_cached("SELECT epoch FROM lease")?;
     let latest: Option<i64> = latest.query_row([], |row| row.get(0)).optional()?;
     if latest == Some(rows::signed(epoch.0)) {
         Ok(())
     } else {
-        Err(StoreError::Stale { epoch })
+        Err(StateStoreError::Stale { epoch })
     }
 }
 
@@ -299,13 +309,13 @@ fn check_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> Result<(), StoreE
 fn unless_taken(
     done: rusqlite::Result<usize>,
     definition: &Definition,
-) -> Result<usize, StoreError> {
+) -> Result<usize, StateStoreError> {
     match done {
         Err(error)
             if error.sqlite_error().map(|error| error.extended_code)
                 == Some(SQLITE_CONSTRAINT_UNIQUE) =>
         {
-            Err(StoreError::NameTaken {
+            Err(StateStoreError::NameTaken {
                 name: definition.spec.name.clone(),
             })
         }
@@ -313,7 +323,7 @@ fn unless_taken(
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
+impl From<rusqlite::Error> for StateStoreError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Failed {
             reason: error.to_string(),

@@ -30,10 +30,14 @@ use crate::{
 #[async_trait]
 pub trait StateStore: Debug + Send + Sync + 'static {
     /// Takes over all lanes, and returns the epoch of that lease with everything there is, by id.
-    async fn take_over(&self) -> Result<(Epoch, Vec<Entry>), StoreError>;
+    async fn take_over(&self) -> Result<(Epoch, Vec<StoredSubscription>), StateStoreError>;
 
     /// Adds a subscription.
-    async fn insert(&self, epoch: Epoch, new: NewEntry) -> Result<Entry, StoreError>;
+    async fn insert(
+        &self,
+        epoch: Epoch,
+        new: NewEntry,
+    ) -> Result<StoredSubscription, StateStoreError>;
 
     /// Replaces what a subscription is, if `revision` is the current one. Returns the new revision.
     /// That takes no lease: whoever knows the current revision may change a definition.
@@ -42,10 +46,10 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         id: SubscriptionId,
         revision: Revision,
         definition: Definition,
-    ) -> Result<Revision, StoreError>;
+    ) -> Result<Revision, StateStoreError>;
 
     /// Forgets a subscription and the journals of its lanes, if `revision` is the current one.
-    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StoreError>;
+    async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError>;
 
     /// Adds a replay of a subscription. Its number is greater than that of any replay which the
     /// subscription has or has had.
@@ -55,10 +59,10 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         id: SubscriptionId,
         spec: ReplaySpec,
         created_at: Timestamp,
-    ) -> Result<ReplayEntry, StoreError>;
+    ) -> Result<ReplayEntry, StateStoreError>;
 
     /// Forgets a replay with its journal and all of its rows.
-    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StoreError>;
+    async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StateStoreError>;
 
     /// The dead letters of a lane from an offset on, by offset: so many at most.
     async fn dead_letters(
@@ -66,17 +70,21 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         lane: LaneId,
         from: Offset,
         max_count: usize,
-    ) -> Result<Vec<(Offset, DeadLetter)>, StoreError>;
+    ) -> Result<Vec<(Offset, DeadLetter)>, StateStoreError>;
 
     /// Dead letters of any lane that died before `time`: so many at most.
     async fn dead_before(
         &self,
         time: Timestamp,
         max_count: usize,
-    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError>;
+    ) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StateStoreError>;
 
     /// Saves parts of the attempt logs of lanes.
-    async fn save_attempts(&self, epoch: Epoch, parts: Vec<AttemptPart>) -> Result<(), StoreError>;
+    async fn save_attempts(
+        &self,
+        epoch: Epoch,
+        parts: Vec<AttemptPart>,
+    ) -> Result<(), StateStoreError>;
 
     /// The attempts of a lane that leases before `epoch` have saved, the oldest first; no more than
     /// an attempt log keeps.
@@ -84,7 +92,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         &self,
         epoch: Epoch,
         lane: LaneId,
-    ) -> Result<Vec<LoggedAttempt>, StoreError>;
+    ) -> Result<Vec<LoggedAttempt>, StateStoreError>;
 
     /// Saves journals, and that the log was seen to end at `head`.
     async fn save(
@@ -92,7 +100,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         epoch: Epoch,
         journals: Vec<(LaneId, Journal)>,
         head: Offset,
-    ) -> Result<(), StoreError>;
+    ) -> Result<(), StateStoreError>;
 }
 
 /// Which lease of the lanes it is. A later one is greater.
@@ -140,7 +148,7 @@ pub struct NewEntry {
 
 /// A subscription as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoredSubscription {
     /// Its number.
     pub id: SubscriptionId,
     /// The version of its definition.
@@ -161,7 +169,7 @@ pub struct Entry {
 
 /// Why subscriptions could not be read or saved.
 #[derive(Debug, Error)]
-pub enum StoreError {
+pub enum StateStoreError {
     /// The storage failed.
     #[error("use the subscription store: {reason}")]
     Failed {

@@ -8,7 +8,7 @@ use easel_log::Offset;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::state_store::{Definition, Entry, Revision};
+use crate::state_store::{Definition, Revision, StoredSubscription};
 use crate::{
     Account, AttemptLog, Filter, LaneId, MaxRate, ReplayEntry, ReplayNumber, ReplaySpec, Spec,
     SubscriptionId,
@@ -54,7 +54,7 @@ pub struct Replay {
 
 impl Subscription {
     /// A subscription as it is stored.
-    pub(crate) fn stored(entry: Entry, catalog: &Arc<Catalog>) -> Self {
+    pub(crate) fn stored(entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
         Self::new(
             (entry.id, entry.revision, entry.created_at),
             entry.definition,

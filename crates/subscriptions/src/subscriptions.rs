@@ -19,7 +19,9 @@ use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use crate::metrics;
-use crate::state_store::{Definition, Entry, Epoch, NewEntry, StateStore, StoreError};
+use crate::state_store::{
+    Definition, Epoch, NewEntry, StateStore, StateStoreError, StoredSubscription,
+};
 use crate::{Balance, Name, Origin, ReplayNumber, Spec, Start, State, Subscription};
 pub use dead_letters::Redelivery;
 
@@ -27,7 +29,7 @@ pub use dead_letters::Redelivery;
 pub type SpecCheck = Box<dyn Fn(&Spec) -> Result<(), String> + Send + Sync>;
 
 /// What a change may change.
-type Change = (Spec, Origin, State);
+type SubscriptionEdit = (Spec, Origin, State);
 
 /// All subscriptions.
 pub struct Subscriptions {
@@ -66,7 +68,7 @@ impl Versions {
         }
     }
 
-    fn stored(mut entry: Entry, catalog: &Arc<Catalog>) -> Self {
+    fn stored(mut entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
         let replays = std::mem::take(&mut entry.replays);
         let mut versions = Self::of(Subscription::stored(entry, catalog));
         for replay in replays {
@@ -131,7 +133,7 @@ pub enum ChangeError {
     },
     /// It could not be saved.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] StateStoreError),
     /// Its start could not be looked up.
     #[error(transparent)]
     Log(#[from] ReadError),
@@ -145,7 +147,7 @@ impl Subscriptions {
         clock: Arc<dyn Clock>,
         check: SpecCheck,
         catalog: Arc<Catalog>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, StateStoreError> {
         metrics::describe();
         let (epoch, entries) = store.take_over().await?;
         let all = entries
@@ -488,7 +490,7 @@ impl Subscriptions {
     async fn change(
         self: &Arc<Self>,
         name: Name,
-        change: impl FnOnce(&Subscription) -> Result<Change, ChangeError> + Send + 'static,
+        change: impl FnOnce(&Subscription) -> Result<SubscriptionEdit, ChangeError> + Send + 'static,
     ) -> Result<Arc<Subscription>, ChangeError> {
         self.exclusively(async move |all| {
             let known = all.get(name.as_str())?;
@@ -500,7 +502,7 @@ impl Subscriptions {
     async fn put_in_place(
         &self,
         known: &Subscription,
-        (spec, origin, state): Change,
+        (spec, origin, state): SubscriptionEdit,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let definition = Definition {
             reach: known.reach.clone(),

@@ -12,7 +12,7 @@ mod report;
 mod sink;
 
 mod arrivals;
-mod hold;
+mod barrier;
 
 pub use batch::batch;
 pub use clock::{FakeClock, TokioClock};

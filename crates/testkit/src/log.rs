@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::arrivals::Arrivals;
-use crate::hold::Hold;
+use crate::barrier::Barrier;
 
 /// A log that passes everything on to another one, unless told to fail or to wait.
 ///
@@ -25,7 +25,7 @@ pub struct FailingLog {
     failing_appends: AtomicBool,
     failing_reads: AtomicBool,
     damaged: Mutex<Range<Offset>>,
-    hold: Hold,
+    hold: Barrier,
     held: Arrivals<()>,
 }
 
@@ -37,7 +37,7 @@ impl FailingLog {
             failing_appends: AtomicBool::new(false),
             failing_reads: AtomicBool::new(false),
             damaged: Mutex::default(),
-            hold: Hold::default(),
+            hold: Barrier::default(),
             held: Arrivals::default(),
         }
     }

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::arrivals::Arrivals;
-use crate::hold::Hold;
+use crate::barrier::Barrier;
 
 /// One request that came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl Received {
 pub struct Receiver {
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
-    desk: Arc<Desk>,
-    server: tokio::sync::Mutex<Server>,
+    desk: Arc<ReceiverState>,
+    server: tokio::sync::Mutex<AcceptLoop>,
 }
 
 impl Receiver {
@@ -82,8 +82,8 @@ impl Receiver {
             reason = "a listener that is bound has an address"
         )]
         let address = listener.local_addr().expect("a bound address");
-        let desk = Arc::new(Desk::default());
-        let server = Server::start(listener, tls.clone(), Arc::clone(&desk));
+        let desk = Arc::new(ReceiverState::default());
+        let server = AcceptLoop::start(listener, tls.clone(), Arc::clone(&desk));
         Self {
             address,
             tls,
@@ -164,7 +164,7 @@ impl Receiver {
         let mut server = self.server.lock().await;
         server.stop().await;
         let listener = listen(self.address).await;
-        *server = Server::start(listener, self.tls.clone(), Arc::clone(&self.desk));
+        *server = AcceptLoop::start(listener, self.tls.clone(), Arc::clone(&self.desk));
     }
 }
 
@@ -177,13 +177,17 @@ async fn listen(address: SocketAddr) -> TcpListener {
 
 /// The task that accepts connections, and the word that ends it.
 #[derive(Debug)]
-struct Server {
+struct AcceptLoop {
     tasks: JoinSet<()>,
     stop: Option<oneshot::Sender<()>>,
 }
 
-impl Server {
-    fn start(listener: TcpListener, tls: Option<Arc<ServerConfig>>, desk: Arc<Desk>) -> Self {
+impl AcceptLoop {
+    fn start(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        desk: Arc<ReceiverState>,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, tls, desk, stopped));
@@ -203,7 +207,7 @@ impl Server {
 async fn accept(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    desk: Arc<Desk>,
+    desk: Arc<ReceiverState>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
@@ -224,7 +228,7 @@ async fn accept(
     connections.shutdown().await;
 }
 
-async fn greet(stream: TcpStream, tls: Option<Arc<ServerConfig>>, desk: Arc<Desk>) {
+async fn greet(stream: TcpStream, tls: Option<Arc<ServerConfig>>, desk: Arc<ReceiverState>) {
     match tls {
         None => serve(stream, desk).await,
         // A client that does not trust the certificate breaks the handshake off.
@@ -236,7 +240,10 @@ async fn greet(stream: TcpStream, tls: Option<Arc<ServerConfig>>, desk: Arc<Desk
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, desk: Arc<Desk>) {
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    desk: Arc<ReceiverState>,
+) {
     let service = service_fn(move |request| {
         let desk = Arc::clone(&desk);
         async move { desk.answer(request).await }
@@ -248,14 +255,14 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, des
 
 /// What all connections share.
 #[derive(Debug, Default)]
-struct Desk {
+struct ReceiverState {
     requests: Arrivals<Received>,
     connections: Arrivals<()>,
-    hold: Hold,
+    hold: Barrier,
     script: Mutex<Script>,
 }
 
-impl Desk {
+impl ReceiverState {
     fn script(&self) -> std::sync::MutexGuard<'_, Script> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,14 +10,14 @@ use tokio::sync::watch;
 
 use crate::arrivals::Arrivals;
 
-type Answer = Box<dyn FnMut(&Batch) -> Result<(), SendError> + Send>;
-type Which = Box<dyn Fn(&Batch) -> bool + Send + Sync>;
+type BatchAnswer = Box<dyn FnMut(&Batch) -> Result<(), SendError> + Send>;
+type BatchPredicate = Box<dyn Fn(&Batch) -> bool + Send + Sync>;
 
 /// A sink that keeps every batch and answers as it is told; at first it takes everything.
 pub struct RecordingSink {
     batches: Arrivals<Batch>,
-    hanging: watch::Sender<Which>,
-    answer: Mutex<Answer>,
+    hanging: watch::Sender<BatchPredicate>,
+    answer: Mutex<BatchAnswer>,
 }
 
 impl RecordingSink {

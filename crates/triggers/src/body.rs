@@ -5,27 +5,32 @@ use std::borrow::Cow;
 use easel_catalog::{Column, EventType, Field};
 use serde_json::Value;
 
+use crate::change_context::ChangeContext;
+use crate::change_path::ChangePath;
+use crate::computed;
 use crate::fault::Notes;
 use crate::further::further;
-use crate::json::Json;
+use crate::json::ObjectWriter;
 use crate::nearest::did_you_mean;
 use crate::options::Nulls;
-use crate::place::Place;
 use crate::row::Row;
-use crate::scene::Scene;
 use crate::value::{convert, missing_text, null_text, with_ids_as_text};
-use crate::worked;
 
 /// What a column has.
-enum Found<'a> {
-    Value(Cow<'a, Value>, Place<'a>),
-    Null(Place<'a>),
+enum ColumnValue<'a> {
+    Value(Cow<'a, Value>, ChangePath<'a>),
+    Null(ChangePath<'a>),
     /// The column is missing.
-    Nothing(Place<'a>),
+    Nothing(ChangePath<'a>),
 }
 
 /// Writes the members of the body of an event of this type.
-pub(crate) fn body(event_type: &EventType, scene: Scene<'_>, json: &mut Json, notes: &mut Notes) {
+pub(crate) fn body(
+    event_type: &EventType,
+    scene: ChangeContext<'_>,
+    json: &mut ObjectWriter,
+    notes: &mut Notes,
+) {
     let is_kept = |value: &Value| !value.is_null() || scene.options.nulls == Nulls::Kept;
     for field in event_type.body {
         if let Some(value) = member(event_type, field, scene, notes).filter(|it| is_kept(it)) {
@@ -40,7 +45,7 @@ pub(crate) fn body(event_type: &EventType, scene: Scene<'_>, json: &mut Json, no
         }
     }
     for (name, value) in &scene.change.body.0 {
-        let place = Place::Member("/body", name);
+        let place = ChangePath::Member("/body", name);
         if event_type.body.iter().any(|field| field.name == name) {
             let what = format!("`{name}` is made of the record; it cannot be in `body`");
             notes.fault(place, what);
@@ -65,7 +70,7 @@ pub(crate) fn body(event_type: &EventType, scene: Scene<'_>, json: &mut Json, no
 fn member<'a>(
     event_type: &'a EventType,
     field: &'a Field,
-    scene: Scene<'a>,
+    scene: ChangeContext<'a>,
     notes: &mut Notes,
 ) -> Option<Cow<'a, Value>> {
     let found = match field.old {
@@ -73,33 +78,35 @@ fn member<'a>(
         _ => find(field, scene, notes)?,
     };
     let value = match found {
-        Found::Value(Cow::Borrowed(value), place) => {
+        ColumnValue::Value(Cow::Borrowed(value), place) => {
             convert(field, value, place, scene.options, notes)?
         }
-        Found::Value(Cow::Owned(value), place) => {
+        ColumnValue::Value(Cow::Owned(value), place) => {
             Cow::Owned(convert(field, &value, place, scene.options, notes)?.into_owned())
         }
-        Found::Null(place) if is_own_id(field) => {
+        ColumnValue::Null(place) if is_own_id(field) => {
             notes.fault(place, format!("this is null; `{}` needs it", field.name));
             return None;
         }
-        Found::Null(place) if field.is_always_there() => {
+        ColumnValue::Null(place) if field.is_always_there() => {
             notes.warn(place, null_text(field));
             return Some(Cow::Owned(Value::Null));
         }
-        Found::Nothing(place) if field.is_always_there() => {
+        ColumnValue::Nothing(place) if field.is_always_there() => {
             notes.fault(place, missing_text(field));
             return None;
         }
-        Found::Null(_) if field.null && field.when.is_none() => {
+        ColumnValue::Null(_) if field.null && field.when.is_none() => {
             return Some(Cow::Owned(Value::Null));
         }
         // A rule that lacks a related row has no value; the columns of the record may be null.
-        Found::Nothing(place @ Place::Worked(..)) if field.published && field.when.is_none() => {
+        ColumnValue::Nothing(place @ ChangePath::Computed(..))
+            if field.published && field.when.is_none() =>
+        {
             notes.warn(place, missing_text(field));
             return None;
         }
-        Found::Null(_) | Found::Nothing(_) => return None,
+        ColumnValue::Null(_) | ColumnValue::Nothing(_) => return None,
     };
     // A conditional `old_*` field is emitted only if the value it describes changed.
     if let (Some(current), Some(_)) = (field.old, field.when) {
@@ -129,17 +136,25 @@ pub(crate) fn column_of(event_type: &EventType, field: &str) -> &'static str {
 }
 
 /// What another field was made of before the change; where nothing was, null.
-fn find_before<'a>(event_type: &EventType, field: &str, scene: Scene<'a>) -> Found<'a> {
+fn find_before<'a>(
+    event_type: &EventType,
+    field: &str,
+    scene: ChangeContext<'a>,
+) -> ColumnValue<'a> {
     let column = column_of(event_type, field);
-    let place = Place::Member("/before", column);
+    let place = ChangePath::Member("/before", column);
     match find_in(scene.change.before.as_ref(), column, place) {
-        Found::Nothing(place) => Found::Null(place),
+        ColumnValue::Nothing(place) => ColumnValue::Null(place),
         found => found,
     }
 }
 
 /// What a field is made of; none where a fault is noted.
-fn find<'a>(field: &'a Field, scene: Scene<'a>, notes: &mut Notes) -> Option<Found<'a>> {
+fn find<'a>(
+    field: &'a Field,
+    scene: ChangeContext<'a>,
+    notes: &mut Notes,
+) -> Option<ColumnValue<'a>> {
     let mut first = None;
     if field.from.is_empty() {
         return Some(find_one(&Column::Own(field.name), scene));
@@ -149,22 +164,29 @@ fn find<'a>(field: &'a Field, scene: Scene<'a>, notes: &mut Notes) -> Option<Fou
             check_related(field, index, scene, notes)?;
         }
         let found = find_one(column, scene);
-        if let Found::Value(..) = found {
+        if let ColumnValue::Value(..) = found {
             return Some(found);
         }
         // Null says more than a missing column.
         match (&first, &found) {
-            (None | Some(Found::Nothing(_)), Found::Null(_)) | (None, _) => first = Some(found),
+            (None | Some(ColumnValue::Nothing(_)), ColumnValue::Null(_)) | (None, _) => {
+                first = Some(found)
+            }
             _ => (),
         }
     }
     check_related(field, field.from.len(), scene, notes)?;
-    Some(first.unwrap_or_else(|| Found::Nothing(Place::At(scene.change.row_place()))))
+    Some(first.unwrap_or_else(|| ColumnValue::Nothing(ChangePath::At(scene.change.row_place()))))
 }
 
 /// Refuses a change in which a related record is named but missing that a published field is made
 /// of, by its first `places` places.
-fn check_related(field: &Field, places: usize, scene: Scene<'_>, notes: &mut Notes) -> Option<()> {
+fn check_related(
+    field: &Field,
+    places: usize,
+    scene: ChangeContext<'_>,
+    notes: &mut Notes,
+) -> Option<()> {
     // A field of a context is made of the record `context`, or of `course` and the like: one of
     // these records is enough, also where its column is null.
     let has_row = |column: &Column| match *column {
@@ -184,40 +206,44 @@ fn check_related(field: &Field, places: usize, scene: Scene<'_>, notes: &mut Not
         }
         let name = field.name;
         let what = format!("this is missing, though its id is given; `{name}` needs it");
-        notes.fault(Place::Member("/related", related), what);
+        notes.fault(ChangePath::Member("/related", related), what);
         is_complete = false;
     }
     is_complete.then_some(())
 }
 
-fn find_one<'a>(column: &Column, scene: Scene<'a>) -> Found<'a> {
-    let always = |value: Value| Found::Value(Cow::Owned(value), Place::Nowhere);
+fn find_one<'a>(column: &Column, scene: ChangeContext<'a>) -> ColumnValue<'a> {
+    let always = |value: Value| ColumnValue::Value(Cow::Owned(value), ChangePath::Nowhere);
     let place = scene.change.row_place();
     match *column {
-        Column::Own(column) => find_in(scene.change.row(), column, Place::Member(place, column)),
+        Column::Own(column) => find_in(
+            scene.change.row(),
+            column,
+            ChangePath::Member(place, column),
+        ),
         Column::Earlier(column) => {
-            let place = Place::Member("/before", column);
+            let place = ChangePath::Member("/before", column);
             find_in(scene.change.before.as_ref(), column, place)
         }
         Column::Beside(related, column) => {
-            let place = Place::Related(related, column);
+            let place = ChangePath::Related(related, column);
             let row = scene.related(related).map(|related| related.row);
             find_in(row, column, place)
         }
-        Column::Worked(rule) => match worked::rule(rule).and_then(|work| work(scene)) {
-            None => Found::Nothing(Place::Worked(rule, scene)),
-            Some(Value::Null) => Found::Null(Place::Worked(rule, scene)),
-            Some(value) => Found::Value(Cow::Owned(value), Place::Worked(rule, scene)),
+        Column::ComputedBy(rule) => match computed::rule(rule).and_then(|work| work(scene)) {
+            None => ColumnValue::Nothing(ChangePath::Computed(rule, scene)),
+            Some(Value::Null) => ColumnValue::Null(ChangePath::Computed(rule, scene)),
+            Some(value) => ColumnValue::Value(Cow::Owned(value), ChangePath::Computed(rule, scene)),
         },
         Column::Word(text) => always(text.into()),
         Column::Flag(truth) => always(truth.into()),
     }
 }
 
-fn find_in<'a>(row: Option<&'a Row>, column: &str, place: Place<'a>) -> Found<'a> {
+fn find_in<'a>(row: Option<&'a Row>, column: &str, place: ChangePath<'a>) -> ColumnValue<'a> {
     match row.and_then(|row| row.get(column)) {
-        None => Found::Nothing(place),
-        Some(Value::Null) => Found::Null(place),
-        Some(value) => Found::Value(Cow::Borrowed(value), place),
+        None => ColumnValue::Nothing(place),
+        Some(Value::Null) => ColumnValue::Null(place),
+        Some(value) => ColumnValue::Value(Cow::Borrowed(value), place),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use easel_catalog::Origin;
+use easel_catalog::EventOrigin;
 use jiff::Timestamp;
 
 use crate::row::Row;
@@ -21,7 +21,7 @@ pub struct Change {
     /// The records that go with it, by the name a body's fields know them by, such as `course`.
     pub related: BTreeMap<String, Row>,
     /// Where it was made.
-    pub origin: Origin,
+    pub origin: EventOrigin,
     /// What the request or job tells of itself: fields of the metadata.
     pub context: Row,
     /// Further members of the body, for event types whose bodies are not known whole.

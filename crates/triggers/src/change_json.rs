@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use easel_catalog::{Origin, parse_timestamp};
+use easel_catalog::{EventOrigin, parse_timestamp};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::change::{Change, Subject};
+use crate::change_path::ChangePath;
 use crate::fault::{ChangeFault, ChangeFaults, Notes};
 use crate::nearest::did_you_mean;
-use crate::place::Place;
 use crate::row::Row;
 use crate::rule::Operation;
 use crate::tree;
@@ -51,7 +51,7 @@ impl Change {
             return Err(ChangeFault::new("", "a change must be an object").into());
         };
         let mut notes = Notes::default();
-        let mut members = Members {
+        let mut members = UnreadMembers {
             members,
             notes: &mut notes,
         };
@@ -117,9 +117,9 @@ impl Change {
         }
         let mut context = Map::new();
         match self.origin {
-            Origin::Request => drop(context.insert("request".to_owned(), row(&self.context))),
-            Origin::Job => drop(context.insert("job".to_owned(), row(&self.context))),
-            Origin::Neither => (),
+            EventOrigin::Request => drop(context.insert("request".to_owned(), row(&self.context))),
+            EventOrigin::Job => drop(context.insert("job".to_owned(), row(&self.context))),
+            EventOrigin::Neither => (),
         }
         if !context.is_empty() {
             put("context", context.into());
@@ -135,18 +135,18 @@ impl Change {
 }
 
 /// The members of a change that are not read yet.
-struct Members<'n> {
+struct UnreadMembers<'n> {
     members: Map<String, Value>,
     notes: &'n mut Notes,
 }
 
-impl Members<'_> {
+impl UnreadMembers<'_> {
     fn refuse_unknown(&mut self) {
         for name in self.members.keys() {
             if !MEMBERS.contains(&name.as_str()) && self.notes.have_room() {
                 let near = did_you_mean(name, MEMBERS);
                 let what = format!("a change has no member {name:?}{near}");
-                self.notes.fault(Place::Member("", name), what);
+                self.notes.fault(ChangePath::Member("", name), what);
             }
         }
     }
@@ -200,7 +200,7 @@ impl Members<'_> {
         let name = operation.name();
         for (row, is_given) in rows {
             let is_wanted = operation.rows().contains(&row);
-            let place = Place::Member("", row);
+            let place = ChangePath::Member("", row);
             match (is_given, is_wanted) {
                 // An action can be about nothing.
                 (false, true) if operation == Operation::Act => (),
@@ -228,7 +228,7 @@ impl Members<'_> {
                 Value::Object(columns) => drop(related.insert(name, Row(columns))),
                 Value::Null => (),
                 _ => {
-                    let place = Place::Member("/related", &name);
+                    let place = ChangePath::Member("/related", &name);
                     self.notes.fault(place, AN_OBJECT);
                 }
             }
@@ -236,22 +236,22 @@ impl Members<'_> {
         related
     }
 
-    fn context(&mut self) -> (Origin, Row) {
+    fn context(&mut self) -> (EventOrigin, Row) {
         let mut context = self.row("context").unwrap_or_default().0;
         let request = context.shift_remove("request");
         let job = context.shift_remove("job");
         for name in context.keys() {
             let what = "a context must be {\"request\": {…}} or {\"job\": {…}}, or left out";
-            self.notes.fault(Place::Member("/context", name), what);
+            self.notes.fault(ChangePath::Member("/context", name), what);
         }
         if request.is_some() && job.is_some() {
             let what = "a change happened in a request or in a job, not in both";
             self.notes.fault("/context/job", what);
         }
         let (origin, place, fields) = match (request, job) {
-            (Some(request), _) => (Origin::Request, "/context/request", request),
-            (None, Some(job)) => (Origin::Job, "/context/job", job),
-            (None, None) => return (Origin::Neither, Row::default()),
+            (Some(request), _) => (EventOrigin::Request, "/context/request", request),
+            (None, Some(job)) => (EventOrigin::Job, "/context/job", job),
+            (None, None) => return (EventOrigin::Neither, Row::default()),
         };
         match fields {
             Value::Object(fields) => (origin, Row(fields)),
@@ -277,7 +277,7 @@ impl Members<'_> {
             None | Some(Value::Null) => None,
             Some(Value::Object(columns)) => Some(Row(columns)),
             Some(_) => {
-                self.notes.fault(Place::Member("", name), AN_OBJECT);
+                self.notes.fault(ChangePath::Member("", name), AN_OBJECT);
                 // It is given, so that it is not said to be missing as well.
                 Some(Row::default())
             }
@@ -290,7 +290,7 @@ impl Members<'_> {
             Some(Value::String(text)) => Some(text),
             Some(_) => {
                 self.notes
-                    .fault(Place::Member("", name), "this must be a string");
+                    .fault(ChangePath::Member("", name), "this must be a string");
                 None
             }
         }

@@ -3,10 +3,10 @@
 use easel_catalog::{Column, EventType};
 use serde_json::{Map, Value};
 
+use crate::change_context::ChangeContext;
+use crate::change_path::ChangePath;
+use crate::computed;
 use crate::fault::Notes;
-use crate::place::Place;
-use crate::scene::Scene;
-use crate::worked;
 
 /// The members that the catalogue's `further` rule gives and that are no listed field: a listed
 /// field takes the place of a member of its name.
@@ -14,13 +14,13 @@ use crate::worked;
 /// A fault names the column where what the rule takes is missing or holds no members.
 pub(crate) fn further(
     event_type: &EventType,
-    scene: Scene<'_>,
+    scene: ChangeContext<'_>,
     notes: &mut Notes,
 ) -> Option<Map<String, Value>> {
-    let Some(Column::Worked(rule)) = event_type.further else {
+    let Some(Column::ComputedBy(rule)) = event_type.further else {
         return None;
     };
-    match worked::rule(rule).and_then(|work| work(scene)) {
+    match computed::rule(rule).and_then(|work| work(scene)) {
         Some(Value::Object(members)) => Some(
             members
                 .into_iter()
@@ -30,7 +30,7 @@ pub(crate) fn further(
         _ => {
             let name = event_type.name;
             let what = format!("`@{rule}` finds no object here; the body of {name} is made of it");
-            notes.fault(Place::Worked(rule, scene), what);
+            notes.fault(ChangePath::Computed(rule, scene), what);
             None
         }
     }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::place::Place;
-use crate::scene::Scene;
+use crate::change_context::ChangeContext;
+use crate::change_path::ChangePath;
 
 /// A condition that an event stands behind.
 #[derive(Clone, Copy)]
@@ -14,7 +14,7 @@ pub(crate) struct Gate {
     pub(crate) closed: &'static str,
     /// What it cannot do without.
     pub(crate) needs: Option<Need>,
-    pub(crate) is_open: fn(Scene<'_>) -> bool,
+    pub(crate) is_open: fn(ChangeContext<'_>) -> bool,
 }
 
 /// What a gate cannot do without: were it forgotten, an event would never be made.
@@ -38,20 +38,20 @@ impl Need {
     }
 
     /// Where it is missing, if it is.
-    pub(crate) fn missing(self, scene: Scene<'_>) -> Option<Place<'static>> {
+    pub(crate) fn missing(self, scene: ChangeContext<'_>) -> Option<ChangePath<'static>> {
         match self {
             Self::Column(column) => {
                 let is_missing = scene.get(column).is_none();
-                is_missing.then(|| Place::Member(scene.change.row_place(), column))
+                is_missing.then(|| ChangePath::Member(scene.change.row_place(), column))
             }
             // A value of another type is refused before the gate reads it.
             Self::Truth(column) => {
                 let is_missing = scene.value(column).is_none();
-                is_missing.then(|| Place::Member(scene.change.row_place(), column))
+                is_missing.then(|| ChangePath::Member(scene.change.row_place(), column))
             }
             Self::Related(name) => {
                 let is_missing = scene.related(name).is_none() && scene.names(name);
-                is_missing.then_some(Place::Member("/related", name))
+                is_missing.then_some(ChangePath::Member("/related", name))
             }
         }
     }

@@ -5,26 +5,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use easel_catalog::{Catalog, Column, Context, EventType, Field, Origin};
+use easel_catalog::{Catalog, Column, Context, EventOrigin, EventType, Field};
 
-use crate::asked::{Asked, Form, Question, RowName};
 use crate::body::column_of;
 use crate::change::{Change, Subject};
+use crate::change_context::ChangeContext;
+use crate::computed;
 use crate::gate::{Gate, IDLE_COLUMNS};
 use crate::metadata::{SESSION_COLUMN, related_columns};
-use crate::options::{Options, SubmissionRule};
+use crate::options::{SubmissionRule, TriggerOptions};
 use crate::placeholder::{candidates, placeholder_of_form};
+use crate::questions::{ColumnType, Question, Questions, RowName};
 use crate::row::Row;
-use crate::rule::{Operation, Rule};
+use crate::rule::{Operation, TriggerRule};
 use crate::rules;
-use crate::scene::Scene;
 use crate::unused_columns::unused_columns;
-use crate::worked;
 
 /// What all rules read, and what changes of each subject can have.
 #[derive(Debug)]
 pub(crate) struct Inputs {
-    rules: Vec<(&'static Rule, RuleInputs)>,
+    rules: Vec<(&'static TriggerRule, RuleInputs)>,
     subjects: BTreeMap<&'static str, Known>,
     worked: Vec<WorkedInputs>,
     /// The columns of the rows of each type, by the names that related rows have.
@@ -60,9 +60,9 @@ pub(crate) struct Known {
 
 impl Inputs {
     pub(crate) fn new(catalog: &Catalog) -> Self {
-        let worked: Vec<_> = worked::explained()
+        let worked: Vec<_> = computed::explained()
             .filter_map(|(name, takes)| {
-                let work = worked::rule(name)?;
+                let work = computed::rule(name)?;
                 let questions = explore(takes, |scene| work(scene).is_some());
                 Some(WorkedInputs {
                     rule: name,
@@ -103,7 +103,7 @@ impl Inputs {
         &self,
         subject: &str,
         operation: Operation,
-    ) -> impl Iterator<Item = (&'static Rule, &RuleInputs)> {
+    ) -> impl Iterator<Item = (&'static TriggerRule, &RuleInputs)> {
         let rules = self.rules.iter();
         rules
             .filter(move |(rule, _)| rule.subject == subject && rule.operation == operation)
@@ -132,7 +132,7 @@ fn worked_rules(event_type: &EventType) -> impl Iterator<Item = &'static str> {
     columns
         .chain(&event_type.further)
         .filter_map(|column| match column {
-            Column::Worked(rule) => Some(*rule),
+            Column::ComputedBy(rule) => Some(*rule),
             _ => None,
         })
 }
@@ -145,7 +145,7 @@ fn of_gate(gate: &'static Gate) -> Vec<Question> {
 }
 
 /// What `read` asks of scenes of all kinds, whatever it answers. `text` says in words what is read.
-fn explore(text: &str, read: impl Fn(Scene<'_>) -> bool) -> Vec<Question> {
+fn explore(text: &str, read: impl Fn(ChangeContext<'_>) -> bool) -> Vec<Question> {
     /// Every answer can lead to other questions, which never took more rounds than this.
     const MAX_ROUNDS: usize = 6;
     let mut questions = Vec::new();
@@ -161,12 +161,12 @@ fn explore(text: &str, read: impl Fn(Scene<'_>) -> bool) -> Vec<Question> {
         }
         for change in &changes {
             for submission_rule in [SubmissionRule::Newest, SubmissionRule::Published] {
-                let asked = Asked::default();
-                let options = Options {
+                let asked = Questions::default();
+                let options = TriggerOptions {
                     submission_rule,
-                    ..Options::default()
+                    ..TriggerOptions::default()
                 };
-                let _answer: bool = read(Scene {
+                let _answer: bool = read(ChangeContext {
                     change,
                     options,
                     asked: Some(&asked),
@@ -185,13 +185,13 @@ fn explore(text: &str, read: impl Fn(Scene<'_>) -> bool) -> Vec<Question> {
 fn needed(
     text: &str,
     questions: &[Question],
-    has_value: impl Fn(Scene<'_>) -> bool,
+    has_value: impl Fn(ChangeContext<'_>) -> bool,
 ) -> Vec<String> {
     let has_value_without = |column: &str, mut change: Change| {
         if let Some(row) = &mut change.after {
             row.0.remove(column);
         }
-        has_value(Scene::new(&change, Options::default()))
+        has_value(ChangeContext::new(&change, TriggerOptions::default()))
     };
     let is_needed = |column: &str| {
         let mut others = questions.iter().filter(|it| it.column != column);
@@ -203,8 +203,10 @@ fn needed(
                 has_value_without(column, change)
             })
         });
-        has_value(Scene::new(&draft(questions), Options::default()))
-            && !has_other_value
+        has_value(ChangeContext::new(
+            &draft(questions),
+            TriggerOptions::default(),
+        )) && !has_other_value
             && !has_value_without(column, draft(questions))
     };
     let own = questions.iter().filter(|it| it.row == RowName::Own);
@@ -222,7 +224,7 @@ fn draft(questions: &[Question]) -> Change {
         before: Some(Row::default()),
         after: Some(Row::default()),
         related: BTreeMap::new(),
-        origin: Origin::Neither,
+        origin: EventOrigin::Neither,
         context: Row::default(),
         body: Row::default(),
         occurred_at: None,
@@ -261,7 +263,7 @@ fn add(all: &mut Vec<Question>, more: impl IntoIterator<Item = Question>) {
 /// The names that changes of each subject can have.
 fn subjects(
     catalog: &Catalog,
-    rules: &[(&'static Rule, RuleInputs)],
+    rules: &[(&'static TriggerRule, RuleInputs)],
 ) -> (
     BTreeMap<&'static str, Known>,
     BTreeMap<String, HashSet<String>>,
@@ -398,7 +400,7 @@ pub(crate) fn places<'a>(
         Column::Own(column) => Some((RowName::Own, column)),
         Column::Earlier(column) => Some((RowName::Before, column)),
         Column::Beside(related, column) => Some((RowName::Related(related.to_owned()), column)),
-        Column::Worked(_) | Column::Word(_) | Column::Flag(_) => None,
+        Column::ComputedBy(_) | Column::Word(_) | Column::Flag(_) => None,
     });
     alone.into_iter().chain(from)
 }
@@ -410,11 +412,11 @@ impl Question {
         let value = self.value(change).filter(|value| !value.is_null())?;
         let (is_readable, wanted) = match &self.form {
             // Of a list, the field says what is wrong.
-            Form::Any | Form::List => return None,
-            Form::Text | Form::Word(_) => (value.is_string(), "a string"),
-            Form::Truth => (value.is_boolean(), "true or false"),
-            Form::Object => (value.is_object(), "an object"),
-            Form::Time => {
+            ColumnType::Any | ColumnType::List => return None,
+            ColumnType::Text | ColumnType::Word(_) => (value.is_string(), "a string"),
+            ColumnType::Truth => (value.is_boolean(), "true or false"),
+            ColumnType::Object => (value.is_object(), "an object"),
+            ColumnType::Time => {
                 let time = value.as_str().and_then(easel_catalog::parse_timestamp);
                 (time.is_some(), crate::value::A_TIME)
             }

@@ -5,11 +5,11 @@ use serde_json::Value;
 
 /// JSON in the making.
 #[derive(Debug)]
-pub(crate) struct Json {
+pub(crate) struct ObjectWriter {
     out: Vec<u8>,
 }
 
-impl Json {
+impl ObjectWriter {
     pub(crate) fn with_capacity(bytes: usize) -> Self {
         Self {
             out: Vec::with_capacity(bytes),

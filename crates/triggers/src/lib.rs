@@ -5,7 +5,7 @@
 //! follow, in order, and make them whole: the body from the record's columns, as the catalogue says,
 //! the metadata from the request or job in which it happened.
 //!
-//! Which events follow is a table of [`Rule`]s, a file for each family of records, each rule with
+//! Which events follow is a table of [`TriggerRule`]s, a file for each family of records, each rule with
 //! the gates it stands behind. Where a field's value comes from is in the catalogue.
 //!
 //! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
@@ -21,11 +21,11 @@ mod options;
 mod row;
 mod tree;
 
-mod asked;
+mod change_context;
 mod gate;
+mod questions;
 mod rule;
 mod rules;
-mod scene;
 
 mod inputs;
 mod nearest;
@@ -36,21 +36,21 @@ mod template;
 mod unused_columns;
 
 mod body;
+mod change_path;
+mod computed;
 mod json;
 mod metadata;
-mod place;
 mod value;
-mod worked;
 
 mod page;
 
 pub use change::{Change, Subject};
 pub use fault::{ChangeFault, ChangeFaults, Warning};
-pub use options::{Nulls, Options, SubmissionRule};
+pub use options::{Nulls, SubmissionRule, TriggerOptions};
 pub use page::page;
 pub use row::Row;
-pub use rule::{Operation, Rule};
+pub use rule::{Operation, TriggerRule};
 pub use rules::all as rules;
 pub use series::Series;
-pub use shape::{Shape, ShapeColumn};
-pub use triggers::{Outcome, Stop, Triggers, TriggersError, unknown_rules};
+pub use shape::{ChangeShape, ShapeColumn};
+pub use triggers::{ChangeOutcome, Stop, Triggers, TriggersError, unknown_rules};

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use easel_catalog::{Catalog, Context, EventType, Field, MetadataField, Origin, event_time};
+use easel_catalog::{Catalog, Context, EventOrigin, EventType, Field, MetadataField, event_time};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::change_context::{ChangeContext, RelatedRow};
+use crate::change_path::ChangePath;
 use crate::fault::Notes;
-use crate::json::Json;
+use crate::json::ObjectWriter;
 use crate::nearest::did_you_mean;
-use crate::place::Place;
-use crate::scene::{RelatedRow, Scene};
 use crate::value::{convert, null_text};
 
 /// What `producer` is unless the request or job says otherwise.
@@ -51,10 +51,10 @@ const OF_LOGIN: [(&str, &str); 4] = [
 pub(crate) const SESSION_COLUMN: &str = "session_id";
 
 /// The values of the metadata's fields, in the order of the catalogue.
-struct Metadata<'a, 'n> {
+struct MetadataWriter<'a, 'n> {
     fields: &'a [MetadataField],
     values: Vec<Option<Cow<'a, Value>>>,
-    scene: Scene<'a>,
+    scene: ChangeContext<'a>,
     notes: &'n mut Notes,
 }
 
@@ -63,12 +63,12 @@ struct Metadata<'a, 'n> {
 pub(crate) fn metadata(
     catalog: &Catalog,
     event_type: &EventType,
-    (scene, event_at): (Scene<'_>, Timestamp),
-    json: &mut Json,
+    (scene, event_at): (ChangeContext<'_>, Timestamp),
+    json: &mut ObjectWriter,
     notes: &mut Notes,
 ) {
     let fields = catalog.metadata();
-    let mut metadata = Metadata {
+    let mut metadata = MetadataWriter {
         fields,
         values: vec![None; fields.len()],
         scene,
@@ -112,20 +112,20 @@ pub(crate) fn related_columns(
     of_record.chain(of_login.filter(move |_| is_login))
 }
 
-impl<'a> Metadata<'a, '_> {
+impl<'a> MetadataWriter<'a, '_> {
     /// Puts in what the request or job tells of itself.
     fn put_ambient(&mut self) {
         let origin = self.scene.change.origin;
         let place = match origin {
-            Origin::Request => "/context/request",
-            Origin::Job => "/context/job",
-            Origin::Neither => return,
+            EventOrigin::Request => "/context/request",
+            EventOrigin::Job => "/context/job",
+            EventOrigin::Neither => return,
         };
         self.set("producer", PRODUCER.into());
         let mut next = 0;
         let (mut given, mut valued): (u128, u128) = (0, 0);
         for (name, value) in &self.scene.change.context.0 {
-            let at = Place::Member(place, name);
+            let at = ChangePath::Member(place, name);
             // Mostly they come in the order of the catalogue.
             let Some(index) = self.find(name, next) else {
                 if !self.notes.have_room() {
@@ -156,7 +156,7 @@ impl<'a> Metadata<'a, '_> {
 
     /// Warns of the fields that the request or job should have given: those that always are there,
     /// and those that come together with one that is given, since they have the same condition.
-    fn check_ambient(&mut self, place: &str, origin: Origin, (given, valued): (u128, u128)) {
+    fn check_ambient(&mut self, place: &str, origin: EventOrigin, (given, valued): (u128, u128)) {
         let is_given = |index: usize| given & (1 << index) != 0;
         let needed_with = |field: &Field| {
             let mut others = self.fields.iter().enumerate();
@@ -184,7 +184,7 @@ impl<'a> Metadata<'a, '_> {
                 },
                 None | Some(_) => continue,
             };
-            self.notes.warn(Place::Member(place, field.name), what);
+            self.notes.warn(ChangePath::Member(place, field.name), what);
         }
     }
 
@@ -205,7 +205,9 @@ impl<'a> Metadata<'a, '_> {
         // What the request tells of its own context is not of this one.
         self.clear(&["context_type", "context_id", "context_account_id"]);
         if context.value("id").is_none() {
-            return self.notes.fault(Place::Related(record, "id"), NO_CONTEXT);
+            return self
+                .notes
+                .fault(ChangePath::Related(record, "id"), NO_CONTEXT);
         }
         let kind = match record {
             "context" => context.text("type").or_else(|| scene.text("context_type")),
@@ -245,9 +247,9 @@ impl<'a> Metadata<'a, '_> {
         kind: &str,
         record: &'static str,
         context: RelatedRow<'a>,
-    ) -> Result<(&'a Value, Place<'a>), Place<'a>> {
+    ) -> Result<(&'a Value, ChangePath<'a>), ChangePath<'a>> {
         let column = |record: &'static str, row: RelatedRow<'a>, name: &'static str| {
-            let place = Place::Related(record, name);
+            let place = ChangePath::Related(record, name);
             row.get(name).map(|value| (value, place)).ok_or(place)
         };
         column(record, context, "account_id").or_else(|missing| match kind {
@@ -260,7 +262,7 @@ impl<'a> Metadata<'a, '_> {
                 None => Err(missing),
             },
             "Course" | "Group" => Err(missing),
-            _ => Ok((&NO_ACCOUNT, Place::Member("/related", record))),
+            _ => Ok((&NO_ACCOUNT, ChangePath::Member("/related", record))),
         })
     }
 
@@ -280,7 +282,7 @@ impl<'a> Metadata<'a, '_> {
         if let (Some(index), Some(session)) =
             (self.find("session_id", 0), self.scene.value(SESSION_COLUMN))
         {
-            self.put(index, session, Place::Member("/with", SESSION_COLUMN));
+            self.put(index, session, ChangePath::Member("/with", SESSION_COLUMN));
         }
     }
 
@@ -292,7 +294,7 @@ impl<'a> Metadata<'a, '_> {
         (related, column): (&str, &str),
         is_expected: bool,
     ) {
-        let place = Place::Related(related, column);
+        let place = ChangePath::Related(related, column);
         match (self.find(name, 0), row.get(column)) {
             (Some(index), Some(value)) => self.put(index, value, place),
             (Some(_), None) if is_expected => {
@@ -304,7 +306,7 @@ impl<'a> Metadata<'a, '_> {
     }
 
     /// Puts a value in, over what was there; nulls stay in metadata, where the field can be null.
-    fn put(&mut self, index: usize, value: &'a Value, place: Place<'_>) {
+    fn put(&mut self, index: usize, value: &'a Value, place: ChangePath<'_>) {
         let Some(it) = self.fields.get(index) else {
             return;
         };
@@ -351,10 +353,10 @@ impl<'a> Metadata<'a, '_> {
 }
 
 /// What an event was made in, in words.
-const fn made_in(origin: Origin) -> &'static str {
+const fn made_in(origin: EventOrigin) -> &'static str {
     match origin {
-        Origin::Request => "a request",
-        Origin::Job => "a job",
-        Origin::Neither => "neither a request nor a job",
+        EventOrigin::Request => "a request",
+        EventOrigin::Job => "a job",
+        EventOrigin::Neither => "neither a request nor a job",
     }
 }

@@ -4,7 +4,7 @@ use easel_catalog::Limits;
 
 /// What an operator may decide about the events that changes make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct TriggerOptions {
     /// What an event may be.
     pub limits: Limits,
     /// The shard that local ids are of. With 0 an id is global as it is, as in an installation

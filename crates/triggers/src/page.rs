@@ -1,8 +1,8 @@
 //! The rules as a page of Markdown, `docs/triggers.md`.
 
-use crate::rule::{Operation, Rule};
+use crate::computed;
+use crate::rule::{Operation, TriggerRule};
 use crate::rules;
-use crate::worked;
 
 const INTRODUCTION: &str = "\
 # Triggers
@@ -37,7 +37,7 @@ pub fn page() -> String {
         it.operation == Operation::Act
     });
     page.push_str(WORKED_OUT);
-    for (name, takes) in worked::explained() {
+    for (name, takes) in computed::explained() {
         line(&mut page, &format!("| `@{name}` | {takes} |"));
     }
     page
@@ -49,7 +49,7 @@ fn line(page: &mut String, text: &str) {
     page.push('\n');
 }
 
-fn table(page: &mut String, title: &str, subject: &str, is_in: fn(&Rule) -> bool) {
+fn table(page: &mut String, title: &str, subject: &str, is_in: fn(&TriggerRule) -> bool) {
     let mut line = |text: String| line(page, &text);
     let has_operation = subject == "Record";
     let operation = |name: &str| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use easel_catalog::{Column, Field, Kind};
 use serde_json::{Map, Value, json};
 
-use crate::asked::{Form, Question};
+use crate::questions::{ColumnType, Question};
 use crate::rules;
 
 const TIME: &str = "2026-02-11T08:15:42Z";
@@ -37,17 +37,17 @@ pub(crate) fn placeholder(field: &Field) -> Value {
 }
 
 /// A value for a column that no field is made of, by what a rule asks for it as.
-pub(crate) fn placeholder_of_form(column: &str, form: &Form) -> Value {
+pub(crate) fn placeholder_of_form(column: &str, form: &ColumnType) -> Value {
     match form {
-        Form::Text => "text".into(),
-        Form::Word(word) => word.as_str().into(),
-        Form::Truth => false.into(),
-        Form::Time => TIME.into(),
-        Form::Object => json!({}),
-        Form::List => json!([]),
-        Form::Any if column == "id" || column.ends_with("_id") => 1.into(),
-        Form::Any if column.ends_with("_at") => TIME.into(),
-        Form::Any => Value::Null,
+        ColumnType::Text => "text".into(),
+        ColumnType::Word(word) => word.as_str().into(),
+        ColumnType::Truth => false.into(),
+        ColumnType::Time => TIME.into(),
+        ColumnType::Object => json!({}),
+        ColumnType::List => json!([]),
+        ColumnType::Any if column == "id" || column.ends_with("_id") => 1.into(),
+        ColumnType::Any if column.ends_with("_at") => TIME.into(),
+        ColumnType::Any => Value::Null,
     }
 }
 
@@ -56,13 +56,13 @@ pub(crate) fn placeholder_of_form(column: &str, form: &Form) -> Value {
 pub(crate) fn candidates(question: &Question, text: &str) -> Vec<Value> {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_.:".contains(letter);
     match &question.form {
-        Form::Any => vec![Value::Null, 1.into(), true.into(), json!([1]), TIME.into()],
-        Form::Truth => vec![false.into(), true.into()],
-        Form::Time => vec![Value::Null, TIME.into()],
-        Form::Object => vec![Value::Null, json!({})],
-        Form::List => vec![Value::Null, json!([]), "".into()],
-        Form::Word(word) => vec![word.as_str().into(), Value::Null],
-        Form::Text => {
+        ColumnType::Any => vec![Value::Null, 1.into(), true.into(), json!([1]), TIME.into()],
+        ColumnType::Truth => vec![false.into(), true.into()],
+        ColumnType::Time => vec![Value::Null, TIME.into()],
+        ColumnType::Object => vec![Value::Null, json!({})],
+        ColumnType::List => vec![Value::Null, json!([]), "".into()],
+        ColumnType::Word(word) => vec![word.as_str().into(), Value::Null],
+        ColumnType::Text => {
             let words = text.split(|letter| !is_part(letter));
             let words = words.filter(|word| !word.is_empty());
             let subjects = rules::all().map(|rule| rule.subject);

@@ -3,7 +3,7 @@
 use easel_catalog::parse_timestamp;
 use serde_json::{Map, Value};
 
-use crate::worked::id_of;
+use crate::computed::id_of;
 
 /// A record: its columns and their values.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,7 +4,7 @@ use crate::gate::{Gate, NOT_IDLE};
 
 /// A rule: which event a change makes, and the gates it stands behind.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub struct TriggerRule {
     /// The type of the record that changes, or the action.
     pub subject: &'static str,
     /// What becomes of it.
@@ -49,7 +49,7 @@ pub enum Fact {
     Proposed,
 }
 
-impl Rule {
+impl TriggerRule {
     const fn new(subject: &'static str, operation: Operation, event: &'static str) -> Self {
         Self {
             subject,

@@ -22,10 +22,10 @@ mod submission;
 mod user;
 mod wiki_page;
 
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
 /// The families, in the order of the page.
-const FAMILIES: &[&[Rule]] = &[
+const FAMILIES: &[&[TriggerRule]] = &[
     account::RULES,
     assignment::RULES,
     attachment::RULES,
@@ -50,6 +50,6 @@ const FAMILIES: &[&[Rule]] = &[
 ];
 
 /// All rules; those of one subject and operation are in the order in which their events come.
-pub fn all() -> impl Iterator<Item = &'static Rule> {
+pub fn all() -> impl Iterator<Item = &'static TriggerRule> {
     FAMILIES.iter().copied().flatten()
 }

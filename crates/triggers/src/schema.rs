@@ -2,12 +2,12 @@
 //!
 //! A schema asks of a change what the triggers refuse it for. What they only warn of passes.
 
-use easel_catalog::{Column, Field, Kind, Origin, Values};
+use easel_catalog::{Column, EventOrigin, Field, Kind, Values};
 use serde_json::{Map, Value, json};
 
-use crate::asked::Form;
+use crate::questions::ColumnType;
 use crate::rule::Operation;
-use crate::shape::{Shape, ShapeColumn};
+use crate::shape::{ChangeShape, ShapeColumn};
 use crate::triggers::Triggers;
 
 impl Triggers {
@@ -44,7 +44,7 @@ impl Triggers {
     }
 
     fn context_schema(&self) -> Value {
-        let of_origin = |origin: Origin| {
+        let of_origin = |origin: EventOrigin| {
             let fields = self.catalog().metadata().iter();
             let fields = fields.filter(|it| {
                 it.is_sent(origin) && !["event_name", "event_time"].contains(&it.field.name)
@@ -58,12 +58,12 @@ impl Triggers {
         json!({
             "type": "object",
             "description": "The request or the job in which the change happened; left out if neither is known.",
-            "properties": { "request": of_origin(Origin::Request), "job": of_origin(Origin::Job) },
+            "properties": { "request": of_origin(EventOrigin::Request), "job": of_origin(EventOrigin::Job) },
         })
     }
 }
 
-impl Shape {
+impl ChangeShape {
     fn own_name(&self) -> String {
         let subject = self.subject.replace("::", ".");
         match self.operation {
@@ -141,23 +141,23 @@ impl ShapeColumn {
     pub fn type_name(&self) -> &'static str {
         match (&self.field, &self.form) {
             (Some(field), _) => field.kind.name(),
-            (None, Form::Text | Form::Word(_)) => "string",
-            (None, Form::Truth) => "boolean",
-            (None, Form::Time) => "timestamp",
-            (None, Form::Object) => "object",
-            (None, Form::List) => "array",
-            (None, Form::Any) => "any",
+            (None, ColumnType::Text | ColumnType::Word(_)) => "string",
+            (None, ColumnType::Truth) => "boolean",
+            (None, ColumnType::Time) => "timestamp",
+            (None, ColumnType::Object) => "object",
+            (None, ColumnType::List) => "array",
+            (None, ColumnType::Any) => "any",
         }
     }
 
     fn schema(&self) -> Value {
         let Some(field) = &self.field else {
             let types: &[&str] = match self.form {
-                Form::Any => &["array", "boolean", "number", "object", "string", "null"],
-                Form::Text | Form::Word(_) | Form::Time => &["string", "null"],
-                Form::Truth => &["boolean", "null"],
-                Form::Object => &["object", "null"],
-                Form::List => &["array", "string", "null"],
+                ColumnType::Any => &["array", "boolean", "number", "object", "string", "null"],
+                ColumnType::Text | ColumnType::Word(_) | ColumnType::Time => &["string", "null"],
+                ColumnType::Truth => &["boolean", "null"],
+                ColumnType::Object => &["object", "null"],
+                ColumnType::List => &["array", "string", "null"],
             };
             return json!({ "type": types });
         };

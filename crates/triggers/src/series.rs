@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::change::Change;
 use crate::fault::ChangeFaults;
-use crate::triggers::{Outcome, Triggers};
+use crate::triggers::{ChangeOutcome, Triggers};
 
 /// Changes that are sent together, one after another.
 ///
@@ -33,7 +33,7 @@ impl<'t> Series<'t> {
     }
 
     /// What the next change means; see [`Triggers::events`].
-    pub fn events(&mut self, change: &Change) -> Result<Outcome, ChangeFaults> {
+    pub fn events(&mut self, change: &Change) -> Result<ChangeOutcome, ChangeFaults> {
         let mut outcome = self.triggers.events(change, self.now)?;
         let mut events = outcome.events.iter();
         let is_seen = events.any(|event| self.ids.contains(event.id.as_bytes()));

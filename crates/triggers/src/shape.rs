@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use easel_catalog::{Column, Context, EventType, Field, Kind, MetadataField};
 
-use crate::asked::{Form, Question, RowName};
 use crate::gate::IDLE_COLUMNS;
 use crate::inputs::{WorkedInputs, places};
 use crate::metadata::{SESSION_COLUMN, related_columns};
+use crate::questions::{ColumnType, Question, RowName};
 use crate::rule::Operation;
 use crate::rules;
 use crate::triggers::Triggers;
 
 /// What a change of one subject and operation can have.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub struct ChangeShape {
     /// The type of the record, or the action.
     pub subject: &'static str,
     /// What becomes of the record.
@@ -37,16 +37,17 @@ pub struct ShapeColumn {
     /// The field that is made of it, where one is.
     pub(crate) field: Option<Field>,
     /// What a gate or a worked-out value reads it as.
-    pub(crate) form: Form,
+    pub(crate) form: ColumnType,
 }
 
 impl Triggers {
     /// What changes can have: a shape for each subject and operation, in the order of the rules.
-    pub fn shapes(&self) -> Vec<Shape> {
-        let mut shapes: Vec<Shape> = Vec::new();
+    pub fn shapes(&self) -> Vec<ChangeShape> {
+        let mut shapes: Vec<ChangeShape> = Vec::new();
         for rule in rules::all() {
-            let is_known =
-                |shape: &&Shape| shape.subject == rule.subject && shape.operation == rule.operation;
+            let is_known = |shape: &&ChangeShape| {
+                shape.subject == rule.subject && shape.operation == rule.operation
+            };
             if shapes.iter().find(is_known).is_none() {
                 shapes.push(self.shape(rule.subject, rule.operation));
             }
@@ -54,8 +55,8 @@ impl Triggers {
         shapes
     }
 
-    fn shape(&self, subject: &'static str, operation: Operation) -> Shape {
-        let mut shape = Shape {
+    fn shape(&self, subject: &'static str, operation: Operation) -> ChangeShape {
+        let mut shape = ChangeShape {
             subject,
             operation,
             events: Vec::new(),
@@ -90,7 +91,7 @@ impl Triggers {
     }
 }
 
-impl Shape {
+impl ChangeShape {
     fn add_event_type(&mut self, event_type: &EventType, metadata: &[MetadataField]) {
         let field_of = |name: &str| {
             let field = metadata.iter().find(|it| it.field.name == name);
@@ -128,7 +129,7 @@ impl Shape {
     /// What the rule of a required field never does without is required.
     fn add_worked(&mut self, event_type: &EventType, worked: &[WorkedInputs]) {
         for field in event_type.body {
-            let Some(Column::Worked(rule)) = field.from.first() else {
+            let Some(Column::ComputedBy(rule)) = field.from.first() else {
                 continue;
             };
             let Some(of_rule) = worked.iter().find(|known| known.rule == *rule) else {
@@ -154,11 +155,11 @@ impl Shape {
                 let is_copied = names.contains(&column.name.as_str()) && column.field.is_none();
                 let is_text = matches!(field.kind, Kind::Text);
                 let fits = match column.form {
-                    Form::Any => true,
-                    Form::Text | Form::Word(_) => is_text,
-                    Form::Time => matches!(field.kind, Kind::Timestamp(_)),
-                    Form::Object => matches!(field.kind, Kind::Object(_)),
-                    Form::Truth | Form::List => false,
+                    ColumnType::Any => true,
+                    ColumnType::Text | ColumnType::Word(_) => is_text,
+                    ColumnType::Time => matches!(field.kind, Kind::Timestamp(_)),
+                    ColumnType::Object => matches!(field.kind, Kind::Object(_)),
+                    ColumnType::Truth | ColumnType::List => false,
                 };
                 if is_copied && fits {
                     column.field = Some(*field);
@@ -175,7 +176,7 @@ impl Shape {
             return;
         }
         let column = self.column(&question.row, &question.column);
-        if column.form == Form::Any {
+        if column.form == ColumnType::Any {
             column.form = question.form.clone();
         }
     }
@@ -193,7 +194,7 @@ impl Shape {
                 name: name.to_owned(),
                 is_required: false,
                 field: None,
-                form: Form::Any,
+                form: ColumnType::Any,
             });
             columns.len() - 1
         });

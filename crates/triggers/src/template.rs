@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use easel_catalog::{Kind, Origin};
+use easel_catalog::{EventOrigin, Kind};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::asked::Question;
 use crate::change::{Change, Subject};
+use crate::change_context::ChangeContext;
 use crate::gate::Gate;
 use crate::placeholder::{candidates, placeholder, placeholder_of_form};
+use crate::questions::Question;
 use crate::row::Row;
 use crate::rule::Operation;
-use crate::scene::Scene;
-use crate::shape::{Shape, ShapeColumn};
+use crate::shape::{ChangeShape, ShapeColumn};
 use crate::triggers::Triggers;
 
 impl Triggers {
     /// A change of this shape with a value of the right type in every column. As far as values can
     /// be found that open the gates, it means its events; in any case it is accepted. It deletes
     /// nothing if it can mean something else.
-    pub fn template(&self, shape: &Shape) -> Change {
+    pub fn template(&self, shape: &ChangeShape) -> Change {
         let mut change = self.draft(shape);
         let mut kept: Vec<&Gate> = Vec::new();
         let (mut has_fired, mut has_event) = (false, false);
@@ -45,7 +45,7 @@ impl Triggers {
         change
     }
 
-    fn draft(&self, shape: &Shape) -> Change {
+    fn draft(&self, shape: &ChangeShape) -> Change {
         let row = row(&shape.columns);
         let (subject, operation) = match shape.operation {
             Operation::Act => {
@@ -67,7 +67,7 @@ impl Triggers {
             related: related
                 .map(|(name, columns)| (name.clone(), self::row(columns)))
                 .collect::<BTreeMap<_, _>>(),
-            origin: Origin::Request,
+            origin: EventOrigin::Request,
             context: self.context(),
             body: Row::default(),
             occurred_at: None,
@@ -79,7 +79,7 @@ impl Triggers {
         let fields = self.catalog().metadata().iter();
         let fields = fields.filter(|it| {
             let is_written_by_easel = ["event_name", "event_time"].contains(&it.field.name);
-            it.is_sent(Origin::Request) && it.field.example.is_some() && !is_written_by_easel
+            it.is_sent(EventOrigin::Request) && it.field.example.is_some() && !is_written_by_easel
         });
         let members = fields.map(|it| (it.field.name.to_owned(), placeholder(&it.field)));
         Row(members.collect::<Map<_, _>>())
@@ -91,11 +91,11 @@ impl Triggers {
         &self,
         gates: &[&Gate],
         questions: &[Question],
-        shape: &Shape,
+        shape: &ChangeShape,
         change: &mut Change,
     ) -> bool {
         let is_open = |change: &Change| {
-            let scene = Scene::new(change, self.options());
+            let scene = ChangeContext::new(change, self.options());
             gates.iter().all(|gate| {
                 gate.needs.is_none_or(|need| need.missing(scene).is_none()) && (gate.is_open)(scene)
             })
@@ -149,7 +149,7 @@ fn row(columns: &[ShapeColumn]) -> Row {
 }
 
 /// The values that the catalogue lists for the field that is made of a column.
-fn listed(question: &Question, shape: &Shape) -> Vec<Value> {
+fn listed(question: &Question, shape: &ChangeShape) -> Vec<Value> {
     let mut columns = shape.columns.iter();
     let column = columns.find(|column| column.name == question.column);
     let values = column.and_then(|column| column.field?.values);
@@ -164,8 +164,8 @@ fn listed(question: &Question, shape: &Shape) -> Vec<Value> {
 }
 
 /// Another text for each column of text, as it was before.
-fn other_texts(shape: &Shape) -> impl Iterator<Item = (Question, Value)> {
-    use crate::asked::{Form, RowName};
+fn other_texts(shape: &ChangeShape) -> impl Iterator<Item = (Question, Value)> {
+    use crate::questions::{ColumnType, RowName};
     let is_free = |column: &&ShapeColumn| {
         let field = column.field.as_ref();
         field.is_some_and(|field| matches!(field.kind, Kind::Text) && field.values.is_none())
@@ -179,7 +179,7 @@ fn other_texts(shape: &Shape) -> impl Iterator<Item = (Question, Value)> {
         let question = Question {
             row: RowName::Before,
             column: column.name.clone(),
-            form: Form::Any,
+            form: ColumnType::Any,
         };
         (question, value)
     })

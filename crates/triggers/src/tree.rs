@@ -13,17 +13,17 @@ pub(crate) const MAX_VALUES: usize = 100_000;
 pub(crate) fn read(json: &[u8]) -> Result<Value, serde_json::Error> {
     let count = Cell::new(0);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let tree = Tree { count: &count }.deserialize(&mut deserializer)?;
+    let tree = ValueSeed { count: &count }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(tree)
 }
 
 #[derive(Clone, Copy)]
-struct Tree<'c> {
+struct ValueSeed<'c> {
     count: &'c Cell<usize>,
 }
 
-impl<'de> DeserializeSeed<'de> for Tree<'_> {
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -36,7 +36,7 @@ impl<'de> DeserializeSeed<'de> for Tree<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Tree<'_> {
+impl<'de> Visitor<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

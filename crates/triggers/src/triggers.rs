@@ -7,27 +7,27 @@ use easel_catalog::{Catalog, Column, Event, EventType, admit};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::asked::Question;
 use crate::body::body;
 use crate::change::{Change, Subject};
+use crate::change_context::ChangeContext;
+use crate::change_path::ChangePath;
+use crate::computed;
 use crate::fault::{ChangeFault, ChangeFaults, Notes, Warning};
 use crate::inputs::{Inputs, Known, RuleInputs};
-use crate::json::Json;
+use crate::json::ObjectWriter;
 use crate::metadata::metadata;
 use crate::nearest::did_you_mean;
-use crate::options::Options;
-use crate::place::Place;
+use crate::options::TriggerOptions;
+use crate::questions::Question;
 use crate::row::Row;
-use crate::rule::{Operation, Rule};
+use crate::rule::{Operation, TriggerRule};
 use crate::rules;
-use crate::scene::Scene;
-use crate::worked;
 
 /// Decides which events a change means, and makes them.
 #[derive(Clone, Debug)]
 pub struct Triggers {
     catalog: Arc<Catalog>,
-    options: Options,
+    options: TriggerOptions,
     /// Found out when the first change comes.
     inputs: Arc<OnceLock<Inputs>>,
 }
@@ -49,7 +49,7 @@ pub enum TriggersError {
 
 /// What came of a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ChangeOutcome {
     /// The events that it means, in order.
     pub events: Vec<Event>,
     /// The events that it does not mean, and why.
@@ -69,7 +69,7 @@ pub struct Stop {
 
 impl Triggers {
     /// For events as this catalogue has them.
-    pub fn new(catalog: Arc<Catalog>, options: Options) -> Result<Self, TriggersError> {
+    pub fn new(catalog: Arc<Catalog>, options: TriggerOptions) -> Result<Self, TriggersError> {
         if let Some(error) = unknown_rules(&catalog).into_iter().next() {
             return Err(error);
         }
@@ -85,7 +85,7 @@ impl Triggers {
     /// The row is the truth: what the catalogue does not expect is a warning of the outcome. A
     /// change is refused, with all of its faults, only if an event cannot be made of it, or if it
     /// does not say which.
-    pub fn events(&self, change: &Change, now: Timestamp) -> Result<Outcome, ChangeFaults> {
+    pub fn events(&self, change: &Change, now: Timestamp) -> Result<ChangeOutcome, ChangeFaults> {
         let (subject, operation) = match &change.subject {
             Subject::Record { kind, operation } => (kind, *operation),
             Subject::Action { name } => (name, Operation::Act),
@@ -97,8 +97,8 @@ impl Triggers {
             check_names(change, known, inputs, &mut notes);
         }
         check_rows(change, &mut notes);
-        let scene = Scene::new(change, self.options);
-        let mut outcome = Outcome::default();
+        let scene = ChangeContext::new(change, self.options);
+        let mut outcome = ChangeOutcome::default();
         let mut has_fired = false;
         let mut is_known = false;
         for (rule, inputs) in inputs.rules(subject, operation) {
@@ -145,14 +145,14 @@ impl Triggers {
         &self.catalog
     }
 
-    pub(crate) const fn options(&self) -> Options {
+    pub(crate) const fn options(&self) -> TriggerOptions {
         self.options
     }
 
     fn event(
         &self,
         event_type: &'static str,
-        scene: Scene<'_>,
+        scene: ChangeContext<'_>,
         now: Timestamp,
         notes: &mut Notes,
     ) -> Option<Event> {
@@ -161,7 +161,7 @@ impl Triggers {
             return None;
         };
         let event_at = scene.change.occurred_at.unwrap_or(now);
-        let mut json = Json::with_capacity(2048);
+        let mut json = ObjectWriter::with_capacity(2048);
         json.begin(None);
         json.begin(Some("metadata"));
         metadata(
@@ -214,7 +214,7 @@ fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Note
         check_columns(
             row,
             &known.columns,
-            |column| Place::Member(place, column),
+            |column| ChangePath::Member(place, column),
             notes,
         );
     }
@@ -223,7 +223,7 @@ fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Note
         let columns = known.related.get(name);
         match columns.or_else(|| inputs.columns_of_type(name)) {
             Some(columns) => {
-                let place = |column| Place::Related(name, column);
+                let place = |column| ChangePath::Related(name, column);
                 check_columns(row, columns, place, notes);
             }
             None if !notes.have_room() => return,
@@ -231,7 +231,7 @@ fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Note
                 let names = known.related.keys().map(String::as_str);
                 let near = did_you_mean(name, names);
                 let what = format!("no event is made of a related {name:?}{near}");
-                notes.warn(Place::Member("/related", name), what);
+                notes.warn(ChangePath::Member("/related", name), what);
             }
         }
     }
@@ -240,7 +240,7 @@ fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Note
 fn check_columns<'a>(
     row: &'a Row,
     known: &HashSet<String>,
-    place: impl Fn(&'a str) -> Place<'a>,
+    place: impl Fn(&'a str) -> ChangePath<'a>,
     notes: &mut Notes,
 ) {
     for column in row
@@ -266,7 +266,7 @@ fn check_rows(change: &Change, notes: &mut Notes) {
     for (place, row, other) in [("/before", before, after), ("/after", after, before)] {
         for column in other.0.keys().filter(|column| row.get(column).is_none()) {
             let what = "this is missing; both rows must have the same columns, null where there is no value";
-            notes.fault(Place::Member(place, column), what);
+            notes.fault(ChangePath::Member(place, column), what);
         }
     }
 }
@@ -293,7 +293,12 @@ enum Passage {
     Unknown,
 }
 
-fn pass(rule: &Rule, inputs: &RuleInputs, scene: Scene<'_>, notes: &mut Notes) -> Passage {
+fn pass(
+    rule: &TriggerRule,
+    inputs: &RuleInputs,
+    scene: ChangeContext<'_>,
+    notes: &mut Notes,
+) -> Passage {
     for (gate, questions) in rule.all_gates().zip(&inputs.gates) {
         if let Some(place) = gate.needs.and_then(|need| need.missing(scene)) {
             let what = format!(
@@ -337,8 +342,8 @@ fn check_rules(
     errors: &mut Vec<TriggersError>,
 ) {
     for column in columns {
-        if let Column::Worked(rule) = column
-            && worked::rule(rule).is_none()
+        if let Column::ComputedBy(rule) = column
+            && computed::rule(rule).is_none()
         {
             errors.push(TriggersError::NoRule {
                 event_type: event_type.name.to_owned(),

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use easel_catalog::{
-    Column, Field, Kind, Precision, Scope, body_time, cut_text, parse_day, parse_timestamp,
+    Column, Field, IdScope, Kind, Precision, body_time, cut_text, parse_day, parse_timestamp,
 };
 use serde_json::{Map, Value};
 
+use crate::change_path::ChangePath;
+use crate::computed::{global, id_of};
 use crate::fault::Notes;
-use crate::options::Options;
-use crate::place::Place;
-use crate::worked::{global, id_of};
+use crate::options::TriggerOptions;
 
 /// What a time has to be.
 pub(crate) const A_TIME: &str = "a time with a zone, such as 2026-02-11T08:15:42Z";
@@ -24,8 +24,8 @@ const MAX_SHOWN_CHARS: usize = 64;
 pub(crate) fn convert<'a>(
     field: &Field,
     value: &'a Value,
-    place: Place<'_>,
-    options: Options,
+    place: ChangePath<'_>,
+    options: TriggerOptions,
     notes: &mut Notes,
 ) -> Option<Cow<'a, Value>> {
     let made = match (field.kind, value) {
@@ -59,7 +59,7 @@ pub(crate) fn convert<'a>(
         (Kind::Objects(fields), Value::Array(rows)) if rows.iter().all(Value::is_object) => {
             let objects = rows.iter().filter_map(Value::as_object).enumerate();
             let objects = objects.map(|(index, row)| {
-                object(&fields, row, Place::Nth(&place, index), options, notes)
+                object(&fields, row, ChangePath::Nth(&place, index), options, notes)
             });
             // All elements are converted, so that the faults of all are noted.
             let objects: Vec<_> = objects.collect();
@@ -97,7 +97,7 @@ fn convert_text<'a>(
     field: &Field,
     value: &'a Value,
     text: &str,
-    place: Place<'_>,
+    place: ChangePath<'_>,
     notes: &mut Notes,
 ) -> Cow<'a, Value> {
     if let Some(values) = &field.values
@@ -129,8 +129,8 @@ fn convert_text<'a>(
 fn object(
     fields: &[Field],
     row: &Map<String, Value>,
-    place: Place<'_>,
-    options: Options,
+    place: ChangePath<'_>,
+    options: TriggerOptions,
     notes: &mut Notes,
 ) -> Option<Value> {
     let mut object = Map::new();
@@ -140,7 +140,7 @@ fn object(
             Some(Column::Own(column)) => column,
             _ => field.name,
         };
-        let place = Place::Inner(&place, column);
+        let place = ChangePath::Inner(&place, column);
         match row.get(column) {
             Some(Value::Null) => {
                 if !field.null {
@@ -176,15 +176,15 @@ pub(crate) fn null_text(field: &Field) -> String {
 }
 
 /// An id as text, global or local as it has to be.
-fn id(value: &Value, scope: Scope, options: Options) -> Option<Value> {
+fn id(value: &Value, scope: IdScope, options: TriggerOptions) -> Option<Value> {
     let id = id_of(value)?;
     let id = match scope {
-        Scope::Global => global(id, options)?,
-        Scope::Local if id.shard() == options.shard => id.local().into(),
+        IdScope::Global => global(id, options)?,
+        IdScope::Local if id.shard() == options.shard => id.local().into(),
         // Without shards nobody knows what the digits before the last thirteen are.
-        Scope::Local if options.shard == 0 => return None,
+        IdScope::Local if options.shard == 0 => return None,
         // A record of another shard is told by its global id.
-        Scope::Local => id,
+        IdScope::Local => id,
     };
     Some(id.to_string().into())
 }

@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
-use crate::{Gate, Scope, Scopes, Tokens};
+use crate::{Authorizer, Scope, Scopes, Tokens};
 
 /// The log of one test.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +61,8 @@ fn request(from: &str, headers: &[(&str, &str)]) -> Parts {
     request.unwrap().into_parts().0
 }
 
-fn refused(reason: Reason) -> Refused<'static> {
-    Refused {
+fn refused(reason: Reason) -> RefusedRequest<'static> {
+    RefusedRequest {
         reason,
         token_id: None,
         access_key_id: Some("CANVAS"),
@@ -80,7 +80,7 @@ fn a_refused_token_is_logged_with_its_source_and_reason_and_without_the_token() 
     let (token, secret) = tokens
         .create("test", scopes, jiff::Timestamp::UNIX_EPOCH)
         .unwrap();
-    let gate = Gate::new(Arc::new(tokens));
+    let gate = Authorizer::new(Arc::new(tokens));
     let known = format!("Bearer {}", secret.expose());
     for authorization in ["Bearer made-up-token", &known] {
         let head = request("192.0.2.7", &[("authorization", authorization)]);
@@ -177,7 +177,7 @@ async fn a_flood_fills_no_log_hides_no_other_source_and_is_counted() {
 fn a_long_text_from_a_request_is_cut() {
     let (log, _guard) = logging();
     let long = "é".repeat(10_000);
-    let refused = Refused {
+    let refused = RefusedRequest {
         access_key_id: Some(&long),
         asked: &long,
         detail: &long,

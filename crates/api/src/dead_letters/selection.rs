@@ -8,8 +8,8 @@ use easel_subscriptions::EventGlob;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::api_error::ApiError;
 use crate::events::glob;
-use crate::failure::Failure;
 use crate::lane_name::{self, LaneNameJson};
 use crate::request::Body;
 
@@ -46,7 +46,7 @@ pub(crate) struct Selection {
 
 impl SelectionJson {
     /// Reads which lane and which dead letters a command is about.
-    pub(super) fn read(body: &Body) -> Result<(LaneNameJson, Selection), Failure> {
+    pub(super) fn read(body: &Body) -> Result<(LaneNameJson, Selection), ApiError> {
         let Self {
             lane,
             offsets,
@@ -57,12 +57,12 @@ impl SelectionJson {
         let is_narrowed = offsets.is_some() || event.is_some() || reason.is_some();
         if all && is_narrowed {
             let detail = "Say `all` or a selection, not both.";
-            return Err(Failure::invalid(INVALID, detail).at("/all"));
+            return Err(ApiError::invalid(INVALID, detail).at("/all"));
         }
         if !all && !is_narrowed {
             let detail =
                 "Say which dead letters: `offsets`, `event` or `reason`, or `{\"all\": true}`.";
-            return Err(Failure::invalid("selection_missing", detail));
+            return Err(ApiError::invalid("selection_missing", detail));
         }
         let selection = Selection {
             offsets,
@@ -75,7 +75,7 @@ impl SelectionJson {
 
 impl Selection {
     /// The selection of a query.
-    pub(super) fn of_query(event: Option<&str>, reason: Option<String>) -> Result<Self, Failure> {
+    pub(super) fn of_query(event: Option<&str>, reason: Option<String>) -> Result<Self, ApiError> {
         let event = event.map(|event| glob(Some(event))).transpose()?;
         Ok(Self {
             offsets: None,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::failure::Failure;
+use crate::api_error::ApiError;
 
 /// How long one count may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ impl DryRunJson {
         api: &Api,
         live: &Subscription,
         spec: &ReplaySpec,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, ApiError> {
         // It is never closed.
         let _turn = COUNTS.acquire().await.ok();
         let filter = Arc::new(live.filter_of_replay(spec));
@@ -63,7 +63,7 @@ impl DryRunJson {
                 let (filter, to) = (Arc::clone(&filter), spec.to);
                 let work = move || count(&filter, &block, from, to);
                 let counted = tokio::task::spawn_blocking(work).await;
-                matches += counted.map_err(|error| Failure::bug(&error))?;
+                matches += counted.map_err(|error| ApiError::bug(&error))?;
             }
         }
         Ok(Self {

@@ -196,8 +196,8 @@ impl<'de> Deserializer<'de> for Tree {
                 (None, None, None) => Err(Self::wrong("a number that a computer can hold")),
             },
             Self::Text(text) | Self::Parameter(text) => visitor.visit_string(text),
-            Self::Array(elements) => visitor.visit_seq(Elements::of(elements)),
-            Self::Object(members) => visitor.visit_map(Members::of(members)),
+            Self::Array(elements) => visitor.visit_seq(TreeElements::of(elements)),
+            Self::Object(members) => visitor.visit_map(TreeMembers::of(members)),
         }
     }
 
@@ -238,14 +238,14 @@ impl<'de> Deserializer<'de> for Tree {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TreeFault> {
         match self {
-            Self::Array(elements) => visitor.visit_seq(Elements::of(elements)),
+            Self::Array(elements) => visitor.visit_seq(TreeElements::of(elements)),
             _ => Err(Self::wrong("an array")),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TreeFault> {
         match self {
-            Self::Object(members) => visitor.visit_map(Members::of(members)),
+            Self::Object(members) => visitor.visit_map(TreeMembers::of(members)),
             _ => Err(Self::wrong("an object")),
         }
     }
@@ -269,7 +269,7 @@ impl<'de> Deserializer<'de> for Tree {
             Self::Text(text) | Self::Parameter(text) => {
                 visitor.visit_enum(IntoDeserializer::<TreeFault>::into_deserializer(text))
             }
-            Self::Object(members) => MapAccessDeserializer::new(Members::of(members))
+            Self::Object(members) => MapAccessDeserializer::new(TreeMembers::of(members))
                 .deserialize_enum(name, variants, visitor),
             _ => Err(Self::wrong(format!("one of {}", names(variants)))),
         }
@@ -282,12 +282,12 @@ impl<'de> Deserializer<'de> for Tree {
 }
 
 /// The elements of an array.
-struct Elements {
+struct TreeElements {
     next: usize,
     rest: std::vec::IntoIter<Tree>,
 }
 
-impl Elements {
+impl TreeElements {
     fn of(elements: Vec<Tree>) -> Self {
         Self {
             next: 0,
@@ -296,7 +296,7 @@ impl Elements {
     }
 }
 
-impl<'de> SeqAccess<'de> for Elements {
+impl<'de> SeqAccess<'de> for TreeElements {
     type Error = TreeFault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -315,13 +315,13 @@ impl<'de> SeqAccess<'de> for Elements {
 }
 
 /// The members of an object.
-struct Members {
+struct TreeMembers {
     rest: std::vec::IntoIter<(String, Tree)>,
     /// The member whose key was read last.
     member: Option<(String, Tree)>,
 }
 
-impl Members {
+impl TreeMembers {
     fn of(members: Vec<(String, Tree)>) -> Self {
         Self {
             rest: members.into_iter(),
@@ -330,7 +330,7 @@ impl Members {
     }
 }
 
-impl<'de> MapAccess<'de> for Members {
+impl<'de> MapAccess<'de> for TreeMembers {
     type Error = TreeFault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(

@@ -185,9 +185,9 @@ mod tests {
     use easel_log::Offset;
     use jiff::Timestamp;
 
-    use crate::host::MIN_FREE_BYTES;
+    use crate::server_facts::MIN_FREE_BYTES;
 
-    use super::super::{DiskJson, DriftJson, LogJson, QuarantineJson};
+    use super::super::{DiskJson, DriftStatusJson, LogJson, QuarantineJson};
     use super::*;
 
     /// A status in which all is well.
@@ -212,7 +212,7 @@ mod tests {
                 max_bytes: None,
             },
             disk: None,
-            drift: DriftJson {
+            drift: DriftStatusJson {
                 sightings: 0,
                 new: 0,
                 last_seen: None,

@@ -4,20 +4,20 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 const ENVELOPE: &str = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"Person"}]}"#;
 
 #[tokio::test]
 async fn an_envelope_is_received_and_its_findings_are_told() {
-    let desk = Desk::new().await;
-    let (status, answer) = desk.ask("POST", "/v1/caliper/check", ENVELOPE).await;
+    let fixture = Fixture::new().await;
+    let (status, answer) = fixture.ask("POST", "/v1/caliper/check", ENVELOPE).await;
     assert_eq!(
         (status, answer),
         (StatusCode::OK, json!({ "conforms": true, "findings": [] }))
     );
     let faulty = ENVELOPE.replace("\"Person\"", "\"Robot\"");
-    let (status, answer) = desk.ask("POST", "/v1/caliper/check", &faulty).await;
+    let (status, answer) = fixture.ask("POST", "/v1/caliper/check", &faulty).await;
     assert_eq!(
         (status, &answer["conforms"]),
         (StatusCode::OK, &json!(false))
@@ -28,12 +28,12 @@ async fn an_envelope_is_received_and_its_findings_are_told() {
 
 #[tokio::test]
 async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let strange = ENVELOPE.replace(
         "\"Person\"",
         r#""Person","name":"\ud800","extensions":{"\ud801":1e400}"#,
     );
-    let (status, answer) = desk.ask("POST", "/v1/caliper/check", &strange).await;
+    let (status, answer) = fixture.ask("POST", "/v1/caliper/check", &strange).await;
     assert_eq!(
         (status, answer),
         (StatusCode::OK, json!({ "conforms": true, "findings": [] }))
@@ -42,7 +42,7 @@ async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
         "\"Person\"",
         &format!("\"Person\",\"extensions\":{}", "[".repeat(500)),
     );
-    let (status, problem) = desk.ask("POST", "/v1/caliper/check", &deep).await;
+    let (status, problem) = fixture.ask("POST", "/v1/caliper/check", &deep).await;
     assert_eq!(
         (status.as_u16(), &problem["code"]),
         (400, &json!("no_envelope"))
@@ -56,9 +56,9 @@ async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
 
 #[tokio::test]
 async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let refused = async |body: &str| {
-        let (status, problem) = desk.ask("POST", "/v1/caliper/check", body).await;
+        let (status, problem) = fixture.ask("POST", "/v1/caliper/check", body).await;
         (
             status.as_u16(),
             problem["code"].as_str().unwrap().to_owned(),
@@ -109,7 +109,9 @@ async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
 
     let request = Request::post("/v1/caliper/check")
         .header(header::CONTENT_TYPE, "text/plain")
-        .header(header::AUTHORIZATION, format!("Bearer {}", desk.token));
-    let answer = desk.send(request.body(Body::from(ENVELOPE)).unwrap()).await;
+        .header(header::AUTHORIZATION, format!("Bearer {}", fixture.token));
+    let answer = fixture
+        .send(request.body(Body::from(ENVELOPE)).unwrap())
+        .await;
     assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }

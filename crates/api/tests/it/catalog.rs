@@ -5,12 +5,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
-    let desk = Desk::new().await;
-    let list = desk.get("/v1/catalog?event=grade_*").await;
+    let fixture = Fixture::new().await;
+    let list = fixture.get("/v1/catalog?event=grade_*").await;
     let names: Vec<_> = list["event_types"]
         .as_array()
         .unwrap()
@@ -19,15 +19,15 @@ async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
         .collect();
     assert_eq!(names, ["grade_change", "grade_override"]);
     assert_eq!(list["metadata"][0]["field"], "event_name");
-    let all = desk.get("/v1/catalog").await;
+    let all = fixture.get("/v1/catalog").await;
     let count = easel_catalog::Catalog::built_in().types().len();
     assert_eq!(all["event_types"].as_array().unwrap().len(), count);
 
-    let it = desk
+    let it = fixture
         .get("/v1/catalog/outcomes.retry_outcome_alignment_clone")
         .await;
     assert_eq!(it["category"], "outcomes");
-    let it = desk.get("/v1/catalog/grade_change").await;
+    let it = fixture.get("/v1/catalog/grade_change").await;
     let wanted = json!({
         "field": "old_grade", "type": "string", "null": true, "old_value_of": "grade",
         "privacy": "content", "about": "Grade before.", "example": "C",
@@ -38,26 +38,27 @@ async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
 
 #[tokio::test]
 async fn a_schema_is_that_of_the_format_asked_for() {
-    let desk = Desk::new().await;
-    let schema = desk.get("/v1/catalog/grade_change/schema").await;
+    let fixture = Fixture::new().await;
+    let schema = fixture.get("/v1/catalog/grade_change/schema").await;
     assert_eq!(schema["$id"], "urn:easel:canvas:grade_change");
     assert_eq!(
-        desk.get("/v1/catalog/grade_change/schema?format=canvas")
+        fixture
+            .get("/v1/catalog/grade_change/schema?format=canvas")
             .await,
         schema
     );
-    let (status, problem) = desk
+    let (status, problem) = fixture
         .ask("GET", "/v1/catalog/grade_change/schema?format=xml", "")
         .await;
     assert_eq!(
         (status, &problem["code"]),
         (StatusCode::BAD_REQUEST, &json!("invalid_query"))
     );
-    let strict = desk
+    let strict = fixture
         .get("/v1/catalog/grade_change/schema?format=caliper-strict")
         .await;
     assert_eq!(strict["$id"], "urn:easel:caliper-strict:grade_change");
-    let (status, problem) = desk
+    let (status, problem) = fixture
         .ask(
             "GET",
             "/v1/catalog/grade_override/schema?format=caliper",
@@ -69,7 +70,7 @@ async fn a_schema_is_that_of_the_format_asked_for() {
         (StatusCode::NOT_FOUND, &json!("no_such_form"))
     );
     for path in ["/v1/catalog/grade_chang", "/v1/catalog/grade_chang/schema"] {
-        let (status, problem) = desk.ask("GET", path, "").await;
+        let (status, problem) = fixture.ask("GET", path, "").await;
         assert_eq!(
             (status, &problem["code"]),
             (StatusCode::NOT_FOUND, &json!("no_such_event_type"))
@@ -79,27 +80,27 @@ async fn a_schema_is_that_of_the_format_asked_for() {
 
 #[tokio::test]
 async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let send = async |n, event: &str, account: &str| {
         let text = format!(
             r#"{{"metadata":{{"event_name":"{event}","event_time":"2026-02-11T08:15:42Z","root_account_id":"{account}"}},"body":{{}}}}"#
         );
-        desk.append_bytes(event, n, Bytes::from(text)).await;
+        fixture.append_bytes(event, n, Bytes::from(text)).await;
     };
     send(0, "pen_lost", "70000000000001").await;
     send(1, "pen_found", "80000000000001").await;
     send(2, "logged_out", "80000000000001").await;
     let stop = CancellationToken::new();
     let level = async {
-        while desk.drift.report().cursor.get() < 3 {
+        while fixture.drift.report().cursor.get() < 3 {
             tokio::task::yield_now().await;
         }
         stop.cancel();
     };
-    tokio::join!(desk.drift.run(stop.clone()), level);
+    tokio::join!(fixture.drift.run(stop.clone()), level);
 
     let events = async |path: &str| {
-        let list = desk.get(path).await;
+        let list = fixture.get(path).await;
         assert_eq!(list["cursor"], 3);
         let them = list["sightings"].as_array().unwrap().iter();
         let mut events: Vec<_> = them
@@ -114,7 +115,7 @@ async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
         events("/v1/drift?root_account=80000000000001").await,
         ["pen_found"]
     );
-    let list = desk.get("/v1/drift?event=pen_lost").await;
+    let list = fixture.get("/v1/drift?event=pen_lost").await;
     let it = &list["sightings"][0];
     assert_eq!(
         (&it["drift"], &it["count"]),
@@ -122,10 +123,10 @@ async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
     );
     assert_eq!(it["example"]["offset"], 0);
 
-    let (status, removed) = desk.ask("DELETE", "/v1/drift", "").await;
+    let (status, removed) = fixture.ask("DELETE", "/v1/drift", "").await;
     assert_eq!((status, removed), (StatusCode::OK, json!({ "removed": 2 })));
     assert_eq!(
-        desk.get("/v1/drift").await["sightings"],
+        fixture.get("/v1/drift").await["sightings"],
         Value::Array(vec![])
     );
 }

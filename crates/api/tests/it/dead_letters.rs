@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 const GRADES: &str =
     r#"{"name":"grades","start":"earliest","webhook":{"url":"http://localhost:9/"}}"#;
@@ -60,26 +60,26 @@ fn waiting(offset: u64) -> Parked {
 
 /// A subscription with six events: 0, 2 and 4 are `grade_change` and dead, 1 and 3 are `logged_in`
 /// and dead, 5 is `grade_change` and waits for an operator.
-async fn desk() -> (Desk, Arc<Subscription>) {
-    let desk = Desk::new().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    let lane = desk.subscriptions.get("grades").unwrap();
+async fn fixture() -> (Fixture, Arc<Subscription>) {
+    let fixture = Fixture::new().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    let lane = fixture.subscriptions.get("grades").unwrap();
     for offset in 0..6 {
         let (event_type, reason) = match offset % 2 {
             0 => ("grade_change", "send: the endpoint answered 422"),
             _ => ("logged_in", "send: timed out"),
         };
         if offset == 5 {
-            desk.append("grade_change", 5..6).await;
+            fixture.append("grade_change", 5..6).await;
             let mut account = lane.live.account();
             account.owe(Offset::new(5));
             account.park(Offset::new(5), waiting(5));
         } else {
-            desk.append(event_type, offset..offset + 1).await;
+            fixture.append(event_type, offset..offset + 1).await;
             give_up(&lane, offset, letter(event_type, reason));
         }
     }
-    (desk, lane)
+    (fixture, lane)
 }
 
 fn offsets(list: &Value) -> Vec<u64> {
@@ -87,8 +87,8 @@ fn offsets(list: &Value) -> Vec<u64> {
     list.map(|it| it["offset"].as_u64().unwrap()).collect()
 }
 
-async fn balance(desk: &Desk) -> Value {
-    let balance = desk.get("/v1/subscriptions/grades/balance").await;
+async fn balance(fixture: &Fixture) -> Value {
+    let balance = fixture.get("/v1/subscriptions/grades/balance").await;
     let terms = [
         "delivered",
         "filtered",
@@ -107,8 +107,8 @@ async fn balance(desk: &Desk) -> Value {
 
 #[tokio::test]
 async fn they_are_listed_with_what_the_endpoint_answered_and_by_pages() {
-    let (desk, _lane) = desk().await;
-    let all = desk.get(PATH).await;
+    let (fixture, _lane) = fixture().await;
+    let all = fixture.get(PATH).await;
     assert_eq!(offsets(&all["dead_letters"]), [0, 1, 2, 3, 4]);
     assert_eq!(offsets(&all["waiting"]), [5]);
     assert_eq!(all["next"], Value::Null);
@@ -123,33 +123,33 @@ async fn they_are_listed_with_what_the_endpoint_answered_and_by_pages() {
     assert_eq!(all["dead_letters"][0], wanted);
     assert_eq!(all["waiting"][0]["event_type"], "grade_change");
 
-    let first = desk.get(&format!("{PATH}?limit=2")).await;
+    let first = fixture.get(&format!("{PATH}?limit=2")).await;
     assert_eq!(
         (offsets(&first["dead_letters"]), &first["next"]),
         (vec![0, 1], &json!(2))
     );
-    let last = desk.get(&format!("{PATH}?limit=3&from=2")).await;
+    let last = fixture.get(&format!("{PATH}?limit=3&from=2")).await;
     assert_eq!(offsets(&last["dead_letters"]), [2, 3, 4]);
     assert_eq!(offsets(&last["waiting"]), [5]);
 }
 
 #[tokio::test]
 async fn they_are_filtered_by_event_type_reason_and_whether_they_are_discarded() {
-    let (desk, _lane) = desk().await;
+    let (fixture, _lane) = fixture().await;
     let found = async |query: &str| {
-        let page = desk.get(&format!("{PATH}?{query}")).await;
+        let page = fixture.get(&format!("{PATH}?{query}")).await;
         (offsets(&page["dead_letters"]), offsets(&page["waiting"]))
     };
     assert_eq!(found("event=grade_*").await, (vec![0, 2, 4], vec![5]));
     assert_eq!(found("reason=timed%20out").await, (vec![1, 3], vec![]));
     let body = r#"{"offsets":[0,1]}"#;
-    let (_, answer) = desk.ask("POST", &format!("{PATH}/discard"), body).await;
+    let (_, answer) = fixture.ask("POST", &format!("{PATH}/discard"), body).await;
     assert_eq!(answer, json!({"discarded": 2}));
     assert_eq!(found("discarded=true").await, (vec![0, 1], vec![]));
     assert_eq!(found("discarded=false").await, (vec![2, 3, 4], vec![5]));
-    let discarded = &desk.get(&format!("{PATH}/0")).await;
+    let discarded = &fixture.get(&format!("{PATH}/0")).await;
     assert_eq!(discarded["redeliverable"], false);
-    let balance = balance(&desk).await;
+    let balance = balance(&fixture).await;
     assert_eq!(
         (&balance["dead"], &balance["discarded"]),
         (&json!(5), &json!(2))
@@ -158,19 +158,19 @@ async fn they_are_filtered_by_event_type_reason_and_whether_they_are_discarded()
 
 #[tokio::test]
 async fn a_page_reads_a_bounded_number_of_rows_and_says_where_to_go_on() {
-    let desk = Desk::new().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    let lane = desk.subscriptions.get("grades").unwrap();
+    let fixture = Fixture::new().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    let lane = fixture.subscriptions.get("grades").unwrap();
     for offset in 0..2_500 {
         give_up(&lane, offset, letter("grade_change", "timed out"));
     }
     give_up(&lane, 2_500, letter("grade_change", "the one"));
-    let page = desk.get(&format!("{PATH}?reason=the%20one")).await;
+    let page = fixture.get(&format!("{PATH}?reason=the%20one")).await;
     assert_eq!(
         page,
         json!({"dead_letters": [], "waiting": [], "next": 2000})
     );
-    let page = desk
+    let page = fixture
         .get(&format!("{PATH}?reason=the%20one&from=2000"))
         .await;
     assert_eq!(offsets(&page["dead_letters"]), [2_500]);
@@ -179,9 +179,9 @@ async fn a_page_reads_a_bounded_number_of_rows_and_says_where_to_go_on() {
 
 #[tokio::test]
 async fn a_page_has_no_more_waiting_deliveries_than_its_limit_either() {
-    let (desk, lane) = desk().await;
+    let (fixture, lane) = fixture().await;
     for offset in 6..10 {
-        desk.append("grade_change", offset..offset + 1).await;
+        fixture.append("grade_change", offset..offset + 1).await;
         let mut account = lane.live.account();
         account.owe(Offset::new(offset));
         account.park(Offset::new(offset), waiting(offset));
@@ -190,7 +190,7 @@ async fn a_page_has_no_more_waiting_deliveries_than_its_limit_either() {
     let mut from = 5;
     let (mut waiting, mut dead) = (Vec::new(), Vec::new());
     loop {
-        let page = desk.get(&format!("{PATH}?limit=2&from={from}")).await;
+        let page = fixture.get(&format!("{PATH}?limit=2&from={from}")).await;
         waiting.extend(offsets(&page["waiting"]));
         dead.extend(offsets(&page["dead_letters"]));
         match page["next"].as_u64() {
@@ -203,17 +203,17 @@ async fn a_page_has_no_more_waiting_deliveries_than_its_limit_either() {
 
 #[tokio::test]
 async fn one_is_shown_with_its_event_as_long_as_the_log_has_it() {
-    let (desk, _lane) = desk().await;
-    let one = desk.get(&format!("{PATH}/2")).await;
+    let (fixture, _lane) = fixture().await;
+    let one = fixture.get(&format!("{PATH}/2")).await;
     assert_eq!(one["event"]["metadata"]["event_name"], "grade_change");
-    desk.log.trim_to(Offset::new(3)).await.unwrap();
-    let one = desk.get(&format!("{PATH}/2")).await;
+    fixture.log.trim_to(Offset::new(3)).await.unwrap();
+    let one = fixture.get(&format!("{PATH}/2")).await;
     assert_eq!(
         (one.get("event"), &one["redeliverable"]),
         (None, &json!(false))
     );
     for offset in ["7", "x", "5"] {
-        let (status, problem) = desk.ask("GET", &format!("{PATH}/{offset}"), "").await;
+        let (status, problem) = fixture.ask("GET", &format!("{PATH}/{offset}"), "").await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert_eq!(problem["code"], "no_such_dead_letter");
     }
@@ -221,32 +221,32 @@ async fn one_is_shown_with_its_event_as_long_as_the_log_has_it() {
 
 #[tokio::test]
 async fn redelivery_counts_what_is_due_and_what_is_gone() {
-    let (desk, _lane) = desk().await;
-    desk.log.trim_to(Offset::new(1)).await.unwrap();
+    let (fixture, _lane) = fixture().await;
+    fixture.log.trim_to(Offset::new(1)).await.unwrap();
     let path = format!("{PATH}/redeliver");
-    let (status, answer) = desk.ask("POST", &path, r#"{"event":"grade_*"}"#).await;
+    let (status, answer) = fixture.ask("POST", &path, r#"{"event":"grade_*"}"#).await;
     assert_eq!(status, StatusCode::OK);
     // 2, 4 and the one that waits.
     assert_eq!(answer, json!({"redelivered": 3, "gone": 1, "full": false}));
-    let now = balance(&desk).await;
+    let now = balance(&fixture).await;
     assert_eq!((&now["parked"], &now["dead"]), (&json!(3), &json!(3)));
-    let parked = desk.get("/v1/subscriptions/grades/parked").await;
+    let parked = fixture.get("/v1/subscriptions/grades/parked").await;
     assert_eq!(offsets(&parked["parked"]), [2, 4, 5]);
     assert_eq!(parked["parked"][2]["waits_for"], "time");
-    let (_, answer) = desk
+    let (_, answer) = fixture
         .ask("POST", &path, r#"{"all":true,"lane":"live"}"#)
         .await;
     assert_eq!(answer["redelivered"], 2, "the others are due already");
-    assert_eq!(balance(&desk).await["dead"], 1);
+    assert_eq!(balance(&fixture).await["dead"], 1);
 }
 
 #[tokio::test]
 async fn a_command_must_say_which_and_is_refused_otherwise() {
-    let (desk, _lane) = desk().await;
+    let (fixture, _lane) = fixture().await;
     for command in ["redeliver", "discard"] {
         let path = format!("{PATH}/{command}");
         let check = async |body: &str, status: u16, code: &str, pointer: Value| {
-            let (answered, problem) = desk.ask("POST", &path, body).await;
+            let (answered, problem) = fixture.ask("POST", &path, body).await;
             let wanted = (status, code);
             let found = (answered.as_u16(), problem["code"].as_str().unwrap());
             assert_eq!(found, wanted, "{body}: {problem}");
@@ -263,15 +263,15 @@ async fn a_command_must_say_which_and_is_refused_otherwise() {
         let replay = r#"{"all":true,"lane":3}"#;
         check(replay, 404, "no_such_replay", Value::Null).await;
     }
-    let (status, problem) = desk.ask("GET", &format!("{PATH}?limit=0"), "").await;
+    let (status, problem) = fixture.ask("GET", &format!("{PATH}?limit=0"), "").await;
     assert_eq!(
         (status.as_u16(), &problem["code"]),
         (422, &json!("invalid_range"))
     );
-    let (status, problem) = desk.ask("GET", &format!("{PATH}?lane=x"), "").await;
+    let (status, problem) = fixture.ask("GET", &format!("{PATH}?lane=x"), "").await;
     assert_eq!(
         (status.as_u16(), &problem["code"]),
         (400, &json!("invalid_query"))
     );
-    assert_eq!(balance(&desk).await["dead"], 5, "nothing was changed");
+    assert_eq!(balance(&fixture).await["dead"], 5, "nothing was changed");
 }

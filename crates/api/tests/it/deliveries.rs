@@ -10,19 +10,19 @@ use easel_subscriptions::{Due, LoggedAttempt, Parked};
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 const GRADES: &str =
     r#"{"name":"grades","start":"earliest","webhook":{"url":"http://localhost:9/"}}"#;
 const PATH: &str = "/v1/subscriptions/grades";
 
 /// A subscription with three parked deliveries: one due in 30 s, one behind it, one for an operator.
-async fn desk() -> (FakeClock, Desk) {
+async fn fixture() -> (FakeClock, Fixture) {
     let clock = FakeClock::default();
-    let desk = Desk::with_clock(Arc::new(clock.clone())).await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    desk.append("grade_change", 0..3).await;
-    let grades = desk.subscriptions.get("grades").unwrap();
+    let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    fixture.append("grade_change", 0..3).await;
+    let grades = fixture.subscriptions.get("grades").unwrap();
     let mut account = grades.live.account();
     let in_30_s = account
         .clock()
@@ -47,13 +47,13 @@ async fn desk() -> (FakeClock, Desk) {
         assert!(account.park(offset, parked));
     }
     drop(account);
-    (clock, desk)
+    (clock, fixture)
 }
 
 #[tokio::test]
 async fn parked_deliveries_say_what_they_wait_for_and_when_they_are_due() {
-    let (clock, desk) = desk().await;
-    let page = desk.get(&format!("{PATH}/parked?limit=2")).await;
+    let (clock, fixture) = fixture().await;
+    let page = fixture.get(&format!("{PATH}/parked?limit=2")).await;
     let wanted = json!({
         "parked": [
             {
@@ -69,11 +69,11 @@ async fn parked_deliveries_say_what_they_wait_for_and_when_they_are_due() {
         "next": 2,
     });
     assert_eq!(page, wanted);
-    let page = desk.get(&format!("{PATH}/parked?from=2")).await;
+    let page = fixture.get(&format!("{PATH}/parked?from=2")).await;
     assert_eq!(page["parked"][0]["waits_for"], "operator");
     assert_eq!(page["next"], Value::Null);
 
-    let parked = &desk.get(PATH).await["parked"];
+    let parked = &fixture.get(PATH).await["parked"];
     let wanted = json!({
         "count": 3, "next_due_at": "2025-03-03T08:00:30Z",
         "reasons": [
@@ -84,19 +84,22 @@ async fn parked_deliveries_say_what_they_wait_for_and_when_they_are_due() {
     });
     assert_eq!(*parked, wanted);
     // Nothing is due while the clock of the lane is stopped.
-    let grades = desk.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get("grades").unwrap();
     grades.live.account().stop_clock(clock.now());
-    assert_eq!(desk.get(PATH).await["parked"]["next_due_at"], Value::Null);
-    let page = desk.get(&format!("{PATH}/parked")).await;
+    assert_eq!(
+        fixture.get(PATH).await["parked"]["next_due_at"],
+        Value::Null
+    );
+    let page = fixture.get(&format!("{PATH}/parked")).await;
     assert_eq!(page["parked"][0]["due_at"], Value::Null);
 
-    let list = desk.get("/v1/subscriptions").await;
+    let list = fixture.get("/v1/subscriptions").await;
     let in_list = &list["subscriptions"][0];
     assert_eq!(
         (in_list.get("parked"), in_list.get("attempts")),
         (None, None)
     );
-    let (status, problem) = desk
+    let (status, problem) = fixture
         .ask("GET", &format!("{PATH}/parked?limit=1001"), "")
         .await;
     assert_eq!(
@@ -107,8 +110,8 @@ async fn parked_deliveries_say_what_they_wait_for_and_when_they_are_due() {
 
 #[tokio::test]
 async fn attempts_are_listed_newest_first_and_summed_up_over_the_last_hour() {
-    let (clock, desk) = desk().await;
-    let grades = desk.subscriptions.get("grades").unwrap();
+    let (clock, fixture) = fixture().await;
+    let grades = fixture.subscriptions.get("grades").unwrap();
     let push = |offset, took_millis, outcome| {
         grades.live.attempts().push(LoggedAttempt {
             offset: Offset::new(offset),
@@ -126,7 +129,7 @@ async fn attempts_are_listed_newest_first_and_summed_up_over_the_last_hour() {
         push(offset, u32::try_from(offset).unwrap(), "delivered");
     }
     push(101, 9_000, "timed_out");
-    let list = desk.get(&format!("{PATH}/attempts?limit=2")).await;
+    let list = fixture.get(&format!("{PATH}/attempts?limit=2")).await;
     let attempts = list["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 2);
     let wanted = json!({
@@ -134,7 +137,7 @@ async fn attempts_are_listed_newest_first_and_summed_up_over_the_last_hour() {
         "outcome": "timed_out", "status": 200, "took_ms": 9000,
     });
     assert_eq!(attempts[0], wanted);
-    let summary = &desk.get(PATH).await["attempts"];
+    let summary = &fixture.get(PATH).await["attempts"];
     let wanted = json!({
         "since": "2025-03-03T08:00:01Z",
         "outcomes": {"delivered": 100, "timed_out": 1},
@@ -145,9 +148,9 @@ async fn attempts_are_listed_newest_first_and_summed_up_over_the_last_hour() {
 
 #[tokio::test]
 async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_skipped() {
-    let (_clock, desk) = desk().await;
-    desk.append("grade_change", 3..6).await;
-    let resume = async |body: &str| desk.ask("POST", &format!("{PATH}/resume"), body).await;
+    let (_clock, fixture) = fixture().await;
+    fixture.append("grade_change", 3..6).await;
+    let resume = async |body: &str| fixture.ask("POST", &format!("{PATH}/resume"), body).await;
     let (status, problem) = resume(r#"{"from":"now"}"#).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(problem["code"], "invalid_resume");
@@ -155,7 +158,7 @@ async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_s
         problem["detail"].as_str().unwrap().contains("pause it"),
         "{problem}"
     );
-    desk.ask("POST", &format!("{PATH}/pause"), "").await;
+    fixture.ask("POST", &format!("{PATH}/pause"), "").await;
     let (_, problem) = resume(r#"{"from":"soon"}"#).await;
     assert_eq!(problem["pointer"], "/from");
     let (_, problem) = resume(r#"{"form":"now"}"#).await;
@@ -169,10 +172,10 @@ async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_s
         (term("skipped"), term("expired"), term("pending")),
         (5, 5, 1)
     );
-    desk.ask("POST", &format!("{PATH}/pause"), "").await;
+    fixture.ask("POST", &format!("{PATH}/pause"), "").await;
     let (status, _) = resume("").await;
     assert_eq!(status, StatusCode::OK);
-    desk.ask("POST", &format!("{PATH}/pause"), "").await;
+    fixture.ask("POST", &format!("{PATH}/pause"), "").await;
     let (_, problem) = resume(r#"{"from":1}"#).await;
     assert!(
         problem["detail"]
@@ -185,9 +188,9 @@ async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_s
 
 #[tokio::test]
 async fn the_status_counts_what_is_parked_and_what_waits_for_an_operator() {
-    let (_clock, desk) = desk().await;
-    desk.lane_count.send_replace(Some(1));
-    let status = desk.get("/v1/status").await;
+    let (_clock, fixture) = fixture().await;
+    fixture.lane_count.send_replace(Some(1));
+    let status = fixture.get("/v1/status").await;
     let lane = &status["lanes"][0];
     assert_eq!(
         (

@@ -7,15 +7,16 @@ use easel_access::Scope;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let now = jiff::Timestamp::now();
     let token = |scope| {
         let scopes = [scope].into_iter().collect();
-        desk.tokens
+        fixture
+            .tokens
             .create("one", scopes, now)
             .unwrap()
             .1
@@ -42,7 +43,7 @@ async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
                 assert!(said.is_object(), "{method} {path}: {status}");
             }
             let method = method.to_uppercase();
-            let status = async |token| desk.raw(&method, &path, "{}", token).await.status();
+            let status = async |token| fixture.raw(&method, &path, "{}", token).await.status();
             assert_eq!(
                 status(None).await,
                 StatusCode::UNAUTHORIZED,
@@ -64,8 +65,8 @@ async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
 
 #[tokio::test]
 async fn the_document_is_served_to_everyone() {
-    let desk = Desk::new().await;
-    let response = desk.raw("GET", "/v1/openapi.json", "", None).await;
+    let fixture = Fixture::new().await;
+    let response = fixture.raw("GET", "/v1/openapi.json", "", None).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 

@@ -9,9 +9,9 @@ mod dead_letters;
 #[cfg(test)]
 mod deliveries;
 #[cfg(test)]
-mod desk;
-#[cfg(test)]
 mod document;
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]

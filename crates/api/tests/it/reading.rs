@@ -10,7 +10,7 @@ use easel_testkit::event;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 fn offsets(page: &Value) -> Vec<u64> {
     page["events"]
@@ -23,38 +23,39 @@ fn offsets(page: &Value) -> Vec<u64> {
 
 #[tokio::test]
 async fn events_are_read_page_by_page_from_any_offset() {
-    let desk = Desk::new().await;
-    desk.append("grade_change", 0..5).await;
-    desk.append("course_created", 5..10).await;
-    let page = desk.get("/v1/events?limit=3").await;
+    let fixture = Fixture::new().await;
+    fixture.append("grade_change", 0..5).await;
+    fixture.append("course_created", 5..10).await;
+    let page = fixture.get("/v1/events?limit=3").await;
     assert_eq!((offsets(&page), &page["next"]), (vec![0, 1, 2], &json!(3)));
-    let page = desk.get("/v1/events?from=3&limit=1000").await;
+    let page = fixture.get("/v1/events?from=3&limit=1000").await;
     assert_eq!(
         (offsets(&page), &page["next"]),
         (vec![3, 4, 5, 6, 7, 8, 9], &json!(10))
     );
-    let page = desk.get("/v1/events?event=course_*&limit=2").await;
+    let page = fixture.get("/v1/events?event=course_*&limit=2").await;
     assert_eq!((offsets(&page), &page["next"]), (vec![5, 6], &json!(7)));
-    let page = desk
+    let page = fixture
         .get("/v1/events?time=2020-01-01T00:00:00Z&limit=1")
         .await;
     assert_eq!(offsets(&page), [0]);
-    let page = desk.get("/v1/events?from=latest").await;
+    let page = fixture.get("/v1/events?from=latest").await;
     assert_eq!((offsets(&page), &page["next"]), (vec![], &json!(10)));
 }
 
 #[tokio::test]
 async fn a_page_ends_after_some_bytes_but_never_before_its_first_event() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     for (n, mebibytes) in [1, 1, 1, 1, 1, 9, 1].into_iter().enumerate() {
         let bytes = format!("\"{}\"", "x".repeat(mebibytes << 20));
-        desk.append_bytes("grade_change", n as u64, bytes.into())
+        fixture
+            .append_bytes("grade_change", n as u64, bytes.into())
             .await;
     }
     let mut pages = Vec::new();
     let mut next = 0;
     while next < 7 {
-        let page = desk
+        let page = fixture
             .get(&format!("/v1/events?limit=1000&from={next}"))
             .await;
         pages.push(offsets(&page));
@@ -65,9 +66,9 @@ async fn a_page_ends_after_some_bytes_but_never_before_its_first_event() {
 
 #[tokio::test]
 async fn an_event_is_answered_as_it_was_stored() {
-    let desk = Desk::new().await;
-    desk.append("grade_change", 7..8).await;
-    let response = desk.stream("/v1/events").await;
+    let fixture = Fixture::new().await;
+    fixture.append("grade_change", 7..8).await;
+    let response = fixture.stream("/v1/events").await;
     let body = axum::body::to_bytes(response.into_body(), usize::MAX)
         .await
         .unwrap();
@@ -78,14 +79,14 @@ async fn an_event_is_answered_as_it_was_stored() {
 
 #[tokio::test]
 async fn an_event_is_found_by_its_id() {
-    let desk = Desk::new().await;
-    desk.append("grade_change", 0..5).await;
-    let found = desk
+    let fixture = Fixture::new().await;
+    fixture.append("grade_change", 0..5).await;
+    let found = fixture
         .get("/v1/events/00000000-0000-0000-0000-000000000003")
         .await;
     assert_eq!(found["offset"], 3);
     for id in ["00000000-0000-0000-0000-000000000009", "no-id"] {
-        let (status, problem) = desk.ask("GET", &format!("/v1/events/{id}"), "").await;
+        let (status, problem) = fixture.ask("GET", &format!("/v1/events/{id}"), "").await;
         assert_eq!(
             (status, &problem["code"]),
             (StatusCode::NOT_FOUND, &json!("no_such_event"))
@@ -95,14 +96,14 @@ async fn an_event_is_found_by_its_id() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_answers_when_an_event_comes_or_when_the_wait_is_over() {
-    let desk = Desk::new().await;
-    let (page, ()) = tokio::join!(desk.get("/v1/events?from=latest&wait=30s"), async {
+    let fixture = Fixture::new().await;
+    let (page, ()) = tokio::join!(fixture.get("/v1/events?from=latest&wait=30s"), async {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        desk.append("grade_change", 0..1).await;
+        fixture.append("grade_change", 0..1).await;
     });
     assert_eq!(offsets(&page), [0]);
     let began = tokio::time::Instant::now();
-    let page = desk.get("/v1/events?from=1&wait=30").await;
+    let page = fixture.get("/v1/events?from=1&wait=30").await;
     assert_eq!((offsets(&page), &page["next"]), (vec![], &json!(1)));
     assert_eq!(began.elapsed().as_secs(), 30);
 }
@@ -110,43 +111,43 @@ async fn a_long_poll_answers_when_an_event_comes_or_when_the_wait_is_over() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_sends_events_as_they_come_goes_on_after_the_last_one_seen_and_ends_with_the_server()
  {
-    let desk = Desk::new().await;
-    desk.append("grade_change", 0..2).await;
-    let mut body = desk
+    let fixture = Fixture::new().await;
+    fixture.append("grade_change", 0..2).await;
+    let mut body = fixture
         .stream("/v1/events/stream?event=grade_*")
         .await
         .into_body()
         .into_data_stream();
-    desk.append("course_created", 2..3).await;
-    desk.append("grade_change", 3..4).await;
+    fixture.append("course_created", 2..3).await;
+    fixture.append("grade_change", 3..4).await;
     let first = text(body.next().await.unwrap().unwrap());
     assert!(
         first.starts_with("event: event\nid: 3\ndata: {\"offset\":3,"),
         "{first}"
     );
-    desk.append("grade_change", 4..5).await;
+    fixture.append("grade_change", 4..5).await;
     let second = text(body.next().await.unwrap().unwrap());
     assert!(second.contains("id: 4\n"), "{second}");
 
-    desk.stop.cancel();
+    fixture.stop.cancel();
     assert!(body.next().await.is_none());
 }
 
 #[tokio::test]
 async fn a_stream_ends_when_its_token_is_removed_and_no_other_does() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
-    let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
+    let (token, secret) = fixture.tokens.create("reader", read, now).unwrap();
     let path = "/v1/events/stream?from=0";
-    let theirs = desk.raw("GET", path, "", Some(secret.expose())).await;
+    let theirs = fixture.raw("GET", path, "", Some(secret.expose())).await;
     let mut theirs = theirs.into_body().into_data_stream();
-    let mut ours = desk.stream(path).await.into_body().into_data_stream();
-    desk.append("grade_change", 0..3).await;
+    let mut ours = fixture.stream(path).await.into_body().into_data_stream();
+    fixture.append("grade_change", 0..3).await;
     assert!(text(theirs.next().await.unwrap().unwrap()).contains("id: 0\n"));
 
     let path = format!("/v1/tokens/{}", token.id);
-    let (status, _) = desk.ask("DELETE", &path, "").await;
+    let (status, _) = fixture.ask("DELETE", &path, "").await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert!(
         theirs.next().await.is_none(),
@@ -160,30 +161,30 @@ async fn a_stream_ends_when_its_token_is_removed_and_no_other_does() {
 
 #[tokio::test]
 async fn a_stream_that_waits_is_woken_when_its_token_is_removed() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
-    let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
-    let stream = desk
+    let (token, secret) = fixture.tokens.create("reader", read, now).unwrap();
+    let stream = fixture
         .raw("GET", "/v1/events/stream", "", Some(secret.expose()))
         .await;
     let mut stream = stream.into_body().into_data_stream();
-    let (end, removed) = tokio::join!(stream.next(), async { desk.tokens.remove(&token.id) });
+    let (end, removed) = tokio::join!(stream.next(), async { fixture.tokens.remove(&token.id) });
     assert!(removed.unwrap() && end.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_answers_nothing_more_when_its_token_is_removed() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
-    let (token, secret) = desk.tokens.create("reader", read, now).unwrap();
+    let (token, secret) = fixture.tokens.create("reader", read, now).unwrap();
     let began = tokio::time::Instant::now();
     let (answer, ()) = tokio::join!(
-        desk.raw("GET", "/v1/events?wait=30s", "", Some(secret.expose())),
+        fixture.raw("GET", "/v1/events?wait=30s", "", Some(secret.expose())),
         async {
-            desk.tokens.remove(&token.id).unwrap();
-            desk.append("grade_change", 0..1).await;
+            fixture.tokens.remove(&token.id).unwrap();
+            fixture.append("grade_change", 0..1).await;
         }
     );
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
@@ -198,7 +199,7 @@ fn text(bytes: Bytes) -> String {
 
 #[tokio::test]
 async fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     for (query, words) in [
         ("limit=0", "`limit` is 1 to 1000"),
         ("from=first", "`from` is an offset or `latest`"),
@@ -207,7 +208,7 @@ async fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
         ("wait=1h", "`wait` is a number of seconds up to 60"),
         ("event=", "an event glob is"),
     ] {
-        let (status, problem) = desk.ask("GET", &format!("/v1/events?{query}"), "").await;
+        let (status, problem) = fixture.ask("GET", &format!("/v1/events?{query}"), "").await;
         assert_eq!(
             (status.as_u16(), &problem["code"]),
             (422, &json!("invalid_range")),
@@ -222,31 +223,32 @@ async fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn quarantine_is_listed_and_emptied() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let record = |bytes: &'static [u8]| NewQuarantined {
         door: "kinesis",
         code: "syntax".to_owned(),
         detail: "it is no JSON".to_owned(),
         bytes: Bytes::from_static(bytes),
     };
-    desk.quarantine
+    fixture
+        .quarantine
         .put(vec![record(b"{oops"), record(b"\xff\xfe")])
         .await
         .unwrap();
-    let listed = desk.get("/v1/quarantine").await;
+    let listed = fixture.get("/v1/quarantine").await;
     assert_eq!(listed["count"], 2);
     assert_eq!(listed["records"][0]["data"], "{oops");
     assert_eq!(listed["records"][0]["code"], "syntax");
     assert_eq!(listed["records"][1]["data_base64"], "//4=");
-    assert_eq!(desk.get("/v1/balance").await["quarantined"], 2);
-    let page = desk.get("/v1/quarantine?from=1&limit=1").await;
+    assert_eq!(fixture.get("/v1/balance").await["quarantined"], 2);
+    let page = fixture.get("/v1/quarantine?from=1&limit=1").await;
     assert_eq!(
         (&page["records"][0]["offset"], &page["next"]),
         (&json!(1), &json!(2))
     );
 
-    let (_, removed) = desk.ask("DELETE", "/v1/quarantine", "").await;
+    let (_, removed) = fixture.ask("DELETE", "/v1/quarantine", "").await;
     assert_eq!(removed, json!({ "removed": 2 }));
-    let left = desk.get("/v1/quarantine").await;
+    let left = fixture.get("/v1/quarantine").await;
     assert_eq!((&left["count"], &left["gone"]), (&json!(0), &json!(2)));
 }

@@ -5,7 +5,7 @@ use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Request, Response};
 use serde_json::Value;
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 #[track_caller]
 fn check_is_problem(response: &Response<Body>, status: u16) {
@@ -20,7 +20,7 @@ async fn problem(response: Response<Body>) -> Value {
 
 #[tokio::test]
 async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(3 << 20));
     for (method, path, body, status, code, words) in [
         (
@@ -107,7 +107,7 @@ async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
             "PATCH",
         ),
     ] {
-        let response = desk.raw(method, path, body, Some(&desk.token)).await;
+        let response = fixture.raw(method, path, body, Some(&fixture.token)).await;
         check_is_problem(&response, status);
         let problem = problem(response).await;
         assert_eq!(problem["code"], code, "{method} {path}");
@@ -120,10 +120,11 @@ async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
 
 #[tokio::test]
 async fn a_body_of_another_type_is_refused_with_a_problem() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     for path in ["/v1/tokens", "/v1/subscriptions"] {
-        let request = Request::post(path).header(AUTHORIZATION, format!("Bearer {}", desk.token));
-        let response = desk.send(request.body(Body::from("{}")).unwrap()).await;
+        let request =
+            Request::post(path).header(AUTHORIZATION, format!("Bearer {}", fixture.token));
+        let response = fixture.send(request.body(Body::from("{}")).unwrap()).await;
         check_is_problem(&response, 415);
         assert_eq!(problem(response).await["code"], "unsupported_type");
     }
@@ -131,8 +132,8 @@ async fn a_body_of_another_type_is_refused_with_a_problem() {
 
 #[tokio::test]
 async fn a_wrong_method_is_told_the_right_ones_of_every_room() {
-    let desk = Desk::new().await;
-    let response = desk.raw("DELETE", "/v1/events", "", None).await;
+    let fixture = Fixture::new().await;
+    let response = fixture.raw("DELETE", "/v1/events", "", None).await;
     check_is_problem(&response, 405);
     let mut allowed: Vec<_> = response.headers()[ALLOW]
         .to_str()

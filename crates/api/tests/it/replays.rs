@@ -9,32 +9,34 @@ use easel_subscriptions::{LoggedAttempt, ReplayNumber};
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
 const PATH: &str = "/v1/subscriptions/grades/replays";
 
 /// A log with ten times `grade_change` and then, an hour later, `logged_in`, in turns.
-async fn desk() -> (FakeClock, Desk) {
+async fn fixture() -> (FakeClock, Fixture) {
     let clock = FakeClock::default();
-    let desk = Desk::with_clock(Arc::new(clock.clone())).await;
+    let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
     for number in 0..10 {
-        desk.append("grade_change", 2 * number..2 * number + 1)
+        fixture
+            .append("grade_change", 2 * number..2 * number + 1)
             .await;
-        desk.append("logged_in", 2 * number + 1..2 * number + 2)
+        fixture
+            .append("logged_in", 2 * number + 1..2 * number + 2)
             .await;
         clock.advance(Duration::from_hours(1));
     }
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    (clock, desk)
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    (clock, fixture)
 }
 
 #[tokio::test]
 async fn a_replay_is_started_listed_shown_and_cancelled() {
-    let (clock, desk) = desk().await;
+    let (clock, fixture) = fixture().await;
     let body = r#"{"from":4,"to":10,"max_rate":50}"#;
-    let (status, made) = desk.ask("POST", PATH, body).await;
+    let (status, made) = fixture.ask("POST", PATH, body).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let wanted = json!({
         "number": 1, "from": 4, "to": 10, "events": ["*"], "conditions": {}, "max_rate": 50,
@@ -47,16 +49,19 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
         },
     });
     assert_eq!(made, wanted);
-    assert_eq!(desk.get(PATH).await, json!({ "replays": [made] }));
+    assert_eq!(fixture.get(PATH).await, json!({ "replays": [made] }));
     let one = format!("{PATH}/1");
-    assert_eq!(desk.get(&one).await, made);
+    assert_eq!(fixture.get(&one).await, made);
 
-    desk.ask("POST", "/v1/subscriptions/grades/pause", "").await;
-    assert_eq!(desk.get(&one).await["state"], "paused");
-    desk.ask("POST", "/v1/subscriptions/grades/resume", "")
+    fixture
+        .ask("POST", "/v1/subscriptions/grades/pause", "")
+        .await;
+    assert_eq!(fixture.get(&one).await["state"], "paused");
+    fixture
+        .ask("POST", "/v1/subscriptions/grades/resume", "")
         .await;
     let number = ReplayNumber::new(1).unwrap();
-    let replay = desk.subscriptions.lane("grades", Some(number)).unwrap();
+    let replay = fixture.subscriptions.lane("grades", Some(number)).unwrap();
     clock.advance(Duration::from_secs(4));
     replay.live.attempts().push(LoggedAttempt {
         offset: Offset::new(4),
@@ -67,20 +72,20 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
         status: Some(200),
         outcome: "delivered",
     });
-    assert_eq!(desk.get(&one).await["rate"], 0.5, "two events in 4 s");
+    assert_eq!(fixture.get(&one).await["rate"], 0.5, "two events in 4 s");
     replay.live.account().match_to(Offset::new(10));
-    let ended = desk.get(&one).await;
+    let ended = fixture.get(&one).await;
     assert_eq!(ended["state"], "ended");
     assert_eq!(ended["progress"], json!({"done": 6, "total": 6}));
 
-    let (status, _) = desk.ask("DELETE", &one, "").await;
+    let (status, _) = fixture.ask("DELETE", &one, "").await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     for (method, path) in [
         ("GET", &*one),
         ("DELETE", &one),
         ("GET", &format!("{PATH}/x")),
     ] {
-        let (status, problem) = desk.ask(method, path, "").await;
+        let (status, problem) = fixture.ask(method, path, "").await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert_eq!(problem["code"], "no_such_replay");
     }
@@ -88,10 +93,10 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
 
 #[tokio::test]
 async fn a_range_may_be_given_by_times_and_ends_at_the_head() {
-    let (_clock, desk) = desk().await;
+    let (_clock, fixture) = fixture().await;
     let body =
         r#"{"from":"2025-03-03T13:00:00Z","events":["grade_*"],"conditions":{"user":["1"]}}"#;
-    let (status, made) = desk.ask("POST", PATH, body).await;
+    let (status, made) = fixture.ask("POST", PATH, body).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     assert_eq!((&made["from"], &made["to"]), (&json!(10), &json!(20)));
     assert_eq!(made["conditions"], json!({"user": ["1"]}));
@@ -99,9 +104,9 @@ async fn a_range_may_be_given_by_times_and_ends_at_the_head() {
 
 #[tokio::test]
 async fn a_dry_run_counts_what_the_run_would_send_and_starts_nothing() {
-    let (_clock, desk) = desk().await;
+    let (_clock, fixture) = fixture().await;
     let count = async |body: &str| {
-        let (status, answer) = desk.ask("POST", PATH, body).await;
+        let (status, answer) = fixture.ask("POST", PATH, body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         answer
     };
@@ -112,26 +117,28 @@ async fn a_dry_run_counts_what_the_run_would_send_and_starts_nothing() {
     assert_eq!((&part["events"], &part["matches"]), (&json!(4), &json!(2)));
     let other = count(r#"{"from":0,"events":["logged_in"],"dry_run":true}"#).await;
     assert_eq!(other["matches"], 0, "the subscription does not want them");
-    let user = event_user(&desk, 0).await;
+    let user = event_user(&fixture, 0).await;
     let body = json!({"from": 0, "conditions": {"user": [user]}, "dry_run": true});
     let narrowed = count(&body.to_string()).await["matches"].as_u64().unwrap();
     assert!((1..10).contains(&narrowed), "{narrowed}");
-    assert_eq!(desk.get(PATH).await, json!({ "replays": [] }));
+    assert_eq!(fixture.get(PATH).await, json!({ "replays": [] }));
 }
 
-async fn event_user(desk: &Desk, offset: u64) -> Value {
-    let page = desk.get(&format!("/v1/events?from={offset}&limit=1")).await;
+async fn event_user(fixture: &Fixture, offset: u64) -> Value {
+    let page = fixture
+        .get(&format!("/v1/events?from={offset}&limit=1"))
+        .await;
     page["events"][0]["event"]["metadata"]["user_id"].clone()
 }
 
 #[tokio::test]
 async fn what_cannot_be_replayed_is_refused() {
-    let (_clock, desk) = desk().await;
+    let (_clock, fixture) = fixture().await;
     let check = async |body: &str, words: &str| {
         for dry_run in [false, true] {
             let mut body: Value = serde_json::from_str(body).unwrap();
             body["dry_run"] = dry_run.into();
-            let (status, problem) = desk.ask("POST", PATH, &body.to_string()).await;
+            let (status, problem) = fixture.ask("POST", PATH, &body.to_string()).await;
             assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
             assert_eq!(problem["code"], "invalid_replay");
             let detail = problem["detail"].as_str().unwrap();
@@ -145,9 +152,9 @@ async fn what_cannot_be_replayed_is_refused() {
     check(r#"{"from":3,"to":21}"#, "the log's head 20").await;
     check(r#"{"from":3,"events":[]}"#, "`/events` must have").await;
     check(r#"{"from":3,"max_rate":0}"#, "`/max_rate`").await;
-    desk.log.trim_to(Offset::new(2)).await.unwrap();
+    fixture.log.trim_to(Offset::new(2)).await.unwrap();
     check(r#"{"from":1}"#, "the log keeps events from 2 on").await;
-    let (status, problem) = desk
+    let (status, problem) = fixture
         .ask("POST", "/v1/subscriptions/x/replays", r#"{"from":2}"#)
         .await;
     assert_eq!(status, StatusCode::NOT_FOUND);

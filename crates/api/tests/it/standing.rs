@@ -3,21 +3,21 @@
 use axum::http::{StatusCode, header};
 use serde_json::json;
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
 
 #[tokio::test]
 async fn a_subscription_is_made_shown_changed_and_forgotten() {
-    let desk = Desk::new().await;
-    let (status, made) = desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    let fixture = Fixture::new().await;
+    let (status, made) = fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     assert_eq!(status, StatusCode::CREATED);
     assert_eq!(made["state"], "active");
     assert_eq!(made["origin"], "api");
     assert_eq!(made["format"], "canvas");
     assert_eq!(made["webhook"]["timeout"], "15s");
-    let shown = desk.get("/v1/subscriptions/grades").await;
+    let shown = fixture.get("/v1/subscriptions/grades").await;
     assert_eq!(shown["attempts"]["outcomes"], json!({}));
     assert_eq!(shown["parked"]["count"], 0);
     assert_eq!(spec_of(shown), spec_of(made.clone()));
@@ -25,18 +25,20 @@ async fn a_subscription_is_made_shown_changed_and_forgotten() {
     let members = listed.as_object_mut().unwrap();
     members.retain(|name, _| name != "attempts" && name != "parked");
     assert_eq!(
-        desk.get("/v1/subscriptions").await,
+        fixture.get("/v1/subscriptions").await,
         json!({ "subscriptions": [listed] })
     );
 
     let changed = GRADES.replace("grade_*", "*_change");
-    let (status, changed) = desk.ask("PUT", "/v1/subscriptions/grades", &changed).await;
+    let (status, changed) = fixture
+        .ask("PUT", "/v1/subscriptions/grades", &changed)
+        .await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(changed["events"], json!(["*_change"]));
 
-    let (status, _) = desk.ask("DELETE", "/v1/subscriptions/grades", "").await;
+    let (status, _) = fixture.ask("DELETE", "/v1/subscriptions/grades", "").await;
     assert_eq!(status, StatusCode::NO_CONTENT);
-    let (status, problem) = desk.ask("GET", "/v1/subscriptions/grades", "").await;
+    let (status, problem) = fixture.ask("GET", "/v1/subscriptions/grades", "").await;
     assert_eq!(
         (status, &problem["code"]),
         (StatusCode::NOT_FOUND, &json!("no_such_subscription"))
@@ -45,11 +47,11 @@ async fn a_subscription_is_made_shown_changed_and_forgotten() {
 
 #[tokio::test]
 async fn where_a_new_subscription_is_found_is_in_the_location() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let now = jiff::Timestamp::now();
     let manage = [easel_access::Scope::Manage].into_iter().collect();
-    let (_, secret) = desk.tokens.create("m", manage, now).unwrap();
-    let made = desk
+    let (_, secret) = fixture.tokens.create("m", manage, now).unwrap();
+    let made = fixture
         .raw("POST", "/v1/subscriptions", GRADES, Some(secret.expose()))
         .await;
     assert_eq!(made.headers()[header::LOCATION], "/v1/subscriptions/grades");
@@ -57,10 +59,10 @@ async fn where_a_new_subscription_is_found_is_in_the_location() {
 
 #[tokio::test]
 async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
-    let desk = Desk::new().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    let fixture = Fixture::new().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     let check = async |method, path, body: &str, wanted: (u16, &str), words: &str| {
-        let (status, problem) = desk.ask(method, path, body).await;
+        let (status, problem) = fixture.ask(method, path, body).await;
         assert_eq!(
             (status.as_u16(), problem["code"].as_str().unwrap()),
             wanted,
@@ -144,28 +146,31 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
 
 #[tokio::test]
 async fn a_declared_subscription_is_changed_in_its_file_only() {
-    let desk = Desk::new().await;
-    desk.subscriptions
+    let fixture = Fixture::new().await;
+    fixture
+        .subscriptions
         .declare(vec![serde_json::from_str(GRADES).unwrap()])
         .await
         .unwrap();
     for (method, body) in [("PUT", GRADES), ("DELETE", "")] {
-        let (status, problem) = desk.ask(method, "/v1/subscriptions/grades", body).await;
+        let (status, problem) = fixture.ask(method, "/v1/subscriptions/grades", body).await;
         assert_eq!(
             (status, &problem["code"]),
             (StatusCode::CONFLICT, &json!("declared_in_file"))
         );
     }
     // Pausing is no change of what is declared.
-    let (_, paused) = desk.ask("POST", "/v1/subscriptions/grades/pause", "").await;
+    let (_, paused) = fixture
+        .ask("POST", "/v1/subscriptions/grades/pause", "")
+        .await;
     assert_eq!(paused["state"], "paused");
-    let (_, resumed) = desk
+    let (_, resumed) = fixture
         .ask("POST", "/v1/subscriptions/grades/resume", "")
         .await;
     assert_eq!(resumed["state"], "active");
 
-    desk.subscriptions.declare(Vec::new()).await.unwrap();
-    let (status, problem) = desk
+    fixture.subscriptions.declare(Vec::new()).await.unwrap();
+    let (status, problem) = fixture
         .ask("POST", "/v1/subscriptions/grades/resume", "")
         .await;
     assert_eq!(
@@ -176,11 +181,11 @@ async fn a_declared_subscription_is_changed_in_its_file_only() {
 
 #[tokio::test]
 async fn the_balance_adds_up_for_anyone_who_asks() {
-    let desk = Desk::new().await;
-    desk.append("grade_change", 0..3).await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    desk.append("grade_change", 3..8).await;
-    let balance = desk.get("/v1/subscriptions/grades/balance").await;
+    let fixture = Fixture::new().await;
+    fixture.append("grade_change", 0..3).await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    fixture.append("grade_change", 3..8).await;
+    let balance = fixture.get("/v1/subscriptions/grades/balance").await;
     assert_eq!(
         balance,
         json!({
@@ -189,7 +194,7 @@ async fn the_balance_adds_up_for_anyone_who_asks() {
             "damaged": 0, "skipped": 0, "cursor": 3,
         })
     );
-    let all = desk.get("/v1/balance").await;
+    let all = fixture.get("/v1/balance").await;
     assert_eq!(
         all,
         json!({ "tail": 0, "head": 8, "quarantined": 0, "subscriptions": [balance] })
@@ -198,8 +203,8 @@ async fn the_balance_adds_up_for_anyone_who_asks() {
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_works_until_it_is_removed() {
-    let desk = Desk::new().await;
-    let (status, made) = desk
+    let fixture = Fixture::new().await;
+    let (status, made) = fixture
         .ask(
             "POST",
             "/v1/tokens",
@@ -209,46 +214,47 @@ async fn a_token_is_shown_once_and_works_until_it_is_removed() {
     assert_eq!(status, StatusCode::CREATED);
     let token = made["token"].as_str().unwrap();
     let try_it = async || {
-        desk.raw("GET", "/v1/balance", "", Some(token))
+        fixture
+            .raw("GET", "/v1/balance", "", Some(token))
             .await
             .status()
     };
     assert_eq!(try_it().await, StatusCode::OK);
 
-    let listed = desk.get("/v1/tokens").await.to_string();
+    let listed = fixture.get("/v1/tokens").await.to_string();
     assert!(listed.contains("reader") && !listed.contains(token));
 
     let id = made["id"].as_str().unwrap();
-    let (status, _) = desk.ask("DELETE", &format!("/v1/tokens/{id}"), "").await;
+    let (status, _) = fixture.ask("DELETE", &format!("/v1/tokens/{id}"), "").await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert_eq!(try_it().await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn the_secrets_of_a_url_are_shown_only_to_who_may_manage() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let spec = r#"{"name":"a","webhook":{"url":"http://localhost:9/hook?key=s3cret"}}"#;
-    desk.ask("POST", "/v1/subscriptions", spec).await;
+    fixture.ask("POST", "/v1/subscriptions", spec).await;
     let new = r#"{"name":"reader","scopes":["read"]}"#;
-    let (_, made) = desk.ask("POST", "/v1/tokens", new).await;
+    let (_, made) = fixture.ask("POST", "/v1/tokens", new).await;
     let token = made["token"].as_str().unwrap();
     for path in ["/v1/subscriptions", "/v1/subscriptions/a"] {
-        let answer = desk.raw("GET", path, "", Some(token)).await;
+        let answer = fixture.raw("GET", path, "", Some(token)).await;
         let body = axum::body::to_bytes(answer.into_body(), usize::MAX);
         let shown = body.await.unwrap();
         let shown = String::from_utf8(shown.to_vec()).unwrap();
         let is_hidden = shown.contains(r#""url":"http://localhost:9/hook""#);
         assert!(is_hidden && !shown.contains("s3cret"), "{shown}");
-        let whole = desk.get(path).await.to_string();
+        let whole = fixture.get(path).await.to_string();
         assert!(whole.contains("/hook?key=s3cret"), "{whole}");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_of_a_body_has_the_json_pointer_to_the_fault() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let body = GRADES.replace("\"http://localhost:9/\"", "9");
-    let (status, problem) = desk.ask("POST", "/v1/subscriptions", &body).await;
+    let (status, problem) = fixture.ask("POST", "/v1/subscriptions", &body).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(problem["pointer"], "/webhook/url");
     assert_eq!(problem["detail"], "`/webhook/url` must be a string.");
@@ -262,17 +268,17 @@ fn spec_of(mut subscription: serde_json::Value) -> serde_json::Value {
 
 #[tokio::test]
 async fn some_fields_of_a_subscription_are_changed_and_the_others_stay() {
-    let desk = Desk::new().await;
-    let (_, made) = desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    let fixture = Fixture::new().await;
+    let (_, made) = fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     let path = "/v1/subscriptions/grades";
     let patch = r#"{"in_flight":4,"webhook":{"timeout":"5s"},"events":null}"#;
-    let (status, changed) = desk.ask("PATCH", path, patch).await;
+    let (status, changed) = fixture.ask("PATCH", path, patch).await;
     assert_eq!(status, StatusCode::OK, "{changed}");
     assert_eq!(changed["in_flight"], 4);
     assert_eq!(changed["events"], json!(["*"]));
     assert_eq!(changed["webhook"]["timeout"], "5s");
     assert_eq!(changed["webhook"]["url"], made["webhook"]["url"]);
-    assert_eq!(spec_of(desk.get(path).await), spec_of(changed.clone()));
+    assert_eq!(spec_of(fixture.get(path).await), spec_of(changed.clone()));
 
     for (patch, pointer) in [
         (r#"{"name":"other"}"#, "/name"),
@@ -280,16 +286,16 @@ async fn some_fields_of_a_subscription_are_changed_and_the_others_stay() {
         (r#"{"webhook":{"url":null}}"#, "/webhook/url"),
         (r#"{"webhook":7}"#, "/webhook"),
     ] {
-        let (status, problem) = desk.ask("PATCH", path, patch).await;
+        let (status, problem) = fixture.ask("PATCH", path, patch).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{patch}");
         assert_eq!(problem["pointer"], pointer, "{problem}");
     }
-    let (status, _) = desk.ask("PATCH", path, "[]").await;
+    let (status, _) = fixture.ask("PATCH", path, "[]").await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    let (status, _) = desk.ask("PATCH", "/v1/subscriptions/x", "{}").await;
+    let (status, _) = fixture.ask("PATCH", "/v1/subscriptions/x", "{}").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(
-        spec_of(desk.get(path).await),
+        spec_of(fixture.get(path).await),
         spec_of(changed),
         "a refused change changes nothing"
     );

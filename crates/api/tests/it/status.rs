@@ -10,19 +10,19 @@ use easel_subscriptions::Hold;
 use easel_testkit::FakeClock;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, MAX_AGE};
+use crate::fixture::{Fixture, MAX_AGE};
 
 const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
 
-async fn desk() -> (FakeClock, Desk) {
+async fn fixture() -> (FakeClock, Fixture) {
     let clock = FakeClock::default();
-    (clock.clone(), Desk::with_clock(Arc::new(clock)).await)
+    (clock.clone(), Fixture::with_clock(Arc::new(clock)).await)
 }
 
 /// The codes of what needs attention.
-async fn codes(desk: &Desk) -> Vec<String> {
-    let status = desk.get("/v1/status").await;
+async fn codes(fixture: &Fixture) -> Vec<String> {
+    let status = fixture.get("/v1/status").await;
     let attention = status["attention"].as_array().unwrap();
     let codes = attention.iter().map(|one| one["code"].as_str().unwrap());
     codes.map(str::to_owned).collect()
@@ -30,8 +30,8 @@ async fn codes(desk: &Desk) -> Vec<String> {
 
 #[tokio::test]
 async fn a_fresh_server_is_well_and_says_what_it_is() {
-    let (_clock, desk) = desk().await;
-    let status = desk.get("/v1/status").await;
+    let (_clock, fixture) = fixture().await;
+    let status = fixture.get("/v1/status").await;
     let wanted = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "address": "127.0.0.1:4567",
@@ -54,11 +54,11 @@ async fn a_fresh_server_is_well_and_says_what_it_is() {
 
 #[tokio::test]
 async fn the_rate_is_that_of_the_last_five_minutes_and_the_oldest_event_has_its_time() {
-    let (clock, desk) = desk().await;
-    desk.append("a", 0..100).await;
+    let (clock, fixture) = fixture().await;
+    fixture.append("a", 0..100).await;
     clock.advance(Duration::from_mins(10));
-    desk.append("a", 100..130).await;
-    let log = &desk.get("/v1/status").await["log"];
+    fixture.append("a", 100..130).await;
+    let log = &fixture.get("/v1/status").await["log"];
     assert_eq!(log["events"], 130);
     assert_eq!(log["oldest_at"], "2025-03-03T08:00:00Z");
     assert_eq!(log["events_per_second"], json!(0.1));
@@ -66,11 +66,11 @@ async fn the_rate_is_that_of_the_last_five_minutes_and_the_oldest_event_has_its_
 
 #[tokio::test]
 async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_events() {
-    let (clock, desk) = desk().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    desk.lane_count.send_replace(Some(1));
-    desk.append("grade_change", 0..5).await;
-    let lane = async || desk.get("/v1/status").await["lanes"][0].clone();
+    let (clock, fixture) = fixture().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    fixture.lane_count.send_replace(Some(1));
+    fixture.append("grade_change", 0..5).await;
+    let lane = async || fixture.get("/v1/status").await["lanes"][0].clone();
 
     let fresh = lane().await;
     assert_eq!(
@@ -83,7 +83,7 @@ async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_ev
         until: Some(clock.now() + Duration::from_secs(5)),
         reason: reason.to_owned(),
     };
-    let grades = desk.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get("grades").unwrap();
     grades
         .live
         .set_hold(Some(hold("the endpoint answered 503")));
@@ -97,46 +97,48 @@ async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_ev
         "loses_events_at": "2025-03-05T00:00:00Z",
     });
     assert_eq!(holding, wanted);
-    assert_eq!(codes(&desk).await, ["holding"]);
+    assert_eq!(codes(&fixture).await, ["holding"]);
 
     // An hour later it is no longer on hold, but has not caught up.
     grades.live.set_hold(None);
     clock.advance(Duration::from_hours(1));
     assert_eq!(lane().await["behind"], true);
-    assert_eq!(codes(&desk).await, ["behind"]);
+    assert_eq!(codes(&fixture).await, ["behind"]);
 
     // Three quarters of its time are gone.
     clock.advance(MAX_AGE * 3 / 4);
-    assert_eq!(codes(&desk).await, ["losing_events", "behind"]);
+    assert_eq!(codes(&fixture).await, ["losing_events", "behind"]);
 }
 
 #[tokio::test]
 async fn a_subscription_that_is_not_served_is_behind_as_soon_as_events_are_pending() {
-    let (_clock, desk) = desk().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    desk.ask("POST", "/v1/subscriptions/grades/pause", "").await;
-    assert_eq!(desk.get("/v1/status").await["lanes"][0]["behind"], false);
-    desk.append("grade_change", 0..1).await;
-    let lane = &desk.get("/v1/status").await["lanes"][0];
+    let (_clock, fixture) = fixture().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    fixture
+        .ask("POST", "/v1/subscriptions/grades/pause", "")
+        .await;
+    assert_eq!(fixture.get("/v1/status").await["lanes"][0]["behind"], false);
+    fixture.append("grade_change", 0..1).await;
+    let lane = &fixture.get("/v1/status").await["lanes"][0];
     assert_eq!(
         (&lane["behind"], &lane["state"]),
         (&json!(true), &json!("paused"))
     );
     // An operator wished so, and nothing is about to be lost.
-    assert_eq!(codes(&desk).await, [""; 0]);
+    assert_eq!(codes(&fixture).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn each_thing_that_needs_an_operator_is_named() {
-    let (_clock, desk) = desk().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    assert_eq!(codes(&desk).await, ["lanes_missing"]);
-    desk.lane_count.send_replace(Some(1));
+    let (_clock, fixture) = fixture().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    assert_eq!(codes(&fixture).await, ["lanes_missing"]);
+    fixture.lane_count.send_replace(Some(1));
 
-    desk.free_bytes.store(1 << 30, Ordering::SeqCst);
-    assert_eq!(codes(&desk).await, ["disk"]);
-    desk.free_bytes.store(6 << 30, Ordering::SeqCst);
-    assert_eq!(codes(&desk).await, [""; 0]);
+    fixture.free_bytes.store(1 << 30, Ordering::SeqCst);
+    assert_eq!(codes(&fixture).await, ["disk"]);
+    fixture.free_bytes.store(6 << 30, Ordering::SeqCst);
+    assert_eq!(codes(&fixture).await, [""; 0]);
 
     let misfit = NewQuarantined {
         door: "kinesis",
@@ -144,20 +146,21 @@ async fn each_thing_that_needs_an_operator_is_named() {
         detail: "it is not JSON".to_owned(),
         bytes: "x".into(),
     };
-    desk.quarantine.put(vec![misfit]).await.unwrap();
-    assert_eq!(codes(&desk).await, ["quarantine"]);
-    desk.ask("DELETE", "/v1/quarantine", "").await;
+    fixture.quarantine.put(vec![misfit]).await.unwrap();
+    assert_eq!(codes(&fixture).await, ["quarantine"]);
+    fixture.ask("DELETE", "/v1/quarantine", "").await;
 
-    let grades = desk.subscriptions.get("grades").unwrap();
+    let grades = fixture.subscriptions.get("grades").unwrap();
     let gone = "the endpoint is gone (410)".to_owned();
     let paused = easel_subscriptions::State::Paused {
         reason: Some(gone.clone()),
     };
-    desk.subscriptions
+    fixture
+        .subscriptions
         .set_state_of(&grades, paused)
         .await
         .unwrap();
-    let status = desk.get("/v1/status").await;
+    let status = fixture.get("/v1/status").await;
     assert_eq!(status["lanes"][0]["reason"], gone);
     let wanted =
         json!([{"code": "paused_by_endpoint", "detail": "paused by the endpoint: grades"}]);
@@ -166,40 +169,40 @@ async fn each_thing_that_needs_an_operator_is_named() {
 
 #[tokio::test]
 async fn what_is_new_to_the_catalogue_needs_attention_for_a_day() {
-    let (clock, desk) = desk().await;
-    desk.append("never_heard_of", 0..1).await;
+    let (clock, fixture) = fixture().await;
+    fixture.append("never_heard_of", 0..1).await;
     let looked_at = async {
-        while desk.drift.report().sightings.is_empty() {
+        while fixture.drift.report().sightings.is_empty() {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
-        () = desk.drift.run(desk.stop.clone()) => (),
+        () = fixture.drift.run(fixture.stop.clone()) => (),
         () = looked_at => (),
     }
-    let drift = desk.get("/v1/status").await["drift"].clone();
+    let drift = fixture.get("/v1/status").await["drift"].clone();
     let wanted: Value = json!({
         "sightings": 1, "new": 1, "last_seen": "2025-03-03T08:00:00Z", "pending": 0,
     });
     assert_eq!(drift, wanted);
-    assert_eq!(codes(&desk).await, ["drift"]);
+    assert_eq!(codes(&fixture).await, ["drift"]);
     clock.advance(Duration::from_hours(24));
-    assert_eq!(codes(&desk).await, [""; 0]);
+    assert_eq!(codes(&fixture).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn a_log_that_cannot_be_read_leaves_times_out_and_the_rest_is_said() {
-    let (_clock, desk) = desk().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    desk.lane_count.send_replace(Some(1));
-    desk.append("grade_change", 0..1).await;
-    desk.failing.fail_reads(true);
-    let status = desk.get("/v1/status").await;
+    let (_clock, fixture) = fixture().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    fixture.lane_count.send_replace(Some(1));
+    fixture.append("grade_change", 0..1).await;
+    fixture.failing.fail_reads(true);
+    let status = fixture.get("/v1/status").await;
     assert_eq!(status["log"]["readable"], false);
     for absent in ["oldest_at", "events_per_second"] {
         assert_eq!(status["log"].get(absent), None, "{status}");
     }
     assert_eq!(status["log"]["events"], 1);
     assert_eq!(status["lanes"][0]["pending"], 1);
-    assert_eq!(codes(&desk).await, ["log_unreadable"]);
+    assert_eq!(codes(&fixture).await, ["log_unreadable"]);
 }

@@ -4,20 +4,20 @@ use axum::http::StatusCode;
 use easel_subscriptions::SinkSpec;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 const GRADES: &str = r#"{"name":"grades","events":["new_*","grade_*"],
     "webhook":{"url":"http://localhost:9/"}}"#;
 
-async fn test(desk: &Desk, body: &str) -> (StatusCode, Value) {
-    desk.ask("POST", "/v1/test-deliveries", body).await
+async fn test(fixture: &Fixture, body: &str) -> (StatusCode, Value) {
+    fixture.ask("POST", "/v1/test-deliveries", body).await
 }
 
 #[tokio::test]
 async fn a_test_sends_an_example_that_is_labelled_and_answers_what_came_back() {
-    let desk = Desk::new().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
-    let (status, told) = test(&desk, r#"{"subscription":"grades"}"#).await;
+    let fixture = Fixture::new().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
+    let (status, told) = test(&fixture, r#"{"subscription":"grades"}"#).await;
     assert_eq!(status, StatusCode::OK, "{told}");
     assert_eq!(
         told,
@@ -27,24 +27,24 @@ async fn a_test_sends_an_example_that_is_labelled_and_answers_what_came_back() {
             "body": "short and stout",
         })
     );
-    let (spec, event) = desk.sent.lock().unwrap().remove(0);
+    let (spec, event) = fixture.sent.lock().unwrap().remove(0);
     assert_eq!(spec.name.as_str(), "grades");
     assert_eq!(event["metadata"]["event_name"], "grade_change");
     assert_eq!(event["metadata"]["producer"], "easel-test");
-    let balance = desk.get("/v1/subscriptions/grades/balance").await;
+    let balance = fixture.get("/v1/subscriptions/grades/balance").await;
     assert_eq!(balance["accepted"], 0, "a test is no event");
 }
 
 #[tokio::test]
 async fn a_test_goes_to_any_url_in_any_form_with_any_event() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let body = r#"{"url":"http://a/","format":"caliper","event":"submission_created"}"#;
-    let (status, told) = test(&desk, body).await;
+    let (status, told) = test(&fixture, body).await;
     assert_eq!(
         (status, &told["event"]),
         (StatusCode::OK, &json!("submission_created"))
     );
-    let (spec, _) = desk.sent.lock().unwrap().remove(0);
+    let (spec, _) = fixture.sent.lock().unwrap().remove(0);
     assert!(spec.format.is_caliper());
     let SinkSpec::Webhook(webhook) = &spec.sink;
     assert_eq!(webhook.url.expose(), "http://a/");
@@ -52,8 +52,8 @@ async fn a_test_goes_to_any_url_in_any_form_with_any_event() {
 
 #[tokio::test]
 async fn a_test_that_cannot_be_sent_is_refused_with_the_reason() {
-    let desk = Desk::new().await;
-    desk.ask("POST", "/v1/subscriptions", GRADES).await;
+    let fixture = Fixture::new().await;
+    fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     for (body, status, code, words) in [
         (
             "{}",
@@ -82,11 +82,11 @@ async fn a_test_that_cannot_be_sent_is_refused_with_the_reason() {
             "no event type",
         ),
     ] {
-        let (found, problem) = test(&desk, body).await;
+        let (found, problem) = test(&fixture, body).await;
         assert_eq!(found.as_u16(), status, "{problem}");
         assert_eq!(problem["code"], code, "{problem}");
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains(words), "{detail}");
     }
-    assert!(desk.sent.lock().unwrap().is_empty());
+    assert!(fixture.sent.lock().unwrap().is_empty());
 }

@@ -9,19 +9,19 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::{Connection, Target};
 use super::figures::{Figure, Figures, Unit};
-use super::load::{Door, Load, Way};
+use super::load::{EventLoad, SendPlan, SendTo};
 use super::process::ServerProcess;
-use super::receiver::{Behaviour, Receiver, count};
+use super::receiver::{Behaviour, BenchReceiver, count};
 
 /// How the log is filled before anything is delivered.
-const FILL: Way = Way {
-    door: Door::Native,
+const FILL: SendPlan = SendPlan {
+    door: SendTo::Native,
     batch: 500,
     connections: 4,
 };
 
 /// The same, so that the order of the log is that of the numbers.
-const FILL_IN_ORDER: Way = Way {
+const FILL_IN_ORDER: SendPlan = SendPlan {
     connections: 1,
     ..FILL
 };
@@ -71,7 +71,7 @@ impl DeliverArgs {
             in_flight,
             is_keyed,
         } = Case::named(case)?;
-        let load = Arc::new(Load::new(self.events)?);
+        let load = Arc::new(EventLoad::new(self.events)?);
         let fill = if is_keyed { FILL_IN_ORDER } else { FILL };
         load.send(server.address(), fill).await?;
         let order = if is_keyed { "key" } else { "none" };
@@ -135,8 +135,8 @@ impl Behaviour {
 /// A subscription that is served from the log's beginning.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    load: Arc<Load>,
-    receiver: Receiver,
+    load: Arc<EventLoad>,
+    receiver: BenchReceiver,
     started: Instant,
 }
 
@@ -144,11 +144,11 @@ impl Delivery {
     /// Makes a subscription for everything in the log, with more members in its spec.
     pub(crate) async fn start(
         server: &ServerProcess,
-        load: Arc<Load>,
+        load: Arc<EventLoad>,
         behaviour: Behaviour,
         more: Value,
     ) -> Result<Self> {
-        let receiver = Receiver::start(Arc::clone(&load), behaviour).await?;
+        let receiver = BenchReceiver::start(Arc::clone(&load), behaviour).await?;
         let url = receiver.url();
         let mut spec = json!({"name": "bench", "start": "earliest", "webhook": {"url": url}});
         if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {

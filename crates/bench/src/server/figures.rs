@@ -46,12 +46,12 @@ impl Unit {
 #[derive(Debug)]
 pub(crate) struct Table {
     program_count: usize,
-    rows: BTreeMap<String, Row>,
+    rows: BTreeMap<String, FigureRow>,
     has_header: bool,
 }
 
 #[derive(Debug)]
-struct Row {
+struct FigureRow {
     unit: Unit,
     /// The values of each program, in the order of the rounds.
     values: Vec<Vec<f64>>,
@@ -70,7 +70,7 @@ impl Table {
     /// Adds the figures of one run of a program.
     pub(crate) fn add(&mut self, program: usize, figures: Figures) {
         for Figure { name, value, unit } in figures {
-            let row = self.rows.entry(name).or_insert_with(|| Row {
+            let row = self.rows.entry(name).or_insert_with(|| FigureRow {
                 unit,
                 values: vec![Vec::new(); self.program_count],
                 is_printed: false,

@@ -8,32 +8,32 @@ use serde_json::json;
 
 use super::deliver::Delivery;
 use super::figures::{Figure, Figures, Unit};
-use super::load::{Door, Load, Way};
+use super::load::{EventLoad, SendPlan, SendTo};
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
 /// The ways events are sent, by name.
-const WAYS: [(&str, Way); 3] = [
+const WAYS: [(&str, SendPlan); 3] = [
     (
         "kinesis-500",
-        Way {
-            door: Door::Kinesis,
+        SendPlan {
+            door: SendTo::Kinesis,
             batch: 500,
             connections: 4,
         },
     ),
     (
         "native-500",
-        Way {
-            door: Door::Native,
+        SendPlan {
+            door: SendTo::Native,
             batch: 500,
             connections: 4,
         },
     ),
     (
         "native-1",
-        Way {
-            door: Door::Native,
+        SendPlan {
+            door: SendTo::Native,
             batch: 1,
             connections: 64,
         },
@@ -64,7 +64,7 @@ impl IngestArgs {
     pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
         let known = WAYS.iter().find(|(name, _)| *name == case);
         let (_, way) = known.with_context(|| format!("there is no case {case:?}"))?;
-        let load = Arc::new(Load::new(self.events)?);
+        let load = Arc::new(EventLoad::new(self.events)?);
         let took = load.send(server.address(), *way).await?;
         let value = f64::from(u32::try_from(load.count())?) / took.as_secs_f64();
 

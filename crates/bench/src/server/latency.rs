@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::deliver::Delivery;
 use super::figures::{Figure, Figures, Unit};
-use super::load::{Door, Load};
+use super::load::{EventLoad, SendTo};
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
@@ -40,7 +40,7 @@ impl LatencyArgs {
 
     pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
         let rate: u32 = case.parse()?;
-        let load = Arc::new(Load::new(usize::try_from(rate * self.seconds)?)?);
+        let load = Arc::new(EventLoad::new(usize::try_from(rate * self.seconds)?)?);
         let delivery =
             Delivery::start(server, Arc::clone(&load), Behaviour::default(), json!({})).await?;
         let started = send_at(rate, &load, server).await?;
@@ -69,7 +69,7 @@ impl LatencyArgs {
 /// Sends each event when it is due, and returns when the first one was.
 pub(super) async fn send_at(
     rate: u32,
-    load: &Arc<Load>,
+    load: &Arc<EventLoad>,
     server: &ServerProcess,
 ) -> Result<Instant> {
     let next = Arc::new(AtomicUsize::new(0));
@@ -90,8 +90,8 @@ pub(super) async fn send_at(
                 if number >= load.count() {
                     break;
                 }
-                let body = load.body(Door::Native, number, 1);
-                connection.post(&Door::Native.target(), body).await?;
+                let body = load.body(SendTo::Native, number, 1);
+                connection.post(&SendTo::Native.target(), body).await?;
             }
             Ok::<(), anyhow::Error>(())
         });

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use easel_catalog::{Catalog, Limits, Origin, admit};
+use easel_catalog::{Catalog, EventOrigin, Limits, admit};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -22,15 +22,15 @@ use super::connection::{Connection, Target};
 
 /// Events that are sent, each different from all others.
 #[derive(Debug)]
-pub(crate) struct Load {
+pub(crate) struct EventLoad {
     events: Vec<Bytes>,
     numbers: HashMap<Uuid, usize>,
 }
 
 /// How events are sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    pub(crate) door: Door,
+pub(crate) struct SendPlan {
+    pub(crate) door: SendTo,
     /// Events in one request.
     pub(crate) batch: usize,
     pub(crate) connections: usize,
@@ -38,19 +38,21 @@ pub(crate) struct Way {
 
 /// Where events are sent to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Door {
+pub(crate) enum SendTo {
     Native,
     Kinesis,
 }
 
-impl Load {
+impl EventLoad {
     /// So many events: the catalogue's examples in turn, each with a request id of its own.
     pub(crate) fn new(count: usize) -> Result<Self> {
         let catalog = Catalog::built_in();
         let examples: Vec<Value> = catalog
             .types()
             .iter()
-            .map(|event_type| catalog.example(event_type, Origin::Request, Timestamp::UNIX_EPOCH))
+            .map(|event_type| {
+                catalog.example(event_type, EventOrigin::Request, Timestamp::UNIX_EPOCH)
+            })
             .map(|text| serde_json::from_str(&text))
             .collect::<Result<_, _>>()?;
         let mut load = Self {
@@ -80,14 +82,14 @@ impl Load {
     }
 
     /// The body of a request with the events from `first` on.
-    pub(crate) fn body(&self, door: Door, first: usize, batch: usize) -> Bytes {
+    pub(crate) fn body(&self, door: SendTo, first: usize, batch: usize) -> Bytes {
         let events = self.events.iter().skip(first).take(batch);
         match door {
-            Door::Native => {
+            SendTo::Native => {
                 let lines: Vec<&[u8]> = events.map(AsRef::as_ref).collect();
                 lines.join(&b'\n').into()
             }
-            Door::Kinesis => {
+            SendTo::Kinesis => {
                 let record =
                     |event: &Bytes| json!({"Data": STANDARD.encode(event), "PartitionKey": "1"});
                 let records: Vec<Value> = events.map(record).collect();
@@ -99,7 +101,11 @@ impl Load {
 
     /// Sends all events and returns how long that took; fails unless all were acknowledged.
     #[expect(clippy::disallowed_types, reason = "what is measured is real time")]
-    pub(crate) async fn send(self: &Arc<Self>, server: SocketAddr, way: Way) -> Result<Duration> {
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        server: SocketAddr,
+        way: SendPlan,
+    ) -> Result<Duration> {
         let count = self.count().div_ceil(way.batch);
         let body = |number| self.body(way.door, number * way.batch, way.batch);
         let bodies: Arc<Vec<Bytes>> = Arc::new((0..count).map(body).collect());
@@ -132,7 +138,7 @@ impl Load {
     }
 }
 
-impl Door {
+impl SendTo {
     /// Where its requests go.
     pub(crate) const fn target(self) -> Target {
         match self {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::deliver::Delivery;
 use super::figures::{Figure, Figures, Unit};
 use super::latency::{due, percentile, send_at};
-use super::load::Load;
+use super::load::EventLoad;
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
@@ -32,7 +32,7 @@ impl NeighboursArgs {
     }
 
     pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
-        let load = Arc::new(Load::new(usize::try_from(self.rate * self.seconds)?)?);
+        let load = Arc::new(EventLoad::new(usize::try_from(self.rate * self.seconds)?)?);
         let mut healthy = Vec::new();
         for number in 0..self.healthy {
             let name = json!({"name": format!("healthy-{number}")});

@@ -25,7 +25,7 @@ pub(crate) struct ServerProcess {
 
 /// What a server writes into its data folder about itself.
 #[derive(Deserialize)]
-struct Local {
+struct LocalJson {
     address: SocketAddr,
 }
 
@@ -66,7 +66,7 @@ impl ServerProcess {
                 bail!("the server ended: {status}");
             }
             if let Ok(json) = std::fs::read(data.join("local.json")) {
-                let local: Local = serde_json::from_slice(&json)?;
+                let local: LocalJson = serde_json::from_slice(&json)?;
                 self.address = local.address;
                 if Connection::open(self.address).await.is_ok() {
                     return Ok(());

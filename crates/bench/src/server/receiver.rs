@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::load::{Load, USERS};
+use super::load::{EventLoad, USERS};
 
 /// How the endpoint behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,16 +40,16 @@ pub(crate) struct Behaviour {
 
 /// The endpoint that deliveries arrive at; it ends when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Receiver {
+pub(crate) struct BenchReceiver {
     address: SocketAddr,
-    arrivals: Arc<Arrivals>,
+    arrivals: Arc<ArrivalTimes>,
     _server: JoinSet<()>,
 }
 
 /// What has arrived.
 #[derive(Debug)]
-pub(crate) struct Arrivals {
-    load: Arc<Load>,
+pub(crate) struct ArrivalTimes {
+    load: Arc<EventLoad>,
     behaviour: Behaviour,
     first: Vec<Mutex<Option<Instant>>>,
     distinct: AtomicUsize,
@@ -64,12 +64,12 @@ pub(crate) struct Arrivals {
     moved: Notify,
 }
 
-impl Receiver {
+impl BenchReceiver {
     /// Starts an endpoint for deliveries of these events.
-    pub(crate) async fn start(load: Arc<Load>, behaviour: Behaviour) -> Result<Self> {
+    pub(crate) async fn start(load: Arc<EventLoad>, behaviour: Behaviour) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let arrivals = Arc::new(Arrivals {
+        let arrivals = Arc::new(ArrivalTimes {
             first: (0..load.count()).map(|_| Mutex::default()).collect(),
             load,
             behaviour,
@@ -97,12 +97,12 @@ impl Receiver {
     }
 
     /// What has arrived.
-    pub(crate) const fn arrivals(&self) -> &Arc<Arrivals> {
+    pub(crate) const fn arrivals(&self) -> &Arc<ArrivalTimes> {
         &self.arrivals
     }
 }
 
-impl Arrivals {
+impl ArrivalTimes {
     /// How many events have arrived and were accepted.
     pub(crate) fn distinct(&self) -> usize {
         self.distinct.load(Ordering::Acquire)
@@ -220,7 +220,7 @@ impl Arrivals {
     }
 }
 
-async fn serve(listener: TcpListener, arrivals: Arc<Arrivals>) {
+async fn serve(listener: TcpListener, arrivals: Arc<ArrivalTimes>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -158,7 +158,7 @@ fn the_example_of_every_event_type_is_as_the_schema_of_its_form_says() {
         let Some(form) = of.caliper else { continue };
         let example = CATALOG.example(
             of,
-            easel_catalog::Origin::Request,
+            easel_catalog::EventOrigin::Request,
             jiff::Timestamp::UNIX_EPOCH,
         );
         for (dialect, template) in [

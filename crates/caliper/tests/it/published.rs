@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use easel_caliper::{Breach, Dialect, Options, Secrets, Translator, check};
+use easel_caliper::{Breach, Dialect, Secrets, TranslationOptions, Translator, check};
 use easel_catalog::{Catalog, Limits, admit, parse_timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,9 +45,9 @@ fn shared(path: &str) -> Option<PathBuf> {
 }
 
 pub(crate) fn translator(secrets: Secrets) -> Translator {
-    let options = Options {
+    let options = TranslationOptions {
         secrets,
-        ..Options::default()
+        ..TranslationOptions::default()
     };
     Translator::new(Arc::new(Catalog::built_in()), options).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Every rule of the check, each on both sides, with an event type made up for it.
 
-use crate::{Catalog, DataFile};
+use crate::{Catalog, CatalogFile};
 
 const PARTY: &str = r#"
 meaning = "A party."
@@ -34,7 +34,7 @@ layers = { type = "array<object>", about = "Its layers.", fields = { height = { 
 
 fn catalog() -> Catalog {
     let path = "own/party.toml";
-    Catalog::with_files(&[DataFile { path, text: PARTY }]).unwrap()
+    Catalog::with_files(&[CatalogFile { path, text: PARTY }]).unwrap()
 }
 
 fn findings(event_type: &str, event: &str) -> Vec<String> {

@@ -90,7 +90,7 @@ fn ours(it: &Field) -> Marks {
     if it.values.is_some_and(|it| it.numbered.is_some()) {
         values.insert(NUMBERED);
     }
-    let scope = it.kind.scope().map(easel_catalog::Scope::name);
+    let scope = it.kind.scope().map(easel_catalog::IdScope::name);
     let max_chars = it.max_chars.map(|it| it.to_string());
     vec![
         ("type", it.kind.name().to_owned()),

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use easel_catalog::{Catalog, Limits, Origin, admit};
+use easel_catalog::{Catalog, EventOrigin, Limits, admit};
 use jiff::Timestamp;
 use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::payloads::{each_payload, in_crate, shared};
 
-const ORIGINS: [Origin; 3] = [Origin::Request, Origin::Job, Origin::Neither];
+const ORIGINS: [EventOrigin; 3] = [EventOrigin::Request, EventOrigin::Job, EventOrigin::Neither];
 
 #[test]
 fn every_example_is_an_event_without_findings() {
@@ -31,7 +31,7 @@ fn every_example_is_an_event_without_findings() {
 fn an_example_has_no_empty_object_that_is_there_under_a_condition() {
     let catalog = Catalog::built_in();
     let it = catalog.get("course_progress").unwrap();
-    let example = catalog.example(it, Origin::Job, Timestamp::UNIX_EPOCH);
+    let example = catalog.example(it, EventOrigin::Job, Timestamp::UNIX_EPOCH);
     let example: Value = serde_json::from_str(&example).unwrap();
     let progress = &example["body"]["progress"];
     assert_eq!(progress.get("error"), None, "{example:#}");
@@ -127,7 +127,7 @@ fn a_schema_refuses_what_the_check_refuses() {
         ),
     ] {
         let it = catalog.get(event_type).unwrap();
-        let example = catalog.example(it, Origin::Request, Timestamp::UNIX_EPOCH);
+        let example = catalog.example(it, EventOrigin::Request, Timestamp::UNIX_EPOCH);
         let mut example: Value = serde_json::from_str(&example).unwrap();
         *example.pointer_mut(pointer).expect(pointer) = serde_json::from_str(value).unwrap();
         let mut found = 0;

@@ -1,9 +1,9 @@
 //! An operator's own data files: what they change, and how what is wrong in them is told.
 
-use easel_catalog::{Catalog, CatalogError, DataFile, DataFileError};
+use easel_catalog::{Catalog, CatalogError, CatalogFile, DataFileError};
 
 fn with(path: &str, text: &str) -> Result<Catalog, CatalogError> {
-    Catalog::with_files(&[DataFile { path, text }])
+    Catalog::with_files(&[CatalogFile { path, text }])
 }
 
 const TYPE: &str = "meaning = \"A bell.\"\ntrigger = \"It rings.\"\n\n[body]\n";
@@ -175,7 +175,7 @@ fn the_metadata_keeps_to_what_is_declared_too() {
 
 #[test]
 fn an_event_type_has_one_file_and_a_form_has_an_event_type() {
-    let files = ["a/x.toml", "b/x.toml"].map(|path| DataFile { path, text: TYPE });
+    let files = ["a/x.toml", "b/x.toml"].map(|path| CatalogFile { path, text: TYPE });
     let error = Catalog::with_files(&files).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -31,7 +31,7 @@ pub(crate) struct KeyPair {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct AnswerJson {
+struct PutRecordsAnswerJson {
     failed_record_count: u64,
 }
 
@@ -65,7 +65,7 @@ impl Client {
         }
         *request.body_mut() = Full::new(body.into());
         let answer = self.answered(request).await?;
-        let AnswerJson {
+        let PutRecordsAnswerJson {
             failed_record_count,
         } = super::read(&answer)?;
         match failed_record_count {

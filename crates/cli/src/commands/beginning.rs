@@ -12,7 +12,7 @@ use crate::exit_code::Failure;
 
 /// Where in the log to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beginning {
+pub(super) enum StartPosition {
     /// With the oldest event kept.
     Earliest,
     /// With the next event accepted.
@@ -31,13 +31,13 @@ pub(super) struct BoundsJson {
 }
 
 #[derive(Deserialize)]
-struct PageJson {
-    events: Vec<PlaceJson>,
+struct FirstEventJson {
+    events: Vec<EventOffsetJson>,
     next: u64,
 }
 
 #[derive(Deserialize)]
-struct PlaceJson {
+struct EventOffsetJson {
     offset: u64,
 }
 
@@ -48,7 +48,7 @@ impl BoundsJson {
     }
 }
 
-impl Beginning {
+impl StartPosition {
     /// The offset to begin with, in a log with these bounds.
     pub(super) async fn offset(self, client: &Client, bounds: &BoundsJson) -> Result<u64, Failure> {
         match self {
@@ -89,11 +89,11 @@ async fn first_since(client: &Client, time: Timestamp) -> Result<u64, Failure> {
     let answer = client
         .get(&format!("/v1/events?time={time}&limit=1"))
         .await?;
-    let page: PageJson = client::read(&answer)?;
+    let page: FirstEventJson = client::read(&answer)?;
     Ok(page.events.first().map_or(page.next, |first| first.offset))
 }
 
-impl FromStr for Beginning {
+impl FromStr for StartPosition {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -111,11 +111,11 @@ mod tests {
     #[test]
     fn offsets_words_times_and_ages_are_told_apart() {
         let now: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
-        let time = |text: &str| Some(Beginning::Time(text.parse().unwrap()));
+        let time = |text: &str| Some(StartPosition::Time(text.parse().unwrap()));
         for (text, wanted) in [
-            ("earliest", Some(Beginning::Earliest)),
-            ("latest", Some(Beginning::Latest)),
-            ("7", Some(Beginning::Offset(7))),
+            ("earliest", Some(StartPosition::Earliest)),
+            ("latest", Some(StartPosition::Latest)),
+            ("7", Some(StartPosition::Offset(7))),
             ("1h", time("2026-11-22T07:00:00Z")),
             ("2days 30m", time("2026-11-20T07:30:00Z")),
             ("2026-11-21T05:00:00+02:00", time("2026-11-21T03:00:00Z")),
@@ -125,7 +125,7 @@ mod tests {
             ("-1", None),
             ("", None),
         ] {
-            assert_eq!(Beginning::read(text, now), wanted, "{text:?}");
+            assert_eq!(StartPosition::read(text, now), wanted, "{text:?}");
         }
     }
 }

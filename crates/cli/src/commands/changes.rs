@@ -8,14 +8,14 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::Subcommand;
 use easel_catalog::parse_timestamp;
-use easel_triggers::{Change, ChangeFault, ChangeFaults, Outcome, Series, Subject, Triggers};
+use easel_triggers::{Change, ChangeFault, ChangeFaults, ChangeOutcome, Series, Subject, Triggers};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::exit_code::{Code, Failure};
-use crate::input::{Batch, Input};
+use crate::input::{Input, InputBatch};
 use crate::output;
 use crate::settings::{Settings, SettingsFaults};
 use shapes::{RecordsArgs, TemplateArgs};
@@ -69,14 +69,14 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
 
 /// How what is found is printed.
 #[derive(Clone, Copy)]
-enum Style {
+enum ChangeStyle {
     Text,
     Json,
     Events,
 }
 
 /// The changes of a batch, by line: read on all cores, and explained one after another.
-struct Read {
+struct ParsedChanges {
     file: Arc<str>,
     changes: Vec<(usize, Result<Change, ChangeFaults>)>,
 }
@@ -90,7 +90,7 @@ struct Explained {
 
 /// How many there were of what.
 #[derive(Default)]
-struct Counts {
+struct ChangeCounts {
     changes: u64,
     events: usize,
     faulty: u64,
@@ -114,12 +114,12 @@ impl ChangesArgs {
 impl ExplainArgs {
     fn run(self, triggers: &Triggers, is_json: bool) -> Result<(), Failure> {
         let style = match (self.events, is_json) {
-            (true, _) => Style::Events,
-            (false, true) => Style::Json,
-            (false, false) => Style::Text,
+            (true, _) => ChangeStyle::Events,
+            (false, true) => ChangeStyle::Json,
+            (false, false) => ChangeStyle::Text,
         };
         let mut series = Series::new(triggers, self.at.unwrap_or_else(Timestamp::now));
-        let mut counts = Counts::default();
+        let mut counts = ChangeCounts::default();
         self.input.each_batch(read, |read| {
             let mut explained = Explained::default();
             for (line, change) in read.changes {
@@ -142,7 +142,7 @@ impl ExplainArgs {
             explained.complaints.iter().for_each(output::talk);
             Ok(())
         })?;
-        let Counts {
+        let ChangeCounts {
             changes,
             events,
             faulty,
@@ -165,7 +165,7 @@ impl ExplainArgs {
     }
 }
 
-fn read(batch: &Batch) -> Read {
+fn read(batch: &InputBatch) -> ParsedChanges {
     let changes = batch.elements().map(|value| match value {
         Ok(value) => (value.line, Change::read(value.bytes)),
         Err((line, fault)) => {
@@ -176,7 +176,7 @@ fn read(batch: &Batch) -> Read {
             (line, Err(fault.into()))
         }
     });
-    Read {
+    ParsedChanges {
         file: Arc::clone(&batch.file),
         changes: changes.collect(),
     }
@@ -187,26 +187,26 @@ impl Explained {
         &mut self,
         (file, line): (&str, usize),
         change: &Change,
-        outcome: &Outcome,
-        style: Style,
+        outcome: &ChangeOutcome,
+        style: ChangeStyle,
     ) {
         match style {
-            Style::Text => {
+            ChangeStyle::Text => {
                 append(&mut self.text, format_args!("{file}:{line}: "));
                 told(&mut self.text, change, outcome);
             }
-            Style::Json => {
+            ChangeStyle::Json => {
                 let json = json_of((file, line), outcome);
                 append(&mut self.text, format_args!("{json}\n"));
             }
-            Style::Events => {
+            ChangeStyle::Events => {
                 for event in &outcome.events {
                     let json = String::from_utf8_lossy(&event.bytes);
                     append(&mut self.text, format_args!("{json}\n"));
                 }
             }
         }
-        if let Style::Text | Style::Events = style {
+        if let ChangeStyle::Text | ChangeStyle::Events = style {
             for warning in &outcome.warnings {
                 let what = format!("warning: {}", warning.what);
                 self.complain((file, line), &warning.at, &what);
@@ -214,9 +214,9 @@ impl Explained {
         }
     }
 
-    fn faults(&mut self, (file, line): (&str, usize), faults: &ChangeFaults, style: Style) {
+    fn faults(&mut self, (file, line): (&str, usize), faults: &ChangeFaults, style: ChangeStyle) {
         let faults = faults.as_slice();
-        if let Style::Json = style {
+        if let ChangeStyle::Json = style {
             let faults = faults
                 .iter()
                 .map(|it| json!({ "at": it.at, "detail": it.what }));
@@ -240,7 +240,7 @@ impl Explained {
 }
 
 /// What came of a change, in words.
-fn told(text: &mut String, change: &Change, outcome: &Outcome) {
+fn told(text: &mut String, change: &Change, outcome: &ChangeOutcome) {
     match &change.subject {
         Subject::Record { kind, operation } => {
             let operation = operation.name();
@@ -261,7 +261,7 @@ fn told(text: &mut String, change: &Change, outcome: &Outcome) {
     }
 }
 
-fn json_of((file, line): (&str, usize), outcome: &Outcome) -> Value {
+fn json_of((file, line): (&str, usize), outcome: &ChangeOutcome) -> Value {
     let events = outcome.events.iter().map(|event| {
         let json: Value = serde_json::from_slice(&event.bytes).unwrap_or_default();
         json!({ "event_name": event.event_type, "id": event.id.to_string(), "event": json })

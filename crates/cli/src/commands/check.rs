@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::exit_code::{Code, Failure};
-use crate::input::{Batch, Found, Input};
+use crate::input::{Input, InputBatch, InputValue};
 use crate::output;
 
 const EXAMPLES: &str = "\
@@ -42,7 +42,7 @@ pub(crate) struct CheckArgs {
 
 /// What was found of one event type.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
+struct FindingCounts {
     events: u64,
     /// Events with findings.
     flawed: u64,
@@ -51,44 +51,44 @@ struct Tally {
 
 /// What was found in some events.
 #[derive(Debug, Default)]
-struct Checked {
+struct CheckedEvents {
     /// The findings, as they are printed.
     lines: String,
-    tallies: BTreeMap<String, Tally>,
+    tallies: BTreeMap<String, FindingCounts>,
     /// Values that are no events.
     faults: u64,
 }
 
 /// How findings are printed.
 #[derive(Clone, Copy, Debug)]
-enum Style {
+enum FindingStyle {
     Lines,
     Json,
     Nothing,
 }
 
 /// What events are held against, and how findings are told.
-struct Checker<'a> {
+struct EventChecker<'a> {
     catalog: &'a Catalog,
-    style: Style,
+    style: FindingStyle,
 }
 
 impl CheckArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let style = match (self.summary, global.json) {
-            (true, _) => Style::Nothing,
-            (false, true) => Style::Json,
-            (false, false) => Style::Lines,
+            (true, _) => FindingStyle::Nothing,
+            (false, true) => FindingStyle::Json,
+            (false, false) => FindingStyle::Lines,
         };
         if self.caliper {
             return caliper::run(&self.input, style, global.json);
         }
         let catalog = catalog::load(global)?;
-        let checker = Checker {
+        let checker = EventChecker {
             catalog: &catalog,
             style,
         };
-        let mut all = Checked::default();
+        let mut all = CheckedEvents::default();
         self.input.each_batch(
             |batch| checker.check(batch),
             |checked| {
@@ -106,9 +106,9 @@ impl CheckArgs {
     }
 }
 
-impl Checker<'_> {
-    fn check(&self, batch: &Batch) -> Checked {
-        let mut checked = Checked::default();
+impl EventChecker<'_> {
+    fn check(&self, batch: &InputBatch) -> CheckedEvents {
+        let mut checked = CheckedEvents::default();
         for value in batch.elements() {
             match value {
                 Ok(value) => self.check_event(&batch.file, value, &mut checked),
@@ -118,7 +118,7 @@ impl Checker<'_> {
         checked
     }
 
-    fn check_event(&self, file: &str, value: Found<'_>, checked: &mut Checked) {
+    fn check_event(&self, file: &str, value: InputValue<'_>, checked: &mut CheckedEvents) {
         let event = match admit_stored(value.bytes, &Limits::default()) {
             Ok(event) => event,
             Err(fault) => return self.tell_fault(file, value.line, &fault, checked),
@@ -134,15 +134,15 @@ impl Checker<'_> {
             }
             let (event_type, rule) = (&*event.event_type, it.rule.code());
             match self.style {
-                Style::Nothing => (),
-                Style::Lines => {
+                FindingStyle::Nothing => (),
+                FindingStyle::Lines => {
                     let path = it.pointer();
                     let place = [event_type, &path].join(" ");
                     // Names come from outside and must not steer a terminal.
                     let place = place.trim_end().escape_debug();
                     tell(lines, format_args!("{file}:{line}: {place} {rule}: {it}"));
                 }
-                Style::Json => tell(
+                FindingStyle::Json => tell(
                     lines,
                     json!({
                         "file": file, "line": line, "event": event_type, "rule": rule,
@@ -158,19 +158,19 @@ impl Checker<'_> {
                 .entry(event.event_type.as_ref().to_owned())
                 .or_default(),
         };
-        tally.add(Tally {
+        tally.add(FindingCounts {
             events: 1,
             flawed: u64::from(findings > 0),
             findings,
         });
     }
 
-    fn tell_fault(&self, file: &str, line: usize, fault: &Fault, checked: &mut Checked) {
+    fn tell_fault(&self, file: &str, line: usize, fault: &Fault, checked: &mut CheckedEvents) {
         checked.faults += 1;
         let line = line + fault.at.line - 1;
         match self.style {
-            Style::Nothing => (),
-            Style::Lines => {
+            FindingStyle::Nothing => (),
+            FindingStyle::Lines => {
                 let (path, what) = (fault.at.path.escape_debug(), fault.message());
                 let place = if fault.at.path.is_empty() {
                     String::new()
@@ -182,7 +182,7 @@ impl Checker<'_> {
                     format_args!("{file}:{line}: no event:{place} {what}"),
                 );
             }
-            Style::Json => tell(
+            FindingStyle::Json => tell(
                 &mut checked.lines,
                 json!({
                     "file": file, "line": line, "event": null, "rule": fault.code.as_str(),
@@ -193,7 +193,7 @@ impl Checker<'_> {
     }
 }
 
-impl Tally {
+impl FindingCounts {
     fn add(&mut self, other: Self) {
         self.events += other.events;
         self.flawed += other.flawed;
@@ -201,7 +201,7 @@ impl Tally {
     }
 }
 
-impl Checked {
+impl CheckedEvents {
     fn add(&mut self, other: Self) {
         self.faults += other.faults;
         for (event_type, tally) in other.tallies {
@@ -209,21 +209,21 @@ impl Checked {
         }
     }
 
-    fn total(&self) -> Tally {
-        let mut total = Tally::default();
+    fn total(&self) -> FindingCounts {
+        let mut total = FindingCounts::default();
         self.tallies.values().for_each(|it| total.add(*it));
         total
     }
 
     fn summary(&self) -> serde_json::Value {
-        let of = |it: &Tally| json!({ "events": it.events, "flawed": it.flawed, "findings": it.findings });
+        let of = |it: &FindingCounts| json!({ "events": it.events, "flawed": it.flawed, "findings": it.findings });
         let types = self.tallies.iter().map(|(name, it)| (name.clone(), of(it)));
         let types: serde_json::Map<_, _> = types.collect();
         json!({ "summary": { "event_types": types, "total": of(&self.total()), "no_events": self.faults } })
     }
 
     fn print_summary(&self) -> Result<(), Failure> {
-        let row = |name: String, it: &Tally| {
+        let row = |name: String, it: &FindingCounts| {
             [
                 name,
                 it.events.to_string(),
@@ -242,7 +242,7 @@ impl Checked {
     }
 
     fn verdict(&self) -> Result<(), Failure> {
-        let Tally { flawed, .. } = self.total();
+        let FindingCounts { flawed, .. } = self.total();
         let told = match (flawed, self.faults) {
             (0, 0) => return Ok(()),
             (_, 0) => anyhow!("events with findings: {flawed}"),

@@ -110,7 +110,7 @@ struct SelectionArgs {
 }
 
 #[derive(Deserialize)]
-struct PageJson {
+struct DeadLetterPageJson {
     dead_letters: Vec<DeadLetterJson>,
     waiting: Vec<WaitingJson>,
     next: Option<u64>,
@@ -218,7 +218,8 @@ impl ListArgs {
         let (mut rows, mut from, mut limit) = (Vec::new(), self.from, self.limit);
         // A page is short where few dead letters match.
         let next = loop {
-            let page: PageJson = client::read(&client.get(&self.path(from, limit)).await?)?;
+            let page: DeadLetterPageJson =
+                client::read(&client.get(&self.path(from, limit)).await?)?;
             let dead = page.dead_letters.into_iter().map(DeadLetterJson::row);
             let waiting = page.waiting.into_iter().map(WaitingJson::row);
             let mut found: Vec<_> = dead.chain(waiting).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use easel_server::{Auth, Config, Server, Spec, Term};
-use easel_simulator::{Campus, Options};
+use easel_simulator::{Campus, TermOptions};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -23,7 +23,7 @@ use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
 use crate::signals::Signals;
-use receiver::{Desk, Receiver, UNRELIABLE};
+use receiver::{ArrivalReport, DemoReceiver, UNRELIABLE};
 
 const ABOUT: &str = "\
 Starts a server in a folder of its own, a receiver, three subscriptions (one in Canvas's format, one in
@@ -59,7 +59,7 @@ pub(crate) struct DemoArgs {
 
 /// What the server says of its subscriptions.
 #[derive(Deserialize)]
-struct ListJson {
+struct SubscriptionListJson {
     subscriptions: Vec<SubscriptionJson>,
 }
 
@@ -85,7 +85,7 @@ impl DemoArgs {
 
     async fn show(self, global: &GlobalArgs) -> Result<(), Failure> {
         let mut signals = Signals::with_hangup().or_exit(Code::Unavailable)?;
-        let receiver = Receiver::listen().await?;
+        let receiver = DemoReceiver::listen().await?;
         let folder = tempfile::Builder::new().prefix("easel-demo-").tempdir();
         let folder = folder.context("make a folder").or_exit(Code::Unavailable)?;
         let config = config(folder.path(), receiver.address)?;
@@ -135,11 +135,11 @@ impl DemoArgs {
     async fn live(&self, client: &Client) -> Result<(), Failure> {
         let today = Timestamp::now().as_second() / 86_400;
         let begins = (today - i64::from(DAYS)) * 86_400;
-        let options = Options {
+        let options = TermOptions {
             students: self.students,
             days: DAYS,
             begins: Timestamp::from_second(begins).or_exit(Code::Bug)?,
-            ..Options::default()
+            ..TermOptions::default()
         };
         let mut pace = Pace::new(options.begins, None, Some(self.rate));
         let mut campus = Campus::new(options);
@@ -196,14 +196,14 @@ fn free(address: SocketAddr) -> SocketAddr {
 }
 
 /// Shows every second, or where nobody looks every five, how it goes.
-async fn watch(client: &Client, desk: &Desk) -> Result<(), Failure> {
+async fn watch(client: &Client, desk: &ArrivalReport) -> Result<(), Failure> {
     let every = if output::is_watched() { 1 } else { 5 };
     let mut tick = tokio::time::interval(Duration::from_secs(every));
     tick.tick().await;
     let (mut lines, mut last_head) = (0, 0);
     loop {
         tick.tick().await;
-        let ListJson { subscriptions } = list(client).await?;
+        let SubscriptionListJson { subscriptions } = list(client).await?;
         let head = subscriptions.iter().map(|it| it.balance.accepted).max();
         let head = head.unwrap_or_default();
         let rate = (head - last_head) / every;
@@ -263,7 +263,7 @@ async fn settle(
     Ok(())
 }
 
-async fn list(client: &Client) -> Result<ListJson, Failure> {
+async fn list(client: &Client) -> Result<SubscriptionListJson, Failure> {
     client::read(&client.get("/v1/subscriptions").await?)
 }
 

@@ -5,7 +5,7 @@ mod assignment;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use easel_catalog::{Catalog, Origin, event_time};
+use easel_catalog::{Catalog, EventOrigin, event_time};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::contact::Url;
 use crate::exit_code::{Code, Failure};
 use crate::output;
 use crate::progress::Progress;
-use assignment::{Assignment, assign};
+use assignment::{FieldAssignment, assign};
 
 const EXAMPLES: &str = "\
 An event is the catalogue's example of its type, as a request or a job would send it, with the
@@ -43,8 +43,8 @@ pub(crate) struct EmitArgs {
     /// Event type, such as `course_created`
     event: String,
     /// Set a field of the body, or of the metadata with metadata.FIELD; can be repeated
-    #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = Assignment::parse)]
-    fields: Vec<Assignment>,
+    #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = FieldAssignment::parse)]
+    fields: Vec<FieldAssignment>,
     /// With the metadata of an event from a request (default)
     #[arg(long, conflicts_with = "job")]
     request: bool,
@@ -64,12 +64,12 @@ pub(crate) struct EmitArgs {
 
 /// What the native door answers.
 #[derive(Deserialize)]
-struct AnswerJson {
-    results: Vec<ResultJson>,
+struct EventsAnswerJson {
+    results: Vec<EventResultJson>,
 }
 
 #[derive(Deserialize)]
-struct ResultJson {
+struct EventResultJson {
     status: String,
     id: Option<String>,
     offset: Option<u64>,
@@ -136,9 +136,9 @@ impl EmitArgs {
     /// The event that happens at `at`.
     fn made(&self, catalog: &Catalog, at: Timestamp) -> Result<Value, Failure> {
         let origin = if self.job {
-            Origin::Job
+            EventOrigin::Job
         } else {
-            Origin::Request
+            EventOrigin::Request
         };
         let example = catalog
             .get(&self.event)
@@ -152,7 +152,7 @@ impl EmitArgs {
         };
         if self.count > 1 {
             let time = at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-            event = assign(event, &[Assignment::event_time(time)])?;
+            event = assign(event, &[FieldAssignment::event_time(time)])?;
         }
         assign(event, &self.fields)
     }
@@ -163,7 +163,7 @@ fn tell(answer: &[u8], as_json: bool) -> Result<(), Failure> {
     if as_json {
         output::bytes(answer)?;
     }
-    let AnswerJson { results } = client::read(answer)?;
+    let EventsAnswerJson { results } = client::read(answer)?;
     for result in results {
         match (result.id, result.offset) {
             (Some(id), Some(offset)) if !as_json => {

@@ -19,7 +19,7 @@ use easel_sinks::Endpoint;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::beginning::{Beginning, BoundsJson};
+use super::beginning::{BoundsJson, StartPosition};
 use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::client::{self, Client, Follower};
@@ -27,16 +27,16 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use answer::Style;
+use answer::AnswerStyle;
 use forwarder::{Forwarder, Unsent};
-use keys::Keys;
+use keys::UserCommands;
 
 const EXAMPLES: &str = "\
 Each event is one POST with the headers and the body of a webhook delivery; the header
 easel-subscription is `listen`. Each answer is one line: time (UTC), event type, offset, status and
 latency. An attempt that fails is not repeated by itself, and the next event follows.
 
-Keys, each followed by Enter: r sends the last event again (easel-attempt counts up), q leaves. From
+UserCommands, each followed by Enter: r sends the last event again (easel-attempt counts up), q leaves. From
 a pipe, the same lines do the same; the end of the input does not end the command.
 
 Caliper formats and https follow the settings here (caliper, catalog.folder, webhook.ca_file).
@@ -57,12 +57,12 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
     /// Form to send them in
-    #[arg(long, value_enum, default_value_t = Format::Canvas)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ListenFormat::Canvas)]
+    format: ListenFormat,
     /// Start at an offset, a time, an age such as `1h`, at the `earliest` event kept, or at the
     /// `latest`, yet to come
     #[arg(long, value_name = "WHERE", default_value = "latest")]
-    from: Beginning,
+    from: StartPosition,
     /// Print each event too, in the form in which it is sent
     #[arg(long)]
     print: bool,
@@ -70,7 +70,7 @@ pub(crate) struct ListenArgs {
 
 /// What events are sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum ListenFormat {
     /// The event's own JSON
     Canvas,
     /// An envelope with the event as Canvas publishes it in Caliper
@@ -105,7 +105,7 @@ impl ListenArgs {
         let mut follower = Follower::connect(global, from, self.event.as_deref()).await?;
         self.explain(&client, from);
         // Only from here on, so that `q` does not hide that there is no server.
-        let mut keys = Keys::read().or_exit(Code::Unavailable)?;
+        let mut keys = UserCommands::read().or_exit(Code::Unavailable)?;
         let leave = keys.leave();
         tokio::select! {
             () = leave.cancelled() => Ok(()),
@@ -159,9 +159,9 @@ impl ListenArgs {
         global: &GlobalArgs,
         forwarder: &mut Forwarder,
         follower: &mut Follower<'_>,
-        keys: &mut Keys,
+        keys: &mut UserCommands,
     ) -> Result<(), Failure> {
-        let style = Style {
+        let style = AnswerStyle {
             is_json: global.json,
             prints_event: self.print,
         };
@@ -186,7 +186,7 @@ impl ListenArgs {
     }
 }
 
-impl Format {
+impl ListenFormat {
     const fn dialect(self) -> Option<Dialect> {
         match self {
             Self::Canvas => None,

@@ -56,7 +56,7 @@ enum QuarantineCommand {
 }
 
 #[derive(Deserialize)]
-struct PageJson {
+struct QuarantinePageJson {
     records: Vec<QuarantinedJson>,
     count: u64,
 }
@@ -96,7 +96,7 @@ impl QuarantineArgs {
                 if global.json {
                     return output::bytes(&answer);
                 }
-                let PageJson { records, count } = client::read(&answer)?;
+                let QuarantinePageJson { records, count } = client::read(&answer)?;
                 let rows = records
                     .into_iter()
                     .map(QuarantinedJson::row)
@@ -107,7 +107,7 @@ impl QuarantineArgs {
             }
             QuarantineCommand::Show { offset } => {
                 let answer = client.get(&page_path(offset, 1)).await?;
-                let PageJson { records, .. } = client::read(&answer)?;
+                let QuarantinePageJson { records, .. } = client::read(&answer)?;
                 match records.into_iter().find(|it| it.offset == offset) {
                     Some(_) if global.json => output::bytes(only_record(&answer)?),
                     Some(it) => output::line(it.data.or(it.data_base64).unwrap_or_default()),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::beginning::Beginning;
+use super::beginning::StartPosition;
 use super::subscriptions::{condition, conditions_json, object};
 use crate::args::GlobalArgs;
 use crate::balance_json::BalanceJson;
@@ -63,10 +63,10 @@ struct StartArgs {
     name: String,
     /// The first event: an offset, `earliest`, a time, or an age such as 6h
     #[arg(long, value_name = "WHERE")]
-    from: Beginning,
+    from: StartPosition,
     /// The end, which is not sent itself: an offset, a time, or an age [default: now]
     #[arg(long, value_name = "WHERE")]
-    to: Option<Beginning>,
+    to: Option<StartPosition>,
     /// Event types to send, * stands for any characters; can be repeated [default: all]
     #[arg(long = "event", value_name = "GLOB")]
     events: Vec<String>,
@@ -85,7 +85,7 @@ struct StartArgs {
 }
 
 #[derive(Deserialize)]
-struct ListJson {
+struct ReplayListJson {
     replays: Vec<ReplayJson>,
 }
 
@@ -127,7 +127,7 @@ impl ReplayArgs {
                 if global.json {
                     return output::bytes(&answer);
                 }
-                let ListJson { replays } = client::read(&answer)?;
+                let ReplayListJson { replays } = client::read(&answer)?;
                 if replays.is_empty() {
                     output::talk(format_args!("{name} has no replays"));
                     return Ok(());
@@ -233,12 +233,12 @@ impl StartArgs {
 }
 
 /// An end of a range as the API takes it.
-fn place(beginning: Beginning) -> Value {
+fn place(beginning: StartPosition) -> Value {
     match beginning {
-        Beginning::Earliest => "earliest".into(),
-        Beginning::Latest => "now".into(),
-        Beginning::Offset(offset) => offset.into(),
-        Beginning::Time(time) => time.to_string().into(),
+        StartPosition::Earliest => "earliest".into(),
+        StartPosition::Latest => "now".into(),
+        StartPosition::Offset(offset) => offset.into(),
+        StartPosition::Time(time) => time.to_string().into(),
     }
 }
 

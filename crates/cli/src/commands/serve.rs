@@ -15,7 +15,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::logging;
 use crate::output;
 use crate::settings::Settings;
-use crate::signals::{Asked, Signals};
+use crate::signals::{SignalRequest, Signals};
 use reload::Reload;
 
 const EXAMPLES: &str = "\
@@ -84,8 +84,8 @@ impl ServeArgs {
             tokio::select! {
                 () = &mut run => return Ok(()),
                 asked = signals.next() => match asked {
-                    Asked::Stop => break,
-                    Asked::Hangup => reload.run(&self.server, global).await,
+                    SignalRequest::Stop => break,
+                    SignalRequest::Hangup => reload.run(&self.server, global).await,
                 },
             }
         }

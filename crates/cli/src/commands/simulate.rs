@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use easel_keys::Secret;
-use easel_simulator::{Campus, Options};
+use easel_simulator::{Campus, TermOptions};
 use easel_triggers::{Change, Triggers};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -48,8 +48,8 @@ const MAX_SENT_BYTES: usize = 4 << 20;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SimulateArgs {
     /// Where to send it: a door of the server, or stdout
-    #[arg(long, value_enum, default_value_t = Door::Stdout)]
-    to: Door,
+    #[arg(long, value_enum, default_value_t = Destination::Stdout)]
+    to: Destination,
     /// Print the changes instead of the events they mean
     #[arg(long, conflicts_with = "to")]
     changes: bool,
@@ -94,7 +94,7 @@ pub(crate) struct SimulateArgs {
 
 /// Where events are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Door {
+enum Destination {
     /// Standard output, a line each
     Stdout,
     /// POST /v1/events
@@ -107,7 +107,7 @@ enum Door {
 
 /// What is sent together.
 #[derive(Default)]
-struct Load {
+struct EventBatch {
     lines: Vec<bytes::Bytes>,
     bytes: usize,
 }
@@ -119,7 +119,7 @@ impl SimulateArgs {
         let triggers = settings.config.triggers(&catalog);
         let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.refused(&error)]))?;
         let begins = self.begins.to_zoned(TimeZone::UTC).or_exit(Code::Usage)?;
-        let options = Options {
+        let options = TermOptions {
             seed: self.seed,
             students: self.students,
             days: self.days,
@@ -130,7 +130,7 @@ impl SimulateArgs {
         let progress = Progress::of_days(u64::from(self.days));
         let mut counts: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         let (mut changes, mut silent, mut day) = (0_u64, 0_u64, 0);
-        let (mut load, mut stored) = (Load::default(), Stored::default());
+        let (mut load, mut stored) = (EventBatch::default(), Stored::default());
         for change in Campus::new(options) {
             let at = change.occurred_at.unwrap_or(options.begins);
             let events = events(&triggers, &change)?;
@@ -147,7 +147,7 @@ impl SimulateArgs {
             for event in &events {
                 *counts.entry(Arc::clone(&event.event_type)).or_default() += 1;
             }
-            if self.changes || self.to == Door::Changes {
+            if self.changes || self.to == Destination::Changes {
                 load.add(change.to_json().to_string().into());
             } else {
                 for event in events {
@@ -161,7 +161,7 @@ impl SimulateArgs {
         sender.send(&mut load, &progress, &mut stored).await?;
         drop(progress);
         // On stdout there are the events already.
-        if global.json && self.to != Door::Stdout {
+        if global.json && self.to != Destination::Stdout {
             let Stored { duplicates, .. } = stored;
             return output::line(json!({
                 "events": counts.values().sum::<u64>(), "changes": changes,
@@ -210,7 +210,7 @@ fn summarise(counts: &BTreeMap<Arc<str>, u64>, changes: u64, silent: u64) {
     ));
 }
 
-impl Load {
+impl EventBatch {
     fn add(&mut self, line: bytes::Bytes) {
         self.bytes += line.len();
         self.lines.push(line);
@@ -268,10 +268,10 @@ enum Sender {
 impl Sender {
     fn of(args: &SimulateArgs, global: &GlobalArgs) -> Result<Self, Failure> {
         let path = match args.to {
-            Door::Stdout => return Ok(Self::Stdout),
-            Door::Events => "/v1/events",
-            Door::Changes => "/v1/changes",
-            Door::Kinesis => {
+            Destination::Stdout => return Ok(Self::Stdout),
+            Destination::Events => "/v1/events",
+            Destination::Changes => "/v1/changes",
+            Destination::Kinesis => {
                 let keys = match (&args.access_key_id, &args.secret_access_key) {
                     (None, None) => None,
                     (Some(id), Some(secret)) => Some(KeyPair {
@@ -298,7 +298,7 @@ impl Sender {
     /// Sends what is loaded, if anything is, and unloads it.
     async fn send(
         &self,
-        load: &mut Load,
+        load: &mut EventBatch,
         progress: &Progress,
         stored: &mut Stored,
     ) -> Result<(), Failure> {

@@ -31,7 +31,7 @@ struct StatusJson {
     started_at: Timestamp,
     log: LogJson,
     disk: Option<DiskJson>,
-    drift: DriftJson,
+    drift: DriftStatusJson,
     quarantine: QuarantineJson,
     lanes: Vec<LaneJson>,
     attention: Vec<AttentionJson>,
@@ -52,7 +52,7 @@ struct DiskJson {
 }
 
 #[derive(Deserialize)]
-struct DriftJson {
+struct DriftStatusJson {
     sightings: u64,
     new: u64,
     last_seen: Option<Timestamp>,

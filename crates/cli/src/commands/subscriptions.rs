@@ -56,7 +56,7 @@ enum SubscriptionsCommand {
     /// Stop sending; the subscription keeps its place
     Pause(Named),
     /// Go on sending where it was paused, or from a later place
-    Resume(ResumeArgs),
+    Resume(ResumeSubscriptionArgs),
     /// Remove a subscription and its place
     Remove(Named),
 }
@@ -68,7 +68,7 @@ struct Named {
 }
 
 #[derive(Debug, clap::Args)]
-struct ResumeArgs {
+struct ResumeSubscriptionArgs {
     #[command(flatten)]
     named: Named,
     /// Skip to here: now, a time, or an offset. What is skipped counts as expired
@@ -91,7 +91,7 @@ struct AddArgs {
 }
 
 #[derive(Deserialize)]
-struct ListJson {
+struct SubscriptionListJson {
     subscriptions: Vec<SubscriptionJson>,
 }
 
@@ -132,7 +132,7 @@ impl SubscriptionsArgs {
         }
         match self.command {
             SubscriptionsCommand::List => {
-                let ListJson { subscriptions } = client::read(&answer)?;
+                let SubscriptionListJson { subscriptions } = client::read(&answer)?;
                 let rows = subscriptions
                     .into_iter()
                     .map(SubscriptionJson::row)

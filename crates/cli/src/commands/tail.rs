@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::beginning::{Beginning, BoundsJson};
+use super::beginning::{BoundsJson, StartPosition};
 use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::client::{self, Client, Follower, range_path};
@@ -40,7 +40,7 @@ pub(crate) struct TailArgs {
     /// Start at an offset, a time, an age such as `1h`, at the `earliest` event kept, or at the
     /// `latest`, yet to come
     #[arg(long, value_name = "WHERE", conflicts_with = "newest")]
-    from: Option<Beginning>,
+    from: Option<StartPosition>,
     /// Start with this many of the newest events
     #[arg(short = 'n', value_name = "N", default_value_t = 10)]
     newest: usize,
@@ -48,7 +48,7 @@ pub(crate) struct TailArgs {
 
 /// How an event is printed.
 #[derive(Clone, Copy, Debug)]
-enum Style {
+enum EventStyle {
     /// A line for people.
     Line,
     /// The event as it is stored.
@@ -58,7 +58,7 @@ enum Style {
 }
 
 #[derive(Deserialize)]
-struct PageJson<'a> {
+struct EventPageJson<'a> {
     #[serde(borrow)]
     events: Vec<&'a RawValue>,
     next: u64,
@@ -76,9 +76,9 @@ impl TailArgs {
         let client = Client::connect(global)?;
         catalog::warn_of_unmatched(global, &client, &self.event).await;
         let style = match (global.json, output::is_read_by_people()) {
-            (true, _) => Style::Stored,
-            (false, true) => Style::Line,
-            (false, false) => Style::Event,
+            (true, _) => EventStyle::Stored,
+            (false, true) => EventStyle::Line,
+            (false, false) => EventStyle::Event,
         };
         let bounds = BoundsJson::read(&client).await?;
         let start = match self.from {
@@ -125,7 +125,7 @@ impl TailArgs {
             let answer = client
                 .get(&range_path("/v1/events", from, self.event.as_deref()))
                 .await?;
-            let page: PageJson<'_> = client::read(&answer)?;
+            let page: EventPageJson<'_> = client::read(&answer)?;
             page.events.into_iter().try_for_each(&mut take)?;
             if page.next <= from {
                 break;
@@ -136,7 +136,12 @@ impl TailArgs {
     }
 
     /// Prints events as they come in, for as long as there is someone to read them.
-    async fn follow(&self, global: &GlobalArgs, start: u64, style: Style) -> Result<(), Failure> {
+    async fn follow(
+        &self,
+        global: &GlobalArgs,
+        start: u64,
+        style: EventStyle,
+    ) -> Result<(), Failure> {
         let mut follower = Follower::connect(global, start, self.event.as_deref()).await?;
         loop {
             let message = follower.next().await?;
@@ -145,11 +150,11 @@ impl TailArgs {
     }
 }
 
-fn print(stored: &RawValue, style: Style) -> Result<(), Failure> {
+fn print(stored: &RawValue, style: EventStyle) -> Result<(), Failure> {
     let event = || client::read::<StoredJson<'_>>(stored.get().as_bytes());
     match style {
-        Style::Line => output::line(line::of(client::read(stored.get().as_bytes())?)),
-        Style::Event => output::line(event()?.event),
-        Style::Stored => output::line(stored),
+        EventStyle::Line => output::line(line::of(client::read(stored.get().as_bytes())?)),
+        EventStyle::Event => output::line(event()?.event),
+        EventStyle::Stored => output::line(stored),
     }
 }

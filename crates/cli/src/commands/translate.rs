@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::exit_code::{Code, Failure, OrExit};
-use crate::input::{Batch, Found, Input};
+use crate::input::{Input, InputBatch, InputValue};
 use crate::output;
 use crate::settings::Settings;
 
@@ -33,7 +33,7 @@ pub(crate) struct TranslateArgs {
     input: Input,
     /// The form to translate to
     #[arg(long, value_enum)]
-    to: Form,
+    to: TargetFormat,
     /// Print the events without their envelopes
     #[arg(long)]
     only_event: bool,
@@ -43,7 +43,7 @@ pub(crate) struct TranslateArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
+enum TargetFormat {
     /// As Canvas publishes it
     Caliper,
     /// As the standard wants it
@@ -64,7 +64,7 @@ struct Translated {
     unmapped: BTreeMap<String, u64>,
 }
 
-struct Work<'a> {
+struct Translation<'a> {
     args: &'a TranslateArgs,
     translator: Translator,
     dialect: Dialect,
@@ -74,12 +74,12 @@ impl TranslateArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let options = Settings::load(global, &[])?.config.caliper.options();
         let catalog = Arc::new(catalog::load(global)?);
-        let work = Work {
+        let work = Translation {
             args: &self,
             translator: Translator::new(catalog, options).or_exit(Code::Configuration)?,
             dialect: match self.to {
-                Form::Caliper => Dialect::Compatible,
-                Form::CaliperStrict => Dialect::Strict,
+                TargetFormat::Caliper => Dialect::Compatible,
+                TargetFormat::CaliperStrict => Dialect::Strict,
             },
         };
         let mut all = Translated::default();
@@ -96,8 +96,8 @@ impl TranslateArgs {
     }
 }
 
-impl Work<'_> {
-    fn translate(&self, batch: &Batch) -> Translated {
+impl Translation<'_> {
+    fn translate(&self, batch: &InputBatch) -> Translated {
         let mut translated = Translated::default();
         for value in batch.elements() {
             match value {
@@ -108,7 +108,12 @@ impl Work<'_> {
         translated
     }
 
-    fn translate_one(&self, batch: &Batch, value: Found<'_>, translated: &mut Translated) {
+    fn translate_one(
+        &self,
+        batch: &InputBatch,
+        value: InputValue<'_>,
+        translated: &mut Translated,
+    ) {
         let event = match admit_stored(value.bytes, &Limits::default()) {
             Ok(event) => event,
             Err(fault) => {
@@ -158,7 +163,7 @@ impl Work<'_> {
 }
 
 impl Translated {
-    fn complain(&mut self, batch: &Batch, line: usize, what: &str) {
+    fn complain(&mut self, batch: &InputBatch, line: usize, what: &str) {
         self.faults += 1;
         self.complaints
             .push(format!("{}:{line}: {what}", batch.file));

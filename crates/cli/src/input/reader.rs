@@ -18,12 +18,12 @@ const ZSTD_WINDOW_LOG: u32 = 27;
 const HEAD: usize = 4;
 
 /// The text of a file.
-pub(super) struct Text {
+pub(super) struct InputText {
     reader: Box<dyn Read>,
     read_bytes: Rc<Cell<usize>>,
 }
 
-impl Text {
+impl InputText {
     /// Reads the first bytes of `source`.
     pub(super) fn open(source: impl Read + 'static) -> io::Result<Self> {
         let read_bytes = Rc::new(Cell::new(0));
@@ -47,7 +47,7 @@ impl Text {
     }
 }
 
-impl Read for Text {
+impl Read for InputText {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.reader.read(bytes)
     }
@@ -139,7 +139,7 @@ mod tests {
     fn read(file: Vec<u8>) -> Result<Vec<u8>, String> {
         let read = || {
             let mut text = Vec::new();
-            Text::open(Cursor::new(file))?.read_to_end(&mut text)?;
+            InputText::open(Cursor::new(file))?.read_to_end(&mut text)?;
             Ok(text)
         };
         read().map_err(|error: io::Error| error.to_string())

@@ -13,7 +13,7 @@ const TRIED_LINES: usize = 8;
 
 /// Where a value is in the text given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct ValueRange {
     pub(super) range: Range<usize>,
     /// The line it begins in, counted from 1.
     pub(super) line: usize,
@@ -21,7 +21,7 @@ pub(super) struct Piece {
 
 /// How values follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum Framing {
     /// One on each line.
     Lines,
     /// With anything between them.
@@ -31,7 +31,7 @@ enum Form {
 /// Looks through a text that grows at its end, and is cut at its start.
 #[derive(Debug)]
 pub(super) struct Splitter {
-    form: Option<Form>,
+    form: Option<Framing>,
     /// Everything before this was looked at.
     at: usize,
     /// The line `at` is in.
@@ -69,10 +69,10 @@ impl Splitter {
 
     /// Finds the values of `text` that end in the part not looked at yet; when it `is_over`, what
     /// has begun ends there too.
-    pub(super) fn split(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<Piece>) {
+    pub(super) fn split(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<ValueRange>) {
         match *self.form.get_or_insert_with(|| form_of(text)) {
-            Form::Lines => self.lines(text, is_over, pieces),
-            Form::Brackets => self.brackets(text, is_over, pieces),
+            Framing::Lines => self.lines(text, is_over, pieces),
+            Framing::Brackets => self.brackets(text, is_over, pieces),
         }
     }
 
@@ -84,7 +84,7 @@ impl Splitter {
         }
     }
 
-    fn lines(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<Piece>) {
+    fn lines(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<ValueRange>) {
         // The line that is not whole yet is looked at again.
         while let Some(rest) = text.get(self.at..).filter(|rest| !rest.is_empty()) {
             let end = match memchr::memchr(b'\n', rest) {
@@ -98,14 +98,14 @@ impl Splitter {
                 .is_some_and(|line| !line.trim_ascii().is_empty())
             {
                 let line = self.line;
-                pieces.push(Piece { range, line });
+                pieces.push(ValueRange { range, line });
             }
             self.at = std::cmp::min(end + 1, text.len());
             self.line += 1;
         }
     }
 
-    fn brackets(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<Piece>) {
+    fn brackets(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<ValueRange>) {
         while let Some(byte) = text.get(self.at).copied() {
             self.look_at(byte, pieces);
             self.at += 1;
@@ -116,7 +116,7 @@ impl Splitter {
         }
     }
 
-    fn look_at(&mut self, byte: u8, pieces: &mut Vec<Piece>) {
+    fn look_at(&mut self, byte: u8, pieces: &mut Vec<ValueRange>) {
         if self.in_string {
             self.in_string = self.escaped || byte != b'"';
             self.escaped = !self.escaped && byte == b'\\';
@@ -156,30 +156,30 @@ impl Splitter {
         self.open.get_or_insert((self.at, self.line));
     }
 
-    fn close(&mut self, end: usize, pieces: &mut Vec<Piece>) {
+    fn close(&mut self, end: usize, pieces: &mut Vec<ValueRange>) {
         if let Some((start, line)) = self.open.take() {
             let range = start..end;
-            pieces.push(Piece { range, line });
+            pieces.push(ValueRange { range, line });
         }
         self.depth = 0;
     }
 }
 
-fn form_of(text: &[u8]) -> Form {
+fn form_of(text: &[u8]) -> Framing {
     let mut lines = text
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty());
     if text.trim_ascii_start().starts_with(b"[") {
-        return Form::Brackets;
+        return Framing::Brackets;
     }
     let is_value = |line: &[u8]| {
         line.trim_ascii_start().starts_with(b"{")
             && serde_json::from_slice::<IgnoredAny>(line).is_ok()
     };
     if lines.by_ref().take(TRIED_LINES).any(is_value) {
-        Form::Lines
+        Framing::Lines
     } else {
-        Form::Brackets
+        Framing::Brackets
     }
 }
 

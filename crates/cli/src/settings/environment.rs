@@ -11,7 +11,7 @@ use easel_keys::Secret;
 use easel_server::KinesisKey;
 
 use super::error::{SettingsError, nearest};
-use super::origin::Origin;
+use super::origin::SettingOrigin;
 use super::{Layer, Said, setting};
 use crate::args::Args;
 
@@ -37,7 +37,7 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
     match key_pair(ours.remove(ACCESS_KEY_ID), ours.remove(SECRET_ACCESS_KEY)) {
         Ok(None) => (),
         Ok(Some(pair)) => {
-            let origin = Origin::Variable(ACCESS_KEY_ID.to_owned());
+            let origin = SettingOrigin::Variable(ACCESS_KEY_ID.to_owned());
             layer
                 .list_origins
                 .push((setting::KINESIS_KEYS, origin.clone()));
@@ -52,7 +52,7 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
             layer.said.push(Said {
                 setting,
                 text,
-                origin: Origin::Variable(name),
+                origin: SettingOrigin::Variable(name),
             });
         } else if !options.contains(&name) && !is_service_link(&name) {
             layer.faults.push(unknown(name, &options));
@@ -62,11 +62,11 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
 }
 
 /// Where the value of an option came from that a variable can stand in for.
-pub(super) fn origin_of(flag: &'static str, variable: &str, value: &str) -> Origin {
+pub(super) fn origin_of(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
     if std::env::var_os(variable).is_some_and(|set| set == value) {
-        Origin::Variable(variable.to_owned())
+        SettingOrigin::Variable(variable.to_owned())
     } else {
-        Origin::Flag(flag)
+        SettingOrigin::Flag(flag)
     }
 }
 

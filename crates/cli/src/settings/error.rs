@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::origin::{Origin, Place};
+use super::origin::{FilePosition, SettingOrigin};
 use super::setting::Setting;
 use crate::exit_code::Code;
 
@@ -24,7 +24,7 @@ pub(crate) enum SettingsError {
     #[error("{place}: {fault}")]
     Malformed {
         /// Where.
-        place: Place,
+        place: FilePosition,
         /// What is wrong there.
         fault: String,
     },
@@ -32,7 +32,7 @@ pub(crate) enum SettingsError {
     #[error("{place}: unknown key {key:?}{}", did_you_mean(suggestion.as_deref()))]
     UnknownKey {
         /// Where.
-        place: Place,
+        place: FilePosition,
         /// The key.
         key: String,
         /// The key that was probably meant.
@@ -64,7 +64,7 @@ pub(crate) enum SettingsError {
     #[error("{origin}: {} must be {}{}", setting.key, setting.expects, not(setting, text))]
     BadValue {
         /// Where it stands.
-        origin: Origin,
+        origin: SettingOrigin,
         /// Which setting it is for.
         setting: &'static Setting,
         /// The value.
@@ -82,7 +82,7 @@ pub(crate) enum SettingsError {
     #[error("{origin}: {fault}")]
     Option {
         /// The flag, or the variable that stands in for it.
-        origin: Origin,
+        origin: SettingOrigin,
         /// What is wrong with it.
         fault: String,
     },
@@ -103,11 +103,11 @@ impl SettingsError {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::BadValue {
-                origin: Origin::Flag(_),
+                origin: SettingOrigin::Flag(_),
                 ..
             }
             | Self::Option {
-                origin: Origin::Flag(_),
+                origin: SettingOrigin::Flag(_),
                 ..
             } => Code::Usage,
             Self::BadValue { .. }

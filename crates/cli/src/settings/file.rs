@@ -16,8 +16,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::error::{SettingsError, nearest};
-use super::origin::{Origin, Place};
-use super::shape::{CALIPER_ROLE, Field, KINESIS_KEY, SUBSCRIPTION, Shape, kind_of};
+use super::origin::{FilePosition, SettingOrigin};
+use super::shape::{CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueShape, kind_of};
 use super::{Layer, Said, setting};
 
 /// The long form of `auth`, for a file that sets its other keys too.
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Layer {
 
 /// Reads the text of a settings file.
 pub(super) fn parse(path: &Path, text: &str) -> Layer {
-    let file = File { path, text };
+    let file = SettingsFile { path, text };
     let mut layer = Layer::default();
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut errors: Vec<_> = errors
@@ -62,16 +62,16 @@ pub(super) fn parse(path: &Path, text: &str) -> Layer {
     layer
 }
 
-struct File<'a> {
+struct SettingsFile<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
 /// A table in a list, or a table in such a table.
-struct Found<'a> {
+struct NestedTable<'a> {
     /// What stands before its keys in messages.
     prefix: String,
-    place: Place,
+    place: FilePosition,
     table: &'a DeTable<'a>,
 }
 
@@ -90,7 +90,7 @@ struct RoleToml {
     roles: Vec<String>,
 }
 
-impl File<'_> {
+impl SettingsFile<'_> {
     fn walk(&self, parent: &str, table: DeTable<'_>, layer: &mut Layer) {
         for (name, value) in table {
             let place = self.place(name.span().start);
@@ -103,7 +103,7 @@ impl File<'_> {
                     let keys = self.list::<KeyToml>(&key, value, KINESIS_KEY, layer);
                     layer
                         .list_origins
-                        .push((setting::KINESIS_KEYS, Origin::File(place)));
+                        .push((setting::KINESIS_KEYS, SettingOrigin::File(place)));
                     let keys = keys.into_iter().map(|(origin, key)| (origin, key.into()));
                     layer.kinesis_keys.extend(keys);
                 }
@@ -111,7 +111,7 @@ impl File<'_> {
                     let roles = self.list::<RoleToml>(&key, value, CALIPER_ROLE, layer);
                     layer
                         .list_origins
-                        .push((setting::CALIPER_ROLES, Origin::File(place)));
+                        .push((setting::CALIPER_ROLES, SettingOrigin::File(place)));
                     let roles = roles
                         .into_iter()
                         .map(|(origin, role)| (origin, role.into()));
@@ -125,7 +125,7 @@ impl File<'_> {
                     layer.subscriptions.extend(specs);
                 }
                 _ => {
-                    let origin = Origin::File(self.place(value.span().start));
+                    let origin = SettingOrigin::File(self.place(value.span().start));
                     match value.into_inner() {
                         DeValue::Table(table) => self.walk(&key, table, layer),
                         single => match said(place, key, &single, origin) {
@@ -143,9 +143,9 @@ impl File<'_> {
         &self,
         key: &str,
         value: Spanned<DeValue<'_>>,
-        fields: &[Field],
+        fields: &[SettingKey],
         layer: &mut Layer,
-    ) -> Vec<(Origin, T)> {
+    ) -> Vec<(SettingOrigin, T)> {
         let place = self.place(value.span().start);
         let items = match value.into_inner() {
             DeValue::Array(items) => items,
@@ -165,7 +165,7 @@ impl File<'_> {
                 continue;
             };
             let known_faults = layer.faults.len();
-            let found = Found {
+            let found = NestedTable {
                 prefix: String::new(),
                 place: place.clone(),
                 table,
@@ -175,7 +175,7 @@ impl File<'_> {
                 continue;
             }
             match T::deserialize(ValueDeserializer::from(item)) {
-                Ok(item) => read.push((Origin::File(place), item)),
+                Ok(item) => read.push((SettingOrigin::File(place), item)),
                 Err(error) => {
                     let fault = toml_words(self.text, error.message(), error.span());
                     let place = error.span().map_or(place, |span| self.place(span.start));
@@ -187,8 +187,13 @@ impl File<'_> {
     }
 
     /// Compares a table with its shape.
-    fn check_table(&self, found: &Found<'_>, fields: &[Field], faults: &mut Vec<SettingsError>) {
-        let Found {
+    fn check_table(
+        &self,
+        found: &NestedTable<'_>,
+        fields: &[SettingKey],
+        faults: &mut Vec<SettingsError>,
+    ) {
+        let NestedTable {
             prefix,
             place,
             table,
@@ -209,7 +214,7 @@ impl File<'_> {
             self.check_value(&format!("{prefix}{key}"), &field.shape, value, faults);
         }
         // A key that is misspelled is not missing besides.
-        let is_missing = |field: &&Field| {
+        let is_missing = |field: &&SettingKey| {
             field.required
                 && !table.keys().any(|name| name.get_ref() == field.name)
                 && !meant.iter().any(|name| name == field.name)
@@ -224,29 +229,30 @@ impl File<'_> {
     fn check_value(
         &self,
         key: &str,
-        shape: &Shape,
+        shape: &ValueShape,
         value: &Spanned<DeValue<'_>>,
         faults: &mut Vec<SettingsError>,
     ) {
         let place = self.place(value.span().start);
-        let mut fault = |place: Place, fault: String| {
+        let mut fault = |place: FilePosition, fault: String| {
             faults.push(SettingsError::Malformed { place, fault });
         };
         let checked = match (shape, value.get_ref()) {
             (
-                Shape::Text(check)
-                | Shape::TextOrNumber(check)
-                | Shape::TextOrTexts { text: check, .. },
+                ValueShape::Text(check)
+                | ValueShape::TextOrNumber(check)
+                | ValueShape::TextOrTexts { text: check, .. },
                 DeValue::String(text),
             ) => check(text),
-            (Shape::Number(check) | Shape::TextOrNumber(check), DeValue::Integer(number)) => {
-                check(&number.to_string())
-            }
-            (Shape::Texts(_), DeValue::Array(items)) if items.is_empty() => Err(format!(
+            (
+                ValueShape::Number(check) | ValueShape::TextOrNumber(check),
+                DeValue::Integer(number),
+            ) => check(&number.to_string()),
+            (ValueShape::Texts(_), DeValue::Array(items)) if items.is_empty() => Err(format!(
                 "`{key}` must not be an empty list; leave it out to ask for nothing in particular"
             )),
             (
-                Shape::Texts(check) | Shape::TextOrTexts { item: check, .. },
+                ValueShape::Texts(check) | ValueShape::TextOrTexts { item: check, .. },
                 DeValue::Array(items),
             ) => {
                 for item in items {
@@ -268,8 +274,8 @@ impl File<'_> {
                 }
                 return;
             }
-            (Shape::Table(fields), DeValue::Table(table)) => {
-                let found = Found {
+            (ValueShape::Table(fields), DeValue::Table(table)) => {
+                let found = NestedTable {
                     prefix: format!("{key}."),
                     place,
                     table,
@@ -288,17 +294,17 @@ impl File<'_> {
         }
     }
 
-    fn place(&self, byte: usize) -> Place {
-        Place::of(self.path, self.text, byte)
+    fn place(&self, byte: usize) -> FilePosition {
+        FilePosition::of(self.path, self.text, byte)
     }
 }
 
 /// What `value`, at `origin`, says about `key`, at `place`.
 fn said(
-    place: Place,
+    place: FilePosition,
     key: String,
     value: &DeValue<'_>,
-    origin: Origin,
+    origin: SettingOrigin,
 ) -> Result<Said, SettingsError> {
     let name = if key == AUTH_MODE {
         setting::AUTH

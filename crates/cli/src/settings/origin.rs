@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 /// Where a setting stands, as an operator would look for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum SettingOrigin {
     /// A place in the settings file.
-    File(Place),
+    File(FilePosition),
     /// An environment variable.
     Variable(String),
     /// A flag.
     Flag(&'static str),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(place) => place.fmt(f),
@@ -26,13 +26,13 @@ impl fmt::Display for Origin {
 
 /// A place in a text file; lines and columns count from one, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct FilePosition {
     path: PathBuf,
     line: usize,
     column: usize,
 }
 
-impl Place {
+impl FilePosition {
     /// The place of `byte` in `text`, the content of `path`.
     pub(crate) fn of(path: &Path, text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
@@ -51,7 +51,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
     }

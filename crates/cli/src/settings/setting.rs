@@ -333,22 +333,22 @@ fn show_path(path: Option<&Path>) -> String {
 }
 
 /// What can be said of a setting that takes one of a few words.
-type Words<T> = [(&'static str, T); 2];
+type WordList<T> = [(&'static str, T); 2];
 
-const AUTH_WAYS: Words<Auth> = [("tokens", Auth::Tokens), ("none", Auth::None)];
-const SECRETS: Words<Secrets> = [("masked", Secrets::Masked), ("sent", Secrets::Sent)];
-const NULLS: Words<Nulls> = [("dropped", Nulls::Dropped), ("kept", Nulls::Kept)];
-const SUBMISSION_RULES: Words<SubmissionRule> = [
+const AUTH_WAYS: WordList<Auth> = [("tokens", Auth::Tokens), ("none", Auth::None)];
+const SECRETS: WordList<Secrets> = [("masked", Secrets::Masked), ("sent", Secrets::Sent)];
+const NULLS: WordList<Nulls> = [("dropped", Nulls::Dropped), ("kept", Nulls::Kept)];
+const SUBMISSION_RULES: WordList<SubmissionRule> = [
     ("newest", SubmissionRule::Newest),
     ("published", SubmissionRule::Published),
 ];
 
-fn one_of<T: Copy>(text: &str, words: &Words<T>) -> Option<T> {
+fn one_of<T: Copy>(text: &str, words: &WordList<T>) -> Option<T> {
     let found = words.iter().find(|(word, _)| *word == text);
     found.map(|(_, meant)| *meant)
 }
 
-fn name_of<T: Copy + PartialEq>(meant: T, words: &Words<T>) -> String {
+fn name_of<T: Copy + PartialEq>(meant: T, words: &WordList<T>) -> String {
     let found = words.iter().find(|(_, it)| *it == meant);
     found.map_or_else(String::new, |(word, _)| (*word).to_owned())
 }

@@ -6,45 +6,45 @@
 
 use easel_catalog::KeyField;
 use easel_server::{
-    Batch, EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start, WebhookSpec,
+    BatchSize, EventGlob, InFlight, KinesisKey, MaxRate, Name, Schedule, Start, WebhookSpec,
     check_webhook_url,
 };
 use toml::de::DeValue;
 
 /// What a value must be; the error is a sentence that names what is wrong.
-type Check = fn(&str) -> Result<(), String>;
+type ValueCheck = fn(&str) -> Result<(), String>;
 
 /// One key of a table.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(super) struct SettingKey {
     pub(super) name: &'static str,
-    pub(super) shape: Shape,
+    pub(super) shape: ValueShape,
     pub(super) required: bool,
 }
 
 /// What kind of value a key has.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     /// A string.
-    Text(Check),
+    Text(ValueCheck),
     /// A whole number.
-    Number(Check),
+    Number(ValueCheck),
     /// A string or a whole number.
-    TextOrNumber(Check),
+    TextOrNumber(ValueCheck),
     /// A list of strings, with at least one of them.
-    Texts(Check),
+    Texts(ValueCheck),
     /// A string, or a list of strings, which may be empty.
     TextOrTexts {
         /// What a string must be.
-        text: Check,
+        text: ValueCheck,
         /// What a string of the list must be.
-        item: Check,
+        item: ValueCheck,
     },
     /// A table.
-    Table(&'static [Field]),
+    Table(&'static [SettingKey]),
 }
 
-impl Shape {
+impl ValueShape {
     /// What a value must be; reads after "must be".
     pub(super) const fn expects(&self) -> &'static str {
         match self {
@@ -70,16 +70,16 @@ pub(super) const fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-const fn required(name: &'static str, shape: Shape) -> Field {
-    Field {
+const fn required(name: &'static str, shape: ValueShape) -> SettingKey {
+    SettingKey {
         name,
         shape,
         required: true,
     }
 }
 
-const fn optional(name: &'static str, shape: Shape) -> Field {
-    Field {
+const fn optional(name: &'static str, shape: ValueShape) -> SettingKey {
+    SettingKey {
         name,
         shape,
         required: false,
@@ -87,53 +87,53 @@ const fn optional(name: &'static str, shape: Shape) -> Field {
 }
 
 /// A pair of `[[kinesis.keys]]`.
-pub(super) const KINESIS_KEY: &[Field] = &[
-    required("access_key_id", Shape::Text(access_key_id)),
-    required("secret_access_key", Shape::Text(secret_access_key)),
+pub(super) const KINESIS_KEY: &[SettingKey] = &[
+    required("access_key_id", ValueShape::Text(access_key_id)),
+    required("secret_access_key", ValueShape::Text(secret_access_key)),
 ];
 
 /// A role of `[[caliper.roles]]`.
-pub(super) const CALIPER_ROLE: &[Field] = &[
-    required("canvas", Shape::Text(filled)),
-    required("segment", Shape::Text(filled)),
-    required("roles", Shape::Texts(filled)),
+pub(super) const CALIPER_ROLE: &[SettingKey] = &[
+    required("canvas", ValueShape::Text(filled)),
+    required("segment", ValueShape::Text(filled)),
+    required("roles", ValueShape::Texts(filled)),
 ];
 
 /// A subscription of `[[subscriptions]]`.
-pub(super) const SUBSCRIPTION: &[Field] = &[
-    required("name", Shape::Text(name)),
-    optional("events", Shape::Texts(event_glob)),
-    optional("conditions", Shape::Table(CONDITIONS)),
-    optional("format", Shape::Text(format)),
-    optional("start", Shape::TextOrNumber(start)),
-    optional("in_flight", Shape::Number(in_flight)),
-    optional("max_rate", Shape::Number(max_rate)),
-    optional("order", Shape::Text(order)),
-    optional("key", Shape::Text(key)),
+pub(super) const SUBSCRIPTION: &[SettingKey] = &[
+    required("name", ValueShape::Text(name)),
+    optional("events", ValueShape::Texts(event_glob)),
+    optional("conditions", ValueShape::Table(CONDITIONS)),
+    optional("format", ValueShape::Text(format)),
+    optional("start", ValueShape::TextOrNumber(start)),
+    optional("in_flight", ValueShape::Number(in_flight)),
+    optional("max_rate", ValueShape::Number(max_rate)),
+    optional("order", ValueShape::Text(order)),
+    optional("key", ValueShape::Text(key)),
     optional(
         "retry",
-        Shape::TextOrTexts {
+        ValueShape::TextOrTexts {
             text: schedule,
             item: pause,
         },
     ),
-    optional("on_exhausted", Shape::Text(on_exhausted)),
-    required("webhook", Shape::Table(WEBHOOK)),
+    optional("on_exhausted", ValueShape::Text(on_exhausted)),
+    required("webhook", ValueShape::Table(WEBHOOK)),
 ];
 
-const CONDITIONS: &[Field] = &[
-    optional("root_account", Shape::Texts(filled)),
-    optional("account", Shape::Texts(filled)),
-    optional("course", Shape::Texts(filled)),
-    optional("user", Shape::Texts(filled)),
-    optional("producer", Shape::Texts(filled)),
-    optional("context_type", Shape::Texts(filled)),
+const CONDITIONS: &[SettingKey] = &[
+    optional("root_account", ValueShape::Texts(filled)),
+    optional("account", ValueShape::Texts(filled)),
+    optional("course", ValueShape::Texts(filled)),
+    optional("user", ValueShape::Texts(filled)),
+    optional("producer", ValueShape::Texts(filled)),
+    optional("context_type", ValueShape::Texts(filled)),
 ];
 
-const WEBHOOK: &[Field] = &[
-    required("url", Shape::Text(check_webhook_url)),
-    optional("timeout", Shape::Text(timeout)),
-    optional("batch", Shape::Number(batch)),
+const WEBHOOK: &[SettingKey] = &[
+    required("url", ValueShape::Text(check_webhook_url)),
+    optional("timeout", ValueShape::Text(timeout)),
+    optional("batch", ValueShape::Number(batch)),
 ];
 
 fn access_key_id(text: &str) -> Result<(), String> {
@@ -191,7 +191,7 @@ fn in_flight(text: &str) -> Result<(), String> {
 }
 
 fn batch(text: &str) -> Result<(), String> {
-    let read = text.parse::<u16>().ok().map(Batch::try_from);
+    let read = text.parse::<u16>().ok().map(BatchSize::try_from);
     match read {
         Some(Ok(_)) => Ok(()),
         Some(Err(_)) | None => Err(format!("`batch` must be 1 to 100, not {text}")),

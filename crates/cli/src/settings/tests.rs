@@ -362,11 +362,11 @@ fn a_first_token_is_never_shown() {
 /// What serde writes of a subscription with everything set is what its shape knows.
 #[test]
 fn the_shape_of_a_subscription_is_what_serde_reads() {
-    fn keys(fields: &[shape::Field]) -> Vec<String> {
+    fn keys(fields: &[shape::SettingKey]) -> Vec<String> {
         let mut keys: Vec<_> = fields
             .iter()
             .flat_map(|field| match &field.shape {
-                shape::Shape::Table(inner) => keys(inner)
+                shape::ValueShape::Table(inner) => keys(inner)
                     .into_iter()
                     .map(|key| format!("{}.{key}", field.name))
                     .collect(),

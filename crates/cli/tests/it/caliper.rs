@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use easel_catalog::{Catalog, Origin};
+use easel_catalog::{Catalog, EventOrigin};
 use easel_testkit::Receiver;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::running::Running;
 fn examples() -> TempDir {
     let folder = tempdir().unwrap();
     let catalog = Catalog::built_in();
-    let example = |it| catalog.example(it, Origin::Request, Timestamp::UNIX_EPOCH) + "\n";
+    let example = |it| catalog.example(it, EventOrigin::Request, Timestamp::UNIX_EPOCH) + "\n";
     let lines: String = catalog.types().iter().map(example).collect();
     fs::write(folder.path().join("events.ndjson"), lines).unwrap();
     folder

@@ -25,13 +25,13 @@ const TERMS: [&str; 6] = [
 ];
 
 /// A server with the subscription `grades`, and the receiver of that.
-struct Campus {
+struct Fixture {
     running: Running,
     receiver: Receiver,
     _folder: tempfile::TempDir,
 }
 
-impl Campus {
+impl Fixture {
     async fn open() -> Self {
         let folder = tempdir().unwrap();
         let running = Running::start(&folder.path().join("data"));
@@ -104,10 +104,10 @@ fn assert_fits(ran: &Ran) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
-    let campus = Campus::open().await;
+    let fixture = Fixture::open().await;
     // A flaky endpoint: the first attempt of each event fails.
     let seen = Mutex::new(HashSet::new());
-    campus.receiver.answer_with(move |received| {
+    fixture.receiver.answer_with(move |received| {
         let id = received.header("webhook-id").to_owned();
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.insert(id) {
@@ -116,164 +116,177 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
             StatusCode::OK
         }
     });
-    campus.easel("emit grade_change --count 3").stdout();
-    campus.settle(&json!({"accepted": 3, "delivered": 3, "parked": 0}));
-    assert_eq!(campus.receiver.count(), 6);
-    let shown = campus.json("subscriptions show grades");
+    fixture.easel("emit grade_change --count 3").stdout();
+    fixture.settle(&json!({"accepted": 3, "delivered": 3, "parked": 0}));
+    assert_eq!(fixture.receiver.count(), 6);
+    let shown = fixture.json("subscriptions show grades");
     let outcomes = json!({"delivered": 3, "refused": 3});
     assert_eq!(shown["attempts"]["outcomes"], outcomes);
 
     // An event that the endpoint rejects stops nothing.
-    campus.receiver.set_body("no such quiz");
-    campus
+    fixture.receiver.set_body("no such quiz");
+    fixture
         .receiver
         .answer_with(|received| match received.header("easel-event-name") {
             "quiz_submitted" => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::OK,
         });
-    campus.easel("emit quiz_submitted").stdout();
-    campus.easel("emit grade_change --count 2").stdout();
-    campus.settle(&json!({"accepted": 6, "delivered": 5, "dead": 1, "pending": 0}));
-    assert!(campus.attention().contains(&"dead_letters".to_owned()));
-    let list = campus.easel("dead-letters list grades");
+    fixture.easel("emit quiz_submitted").stdout();
+    fixture.easel("emit grade_change --count 2").stdout();
+    fixture.settle(&json!({"accepted": 6, "delivered": 5, "dead": 1, "pending": 0}));
+    assert!(fixture.attention().contains(&"dead_letters".to_owned()));
+    let list = fixture.easel("dead-letters list grades");
     assert_fits(&list);
     assert!(list.stdout.contains("quiz_submitted"), "{list}");
-    let shown = campus.easel("dead-letters show grades 3").stdout();
+    let shown = fixture.easel("dead-letters show grades 3").stdout();
     assert!(shown.contains("answer      422: no such quiz\n"), "{shown}");
     assert!(
         shown.contains(r#""event_name":"quiz_submitted""#),
         "{shown}"
     );
-    let ran = campus.easel("dead-letters redeliver grades");
+    let ran = fixture.easel("dead-letters redeliver grades");
     assert_eq!(ran.code, Some(64), "{ran}");
     assert!(ran.stderr.contains("--all"), "{ran}");
-    campus.balance();
+    fixture.balance();
 
     // Redelivered while the endpoint still rejects it, it is dead again; then it is not.
-    check!(campus.easel("dead-letters redeliver grades --event quiz_*"), @r"
+    check!(fixture.easel("dead-letters redeliver grades --event quiz_*"), @r"
         exit 0
         --- stdout
         --- stderr
         redelivered 1
         ");
-    campus.settle(&json!({"parked": 0, "dead": 1}));
-    campus.receiver.set_status(StatusCode::OK);
-    campus.easel("dead-letters redeliver grades --all").stdout();
-    campus.settle(&json!({"delivered": 6, "dead": 0, "parked": 0}));
-    let ran = campus.easel("dead-letters list grades");
+    fixture.settle(&json!({"parked": 0, "dead": 1}));
+    fixture.receiver.set_status(StatusCode::OK);
+    fixture
+        .easel("dead-letters redeliver grades --all")
+        .stdout();
+    fixture.settle(&json!({"delivered": 6, "dead": 0, "parked": 0}));
+    let ran = fixture.easel("dead-letters list grades");
     assert_eq!(ran.stderr, "there are no such dead letters\n");
 
     // Or it is discarded.
-    campus.receiver.set_status(StatusCode::UNPROCESSABLE_ENTITY);
-    campus.easel("emit quiz_submitted").stdout();
-    campus.settle(&json!({"accepted": 7, "dead": 1, "discarded": 0}));
-    check!(campus.easel("dead-letters discard grades --reason 422"), @r"
+    fixture
+        .receiver
+        .set_status(StatusCode::UNPROCESSABLE_ENTITY);
+    fixture.easel("emit quiz_submitted").stdout();
+    fixture.settle(&json!({"accepted": 7, "dead": 1, "discarded": 0}));
+    check!(fixture.easel("dead-letters discard grades --reason 422"), @r"
         exit 0
         --- stdout
         --- stderr
         discarded 1
         ");
-    campus.settle(&json!({"dead": 1, "discarded": 1}));
-    assert!(!campus.attention().contains(&"dead_letters".to_owned()));
+    fixture.settle(&json!({"dead": 1, "discarded": 1}));
+    assert!(!fixture.attention().contains(&"dead_letters".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_range_is_replayed_with_a_balance_of_its_own() {
-    let campus = Campus::open().await;
-    campus.easel("emit grade_change --count 4").stdout();
-    campus.easel("emit quiz_submitted --count 2").stdout();
-    campus.settle(&json!({"accepted": 6, "delivered": 6}));
-    let before = campus.balance();
-    check!(campus.easel("replay start grades --from 1 --event grade_* --dry-run"), @r"
+    let fixture = Fixture::open().await;
+    fixture.easel("emit grade_change --count 4").stdout();
+    fixture.easel("emit quiz_submitted --count 2").stdout();
+    fixture.settle(&json!({"accepted": 6, "delivered": 6}));
+    let before = fixture.balance();
+    check!(fixture.easel("replay start grades --from 1 --event grade_* --dry-run"), @r"
         exit 0
         --- stdout
         3 of 5 events from 1 to 6 would be sent
         --- stderr
         ");
-    check!(campus.easel("replay start grades --from 1 --event grade_* --wait"), @r"
+    check!(fixture.easel("replay start grades --from 1 --event grade_* --wait"), @r"
         exit 0
         --- stdout
         --- stderr
         replay 1 of grades has ended
         5 accepted = 3 delivered + 2 filtered + 0 pending + 0 parked + 0 dead + 0 expired: adds up
         ");
-    let received = campus.receiver.received();
+    let received = fixture.receiver.received();
     let replayed = received
         .iter()
         .filter(|one| one.headers.contains_key("easel-replay"));
     assert_eq!(replayed.count(), 3);
-    assert_eq!(campus.balance(), before, "the live balance does not change");
-    let list = campus.easel("replay list grades");
+    assert_eq!(
+        fixture.balance(),
+        before,
+        "the live balance does not change"
+    );
+    let list = fixture.easel("replay list grades");
     assert_fits(&list);
     assert!(list.stdout.contains("ended"), "{list}");
     assert!(list.stdout.contains("5/5"), "{list}");
 
     // What a replay could not deliver is among its own dead letters.
-    campus.receiver.set_status(StatusCode::UNPROCESSABLE_ENTITY);
-    campus
+    fixture
+        .receiver
+        .set_status(StatusCode::UNPROCESSABLE_ENTITY);
+    fixture
         .easel("replay start grades --from 0 --to 1 --wait")
         .stdout();
-    let dead = campus.json("dead-letters list grades --lane 2");
+    let dead = fixture.json("dead-letters list grades --lane 2");
     assert_eq!(dead["dead_letters"][0]["offset"], 0, "{dead}");
-    let live = campus.json("dead-letters list grades");
+    let live = fixture.json("dead-letters list grades");
     assert_eq!(live["dead_letters"], json!([]));
-    assert!(campus.attention().contains(&"dead_letters".to_owned()));
-    check!(campus.easel("replay cancel grades 2"), @r"
+    assert!(fixture.attention().contains(&"dead_letters".to_owned()));
+    check!(fixture.easel("replay cancel grades 2"), @r"
         exit 0
         --- stdout
         --- stderr
         cancelled replay 2 of grades
         ");
-    assert!(!campus.attention().contains(&"dead_letters".to_owned()));
-    assert_eq!(campus.json("replay list grades")["replays"][0]["number"], 1);
+    assert!(!fixture.attention().contains(&"dead_letters".to_owned()));
+    assert_eq!(
+        fixture.json("replay list grades")["replays"][0]["number"],
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_is_down_holds_its_subscription_and_the_backlog_can_be_skipped() {
-    let campus = Campus::open().await;
-    campus
+    let fixture = Fixture::open().await;
+    fixture
         .receiver
         .set_status(StatusCode::INTERNAL_SERVER_ERROR);
-    campus.easel("emit grade_change --count 60").stdout();
+    fixture.easel("emit grade_change --count 60").stdout();
     let holds = |shown: &Value| shown["state"] == "holding";
-    let mut looks = (0..1_000).map(|_| campus.json("subscriptions show grades"));
+    let mut looks = (0..1_000).map(|_| fixture.json("subscriptions show grades"));
     let holding = looks.find(holds).unwrap();
     assert!(holding["held_since"].is_string(), "{holding}");
     assert_eq!(holding["reason"], "send: the endpoint answered 500");
-    let shown = campus.easel("subscriptions show grades");
+    let shown = fixture.easel("subscriptions show grades");
     assert_fits(&shown);
     assert!(
         shown.stdout.contains("\nstate       holding since "),
         "{shown}"
     );
-    assert!(campus.attention().contains(&"holding".to_owned()));
-    let balance = campus.balance();
+    assert!(fixture.attention().contains(&"holding".to_owned()));
+    let balance = fixture.balance();
     assert!(balance["parked"].as_u64().unwrap() > 0, "{balance}");
 
-    check!(campus.easel("subscriptions resume grades --from now"), @r"
+    check!(fixture.easel("subscriptions resume grades --from now"), @r"
         exit 65
         --- stdout
         --- stderr
         error: subscription grades: it is active; pause it before its events are skipped (invalid_resume)
         ");
-    campus.easel("subscriptions pause grades").stdout();
-    campus.receiver.set_status(StatusCode::OK);
+    fixture.easel("subscriptions pause grades").stdout();
+    fixture.receiver.set_status(StatusCode::OK);
     // What was under way when it was paused is parked by then, so nothing is left over.
-    campus.settle(&json!({"delivered": 0, "dead": 0}));
-    check!(campus.easel("subscriptions resume grades --from now"), @r"
+    fixture.settle(&json!({"delivered": 0, "dead": 0}));
+    check!(fixture.easel("subscriptions resume grades --from now"), @r"
         exit 0
         --- stdout
         --- stderr
         grades is active
         ");
-    campus.settle(&json!({"pending": 0, "parked": 0}));
-    let balance = campus.balance();
+    fixture.settle(&json!({"pending": 0, "parked": 0}));
+    let balance = fixture.balance();
     // An event of Easel itself about the hold may be among what is skipped.
     assert!(balance["skipped"].as_u64().unwrap() >= 60, "{balance}");
     assert_eq!(balance["expired"], balance["skipped"]);
-    campus.easel("emit grade_change").stdout();
-    campus.settle(&json!({"delivered": 1, "pending": 0}));
-    let events = campus.receiver.received();
+    fixture.easel("emit grade_change").stdout();
+    fixture.settle(&json!({"delivered": 1, "pending": 0}));
+    let events = fixture.receiver.received();
     let attempt = events.last().unwrap().header("easel-attempt").to_owned();
     assert_eq!(attempt, "1", "the backlog was not sent");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use easel_catalog::{Catalog, Limits, Origin, admit, parse_timestamp};
+use easel_catalog::{Catalog, EventOrigin, Limits, admit, parse_timestamp};
 use easel_testkit::Receiver;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -180,7 +180,10 @@ async fn the_example_of_every_event_type_arrives_as_the_catalogue_gives_it() {
     let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
     caller.subscribe("every", "", &receiver.url()).await;
     let catalog = Catalog::built_in();
-    let origins = [("--request", Origin::Request), ("--job", Origin::Job)];
+    let origins = [
+        ("--request", EventOrigin::Request),
+        ("--job", EventOrigin::Job),
+    ];
     for it in catalog.types() {
         for (flag, _) in origins {
             running.easel(&["emit", it.name, flag]).stdout();

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use easel_server::Local;
+use easel_server::LocalServer;
 
 use crate::easel::{Ran, command, easel};
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Running {
     child: Child,
     data: PathBuf,
-    local: Local,
+    local: LocalServer,
     lines: Receiver<String>,
     stderr: String,
 }
@@ -51,7 +51,7 @@ impl Running {
         prepare(&mut serve);
         let mut child = serve.spawn().unwrap();
         let lines = lines_of(BufReader::new(child.stderr.take().unwrap()));
-        let local = Local {
+        let local = LocalServer {
             address: ([127, 0, 0, 1], 0).into(),
             token: None,
             pid: 0,
@@ -67,7 +67,7 @@ impl Running {
         // The form of its log decides which of them it says.
         running.wait_for_any(&["easel listens on", "\"server started\""]);
         // A server that was killed leaves a file as well.
-        running.local = Local::read(&running.data).unwrap();
+        running.local = LocalServer::read(&running.data).unwrap();
         assert_eq!(running.local.pid, running.child.id());
         running
     }
@@ -83,7 +83,7 @@ impl Running {
     }
 
     /// What it said about itself.
-    pub(crate) fn local(&self) -> &Local {
+    pub(crate) fn local(&self) -> &LocalServer {
         &self.local
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use easel_server::Local;
+use easel_server::LocalServer;
 use tempfile::tempdir;
 
 use crate::easel::{Ran, check, command, easel};
@@ -114,7 +114,7 @@ fn a_stop_drains_and_leaves_nothing_behind() {
     let (status, stderr) = running.ended();
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("draining"), "{stderr}");
-    assert!(Local::read(&data).is_err());
+    assert!(LocalServer::read(&data).is_err());
 
     let running = Running::start(&data);
     assert_eq!(running.easel(&["tail"]).stdout().lines().count(), 1);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use easel_subscriptions::clamp_asked;
 use tokio::time::Instant;
 
-use super::window::Window;
+use super::window::AttemptWindow;
 use crate::backoff::Backoff;
 
 /// Failures one after another that open the breaker.
@@ -25,8 +25,8 @@ const MAX_CONSECUTIVE: u32 = 10;
 /// How freely a lane sends.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    state: State,
-    window: Window,
+    state: BreakerState,
+    window: AttemptWindow,
     consecutive_count: u32,
     backoff: Backoff,
     /// True if it opened because so many events were refused: then a refusal does not close it.
@@ -34,7 +34,7 @@ pub(super) struct Breaker {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     /// As much as the limits allow.
     #[default]
     Closed,
@@ -50,7 +50,7 @@ impl Breaker {
     /// A breaker that is open, and due for a probe.
     pub(super) fn due_for_probe() -> Self {
         Self {
-            state: State::Open {
+            state: BreakerState::Open {
                 until: Some(Instant::now()),
             },
             ..Self::default()
@@ -59,34 +59,34 @@ impl Breaker {
 
     /// Whether batches may be sent beside a probe.
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed | State::Ramp { .. })
+        matches!(self.state, BreakerState::Closed | BreakerState::Ramp { .. })
     }
 
     /// How many batches may be under way, given the limit of the sink.
     pub(super) fn max_in_flight(&self, limit: usize) -> usize {
         match self.state {
-            State::Closed => limit,
-            State::Ramp { limit: ramp, .. } => std::cmp::min(ramp, limit),
-            State::Open { .. } | State::Probing => 0,
+            BreakerState::Closed => limit,
+            BreakerState::Ramp { limit: ramp, .. } => std::cmp::min(ramp, limit),
+            BreakerState::Open { .. } | BreakerState::Probing => 0,
         }
     }
 
     /// When a probe is due, if the breaker is open.
     pub(super) const fn probe_due(&self) -> Option<Instant> {
         match self.state {
-            State::Open { until } => until,
-            State::Closed | State::Ramp { .. } | State::Probing => None,
+            BreakerState::Open { until } => until,
+            BreakerState::Closed | BreakerState::Ramp { .. } | BreakerState::Probing => None,
         }
     }
 
     /// Whether an operator must act before anything is sent.
     pub(super) fn waits_for_operator(&self) -> bool {
-        self.state == State::Open { until: None }
+        self.state == BreakerState::Open { until: None }
     }
 
     /// Lets one batch out.
     pub(super) const fn probe(&mut self) {
-        self.state = State::Probing;
+        self.state = BreakerState::Probing;
     }
 
     /// An attempt succeeded; `true` if that ends a hold.
@@ -94,8 +94,8 @@ impl Breaker {
         self.consecutive_count = 0;
         self.window.succeed();
         match &mut self.state {
-            State::Closed => false,
-            State::Ramp {
+            BreakerState::Closed => false,
+            BreakerState::Ramp {
                 limit,
                 success_count,
             } => {
@@ -105,16 +105,16 @@ impl Breaker {
                     *success_count = 0;
                 }
                 if *limit >= max_in_flight {
-                    self.state = State::Closed;
+                    self.state = BreakerState::Closed;
                 }
                 false
             }
-            State::Probing => {
+            BreakerState::Probing => {
                 self.release();
                 true
             }
             // It was under way when the breaker opened.
-            State::Open { .. } => false,
+            BreakerState::Open { .. } => false,
         }
     }
 
@@ -124,7 +124,7 @@ impl Breaker {
         self.window.fail();
         self.consecutive_count >= MAX_CONSECUTIVE
             || self.window.is_endpoint_at_fault()
-            || self.state == State::Probing
+            || self.state == BreakerState::Probing
     }
 
     /// An attempt was refused because of its event; `true` if so many were that the endpoint is at
@@ -142,12 +142,12 @@ impl Breaker {
 
     /// Whether one batch is out, to see whether the endpoint is back.
     pub(super) fn is_probing(&self) -> bool {
-        self.state == State::Probing
+        self.state == BreakerState::Probing
     }
 
     /// Opens it after a failure, unless it is open already; the pause, if it was opened.
     pub(super) fn open(&mut self) -> Option<Duration> {
-        if matches!(self.state, State::Open { .. }) {
+        if matches!(self.state, BreakerState::Open { .. }) {
             return None;
         }
         let pause = self.backoff.fail(None);
@@ -167,7 +167,7 @@ impl Breaker {
 
     /// Opens it for so long.
     pub(super) fn open_for(&mut self, pause: Duration) -> Duration {
-        self.state = State::Open {
+        self.state = BreakerState::Open {
             until: Some(Instant::now() + pause),
         };
         pause
@@ -175,17 +175,17 @@ impl Breaker {
 
     /// Opens it until an operator acts.
     pub(super) const fn open_for_operator(&mut self) {
-        self.state = State::Open { until: None };
+        self.state = BreakerState::Open { until: None };
     }
 
     /// Ends a hold: the lane begins with one batch.
     pub(super) fn release(&mut self) {
-        self.state = State::Ramp {
+        self.state = BreakerState::Ramp {
             limit: 1,
             success_count: 0,
         };
         self.consecutive_count = 0;
-        self.window = Window::default();
+        self.window = AttemptWindow::default();
         self.is_open_for_refusals = false;
         self.backoff.succeed();
     }

@@ -8,10 +8,10 @@ use easel_subscriptions::{Account, Due, LaneTime, Parked};
 /// The parked deliveries that have a time, by that time. The account alone says what is parked: an
 /// entry whose delivery has ended, or has another time by now, is passed over.
 #[derive(Debug, Default)]
-pub(super) struct DueQueue(BTreeSet<Entry>);
+pub(super) struct DueQueue(BTreeSet<DueEntry>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+struct DueEntry {
     due: LaneTime,
     /// Those of one batch are beside each other.
     batch: Offset,
@@ -32,7 +32,7 @@ impl DueQueue {
     pub(super) fn insert(&mut self, offset: Offset, parked: &Parked) {
         if let Due::At(due) = parked.due {
             let batch = parked.batch;
-            self.0.insert(Entry { due, batch, offset });
+            self.0.insert(DueEntry { due, batch, offset });
         }
     }
 

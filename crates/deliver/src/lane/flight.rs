@@ -15,7 +15,7 @@ use tracing::{Instrument, trace_span};
 use crate::rooms::Rooms;
 
 /// An attempt that is under way.
-type Attempt = BoxFuture<'static, Landed>;
+type SendTask = BoxFuture<'static, Landed>;
 
 /// A batch that is to be sent.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(super) struct Landed {
 
 /// How much of a lane is under way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
+pub(super) struct FlightLoad {
     /// Items.
     pub(super) item_count: usize,
     /// Batches that were parked.
@@ -65,7 +65,7 @@ pub(super) struct Load {
 /// The attempts of a lane that are under way. One that hangs costs its own place and no more.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    attempts: FuturesUnordered<Attempt>,
+    attempts: FuturesUnordered<SendTask>,
     item_count: usize,
     retry_count: usize,
 }
@@ -77,8 +77,8 @@ impl Flight {
     }
 
     /// How much is under way.
-    pub(super) const fn load(&self) -> Load {
-        Load {
+    pub(super) const fn load(&self) -> FlightLoad {
+        FlightLoad {
             item_count: self.item_count,
             retry_count: self.retry_count,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use easel_catalog::OrderKey;
 use easel_log::Offset;
-use easel_sinks::{Answer, Blame, Item, Order, Outcome, Results, SendError};
+use easel_sinks::{Blame, EndpointAnswer, Item, Order, Outcome, Results, SendError};
 use easel_subscriptions::{Attempt, DeadLetter, Due, LoggedAttempt, OnExhausted, Parked};
 use tracing::{debug, warn};
 
@@ -29,7 +29,7 @@ struct Failed<'a> {
     key: Option<OrderKey>,
     failure: &'a SendError,
     attempt: &'a Attempt,
-    answer: Option<&'a Answer>,
+    answer: Option<&'a EndpointAnswer>,
     /// A random number that the items of a batch share, so that they are due together.
     chance: f64,
     batch: Offset,

@@ -19,7 +19,7 @@ use easel_subscriptions::{Account, Due, Filter, Loss, Parked, Subscription, Subs
 use tokio::time::Instant;
 
 use super::due::DueQueue;
-use super::flight::{Load, OutgoingBatch, Purpose};
+use super::flight::{FlightLoad, OutgoingBatch, Purpose};
 use super::key_order::KeyOrder;
 use super::rate::Rate;
 use crate::item_cache::ItemCache;
@@ -47,7 +47,7 @@ const SAVES_PER_ROOM: u64 = 4;
 
 /// What a lane sends next.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct LaneSource {
     subscription: Arc<Subscription>,
     name: Arc<str>,
     sink: Arc<dyn Sink>,
@@ -85,7 +85,7 @@ pub(super) struct Source {
 }
 
 /// What one step towards the next batch came to.
-pub(super) enum Step {
+pub(super) enum NextBatch {
     /// Send this.
     Send(OutgoingBatch),
     /// It is nearer; there is more to be done.
@@ -98,7 +98,7 @@ pub(super) enum Step {
     WaitUntil(Instant),
 }
 
-impl Source {
+impl LaneSource {
     pub(super) fn new(
         subscription: &Arc<Subscription>,
         sink: &Arc<dyn Sink>,
@@ -175,29 +175,29 @@ impl Source {
     }
 
     /// Makes one step towards the next batch, and reads at most one block of what is new for that.
-    pub(super) async fn step(&mut self, load: Load) -> Result<Step, ReadError> {
+    pub(super) async fn step(&mut self, load: FlightLoad) -> Result<NextBatch, ReadError> {
         if self.subscription.is_retired() {
-            return Ok(Step::Wait);
+            return Ok(NextBatch::Wait);
         }
         if !self.has_room(load.item_count) {
-            return Ok(Step::Wait);
+            return Ok(NextBatch::Wait);
         }
         if let Some(ready_at) = self.rate.as_ref().and_then(Rate::ready_at) {
-            return Ok(Step::WaitUntil(ready_at));
+            return Ok(NextBatch::WaitUntil(ready_at));
         }
         if let Some(outgoing) = self.next_resend().await? {
-            return Ok(Step::Send(outgoing));
+            return Ok(NextBatch::Send(outgoing));
         }
         let is_retry_turn = self.is_retry_turn(load.retry_count);
         if is_retry_turn && let Some(outgoing) = self.next_due().await? {
-            return Ok(Step::Send(outgoing));
+            return Ok(NextBatch::Send(outgoing));
         }
         match self.next_fresh().await? {
-            step @ (Step::Send(_) | Step::Nearer) => Ok(step),
-            step @ (Step::Wait | Step::WaitForFeed | Step::WaitUntil(_)) => {
+            step @ (NextBatch::Send(_) | NextBatch::Nearer) => Ok(step),
+            step @ (NextBatch::Wait | NextBatch::WaitForFeed | NextBatch::WaitUntil(_)) => {
                 let may_retry = !is_retry_turn && self.may_retry(load.retry_count);
                 if may_retry && let Some(outgoing) = self.next_due().await? {
-                    return Ok(Step::Send(outgoing));
+                    return Ok(NextBatch::Send(outgoing));
                 }
                 Ok(step)
             }
@@ -205,22 +205,22 @@ impl Source {
     }
 
     /// Makes one step towards a batch of what was never sent.
-    pub(super) async fn next_fresh(&mut self) -> Result<Step, ReadError> {
+    pub(super) async fn next_fresh(&mut self) -> Result<NextBatch, ReadError> {
         if self.subscription.is_retired() {
-            return Ok(Step::Wait);
+            return Ok(NextBatch::Wait);
         }
         let subscription = Arc::clone(&self.subscription);
         let (has_next, may_match) = {
             let mut account = subscription.live.account();
             if account.parked_count() >= Subscriptions::MAX_PARKED {
-                return Ok(Step::Wait);
+                return Ok(NextBatch::Wait);
             }
             if self.keys.is_some() {
                 if let Some(outgoing) = self.load_by_key(&mut account) {
-                    return Ok(Step::Send(outgoing));
+                    return Ok(NextBatch::Send(outgoing));
                 }
                 if self.ready.len() >= KEYED_READY_ITEMS || self.ready_bytes >= KEYED_READY_BYTES {
-                    return Ok(Step::Wait);
+                    return Ok(NextBatch::Wait);
                 }
             } else {
                 self.drop_ended(&account);
@@ -238,20 +238,22 @@ impl Source {
         };
         if has_next {
             self.make_ready().await?;
-            return Ok(Step::Nearer);
+            return Ok(NextBatch::Nearer);
         }
         let step = if may_match {
             self.match_further().await?
         } else {
-            Step::Wait
+            NextBatch::Wait
         };
         let gathered_at = self.gathered_at().filter(|_| self.keys.is_none());
         match (step, gathered_at) {
-            (Step::Wait | Step::WaitForFeed, Some(time)) if time <= Instant::now() => {
+            (NextBatch::Wait | NextBatch::WaitForFeed, Some(time)) if time <= Instant::now() => {
                 let mut account = subscription.live.account();
                 Ok(self.load(&mut account))
             }
-            (Step::Wait | Step::WaitForFeed, Some(time)) => Ok(Step::WaitUntil(time)),
+            (NextBatch::Wait | NextBatch::WaitForFeed, Some(time)) => {
+                Ok(NextBatch::WaitUntil(time))
+            }
             (step, _) => Ok(step),
         }
     }
@@ -306,7 +308,7 @@ impl Source {
     }
 
     /// A batch of what is ready and still owed, if there is any.
-    fn load(&mut self, account: &mut Account) -> Step {
+    fn load(&mut self, account: &mut Account) -> NextBatch {
         let mut items = Vec::new();
         let mut bytes = 0;
         while items.len() < self.limits.max_items
@@ -327,9 +329,9 @@ impl Source {
         }
         self.ready_since = (!self.ready.is_empty()).then(Instant::now);
         if items.is_empty() {
-            return Step::Nearer;
+            return NextBatch::Nearer;
         }
-        Step::Send(self.make_batch(items, Vec::new(), NonZeroU32::MIN, Purpose::Fresh))
+        NextBatch::Send(self.make_batch(items, Vec::new(), NonZeroU32::MIN, Purpose::Fresh))
     }
 
     /// A batch of what is ready and whose key is free. What comes after a parked event with its key is
@@ -453,32 +455,32 @@ impl Source {
 
     /// Matches the next block that this lane has not matched, unless the feed does that for it by
     /// now.
-    async fn match_further(&mut self) -> Result<Step, ReadError> {
+    async fn match_further(&mut self) -> Result<NextBatch, ReadError> {
         let end = self.subscription.end();
         if end.is_none() && self.rooms.feed.attach(&self.subscription, self.max_owed) {
-            return Ok(Step::Nearer);
+            return Ok(NextBatch::Nearer);
         }
         let end = end.unwrap_or(Offset::new(u64::MAX));
         if self.subscription.live.account().matched() >= end {
-            return Ok(Step::Wait);
+            return Ok(NextBatch::Wait);
         }
         let rooms = Arc::clone(&self.rooms);
         let _turn = rooms.scans.acquire().await;
         let position = self.subscription.live.account().matched();
         self.reader.seek(position);
         let Some(found) = self.reader.try_next().await? else {
-            return Ok(Step::WaitForFeed);
+            return Ok(NextBatch::WaitForFeed);
         };
         if let Found::Block { block, from } = found {
             let (subscription, max_owed) = (Arc::clone(&self.subscription), self.max_owed);
             let record_count = block.len();
             let work = move || match_block(&subscription, &block, from, max_owed);
             offload(record_count, work).await;
-            return Ok(Step::Nearer);
+            return Ok(NextBatch::Nearer);
         }
         let mut account = self.subscription.live.account();
         if self.subscription.is_retired() {
-            return Ok(Step::Wait);
+            return Ok(NextBatch::Wait);
         }
         match found {
             Found::Block { .. } => (),
@@ -486,7 +488,7 @@ impl Source {
             Found::Trimmed(range) => account.lose_to(std::cmp::min(range.end, end), Loss::Trimmed),
             Found::Damaged(range) => account.lose_to(std::cmp::min(range.end, end), Loss::Damaged),
         }
-        Ok(Step::Nearer)
+        Ok(NextBatch::Nearer)
     }
 }
 

@@ -14,17 +14,17 @@ const MIN_ATTEMPTS: u32 = 20;
 
 /// The attempts of the last 30 s, by how they ended.
 #[derive(Debug, Default)]
-pub(super) struct Window(VecDeque<Counts>);
+pub(super) struct AttemptWindow(VecDeque<AttemptCounts>);
 
 #[derive(Clone, Copy, Debug)]
-struct Counts {
+struct AttemptCounts {
     since: Instant,
     succeeded: u32,
     failed: u32,
     refused: u32,
 }
 
-impl Window {
+impl AttemptWindow {
     pub(super) fn succeed(&mut self) {
         self.now().succeeded += 1;
     }
@@ -52,10 +52,10 @@ impl Window {
     }
 
     /// All attempts, and those of one kind.
-    fn sum(&self, kind: fn(&Counts) -> u32) -> (u32, u32) {
+    fn sum(&self, kind: fn(&AttemptCounts) -> u32) -> (u32, u32) {
         let all = self.0.iter();
         all.fold((0, 0), |(all, some), counts| {
-            let Counts {
+            let AttemptCounts {
                 succeeded,
                 failed,
                 refused,
@@ -65,16 +65,16 @@ impl Window {
         })
     }
 
-    fn now(&mut self) -> &mut Counts {
+    fn now(&mut self) -> &mut AttemptCounts {
         let now = Instant::now();
         while self
             .0
             .pop_front_if(|counts| now.duration_since(counts.since) >= STEP * STEPS)
             .is_some()
         {}
-        let is_over = |counts: &Counts| now.duration_since(counts.since) >= STEP;
+        let is_over = |counts: &AttemptCounts| now.duration_since(counts.since) >= STEP;
         if self.0.back().is_none_or(is_over) {
-            self.0.push_back(Counts {
+            self.0.push_back(AttemptCounts {
                 since: now,
                 succeeded: 0,
                 failed: 0,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, Limits, Origin, admit};
+use easel_catalog::{Catalog, EventOrigin, Limits, admit};
 use easel_log::NewRecord;
 use easel_sinks::{Batch, Item};
 use easel_subscriptions::Term;
@@ -10,13 +10,13 @@ use easel_testkit::RecordingSink;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::campus::{Campus, refused};
+use crate::fixture::{Fixture, refused};
 
 /// The catalogue's example of an event type, made different by its time.
 fn event(name: &str, second: i64) -> NewRecord {
     let catalog = Catalog::built_in();
     let at = jiff::Timestamp::from_second(second).unwrap();
-    let example = catalog.example(catalog.get(name).unwrap(), Origin::Request, at);
+    let example = catalog.example(catalog.get(name).unwrap(), EventOrigin::Request, at);
     record(&example)
 }
 
@@ -39,18 +39,18 @@ fn subscription(name: &str, format: &str, more: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filtered() {
-    let campus = Campus::new().await;
+    let fixture = Fixture::new().await;
     let mut sinks = Vec::new();
     for format in ["canvas", "caliper", "caliper-strict"] {
-        sinks.push(campus.subscribe(&subscription(format, format, "")).await);
+        sinks.push(fixture.subscribe(&subscription(format, format, "")).await);
     }
     let sent = event("grade_change", 1);
     let nobody = r#"{"metadata":{"event_name":"quiz_submitted","event_time":"2026-02-11T08:15:42Z"},"body":{}}"#;
     let records = vec![sent.clone(), event("module_created", 2), record(nobody)];
-    campus.log.append(records).await.unwrap();
+    fixture.log.append(records).await.unwrap();
 
     for (format, delivered) in [("canvas", 3), ("caliper", 1), ("caliper-strict", 1)] {
-        let balance = campus.settled(format).await;
+        let balance = fixture.settled(format).await;
         assert_eq!(
             (balance.get(Term::Delivered), balance.get(Term::Filtered)),
             (delivered, 3 - delivered),
@@ -85,17 +85,17 @@ async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filt
 
 #[tokio::test(start_paused = true)]
 async fn a_form_is_made_once_for_all_lanes_and_attempts() {
-    let campus = Campus::new().await;
-    let first = campus.subscribe(&subscription("a", "caliper", "")).await;
-    let second = campus.subscribe(&subscription("b", "caliper", "")).await;
+    let fixture = Fixture::new().await;
+    let first = fixture.subscribe(&subscription("a", "caliper", "")).await;
+    let second = fixture.subscribe(&subscription("b", "caliper", "")).await;
     second.answer_in_turn([Err(refused(500))]);
-    campus
+    fixture
         .log
         .append(vec![event("grade_change", 1)])
         .await
         .unwrap();
-    campus.settled("a").await;
-    campus.settled("b").await;
+    fixture.settled("a").await;
+    fixture.settled("b").await;
     let item = |sink: &RecordingSink, place: usize| Arc::clone(&sink.received()[place].items[0]);
     let wanted = item(&first, 0);
     assert!(Arc::ptr_eq(&wanted, &item(&second, 0)));
@@ -104,16 +104,16 @@ async fn a_form_is_made_once_for_all_lanes_and_attempts() {
 
 #[tokio::test(start_paused = true)]
 async fn several_events_share_an_envelope_and_its_fate() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(&subscription("store", "caliper", r#","batch":4"#))
         .await;
     sink.answer_in_turn([Err(refused(500))]);
     let records: Vec<_> = (0..10).map(|n| event("course_created", n)).collect();
     let mut wanted: Vec<_> = records.iter().map(|it| it.id).collect();
-    campus.log.append(records).await.unwrap();
+    fixture.log.append(records).await.unwrap();
 
-    let balance = campus.settled("store").await;
+    let balance = fixture.settled("store").await;
     assert_eq!(balance.get(Term::Delivered), 10);
     let batches = sink.received();
     // The first batch was refused: none of its events is settled, and all come again, together.
@@ -132,8 +132,8 @@ async fn several_events_share_an_envelope_and_its_fate() {
 
 #[tokio::test(start_paused = true)]
 async fn events_of_different_installations_do_not_share_an_envelope() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(
             &subscription("store", "caliper", r#","batch":100"#)
                 .replace("\"format\"", "\"in_flight\":1,\"format\""),
@@ -148,8 +148,8 @@ async fn events_of_different_installations_do_not_share_an_envelope() {
             ))
         })
         .collect();
-    campus.log.append(records).await.unwrap();
-    assert_eq!(campus.settled("store").await.get(Term::Delivered), 6);
+    fixture.log.append(records).await.unwrap();
+    assert_eq!(fixture.settled("store").await.get(Term::Delivered), 6);
     for batch in sink.received() {
         let sensors = batch
             .items
@@ -165,16 +165,16 @@ async fn an_envelope_is_filled_up_to_its_bounds() {
     let one_at_once = subscription("store", "caliper", r#","batch":100"#)
         .replace("\"format\"", "\"in_flight\":1,\"format\"");
     let sizes = async |title: &str, events: i64| {
-        let campus = Campus::new().await;
-        let sink = campus.subscribe(&one_at_once).await;
+        let fixture = Fixture::new().await;
+        let sink = fixture.subscribe(&one_at_once).await;
         let records = (0..events).map(|n| {
             let text = String::from_utf8(event("course_created", n).bytes.to_vec()).unwrap();
             let (before, after) = text.split_once("\"name\":\"").unwrap();
             record(&format!("{before}\"name\":\"{title}{after}"))
         });
-        campus.log.append(records.collect()).await.unwrap();
+        fixture.log.append(records.collect()).await.unwrap();
         assert_eq!(
-            campus.settled("store").await.get(Term::Delivered),
+            fixture.settled("store").await.get(Term::Delivered),
             u64::try_from(events).unwrap()
         );
         let batches = sink.received();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::time::timeout;
 
-use crate::campus::{Campus, numbers};
+use crate::fixture::{Fixture, numbers};
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
 const TYPES: [&str; 3] = ["grade_change", "course_created", "user_updated"];
@@ -73,14 +73,14 @@ fn matches(glob: usize, event_type: usize) -> bool {
 }
 
 async fn run(steps: Vec<Step>) -> TestCaseResult {
-    let mut campus = Campus::new().await;
+    let mut fixture = Fixture::new().await;
     let mut events: Vec<usize> = Vec::new();
     let mut owed: [Owed; 3] = std::array::from_fn(|_| Owed::default());
     for step in steps {
         match step {
-            Step::Append(types) => append(&campus, &mut events, &mut owed, types).await,
+            Step::Append(types) => append(&fixture, &mut events, &mut owed, types).await,
             Step::Burst(event_type) => {
-                append(&campus, &mut events, &mut owed, vec![event_type; 1_500]).await;
+                append(&fixture, &mut events, &mut owed, vec![event_type; 1_500]).await;
             }
             Step::Subscribe {
                 who,
@@ -95,7 +95,7 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
                         r#"{{"name":"{name}","events":{globs},"start":"{start}",
                             "in_flight":{in_flight},"webhook":{{"url":"http://localhost/"}}}}"#
                     );
-                    campus.subscribe(&json).await;
+                    fixture.subscribe(&json).await;
                     let since = if past { 0 } else { events.len() };
                     let wanted = (0..).zip(&events).skip(since);
                     let wanted = wanted.filter(|(_, event_type)| matches(glob, **event_type));
@@ -107,7 +107,7 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
             }
             Step::Fail { who, every } => {
                 let mut number = 0;
-                campus.sink(NAMES[who]).answer_with(move |_| {
+                fixture.sink(NAMES[who]).answer_with(move |_| {
                     number += 1;
                     if number % every == 0 {
                         Err(SendError::TimedOut)
@@ -116,23 +116,23 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
                     }
                 });
             }
-            Step::Mend(who) => campus.sink(NAMES[who]).answer_with(|_| Ok(())),
-            Step::Hang(who, hang) => campus.sink(NAMES[who]).hang(hang),
+            Step::Mend(who) => fixture.sink(NAMES[who]).answer_with(|_| Ok(())),
+            Step::Hang(who, hang) => fixture.sink(NAMES[who]).hang(hang),
             Step::Pause(who) if owed[who].glob.is_some() => {
-                campus.subscriptions.pause(NAMES[who]).await.unwrap();
+                fixture.subscriptions.pause(NAMES[who]).await.unwrap();
             }
             Step::Resume(who) if owed[who].glob.is_some() => {
-                campus.subscriptions.resume(NAMES[who]).await.unwrap();
+                fixture.subscriptions.resume(NAMES[who]).await.unwrap();
             }
             Step::Pause(_) | Step::Resume(_) => (),
             Step::Wait(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
             Step::Crash => {
-                campus.crash().await;
-                campus.start();
+                fixture.crash().await;
+                fixture.start();
             }
             Step::Drain => {
-                campus.drain().await;
-                campus.start();
+                fixture.drain().await;
+                fixture.start();
             }
         }
         for (name, _) in NAMES
@@ -140,18 +140,18 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
             .zip(&owed)
             .filter(|(_, owed)| owed.glob.is_some())
         {
-            campus.balance(name);
+            fixture.balance(name);
         }
     }
     for (name, owed) in NAMES.iter().zip(&owed) {
-        let sink = campus.sink(name);
+        let sink = fixture.sink(name);
         sink.hang(false);
         sink.answer_with(|_| Ok(()));
         if owed.glob.is_some() {
-            campus.subscriptions.resume(name).await.unwrap();
-            let settled = timeout(Duration::from_hours(1), campus.settled(name)).await;
+            fixture.subscriptions.resume(name).await.unwrap();
+            let settled = timeout(Duration::from_hours(1), fixture.settled(name)).await;
             let Ok(balance) = settled else {
-                let stuck = campus.subscriptions.get(name).unwrap();
+                let stuck = fixture.subscriptions.get(name).unwrap();
                 return Err(TestCaseError::fail(format!(
                     "{name} does not go on: {stuck:?}"
                 )));
@@ -168,9 +168,14 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
     Ok(())
 }
 
-async fn append(campus: &Campus, events: &mut Vec<usize>, owed: &mut [Owed; 3], types: Vec<usize>) {
+async fn append(
+    fixture: &Fixture,
+    events: &mut Vec<usize>,
+    owed: &mut [Owed; 3],
+    types: Vec<usize>,
+) {
     let first = u64::try_from(events.len()).unwrap();
-    campus
+    fixture
         .append(
             (first..)
                 .zip(&types)

@@ -6,14 +6,14 @@ use easel_sinks::SendError;
 use easel_subscriptions::{Start, State, Term};
 use tokio::time::{Instant, timeout};
 
-use crate::campus::{Campus, id, numbers, refused};
+use crate::fixture::{Fixture, id, numbers, refused};
 
 const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
 const OTHER: &str = r#"{"name":"other","webhook":{"url":"http://localhost/"}}"#;
 
 /// Waits until the lane of `one` holds.
-async fn held(campus: &Campus) {
-    let one = campus.subscriptions.get("one").unwrap();
+async fn held(fixture: &Fixture) {
+    let one = fixture.subscriptions.get("one").unwrap();
     while one.live.hold().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -21,21 +21,21 @@ async fn held(campus: &Campus) {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_endpoint_holds_only_its_own_lane() {
-    let campus = Campus::new().await;
-    let failing = campus.subscribe(ONE).await;
-    let healthy = campus.subscribe(OTHER).await;
+    let fixture = Fixture::new().await;
+    let failing = fixture.subscribe(ONE).await;
+    let healthy = fixture.subscribe(OTHER).await;
     failing.answer_with(|_| Err(refused(500)));
     let began = Instant::now();
     for n in 0..50 {
-        campus.append([("user_created", n)]).await;
+        fixture.append([("user_created", n)]).await;
         healthy.wait_for(usize::try_from(n).unwrap() + 1).await;
     }
     assert!(
         began.elapsed() < Duration::from_secs(4),
         "the healthy lane waited"
     );
-    held(&campus).await;
-    let one = campus.subscriptions.get("one").unwrap();
+    held(&fixture).await;
+    let one = fixture.subscriptions.get("one").unwrap();
     assert!(one.live.hold().unwrap().reason.contains("500"));
 
     let before = failing.received().len();
@@ -44,18 +44,18 @@ async fn a_failing_endpoint_holds_only_its_own_lane() {
     let probes = failing.received().len() - before;
     assert!((3..=4).contains(&probes), "{probes} in a minute of holding");
     failing.answer_with(|_| Ok(()));
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 50);
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 50);
     assert!(one.live.hold().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_held_lane_sends_single_probes_with_growing_pauses() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(r#"{"name":"one","in_flight":1,"webhook":{"url":"http://localhost/"}}"#)
         .await;
     sink.answer_with(|_| Err(SendError::TimedOut));
-    campus.append((0..12).map(|n| ("user_created", n))).await;
+    fixture.append((0..12).map(|n| ("user_created", n))).await;
     let mut at = Vec::new();
     for attempt in 10..=15 {
         sink.wait_for(attempt).await;
@@ -73,81 +73,81 @@ async fn a_held_lane_sends_single_probes_with_growing_pauses() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_asks_for_less_is_sent_nothing_for_as_long_as_it_asks() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     let asked = Duration::from_mins(2);
     sink.answer_in_turn([Err(SendError::Throttled {
         reason: String::new(),
         retry_after: Some(asked),
     })]);
-    campus.append([("user_created", 1)]).await;
+    fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     let began = Instant::now();
-    campus.append([("user_created", 2)]).await;
+    fixture.append([("user_created", 2)]).await;
     sink.wait_for(2).await;
     assert!(began.elapsed() >= asked, "{:?}", began.elapsed());
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 2);
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_busy_gets_others_meanwhile_and_that_one_when_it_asks() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     let asked = Duration::from_mins(2);
     sink.answer_in_turn([Err(SendError::Busy {
         reason: String::new(),
         retry_after: Some(asked),
     })]);
-    campus.append([("user_created", 1)]).await;
+    fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     let began = Instant::now();
-    campus.append([("user_created", 2)]).await;
+    fixture.append([("user_created", 2)]).await;
     sink.wait_for(2).await;
     assert!(began.elapsed() < Duration::from_secs(1));
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 2);
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2);
     assert!(began.elapsed() >= asked, "{:?}", began.elapsed());
     assert_eq!(numbers(&sink.received()), [1, 2, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_held_lane_still_ends_at_once_and_holds_again_after_a_restart() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(SendError::TimedOut));
-    campus.append((0..50).map(|n| ("user_created", n))).await;
-    held(&campus).await;
+    fixture.append((0..50).map(|n| ("user_created", n))).await;
+    held(&fixture).await;
     let began = Instant::now();
-    campus.drain().await;
+    fixture.drain().await;
     assert!(began.elapsed() < Duration::from_secs(1));
-    let balance = campus.balance("one");
+    let balance = fixture.balance("one");
     assert_eq!(balance.get(Term::Pending) + balance.get(Term::Parked), 50);
 
     let before = sink.received().len();
-    campus.crash().await;
-    campus.start();
+    fixture.crash().await;
+    fixture.start();
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(sink.received().len(), before + 1, "one probe");
-    held(&campus).await;
+    held(&fixture).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_holds_for_three_days_is_deactivated_and_loses_nothing() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append((0..30).map(|n| ("user_created", n))).await;
-    held(&campus).await;
+    fixture.append((0..30).map(|n| ("user_created", n))).await;
+    held(&fixture).await;
     tokio::time::sleep(Duration::from_hours(40)).await;
     // A restart does not begin the three days anew.
-    campus.drain().await;
-    campus.crash().await;
-    campus.start();
-    let mut changes = campus.subscriptions.changes();
+    fixture.drain().await;
+    fixture.crash().await;
+    fixture.start();
+    let mut changes = fixture.subscriptions.changes();
     let began = Instant::now();
     let deactivated = timeout(Duration::from_hours(40), changes.changed()).await;
     deactivated.expect("it is deactivated").unwrap();
     assert!(began.elapsed() >= Duration::from_hours(31));
-    let one = campus.subscriptions.get("one").unwrap();
+    let one = fixture.subscriptions.get("one").unwrap();
     let State::Deactivated { reason: Some(why) } = &one.state else {
         panic!("{:?}", one.state);
     };
@@ -156,45 +156,45 @@ async fn a_subscription_that_holds_for_three_days_is_deactivated_and_loses_nothi
         "{why}"
     );
     // Nobody's attempts were used up meanwhile.
-    let balance = campus.balance("one");
+    let balance = fixture.balance("one");
     assert_eq!(balance.get(Term::Dead), 0);
     assert_eq!(balance.get(Term::Pending) + balance.get(Term::Parked), 30);
 
     sink.answer_with(|_| Ok(()));
-    campus.subscriptions.resume("one").await.unwrap();
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 30);
+    fixture.subscriptions.resume("one").await.unwrap();
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 30);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_time_for_which_an_operator_pauses_a_held_subscription_does_not_deactivate_it() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append((0..30).map(|n| ("user_created", n))).await;
-    held(&campus).await;
-    campus.subscriptions.pause("one").await.unwrap();
+    fixture.append((0..30).map(|n| ("user_created", n))).await;
+    held(&fixture).await;
+    fixture.subscriptions.pause("one").await.unwrap();
     tokio::time::advance(Duration::from_hours(5 * 24)).await;
-    campus.subscriptions.resume("one").await.unwrap();
+    fixture.subscriptions.resume("one").await.unwrap();
     tokio::time::sleep(Duration::from_hours(1)).await;
-    let one = campus.subscriptions.get("one").unwrap();
+    let one = fixture.subscriptions.get("one").unwrap();
     assert_eq!(one.state, State::Active);
     assert!(one.live.hold().is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_skipped_when_a_subscription_goes_on_later_is_expired() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append((0..30).map(|n| ("user_created", n))).await;
-    held(&campus).await;
-    campus.subscriptions.pause("one").await.unwrap();
+    fixture.append((0..30).map(|n| ("user_created", n))).await;
+    held(&fixture).await;
+    fixture.subscriptions.pause("one").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     sink.answer_with(|_| Ok(()));
-    let resumed = campus.subscriptions.resume_from("one", Start::Now).await;
+    let resumed = fixture.subscriptions.resume_from("one", Start::Now).await;
     resumed.unwrap();
-    campus.append([("user_created", 99)]).await;
-    let balance = campus.settled("one").await;
+    fixture.append([("user_created", 99)]).await;
+    let balance = fixture.settled("one").await;
     let terms = [Term::Delivered, Term::Expired, Term::Skipped];
     assert_eq!(terms.map(|term| balance.get(term)), [1, 30, 30]);
     assert_eq!(sink.received().last().map(id).unwrap().as_u128(), 99);
@@ -202,25 +202,27 @@ async fn what_is_skipped_when_a_subscription_goes_on_later_is_expired() {
 
 #[tokio::test(start_paused = true)]
 async fn deliveries_that_hang_stop_no_others_and_a_crash_repeats_them_alone() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.hang_for(|batch| id(batch).as_u128() < 2);
-    campus.append((0..2_000).map(|n| ("user_created", n))).await;
+    fixture
+        .append((0..2_000).map(|n| ("user_created", n)))
+        .await;
     tokio::time::sleep(Duration::from_secs(15)).await;
-    assert_eq!(campus.balance("one").get(Term::Delivered), 1_998);
+    assert_eq!(fixture.balance("one").get(Term::Delivered), 1_998);
     assert_eq!(sink.received().len(), 2_000);
 
-    campus.crash().await;
+    fixture.crash().await;
     sink.hang_for(|_| false);
-    campus.start();
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 2_000);
+    fixture.start();
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2_000);
     assert_eq!(numbers(&sink.received()[2_000..]), [0, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn retries_beside_others_keep_to_what_a_crash_may_repeat() {
-    let mut campus = Campus::new().await;
-    let sink = campus
+    let mut fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#)
         .await;
     // Some of the first requests fail while others go through, so they come again later.
@@ -228,12 +230,12 @@ async fn retries_beside_others_keep_to_what_a_crash_may_repeat() {
         1 if id(batch).as_u128().is_multiple_of(4) => Err(SendError::TimedOut),
         _ => Ok(()),
     });
-    campus.append((0..800).map(|n| ("user_created", n))).await;
+    fixture.append((0..800).map(|n| ("user_created", n))).await;
     sink.wait_for(800).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    campus.refuse_saves().await;
+    fixture.refuse_saves().await;
     let before = sink.received().len();
-    campus
+    fixture
         .append((1_001..3_000).map(|n| ("user_created", n)))
         .await;
     tokio::time::sleep(Duration::from_secs(20)).await;
@@ -243,15 +245,15 @@ async fn retries_beside_others_keep_to_what_a_crash_may_repeat() {
         "{unsaved} would be repeated"
     );
 
-    campus.crash().await;
-    campus.start();
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 2_799);
+    fixture.crash().await;
+    fixture.start();
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2_799);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     // The first one fails, late, so that the next lane begins with it.
     let mut fails = true;
     sink.answer_with(move |batch| {
@@ -261,13 +263,15 @@ async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
         Ok(())
     });
     sink.hang_for(|batch| id(batch).is_nil());
-    campus.append((0..2_000).map(|n| ("user_created", n))).await;
+    fixture
+        .append((0..2_000).map(|n| ("user_created", n)))
+        .await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let wider = r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#;
     let wider = serde_json::from_str(wider).unwrap();
-    campus.subscriptions.update(wider).await.unwrap();
+    fixture.subscriptions.update(wider).await.unwrap();
     sink.hang_for(|_| false);
-    let settled = timeout(Duration::from_mins(10), campus.settled("one")).await;
+    let settled = timeout(Duration::from_mins(10), fixture.settled("one")).await;
     assert_eq!(
         settled.expect("the lane goes on").get(Term::Delivered),
         2_000
@@ -276,136 +280,136 @@ async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
 
 #[tokio::test(start_paused = true)]
 async fn what_expires_while_a_lane_holds_is_neither_pending_nor_parked_nor_sent() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
     for n in 0..40 {
-        campus.append([("user_created", n)]).await;
+        fixture.append([("user_created", n)]).await;
     }
-    held(&campus).await;
-    let balance = campus.balance("one");
+    held(&fixture).await;
+    let balance = fixture.balance("one");
     assert!(balance.get(Term::Parked) >= 10, "{balance:?}");
-    let head = campus.log.bounds().borrow().head;
-    campus.log.trim_to(head).await.unwrap();
-    campus.subscriptions.expire_trimmed();
-    let balance = campus.balance("one");
+    let head = fixture.log.bounds().borrow().head;
+    fixture.log.trim_to(head).await.unwrap();
+    fixture.subscriptions.expire_trimmed();
+    let balance = fixture.balance("one");
     let terms = [Term::Pending, Term::Parked, Term::Expired];
     assert_eq!(terms.map(|term| balance.get(term)), [0, 0, 40]);
 
     let attempts = sink.received().len();
     sink.answer_with(|_| Ok(()));
-    campus.append([("user_created", 99)]).await;
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 1);
+    fixture.append([("user_created", 99)]).await;
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 1);
     assert_eq!(numbers(&sink.received()[attempts..]), [99]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_edit_of_a_held_lane_that_looks_through_the_past_takes_effect() {
-    let campus = Campus::new().await;
+    let fixture = Fixture::new().await;
     for n in 0..3_000 {
-        campus.append([("user_updated", n)]).await;
+        fixture.append([("user_updated", n)]).await;
     }
     let json = r#"{"name":"one","start":"earliest","conditions":{"user":["nobody"]},
         "webhook":{"url":"http://localhost/"}}"#;
-    campus.subscribe(json).await;
-    let one = campus.subscriptions.get("one").unwrap();
+    fixture.subscribe(json).await;
+    let one = fixture.subscriptions.get("one").unwrap();
     // It holds from its start on, and its probe has nothing but the past to look through.
-    campus.subscriptions.pause("one").await.unwrap();
-    let now = campus.clock.now();
+    fixture.subscriptions.pause("one").await.unwrap();
+    let now = fixture.clock.now();
     one.live.account().set_held_since(Some(now));
-    campus.subscriptions.resume("one").await.unwrap();
+    fixture.subscriptions.resume("one").await.unwrap();
     tokio::task::yield_now().await;
     let wider = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
     let wider = serde_json::from_str(wider).unwrap();
-    campus.subscriptions.update(wider).await.unwrap();
-    let settled = timeout(Duration::from_mins(10), campus.settled("one")).await;
+    fixture.subscriptions.update(wider).await.unwrap();
+    let settled = timeout(Duration::from_mins(10), fixture.settled("one")).await;
     assert!(settled.expect("the new lane serves").get(Term::Delivered) > 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_came_back_while_no_lane_ran_is_probed_before_anything_else() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append((0..30).map(|n| ("user_created", n))).await;
-    held(&campus).await;
-    campus.drain().await;
-    campus.crash().await;
+    fixture.append((0..30).map(|n| ("user_created", n))).await;
+    held(&fixture).await;
+    fixture.drain().await;
+    fixture.crash().await;
     tokio::time::sleep(Duration::from_hours(4 * 24)).await;
     sink.answer_with(|_| Ok(()));
-    campus.start();
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 30);
+    fixture.start();
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 30);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_whose_event_is_refused_shows_that_the_endpoint_is_back() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append((0..12).map(|n| ("user_created", n))).await;
-    held(&campus).await;
+    fixture.append((0..12).map(|n| ("user_created", n))).await;
+    held(&fixture).await;
     // By now it takes everything but these.
-    sink.answer_with(|_| Err(crate::campus::rejected()));
-    let balance = timeout(Duration::from_hours(24), campus.settled("one")).await;
+    sink.answer_with(|_| Err(crate::fixture::rejected()));
+    let balance = timeout(Duration::from_hours(24), fixture.settled("one")).await;
     let balance = balance.expect("it is not held for ever");
     assert_eq!(balance.get(Term::Dead), 12);
-    let one = campus.subscriptions.get("one").unwrap();
+    let one = fixture.subscriptions.get("one").unwrap();
     assert!(one.live.hold().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_lands_late_does_not_keep_a_lane_held() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     // Ten fail, so that the lane holds; the others are refused after that.
     sink.hang(true);
     sink.answer_with(|batch| match id(batch).as_u128() {
         0..10 if batch.attempt.get() == 1 => Err(refused(500)),
-        _ => Err(crate::campus::rejected()),
+        _ => Err(crate::fixture::rejected()),
     });
-    campus.append((0..12).map(|n| ("user_created", n))).await;
+    fixture.append((0..12).map(|n| ("user_created", n))).await;
     sink.wait_for(12).await;
     sink.hang_for(|batch| id(batch).as_u128() >= 10);
-    held(&campus).await;
+    held(&fixture).await;
     sink.hang(false);
-    let settled = timeout(Duration::from_hours(24), campus.settled("one")).await;
+    let settled = timeout(Duration::from_hours(24), fixture.settled("one")).await;
     let balance = settled.expect("it is not held for ever");
     assert_eq!(balance.get(Term::Dead), 12);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_gives_nothing_up_even_without_retries() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(
             r#"{"name":"one","in_flight":1,"retry":[],"webhook":{"url":"http://localhost/"}}"#,
         )
         .await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append((0..200).map(|n| ("user_created", n))).await;
-    held(&campus).await;
-    let dead = campus.balance("one").get(Term::Dead);
+    fixture.append((0..200).map(|n| ("user_created", n))).await;
+    held(&fixture).await;
+    let dead = fixture.balance("one").get(Term::Dead);
     tokio::time::sleep(Duration::from_hours(24)).await;
-    assert_eq!(campus.balance("one").get(Term::Dead), dead);
+    assert_eq!(fixture.balance("one").get(Term::Dead), dead);
     sink.answer_with(|_| Ok(()));
-    let delivered = campus.settled("one").await.get(Term::Delivered);
+    let delivered = fixture.settled("one").await.get(Term::Delivered);
     assert_eq!(delivered, 200 - dead);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_longer_of_two_pauses_that_an_endpoint_asks_for_counts() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     let throttled = |secs| SendError::Throttled {
         reason: String::new(),
         retry_after: Some(Duration::from_secs(secs)),
     };
     sink.hang(true);
     sink.answer_in_turn([Err(throttled(600)), Err(throttled(1))]);
-    campus.append((0..2).map(|n| ("user_created", n))).await;
+    fixture.append((0..2).map(|n| ("user_created", n))).await;
     sink.wait_for(2).await;
     sink.hang(false);
     tokio::time::sleep(Duration::from_secs(590)).await;
     assert_eq!(sink.received().len(), 2);
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 2);
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2);
 }

@@ -8,7 +8,7 @@ use easel_subscriptions::Term;
 use easel_testkit::RecordingSink;
 use tokio::time::Instant;
 
-use crate::campus::{Campus, refused};
+use crate::fixture::{Fixture, refused};
 
 fn unconnected() -> SendError {
     SendError::Unconnected {
@@ -16,25 +16,25 @@ fn unconnected() -> SendError {
     }
 }
 
-async fn subscribe(campus: &Campus, name: &str, url: &str) -> Arc<RecordingSink> {
+async fn subscribe(fixture: &Fixture, name: &str, url: &str) -> Arc<RecordingSink> {
     let json = format!(r#"{{"name":"{name}","webhook":{{"url":"{url}"}}}}"#);
-    campus.subscribe(&json).await
+    fixture.subscribe(&json).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn twenty_subscriptions_to_one_host_share_one_probe() {
-    let campus = Campus::new().await;
+    let fixture = Fixture::new().await;
     let mut sinks = Vec::new();
     for number in 0..20 {
         let url = format!("https://nowhere.example/{number}");
-        let sink = subscribe(&campus, &format!("s{number}"), &url).await;
+        let sink = subscribe(&fixture, &format!("s{number}"), &url).await;
         sink.answer_with(|_| Err(unconnected()));
         sinks.push(sink);
     }
-    let elsewhere = subscribe(&campus, "elsewhere", "https://somewhere.example/").await;
-    campus.append((0..10).map(|n| ("user_created", n))).await;
+    let elsewhere = subscribe(&fixture, "elsewhere", "https://somewhere.example/").await;
+    fixture.append((0..10).map(|n| ("user_created", n))).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(campus.settled("elsewhere").await.get(Term::Delivered), 10);
+    assert_eq!(fixture.settled("elsewhere").await.get(Term::Delivered), 10);
     let attempts = || {
         sinks
             .iter()
@@ -52,7 +52,7 @@ async fn twenty_subscriptions_to_one_host_share_one_probe() {
     }
     let began = Instant::now();
     for number in 0..20 {
-        campus.settled(&format!("s{number}")).await;
+        fixture.settled(&format!("s{number}")).await;
     }
     // One probe, and all go on; what was parked has its own schedule.
     assert!(
@@ -65,42 +65,42 @@ async fn twenty_subscriptions_to_one_host_share_one_probe() {
 
 #[tokio::test(start_paused = true)]
 async fn what_one_path_of_a_host_answers_does_not_touch_the_others() {
-    let campus = Campus::new().await;
-    let bad = subscribe(&campus, "bad", "https://shared.example/bad").await;
+    let fixture = Fixture::new().await;
+    let bad = subscribe(&fixture, "bad", "https://shared.example/bad").await;
     bad.answer_with(|_| Err(refused(503)));
-    let good = subscribe(&campus, "good", "https://shared.example/good").await;
+    let good = subscribe(&fixture, "good", "https://shared.example/good").await;
     for n in 0..100 {
-        campus.append([("user_created", n)]).await;
+        fixture.append([("user_created", n)]).await;
     }
-    campus.settled("good").await;
+    fixture.settled("good").await;
     assert_eq!(good.received().len(), 100);
-    let good = campus.subscriptions.get("good").unwrap();
+    let good = fixture.subscriptions.get("good").unwrap();
     assert!(good.live.hold().is_none());
-    let bad = campus.subscriptions.get("bad").unwrap();
+    let bad = fixture.subscriptions.get("bad").unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(bad.live.hold().is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_waits_for_its_operator_still_waits_when_its_host_is_back() {
-    let campus = Campus::new().await;
+    let fixture = Fixture::new().await;
     let json = r#"{"name":"careful","retry":[],"on_exhausted":"hold_lane",
         "webhook":{"url":"https://nowhere.example/careful"}}"#;
-    let careful = campus.subscribe(json).await;
+    let careful = fixture.subscribe(json).await;
     careful.answer_with(|_| Err(unconnected()));
-    campus.append((0..20).map(|n| ("user_created", n))).await;
-    let lane = campus.subscriptions.get("careful").unwrap();
+    fixture.append((0..20).map(|n| ("user_created", n))).await;
+    let lane = fixture.subscriptions.get("careful").unwrap();
     while lane.live.hold().is_none_or(|hold| hold.until.is_some()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let other = subscribe(&campus, "other", "https://nowhere.example/other").await;
+    let other = subscribe(&fixture, "other", "https://nowhere.example/other").await;
     other.answer_with(|_| Err(unconnected()));
-    campus.append((20..40).map(|n| ("user_created", n))).await;
+    fixture.append((20..40).map(|n| ("user_created", n))).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     careful.answer_with(|_| Ok(()));
     other.answer_with(|_| Ok(()));
-    campus.settled("other").await;
+    fixture.settled("other").await;
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert!(lane.live.hold().is_some_and(|hold| hold.until.is_none()));
-    assert!(campus.balance("careful").get(Term::Parked) > 0);
+    assert!(fixture.balance("careful").get(Term::Parked) > 0);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use easel_subscriptions::{DeadLetter, Term};
 use proptest::prelude::*;
 
-use crate::campus::{Campus, id, numbers, refused, rejected};
+use crate::fixture::{Fixture, id, numbers, refused, rejected};
 use crate::histories::cases;
 
 /// The key of the event with this number, in the events that `append_keyed` makes.
@@ -14,14 +14,14 @@ fn key(number: u64, keys: u64) -> u64 {
     number % keys
 }
 
-async fn campus(rest: &str) -> (Campus, std::sync::Arc<easel_testkit::RecordingSink>) {
-    let campus = Campus::new().await;
+async fn fixture(rest: &str) -> (Fixture, std::sync::Arc<easel_testkit::RecordingSink>) {
+    let fixture = Fixture::new().await;
     let json = format!(
         r#"{{"name":"one","order":"key","key":"body.key"{rest},
             "webhook":{{"url":"http://localhost/"}}}}"#
     );
-    let sink = campus.subscribe(&json).await;
-    (campus, sink)
+    let sink = fixture.subscribe(&json).await;
+    (fixture, sink)
 }
 
 /// Of each key, the numbers of first attempts that were delivered must rise.
@@ -41,20 +41,20 @@ fn check_order(batches: &[easel_sinks::Batch], keys: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn a_parked_event_blocks_its_key_alone_and_what_follows_comes_in_order() {
-    let (campus, sink) = campus("").await;
+    let (fixture, sink) = fixture("").await;
     sink.answer_with(|batch| match (id(batch).as_u128(), batch.attempt.get()) {
         (3, 1) => Err(refused(500)),
         _ => Ok(()),
     });
-    campus.append_keyed(0..1_000, 10).await;
-    let balance = campus
+    fixture.append_keyed(0..1_000, 10).await;
+    let balance = fixture
         .reached("one", |balance| balance.get(Term::Pending) == 0)
         .await;
     assert_eq!(
         (balance.get(Term::Delivered), balance.get(Term::Parked)),
         (900, 100)
     );
-    campus.settled("one").await;
+    fixture.settled("one").await;
     let third: Vec<_> = numbers(&sink.received())
         .into_iter()
         .filter(|number| key(*number, 10) == 3)
@@ -67,32 +67,32 @@ async fn a_parked_event_blocks_its_key_alone_and_what_follows_comes_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn events_of_one_key_are_never_under_way_together() {
-    let (campus, sink) = campus(r#","in_flight":16"#).await;
+    let (fixture, sink) = fixture(r#","in_flight":16"#).await;
     sink.hang(true);
-    campus.append_keyed(0..400, 4).await;
+    fixture.append_keyed(0..400, 4).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(numbers(&sink.received()), [0, 1, 2, 3]);
     sink.hang(false);
-    campus.settled("one").await;
+    fixture.settled("one").await;
     check_order(&sink.received(), 4);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_forgets_no_blocked_key() {
-    let (mut campus, sink) = campus("").await;
+    let (mut fixture, sink) = fixture("").await;
     sink.answer_with(|batch| match (id(batch).as_u128(), batch.attempt.get()) {
         (0, _) => Err(refused(500)),
         _ => Ok(()),
     });
-    campus.append_keyed(0..200, 5).await;
-    campus
+    fixture.append_keyed(0..200, 5).await;
+    fixture
         .reached("one", |balance| balance.get(Term::Pending) == 0)
         .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    campus.crash().await;
-    campus.start();
-    campus.append_keyed(200..400, 5).await;
-    campus
+    fixture.crash().await;
+    fixture.start();
+    fixture.append_keyed(200..400, 5).await;
+    fixture
         .reached("one", |balance| balance.get(Term::Pending) == 0)
         .await;
     assert!(
@@ -100,21 +100,21 @@ async fn a_crash_forgets_no_blocked_key() {
         "its key is blocked"
     );
     sink.answer_with(|_| Ok(()));
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 400);
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 400);
     check_order(&sink.received(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_frees_its_key_unless_the_key_is_to_be_held() {
     for (rest, freed) in [("", true), (r#","on_exhausted":"hold_key""#, false)] {
-        let (campus, sink) = campus(rest).await;
+        let (fixture, sink) = fixture(rest).await;
         sink.answer_with(|batch| match id(batch).as_u128() {
             0 => Err(rejected()),
             _ => Ok(()),
         });
-        campus.append_keyed(0..100, 5).await;
+        fixture.append_keyed(0..100, 5).await;
         tokio::time::sleep(Duration::from_mins(1)).await;
-        let balance = campus.balance("one");
+        let balance = fixture.balance("one");
         let wanted = if freed { (99, 0, 1) } else { (80, 20, 0) };
         let counts = (
             balance.get(Term::Delivered),
@@ -123,63 +123,71 @@ async fn a_dead_letter_frees_its_key_unless_the_key_is_to_be_held() {
         );
         assert_eq!(counts, wanted);
         sink.answer_with(|_| Ok(()));
-        let one = campus.subscriptions.get("one").unwrap();
+        let one = fixture.subscriptions.get("one").unwrap();
         let all = |_: easel_log::Offset, _: &DeadLetter| true;
-        campus.subscriptions.redeliver(&one, .., all).await.unwrap();
-        assert_eq!(campus.settled("one").await.get(Term::Delivered), 100);
+        fixture
+            .subscriptions
+            .redeliver(&one, .., all)
+            .await
+            .unwrap();
+        assert_eq!(fixture.settled("one").await.get(Term::Delivered), 100);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_discarded_or_expired_event_frees_its_key() {
     for is_discarded in [true, false] {
-        let (campus, sink) = campus(r#","on_exhausted":"hold_key""#).await;
+        let (fixture, sink) = fixture(r#","on_exhausted":"hold_key""#).await;
         sink.answer_with(|batch| match id(batch).as_u128() {
             0 => Err(rejected()),
             _ => Ok(()),
         });
         for number in 0..10 {
-            campus.append_keyed(number..number + 1, 5).await;
+            fixture.append_keyed(number..number + 1, 5).await;
         }
-        campus
+        fixture
             .reached("one", |balance| balance.get(Term::Pending) == 0)
             .await;
-        let one = campus.subscriptions.get("one").unwrap();
+        let one = fixture.subscriptions.get("one").unwrap();
         if is_discarded {
-            campus
+            fixture
                 .subscriptions
                 .discard(&one, .., |_, _| true)
                 .await
                 .unwrap();
         } else {
-            campus.log.trim_to(easel_log::Offset::new(1)).await.unwrap();
-            campus.subscriptions.expire_trimmed();
+            fixture
+                .log
+                .trim_to(easel_log::Offset::new(1))
+                .await
+                .unwrap();
+            fixture.subscriptions.expire_trimmed();
         }
-        assert_eq!(campus.settled("one").await.get(Term::Delivered), 9);
+        assert_eq!(fixture.settled("one").await.get(Term::Delivered), 9);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_key_is_sent_when_the_subscription_gives_up_its_order() {
-    let (campus, sink) = campus("").await;
+    let (fixture, sink) = fixture("").await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append_keyed(0..5, 1).await;
-    campus
+    fixture.append_keyed(0..5, 1).await;
+    fixture
         .reached("one", |balance| balance.get(Term::Parked) == 5)
         .await;
     sink.answer_with(|_| Ok(()));
     let free = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
     let free = serde_json::from_str(free).unwrap();
-    campus.subscriptions.update(free).await.unwrap();
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 5);
+    fixture.subscriptions.update(free).await.unwrap();
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_parts_of_a_refused_batch_keep_the_order_of_their_key() {
-    let campus = Campus::new().await;
+    let fixture = Fixture::new().await;
     let json = r#"{"name":"one","order":"key","format":"caliper","in_flight":4,
         "webhook":{"url":"http://localhost/","batch":4}}"#;
-    let sink = campus.subscribe(json).await;
+    let sink = fixture.subscribe(json).await;
     // The batch is refused, then its first half fails.
     sink.answer_with(
         |batch| match (batch.items.len(), numbers(std::slice::from_ref(batch))[0]) {
@@ -189,8 +197,8 @@ async fn the_parts_of_a_refused_batch_keep_the_order_of_their_key() {
         },
     );
     // All of them have the same acting user.
-    campus.append_examples(0..8).await;
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 8);
+    fixture.append_examples(0..8).await;
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 8);
     let delivered = sink.received().into_iter().filter(|batch| {
         let first = numbers(std::slice::from_ref(batch))[0];
         let is_refused = batch.items.len() == 4 && first == 0;
@@ -213,7 +221,7 @@ proptest! {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (mut campus, sink) = campus(r#","retry":["1s","2s","5s","10s","1m"]"#).await;
+            let (mut fixture, sink) = fixture(r#","retry":["1s","2s","5s","10s","1m"]"#).await;
             let mut random = fastrand::Rng::with_seed(seed);
             let mut chance = random.fork();
             sink.answer_with(move |_| match chance.u64(0..100) {
@@ -224,18 +232,18 @@ proptest! {
             for _ in 0..=crashes {
                 for _ in 0..random.u64(1..20) {
                     let end = first + random.u64(1..60);
-                    campus.append_keyed(first..end, keys).await;
+                    fixture.append_keyed(first..end, keys).await;
                     first = end;
                     tokio::time::sleep(Duration::from_millis(random.u64(0..2_000))).await;
                 }
-                let one = campus.subscriptions.get("one").unwrap();
-                campus.subscriptions.save_one(&one).await.unwrap();
-                campus.drain().await;
-                campus.crash().await;
-                campus.start();
+                let one = fixture.subscriptions.get("one").unwrap();
+                fixture.subscriptions.save_one(&one).await.unwrap();
+                fixture.drain().await;
+                fixture.crash().await;
+                fixture.start();
             }
             sink.answer_with(|_| Ok(()));
-            let balance = campus.settled("one").await;
+            let balance = fixture.settled("one").await;
             assert_eq!(balance.get(Term::Delivered) + balance.get(Term::Dead), first);
             check_order(&sink.received(), keys);
         });

@@ -1,7 +1,7 @@
 //! What lanes promise, on a memory log with recording sinks and a paused clock.
 
 #[cfg(test)]
-mod campus;
+mod fixture;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use easel_sinks::{Batch, SendError};
 use easel_subscriptions::{Attempt, DeadLetter, Term};
 use tokio::time::Instant;
 
-use crate::campus::{Campus, id, numbers, refused, rejected};
+use crate::fixture::{Fixture, id, numbers, refused, rejected};
 
 const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
 
@@ -16,23 +16,27 @@ fn with(rest: &str) -> String {
     format!(r#"{{"name":"one",{rest},"webhook":{{"url":"http://localhost/"}}}}"#)
 }
 
-async fn letters(campus: &Campus) -> Vec<(Offset, DeadLetter)> {
-    let one = campus.subscriptions.get("one").unwrap();
-    let letters = campus.subscriptions.dead_letters(&one, Offset::ZERO, 1_000);
+async fn letters(fixture: &Fixture) -> Vec<(Offset, DeadLetter)> {
+    let one = fixture.subscriptions.get("one").unwrap();
+    let letters = fixture
+        .subscriptions
+        .dead_letters(&one, Offset::ZERO, 1_000);
     letters.await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_comes_again_by_itself_and_stops_nobody() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|batch| match (id(batch).is_nil(), batch.attempt.get()) {
         (true, 1..=3) => Err(refused(500)),
         _ => Ok(()),
     });
     let began = Instant::now();
-    campus.append((0..1_000).map(|n| ("user_created", n))).await;
-    let parked = campus
+    fixture
+        .append((0..1_000).map(|n| ("user_created", n)))
+        .await;
+    let parked = fixture
         .reached("one", |balance| balance.get(Term::Pending) == 0)
         .await;
     assert_eq!(
@@ -41,7 +45,7 @@ async fn one_that_fails_comes_again_by_itself_and_stops_nobody() {
     );
     assert_eq!(parked.cursor, Offset::new(1_000), "the cursor passes it");
     assert!(began.elapsed() < Duration::from_secs(4));
-    campus.settled("one").await;
+    fixture.settled("one").await;
     // 5 s, 30 s and 2 min, each up to a fifth shorter or longer.
     let secs = began.elapsed().as_secs_f64();
     assert!((0.8 * 155.0..1.2 * 155.0 + 2.0).contains(&secs), "{secs}");
@@ -54,21 +58,21 @@ async fn one_that_fails_comes_again_by_itself_and_stops_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_given_up_after_its_last_attempt_with_everything_that_is_known() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(&with(r#""retry":["10s","1m"]"#)).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(&with(r#""retry":["10s","1m"]"#)).await;
     sink.answer_with(|batch| match id(batch).as_u128() {
         7 => Err(refused(500)),
         _ => Ok(()),
     });
     for n in 0..20 {
-        campus.append([("grade_change", n)]).await;
+        fixture.append([("grade_change", n)]).await;
     }
-    let balance = campus.settled("one").await;
+    let balance = fixture.settled("one").await;
     assert_eq!(
         (balance.get(Term::Delivered), balance.get(Term::Dead)),
         (19, 1)
     );
-    let letters = letters(&campus).await;
+    let letters = letters(&fixture).await;
     let [(offset, letter)] = &letters[..] else {
         panic!("{letters:?}")
     };
@@ -97,27 +101,27 @@ async fn each_schedule_is_kept_to_from_the_first_attempt_to_the_last() {
         r#"["1s","1h","3days"]"#,
         "[]",
     ] {
-        let campus = Campus::for_days().await;
-        let sink = campus
+        let fixture = Fixture::for_days().await;
+        let sink = fixture
             .subscribe(&with(&format!(r#""retry":{retry}"#)))
             .await;
         sink.answer_with(|batch| match id(batch).as_u128() {
             0 => Err(refused(500)),
             _ => Ok(()),
         });
-        let schedule = campus.subscriptions.get("one").unwrap().spec.retry.clone();
+        let schedule = fixture.subscriptions.get("one").unwrap().spec.retry.clone();
         let pauses = schedule.pauses();
         // Others go through every hour, so the endpoint is not at fault.
         let mut number = 0;
-        while campus.balance("one").get(Term::Dead) == 0 {
-            campus.append([("grade_change", number)]).await;
+        while fixture.balance("one").get(Term::Dead) == 0 {
+            fixture.append([("grade_change", number)]).await;
             number += 1;
             tokio::time::sleep(Duration::from_hours(1)).await;
         }
         let received = sink.received();
         let attempts = received.iter().filter(|batch| id(batch).is_nil()).count();
         assert_eq!(attempts, pauses.len() + 1, "{retry}");
-        let letters = letters(&campus).await;
+        let letters = letters(&fixture).await;
         let at: Vec<_> = letters[0].1.attempts.iter().map(Attempt::at).collect();
         for (pair, wanted) in at.windows(2).zip(pauses) {
             let pause = pair[1].duration_since(pair[0]).as_secs_f64();
@@ -129,19 +133,19 @@ async fn each_schedule_is_kept_to_from_the_first_attempt_to_the_last() {
 
 #[tokio::test(start_paused = true)]
 async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|batch| match id(batch).as_u128() % 100 {
         0 => Err(rejected()),
         _ => Ok(()),
     });
     let began = Instant::now();
     for n in 0..10 {
-        campus
+        fixture
             .append((0..1_000).map(|k| ("user_created", n * 1_000 + k)))
             .await;
     }
-    let balance = campus.settled("one").await;
+    let balance = fixture.settled("one").await;
     assert_eq!(
         (balance.get(Term::Delivered), balance.get(Term::Dead)),
         (9_900, 100)
@@ -151,19 +155,19 @@ async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
         "{:?}",
         began.elapsed()
     );
-    assert_eq!(letters(&campus).await.len(), 100);
+    assert_eq!(letters(&fixture).await.len(), 100);
 
     sink.answer_with(|_| Ok(()));
-    let one = campus.subscriptions.get("one").unwrap();
+    let one = fixture.subscriptions.get("one").unwrap();
     let all = |_: Offset, _: &DeadLetter| true;
     // Two operators at once redeliver each of them once.
     let (first, second) = tokio::join!(
-        campus.subscriptions.redeliver(&one, .., all),
-        campus.subscriptions.redeliver(&one, .., all)
+        fixture.subscriptions.redeliver(&one, .., all),
+        fixture.subscriptions.redeliver(&one, .., all)
     );
     let count = first.unwrap().redelivered_count + second.unwrap().redelivered_count;
     assert_eq!(count, 100);
-    let balance = campus.settled("one").await;
+    let balance = fixture.settled("one").await;
     assert_eq!(
         (balance.get(Term::Delivered), balance.get(Term::Dead)),
         (10_000, 0)
@@ -173,40 +177,40 @@ async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_refuses_everything_is_at_fault_itself() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(&with(r#""in_flight":64"#)).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(&with(r#""in_flight":64"#)).await;
     sink.answer_with(|_| Err(rejected()));
     for n in 0..10 {
-        campus
+        fixture
             .append((0..1_000).map(|k| ("user_created", n * 1_000 + k)))
             .await;
     }
     tokio::time::sleep(Duration::from_hours(1)).await;
-    let dead = campus.balance("one").get(Term::Dead);
+    let dead = fixture.balance("one").get(Term::Dead);
     assert!((1..=100).contains(&dead), "{dead} dead");
-    let one = campus.subscriptions.get("one").unwrap();
+    let one = fixture.subscriptions.get("one").unwrap();
     assert!(
         one.live
             .hold()
             .is_some_and(|hold| hold.reason.contains("422"))
     );
     sink.answer_with(|_| Ok(()));
-    let balance = campus.settled("one").await;
+    let balance = fixture.settled("one").await;
     assert_eq!(balance.get(Term::Delivered), 10_000 - dead);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_redelivery_beside_a_scheduled_attempt_delivers_once() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(&with(r#""retry":["1h"],"on_exhausted":"hold_lane""#))
         .await;
     sink.answer_in_turn([Err(refused(500))]);
-    campus.append([("user_created", 1)]).await;
+    fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let one = campus.subscriptions.get("one").unwrap();
-    let now = campus.clock.now();
+    let one = fixture.subscriptions.get("one").unwrap();
+    let now = fixture.clock.now();
     {
         let mut account = one.live.account();
         let due = account.clock().at(now);
@@ -214,39 +218,39 @@ async fn a_redelivery_beside_a_scheduled_attempt_delivers_once() {
         assert!(account.make_due(Offset::ZERO, due));
     }
     one.live.work.notify_one();
-    campus.settled("one").await;
+    fixture.settled("one").await;
     tokio::time::sleep(Duration::from_hours(3)).await;
     assert_eq!(sink.received().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_clock_of_a_schedule_is_stopped_while_a_lane_is_paused() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(&with(r#""retry":["1h"]"#)).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(&with(r#""retry":["1h"]"#)).await;
     sink.answer_in_turn([Err(refused(500))]);
-    campus.append([("user_created", 1)]).await;
+    fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    campus.subscriptions.pause("one").await.unwrap();
+    fixture.subscriptions.pause("one").await.unwrap();
     tokio::time::sleep(Duration::from_hours(5)).await;
-    campus.subscriptions.resume("one").await.unwrap();
+    fixture.subscriptions.resume("one").await.unwrap();
     tokio::time::sleep(Duration::from_mins(40)).await;
     assert_eq!(sink.received().len(), 1, "it has waited for 40 minutes");
     // Neither does a restart bring it nearer, nor take what it has waited for.
-    campus.drain().await;
-    campus.crash().await;
+    fixture.drain().await;
+    fixture.crash().await;
     tokio::time::sleep(Duration::from_hours(5)).await;
-    campus.start();
+    fixture.start();
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(sink.received().len(), 1);
     tokio::time::sleep(Duration::from_mins(30)).await;
-    assert_eq!(campus.balance("one").get(Term::Delivered), 1);
+    assert_eq!(fixture.balance("one").get(Term::Delivered), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_batch_is_split_until_the_culprit_is_alone() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(
             r#"{"name":"one","format":"caliper","in_flight":1,
                 "webhook":{"url":"http://localhost/","batch":50}}"#,
@@ -260,13 +264,13 @@ async fn a_refused_batch_is_split_until_the_culprit_is_alone() {
             Ok(())
         }
     });
-    campus.append_examples(0..100).await;
-    let balance = campus.settled("one").await;
+    fixture.append_examples(0..100).await;
+    let balance = fixture.settled("one").await;
     assert_eq!(
         (balance.get(Term::Delivered), balance.get(Term::Dead)),
         (99, 1)
     );
-    assert_eq!(letters(&campus).await[0].1.event_id.as_u128(), 33);
+    assert_eq!(letters(&fixture).await[0].1.event_id.as_u128(), 33);
     let mut delivered: BTreeMap<u64, u32> = BTreeMap::new();
     for batch in sink.received().iter().filter(|batch| !is_culprit(batch)) {
         for number in numbers(std::slice::from_ref(batch)) {
@@ -279,15 +283,15 @@ async fn a_refused_batch_is_split_until_the_culprit_is_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_failed_is_sent_again_as_it_was() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(
             r#"{"name":"one","format":"caliper","webhook":{"url":"http://localhost/","batch":10}}"#,
         )
         .await;
     sink.answer_in_turn([Err(refused(502)), Ok(())]);
-    campus.append_examples(0..30).await;
-    campus.settled("one").await;
+    fixture.append_examples(0..30).await;
+    fixture.settled("one").await;
     let received = sink.received();
     let again: Vec<_> = received
         .iter()
@@ -308,18 +312,18 @@ async fn a_batch_that_failed_is_sent_again_as_it_was() {
 
 #[tokio::test(start_paused = true)]
 async fn an_edit_of_the_endpoint_reaches_what_is_parked() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(&with(r#""retry":["1m"]"#)).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(&with(r#""retry":["1m"]"#)).await;
     sink.answer_with(|_| Err(refused(500)));
-    campus.append_examples(1..2).await;
+    fixture.append_examples(1..2).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     // The new endpoint is another sink of the same name, in another format.
     sink.answer_with(|_| Ok(()));
     let moved = r#"{"name":"one","format":"caliper","webhook":{"url":"http://localhost/new"}}"#;
     let moved = serde_json::from_str(moved).unwrap();
-    campus.subscriptions.update(moved).await.unwrap();
-    campus.settled("one").await;
+    fixture.subscriptions.update(moved).await.unwrap();
+    fixture.settled("one").await;
     let received = sink.received();
     assert!(received[1].items[0].form.caliper().is_some());
     assert_eq!(received[1].attempt.get(), 2);
@@ -327,34 +331,34 @@ async fn an_edit_of_the_endpoint_reaches_what_is_parked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_must_lose_nothing_waits_for_its_operator() {
-    let mut campus = Campus::new().await;
-    let sink = campus
+    let mut fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(&with(r#""retry":[],"on_exhausted":"hold_lane""#))
         .await;
     sink.answer_with(|batch| match id(batch).as_u128() {
         3 => Err(rejected()),
         _ => Ok(()),
     });
-    campus.append((0..3).map(|n| ("user_created", n))).await;
-    campus.settled("one").await;
-    campus.append([("user_created", 3)]).await;
+    fixture.append((0..3).map(|n| ("user_created", n))).await;
+    fixture.settled("one").await;
+    fixture.append([("user_created", 3)]).await;
     sink.wait_for(4).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    campus.append((4..50).map(|n| ("user_created", n))).await;
+    fixture.append((4..50).map(|n| ("user_created", n))).await;
     tokio::time::advance(Duration::from_hours(100)).await;
     tokio::time::sleep(Duration::from_mins(10)).await;
-    let balance = campus.balance("one");
+    let balance = fixture.balance("one");
     assert_eq!((balance.get(Term::Parked), balance.get(Term::Dead)), (1, 0));
     assert_eq!(sink.received().len(), 4, "not even a probe");
     // A restart changes nothing.
-    campus.drain().await;
-    campus.crash().await;
-    campus.start();
+    fixture.drain().await;
+    fixture.crash().await;
+    fixture.start();
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(sink.received().len(), 4);
-    let one = campus.subscriptions.get("one").unwrap();
+    let one = fixture.subscriptions.get("one").unwrap();
     assert_eq!(one.live.hold().unwrap().until, None);
-    let waiting = campus
+    let waiting = fixture
         .subscriptions
         .waiting_for_operator(&one, &(..))
         .await
@@ -362,34 +366,34 @@ async fn a_lane_that_must_lose_nothing_waits_for_its_operator() {
     assert_eq!(waiting[0].1.event_id.as_u128(), 3);
 
     sink.answer_with(|_| Ok(()));
-    let done = campus.subscriptions.redeliver(&one, .., |_, _| true).await;
+    let done = fixture.subscriptions.redeliver(&one, .., |_, _| true).await;
     assert_eq!(done.unwrap().redelivered_count, 1);
-    assert_eq!(campus.settled("one").await.get(Term::Delivered), 50);
+    assert_eq!(fixture.settled("one").await.get(Term::Delivered), 50);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_its_operator_may_be_discarded() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(&with(r#""retry":[],"on_exhausted":"hold_lane""#))
         .await;
     sink.answer_in_turn([Err(rejected())]);
-    campus.append((0..1).map(|n| ("user_created", n))).await;
+    fixture.append((0..1).map(|n| ("user_created", n))).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let one = campus.subscriptions.get("one").unwrap();
-    let done = campus.subscriptions.discard(&one, .., |_, _| true).await;
+    let one = fixture.subscriptions.get("one").unwrap();
+    let done = fixture.subscriptions.discard(&one, .., |_, _| true).await;
     assert_eq!(done.unwrap(), 1);
-    campus.append([("user_created", 1)]).await;
-    let balance = campus.settled("one").await;
+    fixture.append([("user_created", 1)]).await;
+    let balance = fixture.settled("one").await;
     let terms = [Term::Delivered, Term::Dead, Term::Discarded];
     assert_eq!(terms.map(|term| balance.get(term)), [1, 1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn retries_neither_starve_what_is_new_nor_are_starved() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(&with(r#""in_flight":8,"retry":["1s","1s","1s","1s"]"#))
         .await;
     // Everything of the first thousand fails once; then half of the places hang with retries.
@@ -398,10 +402,10 @@ async fn retries_neither_starve_what_is_new_nor_are_starved() {
         _ => Ok(()),
     });
     sink.hang_for(|batch| batch.attempt.get() > 1);
-    campus.append((0..400).map(|n| ("user_created", n))).await;
+    fixture.append((0..400).map(|n| ("user_created", n))).await;
     sink.wait_for(400).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    campus
+    fixture
         .append((1_000..3_000).map(|n| ("user_created", n)))
         .await;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -414,34 +418,36 @@ async fn retries_neither_starve_what_is_new_nor_are_starved() {
     assert_eq!(fresh.count(), 2_000, "retries that hang leave places");
     assert!((1..=8).contains(&retries), "{retries}");
     sink.hang(false);
-    campus.settled("one").await;
+    fixture.settled("one").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_keeps_to_its_rate() {
-    let campus = Campus::new().await;
-    campus.subscribe(&with(r#""max_rate":100"#)).await;
+    let fixture = Fixture::new().await;
+    fixture.subscribe(&with(r#""max_rate":100"#)).await;
     let began = Instant::now();
-    campus.append((0..2_000).map(|n| ("user_created", n))).await;
-    campus.settled("one").await;
+    fixture
+        .append((0..2_000).map(|n| ("user_created", n)))
+        .await;
+    fixture.settled("one").await;
     let secs = began.elapsed().as_secs_f64();
     assert!((19.5..20.5).contains(&secs), "{secs}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_attempt_is_in_the_attempt_log_and_a_restart_forgets_none() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(ONE).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ONE).await;
     sink.answer_in_turn([Err(SendError::TimedOut), Ok(())]);
-    campus.append([("user_created", 1)]).await;
-    campus.settled("one").await;
-    campus.drain().await;
-    campus.crash().await;
-    campus.start();
-    campus.append([("user_created", 2)]).await;
-    campus.settled("one").await;
-    let one = campus.subscriptions.get("one").unwrap();
-    campus.subscriptions.restore_attempts(&one).await.unwrap();
+    fixture.append([("user_created", 1)]).await;
+    fixture.settled("one").await;
+    fixture.drain().await;
+    fixture.crash().await;
+    fixture.start();
+    fixture.append([("user_created", 2)]).await;
+    fixture.settled("one").await;
+    let one = fixture.subscriptions.get("one").unwrap();
+    fixture.subscriptions.restore_attempts(&one).await.unwrap();
     let attempts = one.live.attempts();
     let latest: Vec<_> = attempts
         .latest()

@@ -9,27 +9,27 @@ use easel_subscriptions::{State, Term};
 use easel_testkit::{FailingLog, event};
 use tokio::time::Instant;
 
-use crate::campus::{Campus, gone, id, numbers};
+use crate::fixture::{Fixture, gone, id, numbers};
 
 const ALL: &str = r#"{"name":"all","webhook":{"url":"http://localhost/"}}"#;
 
 #[tokio::test(start_paused = true)]
 async fn each_subscriber_receives_what_it_asked_for_once_and_byte_for_byte() {
-    let campus = Campus::new().await;
-    let all = campus.subscribe(ALL).await;
-    let grades = campus
+    let fixture = Fixture::new().await;
+    let all = fixture.subscribe(ALL).await;
+    let grades = fixture
         .subscribe(
             r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#,
         )
         .await;
-    let course = campus
+    let course = fixture
         .subscribe(
             r#"{"name":"course","conditions":{"course":["10000000000301"]},
                 "webhook":{"url":"http://localhost/"}}"#,
         )
         .await;
 
-    campus
+    fixture
         .append([
             ("grade_change", 1),
             ("course_created", 2),
@@ -37,9 +37,9 @@ async fn each_subscriber_receives_what_it_asked_for_once_and_byte_for_byte() {
         ])
         .await;
 
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 3);
-    assert_eq!(campus.settled("grades").await.get(Term::Filtered), 1);
-    assert_eq!(campus.settled("course").await.get(Term::Delivered), 2);
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 3);
+    assert_eq!(fixture.settled("grades").await.get(Term::Filtered), 1);
+    assert_eq!(fixture.settled("course").await.get(Term::Delivered), 2);
     let mut received = all.received();
     received.sort_by_key(id);
     assert_eq!(numbers(&received), [1, 2, 6]);
@@ -57,27 +57,27 @@ async fn each_subscriber_receives_what_it_asked_for_once_and_byte_for_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_starts_in_the_past_receives_the_past_and_then_the_present() {
-    let campus = Campus::new().await;
+    let fixture = Fixture::new().await;
     for n in 0..50 {
-        campus
+        fixture
             .append((0..100).map(|k| ("user_updated", n * 100 + k)))
             .await;
     }
-    campus.append([("grade_change", 9_000)]).await;
-    let past = campus
+    fixture.append([("grade_change", 9_000)]).await;
+    let past = fixture
         .subscribe(r#"{"name":"past","start":"earliest","webhook":{"url":"http://localhost/"}}"#)
         .await;
-    let rare = campus
+    let rare = fixture
         .subscribe(
             r#"{"name":"rare","start":100,"events":["grade_*"],
                 "webhook":{"url":"http://localhost/"}}"#,
         )
         .await;
     rare.wait_for(1).await;
-    campus.append([("grade_change", 9_001)]).await;
+    fixture.append([("grade_change", 9_001)]).await;
 
-    assert_eq!(campus.settled("past").await.get(Term::Delivered), 5_002);
-    let balance = campus.settled("rare").await;
+    assert_eq!(fixture.settled("past").await.get(Term::Delivered), 5_002);
+    let balance = fixture.settled("rare").await;
     assert_eq!(
         (
             balance.accepted,
@@ -95,55 +95,55 @@ async fn a_subscription_that_starts_in_the_past_receives_the_past_and_then_the_p
 
 #[tokio::test(start_paused = true)]
 async fn no_more_than_in_flight_deliveries_are_under_way() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(r#"{"name":"few","in_flight":3,"webhook":{"url":"http://localhost/"}}"#)
         .await;
     sink.hang(true);
-    campus.append((0..20).map(|n| ("user_created", n))).await;
+    fixture.append((0..20).map(|n| ("user_created", n))).await;
     sink.wait_for(3).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(sink.received().len(), 3);
     sink.hang(false);
-    assert_eq!(campus.settled("few").await.get(Term::Delivered), 20);
+    assert_eq!(fixture.settled("few").await.get(Term::Delivered), 20);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_cannot_keep_up_loses_nothing_and_catches_up() {
-    let campus = Campus::new().await;
-    let slow = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let slow = fixture.subscribe(ALL).await;
     slow.hang(true);
     for n in 0..40 {
-        campus
+        fixture
             .append((0..100).map(|k| ("user_created", n * 100 + k)))
             .await;
     }
     slow.wait_for(16).await;
     slow.hang(false);
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 4_000);
-    campus.append([("user_created", 5_000)]).await;
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 4_001);
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 4_000);
+    fixture.append([("user_created", 5_000)]).await;
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 4_001);
     assert_eq!(slow.received().len(), 4_001);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_repeats_at_most_a_thousand_deliveries_and_skips_none() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     let (mut first, mut before) = (0, 0);
     for round in 0..6_u64 {
         let count = 700 * (round + 1);
-        campus
+        fixture
             .append((first..first + count).map(|n| ("user_created", n)))
             .await;
         first += count;
         sink.wait_for(before + 300 * usize::try_from(round + 1).unwrap())
             .await;
-        campus.crash().await;
+        fixture.crash().await;
         before = sink.received().len();
-        campus.start();
+        fixture.start();
     }
-    campus.settled("all").await;
+    fixture.settled("all").await;
     let mut received = numbers(&sink.received());
     let repeated = received.len();
     received.sort_unstable();
@@ -155,41 +155,43 @@ async fn a_crash_repeats_at_most_a_thousand_deliveries_and_skips_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_repeats_nothing() {
-    let mut campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
-    campus.append((0..2_000).map(|n| ("user_created", n))).await;
+    let mut fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
+    fixture
+        .append((0..2_000).map(|n| ("user_created", n)))
+        .await;
     sink.wait_for(500).await;
-    campus.drain().await;
-    campus.crash().await;
-    campus.start();
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 2_000);
+    fixture.drain().await;
+    fixture.crash().await;
+    fixture.start();
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 2_000);
     assert_eq!(sink.received().len(), 2_000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_paused_subscription_keeps_its_place_and_a_change_takes_effect_from_there() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
-    campus.append([("user_created", 1)]).await;
-    campus.settled("all").await;
-    campus.subscriptions.pause("all").await.unwrap();
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
+    fixture.append([("user_created", 1)]).await;
+    fixture.settled("all").await;
+    fixture.subscriptions.pause("all").await.unwrap();
     // What is under way when it is paused may still arrive.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    campus
+    fixture
         .append([("user_created", 2), ("grade_change", 3)])
         .await;
     tokio::time::sleep(Duration::from_mins(1)).await;
-    assert_eq!(campus.balance("all").get(Term::Pending), 2);
+    assert_eq!(fixture.balance("all").get(Term::Pending), 2);
 
     let changed = r#"{"name":"all","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
-    campus
+    fixture
         .subscriptions
         .update(serde_json::from_str(changed).unwrap())
         .await
         .unwrap();
-    campus.subscriptions.resume("all").await.unwrap();
+    fixture.subscriptions.resume("all").await.unwrap();
 
-    let balance = campus.settled("all").await;
+    let balance = fixture.settled("all").await;
     assert_eq!(
         (balance.get(Term::Delivered), balance.get(Term::Filtered)),
         (2, 1)
@@ -199,38 +201,38 @@ async fn a_paused_subscription_keeps_its_place_and_a_change_takes_effect_from_th
 
 #[tokio::test(start_paused = true)]
 async fn a_removed_subscription_receives_nothing_more() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
-    let other = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
+    let other = fixture
         .subscribe(r#"{"name":"b","webhook":{"url":"http://localhost/"}}"#)
         .await;
-    campus.subscriptions.remove("all").await.unwrap();
+    fixture.subscriptions.remove("all").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    campus.append([("user_created", 1)]).await;
+    fixture.append([("user_created", 1)]).await;
     other.wait_for(1).await;
     assert!(sink.received().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_is_gone_pauses_its_subscription() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     sink.answer_in_turn([Err(gone())]);
-    let mut changes = campus.subscriptions.changes();
-    campus.append([("user_created", 1)]).await;
+    let mut changes = fixture.subscriptions.changes();
+    fixture.append([("user_created", 1)]).await;
     changes.changed().await.unwrap();
-    let found = campus.subscriptions.get("all").unwrap();
+    let found = fixture.subscriptions.get("all").unwrap();
     assert!(matches!(&found.state, State::Paused { reason: Some(why) } if why.contains("410")));
 
-    campus.subscriptions.resume("all").await.unwrap();
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 1);
+    fixture.subscriptions.resume("all").await.unwrap();
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 1);
     assert_eq!(sink.received().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_under_way_when_an_endpoint_says_that_it_is_gone_is_settled() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|batch| {
         if id(batch).is_nil() {
             Err(gone())
@@ -239,8 +241,8 @@ async fn what_is_under_way_when_an_endpoint_says_that_it_is_gone_is_settled() {
         }
     });
     sink.hang(true);
-    let mut changes = campus.subscriptions.changes();
-    campus.append((0..40).map(|n| ("user_created", n))).await;
+    let mut changes = fixture.subscriptions.changes();
+    fixture.append((0..40).map(|n| ("user_created", n))).await;
     sink.wait_for(16).await;
     // The first one is answered, and the other fifteen stay under way.
     sink.hang_for(|batch| !id(batch).is_nil());
@@ -249,50 +251,50 @@ async fn what_is_under_way_when_an_endpoint_says_that_it_is_gone_is_settled() {
     assert!(!changes.has_changed().unwrap(), "the lane waits for them");
     sink.hang(false);
     changes.changed().await.unwrap();
-    let found = campus.subscriptions.get("all").unwrap();
+    let found = fixture.subscriptions.get("all").unwrap();
     assert!(matches!(&found.state, State::Paused { reason: Some(why) } if why.contains("410")));
-    assert_eq!(campus.balance("all").get(Term::Delivered), 15);
+    assert_eq!(fixture.balance("all").get(Term::Delivered), 15);
     assert_eq!(sink.received().len(), 16);
 }
 
 #[tokio::test(start_paused = true)]
 async fn attempts_are_counted_on_after_a_pause_and_after_a_change() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|_| Err(SendError::TimedOut));
-    campus.append([("user_created", 1)]).await;
+    fixture.append([("user_created", 1)]).await;
     sink.wait_for(2).await;
-    campus.subscriptions.pause("all").await.unwrap();
+    fixture.subscriptions.pause("all").await.unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
-    campus.subscriptions.resume("all").await.unwrap();
+    fixture.subscriptions.resume("all").await.unwrap();
     sink.wait_for(3).await;
     let moved = r#"{"name":"all","webhook":{"url":"http://elsewhere/"}}"#;
     let moved = serde_json::from_str(moved).unwrap();
-    campus.subscriptions.update(moved).await.unwrap();
+    fixture.subscriptions.update(moved).await.unwrap();
     sink.answer_with(|_| Ok(()));
-    campus.settled("all").await;
+    fixture.settled("all").await;
     let attempts: Vec<_> = sink.received().iter().map(|it| it.attempt.get()).collect();
     assert_eq!(attempts, [1, 2, 3, 4]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_failed_before_a_pause_is_sent_once_after_it_though_answers_come_late() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|_| Err(SendError::TimedOut));
-    campus.append((0..8).map(|n| ("user_created", n))).await;
+    fixture.append((0..8).map(|n| ("user_created", n))).await;
     sink.wait_for(8).await;
-    campus.subscriptions.pause("all").await.unwrap();
+    fixture.subscriptions.pause("all").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = sink.received().len();
     sink.answer_with(|_| Ok(()));
     sink.hang(true);
-    campus.subscriptions.resume("all").await.unwrap();
+    fixture.subscriptions.resume("all").await.unwrap();
     // Retries have a quarter of the places as long as there is something new, and else all of them.
     sink.wait_for(before + 8).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     sink.hang(false);
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 8);
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 8);
     let mut again = numbers(&sink.received()[before..]);
     again.sort_unstable();
     assert_eq!(again, (0..8).collect::<Vec<_>>());
@@ -300,20 +302,20 @@ async fn what_failed_before_a_pause_is_sent_once_after_it_though_answers_come_la
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_for_what_expired_while_it_was_ready() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(r#"{"name":"all","in_flight":1,"webhook":{"url":"http://localhost/"}}"#)
         .await;
     sink.hang(true);
     for n in 0..10 {
-        campus.append([("user_created", n)]).await;
+        fixture.append([("user_created", n)]).await;
     }
     sink.wait_for(1).await;
-    let head = campus.log.bounds().borrow().head;
-    campus.log.trim_to(head).await.unwrap();
-    campus.subscriptions.expire_trimmed();
+    let head = fixture.log.bounds().borrow().head;
+    fixture.log.trim_to(head).await.unwrap();
+    fixture.subscriptions.expire_trimmed();
     sink.hang(false);
-    let balance = campus.settled("all").await;
+    let balance = fixture.settled("all").await;
     let counts = [Term::Delivered, Term::Expired].map(|term| balance.get(term));
     assert_eq!(counts, [1, 9]);
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -323,14 +325,14 @@ async fn nothing_is_sent_for_what_expired_while_it_was_ready() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_has_lived_long_is_started_again_soon_after_it_died() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|_| panic!("a bug in a sink"));
-    campus.append([("user_created", 0)]).await;
+    fixture.append([("user_created", 0)]).await;
     // By now it dies again and again, with long pauses between.
     sink.wait_for(6).await;
     sink.answer_with(|_| Ok(()));
-    campus.settled("all").await;
+    fixture.settled("all").await;
     tokio::time::sleep(Duration::from_mins(6)).await;
 
     let mut panics = [true].into_iter();
@@ -339,8 +341,8 @@ async fn a_lane_that_has_lived_long_is_started_again_soon_after_it_died() {
         _ => Ok(()),
     });
     let began = Instant::now();
-    campus.append([("user_created", 1)]).await;
-    campus.settled("all").await;
+    fixture.append([("user_created", 1)]).await;
+    fixture.settled("all").await;
     assert!(
         began.elapsed() < Duration::from_secs(7),
         "{:?}",
@@ -350,33 +352,33 @@ async fn a_lane_that_has_lived_long_is_started_again_soon_after_it_died() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_panics_is_started_again() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     let mut panics = [true, false].into_iter();
     sink.answer_with(move |_| match panics.next() {
         Some(true) => panic!("a bug in a sink"),
         _ => Ok(()),
     });
-    campus.append((0..5).map(|n| ("user_created", n))).await;
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 5);
+    fixture.append((0..5).map(|n| ("user_created", n))).await;
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_trimmed_before_it_was_looked_at_is_expired() {
-    let campus = Campus::new().await;
-    campus.subscribe(ALL).await;
-    campus.subscriptions.pause("all").await.unwrap();
+    let fixture = Fixture::new().await;
+    fixture.subscribe(ALL).await;
+    fixture.subscriptions.pause("all").await.unwrap();
     for n in 0..10 {
-        campus
+        fixture
             .append((0..10).map(|k| ("user_created", n * 10 + k)))
             .await;
     }
-    let log: &SharedLog = &campus.log;
+    let log: &SharedLog = &fixture.log;
     log.trim_to(Offset::new(30)).await.unwrap();
-    assert_eq!(campus.balance("all").get(Term::Expired), 30);
+    assert_eq!(fixture.balance("all").get(Term::Expired), 30);
 
-    campus.subscriptions.resume("all").await.unwrap();
-    let balance = campus.settled("all").await;
+    fixture.subscriptions.resume("all").await.unwrap();
+    let balance = fixture.settled("all").await;
     assert_eq!(
         (
             balance.get(Term::Delivered),
@@ -392,9 +394,9 @@ async fn what_cannot_be_read_is_counted_as_damaged_and_the_rest_is_delivered() {
     let memory = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
     let log = Arc::new(FailingLog::new(Arc::new(memory)));
     let shared: SharedLog = Arc::<FailingLog>::clone(&log);
-    let campus = Campus::on(shared).await;
+    let fixture = Fixture::on(shared).await;
     for n in 0..10 {
-        campus
+        fixture
             .append((0..10).map(|k| ("grade_change", n * 10 + k)))
             .await;
     }
@@ -404,8 +406,8 @@ async fn what_cannot_be_read_is_counted_as_damaged_and_the_rest_is_delivered() {
             r#"{{"name":"{name}","events":{globs},"start":"earliest",
                 "webhook":{{"url":"http://localhost/"}}}}"#
         );
-        campus.subscribe(&json).await;
-        let balance = campus.settled(name).await;
+        fixture.subscribe(&json).await;
+        let balance = fixture.settled(name).await;
         assert_eq!(
             (balance.get(Term::Delivered), balance.get(Term::Filtered)),
             (80, 0)
@@ -419,13 +421,13 @@ async fn what_cannot_be_read_is_counted_as_damaged_and_the_rest_is_delivered() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_filter_counts_from_the_answer_on() {
-    let campus = Campus::new().await;
-    let sink = campus
+    let fixture = Fixture::new().await;
+    let sink = fixture
         .subscribe(r#"{"name":"all","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#)
         .await;
     // One attempt stays under way, so that the old lane cannot end.
     sink.hang(true);
-    campus.append([("grade_change", 1)]).await;
+    fixture.append([("grade_change", 1)]).await;
     sink.wait_for(1).await;
     for n in 2..50 {
         let (globs, name) = match n % 2 {
@@ -435,13 +437,13 @@ async fn a_changed_filter_counts_from_the_answer_on() {
         let changed =
             format!(r#"{{"name":"all","events":{globs},"webhook":{{"url":"http://localhost/"}}}}"#);
         let changed = serde_json::from_str(&changed).unwrap();
-        campus.subscriptions.update(changed).await.unwrap();
-        campus.append([(name, n)]).await;
+        fixture.subscriptions.update(changed).await.unwrap();
+        fixture.append([(name, n)]).await;
         // What is looked at by then is looked at with the newest filter, or not yet.
         tokio::time::sleep(Duration::from_millis(n)).await;
     }
     sink.hang(false);
-    let balance = campus.settled("all").await;
+    let balance = fixture.settled("all").await;
     assert_eq!(
         balance.get(Term::Delivered) + balance.get(Term::Filtered),
         49
@@ -452,38 +454,38 @@ async fn a_changed_filter_counts_from_the_answer_on() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_old_endpoint_says_does_not_pause_the_new_one() {
-    let campus = Campus::new().await;
-    let sink = campus.subscribe(ALL).await;
+    let fixture = Fixture::new().await;
+    let sink = fixture.subscribe(ALL).await;
     sink.answer_in_turn([Err(gone())]);
     sink.hang(true);
-    campus.append([("user_created", 1)]).await;
+    fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     let moved = r#"{"name":"all","webhook":{"url":"http://elsewhere/"}}"#;
     let moved = serde_json::from_str(moved).unwrap();
-    campus.subscriptions.update(moved).await.unwrap();
+    fixture.subscriptions.update(moved).await.unwrap();
     sink.hang(false);
-    assert_eq!(campus.settled("all").await.get(Term::Delivered), 1);
-    let found = campus.subscriptions.get("all").unwrap();
+    assert_eq!(fixture.settled("all").await.get(Term::Delivered), 1);
+    let found = fixture.subscriptions.get("all").unwrap();
     assert_eq!(found.state, State::Active);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_told_to_stop_while_it_looks_through_the_past_stops_soon() {
-    let mut campus = Campus::new().await;
+    let mut fixture = Fixture::new().await;
     for n in 0..2_000 {
-        campus.append([("user_updated", n)]).await;
+        fixture.append([("user_updated", n)]).await;
     }
-    campus
+    fixture
         .subscribe(
             r#"{"name":"all","start":"earliest","conditions":{"user":["nobody"]},
                 "webhook":{"url":"http://localhost/"}}"#,
         )
         .await;
-    while campus.balance("all").get(Term::Filtered) == 0 {
+    while fixture.balance("all").get(Term::Filtered) == 0 {
         tokio::task::yield_now().await;
     }
-    campus.drain().await;
-    let balance = campus.balance("all");
+    fixture.drain().await;
+    let balance = fixture.balance("all");
     assert!(
         balance.get(Term::Pending) > 0,
         "it looked through everything first"

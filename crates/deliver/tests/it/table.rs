@@ -17,7 +17,7 @@ use proptest::test_runner::{TestCaseError, TestCaseResult};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::campus::Campus;
+use crate::fixture::Fixture;
 use crate::histories::cases;
 
 const NAME: &str = "table";
@@ -147,13 +147,13 @@ impl Sink for Table {
     }
 }
 
-async fn campus(table: &Arc<Table>) -> Campus {
+async fn fixture(table: &Arc<Table>) -> Fixture {
     let table = Arc::clone(table);
-    Campus::with_sinks(move |_spec: &Spec| Arc::<Table>::clone(&table)).await
+    Fixture::with_sinks(move |_spec: &Spec| Arc::<Table>::clone(&table)).await
 }
 
 /// Appends so many events, of which every third is wanted.
-async fn append(campus: &Campus, first: u64, count: u64) {
+async fn append(fixture: &Fixture, first: u64, count: u64) {
     let name = |n| {
         if n % 3 == 0 {
             "grade_change"
@@ -163,7 +163,7 @@ async fn append(campus: &Campus, first: u64, count: u64) {
     };
     for n in (first..first + count).step_by(2_000) {
         let end = std::cmp::min(n + 2_000, first + count);
-        campus.append((n..end).map(|n| (name(n), n))).await;
+        fixture.append((n..end).map(|n| (name(n), n))).await;
     }
 }
 
@@ -197,13 +197,13 @@ fn step() -> impl Strategy<Value = Step> {
 
 async fn run(steps: Vec<Step>) -> TestCaseResult {
     let table = Arc::new(Table::default());
-    let mut campus = campus(&table).await;
-    campus.subscribe(SPEC).await;
+    let mut fixture = fixture(&table).await;
+    fixture.subscribe(SPEC).await;
     let mut count = 0;
     for step in steps {
         match step {
             Step::Append(more) => {
-                append(&campus, count, more).await;
+                append(&fixture, count, more).await;
                 count += more;
             }
             Step::Partly(takes) => table.with(|content| content.takes.push(takes)),
@@ -213,16 +213,16 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
                     // There may be nothing to send.
                     drop(timeout(Duration::from_secs(2), table.stopped.notified()).await);
                 }
-                campus.crash().await;
+                fixture.crash().await;
                 table.with(|content| content.death = None);
-                campus.start();
+                fixture.start();
             }
-            Step::Save => campus.subscriptions.save_all().await.unwrap(),
+            Step::Save => fixture.subscriptions.save_all().await.unwrap(),
             Step::Wait(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
         }
-        campus.balance(NAME);
+        fixture.balance(NAME);
     }
-    let settled = timeout(Duration::from_hours(1), campus.settled(NAME)).await;
+    let settled = timeout(Duration::from_hours(1), fixture.settled(NAME)).await;
     let Ok(balance) = settled else {
         return Err(TestCaseError::fail(format!("{NAME} does not go on")));
     };
@@ -249,24 +249,24 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_gathered_up_to_its_bound() {
     let table = Arc::new(Table::default());
-    let campus = campus(&table).await;
-    append(&campus, 0, 36_000).await;
-    campus.subscribe(SPEC).await;
-    campus.settled(NAME).await;
+    let fixture = fixture(&table).await;
+    append(&fixture, 0, 36_000).await;
+    fixture.subscribe(SPEC).await;
+    fixture.settled(NAME).await;
     assert_eq!(table.with(|content| content.largest_batch), 5_000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_note_of_a_batch_is_saved_before_it_is_sent() {
     let table = Arc::new(Table::default());
-    let mut campus = campus(&table).await;
-    campus.subscribe(SPEC).await;
+    let mut fixture = fixture(&table).await;
+    fixture.subscribe(SPEC).await;
     table.with(|content| content.death = Some(Death::BeforeCommit));
-    append(&campus, 0, 30).await;
+    append(&fixture, 0, 30).await;
     table.stopped.notified().await;
-    campus.crash().await;
-    campus.start();
-    campus.settled(NAME).await;
+    fixture.crash().await;
+    fixture.start();
+    fixture.settled(NAME).await;
     let notes = table.with(|content| content.notes.clone());
     assert_eq!(notes, [None, Some(Bytes::copy_from_slice(&[0; 8]))]);
 }
@@ -274,12 +274,12 @@ async fn the_note_of_a_batch_is_saved_before_it_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_position_that_cannot_be_read_is_asked_for_again_with_growing_pauses() {
     let table = Arc::new(Table::default());
-    let campus = campus(&table).await;
+    let fixture = fixture(&table).await;
     table.with(|content| content.locked = 3);
-    append(&campus, 0, 30).await;
+    append(&fixture, 0, 30).await;
     let began = Instant::now();
-    campus.subscribe(SPEC).await;
-    campus.settled(NAME).await;
+    fixture.subscribe(SPEC).await;
+    fixture.settled(NAME).await;
     let secs = began.elapsed().as_secs_f64();
     // 5, 10 and 20 s, each up to a fifth shorter or longer.
     assert!((28.0..60.0).contains(&secs), "{secs}");
@@ -289,11 +289,11 @@ async fn a_position_that_cannot_be_read_is_asked_for_again_with_growing_pauses()
 #[tokio::test(start_paused = true)]
 async fn a_commit_whose_answer_was_lost_is_not_repeated() {
     let table = Arc::new(Table::default());
-    let campus = campus(&table).await;
+    let fixture = fixture(&table).await;
     table.with(|content| content.silent = 1);
-    campus.subscribe(SPEC).await;
-    append(&campus, 0, 30).await;
-    assert_eq!(campus.settled(NAME).await.get(Term::Delivered), 10);
+    fixture.subscribe(SPEC).await;
+    append(&fixture, 0, 30).await;
+    assert_eq!(fixture.settled(NAME).await.get(Term::Delivered), 10);
     let rows: Vec<_> = (0..30).step_by(3).collect();
     assert_eq!(table.with(|content| content.rows.clone()), rows);
 }
@@ -301,12 +301,12 @@ async fn a_commit_whose_answer_was_lost_is_not_repeated() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_timed_out_goes_before_what_comes_after_it() {
     let table = Arc::new(Table::default());
-    let campus = campus(&table).await;
+    let fixture = fixture(&table).await;
     // The second batch begins at the very moment at which the first one is taken.
     table.with(|content| content.unheard = vec![1]);
-    append(&campus, 0, 60_000).await;
-    campus.subscribe(SPEC).await;
-    campus.settled(NAME).await;
+    append(&fixture, 0, 60_000).await;
+    fixture.subscribe(SPEC).await;
+    fixture.settled(NAME).await;
     let rows: Vec<_> = (0..60_000).step_by(3).collect();
     assert!(table.with(|content| content.rows == rows), "out of order");
 }
@@ -314,14 +314,14 @@ async fn a_batch_that_timed_out_goes_before_what_comes_after_it() {
 #[tokio::test(start_paused = true)]
 async fn a_position_beyond_the_log_pauses_the_subscription() {
     let table = Arc::new(Table::default());
-    let campus = campus(&table).await;
+    let fixture = fixture(&table).await;
     table.with(|content| content.position = Some(Offset::new(31)));
-    append(&campus, 0, 30).await;
-    let mut changes = campus.subscriptions.changes();
-    campus.subscribe(SPEC).await;
+    append(&fixture, 0, 30).await;
+    let mut changes = fixture.subscriptions.changes();
+    fixture.subscribe(SPEC).await;
     let reason = loop {
         changes.changed().await.unwrap();
-        if let State::Paused { reason } = &campus.subscriptions.get(NAME).unwrap().state {
+        if let State::Paused { reason } = &fixture.subscriptions.get(NAME).unwrap().state {
             break reason.clone().unwrap();
         }
     };

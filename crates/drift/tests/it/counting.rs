@@ -11,7 +11,7 @@ use easel_testkit::FailingLog;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use crate::tower::{Tower, event};
+use crate::fixture::{Fixture, event};
 
 fn event_with(fields: usize) -> String {
     let members: String = (0..fields)
@@ -54,14 +54,14 @@ proptest! {
     fn a_crash_loses_no_finding_and_counts_none_twice(steps in prop::collection::vec(step(), 1..20)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let tower = Tower::new();
+            let fixture = Fixture::new();
             for step in steps {
                 match step {
-                    Step::Append(fields) => tower.append(&[event_with(fields), event_with(1)]).await,
-                    Step::Finish => drop(tower.report(&tower.lookout(&tower.log)).await),
+                    Step::Append(fields) => fixture.append(&[event_with(fields), event_with(1)]).await,
+                    Step::Finish => drop(fixture.report(&fixture.lookout(&fixture.log)).await),
                     // Longer than the pause between two saves, at times.
                     Step::Crash(milliseconds) => {
-                        let lookout = tower.lookout(&tower.log);
+                        let lookout = fixture.lookout(&fixture.log);
                         let crash = tokio::time::sleep(Duration::from_millis(milliseconds));
                         tokio::select! {
                             () = lookout.run(CancellationToken::new()) => (),
@@ -70,8 +70,8 @@ proptest! {
                     }
                 }
             }
-            let counted = tower.report(&tower.lookout(&tower.log)).await;
-            let at_once = tower.report(&tower.lookout_anew()).await;
+            let counted = fixture.report(&fixture.lookout(&fixture.log)).await;
+            let at_once = fixture.report(&fixture.lookout_anew()).await;
             assert_eq!(counts(&counted), counts(&at_once));
             assert_eq!((counted.cursor, counted.missed), (at_once.cursor, 0));
         });
@@ -80,33 +80,33 @@ proptest! {
 
 #[tokio::test]
 async fn sightings_outlive_the_process_but_not_their_removal() {
-    let tower = Tower::new();
-    tower.append(&[event_with(2)]).await;
-    let before = tower.report(&tower.lookout(&tower.log)).await;
+    let fixture = Fixture::new();
+    fixture.append(&[event_with(2)]).await;
+    let before = fixture.report(&fixture.lookout(&fixture.log)).await;
     assert_eq!(before.sightings.len(), 2);
-    let lookout = tower.lookout(&tower.log);
+    let lookout = fixture.lookout(&fixture.log);
     assert_eq!(lookout.report(), before);
 
     assert_eq!(lookout.clear().await.unwrap(), 2);
     assert_eq!(lookout.report().sightings, []);
-    assert_eq!(tower.lookout(&tower.log).report().sightings, []);
-    tower.append(&[event_with(1)]).await;
-    let again = tower.report(&lookout).await;
+    assert_eq!(fixture.lookout(&fixture.log).report().sightings, []);
+    fixture.append(&[event_with(1)]).await;
+    let again = fixture.report(&lookout).await;
     assert_eq!(counts(&again), BTreeMap::from([("/body/f0".to_owned(), 1)]));
     assert_eq!(again.cursor, Offset::new(2));
 }
 
 #[tokio::test]
 async fn an_account_cannot_take_the_place_of_others() {
-    let tower = Tower::new();
-    tower.append(&[event_with(900)]).await;
+    let fixture = Fixture::new();
+    fixture.append(&[event_with(900)]).await;
     // The same again, and more.
     let more = event_with(900).replace("\"f", "\"g");
-    tower.append(&[more]).await;
+    fixture.append(&[more]).await;
     let other = event_with(3).replace("70000000000001", "80000000000001");
-    tower.append(&[other]).await;
-    let lookout = tower.lookout(&tower.log);
-    let report = tower.report(&lookout).await;
+    fixture.append(&[other]).await;
+    let lookout = fixture.lookout(&fixture.log);
+    let report = fixture.report(&lookout).await;
     let of = |account| {
         report
             .sightings
@@ -116,20 +116,20 @@ async fn an_account_cannot_take_the_place_of_others() {
     };
     assert_eq!((of("70000000000001"), of("80000000000001")), (1024, 3));
     assert_eq!(report.untold, [(Drift::UnknownField, 776)]);
-    assert_eq!(tower.lookout(&tower.log).report(), report);
+    assert_eq!(fixture.lookout(&fixture.log).report(), report);
 }
 
 #[tokio::test]
 async fn what_is_gone_or_unreadable_is_counted_as_missed() {
-    let tower = Tower::new();
+    let fixture = Fixture::new();
     for _ in 0..4 {
-        tower.append(&[event_with(1), event_with(1)]).await;
+        fixture.append(&[event_with(1), event_with(1)]).await;
     }
-    tower.log.trim_to(Offset::new(2)).await.unwrap();
-    let failing = Arc::new(FailingLog::new(Arc::clone(&tower.log)));
+    fixture.log.trim_to(Offset::new(2)).await.unwrap();
+    let failing = Arc::new(FailingLog::new(Arc::clone(&fixture.log)));
     failing.damage(Offset::new(4)..Offset::new(6));
     let log: SharedLog = failing;
-    let report = tower.report(&tower.lookout(&log)).await;
+    let report = fixture.report(&fixture.lookout(&log)).await;
     assert_eq!(report.missed, 4);
     assert_eq!(
         counts(&report),

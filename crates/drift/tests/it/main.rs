@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod counting;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod measuring;
 #[cfg(test)]
 mod release;
 #[cfg(test)]
 mod telling;
-#[cfg(test)]
-mod tower;

@@ -9,7 +9,7 @@ use metrics::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::tower::Tower;
+use crate::fixture::Fixture;
 
 /// Counts how often the lag is set.
 #[derive(Default)]
@@ -56,8 +56,8 @@ impl Recorder for LagRecorder {
 async fn the_lag_is_measured_every_few_seconds_also_while_no_event_comes() {
     let recorder = LagRecorder::default();
     let _recording = metrics::set_default_local_recorder(&recorder);
-    let tower = Tower::new();
-    let lookout = tower.lookout(&tower.log);
+    let fixture = Fixture::new();
+    let lookout = fixture.lookout(&fixture.log);
     let running = lookout.run(CancellationToken::new());
     tokio::time::timeout(Duration::from_mins(1), running)
         .await

@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use easel_catalog::Drift;
 
-use crate::tower::{Tower, event, line};
+use crate::fixture::{Fixture, event, line};
 
 #[tokio::test]
 async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_example() {
-    let tower = Tower::new();
-    let first = easel_log::Clock::now(&*tower.clock);
-    tower
+    let fixture = Fixture::new();
+    let first = easel_log::Clock::now(&*fixture.clock);
+    fixture
         .append(&[
             event("grade_change", "", ""),
             event("course_created", "", ""),
         ])
         .await;
-    let lookout = tower.lookout(&tower.log);
-    assert_eq!(tower.report(&lookout).await.sightings, []);
+    let lookout = fixture.lookout(&fixture.log);
+    assert_eq!(fixture.report(&lookout).await.sightings, []);
 
     for _ in 0..3 {
-        tower.clock.advance(Duration::from_mins(1));
-        tower
+        fixture.clock.advance(Duration::from_mins(1));
+        fixture
             .append(&[
                 event("grade_change", "grade_change", "grade_imported"),
                 event(
@@ -38,7 +38,7 @@ async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_ex
             ])
             .await;
     }
-    let report = tower.report(&lookout).await;
+    let report = fixture.report(&lookout).await;
     let mut lines: Vec<_> = report.sightings.iter().map(line).collect();
     lines.sort_unstable();
     assert_eq!(
@@ -55,11 +55,11 @@ async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_ex
         assert_eq!(it.root_account(), Some("70000000000001"));
         assert_eq!(it.first_seen, first + Duration::from_mins(1));
         assert_eq!(it.last_seen, first + Duration::from_mins(3));
-        let example = tower.log.find_id(it.example.id).await.unwrap().unwrap();
+        let example = fixture.log.find_id(it.example.id).await.unwrap().unwrap();
         assert_eq!(example.event_type.as_ref(), it.event_type());
     }
     let example_of = |drift, path: &str| {
-        let is_it = |it: &&easel_drift::Sighting| it.drift() == drift && it.path() == path;
+        let is_it = |it: &&easel_drift::DriftRecord| it.drift() == drift && it.path() == path;
         &report.sightings.iter().find(is_it).unwrap().example.value
     };
     assert_eq!(
@@ -76,8 +76,8 @@ async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_ex
 
 #[tokio::test]
 async fn what_only_people_know_is_never_told() {
-    let tower = Tower::new();
-    tower
+    let fixture = Fixture::new();
+    fixture
         .append(&[
             event(
                 "user_created",
@@ -92,7 +92,7 @@ async fn what_only_people_know_is_never_told() {
             ),
         ])
         .await;
-    tower
+    fixture
         .append(&[
             event("group_created", "\"available\"", "\"Ola Nordmann\""),
             event("group_created", "\"uuid\":", "\"Ola Nordmann\":7,\"uuid\":"),
@@ -105,7 +105,7 @@ async fn what_only_people_know_is_never_told() {
                 .replace("\"body\":{", "\"body\":{\"x\":1"),
         ])
         .await;
-    let report = tower.report(&tower.lookout(&tower.log)).await;
+    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
     assert_eq!(report.sightings.len(), 8);
     for it in report.sightings {
         let told = format!("{it:?}");
@@ -118,12 +118,12 @@ async fn what_only_people_know_is_never_told() {
 
 #[tokio::test]
 async fn accounts_are_told_apart() {
-    let tower = Tower::new();
+    let fixture = Fixture::new();
     let theirs = |account: &str| {
         let ours = event("course_created", "\"name\":", "\"pace\":1,\"name\":");
         ours.replacen("\"root_account_id\":\"70000000000001\"", account, 1)
     };
-    tower
+    fixture
         .append(
             &[
                 theirs("\"root_account_id\":\"80000000000001\""),
@@ -133,7 +133,7 @@ async fn accounts_are_told_apart() {
             .map(|it| it.replace(",,", ",")),
         )
         .await;
-    let report = tower.report(&tower.lookout(&tower.log)).await;
+    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
     let mut accounts: Vec<_> = report
         .sightings
         .iter()
@@ -153,7 +153,7 @@ async fn accounts_are_told_apart() {
 
 #[tokio::test]
 async fn a_null_does_not_hide_what_a_field_is() {
-    let tower = Tower::new();
+    let fixture = Fixture::new();
     let with = |value: &str| {
         event(
             "course_created",
@@ -161,7 +161,7 @@ async fn a_null_does_not_hide_what_a_field_is() {
             &format!("\"pace\":{value},\"name\":"),
         )
     };
-    tower
+    fixture
         .append(&[
             with("null"),
             with("null"),
@@ -169,7 +169,7 @@ async fn a_null_does_not_hide_what_a_field_is() {
             with("7"),
         ])
         .await;
-    let report = tower.report(&tower.lookout(&tower.log)).await;
+    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
     let lines: Vec<_> = report.sightings.iter().map(line).collect();
     assert_eq!(
         lines,
@@ -180,16 +180,16 @@ async fn a_null_does_not_hide_what_a_field_is() {
 
 #[tokio::test]
 async fn a_missing_value_and_a_longer_text_are_drift() {
-    let tower = Tower::new();
+    let fixture = Fixture::new();
     let long = format!("\"body\":\"{}", "w".repeat(9000));
-    tower
+    fixture
         .append(&[
             event("course_created", "\"name\":\"Botany\"", "\"name\":null"),
             event("course_created", "\"name\":\"Botany\",", ""),
             event("wiki_page_created", "\"body\":\"", &long),
         ])
         .await;
-    let report = tower.report(&tower.lookout(&tower.log)).await;
+    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
     let lines: Vec<_> = report.sightings.iter().map(line).collect();
     for wanted in [
         "course_created no_value /body/name string→nothing ×2",

@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use easel_catalog::{Drift, FoundDrift, OperatorEvent, TellOperator};
-use easel_drift::Lookout;
+use easel_drift::DriftScanner;
 use jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::tower::{Tower, event};
+use crate::fixture::{Fixture, event};
 
 type Events = Arc<Mutex<Vec<OperatorEvent>>>;
 
 /// A lookout, and the events that it reported.
-fn lookout(tower: &Tower) -> (Lookout, Events) {
+fn lookout(fixture: &Fixture) -> (DriftScanner, Events) {
     let events = Events::default();
     let sink = Arc::clone(&events);
     let tell = TellOperator::new(move |event| sink.lock().unwrap().push(event));
-    (tower.lookout(&tower.log).with_operator(tell), events)
+    (fixture.lookout(&fixture.log).with_operator(tell), events)
 }
 
 fn field(path: &str) -> FoundDrift {
@@ -48,12 +48,14 @@ fn with_field(name: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_again() {
-    let tower = Tower::new();
-    let (lookout, events) = lookout(&tower);
+    let fixture = Fixture::new();
+    let (lookout, events) = lookout(&fixture);
     let stop = CancellationToken::new();
     let sends = async {
         let unknown = event("grade_change", "grade_change", "grade_imported");
-        tower.append(&[unknown.clone(), with_field("theme")]).await;
+        fixture
+            .append(&[unknown.clone(), with_field("theme")])
+            .await;
         sleep(Duration::from_secs(10)).await;
         let theme = field("/body/theme");
         let imported = FoundDrift {
@@ -69,11 +71,11 @@ async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_a
 
         // Another root account sends what is known by now, and two things are new.
         let other = with_field("theme").replace("70000000000001", "80000000000001");
-        tower.append(&[unknown, other, with_field("pace")]).await;
+        fixture.append(&[unknown, other, with_field("pace")]).await;
         sleep(Duration::from_secs(10)).await;
         // A value of another kind is drift, but neither a new type nor a new field.
         let changed = event("module_created", "\"position\":3", "\"position\":true");
-        tower.append(&[with_field("color"), changed]).await;
+        fixture.append(&[with_field("color"), changed]).await;
         sleep(Duration::from_secs(30)).await;
         assert_eq!(events.lock().unwrap().len(), 1, "a minute has not passed");
         sleep(Duration::from_secs(20)).await;
@@ -90,12 +92,12 @@ async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_a
 
 #[tokio::test(start_paused = true)]
 async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
-    let tower = Tower::new();
-    let (lookout, events) = lookout(&tower);
-    tower
+    let fixture = Fixture::new();
+    let (lookout, events) = lookout(&fixture);
+    fixture
         .append(&[with_fields((0..120).map(|n| format!("f{n}")))])
         .await;
-    tower.report(&lookout).await;
+    fixture.report(&lookout).await;
     let events = events.lock().unwrap();
     let [OperatorEvent::DriftFound { found, found_count }] = events.as_slice() else {
         panic!("{events:?}");
@@ -105,33 +107,33 @@ async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_gathered_is_told_at_the_end_and_a_restart_tells_nothing_again() {
-    let tower = Tower::new();
-    let (first, events) = lookout(&tower);
-    tower.append(&[with_field("theme")]).await;
-    tower.report(&first).await;
-    tower.append(&[with_field("pace")]).await;
-    tower.report(&first).await;
+    let fixture = Fixture::new();
+    let (first, events) = lookout(&fixture);
+    fixture.append(&[with_field("theme")]).await;
+    fixture.report(&first).await;
+    fixture.append(&[with_field("pace")]).await;
+    fixture.report(&first).await;
     assert_eq!(events.lock().unwrap().len(), 2);
     drop(first);
 
-    let (second, events) = lookout(&tower);
-    tower.append(&[with_field("pace")]).await;
-    tower.report(&second).await;
+    let (second, events) = lookout(&fixture);
+    fixture.append(&[with_field("pace")]).await;
+    fixture.report(&second).await;
     assert_eq!(*events.lock().unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn operator_events_are_no_drift() {
-    let tower = Tower::new();
-    let (lookout, events) = lookout(&tower);
+    let fixture = Fixture::new();
+    let (lookout, events) = lookout(&fixture);
     let own = OperatorEvent::DriftFound {
         found: vec![field("/body/theme")],
         found_count: 1,
     };
     let own = own.event(Timestamp::UNIX_EPOCH);
     let record = easel_log::NewRecord::new(own.id, own.event_type, own.bytes);
-    tower.log.append(vec![record]).await.unwrap();
-    let report = tower.report(&lookout).await;
+    fixture.log.append(vec![record]).await.unwrap();
+    let report = fixture.report(&lookout).await;
     assert_eq!((report.sightings, report.cursor.get()), (Vec::new(), 1));
     assert_eq!(*events.lock().unwrap(), []);
 }

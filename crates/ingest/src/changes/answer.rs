@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use easel_catalog::Event;
 use easel_log::{Appended, Offset};
-use easel_triggers::{ChangeFaults, Outcome, Stop};
+use easel_triggers::{ChangeFaults, ChangeOutcome, Stop};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -15,18 +15,20 @@ use uuid::Uuid;
 /// The most faults in a refusal; all are counted.
 const MAX_FAULTS: usize = 100;
 
-type Results = [Result<Outcome, ChangeFaults>];
+type ChangeResults = [Result<ChangeOutcome, ChangeFaults>];
 
 /// The answer about changes whose events went onto the log as `appended`.
-pub(super) fn taken(results: &Results, appended: Vec<Appended>) -> Response {
-    let mut answer = AnswerJson::default();
+pub(super) fn taken(results: &ChangeResults, appended: Vec<Appended>) -> Response {
+    let mut answer = ChangesAnswerJson::default();
     let mut appended = appended.into_iter();
     for result in results {
         let mut change = ChangeJson::of(result);
         let events = result.iter().flat_map(|outcome| &outcome.events);
         // The log answers for every record; were it not to, nothing would be claimed.
         for (event, appended) in events.zip(&mut appended) {
-            change.events.push(EventJson::appended(event, appended));
+            change
+                .events
+                .push(ChangeEventJson::appended(event, appended));
             match appended {
                 Appended::Stored(_) => answer.accepted += 1,
                 Appended::Duplicate(_) => answer.duplicates += 1,
@@ -38,23 +40,23 @@ pub(super) fn taken(results: &Results, appended: Vec<Appended>) -> Response {
 }
 
 /// The answer about changes of which nothing is stored: what each would mean.
-pub(super) fn explained(results: &Results) -> Response {
-    let explained = |result: &Result<Outcome, ChangeFaults>| {
+pub(super) fn explained(results: &ChangeResults) -> Response {
+    let explained = |result: &Result<ChangeOutcome, ChangeFaults>| {
         let mut change = ChangeJson::of(result);
         let events = result.iter().flat_map(|outcome| &outcome.events);
-        change.events = events.map(EventJson::explained).collect();
+        change.events = events.map(ChangeEventJson::explained).collect();
         change
     };
-    let answer = AnswerJson {
+    let answer = ChangesAnswerJson {
         dry_run: true,
         changes: results.iter().map(explained).collect(),
-        ..AnswerJson::default()
+        ..ChangesAnswerJson::default()
     };
     Json(answer).into_response()
 }
 
 /// What is wrong with each of the changes of a request.
-pub(super) fn each(results: &Results) -> Value {
+pub(super) fn each(results: &ChangeResults) -> Value {
     results
         .iter()
         .map(|result| json!(ChangeJson::of(result)))
@@ -62,13 +64,13 @@ pub(super) fn each(results: &Results) -> Value {
 }
 
 /// How many faults the changes of a request have.
-pub(super) fn fault_count(results: &Results) -> usize {
+pub(super) fn fault_count(results: &ChangeResults) -> usize {
     let faults = results.iter().filter_map(|result| result.as_ref().err());
     faults.map(|faults| faults.as_slice().len()).sum()
 }
 
 /// The first faults of a request, with the number of the change, from 0, and the place in it.
-pub(super) fn faults(results: &Results) -> Value {
+pub(super) fn faults(results: &ChangeResults) -> Value {
     let faulty = results.iter().enumerate();
     let faulty = faulty.filter_map(|(number, result)| Some((number, result.as_ref().err()?)));
     let faults = faulty.flat_map(|(number, faults)| {
@@ -81,7 +83,7 @@ pub(super) fn faults(results: &Results) -> Value {
 /// What became of the changes of a request.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = TakenChanges)]
-pub(super) struct AnswerJson {
+pub(super) struct ChangesAnswerJson {
     /// Whether nothing was to be stored.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
@@ -95,7 +97,7 @@ pub(super) struct AnswerJson {
 #[schema(as = TakenChange)]
 struct ChangeJson {
     /// The events it means, in order.
-    events: Vec<EventJson>,
+    events: Vec<ChangeEventJson>,
     /// The events it does not mean, and why.
     no_event: Vec<StopJson>,
     /// What is unusual about it; its events are made all the same.
@@ -116,7 +118,7 @@ struct NoteJson {
 
 impl ChangeJson {
     /// All but the events.
-    fn of(result: &Result<Outcome, ChangeFaults>) -> Self {
+    fn of(result: &Result<ChangeOutcome, ChangeFaults>) -> Self {
         let mut change = Self {
             events: Vec::new(),
             no_event: Vec::new(),
@@ -144,7 +146,7 @@ impl ChangeJson {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeEvent)]
-struct EventJson {
+struct ChangeEventJson {
     event_name: String,
     #[schema(value_type = String)]
     id: Uuid,
@@ -170,7 +172,7 @@ struct StopJson {
     gate: &'static str,
 }
 
-impl EventJson {
+impl ChangeEventJson {
     fn appended(event: &Event, appended: Appended) -> Self {
         let (offset, status) = match appended {
             Appended::Stored(offset) => (offset, "accepted"),

@@ -62,15 +62,15 @@ impl KinesisDoor {
     async fn start(
         &self,
         request: &GetShardIteratorJson,
-        kind: Kind,
+        kind: IteratorType,
     ) -> Result<Offset, KinesisError> {
         let log = self.intake.log();
         match kind {
-            Kind::TrimHorizon => Ok(log.bounds().borrow().tail),
-            Kind::Latest => Ok(log.bounds().borrow().head),
-            Kind::AtSequenceNumber => request.sequence(),
-            Kind::AfterSequenceNumber => Ok(request.sequence()?.next()),
-            Kind::AtTimestamp => {
+            IteratorType::TrimHorizon => Ok(log.bounds().borrow().tail),
+            IteratorType::Latest => Ok(log.bounds().borrow().head),
+            IteratorType::AtSequenceNumber => request.sequence(),
+            IteratorType::AfterSequenceNumber => Ok(request.sequence()?.next()),
+            IteratorType::AtTimestamp => {
                 let time = request.time()?;
                 log.find_time(time)
                     .await
@@ -82,7 +82,7 @@ impl KinesisDoor {
 
 /// Where to begin.
 #[derive(Clone, Copy)]
-enum Kind {
+enum IteratorType {
     TrimHorizon,
     Latest,
     AtSequenceNumber,
@@ -90,7 +90,7 @@ enum Kind {
     AtTimestamp,
 }
 
-impl Kind {
+impl IteratorType {
     fn read(text: &str) -> Option<Self> {
         match text {
             "TRIM_HORIZON" => Some(Self::TrimHorizon),
@@ -117,7 +117,7 @@ struct GetShardIteratorJson {
 }
 
 impl GetShardIteratorJson {
-    fn check(&self) -> Result<(StreamName, &str, Kind), KinesisError> {
+    fn check(&self) -> Result<(StreamName, &str, IteratorType), KinesisError> {
         let mut violations = Violations::default();
         let stream =
             violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
@@ -125,7 +125,7 @@ impl GetShardIteratorJson {
         violations.require_name("shardId", shard_id);
         let kind = violations.require("shardIteratorType", self.shard_iterator_type.as_deref());
         let kind = kind.and_then(|text| {
-            let kind = Kind::read(text);
+            let kind = IteratorType::read(text);
             if kind.is_none() {
                 let constraint = "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, \
                                   AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]";

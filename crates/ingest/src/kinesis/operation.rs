@@ -9,7 +9,7 @@ const VERSION: &str = "Kinesis_20131202.";
 
 /// What a request asks for, by its `X-Amz-Target`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(super) enum KinesisOperation {
     PutRecord,
     PutRecords,
     GetRecords,
@@ -21,7 +21,7 @@ pub(super) enum Operation {
     ListShards,
 }
 
-impl Operation {
+impl KinesisOperation {
     const ALL: [Self; 9] = [
         Self::PutRecord,
         Self::PutRecords,

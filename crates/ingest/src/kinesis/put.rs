@@ -26,9 +26,9 @@ use super::shards::SHARD_ID;
 use super::stream::{StreamName, Streams};
 use super::{answer, parse};
 use crate::body::Held;
+use crate::body_part::{BodyPart, range_of};
 use crate::doors::Door;
 use crate::intake::{NotStored, PART_BYTES, Parsed, Unparsed};
-use crate::piece::{Piece, range_of};
 use crate::record::record as record_of;
 
 use call::{PutRecordJson, PutRecordsJson};
@@ -47,7 +47,7 @@ pub(super) struct Put {
     stream: StreamName,
     operation: PutOperation,
     /// What each record is.
-    order: Vec<Kind>,
+    order: Vec<RecordKind>,
 }
 
 /// What a call is, and with it the form of its answer.
@@ -59,7 +59,7 @@ pub(super) enum PutOperation {
 
 /// What a record turned out to be.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum RecordKind {
     Event,
     Misfit,
 }
@@ -107,15 +107,15 @@ impl Put {
         let mut appended = appended.unwrap_or_default().into_iter();
         let mut quarantined = quarantined.unwrap_or_default().into_iter();
         let sequence = |kind| match kind {
-            Kind::Event => appended.next().map(|it| Sequence::Event(it.offset())),
-            Kind::Misfit => quarantined.next().map(Sequence::Quarantined),
+            RecordKind::Event => appended.next().map(|it| Sequence::Event(it.offset())),
+            RecordKind::Misfit => quarantined.next().map(Sequence::Quarantined),
         };
         let mut sequences = self.order.into_iter().map(sequence);
         match self.operation {
             PutOperation::Many => answer_each(sequences.collect()),
             PutOperation::One => {
                 let sequence = sequences.next().flatten();
-                answer(&StoredJson {
+                answer(&PutResultJson {
                     shard_id: SHARD_ID,
                     sequence_number: sequence.ok_or_else(KinesisError::internal)?,
                     encryption_type: "NONE",
@@ -185,7 +185,7 @@ impl PutCall {
 /// The records of a call, sorted into events and misfits.
 #[derive(Debug)]
 struct Sorted {
-    order: Vec<Kind>,
+    order: Vec<RecordKind>,
     events: Vec<NewRecord>,
     misfits: Vec<NewQuarantined>,
 }
@@ -193,7 +193,7 @@ struct Sorted {
 impl Sorted {
     fn new(mut body: Vec<u8>, records: Vec<Data>, limits: &Limits) -> Self {
         let mut order = Vec::with_capacity(records.len());
-        let mut events: Vec<(NewRecord, Piece)> = Vec::new();
+        let mut events: Vec<(NewRecord, BodyPart)> = Vec::new();
         let mut misfits = Vec::new();
         let mut decoded = Vec::new();
         for data in records {
@@ -203,32 +203,32 @@ impl Sorted {
             };
             let record = read_record(sent, &mut decoded, limits);
             let write = |bytes: Bytes| match data {
-                Data::Within(range) => Piece::write(&mut body, range, bytes),
-                Data::Unescaped(_) => Piece::Own(bytes),
+                Data::Within(range) => BodyPart::write(&mut body, range, bytes),
+                Data::Unescaped(_) => BodyPart::Own(bytes),
             };
             order.push(match record {
                 Ok(mut event) => {
                     let piece = write(mem::take(&mut event.bytes));
                     let before = events.last().map(|(record, _piece)| record);
                     events.push((record_of(event, before), piece));
-                    Kind::Event
+                    RecordKind::Event
                 }
-                Err(Misfit {
+                Err(InvalidRecord {
                     code,
                     detail,
                     bytes,
                 }) => {
                     misfits.push((code, detail, write(bytes)));
-                    Kind::Misfit
+                    RecordKind::Misfit
                 }
             });
         }
         let body = Bytes::from(body);
-        let event = |(record, piece): (NewRecord, Piece)| NewRecord {
+        let event = |(record, piece): (NewRecord, BodyPart)| NewRecord {
             bytes: piece.bytes(&body),
             ..record
         };
-        let misfit = |(code, detail, piece): (&str, _, Piece)| NewQuarantined {
+        let misfit = |(code, detail, piece): (&str, _, BodyPart)| NewQuarantined {
             door: Door::Kinesis.as_str(),
             code: code.to_owned(),
             detail,
@@ -243,7 +243,7 @@ impl Sorted {
 }
 
 /// A record that is no event.
-pub(crate) struct Misfit {
+pub(crate) struct InvalidRecord {
     code: &'static str,
     detail: String,
     bytes: Bytes,
@@ -254,14 +254,16 @@ pub(crate) fn read_record(
     data: &[u8],
     decoded: &mut Vec<u8>,
     limits: &Limits,
-) -> Result<Event, Misfit> {
+) -> Result<Event, InvalidRecord> {
     decoded.clear();
-    BASE64.decode_vec(data, decoded).map_err(|error| Misfit {
-        code: "bad_base64",
-        detail: format!("not base64: {error}"),
-        bytes: Bytes::copy_from_slice(data),
-    })?;
-    admit(decoded, limits).map_err(|fault| Misfit {
+    BASE64
+        .decode_vec(data, decoded)
+        .map_err(|error| InvalidRecord {
+            code: "bad_base64",
+            detail: format!("not base64: {error}"),
+            bytes: Bytes::copy_from_slice(data),
+        })?;
+    admit(decoded, limits).map_err(|fault| InvalidRecord {
         code: fault.code.as_str(),
         detail: fault.to_string(),
         bytes: Bytes::copy_from_slice(decoded),
@@ -300,7 +302,7 @@ impl From<Option<Sequence>> for RecordAnswerJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct StoredJson {
+struct PutResultJson {
     sequence_number: Sequence,
     shard_id: &'static str,
     encryption_type: &'static str,

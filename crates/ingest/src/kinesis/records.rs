@@ -39,7 +39,7 @@ pub(super) async fn get_records(door: &KinesisDoor, body: &[u8]) -> Result<Respo
 }
 
 /// Records in a row, and what comes after them.
-struct Page {
+struct RecordPage {
     records: Vec<Record>,
     /// Bytes of the records.
     bytes: usize,
@@ -48,8 +48,8 @@ struct Page {
 
 impl KinesisDoor {
     /// At most `limit` records from `from` on, as many as fit into `MAX_BYTES` but at least one.
-    async fn page(&self, from: Offset, limit: usize) -> Result<Page, ReadError> {
-        let mut page = Page {
+    async fn page(&self, from: Offset, limit: usize) -> Result<RecordPage, ReadError> {
+        let mut page = RecordPage {
             records: Vec::new(),
             bytes: 0,
             next: from,
@@ -75,7 +75,7 @@ impl KinesisDoor {
     }
 
     /// How long before now the page ends; zero when it ends at the head.
-    fn behind(&self, page: &Page) -> SignedDuration {
+    fn behind(&self, page: &RecordPage) -> SignedDuration {
         match page.records.last() {
             Some(last) if page.next < self.intake.log().bounds().borrow().head => {
                 self.intake.now().duration_since(last.appended_at)
@@ -85,15 +85,15 @@ impl KinesisDoor {
     }
 }
 
-impl Page {
+impl RecordPage {
     fn has_room_for(&self, record: &Record, limit: usize) -> bool {
         let fits = self.records.is_empty() || self.bytes + record.bytes.len() <= MAX_BYTES;
         fits && self.records.len() < limit
     }
 
-    fn to_json(&self, behind: SignedDuration) -> PageJson {
-        PageJson {
-            records: self.records.iter().map(RecordJson::from).collect(),
+    fn to_json(&self, behind: SignedDuration) -> GetRecordsAnswerJson {
+        GetRecordsAnswerJson {
+            records: self.records.iter().map(ReadRecordJson::from).collect(),
             next_shard_iterator: ShardIterator(self.next),
             millis_behind_latest: u64::try_from(behind.as_millis()).unwrap_or(0),
         }
@@ -121,15 +121,15 @@ impl GetRecordsJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct PageJson {
-    records: Vec<RecordJson>,
+struct GetRecordsAnswerJson {
+    records: Vec<ReadRecordJson>,
     next_shard_iterator: ShardIterator,
     millis_behind_latest: u64,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RecordJson {
+struct ReadRecordJson {
     sequence_number: Sequence,
     /// Seconds since 1970.
     approximate_arrival_timestamp: f64,
@@ -138,7 +138,7 @@ struct RecordJson {
     encryption_type: &'static str,
 }
 
-impl From<&Record> for RecordJson {
+impl From<&Record> for ReadRecordJson {
     fn from(record: &Record) -> Self {
         Self {
             sequence_number: Sequence::Event(record.offset),

@@ -16,18 +16,18 @@ const RECORDS: &[u8] = b"Records";
 
 /// A count of the elements of `Records`, after some bytes of a call.
 #[derive(Default)]
-pub(super) struct Tally {
-    place: Place,
+pub(super) struct RecordTally {
+    place: TallyPosition,
     /// Objects and arrays open.
     depth: usize,
     /// What the string read last lacks to be `Records`; `None` when it is another one.
     lacking: Option<&'static [u8]>,
-    elements: Elements,
+    elements: ElementsPosition,
     count: usize,
 }
 
 #[derive(Clone, Copy, Default)]
-enum Place {
+enum TallyPosition {
     /// Before the object.
     #[default]
     Before,
@@ -41,7 +41,7 @@ enum Place {
 
 /// Where the elements of `Records` are.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Elements {
+enum ElementsPosition {
     /// Not here.
     #[default]
     Elsewhere,
@@ -51,7 +51,7 @@ enum Elements {
     Begun,
 }
 
-impl Tally {
+impl RecordTally {
     /// Lets a call go by, of which the signature must be right if one is asked for.
     pub(super) async fn take(
         unread: Unread,
@@ -71,7 +71,7 @@ impl Tally {
 
     /// The number of records, if it is one that a whole call may bring.
     pub(super) fn count(&self) -> Option<usize> {
-        let whole = matches!(self.place, Place::Between) && self.depth == 0;
+        let whole = matches!(self.place, TallyPosition::Between) && self.depth == 0;
         (whole && (1..=Intake::MAX_EVENTS).contains(&self.count)).then_some(self.count)
     }
 
@@ -83,42 +83,45 @@ impl Tally {
 
     fn step(&mut self, byte: u8) {
         match (self.place, byte) {
-            (Place::Lost, _) | (Place::Before | Place::Between, b' ' | b'\n' | b'\r' | b'\t') => (),
-            (Place::Before, b'{') => {
-                self.place = Place::Between;
+            (TallyPosition::Lost, _)
+            | (TallyPosition::Before | TallyPosition::Between, b' ' | b'\n' | b'\r' | b'\t') => (),
+            (TallyPosition::Before, b'{') => {
+                self.place = TallyPosition::Between;
                 self.depth = 1;
             }
-            (Place::Before, _) => self.place = Place::Lost,
-            (Place::Between, token) => self.token(token),
-            (Place::InString, b'"') => self.place = Place::Between,
-            (Place::InString, b'\\') => {
-                self.place = Place::InEscape;
+            (TallyPosition::Before, _) => self.place = TallyPosition::Lost,
+            (TallyPosition::Between, token) => self.token(token),
+            (TallyPosition::InString, b'"') => self.place = TallyPosition::Between,
+            (TallyPosition::InString, b'\\') => {
+                self.place = TallyPosition::InEscape;
                 self.lacking = None;
             }
-            (Place::InString, letter) => {
+            (TallyPosition::InString, letter) => {
                 self.lacking = self.lacking.and_then(|rest| rest.strip_prefix(&[letter]));
             }
-            (Place::InEscape, _) => self.place = Place::InString,
+            (TallyPosition::InEscape, _) => self.place = TallyPosition::InString,
         }
     }
 
     fn token(&mut self, token: u8) {
         match (self.elements, self.depth, token) {
-            (Elements::Next | Elements::Begun, 2, b']') => self.elements = Elements::Elsewhere,
-            (Elements::Begun, 2, b',') => self.elements = Elements::Next,
-            (Elements::Next, _, _) => {
-                self.elements = Elements::Begun;
+            (ElementsPosition::Next | ElementsPosition::Begun, 2, b']') => {
+                self.elements = ElementsPosition::Elsewhere
+            }
+            (ElementsPosition::Begun, 2, b',') => self.elements = ElementsPosition::Next,
+            (ElementsPosition::Next, _, _) => {
+                self.elements = ElementsPosition::Begun;
                 self.count += 1;
             }
             // In JSON, an array that begins here is the value of the key just read.
-            (Elements::Elsewhere, 1, b'[') if self.lacking == Some(b"") => {
-                self.elements = Elements::Next;
+            (ElementsPosition::Elsewhere, 1, b'[') if self.lacking == Some(b"") => {
+                self.elements = ElementsPosition::Next;
             }
-            (Elements::Elsewhere | Elements::Begun, _, _) => (),
+            (ElementsPosition::Elsewhere | ElementsPosition::Begun, _, _) => (),
         }
         match token {
             b'"' => {
-                self.place = Place::InString;
+                self.place = TallyPosition::InString;
                 self.lacking = Some(RECORDS);
             }
             b'{' | b'[' => self.depth += 1,

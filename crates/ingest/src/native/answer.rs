@@ -15,11 +15,11 @@ use crate::metrics;
 
 /// The answer about the parts of a request, of which the events went onto the log as `appended`.
 pub(super) fn results(verdicts: &[Result<Uuid, Fault>], appended: &[Appended]) -> Response {
-    let mut answer = AnswerJson {
+    let mut answer = EventsAnswerJson {
         accepted: 0,
         duplicates: 0,
         rejected: 0,
-        results: Results { verdicts, appended },
+        results: EventResults { verdicts, appended },
     };
     for appended in appended {
         match appended {
@@ -40,18 +40,18 @@ pub(super) fn results(verdicts: &[Result<Uuid, Fault>], appended: &[Appended]) -
 }
 
 /// What became of each part. It is written part by part, as there may be many.
-struct Results<'a> {
+struct EventResults<'a> {
     verdicts: &'a [Result<Uuid, Fault>],
     appended: &'a [Appended],
 }
 
-impl Serialize for Results<'_> {
+impl Serialize for EventResults<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut appended = self.appended.iter();
         let result = |verdict: &Result<Uuid, Fault>| match verdict {
-            Err(fault) => Some(ResultJson::from(fault)),
+            Err(fault) => Some(EventResultJson::from(fault)),
             // The log answers for every record; were it not to, nothing would be claimed.
-            Ok(id) => Some(ResultJson::new(*id, *appended.next()?)),
+            Ok(id) => Some(EventResultJson::new(*id, *appended.next()?)),
         };
         serializer.collect_seq(self.verdicts.iter().map_while(result))
     }
@@ -70,13 +70,13 @@ pub(super) struct NothingStoredJson<'a> {
     duplicates: u64,
     rejected: u64,
     /// One for each event, in order.
-    #[schema(value_type = Vec<ResultJson>)]
-    results: Results<'a>,
+    #[schema(value_type = Vec<EventResultJson>)]
+    results: EventResults<'a>,
 }
 
-impl<'a> From<AnswerJson<'a>> for NothingStoredJson<'a> {
-    fn from(answer: AnswerJson<'a>) -> Self {
-        let AnswerJson {
+impl<'a> From<EventsAnswerJson<'a>> for NothingStoredJson<'a> {
+    fn from(answer: EventsAnswerJson<'a>) -> Self {
+        let EventsAnswerJson {
             accepted,
             duplicates,
             rejected,
@@ -99,19 +99,19 @@ impl<'a> From<AnswerJson<'a>> for NothingStoredJson<'a> {
 /// What became of the events of a request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Taken)]
-pub(super) struct AnswerJson<'a> {
+pub(super) struct EventsAnswerJson<'a> {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
     /// One for each event, in order.
-    #[schema(value_type = Vec<ResultJson>)]
-    results: Results<'a>,
+    #[schema(value_type = Vec<EventResultJson>)]
+    results: EventResults<'a>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Result)]
 #[serde(tag = "status", rename_all = "snake_case")]
-enum ResultJson {
+enum EventResultJson {
     /// On stable storage.
     Accepted {
         #[schema(value_type = String)]
@@ -130,11 +130,11 @@ enum ResultJson {
     Rejected {
         code: &'static str,
         detail: String,
-        at: PlaceJson,
+        at: FaultPlaceJson,
     },
 }
 
-impl ResultJson {
+impl EventResultJson {
     fn new(id: Uuid, appended: Appended) -> Self {
         match appended {
             Appended::Stored(offset) => Self::Accepted { id, offset },
@@ -143,7 +143,7 @@ impl ResultJson {
     }
 }
 
-impl From<&Fault> for ResultJson {
+impl From<&Fault> for EventResultJson {
     fn from(fault: &Fault) -> Self {
         Self::Rejected {
             code: fault.code.as_str(),
@@ -156,14 +156,14 @@ impl From<&Fault> for ResultJson {
 /// Where a fault is: byte, line and column of the request, and a JSON pointer into the event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Place)]
-pub(super) struct PlaceJson {
+pub(super) struct FaultPlaceJson {
     byte: usize,
     line: usize,
     column: usize,
     path: String,
 }
 
-impl From<Place> for PlaceJson {
+impl From<Place> for FaultPlaceJson {
     fn from(at: Place) -> Self {
         Self {
             byte: at.byte,

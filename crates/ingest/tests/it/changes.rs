@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use easel_access::{Gate, Scope, Tokens};
+use easel_access::{Authorizer, Scope, Tokens};
 use easel_ingest::{IntakeOptions, KinesisAuth};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -394,7 +394,7 @@ async fn a_token_needs_the_scope_for_sending() {
         made.1.expose().clone()
     };
     let (sends, reads) = (make(Scope::Ingest), make(Scope::Read));
-    let gate = Gate::new(Arc::clone(&tokens));
+    let gate = Authorizer::new(Arc::clone(&tokens));
     let doors = Doors::with(IntakeOptions::default(), gate, KinesisAuth::Open);
     let ask = async |token: &str| {
         let request = Request::post("/v1/changes")

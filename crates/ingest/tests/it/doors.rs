@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use easel_access::Gate;
+use easel_access::Authorizer;
 use easel_catalog::Catalog;
 use easel_ingest::{Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
 use easel_log::{Clock, Log, LogOptions, MemoryLog, Offset, Read};
@@ -46,14 +46,18 @@ pub(crate) struct Answer {
 impl Doors {
     /// Doors that ask for nothing.
     pub(crate) fn open() -> Self {
-        Self::with(IntakeOptions::default(), Gate::open(), KinesisAuth::Open)
+        Self::with(
+            IntakeOptions::default(),
+            Authorizer::open(),
+            KinesisAuth::Open,
+        )
     }
 
     pub(crate) fn with_options(options: IntakeOptions) -> Self {
-        Self::with(options, Gate::open(), KinesisAuth::Open)
+        Self::with(options, Authorizer::open(), KinesisAuth::Open)
     }
 
-    pub(crate) fn with(options: IntakeOptions, gate: Gate, auth: KinesisAuth) -> Self {
+    pub(crate) fn with(options: IntakeOptions, gate: Authorizer, auth: KinesisAuth) -> Self {
         Self::on(LogOptions::default(), options, gate, auth)
     }
 
@@ -64,10 +68,10 @@ impl Doors {
             ..LogOptions::default()
         };
         let options = IntakeOptions::default();
-        Self::on(log, options, Gate::open(), KinesisAuth::Open)
+        Self::on(log, options, Authorizer::open(), KinesisAuth::Open)
     }
 
-    fn on(log: LogOptions, options: IntakeOptions, gate: Gate, auth: KinesisAuth) -> Self {
+    fn on(log: LogOptions, options: IntakeOptions, gate: Authorizer, auth: KinesisAuth) -> Self {
         let log_options = log;
         let fake = FakeClock::default();
         let clock: Arc<dyn Clock> = Arc::new(fake.clone());
@@ -151,9 +155,9 @@ impl Doors {
 }
 
 pub(crate) fn triggers() -> Arc<Triggers> {
-    let options = easel_triggers::Options {
+    let options = easel_triggers::TriggerOptions {
         shard: 7,
-        ..easel_triggers::Options::default()
+        ..easel_triggers::TriggerOptions::default()
     };
     Arc::new(Triggers::new(Arc::new(Catalog::built_in()), options).unwrap())
 }

@@ -7,7 +7,7 @@ use async_compression::tokio::bufread::ZstdEncoder;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
-use easel_access::Gate;
+use easel_access::Authorizer;
 use easel_ingest::{IntakeOptions, KinesisAuth};
 use easel_testkit::event;
 use futures::{StreamExt, stream};
@@ -26,7 +26,7 @@ fn narrow(auth: KinesisAuth) -> Doors {
         max_in_flight_bytes: 0,
         ..IntakeOptions::default()
     };
-    Doors::with(options, Gate::open(), auth)
+    Doors::with(options, Authorizer::open(), auth)
 }
 
 /// Takes up all the room of `narrow` doors for so many times ten seconds, and says when.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
-use easel_access::Gate;
+use easel_access::Authorizer;
 use easel_ingest::{IntakeOptions, KinesisAuth, KinesisKeys};
 use easel_keys::Secret;
 use jiff::{SignedDuration, Timestamp};
@@ -20,7 +20,7 @@ const KEY_ID: &str = "MEADOWKEYFORTESTS001";
 pub(crate) const SECRET: &str = "not/a+real/secret+but+as/long+as+one/x40";
 
 fn doors(auth: KinesisAuth, now: Timestamp) -> Doors {
-    let doors = Doors::with(IntakeOptions::default(), Gate::open(), auth);
+    let doors = Doors::with(IntakeOptions::default(), Authorizer::open(), auth);
     doors.clock.set(now);
     doors
 }

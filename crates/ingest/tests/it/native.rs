@@ -6,7 +6,7 @@ use async_compression::tokio::bufread::{GzipEncoder, ZstdEncoder};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
-use easel_access::{Gate, Scope, Tokens};
+use easel_access::{Authorizer, Scope, Tokens};
 use easel_ingest::{IntakeOptions, KinesisAuth};
 use easel_log::Log;
 use easel_testkit::{attributes_form, event};
@@ -369,7 +369,7 @@ async fn a_sender_who_stops_is_given_up() {
 async fn a_token_needs_the_scope_ingest() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
-    let gate = Gate::new(Arc::clone(&tokens));
+    let gate = Authorizer::new(Arc::clone(&tokens));
     let doors = Doors::with(IntakeOptions::default(), gate, KinesisAuth::Open);
     let request = |authorization: String| {
         let request = Request::post("/v1/events").header("authorization", authorization);

@@ -175,7 +175,7 @@ fn read_all_files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 /// Opens a file that must be rejected, and compares the folder's bytes before and after.
-fn rejected(path: &Path) -> OpenError {
+fn rejected(path: &Path) -> OpenLogError {
     let folder = path.parent().unwrap();
     let before = read_all_files(folder);
     let rejected = try_open(path).unwrap_err();
@@ -191,10 +191,10 @@ fn another_applications_file_is_refused_untouched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     sql(&path, "CREATE TABLE somebody_elses (it)");
-    let foreign = |error: &OpenError| {
+    let foreign = |error: &OpenLogError| {
         matches!(
             error,
-            OpenError::File(easel_sqlite::OpenError::Foreign { .. })
+            OpenLogError::File(easel_sqlite::OpenError::Foreign { .. })
         )
     };
     let error = rejected(&path);
@@ -219,7 +219,7 @@ async fn a_later_format_is_refused_untouched() {
     assert!(
         matches!(
             error,
-            OpenError::File(easel_sqlite::OpenError::Format { found: 4, .. })
+            OpenLogError::File(easel_sqlite::OpenError::Format { found: 4, .. })
         ),
         "{error:?}"
     );

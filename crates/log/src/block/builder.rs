@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Block, BlockInfo, MAX_BYTES, MAX_RECORDS};
-use crate::slab::{Columns, Format};
+use crate::slab::{BlockFormat, Columns};
 use crate::{NewRecord, Offset, Provenance};
 
 /// Puts records into blocks.
@@ -81,7 +81,7 @@ impl BlockBuilder {
                 info,
                 ids: open.ids,
                 columns: open.columns,
-                format: Format::Two,
+                format: BlockFormat::Two,
                 slab: Bytes::from(slab),
             });
         }

@@ -67,7 +67,7 @@ fn block() -> impl Strategy<Value = Block> {
         .prop_map(|records| build(&records).pop().expect("one block"))
 }
 
-fn header(encoded: &Encoded) -> Header {
+fn header(encoded: &Encoded) -> BlockHeader {
     encoded
         .columns
         .clone()
@@ -159,7 +159,7 @@ proptest! {
     fn arbitrary_slabs_do_no_harm(
         count in 0_u64..20,
         slab in prop_oneof![prop::collection::vec(any::<u8>(), 0..400), details_behind_garbage()],
-        format in prop_oneof![Just(Format::One), Just(Format::Two)],
+        format in prop_oneof![Just(BlockFormat::One), Just(BlockFormat::Two)],
     ) {
         let info = BlockInfo {
             first: Offset::ZERO,

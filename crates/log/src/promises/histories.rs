@@ -39,7 +39,7 @@ pub async fn keeps_to_the_model_over_any_history<B: Backend>() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum HistoryStep {
     Append(Vec<NewRecord>),
     /// Keep what is not older than so many seconds.
     TrimByAge(u64),
@@ -53,16 +53,16 @@ enum Step {
     ReadFrom(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = HistoryStep> {
     prop_oneof![
-        8 => prop::collection::vec(record(), 0..12).prop_map(Step::Append),
-        1 => prop::collection::vec(record(), 4_090..4_100).prop_map(Step::Append),
-        1 => (0_u64..60).prop_map(Step::TrimByAge),
-        1 => (0_u64..=100).prop_map(Step::TrimBySize),
-        1 => (0_u64..=110).prop_map(Step::TrimTo),
-        3 => (-10_i64..30).prop_map(Step::TurnClock),
-        2 => Just(Step::Reopen),
-        3 => (0_u64..=110).prop_map(Step::ReadFrom),
+        8 => prop::collection::vec(record(), 0..12).prop_map(HistoryStep::Append),
+        1 => prop::collection::vec(record(), 4_090..4_100).prop_map(HistoryStep::Append),
+        1 => (0_u64..60).prop_map(HistoryStep::TrimByAge),
+        1 => (0_u64..=100).prop_map(HistoryStep::TrimBySize),
+        1 => (0_u64..=110).prop_map(HistoryStep::TrimTo),
+        3 => (-10_i64..30).prop_map(HistoryStep::TurnClock),
+        2 => Just(HistoryStep::Reopen),
+        3 => (0_u64..=110).prop_map(HistoryStep::ReadFrom),
     ]
 }
 
@@ -144,7 +144,7 @@ impl Model {
     }
 }
 
-async fn check<B: Backend>(window: usize, history: Vec<Step>) {
+async fn check<B: Backend>(window: usize, history: Vec<HistoryStep>) {
     let clock = Arc::new(HandClock::default());
     let options = LogOptions {
         duplicate_window: window,
@@ -162,12 +162,12 @@ async fn check<B: Backend>(window: usize, history: Vec<Step>) {
     for step in history {
         let log = backend.log();
         match step {
-            Step::Append(records) => {
+            HistoryStep::Append(records) => {
                 let wanted = model.append(&records, clock.now());
                 assert_eq!(log.append(records).await.unwrap(), wanted);
                 assert_eq!(log.stats().duplicate_count, model.duplicate_count);
             }
-            Step::TrimByAge(seconds) => {
+            HistoryStep::TrimByAge(seconds) => {
                 let max_age = Some(Duration::from_secs(seconds));
                 let retention = Retention {
                     max_age,
@@ -180,7 +180,7 @@ async fn check<B: Backend>(window: usize, history: Vec<Step>) {
                     .partition_point(|(_, time)| *time < oldest_kept);
                 assert_eq!(model.tail, std::cmp::max(model.tail, kept));
             }
-            Step::TrimBySize(percent) => {
+            HistoryStep::TrimBySize(percent) => {
                 let max_bytes = log.stats().stored_bytes * percent / 100;
                 let retention = Retention {
                     max_age: None,
@@ -189,7 +189,7 @@ async fn check<B: Backend>(window: usize, history: Vec<Step>) {
                 model.check_trimmed(log.trim(retention, clock.now()).await.unwrap());
                 assert!(log.stats().stored_bytes <= max_bytes);
             }
-            Step::TrimTo(percent) => {
+            HistoryStep::TrimTo(percent) => {
                 let to = model.place(percent);
                 let before = model.tail;
                 model.check_trimmed(log.trim_to(to).await.unwrap());
@@ -199,13 +199,13 @@ async fn check<B: Backend>(window: usize, history: Vec<Step>) {
                     assert!(first.next() > to);
                 }
             }
-            Step::TurnClock(seconds) => clock.turn(seconds),
-            Step::Reopen => {
+            HistoryStep::TurnClock(seconds) => clock.turn(seconds),
+            HistoryStep::Reopen => {
                 drop(log);
                 backend = backend.reopen().await;
                 model.duplicate_count = backend.log().stats().duplicate_count;
             }
-            Step::ReadFrom(percent) => check_reads(&log, &model, model.place(percent)).await,
+            HistoryStep::ReadFrom(percent) => check_reads(&log, &model, model.place(percent)).await,
         }
         assert_eq!(*backend.log().bounds().borrow(), model.bounds());
     }

@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use easel_sqlite::{Identity, Mark, OpenError, SIDE_FILES, Source, copy, mark, side_file};
+use easel_sqlite::{CopySource, Identity, Mark, OpenError, SIDE_FILES, copy, mark, side_file};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use thiserror::Error;
 
@@ -107,7 +107,7 @@ pub fn backup(
     let target = &std::path::absolute(target).map_err(failed)?;
     let replaced = check_target(data, target, manifest.identity)?;
     let aside = Aside::make(target).map_err(failed)?;
-    let files = copy_files((data, Source::Live), &aside.path, progress)?;
+    let files = copy_files((data, CopySource::Live), &aside.path, progress)?;
 
     let mut findings = Findings::look(&aside.path);
     // A server that was started or stopped meanwhile has raised the generation of some.
@@ -157,7 +157,7 @@ pub fn restore(
         });
     }
     let head = findings.log_head().unwrap_or(0);
-    let restored = copy_files((source, Source::AtRest), data, progress).and_then(|files| {
+    let restored = copy_files((source, CopySource::AtRest), data, progress).and_then(|files| {
         let identity = folder.new_identity()?;
         finish_copy(data, identity, manifest.generation + 1, head)?;
         Ok(files)
@@ -229,7 +229,7 @@ fn check_target(data: &Path, target: &Path, identity: Identity) -> Result<bool, 
 }
 
 fn copy_files(
-    (from, source): (&Path, Source),
+    (from, source): (&Path, CopySource),
     to: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<(&'static str, u64)>, CopyError> {

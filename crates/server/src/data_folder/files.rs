@@ -15,30 +15,30 @@ pub(crate) const ACCESS: &str = "access.db";
 
 /// One file, and what it looks like.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DataFile {
+pub(crate) struct FolderFile {
     pub(crate) name: &'static str,
     pub(crate) layout: &'static Layout,
 }
 
 /// All of them. The log comes last: copied in this order, no file is ahead of the log.
-pub(crate) static FILES: [DataFile; 5] = [
-    DataFile {
+pub(crate) static FILES: [FolderFile; 5] = [
+    FolderFile {
         name: QUARANTINE,
         layout: SqliteLog::layout(LogName::Quarantine),
     },
-    DataFile {
+    FolderFile {
         name: ACCESS,
         layout: &ACCESS_LAYOUT,
     },
-    DataFile {
+    FolderFile {
         name: STATE,
         layout: &STATE_LAYOUT,
     },
-    DataFile {
+    FolderFile {
         name: DRIFT,
         layout: &DRIFT_LAYOUT,
     },
-    DataFile {
+    FolderFile {
         name: LOG,
         layout: SqliteLog::layout(LogName::Events),
     },

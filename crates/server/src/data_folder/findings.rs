@@ -7,7 +7,7 @@ use std::path::Path;
 use easel_sqlite::{Identity, Inspection, OpenError, inspect};
 use thiserror::Error;
 
-use super::files::{DataFile, FILES, LOG};
+use super::files::{FILES, FolderFile, LOG};
 use super::manifest::{Manifest, ManifestError};
 
 /// What there is in a data folder.
@@ -21,14 +21,14 @@ pub(crate) struct Findings {
 /// What there is of one file.
 #[derive(Debug)]
 pub(crate) struct FoundFile {
-    pub(crate) file: DataFile,
+    pub(crate) file: FolderFile,
     /// `None` when it is missing, or has no content.
     pub(crate) found: Result<Option<Inspection>, OpenError>,
 }
 
 /// Why files do not belong together.
 #[derive(Debug, Error)]
-pub enum Fault {
+pub enum FolderFault {
     /// The manifest cannot be used.
     #[error("{what}")]
     Manifest {
@@ -105,12 +105,12 @@ impl Findings {
     }
 
     /// Everything that does not belong together.
-    pub(crate) fn faults(&self) -> Vec<Fault> {
+    pub(crate) fn faults(&self) -> Vec<FolderFault> {
         let mut faults = Vec::new();
         let manifest = match &self.manifest {
             Ok(manifest) => manifest.as_ref(),
             Err(error) => {
-                faults.push(Fault::Manifest {
+                faults.push(FolderFault::Manifest {
                     what: causes(error),
                     is_repairable: matches!(error, ManifestError::Damaged { .. }),
                 });
@@ -120,7 +120,7 @@ impl Findings {
         let marked = self.files.iter().find(|file| file.identity().is_some());
         if let (Ok(None), Some(marked)) = (&self.manifest, marked) {
             let file = marked.file.name;
-            faults.push(Fault::ManifestMissing { file });
+            faults.push(FolderFault::ManifestMissing { file });
         }
         faults.extend(
             self.files
@@ -129,12 +129,14 @@ impl Findings {
         );
         let seen = self.seen();
         match self.log_head() {
-            Some(head) if head < seen.0 => faults.push(Fault::LogBehind {
+            Some(head) if head < seen.0 => faults.push(FolderFault::LogBehind {
                 head,
                 by: seen.1,
                 seen: seen.0,
             }),
-            None if seen.0 > 0 && faults.is_empty() => faults.push(Fault::Missing { file: LOG }),
+            None if seen.0 > 0 && faults.is_empty() => {
+                faults.push(FolderFault::Missing { file: LOG })
+            }
             Some(_) | None => (),
         }
         faults
@@ -206,12 +208,12 @@ impl FoundFile {
         &self,
         manifest: Option<&Manifest>,
         identity: Option<Identity>,
-    ) -> Option<Fault> {
+    ) -> Option<FolderFault> {
         let file = self.file.name;
         let found = match &self.found {
             Ok(found) => found,
             Err(error) => {
-                return Some(Fault::Unusable {
+                return Some(FolderFault::Unusable {
                     file,
                     what: causes(error),
                     is_repairable: matches!(
@@ -225,22 +227,22 @@ impl FoundFile {
         };
         let is_listed = manifest.is_some_and(|manifest| manifest.lists(file));
         if found.is_none() {
-            return is_listed.then_some(Fault::Missing { file });
+            return is_listed.then_some(FolderFault::Missing { file });
         }
         match (self.identity(), manifest) {
-            (Some(own), _) if Some(own) != identity => Some(Fault::OtherFolder { file }),
-            (None, Some(_)) if is_listed => Some(Fault::Unmarked { file }),
+            (Some(own), _) if Some(own) != identity => Some(FolderFault::OtherFolder { file }),
+            (None, Some(_)) if is_listed => Some(FolderFault::Unmarked { file }),
             (Some(_), Some(manifest))
                 if self.mark_generation() < Some(manifest.generation) && is_listed =>
             {
-                Some(Fault::Older { file })
+                Some(FolderFault::Older { file })
             }
             _ => None,
         }
     }
 }
 
-impl Fault {
+impl FolderFault {
     /// Whether `easel repair` can do something about it: nothing helps against a newer format but a
     /// newer program, nor against a disk that cannot be read but another disk.
     pub(crate) const fn is_repairable(&self) -> bool {

@@ -14,7 +14,7 @@ use easel_sqlite::{Identity, SIDE_FILES, side_file};
 use easel_subscriptions::{Standing, standings};
 
 use super::files::{ACCESS, DRIFT, FILES, LOG, QUARANTINE, STATE};
-use super::findings::{Fault, Findings, FoundFile};
+use super::findings::{Findings, FolderFault, FoundFile};
 use super::{DataFolder, FolderError};
 
 /// What a repair would do. The data folder is locked until this is dropped.
@@ -164,8 +164,8 @@ impl Repair {
             None if is_there => return Fate::Kept,
             // A folder of an older version need not have had it.
             None => return Fate::New,
-            Some(Fault::Missing { .. }) => (),
-            Some(fault @ (Fault::Unmarked { .. } | Fault::Older { .. })) => {
+            Some(FolderFault::Missing { .. }) => (),
+            Some(fault @ (FolderFault::Unmarked { .. } | FolderFault::Older { .. })) => {
                 self.step(format!("use {name} as it is: {fault}{}", older_means(name)));
                 return Fate::KeptOlder;
             }

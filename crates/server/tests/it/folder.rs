@@ -8,7 +8,7 @@ use easel_server::{Auth, Config, Repair, Server, StartError};
 use easel_testkit::{Receiver, event};
 use hyper::StatusCode;
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 /// A folder as the first version left it: four events, of which `everything` has had all and
 /// `paused`, which wants grades, none; one sighting of drift; two tokens.
@@ -40,33 +40,35 @@ async fn a_folder_of_the_first_version_opens_and_goes_on() {
     assert!(server.first_token().is_none(), "its tokens are lost");
     drop(server);
 
-    let house = House::open(config(folder.path())).await;
-    let everything = house.balance("everything").await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    let everything = test_server.balance("everything").await;
     assert_eq!(
         (&everything["accepted"], &everything["delivered"]),
         (&4.into(), &4.into())
     );
-    assert_eq!(house.balance("paused").await["pending"], 4);
-    let drift = house.get("/v1/drift").await;
+    assert_eq!(test_server.balance("paused").await["pending"], 4);
+    let drift = test_server.get("/v1/drift").await;
     assert!(drift.contains("/body/pace"), "{drift}");
-    let (status, answer) = house.post("/v1/events", event("grade_change", 1)).await;
+    let (status, answer) = test_server
+        .post("/v1/events", event("grade_change", 1))
+        .await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
     assert_eq!(answer["results"][0]["offset"], 4);
-    house.close().await;
+    test_server.close().await;
 
     assert!(folder.path().join("manifest.json").exists());
-    let house = House::open(config(folder.path())).await;
-    assert_eq!(house.balance("paused").await["pending"], 5);
-    house.close().await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    assert_eq!(test_server.balance("paused").await["pending"], 5);
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn a_folder_of_format_2_opens_and_goes_on() {
     let folder = old_folder(SECOND);
     for pending in [28_u64, 29] {
-        let house = House::open(config(folder.path())).await;
+        let test_server = TestServer::open(config(folder.path())).await;
         let terms = async |name: &str| {
-            let balance = house.balance(name).await;
+            let balance = test_server.balance(name).await;
             let names = ["accepted", "delivered", "filtered", "pending"];
             names.map(|term| balance[term].as_u64().unwrap())
         };
@@ -74,13 +76,15 @@ async fn a_folder_of_format_2_opens_and_goes_on() {
         if pending == 28 {
             assert_eq!(terms("all").await, [40, 40, 0, 0]);
             assert_eq!(terms("grades").await, [40, 10, 30, 0]);
-            let events = house.get("/v1/events?from=38").await;
+            let events = test_server.get("/v1/events?from=38").await;
             assert!(events.contains("\"offset\":39"), "{events}");
-            let (status, answer) = house.post("/v1/events", event("course_created", 1)).await;
+            let (status, answer) = test_server
+                .post("/v1/events", event("course_created", 1))
+                .await;
             assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
             assert_eq!(answer["results"][0]["offset"], 40);
         }
-        house.close().await;
+        test_server.close().await;
     }
 }
 
@@ -88,18 +92,22 @@ async fn a_folder_of_format_2_opens_and_goes_on() {
 async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
-    let house = House::open(config(folder.path())).await;
-    house.subscribe("all", "", &receiver.url()).await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
     for n in 0..3 {
-        house.post("/v1/events", event("grade_change", n)).await;
+        test_server
+            .post("/v1/events", event("grade_change", n))
+            .await;
     }
     receiver.wait_for(3).await;
-    let pause = house.request("POST", "/v1/subscriptions/all/pause");
-    assert_eq!(house.send(pause, "").await.0, StatusCode::OK);
+    let pause = test_server.request("POST", "/v1/subscriptions/all/pause");
+    assert_eq!(test_server.send(pause, "").await.0, StatusCode::OK);
     for n in 3..5 {
-        house.post("/v1/events", event("grade_change", n)).await;
+        test_server
+            .post("/v1/events", event("grade_change", n))
+            .await;
     }
-    house.close().await;
+    test_server.close().await;
 
     for file in ["log.db", "log.db-wal", "log.db-shm"] {
         fs::remove_file(folder.path().join(file)).unwrap();
@@ -114,16 +122,18 @@ async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
     );
     Repair::plan(folder.path(), 0).unwrap().run().unwrap();
 
-    let house = House::open(config(folder.path())).await;
-    let (_status, answer) = house.post("/v1/events", event("grade_change", 6)).await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    let (_status, answer) = test_server
+        .post("/v1/events", event("grade_change", 6))
+        .await;
     assert_eq!(answer["results"][0]["offset"], 5);
-    let resume = house.request("POST", "/v1/subscriptions/all/resume");
-    assert_eq!(house.send(resume, "").await.0, StatusCode::OK);
+    let resume = test_server.request("POST", "/v1/subscriptions/all/resume");
+    assert_eq!(test_server.send(resume, "").await.0, StatusCode::OK);
     let received = tokio::time::timeout(Duration::from_secs(20), receiver.wait_for(4)).await;
     assert_eq!(received.unwrap()[3].body, event("grade_change", 6));
     // The cursor is moved before the balance is asked for, or soon after.
     let balance = loop {
-        let balance = house.balance("all").await;
+        let balance = test_server.balance("all").await;
         if balance["pending"] == 0 {
             break balance;
         }
@@ -133,42 +143,46 @@ async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
         (&balance["delivered"], &balance["damaged"]),
         (&4.into(), &2.into())
     );
-    house.get("/readyz").await;
-    house.close().await;
+    test_server.get("/readyz").await;
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn what_retention_drops_undelivered_is_counted_from_the_first_moment_on() {
     let folder = tempfile::tempdir().unwrap();
-    let expired = async |house: &House| {
-        let metrics = house.get("/metrics").await;
+    let expired = async |test_server: &TestServer| {
+        let metrics = test_server.get("/metrics").await;
         let mut lines = metrics.lines().filter_map(|line| line.split_once(' '));
         let name = "easel_events_expired_undelivered_total";
         let found = lines.find_map(|(found, value)| (found == name).then(|| value.to_owned()));
         found.expect(name)
     };
-    let house = House::open(config(folder.path())).await;
-    assert_eq!(expired(&house).await, "0");
-    house.subscribe("all", "", "http://127.0.0.1:1/").await;
-    let pause = house.request("POST", "/v1/subscriptions/all/pause");
-    house.send(pause, "").await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    assert_eq!(expired(&test_server).await, "0");
+    test_server
+        .subscribe("all", "", "http://127.0.0.1:1/")
+        .await;
+    let pause = test_server.request("POST", "/v1/subscriptions/all/pause");
+    test_server.send(pause, "").await;
     for n in 0..3 {
-        house.post("/v1/events", event("grade_change", n)).await;
+        test_server
+            .post("/v1/events", event("grade_change", n))
+            .await;
     }
-    house.close().await;
+    test_server.close().await;
 
     let mut config = config(folder.path());
     config.log.max_bytes = Some(0);
-    let house = House::open(config).await;
+    let test_server = TestServer::open(config).await;
     let gone = async {
-        while house.balance("all").await["expired"] != 3 {
+        while test_server.balance("all").await["expired"] != 3 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        while expired(&house).await != "3" {
+        while expired(&test_server).await != "3" {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
-    assert!(gone.is_ok(), "{}", house.balance("all").await);
-    house.close().await;
+    assert!(gone.is_ok(), "{}", test_server.balance("all").await);
+    test_server.close().await;
 }

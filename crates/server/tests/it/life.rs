@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use easel_server::{Auth, Config, ConfigError, Local, Server, StartError};
+use easel_server::{Auth, Config, ConfigError, LocalServer, Server, StartError};
 use easel_testkit::{Receiver, event};
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 #[tokio::test]
 async fn the_first_token_is_shown_at_the_first_start_only_and_is_asked_for() {
@@ -24,10 +24,10 @@ async fn the_first_token_is_shown_at_the_first_start_only_and_is_asked_for() {
     assert!(again.first_token().is_none());
     drop(again);
 
-    let house = House::open(with_tokens()).await;
+    let test_server = TestServer::open(with_tokens()).await;
     let ask = async |token: &str| {
-        let request = house.request("GET", "/v1/balance");
-        house
+        let request = test_server.request("GET", "/v1/balance");
+        test_server
             .send(
                 request.header("authorization", format!("Bearer {token}")),
                 "",
@@ -37,11 +37,11 @@ async fn the_first_token_is_shown_at_the_first_start_only_and_is_asked_for() {
     };
     assert_eq!(ask(&token).await, StatusCode::OK);
     assert_eq!(ask("easel_wrong").await, StatusCode::UNAUTHORIZED);
-    let local = Local::read(folder.path()).unwrap();
-    assert_eq!(local.address, house.address);
+    let local = LocalServer::read(folder.path()).unwrap();
+    assert_eq!(local.address, test_server.address);
     assert_eq!(ask(&local.token.unwrap()).await, StatusCode::OK);
-    house.close().await;
-    assert!(Local::read(folder.path()).is_err());
+    test_server.close().await;
+    assert!(LocalServer::read(folder.path()).is_err());
 }
 
 #[tokio::test]
@@ -115,21 +115,23 @@ async fn quarantine_keeps_no_more_than_it_may() {
     let folder = tempfile::tempdir().unwrap();
     // `{"no":"event"}`, as base64.
     let call = r#"{"StreamName":"s","Data":"eyJubyI6ImV2ZW50In0=","PartitionKey":"1"}"#;
-    let house = House::open(config(folder.path())).await;
-    house.kinesis("PutRecord", call).await;
-    house.close().await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    test_server.kinesis("PutRecord", call).await;
+    test_server.close().await;
 
     let mut config = config(folder.path());
     config.quarantine.max_bytes = Some(0);
-    let house = House::open(config).await;
+    let test_server = TestServer::open(config).await;
     let trimmed = async {
-        while house.get("/v1/quarantine").await != r#"{"records":[],"next":0,"count":0,"gone":1}"# {
+        while test_server.get("/v1/quarantine").await
+            != r#"{"records":[],"next":0,"count":0,"gone":1}"#
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let trimmed = tokio::time::timeout(Duration::from_secs(10), trimmed).await;
     assert!(trimmed.is_ok(), "the record is still there");
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
@@ -144,17 +146,19 @@ async fn health_readiness_and_metrics_tell_how_it_is() {
         subscriptions: vec![serde_json::from_str(&spec).unwrap()],
         ..config(folder.path())
     };
-    let house = House::open(declared).await;
-    house.post("/v1/events", event("grade_change", 1)).await;
+    let test_server = TestServer::open(declared).await;
+    test_server
+        .post("/v1/events", event("grade_change", 1))
+        .await;
     receiver.wait_for(1).await;
 
-    assert_eq!(house.get("/healthz").await, "ok");
-    let ready = house.get("/readyz").await;
+    assert_eq!(test_server.get("/healthz").await, "ok");
+    let ready = test_server.get("/readyz").await;
     assert_eq!(
         ready,
         r#"{"ready":true,"log":"writable","deliveries":"running","lanes":1,"active":1,"holding":0}"#
     );
-    let metrics = house.get("/metrics").await;
+    let metrics = test_server.get("/metrics").await;
     for name in [
         "easel_accepted_events_total{door=\"native\"}",
         "easel_log_commit_seconds_bucket",
@@ -165,34 +169,38 @@ async fn health_readiness_and_metrics_tell_how_it_is() {
     ] {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");
     }
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn a_stop_ends_waiting_readers_and_a_restart_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
-    let house = House::open(config(folder.path())).await;
-    house.subscribe("all", "", &receiver.url()).await;
-    house.post("/v1/events", event("grade_change", 1)).await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
+    test_server
+        .post("/v1/events", event("grade_change", 1))
+        .await;
     receiver.wait_for(1).await;
     let began = tokio::time::Instant::now();
-    let poll = house.get("/v1/events?from=latest&wait=60s");
+    let poll = test_server.get("/v1/events?from=latest&wait=60s");
     let stop = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        house.stop();
+        test_server.stop();
     };
     let (page, ()) = tokio::join!(poll, stop);
     assert!(page.starts_with(r#"{"events":[]"#), "{page}");
     assert!(began.elapsed() < Duration::from_secs(30));
-    house.close().await;
+    test_server.close().await;
 
-    let house = House::open(config(folder.path())).await;
-    house.post("/v1/events", event("grade_change", 2)).await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    test_server
+        .post("/v1/events", event("grade_change", 2))
+        .await;
     let received = receiver.wait_for(2).await;
     assert_eq!(received.last().unwrap().body, event("grade_change", 2));
     assert_eq!(received.len(), 2);
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
@@ -201,22 +209,24 @@ async fn requests_and_deliveries_that_do_not_end_share_one_deadline() {
     let receiver = Receiver::start().await;
     let mut config = config(folder.path());
     config.drain = Duration::from_secs(2);
-    let house = House::open(config).await;
+    let test_server = TestServer::open(config).await;
     receiver.hang(true);
-    house.subscribe("all", "", &receiver.url()).await;
-    house.post("/v1/events", event("grade_change", 1)).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
+    test_server
+        .post("/v1/events", event("grade_change", 1))
+        .await;
     receiver.wait_for(1).await;
     // The body never comes; the server asks for it, so the request is under way.
     let head = "POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
                 content-length: 9\r\nexpect: 100-continue\r\n\r\n";
-    let mut request = TcpStream::connect(house.address).await.unwrap();
+    let mut request = TcpStream::connect(test_server.address).await.unwrap();
     request.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
     request.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 100");
 
     let began = tokio::time::Instant::now();
-    house.close().await;
+    test_server.close().await;
     let took = began.elapsed();
     assert!(took < Duration::from_millis(3500), "{took:?}");
 }

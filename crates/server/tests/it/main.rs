@@ -5,8 +5,6 @@ mod document;
 #[cfg(test)]
 mod folder;
 #[cfg(test)]
-mod house;
-#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod metrics;
@@ -22,3 +20,5 @@ mod refusals;
 mod reload;
 #[cfg(test)]
 mod test_delivery;
+#[cfg(test)]
+mod test_server;

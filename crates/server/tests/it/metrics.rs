@@ -6,30 +6,30 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use easel_catalog::{Catalog, FaultCode, Origin};
+use easel_catalog::{Catalog, EventOrigin, FaultCode};
 use easel_server::Config;
 use easel_testkit::{Receiver, left_out};
 use hyper::StatusCode;
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 /// The operators' manual.
 const OPERATING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
 
 /// A server that has served nothing yet, with one subscription.
-async fn fresh(data: &Path) -> House {
+async fn fresh(data: &Path) -> TestServer {
     let spec = r#"{"name":"all","webhook":{"url":"http://127.0.0.1:1/"}}"#;
     let declared = Config {
         subscriptions: vec![serde_json::from_str(spec).unwrap()],
         ..config(data)
     };
-    House::open(declared).await
+    TestServer::open(declared).await
 }
 
 /// The page, once the lane of the subscription runs: it is started after the server listens.
-async fn page(house: &House) -> String {
+async fn page(test_server: &TestServer) -> String {
     loop {
-        let page = house.get("/metrics").await;
+        let page = test_server.get("/metrics").await;
         if page.contains("easel_lane_lag_events{") && page.contains("easel_attempts_total{") {
             return page;
         }
@@ -88,8 +88,8 @@ fn described() -> BTreeSet<String> {
 #[tokio::test]
 async fn every_metric_that_is_described_is_there_before_anything_was_served() {
     let folder = tempfile::tempdir().unwrap();
-    let house = fresh(folder.path()).await;
-    let page = page(&house).await;
+    let test_server = fresh(folder.path()).await;
+    let page = page(&test_server).await;
     let shown: BTreeSet<_> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
@@ -101,14 +101,14 @@ async fn every_metric_that_is_described_is_there_before_anything_was_served() {
     assert!(missing.is_empty(), "{missing:?} are missing from\n{page}");
     let unexplained: Vec<_> = shown.difference(&described).collect();
     assert!(unexplained.is_empty(), "{unexplained:?} are not described");
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn every_label_of_a_closed_set_is_there_before_anything_was_served() {
     let folder = tempfile::tempdir().unwrap();
-    let house = fresh(folder.path()).await;
-    let page = page(&house).await;
+    let test_server = fresh(folder.path()).await;
+    let page = page(&test_server).await;
     let mut wanted = vec![
         "easel_lanes_holding 0".to_owned(),
         "easel_unbalanced_subscriptions 0".to_owned(),
@@ -176,13 +176,13 @@ async fn every_label_of_a_closed_set_is_there_before_anything_was_served() {
         .filter(|line| !lines.contains(line.as_str()))
         .collect();
     assert!(missing.is_empty(), "{missing:#?} are missing from\n{page}");
-    house.close().await;
+    test_server.close().await;
 }
 
 /// The page, as soon as it has the line `wanted`.
-async fn page_with(house: &House, wanted: &str) -> String {
+async fn page_with(test_server: &TestServer, wanted: &str) -> String {
     loop {
-        let page = house.get("/metrics").await;
+        let page = test_server.get("/metrics").await;
         if page.lines().any(|line| line == wanted) {
             return page;
         }
@@ -195,13 +195,13 @@ async fn attempts_and_deliveries_are_counted_apart_and_by_subscription() {
     let folder = tempfile::tempdir().unwrap();
     let (taking, refusing) = (Receiver::start().await, Receiver::start().await);
     refusing.set_status(StatusCode::INTERNAL_SERVER_ERROR);
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let catalog = Catalog::built_in();
     let course = catalog.get("course_created").unwrap();
     let events: Vec<_> = ["2026-11-22T08:00:00Z", "2026-11-22T08:00:01Z"]
-        .map(|time| catalog.example(course, Origin::Request, time.parse().unwrap()))
+        .map(|time| catalog.example(course, EventOrigin::Request, time.parse().unwrap()))
         .into();
-    let (status, answer) = house
+    let (status, answer) = test_server
         .post("/v1/events", format!("[{}]", events.join(",")))
         .await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
@@ -212,12 +212,16 @@ async fn attempts_and_deliveries_are_counted_apart_and_by_subscription() {
                 "webhook":{{"url":"{}","batch":10}}}}"#,
             receiver.url()
         );
-        let (status, answer) = house.post("/v1/subscriptions", spec).await;
+        let (status, answer) = test_server.post("/v1/subscriptions", spec).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
     }
-    page_with(&house, "easel_deliveries_total{subscription=\"taking\"} 2").await;
+    page_with(
+        &test_server,
+        "easel_deliveries_total{subscription=\"taking\"} 2",
+    )
+    .await;
     let refused = "easel_attempts_total{subscription=\"refusing\",outcome=\"refused\"} 1";
-    let page = page_with(&house, refused).await;
+    let page = page_with(&test_server, refused).await;
     for line in [
         "easel_attempts_total{subscription=\"taking\",outcome=\"delivered\"} 1",
         "easel_attempts_total{subscription=\"taking\",outcome=\"refused\"} 0",
@@ -229,7 +233,7 @@ async fn attempts_and_deliveries_are_counted_apart_and_by_subscription() {
             "{line} is not in\n{page}"
         );
     }
-    house.close().await;
+    test_server.close().await;
 }
 
 /// Runs promtool on `input`, and says what it complains about; `None` where there is no promtool.
@@ -268,12 +272,12 @@ fn promtool(args: &[&str], input: &str) -> Option<String> {
 #[tokio::test]
 async fn promtool_finds_no_fault_in_the_metrics_of_a_running_server() {
     let folder = tempfile::tempdir().unwrap();
-    let house = fresh(folder.path()).await;
-    let page = page(&house).await;
+    let test_server = fresh(folder.path()).await;
+    let page = page(&test_server).await;
     if let Some(complaint) = promtool(&["check", "metrics"], &page) {
         assert_eq!(complaint, "", "{page}");
     }
-    house.close().await;
+    test_server.close().await;
 }
 
 /// The block of alert rules in the operators' manual.

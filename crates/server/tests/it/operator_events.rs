@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
-use easel_catalog::{Catalog, Origin};
+use easel_catalog::{Catalog, EventOrigin};
 use easel_server::Config;
 use easel_testkit::{Receiver, event};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ fn known(n: i64) -> String {
     let catalog = Catalog::built_in();
     let course_created = catalog.get("course_created").unwrap();
     let time = Timestamp::from_second(1_700_000_000 + n).unwrap();
-    catalog.example(course_created, Origin::Request, time)
+    catalog.example(course_created, EventOrigin::Request, time)
 }
 
 /// The same server on the same folder, with a log that keeps nothing for long.
@@ -32,38 +32,40 @@ fn forgetful(data: &Path) -> Config {
 }
 
 /// The operator events on the log, as soon as there are any from `from` on.
-async fn operator_events(house: &House, from: u64) -> Value {
+async fn operator_events(test_server: &TestServer, from: u64) -> Value {
     let path = format!("/v1/events?from={from}&event=easel.*&wait=30s");
-    serde_json::from_str(&house.get(&path).await).unwrap()
+    serde_json::from_str(&test_server.get(&path).await).unwrap()
 }
 
 /// Where the log ends.
-async fn head(house: &House) -> u64 {
-    let balance: Value = serde_json::from_str(&house.get("/v1/balance").await).unwrap();
+async fn head(test_server: &TestServer) -> u64 {
+    let balance: Value = serde_json::from_str(&test_server.get("/v1/balance").await).unwrap();
     balance["head"].as_u64().unwrap()
 }
 
 /// Waits until so many events of a subscription have expired.
-async fn wait_for_expired(house: &House, name: &str, count: u64) {
+async fn wait_for_expired(test_server: &TestServer, name: &str, count: u64) {
     let expired = async {
-        while house.balance(name).await["expired"] != count {
+        while test_server.balance(name).await["expired"] != count {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let expired = tokio::time::timeout(PATIENCE, expired).await;
-    assert!(expired.is_ok(), "{}", house.balance(name).await);
+    assert!(expired.is_ok(), "{}", test_server.balance(name).await);
 }
 
 #[tokio::test]
 async fn who_asks_for_operator_events_gets_them_and_for_all_others_they_are_filtered() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let (watcher, all) = (Receiver::start().await, Receiver::start().await);
-    house
+    test_server
         .subscribe("watcher", r#""events":["easel.drift.*"],"#, &watcher.url())
         .await;
-    house.subscribe("all", "", &all.url()).await;
-    house.post("/v1/events", event("campus_opened", 1)).await;
+    test_server.subscribe("all", "", &all.url()).await;
+    test_server
+        .post("/v1/events", event("campus_opened", 1))
+        .await;
 
     let received = watcher.wait_for(1).await.remove(0);
     assert_eq!(received.header("easel-event-name"), "easel.drift.found");
@@ -76,34 +78,36 @@ async fn who_asks_for_operator_events_gets_them_and_for_all_others_they_are_filt
     assert_eq!(body["body"], found);
 
     // Without a pattern that begins with `easel.`, nobody sees it.
-    let seen: Value = serde_json::from_str(&house.get("/v1/events?event=*").await).unwrap();
+    let seen: Value = serde_json::from_str(&test_server.get("/v1/events?event=*").await).unwrap();
     assert_eq!(seen["events"].as_array().unwrap().len(), 1, "{seen}");
     assert_eq!(seen["next"], 2);
-    let seen = operator_events(&house, 0).await;
+    let seen = operator_events(&test_server, 0).await;
     assert_eq!(seen["events"][0]["event"]["body"], found);
     assert_eq!(seen["events"].as_array().unwrap().len(), 1, "{seen}");
-    house.post("/v1/events", event("campus_opened", 2)).await;
+    test_server
+        .post("/v1/events", event("campus_opened", 2))
+        .await;
     assert_eq!(all.wait_for(2).await[1].body, event("campus_opened", 2));
-    house.close().await;
+    test_server.close().await;
 
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     for (name, delivered, filtered) in [("all", 2, 1), ("watcher", 1, 2)] {
-        let balance = house.balance(name).await;
+        let balance = test_server.balance(name).await;
         assert_eq!(
             (&balance["delivered"], &balance["accepted"]),
             (&json!(delivered), &json!(3))
         );
         assert_eq!(balance["filtered"], filtered, "{name}: {balance}");
     }
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn no_door_takes_an_operator_event() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let forged = event("easel.disk.low", 1);
-    let (status, answer) = house.post("/v1/events", forged.clone()).await;
+    let (status, answer) = test_server.post("/v1/events", forged.clone()).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let result = &answer["results"][0];
     assert_eq!(result["code"], "reserved_event_name", "{answer}");
@@ -111,33 +115,33 @@ async fn no_door_takes_an_operator_event() {
 
     let data = base64::prelude::BASE64_STANDARD.encode(&forged);
     let call = format!(r#"{{"StreamName":"s","Data":"{data}","PartitionKey":"1"}}"#);
-    let (status, _) = house.kinesis("PutRecord", call).await;
+    let (status, _) = test_server.kinesis("PutRecord", call).await;
     assert_eq!(status, StatusCode::OK);
-    let listed: Value = serde_json::from_str(&house.get("/v1/quarantine").await).unwrap();
+    let listed: Value = serde_json::from_str(&test_server.get("/v1/quarantine").await).unwrap();
     assert_eq!(listed["records"][0]["code"], "reserved_event_name");
-    let (status, retried) = house.post("/v1/quarantine/retry", "").await;
+    let (status, retried) = test_server.post("/v1/quarantine/retry", "").await;
     assert_eq!((status, &retried["kept"]), (StatusCode::OK, &json!(1)));
-    assert_eq!(head(&house).await, 0);
-    house.close().await;
+    assert_eq!(head(&test_server).await, 0);
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn operators_are_told_which_subscription_lost_how_many_events_and_where() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::SERVICE_UNAVAILABLE);
-    house.subscribe("paused", "", &receiver.url()).await;
-    let (status, _) = house.post("/v1/subscriptions/paused/pause", "").await;
+    test_server.subscribe("paused", "", &receiver.url()).await;
+    let (status, _) = test_server.post("/v1/subscriptions/paused/pause", "").await;
     assert_eq!(status, StatusCode::OK);
     for n in 0..3 {
-        let (status, answer) = house.post("/v1/events", known(n)).await;
+        let (status, answer) = test_server.post("/v1/events", known(n)).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
     }
-    house.close().await;
+    test_server.close().await;
 
-    let house = House::open(forgetful(folder.path())).await;
-    let page = operator_events(&house, 0).await;
+    let test_server = TestServer::open(forgetful(folder.path())).await;
+    let page = operator_events(&test_server, 0).await;
     let [event] = page["events"].as_array().unwrap().as_slice() else {
         panic!("{page}");
     };
@@ -148,41 +152,43 @@ async fn operators_are_told_which_subscription_lost_how_many_events_and_where() 
         "event_count": 3, "first_offset": 0, "last_offset": 2, "subscription": "paused",
     });
     assert_eq!(event["event"]["body"], body);
-    house.close().await;
+    test_server.close().await;
 
-    let house = House::open(config(folder.path())).await;
-    let balance = house.balance("paused").await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    let balance = test_server.balance("paused").await;
     assert_eq!(
         (&balance["expired"], &balance["pending"]),
         (&json!(3), &json!(1))
     );
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn two_subscriptions_to_operator_events_whose_endpoints_fail_cause_no_more_of_them() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::SERVICE_UNAVAILABLE);
     for name in ["one", "two"] {
         let events = r#""events":["*","easel.*"],"#;
-        house.subscribe(name, events, &receiver.url()).await;
+        test_server.subscribe(name, events, &receiver.url()).await;
     }
     // The one operator event there is: of drift.
-    house.post("/v1/events", event("campus_opened", 1)).await;
-    operator_events(&house, 0).await;
+    test_server
+        .post("/v1/events", event("campus_opened", 1))
+        .await;
+    operator_events(&test_server, 0).await;
     receiver.wait_for(4).await;
-    house.close().await;
+    test_server.close().await;
 
     // Both lose both events.
-    let house = House::open(forgetful(folder.path())).await;
+    let test_server = TestServer::open(forgetful(folder.path())).await;
     for name in ["one", "two"] {
-        wait_for_expired(&house, name, 2).await;
+        wait_for_expired(&test_server, name, 2).await;
     }
     // What operators are told is on the log after this.
-    house.close().await;
-    let house = House::open(config(folder.path())).await;
-    assert_eq!(head(&house).await, 2);
-    house.close().await;
+    test_server.close().await;
+    let test_server = TestServer::open(config(folder.path())).await;
+    assert_eq!(head(&test_server).await, 2);
+    test_server.close().await;
 }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use easel_testkit::{Receiver, event};
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 #[tokio::test]
 async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let (down, up) = (Receiver::start().await, Receiver::start().await);
-    house.subscribe("down", "", &down.url()).await;
-    house.subscribe("up", "", &up.url()).await;
+    test_server.subscribe("down", "", &down.url()).await;
+    test_server.subscribe("up", "", &up.url()).await;
     down.take_down().await;
 
     for n in 0..200_u32 {
-        house
+        test_server
             .post("/v1/events", event("grade_change", u64::from(n)))
             .await;
         let count = usize::try_from(n).unwrap() + 1;
@@ -24,7 +24,7 @@ async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited
         assert!(arrived.is_ok(), "event {n} waited for the other endpoint");
     }
     // The first ones failed and are parked; then the subscription was on hold.
-    let balance = house.balance("down").await;
+    let balance = test_server.balance("down").await;
     let term = |name: &str| balance[name].as_u64().unwrap();
     assert_eq!(term("pending") + term("parked"), 200, "{balance}");
     assert!(term("parked") < 20, "{balance}");
@@ -39,5 +39,5 @@ async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited
     received.sort();
     received.dedup();
     assert_eq!(received.len(), 200);
-    house.close().await;
+    test_server.close().await;
 }

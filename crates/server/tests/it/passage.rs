@@ -3,17 +3,17 @@
 use easel_testkit::{Receiver, attributes_form, event};
 use hyper::StatusCode;
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 #[tokio::test]
 async fn an_event_of_the_native_door_reaches_its_webhook_with_its_name_in_the_headers() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
-    house.subscribe("all", "", &receiver.url()).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
 
     let sent = event("grade_change", 1);
-    let (status, answer) = house.post("/v1/events", sent.clone()).await;
+    let (status, answer) = test_server.post("/v1/events", sent.clone()).await;
 
     assert_eq!(status, StatusCode::ACCEPTED);
     assert_eq!(answer["results"][0]["status"], "accepted");
@@ -31,17 +31,17 @@ async fn an_event_of_the_native_door_reaches_its_webhook_with_its_name_in_the_he
 
     let id = received.header("webhook-id");
     let found: serde_json::Value =
-        serde_json::from_str(&house.get(&format!("/v1/events/{id}")).await).unwrap();
+        serde_json::from_str(&test_server.get(&format!("/v1/events/{id}")).await).unwrap();
     assert_eq!(found["event"]["metadata"]["event_name"], "grade_change");
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn the_producers_spelling_through_the_kinesis_door_arrives_as_metadata_and_once() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
-    house.subscribe("all", "", &receiver.url()).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
 
     let records: Vec<_> = (0..50)
         .map(|n| {
@@ -55,18 +55,18 @@ async fn the_producers_spelling_through_the_kinesis_door_arrives_as_metadata_and
         r#"{{"StreamName":"live-events","Records":[{}]}}"#,
         records.join(",")
     );
-    let (status, answer) = house.kinesis("PutRecords", call.clone()).await;
+    let (status, answer) = test_server.kinesis("PutRecords", call.clone()).await;
     assert_eq!(
         (status, &answer["FailedRecordCount"]),
         (StatusCode::OK, &0.into())
     );
     // A producer that did not hear the answer sends the whole call again.
-    let (status, answer) = house.kinesis("PutRecords", call).await;
+    let (status, answer) = test_server.kinesis("PutRecords", call).await;
     assert_eq!(
         (status, &answer["FailedRecordCount"]),
         (StatusCode::OK, &0.into())
     );
-    house
+    test_server
         .post("/v1/events", event("submission_created", 50))
         .await;
 
@@ -76,24 +76,24 @@ async fn the_producers_spelling_through_the_kinesis_door_arrives_as_metadata_and
     bodies.sort();
     wanted.sort();
     assert_eq!(bodies, wanted);
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
 async fn what_is_no_event_goes_to_quarantine_and_not_to_subscribers() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
-    house.subscribe("all", "", &receiver.url()).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
     // `{"no":"event"}`, as base64.
     let call = r#"{"StreamName":"s","Data":"eyJubyI6ImV2ZW50In0=","PartitionKey":"1"}"#;
-    let (status, _) = house.kinesis("PutRecord", call).await;
+    let (status, _) = test_server.kinesis("PutRecord", call).await;
     assert_eq!(status, StatusCode::OK);
     let listed: serde_json::Value =
-        serde_json::from_str(&house.get("/v1/quarantine").await).unwrap();
+        serde_json::from_str(&test_server.get("/v1/quarantine").await).unwrap();
     assert_eq!(listed["count"], 1);
     assert_eq!(listed["records"][0]["door"], "kinesis");
     assert_eq!(listed["records"][0]["data"], r#"{"no":"event"}"#);
-    assert_eq!(house.balance("all").await["accepted"], 0);
-    house.close().await;
+    assert_eq!(test_server.balance("all").await["accepted"], 0);
+    test_server.close().await;
 }

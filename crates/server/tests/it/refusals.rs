@@ -8,7 +8,7 @@ use easel_testkit::left_out;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 const SIZE: usize = 24 * 1024 * 1024;
 
@@ -34,8 +34,8 @@ const CASES: [(&str, &str, &str, u16); 8] = [
     ("POST", "/", "", 400),
 ];
 
-async fn strict_house(data: &Path) -> House {
-    House::open(Config {
+async fn strict_house(data: &Path) -> TestServer {
+    TestServer::open(Config {
         auth: Auth::Tokens,
         ..config(data)
     })
@@ -43,8 +43,8 @@ async fn strict_house(data: &Path) -> House {
 }
 
 /// The status of the answer that a client reads after it has sent all of its body.
-async fn answered(house: &House, (method, path, headers): (&str, &str, &str)) -> u16 {
-    let mut stream = TcpStream::connect(house.address).await.unwrap();
+async fn answered(test_server: &TestServer, (method, path, headers): (&str, &str, &str)) -> u16 {
+    let mut stream = TcpStream::connect(test_server.address).await.unwrap();
     let head =
         format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{headers}content-length: {SIZE}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -59,14 +59,14 @@ async fn answered(house: &House, (method, path, headers): (&str, &str, &str)) ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_refusal_can_be_read_after_a_large_body_was_sent() {
     let folder = tempfile::tempdir().unwrap();
-    let house = strict_house(folder.path()).await;
+    let test_server = strict_house(folder.path()).await;
     for (method, path, headers, status) in CASES {
-        let got = answered(&house, (method, path, headers)).await;
+        let got = answered(&test_server, (method, path, headers)).await;
         assert_eq!(got, status, "{method} {path} {headers}");
     }
-    house.close().await;
+    test_server.close().await;
 
-    let open = House::open(config(folder.path())).await;
+    let open = TestServer::open(config(folder.path())).await;
     for (headers, status) in [
         ("", 413),
         ("content-type: text/csv\r\n", 415),
@@ -133,16 +133,16 @@ async fn node_reads_every_refusal_of_a_large_body() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let house = strict_house(folder.path()).await;
+    let test_server = strict_house(folder.path()).await;
     let cases = serde_json::json!([
         ["/v1/events", {}, 401],
         ["/v1/changes", { "authorization": "Bearer wrong" }, 401],
         ["/v1/nothing", {}, 404],
         ["/", { "x-amz-target": "Kinesis_20131202.PutRecords" }, 400],
     ]);
-    run_node(&house, &cases).await;
-    house.close().await;
-    let open = House::open(config(folder.path())).await;
+    run_node(&test_server, &cases).await;
+    test_server.close().await;
+    let open = TestServer::open(config(folder.path())).await;
     let cases = serde_json::json!([
         ["/v1/events", { "content-type": "application/json" }, 413],
         ["/v1/events", { "content-type": "text/csv" }, 415],
@@ -151,9 +151,9 @@ async fn node_reads_every_refusal_of_a_large_body() {
     open.close().await;
 }
 
-async fn run_node(house: &House, cases: &serde_json::Value) {
+async fn run_node(test_server: &TestServer, cases: &serde_json::Value) {
     let output = tokio::process::Command::new("node")
-        .args(["-e", SCRIPT, &format!("http://{}", house.address)])
+        .args(["-e", SCRIPT, &format!("http://{}", test_server.address)])
         .args([SIZE.to_string(), cases.to_string()])
         .output()
         .await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use easel_keys::Secret;
-use easel_server::{Auth, Config, Deliveries, KinesisKey, Local, Prepared, Reloader, Server};
+use easel_server::{Auth, Config, Deliveries, KinesisKey, LocalServer, Prepared, Reloader, Server};
 use easel_testkit::{Receiver, event};
 use hyper::StatusCode;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -14,13 +14,13 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 /// A running server, and what puts new settings in force in it.
-async fn open(config: Config) -> (House, Reloader) {
+async fn open(config: Config) -> (TestServer, Reloader) {
     let server = Server::start(config).await.unwrap();
     let reloader = server.reloader();
-    (House::of(server), reloader)
+    (TestServer::of(server), reloader)
 }
 
 fn prepare(config: &Config) -> Prepared {
@@ -39,44 +39,49 @@ async fn a_paused_server_takes_events_and_delivers_them_once_resumed() {
         deliveries: Deliveries::Paused,
         ..config(folder.path())
     };
-    let house = House::open(paused.clone()).await;
-    house.subscribe("all", "", &receiver.url()).await;
+    let test_server = TestServer::open(paused.clone()).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
     for number in 0..3 {
-        let (status, _) = house
+        let (status, _) = test_server
             .post("/v1/events", event("grade_change", number))
             .await;
         assert_eq!(status, StatusCode::ACCEPTED);
     }
-    assert_eq!(house.get("/v1/deliveries").await, r#"{"paused":true}"#);
-    let ready = house.get("/readyz").await;
+    assert_eq!(
+        test_server.get("/v1/deliveries").await,
+        r#"{"paused":true}"#
+    );
+    let ready = test_server.get("/readyz").await;
     assert!(ready.contains(r#""ready":true"#), "{ready}");
     assert!(ready.contains(r#""deliveries":"paused""#), "{ready}");
-    assert_eq!(house.balance("all").await["pending"], 3);
-    house.close().await;
+    assert_eq!(test_server.balance("all").await["pending"], 3);
+    test_server.close().await;
     assert_eq!(receiver.count(), 0);
 
     // A start is paused when it is asked to be, whatever the one before it was.
-    let house = House::open(paused).await;
-    assert_eq!(house.balance("all").await["pending"], 3);
+    let test_server = TestServer::open(paused).await;
+    assert_eq!(test_server.balance("all").await["pending"], 3);
     assert_eq!(receiver.count(), 0);
-    let (status, answer) = house.post("/v1/deliveries/resume", "").await;
+    let (status, answer) = test_server.post("/v1/deliveries/resume", "").await;
     assert_eq!(
         (status, answer["paused"].as_bool()),
         (StatusCode::OK, Some(false))
     );
     receiver.wait_for(3).await;
-    let ready = house.get("/readyz").await;
+    let ready = test_server.get("/readyz").await;
     assert!(ready.contains(r#""deliveries":"running""#), "{ready}");
 
-    house.post("/v1/deliveries/pause", "").await;
-    while !house.get("/readyz").await.contains(r#""lanes":0"#) {
+    test_server.post("/v1/deliveries/pause", "").await;
+    while !test_server.get("/readyz").await.contains(r#""lanes":0"#) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    house.post("/v1/events", event("grade_change", 3)).await;
-    house.post("/v1/deliveries/resume", "").await;
+    test_server
+        .post("/v1/events", event("grade_change", 3))
+        .await;
+    test_server.post("/v1/deliveries/resume", "").await;
     let received = receiver.wait_for(4).await;
     assert_eq!(received.len(), 4, "each event once");
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
@@ -89,8 +94,10 @@ async fn subscriptions_that_are_declared_again_change_and_those_that_stay_keep_t
         subscriptions: specs(&[stays.clone(), declare("goes", &second.url(), "")]),
         ..config(folder.path())
     };
-    let (house, reloader) = open(old.clone()).await;
-    house.post("/v1/events", event("grade_change", 1)).await;
+    let (test_server, reloader) = open(old.clone()).await;
+    test_server
+        .post("/v1/events", event("grade_change", 1))
+        .await;
     first.wait_for(1).await;
     second.wait_for(1).await;
 
@@ -100,10 +107,12 @@ async fn subscriptions_that_are_declared_again_change_and_those_that_stay_keep_t
     };
     let reloaded = reloader.reload(prepare(&new)).await.unwrap();
     assert!(reloaded.changed);
-    house.post("/v1/events", event("grade_change", 2)).await;
+    test_server
+        .post("/v1/events", event("grade_change", 2))
+        .await;
     first.wait_for(2).await;
     second.wait_for(2).await;
-    let list = house.get("/v1/subscriptions").await;
+    let list = test_server.get("/v1/subscriptions").await;
     assert!(list.contains(r#""deactivated""#), "{list}");
     assert!(!reloader.reload(prepare(&new)).await.unwrap().changed);
 
@@ -122,14 +131,14 @@ async fn subscriptions_that_are_declared_again_change_and_those_that_stay_keep_t
         .to_string();
     assert!(refused.contains("past the log's head"), "{refused}");
     assert_eq!(
-        house
+        test_server
             .get("/v1/subscriptions")
             .await
             .matches(r#""name""#)
             .count(),
         3
     );
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
@@ -139,8 +148,8 @@ async fn key_pairs_that_are_read_again_count_at_once() {
         auth: Auth::Tokens,
         ..config(folder.path())
     };
-    let (house, reloader) = open(old.clone()).await;
-    let refusal = async || house.kinesis("ListStreams", "{}").await.1["__type"].clone();
+    let (test_server, reloader) = open(old.clone()).await;
+    let refusal = async || test_server.kinesis("ListStreams", "{}").await.1["__type"].clone();
     assert_eq!(refusal().await, "AccessDeniedException");
     let mut new = old.clone();
     new.kinesis.keys.push(KinesisKey {
@@ -156,7 +165,7 @@ async fn key_pairs_that_are_read_again_count_at_once() {
     };
     assert!(reloader.reload(prepare(&open)).await.unwrap().changed);
     assert_eq!(refusal().await, "AccessDeniedException");
-    house.close().await;
+    test_server.close().await;
 }
 
 /// A receiver over TLS, whose authority's certificate is put into `file`.
@@ -189,10 +198,12 @@ async fn certificate_authorities_that_are_read_again_are_trusted_at_once() {
     let file = folder.path().join("ca.pem");
     fs::copy(&old, &file).unwrap();
     config.webhook.ca_file = Some(file.clone());
-    let (house, reloader) = open(config.clone()).await;
-    house.subscribe("all", "", &receiver.url()).await;
-    house.post("/v1/events", event("grade_change", 1)).await;
-    while !house.get("/readyz").await.contains(r#""holding":1"#) {
+    let (test_server, reloader) = open(config.clone()).await;
+    test_server.subscribe("all", "", &receiver.url()).await;
+    test_server
+        .post("/v1/events", event("grade_change", 1))
+        .await;
+    while !test_server.get("/readyz").await.contains(r#""holding":1"#) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(receiver.count(), 0);
@@ -202,7 +213,7 @@ async fn certificate_authorities_that_are_read_again_are_trusted_at_once() {
     assert!(reloader.reload(prepare(&config)).await.unwrap().changed);
     receiver.wait_for(1).await;
     assert!(!reloader.reload(prepare(&config)).await.unwrap().changed);
-    house.close().await;
+    test_server.close().await;
 }
 
 #[tokio::test]
@@ -217,15 +228,15 @@ async fn a_preset_first_token_lets_in_without_being_shown() {
     let server = Server::start(preset).await.unwrap();
     assert!(server.first_token().is_none());
     assert!(server.first_token_file().is_none());
-    let house = House::of(server);
-    let request = house.request("GET", "/v1/tokens");
+    let test_server = TestServer::of(server);
+    let request = test_server.request("GET", "/v1/tokens");
     let request = request.header("authorization", format!("Bearer {token}"));
-    assert_eq!(house.send(request, "").await.0, StatusCode::OK);
+    assert_eq!(test_server.send(request, "").await.0, StatusCode::OK);
     assert_ne!(
-        Local::read(folder.path()).unwrap().token.as_deref(),
+        LocalServer::read(folder.path()).unwrap().token.as_deref(),
         Some(token)
     );
-    house.close().await;
+    test_server.close().await;
 
     for weak in [
         "",

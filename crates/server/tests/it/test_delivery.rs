@@ -4,19 +4,21 @@ use easel_testkit::Receiver;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::house::{House, config};
+use crate::test_server::{TestServer, config};
 
 #[tokio::test]
 async fn a_test_arrives_as_a_delivery_would_but_for_its_label() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(config(folder.path())).await;
+    let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
     receiver.set_body("thanks");
     let strict = r#""format":"caliper-strict","events":["grade_*"],"#;
-    house.subscribe("strict", strict, &receiver.url()).await;
+    test_server
+        .subscribe("strict", strict, &receiver.url())
+        .await;
 
     let test = json!({ "subscription": "strict" }).to_string();
-    let (status, told) = house.post("/v1/test-deliveries", test).await;
+    let (status, told) = test_server.post("/v1/test-deliveries", test).await;
     assert_eq!(status, StatusCode::OK, "{told}");
     assert_eq!(
         (&told["delivered"], &told["status"]),
@@ -29,6 +31,6 @@ async fn a_test_arrives_as_a_delivery_would_but_for_its_label() {
     assert_eq!(request.header("easel-event-name"), "grade_change");
     let envelope: Value = serde_json::from_slice(&request.body).unwrap();
     assert_eq!(envelope["data"].as_array().unwrap().len(), 1);
-    assert_eq!(house.balance("strict").await["accepted"], 0);
-    house.close().await;
+    assert_eq!(test_server.balance("strict").await["accepted"], 0);
+    test_server.close().await;
 }

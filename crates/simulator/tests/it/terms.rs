@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use easel_caliper::{Dialect, Level, Options as CaliperOptions, Translator, check};
-use easel_catalog::{Catalog, Event, Origin};
-use easel_simulator::{Campus, Options};
-use easel_triggers::{Change, Operation, Options as TriggersOptions, Row, Subject, Triggers};
+use easel_caliper::{Dialect, Level, TranslationOptions, Translator, check};
+use easel_catalog::{Catalog, Event, EventOrigin};
+use easel_simulator::{Campus, TermOptions};
+use easel_triggers::{Change, Operation, Row, Subject, TriggerOptions, Triggers};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -52,19 +52,19 @@ const SEEDS: [&str; 37] = [
 ];
 
 fn term(seed: u64, students: u32, days: u32) -> Vec<Change> {
-    let options = Options {
+    let options = TermOptions {
         seed,
         students,
         days,
-        ..Options::default()
+        ..TermOptions::default()
     };
     Campus::new(options).collect()
 }
 
 fn events(changes: &[Change]) -> Vec<Event> {
-    let options = TriggersOptions {
+    let options = TriggerOptions {
         shard: 7,
-        ..TriggersOptions::default()
+        ..TriggerOptions::default()
     };
     let triggers = Triggers::new(Arc::new(Catalog::built_in()), options).unwrap();
     let events = changes.iter().flat_map(|change| {
@@ -101,7 +101,7 @@ fn everything_occurs_conforms_and_translates() {
     assert_eq!(missing, [&""; 0]);
 
     let translator =
-        Translator::new(Arc::new(Catalog::built_in()), CaliperOptions::default()).unwrap();
+        Translator::new(Arc::new(Catalog::built_in()), TranslationOptions::default()).unwrap();
     let mut broken: BTreeMap<_, u32> = BTreeMap::new();
     for event in &events {
         if !translator.translates(&event.event_type) {
@@ -193,7 +193,7 @@ fn records_are_what_they_were_left_as_and_time_does_not_run_backwards() {
 fn people_log_in_before_they_do_anything_else_in_a_session() {
     let mut sessions = BTreeMap::new();
     for change in term(5, 30, 4) {
-        if change.origin != Origin::Request {
+        if change.origin != EventOrigin::Request {
             continue;
         }
         let user = change.context.value("user_id").unwrap().clone();

@@ -19,13 +19,13 @@ use crate::{Batch, Form, Item};
 const AGENT: &str = concat!("easel/", env!("CARGO_PKG_VERSION"));
 
 /// What is sent of a batch in an attempt made `now`.
-pub(super) struct Content {
+pub(super) struct RequestContent {
     body: Bytes,
     now: Timestamp,
 }
 
 /// Makes what is sent of a batch in an attempt made `now`.
-pub(super) fn content(batch: &Batch, now: Timestamp) -> Content {
+pub(super) fn content(batch: &Batch, now: Timestamp) -> RequestContent {
     let body = match batch.items.first().map(|item| &item.form) {
         Some(Form::Canvas(event)) => event.clone(),
         Some(Form::Caliper(_)) => {
@@ -34,11 +34,15 @@ pub(super) fn content(batch: &Batch, now: Timestamp) -> Content {
         }
         None => Bytes::new(),
     };
-    Content { body, now }
+    RequestContent { body, now }
 }
 
 /// The request for one attempt.
-pub(super) fn build(endpoint: &Endpoint, batch: &Batch, content: &Content) -> Request<Full<Bytes>> {
+pub(super) fn build(
+    endpoint: &Endpoint,
+    batch: &Batch,
+    content: &RequestContent,
+) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(content.body.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.uri().clone();

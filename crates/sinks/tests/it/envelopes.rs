@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use easel_caliper::{Dialect, MAPPER_VERSION, Options, Translator};
-use easel_catalog::{Catalog, Limits, Origin, admit};
+use easel_caliper::{Dialect, MAPPER_VERSION, TranslationOptions, Translator};
+use easel_catalog::{Catalog, EventOrigin, Limits, admit};
 use easel_log::Offset;
 use easel_sinks::{Batch, Form, Item, Webhook};
 use easel_testkit::Receiver;
@@ -16,9 +16,9 @@ use crate::fixtures::{Post, batch, webhook};
 fn item(name: &str, second: i64) -> Arc<Item> {
     let catalog = Arc::new(Catalog::built_in());
     let at = Timestamp::from_second(second).unwrap();
-    let example = catalog.example(catalog.get(name).unwrap(), Origin::Request, at);
+    let example = catalog.example(catalog.get(name).unwrap(), EventOrigin::Request, at);
     let event = admit(example.as_bytes(), &Limits::default()).unwrap();
-    let translator = Translator::new(catalog, Options::default()).unwrap();
+    let translator = Translator::new(catalog, TranslationOptions::default()).unwrap();
     let translated = translator.translate(name, &event.bytes, event.id, Dialect::Compatible);
     Arc::new(Item {
         offset: Offset::new(second.unsigned_abs()),

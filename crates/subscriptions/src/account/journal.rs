@@ -30,12 +30,12 @@ pub struct Journal {
     pub held_since: Option<Timestamp>,
     /// The rows of parked and dead deliveries that have changed since the latest journal that was
     /// saved.
-    pub rows: Vec<(Offset, Row)>,
+    pub rows: Vec<(Offset, DeliveryRow)>,
 }
 
 /// What is stored of one delivery beside the counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Row {
+pub enum DeliveryRow {
     /// It is parked.
     Parked(Parked),
     /// It is dead.

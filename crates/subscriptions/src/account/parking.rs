@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use easel_log::Offset;
 
-use super::{Account, DeadLetter, Due, LaneTime, Parked, ParkedNews, Stage};
+use super::{Account, DeadLetter, DeliveryStage, Due, LaneTime, Parked, ParkedNews};
 use crate::Term;
 
 impl Account {
@@ -17,7 +17,7 @@ impl Account {
         } else if !self.parked.contains_key(&offset) {
             return false;
         }
-        self.parked.insert(offset, (Stage::Waiting, parked));
+        self.parked.insert(offset, (DeliveryStage::Waiting, parked));
         self.row_changed(offset, None);
         true
     }
@@ -30,7 +30,7 @@ impl Account {
     /// Whether a parked offset is not being sent.
     pub fn is_parked_and_waits(&self, offset: Offset) -> bool {
         let parked = self.parked.get(&offset);
-        parked.is_some_and(|(stage, _)| *stage == Stage::Waiting)
+        parked.is_some_and(|(stage, _)| *stage == DeliveryStage::Waiting)
     }
 
     /// All parked deliveries from `from` on, by offset.
@@ -66,7 +66,7 @@ impl Account {
         }
         self.counts[Term::Dead] -= 1;
         self.counts.add(Term::Parked, 1);
-        self.parked.insert(offset, (Stage::Waiting, parked));
+        self.parked.insert(offset, (DeliveryStage::Waiting, parked));
         self.row_changed(offset, None);
         self.news.push(ParkedNews::Due { offset });
         true
@@ -75,7 +75,7 @@ impl Account {
     /// Makes a parked delivery due at `due`, and starts its schedule anew. `false` when it is not
     /// parked, or is being sent.
     pub fn make_due(&mut self, offset: Offset, due: LaneTime) -> bool {
-        let Some((Stage::Waiting, parked)) = self.parked.get_mut(&offset) else {
+        let Some((DeliveryStage::Waiting, parked)) = self.parked.get_mut(&offset) else {
             return false;
         };
         parked.due = Due::At(due);

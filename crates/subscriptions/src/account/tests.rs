@@ -7,7 +7,7 @@ use easel_log::{Bounds, Offset};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{Account, DeadLetter, Due, FeedPosition, Journal, LaneTime, Loss, Parked, Row};
+use super::{Account, DeadLetter, DeliveryRow, Due, FeedPosition, Journal, LaneTime, Loss, Parked};
 use crate::{Balance, Term};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,12 +214,12 @@ fn save(account: &mut Account, model: &Model, saved: &mut (Model, Journal), rows
 }
 
 /// The rows that a store has.
-type Rows = BTreeMap<Offset, Row>;
+type Rows = BTreeMap<Offset, DeliveryRow>;
 
 fn save_rows(rows: &mut Rows, journal: &Journal) {
     for (offset, row) in &journal.rows {
         rows.remove(offset);
-        if *row != Row::Gone {
+        if *row != DeliveryRow::Gone {
             rows.insert(*offset, row.clone());
         }
     }
@@ -255,10 +255,10 @@ fn check_rows(rows: &Rows, model: &Model) {
     for (place, fate) in model.fates.iter().enumerate() {
         let row = rows.get(&model.offset(place));
         let is_right = match fate {
-            Fate::Parked => matches!(row, Some(Row::Parked(_))),
-            Fate::Dead => matches!(row, Some(Row::Dead(letter)) if !letter.is_discarded),
+            Fate::Parked => matches!(row, Some(DeliveryRow::Parked(_))),
+            Fate::Dead => matches!(row, Some(DeliveryRow::Dead(letter)) if !letter.is_discarded),
             // Its row may be gone after its retention.
-            Fate::Discarded => !matches!(row, Some(Row::Parked(_) | Row::Gone)),
+            Fate::Discarded => !matches!(row, Some(DeliveryRow::Parked(_) | DeliveryRow::Gone)),
             _ => row.is_none(),
         };
         assert!(is_right, "{place} is {fate:?}, and its row is {row:?}");
@@ -364,8 +364,8 @@ fn run(start: u64, steps: Vec<Step>) {
                 let dead: Vec<_> = rows
                     .iter()
                     .filter_map(|(offset, row)| match row {
-                        Row::Dead(letter) => Some((*offset, Arc::clone(letter))),
-                        Row::Parked(_) | Row::Gone => None,
+                        DeliveryRow::Dead(letter) => Some((*offset, Arc::clone(letter))),
+                        DeliveryRow::Parked(_) | DeliveryRow::Gone => None,
                     })
                     .collect();
                 if let Some((offset, letter)) = dead.get(index) {
@@ -415,8 +415,8 @@ fn run(start: u64, steps: Vec<Step>) {
                 let repeated = model.count(&[Fate::Delivered]) - saved.0.count(&[Fate::Delivered]);
                 assert_eq!(account.unsaved(), repeated);
                 let parked = rows.iter().filter_map(|(offset, row)| match row {
-                    Row::Parked(parked) => Some((*offset, parked.clone())),
-                    Row::Dead(_) | Row::Gone => None,
+                    DeliveryRow::Parked(parked) => Some((*offset, parked.clone())),
+                    DeliveryRow::Dead(_) | DeliveryRow::Gone => None,
                 });
                 let parked = parked.collect();
                 account = Account::restore(Offset::new(start), saved.1.clone(), parked);

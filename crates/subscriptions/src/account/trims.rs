@@ -13,13 +13,13 @@ const REPORT_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// What the log dropped before a subscription had it, since the last report.
 #[derive(Debug, Default)]
 pub(super) struct Trims {
-    unreported: Option<Trim>,
+    unreported: Option<TrimmedEvents>,
     reported_at: Option<Timestamp>,
 }
 
 /// Events that the log dropped before a subscription had them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trim {
+pub struct TrimmedEvents {
     /// How many events.
     pub event_count: u64,
     /// Where they were. Events that were not lost may lie between them.
@@ -29,7 +29,7 @@ pub struct Trim {
 impl Trims {
     /// Adds so many events that were dropped from `offsets`.
     pub(super) fn add(&mut self, event_count: u64, offsets: Range<Offset>) {
-        let trim = self.unreported.get_or_insert_with(|| Trim {
+        let trim = self.unreported.get_or_insert_with(|| TrimmedEvents {
             event_count: 0,
             offsets: offsets.clone(),
         });
@@ -40,7 +40,7 @@ impl Trims {
 
     /// What to report at `now`; `None` if there is nothing, or if the last report is less than a minute
     /// old.
-    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<Trim> {
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         // If the clock was set back, the last report lies in the future and does not count.
         let is_early = self.reported_at.is_some_and(|reported_at| {
             reported_at <= now && now.duration_since(reported_at) < REPORT_EVERY
@@ -49,7 +49,7 @@ impl Trims {
     }
 
     /// What was not reported yet, however old the last report is.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<Trim> {
+    pub(super) fn take(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         let trim = self.unreported.take()?;
         self.reported_at = Some(now);
         Some(trim)
@@ -69,7 +69,7 @@ mod tests {
         let mut trims = Trims::default();
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         let trim = |event_count, offsets| {
-            Some(Trim {
+            Some(TrimmedEvents {
                 event_count,
                 offsets,
             })

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use easel_log::Offset;
 
-use super::{DeadLetter, Parked, Row};
+use super::{DeadLetter, DeliveryRow, Parked};
 
 /// The rows that have changed since the latest journal that was saved. A journal holds all of them,
 /// so one that is saved makes up for those before it that failed.
 #[derive(Debug, Default)]
-pub(super) struct UnsavedRows(BTreeMap<Offset, Change>);
+pub(super) struct UnsavedRows(BTreeMap<Offset, RowChange>);
 
 #[derive(Debug)]
-struct Change {
+struct RowChange {
     /// The number of the latest journal when the row changed. Any later one holds the change.
     after_journal: u64,
     letter: Option<Arc<DeadLetter>>,
@@ -27,7 +27,7 @@ impl UnsavedRows {
         after_journal: u64,
         letter: Option<Arc<DeadLetter>>,
     ) {
-        let change = Change {
+        let change = RowChange {
             after_journal,
             letter,
         };
@@ -50,12 +50,12 @@ impl UnsavedRows {
     pub(super) fn rows<'a>(
         &self,
         parked: impl Fn(Offset) -> Option<&'a Parked>,
-    ) -> Vec<(Offset, Row)> {
+    ) -> Vec<(Offset, DeliveryRow)> {
         let rows = self.0.iter().map(|(offset, change)| {
             let row = match (&change.letter, parked(*offset)) {
-                (Some(letter), _) => Row::Dead(Arc::clone(letter)),
-                (None, Some(parked)) => Row::Parked(parked.clone()),
-                (None, None) => Row::Gone,
+                (Some(letter), _) => DeliveryRow::Dead(Arc::clone(letter)),
+                (None, Some(parked)) => DeliveryRow::Parked(parked.clone()),
+                (None, None) => DeliveryRow::Gone,
             };
             (*offset, row)
         });

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Index, MAX_TYPES};
-use crate::state_store::{Definition, Entry, Revision};
+use crate::state_store::{Definition, Revision, StoredSubscription};
 use crate::{
     Conditions, InFlight, Journal, Origin, SinkSpec, Spec, State, Subscription, SubscriptionId,
     WebhookSpec,
@@ -32,10 +32,10 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
         sink: SinkSpec::Webhook(WebhookSpec {
             url: SecretUrl::new("http://localhost"),
             timeout: std::time::Duration::MAX,
-            batch: crate::Batch::default(),
+            batch: crate::BatchSize::default(),
         }),
     };
-    let entry = Entry {
+    let entry = StoredSubscription {
         id: SubscriptionId::new(id),
         revision: Revision::FIRST,
         definition: Definition {

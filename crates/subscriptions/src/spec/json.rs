@@ -14,8 +14,8 @@ use utoipa::openapi::schema::{
 };
 
 use super::{
-    Batch, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy, SinkSpec,
-    Spec, Start, WebhookSpec,
+    BatchSize, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy,
+    SinkSpec, Spec, Start, WebhookSpec,
 };
 use crate::Schedule;
 
@@ -85,7 +85,7 @@ struct WebhookJson {
     /// How many events one request may have in its envelope, in a Caliper format.
     #[schema(value_type = u16, minimum = 1, maximum = 100, example = 1)]
     #[serde(default)]
-    batch: Batch,
+    batch: BatchSize,
 }
 
 impl SpecJson {

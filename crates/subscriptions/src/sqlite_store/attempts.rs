@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::rows::{json_fault, lane_columns, signed};
-use crate::state_store::{Epoch, StoreError};
+use crate::state_store::{Epoch, StateStoreError};
 use crate::{AttemptLog, AttemptPart, LaneId, LoggedAttempt};
 
 /// Leases whose attempts are kept, if there are few attempts in each.
@@ -15,7 +15,7 @@ pub(super) fn save(
     transaction: &Transaction<'_>,
     epoch: Epoch,
     part: &AttemptPart,
-) -> Result<(), StoreError> {
+) -> Result<(), StateStoreError> {
     let [subscription, replay] = lane_columns(part.lane);
     let content = serde_json::to_string(&part.attempts).map_err(|error| json_fault(&error))?;
     let mut save = transaction.prepare_cached(
@@ -50,7 +50,7 @@ pub(super) fn before(
     transaction: &Transaction<'_>,
     epoch: Epoch,
     lane: LaneId,
-) -> Result<Vec<LoggedAttempt>, StoreError> {
+) -> Result<Vec<LoggedAttempt>, StateStoreError> {
     let mut parts = transaction.prepare_cached(
         "SELECT content FROM attempts WHERE subscription = ?1 AND replay = ?2 AND epoch < ?3
          ORDER BY epoch DESC, part DESC",

@@ -11,9 +11,9 @@ use rusqlite::{Row as SqliteRow, Transaction, params};
 use uuid::Uuid;
 
 use super::rows::{json_fault, lane_columns, signed};
-use crate::state_store::StoreError;
+use crate::state_store::StateStoreError;
 use crate::{
-    Attempt, DeadLetter, Due, LaneId, LaneTime, Parked, ReplayNumber, Row, SubscriptionId,
+    Attempt, DeadLetter, DeliveryRow, Due, LaneId, LaneTime, Parked, ReplayNumber, SubscriptionId,
 };
 
 /// How `waits_for` spells when a parked delivery is due.
@@ -25,21 +25,21 @@ const OPERATOR: &str = "operator";
 pub(super) fn save(
     transaction: &Transaction<'_>,
     lane: LaneId,
-    rows: &[(Offset, Row)],
-) -> Result<(), StoreError> {
+    rows: &[(Offset, DeliveryRow)],
+) -> Result<(), StateStoreError> {
     let [subscription, replay] = lane_columns(lane);
     for (offset, row) in rows {
         let place = params![subscription, replay, signed(offset.get())];
-        if !matches!(row, Row::Parked(_)) {
+        if !matches!(row, DeliveryRow::Parked(_)) {
             delete(transaction, "parked", place)?;
         }
-        if !matches!(row, Row::Dead(_)) {
+        if !matches!(row, DeliveryRow::Dead(_)) {
             delete(transaction, "dead", place)?;
         }
         match row {
-            Row::Parked(parked) => save_parked(transaction, lane, *offset, parked)?,
-            Row::Dead(letter) => save_dead(transaction, lane, *offset, letter)?,
-            Row::Gone => (),
+            DeliveryRow::Parked(parked) => save_parked(transaction, lane, *offset, parked)?,
+            DeliveryRow::Dead(letter) => save_dead(transaction, lane, *offset, letter)?,
+            DeliveryRow::Gone => (),
         }
     }
     Ok(())
@@ -61,7 +61,7 @@ fn save_parked(
     lane: LaneId,
     offset: Offset,
     parked: &Parked,
-) -> Result<(), StoreError> {
+) -> Result<(), StateStoreError> {
     let [subscription, replay] = lane_columns(lane);
     let (waits_for, due) = match parked.due {
         Due::At(LaneTime(millis)) => (TIME, millis),
@@ -94,7 +94,7 @@ fn save_dead(
     lane: LaneId,
     offset: Offset,
     letter: &DeadLetter,
-) -> Result<(), StoreError> {
+) -> Result<(), StateStoreError> {
     let [subscription, replay] = lane_columns(lane);
     let mut save = transaction.prepare_cached(
         "INSERT OR REPLACE INTO dead (subscription, replay, \"offset\", event_id, event_type, reason,
@@ -121,7 +121,7 @@ fn save_dead(
 pub(super) fn parked(
     transaction: &Transaction<'_>,
     lane: LaneId,
-) -> Result<Vec<(Offset, Parked)>, StoreError> {
+) -> Result<Vec<(Offset, Parked)>, StateStoreError> {
     let mut all = transaction.prepare_cached(
         "SELECT * FROM parked WHERE subscription = ?1 AND replay = ?2 ORDER BY \"offset\"",
     )?;
@@ -149,7 +149,7 @@ impl Reasons {
     }
 }
 
-fn read_parked(row: &SqliteRow<'_>, reasons: &mut Reasons) -> Result<Parked, StoreError> {
+fn read_parked(row: &SqliteRow<'_>, reasons: &mut Reasons) -> Result<Parked, StateStoreError> {
     let batch: i64 = row.get("batch")?;
     let due = match row
         .get_ref("waits_for")?
@@ -181,7 +181,7 @@ pub(super) fn dead(
     lane: LaneId,
     from: Offset,
     max_count: usize,
-) -> Result<Vec<(Offset, DeadLetter)>, StoreError> {
+) -> Result<Vec<(Offset, DeadLetter)>, StateStoreError> {
     let mut page = transaction.prepare_cached(
         "SELECT * FROM dead WHERE subscription = ?1 AND replay = ?2 AND \"offset\" >= ?3
          ORDER BY \"offset\" LIMIT ?4",
@@ -201,7 +201,7 @@ pub(super) fn dead_before(
     transaction: &Transaction<'_>,
     time: Timestamp,
     max_count: usize,
-) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StoreError> {
+) -> Result<Vec<(LaneId, Offset, DeadLetter)>, StateStoreError> {
     let mut page = transaction
         .prepare_cached("SELECT * FROM dead WHERE died_at < ?1 ORDER BY died_at LIMIT ?2")?;
     let max_count = i64::try_from(max_count).unwrap_or(i64::MAX);
@@ -217,8 +217,8 @@ pub(super) fn dead_before(
     Ok(letters)
 }
 
-fn read_dead(row: &SqliteRow<'_>) -> Result<DeadLetter, StoreError> {
-    let failed = |reason: String| StoreError::Failed { reason };
+fn read_dead(row: &SqliteRow<'_>) -> Result<DeadLetter, StateStoreError> {
+    let failed = |reason: String| StateStoreError::Failed { reason };
     let id: Vec<u8> = row.get("event_id")?;
     Ok(DeadLetter {
         event_id: Uuid::from_slice(&id).map_err(|error| failed(error.to_string()))?,
@@ -233,12 +233,12 @@ fn read_dead(row: &SqliteRow<'_>) -> Result<DeadLetter, StoreError> {
     })
 }
 
-fn offset(row: &SqliteRow<'_>) -> Result<Offset, StoreError> {
+fn offset(row: &SqliteRow<'_>) -> Result<Offset, StateStoreError> {
     let offset: i64 = row.get("offset")?;
     Ok(Offset::new(offset.unsigned_abs()))
 }
 
-fn attempts(row: &SqliteRow<'_>) -> Result<Vec<Attempt>, StoreError> {
+fn attempts(row: &SqliteRow<'_>) -> Result<Vec<Attempt>, StateStoreError> {
     let text: String = row.get("attempts")?;
     serde_json::from_str(&text).map_err(|error| json_fault(&error))
 }

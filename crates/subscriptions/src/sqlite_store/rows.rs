@@ -9,14 +9,16 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::deliveries;
-use crate::state_store::{Definition, Entry, Revision, StoreError};
+use crate::state_store::{Definition, Revision, StateStoreError, StoredSubscription};
 use crate::{
     Journal, LaneClock, LaneId, Origin, ReplayEntry, ReplayNumber, ReplaySpec, Spec, SpecJson,
     State, SubscriptionId,
 };
 
 /// All subscriptions, by id.
-pub(super) fn entries(transaction: &Transaction<'_>) -> Result<Vec<Entry>, StoreError> {
+pub(super) fn entries(
+    transaction: &Transaction<'_>,
+) -> Result<Vec<StoredSubscription>, StateStoreError> {
     let mut all = transaction.prepare(
         "SELECT * FROM subscriptions JOIN lanes ON subscription = id AND replay = 0 ORDER BY id",
     )?;
@@ -32,7 +34,10 @@ pub(super) fn entries(transaction: &Transaction<'_>) -> Result<Vec<Entry>, Store
 }
 
 /// The replays of a subscription, by number.
-fn replays(transaction: &Transaction<'_>, entry: &Entry) -> Result<Vec<ReplayEntry>, StoreError> {
+fn replays(
+    transaction: &Transaction<'_>,
+    entry: &StoredSubscription,
+) -> Result<Vec<ReplayEntry>, StateStoreError> {
     let mut all = transaction.prepare_cached(
         "SELECT * FROM replays JOIN lanes USING (subscription, replay)
          WHERE subscription = ?1 ORDER BY replay",
@@ -40,7 +45,7 @@ fn replays(transaction: &Transaction<'_>, entry: &Entry) -> Result<Vec<ReplayEnt
     let mut rows = all.query([entry.id.get()])?;
     let mut replays = Vec::new();
     while let Some(row) = rows.next()? {
-        let fault = |what: &dyn Display| StoreError::Row {
+        let fault = |what: &dyn Display| StateStoreError::Row {
             name: entry.definition.spec.name.to_string(),
             what: what.to_string(),
         };
@@ -70,13 +75,13 @@ pub(super) fn insert_replay(
     id: SubscriptionId,
     spec: ReplaySpec,
     created_at: Timestamp,
-) -> Result<ReplayEntry, StoreError> {
+) -> Result<ReplayEntry, StateStoreError> {
     let sql = "UPDATE subscriptions SET replay_count = replay_count + 1 WHERE id = ?1
          RETURNING replay_count";
     let number: Option<u32> = transaction
         .query_row(sql, [id.get()], |row| row.get(0))
         .optional()?;
-    let number = number.ok_or(StoreError::Changed { id })?;
+    let number = number.ok_or(StateStoreError::Changed { id })?;
     let number = ReplayNumber::new(number).unwrap_or(ReplayNumber::MIN);
     let lane = LaneId {
         subscription: id,
@@ -106,7 +111,7 @@ pub(super) fn insert_lane(
     transaction: &Transaction<'_>,
     lane: LaneId,
     start: Offset,
-) -> Result<(), StoreError> {
+) -> Result<(), StateStoreError> {
     let [subscription, replay] = lane_columns(lane);
     transaction.execute(
         "INSERT INTO lanes (subscription, replay, journal, cursor, counts, spans)
@@ -127,7 +132,7 @@ pub(super) fn save(
     transaction: &Transaction<'_>,
     lane: LaneId,
     journal: &Journal,
-) -> Result<(), StoreError> {
+) -> Result<(), StateStoreError> {
     let spans: Vec<_> = journal
         .spans
         .iter()
@@ -157,8 +162,8 @@ pub(super) fn save(
     Ok(())
 }
 
-pub(super) fn json_fault(error: &serde_json::Error) -> StoreError {
-    StoreError::Failed {
+pub(super) fn json_fault(error: &serde_json::Error) -> StateStoreError {
+    StateStoreError::Failed {
         reason: error.to_string(),
     }
 }
@@ -166,14 +171,14 @@ pub(super) fn json_fault(error: &serde_json::Error) -> StoreError {
 /// The latest journal of a lane, without its rows.
 fn journal(
     row: &Row<'_>,
-    fault: &dyn Fn(&dyn Display) -> StoreError,
-) -> Result<Journal, StoreError> {
+    fault: &dyn Fn(&dyn Display) -> StateStoreError,
+) -> Result<Journal, StateStoreError> {
     let text = |column| row.get::<_, String>(column);
-    let count = |column| -> Result<u64, StoreError> {
+    let count = |column| -> Result<u64, StateStoreError> {
         let number: i64 = row.get(column)?;
         u64::try_from(number).map_err(|error| fault(&error))
     };
-    let time = |column| -> Result<Option<Timestamp>, StoreError> {
+    let time = |column| -> Result<Option<Timestamp>, StateStoreError> {
         let millis: Option<i64> = row.get(column)?;
         let time = millis.map(Timestamp::from_millisecond).transpose();
         time.map_err(|error| fault(&error))
@@ -199,18 +204,18 @@ fn journal(
     journal.validated().map_err(|error| fault(&error))
 }
 
-fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
+fn entry(row: &Row<'_>) -> Result<StoredSubscription, StateStoreError> {
     let name: String = row.get("name")?;
-    let fault = |what: &dyn Display| StoreError::Row {
+    let fault = |what: &dyn Display| StateStoreError::Row {
         name: name.clone(),
         what: what.to_string(),
     };
     let text = |column| row.get::<_, String>(column);
-    let count = |column| -> Result<u64, StoreError> {
+    let count = |column| -> Result<u64, StateStoreError> {
         let number: i64 = row.get(column)?;
         u64::try_from(number).map_err(|error| fault(&error))
     };
-    Ok(Entry {
+    Ok(StoredSubscription {
         id: SubscriptionId::new(row.get("id")?),
         revision: Revision(count("revision")?),
         definition: Definition {
@@ -241,8 +246,8 @@ fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
     })
 }
 
-pub(super) fn spec_column(spec: &Spec) -> Result<String, StoreError> {
-    serde_json::to_string(&SpecJson::with_secrets(spec)).map_err(|error| StoreError::Row {
+pub(super) fn spec_column(spec: &Spec) -> Result<String, StateStoreError> {
+    serde_json::to_string(&SpecJson::with_secrets(spec)).map_err(|error| StateStoreError::Row {
         name: spec.name.to_string(),
         what: error.to_string(),
     })

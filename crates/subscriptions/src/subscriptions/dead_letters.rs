@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{ChangeError, Subscriptions};
-use crate::{Attempt, DeadLetter, Due, Parked, StoreError, Subscription};
+use crate::{Attempt, DeadLetter, Due, Parked, StateStoreError, Subscription};
 
 /// Dead letters that are read at once.
 const PAGE: usize = 1_000;
@@ -39,7 +39,7 @@ impl Subscriptions {
         lane: &Arc<Subscription>,
         from: Offset,
         max_count: usize,
-    ) -> Result<Vec<(Offset, DeadLetter)>, StoreError> {
+    ) -> Result<Vec<(Offset, DeadLetter)>, StateStoreError> {
         let _turn = lane.live.commands.lock().await;
         self.save_rows(lane).await?;
         self.store.dead_letters(lane.lane(), from, max_count).await
@@ -131,7 +131,7 @@ impl Subscriptions {
 
     /// Forgets dead letters that are older than `retention`. What was not discarded counts as
     /// discarded from then on.
-    pub async fn forget_dead(&self, retention: Duration) -> Result<u64, StoreError> {
+    pub async fn forget_dead(&self, retention: Duration) -> Result<u64, StateStoreError> {
         let mut count = 0;
         loop {
             let before = self.clock.now() - retention;
@@ -169,7 +169,7 @@ impl Subscriptions {
         lane: &Arc<Subscription>,
         offsets: &(impl RangeBounds<Offset> + Sync),
         mut work: impl FnMut(Offset, &DeadLetter) -> bool + Send,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StateStoreError> {
         let mut from = match offsets.start_bound() {
             Bound::Included(first) => *first,
             Bound::Excluded(before) => before.next(),
@@ -229,7 +229,7 @@ impl Subscriptions {
         Ok(letters)
     }
 
-    async fn save_rows(&self, lane: &Arc<Subscription>) -> Result<(), StoreError> {
+    async fn save_rows(&self, lane: &Arc<Subscription>) -> Result<(), StateStoreError> {
         if lane.live.account().unsaved_row_count() > 0 {
             self.save_one(lane).await?;
         }

@@ -8,18 +8,18 @@ use easel_log::Offset;
 use tracing::warn;
 
 use super::Subscriptions;
-use crate::{Account, Journal, StoreError, Subscription, Trim, metrics};
+use crate::{Account, Journal, StateStoreError, Subscription, TrimmedEvents, metrics};
 
 impl Subscriptions {
     /// Saves the journals of the lanes that delivered, parked or gave up something.
-    pub async fn save(&self) -> Result<(), StoreError> {
+    pub async fn save(&self) -> Result<(), StateStoreError> {
         let is_due =
             |account: &mut Account| account.unsaved() > 0 || account.unsaved_row_count() > 0;
         self.save_where(is_due, |_head| false).await
     }
 
     /// Saves the journal of one subscription's lane, whatever has changed.
-    pub async fn save_one(&self, subscription: &Arc<Subscription>) -> Result<(), StoreError> {
+    pub async fn save_one(&self, subscription: &Arc<Subscription>) -> Result<(), StateStoreError> {
         let journal = subscription.live.account().journal();
         self.save_journals(vec![(Arc::clone(subscription), journal)])
             .await
@@ -29,13 +29,13 @@ impl Subscriptions {
     ///
     /// One that moved past events nobody wanted costs only another look at them when it is lost,
     /// so this need not happen often.
-    pub async fn save_all(&self) -> Result<(), StoreError> {
+    pub async fn save_all(&self) -> Result<(), StateStoreError> {
         let is_head_due = |head: Offset| head.get() > self.saved_head.load(Ordering::Relaxed);
         self.save_where(Account::is_unsaved, is_head_due).await
     }
 
     /// Saves the attempt logs of all lanes.
-    pub async fn save_attempts(&self) -> Result<(), StoreError> {
+    pub async fn save_attempts(&self) -> Result<(), StateStoreError> {
         let (mut parts, mut counts) = (Vec::new(), Vec::new());
         for lane in self.lanes() {
             let attempts = lane.live.attempts();
@@ -58,7 +58,7 @@ impl Subscriptions {
     }
 
     /// Reads the attempts of a lane that were made before this start, once.
-    pub async fn restore_attempts(&self, lane: &Subscription) -> Result<(), StoreError> {
+    pub async fn restore_attempts(&self, lane: &Subscription) -> Result<(), StateStoreError> {
         if !lane.live.attempts().is_restored() {
             let older = self.store.attempts_before(self.epoch, lane.lane()).await?;
             lane.live.attempts().restore(older);
@@ -99,7 +99,7 @@ impl Subscriptions {
         &self,
         is_due: impl Fn(&mut Account) -> bool + Send,
         is_head_due: impl Fn(Offset) -> bool + Send,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StateStoreError> {
         let mut due = Vec::new();
         for subscription in self.lanes() {
             self.report_losses(&subscription);
@@ -119,7 +119,7 @@ impl Subscriptions {
     async fn save_journals(
         &self,
         due: Vec<(Arc<Subscription>, Journal)>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StateStoreError> {
         // Read after the cursors: none of them is beyond it.
         let head = self.log.bounds().borrow().head;
         let journals = due.iter();
@@ -152,7 +152,7 @@ impl Subscriptions {
         self.tell_trim(subscription, trim);
     }
 
-    fn tell_trim(&self, subscription: &Subscription, trim: Option<Trim>) {
+    fn tell_trim(&self, subscription: &Subscription, trim: Option<TrimmedEvents>) {
         if let Some(trim) = trim
             && !subscription.spec.wants_operator_events()
         {

@@ -1,16 +1,16 @@
 //! Accounts and what is said to all of one.
 
 use crate::gate::Gate;
-use crate::rule::{Fact, Rule};
+use crate::rule::{Fact, TriggerRule};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Account", "account_created")
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Account", "account_created")
         .behind(&[REAL])
         .known_by(Fact::Newest),
-    Rule::update("Account", "account_updated")
+    TriggerRule::update("Account", "account_updated")
         .behind(&[REAL])
         .known_by(Fact::Newest),
-    Rule::insert("AccountNotification", "account_notification_created"),
+    TriggerRule::insert("AccountNotification", "account_notification_created"),
 ];
 
 const REAL: Gate = Gate {

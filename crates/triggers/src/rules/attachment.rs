@@ -1,15 +1,15 @@
 //! Files. Those that lie in no folder of a course, a group or a user make no events.
 
 use crate::gate::Gate;
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Attachment", "attachment_created").behind(&[IN_A_FOLDER]),
-    Rule::update("Attachment", "attachment_updated").behind(&[IN_A_FOLDER, TOLD]),
-    Rule::update("Attachment", "attachment_deleted")
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Attachment", "attachment_created").behind(&[IN_A_FOLDER]),
+    TriggerRule::update("Attachment", "attachment_updated").behind(&[IN_A_FOLDER, TOLD]),
+    TriggerRule::update("Attachment", "attachment_deleted")
         .behind(&[IN_A_FOLDER, GONE])
         .or_else(),
-    Rule::delete("Attachment", "attachment_deleted").behind(&[IN_A_FOLDER]),
+    TriggerRule::delete("Attachment", "attachment_deleted").behind(&[IN_A_FOLDER]),
 ];
 
 const IN_A_FOLDER: Gate = Gate {

@@ -1,40 +1,40 @@
 //! Blueprint courses and the courses that follow them.
 
 use crate::gate::{Gate, Need};
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert(
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert(
         "MasterCourses::ChildSubscription",
         "blueprint_subscription_created",
     ),
-    Rule::update(
+    TriggerRule::update(
         "MasterCourses::ChildSubscription",
         "blueprint_subscription_created",
     )
     .behind(&[ACTIVE_AGAIN]),
     // A subscription is kept when it ends.
-    Rule::update(
+    TriggerRule::update(
         "MasterCourses::ChildSubscription",
         "blueprint_subscription_deleted",
     )
     .behind(&[ENDED]),
-    Rule::delete(
+    TriggerRule::delete(
         "MasterCourses::ChildSubscription",
         "blueprint_subscription_deleted",
     ),
-    Rule::update(
+    TriggerRule::update(
         "MasterCourses::MasterContentTag",
         "blueprint_restrictions_updated",
     )
     .behind(&[RESTRICTIONS, NEW_QUIZ]),
-    Rule::update(
+    TriggerRule::update(
         "MasterCourses::MasterMigration",
         "master_migration_completed",
     )
     .behind(&[COMPLETED]),
-    Rule::insert("MasterCourses::MasterTemplate", "master_template_created"),
-    Rule::update(
+    TriggerRule::insert("MasterCourses::MasterTemplate", "master_template_created"),
+    TriggerRule::update(
         "MasterCourses::MasterTemplate",
         "default_blueprint_restrictions_updated",
     )

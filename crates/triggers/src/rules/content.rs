@@ -1,15 +1,15 @@
 //! Content that goes out of a course, and comes into one.
 
 use crate::gate::Gate;
-use crate::rule::{Fact, Rule};
+use crate::rule::{Fact, TriggerRule};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("ContentExport", "content_export_created"),
-    Rule::update("ContentExport", "quiz_export_complete").behind(&[NEW_QUIZZES, EXPORTED]),
-    Rule::update("ContentMigration", "content_migration_started")
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("ContentExport", "content_export_created"),
+    TriggerRule::update("ContentExport", "quiz_export_complete").behind(&[NEW_QUIZZES, EXPORTED]),
+    TriggerRule::update("ContentMigration", "content_migration_started")
         .behind(&[IMPORTING])
         .known_by(Fact::Published),
-    Rule::update("ContentMigration", "content_migration_completed").behind(&[IMPORTED]),
+    TriggerRule::update("ContentMigration", "content_migration_completed").behind(&[IMPORTED]),
 ];
 
 const NEW_QUIZZES: Gate = Gate {

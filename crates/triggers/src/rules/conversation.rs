@@ -1,13 +1,13 @@
 //! Conversations and their messages.
 
 use crate::gate::{Gate, Need};
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 use serde_json::Value;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Conversation", "conversation_created"),
-    Rule::insert("ConversationMessage", "conversation_message_created").behind(&[SENT]),
-    Rule::act("conversation_forwarded", "conversation_forwarded"),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Conversation", "conversation_created"),
+    TriggerRule::insert("ConversationMessage", "conversation_message_created").behind(&[SENT]),
+    TriggerRule::act("conversation_forwarded", "conversation_forwarded"),
 ];
 
 const SENT: Gate = Gate {

@@ -1,18 +1,18 @@
 //! Courses, their sections, and how far students are in them.
 
 use crate::gate::Gate;
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 use serde_json::Value;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Course", "course_created").behind(&[REAL]),
-    Rule::update("Course", "syllabus_updated").behind(&[REAL, SYLLABUS]),
-    Rule::update("Course", "course_updated").behind(&[REAL]),
-    Rule::insert("CourseSection", "course_section_created"),
-    Rule::update("CourseSection", "course_section_updated"),
-    Rule::update("ContextModuleProgression", "course_progress").behind(&[MORE_MET, LATER]),
-    Rule::act("course_progress", "course_completed").behind(&[ALL_MET]),
-    Rule::act("course_progress", "course_progress").or_else(),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Course", "course_created").behind(&[REAL]),
+    TriggerRule::update("Course", "syllabus_updated").behind(&[REAL, SYLLABUS]),
+    TriggerRule::update("Course", "course_updated").behind(&[REAL]),
+    TriggerRule::insert("CourseSection", "course_section_created"),
+    TriggerRule::update("CourseSection", "course_section_updated"),
+    TriggerRule::update("ContextModuleProgression", "course_progress").behind(&[MORE_MET, LATER]),
+    TriggerRule::act("course_progress", "course_completed").behind(&[ALL_MET]),
+    TriggerRule::act("course_progress", "course_progress").or_else(),
 ];
 
 const REAL: Gate = Gate {

@@ -1,21 +1,21 @@
 //! Discussions and the posts in them.
 
-use easel_catalog::Origin;
+use easel_catalog::EventOrigin;
 
 use crate::gate::{Gate, Need};
-use crate::rule::{Fact, Rule};
+use crate::rule::{Fact, TriggerRule};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("DiscussionTopic", "discussion_topic_created"),
-    Rule::update("DiscussionTopic", "discussion_topic_updated"),
-    Rule::insert("DiscussionEntry", "discussion_entry_created"),
-    Rule::insert("DiscussionEntry", "discussion_entry_submitted")
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("DiscussionTopic", "discussion_topic_created"),
+    TriggerRule::update("DiscussionTopic", "discussion_topic_updated"),
+    TriggerRule::insert("DiscussionEntry", "discussion_entry_created"),
+    TriggerRule::insert("DiscussionEntry", "discussion_entry_submitted")
         .behind(&[SUBMITTED])
         .known_by(Fact::Call),
-    Rule::update("DiscussionEntry", "discussion_entry_deleted")
+    TriggerRule::update("DiscussionEntry", "discussion_entry_deleted")
         .behind(&[DELETED])
         .known_by(Fact::Newest),
-    Rule::update("DiscussionEntry", "discussion_entry_updated")
+    TriggerRule::update("DiscussionEntry", "discussion_entry_updated")
         .or_else()
         .known_by(Fact::Newest),
 ];
@@ -26,7 +26,7 @@ const SUBMITTED: Gate = Gate {
     needs: Some(Need::Related("discussion_topic")),
     is_open: |scene| {
         let topic = scene.related("discussion_topic");
-        scene.change.origin == Origin::Request
+        scene.change.origin == EventOrigin::Request
             || topic.is_some_and(|it| it.value("assignment_id").is_some())
     },
 };

@@ -1,13 +1,13 @@
 //! Enrollments, and the state that is worked out for each.
 
 use crate::gate::Gate;
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Enrollment", "enrollment_created"),
-    Rule::update("Enrollment", "enrollment_updated"),
-    Rule::insert("EnrollmentState", "enrollment_state_created"),
-    Rule::update("EnrollmentState", "enrollment_state_updated").behind(&[STATE]),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Enrollment", "enrollment_created"),
+    TriggerRule::update("Enrollment", "enrollment_updated"),
+    TriggerRule::insert("EnrollmentState", "enrollment_state_created"),
+    TriggerRule::update("EnrollmentState", "enrollment_state_updated").behind(&[STATE]),
 ];
 
 const STATE: Gate = Gate {

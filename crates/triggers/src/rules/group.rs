@@ -1,12 +1,12 @@
 //! Groups, the sets they are in, and their members.
 
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Group", "group_created"),
-    Rule::update("Group", "group_updated"),
-    Rule::insert("GroupCategory", "group_category_created"),
-    Rule::update("GroupCategory", "group_category_updated"),
-    Rule::insert("GroupMembership", "group_membership_created"),
-    Rule::update("GroupMembership", "group_membership_updated"),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Group", "group_created"),
+    TriggerRule::update("Group", "group_updated"),
+    TriggerRule::insert("GroupCategory", "group_category_created"),
+    TriggerRule::update("GroupCategory", "group_category_updated"),
+    TriggerRule::insert("GroupMembership", "group_membership_created"),
+    TriggerRule::update("GroupMembership", "group_membership_updated"),
 ];

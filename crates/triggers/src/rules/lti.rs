@@ -1,8 +1,8 @@
 //! Links to tools.
 
-use crate::rule::{Fact, Rule};
+use crate::rule::{Fact, TriggerRule};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Lti::ResourceLink", "lti_resource_link_created").known_by(Fact::Newest),
-    Rule::update("Lti::ResourceLink", "lti_resource_link_updated").known_by(Fact::Newest),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Lti::ResourceLink", "lti_resource_link_created").known_by(Fact::Newest),
+    TriggerRule::update("Lti::ResourceLink", "lti_resource_link_updated").known_by(Fact::Newest),
 ];

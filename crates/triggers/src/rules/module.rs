@@ -1,15 +1,15 @@
 //! Modules, and the tags that put content into modules or outcomes into groups.
 
 use crate::gate::{Gate, Need};
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("ContextModule", "module_created"),
-    Rule::update("ContextModule", "module_updated"),
-    Rule::insert("ContentTag", "module_item_created").behind(&[IN_MODULE]),
-    Rule::insert("ContentTag", "learning_outcome_link_created").behind(&[OUTCOME]),
-    Rule::update("ContentTag", "module_item_updated").behind(&[IN_MODULE]),
-    Rule::update("ContentTag", "learning_outcome_link_updated").behind(&[OUTCOME]),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("ContextModule", "module_created"),
+    TriggerRule::update("ContextModule", "module_updated"),
+    TriggerRule::insert("ContentTag", "module_item_created").behind(&[IN_MODULE]),
+    TriggerRule::insert("ContentTag", "learning_outcome_link_created").behind(&[OUTCOME]),
+    TriggerRule::update("ContentTag", "module_item_updated").behind(&[IN_MODULE]),
+    TriggerRule::update("ContentTag", "learning_outcome_link_updated").behind(&[OUTCOME]),
 ];
 
 const IN_MODULE: Gate = Gate {

@@ -1,31 +1,31 @@
 //! Outcomes: what is to be learned, how it is measured, and what came of it.
 
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("LearningOutcome", "learning_outcome_created"),
-    Rule::update("LearningOutcome", "learning_outcome_updated"),
-    Rule::insert("LearningOutcomeGroup", "learning_outcome_group_created"),
-    Rule::update("LearningOutcomeGroup", "learning_outcome_group_updated"),
-    Rule::insert("LearningOutcomeResult", "learning_outcome_result_created"),
-    Rule::update("LearningOutcomeResult", "learning_outcome_result_updated"),
-    Rule::insert(
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("LearningOutcome", "learning_outcome_created"),
+    TriggerRule::update("LearningOutcome", "learning_outcome_updated"),
+    TriggerRule::insert("LearningOutcomeGroup", "learning_outcome_group_created"),
+    TriggerRule::update("LearningOutcomeGroup", "learning_outcome_group_updated"),
+    TriggerRule::insert("LearningOutcomeResult", "learning_outcome_result_created"),
+    TriggerRule::update("LearningOutcomeResult", "learning_outcome_result_updated"),
+    TriggerRule::insert(
         "OutcomeCalculationMethod",
         "outcome_calculation_method_created",
     ),
-    Rule::update(
+    TriggerRule::update(
         "OutcomeCalculationMethod",
         "outcome_calculation_method_updated",
     ),
-    Rule::insert(
+    TriggerRule::insert(
         "OutcomeFriendlyDescription",
         "outcome_friendly_description_created",
     ),
-    Rule::update(
+    TriggerRule::update(
         "OutcomeFriendlyDescription",
         "outcome_friendly_description_updated",
     ),
     // A change of its ratings leaves the row itself as it was.
-    Rule::insert("OutcomeProficiency", "outcome_proficiency_created"),
-    Rule::update("OutcomeProficiency", "outcome_proficiency_updated").even_idle(),
+    TriggerRule::insert("OutcomeProficiency", "outcome_proficiency_created"),
+    TriggerRule::update("OutcomeProficiency", "outcome_proficiency_updated").even_idle(),
 ];

@@ -1,11 +1,11 @@
 //! Assessments with rubrics.
 
 use crate::gate::{Gate, Need};
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("RubricAssessment", "rubric_assessed").behind(&[IN_USE]),
-    Rule::update("RubricAssessment", "rubric_assessed")
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("RubricAssessment", "rubric_assessed").behind(&[IN_USE]),
+    TriggerRule::update("RubricAssessment", "rubric_assessed")
         .behind(&[IN_USE])
         .even_idle(),
 ];

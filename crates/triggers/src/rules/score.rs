@@ -1,27 +1,27 @@
 //! Scores of a whole course, or of a part of one.
 
 use crate::gate::{Gate, Need};
-use crate::rule::{Fact, Rule};
+use crate::rule::{Fact, TriggerRule};
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("Score", "course_grade_change")
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("Score", "course_grade_change")
         .behind(&[OF_COURSE, COMPUTED])
         .known_by(Fact::Call),
-    Rule::insert("Score", "grade_override")
+    TriggerRule::insert("Score", "grade_override")
         .behind(&[OF_COURSE, OVERRIDDEN])
         .known_by(Fact::Call),
-    Rule::insert("Score", "final_grade_custom_status")
+    TriggerRule::insert("Score", "final_grade_custom_status")
         .behind(&[STATUS])
         .known_by(Fact::Call),
-    Rule::update("Score", "course_grade_change")
+    TriggerRule::update("Score", "course_grade_change")
         .behind(&[OF_COURSE, COMPUTED])
         .even_idle()
         .known_by(Fact::Call),
-    Rule::update("Score", "grade_override")
+    TriggerRule::update("Score", "grade_override")
         .behind(&[OF_COURSE, OVERRIDDEN])
         .even_idle()
         .known_by(Fact::Call),
-    Rule::update("Score", "final_grade_custom_status")
+    TriggerRule::update("Score", "final_grade_custom_status")
         .behind(&[STATUS])
         .even_idle()
         .known_by(Fact::Call),

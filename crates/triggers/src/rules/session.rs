@@ -1,10 +1,10 @@
 //! What people do that changes no record: they log in and out, and open things.
 
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::act("logged_in", "logged_in"),
-    Rule::act("logged_out", "logged_out"),
-    Rule::act("asset_accessed", "asset_accessed"),
-    Rule::act("heartbeat", "heartbeat"),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::act("logged_in", "logged_in"),
+    TriggerRule::act("logged_out", "logged_out"),
+    TriggerRule::act("asset_accessed", "asset_accessed"),
+    TriggerRule::act("heartbeat", "heartbeat"),
 ];

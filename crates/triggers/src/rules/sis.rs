@@ -1,11 +1,11 @@
 //! Imports from a student information system.
 
 use crate::gate::Gate;
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("SisBatch", "sis_batch_created"),
-    Rule::update("SisBatch", "sis_batch_updated").behind(&[STATE]),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("SisBatch", "sis_batch_created"),
+    TriggerRule::update("SisBatch", "sis_batch_updated").behind(&[STATE]),
 ];
 
 const STATE: Gate = Gate {

@@ -1,30 +1,31 @@
 //! Work that is handed in, graded and talked about.
 
+use crate::change_context::ChangeContext;
 use crate::gate::{Gate, Need};
 use crate::options::SubmissionRule;
 use crate::row::is_same;
-use crate::rule::{Fact, Rule};
-use crate::scene::Scene;
+use crate::rule::{Fact, TriggerRule};
 
-pub(super) const RULES: &[Rule] = &[
+pub(super) const RULES: &[TriggerRule] = &[
     // A call does not wait for the save to be committed, as callbacks do.
-    Rule::insert("Submission", "grade_change")
+    TriggerRule::insert("Submission", "grade_change")
         .behind(&[GRADED])
         .known_by(Fact::Call),
-    Rule::insert("Submission", "submission_created").behind(&[HANDED_IN, OF_A_TYPE]),
-    Rule::update("Submission", "grade_change")
+    TriggerRule::insert("Submission", "submission_created").behind(&[HANDED_IN, OF_A_TYPE]),
+    TriggerRule::update("Submission", "grade_change")
         .behind(&[GRADED])
         .even_idle()
         .known_by(Fact::Call),
-    Rule::update("Submission", "submission_created").behind(&[HANDED_IN, OF_A_TYPE, JUST_NOW]),
-    Rule::update("Submission", "submission_updated")
+    TriggerRule::update("Submission", "submission_created")
+        .behind(&[HANDED_IN, OF_A_TYPE, JUST_NOW]),
+    TriggerRule::update("Submission", "submission_updated")
         .behind(&[UPDATED])
         .or_else(),
-    Rule::update("Submission", "submission_custom_grade_status")
+    TriggerRule::update("Submission", "submission_custom_grade_status")
         .behind(&[STATUS])
         .known_by(Fact::Newest),
-    Rule::insert("SubmissionComment", "submission_comment_created"),
-    Rule::act("plagiarism_resubmit", "plagiarism_resubmit"),
+    TriggerRule::insert("SubmissionComment", "submission_comment_created"),
+    TriggerRule::act("plagiarism_resubmit", "plagiarism_resubmit"),
 ];
 
 const HANDED_IN: Gate = Gate {
@@ -85,12 +86,12 @@ const GRADED: Gate = Gate {
 };
 
 /// Whether submissions are told by the rule of the older documents.
-fn is_published(scene: Scene<'_>) -> bool {
+fn is_published(scene: ChangeContext<'_>) -> bool {
     scene.options.submission_rule == SubmissionRule::Published
 }
 
 /// Whether the submission is saved again because its assignment counts otherwise now.
-fn assignment_differs(scene: Scene<'_>) -> bool {
+fn assignment_differs(scene: ChangeContext<'_>) -> bool {
     let (Some(now), Some(before)) = (
         scene.related("assignment"),
         scene.related("assignment_before"),

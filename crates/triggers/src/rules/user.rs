@@ -1,12 +1,12 @@
 //! Users, and the accounts they belong to.
 
 use crate::gate::Gate;
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("User", "user_created").behind(&[REAL]),
-    Rule::update("User", "user_updated").behind(&[REAL]),
-    Rule::insert("UserAccountAssociation", "user_account_association_created"),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("User", "user_created").behind(&[REAL]),
+    TriggerRule::update("User", "user_updated").behind(&[REAL]),
+    TriggerRule::insert("UserAccountAssociation", "user_account_association_created"),
 ];
 
 const REAL: Gate = Gate {

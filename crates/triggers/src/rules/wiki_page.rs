@@ -1,14 +1,14 @@
 //! Pages.
 
 use crate::gate::{Gate, Need};
-use crate::rule::Rule;
+use crate::rule::TriggerRule;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule::insert("WikiPage", "wiki_page_created"),
-    Rule::update("WikiPage", "wiki_page_updated").behind(&[TEXT]),
+pub(super) const RULES: &[TriggerRule] = &[
+    TriggerRule::insert("WikiPage", "wiki_page_created"),
+    TriggerRule::update("WikiPage", "wiki_page_updated").behind(&[TEXT]),
     // A page is kept when it is deleted. Older releases make this event alone.
-    Rule::update("WikiPage", "wiki_page_deleted").behind(&[DELETED]),
-    Rule::delete("WikiPage", "wiki_page_deleted"),
+    TriggerRule::update("WikiPage", "wiki_page_deleted").behind(&[DELETED]),
+    TriggerRule::delete("WikiPage", "wiki_page_deleted"),
 ];
 
 const TEXT: Gate = Gate {

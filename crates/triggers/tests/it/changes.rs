@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use easel_catalog::Catalog;
-use easel_triggers::{Change, ChangeFaults, Nulls, Options, Outcome, SubmissionRule, Triggers};
+use easel_triggers::{
+    Change, ChangeFaults, ChangeOutcome, Nulls, SubmissionRule, TriggerOptions, Triggers,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,8 +36,8 @@ pub(crate) struct OptionsJson {
 impl OptionsJson {
     pub(crate) fn triggers(&self) -> Triggers {
         // What rules read is found out once for each.
-        static ALL: Mutex<Vec<(Options, Triggers)>> = Mutex::new(Vec::new());
-        let options = Options {
+        static ALL: Mutex<Vec<(TriggerOptions, Triggers)>> = Mutex::new(Vec::new());
+        let options = TriggerOptions {
             shard: self.shard,
             nulls: match self.nulls.as_deref() {
                 Some("kept") => Nulls::Kept,
@@ -45,7 +47,7 @@ impl OptionsJson {
                 Some("published") => SubmissionRule::Published,
                 _ => SubmissionRule::Newest,
             },
-            ..Options::default()
+            ..TriggerOptions::default()
         };
         let mut all = ALL.lock().unwrap();
         if let Some((_, triggers)) = all.iter().find(|(known, _)| *known == options) {
@@ -58,12 +60,12 @@ impl OptionsJson {
 }
 
 impl Fixture {
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> ChangeOutcome {
         self.events_or_fault()
             .unwrap_or_else(|fault| panic!("{}: {fault}", self.case))
     }
 
-    fn events_or_fault(&self) -> Result<Outcome, ChangeFaults> {
+    fn events_or_fault(&self) -> Result<ChangeOutcome, ChangeFaults> {
         let change = Change::from_json(self.change.clone()).expect(&self.case);
         let now = Timestamp::UNIX_EPOCH;
         self.options.triggers().events(&change, now)

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use easel_catalog::{Catalog, DataFile};
-use easel_triggers::{Change, ChangeFaults, Options, Outcome, Triggers, TriggersError};
+use easel_catalog::{Catalog, CatalogFile};
+use easel_triggers::{
+    Change, ChangeFaults, ChangeOutcome, TriggerOptions, Triggers, TriggersError,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,7 +28,7 @@ pub(crate) fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
 }
 
 /// What comes of a change, or the faults.
-fn outcome(shard: u64, nulls: &str, change: Value) -> Result<Outcome, ChangeFaults> {
+fn outcome(shard: u64, nulls: &str, change: Value) -> Result<ChangeOutcome, ChangeFaults> {
     let options: OptionsJson =
         serde_json::from_value(json!({ "shard": shard, "nulls": nulls })).unwrap();
     let triggers = options.triggers();
@@ -64,7 +66,11 @@ pub(crate) fn check_fault(name: &str, settings: &[(&str, Value)], place: &str) {
 
 /// That a change means its events, with a warning at each of these places and nowhere else.
 #[track_caller]
-pub(crate) fn check_warnings(name: &str, settings: &[(&str, Value)], places: &[&str]) -> Outcome {
+pub(crate) fn check_warnings(
+    name: &str,
+    settings: &[(&str, Value)],
+    places: &[&str],
+) -> ChangeOutcome {
     let outcome = outcome(7, "dropped", changed(name, settings)).unwrap();
     assert!(!outcome.events.is_empty(), "{outcome:?}");
     let found: Vec<_> = outcome.warnings.iter().map(|it| it.at.as_str()).collect();
@@ -471,12 +477,12 @@ fn ratings_come_with_the_best_first() {
 #[test]
 fn a_catalogue_with_a_rule_that_there_is_not_is_refused() {
     let text = "meaning = \"A bell.\"\ntrigger = \"It rings.\"\naction = \"bell_rang\"\nopen = true\nfurther = \"@nowhere\"\n";
-    let file = DataFile {
+    let file = CatalogFile {
         path: "bell_rang.toml",
         text,
     };
     let catalog = Arc::new(Catalog::with_files(&[file]).unwrap());
-    let error = Triggers::new(catalog, Options::default()).unwrap_err();
+    let error = Triggers::new(catalog, TriggerOptions::default()).unwrap_err();
     let TriggersError::NoRule { field, rule, .. } = error;
     assert_eq!((field.as_str(), rule.as_str()), ("further", "nowhere"));
 }

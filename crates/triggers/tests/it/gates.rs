@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use easel_triggers::{Change, ChangeFaults, Outcome};
+use easel_triggers::{Change, ChangeFaults, ChangeOutcome};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,7 +35,7 @@ struct Setting {
 }
 
 impl GateCase {
-    fn outcome(&self, change: Value) -> Result<Outcome, ChangeFaults> {
+    fn outcome(&self, change: Value) -> Result<ChangeOutcome, ChangeFaults> {
         let change = Change::from_json(change).expect(&self.case);
         let triggers = self.options.triggers();
         triggers.events(&change, Timestamp::UNIX_EPOCH)
@@ -55,7 +55,7 @@ impl GateCase {
     }
 }
 
-fn names(outcome: &Outcome) -> Vec<&str> {
+fn names(outcome: &ChangeOutcome) -> Vec<&str> {
     outcome.events.iter().map(|it| &*it.event_type).collect()
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use easel_caliper::{Dialect, Options, Translator};
+use easel_caliper::{Dialect, TranslationOptions, Translator};
 use easel_catalog::{Catalog, Event};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -140,7 +140,8 @@ fn each_published_caliper_event_is_made_by_a_change_and_translated() {
     let Some(caliper) = seeds("caliper") else {
         return;
     };
-    let translator = Translator::new(Arc::new(Catalog::built_in()), Options::default()).unwrap();
+    let translator =
+        Translator::new(Arc::new(Catalog::built_in()), TranslationOptions::default()).unwrap();
     let mut wrong = Vec::new();
     assert_eq!(caliper.len(), 23);
     for (event_type, published) in caliper {

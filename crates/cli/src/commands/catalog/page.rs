@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 use easel_catalog::{
-    Actor, CaliperForm, Catalog, Context, Course, EventType, Field, Member, MetadataField, Origin,
-    Sent, Source, Template,
+    ActorSource, CaliperForm, Catalog, Context, CourseSource, EventOrigin, EventType, Field,
+    MetadataField, MetadataUse, Template, TemplateProperty, ValueSource,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,7 +17,7 @@ const MAX_WIDTH: usize = 100;
 
 /// The page, with styles that whoever prints it takes out where they are of no use.
 pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
-    let mut page = Page::new();
+    let mut page = PageText::new();
     let published = if it.published {
         ""
     } else {
@@ -49,7 +49,7 @@ pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
         page.item("  - ", &paragraph);
     }
     page.head("example");
-    let example = catalog.example(it, Origin::Request, Timestamp::now());
+    let example = catalog.example(it, EventOrigin::Request, Timestamp::now());
     let pretty = serde_json::from_str::<Value>(&example)
         .and_then(|event| serde_json::to_string_pretty(&event));
     for line in pretty.unwrap_or(example).lines() {
@@ -60,20 +60,20 @@ pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
 
 /// The Caliper form of an event type: what is written, in order, and where it comes from.
 pub(super) fn render_caliper(it: &EventType, form: &CaliperForm) -> String {
-    let mut page = Page::new();
+    let mut page = PageText::new();
     page.line(&format!(
         "{HEAD}{}{HEAD:#}  {DIM}in Caliper{DIM:#}",
         it.name
     ));
     let actor = match form.actor {
-        Actor::MetadataUser => "the user of the metadata".to_owned(),
-        Actor::BodyAuthor(field) => format!("the user of the metadata, else {field}"),
-        Actor::BodyGrader(field) => format!("{field}, else the installation"),
+        ActorSource::MetadataUser => "the user of the metadata".to_owned(),
+        ActorSource::BodyAuthor(field) => format!("the user of the metadata, else {field}"),
+        ActorSource::BodyGrader(field) => format!("{field}, else the installation"),
     };
     let course = match form.course {
-        Course::OfContext => "of the context, if it is a course".to_owned(),
-        Course::OfField(field) => field.to_owned(),
-        Course::Nowhere => "none".to_owned(),
+        CourseSource::OfContext => "of the context, if it is a course".to_owned(),
+        CourseSource::OfField(field) => field.to_owned(),
+        CourseSource::Nowhere => "none".to_owned(),
     };
     let nobody = if form.by_user {
         ", else user 0"
@@ -81,8 +81,8 @@ pub(super) fn render_caliper(it: &EventType, form: &CaliperForm) -> String {
         ", else the installation"
     };
     let nobody = match form.actor {
-        Actor::BodyGrader(_) => "",
-        Actor::MetadataUser | Actor::BodyAuthor(_) => nobody,
+        ActorSource::BodyGrader(_) => "",
+        ActorSource::MetadataUser | ActorSource::BodyAuthor(_) => nobody,
     };
     page.line(&format!("  actor    {actor}{nobody}"));
     page.line(&format!("  course   {course}"));
@@ -122,10 +122,12 @@ fn template(it: &Template) -> Vec<String> {
     lines
 }
 
-fn members(lines: &mut Vec<String>, indent: &str, them: &[Member]) {
+fn members(lines: &mut Vec<String>, indent: &str, them: &[TemplateProperty]) {
     let width = them.iter().map(|it| it.key.len()).max().unwrap_or(0);
-    for Member { key, value } in them {
-        let (Source::Entity(inner) | Source::Array(inner) | Source::Extensions(inner)) = value
+    for TemplateProperty { key, value } in them {
+        let (ValueSource::Entity(inner)
+        | ValueSource::Array(inner)
+        | ValueSource::Extensions(inner)) = value
         else {
             lines.push(format!("{indent}{NAME}{key:width$}{NAME:#}  {value}"));
             continue;
@@ -141,22 +143,23 @@ fn metadata(catalog: &Catalog, it: &EventType) -> Vec<String> {
         let them = catalog.metadata().iter().filter(is_it);
         them.map(|it| it.field.name).collect::<Vec<_>>().join(", ")
     };
-    let request = names(&|it| it.is_sent(Origin::Request));
+    let request = names(&|it| it.is_sent(EventOrigin::Request));
     let of_record = it.context == Context::Record;
-    let job =
-        names(&|it| it.is_sent(Origin::Job) || of_record && it.sent.contains(&Sent::OfRecord));
+    let job = names(&|it| {
+        it.is_sent(EventOrigin::Job) || of_record && it.sent.contains(&MetadataUse::OfRecord)
+    });
     vec![
         format!("From a request: {request}"),
         format!("From a job: {job}"),
     ]
 }
 
-struct Page {
+struct PageText {
     out: String,
     width: usize,
 }
 
-impl Page {
+impl PageText {
     fn new() -> Self {
         let width =
             terminal_size::terminal_size().map_or(MAX_WIDTH, |(width, _)| usize::from(width.0));
@@ -197,7 +200,7 @@ impl Page {
     /// room, below.
     fn fields(&mut self, fields: &[Field]) {
         let rows = flat("", fields);
-        let widest = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let widest = |of: fn(&FieldRow) -> usize| rows.iter().map(of).max().unwrap_or(0);
         let (name, kind) = (widest(|it| it.name.len()), widest(|it| it.kind.len()));
         let column = name + kind + 6;
         let indent = if column + 30 <= self.width { column } else { 6 };
@@ -225,16 +228,16 @@ impl Page {
     }
 }
 
-struct Row {
+struct FieldRow {
     name: String,
     kind: String,
     about: String,
 }
 
-fn flat(before: &str, fields: &[Field]) -> Vec<Row> {
+fn flat(before: &str, fields: &[Field]) -> Vec<FieldRow> {
     let mut rows = Vec::new();
     for it in fields {
-        rows.push(Row {
+        rows.push(FieldRow {
             name: format!("{before}{}", it.name),
             kind: it.explained_kind(),
             about: it.explained(),

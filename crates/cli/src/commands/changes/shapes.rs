@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use easel_triggers::{Operation, Shape, ShapeColumn, Triggers};
+use easel_triggers::{ChangeShape, Operation, ShapeColumn, Triggers};
 use serde_json::{Value, json};
 
 use crate::exit_code::{Code, Failure};
@@ -53,7 +53,7 @@ enum OperationArg {
 impl TemplateArgs {
     pub(super) fn run(self, triggers: &Triggers) -> Result<(), Failure> {
         let shapes = triggers.shapes();
-        let template = |shape: &Shape| triggers.template(shape).to_json();
+        let template = |shape: &ChangeShape| triggers.template(shape).to_json();
         let Some(record) = self.record else {
             return shapes
                 .iter()
@@ -99,7 +99,7 @@ impl RecordsArgs {
 }
 
 /// The shapes of a record type or an action, or that there is no such.
-fn of_record<'a>(shapes: &'a [Shape], record: &str) -> Result<Vec<&'a Shape>, Failure> {
+fn of_record<'a>(shapes: &'a [ChangeShape], record: &str) -> Result<Vec<&'a ChangeShape>, Failure> {
     let found: Vec<_> = shapes
         .iter()
         .filter(|shape| shape.subject == record)
@@ -113,7 +113,7 @@ fn of_record<'a>(shapes: &'a [Shape], record: &str) -> Result<Vec<&'a Shape>, Fa
     Err(Failure::new(Code::Usage, what))
 }
 
-fn text_of(shape: &Shape) -> String {
+fn text_of(shape: &ChangeShape) -> String {
     let operation = match shape.operation {
         Operation::Act => "action",
         operation => operation.name(),
@@ -149,7 +149,7 @@ fn text_of(shape: &Shape) -> String {
     text
 }
 
-fn json_of(shape: &Shape) -> Value {
+fn json_of(shape: &ChangeShape) -> Value {
     let columns = |columns: &[ShapeColumn]| {
         let columns = columns.iter().map(|column| {
             json!({ "name": column.name, "type": column.type_name(), "required": column.is_required })

@@ -6,14 +6,14 @@ use anyhow::anyhow;
 use easel_caliper::{Breach, Level, Rule, check};
 use serde_json::json;
 
-use super::{Style, tell};
+use super::{FindingStyle, tell};
 use crate::exit_code::{Code, Failure};
-use crate::input::{Batch, Input};
+use crate::input::{Input, InputBatch};
 use crate::output;
 
 /// What was found in some envelopes.
 #[derive(Debug, Default)]
-struct Checked {
+struct CheckedEnvelopes {
     lines: String,
     envelopes: u64,
     flawed: u64,
@@ -26,8 +26,8 @@ struct Checked {
 }
 
 /// Holds every envelope of the input against the standard.
-pub(super) fn run(input: &Input, style: Style, as_json: bool) -> Result<(), Failure> {
-    let mut all = Checked::default();
+pub(super) fn run(input: &Input, style: FindingStyle, as_json: bool) -> Result<(), Failure> {
+    let mut all = CheckedEnvelopes::default();
     input.each_batch(
         |batch| check_batch(batch, style),
         |checked| {
@@ -47,8 +47,8 @@ pub(super) fn run(input: &Input, style: Style, as_json: bool) -> Result<(), Fail
     }
 }
 
-fn check_batch(batch: &Batch, style: Style) -> Checked {
-    let mut checked = Checked::default();
+fn check_batch(batch: &InputBatch, style: FindingStyle) -> CheckedEnvelopes {
+    let mut checked = CheckedEnvelopes::default();
     for value in batch.elements() {
         let file = &batch.file;
         let (line, found) = match value {
@@ -77,11 +77,11 @@ fn check_batch(batch: &Batch, style: Style) -> Checked {
             Err(error) => {
                 checked.faults += 1;
                 match style {
-                    Style::Nothing => (),
-                    Style::Lines => {
+                    FindingStyle::Nothing => (),
+                    FindingStyle::Lines => {
                         tell(&mut checked.lines, format_args!("{file}:{line}: {error}"));
                     }
-                    Style::Json => tell(
+                    FindingStyle::Json => tell(
                         &mut checked.lines,
                         json!({ "file": &**file, "line": line, "rule": null, "detail": error }),
                     ),
@@ -92,14 +92,14 @@ fn check_batch(batch: &Batch, style: Style) -> Checked {
     checked
 }
 
-fn tell_breach(lines: &mut String, it: &Breach, style: Style, file: &str, line: usize) {
+fn tell_breach(lines: &mut String, it: &Breach, style: FindingStyle, file: &str, line: usize) {
     match style {
-        Style::Nothing => (),
-        Style::Lines => {
+        FindingStyle::Nothing => (),
+        FindingStyle::Lines => {
             let (path, told) = (output::plain(&it.path), output::plain(&it.to_string()));
             tell(lines, format_args!("{file}:{line}: {path} {told}"));
         }
-        Style::Json => tell(
+        FindingStyle::Json => tell(
             lines,
             json!({
                 "file": file, "line": line, "rule": it.rule.code(), "level": it.rule.level().code(),
@@ -109,7 +109,7 @@ fn tell_breach(lines: &mut String, it: &Breach, style: Style, file: &str, line: 
     }
 }
 
-impl Checked {
+impl CheckedEnvelopes {
     fn add(&mut self, other: &Self) {
         self.envelopes += other.envelopes;
         self.flawed += other.flawed;

@@ -29,34 +29,34 @@ const OUTAGE: Duration = Duration::from_secs(3);
 
 /// What stands for the subscribers of the demo.
 #[derive(Debug)]
-pub(super) struct Receiver {
+pub(super) struct DemoReceiver {
     listener: TcpListener,
     pub(super) address: SocketAddr,
-    desk: Arc<Desk>,
+    desk: Arc<ArrivalReport>,
 }
 
 /// What came in.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct ArrivalReport {
     started: Instant,
     last: Mutex<String>,
 }
 
-impl Receiver {
+impl DemoReceiver {
     pub(super) async fn listen() -> Result<Self, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.or_exit(Code::Unavailable)?;
         Ok(Self {
             address: listener.local_addr().or_exit(Code::Unavailable)?,
             listener,
-            desk: Arc::new(Desk {
+            desk: Arc::new(ArrivalReport {
                 started: Instant::now(),
                 last: Mutex::default(),
             }),
         })
     }
 
-    pub(super) fn desk(&self) -> Arc<Desk> {
+    pub(super) fn desk(&self) -> Arc<ArrivalReport> {
         Arc::clone(&self.desk)
     }
 
@@ -76,7 +76,7 @@ impl Receiver {
     }
 }
 
-async fn serve(stream: TcpStream, desk: Arc<Desk>) {
+async fn serve(stream: TcpStream, desk: Arc<ArrivalReport>) {
     let service = service_fn(move |request| {
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(desk.answer(request).await) }
@@ -86,7 +86,7 @@ async fn serve(stream: TcpStream, desk: Arc<Desk>) {
     drop(server.serve_connection(TokioIo::new(stream), service).await);
 }
 
-impl Desk {
+impl ArrivalReport {
     /// The event type that came in last.
     pub(super) fn last(&self) -> String {
         self.last

@@ -9,12 +9,12 @@ use crate::settings::nearest;
 
 /// One field and what it is to be.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Assignment {
+pub(super) struct FieldAssignment {
     path: String,
     value: Value,
 }
 
-impl Assignment {
+impl FieldAssignment {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let Some((path, value)) = text.split_once('=') else {
             return Err("a field and its value are given as FIELD=VALUE".to_owned());
@@ -31,8 +31,8 @@ impl Assignment {
 }
 
 /// Sets the fields of an event.
-pub(super) fn assign(mut event: Value, fields: &[Assignment]) -> Result<Value, Failure> {
-    for Assignment { path, value } in fields {
+pub(super) fn assign(mut event: Value, fields: &[FieldAssignment]) -> Result<Value, Failure> {
+    for FieldAssignment { path, value } in fields {
         let part = if path.starts_with("metadata.") {
             ""
         } else {
@@ -73,7 +73,7 @@ pub(super) fn remarks(
     catalog: &Catalog,
     event_type: &EventType,
     event: &Value,
-    fields: &[Assignment],
+    fields: &[FieldAssignment],
 ) -> Vec<Remark> {
     let mut remarks = Vec::new();
     catalog.check(event_type.name, event.to_string().as_bytes(), |finding| {
@@ -124,7 +124,7 @@ fn suggestion(catalog: &Catalog, event_type: &EventType, place: &str) -> Option<
     None
 }
 
-impl Assignment {
+impl FieldAssignment {
     /// Sets the time of an event.
     pub(super) fn event_time(time: String) -> Self {
         Self {
@@ -159,7 +159,7 @@ mod tests {
     fn assigned(fields: &[&str]) -> Result<Value, Failure> {
         let fields: Vec<_> = fields
             .iter()
-            .map(|it| Assignment::parse(it).unwrap())
+            .map(|it| FieldAssignment::parse(it).unwrap())
             .collect();
         assign(json!({ "metadata": {}, "body": {} }), &fields)
     }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_field_needs_a_name() {
         for text in ["name", "=1", ".a=1", "a..b=1", "a.=1"] {
-            assert!(Assignment::parse(text).is_err(), "{text:?}");
+            assert!(FieldAssignment::parse(text).is_err(), "{text:?}");
         }
     }
 }

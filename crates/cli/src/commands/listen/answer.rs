@@ -19,7 +19,7 @@ const MAX_SHOWN_CHARS: usize = 200;
 
 /// How one attempt ended.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct AttemptResult {
     pub(super) item: Arc<Item>,
     pub(super) attempt: NonZeroU32,
     pub(super) attempted_at: Timestamp,
@@ -29,7 +29,7 @@ pub(super) struct Answer {
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Style {
+pub(super) struct AnswerStyle {
     /// For programs: one JSON object a line.
     pub(super) is_json: bool,
     /// Whether the event is printed too.
@@ -37,7 +37,7 @@ pub(super) struct Style {
 }
 
 #[derive(Serialize)]
-struct AnswerJson<'a> {
+struct AttemptResultJson<'a> {
     attempted_at: Timestamp,
     event_type: &'a str,
     offset: u64,
@@ -55,9 +55,9 @@ struct AnswerJson<'a> {
     event: Option<&'a RawValue>,
 }
 
-impl Answer {
+impl AttemptResult {
     /// Prints it, and the event if that is asked for.
-    pub(super) fn print(&self, style: Style) -> Result<(), Failure> {
+    pub(super) fn print(&self, style: AnswerStyle) -> Result<(), Failure> {
         if style.is_json {
             let event = self.event().filter(|_| style.prints_event);
             let json = serde_json::to_string(&self.json(event)).or_exit(Code::Bug)?;
@@ -76,8 +76,8 @@ impl Answer {
         serde_json::from_slice(self.item.form.bytes()).ok()
     }
 
-    fn json<'a>(&'a self, event: Option<&'a RawValue>) -> AnswerJson<'a> {
-        AnswerJson {
+    fn json<'a>(&'a self, event: Option<&'a RawValue>) -> AttemptResultJson<'a> {
+        AttemptResultJson {
             attempted_at: self.attempted_at,
             event_type: &self.item.event_type,
             offset: self.item.offset.get(),
@@ -146,8 +146,8 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: Option<u16>, outcome: Result<(), SendError>, body: &str) -> Answer {
-        Answer {
+    fn answer(status: Option<u16>, outcome: Result<(), SendError>, body: &str) -> AttemptResult {
+        AttemptResult {
             item: Arc::new(Item {
                 offset: Offset::new(1042),
                 id: "0b7f3c4e-9d1a-4c55-8e21-6f0a9b3d2c11".parse().unwrap(),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(answer: &Answer, wanted: &str) {
+    fn check(answer: &AttemptResult, wanted: &str) {
         let line = answer.line();
         let (head, ending) = line.split_once("  -> ").unwrap();
         let words: Vec<_> = head.split_whitespace().collect();

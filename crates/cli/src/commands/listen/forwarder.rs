@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::AttemptResult;
 use crate::output;
 
 /// The name that a consumer sees in `easel-subscription`.
@@ -94,7 +94,11 @@ impl Forwarder {
     }
 
     /// Sends a stored event for the first time.
-    pub(super) async fn send(&mut self, offset: u64, event: &[u8]) -> Result<Answer, Unsent> {
+    pub(super) async fn send(
+        &mut self,
+        offset: u64,
+        event: &[u8],
+    ) -> Result<AttemptResult, Unsent> {
         let batch = Batch {
             subscription: NAME.into(),
             attempt: NonZeroU32::MIN,
@@ -105,18 +109,18 @@ impl Forwarder {
     }
 
     /// Sends the last event once more.
-    pub(super) async fn send_again(&mut self) -> Result<Answer, Unsent> {
+    pub(super) async fn send_again(&mut self) -> Result<AttemptResult, Unsent> {
         let last = self.last.take().ok_or(Unsent::NoLast)?;
         let attempt = last.attempt.saturating_add(1);
         self.attempt(Batch { attempt, ..last }).await
     }
 
-    async fn attempt(&mut self, batch: Batch) -> Result<Answer, Unsent> {
+    async fn attempt(&mut self, batch: Batch) -> Result<AttemptResult, Unsent> {
         let attempted_at = Timestamp::now();
         let began = Instant::now();
         let trial = self.webhook.deliver(&batch).await;
         let latency = began.elapsed();
-        let answer = batch.items.first().map(|item| Answer {
+        let answer = batch.items.first().map(|item| AttemptResult {
             item: Arc::clone(item),
             attempt: batch.attempt,
             attempted_at,

@@ -21,12 +21,12 @@ const MAX_LINE_BYTES: u64 = 1024;
 
 /// What the user asks for.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct UserCommands {
     again: mpsc::Receiver<()>,
     leave: CancellationToken,
 }
 
-impl Keys {
+impl UserCommands {
     /// Says what can be typed, and reads stdin from here on.
     pub(super) fn read() -> io::Result<Self> {
         let (sender, again) = mpsc::channel(MAX_WAITING);

@@ -228,7 +228,7 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AttentionJson, DiskJson, DriftJson, LogJson, QuarantineJson};
+    use super::super::{AttentionJson, DiskJson, DriftStatusJson, LogJson, QuarantineJson};
     use super::*;
 
     fn time(text: &str) -> Timestamp {
@@ -288,7 +288,7 @@ mod tests {
                 free_bytes: 87_509_958_656,
                 total_bytes: 107_374_182_400,
             }),
-            drift: DriftJson {
+            drift: DriftStatusJson {
                 sightings: 3,
                 new: 1,
                 last_seen: Some(time("2026-11-25T06:00:00Z")),

@@ -12,7 +12,7 @@ use easel_sinks::Item;
 use easel_subscriptions::{Due, Parked, ParkedNews};
 use tokio::time::Instant;
 
-use super::{OutgoingBatch, Purpose, Source};
+use super::{LaneSource, OutgoingBatch, Purpose};
 
 /// Parked deliveries, and bytes of them, made ready at once.
 const READY_RETRIES: usize = 256;
@@ -33,7 +33,7 @@ pub(super) struct Resend {
     attempt: NonZeroU32,
 }
 
-impl Source {
+impl LaneSource {
     /// Sends a batch again before anything else. What it has stays recorded as being sent.
     pub(in crate::lane) fn resend(
         &mut self,

@@ -93,7 +93,7 @@ impl<'a> RecordsJson<'a> {
         violations.add("records", &format!("of length {}", self.count), &constraint);
     }
 
-    fn push(&mut self, record: RecordJson<'a>) {
+    fn push(&mut self, record: PutRecordsEntryJson<'a>) {
         self.count += 1;
         let lacking = match (&record.data, &record.partition_key) {
             (None, _) => Some("data"),
@@ -139,7 +139,7 @@ impl<'de> Visitor<'de> for RecordsVisitor {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct RecordJson<'a> {
+struct PutRecordsEntryJson<'a> {
     #[serde(borrow)]
     data: Option<TextJson<'a>>,
     #[serde(borrow)]

@@ -7,7 +7,7 @@ use super::*;
 
 #[track_caller]
 fn check(call: &str, wanted: Option<usize>) {
-    let mut tally = Tally::default();
+    let mut tally = RecordTally::default();
     tally.follow(call.as_bytes());
     assert_eq!(tally.count(), wanted, "{call}");
 }
@@ -77,7 +77,7 @@ proptest! {
     ) {
         let wanted = value.get("Records").and_then(Value::as_array).map(Vec::len);
         let call = if pretty { format!("{value:#}") } else { value.to_string() };
-        let mut tally = Tally::default();
+        let mut tally = RecordTally::default();
         call.as_bytes().chunks(piece).for_each(|piece| tally.follow(piece));
         prop_assert_eq!(tally.count(), wanted.filter(|count| *count > 0));
     }
@@ -89,7 +89,7 @@ proptest! {
             "\\{(\"Records\"|[\\[\\]{}:,\"\\\\ 7]){0,20}".prop_map(String::into_bytes),
         ]
     ) {
-        let mut tally = Tally::default();
+        let mut tally = RecordTally::default();
         tally.follow(&bytes);
         prop_assert!(tally.count().is_none_or(|count| count < bytes.len()));
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::data_folder::Local;
+use crate::data_folder::LocalServer;
 
 #[test]
 fn data_files_are_for_their_owner_alone_in_a_folder_that_is_open_to_others() {
@@ -24,7 +24,7 @@ fn data_files_are_for_their_owner_alone_in_a_folder_that_is_open_to_others() {
         Arc::new(SystemClock),
         RecordFacts::none,
     );
-    let local = Local {
+    let local = LocalServer {
         address: ([127, 0, 0, 1], 1).into(),
         token: None,
         pid: 1,

@@ -1,0 +1,218 @@
+//! An API with the rooms behind it, asked in process.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use axum::routing::post;
+use bytes::Bytes;
+use easel_access::{Authorizer, Scope, Tokens};
+use easel_api::{Api, DiskSpace, SendTest, ServerFacts, TestReport};
+use easel_catalog::{Catalog, Facts};
+use easel_drift::DriftScanner;
+use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, Provenance, SharedLog, SystemClock};
+use easel_quarantine::Quarantine;
+use easel_subscriptions::{MemoryStore, SinkSpec, Spec, Subscriptions};
+use easel_testkit::{FailingLog, event};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use utoipa::openapi::OpenApi;
+use uuid::Uuid;
+
+/// The age at which the log drops events.
+pub(crate) const MAX_AGE: Duration = Duration::from_hours(40);
+
+pub(crate) struct Fixture {
+    app: Router,
+    pub(crate) token: String,
+    pub(crate) log: SharedLog,
+    /// The same log, which can be told to fail.
+    pub(crate) failing: Arc<FailingLog>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) drift: Arc<DriftScanner>,
+    pub(crate) stop: CancellationToken,
+    /// Lanes that run, as far as the API is told.
+    pub(crate) lane_count: watch::Sender<Option<usize>>,
+    /// Bytes free on a disk of 100 GiB.
+    pub(crate) free_bytes: Arc<AtomicU64>,
+    /// The tests sent, each with its spec and its event.
+    pub(crate) sent: Arc<Mutex<Vec<(Spec, Value)>>>,
+    _folder: TempDir,
+}
+
+/// An endpoint that answers every test with 418, and cannot be sent to by FTP.
+fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
+    Arc::new(move |spec, event| {
+        let SinkSpec::Webhook(webhook) = &spec.sink;
+        if webhook.url.expose().starts_with("ftp") {
+            return Box::pin(async { Err("the URL has no scheme".to_owned()) });
+        }
+        let event = serde_json::from_slice(&event).unwrap();
+        sent.lock().unwrap().push((spec, event));
+        Box::pin(async {
+            Ok(TestReport {
+                status: Some(418),
+                error: Some("send: the endpoint answered 418".to_owned()),
+                duration: Duration::from_millis(7),
+                body: b"short and stout".to_vec(),
+            })
+        })
+    })
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = || Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
+        let failing = Arc::new(FailingLog::new(memory()));
+        let log: SharedLog = Arc::<FailingLog>::clone(&failing);
+        let quarantine = Quarantine::new(memory(), Arc::clone(&clock));
+        let check = |spec: &Spec| {
+            let SinkSpec::Webhook(webhook) = &spec.sink;
+            if webhook.url.expose().starts_with("http") {
+                Ok(())
+            } else {
+                Err("the endpoint has no scheme".to_owned())
+            }
+        };
+        let catalog = Arc::new(Catalog::built_in());
+        let subscriptions = Subscriptions::open(
+            Arc::new(MemoryStore::default()),
+            Arc::clone(&log),
+            Arc::clone(&clock),
+            Box::new(check),
+            Arc::clone(&catalog),
+        );
+        let subscriptions = Arc::new(subscriptions.await.unwrap());
+        let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
+        let all = [Scope::Read, Scope::Manage].into_iter().collect();
+        let (_, secret) = tokens.create("test", all, clock.now()).unwrap();
+        let stop = CancellationToken::new();
+        let file = folder.path().join("drift.db");
+        let drift = DriftScanner::open(&file, Arc::clone(&log), Arc::clone(&catalog)).unwrap();
+        let drift = Arc::new(drift);
+        let free_bytes = Arc::new(AtomicU64::new(50 << 30));
+        let read_free = Arc::clone(&free_bytes);
+        let disk_space = move || {
+            Ok(DiskSpace {
+                free_bytes: read_free.load(Ordering::SeqCst),
+                total_bytes: 100 << 30,
+            })
+        };
+        let (lane_count, lanes) = watch::channel(Some(0));
+        let host = ServerFacts {
+            address: ([127, 0, 0, 1], 4567).into(),
+            started_at: clock.now(),
+            max_age: Some(MAX_AGE),
+            max_bytes: None,
+            lane_count: lanes,
+            disk_space: Arc::new(disk_space),
+        };
+        let sent = Arc::default();
+        let api = Api {
+            send_test: endpoint(Arc::clone(&sent)),
+            log: Arc::clone(&log),
+            quarantine: quarantine.clone(),
+            subscriptions: Arc::clone(&subscriptions),
+            catalog: Arc::clone(&catalog),
+            drift: Arc::clone(&drift),
+            tokens: Arc::clone(&tokens),
+            clock,
+            host,
+            stop: stop.clone(),
+        };
+        let door = Router::new().route("/v1/events", post(StatusCode::ACCEPTED));
+        let gate = Authorizer::new(Arc::clone(&tokens));
+        let routes = easel_api::routes(api, &gate, OpenApi::default()).merge(door);
+        Self {
+            app: easel_api::fallbacks(routes),
+            token: secret.expose().clone(),
+            log,
+            failing,
+            quarantine,
+            subscriptions,
+            tokens,
+            drift,
+            stop,
+            lane_count,
+            free_bytes,
+            sent,
+            _folder: folder,
+        }
+    }
+
+    /// The whole response, with the token `token` if there is one.
+    pub(crate) async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        token: Option<&str>,
+    ) -> Response<Body> {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.app.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Status and JSON, with a token that may read and manage.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
+        let response = self.raw(method, path, body, Some(&self.token)).await;
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        (
+            status,
+            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        )
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, json) = self.ask("GET", path, "").await;
+        assert_eq!(status, StatusCode::OK, "{path}: {json}");
+        json
+    }
+
+    /// A response whose body is still to come.
+    pub(crate) async fn stream(&self, path: &str) -> Response<Body> {
+        self.raw("GET", path, "", Some(&self.token)).await
+    }
+
+    pub(crate) async fn append(&self, name: &str, numbers: std::ops::Range<u64>) {
+        for n in numbers {
+            self.append_bytes(name, n, event(name, n)).await;
+        }
+    }
+
+    pub(crate) async fn append_bytes(&self, name: &str, n: u64, bytes: Bytes) {
+        let account = Facts::of(&bytes).root_account_id.map(Arc::from);
+        let record = NewRecord {
+            provenance: Arc::new(Provenance {
+                root_account_id: account,
+                ..Provenance::default()
+            }),
+            ..NewRecord::new(Uuid::from_u128(u128::from(n)), name, bytes)
+        };
+        self.log.append(vec![record]).await.unwrap();
+    }
+}

@@ -1,0 +1,158 @@
+//! A string as JSON spells it.
+
+use std::borrow::Cow;
+
+/// A string of the input, its grammar already checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawText<'a> {
+    /// Where its opening quote is.
+    pub(crate) at: usize,
+    /// What is between the quotes.
+    pub(crate) raw: &'a [u8],
+    /// Whether `raw` has a backslash in it.
+    pub(crate) escaped: bool,
+}
+
+impl<'a> RawText<'a> {
+    /// The string itself: two spellings of a string have the same bytes.
+    ///
+    /// The bytes are UTF-8, except that half a surrogate pair, which JSON lets an escape name
+    /// but UTF-8 cannot hold, has the three bytes it would have if UTF-8 could.
+    pub(crate) fn bytes(&self) -> Cow<'a, [u8]> {
+        if self.escaped {
+            Cow::Owned(unescape(self.raw))
+        } else {
+            Cow::Borrowed(self.raw)
+        }
+    }
+
+    /// The string itself, unless it has half a surrogate pair.
+    pub(crate) fn decode(&self) -> Option<Cow<'a, str>> {
+        match self.bytes() {
+            Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+        }
+    }
+}
+
+fn unescape(raw: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, after) {
+            (b'\\', [b'u', after @ ..]) => {
+                let (code, after) = code_point(after);
+                rest = after;
+                push(&mut plain, code);
+            }
+            (b'\\', [escape, after @ ..]) => {
+                rest = after;
+                plain.push(match escape {
+                    b'b' => 0x08,
+                    b'f' => 0x0c,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    itself => *itself,
+                });
+            }
+            _ => plain.push(*first),
+        }
+    }
+    plain
+}
+
+/// The code point that starts after a `\u`, and what follows it; takes a second escape when the
+/// two make a pair.
+fn code_point(text: &[u8]) -> (u32, &[u8]) {
+    let (first, rest) = code_unit(text);
+    if let (0xd800..=0xdbff, [b'\\', b'u', second @ ..]) = (first, rest)
+        && let (second @ 0xdc00..=0xdfff, rest) = code_unit(second)
+    {
+        return (
+            0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00),
+            rest,
+        );
+    }
+    (first, rest)
+}
+
+fn code_unit(text: &[u8]) -> (u32, &[u8]) {
+    let (digits, rest) = text.split_at_checked(4).unwrap_or((text, &[]));
+    let value = |digit: &u8| char::from(*digit).to_digit(16).unwrap_or_default();
+    (
+        digits
+            .iter()
+            .fold(0, |unit, digit| (unit << 4) | value(digit)),
+        rest,
+    )
+}
+
+fn push(plain: &mut Vec<u8>, code: u32) {
+    match char::from_u32(code) {
+        Some(character) => {
+            plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        None => plain.extend([
+            0xe0 | (code >> 12 & 0x0f) as u8,
+            0x80 | (code >> 6 & 0x3f) as u8,
+            0x80 | (code & 0x3f) as u8,
+        ]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, wanted: Option<&str>) {
+        let text = RawText {
+            at: 0,
+            raw: raw.as_bytes(),
+            escaped: raw.contains('\\'),
+        };
+        assert_eq!(text.decode().as_deref(), wanted, "{raw}");
+    }
+
+    #[test]
+    fn an_escape_stands_for_its_character() {
+        check("plain é 😀", Some("plain é 😀"));
+        check(r#"\"\\\/\b\f\n\r\t"#, Some("\"\\/\u{8}\u{c}\n\r\t"));
+        check(r"a\u00e9\u00E9\u0000b", Some("aéé\0b"));
+    }
+
+    #[test]
+    fn two_escapes_can_make_a_pair() {
+        check(r"\ud83d\ude00!", Some("😀!"));
+        check(r"\uDBFF\uDFFF", Some("\u{10ffff}"));
+    }
+
+    #[test]
+    fn half_a_pair_is_no_text() {
+        check(r"\ud83d", None);
+        check(r"\ud83d!", None);
+        check(r"\ude00\ud83d", None);
+        check(r"\ud83d\u0041", None);
+        check(r"\ud83d\ud83d\ude00", None);
+    }
+
+    #[test]
+    fn half_pairs_can_be_told_apart() {
+        let bytes = |raw: &'static str| {
+            RawText {
+                at: 0,
+                raw: raw.as_bytes(),
+                escaped: true,
+            }
+            .bytes()
+            .into_owned()
+        };
+        assert_eq!(bytes(r"\ud83d"), bytes(r"\uD83D"));
+        for other in [r"\ud83c", r"\ud81d", r"\ud87d", r"\ude3d"] {
+            assert_ne!(bytes(r"\ud83d"), bytes(other));
+        }
+        assert_ne!(bytes(r"\ud83d\u0041"), bytes(r"\ud83dB"));
+    }
+}

@@ -1,0 +1,310 @@
+//! The rooms around the lanes: a log, a store, and one recording sink per subscription.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use easel_caliper::{TranslationOptions, Translator};
+use easel_catalog::{Catalog, TellOperator};
+use easel_deliver::{Dispatch, DispatchDeps, DispatchOptions};
+use easel_log::{Clock, LogOptions, MemoryLog, NewRecord, SharedLog, SystemClock};
+use easel_sinks::{
+    Batch, Endpoint, Item, Outcome, SendError, Sink, SinkLimits, Webhook, WebhookSettings,
+};
+use easel_subscriptions::{Balance, MemoryStore, SinkSpec, Spec, StateStore, Subscriptions, Term};
+use easel_testkit::{RecordingSink, TokioClock, event};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Makes sinks that are not recording ones.
+type MakeOtherSink = dyn Fn(&Spec) -> Arc<dyn Sink> + Send + Sync;
+
+/// A log, a store and sinks; what runs on them can be stopped and started again.
+pub(crate) struct Fixture {
+    store: Arc<MemoryStore>,
+    options: DispatchOptions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: SharedLog,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    sinks: Arc<Mutex<HashMap<String, Arc<RecordingSink>>>>,
+    /// Makes the sinks, if these are not recording ones.
+    make_sink: Option<Arc<MakeOtherSink>>,
+    running: JoinSet<()>,
+    stop: CancellationToken,
+    give_up: CancellationToken,
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
+        Self::on(Arc::new(log)).await
+    }
+
+    pub(crate) async fn on(log: SharedLog) -> Self {
+        let mut fixture = Self::resting(log).await;
+        fixture.start();
+        fixture
+    }
+
+    /// One that saves seldom, so that days pass quickly.
+    pub(crate) async fn for_days() -> Self {
+        let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
+        let mut fixture = Self::resting(Arc::new(log)).await;
+        fixture.options.save_every = std::time::Duration::from_mins(10);
+        fixture.options.measure_every = std::time::Duration::from_mins(10);
+        fixture.start();
+        fixture
+    }
+
+    /// With sinks of another kind.
+    pub(crate) async fn with_sinks<S: Sink>(
+        make_sink: impl Fn(&Spec) -> Arc<S> + Send + Sync + 'static,
+    ) -> Self {
+        let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
+        let mut fixture = Self::resting(Arc::new(log)).await;
+        fixture.make_sink = Some(Arc::new(move |spec| make_sink(spec) as Arc<dyn Sink>));
+        fixture.start();
+        fixture
+    }
+
+    async fn resting(log: SharedLog) -> Self {
+        let store = Arc::default();
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
+        let subscriptions = open(&store, &log, &clock).await;
+        Self {
+            store,
+            options: DispatchOptions::default(),
+            clock,
+            log,
+            subscriptions,
+            sinks: Arc::default(),
+            make_sink: None,
+            running: JoinSet::new(),
+            stop: CancellationToken::new(),
+            give_up: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn start(&mut self) {
+        let (sinks, make_sink) = (Arc::clone(&self.sinks), self.make_sink.clone());
+        let supplies = DispatchDeps {
+            log: Arc::clone(&self.log),
+            subscriptions: Arc::clone(&self.subscriptions),
+            make_sink: Box::new(move |spec| {
+                Ok(match &make_sink {
+                    Some(make_sink) => make_sink(spec),
+                    None => as_webhook(sink(&sinks, spec.name.as_str()), spec),
+                })
+            }),
+            translator: Arc::new(
+                Translator::new(catalog(), TranslationOptions::default()).unwrap(),
+            ),
+            clock: Arc::clone(&self.clock),
+            tell_operator: TellOperator::default(),
+        };
+        let dispatch = Dispatch::new(supplies, self.options);
+        self.stop = CancellationToken::new();
+        self.give_up = CancellationToken::new();
+        self.running
+            .spawn(dispatch.run(self.stop.clone(), self.give_up.clone()));
+    }
+
+    /// Stops as on SIGTERM.
+    pub(crate) async fn drain(&mut self) {
+        self.stop.cancel();
+        let patience = tokio::time::sleep(std::time::Duration::from_secs(20));
+        tokio::select! {
+            ended = self.running.join_next() => return ended.unwrap().unwrap(),
+            () = patience => self.give_up.cancel(),
+        }
+        self.running.join_next().await.unwrap().unwrap();
+    }
+
+    /// Stops as on SIGKILL: nothing more is saved, and what is in memory is forgotten.
+    pub(crate) async fn crash(&mut self) {
+        self.running.shutdown().await;
+        self.subscriptions = open(&self.store, &self.log, &self.clock).await;
+    }
+
+    /// Has every save refused from here on until a crash, as if another process had taken over.
+    pub(crate) async fn refuse_saves(&self) {
+        self.store.take_over().await.unwrap();
+    }
+
+    pub(crate) async fn subscribe(&self, json: &str) -> Arc<RecordingSink> {
+        let spec: Spec = serde_json::from_str(json).unwrap();
+        let sink = self.sink(spec.name.as_str());
+        self.subscriptions.create(spec).await.unwrap();
+        sink
+    }
+
+    pub(crate) fn sink(&self, name: &str) -> Arc<RecordingSink> {
+        sink(&self.sinks, name)
+    }
+
+    pub(crate) async fn append(&self, events: impl IntoIterator<Item = (&str, u64)>) {
+        let record = |(name, n): (&str, u64)| {
+            NewRecord::new(Uuid::from_u128(u128::from(n)), name, event(name, n))
+        };
+        self.log
+            .append(events.into_iter().map(record).collect())
+            .await
+            .unwrap();
+    }
+
+    /// Appends events with these numbers that have a form in every format.
+    pub(crate) async fn append_examples(&self, numbers: std::ops::Range<u64>) {
+        let catalog = Catalog::built_in();
+        let grade_change = catalog.get("grade_change").unwrap();
+        let record = |n: u64| {
+            let at = jiff::Timestamp::from_second(i64::try_from(n).unwrap()).unwrap();
+            let event = catalog.example(grade_change, easel_catalog::EventOrigin::Request, at);
+            NewRecord::new(Uuid::from_u128(u128::from(n)), "grade_change", event)
+        };
+        self.log
+            .append(numbers.map(record).collect())
+            .await
+            .unwrap();
+    }
+
+    /// Appends events with these numbers, whose `body.key` is the number modulo `keys`.
+    pub(crate) async fn append_keyed(&self, numbers: std::ops::Range<u64>, keys: u64) {
+        let record = |n: u64| {
+            let key = n % keys;
+            let event = format!(
+                r#"{{"metadata":{{"event_name":"user_created","event_time":"2025-03-03T08:00:00Z"}},"body":{{"key":{key}}}}}"#
+            );
+            NewRecord::new(Uuid::from_u128(u128::from(n)), "user_created", event)
+        };
+        self.log
+            .append(numbers.map(record).collect())
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn balance(&self, name: &str) -> Balance {
+        let subscription = self.subscriptions.get(name).unwrap();
+        let balance = self.subscriptions.balance(&subscription);
+        assert!(balance.adds_up(), "{balance:?}");
+        balance
+    }
+
+    /// Waits until nothing is pending or parked for this subscription.
+    pub(crate) async fn settled(&self, name: &str) -> Balance {
+        self.reached(name, |balance| {
+            balance.get(Term::Pending) + balance.get(Term::Parked) == 0
+        })
+        .await
+    }
+
+    /// Waits until the balance of this subscription is as wanted.
+    pub(crate) async fn reached(&self, name: &str, is_it: impl Fn(&Balance) -> bool) -> Balance {
+        loop {
+            let balance = self.balance(name);
+            if is_it(&balance) {
+                return balance;
+            }
+            tokio::time::sleep(self.options.save_every / 5).await;
+        }
+    }
+}
+
+/// The numbers of the events in these batches, as given to `append`.
+pub(crate) fn numbers(batches: &[Batch]) -> Vec<u64> {
+    let items = batches.iter().flat_map(|batch| &batch.items);
+    items
+        .map(|item| u64::try_from(item.id.as_u128()).unwrap())
+        .collect()
+}
+
+/// The id of the first event of a batch.
+pub(crate) fn id(batch: &Batch) -> Uuid {
+    batch.items[0].id
+}
+
+/// An answer that blames the event.
+pub(crate) fn rejected() -> SendError {
+    SendError::Rejected {
+        reason: "the endpoint answered 422".to_owned(),
+    }
+}
+
+/// An answer that blames the endpoint.
+pub(crate) fn refused(status: u16) -> SendError {
+    SendError::Refused {
+        reason: format!("the endpoint answered {status}"),
+    }
+}
+
+/// The answer of an endpoint that is gone for good.
+pub(crate) fn gone() -> SendError {
+    SendError::Gone {
+        reason: "the endpoint is gone (410)".to_owned(),
+    }
+}
+
+/// A recording sink with the limits of a webhook.
+#[derive(Debug)]
+struct AsWebhook {
+    sink: Arc<RecordingSink>,
+    settings: WebhookSettings,
+    host: Option<String>,
+}
+
+#[async_trait]
+impl Sink for AsWebhook {
+    fn limits(&self) -> SinkLimits {
+        self.settings.limits()
+    }
+
+    fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
+        Webhook::share_an_envelope(items, item)
+    }
+
+    async fn send(&self, batch: &Batch) -> Outcome {
+        self.sink.send(batch).await
+    }
+}
+
+fn as_webhook(sink: Arc<RecordingSink>, spec: &Spec) -> Arc<dyn Sink> {
+    let SinkSpec::Webhook(webhook) = &spec.sink;
+    let settings = WebhookSettings {
+        timeout: webhook.timeout,
+        batch: webhook.batch.get(),
+        in_flight: spec.in_flight.get(),
+    };
+    let host = Endpoint::parse(webhook.url.expose())
+        .unwrap()
+        .host()
+        .to_owned();
+    Arc::new(AsWebhook {
+        sink,
+        settings,
+        // Only tests of hosts have another one.
+        host: (host != "localhost:80").then_some(host),
+    })
+}
+
+fn catalog() -> Arc<Catalog> {
+    Arc::new(Catalog::built_in())
+}
+
+fn sink(sinks: &Mutex<HashMap<String, Arc<RecordingSink>>>, name: &str) -> Arc<RecordingSink> {
+    Arc::clone(sinks.lock().unwrap().entry(name.to_owned()).or_default())
+}
+
+async fn open(
+    store: &Arc<MemoryStore>,
+    log: &SharedLog,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Subscriptions> {
+    let check = Box::new(|_: &Spec| Ok(()));
+    let (store, clock) = (Arc::<MemoryStore>::clone(store), Arc::clone(clock));
+    let opened = Subscriptions::open(store, Arc::clone(log), clock, check, catalog());
+    Arc::new(opened.await.unwrap())
+}

@@ -1,0 +1,131 @@
+//! A server on a port of its own, and a client that talks to it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use bytes::Bytes;
+use easel_server::{Auth, Config, Server, Term};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A running server.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    client: Client<HttpConnector, Full<Bytes>>,
+    stop: CancellationToken,
+    running: JoinSet<()>,
+}
+
+/// Settings for a server on `data` that asks nobody who they are.
+pub(crate) fn config(data: &Path) -> Config {
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        data: data.to_owned(),
+        auth: Auth::None,
+        ..Config::default()
+    }
+}
+
+impl TestServer {
+    pub(crate) async fn open(config: Config) -> Self {
+        Self::of(Server::start(config).await.unwrap())
+    }
+
+    /// Runs a server that listens already.
+    pub(crate) fn of(server: Server) -> Self {
+        let (address, stop) = (server.address(), CancellationToken::new());
+        let mut running = JoinSet::new();
+        let told = stop.clone();
+        running.spawn(server.run_until(told));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self {
+            address,
+            client,
+            stop,
+            running,
+        }
+    }
+
+    /// Tells it to stop, as SIGTERM does.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub(crate) async fn close(mut self) {
+        self.stop();
+        self.running.join_next().await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn send(
+        &self,
+        request: hyper::http::request::Builder,
+        body: impl Into<Bytes>,
+    ) -> (StatusCode, Bytes) {
+        let request = request.body(Full::new(body.into())).unwrap();
+        let response = self.client.request(request).await.unwrap();
+        let status = response.status();
+        (
+            status,
+            response.into_body().collect().await.unwrap().to_bytes(),
+        )
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> hyper::http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> String {
+        let (status, body) = self.send(self.request("GET", path), Bytes::new()).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        String::from_utf8(body.into()).unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, json: impl Into<Bytes>) -> (StatusCode, Value) {
+        let request = self
+            .request("POST", path)
+            .header("content-type", "application/json");
+        let (status, body) = self.send(request, json).await;
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    pub(crate) async fn subscribe(&self, name: &str, more: &str, url: &str) {
+        let json = format!(r#"{{"name":"{name}",{more}"webhook":{{"url":"{url}"}}}}"#);
+        let (status, answer) = self.post("/v1/subscriptions", json).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+    }
+
+    /// The subscription's balance, which must add up.
+    pub(crate) async fn balance(&self, name: &str) -> Value {
+        let json = self.get(&format!("/v1/subscriptions/{name}/balance")).await;
+        let balance: Value = serde_json::from_str(&json).unwrap();
+        let sum: u64 = Term::SUMMANDS
+            .iter()
+            .map(|term| balance[term.name()].as_u64().unwrap())
+            .sum();
+        assert_eq!(balance["accepted"], sum, "{balance}");
+        balance
+    }
+
+    /// Sends one call of the Kinesis protocol, unsigned.
+    pub(crate) async fn kinesis(
+        &self,
+        operation: &str,
+        json: impl Into<Bytes>,
+    ) -> (StatusCode, Value) {
+        let request = self
+            .request("POST", "/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("Kinesis_20131202.{operation}"));
+        let (status, body) = self.send(request, json).await;
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+}
