@@ -1,10 +1,10 @@
-//! Which room may depend on which, and on what outside the house the pure rooms may.
+//! Checks which rooms each room may depend on, and which external crates the pure rooms may use.
 
 use cargo_metadata::{DependencyKind, Package};
 
 use crate::workspace::{assert_none, metadata, room_of};
 
-/// Every room, and the rooms it may depend on. A new arrow is a commit of its own.
+/// Every room with the rooms that it may depend on. Add a new arrow in its own commit.
 const ARROWS: &[(&str, &[&str])] = &[
     ("access", &["keys", "sqlite"]),
     (
@@ -78,10 +78,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("triggers", &["catalog"]),
 ];
 
-/// The rooms whose tests may use every other room, for they test them together.
+/// The rooms whose tests may depend on every room, because they test the whole system.
 const TEST_THE_WHOLE: &[&str] = &["cli", "server", "simulator", "triggers"];
 
-/// The rooms that do no I/O, and the crates from outside they may depend on.
+/// The rooms that do no I/O, with all the crates that they may depend on.
 const PURE: &[(&str, &[&str])] = &[
     (
         "caliper",
@@ -143,7 +143,7 @@ fn listed<'a>(table: &[(&str, &'a [&'a str])], room: &str) -> Option<&'a [&'a st
         .map(|(_name, allowed)| *allowed)
 }
 
-/// Whether `from` may depend on `to`.
+/// Returns whether `from` may depend on `to`.
 fn allowed(from: &str, to: &str, kind: DependencyKind) -> bool {
     let in_tests =
         kind == DependencyKind::Development && (to == "testkit" || TEST_THE_WHOLE.contains(&from));
@@ -152,23 +152,20 @@ fn allowed(from: &str, to: &str, kind: DependencyKind) -> bool {
 
 fn unlisted_arrows(package: &Package) -> Vec<String> {
     let Some(from) = room_of(&package.name) else {
-        return vec![format!(
-            "{}: its name does not begin with easel-",
-            package.name
-        )];
+        return vec![format!("{}: the name must begin with easel-", package.name)];
     };
     if listed(ARROWS, from).is_none() {
-        return vec![format!("{from}: not in the table of arrows")];
+        return vec![format!("{from}: missing in `ARROWS`")];
     }
     let dependencies = package.dependencies.iter();
     dependencies
         .filter_map(|dependency| Some((room_of(&dependency.name)?, dependency.kind)))
         .filter(|(to, kind)| !allowed(from, to, *kind))
-        .map(|(to, kind)| format!("{from} → {to}: no such arrow ({kind:?} dependency)"))
+        .map(|(to, kind)| format!("{from} → {to}: the arrow is not listed ({kind:?} dependency)"))
         .collect()
 }
 
-fn outsiders(package: &Package) -> Vec<String> {
+fn unlisted_crates(package: &Package) -> Vec<String> {
     let Some((from, crates)) =
         room_of(&package.name).and_then(|from| Some((from, listed(PURE, from)?)))
     else {
@@ -178,12 +175,12 @@ fn outsiders(package: &Package) -> Vec<String> {
     dependencies
         .filter(|dependency| dependency.kind != DependencyKind::Development)
         .filter(|dependency| !crates.contains(&dependency.name.as_str()))
-        .map(|dependency| format!("{from} → {}: {from} is pure", dependency.name))
+        .map(|dependency| format!("{from} → {}: not listed in `PURE`", dependency.name))
         .collect()
 }
 
 #[test]
-fn rooms_depend_on_each_other_only_along_the_arrows() {
+fn rooms_depend_on_each_other_only_along_listed_arrows() {
     let packages = metadata().packages;
     assert_none(
         &packages
@@ -194,9 +191,14 @@ fn rooms_depend_on_each_other_only_along_the_arrows() {
 }
 
 #[test]
-fn pure_rooms_depend_only_on_the_crates_listed() {
+fn pure_rooms_depend_only_on_listed_crates() {
     let packages = metadata().packages;
-    assert_none(&packages.iter().flat_map(outsiders).collect::<Vec<_>>());
+    assert_none(
+        &packages
+            .iter()
+            .flat_map(unlisted_crates)
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -212,13 +214,13 @@ fn every_listed_room_exists() {
     let missing = listed.filter(|room| !rooms.contains(room));
     assert_none(
         &missing
-            .map(|room| format!("{room}: listed, not there"))
+            .map(|room| format!("{room}: listed, but it does not exist"))
             .collect::<Vec<_>>(),
     );
 }
 
 #[test]
-fn testkit_is_only_ever_a_dev_dependency() {
+fn testkit_is_only_allowed_as_a_dev_dependency() {
     for (from, _rooms) in ARROWS {
         assert!(!allowed(from, "testkit", DependencyKind::Normal), "{from}");
         assert!(!allowed(from, "testkit", DependencyKind::Build), "{from}");
@@ -230,20 +232,20 @@ fn testkit_is_only_ever_a_dev_dependency() {
 }
 
 #[test]
-fn an_unlisted_arrow_is_found_and_names_both_rooms() {
+fn an_unlisted_arrow_is_reported_with_both_rooms() {
     let mut package = metadata()
         .packages
         .into_iter()
-        .find(|it| it.name == "easel-api")
+        .find(|package| package.name == "easel-api")
         .unwrap();
     let log = package
         .dependencies
         .iter_mut()
-        .find(|it| it.name == "easel-log")
+        .find(|dependency| dependency.name == "easel-log")
         .unwrap();
     log.name = String::from("easel-ingest");
     assert_eq!(
         unlisted_arrows(&package),
-        ["api → ingest: no such arrow (Normal dependency)"]
+        ["api → ingest: the arrow is not listed (Normal dependency)"]
     );
 }

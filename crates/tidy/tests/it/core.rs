@@ -1,15 +1,15 @@
-//! What lanes are made of knows neither SQLite nor HTTP, so that a second backend or a second sink is
-//! a folder beside the first.
+//! Checks that the core rooms depend on neither SQLite nor HTTP. A second backend or sink can then be
+//! added as a folder next to the first one.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::workspace::{assert_none, metadata};
 
-/// The rooms that lanes are made of.
+/// The rooms that implement lanes.
 const CORE: [&str; 4] = ["log", "sinks", "subscriptions", "deliver"];
 
-/// What none of them may have anywhere below it.
+/// The crates that the core rooms must not depend on, directly or indirectly.
 const OUTSIDE: &[&str] = &[
     "axum",
     "easel-sqlite",
@@ -20,7 +20,7 @@ const OUTSIDE: &[&str] = &[
     "rustls",
 ];
 
-/// A cargo command for the core rooms without their features.
+/// Returns a cargo command for the core rooms without their features.
 fn cargo(command: &str) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(metadata().workspace_root);
@@ -39,8 +39,8 @@ fn the_core_builds_without_sqlite_and_without_http() {
         .arg(target)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{stderr}");
 
     let tree = cargo("tree")
         .args(["--edges", "normal", "--prefix", "none", "--format", "{lib}"])
@@ -51,16 +51,19 @@ fn the_core_builds_without_sqlite_and_without_http() {
         "{}",
         String::from_utf8_lossy(&tree.stderr)
     );
-    let below = String::from_utf8(tree.stdout).unwrap();
+    let dependencies = String::from_utf8(tree.stdout).unwrap();
     let found = OUTSIDE.iter().filter(|outside| {
         let name = outside.replace('-', "_");
-        below.lines().any(|line| line == name)
+        dependencies.lines().any(|line| line == name)
     });
     assert_none(
         &found
-            .map(|outside| format!("{outside} is below the core"))
+            .map(|outside| format!("the core must not depend on {outside}"))
             .collect::<Vec<_>>(),
     );
-    // The list is of what there is: the whole has them all.
-    assert!(below.lines().any(|line| line == "easel_deliver"), "{below}");
+    // The output of `cargo tree` must really list the dependencies.
+    assert!(
+        dependencies.lines().any(|line| line == "easel_deliver"),
+        "{dependencies}"
+    );
 }

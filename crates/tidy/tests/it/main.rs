@@ -3,10 +3,16 @@
 #[cfg(test)]
 mod arrows;
 #[cfg(test)]
+mod circles;
+#[cfg(test)]
 mod core;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod rooms;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod workspace;

@@ -1,24 +1,25 @@
-//! What every room has: its lints, its paragraph in ARCHITECTURE.md, a folder of its own name.
+//! Checks that every room has the workspace lints, a heading in ARCHITECTURE.md and a folder of its
+//! name.
 
 use std::fs;
 
 use crate::workspace::{assert_none, folder_of, metadata, room_of};
 
 #[test]
-fn every_room_takes_the_lints_of_the_workspace() {
+fn every_room_uses_the_lints_of_the_workspace() {
     for package in metadata().packages {
         let manifest = fs::read_to_string(&package.manifest_path).unwrap();
         let inherits = manifest.contains("\n[lints]\nworkspace = true\n");
         assert!(
             inherits,
-            "{}: no `[lints]` with `workspace = true`",
+            "{}: `[lints]` with `workspace = true` is missing",
             package.manifest_path
         );
     }
 }
 
 #[test]
-fn every_room_lives_in_the_folder_of_its_name() {
+fn every_room_is_in_the_folder_of_its_name() {
     for package in metadata().packages {
         let folder = folder_of(&package);
         assert_eq!(
@@ -29,10 +30,10 @@ fn every_room_lives_in_the_folder_of_its_name() {
 }
 
 #[test]
-fn every_room_has_its_paragraph_in_architecture_md() {
+fn every_room_has_a_heading_in_architecture_md() {
     let metadata = metadata();
     let document = fs::read_to_string(metadata.workspace_root.join("ARCHITECTURE.md")).unwrap();
-    let heads = |room: &str| {
+    let has_heading = |room: &str| {
         document
             .lines()
             .filter(|line| line.starts_with('#'))
@@ -46,15 +47,15 @@ fn every_room_has_its_paragraph_in_architecture_md() {
         .packages
         .iter()
         .filter_map(|package| room_of(&package.name));
-    let missing = rooms.filter(|room| !heads(room));
+    let missing = rooms.filter(|room| !has_heading(room));
     assert_none(
         &missing
-            .map(|room| format!("{room}: no heading"))
+            .map(|room| format!("{room}: the heading in ARCHITECTURE.md is missing"))
             .collect::<Vec<_>>(),
     );
 }
 
-/// The first command of the README names no program.
+/// The first command of the README runs `cargo run` without a program name.
 #[test]
 fn cargo_run_runs_easel() {
     let metadata = metadata();
@@ -68,9 +69,9 @@ fn cargo_run_runs_easel() {
     assert_eq!(programs, ["easel"]);
 }
 
-/// clippy reads the nearest file only, so a ban of the root would be lost in such a room.
+/// clippy reads only the nearest file, so a room with its own file would lose the bans of the root.
 #[test]
-fn a_clippy_toml_of_a_room_repeats_that_of_the_root() {
+fn the_clippy_toml_of_a_room_repeats_that_of_the_root() {
     let metadata = metadata();
     let root = fs::read_to_string(metadata.workspace_root.join("clippy.toml")).unwrap();
     let mut breaches = Vec::new();
@@ -81,9 +82,11 @@ fn a_clippy_toml_of_a_room_repeats_that_of_the_root() {
         }
         let own = fs::read_to_string(&path).unwrap();
         let mut rest = own.lines();
-        // In the root's order, so that every ban stands in the list it belongs to.
-        let missing = root.lines().find(|line| !rest.any(|its| its == *line));
-        breaches.extend(missing.map(|line| format!("{}: lacks {line}", path.display())));
+        // The lines must be in the order of the root, so that each ban stays in its list.
+        let missing = root
+            .lines()
+            .find(|line| !rest.any(|own_line| own_line == *line));
+        breaches.extend(missing.map(|line| format!("{}: {line} is missing", path.display())));
     }
     assert_none(&breaches);
 }

@@ -1,13 +1,13 @@
-//! The workspace as cargo sees it.
+//! The packages of the workspace, read with `cargo metadata`.
 
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 
-/// What every package's name begins with; the rest is its room, the name of its folder.
+/// The prefix of every package name. The rest is the name of the room and of its folder.
 const PREFIX: &str = "easel-";
 
-/// The workspace's own packages; dependencies are named, not resolved.
+/// Returns the packages of the workspace. Their dependencies are named, not resolved.
 pub(crate) fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"))
@@ -24,7 +24,7 @@ pub(crate) fn folder_of(package: &Package) -> PathBuf {
     package.manifest_path.parent().unwrap().into()
 }
 
-/// Fails with one line per breach.
+/// Fails if there are breaches, and prints one line per breach.
 #[track_caller]
 pub(crate) fn assert_none(breaches: &[String]) {
     assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
