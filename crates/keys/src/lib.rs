@@ -1,11 +1,26 @@
-//! Secrets: values that are never printed.
+//! Secret values that are never printed.
 //!
-//! A [`Secret`] has no text unless somebody asks for it by name, so it cannot reach a log line, a
-//! panic or a `Debug` output by accident. A [`SecretUrl`] has a part that everybody may see.
-//! Not here yet: secrets at rest, and signing keys.
+//! The value of a [`Secret`] is only returned by [`Secret::expose`], so it cannot reach a log line, a
+//! panic message or a `Debug` output by accident. A [`SecretUrl`] has a public part too. A
+//! [`SigningKey`] signs AWS requests.
+//! Not here yet: encryption of stored secrets.
+//!
+//! ```
+//! use easel_keys::{Secret, SecretUrl};
+//!
+//! let secret = Secret::new("hunter2");
+//! assert_eq!(format!("{secret:?}"), "…");
+//! assert_eq!(*secret.expose(), "hunter2");
+//!
+//! let url = SecretUrl::new("https://ida:hunter2@a.example/hook?key=1");
+//! assert_eq!(url.without_secrets(), "https://a.example/hook");
+//! assert!(!format!("{url:?}").contains("hunter2"));
+//! ```
 
 mod secret;
 mod secret_url;
+mod sigv4;
 
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
+pub use sigv4::{SigningKey, hex};

@@ -1,27 +1,27 @@
-//! A URL that may hold a secret.
+//! A URL that may contain a secret.
 
 use std::fmt;
 
 use crate::Secret;
 
-/// A URL that may hold a secret: in its user name and password, or in its query.
+/// A URL that may contain a secret: in its user name, password or query.
 ///
-/// It is not parsed, for a URL that cannot be used may hold a secret too.
+/// The text is not parsed, because an invalid URL may contain a secret too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(Secret<String>);
 
 impl SecretUrl {
-    /// A URL with this text.
+    /// Wraps the text of a URL.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Secret::new(text.into()))
     }
 
-    /// The whole URL. It must not be logged, and must not be shown to somebody who may not see it.
+    /// Returns the whole URL. It must not be logged, nor shown to callers without permission.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 
-    /// The URL without user name, password, query and fragment.
+    /// Returns the URL without user name, password, query and fragment.
     pub fn without_secrets(&self) -> String {
         let text = self.expose();
         let is_scheme = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -29,18 +29,18 @@ impl SecretUrl {
             Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
             _ => (String::new(), text),
         };
-        // Browsers take a backslash for a slash, so it ends the host too.
+        // Browsers treat a backslash like a slash, so a backslash ends the host too.
         let host_end = rest.find(['/', '\\']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(host_end);
         let host = match authority.rsplit_once('@') {
-            // It is unclear where the host begins.
+            // The start of the host is ambiguous, so hide everything after the scheme.
             Some((userinfo, _)) if userinfo.contains(['?', '#']) => return format!("{scheme}…"),
             Some((_, host)) => host,
             None => authority,
         };
         let before_query = |text: &str| text.split(['?', '#']).next().unwrap_or("").to_owned();
         match before_query(host) {
-            cut if cut.len() < host.len() => scheme + &cut,
+            shortened if shortened.len() < host.len() => scheme + &shortened,
             host => scheme + &host + &before_query(path),
         }
     }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_shows_no_secret_either() {
+    fn invalid_urls_show_no_secret_either() {
         check("", "");
         check("ida:s3cret@a.example", "a.example");
         check("a.example/hook?key=s3cret", "a.example/hook");
