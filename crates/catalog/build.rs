@@ -1,6 +1,6 @@
-//! Makes tables of the data files in `events`, so that nothing is parsed at start.
+//! Generates Rust tables from the data files in `events`, so that nothing is parsed at start.
 //!
-//! A file that is wrong fails the build with its line.
+//! An invalid file fails the build. The error names the line.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -50,26 +50,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         let name = path
             .strip_prefix(folder)?
             .to_str()
-            .ok_or("a path is not text")?;
+            .ok_or("a path must be UTF-8")?;
         match (CatalogFile {
             path: name,
             text: &text,
         })
         .read()?
         {
-            CatalogFileContent::Type(it) => types.push(it),
-            CatalogFileContent::Caliper(of, form) => drop(forms.insert(of, form)),
-            CatalogFileContent::Metadata(it) => metadata.extend(it),
-            CatalogFileContent::Version(it) => version = it,
+            CatalogFileContent::Type(event_type) => types.push(event_type),
+            CatalogFileContent::Caliper(name, form) => drop(forms.insert(name, form)),
+            CatalogFileContent::Metadata(fields) => metadata.extend(fields),
+            CatalogFileContent::Version(text) => version = text,
         }
     }
-    for it in &mut types {
-        it.caliper = forms.remove(it.name);
+    for event_type in &mut types {
+        event_type.caliper = forms.remove(event_type.name);
     }
-    if let Some(of) = forms.keys().next() {
-        return Err(format!("events: {of} has a Caliper form and is no event type").into());
+    if let Some(name) = forms.keys().next() {
+        return Err(format!("events: the event type {name} of a Caliper form is unknown").into());
     }
-    types.sort_by_key(|it| it.name);
+    types.sort_by_key(|event_type| event_type.name);
     let tables = format!(
         "/// The version of the built-in catalogue.\n\
          pub(crate) const VERSION: &str = {version:?};\n\
@@ -77,15 +77,15 @@ fn main() -> Result<(), Box<dyn Error>> {
          pub(crate) static TYPES: List<EventType> = {:?};\n\
          /// The fields of the metadata.\n\
          pub(crate) static METADATA: List<MetadataField> = {:?};\n",
-        List::kept(types),
-        List::kept(metadata),
+        List::leak(types),
+        List::leak(metadata),
     );
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo names no OUT_DIR")?);
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is missing")?);
     fs::write(out.join("built_in.rs"), tables)?;
     Ok(())
 }
 
-/// Collects the files below `folder`, in an order that is always the same.
+/// Collects the TOML files below `folder`, in a fixed order.
 #[expect(clippy::disallowed_methods, reason = "a build script reads files")]
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
     let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;

@@ -1,14 +1,14 @@
-//! What makes bytes an event.
+//! Admission: validates bytes and turns them into an event.
 //!
-//! An event is a JSON object with two objects in it: the metadata, spelled `metadata` or, as its
-//! producer does, `attributes`, and the `body`. The metadata names the event type in
-//! `event_name` and says when it happened in `event_time`. In these three objects no key appears
-//! twice, where keys that differ only in their escapes are the same key. Nothing else makes an
-//! event unfit: members nobody knows, their order and the way numbers are spelled are kept.
-//! An event type that begins with `easel.` is one of Easel itself. No sender may use it.
+//! An event is a JSON object with two objects in it: the metadata and the `body`. The key of the
+//! metadata is `metadata` or, as Canvas itself spells it, `attributes`. The metadata has the event
+//! type in `event_name` and the time in `event_time`. A key must not appear twice in one of these
+//! three objects; keys that differ only in escapes are the same key. Unknown members, their order and
+//! the spelling of numbers are preserved.
+//! An event type that begins with `easel.` belongs to Easel itself. No sender may use it.
 //!
-//! The first fault in reading order is the one reported; what is missing counts as found at the
-//! end.
+//! Only the first fault in reading order is reported. A missing member counts at the end of its
+//! object.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::facts::string_or_number;
-use crate::fault::{FaultCode, Flaw};
+use crate::flaw::{FaultCode, Flaw};
 use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
 use crate::seen_keys::SeenKeys;
@@ -24,23 +24,23 @@ use crate::{Event, Fault, Limits, event_id, is_operator_event, parse_timestamp};
 
 const MAX_EVENT_NAME_CHARS: usize = 128;
 
-/// Takes bytes in as an event, or says why they are none.
+/// Parses an event that a sender sent. Rejects event types of Easel itself.
 pub fn admit(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
-    read(input, limits, OwnTypes::Refused).map_err(|flaw| flaw.in_input(input))
+    read(input, limits, OwnTypes::Rejected).map_err(|flaw| flaw.in_input(input))
 }
 
-/// Takes bytes in as an event that may have been stored before, so also as one of Easel itself.
+/// Parses an event from the log. It may be an event of Easel itself.
 ///
-/// What a door brings must go through [`admit`].
+/// Doors must use [`admit`].
 pub fn admit_stored(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
-    read(input, limits, OwnTypes::Taken).map_err(|flaw| flaw.in_input(input))
+    read(input, limits, OwnTypes::Accepted).map_err(|flaw| flaw.in_input(input))
 }
 
-/// What becomes of event types of Easel itself.
+/// The treatment of event types of Easel itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OwnTypes {
-    Refused,
-    Taken,
+    Rejected,
+    Accepted,
 }
 
 fn read(input: &[u8], limits: &Limits, own_types: OwnTypes) -> Result<Event, Flaw> {
@@ -54,7 +54,7 @@ fn read(input: &[u8], limits: &Limits, own_types: OwnTypes) -> Result<Event, Fla
         return Err(Flaw::new(
             FaultCode::NotUtf8,
             byte,
-            "these bytes are not UTF-8",
+            "the bytes must be UTF-8",
         ));
     }
     let mut scanner = Scanner::minifying(input, limits.max_depth);
@@ -70,7 +70,7 @@ fn read(input: &[u8], limits: &Limits, own_types: OwnTypes) -> Result<Event, Fla
     })
 }
 
-/// What admission reads of the metadata.
+/// The members of the metadata that admission reads.
 struct AdmittedMetadata {
     event_name: Arc<str>,
     event_time: Timestamp,
@@ -91,7 +91,7 @@ fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetad
     members(scanner, |scanner, key| {
         match key.bytes().as_ref() {
             b"metadata" | b"attributes" if found_metadata.is_some() => {
-                let message = "there may be a metadata or an attributes, not both";
+                let message = "the event must not have both `metadata` and `attributes`";
                 return Err(Flaw::new(FaultCode::TwoSpellings, key.at, message));
             }
             b"metadata" => found_metadata = Some(metadata(scanner, own_types)?),
@@ -103,7 +103,7 @@ fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetad
                 body(scanner)?;
                 found_body = true;
             }
-            _ => unknown(scanner)?,
+            _ => skip(scanner)?,
         }
         Ok(())
     })?;
@@ -132,9 +132,9 @@ fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMe
         match key.bytes().as_ref() {
             b"event_name" => found_name = Some(event_name(scanner, own_types)?),
             b"event_time" => found_time = Some(event_time(scanner)?),
-            b"root_account_id" => root_account_id = fact(scanner)?,
-            b"root_account_uuid" => root_account_uuid = fact(scanner)?,
-            _ => unknown(scanner)?,
+            b"root_account_id" => root_account_id = text_or_number(scanner)?,
+            b"root_account_uuid" => root_account_uuid = text_or_number(scanner)?,
+            _ => skip(scanner)?,
         }
         Ok(())
     })?;
@@ -165,7 +165,7 @@ fn event_name(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Arc<str>
         return Err(bad("the event_name must be a string"));
     };
     let Some(name) = text.decode() else {
-        return Err(bad("the event_name has half a surrogate pair in it"));
+        return Err(bad("the event_name must not have half a surrogate pair"));
     };
     if name.is_empty() {
         return Err(bad("the event_name must not be empty"));
@@ -173,7 +173,7 @@ fn event_name(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Arc<str>
     if name.chars().nth(MAX_EVENT_NAME_CHARS).is_some() {
         return Err(bad("the event_name must not be longer than 128 characters"));
     }
-    if own_types == OwnTypes::Refused && is_operator_event(&name) {
+    if own_types == OwnTypes::Rejected && is_operator_event(&name) {
         let message = "the event_name must not begin with `easel.`; Easel alone sends such events";
         return Err(Flaw::new(FaultCode::ReservedEventName, start, message));
     }
@@ -191,10 +191,10 @@ fn event_time(scanner: &mut Scanner<'_>) -> Result<Timestamp, Flaw> {
         })
 }
 
-fn fact(scanner: &mut Scanner<'_>) -> Result<Option<Arc<str>>, Flaw> {
+fn text_or_number(scanner: &mut Scanner<'_>) -> Result<Option<Arc<str>>, Flaw> {
     scanner.colon()?;
-    let fact = string_or_number(scanner)?;
-    Ok(fact.map(Arc::from))
+    let value = string_or_number(scanner)?;
+    Ok(value.map(Arc::from))
 }
 
 fn body(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
@@ -204,16 +204,17 @@ fn body(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
         FaultCode::BodyNotObject,
         "the body must be an object",
     )?;
-    members(scanner, |scanner, _| unknown(scanner))
+    members(scanner, |scanner, _| skip(scanner))
 }
 
-fn unknown(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
+/// Moves past a colon and a value.
+fn skip(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
     scanner.colon()?;
     scanner.value()
 }
 
-/// Walks an object whose keys must differ. `member` is called at the end of each key, before the
-/// colon, and goes to the end of the value.
+/// Reads an object whose keys must differ. Calls `member` after each key, before the colon. `member`
+/// must move to the end of the value.
 fn members<'a>(
     scanner: &mut Scanner<'a>,
     mut member: impl FnMut(&mut Scanner<'a>, RawText<'a>) -> Result<(), Flaw>,
@@ -223,7 +224,7 @@ fn members<'a>(
     while entry {
         let key = scanner.key()?;
         if !keys.insert(key.bytes()) {
-            let message = "this key appears twice in its object";
+            let message = "the key must not appear twice in its object";
             return Err(Flaw::new(FaultCode::DuplicateKey, key.at, message));
         }
         member(scanner, key)?;
@@ -232,7 +233,7 @@ fn members<'a>(
     Ok(())
 }
 
-/// Refuses what is a value but not an object; leaves alone what is no value at all.
+/// Rejects a value that is not an object, with the code and message. Does not move at an object.
 fn must_be_object(
     scanner: &mut Scanner<'_>,
     code: FaultCode,
@@ -246,7 +247,7 @@ fn must_be_object(
     Err(Flaw::new(code, start, message))
 }
 
-/// Moves past a value and gives it if it is a string.
+/// Moves past a value. Returns it if it is a string.
 fn string_or_other<'a>(scanner: &mut Scanner<'a>) -> Result<Option<RawText<'a>>, Flaw> {
     if scanner.peek() == Some(b'"') {
         return scanner.string().map(Some);

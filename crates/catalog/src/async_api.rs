@@ -1,35 +1,35 @@
-//! The catalogue as an AsyncAPI document, version 3.0: what a subscriber is sent.
+//! The catalogue as an AsyncAPI 3.0 document, which describes the events that subscribers receive.
 
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::event_type::{EventOrigin, EventType};
 
-/// When the events of the document's examples happened: 2026-02-11T08:15:42.067Z.
+/// The time of the example events, in milliseconds: 2026-02-11T08:15:42.067Z.
 const EXAMPLES_AT: i64 = 1_770_797_742_067;
 
 impl Catalog {
-    /// The AsyncAPI document of everything a webhook can be sent.
+    /// Returns the AsyncAPI document of all events that a webhook can receive.
     pub fn async_api(&self) -> Value {
-        let reference = |it: &EventType| {
+        let reference = |event_type: &EventType| {
             (
-                it.name.to_owned(),
-                json!({ "$ref": format!("#/components/messages/{}", it.name) }),
+                event_type.name.to_owned(),
+                json!({ "$ref": format!("#/components/messages/{}", event_type.name) }),
             )
         };
         let messages = self.types().iter().map(reference).collect::<Map<_, _>>();
         let described = self
             .types()
             .iter()
-            .map(|it| (it.name.to_owned(), self.message(it)));
+            .map(|event_type| (event_type.name.to_owned(), self.message(event_type)));
         json!({
             "asyncapi": "3.0.0",
             "info": {
                 "title": "Live Events of Canvas LMS, as Easel sends them",
                 "version": self.version(),
-                "description": "Each event type is a message. An event is posted by itself, at \
-                    least once and in no promised order; what is sent again has the same \
-                    `webhook-id`. Fields that are not described here may come.",
+                "description": "Each event type is a message. A request has one event. Every event \
+                    is sent at least once, and order is not guaranteed. A repeated event has the \
+                    same `webhook-id`. Events can have fields that are not described here.",
             },
             "defaultContentType": "application/json",
             "channels": {
@@ -43,7 +43,7 @@ impl Catalog {
                 "deliver": {
                     "action": "send",
                     "channel": { "$ref": "#/channels/events" },
-                    "summary": "Posts an event to whoever subscribed to it.",
+                    "summary": "Posts an event to every subscription that wants it.",
                     "bindings": { "http": { "method": "POST", "bindingVersion": "0.3.0" } },
                 },
             },
@@ -54,20 +54,20 @@ impl Catalog {
         })
     }
 
-    fn message(&self, of: &EventType) -> Value {
-        let mut schema = self.json_schema(of);
+    fn message(&self, event_type: &EventType) -> Value {
+        let mut schema = self.json_schema(event_type);
         if let Value::Object(members) = &mut schema {
-            // Whatever draft AsyncAPI takes by itself has all words that are used.
+            // AsyncAPI's default draft has all keywords that the schema uses.
             members.remove("$schema");
         }
         let at = jiff::Timestamp::from_millisecond(EXAMPLES_AT).unwrap_or_default();
-        let example = self.example(of, EventOrigin::Request, at);
+        let example = self.example(event_type, EventOrigin::Request, at);
         json!({
-            "name": of.name,
-            "title": of.name,
-            "summary": of.meaning,
-            "description": of.trigger,
-            "tags": [{ "name": of.category }],
+            "name": event_type.name,
+            "title": event_type.name,
+            "summary": event_type.meaning,
+            "description": event_type.trigger,
+            "tags": [{ "name": event_type.category }],
             "headers": { "$ref": "#/components/schemas/headers" },
             "payload": schema,
             "examples": [{ "payload": serde_json::from_str::<Value>(&example).unwrap_or_default() }],
@@ -81,11 +81,11 @@ fn headers() -> Value {
         "type": "object",
         "required": ["webhook-id", "webhook-timestamp", "easel-event-name"],
         "properties": {
-            "webhook-id": header("The event's id, the same for every attempt."),
-            "webhook-timestamp": header("When this attempt was made, in seconds since 1970."),
+            "webhook-id": header("The event's id, which is the same in every attempt."),
+            "webhook-timestamp": header("The time of this attempt, in seconds since 1970."),
             "easel-event-name": header("The event type."),
-            "easel-event-time": header("When the event happened."),
-            "easel-attempt": header("Which attempt this is, from 1."),
+            "easel-event-time": header("The time of the event."),
+            "easel-attempt": header("The number of this attempt, counted from 1."),
             "easel-subscription": header("The name of the subscription."),
         },
     })

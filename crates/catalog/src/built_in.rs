@@ -1,7 +1,7 @@
-//! The tables that the build makes of the data files in `events`.
+//! The tables that the build script generates from the data files in `events`.
 //!
-//! What is included is the `Debug` text of the catalogue's types, which is Rust and names variants
-//! by themselves.
+//! The included file is `Debug` output of the catalogue's types. It is Rust code that names
+//! variants without their type, so this file imports the variants.
 
 use crate::caliper_form::ActorSource::{BodyAuthor, BodyGrader, MetadataUser};
 use crate::caliper_form::Computed::{AssetClass, AssetName, AssetStrictClass, Base, GraderName};
@@ -11,7 +11,7 @@ use crate::caliper_form::ValueSource::{
     Array, Computed, Constant, Entity, Extensions, OfBody, OfMetadata, Urn,
 };
 use crate::caliper_form::{CaliperForm, Template, TemplateProperty};
-use crate::column::Column::{Beside, ComputedBy, Earlier, Flag, Own, Word};
+use crate::column::Column::{Before, ComputedBy, Flag, Own, Related, Word};
 use crate::event_type::Context::{Ambient, Login, Record};
 use crate::event_type::MadeBy::{ByAction, ByRecord};
 use crate::event_type::MetadataUse::{InJob, InNeither, InRequest, OfRecord};

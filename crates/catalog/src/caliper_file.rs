@@ -1,10 +1,14 @@
-//! The files the Caliper forms are written in.
+//! The data files of the Caliper forms.
 //!
-//! The form of `grade_change` is in `grade_change.caliper.toml`, beside its other file: `type`,
-//! `action`, and an `[object]` with its properties in the order in which they are written. A value
-//! is the name of a field of the body, `metadata.` and one of the metadata, a name with fields in
-//! braces, a constant in quotes of its own, something worked out, or a table. `[strict]` has what
-//! differs in the form that keeps to the standard.
+//! The form of `grade_change` is in `grade_change.caliper.toml`, beside the file of the event type.
+//! It has `type`, `action`, and an `[object]` with its properties in output order. `[strict]` has
+//! the differences of the form that follows the standard. A value is one of these:
+//!
+//! - the name of a field of the body, or `metadata.` and the name of a field of the metadata;
+//! - a URN with fields in braces;
+//! - a constant in single quotes;
+//! - the name of a computed value, such as `@base`;
+//! - a table.
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -25,7 +29,7 @@ pub(crate) struct FormToml {
     by_user: bool,
     course: Option<String>,
     section: Option<String>,
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     group: bool,
     object: Table,
     #[serde(default)]
@@ -34,7 +38,7 @@ pub(crate) struct FormToml {
     strict: StrictToml,
 }
 
-/// What differs in the strict form.
+/// The differences of the strict form.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StrictToml {
@@ -44,7 +48,7 @@ struct StrictToml {
     generated: Option<Table>,
 }
 
-/// What is wrong with a form, and the word of the file it is about.
+/// An error in a form, with the word of the file that it concerns.
 pub(crate) struct FormFault {
     pub(crate) word: String,
     pub(crate) fault: String,
@@ -60,14 +64,17 @@ impl FormFault {
 }
 
 impl FormToml {
-    /// The form that the file describes, or what is wrong with it.
+    /// Returns the form that the file describes. Errors if the file is invalid.
     pub(crate) fn form(self) -> Result<CaliperForm, FormFault> {
         let terms = [
             Some(&self.r#type),
             Some(&self.action),
             self.strict.r#type.as_ref(),
         ];
-        terms.into_iter().flatten().try_for_each(|it| plain(it))?;
+        terms
+            .into_iter()
+            .flatten()
+            .try_for_each(|term| reject_escapes(term))?;
         let compatible = Template {
             kind: String::leak(self.r#type),
             action: String::leak(self.action),
@@ -79,24 +86,24 @@ impl FormToml {
             kind: self
                 .strict
                 .r#type
-                .map_or(compatible.kind, |it| String::leak(it)),
+                .map_or(compatible.kind, |kind| String::leak(kind)),
             action: compatible.action,
             group: self.strict.group.unwrap_or(compatible.group),
             object: self
                 .strict
                 .object
-                .map_or(Ok(compatible.object), |it| members(&it))?,
+                .map_or(Ok(compatible.object), |table| members(&table))?,
             generated: self
                 .strict
                 .generated
-                .map_or(Ok(compatible.generated), |it| members(&it))?,
+                .map_or(Ok(compatible.generated), |table| members(&table))?,
         };
         let actor = match (self.author, self.grader) {
             (None, None) => ActorSource::MetadataUser,
             (Some(field), None) => ActorSource::BodyAuthor(String::leak(field)),
             (None, Some(field)) => ActorSource::BodyGrader(String::leak(field)),
             (Some(_), Some(_)) => {
-                let fault = "there is an `author` or a `grader`, not both".to_owned();
+                let fault = "a form must not have both `author` and `grader`".to_owned();
                 return Err(FormFault::new("grader", fault));
             }
         };
@@ -108,17 +115,17 @@ impl FormToml {
                 Some(field) if field == "none" => CourseSource::Nowhere,
                 Some(field) => CourseSource::OfField(String::leak(field)),
             },
-            section: self.section.map(|it| &*String::leak(it)),
+            section: self.section.map(|field| &*String::leak(field)),
             compatible,
             strict,
         })
     }
 }
 
-/// Refuses what does not stand between the quotes of JSON as it is.
-fn plain(text: &str) -> Result<(), FormFault> {
+/// Rejects a text that JSON would have to escape.
+fn reject_escapes(text: &str) -> Result<(), FormFault> {
     if text.contains(|letter: char| letter.is_control() || matches!(letter, '"' | '\\')) {
-        let fault = format!("{text:?} has a quote, a backslash or a control character in it");
+        let fault = format!("{text:?} must not have a quote, a backslash or a control character");
         return Err(FormFault::new(text, fault));
     }
     Ok(())
@@ -126,13 +133,13 @@ fn plain(text: &str) -> Result<(), FormFault> {
 
 fn members(table: &Table) -> Result<List<TemplateProperty>, FormFault> {
     let members = table.iter().map(|(key, value)| {
-        plain(key)?;
+        reject_escapes(key)?;
         Ok(TemplateProperty {
             key: String::leak(key.clone()),
             value: source(key, value)?,
         })
     });
-    Ok(List::kept(members.collect::<Result<_, _>>()?))
+    Ok(List::leak(members.collect::<Result<_, _>>()?))
 }
 
 fn source(key: &str, value: &Value) -> Result<ValueSource, FormFault> {
@@ -141,35 +148,40 @@ fn source(key: &str, value: &Value) -> Result<ValueSource, FormFault> {
         Value::String(text) => text_source(key, text),
         Value::Table(table) if key == "extensions" => Ok(ValueSource::Extensions(members(table)?)),
         Value::Table(table) => Ok(ValueSource::Entity(members(table)?)),
-        Value::Array(them) => match them.as_slice() {
+        Value::Array(elements) => match elements.as_slice() {
             [Value::Table(table)] => Ok(ValueSource::Array(members(table)?)),
-            _ => fault("is an array of something else than one table"),
+            _ => fault("must be an array of exactly one table"),
         },
-        _ => fault("is no text, table or array"),
+        _ => fault("must be a string, a table or an array"),
     }
 }
 
 fn text_source(key: &str, text: &str) -> Result<ValueSource, FormFault> {
-    plain(text)?;
-    let kept = |text: &str| -> &'static str { String::leak(text.to_owned()) };
-    if let Some(constant) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
-        return Ok(ValueSource::Constant(kept(constant)));
+    reject_escapes(text)?;
+    let leak = |text: &str| -> &'static str { String::leak(text.to_owned()) };
+    if let Some(constant) = text
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''))
+    {
+        return Ok(ValueSource::Constant(leak(constant)));
     }
     if text.contains('{') {
-        return Ok(ValueSource::Urn(List::kept(parts(text)?)));
+        return Ok(ValueSource::Urn(List::leak(parts(text)?)));
     }
     if text.starts_with('@') {
-        let known = Computed::ALL.into_iter().find(|it| it.name() == text);
-        let unknown = || FormFault::new(text, format!("nothing is worked out as {text}"));
+        let known = Computed::ALL
+            .into_iter()
+            .find(|computed| computed.name() == text);
+        let unknown = || FormFault::new(text, format!("the computed value {text} is unknown"));
         return known.map(ValueSource::Computed).ok_or_else(unknown);
     }
-    // The type of an entity is a term, and a capital tells it from a field.
+    // The type of an entity is a term of the standard. A capital letter distinguishes it from a field.
     if key == "type" && text.starts_with(|letter: char| letter.is_ascii_uppercase()) {
-        return Ok(ValueSource::Constant(kept(text)));
+        return Ok(ValueSource::Constant(leak(text)));
     }
     Ok(match text.strip_prefix("metadata.") {
-        Some(field) => ValueSource::OfMetadata(kept(field)),
-        None => ValueSource::OfBody(kept(text)),
+        Some(field) => ValueSource::OfMetadata(leak(field)),
+        None => ValueSource::OfBody(leak(text)),
     })
 }
 
@@ -181,7 +193,7 @@ fn parts(text: &str) -> Result<Vec<Part>, FormFault> {
             parts.push(Part::Literal(String::leak(literal.to_owned())));
         }
         let Some((field, after)) = after.split_once('}') else {
-            let fault = format!("{text:?} has a brace that is not closed");
+            let fault = format!("{text:?} has an unclosed brace");
             return Err(FormFault::new(text, fault));
         };
         parts.push(match field {
@@ -198,6 +210,6 @@ fn parts(text: &str) -> Result<Vec<Part>, FormFault> {
     Ok(parts)
 }
 
-const fn yes() -> bool {
+const fn default_true() -> bool {
     true
 }

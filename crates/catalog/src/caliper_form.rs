@@ -1,7 +1,7 @@
-//! What the catalogue says about the Caliper form of an event type.
+//! Caliper forms of event types, as the catalogue describes them.
 //!
-//! A form is a template: what it lists is written in the order in which it is listed, and what has
-//! no value is left out.
+//! A form is a template: properties are written in the order of the list. A property without a
+//! value is omitted.
 
 use std::fmt;
 
@@ -10,119 +10,119 @@ use crate::list::List;
 /// The Caliper form of an event type.
 #[derive(Clone, Copy, Debug)]
 pub struct CaliperForm {
-    /// Who acts.
+    /// The source of the actor.
     pub actor: ActorSource,
-    /// Whether it can only be a user who acts, even where nobody knows which.
+    /// True if the actor is always a user, even if the user is unknown.
     pub by_user: bool,
-    /// Where the course comes from.
+    /// The source of the course.
     pub course: CourseSource,
-    /// The field of the body with the section in which it happened.
+    /// The field of the body with the section, if there is one.
     pub section: Option<&'static str>,
     /// The form that Canvas publishes.
     pub compatible: Template,
-    /// The form that keeps to the standard.
+    /// The form that follows the standard.
     pub strict: Template,
 }
 
-/// Who acts in an event.
+/// The source of an event's actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorSource {
     /// The user of the metadata.
     MetadataUser,
-    /// That user or, where there is none, the one in this field of the body.
+    /// The user of the metadata. If it is missing, the user in this field of the body.
     BodyAuthor(&'static str),
-    /// The one in this field of the body, and Canvas itself where that is null.
+    /// The user in this field of the body. If it is null, Canvas itself.
     BodyGrader(&'static str),
 }
 
-/// Where the course of an event comes from.
+/// The source of an event's course.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CourseSource {
-    /// The context of the body if that is a course, else that of the metadata if it is one.
+    /// The context of the body if it is a course, else the context of the metadata if it is a course.
     OfContext,
     /// This field of the body.
     OfField(&'static str),
-    /// It has none.
+    /// No course.
     Nowhere,
 }
 
-/// What is written for an event.
+/// The template of an event.
 #[derive(Clone, Copy, Debug)]
 pub struct Template {
     /// The event's Caliper type.
     pub kind: &'static str,
-    /// What was done, a term of the standard.
+    /// The action, a term of the standard.
     pub action: &'static str,
-    /// Whether the course, or section, is told as the group.
+    /// True if the course or section is written as the group.
     pub group: bool,
-    /// What it was done to.
+    /// The object of the action.
     pub object: List<TemplateProperty>,
-    /// What came of it; nothing when empty.
+    /// The generated entity. Omitted if the list is empty.
     pub generated: List<TemplateProperty>,
 }
 
 /// A property of an entity, or an extension.
 #[derive(Clone, Copy, Debug)]
 pub struct TemplateProperty {
-    /// Its key.
+    /// The key.
     pub key: &'static str,
-    /// Its value.
+    /// The source of the value.
     pub value: ValueSource,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueSource {
-    /// It is always this text.
+    /// A constant text.
     Constant(&'static str),
     /// A field of the body.
     OfBody(&'static str),
     /// A field of the metadata.
     OfMetadata(&'static str),
-    /// A name in Canvas's own namespace, put together of these; none when one of them is missing.
+    /// A URN in Canvas's namespace, joined from these parts. No value if a part is missing.
     Urn(List<Part>),
-    /// An entity; none when it has a name that cannot be put together.
+    /// An entity. No value if a part of its URN is missing.
     Entity(List<TemplateProperty>),
     /// An array with this entity in it.
     Array(List<TemplateProperty>),
     /// The extensions of an entity, in Canvas's namespace.
     Extensions(List<TemplateProperty>),
-    /// What is worked out.
+    /// A computed value.
     Computed(Computed),
 }
 
-/// A part of a name.
+/// A part of a URN.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
-    /// It is always this text.
+    /// A constant text.
     Literal(&'static str),
     /// The id in a field of the body.
     IdOf(&'static str),
-    /// The id of the user who acts.
+    /// The id of the acting user.
     ActorId,
-    /// What an accessed asset is, as names have it.
+    /// The kind of an accessed asset, as URNs spell it.
     AssetKind,
-    /// The list within an accessed asset, with a colon before it; empty for the asset itself.
+    /// The list within an accessed asset, after a colon. Empty for the asset itself.
     AssetList,
 }
 
-/// A value that is worked out.
+/// A computed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Computed {
-    /// The address of the installation.
+    /// The base URL of the installation.
     Base,
-    /// The name of who graded: a user, or the installation.
+    /// The URN of the grader: a user, or the installation.
     GraderName,
     /// The Caliper type of an accessed asset, as Canvas publishes it.
     AssetClass,
-    /// The same, as the standard wants it.
+    /// The Caliper type of an accessed asset, as the standard requires it.
     AssetStrictClass,
-    /// The name of an accessed asset, where it has one.
+    /// The name of an accessed asset, if it has one.
     AssetName,
 }
 
 impl CaliperForm {
-    /// The fields of the body that it names, some of them more than once.
+    /// Returns the fields of the body that the form uses. A field can occur more than once.
     pub(crate) fn body_fields(&self) -> Vec<&'static str> {
         let mut fields: Vec<_> = self.section.into_iter().collect();
         match self.actor {
@@ -140,7 +140,7 @@ impl CaliperForm {
                     fields.extend(parts.iter().filter_map(|part| match part {
                         Part::IdOf(field) => Some(*field),
                         _ => None,
-                    }))
+                    }));
                 }
                 _ => (),
             }
@@ -148,21 +148,24 @@ impl CaliperForm {
         fields
     }
 
-    /// The fields of the metadata that it names for object and outcome.
+    /// Returns the fields of the metadata that object and generated entity use.
     pub(crate) fn metadata_fields(&self) -> Vec<&'static str> {
-        let of_metadata = |source| match source {
+        let metadata_field = |source| match source {
             ValueSource::OfMetadata(field) => Some(field),
             _ => None,
         };
-        self.sources().into_iter().filter_map(of_metadata).collect()
+        self.sources()
+            .into_iter()
+            .filter_map(metadata_field)
+            .collect()
     }
 
-    /// Every single value of both templates.
+    /// Returns the source of every simple value in both templates.
     fn sources(&self) -> Vec<ValueSource> {
         let templates = [self.compatible, self.strict];
         let mut open: Vec<List<TemplateProperty>> = templates
             .iter()
-            .flat_map(|it| [it.object, it.generated])
+            .flat_map(|template| [template.object, template.generated])
             .collect();
         let mut sources = Vec::new();
         while let Some(members) = open.pop() {
@@ -181,7 +184,7 @@ impl CaliperForm {
     }
 }
 
-/// The member as a data file has it.
+/// Writes the source in the syntax of the data files.
 impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -198,13 +201,13 @@ impl fmt::Display for ValueSource {
             Self::Entity(_) => f.write_str("{…}"),
             Self::Array(_) => f.write_str("[…]"),
             Self::Extensions(_) => f.write_str("{…}"),
-            Self::Computed(it) => f.write_str(it.name()),
+            Self::Computed(computed) => f.write_str(computed.name()),
         }
     }
 }
 
 impl Computed {
-    /// Every one.
+    /// Every computed value.
     pub(crate) const ALL: [Self; 5] = [
         Self::Base,
         Self::GraderName,
@@ -213,7 +216,7 @@ impl Computed {
         Self::AssetName,
     ];
 
-    /// Its name, as data files have it.
+    /// Returns the name in data files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Base => "@base",

@@ -5,30 +5,34 @@ use serde_json::{Map, Value, json};
 use crate::caliper_form::{Computed, Template, TemplateProperty, ValueSource};
 use crate::catalog::Catalog;
 use crate::event_type::EventType;
-use crate::field::Kind;
+use crate::field::{Field, Kind};
 
 const CONTEXT: &str = "http://purl.imsglobal.org/ctx/caliper/v1p1";
 const TIME: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$";
 
 impl Catalog {
-    /// The JSON Schema of an envelope with events of this type in one of its Caliper forms.
+    /// Returns the JSON Schema of an envelope with events of this type in one of its Caliper forms.
     ///
-    /// It tells what is there and of what type; what the standard asks besides, the checker knows.
-    pub fn caliper_schema(&self, of: &EventType, format: &str, form: &Template) -> Value {
-        let schema = Schema { catalog: self, of };
+    /// The schema has the properties and their types. The checker validates the further rules of the
+    /// standard.
+    pub fn caliper_schema(&self, event_type: &EventType, format: &str, form: &Template) -> Value {
+        let schema = Schema {
+            catalog: self,
+            event_type,
+        };
         let mut event = json!({
             "@context": { "const": CONTEXT },
             "id": { "type": "string", "pattern": "^urn:uuid:[0-9a-f-]{36}$" },
             "type": { "const": form.kind },
-            "actor": named(),
+            "actor": entity_with_id(),
             "action": { "const": form.action },
             "object": schema.entity(&form.object),
             "eventTime": { "type": "string", "pattern": TIME },
             "referrer": { "type": "string" },
-            "edApp": named(),
-            "group": named(),
-            "membership": named(),
-            "session": named(),
+            "edApp": entity_with_id(),
+            "group": entity_with_id(),
+            "membership": entity_with_id(),
+            "session": entity_with_id(),
             "extensions": { "type": "object" },
         });
         if !form.generated.is_empty()
@@ -38,9 +42,9 @@ impl Catalog {
         }
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": format!("urn:easel:{format}:{}", of.name),
-            "title": of.name,
-            "description": of.meaning,
+            "$id": format!("urn:easel:{format}:{}", event_type.name),
+            "title": event_type.name,
+            "description": event_type.meaning,
             "type": "object",
             "required": ["sensor", "sendTime", "dataVersion", "data"],
             "additionalProperties": false,
@@ -63,14 +67,14 @@ impl Catalog {
     }
 }
 
-/// An entity that the frame of every event has.
-fn named() -> Value {
+/// Returns the schema of an entity in the common part of every event.
+fn entity_with_id() -> Value {
     json!({ "type": "object", "required": ["id", "type"] })
 }
 
 struct Schema<'a> {
     catalog: &'a Catalog,
-    of: &'a EventType,
+    event_type: &'a EventType,
 }
 
 impl Schema<'_> {
@@ -86,7 +90,7 @@ impl Schema<'_> {
     fn properties(&self, members: &[TemplateProperty]) -> Map<String, Value> {
         let properties = members.iter();
         properties
-            .map(|it| (it.key.to_owned(), self.value(&it.value)))
+            .map(|property| (property.key.to_owned(), self.value(&property.value)))
             .collect()
     }
 
@@ -94,16 +98,20 @@ impl Schema<'_> {
         match source {
             ValueSource::Constant(constant) => json!({ "const": constant }),
             ValueSource::OfBody(name) => {
-                let field = self.of.body.iter().find(|it| it.name == *name);
-                field.map_or(json!({}), |it| of_kind(&it.kind, it.about))
+                let field = self
+                    .event_type
+                    .body
+                    .iter()
+                    .find(|field| field.name == *name);
+                field.map_or(json!({}), field_schema)
             }
             ValueSource::OfMetadata(name) => {
                 let field = self
                     .catalog
                     .metadata()
                     .iter()
-                    .find(|it| it.field.name == *name);
-                field.map_or(json!({}), |it| of_kind(&it.field.kind, it.field.about))
+                    .find(|known| known.field.name == *name);
+                field.map_or(json!({}), |known| field_schema(&known.field))
             }
             ValueSource::Urn(_) => {
                 json!({ "type": "string", "pattern": "^urn:instructure:canvas:" })
@@ -129,8 +137,9 @@ impl Schema<'_> {
     }
 }
 
-fn of_kind(kind: &Kind, about: &str) -> Value {
-    match kind {
+fn field_schema(field: &Field) -> Value {
+    let about = field.about;
+    match &field.kind {
         Kind::Text | Kind::Id(_) => json!({ "type": "string", "description": about }),
         Kind::Integer => json!({ "type": "integer", "description": about }),
         Kind::Number => json!({ "type": "number", "description": about }),

@@ -1,4 +1,4 @@
-//! All event types and their fields.
+//! The catalogue: all event types and their fields.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use crate::event_type::{EventType, MetadataField};
 use crate::field::Field;
 use crate::finding::Finding;
 
-/// All event types and their fields: the built-in ones, and an operator's own over them.
+/// All event types and their fields. Data files of an operator can replace the built-in ones.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    /// By name.
+    /// Sorted by name.
     types: Vec<EventType>,
-    /// Where in `types` each is.
+    /// The index of each event type in `types`, by name.
     index: HashMap<&'static str, usize>,
     metadata: Vec<MetadataField>,
     /// The fields of `metadata`, in the same order.
@@ -24,48 +24,48 @@ pub struct Catalog {
     version: &'static str,
 }
 
-/// Why a catalogue cannot be made of the files given.
+/// Why data files are rejected.
 #[derive(Debug, Error)]
 pub enum CatalogError {
-    /// A file is none.
+    /// A file is invalid by itself.
     #[error(transparent)]
     File(#[from] DataFileError),
-    /// What a file gives as an example is not what it declares.
+    /// The example of an event type breaks a rule of the catalogue.
     #[error("{path}: the example breaks `{rule}` at {pointer}: {what}")]
     Example {
         /// The file.
         path: String,
         /// The rule's code.
         rule: &'static str,
-        /// Where in the example.
+        /// The JSON pointer to the value in the example.
         pointer: String,
-        /// What is wrong there.
+        /// What is wrong at this place.
         what: String,
     },
-    /// Two files are about one event type.
-    #[error("{path}: {other} is about this event type too")]
-    Twice {
+    /// Two files describe the same event type.
+    #[error("{path}: {other} describes the same event type")]
+    DuplicateEventType {
         /// The later file.
         path: String,
-        /// The earlier one.
+        /// The earlier file.
         other: String,
     },
-    /// A Caliper form belongs to no event type.
-    #[error("{path}: there is no event type of this name")]
-    FormOfNothing {
+    /// A Caliper form has no event type.
+    #[error("{path}: the event type of this name is missing")]
+    FormWithoutEventType {
         /// The file.
         path: String,
     },
-    /// An event type has not what its Caliper form, one it had before, makes use of.
-    #[error("{path}: the Caliper form makes use of the field {field:?}, which is not here")]
+    /// An event type lacks a field that its built-in Caliper form uses.
+    #[error("{path}: the Caliper form uses the field {field:?}, which is missing here")]
     FormWithoutField {
         /// The file of the event type.
         path: String,
         /// The field.
         field: String,
     },
-    /// The metadata has more fields than can be told apart.
-    #[error("{path}: the metadata has more than {MAX_FIELDS} fields")]
+    /// The metadata has too many fields.
+    #[error("{path}: the metadata must not have more than {MAX_FIELDS} fields")]
     TooManyFields {
         /// The file.
         path: String,
@@ -73,7 +73,7 @@ pub enum CatalogError {
 }
 
 impl Catalog {
-    /// The built-in catalogue.
+    /// Returns the built-in catalogue.
     pub fn built_in() -> Self {
         let mut catalog = Self {
             types: built_in::TYPES.to_vec(),
@@ -86,41 +86,43 @@ impl Catalog {
         catalog
     }
 
-    /// The built-in catalogue with these files over it: an event type takes the place of the one
-    /// of its name, whose Caliper form it keeps until a file gives another, and so does a field of
-    /// the metadata.
+    /// Returns the built-in catalogue with changes from `files`.
     ///
-    /// What they say is kept for as long as the process lives.
+    /// An event type replaces the built-in one with the same name. It keeps the built-in Caliper form,
+    /// unless a file has another form. A field of the metadata replaces the one with the same name.
+    ///
+    /// The content of the files is leaked: it lives as long as the process.
     pub fn with_files(files: &[CatalogFile<'_>]) -> Result<Self, CatalogError> {
         let mut catalog = Self::built_in();
         let mut paths: HashMap<&'static str, &str> = HashMap::new();
         let mut forms = Vec::new();
-        let mut has_metadata = None;
+        let mut metadata_path = None;
         for file in files {
             match file.read()? {
-                CatalogFileContent::Type(mut it) => {
-                    match catalog.types.iter_mut().find(|known| known.name == it.name) {
+                CatalogFileContent::Type(mut event_type) => {
+                    let name = event_type.name;
+                    match catalog.types.iter_mut().find(|known| known.name == name) {
                         Some(known) => {
-                            it.caliper = known.caliper;
-                            *known = it;
+                            event_type.caliper = known.caliper;
+                            *known = event_type;
                         }
-                        None => catalog.types.push(it),
+                        None => catalog.types.push(event_type),
                     }
-                    if let Some(other) = paths.insert(it.name, file.path) {
-                        return Err(CatalogError::Twice {
+                    if let Some(other) = paths.insert(name, file.path) {
+                        return Err(CatalogError::DuplicateEventType {
                             path: file.path.to_owned(),
                             other: other.to_owned(),
                         });
                     }
                 }
-                CatalogFileContent::Caliper(of, form) => forms.push((file, of, form)),
+                CatalogFileContent::Caliper(name, form) => forms.push((file, name, form)),
                 CatalogFileContent::Metadata(fields) => {
-                    has_metadata = Some(file.path);
-                    for it in fields {
-                        let known = |known: &&mut MetadataField| known.field.name == it.field.name;
-                        match catalog.metadata.iter_mut().find(known) {
-                            Some(known) => *known = it,
-                            None => catalog.metadata.push(it),
+                    metadata_path = Some(file.path);
+                    for new in fields {
+                        let has_name = |old: &&mut MetadataField| old.field.name == new.field.name;
+                        match catalog.metadata.iter_mut().find(has_name) {
+                            Some(old) => *old = new,
+                            None => catalog.metadata.push(new),
                         }
                     }
                     if catalog.metadata.len() > MAX_FIELDS {
@@ -131,33 +133,34 @@ impl Catalog {
                 CatalogFileContent::Version(version) => catalog.version = version,
             }
         }
-        for (file, of, form) in forms {
-            let Some(it) = catalog.types.iter_mut().find(|it| it.name == of) else {
+        for (file, name, form) in forms {
+            let Some(event_type) = catalog.types.iter_mut().find(|known| known.name == name) else {
                 let path = file.path.to_owned();
-                return Err(CatalogError::FormOfNothing { path });
+                return Err(CatalogError::FormWithoutEventType { path });
             };
-            it.caliper = Some(form);
-            if let Some(field) = missing_field(it, &catalog.metadata) {
-                let fault = format!("{of} has no field {field:?}");
+            event_type.caliper = Some(form);
+            if let Some(field) = missing_field(event_type, &catalog.metadata) {
+                let fault = format!("the field {field:?} of {name} is unknown");
                 return Err(file.error_at(field, fault).into());
             }
         }
-        for it in &catalog.types {
-            if let (Some(path), Some(field)) =
-                (paths.get(it.name), missing_field(it, &catalog.metadata))
-            {
+        for event_type in &catalog.types {
+            if let (Some(path), Some(field)) = (
+                paths.get(event_type.name),
+                missing_field(event_type, &catalog.metadata),
+            ) {
                 return Err(CatalogError::FormWithoutField {
                     path: (*path).to_owned(),
                     field: field.to_owned(),
                 });
             }
         }
-        catalog.types.sort_by_key(|it| it.name);
+        catalog.types.sort_by_key(|event_type| event_type.name);
         catalog.index();
-        // A file about the metadata has a part in every example.
-        for it in catalog.types() {
-            if let Some(path) = paths.get(it.name).copied().or(has_metadata) {
-                catalog.check_example(path, it)?;
+        // Fields of the metadata are part of every example.
+        for event_type in catalog.types() {
+            if let Some(path) = paths.get(event_type.name).copied().or(metadata_path) {
+                catalog.check_example(path, event_type)?;
             }
         }
         Ok(catalog)
@@ -165,46 +168,59 @@ impl Catalog {
 
     fn index(&mut self) {
         let names = self.types.iter().enumerate();
-        self.index = names.map(|(index, it)| (it.name, index)).collect();
-        self.metadata_fields = self.metadata.iter().map(|it| it.field).collect();
+        self.index = names
+            .map(|(index, event_type)| (event_type.name, index))
+            .collect();
+        self.metadata_fields = self
+            .metadata
+            .iter()
+            .map(|metadata| metadata.field)
+            .collect();
     }
 
-    fn check_example(&self, path: &str, it: &EventType) -> Result<(), CatalogError> {
-        let example = self.example(it, crate::EventOrigin::Request, jiff::Timestamp::UNIX_EPOCH);
+    fn check_example(&self, path: &str, event_type: &EventType) -> Result<(), CatalogError> {
+        let epoch = jiff::Timestamp::UNIX_EPOCH;
+        let example = self.example(event_type, crate::EventOrigin::Request, epoch);
         let mut first = None;
-        self.check(it.name, example.as_bytes(), |finding: &Finding<'_>| {
-            first.get_or_insert_with(|| CatalogError::Example {
-                path: path.to_owned(),
-                rule: finding.rule.code(),
-                pointer: finding.pointer(),
-                what: finding.to_string(),
-            });
-        });
+        self.check(
+            event_type.name,
+            example.as_bytes(),
+            |finding: &Finding<'_>| {
+                first.get_or_insert_with(|| CatalogError::Example {
+                    path: path.to_owned(),
+                    rule: finding.rule.code(),
+                    pointer: finding.pointer(),
+                    what: finding.to_string(),
+                });
+            },
+        );
         first.map_or(Ok(()), Err)
     }
 
-    /// The version of the built-in data, or what the operator's own files call theirs.
+    /// Returns the version: of the built-in data, or of the operator's own files if they have one.
     pub const fn version(&self) -> &'static str {
         self.version
     }
 
-    /// Every event type, by name.
+    /// Returns every event type, sorted by name.
     pub fn types(&self) -> &[EventType] {
         &self.types
     }
 
-    /// The event types whose name matches a glob: `*` stands for any text, `?` for a character.
+    /// Returns the event types whose name matches a glob: `*` matches any text, `?` one character.
     pub fn matching(&self, glob: &str) -> impl Iterator<Item = &EventType> {
         let glob = WildMatch::new(glob);
-        self.types.iter().filter(move |it| glob.matches(it.name))
+        self.types
+            .iter()
+            .filter(move |event_type| glob.matches(event_type.name))
     }
 
-    /// The event type of this name.
+    /// Returns the event type with this name.
     pub fn get(&self, name: &str) -> Option<&EventType> {
         self.types.get(*self.index.get(name)?)
     }
 
-    /// Every field that metadata can have.
+    /// Returns every field that metadata can have.
     pub fn metadata(&self) -> &[MetadataField] {
         &self.metadata
     }
@@ -213,21 +229,24 @@ impl Catalog {
         &self.metadata_fields
     }
 
-    /// Whether the field of the metadata is among those `seen`, a bit for each in order.
-    pub(crate) fn has(&self, seen: u128, name: &str) -> bool {
-        let index = self.metadata_fields.iter().position(|it| it.name == name);
+    /// Returns true if the bit set `seen` has the field of the metadata with this name.
+    pub(crate) fn is_seen(&self, seen: u128, name: &str) -> bool {
+        let index = self
+            .metadata_fields
+            .iter()
+            .position(|field| field.name == name);
         index.is_some_and(|index| seen & (1 << index) != 0)
     }
 }
 
-/// A field that the Caliper form of an event type names and that is not there.
-fn missing_field(of: &EventType, metadata: &[MetadataField]) -> Option<&'static str> {
-    let form = of.caliper?;
-    let in_body = |name: &&str| of.body.iter().any(|it| it.name == *name);
-    let in_metadata = |name: &&str| metadata.iter().any(|it| it.field.name == *name);
-    let mut of_body = form.body_fields().into_iter();
-    let mut of_metadata = form.metadata_fields().into_iter();
-    of_body
+/// Returns a field that the Caliper form of an event type uses and that does not exist.
+fn missing_field(event_type: &EventType, metadata: &[MetadataField]) -> Option<&'static str> {
+    let form = event_type.caliper?;
+    let in_body = |name: &&str| event_type.body.iter().any(|field| field.name == *name);
+    let in_metadata = |name: &&str| metadata.iter().any(|known| known.field.name == *name);
+    let mut body_fields = form.body_fields().into_iter();
+    let mut metadata_fields = form.metadata_fields().into_iter();
+    body_fields
         .find(|name| !in_body(name))
-        .or_else(|| of_metadata.find(|name| !in_metadata(name)))
+        .or_else(|| metadata_fields.find(|name| !in_metadata(name)))
 }

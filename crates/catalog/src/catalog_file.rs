@@ -1,12 +1,13 @@
-//! The files the catalogue is written in.
+//! The data files of the catalogue.
 //!
-//! An event type is a TOML file named for it, in a folder named for its category: `meaning`,
-//! `trigger`, perhaps `notes` and more, and a `[body]` with a line for each field in the order in
-//! which they are shown; its Caliper form is beside it. `metadata.toml` has the fields of the metadata in `[metadata]`, and
-//! `catalog.toml` the version of them all. What a key means is said in CONTRIBUTING.md.
+//! Each event type has a TOML file with its name, in a folder with the name of its category. The
+//! file has `meaning`, `trigger`, optional keys such as `notes`, and a `[body]` with one line for
+//! each field. Pages show the fields in this order. The Caliper form has a file of its own beside it.
+//! `metadata.toml` has the fields of the metadata in `[metadata]`, and `catalog.toml` has the
+//! version of the catalogue. CONTRIBUTING.md describes every key.
 //!
-//! This is read twice: by the build, which makes tables of the built-in files, and at start for an
-//! operator's own. A fault names file, line and column.
+//! The build script uses this code to generate tables from the built-in files. The server uses it at
+//! start for the operator's own files. An error names file, line and column.
 
 use std::fmt;
 
@@ -23,48 +24,48 @@ use crate::field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, V
 use crate::list::List;
 use crate::toml_words::{toml_syntax_words, toml_words};
 
-/// The most fields of one object.
+/// The largest number of fields of one object.
 pub(crate) const MAX_FIELDS: usize = 128;
-/// The most characters of an event type's name.
+/// The largest length of an event type's name, in characters.
 const MAX_NAME_CHARS: usize = 128;
 
-/// Why a data file is none.
+/// Why a data file is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{path}:{line}:{column}: {fault}")]
 pub struct DataFileError {
-    /// The file, as it was named.
+    /// The path of the file, as in [`CatalogFile::path`].
     pub path: String,
-    /// The line of the fault, counted from 1.
+    /// The line of the error, counted from 1.
     pub line: usize,
-    /// The column of the fault, counted from 1, in characters.
+    /// The column of the error in characters, counted from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// What is wrong at this place.
     pub fault: String,
 }
 
 /// A data file.
 #[derive(Clone, Copy, Debug)]
 pub struct CatalogFile<'a> {
-    /// Its path below the folder of all data files, with slashes: `grade/grade_change.toml`.
+    /// The path relative to the folder of all data files, with slashes: `grade/grade_change.toml`.
     pub path: &'a str,
-    /// What is in it.
+    /// The content of the file.
     pub text: &'a str,
 }
 
-/// What a data file holds.
+/// The content of a data file, parsed.
 #[derive(Debug)]
 pub(crate) enum CatalogFileContent {
     Type(EventType),
-    /// The Caliper form of the event type of this name.
+    /// The Caliper form of the event type with this name.
     Caliper(&'static str, CaliperForm),
     Metadata(Vec<MetadataField>),
     Version(&'static str),
 }
 
-/// Turns what a parser says at a place of the text into plain words.
+/// Translates a parser's message about a range of the text into plain words.
 type PlainWords = fn(&str, &str, Option<std::ops::Range<usize>>) -> String;
 
-/// A fault at a byte of the text.
+/// An error at a byte of the text.
 struct FileFault(usize, String);
 
 #[derive(Deserialize)]
@@ -77,7 +78,7 @@ struct TypeToml {
     known_from: Option<String>,
     record: Option<String>,
     action: Option<String>,
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     published: bool,
     #[serde(default)]
     context: ContextToml,
@@ -122,7 +123,7 @@ struct FieldToml {
     #[serde(default)]
     null: bool,
     when: Option<String>,
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     published: bool,
     values: Option<Spanned<Vec<String>>>,
     open: Option<Spanned<bool>>,
@@ -167,14 +168,14 @@ enum PrivacyToml {
 }
 
 impl CatalogFile<'_> {
-    /// Reads the file. What it holds is kept for as long as the process lives.
+    /// Reads the file. Leaks its content, which lives as long as the process.
     pub(crate) fn read(&self) -> Result<CatalogFileContent, DataFileError> {
         let (folder, file) = self.path.rsplit_once('/').unwrap_or(("", self.path));
         let name = file.strip_suffix(".toml").unwrap_or(file);
         let content = match (folder, name) {
             ("", "metadata") => self.metadata().map(CatalogFileContent::Metadata),
             ("", "catalog") => {
-                self.parse(|it: VersionToml| Ok(CatalogFileContent::Version(kept(it.version))))
+                self.parse(|toml: VersionToml| Ok(CatalogFileContent::Version(leak(toml.version))))
             }
             _ => match name.strip_suffix(".caliper") {
                 Some(name) => self.caliper(name),
@@ -184,30 +185,31 @@ impl CatalogFile<'_> {
         content.map_err(|fault| self.error(fault))
     }
 
-    /// Says what is wrong with the file by itself, without regard to others.
+    /// Validates the file by itself, without the other files.
     pub fn check(&self) -> Result<(), DataFileError> {
         self.read().map(drop)
     }
 
-    /// The line and column, counted from 1, where a word stands first; 1 and 1 where it does not.
-    pub fn place_of(&self, word: &str) -> (usize, usize) {
+    /// Returns line and column, counted from 1, of the first occurrence of `word`. Returns 1 and 1 if the file
+    /// does not have the word.
+    pub fn locate(&self, word: &str) -> (usize, usize) {
         let DataFileError { line, column, .. } = self.error_at(word, String::new());
         (line, column)
     }
 
-    /// That something is wrong with a word, where that word stands first.
+    /// Returns an error at the first occurrence of `word`.
     pub(crate) fn error_at(&self, word: &str, fault: String) -> DataFileError {
         self.error(self.fault_at(word, fault))
     }
 
     fn fault_at(&self, word: &str, fault: String) -> FileFault {
         let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
-        let stands_alone = |&(byte, _): &(usize, &str)| {
+        let is_whole_word = |&(byte, _): &(usize, &str)| {
             let before = self.text.get(..byte).unwrap_or_default();
             let after = self.text.get(byte + word.len()..).unwrap_or_default();
             !before.ends_with(is_part) && !after.starts_with(is_part)
         };
-        let found = self.text.match_indices(word).find(stands_alone);
+        let found = self.text.match_indices(word).find(is_whole_word);
         FileFault(found.map_or(0, |(byte, _)| byte), fault)
     }
 
@@ -217,7 +219,10 @@ impl CatalogFile<'_> {
         DataFileError {
             path: self.path.to_owned(),
             line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).map_or(0, |it| it.chars().count()) + 1,
+            column: before
+                .get(line_start..)
+                .map_or(0, |line| line.chars().count())
+                + 1,
             fault,
         }
     }
@@ -236,62 +241,65 @@ impl CatalogFile<'_> {
     }
 
     fn metadata(&self) -> Result<Vec<MetadataField>, FileFault> {
-        self.parse(|it: MetadataToml| it.metadata.0.into_iter().map(metadata_field).collect())
+        self.parse(|toml: MetadataToml| toml.metadata.0.into_iter().map(metadata_field).collect())
     }
 
     fn caliper(&self, name: &str) -> Result<CatalogFileContent, FileFault> {
-        self.parse(|it: FormToml| {
-            let form = it
+        self.parse(|toml: FormToml| {
+            let form = toml
                 .form()
                 .map_err(|FormFault { word, fault }| self.fault_at(&word, fault))?;
-            Ok(CatalogFileContent::Caliper(kept(name.to_owned()), form))
+            Ok(CatalogFileContent::Caliper(leak(name.to_owned()), form))
         })
     }
 
     fn event_type(&self, folder: &str, name: &str) -> Result<EventType, FileFault> {
         if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-            let fault = format!("an event type's name has 1 to {MAX_NAME_CHARS} characters");
+            let fault = format!("an event type's name must have 1 to {MAX_NAME_CHARS} characters");
             return Err(FileFault(0, fault));
         }
         if name.starts_with(OPERATOR_PREFIX) {
             let fault = "an event type's name must not begin with `easel.`".to_owned();
             return Err(FileFault(0, fault));
         }
-        self.parse(|it: TypeToml| {
+        self.parse(|toml: TypeToml| {
             Ok(EventType {
-                name: kept(name.to_owned()),
-                category: kept(if folder.is_empty() { "own" } else { folder }.to_owned()),
-                meaning: kept(it.meaning),
-                trigger: kept(it.trigger),
-                notes: List::kept(it.notes.into_iter().map(kept).collect()),
-                known_from: it.known_from.map(kept),
-                published: it.published,
-                made_by: match (it.record, it.action) {
-                    (Some(record), _) => Some(MadeBy::ByRecord(kept(record))),
-                    (None, Some(action)) => Some(MadeBy::ByAction(kept(action))),
+                name: leak(name.to_owned()),
+                category: leak(if folder.is_empty() { "own" } else { folder }.to_owned()),
+                meaning: leak(toml.meaning),
+                trigger: leak(toml.trigger),
+                notes: List::leak(toml.notes.into_iter().map(leak).collect()),
+                known_from: toml.known_from.map(leak),
+                published: toml.published,
+                made_by: match (toml.record, toml.action) {
+                    (Some(record), _) => Some(MadeBy::ByRecord(leak(record))),
+                    (None, Some(action)) => Some(MadeBy::ByAction(leak(action))),
                     (None, None) => None,
                 },
-                context: match it.context {
+                context: match toml.context {
                     ContextToml::Ambient => Context::Ambient,
                     ContextToml::Record => Context::Record,
                     ContextToml::Login => Context::Login,
                 },
-                open: it.open,
-                further: it.further.map(|rule| further(&rule, it.open)).transpose()?,
-                body: fields(it.body)?,
+                open: toml.open,
+                further: toml
+                    .further
+                    .map(|rule| further(&rule, toml.open))
+                    .transpose()?,
+                body: fields(toml.body)?,
                 caliper: None,
             })
         })
     }
 }
 
-/// The rule that gives the members of an open body that are not listed.
+/// Parses the rule that computes the members of an open body that are not listed.
 fn further(rule: &Spanned<String>, is_open: bool) -> Result<Column, FileFault> {
     let fault = |what: &str| Err(FileFault(rule.span().start, what.to_owned()));
     if !is_open {
         return fault("`further` needs `open = true`");
     }
-    match Column::all(rule.get_ref()).as_deref() {
+    match Column::parse_list(rule.get_ref()).as_deref() {
         Ok([column @ Column::ComputedBy(_)]) => Ok(*column),
         Ok(_) | Err(_) => fault("`further` must be a rule, such as `@row`"),
     }
@@ -301,61 +309,61 @@ fn metadata_field(
     (name, mut toml): (Spanned<String>, FieldToml),
 ) -> Result<MetadataField, FileFault> {
     let Some(sent) = toml.r#in.take() else {
-        let fault = "a field of the metadata says in which events it is: `in`".to_owned();
+        let fault = "`in` is missing; it names the events that have the field".to_owned();
         return Err(FileFault(name.span().start, fault));
     };
-    let sent = sent.into_inner().into_iter().map(|it| match it {
+    let sent = sent.into_inner().into_iter().map(|sent| match sent {
         SentToml::Request => MetadataUse::InRequest,
         SentToml::Job => MetadataUse::InJob,
         SentToml::Neither => MetadataUse::InNeither,
         SentToml::Record => MetadataUse::OfRecord,
     });
     Ok(MetadataField {
-        sent: List::kept(sent.collect()),
+        sent: List::leak(sent.collect()),
         field: field(name, toml)?,
     })
 }
 
-fn fields(FieldsToml(them): FieldsToml) -> Result<List<Field>, FileFault> {
-    if let Some((name, _one_too_many)) = them.get(MAX_FIELDS) {
-        let fault = format!("there are more than {MAX_FIELDS} fields");
+fn fields(FieldsToml(tomls): FieldsToml) -> Result<List<Field>, FileFault> {
+    if let Some((name, _one_too_many)) = tomls.get(MAX_FIELDS) {
+        let fault = format!("an object must not have more than {MAX_FIELDS} fields");
         return Err(FileFault(name.span().start, fault));
     }
-    let names: Vec<_> = them
+    let names: Vec<_> = tomls
         .iter()
         .map(|(name, _)| name.get_ref().clone())
         .collect();
     let mut fields = Vec::new();
-    for (name, toml) in them {
+    for (name, toml) in tomls {
         if let Some(old) = &toml.old
             && !names.contains(old.get_ref())
         {
-            let fault = format!("there is no field `{}` beside this one", old.get_ref());
+            let fault = format!("the field `{}` is unknown in this object", old.get_ref());
             return Err(FileFault(old.span().start, fault));
         }
         fields.push(field(name, toml)?);
     }
-    Ok(List::kept(fields))
+    Ok(List::leak(fields))
 }
 
 fn field(name: Spanned<String>, mut toml: FieldToml) -> Result<Field, FileFault> {
     let kind = kind(&mut toml)?;
-    toml.refuse_rest()?;
+    toml.reject_unused_keys()?;
     if toml.about.get_ref().is_empty() {
         return Err(FileFault(
             toml.about.span().start,
-            "this says nothing".to_owned(),
+            "`about` must not be empty".to_owned(),
         ));
     }
     let from = toml.from.take().map(|text| {
-        Column::all(text.get_ref()).map_err(|fault| FileFault(text.span().start, fault))
+        Column::parse_list(text.get_ref()).map_err(|fault| FileFault(text.span().start, fault))
     });
     let from = from.transpose()?;
     Ok(Field {
-        name: kept(name.into_inner()),
+        name: leak(name.into_inner()),
         kind,
         null: toml.null,
-        when: toml.when.map(kept),
+        when: toml.when.map(leak),
         published: toml.published,
         values: values(&mut toml.values, toml.open, toml.numbered, toml.separator),
         max_chars: toml.max_chars.map(Spanned::into_inner),
@@ -365,14 +373,17 @@ fn field(name: Spanned<String>, mut toml: FieldToml) -> Result<Field, FileFault>
             PrivacyToml::Quasi => Privacy::QuasiIdentifier,
             PrivacyToml::Direct => Privacy::DirectIdentifier,
         },
-        old: toml.old.map(|it| kept(it.into_inner())),
+        old: toml.old.map(|old| leak(old.into_inner())),
         from: from.unwrap_or(List(&[])),
-        about: kept(toml.about.into_inner()),
-        example: toml.example.map(|it| example(&it, &kind)).transpose()?,
+        about: leak(toml.about.into_inner()),
+        example: toml
+            .example
+            .map(|value| example(&value, &kind))
+            .transpose()?,
     })
 }
 
-/// The kind that the keys of a field make; takes those that only some kinds have.
+/// Returns the kind of a field. Takes the keys that only some kinds have out of `toml`.
 fn kind(toml: &mut FieldToml) -> Result<Kind, FileFault> {
     Ok(match toml.r#type.get_ref().as_str() {
         "string" => Kind::Text,
@@ -385,13 +396,13 @@ fn kind(toml: &mut FieldToml) -> Result<Kind, FileFault> {
             Some(true) => Precision::Day,
             Some(false) | None => Precision::Moment,
         }),
-        "object" => Kind::Object(inner(toml)?),
+        "object" => Kind::Object(inner_fields(toml)?),
         "array<string>" => Kind::Texts,
         "array<id>" => Kind::Ids(id(toml, Spelling::Digits)?),
-        "array<object>" => Kind::Objects(inner(toml)?),
+        "array<object>" => Kind::Objects(inner_fields(toml)?),
         unknown => {
             let fault = format!(
-                "there is no type {unknown:?}; there are string, id, integer, number, boolean, \
+                "the type {unknown:?} is unknown; the types are string, id, integer, number, boolean, \
                  timestamp, object, array<string>, array<id> and array<object>"
             );
             return Err(FileFault(toml.r#type.span().start, fault));
@@ -406,7 +417,7 @@ fn id(toml: &mut FieldToml, spelling: Spelling) -> Result<IdKind, FileFault> {
         None => {
             return Err(FileFault(
                 toml.r#type.span().start,
-                "an id has a `scope`".to_owned(),
+                "`scope` is missing; an id requires it".to_owned(),
             ));
         }
     };
@@ -417,49 +428,49 @@ fn id(toml: &mut FieldToml, spelling: Spelling) -> Result<IdKind, FileFault> {
     })
 }
 
-fn inner(toml: &mut FieldToml) -> Result<List<Field>, FileFault> {
-    let them = toml.fields.take();
-    them.map_or(Ok(List(&[])), |it| fields(it.into_inner()))
+fn inner_fields(toml: &mut FieldToml) -> Result<List<Field>, FileFault> {
+    let inner = toml.fields.take();
+    inner.map_or(Ok(List(&[])), |inner| fields(inner.into_inner()))
 }
 
 impl FieldToml {
-    /// Refuses keys that do not go with the type, which has taken those that do.
-    fn refuse_rest(&self) -> Result<(), FileFault> {
+    /// Rejects keys that the type does not allow. `kind` must run first: it takes the allowed ones.
+    fn reject_unused_keys(&self) -> Result<(), FileFault> {
         let is_text = self.r#type.get_ref() == "string";
         let start = |span: std::ops::Range<usize>| span.start;
         let misplaced = [
-            ("scope", self.scope.as_ref().map(|it| start(it.span()))),
-            ("in", self.r#in.as_ref().map(|it| start(it.span()))),
-            ("fields", self.fields.as_ref().map(|it| start(it.span()))),
+            ("scope", self.scope.as_ref().map(|key| start(key.span()))),
+            ("in", self.r#in.as_ref().map(|key| start(key.span()))),
+            ("fields", self.fields.as_ref().map(|key| start(key.span()))),
             (
                 "date_only",
-                self.date_only.as_ref().map(|it| start(it.span())),
+                self.date_only.as_ref().map(|key| start(key.span())),
             ),
-            ("empty", self.empty.as_ref().map(|it| start(it.span()))),
+            ("empty", self.empty.as_ref().map(|key| start(key.span()))),
             (
                 "values",
                 self.values
                     .as_ref()
-                    .map(|it| start(it.span()))
+                    .map(|key| start(key.span()))
                     .filter(|_| !is_text),
             ),
             (
                 "max_chars",
                 self.max_chars
                     .as_ref()
-                    .map(|it| start(it.span()))
+                    .map(|key| start(key.span()))
                     .filter(|_| !is_text),
             ),
         ];
         let without_values = [
-            ("open", self.open.as_ref().map(|it| start(it.span()))),
+            ("open", self.open.as_ref().map(|key| start(key.span()))),
             (
                 "numbered",
-                self.numbered.as_ref().map(|it| start(it.span())),
+                self.numbered.as_ref().map(|key| start(key.span())),
             ),
             (
                 "separator",
-                self.separator.as_ref().map(|it| start(it.span())),
+                self.separator.as_ref().map(|key| start(key.span())),
             ),
         ];
         let alone = without_values.into_iter().filter(|_| self.values.is_none());
@@ -468,7 +479,7 @@ impl FieldToml {
             .chain(alone)
             .find_map(|(key, at)| Some((key, at?)))
         {
-            Some((key, at)) => Err(FileFault(at, format!("`{key}` does not belong here"))),
+            Some((key, at)) => Err(FileFault(at, format!("`{key}` is not allowed here"))),
             None => Ok(()),
         }
     }
@@ -482,14 +493,14 @@ fn values(
 ) -> Option<Values> {
     let listed = listed.take()?.into_inner();
     Some(Values {
-        listed: List::kept(listed.into_iter().map(kept).collect()),
+        listed: List::leak(listed.into_iter().map(leak).collect()),
         open: open.is_some_and(Spanned::into_inner),
-        numbered: numbered.map(|it| kept(it.into_inner())),
+        numbered: numbered.map(|text| leak(text.into_inner())),
         separator: separator.map(Spanned::into_inner),
     })
 }
 
-/// The example as JSON, if it is a value of this kind.
+/// Returns the example as JSON. Rejects a value of another kind.
 fn example(toml: &Spanned<toml::Value>, kind: &Kind) -> Result<&'static str, FileFault> {
     use toml::Value::{Array, Boolean, Float, Integer, String, Table};
     let value = toml.get_ref();
@@ -499,25 +510,28 @@ fn example(toml: &Spanned<toml::Value>, kind: &Kind) -> Result<&'static str, Fil
         | (Kind::Number, Integer(_) | Float(_))
         | (Kind::Boolean, Boolean(_))
         | (Kind::Object(_), Table(_)) => true,
-        (Kind::Texts | Kind::Ids(_), Array(them)) => them.iter().all(toml::Value::is_str),
-        (Kind::Objects(_), Array(them)) => them.iter().all(toml::Value::is_table),
+        (Kind::Texts | Kind::Ids(_), Array(elements)) => elements.iter().all(toml::Value::is_str),
+        (Kind::Objects(_), Array(elements)) => elements.iter().all(toml::Value::is_table),
         _ => false,
     };
     let at = toml.span().start;
     if !fits {
-        return Err(FileFault(at, format!("the example is no {}", kind.name())));
+        return Err(FileFault(
+            at,
+            format!("the example must be of type {}", kind.name()),
+        ));
     }
     match serde_json::to_string(value) {
-        Ok(json) => Ok(kept(json)),
+        Ok(json) => Ok(leak(json)),
         Err(error) => Err(FileFault(at, error.to_string())),
     }
 }
 
-fn kept(text: String) -> &'static str {
+fn leak(text: String) -> &'static str {
     String::leak(text)
 }
 
-const fn yes() -> bool {
+const fn default_true() -> bool {
     true
 }
 

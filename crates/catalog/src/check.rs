@@ -1,27 +1,27 @@
-//! Holding an event against the catalogue.
+//! Validates an event against the catalogue.
 //!
-//! An event is walked once, without a tree, and nothing is kept but what is found: an event with
-//! no findings costs about as much as finding the ends of its values. What is unknown is found
-//! once, and what is inside it is not looked at.
+//! The check reads an event once, without a tree, and reports findings at once. An event without
+//! findings costs about as much as finding the ends of its values. An unknown object gives one
+//! finding, and the check skips its content.
 
 use crate::catalog::Catalog;
 use crate::event_type::EventOrigin;
-use crate::fault::Flaw;
 use crate::field::{Field, IdKind, IdScope, Kind, Precision, Spelling, Values};
 use crate::finding::{Finding, PathSegment, Rule, ValueClass, ValuePath, is_integer};
+use crate::flaw::Flaw;
 use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
 use crate::timestamp::parse_day;
 use crate::{GlobalId, is_operator_event, parse_timestamp};
 
-/// The most findings that are told of one event.
+/// The largest number of findings that are reported for one event.
 const MAX_FINDINGS: usize = 1000;
 
 impl Catalog {
-    /// Finds what `event`, an event of the type named, has that the catalogue does not say of it.
+    /// Validates an event of type `event_type` and reports every finding.
     ///
-    /// The event is one that was admitted, in its stored form or in the form it came in. Of more
-    /// than 1,000 findings the first are told. In an event of Easel itself nothing is found.
+    /// The event must be admitted; it may have its stored form or its original form. At most 1,000
+    /// findings are reported. An event of Easel itself has no findings.
     pub fn check(&self, event_type: &str, event: &[u8], mut report: impl FnMut(&Finding<'_>)) {
         if is_operator_event(event_type) {
             return;
@@ -30,9 +30,9 @@ impl Catalog {
             catalog: self,
             event_type,
             report: &mut report,
-            found: 0,
+            finding_count: 0,
         };
-        // What is no JSON was not admitted; its findings up to there stand.
+        // Invalid JSON cannot occur in an admitted event. Findings before the error stay reported.
         drop(check.event(&mut Scanner::new(event, usize::MAX)));
     }
 }
@@ -41,10 +41,10 @@ struct EventCheck<'c> {
     catalog: &'c Catalog,
     event_type: &'c str,
     report: &'c mut dyn FnMut(&Finding<'_>),
-    found: usize,
+    finding_count: usize,
 }
 
-/// Which fields of a list an object has: a bit for each, in order.
+/// The fields of a list that an object has, as a bit set in list order.
 type Seen = u128;
 
 impl<'c> EventCheck<'c> {
@@ -55,7 +55,7 @@ impl<'c> EventCheck<'c> {
         };
         let known = self.catalog.get(self.event_type);
         if known.is_none() {
-            self.found(Rule::UnknownEventType, &event, None, Spelled::NOTHING);
+            self.add(Rule::UnknownEventType, &event, None, Spelled::NOTHING);
         }
         scanner.begin()?;
         let mut entry = scanner.enter(Container::Object)?;
@@ -65,9 +65,9 @@ impl<'c> EventCheck<'c> {
             let path = event.member(&key);
             match (key.as_ref(), known) {
                 (b"metadata" | b"attributes", _) => self.metadata(scanner, &path)?,
-                (b"body", Some(it)) => {
-                    let seen = self.object(scanner, &it.body, it.open, &path)?;
-                    self.missing(&it.body, seen, &path, scanner.at());
+                (b"body", Some(event_type)) => {
+                    let seen = self.object(scanner, &event_type.body, event_type.open, &path)?;
+                    self.missing(&event_type.body, seen, &path, scanner.at());
                 }
                 (b"body", None) => scanner.value()?,
                 _ => self.unknown(scanner, &path)?,
@@ -80,24 +80,24 @@ impl<'c> EventCheck<'c> {
     fn metadata(&mut self, scanner: &mut Scanner<'_>, path: &ValuePath<'_>) -> Result<(), Flaw> {
         let metadata = self.catalog.metadata_fields();
         let seen = self.object(scanner, metadata, false, path)?;
-        let origin = if self.catalog.has(seen, "request_id") {
+        let origin = if self.catalog.is_seen(seen, "request_id") {
             EventOrigin::Request
-        } else if self.catalog.has(seen, "job_id") {
+        } else if self.catalog.is_seen(seen, "job_id") {
             EventOrigin::Job
         } else {
             EventOrigin::Neither
         };
         let sent = self.catalog.metadata().iter();
-        let sent = sent.map(|it| it.is_sent(origin));
-        // A field that this event has no need of counts as seen.
+        let sent = sent.map(|field| field.is_sent(origin));
+        // A field that this event does not need counts as seen.
         let unneeded = sent.enumerate().filter(|(_, is_sent)| !is_sent);
         let unneeded = unneeded.fold(0, |bits: Seen, (index, _)| bits | 1 << index);
         self.missing(metadata, seen | unneeded, path, scanner.at());
         Ok(())
     }
 
-    /// Goes through an object and says which of `fields` it has. With none listed, anything may be
-    /// in it; in an `open` one, more than is listed.
+    /// Reads an object and returns which of `fields` it has. An `open` object may have other members
+    /// too.
     fn object(
         &mut self,
         scanner: &mut Scanner<'_>,
@@ -111,7 +111,7 @@ impl<'c> EventCheck<'c> {
         while entry {
             let key = scanner.key()?.bytes();
             scanner.colon()?;
-            match find(fields, &key, next) {
+            match find_field(fields, &key, next) {
                 Some((index, field)) => {
                     seen |= 1 << index;
                     next = index + 1;
@@ -125,13 +125,13 @@ impl<'c> EventCheck<'c> {
         Ok(seen)
     }
 
-    /// Finds which of `fields` an object that ends at `at` should have had.
+    /// Reports the required `fields` that are missing in an object that ends at `at`.
     fn missing(&mut self, fields: &'c [Field], seen: Seen, path: &ValuePath<'_>, at: usize) {
         for (index, field) in fields.iter().enumerate() {
-            if field.is_always_there() && seen & (1 << index) == 0 {
+            if field.is_required() && seen & (1 << index) == 0 {
                 let path = path.member(field.name.as_bytes());
                 let spelled = Spelled { at, bytes: b"" };
-                self.found(Rule::Missing, &path, Some(field), spelled);
+                self.add(Rule::Missing, &path, Some(field), spelled);
             }
         }
     }
@@ -139,7 +139,7 @@ impl<'c> EventCheck<'c> {
     fn unknown(&mut self, scanner: &mut Scanner<'_>, path: &ValuePath<'_>) -> Result<(), Flaw> {
         let start = scanner.at();
         scanner.value()?;
-        self.found(
+        self.add(
             Rule::UnknownField,
             path,
             None,
@@ -165,14 +165,14 @@ impl<'c> EventCheck<'c> {
             (Some(b'['), Kind::Texts | Kind::Ids(_) | Kind::Objects(_)) => {
                 return self.elements(scanner, field, path);
             }
-            (Some(b'"'), _) => of_text(scanner.string()?, field),
+            (Some(b'"'), _) => check_string(scanner.string()?, field),
             (first, kind) => {
                 scanner.value()?;
-                of_other(first, scanner.since(start), kind, field.null)
+                check_other(first, scanner.since(start), kind, field.null)
             }
         };
         if let Some(rule) = broken {
-            self.found(rule, path, Some(field), Spelled::since(start, scanner));
+            self.add(rule, path, Some(field), Spelled::since(start, scanner));
         }
         Ok(())
     }
@@ -198,7 +198,7 @@ impl<'c> EventCheck<'c> {
                     self.missing(fields, seen, &path, scanner.at());
                     None
                 }
-                (Some(b'"'), Kind::Ids(id)) => of_id(scanner.string()?, *id),
+                (Some(b'"'), Kind::Ids(id)) => check_id(scanner.string()?, *id),
                 (Some(b'"'), Kind::Texts) => scanner.string().map(|_text| None)?,
                 (Some(b'{'), Kind::Objects(_)) => scanner.value().map(|()| None)?,
                 _ => {
@@ -207,7 +207,7 @@ impl<'c> EventCheck<'c> {
                 }
             };
             if let Some(rule) = broken {
-                self.found(rule, &path, Some(field), Spelled::since(start, scanner));
+                self.add(rule, &path, Some(field), Spelled::since(start, scanner));
             }
             index += 1;
             entry = scanner.advance()?;
@@ -215,20 +215,14 @@ impl<'c> EventCheck<'c> {
         Ok(())
     }
 
-    fn found(
-        &mut self,
-        rule: Rule,
-        path: &ValuePath<'_>,
-        field: Option<&Field>,
-        value: Spelled<'_>,
-    ) {
-        self.found += 1;
-        if self.found > MAX_FINDINGS {
+    fn add(&mut self, rule: Rule, path: &ValuePath<'_>, field: Option<&Field>, value: Spelled<'_>) {
+        self.finding_count += 1;
+        if self.finding_count > MAX_FINDINGS {
             return;
         }
         (self.report)(&Finding {
             rule,
-            found: ValueClass::of(value.bytes),
+            found: ValueClass::from_json(value.bytes),
             value: value.bytes,
             at: value.at,
             field,
@@ -237,7 +231,7 @@ impl<'c> EventCheck<'c> {
     }
 }
 
-/// A value as the event spells it, and where.
+/// A value as the event spells it, with its position.
 #[derive(Clone, Copy)]
 struct Spelled<'a> {
     at: usize,
@@ -247,37 +241,37 @@ struct Spelled<'a> {
 impl<'a> Spelled<'a> {
     const NOTHING: Self = Self { at: 0, bytes: b"" };
 
-    /// The value that was read from `at` on.
+    /// Returns the value that was read since `at`.
     fn since(at: usize, scanner: &Scanner<'a>) -> Self {
         let bytes = scanner.since(at);
         Self { at, bytes }
     }
 }
 
-/// The field of this name and its index, looked for where it is likely first.
-pub(crate) fn find<'f>(
+/// Finds the field with this name and its index. Looks at the index `likely` first.
+pub(crate) fn find_field<'f>(
     fields: &'f [Field],
     name: &[u8],
     likely: usize,
 ) -> Option<(usize, &'f Field)> {
-    let is_it = |field: &&Field| field.name.as_bytes() == name;
-    if let Some(field) = fields.get(likely).filter(is_it) {
+    let has_name = |field: &&Field| field.name.as_bytes() == name;
+    if let Some(field) = fields.get(likely).filter(has_name) {
         return Some((likely, field));
     }
-    fields.iter().enumerate().find(|(_, field)| is_it(field))
+    fields.iter().enumerate().find(|(_, field)| has_name(field))
 }
 
-/// The rule that a string breaks, as the value of `field`.
-fn of_text(text: RawText<'_>, field: &Field) -> Option<Rule> {
+/// Returns the rule that a string breaks, as the value of `field`.
+fn check_string(text: RawText<'_>, field: &Field) -> Option<Rule> {
     match &field.kind {
-        Kind::Text => of_plain(text, field.values.as_ref(), field.max_chars),
-        Kind::Id(id) => of_id(text, *id),
+        Kind::Text => check_text(text, field.values.as_ref(), field.max_chars),
+        Kind::Id(id) => check_id(text, *id),
         Kind::Timestamp(precision) => {
-            let is_one = text.decode().is_some_and(|text| {
+            let is_timestamp = text.decode().is_some_and(|text| {
                 parse_timestamp(&text).is_some()
                     || *precision == Precision::Day && parse_day(&text).is_some()
             });
-            (!is_one).then_some(Rule::NotATimestamp)
+            (!is_timestamp).then_some(Rule::NotATimestamp)
         }
         Kind::Integer
         | Kind::Number
@@ -289,9 +283,13 @@ fn of_text(text: RawText<'_>, field: &Field) -> Option<Rule> {
     }
 }
 
-fn of_plain(text: RawText<'_>, values: Option<&Values>, max_chars: Option<usize>) -> Option<Rule> {
+fn check_text(
+    text: RawText<'_>,
+    values: Option<&Values>,
+    max_chars: Option<usize>,
+) -> Option<Rule> {
     if let Some(values) = values
-        && !text.decode().is_some_and(|text| values.know(&text))
+        && !text.decode().is_some_and(|text| values.contains(&text))
     {
         return Some(if values.open {
             Rule::NewValue
@@ -299,7 +297,7 @@ fn of_plain(text: RawText<'_>, values: Option<&Values>, max_chars: Option<usize>
             Rule::UnlistedValue
         });
     }
-    // No character is spelled with less than a byte.
+    // A character takes at least one byte.
     let max = max_chars.filter(|max| text.raw.len() > *max)?;
     let is_longer = text
         .decode()
@@ -307,7 +305,7 @@ fn of_plain(text: RawText<'_>, values: Option<&Values>, max_chars: Option<usize>
     is_longer.then_some(Rule::TooLong)
 }
 
-fn of_id(text: RawText<'_>, id: IdKind) -> Option<Rule> {
+fn check_id(text: RawText<'_>, id: IdKind) -> Option<Rule> {
     if text.raw.is_empty() && id.can_be_empty {
         return None;
     }
@@ -323,8 +321,8 @@ fn of_id(text: RawText<'_>, id: IdKind) -> Option<Rule> {
     (id.scope == IdScope::Local && names_shard()).then_some(Rule::GlobalId)
 }
 
-/// The rule that what is no string, and is not gone into, breaks.
-fn of_other(first: Option<u8>, value: &[u8], kind: &Kind, can_be_null: bool) -> Option<Rule> {
+/// Returns the rule that a value breaks. The value is not a string, and its members are not checked.
+fn check_other(first: Option<u8>, value: &[u8], kind: &Kind, can_be_null: bool) -> Option<Rule> {
     let fits = match (first, kind) {
         (Some(b'n'), _) if can_be_null => true,
         (Some(b'n'), _) => return Some(Rule::Null),

@@ -1,38 +1,41 @@
-//! Where the value of a field comes from when a change of a record makes an event.
+//! The source of a field's value, for events that Easel makes from a change of a record.
 
 use std::fmt;
 
 use crate::list::List;
 
-/// Where the value of a field comes from: the first of some places that has one.
+/// One possible source of a field's value. A field uses the first of its sources that has a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Column {
-    /// A column of the record, as it is after the change.
+    /// A column of the record, after the change.
     Own(&'static str),
-    /// A column of the record, as it was before.
-    Earlier(&'static str),
-    /// A column of a record that goes with it.
-    Beside(&'static str, &'static str),
-    /// What the rule of this name works out.
+    /// A column of the record, before the change.
+    Before(&'static str),
+    /// A column of a related record: the name of the record, the column.
+    Related(&'static str, &'static str),
+    /// The value that the rule with this name computes.
     ComputedBy(&'static str),
-    /// It is always this text.
+    /// A constant text.
     Word(&'static str),
-    /// It is always this.
+    /// A constant boolean.
     Flag(bool),
 }
 
 impl Column {
-    /// Reads places as a data file has them, with ` | ` between: `column`, `before.column`,
+    /// Parses the sources of a data file, separated by ` | `: `column`, `before.column`,
     /// `related.column`, `@rule`, `'text'`, `true` or `false`.
-    pub(crate) fn all(text: &str) -> Result<List<Self>, String> {
-        let places = text.split(" | ").map(Self::one);
-        Ok(List::kept(places.collect::<Result<_, _>>()?))
+    pub(crate) fn parse_list(text: &str) -> Result<List<Self>, String> {
+        let columns = text.split(" | ").map(Self::parse);
+        Ok(List::leak(columns.collect::<Result<_, _>>()?))
     }
 
-    fn one(text: &str) -> Result<Self, String> {
-        let kept = |text: &str| -> &'static str { String::leak(text.to_owned()) };
-        if let Some(constant) = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')) {
-            return Ok(Self::Word(kept(constant)));
+    fn parse(text: &str) -> Result<Self, String> {
+        let leak = |text: &str| -> &'static str { String::leak(text.to_owned()) };
+        if let Some(constant) = text
+            .strip_prefix('\'')
+            .and_then(|rest| rest.strip_suffix('\''))
+        {
+            return Ok(Self::Word(leak(constant)));
         }
         match text {
             "true" => return Ok(Self::Flag(true)),
@@ -40,30 +43,30 @@ impl Column {
             _ => (),
         }
         if let Some(rule) = text.strip_prefix('@') {
-            return Ok(Self::ComputedBy(kept(rule)));
+            return Ok(Self::ComputedBy(leak(rule)));
         }
         let is_name = |name: &str| {
-            let letters = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
-            !name.is_empty() && name.chars().all(letters)
+            let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            !name.is_empty() && name.chars().all(is_part)
         };
         match text.split_once('.') {
-            None if is_name(text) => Ok(Self::Own(kept(text))),
-            Some(("before", column)) if is_name(column) => Ok(Self::Earlier(kept(column))),
+            None if is_name(text) => Ok(Self::Own(leak(text))),
+            Some(("before", column)) if is_name(column) => Ok(Self::Before(leak(column))),
             Some((related, column)) if is_name(related) && is_name(column) => {
-                Ok(Self::Beside(kept(related), kept(column)))
+                Ok(Self::Related(leak(related), leak(column)))
             }
-            _ => Err(format!("{text:?} is no column, constant or rule")),
+            _ => Err(format!("{text:?} must be a column, a constant or a rule")),
         }
     }
 }
 
-/// The place as a data file has it.
+/// Writes the source in the syntax of the data files.
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Own(column) => f.write_str(column),
-            Self::Earlier(column) => write!(f, "before.{column}"),
-            Self::Beside(related, column) => write!(f, "{related}.{column}"),
+            Self::Before(column) => write!(f, "before.{column}"),
+            Self::Related(related, column) => write!(f, "{related}.{column}"),
             Self::ComputedBy(rule) => write!(f, "@{rule}"),
             Self::Word(text) => write!(f, "'{text}'"),
             Self::Flag(truth) => write!(f, "{truth}"),

@@ -1,21 +1,21 @@
-//! How Canvas cuts long text.
+//! Cutting long text as Canvas does.
 
 use std::borrow::Cow;
 
-/// The most characters of a text that Canvas cuts, unless a site is set otherwise.
+/// The length in characters to which Canvas cuts long text by default.
 pub const MAX_TEXT_CHARS: usize = 8192;
 
-/// What stands at the end of a cut text.
+/// The end of a cut text.
 const DOTS: &str = "...";
 
 /// Cuts `text` to at most `max_chars` characters, as Canvas does.
 ///
-/// A text that is not longer stays as it is. A longer one ends before the last space that leaves
-/// room for three dots, or where that room begins if there is no space, and has the dots after it.
-/// Characters count, not bytes. HTML is cut like any other text, so tags can stay open. With fewer
-/// than three characters there is no room for dots, and none are put.
+/// A text that is not longer stays unchanged. A longer text ends in three dots: it is cut at the
+/// last space that leaves room for the dots, or where the dots must begin if there is no space.
+/// Lengths are in characters, not bytes. HTML is cut like any other text, so tags can stay open.
+/// If `max_chars` is less than three, the text gets no dots.
 pub fn cut_text(text: &str, max_chars: usize) -> Cow<'_, str> {
-    // No character has less than a byte.
+    // A character has at least one byte.
     if text.len() <= max_chars || text.chars().nth(max_chars).is_none() {
         return Cow::Borrowed(text);
     }
@@ -27,12 +27,12 @@ pub fn cut_text(text: &str, max_chars: usize) -> Cow<'_, str> {
     let Some(room) = max_chars.checked_sub(DOTS.len()) else {
         return Cow::Borrowed(text.get(..byte_of(max_chars)).unwrap_or(text));
     };
-    // The space may stand where the dots would begin, since it goes.
+    // The space may be where the dots begin, because the cut removes it.
     let last = byte_of(room + 1);
     let head = text.get(..last).unwrap_or(text);
     let end = head.rfind(' ').unwrap_or_else(|| byte_of(room));
-    let kept = text.get(..end).unwrap_or(text);
-    Cow::Owned([kept, DOTS].concat())
+    let start = text.get(..end).unwrap_or(text);
+    Cow::Owned([start, DOTS].concat())
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_longer_stays() {
+    fn text_that_is_not_longer_stays_unchanged() {
         check("", 0, "");
         check("sånn", 4, "sånn");
     }
@@ -59,13 +59,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_space_it_ends_where_the_dots_begin() {
+    fn text_without_a_space_is_cut_where_the_dots_begin() {
         check("kløverblad", 9, "kløver...");
         check("a\nb\tcdefghij", 8, "a\nb\tc...");
     }
 
     #[test]
-    fn where_there_is_no_room_for_dots_there_are_none() {
+    fn text_cut_to_less_than_three_characters_has_no_dots() {
         check("abcd", 3, "...");
         check("abcd", 2, "ab");
         check("abcd", 0, "");

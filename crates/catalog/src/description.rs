@@ -1,44 +1,47 @@
-//! The catalogue as JSON, for programs: everything the data files say.
+//! The catalogue as JSON, for programs. It has all content of the data files.
 
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Catalog;
 use crate::event_type::{EventOrigin, EventType, MadeBy, MetadataField};
-use crate::example::value;
+use crate::example::example_value;
 use crate::field::{Field, Kind, Precision, Privacy};
 
 impl Catalog {
-    /// Everything about an event type: what `easel catalog --json` prints.
-    pub fn describe(&self, of: &EventType, at: jiff::Timestamp) -> Value {
-        let example = self.example(of, EventOrigin::Request, at);
+    /// Returns everything about an event type, as `easel catalog --json` prints it.
+    pub fn describe(&self, event_type: &EventType, at: jiff::Timestamp) -> Value {
+        let example = self.example(event_type, EventOrigin::Request, at);
         json!({
-            "event": of.name,
-            "category": of.category,
-            "meaning": of.meaning,
-            "trigger": of.trigger,
-            "notes": of.notes.to_vec(),
-            "known_from": of.known_from,
-            "published": of.published,
-            "made_by": of.made_by.map(|it| match it {
+            "event": event_type.name,
+            "category": event_type.category,
+            "meaning": event_type.meaning,
+            "trigger": event_type.trigger,
+            "notes": event_type.notes.to_vec(),
+            "known_from": event_type.known_from,
+            "published": event_type.published,
+            "made_by": event_type.made_by.map(|made_by| match made_by {
                 MadeBy::ByRecord(record) => json!({ "record": record }),
                 MadeBy::ByAction(action) => json!({ "action": action }),
             }),
-            "context": of.context.name(),
-            "open": of.open,
-            "further": of.further.map(|it| it.to_string()),
-            "body": of.body.iter().map(field).collect::<Vec<_>>(),
+            "context": event_type.context.name(),
+            "open": event_type.open,
+            "further": event_type.further.map(|column| column.to_string()),
+            "body": event_type.body.iter().map(describe_field).collect::<Vec<_>>(),
             "example": serde_json::from_str::<Value>(&example).unwrap_or_default(),
         })
     }
 
-    /// Everything about the fields of the metadata.
+    /// Returns everything about the fields of the metadata.
     pub fn describe_metadata(&self) -> Value {
-        self.metadata().iter().map(metadata_field).collect()
+        self.metadata()
+            .iter()
+            .map(describe_metadata_field)
+            .collect()
     }
 }
 
 impl EventType {
-    /// The event type in a line.
+    /// Returns a summary of the event type, for a list.
     pub fn summary(&self) -> Value {
         json!({
             "event": self.name,
@@ -50,52 +53,58 @@ impl EventType {
     }
 }
 
-fn metadata_field(it: &MetadataField) -> Value {
-    let mut described = field(&it.field);
+fn describe_metadata_field(metadata_field: &MetadataField) -> Value {
+    let mut described = describe_field(&metadata_field.field);
     if let Value::Object(members) = &mut described {
-        let sent: Vec<_> = it.sent.iter().map(|sent| sent.name()).collect();
+        let sent = metadata_field.sent.iter();
+        let sent: Vec<_> = sent.map(|sent| sent.name()).collect();
         members.insert("in".to_owned(), sent.into());
     }
     described
 }
 
-/// A field; what does not apply to it is left out.
-fn field(it: &Field) -> Value {
+/// Returns everything about a field. Omits members that do not apply.
+fn describe_field(field: &Field) -> Value {
     let mut members = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         members.extend(value.map(|value| (name.to_owned(), value)));
     };
-    put("field", Some(it.name.into()));
-    put("type", Some(it.kind.name().into()));
-    put("scope", it.kind.scope().map(|scope| scope.name().into()));
-    put("null", it.null.then_some(true.into()));
-    put("when", it.when.map(Value::from));
-    put("published", (!it.published).then_some(false.into()));
-    put("values", it.values.map(|it| it.listed.to_vec().into()));
-    put("open", it.values.filter(|it| it.open).map(|_| true.into()));
-    let numbered = it.values.and_then(|it| it.numbered);
+    put("field", Some(field.name.into()));
+    put("type", Some(field.kind.name().into()));
+    put("scope", field.kind.scope().map(|scope| scope.name().into()));
+    put("null", field.null.then_some(true.into()));
+    put("when", field.when.map(Value::from));
+    put("published", (!field.published).then_some(false.into()));
+    let values = field.values;
+    put("values", values.map(|values| values.listed.to_vec().into()));
+    let is_open = values.is_some_and(|values| values.open);
+    put("open", is_open.then_some(true.into()));
+    let numbered = values.and_then(|values| values.numbered);
     put("numbered", numbered.map(Value::from));
-    let separator = it.values.and_then(|it| it.separator);
-    put("separator", separator.map(|it| it.to_string().into()));
-    let is_day = matches!(it.kind, Kind::Timestamp(Precision::Day));
+    let separator = values.and_then(|values| values.separator);
+    put(
+        "separator",
+        separator.map(|separator| separator.to_string().into()),
+    );
+    let is_day = matches!(field.kind, Kind::Timestamp(Precision::Day));
     put("date_only", is_day.then_some(true.into()));
-    let is_empty = matches!(it.kind, Kind::Id(id) if id.can_be_empty);
+    let is_empty = matches!(field.kind, Kind::Id(id) if id.can_be_empty);
     put("empty", is_empty.then_some(true.into()));
-    put("max_chars", it.max_chars.map(Value::from));
+    put("max_chars", field.max_chars.map(Value::from));
     put(
         "privacy",
-        (it.privacy != Privacy::Nothing).then(|| it.privacy.name().into()),
+        (field.privacy != Privacy::Nothing).then(|| field.privacy.name().into()),
     );
-    put("old_value_of", it.old.map(Value::from));
-    let from: Vec<_> = it.from.iter().map(ToString::to_string).collect();
+    put("old_value_of", field.old.map(Value::from));
+    let from: Vec<_> = field.from.iter().map(ToString::to_string).collect();
     put("from", (!from.is_empty()).then(|| from.into()));
-    put("about", Some(it.about.into()));
-    let inner = it.kind.fields();
+    put("about", Some(field.about.into()));
+    let inner = field.kind.fields();
     if inner.is_empty() {
-        let example = value(it).and_then(|json| serde_json::from_str(&json).ok());
+        let example = example_value(field).and_then(|json| serde_json::from_str(&json).ok());
         put("example", example);
     } else {
-        put("fields", Some(inner.iter().map(field).collect()));
+        put("fields", Some(inner.iter().map(describe_field).collect()));
     }
     Value::Object(members)
 }

@@ -1,4 +1,4 @@
-//! An event as Easel keeps it.
+//! An event as Easel stores it.
 
 use std::sync::Arc;
 
@@ -13,23 +13,22 @@ use uuid::{Builder, Uuid};
     reason = "`type` alone is a keyword, `event type` the word"
 )]
 pub struct Event {
-    /// Its identity: [`event_id`] of its bytes.
+    /// The id: [`event_id`] of the bytes.
     pub id: Uuid,
-    /// Its `event_name`, unescaped; 1 to 128 characters.
+    /// The `event_name`, unescaped; 1 to 128 characters.
     pub event_type: Arc<str>,
-    /// Its `event_time`.
+    /// The `event_time`.
     pub occurred_at: Timestamp,
-    /// Its `root_account_id`, as [`Facts`](crate::Facts) read it.
+    /// The `root_account_id`, as [`Facts`](crate::Facts) reads it.
     pub root_account_id: Option<Arc<str>>,
-    /// Its `root_account_uuid`, as [`Facts`](crate::Facts) read it.
+    /// The `root_account_uuid`, as [`Facts`](crate::Facts) reads it.
     pub root_account_uuid: Option<Arc<str>>,
-    /// Its stored form: what came in, without the white space between tokens and with its first
-    /// half spelled `metadata`, otherwise byte for byte.
+    /// The stored form: the input bytes without white space between tokens. The key `attributes` is
+    /// replaced by `metadata`. Nothing else changes.
     pub bytes: Bytes,
 }
 
-/// The identity of an event: the first 128 bits of BLAKE3 over its stored form, shaped as a
-/// version-4 UUID.
+/// Returns the id of an event: the first 128 bits of BLAKE3 over its stored form, as a version 4 UUID.
 pub fn event_id(stored: &[u8]) -> Uuid {
     let mut bits = [0; 16];
     blake3::Hasher::new()
@@ -44,17 +43,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_the_start_of_the_hash_in_the_shape_of_a_version_4_uuid() {
+    fn an_id_is_the_start_of_the_digest_as_a_version_4_uuid() {
         let id = event_id(b"{}");
-        let hash = blake3::hash(b"{}");
-        let (bits, hash) = (id.as_bytes(), hash.as_bytes());
+        let digest = blake3::hash(b"{}");
+        let (bits, digest) = (id.as_bytes(), digest.as_bytes());
         assert_eq!(id.get_version_num(), 4);
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
-        assert_eq!(bits[..6], hash[..6]);
-        assert_eq!(bits[6] & 0x0f, hash[6] & 0x0f);
-        assert_eq!(bits[7], hash[7]);
-        assert_eq!(bits[8] & 0x3f, hash[8] & 0x3f);
-        assert_eq!(bits[9..], hash[9..16]);
+        assert_eq!(bits[..6], digest[..6]);
+        assert_eq!(bits[6] & 0x0f, digest[6] & 0x0f);
+        assert_eq!(bits[7], digest[7]);
+        assert_eq!(bits[8] & 0x3f, digest[8] & 0x3f);
+        assert_eq!(bits[9..], digest[9..16]);
     }
 
     #[test]

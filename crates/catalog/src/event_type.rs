@@ -1,38 +1,38 @@
-//! What the catalogue says about an event type.
+//! Event types, as the catalogue describes them.
 
 use crate::caliper_form::CaliperForm;
 use crate::column::Column;
 use crate::field::Field;
 use crate::list::List;
 
-/// Begins the names of the event types of Easel itself, which nobody else may use.
+/// The prefix of the event types of Easel itself. No other event type may have this prefix.
 pub(crate) const OPERATOR_PREFIX: &str = "easel.";
 
-/// What the catalogue says about an event type.
+/// An event type, as the catalogue describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct EventType {
-    /// Its name, the `event_name` of its events; 1 to 128 characters.
+    /// The name, which is the `event_name` of its events; 1 to 128 characters.
     pub name: &'static str,
-    /// What it belongs to: the folder its data file lies in.
+    /// The category: the folder of its data file.
     pub category: &'static str,
-    /// What an event of it says: a short sentence.
+    /// The meaning of an event, in a short sentence.
     pub meaning: &'static str,
-    /// What makes Canvas send one: sentences.
+    /// What makes Canvas send an event, in sentences.
     pub trigger: &'static str,
-    /// What else to know, a paragraph each.
+    /// Further notes, one paragraph each.
     pub notes: List<&'static str>,
-    /// The year of the sources that it is known from, where older ones do not have it.
+    /// The year of the sources that first have it, if older sources do not.
     pub known_from: Option<&'static str>,
-    /// Whether the published documents list it; types they do not list were seen in the code.
+    /// True if Canvas's published documents list the type. Other types were found in the code.
     pub published: bool,
-    /// What makes it, if that is known: the fields' columns are those of this.
+    /// The change that makes an event, if known. The columns of the fields belong to its record.
     pub made_by: Option<MadeBy>,
-    /// Where the context in the metadata comes from.
+    /// The source of the context in the metadata.
     pub context: Context,
-    /// Whether the body is known to have fields that are not listed.
+    /// True if the body can have fields that are not listed.
     pub open: bool,
-    /// Where the members of an open body that are not listed come from when a change makes the
-    /// event, if the record has them.
+    /// The source of the members of an open body that are not listed, for events that Easel makes
+    /// from a change.
     pub further: Option<Column>,
     /// The fields of the body.
     pub body: List<Field>,
@@ -40,49 +40,49 @@ pub struct EventType {
     pub caliper: Option<CaliperForm>,
 }
 
-/// What makes an event.
+/// The change that makes an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MadeBy {
-    /// A change of a record of this type, a class name of Canvas.
+    /// A change of a record of this type, which is a class name of Canvas.
     ByRecord(&'static str),
-    /// What somebody did, without a record that changes.
+    /// An action of a user, without a change of a record.
     ByAction(&'static str),
 }
 
-/// Where the context in an event's metadata comes from.
+/// The source of the context in an event's metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
-    /// From the request; events from jobs have none.
+    /// The request. Events from jobs have no context.
     Ambient,
-    /// From the record that changed, whoever changed it: `context_*` and `root_account_*`.
+    /// The record that changed, for `context_*` and `root_account_*`.
     Record,
-    /// From the login just made: `user_*` and `session_id`.
+    /// The new login, for `user_*` and `session_id`.
     Login,
 }
 
-/// What the catalogue says about a field of the metadata.
+/// A field of the metadata, as the catalogue describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct MetadataField {
     /// The field.
     pub field: Field,
-    /// Which events have it, if nothing else keeps it out.
+    /// The events that have the field, unless its `when` excludes it.
     pub sent: List<MetadataUse>,
 }
 
-/// Which events have a field of the metadata.
+/// A group of events that have a field of the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetadataUse {
-    /// Those made while a request was served.
+    /// Events from a request.
     InRequest,
-    /// Those made by a background job.
+    /// Events from a background job.
     InJob,
-    /// Those made in neither.
+    /// Events from neither a request nor a job.
     InNeither,
-    /// Those whose metadata tells of the record that changed, wherever they were made.
+    /// Events whose metadata describes the record that changed, from any origin.
     OfRecord,
 }
 
-/// What made an event, which shows in its metadata.
+/// The origin of an event, as its metadata shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventOrigin {
     /// A request: there is a `request_id`.
@@ -94,7 +94,7 @@ pub enum EventOrigin {
 }
 
 impl MetadataField {
-    /// Whether an event of this origin has it, if nothing else keeps it out.
+    /// Returns true if events of this origin have the field, unless its `when` excludes it.
     pub fn is_sent(&self, origin: EventOrigin) -> bool {
         let sent = match origin {
             EventOrigin::Request => MetadataUse::InRequest,
@@ -106,7 +106,7 @@ impl MetadataField {
 }
 
 impl MetadataUse {
-    /// Its name, as data files have it.
+    /// Returns the name in data files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InRequest => "request",
@@ -118,7 +118,7 @@ impl MetadataUse {
 }
 
 impl Context {
-    /// Its name, as data files have it.
+    /// Returns the name in data files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ambient => "ambient",

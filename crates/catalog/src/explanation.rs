@@ -1,4 +1,4 @@
-//! What the catalogue says in sentences, for pages of any kind.
+//! Event types and fields in sentences, for pages and the command line.
 
 use crate::caliper_form::Template;
 use crate::column::Column;
@@ -6,29 +6,35 @@ use crate::event_type::{Context, EventType, MadeBy};
 use crate::field::{Field, Privacy};
 
 impl Field {
-    /// What its value is, such as `global id or null`.
-    pub fn explained_kind(&self) -> String {
+    /// Returns the kind of the value in words, such as `global id or null`.
+    pub fn kind_text(&self) -> String {
         format!("{}{}", self.kind, if self.null { " or null" } else { "" })
     }
 
-    /// The columns that it is made of when a change makes the event, as a data file has them.
-    pub fn made_of(&self) -> String {
+    /// Returns the columns that the value comes from when Easel makes the event from a change.
+    pub fn source_text(&self) -> String {
         let columns: Vec<_> = self.from.iter().map(ToString::to_string).collect();
         match (columns.as_slice(), self.old) {
             ([], None) => self.name.to_owned(),
-            ([], Some(of_field)) => format!("before: {of_field}"),
+            ([], Some(old)) => format!("before: {old}"),
             (columns, _) => columns.join(" | "),
         }
     }
 
-    /// What it means, and everything else there is to say of it.
-    pub fn explained(&self) -> String {
+    /// Returns the meaning and all other properties of the field, in sentences.
+    pub fn description(&self) -> String {
         let mut sentences = vec![self.about.to_owned()];
         sentences.extend(self.when.map(|when| format!("Only if {when}.")));
         if let Some(values) = self.values {
-            let numbered = values.numbered.map(|it| format!(", `{it}` and a number"));
+            let numbered = values
+                .numbered
+                .map(|prefix| format!(", `{prefix}` and a number"));
             let more = if values.open { ", and others" } else { "" };
-            let listed: Vec<_> = values.listed.iter().map(|it| format!("`{it}`")).collect();
+            let listed: Vec<_> = values
+                .listed
+                .iter()
+                .map(|value| format!("`{value}`"))
+                .collect();
             let (listed, numbered) = (listed.join(", "), numbered.unwrap_or_default());
             sentences.push(format!("Values: {listed}{numbered}{more}."));
         }
@@ -51,7 +57,7 @@ impl Field {
 }
 
 impl EventType {
-    /// What there is to know of it besides meaning and trigger, a paragraph each.
+    /// Returns everything except meaning and trigger, one paragraph each.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = self.notes.iter().map(|note| (*note).to_owned()).collect();
         if !self.published {
@@ -68,19 +74,19 @@ impl EventType {
             Context::Login => Some("User and session in the metadata are those of the login."),
         };
         remarks.extend(context.map(str::to_owned));
-        remarks.extend(self.made_by.map(|it| match it {
-            MadeBy::ByRecord(record) => format!("Made of a change of the record `{record}`."),
-            MadeBy::ByAction(action) => format!("Made of the action `{action}`."),
+        remarks.extend(self.made_by.map(|made_by| match made_by {
+            MadeBy::ByRecord(record) => format!("Made from a change of the record `{record}`."),
+            MadeBy::ByAction(action) => format!("Made from the action `{action}`."),
         }));
         if let Some(form) = self.caliper {
             let Template { kind, action, .. } = form.compatible;
             remarks.push(format!("In Caliper: {kind}, {action}."));
         }
         if self.open {
-            remarks.push("Fields that are not listed are to be expected.".to_owned());
+            remarks.push("Events can have fields that are not listed.".to_owned());
         }
-        let made_of = |it: Column| format!("Fields that are not listed are made of `{it}`.");
-        remarks.extend(self.further.map(made_of));
+        let further = |column: Column| format!("Fields that are not listed come from `{column}`.");
+        remarks.extend(self.further.map(further));
         remarks
     }
 }

@@ -1,17 +1,17 @@
-//! What a filter may ask of a stored event.
+//! The facts of a stored event that filters use.
 
 use std::borrow::Cow;
 
-use crate::fault::Flaw;
+use crate::flaw::Flaw;
 use crate::scanner::{Container, Scanner};
 
-/// What the metadata of a stored event says about where it belongs.
+/// The facts in the metadata of a stored event: its time, accounts, context, user and producer.
 ///
-/// A string is given unescaped and a number as it is spelled. Whatever else a member may be, it
-/// is taken as absent, like one that is null.
+/// A string is unescaped. A number keeps its spelling. Any other value counts as missing, as null
+/// does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts<'a> {
-    /// When it happened, as spelled.
+    /// The time of the event, in its original spelling.
     pub event_time: Option<Cow<'a, str>>,
     /// The root account's global id.
     pub root_account_id: Option<Cow<'a, str>>,
@@ -25,13 +25,13 @@ pub struct Facts<'a> {
     pub context_account_id: Option<Cow<'a, str>>,
     /// The acting user's global id.
     pub user_id: Option<Cow<'a, str>>,
-    /// What sent the event, such as `canvas`.
+    /// The producer of the event, such as `canvas`.
     pub producer: Option<Cow<'a, str>>,
 }
 
 impl<'a> Facts<'a> {
-    /// Reads the facts of an event in its stored form; anything else has none.
-    pub fn of(stored: &'a [u8]) -> Self {
+    /// Reads the facts of an event in its stored form. Any other input gives no facts.
+    pub fn from_event(stored: &'a [u8]) -> Self {
         read(&mut Scanner::new(stored, usize::MAX)).unwrap_or_default()
     }
 
@@ -50,7 +50,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Goes to the metadata and no further: after it comes, as a rule, the long part of an event.
+/// Reads up to the end of the metadata. The long part of an event, the body, usually comes after it.
 fn read<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
     let mut entry = scanner.enter(Container::Object)?;
     while entry {
@@ -80,7 +80,7 @@ fn metadata<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
     Ok(facts)
 }
 
-/// Moves past a value and gives the string or number that it is.
+/// Moves past a value. Returns it if it is a string or a number.
 pub(crate) fn string_or_number<'a>(
     scanner: &mut Scanner<'a>,
 ) -> Result<Option<Cow<'a, str>>, Flaw> {
@@ -106,7 +106,7 @@ mod tests {
     fn check(user_id: &str, wanted: Option<&str>) {
         let stored = format!(r#"{{"body":{{"user_id":"8"}},"metadata":{{"user_id":{user_id}}}}}"#);
         assert_eq!(
-            Facts::of(stored.as_bytes()).user_id.as_deref(),
+            Facts::from_event(stored.as_bytes()).user_id.as_deref(),
             wanted,
             "{user_id}"
         );
@@ -122,21 +122,24 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_absent() {
+    fn any_other_value_counts_as_missing() {
         for user_id in ["null", "true", "[7]", r#"{"user_id":"7"}"#, r#""\ud83d""#] {
             check(user_id, None);
         }
-        assert_eq!(Facts::of(br#"{"body":{},"metadata":{}}"#), Facts::default());
+        assert_eq!(
+            Facts::from_event(br#"{"body":{},"metadata":{}}"#),
+            Facts::default()
+        );
     }
 
     #[test]
     fn a_key_may_be_escaped() {
-        let facts = Facts::of(br#"{"metad\u0061ta":{"produc\u0065r":"canvas"},"body":{}}"#);
+        let facts = Facts::from_event(br#"{"metad\u0061ta":{"produc\u0065r":"canvas"},"body":{}}"#);
         assert_eq!(facts.producer.as_deref(), Some("canvas"));
     }
 
     #[test]
-    fn what_is_no_stored_event_has_no_facts() {
+    fn input_that_is_no_stored_event_has_no_facts() {
         for other in [
             "",
             "[]",
@@ -144,7 +147,11 @@ mod tests {
             r#"{"metadata":{"producer":"canvas","#,
             r#"{"metadata":7}"#,
         ] {
-            assert_eq!(Facts::of(other.as_bytes()), Facts::default(), "{other}");
+            assert_eq!(
+                Facts::from_event(other.as_bytes()),
+                Facts::default(),
+                "{other}"
+            );
         }
     }
 }

@@ -1,42 +1,42 @@
-//! What the catalogue says about a field.
+//! Fields of events, as the catalogue describes them.
 
 use std::fmt;
 
 use crate::column::Column;
 use crate::list::List;
 
-/// What the catalogue says about a field of an event.
+/// A field of an event, as the catalogue describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// Its key.
+    /// The key.
     pub name: &'static str,
-    /// What its value is.
+    /// The kind of its value.
     pub kind: Kind,
-    /// Whether the value can be null. Newer releases of Canvas leave such a field of the body out
-    /// instead, and consumers are to take both for the same.
+    /// True if the value can be null. Newer releases of Canvas omit a null field of the body;
+    /// consumers must treat null and missing alike.
     pub null: bool,
-    /// When the field is there, if not always: a clause to be read after "if".
+    /// The condition under which the field is present, as a clause after "if". `None` if always.
     pub when: Option<&'static str>,
-    /// Whether the published documents list it; fields they do not list were seen in the code.
+    /// True if Canvas's published documents list the field. Other fields were found in the code.
     pub published: bool,
-    /// The values there are, if it takes only some.
+    /// The possible values, if they are limited.
     pub values: Option<Values>,
-    /// The most characters Canvas sends of it; longer text is cut, see [`cut_text`](crate::cut_text).
+    /// The largest length in characters. Canvas cuts longer text, see [`cut_text`](crate::cut_text).
     pub max_chars: Option<usize>,
-    /// How close it is to a person.
+    /// How closely the value relates to a person.
     pub privacy: Privacy,
-    /// The field whose value before the change this one holds.
+    /// The name of the field whose value before the change is in this field.
     pub old: Option<&'static str>,
-    /// Where its value comes from when a change makes the event, the first that has one; a column
-    /// of the same name when nothing is said.
+    /// The sources of the value when Easel makes the event from a change. The first source that has
+    /// a value is used. If the list is empty, the source is the column with the field's name.
     pub from: List<Column>,
-    /// What it means: sentences.
+    /// The meaning, in sentences.
     pub about: &'static str,
-    /// A plausible value, as JSON; fields without one are left out of examples.
+    /// A plausible value, as JSON. Examples omit fields without one.
     pub example: Option<&'static str>,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// A string.
@@ -51,7 +51,7 @@ pub enum Kind {
     Boolean,
     /// A moment, in any form that [`parse_timestamp`](crate::parse_timestamp) reads.
     Timestamp(Precision),
-    /// An object with these fields; with none listed, anything may be in it.
+    /// An object with these fields. If the list is empty, the object may have any members.
     Object(List<Field>),
     /// An array of strings.
     Texts,
@@ -61,79 +61,79 @@ pub enum Kind {
     Objects(List<Field>),
 }
 
-/// What is known about an id.
+/// The properties of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdKind {
-    /// What it is unique in.
+    /// The scope in which the id is unique.
     pub scope: IdScope,
-    /// How the published documents spell it.
+    /// The spelling in the published documents.
     pub spelling: Spelling,
-    /// Whether it is the empty string where there is none.
+    /// True if the value can be the empty string, which means that there is no id.
     pub can_be_empty: bool,
 }
 
-/// What an id is unique in.
+/// The scope in which an id is unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdScope {
-    /// Everywhere: the shard is part of it, see [`GlobalId`](crate::GlobalId).
+    /// Everywhere: the id contains the shard, see [`GlobalId`](crate::GlobalId).
     Global,
-    /// Its shard.
+    /// Within one shard.
     Local,
 }
 
-/// How the published documents spell an id.
+/// The spelling of an id in the published documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// As a string of digits, as Canvas sends every id.
     Digits,
-    /// As a number; Canvas sends a string all the same, so both are to be taken.
+    /// As a number. Canvas sends a string nevertheless, so both must be accepted.
     Numeral,
 }
 
-/// What a timestamp tells.
+/// The precision of a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// Day and time.
     Moment,
-    /// The day counts, and it may come without a time.
+    /// A day. The value may have a time, which has no meaning.
     Day,
 }
 
-/// The values a text can have.
+/// The possible values of a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Values {
-    /// The values known.
+    /// The known values.
     pub listed: List<&'static str>,
-    /// Whether others are to be expected: the list was made from what was seen.
+    /// True if other values are possible. The list then has the values seen so far.
     pub open: bool,
-    /// A value may also be this with a number behind it.
+    /// A prefix: this text followed by a number is a value too.
     pub numbered: Option<&'static str>,
-    /// Several values stand in one text, with this between them and perhaps a space.
+    /// The separator, if one text can have several values. A space may follow it.
     pub separator: Option<char>,
 }
 
-/// How close the value of a field is to a person.
+/// How closely the value of a field relates to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Privacy {
-    /// It says nothing about anyone.
+    /// Not about a person.
     Nothing,
-    /// What people wrote, made or were graded with, or an address that tells where they were.
+    /// Content that people wrote or made, their grades, or an address that shows where they were.
     Content,
-    /// It points to a person together with other fields.
+    /// Identifies a person in combination with other fields.
     QuasiIdentifier,
-    /// It points to a person by itself.
+    /// Identifies a person by itself.
     DirectIdentifier,
 }
 
 impl Field {
-    /// Whether it is in every object it belongs to, and never null.
-    pub const fn is_always_there(&self) -> bool {
+    /// Returns true if the field is always present and never null.
+    pub const fn is_required(&self) -> bool {
         self.published && self.when.is_none() && !self.null
     }
 }
 
 impl Kind {
-    /// Its name, as data files have it: `id`, `array<string>` and so on.
+    /// Returns the name in data files: `id`, `array<string>` and so on.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Text => "string",
@@ -156,7 +156,7 @@ impl Kind {
         }
     }
 
-    /// The scope of the id, or of the ids, that it is.
+    /// Returns the scope of an id or of an array of ids.
     pub const fn scope(&self) -> Option<IdScope> {
         match self {
             Self::Id(id) | Self::Ids(id) => Some(id.scope),
@@ -171,7 +171,7 @@ impl Kind {
         }
     }
 
-    /// The fields of the object, or of each of the objects, that it is.
+    /// Returns the fields of an object, or of each object of an array. Empty for other kinds.
     pub const fn fields(&self) -> List<Field> {
         match self {
             Self::Object(fields) | Self::Objects(fields) => *fields,
@@ -188,7 +188,7 @@ impl Kind {
 }
 
 impl IdScope {
-    /// Its name: `global` or `local`.
+    /// Returns the name: `global` or `local`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Global => "global",
@@ -198,20 +198,20 @@ impl IdScope {
 }
 
 impl Values {
-    /// Whether `text` is one of them, or several of them where that is the form.
-    pub fn know(&self, text: &str) -> bool {
+    /// Returns true if `text` is a known value, or a list of known values if there is a separator.
+    pub fn contains(&self, text: &str) -> bool {
         match self.separator {
-            None => self.know_one(text),
+            None => self.contains_one(text),
             Some(separator) => text
                 .split(separator)
-                .all(|part| self.know_one(part.strip_prefix(' ').unwrap_or(part))),
+                .all(|part| self.contains_one(part.strip_prefix(' ').unwrap_or(part))),
         }
     }
 
-    fn know_one(&self, text: &str) -> bool {
+    fn contains_one(&self, text: &str) -> bool {
         self.listed.contains(&text)
-            || self.numbered.is_some_and(|before| {
-                text.strip_prefix(before).is_some_and(|number| {
+            || self.numbered.is_some_and(|prefix| {
+                text.strip_prefix(prefix).is_some_and(|number| {
                     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
                 })
             })
@@ -219,7 +219,7 @@ impl Values {
 }
 
 impl Privacy {
-    /// Its name, as data files have it.
+    /// Returns the name in data files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nothing => "none",
@@ -230,7 +230,7 @@ impl Privacy {
     }
 }
 
-/// The kind in words, such as `global id`.
+/// Writes the kind in words, such as `global id`.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

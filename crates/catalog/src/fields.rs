@@ -1,15 +1,13 @@
-//! The fields of one event, found in one pass.
+//! Reading the fields of one event in one pass.
 
 use crate::catalog::Catalog;
-use crate::check::find;
+use crate::check::find_field;
 use crate::event_type::EventType;
-use crate::fault::Flaw;
 use crate::field::Field;
+use crate::flaw::Flaw;
 use crate::scanner::{Container, Scanner};
 
-/// The fields that an event has of those the catalogue knows, as the event spells their values.
-///
-/// A field that is null counts as absent.
+/// The known fields of an event, in the event's spelling. A null field counts as missing.
 #[derive(Clone, Debug, Default)]
 pub struct Fields<'a> {
     metadata: Vec<&'a [u8]>,
@@ -17,20 +15,21 @@ pub struct Fields<'a> {
 }
 
 impl Catalog {
-    /// Finds the fields of `event`, an admitted event of type `of`, in its stored form.
-    pub fn fields<'a>(&self, of: &EventType, event: &'a [u8]) -> Fields<'a> {
+    /// Reads the fields of `event`, which must be an admitted event of this type in its stored form.
+    pub fn fields<'a>(&self, event_type: &EventType, event: &'a [u8]) -> Fields<'a> {
         let mut fields = Fields {
             metadata: vec![b"".as_slice(); self.metadata().len()],
-            body: vec![b"".as_slice(); of.body.len()],
+            body: vec![b"".as_slice(); event_type.body.len()],
         };
-        // What is no JSON was not admitted.
-        drop(self.read(of, &mut Scanner::new(event, usize::MAX), &mut fields));
+        // Invalid JSON cannot occur in an admitted event.
+        let mut scanner = Scanner::new(event, usize::MAX);
+        drop(self.read(event_type, &mut scanner, &mut fields));
         fields
     }
 
     fn read<'a>(
         &self,
-        of: &EventType,
+        event_type: &EventType,
         scanner: &mut Scanner<'a>,
         fields: &mut Fields<'a>,
     ) -> Result<(), Flaw> {
@@ -40,7 +39,7 @@ impl Catalog {
             scanner.colon()?;
             match key.bytes().as_ref() {
                 b"metadata" => members(scanner, self.metadata_fields(), &mut fields.metadata)?,
-                b"body" => members(scanner, &of.body, &mut fields.body)?,
+                b"body" => members(scanner, &event_type.body, &mut fields.body)?,
                 _ => scanner.value()?,
             }
             entry = scanner.advance()?;
@@ -50,17 +49,20 @@ impl Catalog {
 }
 
 impl<'a> Fields<'a> {
-    /// The value of the field of the metadata with this index in [`Catalog::metadata`].
+    /// Returns the value of the metadata field with this index in [`Catalog::metadata`].
     pub fn metadata(&self, index: usize) -> Option<&'a [u8]> {
         self.metadata
             .get(index)
             .copied()
-            .filter(|it| !it.is_empty())
+            .filter(|value| !value.is_empty())
     }
 
-    /// The value of the field of the body with this index in the event type's.
+    /// Returns the value of the body field with this index in [`EventType::body`].
     pub fn body(&self, index: usize) -> Option<&'a [u8]> {
-        self.body.get(index).copied().filter(|it| !it.is_empty())
+        self.body
+            .get(index)
+            .copied()
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -76,7 +78,7 @@ fn members<'a>(
         scanner.colon()?;
         let start = scanner.at();
         scanner.value()?;
-        if let Some((index, _field)) = find(fields, &key.bytes(), next)
+        if let Some((index, _field)) = find_field(fields, &key.bytes(), next)
             && let Some(place) = found.get_mut(index)
         {
             next = index + 1;

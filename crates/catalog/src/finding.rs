@@ -1,4 +1,4 @@
-//! What an event has that the catalogue does not say of it.
+//! Differences between an event and the catalogue.
 
 use std::fmt;
 
@@ -7,70 +7,72 @@ use crate::mask::mask_key;
 use crate::parse_timestamp;
 use crate::scanner::Scanner;
 
-/// Something about an event that is not as the catalogue says.
+/// A difference between an event and the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Finding<'a> {
-    /// What the event does not keep to.
+    /// The rule that the event breaks.
     pub rule: Rule,
-    /// What is there.
+    /// The class of the value that was found.
     pub found: ValueClass,
-    /// What is there, as the event spells it; empty when nothing is.
+    /// The value that was found, as the event spells it. Empty for a missing field.
     pub value: &'a [u8],
-    /// The byte of the event where that begins; for what is missing, where it is missing from ends.
+    /// The byte position of the value in the event. For a missing field, the end of the object that should
+    /// contain it.
     pub at: usize,
-    /// What the catalogue says of the field, if it knows it.
+    /// The field in the catalogue, if it is known.
     pub field: Option<&'a Field>,
     pub(crate) path: &'a ValuePath<'a>,
 }
 
-/// What an event is held against.
+/// A rule that the check validates. The description is what a valid event fulfils.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
     /// The catalogue has the event type.
     UnknownEventType,
     /// The catalogue has the field.
     UnknownField,
-    /// A value is of the kind declared.
+    /// A value has the declared kind.
     WrongType,
     /// An id is a string of digits.
     NotAnId,
-    /// An id that is unique in its shard does not name a shard.
+    /// A local id does not contain a shard number.
     GlobalId,
-    /// A timestamp can be read as one.
+    /// A timestamp has a valid format.
     NotATimestamp,
-    /// A value is one of those listed.
+    /// A value is in the list of values.
     UnlistedValue,
-    /// A value is one of those seen so far, where others are to be expected.
+    /// A value is in an open list, which has the values seen so far.
     NewValue,
-    /// Only what can be null is.
+    /// Only a nullable field is null.
     Null,
-    /// What is always there is there.
+    /// A required field is present.
     Missing,
-    /// A text is not longer than what Canvas cuts it to.
+    /// A text is not longer than the length to which Canvas cuts it.
     TooLong,
 }
 
-/// What came that the catalogue does not know: a change of the events rather than of one event.
+/// A kind of drift: events have something that the catalogue does not know. A mere flaw of one event is not
+/// drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Drift {
-    /// An event type.
+    /// An unknown event type.
     UnknownEventType,
-    /// A field.
+    /// An unknown field.
     UnknownField,
-    /// Another kind of value than declared.
+    /// A value of another kind than declared.
     TypeChange,
     /// A value that is not listed.
     UnlistedValue,
-    /// Null, or nothing, where there always is a value.
+    /// A required value that is null or missing.
     NoValue,
-    /// A text that is longer than Canvas sends it.
+    /// A text that is longer than the length to which Canvas cuts it.
     LongerText,
 }
 
-/// What a value looks like.
+/// The class of a JSON value. Strings have three classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ValueClass {
-    /// Nothing is there.
+    /// No value.
     Absent,
     /// `null`.
     Null,
@@ -78,7 +80,7 @@ pub enum ValueClass {
     Boolean,
     /// A number without a fraction.
     Integer,
-    /// A number with one, or with an exponent.
+    /// A number with a fraction or an exponent.
     Number,
     /// A string of digits.
     Digits,
@@ -92,7 +94,7 @@ pub enum ValueClass {
     Object,
 }
 
-/// The way from an event to a value in it.
+/// The path from an event to a value in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ValuePath<'a> {
     pub(crate) before: Option<&'a Self>,
@@ -101,16 +103,16 @@ pub(crate) struct ValuePath<'a> {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PathSegment<'a> {
-    /// To the event itself.
+    /// The event itself.
     Event,
-    /// To the member with this key, unescaped.
+    /// The member with this key, unescaped.
     Member(&'a [u8]),
-    /// To the element with this index.
+    /// The element with this index.
     Element(usize),
 }
 
 impl Finding<'_> {
-    /// The JSON pointer to what is meant.
+    /// Returns the JSON pointer to the value.
     pub fn pointer(&self) -> String {
         self.path.text(&|step| match step {
             PathSegment::Event => String::new(),
@@ -119,8 +121,8 @@ impl Finding<'_> {
         })
     }
 
-    /// The JSON pointer to what is meant, with `*` for every index, so that it is the same for all
-    /// events of a type, and with keys masked that are no plain words.
+    /// Returns the JSON pointer to the value, with `*` for every index. So it is the same for all
+    /// events of a type. Keys that are not plain words are masked.
     pub fn pattern(&self) -> String {
         self.path.text(&|step| match step {
             PathSegment::Event => String::new(),
@@ -130,20 +132,20 @@ impl Finding<'_> {
     }
 }
 
-/// What is wrong, in words, without the place.
+/// Describes the finding, without its place.
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { found, .. } = self;
         match (self.rule, self.field) {
-            (Rule::UnknownEventType, _) => f.write_str("the catalogue has no such event type"),
-            (Rule::UnknownField, _) => write!(f, "the catalogue has no such field; {found} found"),
-            (Rule::NotAnId, _) => write!(f, "an id is a string of digits; {found} found"),
-            (Rule::GlobalId, _) => f.write_str("this id is local, and one with a shard was found"),
-            (Rule::NotATimestamp, _) => f.write_str("this is no timestamp"),
-            (Rule::UnlistedValue, _) => f.write_str("the catalogue has no such value"),
-            (Rule::NewValue, _) => f.write_str("no such value was seen before"),
-            (Rule::Null, _) => f.write_str("this is never null"),
-            (Rule::Missing, _) => f.write_str("this is always there, and is missing"),
+            (Rule::UnknownEventType, _) => f.write_str("the event type is unknown"),
+            (Rule::UnknownField, _) => write!(f, "the field is unknown, found {found}"),
+            (Rule::NotAnId, _) => write!(f, "an id must be a string of digits, found {found}"),
+            (Rule::GlobalId, _) => f.write_str("the id must be local, found an id with a shard"),
+            (Rule::NotATimestamp, _) => f.write_str("the timestamp is invalid"),
+            (Rule::UnlistedValue, _) => f.write_str("the value is unknown"),
+            (Rule::NewValue, _) => f.write_str("the value was not seen before"),
+            (Rule::Null, _) => f.write_str("the value must not be null"),
+            (Rule::Missing, _) => f.write_str("the required field is missing"),
             (
                 Rule::TooLong,
                 Some(Field {
@@ -151,13 +153,16 @@ impl fmt::Display for Finding<'_> {
                     ..
                 }),
             ) => {
-                write!(f, "Canvas cuts this to {max} characters")
+                write!(
+                    f,
+                    "the text is too long, Canvas cuts it to {max} characters"
+                )
             }
-            (Rule::TooLong, _) => f.write_str("Canvas cuts this to fewer characters"),
+            (Rule::TooLong, _) => f.write_str("the text is too long"),
             (Rule::WrongType, Some(field)) => {
-                write!(f, "{} declared, {found} found", field.kind)
+                write!(f, "expected {}, found {found}", field.kind)
             }
-            (Rule::WrongType, None) => write!(f, "{found} found"),
+            (Rule::WrongType, None) => write!(f, "unexpected {found}"),
         }
     }
 }
@@ -178,7 +183,7 @@ impl Rule {
         Self::TooLong,
     ];
 
-    /// Its name, which does not change.
+    /// Returns the stable name.
     pub const fn code(self) -> &'static str {
         match self {
             Self::UnknownEventType => "unknown_event_type",
@@ -195,7 +200,7 @@ impl Rule {
         }
     }
 
-    /// The drift that breaking it is, if it is not just a flaw of one event.
+    /// Returns the drift that a finding of this rule shows. `None` if it is a mere flaw of one event.
     pub const fn drift(self) -> Option<Drift> {
         match self {
             Self::UnknownEventType => Some(Drift::UnknownEventType),
@@ -220,7 +225,7 @@ impl Drift {
         Self::LongerText,
     ];
 
-    /// Its name, which does not change.
+    /// Returns the stable name.
     pub const fn code(self) -> &'static str {
         match self {
             Self::UnknownEventType => "unknown_event_type",
@@ -234,21 +239,21 @@ impl Drift {
 }
 
 impl ValueClass {
-    /// What `value`, well-formed JSON, looks like.
-    pub(crate) fn of(value: &[u8]) -> Self {
+    /// Returns the class of `value`, which must be well-formed JSON.
+    pub(crate) fn from_json(value: &[u8]) -> Self {
         match value.first() {
             None => Self::Absent,
             Some(b'n') => Self::Null,
             Some(b't' | b'f') => Self::Boolean,
             Some(b'[') => Self::Array,
             Some(b'{') => Self::Object,
-            Some(b'"') => Self::of_text(value),
+            Some(b'"') => Self::from_string(value),
             Some(_) if is_integer(value) => Self::Integer,
             Some(_) => Self::Number,
         }
     }
 
-    fn of_text(value: &[u8]) -> Self {
+    fn from_string(value: &[u8]) -> Self {
         let text = Scanner::new(value, 0).string();
         let text = text.ok().and_then(|text| text.decode()).unwrap_or_default();
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -260,7 +265,7 @@ impl ValueClass {
         }
     }
 
-    /// Its name, which does not change.
+    /// Returns the stable name.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Absent => "nothing",
@@ -286,13 +291,13 @@ impl fmt::Display for ValueClass {
     }
 }
 
-/// Whether a number of the input is spelled without fraction and exponent.
+/// Returns true if a JSON number has no fraction and no exponent.
 pub(crate) fn is_integer(number: &[u8]) -> bool {
     !number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
 }
 
 impl Kind {
-    /// The class of a value of this kind, for saying what changed into what.
+    /// Returns the class of a value of this kind, for comparing it with the class that was found.
     pub const fn class(&self) -> ValueClass {
         match self {
             Self::Text => ValueClass::Text,
@@ -309,7 +314,7 @@ impl Kind {
 
 impl ValuePath<'_> {
     fn text(&self, spell: &dyn Fn(PathSegment<'_>) -> String) -> String {
-        let mut text = self.before.map(|it| it.text(spell)).unwrap_or_default();
+        let mut text = self.before.map(|path| path.text(spell)).unwrap_or_default();
         if !matches!(self.step, PathSegment::Event) {
             text.push('/');
             text.push_str(&spell(self.step).replace('~', "~0").replace('/', "~1"));

@@ -1,43 +1,43 @@
 //! Ids that are unique over all shards.
 //!
-//! Canvas spreads its records over databases, the shards. An id that a record has within its shard
-//! is local; the global one has the shard's number in front of it: shard × 10¹³ + local id. An
-//! installation with a single database has no shards, and its global ids are its local ones.
+//! Canvas spreads its records over several databases, the shards. The id of a record within its
+//! shard is the local id. The global id is shard × 10¹³ + local id. An installation with a single
+//! database has no shards; its global ids equal its local ids.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// How many ids a shard has room for.
+/// The number of ids in a shard.
 const IDS_PER_SHARD: u64 = 10_000_000_000_000;
 
 /// An id that is unique over all shards: shard × 10¹³ + local id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GlobalId(u64);
 
-/// Why something is no global id.
+/// The error for an invalid global id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum GlobalIdError {
     /// The local id has more than 13 digits.
-    #[error("the local id {local} has more than 13 digits")]
+    #[error("the local id {local} must not have more than 13 digits")]
     LocalTooLarge {
         /// The local id.
         local: u64,
     },
     /// The id does not fit into 64 bits.
-    #[error("the id of shard {shard} is too large")]
+    #[error("the id of shard {shard} must fit into 64 bits")]
     ShardTooLarge {
         /// The shard.
         shard: u64,
     },
-    /// The text is not a number of at most 64 bits, in digits alone.
-    #[error("a global id is a number in digits alone")]
+    /// The text is not a 64-bit number of digits only.
+    #[error("a global id must be a 64-bit number of digits only")]
     NotDigits,
 }
 
 impl GlobalId {
-    /// The global id of the record `local` of `shard`.
+    /// Returns the global id of the record `local` of `shard`.
     pub const fn new(shard: u64, local: u64) -> Result<Self, GlobalIdError> {
         if local >= IDS_PER_SHARD {
             return Err(GlobalIdError::LocalTooLarge { local });
@@ -51,17 +51,17 @@ impl GlobalId {
         }
     }
 
-    /// The number of the shard; 0 where there are no shards.
+    /// Returns the number of the shard. It is 0 if there are no shards.
     pub const fn shard(self) -> u64 {
         self.0 / IDS_PER_SHARD
     }
 
-    /// The id within the shard.
+    /// Returns the id within the shard.
     pub const fn local(self) -> u64 {
         self.0 % IDS_PER_SHARD
     }
 
-    /// The id itself.
+    /// Returns the id as a number.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -77,7 +77,7 @@ impl FromStr for GlobalId {
     type Err = GlobalIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // A number would also be read with a sign.
+        // `parse` would also accept a sign.
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(GlobalIdError::NotDigits);
         }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shard_stands_in_front_of_thirteen_digits() {
+    fn a_global_id_has_the_shard_before_thirteen_digits() {
         let id = GlobalId::new(2107, 565).unwrap();
         assert_eq!(id.to_string(), "21070000000000565");
         assert_eq!((id.shard(), id.local()), (2107, 565));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_come_back_is_refused() {
+    fn parts_and_texts_outside_the_range_are_rejected() {
         let local = IDS_PER_SHARD;
         assert_eq!(
             GlobalId::new(1, local),

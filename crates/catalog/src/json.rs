@@ -1,15 +1,14 @@
-//! JSON as a tree that keeps what the text says.
+//! A JSON tree without loss of information.
 //!
-//! Members keep their order, and a key that appears twice keeps both values. A number keeps its
-//! spelling, so no size is too large. A string may have half a surrogate pair, which RFC 8259
+//! Members keep their order. A key that appears twice keeps both values. A number keeps its
+//! spelling, so it can have any size. A string may have half a surrogate pair, which RFC 8259
 //! allows as an escape. Not here: events, which are read without a tree.
 
 use std::fmt;
 
 use crate::Fault;
-use crate::fault::{FaultCode, Flaw};
+use crate::json_tree::{JsonTree, KeyFault, read_tree};
 use crate::raw_text::RawText;
-use crate::scanner::{Container, Scanner};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub enum Json {
     Null,
     /// `true` or `false`.
     Boolean(bool),
-    /// A number, as it is spelled.
+    /// A number, in its original spelling.
     Number(String),
     /// A string.
     Text(JsonString),
@@ -28,30 +27,30 @@ pub enum Json {
     Object(Vec<(JsonString, Self)>),
 }
 
-/// A string of JSON, its escapes read. Two strings are equal if they have the same UTF-16.
+/// A JSON string, unescaped. Two strings are equal if they have the same UTF-16.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct JsonString(StringContent);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum StringContent {
     Unicode(String),
-    /// A string with at least one half of a surrogate pair. The bytes are UTF-8, but each half has
-    /// the three bytes that UTF-8 would give it if UTF-8 allowed surrogates.
+    /// A string with at least one half of a surrogate pair. The bytes are UTF-8, except that each
+    /// half is encoded in three bytes as if UTF-8 allowed surrogates.
     Halves(Vec<u8>),
 }
 
 impl Json {
-    /// Reads a JSON text by RFC 8259.
+    /// Parses a JSON text as RFC 8259 defines it.
     ///
     /// # Errors
     ///
-    /// The input is not UTF-8, is not JSON, or opens more than `max_depth` objects and arrays at
-    /// once.
+    /// Errors if the input is not UTF-8, is not JSON, or nests objects and arrays more than `max_depth` levels
+    /// deep.
     pub fn read(input: &[u8], max_depth: usize) -> Result<Self, Fault> {
-        read(input, max_depth).map_err(|flaw| flaw.in_input(input))
+        read_tree(input, max_depth, usize::MAX)
     }
 
-    /// The value of the first member with this key.
+    /// Returns the value of the first member with this key.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let member = self
             .members()
@@ -60,7 +59,7 @@ impl Json {
         member.map(|(_, value)| value)
     }
 
-    /// The members of an object; none for any other value.
+    /// Returns the members of an object. Any other value has no members.
     pub fn members(&self) -> &[(JsonString, Self)] {
         match self {
             Self::Object(members) => members,
@@ -68,7 +67,7 @@ impl Json {
         }
     }
 
-    /// The string that this value is. `None` for a string with half a surrogate pair.
+    /// Returns the value as text. `None` if it is not a string or has half a surrogate pair.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => text.as_str(),
@@ -76,12 +75,12 @@ impl Json {
         }
     }
 
-    /// Whether this is an object.
+    /// Returns true for an object.
     pub const fn is_object(&self) -> bool {
         matches!(self, Self::Object(_))
     }
 
-    /// Whether this is null, or an empty string, array or object.
+    /// Returns true for null and for an empty string, array or object.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Null => true,
@@ -94,7 +93,7 @@ impl Json {
 }
 
 impl JsonString {
-    /// The string as Unicode text. `None` if it has half a surrogate pair.
+    /// Returns the string as Unicode text. `None` if it has half a surrogate pair.
     pub fn as_str(&self) -> Option<&str> {
         match &self.0 {
             StringContent::Unicode(text) => Some(text),
@@ -112,7 +111,7 @@ impl From<RawText<'_>> for JsonString {
     }
 }
 
-/// Writes the string, each half of a surrogate pair as its escape.
+/// Writes the string. Each half of a surrogate pair is written as an escape.
 impl fmt::Display for JsonString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = match &self.0 {
@@ -122,7 +121,7 @@ impl fmt::Display for JsonString {
         let mut rest = bytes.as_slice();
         while let Some(at) = rest
             .windows(3)
-            .position(|it| matches!(it, [0xed, 0xa0..=0xbf, _]))
+            .position(|window| matches!(window, [0xed, 0xa0..=0xbf, _]))
         {
             let (before, half) = rest.split_at_checked(at).unwrap_or((rest, &[]));
             f.write_str(&String::from_utf8_lossy(before))?;
@@ -136,52 +135,33 @@ impl fmt::Display for JsonString {
     }
 }
 
-fn read(input: &[u8], max_depth: usize) -> Result<Json, Flaw> {
-    if let Err(error) = str::from_utf8(input) {
-        let message = "these bytes are not UTF-8";
-        return Err(Flaw::new(FaultCode::NotUtf8, error.valid_up_to(), message));
-    }
-    let mut scanner = Scanner::new(input, max_depth);
-    scanner.begin()?;
-    let json = value(&mut scanner)?;
-    scanner.end()?;
-    Ok(json)
-}
+impl JsonTree for Json {
+    type Members = Vec<(JsonString, Self)>;
 
-/// Reads the value that starts here. The scanner bounds how deep this recurses.
-fn value(scanner: &mut Scanner<'_>) -> Result<Json, Flaw> {
-    match scanner.peek() {
-        Some(b'{') => {
-            let mut members = Vec::new();
-            let mut has_more = scanner.enter(Container::Object)?;
-            while has_more {
-                let key = scanner.key()?.into();
-                scanner.colon()?;
-                members.push((key, value(scanner)?));
-                has_more = scanner.advance()?;
-            }
-            Ok(Json::Object(members))
-        }
-        Some(b'[') => {
-            let mut elements = Vec::new();
-            let mut has_more = scanner.enter(Container::Array)?;
-            while has_more {
-                elements.push(value(scanner)?);
-                has_more = scanner.advance()?;
-            }
-            Ok(Json::Array(elements))
-        }
-        Some(b'"') => Ok(Json::Text(scanner.string()?.into())),
-        _ => {
-            let start = scanner.at();
-            scanner.value()?;
-            Ok(match scanner.since(start) {
-                b"null" => Json::Null,
-                b"true" => Json::Boolean(true),
-                b"false" => Json::Boolean(false),
-                number => Json::Number(String::from_utf8_lossy(number).into_owned()),
-            })
-        }
+    fn literal(literal: &[u8]) -> Option<Self> {
+        Some(match literal {
+            b"null" => Self::Null,
+            b"true" => Self::Boolean(true),
+            b"false" => Self::Boolean(false),
+            number => Self::Number(String::from_utf8_lossy(number).into_owned()),
+        })
+    }
+
+    fn string(text: RawText<'_>) -> Option<Self> {
+        Some(Self::Text(text.into()))
+    }
+
+    fn array(elements: Vec<Self>) -> Self {
+        Self::Array(elements)
+    }
+
+    fn add(members: &mut Self::Members, key: RawText<'_>, value: Self) -> Result<(), KeyFault> {
+        members.push((key.into(), value));
+        Ok(())
+    }
+
+    fn object(members: Self::Members) -> Self {
+        Self::Object(members)
     }
 }
 
@@ -197,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn half_pairs_are_kept_apart_and_shown_as_escapes() {
+    fn half_pairs_stay_distinct_and_are_written_as_escapes() {
         for (text, wanted) in [
             (r#""a\ud800b""#, r"a\ud800b"),
             (r#""\uDFFF\uD83D""#, r"\udfff\ud83d"),

@@ -1,8 +1,8 @@
 //! The catalogue as JSON Schema, draft 2020-12.
 //!
-//! A schema asks of an event what [`Catalog::check`] does, except that it lets pass what is
-//! unknown: fields and values that are not listed where others are to be expected. What JSON
-//! Schema has no word for is said in members of our own: `x-id-scope`, `x-privacy`, `x-old-value-of`.
+//! A schema rejects what [`Catalog::check`] finds, with one exception: it accepts unknown fields, and
+//! new values of open lists. JSON Schema has no keywords for some properties; these are in our own
+//! members `x-id-scope`, `x-privacy` and `x-old-value-of`.
 
 use serde_json::{Map, Value, json};
 
@@ -10,26 +10,26 @@ use crate::catalog::Catalog;
 use crate::event_type::{EventOrigin, EventType};
 use crate::field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Values};
 
-/// What [`parse_timestamp`](crate::parse_timestamp) reads, but for the calendar.
+/// The formats that [`parse_timestamp`](crate::parse_timestamp) accepts. It does not validate the calendar.
 const TIMESTAMP: &str =
     r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?( ?[Zz]| UTC| ?[+-]\d{2}(:?\d{2})?)$";
-/// The same, or a day alone.
+/// The same formats, or a day without a time.
 const TIMESTAMP_OR_DAY: &str =
     r"^\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?( ?[Zz]| UTC| ?[+-]\d{2}(:?\d{2})?))?$";
 
 impl Catalog {
-    /// The JSON Schema of an event of this type in the Canvas format.
-    pub fn json_schema(&self, of: &EventType) -> Value {
+    /// Returns the JSON Schema of an event of this type in the Canvas format.
+    pub fn json_schema(&self, event_type: &EventType) -> Value {
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": format!("urn:easel:canvas:{}", of.name),
-            "title": of.name,
-            "description": format!("{} {}", of.meaning, of.trigger),
+            "$id": format!("urn:easel:canvas:{}", event_type.name),
+            "title": event_type.name,
+            "description": format!("{} {}", event_type.meaning, event_type.trigger),
             "type": "object",
             "required": ["metadata", "body"],
             "properties": {
-                "metadata": self.metadata_schema(of.name),
-                "body": object(&of.body),
+                "metadata": self.metadata_schema(event_type.name),
+                "body": object(&event_type.body),
             },
         })
     }
@@ -37,36 +37,43 @@ impl Catalog {
     fn metadata_schema(&self, event_type: &str) -> Value {
         let fields = self.metadata().iter();
         let mut properties: Map<_, _> = fields
-            .map(|it| (it.field.name.to_owned(), schema(&it.field)))
+            .map(|metadata| (metadata.field.name.to_owned(), schema(&metadata.field)))
             .collect();
         if let Some(Value::Object(name)) = properties.get_mut("event_name") {
             name.insert("const".to_owned(), event_type.into());
         }
-        let always = |origin| {
-            let sent = self.metadata().iter().filter(move |it| it.is_sent(origin));
-            let always = sent.map(|it| &it.field).filter(|it| it.is_always_there());
-            always.map(|it| it.name).collect::<Vec<_>>()
+        let required = |origin| {
+            let sent = self
+                .metadata()
+                .iter()
+                .filter(move |metadata| metadata.is_sent(origin));
+            let required = sent
+                .map(|metadata| &metadata.field)
+                .filter(|field| field.is_required());
+            required.map(|field| field.name).collect::<Vec<_>>()
         };
         json!({
             "type": "object",
-            "required": always(EventOrigin::Neither),
+            "required": required(EventOrigin::Neither),
             "properties": properties,
             "if": { "required": ["request_id"] },
-            "then": { "required": always(EventOrigin::Request) },
+            "then": { "required": required(EventOrigin::Request) },
             "else": {
                 "if": { "required": ["job_id"] },
-                "then": { "required": always(EventOrigin::Job) },
+                "then": { "required": required(EventOrigin::Job) },
             },
         })
     }
 }
 
 fn object(fields: &[Field]) -> Value {
-    let always = fields.iter().filter(|it| it.is_always_there());
-    let properties = fields.iter().map(|it| (it.name.to_owned(), schema(it)));
+    let required = fields.iter().filter(|field| field.is_required());
+    let properties = fields
+        .iter()
+        .map(|field| (field.name.to_owned(), schema(field)));
     json!({
         "type": "object",
-        "required": always.map(|it| it.name).collect::<Vec<_>>(),
+        "required": required.map(|field| field.name).collect::<Vec<_>>(),
         "properties": properties.collect::<Map<_, _>>(),
     })
 }
@@ -122,11 +129,13 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
         }
         Some(Values { listed, .. }) => {
             let null = field.null.then_some(Value::Null);
-            let values = listed.iter().map(|it| Value::from(*it)).chain(null);
+            let values = listed.iter().map(|value| Value::from(*value)).chain(null);
             put("enum", values.collect());
         }
         None => {
-            let example = field.example.and_then(|it| serde_json::from_str(it).ok());
+            let example = field
+                .example
+                .and_then(|json| serde_json::from_str(json).ok());
             if let Some(example) = example {
                 put("examples", Value::Array(vec![example]));
             }
@@ -135,7 +144,7 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
     if field.null {
         let types = match members.remove("type") {
             Some(Value::Array(types)) => types,
-            Some(one) => vec![one],
+            Some(single) => vec![single],
             None => Vec::new(),
         };
         let types = types.into_iter().chain([Value::from("null")]);
@@ -143,10 +152,12 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
     }
 }
 
-/// The pattern of a text that has values which a list alone does not tell.
+/// Returns the regular expression for values with a separator or a numbered prefix.
 fn pattern(values: &Values) -> String {
-    let listed = values.listed.iter().map(|it| escaped(it));
-    let numbered = values.numbered.map(|it| format!("{}[0-9]+", escaped(it)));
+    let listed = values.listed.iter().map(|value| escaped(value));
+    let numbered = values
+        .numbered
+        .map(|prefix| format!("{}[0-9]+", escaped(prefix)));
     let any = listed.chain(numbered).collect::<Vec<_>>().join("|");
     match values.separator {
         None => format!("^({any})$"),
@@ -157,7 +168,7 @@ fn pattern(values: &Values) -> String {
     }
 }
 
-/// The text as a pattern that matches it alone.
+/// Escapes the text for use in a regular expression.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for letter in text.chars() {

@@ -1,16 +1,36 @@
-//! What an event is: the catalogue of all event types, admission, identity, and the facts a filter
-//! may ask for.
+//! Events: the catalogue of all event types, admission, event ids, and the facts that filters use.
 //!
-//! Bytes become an [`Event`] through [`admit`], in one pass and without a tree. A batch is taken
-//! apart with [`split_array`] or [`split_lines`] first, so that one bad event does not cost the
-//! others. What was admitted is read again with [`Facts`].
+//! [`admit`] turns bytes into an [`Event`] in one pass, without a tree. [`split_array`] and
+//! [`split_lines`] split a batch first, so that one invalid event does not reject the others.
+//! [`Facts`] reads the metadata of a stored event.
 //!
-//! The [`Catalog`] knows every event type and field. It holds an event against what it knows,
-//! makes examples, and is written out as JSON Schema, as an AsyncAPI document and as pages.
+//! The [`Catalog`] knows every event type and field. It validates events and makes examples. It
+//! also generates JSON Schemas, an AsyncAPI document and Markdown pages.
 //!
-//! An [`OperatorEvent`] is an event of Easel itself, which no sender can send.
+//! An [`OperatorEvent`] is an event of Easel itself. No sender can send one.
 //!
-//! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
+//! This room is pure: it has no clock, no files, no network and no tasks. No input makes it panic.
+//!
+//! ```
+//! use easel_catalog::{Catalog, FaultCode, Limits, admit};
+//!
+//! let input = br#"{
+//!     "metadata": {"event_name": "logged_out", "event_time": "2019-11-01T19:11:05.222Z"},
+//!     "body": {"mood": "good"}
+//! }"#;
+//! let event = admit(input, &Limits::default())?;
+//! assert_eq!(event.event_type.as_ref(), "logged_out");
+//!
+//! let mut findings = Vec::new();
+//! Catalog::built_in().check(&event.event_type, &event.bytes, |finding| {
+//!     findings.push(format!("{} {}", finding.rule.code(), finding.pointer()));
+//! });
+//! assert_eq!(findings, ["unknown_field /body/mood"]);
+//!
+//! let fault = admit(b"{}", &Limits::default()).unwrap_err();
+//! assert_eq!(fault.code, FaultCode::MissingMetadata);
+//! # Ok::<(), easel_catalog::Fault>(())
+//! ```
 
 mod caliper_form;
 mod catalog;
@@ -42,6 +62,7 @@ mod encoding;
 mod event;
 mod facts;
 mod fault;
+mod flaw;
 mod limits;
 mod order_key;
 mod place;
@@ -51,6 +72,8 @@ mod seen_keys;
 mod split;
 
 mod json;
+mod json_tree;
+mod json_writer;
 
 mod operator_event;
 
@@ -71,12 +94,15 @@ pub use encoding::{NotUtf8Text, without_bom};
 pub use event::{Event, event_id};
 pub use event_type::{Context, EventOrigin, EventType, MadeBy, MetadataField, MetadataUse};
 pub use facts::Facts;
-pub use fault::{Fault, FaultCode};
+pub use fault::Fault;
 pub use field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Values};
 pub use fields::Fields;
 pub use finding::{Drift, Finding, Rule, ValueClass};
+pub use flaw::FaultCode;
 pub use global_id::{GlobalId, GlobalIdError};
 pub use json::{Json, JsonString};
+pub use json_tree::read_value;
+pub use json_writer::JsonWriter;
 pub use limits::Limits;
 pub use list::List;
 pub use mask::mask;

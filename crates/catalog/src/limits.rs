@@ -1,12 +1,12 @@
-//! How much one event may ask for.
+//! Limits on one event.
 
-/// How much one event may ask for.
+/// Limits on the size and depth of one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes an event may have as it comes in, white space included: what is refused
-    /// for its size costs nothing to refuse.
+    /// The largest size of an incoming event in bytes, white space included. The size is checked
+    /// before parsing, so rejecting a large event costs nothing.
     pub max_event_bytes: usize,
-    /// The most objects and arrays that may be open at once, the event itself being the first.
+    /// The deepest nesting of objects and arrays. The event itself is the first level.
     pub max_depth: usize,
 }
 

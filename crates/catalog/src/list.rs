@@ -3,15 +3,15 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// A list that lives as long as the process: what the catalogue is made of.
+/// A list that lives as long as the process. The catalogue consists of these lists.
 ///
-/// Its `Debug` is the Rust that makes it, and so is that of every type of the catalogue: the
-/// build writes the built-in tables that way.
+/// The `Debug` output is the Rust expression for the list. This holds for every type of the
+/// catalogue, because the build script writes the built-in tables with `Debug`.
 pub struct List<T: 'static>(pub &'static [T]);
 
 impl<T> List<T> {
-    /// Keeps `items` for as long as the process lives.
-    pub fn kept(items: Vec<T>) -> Self {
+    /// Leaks `items`, so that they live as long as the process.
+    pub fn leak(items: Vec<T>) -> Self {
         Self(Vec::leak(items))
     }
 }

@@ -1,15 +1,14 @@
-//! Showing a value without telling it.
+//! Masking of values, so that drift records show the form of a value but no personal data.
 //!
-//! Letters become `x` or `X`, digits `9`; what stands between them, `true`, `false` and `null` stay,
-//! and so do keys that are plain words, as the names of fields are. So one sees of what form a value
-//! is, and nothing of whom it is about.
+//! Letters become `x` or `X`, and digits become `9`. Other characters, `true`, `false` and `null`
+//! stay. Keys that are plain words, such as the names of fields, stay too.
 
 use std::borrow::Cow;
 
 use crate::scanner::Scanner;
 
-/// The masked form of `json`, a well-formed value: at most `max_chars` characters, the last of
-/// them `…` where something was cut.
+/// Masks `json`, which must be well-formed. The result has at most `max_chars` characters and ends in `…` if
+/// it was cut.
 pub fn mask(json: &[u8], max_chars: usize) -> String {
     let mut characters = characters(json);
     let mut masked: String = characters.by_ref().take(max_chars).collect();
@@ -29,7 +28,7 @@ fn characters(json: &[u8]) -> impl Iterator<Item = char> {
     .flatten()
 }
 
-/// A key as it is, if it is a plain word; else masked.
+/// Masks a key, unless it is a plain word.
 pub(crate) fn mask_key(key: &str) -> Cow<'_, str> {
     if is_plain_word(key) {
         Cow::Borrowed(key)
@@ -38,13 +37,15 @@ pub(crate) fn mask_key(key: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a text is in small letters, digits and underscores, and not long, as keys are.
+/// Returns true for a short text of lower case letters, digits and underscores, as the names of fields are.
 fn is_plain_word(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    text.len() <= 64 && text.bytes().all(is_plain) && !text.bytes().all(|it| it.is_ascii_digit())
+    text.len() <= 64
+        && text.bytes().all(is_plain)
+        && !text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The next token, masked unless it is a plain key or a word.
+/// Returns the next token, masked unless it is a plain key or a keyword.
 fn token(scanner: &mut Scanner<'_>) -> Option<String> {
     let start = scanner.at();
     let first = scanner.peek()?;
@@ -52,7 +53,7 @@ fn token(scanner: &mut Scanner<'_>) -> Option<String> {
         b'"' => {
             scanner.string().ok()?;
             let text = String::from_utf8_lossy(scanner.since(start)).into_owned();
-            // A key is what a colon comes after.
+            // A string before a colon is a key.
             let is_key = scanner.peek() == Some(b':');
             let is_name = is_key && is_plain_word(text.trim_matches('"'));
             Some(if is_name { text } else { masked(&text) })
@@ -63,7 +64,7 @@ fn token(scanner: &mut Scanner<'_>) -> Option<String> {
             Some(
                 number
                     .chars()
-                    .map(|it| if it.is_ascii_digit() { '9' } else { it })
+                    .map(|c| if c.is_ascii_digit() { '9' } else { c })
                     .collect(),
             )
         }
@@ -81,15 +82,15 @@ fn token(scanner: &mut Scanner<'_>) -> Option<String> {
 fn masked(text: &str) -> String {
     let mut escaped = false;
     let mask = |character: char| {
-        // What an escape stands for is told by no letter of it.
+        // The letter of an escape would reveal the character, so a backslash replaces it.
         let was_escaped = escaped;
         escaped = character == '\\' && !was_escaped;
         match character {
             _ if was_escaped => '\\',
-            it if it.is_numeric() => '9',
-            it if it.is_uppercase() => 'X',
-            it if it.is_alphabetic() => 'x',
-            it => it,
+            c if c.is_numeric() => '9',
+            c if c.is_uppercase() => 'X',
+            c if c.is_alphabetic() => 'x',
+            c => c,
         }
     };
     text.chars().map(mask).collect()
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_digits_are_hidden_and_the_form_is_kept() {
+    fn letters_and_digits_are_masked_and_the_form_stays() {
         check(
             r#""Ola.Nordmann@example.edu""#,
             r#""Xxx.Xxxxxxxx@xxxxxxx.xxx""#,
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_words_are_kept() {
+    fn plain_keys_and_keywords_stay() {
         check(
             r#"{"user":{"name":"Ola","is_admin":true},"ids":[12,null]}"#,
             r#"{"user":{"name":"Xxx","is_admin":true},"ids":[99,null]}"#,
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_no_plain_words_are_masked() {
+    fn keys_that_are_not_plain_words_are_masked() {
         check(
             r#"{"ola@example.edu":1,"7001":2,"Ola":3,"__proto__":4}"#,
             r#"{"xxx@xxxxxxx.xxx":9,"9999":9,"Xxx":9,"__proto__":9}"#,
@@ -132,12 +133,12 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_tells_nothing() {
+    fn the_character_of_an_escape_is_hidden() {
         check(r#""\u00e9\n\"q""#, r#""\\99x9\\\\x""#);
     }
 
     #[test]
-    fn what_is_longer_is_cut() {
+    fn a_long_value_is_cut() {
         assert_eq!(mask(br#""abcdef""#, 4), "\"xx…");
         assert_eq!(mask(br#""ab""#, 4), r#""xx""#);
         assert_eq!(mask(b"1", 0), "…");

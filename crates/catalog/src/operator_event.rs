@@ -1,9 +1,10 @@
-//! Events of Easel itself, which tell operators that something needs them.
+//! Events of Easel itself, which notify operators of problems.
 //!
-//! They are in the same log as all other events and have the shape of Canvas events. They are not in
-//! the catalogue: [`Catalog::check`](crate::Catalog::check) finds nothing in them, so they cause no
-//! drift. Their event types begin with `easel.`. [`admit`](crate::admit) refuses such a type, so no
-//! sender can forge one.
+//! They are in the same log as all other events and have the same structure as Canvas events. They
+//! are not in the catalogue, and [`Catalog::check`](crate::Catalog::check) skips them, so they cause
+//! no drift. Their event types begin with `easel.`. [`admit`](crate::admit) rejects these types, so
+//! no sender can forge one.
+//!
 //! Not here: when an event is sent, and how it gets onto the log.
 
 use std::fmt;
@@ -21,32 +22,32 @@ use crate::{Drift, Event, Reach, event_id};
 /// The producer of these events.
 const PRODUCER: &str = "easel";
 
-/// Whether an event type, or a pattern of event types, begins as those of operator events do.
+/// Returns true if an event type, or a pattern of event types, begins with `easel.`.
 pub fn is_operator_event(event_type: &str) -> bool {
     event_type.starts_with(OPERATOR_PREFIX)
 }
 
-/// Something that operators are told.
+/// A notification for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OperatorEvent {
-    /// A subscription is held: its endpoint fails.
+    /// A subscription is on hold, because its endpoint fails.
     SubscriptionHeld {
         /// The name of the subscription.
         subscription: String,
         /// The reach of the subscription.
         reach: Reach,
-        /// What the latest attempt failed with.
+        /// The error of the latest attempt.
         reason: String,
-        /// When the hold began.
+        /// The start of the hold.
         since: Timestamp,
     },
-    /// A subscription that was held is served again.
+    /// A subscription is no longer on hold.
     SubscriptionResumed {
         /// The name of the subscription.
         subscription: String,
         /// The reach of the subscription.
         reach: Reach,
-        /// When the hold began.
+        /// The start of the hold.
         since: Timestamp,
     },
     /// A subscription is no longer served until an operator activates it.
@@ -55,9 +56,9 @@ pub enum OperatorEvent {
         subscription: String,
         /// The reach of the subscription.
         reach: Reach,
-        /// Why.
+        /// The reason for the deactivation.
         reason: String,
-        /// When the hold began that led to this.
+        /// The start of the hold that led to the deactivation.
         since: Timestamp,
     },
     /// A subscription has many dead letters.
@@ -66,36 +67,36 @@ pub enum OperatorEvent {
         subscription: String,
         /// The reach of the subscription.
         reach: Reach,
-        /// How many deliveries became dead letters since then.
+        /// The number of deliveries that became dead letters since `since`.
         dead_letter_count: u64,
-        /// When counting began.
+        /// The start of the count.
         since: Timestamp,
     },
-    /// Event types or fields came that the catalogue does not know.
+    /// Events had event types or fields that the catalogue does not know.
     DriftFound {
-        /// What came, at most 100 of it.
+        /// The unknown event types and fields, at most 100.
         found: Vec<FoundDrift>,
-        /// How much came in all.
+        /// The total number of unknown event types and fields.
         found_count: u64,
     },
     /// The disk of the data folder is nearly full.
     DiskLow {
-        /// Bytes that can still be written.
+        /// The free space in bytes.
         free_bytes: u64,
-        /// Bytes there are in all.
+        /// The size of the disk in bytes.
         total_bytes: u64,
-        /// The disk is low when fewer bytes are free.
+        /// The threshold in bytes. The disk is low if less space is free.
         low_below_bytes: u64,
     },
-    /// The log dropped events before a subscription had them.
+    /// The log dropped events before a subscription received them.
     TrimmedPastCursor {
         /// The name of the subscription.
         subscription: String,
         /// The reach of the subscription.
         reach: Reach,
-        /// How many events the subscription lost.
+        /// The number of events that the subscription lost.
         event_count: u64,
-        /// Where they were. Events that the subscription did not lose may lie between them.
+        /// The offsets of the lost events. Other events can lie between them.
         offsets: Range<u64>,
     },
 }
@@ -103,11 +104,11 @@ pub enum OperatorEvent {
 /// An event type or a field that the catalogue does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundDrift {
-    /// What kind of drift it is.
+    /// The kind of drift.
     pub drift: Drift,
     /// The event type.
     pub event_type: String,
-    /// The JSON pointer to the field, with `*` for every index; empty for the event type itself.
+    /// The JSON pointer to the field, with `*` for every index. Empty for the event type itself.
     pub path: String,
 }
 
@@ -123,7 +124,7 @@ impl OperatorEvent {
         "easel.log.trimmed_past_cursor",
     ];
 
-    /// Its event type.
+    /// Returns the event type.
     pub const fn event_type(&self) -> &'static str {
         let [held, resumed, deactivated, dead, drift, disk, trimmed] = Self::TYPES;
         match self {
@@ -137,14 +138,14 @@ impl OperatorEvent {
         }
     }
 
-    /// The event of what happened at `time`, of which milliseconds are kept.
+    /// Returns the event, with the time `time` cut to milliseconds.
     pub fn event(&self, time: Timestamp) -> Event {
         let root_account_id = match self.reach() {
             Some(Reach::RootAccount(id)) => Some(id.as_str()),
             Some(Reach::Everything) | None => None,
         };
-        // `serde_json` sorts keys unless one of its features keeps their order. They are sorted here, so
-        // the bytes are the same either way.
+        // `serde_json` sorts keys, unless its feature `preserve_order` is active. The keys below are
+        // sorted, so the bytes are the same in both cases.
         let mut metadata = json!({
             "event_name": self.event_type(),
             "event_time": event_time(time),
@@ -164,7 +165,7 @@ impl OperatorEvent {
         }
     }
 
-    /// The reach of the subscription that this event is about, if it is about one.
+    /// Returns the reach of the event's subscription, if it has one.
     const fn reach(&self) -> Option<&Reach> {
         match self {
             Self::SubscriptionHeld { reach, .. }
@@ -176,7 +177,7 @@ impl OperatorEvent {
         }
     }
 
-    /// The body, with sorted keys.
+    /// Returns the body, with sorted keys.
     fn body(&self) -> Value {
         match self {
             Self::SubscriptionHeld {
@@ -251,14 +252,14 @@ impl FoundDrift {
     }
 }
 
-/// Sends operator events. It never waits, and a caller does not learn whether the event was stored.
+/// A callback for operator events. It never waits. The caller does not learn whether the event was stored.
 #[derive(Clone)]
 pub struct TellOperator(Arc<dyn Fn(OperatorEvent) + Send + Sync>);
 
 impl TellOperator {
-    /// Hands every event to `take`, which must not wait.
-    pub fn new(take: impl Fn(OperatorEvent) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(take))
+    /// Returns a callback that passes every event to `send`. `send` must not wait.
+    pub fn new(send: impl Fn(OperatorEvent) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(send))
     }
 
     /// Sends `event`.

@@ -1,4 +1,4 @@
-//! What a subscription keeps in order: the events that have the same value in one field.
+//! Order keys: a subscription keeps events with the same key in order.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,28 +7,28 @@ use thiserror::Error;
 
 use crate::Facts;
 use crate::facts::string_or_number;
-use crate::fault::Flaw;
+use crate::flaw::Flaw;
 use crate::scanner::{Container, Scanner};
 
-/// The digest of the value that events are kept in order by. Values that share a digest are kept in
-/// order too, which does no harm.
+/// The digest of a field's value. Events with the same key stay in order. If two values have the same
+/// digest, their events stay in order too, which does no harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey(pub i64);
 
 impl OrderKey {
-    /// The key of the acting user; of an event without one, the key of its context. `None` for an
-    /// event with neither, which may be sent at any time.
-    pub fn of_actor(stored: &[u8]) -> Option<Self> {
-        let facts = Facts::of(stored);
+    /// Returns the key of the acting user. If the user is missing, returns the key of the context.
+    /// `None` if both are missing; the event then needs no order.
+    pub fn from_actor(stored: &[u8]) -> Option<Self> {
+        let facts = Facts::from_event(stored);
         if let Some(user) = facts.user_id {
-            return Some(Self::of_value("user", &user));
+            return Some(Self::from_value("user", &user));
         }
         let context_id = facts.context_id?;
         let context_type = facts.context_type.unwrap_or_default();
-        Some(Self::of_value(&context_type, &context_id))
+        Some(Self::from_value(&context_type, &context_id))
     }
 
-    fn of_value(kind: &str, value: &str) -> Self {
+    fn from_value(kind: &str, value: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(kind.as_bytes()).update(&[0]);
         hasher.update(value.as_bytes());
@@ -44,11 +44,10 @@ impl OrderKey {
 pub struct KeyField(Vec<String>);
 
 impl KeyField {
-    /// The key that the field gives a stored event; `None` when the field is missing, null, or
-    /// neither a string nor a number.
-    pub fn key_of(&self, stored: &[u8]) -> Option<OrderKey> {
-        let value = find(&mut Scanner::new(stored, usize::MAX), &self.0).ok()??;
-        Some(OrderKey::of_value("", &value))
+    /// Returns the key of a stored event. `None` if the field is neither a string nor a number.
+    pub fn order_key(&self, stored: &[u8]) -> Option<OrderKey> {
+        let value = find_value(&mut Scanner::new(stored, usize::MAX), &self.0).ok()??;
+        Some(OrderKey::from_value("", &value))
     }
 }
 
@@ -73,16 +72,16 @@ impl fmt::Display for KeyField {
     }
 }
 
-/// Why a text names no field.
+/// The error for a text that does not name a field.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("a key is a field such as `metadata.user_id` or `body.course_id`; {text:?} is not")]
+#[error("a key must be a field such as `metadata.user_id` or `body.course_id`, not {text:?}")]
 pub struct KeyFieldError {
-    /// What was given.
+    /// The text.
     text: String,
 }
 
-/// Goes to the field at `path` and reads its value.
-fn find<'a>(
+/// Moves to the field at `path` and reads its value.
+fn find_value<'a>(
     scanner: &mut Scanner<'a>,
     path: &[String],
 ) -> Result<Option<std::borrow::Cow<'a, str>>, Flaw> {
@@ -97,7 +96,7 @@ fn find<'a>(
         let key = scanner.key()?;
         scanner.colon()?;
         if key.bytes().as_ref() == name.as_bytes() {
-            return find(scanner, rest);
+            return find_value(scanner, rest);
         }
         scanner.value()?;
         entry = scanner.advance()?;
@@ -114,7 +113,12 @@ mod tests {
 
     #[test]
     fn a_field_of_metadata_or_body_gives_a_key() {
-        let key = |field: &str| field.parse::<KeyField>().unwrap().key_of(EVENT.as_bytes());
+        let key = |field: &str| {
+            field
+                .parse::<KeyField>()
+                .unwrap()
+                .order_key(EVENT.as_bytes())
+        };
         for field in [
             "metadata.user_id",
             "metadata.context_id",
@@ -136,10 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_field_the_user_counts_and_then_the_context() {
+    fn the_default_key_is_the_user_or_else_the_context() {
         let key = |metadata: &str| {
             let event = format!(r#"{{"metadata":{{{metadata}}},"body":{{}}}}"#);
-            OrderKey::of_actor(event.as_bytes())
+            OrderKey::from_actor(event.as_bytes())
         };
         let course = r#""context_type":"Course","context_id":"7""#;
         let user = format!(r#""user_id":"7",{course}"#);
@@ -154,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_field_is_refused() {
+    fn a_text_that_names_no_field_is_rejected() {
         for text in ["", "user_id", "metadata", "metadata.", "head.x", "body..x"] {
             assert!(text.parse::<KeyField>().is_err(), "{text}");
         }

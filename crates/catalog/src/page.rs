@@ -1,10 +1,10 @@
-//! The catalogue as Markdown: a page for each category, one for the metadata, and a list of them.
+//! The catalogue as Markdown: a list of all event types, and pages for the metadata and each category.
 
 use serde_json::Value;
 
 use crate::catalog::Catalog;
 use crate::event_type::EventType;
-use crate::example::object;
+use crate::example::example_object;
 use crate::field::Field;
 
 const GENERATED: &str = "<!-- Made from the data files in crates/catalog/events; \
@@ -13,36 +13,45 @@ const GENERATED: &str = "<!-- Made from the data files in crates/catalog/events;
 /// A page of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Its file, such as `grade.md`.
+    /// The file name, such as `grade.md`.
     pub file: String,
-    /// Its Markdown.
+    /// The Markdown text.
     pub text: String,
 }
 
 impl Catalog {
-    /// Every page of the catalogue.
+    /// Returns every page of the catalogue.
     pub fn pages(&self) -> Vec<Page> {
-        let mut categories: Vec<&str> = self.types().iter().map(|it| it.category).collect();
+        let mut categories: Vec<&str> = self
+            .types()
+            .iter()
+            .map(|event_type| event_type.category)
+            .collect();
         categories.sort_unstable();
         categories.dedup();
         let mut pages = vec![self.list(&categories), self.metadata_page()];
-        pages.extend(categories.iter().map(|it| self.category_page(it)));
+        pages.extend(
+            categories
+                .iter()
+                .map(|category| self.category_page(category)),
+        );
         pages
     }
 
     fn list(&self, categories: &[&str]) -> Page {
         let mut text = format!(
             "{GENERATED}# Event types\n\nThe {} event types of the catalogue, version {}. Every \
-             event has [metadata](metadata.md) and a body.\n\n| event type | says |\n| --- | --- |\n",
+             event has [metadata](metadata.md) and a body.\n\n| event type | meaning |\n| --- | --- |\n",
             self.types().len(),
             self.version(),
         );
         for category in categories {
-            for it in self.types().iter().filter(|it| it.category == *category) {
-                let link = format!("{category}.md#{}", anchor(it.name));
+            let types = self.types().iter();
+            for event_type in types.filter(|event_type| event_type.category == *category) {
+                let link = format!("{category}.md#{}", anchor(event_type.name));
                 line(
                     &mut text,
-                    &format!("| [{}]({link}) | {} |", it.name, it.meaning),
+                    &format!("| [{}]({link}) | {} |", event_type.name, event_type.meaning),
                 );
             }
         }
@@ -54,15 +63,16 @@ impl Catalog {
 
     fn metadata_page(&self) -> Page {
         let mut text = format!(
-            "{GENERATED}# Metadata\n\nWhat the metadata of an event can hold. An event made while a \
-             request was served has a `request_id`, one made by a background job a `job_id`; what \
-             comes from neither has little more than its name and time. The fields of the context \
-             and of the root account can come from the record that changed, wherever it changed.\n\n\
+            "{GENERATED}# Metadata\n\nThese are all fields that the metadata of an event can have. An \
+             event from a request has a `request_id`, an event from a background job has a `job_id`. \
+             An event from neither has little more than its name and time. In some event types the \
+             fields of the context and of the root account come from the record that changed; the \
+             column `in` has `record` for these fields.\n\n\
              | field | type | in | meaning |\n| --- | --- | --- | --- |\n"
         );
-        for it in self.metadata() {
-            let sent: Vec<_> = it.sent.iter().map(|sent| sent.name()).collect();
-            let (field, kind, about) = cells("", &it.field);
+        for metadata_field in self.metadata() {
+            let sent: Vec<_> = metadata_field.sent.iter().map(|sent| sent.name()).collect();
+            let (field, kind, about) = cells("", &metadata_field.field);
             line(
                 &mut text,
                 &format!("| {field} | {kind} | {} | {about} |", sent.join(", ")),
@@ -76,8 +86,9 @@ impl Catalog {
 
     fn category_page(&self, category: &str) -> Page {
         let mut text = format!("{GENERATED}# Events: {category}\n");
-        for it in self.types().iter().filter(|it| it.category == category) {
-            section(&mut text, it);
+        let types = self.types().iter();
+        for event_type in types.filter(|event_type| event_type.category == category) {
+            section(&mut text, event_type);
         }
         Page {
             file: format!("{category}.md"),
@@ -86,25 +97,28 @@ impl Catalog {
     }
 }
 
-fn section(text: &mut String, it: &EventType) {
-    line(
-        text,
-        &format!("\n## {}\n\n{}\n\n{}", it.name, it.meaning, it.trigger),
-    );
-    for (index, note) in it.remarks().iter().enumerate() {
+fn section(text: &mut String, event_type: &EventType) {
+    let EventType {
+        name,
+        meaning,
+        trigger,
+        ..
+    } = event_type;
+    line(text, &format!("\n## {name}\n\n{meaning}\n\n{trigger}"));
+    for (index, note) in event_type.remarks().iter().enumerate() {
         line(
             text,
             &format!("{}- {note}", if index == 0 { "\n" } else { "" }),
         );
     }
-    if !it.body.is_empty() {
+    if !event_type.body.is_empty() {
         line(
             text,
-            "\n| field | type | made of | meaning |\n| --- | --- | --- | --- |",
+            "\n| field | type | made from | meaning |\n| --- | --- | --- | --- |",
         );
-        rows(text, "", &it.body);
+        rows(text, "", &event_type.body);
     }
-    let body = serde_json::from_str::<Value>(&object(&it.body));
+    let body = serde_json::from_str::<Value>(&example_object(&event_type.body));
     let pretty = body.and_then(|body| serde_json::to_string_pretty(&body));
     line(
         text,
@@ -112,26 +126,30 @@ fn section(text: &mut String, it: &EventType) {
     );
 }
 
-fn rows(text: &mut String, before: &str, fields: &[Field]) {
-    for it in fields {
-        let (field, kind, about) = cells(before, it);
-        let column = it.made_of().replace('|', "\\|");
-        line(text, &format!("| {field} | {kind} | {column} | {about} |"));
-        rows(text, &format!("{before}{}.", it.name), &it.kind.fields());
+fn rows(text: &mut String, prefix: &str, fields: &[Field]) {
+    for field in fields {
+        let (name, kind, about) = cells(prefix, field);
+        let column = field.source_text().replace('|', "\\|");
+        line(text, &format!("| {name} | {kind} | {column} | {about} |"));
+        rows(
+            text,
+            &format!("{prefix}{}.", field.name),
+            &field.kind.fields(),
+        );
     }
 }
 
-/// Name, kind and meaning of a field as cells of a table.
-fn cells(before: &str, it: &Field) -> (String, String, String) {
-    let explained = it.explained().replace('|', "\\|");
+/// Returns name, kind and meaning of a field as cells of a table.
+fn cells(prefix: &str, field: &Field) -> (String, String, String) {
+    let about = field.description().replace('|', "\\|");
     (
-        format!("`{before}{}`", it.name),
-        it.explained_kind(),
-        explained,
+        format!("`{prefix}{}`", field.name),
+        field.kind_text(),
+        about,
     )
 }
 
-/// The anchor that a heading gets: it loses its dots.
+/// Returns the anchor of a heading. Anchors have no dots.
 fn anchor(name: &str) -> String {
     name.replace('.', "")
 }

@@ -1,13 +1,13 @@
-//! Where in an input a fault is.
+//! The place of a fault in the input.
 //!
-//! Everything here is worked out from a byte's position after the fact, by walking the input up
-//! to it once more, so that reading a good event costs nothing for it.
+//! After a fault, this code reads the input once more up to the byte of the fault. So a valid event
+//! costs nothing extra.
 
 use std::fmt;
 
 use crate::scanner::Scanner;
 
-/// The deepest nesting a pointer is looked up for.
+/// The deepest nesting for which a pointer is computed.
 const MAX_STEPS: usize = 256;
 /// Pointers are cut after this many characters.
 const MAX_PATH_CHARS: usize = 256;
@@ -15,19 +15,19 @@ const MAX_PATH_CHARS: usize = 256;
 /// A place in an input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Bytes before it.
+    /// The byte position, counted from 0.
     pub byte: usize,
-    /// Its line, counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// Its column, counted from 1, in characters.
+    /// The column in characters, counted from 1.
     pub column: usize,
-    /// The JSON pointer to the innermost value known to be meant; empty for the whole. A
-    /// long one is cut after 256 characters and ends in `…`.
+    /// The JSON pointer to the innermost value around the place. Empty for the whole input. A long
+    /// pointer is cut after 256 characters and ends in `…`.
     pub path: String,
 }
 
 impl Place {
-    /// The place of `byte`.
+    /// Returns the place of `byte`.
     pub(crate) fn find(input: &[u8], byte: usize) -> Self {
         let before = input.get(..byte).unwrap_or(input);
         let lines = before.split(|byte| *byte == b'\n');
@@ -35,7 +35,7 @@ impl Place {
         Self {
             byte,
             line: lines.count(),
-            // Every character has exactly one byte that does not continue another.
+            // Every UTF-8 character has exactly one byte that is not a continuation byte.
             column: on_line.iter().filter(|b| **b & 0xc0 != 0x80).count() + 1,
             path: pointer(&trace(input, byte)),
         }
@@ -46,29 +46,30 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)?;
         if !self.path.is_empty() {
-            // Keys come from outside and must not steer a terminal.
+            // Keys come from senders and must not control a terminal.
             write!(f, " ({})", self.path.escape_debug())?;
         }
         Ok(())
     }
 }
 
-/// An object or array around the place, and the entry of it that leads there.
+/// An object or array around the place, with the entry that has the place in it.
 enum Enclosing {
-    /// The member of this name; `None` before the first key and after a comma.
+    /// The member with this name. `None` before the first key and after a comma.
     Member(Option<String>),
-    /// The element of this index.
+    /// The element with this index.
     Element(usize),
 }
 
-/// The way from the whole input to `byte`.
+/// Returns the path from the whole input to `byte`.
 ///
-/// What comes before `byte` need not be JSON; then the way is a guess, but still an end comes.
+/// The input before `byte` may be invalid JSON. The path is then a guess, but the function still
+/// terminates.
 fn trace(input: &[u8], byte: usize) -> Vec<Enclosing> {
     let mut steps = Vec::new();
     let mut scanner = Scanner::new(input, 0);
     while let Some(next) = scanner.peek() {
-        // A key at the place itself is part of the way to it; other tokens are not.
+        // A key at the place itself is part of the path. Other tokens are not.
         if scanner.at() > byte || (scanner.at() == byte && next != b'"') {
             break;
         }
@@ -123,10 +124,10 @@ fn pointer(steps: &[Enclosing]) -> String {
 mod tests {
     use super::*;
 
-    /// The place of the `^` in `marked`, which is not part of the input.
+    /// Checks the place of the `^` in `marked`. The `^` is not part of the input.
     #[track_caller]
     fn check(marked: &str, line: usize, column: usize, path: &str) {
-        let byte = marked.find('^').expect("a mark");
+        let byte = marked.find('^').expect("`marked` has a `^`");
         let place = Place::find(marked.replace('^', "").as_bytes(), byte);
         let wanted = Place {
             byte,
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pointer_is_escaped_as_pointers_are() {
+    fn the_pointer_is_escaped() {
         check(r#"{"a/b~\u0063": ^x"#, 1, 16, "/a~1b~0c");
     }
 
@@ -177,12 +178,12 @@ mod tests {
     }
 
     #[test]
-    fn nesting_beyond_reason_has_no_pointer() {
+    fn very_deep_nesting_has_no_pointer() {
         assert_eq!(Place::find(&vec![b'['; 1_000_000], 999_999).path, "");
     }
 
     #[test]
-    fn keys_do_not_steer_a_terminal() {
+    fn keys_do_not_control_a_terminal() {
         let place = Place::find(br#"{"\u001b[2J": x"#, 14);
         assert_eq!(place.to_string(), r"line 1, column 15 (/\u{1b}[2J)");
     }

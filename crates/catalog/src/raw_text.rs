@@ -1,23 +1,23 @@
-//! A string as JSON spells it.
+//! A JSON string in its original spelling.
 
 use std::borrow::Cow;
 
-/// A string of the input, its grammar already checked.
+/// A string of the input. Its grammar was validated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawText<'a> {
-    /// Where its opening quote is.
+    /// The position of the opening quote.
     pub(crate) at: usize,
-    /// What is between the quotes.
+    /// The bytes between the quotes.
     pub(crate) raw: &'a [u8],
-    /// Whether `raw` has a backslash in it.
+    /// True if `raw` has a backslash.
     pub(crate) escaped: bool,
 }
 
 impl<'a> RawText<'a> {
-    /// The string itself: two spellings of a string have the same bytes.
+    /// Returns the unescaped bytes. Two spellings of the same string have the same bytes.
     ///
-    /// The bytes are UTF-8, except that half a surrogate pair, which JSON lets an escape name
-    /// but UTF-8 cannot hold, has the three bytes it would have if UTF-8 could.
+    /// The bytes are UTF-8, with one exception: JSON allows half a surrogate pair as an escape. This
+    /// half is encoded in three bytes as if UTF-8 allowed surrogates.
     pub(crate) fn bytes(&self) -> Cow<'a, [u8]> {
         if self.escaped {
             Cow::Owned(unescape(self.raw))
@@ -26,7 +26,7 @@ impl<'a> RawText<'a> {
         }
     }
 
-    /// The string itself, unless it has half a surrogate pair.
+    /// Returns the unescaped text. `None` if it has half a surrogate pair.
     pub(crate) fn decode(&self) -> Option<Cow<'a, str>> {
         match self.bytes() {
             Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
@@ -54,7 +54,7 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
                     b'n' => b'\n',
                     b'r' => b'\r',
                     b't' => b'\t',
-                    itself => *itself,
+                    other => *other,
                 });
             }
             _ => plain.push(*first),
@@ -63,8 +63,8 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The code point that starts after a `\u`, and what follows it; takes a second escape when the
-/// two make a pair.
+/// Returns the code point after a `\u`, and the rest. Reads a second escape if the two are a surrogate
+/// pair.
 fn code_point(text: &[u8]) -> (u32, &[u8]) {
     let (first, rest) = code_unit(text);
     if let (0xd800..=0xdbff, [b'\\', b'u', second @ ..]) = (first, rest)
@@ -117,20 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_stands_for_its_character() {
+    fn an_escape_is_decoded_to_its_character() {
         check("plain é 😀", Some("plain é 😀"));
         check(r#"\"\\\/\b\f\n\r\t"#, Some("\"\\/\u{8}\u{c}\n\r\t"));
         check(r"a\u00e9\u00E9\u0000b", Some("aéé\0b"));
     }
 
     #[test]
-    fn two_escapes_can_make_a_pair() {
+    fn two_escapes_can_be_a_surrogate_pair() {
         check(r"\ud83d\ude00!", Some("😀!"));
         check(r"\uDBFF\uDFFF", Some("\u{10ffff}"));
     }
 
     #[test]
-    fn half_a_pair_is_no_text() {
+    fn half_a_surrogate_pair_is_not_text() {
         check(r"\ud83d", None);
         check(r"\ud83d!", None);
         check(r"\ude00\ud83d", None);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn half_pairs_can_be_told_apart() {
+    fn different_half_pairs_have_different_bytes() {
         let bytes = |raw: &'static str| {
             RawText {
                 at: 0,

@@ -1,14 +1,14 @@
-//! What a token, a key pair, a source or a subscription may touch.
+//! What a token, a key pair, a source or a subscription may access.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Begins the text of a reach of one root account.
+/// The prefix of a reach of one root account, as text.
 const ROOT_ACCOUNT: &str = "root_account:";
 
-/// What somebody may touch: everything, or what belongs to one root account.
+/// What a user may access: everything, or what belongs to one root account.
 ///
 /// As text it is `*`, or `root_account:` and the account's global id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,7 @@ pub enum Reach {
     RootAccount(String),
 }
 
-/// A text that is no reach.
+/// The error for a text that is not a reach.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("a reach must be `*` or `root_account:` and an id, not {text:?}")]
 pub struct ReachError {
@@ -56,13 +56,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reach_is_read_as_it_is_written_and_nothing_else_is_one() {
+    fn a_reach_parses_from_its_text_and_any_other_text_is_rejected() {
         for reach in [Reach::Everything, Reach::RootAccount("21070".to_owned())] {
             assert_eq!(reach.to_string().parse(), Ok(reach));
         }
         for text in ["", "**", "root_account:", "account:1"] {
-            let refused = text.parse::<Reach>().unwrap_err().to_string();
-            assert!(refused.contains(&format!("{text:?}")), "{refused}");
+            let error = text.parse::<Reach>().unwrap_err().to_string();
+            assert!(error.contains(&format!("{text:?}")), "{error}");
         }
     }
 }

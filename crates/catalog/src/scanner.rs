@@ -1,26 +1,25 @@
-//! The grammar of JSON, read once, from front to back.
+//! A JSON scanner that reads the input once, from front to back.
 //!
-//! A [`Scanner`] takes RFC 8259 to the letter and accepts nothing beyond it. It builds no tree
-//! and does not recurse: what is open is kept on a stack of one byte per level, bounded by the
-//! caller. Numbers are checked, never computed, and strings are checked, never copied, so the
-//! spelling of both survives whatever it is. On the way it can write out what it reads without
-//! the white space between tokens, in runs as long as the input allows.
+//! A [`Scanner`] accepts exactly the grammar of RFC 8259. It builds no tree and does not recurse:
+//! open containers are on a stack of one byte per level, and the caller limits the depth. Numbers
+//! are validated but not computed. Strings are validated but not copied. So both keep their
+//! spelling. A scanner can also write the input minified, without the white space between tokens.
 //!
-//! It works on bytes. Those outside ASCII can only stand in strings, and whether they are UTF-8
-//! there is the caller's to check. Not here: what any member means.
+//! It works on bytes. Bytes outside ASCII are allowed only in strings. The caller must check that
+//! they are UTF-8. Not here: the meaning of members.
 
 mod plain_run;
 
 use std::borrow::Cow;
 
-use crate::fault::{FaultCode, Flaw};
+use crate::flaw::{FaultCode, Flaw};
 use crate::raw_text::RawText;
 use plain_run::plain_run;
 
-/// A place in the input that moves on token by token.
+/// A position in the input that moves token by token.
 ///
-/// A container is walked with [`enter`](Self::enter), then [`advance`](Self::advance) after each
-/// entry, for as long as both say that another entry starts here.
+/// To read a container, call [`enter`](Self::enter), and [`advance`](Self::advance) after each
+/// entry, as long as they return true.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
     input: &'a [u8],
@@ -30,14 +29,14 @@ pub(crate) struct Scanner<'a> {
     minified: Option<Minified>,
 }
 
-/// What has entries.
+/// A kind of value that has entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
     Object,
     Array,
 }
 
-/// The output: all input up to `from` is dealt with.
+/// The minified output. The input up to `from` was written or skipped.
 #[derive(Debug)]
 struct Minified {
     out: Vec<u8>,
@@ -45,7 +44,7 @@ struct Minified {
 }
 
 impl<'a> Scanner<'a> {
-    /// Reads `input` from its start.
+    /// Returns a scanner at the start of `input`.
     pub(crate) fn new(input: &'a [u8], max_depth: usize) -> Self {
         Self {
             input,
@@ -56,7 +55,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads `input` from its start and writes it out minified.
+    /// Returns a scanner at the start of `input` that also writes it minified.
     pub(crate) fn minifying(input: &'a [u8], max_depth: usize) -> Self {
         let minified = Minified {
             out: Vec::with_capacity(input.len()),
@@ -68,22 +67,22 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The place of the next byte.
+    /// Returns the position of the next byte.
     pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
-    /// The next byte.
+    /// Returns the next byte, or `None` at the end.
     pub(crate) fn peek(&self) -> Option<u8> {
         self.input.get(self.at).copied()
     }
 
-    /// Moves past the next byte, whatever it is.
+    /// Moves past the next byte.
     pub(crate) const fn step(&mut self) {
         self.at += 1;
     }
 
-    /// What was read since `start`.
+    /// Returns the input that was read since `start`.
     pub(crate) fn since(&self, start: usize) -> &'a [u8] {
         self.input.get(start..self.at).unwrap_or_default()
     }
@@ -93,7 +92,7 @@ impl<'a> Scanner<'a> {
         self.space();
         match self.peek() {
             Some(_) => Ok(()),
-            None => Err(Flaw::new(FaultCode::Empty, 0, "there is nothing here")),
+            None => Err(Flaw::new(FaultCode::Empty, 0, "the input is empty")),
         }
     }
 
@@ -101,7 +100,10 @@ impl<'a> Scanner<'a> {
     pub(crate) fn end(&mut self) -> Result<(), Flaw> {
         self.space();
         match self.peek() {
-            Some(_) => Err(self.flaw(FaultCode::TrailingData, "nothing may follow here")),
+            Some(_) => Err(self.flaw(
+                FaultCode::TrailingData,
+                "there must be no data after the JSON value",
+            )),
             None => Ok(()),
         }
     }
@@ -131,15 +133,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Enters the container that must start here: true at its first entry, false when it has
-    /// none and is left behind already.
+    /// Enters the container that must start here. Returns true at the first entry. Returns false after
+    /// the end of an empty container.
     pub(crate) fn enter(&mut self, container: Container) -> Result<bool, Flaw> {
         if self.peek() != Some(container.opening()) {
             return Err(self.expected(container.name()));
         }
         if self.open.len() >= self.max_depth {
             let message = format!(
-                "this is nested deeper than the {} levels allowed",
+                "the nesting must not be deeper than {} levels",
                 self.max_depth
             );
             return Err(self.flaw(FaultCode::TooDeep, message));
@@ -150,8 +152,8 @@ impl<'a> Scanner<'a> {
         Ok(!self.leave(container))
     }
 
-    /// Moves on from the end of an entry: true at the next one, false when it was the last and
-    /// its container is left behind.
+    /// Moves on from the end of an entry. Returns true at the next entry. Returns false after the end of
+    /// the container.
     pub(crate) fn advance(&mut self) -> Result<bool, Flaw> {
         let Some(container) = self.open.last().copied() else {
             return Ok(false);
@@ -168,7 +170,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Moves past a key, to be followed by [`colon`](Self::colon).
+    /// Moves past a key. Call [`colon`](Self::colon) next.
     pub(crate) fn key(&mut self) -> Result<RawText<'a>, Flaw> {
         match self.peek() {
             Some(b'"') => self.string(),
@@ -176,7 +178,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Moves past the colon after a key, to the member's value.
+    /// Moves past the colon after a key, to the start of the member's value.
     pub(crate) fn colon(&mut self) -> Result<(), Flaw> {
         self.space();
         if !self.take(b':') {
@@ -209,20 +211,20 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Writes `replacement` for the string just read.
+    /// Writes `replacement` to the minified output, instead of the string that was read last.
     pub(crate) fn rewrite(&mut self, text: RawText<'_>, replacement: &[u8]) {
         if let Some(minified) = &mut self.minified {
-            minified.cut(self.input, text.at + 1, self.at - 1);
+            minified.skip(self.input, text.at + 1, self.at - 1);
             minified.out.extend_from_slice(replacement);
         }
     }
 
-    /// What was read, minified.
+    /// Returns the input that was read, minified.
     pub(crate) fn into_minified(self) -> Vec<u8> {
         let Some(mut minified) = self.minified else {
             return Vec::new();
         };
-        minified.cut(self.input, self.at, self.at);
+        minified.skip(self.input, self.at, self.at);
         minified.out
     }
 
@@ -255,7 +257,7 @@ impl<'a> Scanner<'a> {
         if self.at > start
             && let Some(minified) = &mut self.minified
         {
-            minified.cut(self.input, start, self.at);
+            minified.skip(self.input, start, self.at);
         }
     }
 
@@ -280,7 +282,7 @@ impl<'a> Scanner<'a> {
 
     fn number(&mut self) -> Result<(), Flaw> {
         self.take(b'-');
-        // A zero stands alone: digits after it are no part of the number.
+        // A leading zero must not have further digits: they are not part of the number.
         if !self.take(b'0') {
             self.digits()?;
         }
@@ -322,7 +324,7 @@ impl<'a> Scanner<'a> {
             {
                 6
             }
-            _ => return Err(self.syntax("there is no such escape")),
+            _ => return Err(self.syntax("the escape is invalid")),
         };
         Ok(())
     }
@@ -348,8 +350,8 @@ impl<'a> Scanner<'a> {
 }
 
 impl Minified {
-    /// Writes the input up to `start` and passes over what is from there to `end`.
-    fn cut(&mut self, input: &[u8], start: usize, end: usize) {
+    /// Writes the input up to `start` and skips the input from `start` to `end`.
+    fn skip(&mut self, input: &[u8], start: usize, end: usize) {
         self.out
             .extend_from_slice(input.get(self.from..start).unwrap_or_default());
         self.from = end;

@@ -1,15 +1,15 @@
-//! The keys an object has shown so far.
+//! The keys of an object that were read so far.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// How many keys are compared one by one; published metadata has up to 26.
+/// The number of keys that are compared one by one. Published metadata has up to 26 keys.
 const FEW: usize = 32;
 
-/// The keys an object has shown so far, unescaped.
+/// The keys of an object that were read so far, unescaped.
 ///
-/// Nearly every object has few keys, for which looking at each is the fastest. The others go to
-/// a table with a secret hash, so that no choice of keys makes it slow.
+/// Most objects have few keys, and a linear search is fastest for these. Further keys go to a hash
+/// set with a random seed, so that no choice of keys makes it slow.
 #[derive(Debug, Default)]
 pub(crate) struct SeenKeys<'a> {
     few: Vec<Cow<'a, [u8]>>,
@@ -17,7 +17,7 @@ pub(crate) struct SeenKeys<'a> {
 }
 
 impl<'a> SeenKeys<'a> {
-    /// Notes a key; false when it was there already.
+    /// Inserts a key. Returns false if the key was there already.
     pub(crate) fn insert(&mut self, key: Cow<'a, [u8]>) -> bool {
         if self.few.contains(&key) {
             false

@@ -1,19 +1,19 @@
-//! Taking a batch apart.
+//! Splitting a batch into its elements.
 //!
-//! The parts are not looked at more than finding their ends takes: whether one is an event is
-//! for [`admit`](crate::admit) to say, so that a bad one does not cost the others.
+//! The code reads an element only to find its end. [`admit`](crate::admit) then validates each
+//! element, so that an invalid element does not reject the others.
 
 use std::mem;
 
-use crate::fault::{FaultCode, Flaw};
+use crate::flaw::{FaultCode, Flaw};
 use crate::scanner::{Container, Scanner};
 use crate::{Fault, Limits};
 
-/// Finds the elements of a JSON array, one after another and no further than they are asked for.
+/// Returns the elements of a JSON array, lazily.
 ///
-/// An element that is not JSON, or is nested deeper than an event may be, is a fault of the whole
-/// array, and so is what follows its end: whoever wants all or nothing has to go to the end. An
-/// element that is not UTF-8 is no fault.
+/// The iterator ends with a fault if an element is not JSON or is nested too deeply, or if data
+/// follows the array. A caller that wants all elements or none must read to the end first. An
+/// element that is not UTF-8 is not a fault.
 pub fn split_array<'a>(
     input: &'a [u8],
     limits: &Limits,
@@ -25,7 +25,7 @@ pub fn split_array<'a>(
     elements.map(|element| element.map_err(|flaw| flaw.in_input(input)))
 }
 
-/// The elements of an array, up to its end or its first flaw.
+/// An iterator over the elements of an array, up to the end or the first flaw.
 struct ArrayElements<'a> {
     scanner: Scanner<'a>,
     stage: SplitStage,
@@ -77,7 +77,7 @@ impl<'a> Iterator for ArrayElements<'a> {
     }
 }
 
-/// Finds the lines that are not blank, each with its number counted from 1, without its end.
+/// Returns the lines that are not blank, without their line ends. Each has its number, counted from 1.
 pub fn split_lines(input: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     (1..)
         .zip(input.split(|byte| *byte == b'\n'))
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_refused(input: &str, code: FaultCode, byte: usize, path: &str) {
+    fn check_rejected(input: &str, code: FaultCode, byte: usize, path: &str) {
         let fault = split(input.as_bytes()).expect_err(input);
         assert_eq!(
             (fault.code, fault.at.byte, fault.at.path.as_str()),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_come_without_the_space_around_them() {
+    fn elements_have_no_white_space_around_them() {
         check(" [ ] ", &[]);
         check(
             r#"[ {"a" : [1, 2]} ,"],", 3 ]"#,
@@ -118,11 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_an_array_to_its_end() {
-        check_refused("", FaultCode::Empty, 0, "");
-        check_refused("{}", FaultCode::NotAnArray, 0, "");
-        check_refused("[1] 2", FaultCode::TrailingData, 4, "");
-        check_refused("[1, {\"a\": tru}]", FaultCode::Syntax, 10, "/1/a");
+    fn a_batch_must_be_an_array_and_nothing_else() {
+        check_rejected("", FaultCode::Empty, 0, "");
+        check_rejected("{}", FaultCode::NotAnArray, 0, "");
+        check_rejected("[1] 2", FaultCode::TrailingData, 4, "");
+        check_rejected("[1, {\"a\": tru}]", FaultCode::Syntax, 10, "/1/a");
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_not_looked_at_past_the_elements_asked_for() {
+    fn an_array_is_read_only_as_far_as_the_iterator_moves() {
         let mut elements = split_array(b"[1, 2, tru", &Limits::default());
         assert_eq!(elements.next(), Some(Ok(&b"1"[..])));
         assert_eq!(elements.next(), Some(Ok(&b"2"[..])));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_count_but_do_not_come() {
+    fn blank_lines_are_counted_but_not_returned() {
         let lines: Vec<_> = split_lines(b"\n{}\r\n \t\r\n[ 1 ] \n\n\r3").collect();
         assert_eq!(lines, [(2, &b"{}"[..]), (4, b"[ 1 ] "), (6, b"\r3")]);
         assert_eq!(split_lines(b"").count(), 0);

@@ -1,20 +1,17 @@
-//! The timestamps events carry.
+//! The timestamps of events.
 //!
-//! A date, `T`, `t` or a space, a time of day with up to nine decimals, and a zone: `Z`, `z`,
-//! `±HH:MM`, `±HHMM` or `±HH`, each after one space or none, or ` UTC`. This is what Canvas has
-//! written over the years and a little more. Without a zone it is not an instant, so the zone is
-//! never guessed. The year has four digits: a damaged one is refused, not read as another year.
+//! A timestamp has a date, a `T`, `t` or space, a time with up to nine decimals, and a zone. The zone
+//! is ` UTC`, or one of `Z`, `z`, `±HH:MM`, `±HHMM` and `±HH` after an optional space. These are all
+//! formats that Canvas has used over the years, and a few more. A timestamp without a zone is
+//! rejected, because the zone cannot be guessed. The year must have four digits.
 //!
-//! What Easel writes has one of two forms, those of the newest Canvas: [`event_time`] and
-//! [`body_time`].
+//! Easel writes two formats, those of the newest Canvas: [`event_time`] and [`body_time`].
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
-/// Reads a timestamp as events carry it.
-///
-/// A leap second is read as the second before it.
+/// Parses a timestamp of an event. A leap second becomes the second before it.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let mut rest = text.as_bytes();
     let day = date(&mut rest)?;
@@ -36,7 +33,7 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     zone(rest)?.to_timestamp(civil).ok()
 }
 
-/// Reads a day, `YYYY-MM-DD`, as the start of that day in UTC.
+/// Parses a day, `YYYY-MM-DD`, as the start of that day in UTC.
 pub fn parse_day(text: &str) -> Option<Timestamp> {
     let mut rest = text.as_bytes();
     let midnight = DateTime::from_parts(date(&mut rest)?, Time::midnight());
@@ -44,7 +41,7 @@ pub fn parse_day(text: &str) -> Option<Timestamp> {
         .then(|| Offset::UTC.to_timestamp(midnight).ok())?
 }
 
-/// Takes `YYYY-MM-DD` from the front.
+/// Parses `YYYY-MM-DD` at the start of `rest`.
 fn date(rest: &mut &[u8]) -> Option<Date> {
     let year = number(rest, 4)?;
     take(rest, b"-")?;
@@ -54,7 +51,7 @@ fn date(rest: &mut &[u8]) -> Option<Date> {
     Date::new(year, month, day).ok()
 }
 
-/// Writes a time as `event_time` has it: UTC, three decimals, `Z`. What is finer is cut off.
+/// Formats a time for `event_time`: UTC, three decimals, `Z`. Finer digits are cut off.
 pub fn event_time(time: Timestamp) -> String {
     let mut written = body_time(time);
     written.pop();
@@ -65,26 +62,26 @@ pub fn event_time(time: Timestamp) -> String {
     written
 }
 
-/// Writes a time as the newest Canvas writes it in a body: UTC, no decimals, `Z`.
+/// Formats a time for a body, as the newest Canvas does: UTC, no decimals, `Z`.
 pub fn body_time(time: Timestamp) -> String {
     let time = Offset::UTC.to_datetime(time);
     let mut written = String::with_capacity(24);
     push_digits(&mut written, time.year(), 4);
-    for (before, number) in [
+    for (separator, number) in [
         ('-', time.month()),
         ('-', time.day()),
         ('T', time.hour()),
         (':', time.minute()),
         (':', time.second()),
     ] {
-        written.push(before);
+        written.push(separator);
         push_digits(&mut written, i16::from(number), 2);
     }
     written.push('Z');
     written
 }
 
-/// Writes the last `count` digits of a number that is not negative, zeros included.
+/// Appends the last `count` digits of a number, with leading zeros. The number must not be negative.
 fn push_digits(out: &mut String, number: i16, count: u32) {
     for place in (0..count).rev() {
         let digit = number / 10_i16.pow(place) % 10;
@@ -92,7 +89,7 @@ fn push_digits(out: &mut String, number: i16, count: u32) {
     }
 }
 
-/// The zone that `text` is.
+/// Parses a zone.
 fn zone(text: &[u8]) -> Option<Offset> {
     if text == b" UTC" {
         return Some(Offset::UTC);
@@ -117,7 +114,7 @@ fn zone(text: &[u8]) -> Option<Offset> {
     Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok()
 }
 
-/// Takes one to nine decimals and makes them nanoseconds.
+/// Parses one to nine decimals, as nanoseconds.
 fn decimals(rest: &mut &[u8]) -> Option<i32> {
     let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let missing = 9_u32.checked_sub(u32::try_from(count).ok()?)?;
@@ -127,7 +124,7 @@ fn decimals(rest: &mut &[u8]) -> Option<i32> {
     Some(number::<i32>(rest, count)? * 10_i32.pow(missing))
 }
 
-/// Takes exactly `count` digits, nine at most.
+/// Parses exactly `count` digits; `count` must be at most nine.
 fn number<T: TryFrom<i32>>(rest: &mut &[u8], count: usize) -> Option<T> {
     let (digits, after) = rest.split_at_checked(count)?;
     *rest = after;
@@ -139,7 +136,7 @@ fn number<T: TryFrom<i32>>(rest: &mut &[u8], count: usize) -> Option<T> {
     T::try_from(value).ok()
 }
 
-/// Takes one byte of `choices`.
+/// Takes the first byte if it is one of `choices`.
 fn take(rest: &mut &[u8], choices: &[u8]) -> Option<u8> {
     let (first, after) = rest.split_first()?;
     choices.contains(first).then(|| {
@@ -159,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_published_form_is_read() {
+    fn every_published_format_is_accepted() {
         check("2019-11-01T19:11:05.222Z", Some("2019-11-01T19:11:05.222Z"));
         check("2019-11-01T19:11:05Z", Some("2019-11-01T19:11:05Z"));
         check("2019-11-01T13:11:05-06:00", Some("2019-11-01T19:11:05Z"));
@@ -168,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_may_differ() {
+    fn separators_decimals_and_zones_may_differ() {
         check("2019-11-05t07:38:00z", Some("2019-11-05T07:38:00Z"));
         check(
             "2019-11-05 07:38:00.000000001 +0530",
@@ -180,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_alone_is_its_start() {
+    fn a_day_becomes_its_start_in_utc() {
         let day = |text| parse_day(text).map(body_time);
         assert_eq!(day("2019-11-05").as_deref(), Some("2019-11-05T00:00:00Z"));
         for text in [
@@ -196,20 +193,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_has_three_decimals_or_none() {
+    fn an_event_time_has_three_decimals_and_a_body_time_has_no_decimals() {
         let time = parse_timestamp("2019-11-01T13:11:05.222987-06:00").unwrap();
         assert_eq!(event_time(time), "2019-11-01T19:11:05.222Z");
         assert_eq!(body_time(time), "2019-11-01T19:11:05Z");
     }
 
     #[test]
-    fn a_leap_second_is_the_second_before() {
+    fn a_leap_second_becomes_the_second_before_it() {
         check("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59Z"));
         check("2016-12-31T23:59:61Z", None);
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_must_be_in_the_calendar() {
         check("2020-02-29T00:00:00Z", Some("2020-02-29T00:00:00Z"));
         check("2019-02-29T00:00:00Z", None);
         check("2019-13-01T00:00:00Z", None);
@@ -220,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_timestamp() {
+    fn any_other_text_is_rejected() {
         for text in [
             "",
             "2019-11-05",

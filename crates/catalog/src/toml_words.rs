@@ -1,13 +1,13 @@
-//! Says in plain words what is wrong with a TOML file.
+//! Translates the errors of the TOML parser into plain words.
 //!
-//! The words of a parser ("invalid type: map, expected a sequence") speak of the program that reads
-//! the file, not of the file. This translates them; what it does not know becomes a general
-//! sentence, so that no parser's own words reach a user.
+//! A parser's message ("invalid type: map, expected a sequence") describes the program that reads
+//! the file, not the file. An unknown message becomes a general sentence, so that users do not see
+//! messages of the parser.
 
 use std::ops::Range;
 
-/// What is wrong with a value, for a fault that a deserialiser reports in `message` at `span` of
-/// `text`. A message in other words than a deserialiser's is given back as it is.
+/// Translates the error `message` of a deserialiser at `span` of `text`. Returns a message that is not
+/// a deserialiser's unchanged, on one line.
 pub fn toml_words(text: &str, message: &str, span: Option<Range<usize>>) -> String {
     let start = span.map_or(0, |span| span.start);
     let key = key_before(text, start);
@@ -62,11 +62,10 @@ pub fn toml_words(text: &str, message: &str, span: Option<Range<usize>>) -> Stri
 }
 
 fn general() -> String {
-    "this is not valid TOML".to_owned()
+    "this is invalid TOML".to_owned()
 }
 
-/// What is wrong with the syntax, for a fault that the parser reports in `message` at `span` of
-/// `text`.
+/// Translates the syntax error `message` of the parser at `span` of `text`.
 pub fn toml_syntax_words(text: &str, message: &str, span: Option<Range<usize>>) -> String {
     let start = span.map_or(0, |span| span.start);
     let has = |part: &str| message.contains(part);
@@ -76,9 +75,9 @@ pub fn toml_syntax_words(text: &str, message: &str, span: Option<Range<usize>>) 
     let words = if has("duplicate key") {
         "this key is set twice"
     } else if has("cannot extend") || has("extend value") {
-        "this key has a value already, so it cannot be a table too"
+        "this key has a value already, so it must not be a table too"
     } else if has("unexpected key or value") {
-        "something stands behind the value; every key must be on a line of its own"
+        "there is something after the value; every key must be on its own line"
     } else if has("array table") {
         "the name of a list of tables must end with `]]`"
     } else if has("inline table") && (has("unclosed") || has("opening")) {
@@ -88,7 +87,7 @@ pub fn toml_syntax_words(text: &str, message: &str, span: Option<Range<usize>>) 
     } else if has("unclosed array") {
         "a list must end with `]`"
     } else if has("extra comma") {
-        "there is a comma too many"
+        "there is an extra comma"
     } else if has("missing comma") {
         "a comma is missing"
     } else if has("no value") || has("missing value") || (has("must be quoted") && is_end) {
@@ -96,32 +95,32 @@ pub fn toml_syntax_words(text: &str, message: &str, span: Option<Range<usize>>) 
     } else if has("must be quoted") {
         "a string must be in quotes"
     } else if has("extra `=`") || has("unexpected `=`") || has("extra assignment") {
-        "there is an `=` too many"
+        "there is an extra `=`"
     } else if has("missing assignment") || has("missing key") {
         "a key and a value must be written `key = value`"
     } else if (has("string") && has("expected `\"")) || has("expected `'") {
         "the closing quote of a string is missing"
     } else if has("escape") || has("string") {
-        "a string holds a character that must be written as an escape"
+        "a string has a character that must be escaped"
     } else if has("number") || has("integer") || has("float") || has("leading zero") {
-        "this is not a valid number"
+        "this number is invalid"
     } else if has("date") || has("time") {
-        "this is not a valid date or time"
+        "this date or time is invalid"
     } else if has("key") {
-        "this is not a valid key"
+        "this key is invalid"
     } else if has("recursion") {
-        "tables and lists are nested too deeply"
+        "tables and lists must not be nested so deeply"
     } else {
         return general();
     };
     words.to_owned()
 }
 
-/// The key whose value, or the list whose element, is at `byte`.
+/// Returns the key whose value, or whose list element, is at `byte`.
 fn key_before(text: &str, byte: usize) -> Option<&str> {
     let before = text.get(..byte)?;
     let (head, between) = before.rsplit_once('=')?;
-    // Anything but the beginning of a value means that no key stands before this byte.
+    // If the text between is not the start of a value, no key belongs to this byte.
     if between.contains(['\n', '}']) && !between.trim_start().starts_with('[') {
         return None;
     }
@@ -131,7 +130,7 @@ fn key_before(text: &str, byte: usize) -> Option<&str> {
         .map_or(0, |last| {
             last + head
                 .get(last..)
-                .and_then(|it| it.chars().next())
+                .and_then(|rest| rest.chars().next())
                 .map_or(1, char::len_utf8)
         });
     head.get(start..).filter(|key| !key.is_empty())
@@ -182,7 +181,7 @@ mod tests {
     fn check(text: &str, wanted: &str) {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[expect(dead_code, reason = "only the fault is looked at")]
+        #[expect(dead_code, reason = "only the error is used")]
         struct Sample {
             name: String,
             tags: Option<Vec<String>>,
@@ -195,18 +194,18 @@ mod tests {
             A,
             B,
         }
-        let said = match toml::de::Deserializer::parse(text) {
+        let words = match toml::de::Deserializer::parse(text) {
             Ok(parsed) => {
                 let error = <Sample as serde::Deserialize>::deserialize(parsed).unwrap_err();
                 toml_words(text, error.message(), error.span())
             }
             Err(error) => toml_syntax_words(text, error.message(), error.span()),
         };
-        assert_eq!(said, wanted, "{text}");
+        assert_eq!(words, wanted, "{text}");
     }
 
     #[test]
-    fn what_a_deserialiser_says_becomes_a_sentence_about_the_file() {
+    fn messages_of_the_deserialiser_become_sentences_about_the_file() {
         check("name = 1", "`name` must be a string, not a number");
         check(
             "name = 'a'\ntags = 'a'",
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_parser_says_of_syntax_becomes_plain() {
+    fn syntax_errors_become_plain_sentences() {
         check("name = ", "a value is missing after `=`");
         check("name = a", "a string must be in quotes");
         check("name = \"a", "the closing quote of a string is missing");

@@ -1,4 +1,4 @@
-//! What admission keeps, changes and refuses, rule by rule.
+//! What admission keeps, changes and rejects, rule by rule.
 
 use super::*;
 use crate::Facts;
@@ -20,7 +20,7 @@ fn check(input: &str, stored: &str) {
 }
 
 #[track_caller]
-fn check_refused(input: impl AsRef<[u8]>, code: FaultCode, column: usize, path: &str) {
+fn check_rejected(input: impl AsRef<[u8]>, code: FaultCode, column: usize, path: &str) {
     let input = input.as_ref();
     let text = String::from_utf8_lossy(input);
     let fault = admit(input, &Limits::default()).expect_err(&text);
@@ -34,7 +34,7 @@ fn check_refused(input: impl AsRef<[u8]>, code: FaultCode, column: usize, path: 
 }
 
 #[test]
-fn an_event_has_a_type_and_a_time() {
+fn an_admitted_event_has_its_type_and_time() {
     let event = admit_text(&with(&format!("{{{NAME},{TIME}}}"), "{}"));
     assert_eq!(event.event_type.as_ref(), "logged_out");
     assert_eq!(
@@ -53,7 +53,7 @@ fn an_event_may_have_a_root_account() {
         let event = admit_text(&with(&members, r#"{"root_account_id":"no"}"#));
         assert_eq!(event.root_account_id.as_deref(), wanted, "{id}");
         assert_eq!(event.root_account_uuid.as_deref(), wanted, "{id}");
-        let facts = Facts::of(&event.bytes);
+        let facts = Facts::from_event(&event.bytes);
         assert_eq!(facts.root_account_id.as_deref(), wanted, "{id}");
         assert_eq!(facts.root_account_uuid.as_deref(), wanted, "{id}");
     };
@@ -72,7 +72,7 @@ fn an_event_may_have_a_root_account() {
 }
 
 #[test]
-fn the_producers_spelling_is_rewritten() {
+fn the_key_attributes_is_replaced_by_metadata() {
     let stored = with(&format!("{{{NAME},{TIME}}}"), "{}");
     check(&stored, &stored);
     check(&stored.replace("metadata", "attributes"), &stored);
@@ -84,7 +84,7 @@ fn the_producers_spelling_is_rewritten() {
 }
 
 #[test]
-fn only_the_outermost_key_is_rewritten() {
+fn only_the_outermost_key_is_replaced() {
     let inner = format!(r#"{{{NAME},{TIME},"attributes":{{"attributes":"attributes"}}}}"#);
     let stored = with(&inner, r#"{"attributes":[{"attributes":1}]}"#);
     check(&stored, &stored);
@@ -92,7 +92,7 @@ fn only_the_outermost_key_is_rewritten() {
 }
 
 #[test]
-fn white_space_goes_and_everything_else_stays() {
+fn white_space_is_removed_and_everything_else_stays() {
     check(
         &format!(
             " {{ \"zeta\" : [ 1.50 , 1E400, \"a \\u00e9 b\" ] ,\r\n\t\"body\" : {{ \"n\" : -0 , \
@@ -105,13 +105,13 @@ fn white_space_goes_and_everything_else_stays() {
 }
 
 #[test]
-fn an_event_is_an_object() {
-    check_refused("", FaultCode::Empty, 1, "");
-    check_refused(" \n ", FaultCode::Empty, 1, "");
-    check_refused("[]", FaultCode::NotAnObject, 1, "");
-    check_refused("  null", FaultCode::NotAnObject, 3, "");
-    check_refused("nonsense", FaultCode::Syntax, 1, "");
-    check_refused(
+fn an_event_must_be_an_object() {
+    check_rejected("", FaultCode::Empty, 1, "");
+    check_rejected(" \n ", FaultCode::Empty, 1, "");
+    check_rejected("[]", FaultCode::NotAnObject, 1, "");
+    check_rejected("  null", FaultCode::NotAnObject, 3, "");
+    check_rejected("nonsense", FaultCode::Syntax, 1, "");
+    check_rejected(
         with("{}", "{}").as_bytes().split_last().unwrap().1,
         FaultCode::MissingEventName,
         13,
@@ -120,53 +120,53 @@ fn an_event_is_an_object() {
 }
 
 #[test]
-fn an_event_has_metadata_and_a_body() {
+fn an_event_must_have_metadata_and_a_body() {
     let metadata = format!("{{{NAME},{TIME}}}");
-    check_refused("{}", FaultCode::MissingMetadata, 1, "");
-    check_refused(r#" {"body":{}}"#, FaultCode::MissingMetadata, 2, "");
-    check_refused(
+    check_rejected("{}", FaultCode::MissingMetadata, 1, "");
+    check_rejected(r#" {"body":{}}"#, FaultCode::MissingMetadata, 2, "");
+    check_rejected(
         format!(r#"{{"metadata":{metadata}}}"#),
         FaultCode::MissingBody,
         1,
         "",
     );
-    check_refused(
+    check_rejected(
         with("7", "{}"),
         FaultCode::MetadataNotObject,
         13,
         "/metadata",
     );
-    check_refused(
+    check_rejected(
         r#"{"attributes":[],"body":{}}"#,
         FaultCode::MetadataNotObject,
         15,
         "/attributes",
     );
-    check_refused(
+    check_rejected(
         r#"{"body":[{}],"metadata":{}}"#,
         FaultCode::BodyNotObject,
         9,
         "/body",
     );
-    check_refused(r#"{"body":null}"#, FaultCode::BodyNotObject, 9, "/body");
-    check_refused(r#"{"body":nil}"#, FaultCode::Syntax, 9, "/body");
+    check_rejected(r#"{"body":null}"#, FaultCode::BodyNotObject, 9, "/body");
+    check_rejected(r#"{"body":nil}"#, FaultCode::Syntax, 9, "/body");
 }
 
 #[test]
-fn an_event_is_alone() {
+fn no_data_may_follow_an_event() {
     let event = with(&format!("{{{NAME},{TIME}}}"), "{}");
     check(&format!("\n{event}\r\n"), &event);
     for more in ["{}", ",", "}", "\u{feff}", "\0"] {
         let input = format!("{event} {more}");
-        check_refused(input, FaultCode::TrailingData, event.len() + 2, "");
+        check_rejected(input, FaultCode::TrailingData, event.len() + 2, "");
     }
 }
 
 #[test]
-fn one_event_has_one_spelling() {
+fn an_event_must_not_have_both_metadata_and_attributes() {
     let inner = format!("{{{NAME},{TIME}}}");
     let both = format!(r#"{{"attributes":{inner},"metadata":{inner},"body":{{}}}}"#);
-    check_refused(
+    check_rejected(
         &both,
         FaultCode::TwoSpellings,
         16 + inner.len(),
@@ -175,7 +175,7 @@ fn one_event_has_one_spelling() {
 }
 
 #[test]
-fn an_event_name_has_1_to_128_characters() {
+fn an_event_name_must_have_1_to_128_characters() {
     let named = |name: &str| with(&format!(r#"{{"event_name":{name},{TIME}}}"#), "{}");
     for name in ["a".repeat(128), "é".repeat(128), r"\u00e9".repeat(128)] {
         let event = admit_text(&named(&format!(r#""{name}""#)));
@@ -188,17 +188,17 @@ fn an_event_name_has_1_to_128_characters() {
         r"a\ud83d".to_owned(),
     ] {
         let input = named(&format!(r#""{name}""#));
-        check_refused(input, FaultCode::BadEventName, 27, "/metadata/event_name");
+        check_rejected(input, FaultCode::BadEventName, 27, "/metadata/event_name");
     }
     for name in ["null", "7", r#"["a"]"#] {
-        check_refused(
+        check_rejected(
             named(name),
             FaultCode::BadEventName,
             27,
             "/metadata/event_name",
         );
     }
-    check_refused(
+    check_rejected(
         with(&format!("{{{TIME}}}"), "{}"),
         FaultCode::MissingEventName,
         13,
@@ -207,7 +207,7 @@ fn an_event_name_has_1_to_128_characters() {
 }
 
 #[test]
-fn an_event_time_is_a_timestamp() {
+fn an_event_time_must_be_a_timestamp() {
     let timed = |time: &str| with(&format!(r#"{{"event_time":{time},{NAME}}}"#), "{}");
     let escaped = admit_text(&timed(r#""2019\u002d11-05 07:38:00 -0800""#));
     assert_eq!(escaped.occurred_at, "2019-11-05T15:38:00Z".parse().unwrap());
@@ -219,14 +219,14 @@ fn an_event_time_is_a_timestamp() {
         r#""2019-11-05""#,
         r#""\udc00""#,
     ] {
-        check_refused(
+        check_rejected(
             timed(time),
             FaultCode::BadEventTime,
             27,
             "/metadata/event_time",
         );
     }
-    check_refused(
+    check_rejected(
         with(&format!("{{{NAME}}}"), "{}"),
         FaultCode::MissingEventTime,
         13,
@@ -235,28 +235,28 @@ fn an_event_time_is_a_timestamp() {
 }
 
 #[test]
-fn no_key_appears_twice_at_the_two_levels() {
+fn no_key_may_appear_twice_in_the_event_its_metadata_or_its_body() {
     let metadata = format!("{{{NAME},{TIME}}}");
     let twice = format!("{{{NAME},{TIME},{NAME}}}");
-    check_refused(
+    check_rejected(
         with(&twice, "{}"),
         FaultCode::DuplicateKey,
         80,
         "/metadata/event_name",
     );
-    check_refused(
+    check_rejected(
         r#"{"body":{"a":1,"\u0061":2}}"#,
         FaultCode::DuplicateKey,
         16,
         "/body/a",
     );
-    check_refused(
+    check_rejected(
         r#"{"body":{},"x":1,"body":{}}"#,
         FaultCode::DuplicateKey,
         18,
         "/body",
     );
-    check_refused(
+    check_rejected(
         r#"{"body":{"\ud83d\ude00":1,"😀":2}}"#,
         FaultCode::DuplicateKey,
         27,
@@ -269,7 +269,7 @@ fn no_key_appears_twice_at_the_two_levels() {
 }
 
 #[test]
-fn many_keys_are_told_apart_in_good_time() {
+fn duplicate_keys_are_found_fast_among_many_keys() {
     let keys = |range: std::ops::Range<u32>| {
         range
             .map(|n| format!(r#""{n:06}":0"#))
@@ -295,7 +295,7 @@ fn many_keys_are_told_apart_in_good_time() {
 }
 
 #[test]
-fn the_size_and_depth_of_an_event_are_bounded() {
+fn the_size_and_depth_of_an_event_are_limited() {
     let event = with(&format!("{{{NAME},{TIME}}}"), r#"{"a":[[]]}"#);
     let verdict = |limits| {
         admit(event.as_bytes(), &limits)
@@ -329,19 +329,19 @@ fn the_size_and_depth_of_an_event_are_bounded() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_refused_where_they_are() {
-    check_refused(b"\xff", FaultCode::NotUtf8, 1, "");
-    check_refused(
+fn bytes_that_are_not_utf8_are_rejected_with_their_place() {
+    check_rejected(b"\xff", FaultCode::NotUtf8, 1, "");
+    check_rejected(
         b"{\"body\":{\"n\xc3\xa9e\":\"Caf\xe9\"}}",
         FaultCode::NotUtf8,
         20,
         "/body/née",
     );
-    check_refused("\u{feff}{}", FaultCode::Syntax, 1, "");
+    check_rejected("\u{feff}{}", FaultCode::Syntax, 1, "");
 }
 
 #[test]
-fn a_fault_says_what_and_where() {
+fn a_fault_has_a_message_and_a_place() {
     let input = with(&format!("{{{NAME},{TIME}}}"), "{\n  \"score\": 07\n}");
     let fault = admit(input.as_bytes(), &Limits::default()).unwrap_err();
     assert_eq!(
@@ -351,7 +351,7 @@ fn a_fault_says_what_and_where() {
 }
 
 #[test]
-fn codes_are_different_and_plain() {
+fn codes_are_unique_and_have_plain_letters() {
     let codes: std::collections::BTreeSet<_> =
         FaultCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(codes.len(), FaultCode::ALL.len());
@@ -369,7 +369,7 @@ fn no_sender_may_use_an_event_type_of_easel_itself() {
     let forged = |name: &str| with(&format!(r#"{{{TIME},"event_name":{name}}}"#), "{}");
     let reserved = |name: &str| {
         let path = "/metadata/event_name";
-        check_refused(forged(name), FaultCode::ReservedEventName, 67, path);
+        check_rejected(forged(name), FaultCode::ReservedEventName, 67, path);
         admit_stored(forged(name).as_bytes(), &Limits::default()).unwrap();
     };
     reserved(r#""easel.disk.low""#);

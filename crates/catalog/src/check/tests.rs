@@ -1,4 +1,4 @@
-//! Every rule of the check, each on both sides, with an event type made up for it.
+//! Every rule of the check, with valid and invalid values of an invented event type.
 
 use crate::{Catalog, CatalogFile};
 
@@ -50,7 +50,7 @@ fn findings(event_type: &str, event: &str) -> Vec<String> {
     found
 }
 
-/// Checks a body with these members besides the one that must be there.
+/// Checks a body with these members and the required one.
 #[track_caller]
 fn check(members: &str, wanted: &[&str]) {
     let event = format!(
@@ -60,7 +60,7 @@ fn check(members: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn what_is_as_declared_is_not_found() {
+fn valid_values_give_no_findings() {
     check(
         r#""guest_ids":["70000000000008","8"],"number":3,"room_id":"","begins_at":"2026-02-11 08:15:42 -0800",
            "day":"2026-02-11","kind":"tea","mood":"mood_12","drinks":"tea, milk","title":"ééééé","count":3,
@@ -102,7 +102,7 @@ fn a_value_of_another_kind_is_found() {
 }
 
 #[test]
-fn an_id_is_digits_and_names_a_shard_only_if_global() {
+fn an_id_must_be_digits_and_has_a_shard_only_if_global() {
     check(
         r#""room_id":"7~12""#,
         &[r#"not_an_id /body/room_id string: "7~12""#],
@@ -117,7 +117,7 @@ fn an_id_is_digits_and_names_a_shard_only_if_global() {
 }
 
 #[test]
-fn a_timestamp_can_be_read() {
+fn a_timestamp_must_be_valid() {
     check(
         r#""begins_at":"019-11-01T19:11:01Z""#,
         &[r#"not_a_timestamp /body/begins_at string: "019-11-01T19:11:01Z""#],
@@ -158,7 +158,7 @@ fn a_value_that_is_not_listed_is_found() {
 }
 
 #[test]
-fn text_is_counted_in_characters() {
+fn the_length_of_a_text_is_in_characters() {
     check(
         r#""title":"éééééé""#,
         &[r#"too_long /body/title string: "éééééé""#],
@@ -167,7 +167,7 @@ fn text_is_counted_in_characters() {
 }
 
 #[test]
-fn null_and_absence_are_found_where_neither_can_be() {
+fn null_and_missing_values_of_required_fields_are_found() {
     check(r#""host_id":null"#, &["null /body/host_id null: null"]);
     check(r#""cake":{}"#, &["missing /body/cake/layers nothing: "]);
     check(
@@ -185,7 +185,7 @@ fn null_and_absence_are_found_where_neither_can_be() {
 }
 
 #[test]
-fn what_a_request_or_a_job_always_tells_is_asked_of_them_only() {
+fn the_metadata_of_a_request_or_a_job_has_further_required_fields() {
     let missing = |metadata: &str| {
         let event = format!(
             r#"{{"attributes":{{"event_name":"party","event_time":"2026-02-11T08:15:42Z",{metadata}}},"body":{{"host_id":"7"}}}}"#
@@ -194,7 +194,7 @@ fn what_a_request_or_a_job_always_tells_is_asked_of_them_only() {
         assert!(
             found
                 .iter()
-                .all(|it| it.starts_with("missing /attributes/")),
+                .all(|finding| finding.starts_with("missing /attributes/")),
             "{found:?}"
         );
         found.len()
@@ -207,7 +207,7 @@ fn what_a_request_or_a_job_always_tells_is_asked_of_them_only() {
 }
 
 #[test]
-fn what_is_unknown_is_found_once() {
+fn an_unknown_member_is_found_once() {
     check(
         r#""a~b/c":{"d":[1]}"#,
         &[r#"unknown_field /body/a~0b~1c object: {"d":[1]}"#],
@@ -228,13 +228,13 @@ fn what_is_unknown_is_found_once() {
 }
 
 #[test]
-fn an_open_body_may_have_more() {
+fn an_open_body_may_have_unknown_members() {
     let event = r#"{"metadata":{"event_name":"quiz_export_complete","event_time":"2026-02-11T08:15:42Z"},"body":{"content_export_id":"content-export-7","more":1}}"#;
     assert_eq!(findings("quiz_export_complete", event), [""; 0]);
 }
 
 #[test]
-fn no_more_than_a_thousand_findings_are_told() {
+fn at_most_a_thousand_findings_are_reported() {
     let notes = vec!["1"; 2000].join(",");
     let event = format!(
         r#"{{"metadata":{{"event_name":"party","event_time":"2026-02-11T08:15:42Z"}},"body":{{"notes":[{notes}]}}}}"#
@@ -246,16 +246,18 @@ fn no_more_than_a_thousand_findings_are_told() {
 fn a_pattern_is_the_same_for_every_index() {
     let mut patterns = Vec::new();
     let event = r#"{"metadata":{"event_name":"party","event_time":"2026-02-11T08:15:42Z"},"body":{"host_id":"7","notes":[1,"a",2]}}"#;
-    catalog().check("party", event.as_bytes(), |it| patterns.push(it.pattern()));
+    catalog().check("party", event.as_bytes(), |finding| {
+        patterns.push(finding.pattern());
+    });
     assert_eq!(patterns, ["/body/notes/*", "/body/notes/*"]);
 }
 
 #[test]
-fn a_finding_tells_where_it_is() {
+fn a_finding_has_its_byte_position() {
     let event = r#"{"metadata":{"event_name":"party","event_time":"2026-02-11T08:15:42Z"}, "body":{ "notes": [1, "a"] } }"#;
     let mut places = Vec::new();
-    catalog().check("party", event.as_bytes(), |it| {
-        places.push((it.at, it.rule.code()));
+    catalog().check("party", event.as_bytes(), |finding| {
+        places.push((finding.at, finding.rule.code()));
     });
     let at = |part| event.find(part).unwrap();
     assert_eq!(

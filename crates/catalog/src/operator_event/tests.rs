@@ -1,4 +1,4 @@
-//! What operators are told, to the byte, and that nobody else can say it.
+//! The exact bytes of operator events, and that no sender can forge them.
 
 use std::sync::Mutex;
 
@@ -89,39 +89,39 @@ fn the_json_of_every_event_is_this() {
 }
 
 #[test]
-fn an_event_is_what_would_be_read_of_its_bytes_but_no_sender_can_send_it() {
+fn an_event_equals_its_parsed_bytes_but_no_sender_can_send_it() {
     let limits = Limits::default();
     for event in all() {
         let event = event.event(time("2026-11-30T12:00:00.987654Z"));
         assert_eq!(admit_stored(&event.bytes, &limits), Ok(event.clone()));
-        let refused = admit(&event.bytes, &limits).unwrap_err();
-        assert_eq!(refused.code, FaultCode::ReservedEventName);
-        assert_eq!(refused.at.path, "/metadata/event_name");
+        let fault = admit(&event.bytes, &limits).unwrap_err();
+        assert_eq!(fault.code, FaultCode::ReservedEventName);
+        assert_eq!(fault.at.path, "/metadata/event_name");
     }
 }
 
 #[test]
-fn the_catalogue_has_none_of_them_and_finds_nothing_in_them() {
+fn operator_events_are_not_in_the_catalogue_and_give_no_findings() {
     let catalog = Catalog::built_in();
     for event in all() {
         let event = event.event(Timestamp::UNIX_EPOCH);
         assert!(is_operator_event(&event.event_type));
         assert!(catalog.get(&event.event_type).is_none());
         let mut findings = Vec::new();
-        catalog.check(&event.event_type, &event.bytes, |it| {
-            findings.push(it.to_string());
+        catalog.check(&event.event_type, &event.bytes, |finding| {
+            findings.push(finding.to_string());
         });
         assert_eq!(findings, [""; 0], "{}", event.event_type);
     }
 }
 
 #[test]
-fn whoever_tells_operators_is_heard_by_whoever_listens() {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let hears = Arc::clone(&heard);
-    let tell = TellOperator::new(move |event| hears.lock().unwrap().push(event));
+fn the_callback_receives_every_event() {
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&received);
+    let tell = TellOperator::new(move |event| sink.lock().unwrap().push(event));
     for event in all() {
         tell.clone().tell(event);
     }
-    assert_eq!(*heard.lock().unwrap(), all());
+    assert_eq!(*received.lock().unwrap(), all());
 }

@@ -1,7 +1,7 @@
-//! The part of a string that is nothing but itself.
+//! Search for the next special byte of a string.
 
-/// How many bytes of a string's rest are nothing but themselves: no quote, backslash or control
-/// character. Looks at eight at a time.
+/// Returns the number of bytes before the first quote, backslash or control character. Reads eight
+/// bytes at a time.
 pub(super) fn plain_run(text: &[u8]) -> usize {
     let (words, tail) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
@@ -16,7 +16,7 @@ pub(super) fn plain_run(text: &[u8]) -> usize {
 
 /// Sets the high bit of each byte that is a quote, a backslash or below 0x20.
 ///
-/// Subtracting borrows from the next byte up, so only the lowest bit set can be relied on.
+/// Only the lowest bit that is set is reliable, because a subtraction can borrow from the next higher byte.
 const fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH_BITS: u64 = u64::from_le_bytes([0x80; 8]);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_special_byte_does_not_matter() {
+    fn bytes_after_a_special_byte_do_not_matter() {
         for special in [b'"', b'\\', 0x1f] {
             for after in 0..=u8::MAX {
                 assert_eq!(

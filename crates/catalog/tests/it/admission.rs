@@ -1,4 +1,4 @@
-//! What admission promises for any input.
+//! Promises of admission for any input.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,7 +17,7 @@ fn admit_text(input: &str) -> Result<Event, Fault> {
 
 proptest! {
     #[test]
-    fn an_event_is_stored_compact_and_otherwise_as_it_came(draft in draft(), spaces in spaces()) {
+    fn an_event_is_stored_minified_and_otherwise_unchanged(draft in draft(), spaces in spaces()) {
         let wanted = draft.spelled("metadata").compact();
         for spelling in ["metadata", "attributes"] {
             let event = admit_text(&draft.spelled(spelling).spaced(&spaces)).expect("an event");
@@ -29,13 +29,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_stored_is_admitted_unchanged(draft in draft(), spaces in spaces()) {
+    fn a_stored_event_is_admitted_unchanged(draft in draft(), spaces in spaces()) {
         let event = admit_text(&draft.spelled("attributes").spaced(&spaces)).expect("an event");
         prop_assert_eq!(admit(&event.bytes, &Limits::default()), Ok(event));
     }
 
     #[test]
-    fn a_repeated_key_is_found_and_nothing_else(
+    fn a_duplicate_key_is_found_and_no_other_fault(
         keys in prop::collection::vec(prop_oneof![likely_text(), any_text()], 0..80),
         place in prop::sample::select(vec!["event", "metadata", "body"]),
     ) {
@@ -51,12 +51,12 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_harmless(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         check_harmless(&bytes);
     }
 
     #[test]
-    fn no_damage_harms(
+    fn any_damage_is_harmless(
         draft in draft(),
         spaces in spaces(),
         damages in prop::collection::vec(damage(), 1..6),
@@ -65,13 +65,13 @@ proptest! {
     }
 
     #[test]
-    fn a_slow_and_simple_admission_says_the_same(
+    fn a_slow_and_simple_admission_gives_the_same_verdict(
         draft in draft(),
         spelling in prop::sample::select(vec!["metadata", "attributes", "metadatum"]),
         damages in prop::collection::vec(damage(), 0..3),
         end in prop::sample::select(vec!["", "", " ", "\n", "}", " {}", ","]),
     ) {
-        // The model cannot read half a surrogate pair, so there are no surrogates at all.
+        // The model cannot parse half a surrogate pair, so the input has no surrogates at all.
         let text = draft.spelled(spelling).compact().replace(r"\ud", r"\uc").replace(r"\uD", r"\uC");
         let bytes = damaged(text + end, &damages);
         prop_assume!(!String::from_utf8_lossy(&bytes).to_ascii_lowercase().contains(r"\ud"));
@@ -88,13 +88,13 @@ fn damaged(text: String, damages: &[Damage]) -> Vec<u8> {
     bytes
 }
 
-/// Whatever the input is, the answer is an event that stays one, or a fault with its place.
+/// Checks that admission gives an event that can be admitted again, or a fault with its place.
 fn check_harmless(bytes: &[u8]) {
     match admit(bytes, &Limits::default()) {
         Ok(event) => {
             assert!(event.bytes.len() <= bytes.len());
             assert_eq!(admit(&event.bytes, &Limits::default()), Ok(event.clone()));
-            assert!(Facts::of(&event.bytes).event_time.is_some());
+            assert!(Facts::from_event(&event.bytes).event_time.is_some());
         }
         Err(fault) => {
             assert!(fault.at.byte <= bytes.len(), "{fault}");
@@ -103,13 +103,13 @@ fn check_harmless(bytes: &[u8]) {
                 fault.at.path.is_empty() || fault.at.path.starts_with('/'),
                 "{fault}"
             );
-            // What was not admitted may be asked for facts all the same.
-            drop(Facts::of(bytes));
+            // Facts must not panic, even for bytes that were rejected.
+            drop(Facts::from_event(bytes));
         }
     }
 }
 
-/// An event with these keys at one of the places where keys must differ.
+/// Returns an event with these keys in one of the objects whose keys must differ.
 fn with_keys(keys: &[Text], place: &str) -> String {
     let keys: Vec<_> = keys
         .iter()
@@ -122,7 +122,7 @@ fn with_keys(keys: &[Text], place: &str) -> String {
     format!(r#"{{"metadata":{{{known}{metadata}}},"body":{{"first_of_the_body":0{body}}}{event}}}"#)
 }
 
-/// Admission written the slow way, with another parser.
+/// Returns true if the bytes are an event: slow admission with another parser.
 fn is_event(bytes: &[u8]) -> bool {
     let Some(event) = str::from_utf8(bytes).ok().and_then(distinct_members) else {
         return false;
@@ -156,7 +156,7 @@ fn distinct_members(text: &str) -> Option<Vec<(String, &RawValue)>> {
     (keys.len() == members.len()).then_some(members)
 }
 
-/// The members of an object, repeated ones too.
+/// The members of an object, duplicates included.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

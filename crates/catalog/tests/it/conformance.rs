@@ -1,4 +1,4 @@
-//! Payloads as they are sent are admitted, and come out as they went in.
+//! Real payloads are admitted, and their stored form has the same content.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ fn check(payload: &str, path: &Path) {
     };
     let event = admit(payload);
     assert_eq!(event.bytes, strip_space(payload), "{}", path.display());
-    // The outermost key is the first one in all payloads that have the word elsewhere too.
+    // The first occurrence of the key is the outermost one in all payloads.
     assert!(payload.contains("\"metadata\":"), "{}", path.display());
     assert_eq!(
         admit(&payload.replacen("\"metadata\":", "\"attributes\":", 1)),
@@ -40,7 +40,7 @@ fn check(payload: &str, path: &Path) {
     let value: serde_json::Value = serde_json::from_str(payload).expect("an object");
     let metadata = &value["metadata"];
     assert_eq!(metadata["event_name"], event.event_type.as_ref());
-    let facts = Facts::of(&event.bytes);
+    let facts = Facts::from_event(&event.bytes);
     for (found, name) in [
         (facts.event_time, "event_time"),
         (facts.root_account_id, "root_account_id"),
@@ -65,7 +65,7 @@ fn check(payload: &str, path: &Path) {
     }
 }
 
-/// The text without the white space outside its strings.
+/// Returns the text without the white space outside strings.
 fn strip_space(text: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     text.chars()

@@ -1,5 +1,5 @@
-//! The data files say what the facts say, both ways: every mark that a program can read of every
-//! event type and field.
+//! Comparison of the data files with the facts, in both directions: every mark of every event type
+//! and field that a program can read.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::Path;
 use easel_catalog::{Catalog, Context, Field, MetadataField};
 use serde_json::Value;
 
-/// Reads a file of the facts, where they lie beside the checkout.
+/// Reads a file of the facts. `None` if the facts are not beside the checkout.
 #[expect(
     clippy::disallowed_methods,
     reason = "the room is pure, its facts are files"
@@ -17,10 +17,10 @@ use serde_json::Value;
 fn facts(name: &str) -> Option<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/catalog");
     if !folder.is_dir() {
-        // Written past the test harness, which would keep it to itself.
+        // `writeln!` bypasses the test harness, which would capture the output.
         writeln!(
             std::io::stderr(),
-            "left out: there are no facts to compare {name} with"
+            "skipped: the facts for the comparison of {name} are missing"
         )
         .unwrap();
         return None;
@@ -28,11 +28,11 @@ fn facts(name: &str) -> Option<String> {
     Some(fs::read_to_string(folder.join(name)).unwrap())
 }
 
-/// A field of ours and its name, with dots where it is within another.
-fn flat(before: &str, fields: &[Field]) -> Vec<(String, Field)> {
+/// Returns all fields with their paths, inner fields included.
+fn flat(prefix: &str, fields: &[Field]) -> Vec<(String, Field)> {
     let mut flattened = Vec::new();
     for field in fields {
-        let name = format!("{before}{}", field.name);
+        let name = format!("{prefix}{}", field.name);
         flattened.push((name.clone(), *field));
         flattened.extend(flat(&format!("{name}."), &field.kind.fields()));
     }
@@ -43,10 +43,10 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The pattern that the facts write as an example of a value with a number in it.
+/// The example in the facts for a value that ends in a number.
 const NUMBERED: &str = "context_external_tool_1234";
 
-/// Words in a note of the facts that say that a list of values is open.
+/// Words in a note of the facts that mark a list of values as open.
 const OPEN_WORDS: [&str; 11] = [
     "open list",
     "list open",
@@ -61,7 +61,7 @@ const OPEN_WORDS: [&str; 11] = [
     "could also be",
 ];
 
-/// Where the data files differ from the marks of the facts, and why.
+/// The allowed differences between data files and facts: event type, field, mark, reason.
 const EXCEPTIONS: [(&str, &str, &str, &str); 2] = [
     (
         "wiki_page_updated",
@@ -77,69 +77,71 @@ const EXCEPTIONS: [(&str, &str, &str, &str); 2] = [
     ),
 ];
 
-/// What is compared of a field: the name of a mark and its value.
+/// The compared properties of a field: name and value of each mark.
 type Marks = Vec<(&'static str, String)>;
 
-/// What the data files say of a field.
-fn ours(it: &Field) -> Marks {
-    let mut values: BTreeSet<_> = it
+/// Returns the marks of a field in the data files.
+fn ours(field: &Field) -> Marks {
+    let mut values: BTreeSet<_> = field
         .values
         .iter()
-        .flat_map(|it| it.listed.iter().copied())
+        .flat_map(|values| values.listed.iter().copied())
         .collect();
-    if it.values.is_some_and(|it| it.numbered.is_some()) {
+    let is_numbered = field.values.is_some_and(|values| values.numbered.is_some());
+    let is_open = field.values.is_some_and(|values| values.open);
+    if is_numbered {
         values.insert(NUMBERED);
     }
-    let scope = it.kind.scope().map(easel_catalog::IdScope::name);
-    let max_chars = it.max_chars.map(|it| it.to_string());
+    let scope = field.kind.scope().map(easel_catalog::IdScope::name);
+    let max_chars = field.max_chars.map(|max| max.to_string());
     vec![
-        ("type", it.kind.name().to_owned()),
+        ("type", field.kind.name().to_owned()),
         ("scope", scope.unwrap_or_default().to_owned()),
         ("values", format!("{values:?}")),
-        ("open", it.values.is_some_and(|it| it.open).to_string()),
+        ("open", is_open.to_string()),
         ("max_chars", max_chars.unwrap_or_default()),
-        ("null", it.null.to_string()),
-        ("when", it.when.is_some().to_string()),
-        ("unpublished", (!it.published).to_string()),
+        ("null", field.null.to_string()),
+        ("when", field.when.is_some().to_string()),
+        ("unpublished", (!field.published).to_string()),
     ]
 }
 
-/// What the facts say of a field.
-fn theirs(it: &Value) -> Marks {
-    let note = text(&it["note"]);
-    let values: BTreeSet<_> = it["enum"]
+/// Returns the marks of a field in the facts.
+fn theirs(fact: &Value) -> Marks {
+    let note = text(&fact["note"]);
+    let values: BTreeSet<_> = fact["enum"]
         .as_array()
         .into_iter()
         .flatten()
         .map(text)
         .collect();
     let is_open = !values.is_empty() && OPEN_WORDS.iter().any(|words| note.contains(words));
-    let max_chars = it["max_chars"].as_u64().map(|it| it.to_string());
-    let is_unpublished = it["undocumented"] == true || note.contains("missing from the ");
+    let max_chars = fact["max_chars"].as_u64().map(|max| max.to_string());
+    let is_unpublished = fact["undocumented"] == true || note.contains("missing from the ");
     vec![
-        ("type", text(&it["type"]).to_owned()),
-        ("scope", text(&it["id_scope"]).to_owned()),
+        ("type", text(&fact["type"]).to_owned()),
+        ("scope", text(&fact["id_scope"]).to_owned()),
         ("values", format!("{values:?}")),
         ("open", is_open.to_string()),
         ("max_chars", max_chars.unwrap_or_default()),
-        ("null", (it["nullable"] == true).to_string()),
-        ("when", it["optional"].is_string().to_string()),
+        ("null", (fact["nullable"] == true).to_string()),
+        ("when", fact["optional"].is_string().to_string()),
         ("unpublished", is_unpublished.to_string()),
     ]
 }
 
-/// The marks in which the two differ, but for the exceptions and those in `left_out`.
+/// Returns the marks that differ, without the exceptions and the marks in `skipped`.
 fn differences(
     event: &str,
     name: &str,
     (ours, theirs): (Marks, Marks),
-    left_out: &[&str],
+    skipped: &[&str],
 ) -> Vec<String> {
     let is_excepted = |mark: &str| {
-        let known = |(of, field, excepted, _): &(&str, &str, &str, &str)| {
-            *of == event && *field == name && *excepted == mark
+        let matches = |(event_type, field, excepted, _): &(&str, &str, &str, &str)| {
+            *event_type == event && *field == name && *excepted == mark
         };
-        left_out.contains(&mark) || EXCEPTIONS.iter().any(known)
+        skipped.contains(&mark) || EXCEPTIONS.iter().any(matches)
     };
     ours.into_iter()
         .zip(theirs)
@@ -149,7 +151,7 @@ fn differences(
 }
 
 #[test]
-fn the_body_of_every_event_type_is_that_of_the_facts() {
+fn the_body_of_every_event_type_equals_the_facts() {
     let Some(facts) = facts("canvas-events.json") else {
         return;
     };
@@ -159,21 +161,21 @@ fn the_body_of_every_event_type_is_that_of_the_facts() {
     let mut wrong = Vec::new();
     for fact in &facts {
         let event = text(&fact["event"]);
-        let Some(it) = catalog.get(event) else {
-            wrong.push(format!("{event}: not there"));
+        let Some(event_type) = catalog.get(event) else {
+            wrong.push(format!("{event}: missing"));
             continue;
         };
-        let mut declared = flat("", &it.body);
-        for told in fact["body"].as_array().unwrap() {
-            let name = text(&told["name"]);
+        let mut declared = flat("", &event_type.body);
+        for fact in fact["body"].as_array().unwrap() {
+            let name = text(&fact["name"]);
             let Some(at) = declared.iter().position(|(declared, _)| declared == name) else {
-                wrong.push(format!("{event}: no {name}"));
+                wrong.push(format!("{event}: {name} is missing"));
                 continue;
             };
             let field = declared.remove(at).1;
-            wrong.extend(differences(event, name, (ours(&field), theirs(told)), &[]));
+            wrong.extend(differences(event, name, (ours(&field), theirs(fact)), &[]));
             // The facts describe the members of some objects in a note of the object.
-            let note = text(&told["note"]);
+            let note = text(&fact["note"]);
             declared.retain(|(inner, _)| {
                 let member = inner.rsplit('.').next().unwrap_or_default();
                 let is_described = inner.starts_with(&format!("{name}."))
@@ -192,7 +194,7 @@ fn the_body_of_every_event_type_is_that_of_the_facts() {
 }
 
 #[test]
-fn every_event_type_is_what_the_facts_say_it_is() {
+fn the_properties_of_every_event_type_equal_the_facts() {
     let Some(facts) = facts("canvas-events.json") else {
         return;
     };
@@ -201,20 +203,20 @@ fn every_event_type_is_what_the_facts_say_it_is() {
     let mut wrong = Vec::new();
     for fact in &facts {
         let event = text(&fact["event"]);
-        let it = catalog.get(event).expect(event);
+        let event_type = catalog.get(event).expect(event);
         let context = match text(&fact["metadata_context"]) {
             "" => Context::Ambient,
             words if words.starts_with("record") => Context::Record,
             words if words.contains("from the login") => Context::Login,
             words => panic!("{event}: {words}"),
         };
-        let waits = |minutes: &str| it.trigger.contains(minutes);
+        let waits = event_type.trigger.contains("two minutes later");
         for (mark, ours, theirs) in [
-            ("category", it.category, text(&fact["category"])),
-            ("context", it.context.name(), context.name()),
+            ("category", event_type.category, text(&fact["category"])),
+            ("context", event_type.context.name(), context.name()),
             (
                 "published",
-                if it.published { "yes" } else { "no" },
+                if event_type.published { "yes" } else { "no" },
                 if fact["documented"] == true {
                     "yes"
                 } else {
@@ -223,11 +225,7 @@ fn every_event_type_is_what_the_facts_say_it_is() {
             ),
             (
                 "waits",
-                if waits("two minutes later") {
-                    "120"
-                } else {
-                    ""
-                },
+                if waits { "120" } else { "" },
                 match fact["debounce_seconds"].as_u64() {
                     Some(120) => "120",
                     Some(other) => panic!("{event}: {other} seconds"),
@@ -244,40 +242,45 @@ fn every_event_type_is_what_the_facts_say_it_is() {
 }
 
 #[test]
-fn event_types_beyond_the_facts_are_published_in_caliper_form_alone() {
+fn only_two_event_types_are_not_in_the_facts() {
     let Some(facts) = facts("canvas-events.json") else {
         return;
     };
     let facts: Vec<Value> = serde_json::from_str(&facts).unwrap();
-    let known: BTreeSet<_> = facts.iter().map(|it| text(&it["event"])).collect();
+    let known: BTreeSet<_> = facts.iter().map(|fact| text(&fact["event"])).collect();
     let catalog = Catalog::built_in();
-    let types = catalog.types().iter().map(|it| it.name);
-    let own: Vec<_> = types.filter(|it| !known.contains(it)).collect();
+    let names = catalog.types().iter().map(|event_type| event_type.name);
+    // They are published in Caliper form only.
+    let own: Vec<_> = names.filter(|name| !known.contains(name)).collect();
     assert_eq!(own, ["quiz_created", "quiz_updated"]);
 }
 
 #[test]
-fn the_metadata_is_that_of_the_facts() {
+fn the_metadata_equals_the_facts() {
     let Some(facts) = facts("metadata.json") else {
         return;
     };
     let facts: Value = serde_json::from_str(&facts).unwrap();
     let catalog = Catalog::built_in();
-    let told = facts["body"].as_array().unwrap();
-    let names: Vec<_> = catalog.metadata().iter().map(|it| it.field.name).collect();
-    let told_names: Vec<_> = told.iter().map(|it| text(&it["field"])).collect();
-    assert_eq!(names, told_names);
-    for (MetadataField { field, sent }, told) in catalog.metadata().iter().zip(told) {
+    let body = facts["body"].as_array().unwrap();
+    let ours_names: Vec<_> = catalog
+        .metadata()
+        .iter()
+        .map(|known| known.field.name)
+        .collect();
+    let facts_names: Vec<_> = body.iter().map(|fact| text(&fact["field"])).collect();
+    assert_eq!(ours_names, facts_names);
+    for (MetadataField { field, sent }, fact) in catalog.metadata().iter().zip(body) {
         let name = field.name;
-        // When a field is there is told in two marks, which are looked at together below.
-        let wrong = differences("metadata", name, (ours(field), theirs(told)), &["when"]);
+        // The condition of a field is in two marks, which are compared together below.
+        let wrong = differences("metadata", name, (ours(field), theirs(fact)), &["when"]);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        let sent: Vec<_> = sent.iter().map(|it| it.name()).collect();
-        // Where the facts say "all" they add to four that they are absent outside requests and jobs.
-        let optional = text(&told["optional"]);
+        let sent: Vec<_> = sent.iter().map(|sent| sent.name()).collect();
+        // For four fields with "all", the facts add that they are missing outside requests and jobs.
+        let optional = text(&fact["optional"]);
         let outside =
             optional.contains("outside requests and jobs") || optional == "as root_account_id";
-        let wanted: &[&str] = match text(&told["present_in"]) {
+        let wanted: &[&str] = match text(&fact["present_in"]) {
             "all" if name == "producer" => &["request", "job"],
             "all" if outside => &["request", "job", "record"],
             "all" => &["request", "job", "neither"],
@@ -297,27 +300,31 @@ fn the_metadata_is_that_of_the_facts() {
     let from_record: BTreeSet<_> = from_record.iter().map(text).collect();
     let types = catalog.types().iter();
     let declared = types
-        .filter(|it| it.context == Context::Record)
-        .map(|it| it.name);
+        .filter(|event_type| event_type.context == Context::Record)
+        .map(|event_type| event_type.name);
     assert_eq!(declared.collect::<BTreeSet<_>>(), from_record);
 }
 
 #[test]
-fn every_old_value_is_declared_as_one() {
-    for it in Catalog::built_in().types() {
-        for field in it.body {
+fn every_field_with_an_old_value_names_its_field() {
+    for event_type in Catalog::built_in().types() {
+        for field in event_type.body {
             let old = field.name.strip_prefix("old_");
-            assert_eq!(field.old, old, "{}.{}", it.name, field.name);
+            assert_eq!(field.old, old, "{}.{}", event_type.name, field.name);
         }
     }
 }
 
 #[test]
-fn a_field_that_is_always_there_has_an_example() {
-    for it in Catalog::built_in().types() {
-        for (name, field) in flat("", &it.body) {
-            let has = field.example.is_some() || !field.kind.fields().is_empty();
-            assert!(has || !field.is_always_there(), "{}.{name}", it.name);
+fn a_required_field_has_an_example() {
+    for event_type in Catalog::built_in().types() {
+        for (name, field) in flat("", &event_type.body) {
+            let has_example = field.example.is_some() || !field.kind.fields().is_empty();
+            assert!(
+                has_example || !field.is_required(),
+                "{}.{name}",
+                event_type.name
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is made of the catalogue: examples, schemas, pages.
+//! Output of the catalogue: examples, schemas, pages.
 
 use std::fs;
 
@@ -14,58 +14,60 @@ const ORIGINS: [EventOrigin; 3] = [EventOrigin::Request, EventOrigin::Job, Event
 #[test]
 fn every_example_is_an_event_without_findings() {
     let catalog = Catalog::built_in();
-    for it in catalog.types() {
+    for event_type in catalog.types() {
+        let name = event_type.name;
         for origin in ORIGINS {
-            let example = catalog.example(it, origin, Timestamp::UNIX_EPOCH);
-            let event = admit(example.as_bytes(), &Limits::default()).expect(it.name);
-            assert_eq!(event.bytes, example, "{}: minified already", it.name);
-            assert_eq!(*event.event_type, *it.name);
-            catalog.check(it.name, &event.bytes, |finding| {
-                panic!("{} {origin:?}: {} {finding}", it.name, finding.pointer());
+            let example = catalog.example(event_type, origin, Timestamp::UNIX_EPOCH);
+            let event = admit(example.as_bytes(), &Limits::default()).expect(name);
+            assert_eq!(event.bytes, example, "{name}: the example is minified");
+            assert_eq!(*event.event_type, *name);
+            catalog.check(name, &event.bytes, |finding| {
+                panic!("{name} {origin:?}: {} {finding}", finding.pointer());
             });
         }
     }
 }
 
 #[test]
-fn an_example_has_no_empty_object_that_is_there_under_a_condition() {
+fn an_example_omits_an_empty_conditional_object() {
     let catalog = Catalog::built_in();
-    let it = catalog.get("course_progress").unwrap();
-    let example = catalog.example(it, EventOrigin::Job, Timestamp::UNIX_EPOCH);
+    let event_type = catalog.get("course_progress").unwrap();
+    let example = catalog.example(event_type, EventOrigin::Job, Timestamp::UNIX_EPOCH);
     let example: Value = serde_json::from_str(&example).unwrap();
     let progress = &example["body"]["progress"];
     assert_eq!(progress.get("error"), None, "{example:#}");
     assert!(progress.get("requirement_count").is_some(), "{example:#}");
 }
 
-fn validator(catalog: &Catalog, event_type: &str) -> Validator {
-    let it = catalog.get(event_type).expect(event_type);
-    jsonschema::draft202012::new(&catalog.json_schema(it)).expect(event_type)
+fn validator(catalog: &Catalog, name: &str) -> Validator {
+    let event_type = catalog.get(name).expect(name);
+    jsonschema::draft202012::new(&catalog.json_schema(event_type)).expect(name)
 }
 
 #[test]
-fn every_schema_is_one_and_takes_the_example() {
+fn every_schema_is_valid_and_accepts_the_example() {
     let catalog = Catalog::built_in();
-    for it in catalog.types() {
-        let schema = catalog.json_schema(it);
-        jsonschema::draft202012::meta::validate(&schema).expect(it.name);
-        let validator = validator(&catalog, it.name);
+    for event_type in catalog.types() {
+        let schema = catalog.json_schema(event_type);
+        jsonschema::draft202012::meta::validate(&schema).expect(event_type.name);
+        let validator = validator(&catalog, event_type.name);
         for origin in ORIGINS {
-            let example = catalog.example(it, origin, Timestamp::UNIX_EPOCH);
+            let example = catalog.example(event_type, origin, Timestamp::UNIX_EPOCH);
             let example: Value = serde_json::from_str(&example).unwrap();
-            validator.validate(&example).expect(it.name);
+            validator.validate(&example).expect(event_type.name);
         }
     }
 }
 
-/// A schema finds what the check finds, but for what is only unknown.
+/// A schema rejects what the check finds, except unknown fields and new values.
 #[test]
 fn a_schema_and_the_check_agree_on_published_payloads() {
     let catalog = Catalog::built_in();
     for folder in ["seeds/canvas", "examples/canvas"] {
         let Some(folder) = shared(folder) else { return };
         each_payload(&folder, |payload, path| {
-            let event = admit(payload.as_bytes(), &Limits::default()).expect("an event");
+            let event =
+                admit(payload.as_bytes(), &Limits::default()).expect("the payload is an event");
             let mut is_wrong = false;
             catalog.check(&event.event_type, &event.bytes, |finding| {
                 is_wrong |= !["unknown_field", "new_value"].contains(&finding.rule.code());
@@ -84,11 +86,11 @@ fn a_schema_and_the_check_agree_on_published_payloads() {
     }
 }
 
-/// Each with a value that the check refuses and a schema has to refuse too.
+/// Each case has an invalid value. The check must find it, and the schema must reject it.
 #[test]
-fn a_schema_refuses_what_the_check_refuses() {
+fn a_schema_rejects_what_the_check_finds() {
     let catalog = Catalog::built_in();
-    for (event_type, pointer, value) in [
+    for (name, pointer, value) in [
         ("grade_change", "/body/muted", "1"),
         ("grade_change", "/body/muted", "null"),
         ("grade_change", "/body/assignment_id", "7"),
@@ -126,46 +128,55 @@ fn a_schema_refuses_what_the_check_refuses() {
             "0",
         ),
     ] {
-        let it = catalog.get(event_type).unwrap();
-        let example = catalog.example(it, EventOrigin::Request, Timestamp::UNIX_EPOCH);
+        let event_type = catalog.get(name).unwrap();
+        let example = catalog.example(event_type, EventOrigin::Request, Timestamp::UNIX_EPOCH);
         let mut example: Value = serde_json::from_str(&example).unwrap();
         *example.pointer_mut(pointer).expect(pointer) = serde_json::from_str(value).unwrap();
         let mut found = 0;
-        catalog.check(event_type, example.to_string().as_bytes(), |_| found += 1);
+        catalog.check(name, example.to_string().as_bytes(), |_| found += 1);
         if pointer != "/metadata/event_name" {
             assert_eq!(found, 1, "{pointer} = {value}");
         }
         assert!(
-            !validator(&catalog, event_type).is_valid(&example),
+            !validator(&catalog, name).is_valid(&example),
             "{pointer} = {value}"
         );
     }
 }
 
 #[test]
-fn the_async_api_document_has_every_event_type_and_no_loose_reference() {
+fn the_async_api_document_has_every_event_type_and_no_broken_reference() {
     let catalog = Catalog::built_in();
     let document = catalog.async_api();
     let messages = document["components"]["messages"].as_object().unwrap();
-    assert!(messages.keys().eq(catalog.types().iter().map(|it| it.name)));
+    assert!(
+        messages
+            .keys()
+            .eq(catalog.types().iter().map(|event_type| event_type.name))
+    );
     let mut values = vec![&document];
     while let Some(value) = values.pop() {
         if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
             let pointer = reference.strip_prefix('#').expect(reference);
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
-        values.extend(value.as_object().into_iter().flat_map(|it| it.values()));
+        values.extend(
+            value
+                .as_object()
+                .into_iter()
+                .flat_map(|members| members.values()),
+        );
         values.extend(value.as_array().into_iter().flatten());
     }
 }
 
-/// Pages are written by `EASEL_WRITE_PAGES=1 cargo nt -p easel-catalog pages`.
+/// `EASEL_WRITE_PAGES=1 cargo nt -p easel-catalog pages` writes the pages.
 #[test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the room is pure, its pages are files"
 )]
-fn the_pages_in_docs_are_those_of_the_catalogue() {
+fn the_pages_in_docs_are_up_to_date() {
     let folder = in_crate("../../docs/events");
     let pages = Catalog::built_in().pages();
     if std::env::var_os("EASEL_WRITE_PAGES").is_some() {
@@ -179,7 +190,7 @@ fn the_pages_in_docs_are_those_of_the_catalogue() {
         let found = fs::read_to_string(folder.join(&page.file)).unwrap_or_default();
         assert!(
             found == page.text,
-            "docs/events/{} is stale; CONTRIBUTING.md says how to write it",
+            "docs/events/{} is out of date; CONTRIBUTING.md says how to write it",
             page.file
         );
     }

@@ -1,4 +1,4 @@
-//! What the facts of an event are, for any event.
+//! The facts of any event, compared with another parser.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ const NAMES: [&str; 8] = [
 
 proptest! {
     #[test]
-    fn facts_are_what_another_parser_finds(
+    fn facts_equal_those_of_another_parser(
         values in prop::collection::vec(value(), NAMES.len()),
         present in prop::sample::subsequence((0..NAMES.len()).collect::<Vec<_>>(), 0..=NAMES.len())
             .prop_shuffle(),
@@ -41,7 +41,7 @@ proptest! {
         .compact();
         let metadata = metadata.compact();
         let wanted = lookup(&metadata);
-        let facts = Facts::of(stored.as_bytes());
+        let facts = Facts::from_event(stored.as_bytes());
         let found = [
             facts.event_time,
             facts.root_account_id,
@@ -66,7 +66,7 @@ fn value() -> impl Strategy<Value = Node> {
         .prop_union(node().boxed())
 }
 
-/// The strings and numbers of an object.
+/// Returns the strings and numbers of an object.
 fn lookup(object: &str) -> HashMap<String, String> {
     let members: HashMap<String, &RawValue> = serde_json::from_str(object).expect("an object");
     let text = |value: &RawValue| match value.get().as_bytes().first() {

@@ -1,11 +1,11 @@
-//! JSON of all shapes and spellings, and events made of it.
+//! Strategies for JSON of all shapes and spellings, and for events.
 
 use std::collections::HashSet;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// A value whose scalars are kept as spelled.
+/// A value whose scalars keep their spelling.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     Scalar(String),
@@ -13,36 +13,36 @@ pub(crate) enum Node {
     Object(Vec<Member>),
 }
 
-/// A member: its key as spelled, its value.
+/// A member: the key in its spelling, the value.
 pub(crate) type Member = (String, Node);
 
-/// A string as it is spelled, quotes included, and the UTF-16 it stands for.
+/// A string in its spelling with quotes, and its UTF-16.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     pub(crate) spelled: String,
     pub(crate) units: Vec<u16>,
 }
 
-/// An event that admission must take.
+/// An event that admission must accept.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) name: String,
     pub(crate) time: String,
-    /// The members of the event in order; the one without a key is the metadata.
+    /// The members of the event in order. The member without a key is the metadata.
     members: Vec<(Option<String>, Node)>,
 }
 
-/// White space to be strewn between tokens.
+/// White space for the places between tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Spaces(Vec<&'static str>);
 
 impl Node {
-    /// The value without white space between tokens.
+    /// Returns the value without white space between tokens.
     pub(crate) fn compact(&self) -> String {
         self.spaced(&Spaces(vec![""]))
     }
 
-    /// The value with white space between tokens.
+    /// Returns the value with white space between tokens.
     pub(crate) fn spaced(&self, spaces: &Spaces) -> String {
         let mut out = String::new();
         let mut spaces = spaces.0.iter().copied().cycle();
@@ -82,7 +82,7 @@ impl Node {
 }
 
 impl Draft {
-    /// The event with its metadata under this key.
+    /// Returns the event with its metadata under this key.
     pub(crate) fn spelled(&self, metadata: &str) -> Node {
         let metadata = format!("\"{metadata}\"");
         let members = self.members.iter();
@@ -124,7 +124,7 @@ fn escapes(units: &[u16]) -> String {
     escapes.concat()
 }
 
-/// Half a surrogate pair, which only an escape can spell.
+/// Half a surrogate pair, which must be spelled as an escape.
 fn half_pair() -> impl Strategy<Value = Text> {
     (0xd800..=0xdfff_u16).prop_map(|unit| Text {
         spelled: format!("\\u{unit:04x}"),
@@ -140,18 +140,18 @@ fn quote(pieces: Vec<Text>) -> Text {
     }
 }
 
-/// Any string that has characters only.
+/// Any string without half surrogate pairs.
 pub(crate) fn text() -> impl Strategy<Value = Text> {
     prop::collection::vec(character(), 0..12).prop_map(quote)
 }
 
-/// Any string the grammar knows.
+/// Any string that the grammar allows.
 pub(crate) fn any_text() -> impl Strategy<Value = Text> {
     let piece = prop_oneof![12 => character(), 1 => half_pair()];
     prop::collection::vec(piece, 0..20).prop_map(quote)
 }
 
-/// A short string from an alphabet so small that others are likely to be the same.
+/// A short string from a small alphabet, so that equal strings are likely.
 pub(crate) fn likely_text() -> impl Strategy<Value = Text> {
     let character = select(vec!["a", "\\u0061", "é", "\\u00e9", "\\u00E9", "/", "\\/"]);
     let half = select(vec![
@@ -258,7 +258,7 @@ pub(crate) fn draft() -> impl Strategy<Value = Draft> {
         })
 }
 
-/// Damage done to a text: bytes overwritten, put in, taken out, or cut off.
+/// Damage to a text: bytes are overwritten, inserted, removed or cut off.
 #[derive(Clone, Debug)]
 pub(crate) enum Damage {
     Overwrite(prop::sample::Index, u8),

@@ -1,4 +1,4 @@
-//! What the catalogue promises to those who use it, against models and published payloads.
+//! Tests of the catalogue's public API, with models and published payloads.
 
 #[cfg(test)]
 mod admission;

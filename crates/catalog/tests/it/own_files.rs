@@ -1,4 +1,4 @@
-//! An operator's own data files: what they change, and how what is wrong in them is told.
+//! An operator's own data files: their effect, and the errors for invalid files.
 
 use easel_catalog::{Catalog, CatalogError, CatalogFile, DataFileError};
 
@@ -14,13 +14,21 @@ fn an_event_type_is_added() {
         "{TYPE}bell_id = {{ type = \"id\", scope = \"local\", about = \"The bell.\", example = \"7\" }}\n"
     );
     let catalog = with("school/bell_rang.toml", &text).unwrap();
-    let it = catalog.get("bell_rang").unwrap();
+    let event_type = catalog.get("bell_rang").unwrap();
     assert_eq!(
-        (it.category, it.meaning, it.body[0].name),
+        (
+            event_type.category,
+            event_type.meaning,
+            event_type.body[0].name
+        ),
         ("school", "A bell.", "bell_id")
     );
     assert_eq!(catalog.types().len(), Catalog::built_in().types().len() + 1);
-    assert!(catalog.types().is_sorted_by_key(|it| it.name));
+    assert!(
+        catalog
+            .types()
+            .is_sorted_by_key(|event_type| event_type.name)
+    );
     assert_eq!(
         with("bell_rang.toml", &text)
             .unwrap()
@@ -32,7 +40,7 @@ fn an_event_type_is_added() {
 }
 
 #[test]
-fn an_event_type_takes_the_place_of_a_built_in_one() {
+fn an_event_type_replaces_the_built_in_one() {
     let id = |field: &str| {
         format!("{field} = {{ type = \"id\", null = true, scope = \"local\", about = \"It.\" }}\n")
     };
@@ -44,17 +52,17 @@ fn an_event_type_takes_the_place_of_a_built_in_one() {
         "assignment_id",
     ]
     .map(id);
-    check_refused(
+    check_rejected(
         "grade/grade_change.toml",
         &[TYPE, &body.concat()].concat(),
-        "grade/grade_change.toml: the Caliper form makes use of the field \"points_possible\", which is not here",
+        "grade/grade_change.toml: the Caliper form uses the field \"points_possible\", which is missing here",
     );
     let rest = ["score", "student_sis_id", "points_possible"].map(id);
     let text = [TYPE, &body.concat(), &rest.concat()].concat();
     let catalog = with("grade/grade_change.toml", &text).unwrap();
-    let it = catalog.get("grade_change").unwrap();
-    assert_eq!(it.meaning, "A bell.");
-    assert!(it.caliper.is_some(), "the form of the type before it");
+    let event_type = catalog.get("grade_change").unwrap();
+    assert_eq!(event_type.meaning, "A bell.");
+    assert!(event_type.caliper.is_some(), "the built-in form stays");
     assert_eq!(catalog.types().len(), Catalog::built_in().types().len());
 }
 
@@ -69,83 +77,91 @@ fn a_field_of_the_metadata_is_added_or_replaced() {
     let producer = catalog
         .metadata()
         .iter()
-        .find(|it| it.field.name == "producer")
+        .find(|known| known.field.name == "producer")
         .unwrap();
     assert_eq!(*producer.field.values.unwrap().listed, ["moodle"]);
 }
 
 #[track_caller]
-fn check_refused(path: &str, text: &str, wanted: &str) {
+fn check_rejected(path: &str, text: &str, wanted: &str) {
     match with(path, text) {
         Err(error) => assert_eq!(error.to_string(), wanted),
-        Ok(_) => panic!("{text} was taken"),
+        Ok(_) => panic!("{text} was accepted"),
     }
 }
 
 #[track_caller]
 fn check_field(field: &str, column: usize, fault: &str) {
     let wanted = format!("own/x.toml:5:{column}: {fault}");
-    check_refused("own/x.toml", &format!("{TYPE}f = {{ {field} }}\n"), &wanted);
+    check_rejected("own/x.toml", &format!("{TYPE}f = {{ {field} }}\n"), &wanted);
 }
 
 #[test]
-fn a_fault_names_file_line_and_column() {
+fn an_error_names_file_line_and_column() {
     check_field(
         "type = \"strin\", about = \"It.\"",
         14,
-        "there is no type \"strin\"; there are string, id, integer, number, boolean, timestamp, object, array<string>, array<id> and array<object>",
+        "the type \"strin\" is unknown; the types are string, id, integer, number, boolean, timestamp, object, array<string>, array<id> and array<object>",
     );
-    check_field("type = \"id\", about = \"It.\"", 14, "an id has a `scope`");
+    check_field(
+        "type = \"id\", about = \"It.\"",
+        14,
+        "`scope` is missing; an id requires it",
+    );
     check_field(
         "type = \"string\", scope = \"local\", about = \"It.\"",
         32,
-        "`scope` does not belong here",
+        "`scope` is not allowed here",
     );
     check_field(
         "type = \"number\", values = [\"a\"], about = \"It.\"",
         33,
-        "`values` does not belong here",
+        "`values` is not allowed here",
     );
     check_field(
         "type = \"string\", open = true, about = \"It.\"",
         31,
-        "`open` does not belong here",
+        "`open` is not allowed here",
     );
     check_field(
         "type = \"string\", in = [\"job\"], about = \"It.\"",
         29,
-        "`in` does not belong here",
+        "`in` is not allowed here",
     );
-    check_field("type = \"string\", about = \"\"", 32, "this says nothing");
+    check_field(
+        "type = \"string\", about = \"\"",
+        32,
+        "`about` must not be empty",
+    );
     check_field(
         "type = \"string\", about = \"It.\", example = 7",
         49,
-        "the example is no string",
+        "the example must be of type string",
     );
     check_field(
         "type = \"string\", about = \"It.\", old = \"g\"",
         45,
-        "there is no field `g` beside this one",
+        "the field `g` is unknown in this object",
     );
-    check_refused(
+    check_rejected(
         "metadata.toml",
         "[metadata]\nf = { type = \"string\", about = \"It.\" }\n",
-        "metadata.toml:2:1: a field of the metadata says in which events it is: `in`",
+        "metadata.toml:2:1: `in` is missing; it names the events that have the field",
     );
-    check_refused(
+    check_rejected(
         "own/x.toml",
         "meaning = \"A bell.\"\ntriger = \"\"\n",
         "own/x.toml:2:1: unknown key `triger`; the keys here are `meaning`, `trigger`, `notes`, `known_from`, `record`, `action`, `published`, `context`, `open`, `further`, `body`",
     );
-    check_refused(
+    check_rejected(
         "own/x.toml",
         "meaning = \"é\" x",
-        "own/x.toml:1:15: something stands behind the value; every key must be on a line of its own",
+        "own/x.toml:1:15: there is something after the value; every key must be on its own line",
     );
 }
 
 #[test]
-fn a_fault_is_told_apart_by_programs_too() {
+fn an_error_has_its_line_and_column_as_numbers() {
     let error = with("own/x.toml", "meaning = 7\n").unwrap_err();
     let CatalogError::File(DataFileError { line, column, .. }) = error else {
         panic!("{error}");
@@ -154,66 +170,69 @@ fn a_fault_is_told_apart_by_programs_too() {
 }
 
 #[test]
-fn an_example_keeps_to_what_is_declared() {
-    check_refused(
+fn an_example_must_be_valid() {
+    check_rejected(
         "own/x.toml",
         &format!(
             "{TYPE}f = {{ type = \"id\", scope = \"local\", about = \"It.\", example = \"7~1\" }}\n"
         ),
-        "own/x.toml: the example breaks `not_an_id` at /body/f: an id is a string of digits; string found",
+        "own/x.toml: the example breaks `not_an_id` at /body/f: an id must be a string of digits, found string",
     );
 }
 
 #[test]
-fn the_metadata_keeps_to_what_is_declared_too() {
-    check_refused(
+fn an_example_in_the_metadata_must_be_valid() {
+    check_rejected(
         "metadata.toml",
         "[metadata]\nproducer = { type = \"string\", in = [\"request\"], values = [\"moodle\"], about = \"What sent it.\", example = \"canvas\" }\n",
-        "metadata.toml: the example breaks `unlisted_value` at /metadata/producer: the catalogue has no such value",
+        "metadata.toml: the example breaks `unlisted_value` at /metadata/producer: the value is unknown",
     );
 }
 
 #[test]
-fn an_event_type_has_one_file_and_a_form_has_an_event_type() {
+fn an_event_type_must_have_one_file_and_a_form_must_have_an_event_type() {
     let files = ["a/x.toml", "b/x.toml"].map(|path| CatalogFile { path, text: TYPE });
     let error = Catalog::with_files(&files).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "b/x.toml: a/x.toml is about this event type too"
+        "b/x.toml: a/x.toml describes the same event type"
     );
-    check_refused(
+    check_rejected(
         "a/x.caliper.toml",
         "type = \"Event\"\naction = \"Created\"\n[object]\n",
-        "a/x.caliper.toml: there is no event type of this name",
+        "a/x.caliper.toml: the event type of this name is missing",
     );
 }
 
 #[test]
-fn a_fault_of_a_form_has_a_place_too() {
+fn an_error_in_a_form_has_a_place() {
     for (rest, wanted) in [
         (
             "[object]\nid = \"course:{curse_id}\"",
-            "4:15: course_created has no field \"curse_id\"",
+            "4:15: the field \"curse_id\" of course_created is unknown",
         ),
         (
             "[object]\nid = \"@basis\"",
-            "4:7: nothing is worked out as @basis",
+            "4:7: the computed value @basis is unknown",
         ),
-        ("[object]\nid = 7", "4:1: `id` is no text, table or array"),
+        (
+            "[object]\nid = 7",
+            "4:1: `id` must be a string, a table or an array",
+        ),
         (
             "[object]\nid = \"course:{course_id\"",
-            "4:7: \"course:{course_id\" has a brace that is not closed",
+            "4:7: \"course:{course_id\" has an unclosed brace",
         ),
         (
             "[object]\nname = '\"'",
-            "4:9: \"\\\"\" has a quote, a backslash or a control character in it",
+            "4:9: \"\\\"\" must not have a quote, a backslash or a control character",
         ),
         (
             "author = \"user_id\"\ngrader = \"user_id\"\n[object]",
-            "4:1: there is an `author` or a `grader`, not both",
+            "4:1: a form must not have both `author` and `grader`",
         ),
     ] {
-        check_refused(
+        check_rejected(
             "course/course_created.caliper.toml",
             &format!("type = \"Event\"\naction = \"Created\"\n{rest}\n"),
             &format!("course/course_created.caliper.toml:{wanted}"),
@@ -222,20 +241,20 @@ fn a_fault_of_a_form_has_a_place_too() {
 }
 
 #[test]
-fn members_of_an_open_body_are_made_by_a_rule() {
+fn a_rule_computes_the_unlisted_members_of_an_open_body() {
     let text = |keys: &str| TYPE.replace("\n\n[body]", &format!("\n{keys}\n[body]"));
     let catalog = with("bell_rang.toml", &text("open = true\nfurther = \"@row\"")).unwrap();
     let bell = catalog.get("bell_rang").unwrap();
     assert_eq!(
-        bell.further.map(|it| it.to_string()).as_deref(),
+        bell.further.map(|column| column.to_string()).as_deref(),
         Some("@row")
     );
-    check_refused(
+    check_rejected(
         "bell_rang.toml",
         &text("further = \"@row\""),
         "bell_rang.toml:3:11: `further` needs `open = true`",
     );
-    check_refused(
+    check_rejected(
         "bell_rang.toml",
         &text("open = true\nfurther = \"settings\""),
         "bell_rang.toml:4:11: `further` must be a rule, such as `@row`",
@@ -243,23 +262,23 @@ fn members_of_an_open_body_are_made_by_a_rule() {
 }
 
 #[test]
-fn there_are_bounds() {
+fn names_and_field_counts_are_limited() {
     let name = "x".repeat(129);
-    check_refused(
+    check_rejected(
         &format!("{name}.toml"),
         TYPE,
-        &format!("{name}.toml:1:1: an event type's name has 1 to 128 characters"),
+        &format!("{name}.toml:1:1: an event type's name must have 1 to 128 characters"),
     );
-    check_refused(
+    check_rejected(
         "own/easel.bell_rang.toml",
         TYPE,
         "own/easel.bell_rang.toml:1:1: an event type's name must not begin with `easel.`",
     );
     let field = |n| format!("f{n} = {{ type = \"string\", null = true, about = \"It.\" }}\n");
     let fields = (0..129).map(field).collect::<Vec<_>>().concat();
-    check_refused(
+    check_rejected(
         "x.toml",
         &format!("{TYPE}{fields}"),
-        "x.toml:133:1: there are more than 128 fields",
+        "x.toml:133:1: an object must not have more than 128 fields",
     );
 }

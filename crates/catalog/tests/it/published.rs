@@ -1,5 +1,4 @@
-//! Published payloads held against the catalogue: no findings but those expected, each for a
-//! reason.
+//! The check of published payloads: only the expected findings, each with a reason.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,8 +7,8 @@ use easel_catalog::{Catalog, Limits, admit};
 
 use crate::payloads::{each_payload, shared};
 
-/// What is found in published payloads, and why that is right: the payload is at fault, or older
-/// than the catalogue.
+/// The expected findings: the finding, the reason, and the folders. Each payload is invalid, or older than
+/// the catalogue.
 const EXPECTED: &[(&str, &str, &str)] = &[
     (
         "assignment_created new_value /body/workflow_state",
@@ -26,10 +25,10 @@ const EXPECTED: &[(&str, &str, &str)] = &[
         "Canvas sends the local id, the example has a global one",
         "examples",
     ),
-    // An override that calls itself grade_change.
+    // The payload of a grade_override that has the event_name grade_change.
     (
         "grade_change unknown_field /body/score_id",
-        "grade_override calls itself grade_change",
+        "a grade_override has the event_name grade_change",
         "both",
     ),
     (
@@ -108,26 +107,28 @@ fn check_folder(folder: &str) {
             let (rule, pointer) = (finding.rule.code(), finding.pointer());
             found.insert(format!("{} {rule} {pointer}", event.event_type));
         });
-        // The form it came in is checked like the stored one.
-        let mut twice = 0;
-        catalog.check(&event.event_type, payload.as_bytes(), |_| twice += 1);
-        catalog.check(&event.event_type, &event.bytes, |_| twice -= 1);
-        assert_eq!(twice, 0, "{}", path.display());
+        // The original form gives as many findings as the stored form.
+        let mut difference = 0;
+        catalog.check(&event.event_type, payload.as_bytes(), |_| difference += 1);
+        catalog.check(&event.event_type, &event.bytes, |_| difference -= 1);
+        assert_eq!(difference, 0, "{}", path.display());
     });
     assert!(count > 0, "{folder} is empty");
     let expected = EXPECTED
         .iter()
-        .filter(|(_, _, where_)| [folder, "both"].contains(where_));
-    let expected: BTreeSet<_> = expected.map(|(what, _, _)| (*what).to_owned()).collect();
+        .filter(|(_, _, folders)| [folder, "both"].contains(folders));
+    let expected: BTreeSet<_> = expected
+        .map(|(finding, _, _)| (*finding).to_owned())
+        .collect();
     assert_eq!(found, expected);
 }
 
 #[test]
-fn the_published_seeds_conform() {
+fn the_published_seeds_have_only_expected_findings() {
     check_folder("seeds");
 }
 
 #[test]
-fn the_published_examples_conform() {
+fn the_published_examples_have_only_expected_findings() {
     check_folder("examples");
 }

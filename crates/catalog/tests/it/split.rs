@@ -1,4 +1,4 @@
-//! What taking batches apart promises for any input.
+//! Promises of batch splitting for any input.
 
 use easel_catalog::{Limits, split_array, split_lines};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use crate::json::{Node, damage, node, spaces};
 
 proptest! {
     #[test]
-    fn the_elements_are_those_another_parser_finds(
+    fn the_elements_equal_those_of_another_parser(
         nodes in prop::collection::vec(node(), 0..6),
         spaces in spaces(),
     ) {
@@ -21,7 +21,7 @@ proptest! {
     }
 
     #[test]
-    fn the_grammar_is_that_of_another_parser(
+    fn the_grammar_equals_that_of_another_parser(
         node in node(),
         spaces in spaces(),
         damages in prop::collection::vec(damage(), 0..4),
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn the_grammar_is_that_of_another_parser_for_any_tokens(
+    fn the_grammar_equals_that_of_another_parser_for_any_tokens(
         tokens in prop::collection::vec(
             prop::sample::select(vec![
                 "[", "]", "{", "}", ",", ":", " ", "\n", "\"", "\"a\"", "\"\\", "\\u00e9", "\u{1}", "\u{c}",
@@ -47,12 +47,12 @@ proptest! {
     }
 
     #[test]
-    fn the_grammar_is_that_of_another_parser_for_any_text(text in "\\PC{0,40}") {
+    fn the_grammar_equals_that_of_another_parser_for_any_text(text in "\\PC{0,40}") {
         check_grammar(format!("[{text}]").as_bytes())?;
     }
 
     #[test]
-    fn lines_are_those_between_newlines(
+    fn lines_end_at_newlines(
         lines in prop::collection::vec(("[ \ta{}\r]{0,6}", any::<bool>()), 0..12),
     ) {
         let input: Vec<_> = lines
@@ -70,7 +70,7 @@ proptest! {
     }
 }
 
-/// Accepts `bytes` as an array exactly when the other parser does.
+/// Checks that `split_array` accepts `bytes` exactly if the other parser does.
 fn check_grammar(bytes: &[u8]) -> Result<(), TestCaseError> {
     let limits = Limits {
         max_depth: usize::MAX,

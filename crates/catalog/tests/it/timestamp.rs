@@ -1,16 +1,16 @@
-//! Every timestamp that can be written can be read.
+//! Every timestamp in an accepted format is parsed.
 
 use easel_catalog::parse_timestamp;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use proptest::prelude::*;
 
-/// The years 0 to 9999, less a day at both ends so that any offset stays within them.
+/// The years 0 to 9999 in seconds, less one day at both ends, so that any offset stays in this range.
 const SECONDS: std::ops::Range<i64> = -62_167_132_800..253_402_128_000;
 
 proptest! {
     #[test]
-    fn an_instant_is_read_back_from_every_form(
+    fn a_time_is_parsed_from_every_format(
         second in SECONDS,
         nanosecond in 0..1_000_000_000_i32,
         decimals in 0..=9_usize,
@@ -19,7 +19,7 @@ proptest! {
         space in prop::sample::select(vec!["", " "]),
         form in 0..6_u8,
     ) {
-        // Whole hours and no offset at all are the only ones that the short forms can say.
+        // The short formats allow only a zero offset, or an offset of whole hours.
         let minutes = match form {
             0..=2 => 0,
             3 => offset / 60 * 60,
@@ -47,15 +47,15 @@ proptest! {
     }
 
     #[test]
-    fn no_text_harms(text in "\\PC{0,40}") {
+    fn any_text_is_rejected_without_a_panic(text in "\\PC{0,40}") {
         prop_assert_eq!(parse_timestamp(&text), None);
     }
 
     #[test]
-    fn no_near_timestamp_harms(
+    fn near_timestamps_parse_as_a_stricter_parser_does(
         text in "[0-9é]{3,5}-[0-9]{2}-[0-9]{2}[T é]?[0-9]{2}:[0-9]{2}:[0-9]{1,3}(\\.[0-9]{0,11})? ?[-+Zz]?[0-9:]{0,6}",
     ) {
-        // A strict reader of a stricter form agrees where both read something.
+        // If both parsers accept the text, the results are equal.
         if let (Some(found), Ok(wanted)) = (parse_timestamp(&text), text.parse::<Timestamp>()) {
             prop_assert_eq!(found, wanted, "{}", text);
         }

@@ -1,9 +1,9 @@
-//! Ids and cut text, whatever they are.
+//! Any global ids and any cut text.
 
 use easel_catalog::{GlobalId, cut_text};
 use proptest::prelude::*;
 
-/// The rule, a character at a time.
+/// Cuts a text character by character, as a model.
 fn cut_slowly(text: &str, max: usize) -> String {
     let characters: Vec<char> = text.chars().collect();
     if characters.len() <= max {
@@ -21,7 +21,7 @@ fn cut_slowly(text: &str, max: usize) -> String {
 
 proptest! {
     #[test]
-    fn a_global_id_comes_back_from_its_parts_and_its_text(id: u64) {
+    fn a_global_id_equals_its_parsed_parts_and_text(id: u64) {
         let id = GlobalId::from(id);
         prop_assert_eq!(GlobalId::new(id.shard(), id.local()), Ok(id));
         prop_assert_eq!(id.to_string().parse(), Ok(id));
@@ -29,13 +29,13 @@ proptest! {
     }
 
     #[test]
-    fn the_parts_of_a_global_id_come_back(shard in 0..1_844_674_u64, local in 0..10_u64.pow(13)) {
+    fn a_global_id_has_the_parts_that_built_it(shard in 0..1_844_674_u64, local in 0..10_u64.pow(13)) {
         let id = GlobalId::new(shard, local).unwrap();
         prop_assert_eq!((id.shard(), id.local()), (shard, local));
     }
 
     #[test]
-    fn text_is_cut_as_the_rule_says(text in "[a é\u{1f393}\n]{0,40}", max in 3..30_usize) {
+    fn text_is_cut_as_in_the_model(text in "[a é\u{1f393}\n]{0,40}", max in 3..30_usize) {
         let cut = cut_text(&text, max);
         prop_assert_eq!(cut.as_ref(), cut_slowly(&text, max));
         prop_assert!(cut.chars().count() <= max);
