@@ -1,20 +1,20 @@
-//! The parts a backend is made of.
+//! The parts that backends share.
 //!
-//! Every backend builds its blocks, writes them down, knows duplicates, trims, keeps blocks in
-//! memory, tells of damage and counts in the same way; only where the bytes lie differs. Readers
-//! of a log need none of this.
+//! Backends differ only in where they store the bytes. They share the code that builds and encodes
+//! blocks, finds duplicates, trims, caches blocks, reports damage and counts. Readers of a log need
+//! none of this.
 //!
-//! An append goes: [`check_sizes`](crate::AppendError::check_sizes), [`stamp`],
-//! [`BlockBuilder::new`], [`DuplicateWindow::admit`], [`BlockBuilder::finish`], [`encode`], then
-//! the commit, then [`committed`]. A read goes: [`HeaderColumns::verify`], [`decode`].
+//! The steps of an append: [`check_sizes`](crate::AppendError::check_sizes), [`stamp`],
+//! [`BlockBuilder::new`], [`DuplicateWindow::admit`], [`BlockBuilder::finish`], [`encode`], the
+//! commit, [`count_commit`]. The steps of a read: [`HeaderColumns::verify`], [`decode`].
 
 pub use crate::block::{BlockBuilder, MAX_BYTES, MAX_RECORDS};
 pub use crate::cache::{PastBlocks, RecentBlocks};
 pub use crate::clock::stamp;
 pub use crate::codec::{
-    BlockHeader, Encoded, HeaderColumns, Sum, column, decode, decode_ids, encode, sum,
+    BlockHeader, Digest, Encoded, HeaderColumns, decode, decode_ids, digest, encode, to_sql,
 };
 pub use crate::damage::{Damage, DamageReport};
-pub use crate::metrics::{committed, damaged, describe, duplicates};
+pub use crate::metrics::{count_commit, count_damaged, count_duplicates, describe_metrics};
 pub use crate::retention::Trim;
 pub use crate::window::DuplicateWindow;

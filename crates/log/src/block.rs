@@ -1,7 +1,7 @@
 //! The records of one commit, the log's unit of storage.
 //!
-//! A block in memory keeps all its records' bytes in one slab, exactly as the codec compresses
-//! it. So neither writing nor reading a block copies its records, and a record handed out is a
+//! A block in memory has the bytes of all its records in one slab, in the form that the codec
+//! compresses. So neither writing nor reading a block copies its records. A returned record is a
 //! slice of the slab.
 
 mod builder;
@@ -17,27 +17,27 @@ use crate::{Offset, ReadFacts, Record};
 
 pub use builder::BlockBuilder;
 
-/// The most records of one block.
+/// The maximum number of records of a block.
 pub const MAX_RECORDS: usize = 4_096;
-/// The most record bytes of one block, unless a single record is larger.
+/// The maximum number of record bytes of a block, unless a single record is larger.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// What a block holds, without its records.
+/// The facts about a block, without its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockInfo {
-    /// The place of its first record.
+    /// The offset of its first record.
     pub first: Offset,
-    /// How many records it holds, at least one.
+    /// Number of records, at least one.
     pub count: u64,
-    /// When it was committed; where damage hides that, when the next one was.
+    /// When it was committed. If damage hides this, when the next block was.
     pub appended_at: Timestamp,
-    /// The event types in it, each once. Empty only when damage hides what was there: then
-    /// nothing may be concluded from it, and reading the place tells what to skip.
+    /// The event types of its records, each once. Empty only if damage hides them; then read the
+    /// block to learn what to skip.
     pub event_types: Vec<Arc<str>>,
 }
 
 impl BlockInfo {
-    /// The place right after its last record.
+    /// Returns the offset after its last record.
     pub const fn next(&self) -> Offset {
         self.first.plus(self.count)
     }
@@ -48,14 +48,14 @@ impl BlockInfo {
 pub struct Block {
     info: BlockInfo,
     ids: Vec<Uuid>,
-    /// One of each for each record; a type index is always within `info.event_types`.
+    /// One entry per record. A type index is always within `info.event_types`.
     columns: Columns,
     format: BlockFormat,
     slab: Bytes,
 }
 
 impl Block {
-    /// The block with these ids and this slab, or `None` when they do not fit together.
+    /// Creates a block from these parts, or returns `None` if they do not match.
     pub(crate) fn read(
         info: BlockInfo,
         ids: Vec<Uuid>,
@@ -78,38 +78,38 @@ impl Block {
         })
     }
 
-    /// What the block holds, without its records.
+    /// Returns the facts about the block, without its records.
     pub const fn info(&self) -> &BlockInfo {
         &self.info
     }
 
-    /// The place of its first record.
+    /// Returns the offset of its first record.
     pub const fn first(&self) -> Offset {
         self.info.first
     }
 
-    /// The place right after its last record.
+    /// Returns the offset after its last record.
     pub const fn next(&self) -> Offset {
         self.info.next()
     }
 
-    /// How many records it holds, at least one.
+    /// Returns the number of records, at least one.
     #[expect(clippy::len_without_is_empty, reason = "a block is never empty")]
     pub const fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// When it was committed.
+    /// Returns when it was committed.
     pub const fn appended_at(&self) -> Timestamp {
         self.info.appended_at
     }
 
-    /// The event types in it, each once.
+    /// Returns the event types of its records, each once.
     pub fn event_types(&self) -> &[Arc<str>] {
         &self.info.event_types
     }
 
-    /// Where in [`Self::event_types`] the event type of the record at `offset` is.
+    /// Returns the index in [`Self::event_types`] for the record at `offset`.
     pub fn event_type_index(&self, offset: Offset) -> Option<usize> {
         self.columns
             .type_indexes
@@ -117,38 +117,38 @@ impl Block {
             .map(|index| usize::from(*index))
     }
 
-    /// Its records, in order.
+    /// Returns its records, in order.
     pub fn records(&self) -> impl Iterator<Item = Record> {
         (0..self.len()).filter_map(|index| self.at(index))
     }
 
-    /// Its records from `from` on, in order.
+    /// Returns its records from `from` on, in order.
     pub fn records_from(&self, from: Offset) -> impl Iterator<Item = Record> {
         let start = usize::try_from(from.since(self.first())).unwrap_or(usize::MAX);
         (start..self.len()).filter_map(|index| self.at(index))
     }
 
-    /// The record at `offset`, if it lies in this block.
+    /// Returns the record at `offset`, if it is in this block.
     pub fn record(&self, offset: Offset) -> Option<Record> {
         self.at(self.index(offset)?)
     }
 
-    /// The ids of its records, in order.
+    /// Returns the ids of its records, in order.
     pub(crate) fn ids(&self) -> &[Uuid] {
         &self.ids
     }
 
-    /// How its slab is written.
+    /// Returns the format of its slab.
     pub(crate) const fn format(&self) -> BlockFormat {
         self.format
     }
 
-    /// The records' bytes and what is said of them, as they are compressed.
+    /// Returns the slab that the codec compresses: the records' bytes and their columns.
     pub(crate) const fn slab(&self) -> &Bytes {
         &self.slab
     }
 
-    /// About how much memory it takes.
+    /// Returns about how many bytes of memory it takes.
     pub fn memory(&self) -> usize {
         let names: usize = self
             .info
@@ -183,7 +183,8 @@ impl Block {
         let event_types = &self.info.event_types;
         let event_type = event_types.get(usize::from(*type_indexes.get(index)?))?;
         let provenance = provenances.get(usize::from(*provenance_indexes.get(index)?))?;
-        let arrival = arrivals.binary_search_by_key(&u32::try_from(index).ok()?, |(it, _)| *it);
+        let record_index = u32::try_from(index).ok()?;
+        let arrival = arrivals.binary_search_by_key(&record_index, |(number, _)| *number);
         let arrival = arrival.ok().and_then(|place| arrivals.get(place));
         Some(Record {
             offset: self.first().plus(u64::try_from(index).ok()?),

@@ -1,17 +1,17 @@
-//! Blocks kept in memory: the newest ones, and those readers of the past share.
+//! Caches of blocks in memory: one for the newest blocks, one for readers of the past.
 //!
-//! They are apart so that a replay does not push out the blocks everyone at the head reads.
+//! They are separate, so that a replay does not evict the blocks that readers at the head need.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{Block, Offset};
 
-/// The newest blocks, without a gap; only the writer adds to them.
+/// The cache of the newest blocks, without a gap. Only the writer adds blocks.
 #[derive(Debug)]
 pub struct RecentBlocks {
     max_bytes: usize,
-    kept: Mutex<Recent>,
+    recent: Mutex<Recent>,
 }
 
 #[derive(Debug, Default)]
@@ -21,17 +21,17 @@ struct Recent {
 }
 
 impl RecentBlocks {
-    /// An empty cache of at most `max_bytes`.
+    /// Creates an empty cache of at most `max_bytes`.
     pub fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
-            kept: Mutex::default(),
+            recent: Mutex::default(),
         }
     }
 
-    /// The block that holds `offset`.
+    /// Returns the block that contains `offset`.
     pub fn find(&self, offset: Offset) -> Option<Arc<Block>> {
-        let recent = lock(&self.kept);
+        let recent = lock(&self.recent);
         let index = recent
             .blocks
             .partition_point(|block| block.next() <= offset);
@@ -42,57 +42,61 @@ impl RecentBlocks {
             .map(Arc::clone)
     }
 
-    /// Adds the blocks of one commit and drops the oldest ones beyond the bound.
+    /// Adds the blocks of one commit and drops the oldest blocks beyond the limit.
     pub fn push(&self, blocks: Vec<Block>) {
-        let mut recent = lock(&self.kept);
+        let mut recent = lock(&self.recent);
         recent.bytes += blocks.iter().map(Block::memory).sum::<usize>();
         recent.blocks.extend(blocks.into_iter().map(Arc::new));
         recent.drop_oldest_while(|recent, _| recent.bytes > self.max_bytes);
     }
 
-    /// Drops what lies before `tail`.
+    /// Drops the blocks that end at or before `tail`.
     pub fn trim_to(&self, tail: Offset) {
-        lock(&self.kept).drop_oldest_while(|_, oldest| oldest.next() <= tail);
+        lock(&self.recent).drop_oldest_while(|_, oldest| oldest.next() <= tail);
     }
 }
 
 impl Recent {
-    fn drop_oldest_while(&mut self, goes: impl Fn(&Self, &Block) -> bool) {
-        while self.blocks.front().is_some_and(|oldest| goes(self, oldest)) {
+    fn drop_oldest_while(&mut self, is_due: impl Fn(&Self, &Block) -> bool) {
+        while self
+            .blocks
+            .front()
+            .is_some_and(|oldest| is_due(self, oldest))
+        {
             self.bytes -= self.blocks.pop_front().map_or(0, |block| block.memory());
         }
     }
 }
 
-/// Blocks of the past, the least recently used of which go first.
+/// The cache of older blocks. It drops the least recently used blocks first.
 #[derive(Debug)]
 pub struct PastBlocks {
     max_bytes: usize,
-    kept: Mutex<Past>,
+    past: Mutex<Past>,
 }
 
 #[derive(Debug, Default)]
 struct Past {
     bytes: usize,
-    /// By their first offset, each with the number of its last use.
+    /// Blocks by first offset, each with the number of its last use.
     blocks: BTreeMap<Offset, (Arc<Block>, u64)>,
-    /// First offsets by the number of the block's last use.
+    /// First offsets of the blocks by the number of their last use.
     uses: BTreeMap<u64, Offset>,
     use_count: u64,
 }
 
 impl PastBlocks {
-    /// An empty cache of at most `max_bytes`.
+    /// Creates an empty cache of at most `max_bytes`.
     pub fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
-            kept: Mutex::default(),
+            past: Mutex::default(),
         }
     }
 
-    /// The block that holds `offset`.
+    /// Returns the block that contains `offset`.
     pub fn find(&self, offset: Offset) -> Option<Arc<Block>> {
-        let past = &mut *lock(&self.kept);
+        let past = &mut *lock(&self.past);
         let (first, (block, used)) = past.blocks.range_mut(..=offset).next_back()?;
         if block.next() <= offset {
             return None;
@@ -104,9 +108,9 @@ impl PastBlocks {
         Some(Arc::clone(block))
     }
 
-    /// Adds a block and drops the least recently used ones beyond the bound.
+    /// Adds a block and drops the least recently used blocks beyond the limit.
     pub fn insert(&self, block: &Arc<Block>) {
-        let past = &mut *lock(&self.kept);
+        let past = &mut *lock(&self.past);
         past.remove(block.first());
         past.use_count += 1;
         past.bytes += block.memory();
@@ -130,8 +134,8 @@ impl Past {
     }
 }
 
-fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -143,7 +147,7 @@ mod tests {
     use crate::NewRecord;
     use crate::block::BlockBuilder;
 
-    /// Ten blocks of two records each.
+    /// Returns ten blocks of two records each.
     fn blocks() -> Vec<Block> {
         let record = NewRecord::new(Uuid::nil(), "a", vec![0; 99]);
         let build = |number: u64| {
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_blocks_stay() {
+    fn the_newest_blocks_stay_in_the_cache() {
         let blocks = blocks();
         let recent = RecentBlocks::new(blocks[0].memory() * 3);
         for block in blocks {
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_block_goes_first() {
+    fn the_least_recently_used_block_is_dropped_first() {
         let blocks: Vec<_> = blocks().into_iter().map(Arc::new).collect();
         let past = PastBlocks::new(blocks[0].memory() * 3);
         for index in [5, 1, 3, 5] {
@@ -191,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_beyond_the_bound_is_not_kept() {
+    fn a_block_larger_than_the_cache_is_not_cached() {
         let blocks = blocks();
         let (recent, past) = (RecentBlocks::new(9), PastBlocks::new(9));
         past.insert(&Arc::new(blocks[0].clone()));

@@ -1,15 +1,15 @@
-//! Where the time of day comes from.
+//! The source of the current time.
 //!
-//! Everything that stamps a time takes a [`Clock`], so a test decides what time it is.
-//! Not here: waiting. That is `tokio::time`, which a test can pause.
+//! All code that stamps a time takes a [`Clock`], so a test can set the time.
+//! Not here: waiting. Use `tokio::time`, which a test can pause.
 
 use std::fmt::Debug;
 
 use jiff::Timestamp;
 
-/// A source of the time of day.
+/// A source of the current time.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -23,7 +23,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The time to stamp what is appended now with: whole microseconds, and not before `newest`.
+/// Returns the time to stamp on a commit: now, in whole microseconds, but not before `newest`.
 pub fn stamp(clock: &dyn Clock, newest: Timestamp) -> Timestamp {
     let now = Timestamp::from_microsecond(clock.now().as_microsecond());
     now.map_or(newest, |now| std::cmp::max(now, newest))

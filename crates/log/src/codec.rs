@@ -1,24 +1,24 @@
-//! How a block is written down: format 2.
+//! The encoding of a block: format 2.
 //!
-//! A block is a header, its ids, and its data.
+//! A block consists of a header, ids and data.
 //!
-//! - **Data**: the length of the slab as a `u32`, then the slab as an LZ4 block. The slab is the
-//!   records' bytes and what is said of them; `slab.rs` describes it.
-//! - **Ids**: 16 bytes a record, in order. They are random, so they are not compressed, and they
-//!   lie apart from the data because the duplicate window and the search by id read only them.
+//! - **Data**: the length of the slab as a `u32`, then the slab as an LZ4 block. The slab has the
+//!   records' bytes and their columns; `slab.rs` describes it.
+//! - **Ids**: 16 bytes per record, in order. They are random and therefore not compressed. They are
+//!   separate from the data, because the duplicate window and the search by id read only them.
 //! - **Header**: `first`, `count`, `appended_at` (microseconds since 1970), `stored_bytes` (length
 //!   of ids and data) as `i64`; `event_types`, a JSON object with `format` (2) and `event_types`,
 //!   an array of strings; `digest` and `checksum`.
 //!
-//! Format 1 differs in its slab, and its `event_types` are the array alone. It is read for ever,
-//! beside blocks of format 2. What it lacks is read from the records when a block is decoded, by a
-//! function that the log is given when it is opened.
+//! Format 1 has another slab, and its `event_types` are only the array. Every version must read
+//! format 1, also next to blocks of format 2. The decoder reads the facts that format 1 lacks from
+//! the records, with the function that was passed when the log was opened.
 //!
-//! All numbers are little endian. `digest` is the first 16 bytes of BLAKE3 over ids and data,
-//! `checksum` those of BLAKE3 over `first`, `count`, `appended_at`, `stored_bytes`, `digest`,
-//! `event_types`. So a header proves itself and its format without the records, and a changed bit
-//! anywhere in the block is found. Decoding takes whatever bytes there are: they are checked, then
-//! believed.
+//! All numbers are little endian. `digest` is the first 16 bytes of BLAKE3 over ids and data.
+//! `checksum` is the first 16 bytes of BLAKE3 over `first`, `count`, `appended_at`, `stored_bytes`,
+//! `digest`, `event_types`. So a header and its format can be validated without the records, and a
+//! changed bit anywhere in the block is found. Decoding accepts arbitrary bytes: it validates them
+//! before it uses them.
 
 use std::sync::Arc;
 
@@ -32,51 +32,51 @@ use crate::slab::BlockFormat;
 use crate::{Offset, ReadFacts};
 
 /// The first 16 bytes of a BLAKE3 hash.
-pub type Sum = [u8; 16];
+pub type Digest = [u8; 16];
 
-/// A block ready to be written.
+/// An encoded block.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// What the header says.
+    /// The columns of the header.
     pub columns: HeaderColumns,
-    /// The sum of the header.
-    pub checksum: Sum,
+    /// The digest of the header.
+    pub checksum: Digest,
     /// The ids.
     pub ids: Vec<u8>,
     /// The compressed slab.
     pub data: Vec<u8>,
 }
 
-/// A header as it lies on disk, not yet believed.
+/// A header as stored on disk, not validated yet.
 #[derive(Clone, Debug)]
 pub struct HeaderColumns {
-    /// The place of the first record.
+    /// The offset of the first record.
     pub first: i64,
-    /// How many records there are.
+    /// Number of records.
     pub count: i64,
     /// When the block was committed, in microseconds since 1970.
     pub appended_at: i64,
-    /// The length of ids and data.
+    /// Bytes of ids and data.
     pub stored_bytes: i64,
     /// The format and the event types, as JSON.
     pub event_types: String,
-    /// The sum of ids and data.
-    pub digest: Sum,
+    /// The digest of ids and data.
+    pub digest: Digest,
 }
 
-/// A header whose checksum fits.
+/// A header with a valid checksum.
 #[derive(Clone, Debug)]
 pub struct BlockHeader {
-    /// What the block holds.
+    /// The facts about the block.
     pub info: BlockInfo,
-    /// The length of ids and data.
+    /// Bytes of ids and data.
     pub stored_bytes: u64,
     format: BlockFormat,
-    digest: Sum,
+    digest: Digest,
 }
 
-/// Writes a block down.
-#[expect(clippy::expect_used, reason = "strings become JSON without fail")]
+/// Encodes a block.
+#[expect(clippy::expect_used, reason = "strings always become JSON")]
 pub fn encode(block: &Block) -> Encoded {
     let info = block.info();
     let ids: Vec<u8> = block.ids().iter().flat_map(|id| *id.as_bytes()).collect();
@@ -89,12 +89,12 @@ pub fn encode(block: &Block) -> Encoded {
         }),
     };
     let columns = HeaderColumns {
-        first: column(info.first.get()),
-        count: column(info.count),
+        first: to_sql(info.first.get()),
+        count: to_sql(info.count),
         appended_at: info.appended_at.as_microsecond(),
-        stored_bytes: column((ids.len() + data.len()) as u64),
+        stored_bytes: to_sql((ids.len() + data.len()) as u64),
         event_types: event_types.expect("strings become JSON"),
-        digest: sum(&[&ids, &data]),
+        digest: digest(&[&ids, &data]),
     };
     Encoded {
         checksum: columns.checksum(),
@@ -104,8 +104,9 @@ pub fn encode(block: &Block) -> Encoded {
     }
 }
 
-/// Reads a block back, or `None` when these are not the ids and the data the header was written
-/// with. Of a block of format 1, `read_facts` reads what it lacks.
+/// Decodes a block. Returns `None` if `ids` and `data` do not match the header.
+///
+/// For a block of format 1, `read_facts` reads the missing facts from the records.
 pub fn decode(
     header: &BlockHeader,
     ids: &[u8],
@@ -113,7 +114,7 @@ pub fn decode(
     read_facts: ReadFacts,
 ) -> Option<Block> {
     if u64::try_from(ids.len()).ok()? != header.info.count.checked_mul(16)?
-        || sum(&[ids, data]) != header.digest
+        || digest(&[ids, data]) != header.digest
     {
         return None;
     }
@@ -126,32 +127,32 @@ pub fn decode(
     )
 }
 
-/// Reads ids back.
+/// Decodes ids.
 pub fn decode_ids(ids: &[u8]) -> Vec<Uuid> {
     ids.chunks_exact(16)
         .filter_map(|id| Uuid::from_slice(id).ok())
         .collect()
 }
 
-/// A number as SQLite keeps it; no log grows beyond what fits.
-pub fn column(number: u64) -> i64 {
+/// Converts a number to a signed SQL integer, saturating. No log reaches the limit.
+pub fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The first 16 bytes of BLAKE3 over the parts, one after the other.
-pub fn sum(parts: &[&[u8]]) -> Sum {
+/// Returns the first 16 bytes of BLAKE3 over the concatenated parts.
+pub fn digest(parts: &[&[u8]]) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(part);
     }
-    let mut sum = Sum::default();
-    hasher.finalize_xof().fill(&mut sum);
-    sum
+    let mut digest = Digest::default();
+    hasher.finalize_xof().fill(&mut digest);
+    digest
 }
 
 impl HeaderColumns {
-    /// The header, or `None` when it is not what was written with this checksum.
-    pub fn verify(self, checksum: Sum) -> Option<BlockHeader> {
+    /// Validates the header. Returns `None` if it does not match the checksum or is invalid.
+    pub fn verify(self, checksum: Digest) -> Option<BlockHeader> {
         if self.checksum() != checksum {
             return None;
         }
@@ -169,8 +170,8 @@ impl HeaderColumns {
         })
     }
 
-    fn checksum(&self) -> Sum {
-        sum(&[
+    fn checksum(&self) -> Digest {
+        digest(&[
             &self.first.to_le_bytes(),
             &self.count.to_le_bytes(),
             &self.appended_at.to_le_bytes(),
@@ -188,7 +189,7 @@ struct EventTypesJson {
     event_types: Vec<Arc<str>>,
 }
 
-/// A block's format and event types, unless it is of a format that nobody knows.
+/// Parses a block's format and event types. Returns `None` for an unknown format.
 fn read_event_types(json: &str) -> Option<(BlockFormat, Vec<Arc<str>>)> {
     if json.starts_with('[') {
         return Some((BlockFormat::One, serde_json::from_str(json).ok()?));
@@ -197,9 +198,9 @@ fn read_event_types(json: &str) -> Option<(BlockFormat, Vec<Arc<str>>)> {
     (json.format == 2).then_some((BlockFormat::Two, json.event_types))
 }
 
-/// Undoes LZ4 without ever taking more memory than the data can stand for.
+/// Decompresses LZ4. Never allocates more memory than the data can decompress to.
 fn decompress(data: &[u8]) -> Option<Vec<u8>> {
-    /// One byte of an LZ4 block stands for at most this many.
+    /// One byte of an LZ4 block decompresses to at most this number of bytes.
     const MAX_RATIO: usize = 255;
     let (size, compressed) = lz4_flex::block::uncompressed_size(data).ok()?;
     if size / MAX_RATIO > compressed.len() {

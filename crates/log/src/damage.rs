@@ -1,4 +1,4 @@
-//! Records that cannot be read back: told once.
+//! Damaged records: each range is logged and counted once.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,31 +11,31 @@ use tracing::error;
 
 use crate::{Offset, metrics};
 
-/// A stretch of the log that cannot be read back.
+/// A range of the log that cannot be read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Its records.
+    /// The damaged records.
     pub range: Range<Offset>,
-    /// What of it is damaged: its header or its records.
+    /// The damaged part of the block: `header` or `records`.
     pub part: &'static str,
-    /// When the block was committed, or the next one where its header does not tell.
+    /// When the block was committed. If its header is damaged, when the next block was.
     pub appended_at: Timestamp,
 }
 
-/// What damage was found since the log was opened.
+/// The damage found since the log was opened.
 #[derive(Debug, Default)]
 pub struct DamageReport {
     record_count: AtomicU64,
-    /// Where each stretch begins, by where it ends: that is the next good block's first record,
-    /// wherever in the stretch a reader came upon it.
+    /// The start of each range by its end. The end identifies a range: it is the first record of
+    /// the next good block, wherever in the range a reader starts.
     known: Mutex<BTreeMap<Offset, Offset>>,
 }
 
 impl DamageReport {
-    /// Stretches remembered. Beyond that the oldest are forgotten, and told again if met again.
+    /// Maximum number of remembered ranges. The oldest are forgotten, and reported again if found.
     const MAX_KNOWN: usize = 65_536;
 
-    /// Logs and counts what of the damage is new.
+    /// Logs and counts the damaged records that are not yet known.
     pub fn note(&self, damage: &Damage) {
         let Range { start, end } = damage.range;
         let new = {
@@ -58,12 +58,12 @@ impl DamageReport {
         };
         if new > 0 {
             self.record_count.fetch_add(new, Ordering::Relaxed);
-            metrics::damaged(new);
+            metrics::count_damaged(new);
             error!(from = %start, to = %end, part = damage.part, "damaged records are skipped");
         }
     }
 
-    /// How many records were found damaged.
+    /// Returns the number of records found damaged.
     pub fn record_count(&self) -> u64 {
         self.record_count.load(Ordering::Relaxed)
     }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn damage_is_counted_once_however_often_it_is_met() {
+    fn damage_is_counted_once_however_often_it_is_found() {
         let report = DamageReport::default();
         for (start, end, wanted) in [(5, 9, 4), (5, 9, 4), (7, 9, 4), (3, 9, 6), (10, 11, 7)] {
             let range = Offset::new(start)..Offset::new(end);

@@ -1,8 +1,32 @@
 //! The log: accepted events in order, on stable storage.
 //!
-//! What it promises is written at [`Log`] and tested by the promises suite on every backend. Who
-//! reads a log does so through a [`Reader`]; who writes a backend finds its parts in [`backend`].
-//! The log does not know what an event looks like: a record is bytes and what its door says of them.
+//! [`Log`] lists the guarantees, and the promises suite tests them on every backend. A [`Reader`]
+//! reads a log. [`backend`] has the parts of a backend. The log does not know what an event looks
+//! like: a record is bytes with an id, an event type and the facts that its door adds.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use easel_log::{
+//!     Appended, Found, LogOptions, MemoryLog, NewRecord, Offset, Reader, SharedLog, SystemClock,
+//! };
+//! use uuid::Uuid;
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let log: SharedLog = Arc::new(MemoryLog::new(LogOptions::default(), Arc::new(SystemClock)));
+//! let record = NewRecord::new(Uuid::from_u128(7), "course_created", "{}");
+//! let appended = log.append(vec![record.clone(), record]).await?;
+//! let first = Offset::ZERO;
+//! assert_eq!(appended, [Appended::Stored(first), Appended::Duplicate(first)]);
+//!
+//! let mut reader = Reader::new(log, first);
+//! let found = reader.try_next().await?;
+//! assert!(matches!(found, Some(Found::Block { block, .. }) if block.len() == 1));
+//! assert!(reader.try_next().await?.is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod block;
 mod clock;
@@ -14,6 +38,7 @@ mod options;
 mod reader;
 mod record_reader;
 mod retention;
+mod run_blocking;
 mod want;
 
 mod cache;
@@ -27,11 +52,15 @@ mod window;
 
 pub mod backend;
 
+#[cfg(any(test, feature = "fake-clock"))]
+mod fake_clock;
 #[cfg(any(test, feature = "promises"))]
 pub mod promises;
 
 pub use block::{Block, BlockInfo};
 pub use clock::{Clock, SystemClock};
+#[cfg(any(test, feature = "fake-clock"))]
+pub use fake_clock::FakeClock;
 pub use log::{
     AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, ReadIf, SharedLog, TrimError,
 };
@@ -42,4 +71,5 @@ pub use reader::{Found, Reader};
 pub use record::{Arrival, NewRecord, Provenance, ReadFacts, Record, RecordFacts, Shape};
 pub use record_reader::RecordReader;
 pub use retention::{Retention, Trimmed};
+pub use run_blocking::run_blocking;
 pub use want::Want;

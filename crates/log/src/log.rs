@@ -1,4 +1,4 @@
-//! The trait every backend implements, and what it promises.
+//! The trait that every backend implements, with its guarantees.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -12,101 +12,103 @@ use uuid::Uuid;
 
 use crate::{Block, NewRecord, Offset, Record, Retention, Trimmed, Want};
 
-/// A log that rooms share.
+/// A shared handle to a log.
 pub type SharedLog = Arc<dyn Log>;
 
 /// Accepted records in order, on stable storage.
 ///
-/// Every backend promises, and the promises suite tests:
+/// Every backend gives these guarantees. The promises suite tests them.
 ///
-/// - an [`Appended::Stored`] answer means the record is on stable storage and will be read back
-///   byte for byte until it is trimmed;
-/// - offsets rise by one, in the order of the records of one append, and are never reused, not
-///   even after everything was trimmed and the log was opened again;
-/// - an append is stored whole or not at all;
-/// - an append that failed may be read later, whole: its sender cannot know, and sends it again,
-///   which the duplicate window then tells;
-/// - an error says whether trying again may help, by its `is_transient`;
-/// - a trim that fails takes nothing from appends, unless it was the storage that failed;
-/// - a block that cannot be read back exactly is answered as [`Read::Damaged`], is counted and
-///   logged once, and the rest is served;
-/// - the duplicate window is the ids of the newest records the log holds, opened again or not.
+/// - After [`Appended::Stored`], the record is on stable storage. It is read back byte for byte
+///   until it is trimmed.
+/// - Offsets rise by one, in the order of the records of an append. They are never reused, even
+///   after all records were trimmed and the log was reopened.
+/// - An append is stored whole or not at all.
+/// - A failed append may still appear later, whole. Its sender cannot know this and sends it again;
+///   the duplicate window then finds the duplicates.
+/// - `is_transient` of an error says whether a retry may help.
+/// - A failed trim does not stop appends, unless the storage itself failed.
+/// - A block that cannot be read back exactly is returned as [`Read::Damaged`], counted and logged
+///   once. All other blocks stay readable.
+/// - The duplicate window holds the ids of the newest stored records, also after a reopen.
 #[async_trait]
 pub trait Log: Debug + Send + Sync + 'static {
-    /// Stores the records and answers for each, in order, once they are on stable storage.
+    /// Stores the records and returns one result per record, in order, once all are on stable
+    /// storage.
     ///
-    /// Waits while too much is on its way already. Dropping the future does not take the records
-    /// back: they may be stored or not.
+    /// Waits while the queue is full. Dropping the future does not cancel the append: the records
+    /// may or may not be stored.
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError>;
 
-    /// The block that holds `from`, or the first one after it.
+    /// Returns the block that contains `from`, or the first block after it.
     ///
     /// Every answer except [`Read::End`] ends past `from`, so a reader that continues there always
     /// makes progress.
     async fn read(&self, from: Offset) -> Result<Read, ReadError>;
 
-    /// As [`Self::read`], but skips blocks without any event type that `want` wants.
+    /// Reads like [`Self::read`], but skips blocks without an event type that `want` matches.
     ///
-    /// A run of unwanted blocks is one answer, up to a bound of the backend's. What is skipped is
-    /// not looked into: damage within its records is not found.
+    /// Consecutive unwanted blocks are one result, up to a limit of the backend. Records of skipped
+    /// blocks are not read, so damage in them is not found.
     async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError>;
 
-    /// When the block that holds `from`, or the first one after it, was committed; `None` at the
-    /// head. Where damage hides that, when the next one was.
+    /// Returns the commit time of the block that contains `from`, or of the first block after it.
+    ///
+    /// Returns `None` at the head. If damage hides the time, returns that of the next block.
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError>;
 
-    /// The first offset whose block was appended at `time` or later; the head when there is none.
+    /// Returns the first offset whose block was committed at `time` or later, else the head.
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError>;
 
-    /// The newest record with this id, if the log still holds one.
+    /// Returns the newest record with this id, if the log still has one.
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError>;
 
-    /// Drops what `retention` no longer keeps, as of `now`, whole blocks from the tail on.
+    /// Drops the oldest blocks that exceed `retention` at the time `now`. Drops whole blocks only.
     async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError>;
 
-    /// Drops every block that lies wholly before `tail`; one that reaches past it stays.
+    /// Drops every block that ends at or before `tail`. A block that reaches past `tail` stays.
     async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError>;
 
-    /// The bounds of what can be read now, and word of every change of them.
+    /// Returns a watch on the bounds of the log. It notifies of every change.
     fn bounds(&self) -> watch::Receiver<Bounds>;
 
-    /// Counts for operators.
+    /// Returns counts for operators.
     fn stats(&self) -> LogStats;
 }
 
-/// The bounds of a log: its records are `[tail, head)`.
+/// The bounds of a log: it holds the records `[tail, head)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// The oldest record kept.
+    /// The offset of the oldest stored record.
     pub tail: Offset,
-    /// The place the next record will get.
+    /// The offset of the next record to be appended.
     pub head: Offset,
 }
 
-/// Counts for operators, since the log was opened where not said otherwise.
+/// Counts for operators. Those named `…_count` start at zero when the log is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogStats {
-    /// Whether appends are refused at present, such as after a failed write.
+    /// Whether the log refuses appends now, for example after a failed write.
     pub refusing: bool,
-    /// Records found unreadable and skipped, each block counted once.
+    /// Damaged records that readers skip, each block counted once.
     pub damaged_count: u64,
-    /// Records not stored because the duplicate window knew their id.
+    /// Records not stored because their id was in the duplicate window.
     pub duplicate_count: u64,
-    /// Bytes the blocks held now take, compressed where the backend compresses.
+    /// Bytes of all stored blocks now, compressed if the backend compresses.
     pub stored_bytes: u64,
 }
 
-/// What became of one record of an append.
+/// The result of an append for one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// Stored at this place.
+    /// Stored at this offset.
     Stored(Offset),
-    /// Known already, by its id, at this place; not stored again.
+    /// Not stored: a record with this id is at this offset already.
     Duplicate(Offset),
 }
 
 impl Appended {
-    /// The record's place.
+    /// Returns the record's offset.
     pub const fn offset(self) -> Offset {
         match self {
             Self::Stored(offset) | Self::Duplicate(offset) => offset,
@@ -114,64 +116,67 @@ impl Appended {
     }
 }
 
-/// What a read found.
+/// The result of [`Log::read`].
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// A block whose last record is at `from` or later.
+    /// A block that ends past `from`.
     Block(Arc<Block>),
-    /// These records, the first one at `from` or later, cannot be read back and are to be skipped.
+    /// These records, all at or after `from`, are damaged. The reader must skip them.
     Damaged(Range<Offset>),
-    /// There is nothing at `from` or later yet.
+    /// The log has no record at or after `from` yet.
     End,
 }
 
-/// What a read with [`Log::read_if`] found.
+/// The result of [`Log::read_if`].
 #[derive(Clone, Debug)]
 pub enum ReadIf {
-    /// A block whose last record is at `from` or later, with an event type that is wanted.
+    /// A block that ends past `from` and has a wanted event type.
     Block(Arc<Block>),
-    /// These records, the first one at `from` or later, are in blocks without a wanted event type.
+    /// These records, all at or after `from`, are in blocks without a wanted event type.
     Skipped(Range<Offset>),
-    /// These records, the first one at `from` or later, cannot be read back and are to be skipped.
+    /// These records, all at or after `from`, are damaged. The reader must skip them.
     Damaged(Range<Offset>),
-    /// There is nothing at `from` or later yet.
+    /// The log has no record at or after `from` yet.
     End,
 }
 
-/// Why an append is not known to be stored. It may be read later all the same, whole.
+/// Why an append failed. Its records may still appear later, all of them.
 #[derive(Clone, Debug, Error)]
 pub enum AppendError {
-    /// The write failed, and so will further ones.
+    /// The write failed. All further writes will fail too.
     #[error("write to the log: {reason}")]
     Failed {
-        /// What the storage said.
+        /// The error text of the storage.
         reason: String,
     },
-    /// The storage cannot be reached, or does not take writes at the moment.
-    #[error("write to the log: it cannot be written at the moment: {reason}")]
+    /// The storage cannot be reached or accepts no writes at the moment.
+    #[error("write to the log: the storage is unavailable: {reason}")]
     Unavailable {
-        /// What the storage said.
+        /// The error text of the storage.
         reason: String,
     },
-    /// An earlier write failed.
-    #[error("write to the log: it refuses writes since an earlier one failed: {reason}")]
+    /// The log refuses writes because an earlier write failed.
+    #[error("write to the log: the log refuses writes because an earlier write failed: {reason}")]
     Refusing {
-        /// What the storage said then.
+        /// The error text of that failure.
         reason: String,
     },
     /// A record is larger than [`NewRecord::MAX_BYTES`].
-    #[error("write to the log: a record has {bytes} bytes, more than it takes")]
+    #[error(
+        "write to the log: a record has {bytes} bytes, the maximum is {}",
+        NewRecord::MAX_BYTES
+    )]
     TooLarge {
         /// The record's length.
         bytes: usize,
     },
     /// The log is shutting down.
-    #[error("write to the log: it is closed")]
+    #[error("write to the log: the log is closed")]
     Closed,
 }
 
 impl AppendError {
-    /// Whether trying again may help, without anybody doing something about it.
+    /// Returns whether a retry may help without an operator.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable { .. } => true,
@@ -181,7 +186,7 @@ impl AppendError {
         }
     }
 
-    /// Refuses records that are larger than a record may be.
+    /// Rejects records larger than [`NewRecord::MAX_BYTES`].
     pub fn check_sizes(records: &[NewRecord]) -> Result<(), Self> {
         let sizes = records.iter().map(|record| record.bytes.len());
         match sizes.max().filter(|bytes| *bytes > NewRecord::MAX_BYTES) {
@@ -191,40 +196,40 @@ impl AppendError {
     }
 }
 
-/// Why a trim ended before everything was dropped that was to go. What went before stays gone.
+/// Why a trim ended early. Blocks that it had dropped before the error stay dropped.
 #[derive(Clone, Debug, Error)]
 pub enum TrimError {
-    /// Damage is in the way. Appends go on.
-    #[error("trim the log: damage is in the way: {reason}")]
+    /// Damaged data prevents the trim. Appends continue.
+    #[error("trim the log: damaged data prevents it: {reason}")]
     Damaged {
-        /// What the storage said.
+        /// The error text of the storage.
         reason: String,
     },
-    /// The write failed, and so will further ones.
+    /// The write failed. All further writes will fail too.
     #[error("trim the log: {reason}")]
     Failed {
-        /// What the storage said.
+        /// The error text of the storage.
         reason: String,
     },
-    /// The storage cannot be reached, or does not take writes at the moment.
-    #[error("trim the log: it cannot be written at the moment: {reason}")]
+    /// The storage cannot be reached or accepts no writes at the moment.
+    #[error("trim the log: the storage is unavailable: {reason}")]
     Unavailable {
-        /// What the storage said.
+        /// The error text of the storage.
         reason: String,
     },
-    /// An earlier write failed.
-    #[error("trim the log: it refuses writes since an earlier one failed: {reason}")]
+    /// The log refuses writes because an earlier write failed.
+    #[error("trim the log: the log refuses writes because an earlier write failed: {reason}")]
     Refusing {
-        /// What the storage said then.
+        /// The error text of that failure.
         reason: String,
     },
     /// The log is shutting down.
-    #[error("trim the log: it is closed")]
+    #[error("trim the log: the log is closed")]
     Closed,
 }
 
 impl TrimError {
-    /// Whether trying again may help, without anybody doing something about it.
+    /// Returns whether a retry may help without an operator.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable { .. } => true,
@@ -235,25 +240,25 @@ impl TrimError {
     }
 }
 
-/// Why a read found nothing out.
+/// Why a read failed.
 #[derive(Clone, Debug, Error)]
 pub enum ReadError {
     /// The storage cannot be read at the moment.
     #[error("read the log: {reason}")]
     Unavailable {
-        /// What the storage said.
+        /// The error text of the storage.
         reason: String,
     },
-    /// What the storage holds is not what it should be.
+    /// The stored data is invalid.
     #[error("read the log: {reason}")]
     Failed {
-        /// What is wrong with it.
+        /// The fault in the data.
         reason: String,
     },
 }
 
 impl ReadError {
-    /// Whether trying again may help, without anybody doing something about it.
+    /// Returns whether a retry may help without an operator.
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable { .. } => true,

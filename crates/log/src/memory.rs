@@ -1,6 +1,6 @@
-//! A log in memory, for tests and for what need not outlive the process.
+//! A log in memory, for tests and for data that may end with the process.
 //!
-//! It keeps every promise of a log but the one of stable storage, and never fails.
+//! It gives all guarantees of [`Log`] except stable storage, and never fails.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,13 +23,13 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryLog {
     clock: Arc<dyn Clock>,
-    kept: Mutex<StoredBlocks>,
+    stored: Mutex<StoredBlocks>,
     bounds: watch::Sender<Bounds>,
 }
 
 #[derive(Debug)]
 struct StoredBlocks {
-    /// Without a gap, oldest first.
+    /// Oldest first, without a gap.
     blocks: VecDeque<Arc<Block>>,
     window: DuplicateWindow,
     bounds: Bounds,
@@ -39,9 +39,9 @@ struct StoredBlocks {
 }
 
 impl MemoryLog {
-    /// An empty log. Of the options it heeds the duplicate window.
+    /// Creates an empty log. It uses only the duplicate window of the options.
     pub fn new(options: LogOptions, clock: Arc<dyn Clock>) -> Self {
-        let kept = StoredBlocks {
+        let stored = StoredBlocks {
             blocks: VecDeque::new(),
             window: DuplicateWindow::new(options.duplicate_window),
             bounds: Bounds::default(),
@@ -51,29 +51,29 @@ impl MemoryLog {
         };
         Self {
             clock,
-            kept: Mutex::new(kept),
+            stored: Mutex::new(stored),
             bounds: watch::Sender::default(),
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, StoredBlocks> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, StoredBlocks> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn drop_blocks(&self, trim: &Trim) -> Trimmed {
-        let kept = &mut *self.kept();
-        let before = kept.bounds.tail;
-        while let Some(oldest) = kept
+        let stored = &mut *self.lock();
+        let before = stored.bounds.tail;
+        while let Some(oldest) = stored
             .blocks
-            .pop_front_if(|oldest| trim.drops(oldest.info(), kept.stored_bytes))
+            .pop_front_if(|oldest| trim.drops(oldest.info(), stored.stored_bytes))
         {
-            kept.bounds.tail = oldest.next();
-            kept.stored_bytes -= stored_bytes(&oldest);
+            stored.bounds.tail = oldest.next();
+            stored.stored_bytes -= stored_bytes(&oldest);
         }
-        let tail = kept.bounds.tail;
+        let tail = stored.bounds.tail;
         if tail > before {
-            kept.window.trim_to(tail);
-            self.bounds.send_replace(kept.bounds);
+            stored.window.trim_to(tail);
+            self.bounds.send_replace(stored.bounds);
         }
         Trimmed {
             record_count: tail.since(before),
@@ -83,13 +83,13 @@ impl MemoryLog {
 }
 
 impl StoredBlocks {
-    /// The block that holds `from`, or the first one after it.
+    /// Returns the block that contains `from`, or the first block after it.
     fn find(&self, from: Offset) -> Option<&Arc<Block>> {
-        self.from(from).next()
+        self.blocks_from(from).next()
     }
 
-    /// That block and all after it.
-    fn from(&self, from: Offset) -> impl Iterator<Item = &Arc<Block>> {
+    /// Returns the block that contains `from` and all blocks after it.
+    fn blocks_from(&self, from: Offset) -> impl Iterator<Item = &Arc<Block>> {
         let before = self.blocks.partition_point(|block| block.next() <= from);
         self.blocks.range(before..)
     }
@@ -103,67 +103,67 @@ fn stored_bytes(block: &Block) -> u64 {
 impl Log for MemoryLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError> {
         AppendError::check_sizes(&records)?;
-        let kept = &mut *self.kept();
-        let appended_at = stamp(&*self.clock, kept.appended_at);
-        let mut builder = BlockBuilder::new(kept.bounds.head, appended_at);
-        let appended = kept.window.admit(&records, &mut builder);
+        let stored = &mut *self.lock();
+        let appended_at = stamp(&*self.clock, stored.appended_at);
+        let mut builder = BlockBuilder::new(stored.bounds.head, appended_at);
+        let appended = stored.window.admit(&records, &mut builder);
         let head = builder.next();
-        let stored_count = head.since(kept.bounds.head);
-        kept.duplicate_count += (appended.len() as u64).saturating_sub(stored_count);
+        let stored_count = head.since(stored.bounds.head);
+        stored.duplicate_count += (appended.len() as u64).saturating_sub(stored_count);
         if stored_count > 0 {
             let blocks = builder.finish();
-            kept.stored_bytes += blocks.iter().map(stored_bytes).sum::<u64>();
-            kept.blocks.extend(blocks.into_iter().map(Arc::new));
-            kept.appended_at = appended_at;
-            kept.bounds.head = head;
-            self.bounds.send_replace(kept.bounds);
+            stored.stored_bytes += blocks.iter().map(stored_bytes).sum::<u64>();
+            stored.blocks.extend(blocks.into_iter().map(Arc::new));
+            stored.appended_at = appended_at;
+            stored.bounds.head = head;
+            self.bounds.send_replace(stored.bounds);
         }
         Ok(appended)
     }
 
     async fn read(&self, from: Offset) -> Result<Read, ReadError> {
         Ok(self
-            .kept()
+            .lock()
             .find(from)
             .map_or(Read::End, |block| Read::Block(Arc::clone(block))))
     }
 
     async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
-        let kept = self.kept();
-        let blocks = kept.from(from);
+        let stored = self.lock();
+        let blocks = stored.blocks_from(from);
         let unwanted = blocks.take_while(|block| !want.wants_block(block.info()));
         let unwanted = unwanted.map(|block| block.first()..block.next());
         if let Some(skipped) = unwanted.reduce(|first, last| first.start..last.end) {
             let start = std::cmp::max(skipped.start, from);
             return Ok(ReadIf::Skipped(start..skipped.end));
         }
-        Ok(kept
+        Ok(stored
             .find(from)
             .map_or(ReadIf::End, |block| ReadIf::Block(Arc::clone(block))))
     }
 
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
-        Ok(self.kept().find(from).map(|block| block.appended_at()))
+        Ok(self.lock().find(from).map(|block| block.appended_at()))
     }
 
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
-        let kept = self.kept();
-        let index = kept
+        let stored = self.lock();
+        let index = stored
             .blocks
             .partition_point(|block| block.appended_at() < time);
-        Ok(kept
+        Ok(stored
             .blocks
             .get(index)
-            .map_or(kept.bounds.head, |block| block.first()))
+            .map_or(stored.bounds.head, |block| block.first()))
     }
 
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
-        let kept = self.kept();
+        let stored = self.lock();
         let find = |block: &Arc<Block>| {
-            let index = block.ids().iter().rposition(|it| *it == id)?;
+            let index = block.ids().iter().rposition(|block_id| *block_id == id)?;
             block.record(block.first().plus(index as u64))
         };
-        Ok(kept.blocks.iter().rev().find_map(find))
+        Ok(stored.blocks.iter().rev().find_map(find))
     }
 
     async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError> {
@@ -179,12 +179,12 @@ impl Log for MemoryLog {
     }
 
     fn stats(&self) -> LogStats {
-        let kept = self.kept();
+        let stored = self.lock();
         LogStats {
             refusing: false,
             damaged_count: 0,
-            duplicate_count: kept.duplicate_count,
-            stored_bytes: kept.stored_bytes,
+            duplicate_count: stored.duplicate_count,
+            stored_bytes: stored.stored_bytes,
         }
     }
 }
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::promises::{Backend, log_promises};
 
-    /// What is in memory is there as long as the process: opening again changes nothing.
+    /// A reopen changes nothing: the data is in memory as long as the process runs.
     struct Memory(Arc<MemoryLog>);
 
     impl Backend for Memory {

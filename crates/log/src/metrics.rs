@@ -1,4 +1,4 @@
-//! The names of what the log measures.
+//! The metrics of the log.
 
 use std::time::Duration;
 
@@ -12,45 +12,45 @@ const COMMIT_BYTES: &str = "easel_log_commit_bytes";
 const DUPLICATES: &str = "easel_log_duplicates_total";
 const DAMAGED_RECORDS: &str = "easel_log_damaged_records_total";
 
-/// Says what each of them means, and has each begin at 0; to say it again changes nothing.
-pub fn describe() {
-    describe_histogram!(COMMIT_SECONDS, "Time a commit took, by log.");
-    describe_histogram!(COMMIT_RECORDS, "Records of a commit, by log.");
-    describe_histogram!(COMMIT_BYTES, "Bytes a commit stored, by log.");
+/// Describes all metrics and initialises them with 0. Further calls change nothing.
+pub fn describe_metrics() {
+    describe_histogram!(COMMIT_SECONDS, "Duration of a commit, by log.");
+    describe_histogram!(COMMIT_RECORDS, "Records per commit, by log.");
+    describe_histogram!(COMMIT_BYTES, "Bytes stored per commit, by log.");
     describe_counter!(
         DUPLICATES,
-        "Records not stored because their id was known already."
+        "Records not stored because their id was in the duplicate window."
     );
-    describe_counter!(DAMAGED_RECORDS, "Records found damaged and skipped.");
+    describe_counter!(DAMAGED_RECORDS, "Damaged records that were skipped.");
     for log in LogName::ALL {
         for name in [COMMIT_SECONDS, COMMIT_RECORDS, COMMIT_BYTES] {
-            // A histogram that is named once is shown, with nothing in it.
+            // This creates the histogram, so that it is exported while it is still empty.
             drop(histogram!(name, "log" => log.as_str()));
         }
     }
-    duplicates(0);
-    damaged(0);
+    count_duplicates(0);
+    count_damaged(0);
 }
 
-/// Notes one commit: its records, its bytes on disk, and the time it took.
-pub fn committed(log: LogName, record_count: u64, bytes: u64, took: Duration) {
+/// Measures one commit: its records, its bytes on disk and its duration.
+pub fn count_commit(log: LogName, record_count: u64, bytes: u64, duration: Duration) {
     let log = log.as_str();
-    histogram!(COMMIT_SECONDS, "log" => log).record(took);
-    histogram!(COMMIT_RECORDS, "log" => log).record(measure(record_count));
-    histogram!(COMMIT_BYTES, "log" => log).record(measure(bytes));
+    histogram!(COMMIT_SECONDS, "log" => log).record(duration);
+    histogram!(COMMIT_RECORDS, "log" => log).record(to_u32(record_count));
+    histogram!(COMMIT_BYTES, "log" => log).record(to_u32(bytes));
 }
 
-/// Notes records that were not stored because they were known already.
-pub fn duplicates(count: u64) {
+/// Counts records that were not stored because they are duplicates.
+pub fn count_duplicates(count: u64) {
     counter!(DUPLICATES).increment(count);
 }
 
-/// Notes records found unreadable.
-pub fn damaged(count: u64) {
+/// Counts damaged records.
+pub fn count_damaged(count: u64) {
     counter!(DAMAGED_RECORDS).increment(count);
 }
 
-/// A number as histograms take it; a commit is far from the bound.
-fn measure(number: u64) -> u32 {
+/// Converts a number for a histogram, saturating. Commits are far below the limit.
+fn to_u32(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -1,12 +1,12 @@
-//! How much a log remembers and holds in memory.
+//! The name and the memory limits of a log.
 
-/// Which log it is: the label `log` of what is measured of its commits.
+/// The name of a log, used as the label `log` of its metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogName {
     /// The accepted events.
     #[default]
     Events,
-    /// What the doors took in that is no event.
+    /// The invalid records that the doors took in.
     Quarantine,
 }
 
@@ -14,7 +14,7 @@ impl LogName {
     /// Both logs.
     pub const ALL: [Self; 2] = [Self::Events, Self::Quarantine];
 
-    /// The name, as the label has it.
+    /// Returns the name as a metric label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Events => "events",
@@ -23,19 +23,19 @@ impl LogName {
     }
 }
 
-/// The settings of a log, with defaults for the log of a server.
+/// The settings of a log. The defaults suit a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogOptions {
-    /// Which log it is.
+    /// The name of the log.
     pub name: LogName,
-    /// How many of the newest ids are remembered to recognise duplicates; 0 turns that off.
-    /// Each costs about 35 bytes of memory.
+    /// Number of newest ids in the duplicate window; 0 turns it off. An id takes about 35 bytes of
+    /// memory.
     pub duplicate_window: usize,
-    /// Bytes of records waiting or being committed; an append waits while there are more.
+    /// Maximum bytes of records that are queued or being committed. An append waits for room.
     pub max_queued_bytes: usize,
-    /// Bytes of blocks kept in memory for readers at the head.
+    /// Maximum bytes of the cache of the newest blocks, for readers at the head.
     pub recent_bytes: usize,
-    /// Bytes of blocks kept in memory for readers in the past.
+    /// Maximum bytes of the cache of older blocks, for readers in the past.
     pub past_bytes: usize,
 }
 

@@ -1,7 +1,7 @@
-//! What any backend promises, one test each.
+//! The guarantees of every backend, one test each.
 //!
-//! A backend says by [`Backend`] how it is opened and opened again, and `log_promises!` makes every
-//! promise a test of its own name.
+//! A backend implements [`Backend`], which opens and reopens it. `log_promises!` then creates one
+//! test per promise.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,94 +20,72 @@ mod storing;
 mod trimming;
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Appended, Bounds, Clock, Log, LogOptions, NewRecord, Offset, Read, Record, SharedLog};
+use crate::{
+    Appended, Bounds, Clock, FakeClock, Log, LogOptions, NewRecord, Offset, Read, Record, SharedLog,
+};
 
 pub use duplicates::*;
 pub use handles::{
-    TwoHandles, knows_duplicates_of_the_other_handle, shows_what_one_handle_does_to_the_other,
+    TwoHandles, finds_duplicates_of_the_other_handle, shows_changes_of_one_handle_to_the_other,
 };
-pub use histories::keeps_to_the_model_over_any_history;
+pub use histories::behaves_like_the_model_over_any_history;
 pub use reading::*;
 pub use storing::*;
 pub use trimming::*;
 
 /// A backend under test.
 pub trait Backend: Sized {
-    /// Opens a new, empty log.
+    /// Creates a new, empty log.
     fn open(options: LogOptions, clock: Arc<dyn Clock>) -> impl Future<Output = Self>;
 
-    /// Closes the log and opens it again as it is, with the same options.
+    /// Closes the log and opens it again with the same content and options.
     fn reopen(self) -> impl Future<Output = Self>;
 
-    /// The log.
+    /// Returns the log.
     fn log(&self) -> SharedLog;
 
-    /// A second handle of the same log, as a second server would have one; `None` where the backend
-    /// allows only one writer.
+    /// Returns a second handle of the same log, as a second server would have. Returns `None` if the
+    /// backend allows only one writer.
     fn second_handle(&self) -> Option<SharedLog>;
 }
 
-/// A clock that shows what it was set to, at first 2025-03-03T08:00:00Z.
-#[derive(Debug)]
-pub struct HandClock(Mutex<Timestamp>);
-
-impl Default for HandClock {
-    fn default() -> Self {
-        Self(Mutex::new(Timestamp::constant(1_740_988_800, 0)))
-    }
-}
-
-impl HandClock {
-    /// Moves it by so many seconds, back if there are less than none.
-    pub fn turn(&self, seconds: i64) {
-        *self.0.lock().unwrap() += jiff::SignedDuration::from_secs(seconds);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-}
-
-/// Makes every promise a test of its own for a backend.
+/// Creates one test per promise for a backend.
 #[macro_export]
 macro_rules! log_promises {
     ($backend:ty) => {
         $crate::log_promises!(@each $backend:
-            keeps_to_the_model_over_any_history
-            reads_back_what_was_appended
-            reads_back_what_is_known_of_a_record
+            behaves_like_the_model_over_any_history
+            reads_back_appended_bytes
+            reads_back_the_facts_about_a_record
             stores_nothing_when_nothing_is_appended
-            refuses_a_record_that_is_too_large
+            rejects_a_record_that_is_too_large
             gives_offsets_without_a_gap_in_the_order_of_the_append
-            splits_what_is_too_much_for_a_block
-            reads_the_block_around_an_offset
-            reports_a_duplicate_with_the_place_of_the_first
+            splits_an_append_that_exceeds_a_block
+            reads_the_block_that_contains_an_offset
+            reports_a_duplicate_with_the_offset_of_the_first
             forgets_ids_beyond_the_window
             stores_duplicates_when_the_window_is_off
-            knows_duplicates_after_it_was_opened_again
-            tells_of_every_change_of_its_bounds
+            finds_duplicates_after_a_reopen
+            notifies_of_every_change_of_its_bounds
             never_stamps_an_earlier_time
             finds_the_first_block_of_a_time
             finds_a_record_by_its_id
-            tells_when_the_record_at_a_place_was_appended
-            skips_a_run_of_unwanted_blocks_in_one_answer
+            returns_when_the_record_at_an_offset_was_appended
+            skips_consecutive_unwanted_blocks_in_one_read
             reads_a_wanted_block_whole
-            reads_without_a_gap_whatever_is_wanted
-            trims_what_is_too_old
-            trims_what_is_too_much
+            reads_without_a_gap_with_any_want
+            trims_blocks_that_are_too_old
+            trims_blocks_beyond_the_size_limit
             trims_only_whole_blocks
-            does_not_use_offsets_again_after_everything_was_trimmed
-            keeps_everything_when_opened_again
-            gives_concurrent_appends_offsets_of_their_own
-            shows_what_one_handle_does_to_the_other
-            knows_duplicates_of_the_other_handle
+            does_not_reuse_offsets_after_all_records_were_trimmed
+            keeps_all_records_after_a_reopen
+            gives_concurrent_appends_distinct_offsets
+            shows_changes_of_one_handle_to_the_other
+            finds_duplicates_of_the_other_handle
         );
     };
     (@each $backend:ty: $($promise:ident)*) => {
@@ -122,7 +100,7 @@ macro_rules! log_promises {
 
 pub use log_promises;
 
-/// Runs one promise on a runtime of its own.
+/// Runs one promise on its own runtime.
 pub fn run(promise: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -132,7 +110,7 @@ pub fn run(promise: impl Future<Output = ()>) {
         .block_on(promise);
 }
 
-/// A record with an id made of `number`.
+/// Returns a record whose id and bytes contain `number`.
 pub fn numbered(number: u64) -> NewRecord {
     let event_type = if number.is_multiple_of(3) {
         "course_created"
@@ -143,7 +121,7 @@ pub fn numbered(number: u64) -> NewRecord {
     NewRecord::new(id, event_type, format!("{{\"number\":{number}}}"))
 }
 
-/// Everything from `from` on, block by block, and what is damaged. A block counts from `from` on.
+/// Returns all records from `from` on and all damaged ranges.
 pub async fn read_all(log: &dyn Log, from: Offset) -> (Vec<Record>, Vec<Range<Offset>>) {
     let (mut records, mut damaged, mut next) = (Vec::new(), Vec::new(), from);
     loop {
@@ -160,7 +138,7 @@ pub async fn read_all(log: &dyn Log, from: Offset) -> (Vec<Record>, Vec<Range<Of
             }
             Read::End => return (records, damaged),
         }
-        assert!(next > before, "a read at {before} must lead on");
+        assert!(next > before, "a read at {before} must make progress");
     }
 }
 
@@ -178,7 +156,7 @@ fn as_appended(record: &Record) -> NewRecord {
     NewRecord {
         id,
         event_type,
-        // What has no time of its own happened when it was appended.
+        // A record without its own time happened when it was appended.
         occurred_at: Some(occurred_at).filter(|time| *time != appended_at),
         provenance,
         arrival,
@@ -186,13 +164,13 @@ fn as_appended(record: &Record) -> NewRecord {
     }
 }
 
-async fn open<B: Backend>(duplicate_window: usize) -> (B, SharedLog, Arc<HandClock>) {
-    let clock = Arc::new(HandClock::default());
+async fn open<B: Backend>(duplicate_window: usize) -> (B, SharedLog, Arc<FakeClock>) {
+    let clock = Arc::new(FakeClock::default());
     let options = LogOptions {
         duplicate_window,
         ..LogOptions::default()
     };
-    let backend = B::open(options, Arc::<HandClock>::clone(&clock)).await;
+    let backend = B::open(options, Arc::<FakeClock>::clone(&clock)).await;
     let log = backend.log();
     (backend, log, clock)
 }
@@ -206,7 +184,8 @@ async fn append(log: &SharedLog, numbers: impl IntoIterator<Item = u64>) -> Vec<
 fn stored(offsets: impl IntoIterator<Item = u64>) -> Vec<Appended> {
     offsets
         .into_iter()
-        .map(|it| Appended::Stored(Offset::new(it)))
+        .map(Offset::new)
+        .map(Appended::Stored)
         .collect()
 }
 

@@ -1,22 +1,22 @@
-//! The loop that reads a log.
+//! Reads a log in a loop.
 //!
 //! ```text
 //! let mut reader = Reader::new(log, from);
 //! loop {
 //!     match reader.next().await {
 //!         Ok(Some(Found::Block { block, from })) => …  block.records_from(from)
-//!         Ok(Some(Found::Skipped(range))) => …         nothing wanted is in there
-//!         Ok(Some(Found::Trimmed(range))) => …         gone before it was read
+//!         Ok(Some(Found::Skipped(range))) => …         blocks without a wanted event type
+//!         Ok(Some(Found::Trimmed(range))) => …         trimmed before it was read
 //!         Ok(Some(Found::Damaged(range))) => …         cannot be read back
 //!         Ok(None) => break,                           the log is closed
-//!         Err(error) => …                              the next call waits, then tries again
+//!         Err(error) => …                              the next call waits, then retries
 //!     }
 //! }
 //! ```
 //!
-//! What a reader finds covers the log without a gap and without an overlap: each find begins where
-//! the last one ended, and ends at [`Reader::position`]. All methods can be cancelled: what was not
-//! returned is found again.
+//! The results of a reader cover the log without gaps and overlaps. Each result starts where the
+//! previous one ended, and ends at [`Reader::position`]. All methods are cancel safe: the next call
+//! returns what a cancelled call would have returned.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,39 +27,39 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{Block, Bounds, Offset, ReadError, ReadIf, SharedLog, Want};
 
-/// Reads a log from a place on.
+/// Reads a log from an offset on.
 #[derive(Debug)]
 pub struct Reader {
     log: SharedLog,
     want: Want,
     bounds: watch::Receiver<Bounds>,
     position: Offset,
-    /// Read already; it lies behind a trimmed range that was returned before it.
+    /// A block that was read already. It follows a trimmed range, which is returned first.
     ahead: Option<ReadIf>,
-    /// After a failed read: when to try again.
+    /// When to retry after a failed read.
     pause_until: Option<Instant>,
 }
 
-/// What a reader found.
+/// One result of a reader.
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// Records: those of `block` from `from` on.
+    /// The records of `block` from `from` on.
     Block {
         /// The block, which may begin before `from`.
         block: Arc<Block>,
-        /// The first record that was not read yet.
+        /// The first record that the reader has not returned yet.
         from: Offset,
     },
-    /// Blocks without any event type that is wanted.
+    /// Blocks without a wanted event type.
     Skipped(Range<Offset>),
-    /// Records that were trimmed before they were read.
+    /// Records that were trimmed before they could be read.
     Trimmed(Range<Offset>),
     /// Records that cannot be read back.
     Damaged(Range<Offset>),
 }
 
 impl Found {
-    /// The offsets it speaks of, at least one.
+    /// Returns the offsets that this result covers, at least one.
     pub fn range(&self) -> Range<Offset> {
         match self {
             Self::Block { block, from } => *from..block.next(),
@@ -69,10 +69,10 @@ impl Found {
 }
 
 impl Reader {
-    /// How long [`Self::next`] and [`Self::wait`] wait after a failed read.
+    /// How long [`Self::next`] and [`Self::wait`] wait before they retry a failed read.
     pub const PAUSE: Duration = Duration::from_secs(1);
 
-    /// A reader of every record from `from` on.
+    /// Creates a reader of all records from `from` on.
     pub fn new(log: SharedLog, from: Offset) -> Self {
         Self {
             bounds: log.bounds(),
@@ -84,18 +84,18 @@ impl Reader {
         }
     }
 
-    /// Skips blocks that hold nothing of what `want` wants.
+    /// Makes the reader skip blocks without an event type that `want` matches.
     #[must_use]
     pub fn wanting(self, want: Want) -> Self {
         Self { want, ..self }
     }
 
-    /// Where the next find begins.
+    /// Returns the offset where the next result starts.
     pub const fn position(&self) -> Offset {
         self.position
     }
 
-    /// Goes on at `position`, further on or back.
+    /// Moves the reader to `position`, forwards or backwards.
     pub fn seek(&mut self, position: Offset) {
         if position != self.position {
             self.position = position;
@@ -103,9 +103,9 @@ impl Reader {
         }
     }
 
-    /// What comes next, however long it takes; `None` once the log is closed.
+    /// Returns the next result, or `None` once the log is closed.
     ///
-    /// Waits at the head. After an error the next call waits for [`Self::PAUSE`] first.
+    /// Waits at the head. After an error, the next call waits for [`Self::PAUSE`] first.
     pub async fn next(&mut self) -> Result<Option<Found>, ReadError> {
         while self.wait().await {
             if let Some(found) = self.try_next().await? {
@@ -115,7 +115,7 @@ impl Reader {
         Ok(None)
     }
 
-    /// What comes next; `None` at the head. Never waits, but for the storage.
+    /// Returns the next result, or `None` at the head. Waits only for the storage.
     pub async fn try_next(&mut self) -> Result<Option<Found>, ReadError> {
         let head = self.bounds.borrow().head;
         let read = match self.ahead.take() {
@@ -125,23 +125,23 @@ impl Reader {
                 read.inspect_err(|_error| self.pause())?
             }
         };
-        let begin = match &read {
+        let start = match &read {
             ReadIf::Block(block) => block.first(),
             ReadIf::Skipped(range) | ReadIf::Damaged(range) => range.start,
             ReadIf::End => self.bounds.borrow().tail,
         };
         let from = self.position;
-        if begin > from {
-            self.position = begin;
+        if start > from {
+            self.position = start;
             self.ahead = Some(read).filter(|read| !matches!(read, ReadIf::End));
-            return Ok(Some(Found::Trimmed(from..begin)));
+            return Ok(Some(Found::Trimmed(from..start)));
         }
         let found = match read {
             ReadIf::Block(block) => Found::Block { block, from },
             ReadIf::Skipped(range) => Found::Skipped(from..range.end),
             ReadIf::Damaged(range) => Found::Damaged(from..range.end),
             ReadIf::End => {
-                // The log said that there is more, but does not find it yet.
+                // The bounds announced more records, but the log does not return them yet.
                 if from < head {
                     self.pause();
                 }
@@ -152,8 +152,9 @@ impl Reader {
         Ok(Some(found))
     }
 
-    /// Waits until there may be something to find: after a failed read for [`Self::PAUSE`], and at
-    /// the head for the next change of the log's bounds. `false` once the log is closed.
+    /// Waits until there may be a next result. Returns `false` once the log is closed.
+    ///
+    /// Waits for [`Self::PAUSE`] after a failed read, and for a change of the bounds at the head.
     pub async fn wait(&mut self) -> bool {
         if let Some(until) = self.pause_until {
             sleep_until(until).await;

@@ -1,4 +1,4 @@
-//! What the log stores.
+//! The records that the log stores.
 
 use std::sync::Arc;
 
@@ -8,95 +8,95 @@ use uuid::Uuid;
 
 use crate::Offset;
 
-/// A record on its way into the log.
+/// A record to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRecord {
-    /// The record's identity: two records with one id are the same record.
+    /// The record's identity. Two records with the same id are the same record.
     pub id: Uuid,
-    /// The name by which readers skip blocks; at most 128 characters.
+    /// The event type, by which readers skip blocks; at most 128 characters.
     pub event_type: Arc<str>,
-    /// When it happened. What has no time of its own happened when it was appended.
+    /// When it happened. `None` means: when it is appended.
     pub occurred_at: Option<Timestamp>,
-    /// Whose it is and where it comes from.
+    /// Its root account, source and shape.
     pub provenance: Arc<Provenance>,
-    /// What its source said when it handed the record over.
+    /// The facts that the source gave when it delivered the record.
     pub arrival: Option<Arc<Arrival>>,
-    /// The bytes, as they will be read back; at most [`Self::MAX_BYTES`].
+    /// The bytes, at most [`Self::MAX_BYTES`]. They are read back unchanged.
     pub bytes: Bytes,
 }
 
 /// A record of the log.
 ///
-/// Its bytes are a slice of its block's: holding a record holds the block in memory.
+/// Its bytes are a slice of its block's bytes, so a record keeps the whole block in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its place.
+    /// Its offset.
     pub offset: Offset,
     /// Its identity.
     pub id: Uuid,
     /// Its event type.
     pub event_type: Arc<str>,
-    /// When it happened; if it has no time of its own, when it was appended.
+    /// When it happened, or when it was appended if it has no time of its own.
     pub occurred_at: Timestamp,
     /// When its block was committed.
     pub appended_at: Timestamp,
-    /// Whose it is and where it comes from.
+    /// Its root account, source and shape.
     pub provenance: Arc<Provenance>,
-    /// What its source said when it handed the record over.
+    /// The facts that the source gave when it delivered the record.
     pub arrival: Option<Arc<Arrival>>,
     /// Its bytes, exactly as appended.
     pub bytes: Bytes,
 }
 
-/// Whose a record is and where it comes from. Many records share one.
+/// The root account, source and shape of a record. Many records share one value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Provenance {
     /// The global id of its root account, as sent.
     pub root_account_id: Option<Arc<str>>,
     /// The UUID of its root account, as sent.
     pub root_account_uuid: Option<Arc<str>>,
-    /// The name of the source it came from, if that has one.
+    /// The name of its source, if the source has one.
     pub source: Option<Arc<str>>,
-    /// What its bytes look like.
+    /// The format of its bytes.
     pub shape: Shape,
 }
 
-/// What the bytes of a record look like.
+/// The format of a record's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Shape {
-    /// `metadata` and `body`, as Canvas writes them.
+    /// An object with `metadata` and `body`, as Canvas writes it.
     #[default]
     Canvas,
-    /// A Caliper envelope with one event in it.
+    /// A Caliper envelope with one event.
     Caliper,
 }
 
-/// What a source said when it handed a record over.
+/// The facts that a source gives when it delivers a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrival {
-    /// The source's own id of the message that brought it.
+    /// The source's own id of the message that contained the record.
     pub message_id: Option<Box<str>>,
-    /// When the source took it.
+    /// When the source accepted the message.
     pub sent_at: Option<Timestamp>,
 }
 
-/// What a record's bytes say of it.
+/// The facts about a record that its bytes contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordFacts {
     /// When it happened.
     pub occurred_at: Option<Timestamp>,
-    /// Whose it is and where it comes from.
+    /// Its root account, source and shape.
     pub provenance: Provenance,
 }
 
-/// Reads from a record's bytes what blocks of format 1 do not tell of it.
+/// Reads from a record's bytes the facts that blocks of format 1 do not contain.
 pub type ReadFacts = fn(&[u8]) -> RecordFacts;
 
 impl NewRecord {
-    /// The most bytes of one record, 64 MiB.
+    /// The maximum size of a record: 64 MiB.
     pub const MAX_BYTES: usize = 64 << 20;
 
-    /// A record of which no more is known than this.
+    /// Creates a record with only these facts.
     pub fn new(id: Uuid, event_type: impl Into<Arc<str>>, bytes: impl Into<Bytes>) -> Self {
         Self {
             id,
@@ -110,7 +110,7 @@ impl NewRecord {
 }
 
 impl RecordFacts {
-    /// Nothing, whatever the bytes: for logs that hold no events.
+    /// Returns no facts. A [`ReadFacts`] function for logs that store no events.
     pub fn none(_bytes: &[u8]) -> Self {
         Self::default()
     }

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use crate::{Block, Log, Offset, Read, ReadError, Record};
 
-/// Reads records at offsets that ascend. It reads each block once.
+/// Reads records at ascending offsets. It reads each block only once.
 #[derive(Debug)]
 pub struct RecordReader<'a> {
     log: &'a dyn Log,
-    /// The block that was read last.
+    /// The last read block.
     block: Option<Arc<Block>>,
 }
 
 impl<'a> RecordReader<'a> {
-    /// A reader of this log.
+    /// Creates a reader of this log.
     pub const fn new(log: &'a dyn Log) -> Self {
         Self { log, block: None }
     }
 
-    /// The record at an offset; `None` if it was trimmed, is damaged, or is not on the log yet.
+    /// Returns the record at `offset`, or `None` if it is trimmed, damaged or not appended yet.
     pub async fn read(&mut self, offset: Offset) -> Result<Option<Record>, ReadError> {
         let block = self.block.take().filter(|block| offset < block.next());
         self.block = match block {

@@ -1,4 +1,4 @@
-//! How much of the log is kept.
+//! The limits for the age and the size of the log.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{BlockInfo, Offset};
 
-/// What the log keeps; a record goes when either bound says so. Trimming drops whole blocks.
+/// The limits of a log. A block is dropped if it exceeds either limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Drop blocks appended longer ago than this.
@@ -15,26 +15,26 @@ pub struct Retention {
     pub max_bytes: Option<u64>,
 }
 
-/// What one trim dropped.
+/// The result of a trim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
-    /// Records dropped.
+    /// Number of dropped records.
     pub record_count: u64,
-    /// The first record kept, or the head when none is.
+    /// The oldest stored record, or the head if the log is empty.
     pub tail: Offset,
 }
 
-/// Why blocks go.
+/// Which blocks a trim drops.
 #[derive(Clone, Copy, Debug)]
 pub enum Trim {
-    /// What the retention no longer keeps at this time.
+    /// Blocks that exceed the retention at this time.
     Outdated(Retention, Timestamp),
-    /// What lies wholly before this place.
+    /// Blocks that end at or before this offset.
     Before(Offset),
 }
 
 impl Trim {
-    /// Whether the oldest block goes while the blocks take `stored_bytes` all together.
+    /// Returns whether to drop the oldest block, if all blocks together take `stored_bytes`.
     pub fn drops(&self, block: &BlockInfo, stored_bytes: u64) -> bool {
         match self {
             Self::Before(tail) => block.next() <= *tail,

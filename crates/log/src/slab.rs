@@ -1,18 +1,18 @@
-//! The slab: what a block holds of its records besides their ids, in one piece of memory.
+//! The slab: all data of a block's records except their ids, in one piece of memory.
 //!
-//! It is compressed as it is, so that neither writing nor reading a block copies its records. All
-//! numbers are little endian.
+//! The codec compresses the slab as it is, so neither writing nor reading a block copies its
+//! records. All numbers are little endian.
 //!
-//! Format 1: the records' bytes back to back, then for each record its length as a `u32`, then for
-//! each the index of its event type as a `u16`.
+//! Format 1: the concatenated bytes of the records; then the length of each record as a `u32`; then
+//! the index of each record's event type as a `u16`.
 //!
-//! Format 2: as format 1, then for each record the index of its provenance as a `u16`, then the
-//! times, as `times.rs` describes them, then the *details*, a JSON object. Last the lengths of the
-//! times and of the details, as `u32`.
+//! Format 2: format 1; then the index of each record's provenance as a `u16`; then the times, as
+//! `times.rs` describes; then the *details*, a JSON object; then the length of the times and the
+//! length of the details, each as a `u32`.
 //!
-//! The `provenances` of the details are objects with `root_account_id`, `root_account_uuid`,
-//! `source`, `shape` (`canvas` or `caliper`). Its `arrivals`, in order, are objects with `record`
-//! (an index), `message_id`, `sent_at` (RFC 3339). A member that says nothing is left out.
+//! The details have two members. `provenances` are objects with `root_account_id`,
+//! `root_account_uuid`, `source`, `shape` (`canvas` or `caliper`). `arrivals` are objects with
+//! `record` (an index, ascending), `message_id`, `sent_at` (RFC 3339). Empty members are left out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,41 +22,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Arrival, Provenance, ReadFacts, Shape, times};
 
-/// How a block is written down.
+/// The format of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockFormat {
-    /// Without what is known of a record besides its event type.
+    /// The old format. Its only fact about a record is the event type.
     One,
-    /// The one that is written.
+    /// The current format. New blocks have this format.
     Two,
 }
 
-/// What a slab says of each record.
+/// The columns of a slab: facts about each record.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
-    /// Where each record's bytes end in the slab; never falls, and stays within it.
+    /// Where each record's bytes end in the slab. Never decreases, always within the slab.
     pub(crate) ends: Vec<u32>,
-    /// For each record, the index of its event type.
+    /// The index of each record's event type.
     pub(crate) type_indexes: Vec<u16>,
-    /// For each record, when it happened.
+    /// When each record happened.
     pub(crate) occurred_at: Vec<Option<Timestamp>>,
-    /// For each record, the index of its provenance; always within `provenances`.
+    /// The index of each record's provenance; always within `provenances`.
     pub(crate) provenance_indexes: Vec<u16>,
     pub(crate) provenances: Vec<Arc<Provenance>>,
-    /// By the record's index, which rises.
+    /// Arrivals with the index of their record, ascending.
     pub(crate) arrivals: Vec<(u32, Arc<Arrival>)>,
 }
 
-/// Bytes of the slab that each record takes besides its own, as a rule.
+/// Usual bytes of columns per record.
 const RECORD_BYTES: usize = 4 + 2 + 2 + 2;
-/// More than details take as a rule.
+/// Usual maximum size of the details.
 const USUAL_DETAILS_BYTES: usize = 1_024;
 
 impl Columns {
-    /// Writes them behind the records' bytes, in format 2.
+    /// Appends the columns to the records' bytes, in format 2.
     #[expect(
         clippy::expect_used,
-        reason = "strings and numbers become JSON without fail, no longer than its strings allow"
+        reason = "strings and numbers always become JSON, and their length is limited"
     )]
     pub(crate) fn write(&self, slab: &mut Vec<u8>) {
         slab.reserve(self.ends.len() * RECORD_BYTES + USUAL_DETAILS_BYTES);
@@ -85,9 +85,9 @@ impl Columns {
         }
     }
 
-    /// Reads the columns of `count` records, or `None` when the slab cannot be theirs.
+    /// Reads the columns of `count` records, or returns `None` if the slab is invalid.
     ///
-    /// What a slab of format 1 does not say is read from the records.
+    /// Facts that a slab of format 1 lacks are read from the records with `read_facts`.
     pub(crate) fn read(
         slab: &[u8],
         count: usize,
@@ -149,16 +149,16 @@ impl Columns {
         is_whole.then_some(columns)
     }
 
-    /// About how much memory they take.
+    /// Returns about how many bytes of memory the columns take.
     pub(crate) fn memory(&self) -> usize {
         let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
-        let provenances = self.provenances.iter().map(|it| {
+        let provenances = self.provenances.iter().map(|provenance| {
             let Provenance {
                 root_account_id,
                 root_account_uuid,
                 source,
                 shape: _,
-            } = &**it;
+            } = &**provenance;
             size_of::<Provenance>()
                 + 24
                 + text(root_account_id)
@@ -175,7 +175,7 @@ impl Columns {
     }
 }
 
-/// Takes `count` numbers from the end.
+/// Removes `count` numbers from the end and returns them.
 fn take_last<const N: usize, T>(
     rest: &mut &[u8],
     count: usize,
@@ -184,11 +184,11 @@ fn take_last<const N: usize, T>(
     let start = rest.len().checked_sub(count.checked_mul(N)?)?;
     let (before, numbers) = rest.split_at_checked(start)?;
     *rest = before;
-    let (numbers, _none_left) = numbers.as_chunks::<N>();
+    let (numbers, _remainder) = numbers.as_chunks::<N>();
     Some(numbers.iter().map(|bytes| read(*bytes)).collect())
 }
 
-/// Takes `length` bytes from the end.
+/// Removes `length` bytes from the end and returns them.
 fn take_bytes<'a>(rest: &mut &'a [u8], length: u32) -> Option<&'a [u8]> {
     let start = rest.len().checked_sub(usize::try_from(length).ok()?)?;
     let (before, bytes) = rest.split_at_checked(start)?;
@@ -196,14 +196,14 @@ fn take_bytes<'a>(rest: &mut &'a [u8], length: u32) -> Option<&'a [u8]> {
     Some(bytes)
 }
 
-/// Lets something be written to the end, and says how many bytes it took.
+/// Calls `write` to append to the slab, and returns the number of appended bytes.
 fn append(slab: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
     let before = slab.len();
     write(slab);
     slab.len() - before
 }
 
-/// Where records of these lengths end, if together they have so many bytes.
+/// Returns where records of these lengths end, if their total is `bytes_len`.
 fn ends(lengths: Vec<u32>, bytes_len: usize) -> Option<Vec<u32>> {
     let mut ends = lengths;
     let mut last = 0_u32;

@@ -1,14 +1,14 @@
-//! How the times of a block's records are written: a byte or two each, as a rule.
+//! The encoding of the times of a block's records: usually one or two bytes per time.
 //!
-//! First the unit, one byte: 0 for milliseconds, 1 for microseconds, 2 for nanoseconds, the coarsest
-//! that loses nothing. Then for each record a number: 0 if it has no time of its own, else 1 more
-//! than the difference to the time before it, in that unit, made positive by zigzag (0, −1, 1, −2,
-//! …). The first time differs from 1970. Numbers have 7 bits in each byte, the low ones first; the
-//! high bit says that another byte follows.
+//! The first byte is the unit: 0 for milliseconds, 1 for microseconds, 2 for nanoseconds. It is the
+//! coarsest unit that loses nothing. Then each record has one number. It is 0 if the record has no
+//! time of its own. Otherwise it is 1 plus the zigzag-encoded difference (0, −1, 1, −2, …) to the
+//! previous time, in that unit. The first difference is to 1970. A number is a varint: 7 bits per
+//! byte, low bits first, and the high bit means that another byte follows.
 
 use jiff::Timestamp;
 
-/// What times are counted in.
+/// The unit in which times are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum TimeUnit {
     Millisecond,
@@ -19,8 +19,8 @@ enum TimeUnit {
 impl TimeUnit {
     const ALL: [Self; 3] = [Self::Millisecond, Self::Microsecond, Self::Nanosecond];
 
-    /// The coarsest that loses nothing of this time.
-    fn of(time: Timestamp) -> Self {
+    /// Returns the coarsest unit that represents this time exactly.
+    fn coarsest_for(time: Timestamp) -> Self {
         let nanoseconds = time.subsec_nanosecond();
         if nanoseconds % 1_000_000 == 0 {
             Self::Millisecond
@@ -49,36 +49,42 @@ impl TimeUnit {
     }
 }
 
-/// Writes the times.
+/// Encodes times.
 pub(crate) fn write(times: &[Option<Timestamp>], out: &mut Vec<u8>) {
-    let units = times.iter().flatten().map(|time| TimeUnit::of(*time));
+    let units = times
+        .iter()
+        .flatten()
+        .map(|time| TimeUnit::coarsest_for(*time));
     let unit = units.max().unwrap_or(TimeUnit::Millisecond);
-    let code = TimeUnit::ALL.iter().zip(0..).find(|(it, _)| **it == unit);
+    let code = TimeUnit::ALL
+        .iter()
+        .zip(0..)
+        .find(|(candidate, _)| **candidate == unit);
     out.push(code.map_or(0, |(_, code)| code));
-    let mut before = 0;
+    let mut previous = 0;
     for time in times {
         let Some(time) = time else {
             out.push(0);
             continue;
         };
         let count = unit.count(*time);
-        let difference = count - before;
-        before = count;
-        // No time is so far from another that this does not fit.
+        let difference = count - previous;
+        previous = count;
+        // The difference between any two times fits.
         let zigzag = (difference << 1 ^ difference >> 127).cast_unsigned();
         write_number(zigzag + 1, out);
     }
 }
 
-/// Reads `count` times, or `None` when these bytes are not theirs.
+/// Decodes `count` times, or returns `None` if the bytes are invalid.
 pub(crate) fn read(bytes: &[u8], count: usize) -> Option<Vec<Option<Timestamp>>> {
     let (code, mut rest) = bytes.split_first()?;
     let unit = *TimeUnit::ALL.get(usize::from(*code))?;
-    // Each has a byte at least.
+    // Each time takes at least one byte.
     if rest.len() < count {
         return None;
     }
-    let mut before = 0_i128;
+    let mut previous = 0_i128;
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {
         let Some(zigzag) = read_number(&mut rest)?.checked_sub(1) else {
@@ -86,8 +92,8 @@ pub(crate) fn read(bytes: &[u8], count: usize) -> Option<Vec<Option<Timestamp>>>
             continue;
         };
         let difference = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
-        before = before.checked_add(difference)?;
-        times.push(Some(unit.time(before)?));
+        previous = previous.checked_add(difference)?;
+        times.push(Some(unit.time(previous)?));
     }
     rest.is_empty().then_some(times)
 }
@@ -124,7 +130,8 @@ mod tests {
     #[track_caller]
     fn check(times: &[Option<&str>], bytes_len: usize) {
         let parse = |time: &&str| time.parse().expect("a time");
-        let times: Vec<Option<Timestamp>> = times.iter().map(|it| it.as_ref().map(parse)).collect();
+        let times: Vec<Option<Timestamp>> =
+            times.iter().map(|time| time.as_ref().map(parse)).collect();
         let mut bytes = Vec::new();
         write(&times, &mut bytes);
         assert_eq!(bytes.len(), bytes_len, "{times:?}");
@@ -134,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn times_near_each_other_take_a_byte_or_two() {
+    fn close_times_take_one_or_two_bytes() {
         check(&[], 1);
         check(&[None, None], 3);
         let first = Some("2025-03-03T08:00:00.123Z");
@@ -147,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_fit() {
+    fn the_minimum_and_maximum_time_fit() {
         let ends = ["-009999-01-02T01:59:59Z", "9999-12-30T22:00:00.999999999Z"];
         check(
             &[Some(ends[0]), Some(ends[1]), Some(ends[0])],
@@ -156,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_not_read() {
+    fn invalid_bytes_are_rejected() {
         for bytes in [
             &[][..],
             &[3, 1],

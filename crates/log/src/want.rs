@@ -1,37 +1,39 @@
-//! Which event types a reader wants.
+//! The event types that a reader wants.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::BlockInfo;
 
-/// Which event types a reader wants, so that a log can skip blocks without one of them.
+/// The event types that a reader wants. A log can skip blocks without them.
 ///
-/// It decides about blocks, not records: a block that holds a wanted record is read whole.
+/// It selects blocks, not records: a block with a wanted record is read whole.
 #[derive(Clone)]
-pub struct Want(Option<Arc<Decide>>);
+pub struct Want(Option<Arc<WantsType>>);
 
-/// Whether an event type is wanted.
-type Decide = dyn Fn(&str) -> bool + Send + Sync;
+/// Returns whether an event type is wanted.
+type WantsType = dyn Fn(&str) -> bool + Send + Sync;
 
 impl Want {
     /// Every event type.
     pub const ALL: Self = Self(None);
 
-    /// The event types for which `wants` is true.
+    /// Wants the event types for which `wants` returns true.
     pub fn event_types(wants: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(wants)))
     }
 
-    /// Whether it wants events of this type.
+    /// Returns whether events of this type are wanted.
     pub fn wants(&self, event_type: &str) -> bool {
         self.0.as_ref().is_none_or(|wants| wants(event_type))
     }
 
-    /// Whether a block may hold what it wants. One that names no event types may: damage hides
-    /// what it holds.
+    /// Returns whether a block may contain a wanted record.
+    ///
+    /// A block without event types may: damage hides its content.
     pub fn wants_block(&self, block: &BlockInfo) -> bool {
-        block.event_types.is_empty() || block.event_types.iter().any(|it| self.wants(it))
+        let mut event_types = block.event_types.iter();
+        block.event_types.is_empty() || event_types.any(|event_type| self.wants(event_type))
     }
 }
 

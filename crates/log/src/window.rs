@@ -1,8 +1,8 @@
-//! The duplicate window: the ids of the newest records and where they are.
+//! The duplicate window: the ids of the newest records with their offsets.
 //!
-//! It holds no more than its bound and nothing from before the log's tail, so it can always be
-//! filled again from what the log holds. Whole ids are compared: an id that is reported known was
-//! seen. Memory: 24 bytes an id in the queue and 5 in the table, which is at most half empty.
+//! It never exceeds its limit and has no ids from before the log's tail, so it can always be
+//! rebuilt from the stored records. It compares whole ids, so it reports no false duplicates.
+//! Memory per id: 24 bytes in the queue and 5 in the table, which is at most half empty.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
@@ -18,18 +18,18 @@ use crate::{Appended, NewRecord, Offset};
 #[derive(Debug)]
 pub struct DuplicateWindow {
     max: usize,
-    /// Oldest first. An id is in here once.
+    /// Oldest first, without repetitions.
     ids: VecDeque<(Uuid, Offset)>,
-    /// The number of `ids`' oldest; numbers count on, and wrap, as ids come and go.
+    /// The number of the oldest entry of `ids`. Numbers rise by one per id and wrap around.
     oldest: u32,
-    /// The numbers of all ids, by the id's hash.
+    /// The numbers of all entries, by the hash of the id.
     numbers: HashTable<u32>,
-    /// Seeded at random: ids come from outside and may be chosen to collide.
+    /// Randomly seeded, because an attacker could choose ids that collide.
     hasher: RandomState,
 }
 
 impl DuplicateWindow {
-    /// An empty window for `max` ids.
+    /// Creates an empty window for `max` ids.
     pub fn new(max: usize) -> Self {
         Self {
             max: std::cmp::min(max, u32::MAX as usize),
@@ -40,7 +40,7 @@ impl DuplicateWindow {
         }
     }
 
-    /// Adds those of the records to `blocks` that are not known, and says where each one is.
+    /// Adds the records that are not duplicates to `blocks`. Returns one result per record.
     pub fn admit(&mut self, records: &[NewRecord], blocks: &mut BlockBuilder) -> Vec<Appended> {
         let admit = |record: &NewRecord| {
             let offset = blocks.next();
@@ -55,7 +55,7 @@ impl DuplicateWindow {
         records.iter().map(admit).collect()
     }
 
-    /// Where `id` is, if it is known; otherwise it is remembered to be at `offset`, the newest.
+    /// Returns the offset of a known `id`. Otherwise inserts it with `offset` as the newest entry.
     pub fn find_or_insert(&mut self, id: Uuid, offset: Offset) -> Option<Offset> {
         if self.max == 0 {
             return None;
@@ -63,7 +63,7 @@ impl DuplicateWindow {
         let hash = self.hasher.hash_one(id);
         let (ids, oldest) = (&self.ids, self.oldest);
         let known = self.numbers.find(hash, |number| {
-            at(ids, oldest, *number).is_some_and(|it| it.0 == id)
+            at(ids, oldest, *number).is_some_and(|(known_id, _)| known_id == id)
         });
         if let Some((_, known_at)) = known.and_then(|number| at(ids, oldest, *number)) {
             return Some(known_at);
@@ -82,7 +82,7 @@ impl DuplicateWindow {
         None
     }
 
-    /// Forgets what lies before `tail`.
+    /// Forgets all ids before `tail`.
     pub fn trim_to(&mut self, tail: Offset) {
         while self.ids.front().is_some_and(|(_, offset)| *offset < tail) {
             self.forget_oldest();

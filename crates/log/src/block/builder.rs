@@ -16,7 +16,7 @@ use crate::{NewRecord, Offset, Provenance};
 #[derive(Debug)]
 pub struct BlockBuilder {
     appended_at: Timestamp,
-    /// The place of the open block's first record.
+    /// The offset of the open block's first record.
     first: Offset,
     open: OpenBlock,
     closed: Vec<Block>,
@@ -33,7 +33,7 @@ struct OpenBlock {
 }
 
 impl BlockBuilder {
-    /// A builder whose first record gets the place `first`.
+    /// Creates a builder whose first record gets the offset `first`.
     pub fn new(first: Offset, appended_at: Timestamp) -> Self {
         Self {
             appended_at,
@@ -43,7 +43,7 @@ impl BlockBuilder {
         }
     }
 
-    /// The place the next record will get.
+    /// Returns the offset of the next record.
     pub fn next(&self) -> Offset {
         self.first.plus(self.open.ids.len() as u64)
     }
@@ -58,7 +58,7 @@ impl BlockBuilder {
         self.open.push(record);
     }
 
-    /// The blocks, in order; none when nothing was added.
+    /// Returns the blocks, in order; an empty list if nothing was added.
     pub fn finish(mut self) -> Vec<Block> {
         self.close();
         self.closed
@@ -67,7 +67,7 @@ impl BlockBuilder {
     fn close(&mut self) {
         let next = self.next();
         let open = mem::take(&mut self.open);
-        // Without records there is no block.
+        // A block needs at least one record.
         if next > self.first {
             let info = BlockInfo {
                 first: self.first,
@@ -90,7 +90,7 @@ impl BlockBuilder {
 }
 
 impl OpenBlock {
-    #[expect(clippy::expect_used, reason = "all numbers have a bound that fits")]
+    #[expect(clippy::expect_used, reason = "block limits bound all numbers")]
     fn push(&mut self, record: &NewRecord) {
         let type_index = *self
             .known_types
@@ -121,7 +121,7 @@ impl OpenBlock {
             provenance_indexes,
             ..
         } = &mut self.columns;
-        // As a rule it is that of the record before.
+        // Usually it equals the provenance of the previous record.
         if let Some(last) = provenance_indexes.last()
             && provenances.get(usize::from(*last)) == Some(provenance)
         {

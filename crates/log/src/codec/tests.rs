@@ -1,4 +1,4 @@
-//! What the codec promises: exactly what was written comes back, or nothing.
+//! The codec returns exactly the encoded block, or nothing.
 
 use proptest::prelude::*;
 
@@ -81,11 +81,11 @@ fn records(block: &Block) -> Vec<Record> {
 
 proptest! {
     #[test]
-    fn what_was_written_comes_back(written in prop::collection::vec(new_record(), 1..50)) {
+    fn a_decoded_block_equals_the_encoded_block(written in prop::collection::vec(new_record(), 1..50)) {
         let blocks = build(&written);
         prop_assert_eq!(blocks.len(), 1);
         let encoded = encode(&blocks[0]);
-        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, unasked).expect("a block");
+        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, must_not_read_facts).expect("a block");
         prop_assert_eq!(records(&block), records(&blocks[0]));
         for (record, (offset, wanted)) in block.records().zip((70..).zip(&written)) {
             prop_assert_eq!(record.offset, Offset::new(offset));
@@ -114,7 +114,7 @@ proptest! {
         let place = place.index(ids.len() + data.len());
         let ids_len = ids.len();
         *ids.get_mut(place).unwrap_or_else(|| &mut data[place - ids_len]) ^= flip;
-        prop_assert!(decode(&header(&encoded), &ids, &data, unasked).is_none());
+        prop_assert!(decode(&header(&encoded), &ids, &data, must_not_read_facts).is_none());
     }
 
     #[test]
@@ -132,9 +132,9 @@ proptest! {
         prop_assert!(columns.verify(checksum).is_none());
     }
 
-    /// Whoever forges the checksums too gets an error or a block, never a panic.
+    /// A forged block with valid checksums causes no panic: decoding returns a block or nothing.
     #[test]
-    fn forged_blocks_do_no_harm(
+    fn forged_blocks_cause_no_panic(
         block in block(),
         count in prop_oneof![1_i64..40, any::<i64>()],
         first in any::<i64>(),
@@ -147,7 +147,7 @@ proptest! {
         data.truncate(keep.index(data.len() + 1));
         data.extend_from_slice(&garbage);
         let ids = vec![7; usize::try_from(count.clamp(0, 50)).unwrap() * 16];
-        let digest = sum(&[&ids, &data]);
+        let digest = digest(&[&ids, &data]);
         let columns = HeaderColumns { first, count, event_types, digest, ..encoded.columns };
         let checksum = columns.checksum();
         if let Some(block) = columns.verify(checksum).and_then(|header| decode(&header, &ids, &data, RecordFacts::none)) {
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_slabs_do_no_harm(
+    fn arbitrary_slabs_cause_no_panic(
         count in 0_u64..20,
         slab in prop_oneof![prop::collection::vec(any::<u8>(), 0..400), details_behind_garbage()],
         format in prop_oneof![Just(BlockFormat::One), Just(BlockFormat::Two)],
@@ -173,9 +173,9 @@ proptest! {
         }
     }
 
-    /// What format 1 does not tell is read from the bytes of each record.
+    /// The facts that format 1 lacks are read from the bytes of each record.
     #[test]
-    fn a_block_of_format_1_is_read_for_ever(written in prop::collection::vec(new_record(), 1..50)) {
+    fn a_block_of_format_1_can_be_read(written in prop::collection::vec(new_record(), 1..50)) {
         let written: Vec<_> = written.into_iter().map(only_in_bytes).collect();
         let encoded = encode_1(&written);
         let block = decode(&header(&encoded), &encoded.ids, &encoded.data, read_facts).expect("a block");
@@ -185,7 +185,7 @@ proptest! {
     }
 }
 
-/// Where the end of a slab fits, so that what lies before it is looked at.
+/// Returns slabs with a valid end, so that the decoder also parses the bytes before it.
 fn details_behind_garbage() -> impl Strategy<Value = Vec<u8>> {
     let details = prop_oneof![
         Just(String::from(r#"{"provenances":[{"shape":"canvas"}]}"#)),
@@ -204,12 +204,12 @@ fn details_behind_garbage() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Blocks of format 2 tell all themselves.
-fn unasked(_bytes: &[u8]) -> RecordFacts {
-    panic!("nobody asks");
+/// Blocks of format 2 contain all facts.
+fn must_not_read_facts(_bytes: &[u8]) -> RecordFacts {
+    panic!("blocks of format 2 contain all facts");
 }
 
-/// Takes a record's first byte for the second in which it happened, and for its source.
+/// Derives the time and the source of a record from its first byte.
 fn read_facts(bytes: &[u8]) -> RecordFacts {
     let Some(byte) = bytes.first() else {
         return RecordFacts::default();
@@ -223,7 +223,7 @@ fn read_facts(bytes: &[u8]) -> RecordFacts {
     }
 }
 
-/// The record, with what its bytes say of it and no more.
+/// Returns the record with only the facts that its bytes contain.
 fn only_in_bytes(record: NewRecord) -> NewRecord {
     let facts = read_facts(&record.bytes);
     NewRecord {
@@ -234,25 +234,30 @@ fn only_in_bytes(record: NewRecord) -> NewRecord {
     }
 }
 
-/// Writes a block down in format 1, as its day did.
+/// Encodes a block in format 1, like older versions.
 fn encode_1(records: &[NewRecord]) -> Encoded {
     let new = encode(&build(records)[0]);
     let event_types = header(&new).info.event_types;
-    let mut slab: Vec<u8> = records.iter().flat_map(|it| it.bytes.to_vec()).collect();
+    let mut slab: Vec<u8> = records
+        .iter()
+        .flat_map(|record| record.bytes.to_vec())
+        .collect();
     for record in records {
         let length = u32::try_from(record.bytes.len()).unwrap();
         slab.extend_from_slice(&length.to_le_bytes());
     }
     for record in records {
-        let index = event_types.iter().position(|it| *it == record.event_type);
+        let index = event_types
+            .iter()
+            .position(|name| *name == record.event_type);
         let index = u16::try_from(index.unwrap()).unwrap();
         slab.extend_from_slice(&index.to_le_bytes());
     }
     let data = lz4_flex::block::compress_prepend_size(&slab);
     let columns = HeaderColumns {
         event_types: serde_json::to_string(&event_types).unwrap(),
-        stored_bytes: column((new.ids.len() + data.len()) as u64),
-        digest: sum(&[&new.ids, &data]),
+        stored_bytes: to_sql((new.ids.len() + data.len()) as u64),
+        digest: digest(&[&new.ids, &data]),
         ..new.columns
     };
     Encoded {
@@ -264,7 +269,7 @@ fn encode_1(records: &[NewRecord]) -> Encoded {
 }
 
 #[test]
-fn a_format_that_nobody_knows_is_not_guessed() {
+fn an_unknown_format_is_rejected() {
     let encoded = encode(&build(&[sized(3)])[0]);
     for event_types in [
         r#"{"format":3,"event_types":["a"]}"#,
@@ -282,12 +287,12 @@ fn a_format_that_nobody_knows_is_not_guessed() {
 }
 
 #[test]
-fn a_claim_to_be_huge_takes_no_memory() {
+fn a_forged_huge_size_allocates_no_memory() {
     assert_eq!(decompress(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0]), None);
 }
 
 #[test]
-fn zeroes_compress_within_the_bound_on_the_ratio() {
+fn zeroes_compress_within_the_maximum_ratio() {
     let zeroes = vec![0; 32 << 20];
     assert_eq!(
         decompress(&lz4_flex::block::compress_prepend_size(&zeroes)),
@@ -304,7 +309,7 @@ fn sized(len: usize) -> NewRecord {
 }
 
 #[test]
-fn a_block_ends_at_its_bounds() {
+fn a_block_never_exceeds_its_limits() {
     assert_eq!(lengths(&build(&[])), [0; 0]);
     assert_eq!(
         lengths(&build(&vec![sized(1); MAX_RECORDS + 1])),

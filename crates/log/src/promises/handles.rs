@@ -1,7 +1,7 @@
-//! What two handles of one log promise each other.
+//! The guarantees for two handles of one log.
 //!
-//! A handle is what one server has of a log. Where a backend allows several, they share offsets,
-//! records and the duplicate window; what one does, the other sees sooner or later.
+//! Each server has one handle of a log. If a backend allows several handles, they share offsets,
+//! records and the duplicate window. A handle sees the changes of the other after some time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +17,8 @@ use crate::{
     ReadError, ReadIf, Record, Retention, SharedLog, TrimError, Trimmed, Want,
 };
 
-/// In log: what one handle appends or trims, the other comes to see.
-pub async fn shows_what_one_handle_does_to_the_other<B: Backend>() {
+/// In log: a handle sees the appends and trims of the other handle after some time.
+pub async fn shows_changes_of_one_handle_to_the_other<B: Backend>() {
     let (backend, one, _) = open::<B>(99).await;
     let Some(other) = backend.second_handle() else {
         return;
@@ -32,20 +32,20 @@ pub async fn shows_what_one_handle_does_to_the_other<B: Backend>() {
         watch
             .wait_for(|now| *now == bounds(2, 6))
             .await
-            .expect("the bounds are told");
+            .expect("the log is open");
         let (records, damaged) = read_all(&**log, Offset::ZERO).await;
         assert!(
             records
                 .iter()
-                .map(|it| it.id)
-                .eq((2..6).map(|it| numbered(it).id))
+                .map(|record| record.id)
+                .eq((2..6).map(|number| numbered(number).id))
         );
         assert_eq!(damaged, []);
     }
 }
 
 /// In log: an id that one handle stored is a duplicate for the other.
-pub async fn knows_duplicates_of_the_other_handle<B: Backend>() {
+pub async fn finds_duplicates_of_the_other_handle<B: Backend>() {
     let (backend, one, _) = open::<B>(99).await;
     let Some(other) = backend.second_handle() else {
         return;
@@ -61,7 +61,7 @@ pub async fn knows_duplicates_of_the_other_handle<B: Backend>() {
     );
 }
 
-/// A backend whose two handles are used in turns, so that the whole suite runs on both.
+/// A backend that alternates between two handles, so that the whole suite runs on both.
 #[derive(Debug)]
 pub struct TwoHandles<B>(B);
 
@@ -76,9 +76,9 @@ impl<B: Backend> Backend for TwoHandles<B> {
 
     fn log(&self) -> SharedLog {
         let second = self.0.second_handle().expect("a second handle");
-        Arc::new(InTurns {
+        Arc::new(AlternatingLog {
             handles: [self.0.log(), second],
-            turn: AtomicUsize::new(0),
+            call_count: AtomicUsize::new(0),
         })
     }
 
@@ -87,37 +87,38 @@ impl<B: Backend> Backend for TwoHandles<B> {
     }
 }
 
-/// Two handles, each call going to the one that did not have the last.
+/// Two handles. Calls alternate between them.
 #[derive(Debug)]
-struct InTurns {
+struct AlternatingLog {
     handles: [SharedLog; 2],
-    turn: AtomicUsize,
+    call_count: AtomicUsize,
 }
 
-impl InTurns {
+impl AlternatingLog {
     fn next(&self) -> &SharedLog {
-        &self.handles[self.turn.fetch_add(1, Ordering::Relaxed) % 2]
+        &self.handles[self.call_count.fetch_add(1, Ordering::Relaxed) % 2]
     }
 
-    /// Waits until both handles see this much.
-    async fn level(&self, tail: Offset, head: Offset) {
+    /// Waits until both handles have reached these bounds.
+    async fn wait_for_both(&self, tail: Offset, head: Offset) {
         for handle in &self.handles {
-            let is_level = |now: &Bounds| now.tail >= tail && now.head >= head;
+            let is_reached = |now: &Bounds| now.tail >= tail && now.head >= head;
             handle
                 .bounds()
-                .wait_for(is_level)
+                .wait_for(is_reached)
                 .await
-                .expect("the bounds are told");
+                .expect("the log is open");
         }
     }
 }
 
 #[async_trait]
-impl Log for InTurns {
+impl Log for AlternatingLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError> {
         let appended = self.next().append(records).await?;
-        let head = appended.iter().map(|it| it.offset().next()).max();
-        self.level(Offset::ZERO, head.unwrap_or_default()).await;
+        let head = appended.iter().map(|result| result.offset().next()).max();
+        self.wait_for_both(Offset::ZERO, head.unwrap_or_default())
+            .await;
         Ok(appended)
     }
 
@@ -143,13 +144,13 @@ impl Log for InTurns {
 
     async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError> {
         let trimmed = self.next().trim(retention, now).await?;
-        self.level(trimmed.tail, Offset::ZERO).await;
+        self.wait_for_both(trimmed.tail, Offset::ZERO).await;
         Ok(trimmed)
     }
 
     async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
         let trimmed = self.next().trim_to(tail).await?;
-        self.level(trimmed.tail, Offset::ZERO).await;
+        self.wait_for_both(trimmed.tail, Offset::ZERO).await;
         Ok(trimmed)
     }
 

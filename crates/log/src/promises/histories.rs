@@ -1,4 +1,4 @@
-//! Any history of a log against a simple model of it.
+//! Compares random histories of a log with a simple model.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
-use super::{Backend, HandClock, as_appended, read_all};
+use super::{Backend, as_appended, read_all};
 use crate::{
-    Appended, Bounds, Clock, LogOptions, NewRecord, Offset, Provenance, Retention, SharedLog,
-    Trimmed,
+    Appended, Bounds, Clock, FakeClock, LogOptions, NewRecord, Offset, Provenance, Retention,
+    SharedLog, Trimmed,
 };
 
-/// In log: over any history it answers as a plain list of records would.
-pub async fn keeps_to_the_model_over_any_history<B: Backend>() {
-    // One case is a whole history, so it takes an eighth of the cases asked for.
+/// In log: over any history, the log behaves like a plain list of records.
+pub async fn behaves_like_the_model_over_any_history<B: Backend>() {
+    // A case is a whole history, so this runs only an eighth of the configured cases.
     let mut config = ProptestConfig::default();
     config.cases = config.cases.div_ceil(8);
     config.failure_persistence = None;
@@ -41,15 +41,15 @@ pub async fn keeps_to_the_model_over_any_history<B: Backend>() {
 #[derive(Clone, Debug)]
 enum HistoryStep {
     Append(Vec<NewRecord>),
-    /// Keep what is not older than so many seconds.
+    /// Drop blocks older than this number of seconds.
     TrimByAge(u64),
-    /// Keep so much of every 100 bytes.
+    /// Keep this percentage of the bytes.
     TrimBySize(u64),
-    /// Keep what lies behind so much of every 100 records.
+    /// Drop this percentage of all records ever stored.
     TrimTo(u64),
-    TurnClock(i64),
+    AdvanceClock(i64),
     Reopen,
-    /// Read from so far in every 100 records.
+    /// Read from this percentage of all records ever stored.
     ReadFrom(u64),
 }
 
@@ -60,13 +60,13 @@ fn step() -> impl Strategy<Value = HistoryStep> {
         1 => (0_u64..60).prop_map(HistoryStep::TrimByAge),
         1 => (0_u64..=100).prop_map(HistoryStep::TrimBySize),
         1 => (0_u64..=110).prop_map(HistoryStep::TrimTo),
-        3 => (-10_i64..30).prop_map(HistoryStep::TurnClock),
+        3 => (-10_i64..30).prop_map(HistoryStep::AdvanceClock),
         2 => Just(HistoryStep::Reopen),
         3 => (0_u64..=110).prop_map(HistoryStep::ReadFrom),
     ]
 }
 
-/// The same id may come with other bytes: only the id decides what is a duplicate.
+/// Records with the same id may have different bytes. Only the id makes a duplicate.
 fn record() -> impl Strategy<Value = NewRecord> {
     let size = prop_oneof![40 => 0_usize..40, 4 => 0_usize..5_000, 1 => 500_000_usize..1_300_000];
     (0_u64..60, 0_u8..5, size, any::<u8>()).prop_map(|(id, event_type, size, byte)| {
@@ -88,7 +88,7 @@ fn record() -> impl Strategy<Value = NewRecord> {
 
 struct Model {
     window: usize,
-    /// Every record ever stored and when, by offset.
+    /// Every record ever stored with its commit time, by offset.
     records: Vec<(NewRecord, Timestamp)>,
     tail: usize,
     duplicate_count: u64,
@@ -98,12 +98,14 @@ impl Model {
     fn append(&mut self, records: &[NewRecord], now: Timestamp) -> Vec<Appended> {
         let newest = self.records.last().map_or(now, |(_, time)| *time);
         let appended_at = std::cmp::max(now, newest);
-        let oldest_known =
-            |it: &Self| std::cmp::max(it.tail, it.records.len().saturating_sub(it.window));
+        let oldest_known = |model: &Self| {
+            let newest_ids = model.records.len().saturating_sub(model.window);
+            std::cmp::max(model.tail, newest_ids)
+        };
         let start = oldest_known(self);
         let mut known: HashMap<Uuid, usize> = self.records[start..]
             .iter()
-            .map(|(it, _)| it.id)
+            .map(|(record, _)| record.id)
             .zip(start..)
             .collect();
         let mut append = |record: &NewRecord| {
@@ -111,7 +113,7 @@ impl Model {
             let first = known
                 .get(&record.id)
                 .copied()
-                .filter(|it| *it >= oldest_known(self));
+                .filter(|place| *place >= oldest_known(self));
             if let Some(first) = first {
                 self.duplicate_count += 1;
                 return Appended::Duplicate(Offset::new(first as u64));
@@ -124,11 +126,11 @@ impl Model {
     }
 
     fn bounds(&self) -> Bounds {
-        let [tail, head] = [self.tail, self.records.len()].map(|it| Offset::new(it as u64));
+        let [tail, head] = [self.tail, self.records.len()].map(|place| Offset::new(place as u64));
         Bounds { tail, head }
     }
 
-    /// So far in every 100 of the records ever stored.
+    /// Returns the offset at this percentage of all records ever stored.
     fn place(&self, percent: u64) -> Offset {
         Offset::new(self.records.len() as u64 * percent / 100)
     }
@@ -145,14 +147,14 @@ impl Model {
 }
 
 async fn check<B: Backend>(window: usize, history: Vec<HistoryStep>) {
-    let clock = Arc::new(HandClock::default());
+    let clock = Arc::new(FakeClock::default());
     let options = LogOptions {
         duplicate_window: window,
         recent_bytes: 20_000,
         past_bytes: 10_000,
         ..LogOptions::default()
     };
-    let mut backend = B::open(options, Arc::<HandClock>::clone(&clock)).await;
+    let mut backend = B::open(options, Arc::<FakeClock>::clone(&clock)).await;
     let mut model = Model {
         window,
         records: Vec::new(),
@@ -174,11 +176,11 @@ async fn check<B: Backend>(window: usize, history: Vec<HistoryStep>) {
                     max_bytes: None,
                 };
                 model.check_trimmed(log.trim(retention, clock.now()).await.unwrap());
-                let oldest_kept = clock.now() - SignedDuration::from_secs(seconds.cast_signed());
-                let kept = model
+                let oldest_time = clock.now() - SignedDuration::from_secs(seconds.cast_signed());
+                let first_allowed = model
                     .records
-                    .partition_point(|(_, time)| *time < oldest_kept);
-                assert_eq!(model.tail, std::cmp::max(model.tail, kept));
+                    .partition_point(|(_, time)| *time < oldest_time);
+                assert_eq!(model.tail, std::cmp::max(model.tail, first_allowed));
             }
             HistoryStep::TrimBySize(percent) => {
                 let max_bytes = log.stats().stored_bytes * percent / 100;
@@ -194,12 +196,14 @@ async fn check<B: Backend>(window: usize, history: Vec<HistoryStep>) {
                 let before = model.tail;
                 model.check_trimmed(log.trim_to(to).await.unwrap());
                 assert!(model.tail == before || model.bounds().tail <= to);
-                // A block that stays reaches past the place.
+                // A block that stays ends past `to`.
                 if let crate::Read::Block(first) = log.read(Offset::ZERO).await.unwrap() {
                     assert!(first.next() > to);
                 }
             }
-            HistoryStep::TurnClock(seconds) => clock.turn(seconds),
+            HistoryStep::AdvanceClock(seconds) => {
+                clock.set(clock.now() + SignedDuration::from_secs(seconds));
+            }
             HistoryStep::Reopen => {
                 drop(log);
                 backend = backend.reopen().await;
@@ -226,7 +230,7 @@ async fn check_reads(log: &SharedLog, model: &Model, from: Offset) {
         assert_eq!(record.appended_at, *appended_at);
         assert!(
             as_appended(record) == *appended,
-            "record {place} is not what was appended"
+            "record {place} differs from the appended record"
         );
     }
     if let Some((appended, appended_at)) = wanted.first() {
@@ -234,10 +238,10 @@ async fn check_reads(log: &SharedLog, model: &Model, from: Offset) {
             .find_id(appended.id)
             .await
             .unwrap()
-            .expect("its id is found");
+            .expect("a record with this id");
         assert!(
             found.offset >= Offset::new(start as u64),
-            "the newest of an id is found"
+            "the newest record of an id must be found"
         );
         let at_time = log.find_time(*appended_at).await.unwrap();
         let same_time = model

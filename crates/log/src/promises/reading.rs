@@ -1,13 +1,14 @@
-//! What readers find.
+//! Reads and searches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::{Backend, append, as_appended, bounds, numbered, open};
 use crate::{Clock, Offset, Read, ReadIf, Want};
 
-/// In log: a read gives the block that holds the offset, else the first one kept.
-pub async fn reads_the_block_around_an_offset<B: Backend>() {
+/// In log: a read returns the block that contains the offset, else the first block after it.
+pub async fn reads_the_block_that_contains_an_offset<B: Backend>() {
     let (_backend, log, _) = open::<B>(99).await;
     for numbers in [0..3, 3..6, 6..9] {
         append(&log, numbers).await;
@@ -27,8 +28,8 @@ pub async fn reads_the_block_around_an_offset<B: Backend>() {
     }
 }
 
-/// In log: whoever watches the bounds hears of appends and trims.
-pub async fn tells_of_every_change_of_its_bounds<B: Backend>() {
+/// In log: the watch on the bounds notifies of appends and trims.
+pub async fn notifies_of_every_change_of_its_bounds<B: Backend>() {
     let (_backend, log, _) = open::<B>(9).await;
     let mut watch = log.bounds();
     assert_eq!(*watch.borrow_and_update(), bounds(0, 0));
@@ -40,14 +41,14 @@ pub async fn tells_of_every_change_of_its_bounds<B: Backend>() {
     assert_eq!(*watch.borrow_and_update(), bounds(2, 2));
 }
 
-/// In log: a time leads to the first block appended then or later.
+/// In log: a search by time returns the first block appended then or later.
 pub async fn finds_the_first_block_of_a_time<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     let start = clock.now();
     for number in 0..5 {
         append(&log, [number * 2, number * 2 + 1]).await;
         append(&log, [number + 50]).await;
-        clock.turn(10);
+        clock.advance(Duration::from_secs(10));
     }
     log.trim_to(Offset::new(3)).await.unwrap();
     let at = |seconds| start + jiff::SignedDuration::from_secs(seconds);
@@ -66,7 +67,7 @@ pub async fn finds_the_first_block_of_a_time<B: Backend>() {
     }
 }
 
-/// In log: a record is found by its id as long as it is kept.
+/// In log: a record is found by its id until it is trimmed.
 pub async fn finds_a_record_by_its_id<B: Backend>() {
     let (_backend, log, _) = open::<B>(1).await;
     append(&log, 0..3).await;
@@ -87,14 +88,14 @@ pub async fn finds_a_record_by_its_id<B: Backend>() {
     assert_eq!(log.find_id(numbered(2).id).await.unwrap(), None);
 }
 
-/// In log: the time of a place is that of the block a read would give.
-pub async fn tells_when_the_record_at_a_place_was_appended<B: Backend>() {
+/// In log: the time of an offset is that of the block that a read would return.
+pub async fn returns_when_the_record_at_an_offset_was_appended<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     let start = clock.now();
     append(&log, 0..2).await;
-    clock.turn(10);
+    clock.advance(Duration::from_secs(10));
     append(&log, 2..4).await;
-    clock.turn(10);
+    clock.advance(Duration::from_secs(10));
     append(&log, 4..6).await;
     log.trim_to(Offset::new(2)).await.unwrap();
     for (from, seconds) in [(0, 10), (2, 10), (3, 10), (4, 20), (5, 20)] {
@@ -105,18 +106,18 @@ pub async fn tells_when_the_record_at_a_place_was_appended<B: Backend>() {
     assert_eq!(log.appended_at(Offset::new(6)).await.unwrap(), None);
 }
 
-/// Of the records that [`numbered`] makes, each third is of this type.
+/// Wants the event type that every third record of [`numbered`] has.
 fn courses() -> Want {
     Want::event_types(|event_type| event_type == "course_created")
 }
 
-/// In log: unwanted blocks in a row are skipped in one answer, whatever holds the place.
-pub async fn skips_a_run_of_unwanted_blocks_in_one_answer<B: Backend>() {
+/// In log: one read skips all consecutive unwanted blocks, also from the middle of a block.
+pub async fn skips_consecutive_unwanted_blocks_in_one_read<B: Backend>() {
     let (backend, log, _) = open::<B>(99).await;
     for numbers in [[0, 0], [1, 2], [4, 5], [7, 8], [9, 10], [11, 13]] {
         append(&log, numbers).await;
     }
-    // The first one is of one record, since the other is a duplicate.
+    // The first block has one record, because the other is a duplicate.
     log.trim_to(Offset::new(1)).await.unwrap();
     drop(log);
     let backend = backend.reopen().await;
@@ -136,7 +137,7 @@ pub async fn skips_a_run_of_unwanted_blocks_in_one_answer<B: Backend>() {
     assert!(matches!(end, ReadIf::End), "{end:?}");
 }
 
-/// In log: a block with a wanted record is read as it is, with what is not wanted.
+/// In log: a block with a wanted record is read with its unwanted records too.
 pub async fn reads_a_wanted_block_whole<B: Backend>() {
     let (_backend, log, _) = open::<B>(99).await;
     append(&log, [1, 2]).await;
@@ -149,21 +150,21 @@ pub async fn reads_a_wanted_block_whole<B: Backend>() {
         assert!(
             block
                 .records()
-                .map(|it| as_appended(&it))
+                .map(|record| as_appended(&record))
                 .eq([4, 6, 7].map(numbered))
         );
     }
 }
 
-/// In log: whoever continues where an answer ended meets every wanted record once.
-pub async fn reads_without_a_gap_whatever_is_wanted<B: Backend>() {
+/// In log: a reader that continues at the end of each result gets every wanted record once.
+pub async fn reads_without_a_gap_with_any_want<B: Backend>() {
     let (_backend, log, _) = open::<B>(999).await;
     for first in (0..300).step_by(3) {
         let numbers = first..first + 1 + first % 2;
         append(&log, numbers).await;
     }
     for every in [1, 2, 7, 1_000] {
-        // Courses are wanted from every so many blocks on only: the answer may change any time.
+        // Only every `every`-th call wants the type, since the answer may change any time.
         let turn = Arc::new(AtomicU64::new(1));
         let want =
             Want::event_types(move |_| turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(every));

@@ -1,9 +1,10 @@
-//! What becomes of records that are appended.
+//! Appends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use super::{Backend, append, as_appended, bounds, numbered, open, read_all, stored};
@@ -11,8 +12,8 @@ use crate::{
     AppendError, Appended, Arrival, Bounds, Clock, NewRecord, Offset, Provenance, Read, Shape,
 };
 
-/// In log: what was appended is read back byte for byte.
-pub async fn reads_back_what_was_appended<B: Backend>() {
+/// In log: appended records are read back byte for byte.
+pub async fn reads_back_appended_bytes<B: Backend>() {
     let (_backend, log, clock) = open::<B>(9).await;
     let odd = [
         NewRecord {
@@ -42,8 +43,8 @@ pub async fn reads_back_what_was_appended<B: Backend>() {
     assert_eq!(damaged, []);
 }
 
-/// In log: what is known of a record is read back with it, opened again or not.
-pub async fn reads_back_what_is_known_of_a_record<B: Backend>() {
+/// In log: the facts about a record are read back with it, also after a reopen.
+pub async fn reads_back_the_facts_about_a_record<B: Backend>() {
     let (backend, log, clock) = open::<B>(9).await;
     let known = NewRecord {
         occurred_at: Some(Timestamp::constant(-1, -999_999_999)),
@@ -65,7 +66,7 @@ pub async fn reads_back_what_is_known_of_a_record<B: Backend>() {
     let backend = backend.reopen().await;
     let (records, _) = read_all(&*backend.log(), Offset::ZERO).await;
     assert_eq!(records.iter().map(as_appended).collect::<Vec<_>>(), written);
-    // What has no time of its own happened when it was appended.
+    // A record without its own time happened when it was appended.
     assert_eq!(records[0].occurred_at, clock.now());
 }
 
@@ -77,16 +78,16 @@ pub async fn stores_nothing_when_nothing_is_appended<B: Backend>() {
     assert!(matches!(log.read(Offset::ZERO).await, Ok(Read::End)));
 }
 
-/// In log: a record beyond the bound is refused, and the log goes on.
-pub async fn refuses_a_record_that_is_too_large<B: Backend>() {
+/// In log: a record beyond the size limit is rejected, and the log stays usable.
+pub async fn rejects_a_record_that_is_too_large<B: Backend>() {
     let (_backend, log, _) = open::<B>(9).await;
     let bytes = NewRecord::MAX_BYTES + 1;
     let large = NewRecord {
         bytes: vec![0; bytes].into(),
         ..numbered(1)
     };
-    let refused = log.append(vec![numbered(0), large]).await;
-    assert!(matches!(refused, Err(AppendError::TooLarge { bytes: it }) if it == bytes));
+    let result = log.append(vec![numbered(0), large]).await;
+    assert!(matches!(result, Err(AppendError::TooLarge { bytes: found }) if found == bytes));
     assert_eq!(append(&log, [0]).await, stored([0]));
 }
 
@@ -106,8 +107,8 @@ pub async fn gives_offsets_without_a_gap_in_the_order_of_the_append<B: Backend>(
     assert_eq!(records.len(), 9);
 }
 
-/// In log: one append larger than a block becomes several, whole and in order.
-pub async fn splits_what_is_too_much_for_a_block<B: Backend>() {
+/// In log: an append larger than a block becomes several blocks, complete and in order.
+pub async fn splits_an_append_that_exceeds_a_block<B: Backend>() {
     let (_backend, log, _) = open::<B>(9_999).await;
     append(&log, 0..5_000).await;
     let mut lengths = Vec::new();
@@ -121,26 +122,26 @@ pub async fn splits_what_is_too_much_for_a_block<B: Backend>() {
     assert!(records.iter().map(as_appended).eq((0..5_000).map(numbered)));
 }
 
-/// In log: a clock that is set back does not turn the order of times round, opened again or not.
+/// In log: commit times never go back, even if the clock does, also after a reopen.
 pub async fn never_stamps_an_earlier_time<B: Backend>() {
     let (backend, log, clock) = open::<B>(9).await;
     let first = clock.now();
     append(&log, [0]).await;
-    clock.turn(-60);
+    clock.set(clock.now() - SignedDuration::from_secs(60));
     append(&log, [1]).await;
     drop(log);
     let backend = backend.reopen().await;
     let log = backend.log();
     append(&log, [2]).await;
-    clock.turn(61);
+    clock.advance(Duration::from_secs(61));
     append(&log, [3]).await;
     let (records, _) = read_all(&*log, Offset::ZERO).await;
-    let times: Vec<Timestamp> = records.iter().map(|it| it.appended_at).collect();
+    let times: Vec<Timestamp> = records.iter().map(|record| record.appended_at).collect();
     assert_eq!(times, [first, first, first, clock.now()]);
 }
 
-/// In log: what was acknowledged outlives the process.
-pub async fn keeps_everything_when_opened_again<B: Backend>() {
+/// In log: acknowledged records survive a reopen.
+pub async fn keeps_all_records_after_a_reopen<B: Backend>() {
     let (mut backend, log, _) = open::<B>(99).await;
     drop(log);
     for number in 0..4 {
@@ -154,8 +155,8 @@ pub async fn keeps_everything_when_opened_again<B: Backend>() {
     assert!(records.iter().map(as_appended).eq((0..8).map(numbered)));
 }
 
-/// In log: many who append at once share commits, not offsets.
-pub async fn gives_concurrent_appends_offsets_of_their_own<B: Backend>() {
+/// In log: concurrent appends get distinct offsets, even if they share a commit.
+pub async fn gives_concurrent_appends_distinct_offsets<B: Backend>() {
     const TASKS: u64 = 16;
     const EACH: u64 = 60;
     let (_backend, log, _) = open::<B>(99_999).await;
@@ -166,7 +167,7 @@ pub async fn gives_concurrent_appends_offsets_of_their_own<B: Backend>() {
             let mut written = Vec::new();
             for turn in 0..EACH {
                 let numbers: Vec<u64> = (0..=turn % 3)
-                    .map(|it| (task * EACH + turn) * 3 + it)
+                    .map(|index| (task * EACH + turn) * 3 + index)
                     .collect();
                 let appended = append(&log, numbers.iter().copied()).await;
                 for (number, appended) in numbers.into_iter().zip(appended) {
@@ -183,7 +184,7 @@ pub async fn gives_concurrent_appends_offsets_of_their_own<B: Backend>() {
                     written.push(offset);
                 }
             }
-            assert!(written.is_sorted(), "one after the other");
+            assert!(written.is_sorted(), "offsets of one task must rise");
             written
         });
     }

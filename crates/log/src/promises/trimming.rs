@@ -1,16 +1,16 @@
-//! What trimming drops.
+//! Trims.
 
 use std::time::Duration;
 
 use super::{Backend, append, bounds, open, read_all, stored};
 use crate::{Clock, Offset, Read, Retention};
 
-/// In log: blocks older than the retention allows go, the others stay.
-pub async fn trims_what_is_too_old<B: Backend>() {
+/// In log: a trim drops blocks older than the retention allows. The others stay.
+pub async fn trims_blocks_that_are_too_old<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     for number in 0..4 {
         append(&log, [number]).await;
-        clock.turn(10);
+        clock.advance(Duration::from_secs(10));
     }
     let retention = Retention {
         max_age: Some(Duration::from_secs(20)),
@@ -26,37 +26,37 @@ pub async fn trims_what_is_too_old<B: Backend>() {
     );
 }
 
-/// In log: the oldest blocks go until the rest takes no more than allowed.
-pub async fn trims_what_is_too_much<B: Backend>() {
+/// In log: a trim drops the oldest blocks until the rest fits the size limit.
+pub async fn trims_blocks_beyond_the_size_limit<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     append(&log, [0]).await;
-    let one = log.stats().stored_bytes;
+    let block_bytes = log.stats().stored_bytes;
     for number in 1..9 {
         append(&log, [number]).await;
     }
-    let max_bytes = one * 3 + one / 2;
+    let max_bytes = block_bytes * 3 + block_bytes / 2;
     let retention = Retention {
         max_age: None,
         max_bytes: Some(max_bytes),
     };
     let trimmed = log.trim(retention, clock.now()).await.unwrap();
-    let kept = read_all(&*log, Offset::ZERO).await.0.len() as u64;
+    let left_count = read_all(&*log, Offset::ZERO).await.0.len() as u64;
     assert!(
-        (2..=4).contains(&kept),
-        "{kept} of about equal size are kept"
+        (2..=4).contains(&left_count),
+        "{left_count} records are left"
     );
     assert_eq!(
         (trimmed.record_count, trimmed.tail),
-        (9 - kept, Offset::new(9 - kept))
+        (9 - left_count, Offset::new(9 - left_count))
     );
     assert!(log.stats().stored_bytes <= max_bytes);
-    let none = Retention {
+    let retention = Retention {
         max_age: None,
         max_bytes: Some(0),
     };
     assert_eq!(
-        log.trim(none, clock.now()).await.unwrap().record_count,
-        kept
+        log.trim(retention, clock.now()).await.unwrap().record_count,
+        left_count
     );
     assert_eq!(log.stats().stored_bytes, 0);
 }
@@ -76,8 +76,8 @@ pub async fn trims_only_whole_blocks<B: Backend>() {
     }
 }
 
-/// In log: no offset is used twice, not even when nothing is left to tell.
-pub async fn does_not_use_offsets_again_after_everything_was_trimmed<B: Backend>() {
+/// In log: offsets are never reused, even if the log is empty after a reopen.
+pub async fn does_not_reuse_offsets_after_all_records_were_trimmed<B: Backend>() {
     let (backend, log, _) = open::<B>(99).await;
     append(&log, 0..3).await;
     log.trim_to(Offset::new(3)).await.unwrap();

@@ -1,4 +1,4 @@
-//! A log to read from.
+//! A log for the tests, which fails on command.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) fn shared(log: &Arc<FailingLog>) -> SharedLog {
     Arc::<FailingLog>::clone(log)
 }
 
-/// One block of records, each of the type of its letter.
+/// Appends one block. Each letter of `event_types` is the event type of one record.
 pub(crate) async fn append(log: &FailingLog, event_types: &str) {
     let head = log.bounds().borrow().head.get();
     let records = (head..).zip(event_types.chars());

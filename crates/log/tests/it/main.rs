@@ -1,4 +1,4 @@
-//! The readers of a log, in front of logs that fail on command.
+//! Tests the readers of a log with logs that fail on command.
 
 #[cfg(test)]
 mod logs;

@@ -1,4 +1,4 @@
-//! What a reader finds, and when it waits.
+//! Tests of the results of a reader and of its waiting.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::logs::{append, failing_log, range, shared};
 
-/// What was found, in a word and its offsets.
+/// Returns the kind of a result and its offsets.
 fn described(found: &Found) -> (&'static str, Range<Offset>) {
     let word = match found {
         Found::Block { .. } => "block",
@@ -25,13 +25,16 @@ async fn next(reader: &mut Reader) -> (&'static str, Range<Offset>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_at_the_head_for_the_next_append() {
+async fn a_reader_waits_at_the_head_for_the_next_append() {
     let log = failing_log();
     append(&log, "ab").await;
     let mut reader = Reader::new(shared(&log), Offset::ZERO);
     assert_eq!(next(&mut reader).await, ("block", range(0..2)));
     assert!(reader.try_next().await.unwrap().is_none());
-    assert!(reader.next().now_or_never().is_none(), "it waits");
+    assert!(
+        reader.next().now_or_never().is_none(),
+        "the reader must wait"
+    );
     let before = Instant::now();
     let (found, ()) = tokio::join!(reader.next(), append(&log, "c"));
     assert_eq!(described(&found.unwrap().unwrap()), ("block", range(2..3)));
@@ -40,7 +43,7 @@ async fn it_waits_at_the_head_for_the_next_append() {
 }
 
 #[tokio::test]
-async fn it_begins_in_the_middle_of_a_block() {
+async fn a_reader_can_start_in_the_middle_of_a_block() {
     let log = failing_log();
     append(&log, "abc").await;
     let mut reader = Reader::new(shared(&log), Offset::new(1));
@@ -48,7 +51,10 @@ async fn it_begins_in_the_middle_of_a_block() {
         panic!("no block")
     };
     assert_eq!((block.first(), from), (Offset::ZERO, Offset::new(1)));
-    let bytes: Vec<_> = block.records_from(from).map(|it| it.bytes).collect();
+    let bytes: Vec<_> = block
+        .records_from(from)
+        .map(|record| record.bytes)
+        .collect();
     assert_eq!(bytes, ["1", "2"]);
 }
 
@@ -62,7 +68,7 @@ async fn a_trimmed_range_is_reported_before_what_follows() {
     log.trim_to(Offset::new(4)).await.unwrap();
     assert_eq!(next(&mut reader).await, ("trimmed", range(1..4)));
     assert_eq!(next(&mut reader).await, ("block", range(4..6)));
-    // Also where nothing is left, and nobody appends any more.
+    // A trimmed range is also reported if the log is empty and no append follows.
     reader.seek(Offset::new(3));
     log.trim_to(Offset::new(6)).await.unwrap();
     assert_eq!(next(&mut reader).await, ("trimmed", range(3..6)));
@@ -70,7 +76,7 @@ async fn a_trimmed_range_is_reported_before_what_follows() {
 }
 
 #[tokio::test]
-async fn a_trim_wakes_a_reader_that_it_overtook() {
+async fn a_trim_past_a_waiting_reader_wakes_the_reader() {
     let log = failing_log();
     append(&log, "ab").await;
     let mut reader = Reader::new(shared(&log), Offset::ZERO);
@@ -82,7 +88,7 @@ async fn a_trim_wakes_a_reader_that_it_overtook() {
 }
 
 #[tokio::test]
-async fn damage_is_reported_and_passed() {
+async fn damage_is_reported_and_skipped() {
     let log = failing_log();
     for event_types in ["ab", "cd", "ef", "gh"] {
         append(&log, event_types).await;
@@ -115,7 +121,7 @@ async fn unwanted_blocks_are_skipped_up_to_damage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_read_is_reported_and_tried_again_after_a_pause() {
+async fn a_failed_read_is_reported_and_retried_after_a_pause() {
     let log = failing_log();
     append(&log, "ab").await;
     let mut reader = Reader::new(shared(&log), Offset::ZERO);
@@ -124,7 +130,7 @@ async fn a_failed_read_is_reported_and_tried_again_after_a_pause() {
     let error = reader.next().await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert_eq!(started.elapsed(), std::time::Duration::ZERO);
-    // Whoever gives up waiting for it does not shorten the pause.
+    // A cancelled wait does not shorten the pause.
     assert!(reader.next().now_or_never().is_none());
     assert!(reader.next().await.is_err());
     assert_eq!(started.elapsed(), Reader::PAUSE);
@@ -134,7 +140,7 @@ async fn a_failed_read_is_reported_and_tried_again_after_a_pause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_wait_does_not_pause_either() {
+async fn try_next_does_not_pause_after_a_failed_read() {
     let log = failing_log();
     append(&log, "ab").await;
     let mut reader = Reader::new(shared(&log), Offset::ZERO);
@@ -152,7 +158,7 @@ enum Step {
     Append(String),
     TrimTo(u64),
     Read,
-    /// Waits for no longer than it takes to see that it would have to.
+    /// Calls `next` once and cancels it if it would wait.
     Next,
     Seek(u64),
 }
@@ -167,7 +173,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The event types of these records.
+/// Returns the event types of these records.
 fn letters(all: &str, range: &Range<Offset>) -> String {
     let places = 0_u64..;
     let letters = places.zip(all.chars());
@@ -176,14 +182,14 @@ fn letters(all: &str, range: &Range<Offset>) -> String {
 }
 
 proptest! {
-    /// Each find begins where the last one ended, and tells the truth.
+    /// Each result starts where the previous one ended, and matches the log.
     #[test]
-    fn finds_cover_the_log_without_a_gap(steps in prop::collection::vec(step(), 1..40), want in "[abc]?") {
+    fn results_cover_the_log_without_a_gap(steps in prop::collection::vec(step(), 1..40), want in "[abc]?") {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let log = failing_log();
-            let wanted: Option<String> = Some(want).filter(|it| !it.is_empty());
-            let want = wanted.clone().map_or(Want::ALL, |it| Want::event_types(move |name| name == it));
+            let wanted: Option<String> = Some(want).filter(|letter| !letter.is_empty());
+            let want = wanted.clone().map_or(Want::ALL, |letter| Want::event_types(move |name| name == letter));
             let mut reader = Reader::new(shared(&log), Offset::ZERO).wanting(want);
             let mut all = String::new();
             for step in steps {
@@ -220,10 +226,10 @@ proptest! {
                     Found::Damaged(range) => panic!("{range:?}"),
                     Found::Skipped(range) => {
                         let skipped = letters(&all, range);
-                        assert!(wanted.as_ref().is_some_and(|it| !skipped.contains(it)));
+                        assert!(wanted.as_ref().is_some_and(|letter| !skipped.contains(letter)));
                     }
                     Found::Block { block, from } => {
-                        let types: String = block.records_from(*from).map(|it| it.event_type.to_string()).collect();
+                        let types: String = block.records_from(*from).map(|record| record.event_type.to_string()).collect();
                         assert_eq!(types, letters(&all, &range));
                     }
                 }

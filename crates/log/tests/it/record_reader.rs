@@ -1,11 +1,11 @@
-//! Records that are read one by one.
+//! Tests of reading single records.
 
 use easel_log::{Log, Offset, RecordReader};
 
 use crate::logs::{append, failing_log, range};
 
 #[tokio::test]
-async fn a_block_is_read_once_and_what_the_log_does_not_have_is_none() {
+async fn a_block_is_read_once_and_a_missing_record_is_none() {
     let log = failing_log();
     append(&log, "abc").await;
     append(&log, "de").await;
