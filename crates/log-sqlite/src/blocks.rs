@@ -1,13 +1,13 @@
 //! Finding and reading blocks in the database, damaged or not.
 //!
-//! Only what proves itself by its checksum is believed, also of the keys: a search is trusted to
-//! lead near a block, not to it. From there rows are walked in the order they are stored in, past
-//! those that are damaged. What no readable block holds is damaged up to the next one.
+//! Nothing is trusted without a valid checksum, keys included. The index search only gives a
+//! starting point. From there, the rows are walked in storage order, and damaged rows are skipped.
+//! Offsets that no readable block contains are damaged, up to the next readable block.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use easel_log::backend::{BlockHeader, Damage, HeaderColumns, column, decode, decode_ids};
+use easel_log::backend::{BlockHeader, Damage, HeaderColumns, decode, decode_ids, to_sql};
 use easel_log::{Block, BlockInfo, Bounds, Offset, ReadFacts, Want};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Row};
@@ -15,24 +15,24 @@ use uuid::Uuid;
 
 use crate::state::LogState;
 
-/// The columns [`header`] reads.
+/// Selects the columns that [`header`] reads.
 macro_rules! header_columns {
     () => {
         "SELECT first, count, appended_at, stored_bytes, event_types, digest, checksum FROM blocks "
     };
 }
 
-/// All headers, oldest first.
+/// Selects all headers, oldest first.
 pub(crate) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first");
 const HEADERS_DOWN: &str = concat!(header_columns!(), "WHERE first <= ?1 ORDER BY first DESC");
 const HEADERS_UP: &str = concat!(header_columns!(), "WHERE first >= ?1 ORDER BY first");
 
-/// Unwanted blocks skipped in one go.
+/// Maximum number of unwanted blocks in one result.
 const MAX_SKIPPED_BLOCKS: usize = 4_096;
 
 const IDS_DOWN: &str = "SELECT first, ids FROM blocks ORDER BY first DESC";
 
-/// What there is at a place.
+/// The result of a search for the block at an offset.
 #[derive(Debug)]
 pub(crate) enum Lookup<T> {
     Block(T),
@@ -40,7 +40,7 @@ pub(crate) enum Lookup<T> {
     End,
 }
 
-/// The block that holds `from`, or the first one after it.
+/// Reads the block that contains `from`, or the first block after it.
 pub(crate) fn read(
     database: &Connection,
     from: Offset,
@@ -52,15 +52,15 @@ pub(crate) fn read(
     })
 }
 
-/// A wanted block, or a run of unwanted ones.
+/// A wanted block, or a range of unwanted blocks.
 #[derive(Debug)]
 pub(crate) enum Selected {
     Block(Arc<Block>),
     Skipped(Range<Offset>),
 }
 
-/// The block that holds `from`, or the first one after it, if it is wanted; else what can be
-/// skipped from there on.
+/// Reads the block that contains `from`, or the first block after it, if it is wanted. Otherwise
+/// returns the range of unwanted blocks that starts there.
 pub(crate) fn read_if(
     database: &Connection,
     from: Offset,
@@ -73,12 +73,12 @@ pub(crate) fn read_if(
             let block = load(database, &header, read_facts)?;
             return Ok(block.map(|block| Selected::Block(Arc::new(block))));
         }
-        let end = end_of_run(database, header.info.next(), bounds.head, want)?;
+        let end = end_of_unwanted(database, header.info.next(), bounds.head, want)?;
         Ok(Some(Selected::Skipped(header.info.first..end)))
     })
 }
 
-/// What the block that holds `from`, or the first one after it, says of itself.
+/// Reads the facts about the block that contains `from`, or about the first block after it.
 pub(crate) fn peek(
     database: &Connection,
     from: Offset,
@@ -87,7 +87,7 @@ pub(crate) fn peek(
     find(database, from, bounds, |header| Ok(Some(header.info)))
 }
 
-/// The first offset whose block was appended at `time` or later, or the head.
+/// Returns the first offset whose block was committed at `time` or later, or the head.
 pub(crate) fn find_time(
     database: &Connection,
     time: Timestamp,
@@ -105,11 +105,13 @@ pub(crate) fn find_time(
     Ok(std::cmp::min(low, bounds.head))
 }
 
-/// Where the record with this id is, looking from the newest on.
+/// Returns the offset of the newest record with this id.
 pub(crate) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Option<Offset>> {
     let find = |row: &Row<'_>| {
         let ids = row.get_ref(1).ok()?.as_blob().ok()?;
-        let index = ids.chunks_exact(16).rposition(|it| it == id.as_bytes())?;
+        let index = ids
+            .chunks_exact(16)
+            .rposition(|bytes| bytes == id.as_bytes())?;
         let first = u64::try_from(row.get::<_, i64>(0).ok()?).ok()?;
         Some(Offset::new(first).plus(index as u64))
     };
@@ -123,8 +125,8 @@ pub(crate) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Optio
     Ok(None)
 }
 
-/// The ids of the newest `max` records and where they are, newest first, put into `found` until all
-/// are there or an error ends it.
+/// Appends the ids and offsets of the newest `max` records to `found`, newest first. After an error,
+/// `found` has those read before it.
 pub(crate) fn newest_ids(
     database: &Connection,
     max: usize,
@@ -141,8 +143,8 @@ pub(crate) fn newest_ids(
             .and_then(|first| u64::try_from(first).ok());
         let ids = row.get_ref(1)?.as_blob().ok();
         if let (Some(first), Some(ids)) = (first, ids) {
-            let places = (first..).map(Offset::new);
-            let mut ids: Vec<_> = decode_ids(ids).into_iter().zip(places).collect();
+            let offsets = (first..).map(Offset::new);
+            let mut ids: Vec<_> = decode_ids(ids).into_iter().zip(offsets).collect();
             ids.reverse();
             found.extend(ids);
         }
@@ -151,7 +153,7 @@ pub(crate) fn newest_ids(
     Ok(())
 }
 
-/// The header in a row, if it proves itself.
+/// Returns the header in a row, if its checksum is valid.
 pub(crate) fn header(row: &Row<'_>) -> Option<BlockHeader> {
     let columns = HeaderColumns {
         first: row.get(0).ok()?,
@@ -164,7 +166,7 @@ pub(crate) fn header(row: &Row<'_>) -> Option<BlockHeader> {
     columns.verify(row.get(6).ok()?)
 }
 
-/// Whether an error is about what the file holds, not about reading it.
+/// Returns whether an error means damaged data, not a failed read.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig};
     matches!(
@@ -173,11 +175,11 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Looks for the block at `from` and opens it.
+/// Finds the block at `from` and opens it.
 ///
-/// What is missing may have been trimmed meanwhile, and what looks damaged may be a file that
-/// cannot be read at all. So damage is only believed when the state can be read and says that the
-/// tail is still where it was.
+/// A missing block may have been trimmed in the meantime, and apparent damage may be a file that
+/// cannot be read at all. So damage is reported only if the state is readable and the tail is
+/// unchanged.
 fn find<T>(
     database: &Connection,
     mut from: Offset,
@@ -202,7 +204,7 @@ fn find<T>(
                 let end = next
                     .as_ref()
                     .map_or(bounds.head, |header| header.info.first);
-                let start = hidden_since(database, from, bounds.tail)?;
+                let start = damage_start(database, from, bounds.tail)?;
                 let range = start..std::cmp::min(end, bounds.head);
                 (range, "header", next.map(|header| header.info.appended_at))
             }
@@ -220,15 +222,15 @@ fn find<T>(
     }
 }
 
-/// Where a run of unwanted blocks ends that goes on at `end`, as far as one go takes.
-fn end_of_run(
+/// Returns where a range of unwanted blocks ends that continues at `end`, up to the maximum.
+fn end_of_unwanted(
     database: &Connection,
     mut end: Offset,
     head: Offset,
     want: &Want,
 ) -> rusqlite::Result<Offset> {
     let mut statement = database.prepare_cached(HEADERS_UP)?;
-    let mut rows = statement.query([column(end.get())])?;
+    let mut rows = statement.query([to_sql(end.get())])?;
     for _ in 1..MAX_SKIPPED_BLOCKS {
         let header = match rows.next() {
             Ok(row) => row.and_then(header),
@@ -236,7 +238,8 @@ fn end_of_run(
             Err(error) => return Err(error),
         };
         let is_next = |info: &BlockInfo| info.first == end && end < head;
-        match header.filter(|it| is_next(&it.info) && !want.wants_block(&it.info)) {
+        let is_unwanted = |info: &BlockInfo| is_next(info) && !want.wants_block(info);
+        match header.filter(|header| is_unwanted(&header.info)) {
             Some(header) => end = header.info.next(),
             None => break,
         }
@@ -244,7 +247,7 @@ fn end_of_run(
     Ok(end)
 }
 
-/// The block with this header, or `None` when it is damaged.
+/// Loads the block with this header, or returns `None` if the block is damaged.
 fn load(
     database: &Connection,
     header: &BlockHeader,
@@ -256,14 +259,14 @@ fn load(
         decode(header, blob(0)?, blob(1)?, read_facts)
     };
     let mut statement = database.prepare_cached(SQL)?;
-    match statement.query_row([column(header.info.first.get())], |row| Ok(open(row))) {
+    match statement.query_row([to_sql(header.info.first.get())], |row| Ok(open(row))) {
         Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
         Err(error) if is_damage(&error) => Ok(None),
         result => result,
     }
 }
 
-/// The header of the block that holds `from`, else of the next readable one before `head`.
+/// Returns the header of the block that contains `from`, else of the next readable block.
 fn seek(
     database: &Connection,
     from: Offset,
@@ -275,7 +278,7 @@ fn seek(
     }
 }
 
-/// As [`seek`], but fails when a page on the way cannot be read.
+/// Works like [`seek`], but fails on the first page that cannot be read.
 fn seek_near(database: &Connection, from: Offset) -> rusqlite::Result<Option<BlockHeader>> {
     match holder_or_before(database, from) {
         Err(error) if !is_damage(&error) => return Err(error),
@@ -285,14 +288,14 @@ fn seek_near(database: &Connection, from: Offset) -> rusqlite::Result<Option<Blo
     first_header(database, HEADERS_UP, from, |info| info.next() > from)
 }
 
-/// Seeks behind pages that cannot be read: with growing steps until it sees a block again, then
-/// back to where that begins. A good block between two such stretches may be passed over.
+/// Seeks past pages that cannot be read: doubles its steps until it finds a block, then finds the
+/// start of the good blocks by bisection. May miss a good block between two unreadable ranges.
 fn seek_beyond(
     database: &Connection,
     from: Offset,
     head: Offset,
 ) -> rusqlite::Result<Option<BlockHeader>> {
-    let see = |place| match seek_near(database, place) {
+    let probe = |place| match seek_near(database, place) {
         Err(error) if is_damage(&error) => Ok(None),
         result => result,
     };
@@ -300,7 +303,7 @@ fn seek_beyond(
     let (mut hidden, mut step) = (from, 1);
     let (mut seen, mut header) = loop {
         let place = std::cmp::min(hidden.plus(step), last);
-        match see(place)? {
+        match probe(place)? {
             Some(header) => break (place, header),
             None if place == last => return Ok(None),
             None => (hidden, step) = (place, step.saturating_mul(2)),
@@ -308,7 +311,7 @@ fn seek_beyond(
     };
     while seen.since(hidden) > 1 {
         let middle = hidden.plus(seen.since(hidden) / 2);
-        match see(middle)? {
+        match probe(middle)? {
             Some(found) => (seen, header) = (middle, found),
             None => hidden = middle,
         }
@@ -316,8 +319,8 @@ fn seek_beyond(
     Ok(Some(header))
 }
 
-/// Where the damage at `from` begins, as far as can be seen.
-fn hidden_since(database: &Connection, from: Offset, tail: Offset) -> rusqlite::Result<Offset> {
+/// Returns where the damage at `from` starts: after the previous readable block.
+fn damage_start(database: &Connection, from: Offset, tail: Offset) -> rusqlite::Result<Offset> {
     match holder_or_before(database, from) {
         Err(error) if is_damage(&error) => Ok(from),
         before => Ok(before?.map_or(tail, |header| header.info.next().clamp(tail, from))),
@@ -328,7 +331,7 @@ fn holder_or_before(database: &Connection, from: Offset) -> rusqlite::Result<Opt
     first_header(database, HEADERS_DOWN, from, |info| info.first <= from)
 }
 
-/// The first header of the walk that proves itself and is wanted.
+/// Returns the first valid header of the query `walk` that is wanted.
 fn first_header(
     database: &Connection,
     walk: &str,
@@ -336,7 +339,7 @@ fn first_header(
     wanted: impl Fn(&BlockInfo) -> bool,
 ) -> rusqlite::Result<Option<BlockHeader>> {
     let mut statement = database.prepare_cached(walk)?;
-    let mut rows = statement.query([column(from.get())])?;
+    let mut rows = statement.query([to_sql(from.get())])?;
     while let Some(row) = rows.next()? {
         if let Some(header) = header(row).filter(|header| wanted(&header.info)) {
             return Ok(Some(header));

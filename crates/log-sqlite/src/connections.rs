@@ -1,4 +1,4 @@
-//! The connections that read.
+//! The connections for reads.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,20 +10,20 @@ use tokio::task::spawn_blocking;
 
 use crate::file::open_to_read;
 
-/// Reads that run at once.
+/// Maximum number of concurrent reads.
 const MAX_READS: usize = 4;
 
-/// Runs reads on threads where blocking is allowed, a few at a time.
+/// Runs a limited number of concurrent reads on blocking threads.
 #[derive(Debug)]
 pub(crate) struct ReadConnections {
     path: PathBuf,
-    /// Opened when first needed.
+    /// Unused connections. They are opened on demand.
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
 impl ReadConnections {
-    /// Connections to the file at `path`.
+    /// Creates a pool of connections to the file at `path`.
     pub(crate) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -61,7 +61,7 @@ impl ReadConnections {
         let reused = idle().pop();
         let connection = reused.map_or_else(|| open_to_read(&self.path), Ok)?;
         let result = read(&connection)?;
-        // A connection that failed is not used again.
+        // A failed connection is not reused.
         idle().push(connection);
         Ok(result)
     }

@@ -2,19 +2,19 @@
 //!
 //! An SQLite database with the application id `Easl` and the format as its user version.
 //!
-//! - `blocks`, one row a block: its header and its ids, as the codec writes them;
-//! - `payloads`, one row a block: its data. Apart, so that scanning headers and ids does not read
-//!   through the data;
-//! - `state`, one row: the bounds and totals, with a checksum;
-//! - `folder`, since format 2: which data folder the file belongs to, and its role.
+//! - `blocks`, one row per block: the header and the ids, as the codec encodes them.
+//! - `payloads`, one row per block: the data. It is a table of its own, so that a scan of headers and
+//!   ids does not read the data.
+//! - `state`, one row: the bounds and totals, with a checksum.
+//! - `folder`, since format 2: the data folder of the file, and its role.
 //!
-//! Format 3 has the same tables. Blocks written since are of the codec's format 2, those before of
-//! its format 1, and both lie side by side: each header tells its own. So the step to format 3
-//! changes nothing but the number, by which an older version knows that it cannot read the file.
+//! Format 3 has the same tables as format 2. A file of format 3 may have blocks of the codec's
+//! format 1 next to blocks of its format 2; each header says its format. So the migration to format
+//! 3 changes only the number. An older version then rejects the file, because it cannot read it.
 //!
-//! Every commit is synced before it is answered (`synchronous = FULL`). Nothing is moved from the
-//! write-ahead log into the database behind the writer's back: a failed sync there would go
-//! unnoticed. Space that trimming frees is used again; the file itself does not shrink.
+//! Every commit is synced before it is acknowledged (`synchronous = FULL`). Only the writer makes
+//! checkpoints: nobody would notice a failed fsync of an automatic checkpoint. The space of trimmed
+//! blocks is reused, but the file does not shrink.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ use thiserror::Error;
 
 use crate::state::LogState;
 
-/// "Easl", which tells the file from another application's.
+/// "Easl". It distinguishes the file from files of other applications.
 const APPLICATION_ID: u32 = 0x4561_736C;
 
 const MIGRATIONS: &[Migration] = &[create_tables, create_folder_table, allow_new_blocks];
@@ -52,7 +52,7 @@ static QUARANTINE: Layout = Layout {
     migrations: MIGRATIONS,
     durability: Durability::Full,
     checkpoints: Checkpoints::ByOwner,
-    // Its offsets are its own, not those of the event log.
+    // The quarantine has its own offsets, not those of the event log.
     seen: |database| LogState::load(database).map(|_state| 0),
 };
 
@@ -81,7 +81,7 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
-/// Names every column of the blocks: with one of them damaged the file is not to be opened.
+/// Names every column of the blocks. Preparing it fails if the schema is damaged.
 const ALL_COLUMNS: &str = "
     SELECT first, count, appended_at, stored_bytes, event_types, digest, checksum, ids, data
     FROM blocks JOIN payloads USING (first)
@@ -93,23 +93,23 @@ pub enum OpenLogError {
     /// The file was rejected, or cannot be read or written.
     #[error(transparent)]
     File(#[from] easel_sqlite::OpenError),
-    /// What the file holds cannot be read.
+    /// The content of the file cannot be read.
     #[error("read the log {}", .path.display())]
     Storage {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// The writer's thread cannot be started.
-    #[error("start the log's writer")]
+    #[error("start the writer thread of the log")]
     Thread {
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// What the file of this log looks like.
+/// Returns the layout of the file of this log.
 pub(crate) const fn layout(name: LogName) -> &'static Layout {
     match name {
         LogName::Events => &EVENTS,
@@ -117,7 +117,7 @@ pub(crate) const fn layout(name: LogName) -> &'static Layout {
     }
 }
 
-/// Opens the file to write, making it when there is none.
+/// Opens the file for writing. Creates it if it is missing.
 pub(crate) fn open_to_write(
     path: &Path,
     name: LogName,
@@ -135,8 +135,8 @@ pub(crate) fn open_to_write(
     Ok((connection, state))
 }
 
-/// Moves the head of the event log in this file on to `head`, unless it is there already. What lies
-/// between reads as damaged. A log that never held anything begins at `tail`.
+/// Moves the head of the event log in this file forward to `head`. Does nothing if the head is there
+/// already. The skipped offsets read as damaged. A log that never had records starts at `tail`.
 pub(crate) fn continue_at(
     path: &Path,
     tail: Offset,
@@ -160,22 +160,22 @@ pub(crate) fn continue_at(
         })
 }
 
-/// Opens the file to read.
+/// Opens the file for reading.
 pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // Closing it would make a checkpoint, which is the writer's alone.
+    // Only the writer makes checkpoints, so closing this connection must not make one.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 
 fn prepare_to_write(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // After a burst the write-ahead log gives its space back.
+    // Shrinks the WAL after a burst.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)
 }
 
-/// From here on there may be blocks of the codec's format 2.
+/// Allows blocks of the codec's format 2. Changes no table.
 #[expect(clippy::unnecessary_wraps, reason = "a migration can fail")]
 const fn allow_new_blocks(_connection: &Connection) -> rusqlite::Result<()> {
     Ok(())

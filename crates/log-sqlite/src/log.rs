@@ -1,10 +1,10 @@
 //! The log in one SQLite file.
 //!
-//! One thread writes: it takes all that is queued, commits it as blocks in one transaction, and
-//! only then answers. Readers have connections of their own and never wait for the writer; at the
-//! head they are served from memory.
+//! One thread writes. It takes all queued appends, commits them as blocks in one transaction, and
+//! then answers. Readers have their own connections and never wait for the writer. At the head, they
+//! read from memory.
 //!
-//! Not here: keeping two processes away from one file.
+//! Not here: a lock against a second process.
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use easel_log::backend::{Damage, DamageReport, PastBlocks, Trim, describe};
+use easel_log::backend::{Damage, DamageReport, PastBlocks, Trim, describe_metrics};
 use easel_log::{
     AppendError, Appended, Block, Bounds, Clock, Log, LogName, LogOptions, LogStats, NewRecord,
     Offset, Read, ReadError, ReadFacts, ReadIf, Record, Retention, TrimError, Trimmed, Want,
@@ -29,18 +29,18 @@ use crate::file::{self, OpenLogError};
 use crate::published::Published;
 use crate::writer::{Append, LogWriter, Reply, WriterCommand, WriterThread};
 
-/// Commands that may wait for the writer; what bounds memory is the budget of bytes.
+/// Maximum number of queued commands. The budget of bytes limits their memory.
 const MAX_QUEUED_COMMANDS: usize = 1_024;
 
 /// The log in one SQLite file.
 ///
-/// Dropping it waits until what is queued is written, as [`Self::close`] does.
+/// Dropping it waits until all queued appends are written, like [`Self::close`].
 #[derive(Debug)]
 pub struct SqliteLog {
-    /// Declared before `_writer`: without a queue the writer ends, which dropping that waits for.
+    /// Declared before `_writer`: dropping the queue ends the writer, dropping `_writer` waits for it.
     queue: mpsc::Sender<WriterCommand>,
     _writer: WriterThread,
-    /// Permits are bytes of records on their way.
+    /// One permit per byte of queued records.
     budget: Arc<Semaphore>,
     max_cost: u32,
     published: Arc<Published>,
@@ -51,18 +51,18 @@ pub struct SqliteLog {
 }
 
 impl SqliteLog {
-    /// Opens the log in the file at `path`, which is made if there is none.
+    /// Opens the log in the file at `path`. Creates the file if it is missing.
     ///
-    /// Reads the ids of the duplicate window, and nothing else that grows with the log. Of blocks
-    /// that an older version wrote, `read_facts` reads what these do not tell of their records; a
-    /// log that holds no events has [`RecordFacts::none`](easel_log::RecordFacts::none) for it.
+    /// Reads the ids of the duplicate window, and nothing else that grows with the log. For blocks of
+    /// older versions, `read_facts` reads the missing facts from the records. Pass
+    /// [`RecordFacts::none`](easel_log::RecordFacts::none) for a log that stores no events.
     pub fn open(
         path: &Path,
         options: LogOptions,
         clock: Arc<dyn Clock>,
         read_facts: ReadFacts,
     ) -> Result<Self, OpenLogError> {
-        describe();
+        describe_metrics();
         let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
         let max_cost = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
         let writer = LogWriter::open(path, options, clock, commands)?;
@@ -81,14 +81,15 @@ impl SqliteLog {
         })
     }
 
-    /// What the file of this log looks like.
+    /// Returns the layout of the file of this log.
     pub const fn layout(name: LogName) -> &'static Layout {
         file::layout(name)
     }
 
-    /// Moves the head of the event log in the file at `path`, which nobody has open, on to `head`,
-    /// unless it is there already. What lies between reads as damaged. A log that never held
-    /// anything begins at `tail`.
+    /// Moves the head of the event log in the file at `path` forward to `head`. Does nothing if the
+    /// head is there already. The file must not be open elsewhere.
+    ///
+    /// The skipped offsets read as damaged. A log that never had records starts at `tail`.
     pub fn continue_at(
         path: &Path,
         tail: Offset,
@@ -98,15 +99,16 @@ impl SqliteLog {
         file::continue_at(path, tail, head, clock)
     }
 
-    /// Writes what is queued and takes no more; reads go on. Returns when the writer is done.
+    /// Writes all queued appends, then rejects further ones. Returns when the writer has ended. Reads
+    /// continue.
     pub async fn close(&self) {
-        // Refused only by a writer that is done already.
+        // Sending fails only if the writer has ended already.
         drop(self.queue.send(WriterCommand::Close).await);
         self.queue.closed().await;
     }
 
-    /// Has the writer do something and waits for its answer; `None` if there is no writer any more.
-    async fn ask<T, E>(
+    /// Sends a command to the writer and waits for its answer. Returns `None` if the writer has ended.
+    async fn request<T, E>(
         &self,
         command: impl FnOnce(Reply<T, E>) -> WriterCommand,
     ) -> Option<Result<T, E>> {
@@ -115,7 +117,7 @@ impl SqliteLog {
         answer.await.ok()
     }
 
-    /// Fails when writes are refused.
+    /// Returns an error if writes are refused.
     fn check_append(&self) -> Result<(), AppendError> {
         match self.published.refusal() {
             Some(reason) => Err(AppendError::Refusing { reason }),
@@ -125,7 +127,7 @@ impl SqliteLog {
 
     /// Makes one step of a trim.
     async fn trim_once(&self, trim: Trim) -> Result<Trimmed, TrimError> {
-        if let Some(answer) = self.ask(|reply| WriterCommand::Trim(trim, reply)).await {
+        if let Some(answer) = self.request(|reply| WriterCommand::Trim(trim, reply)).await {
             return answer;
         }
         Err(match self.published.refusal() {
@@ -134,7 +136,7 @@ impl SqliteLog {
         })
     }
 
-    /// Trims in steps, between which appends go on.
+    /// Trims in steps. Appends continue between the steps.
     async fn trim_all(&self, trim: Trim) -> Result<Trimmed, TrimError> {
         let mut record_count = 0;
         loop {
@@ -153,20 +155,20 @@ impl SqliteLog {
         *self.published.bounds.borrow()
     }
 
-    /// The block that holds `offset`, if it is in memory.
+    /// Returns the block that contains `offset`, if it is in memory.
     fn cached(&self, offset: Offset) -> Option<Arc<Block>> {
         let recent = self.published.recent.find(offset);
         recent.or_else(|| self.past.find(offset))
     }
 
-    /// A block that was read from the file, kept for others.
-    fn keep(&self, block: Arc<Block>) -> Arc<Block> {
+    /// Adds a block that was read from the file to the cache.
+    fn cache(&self, block: Arc<Block>) -> Arc<Block> {
         self.past.insert(&block);
         block
     }
 
-    /// Reports the damage and says what of it lies at `from` or later.
-    fn damaged(&self, from: Offset, damage: &Damage) -> Range<Offset> {
+    /// Reports damage. Returns its part at or after `from`.
+    fn report_damage(&self, from: Offset, damage: &Damage) -> Range<Offset> {
         self.damage.note(damage);
         std::cmp::max(from, damage.range.start)..damage.range.end
     }
@@ -182,7 +184,7 @@ impl Log for SqliteLog {
         }
         let bytes: usize = records
             .iter()
-            .map(|it| it.bytes.len() + size_of::<NewRecord>())
+            .map(|record| record.bytes.len() + size_of::<NewRecord>())
             .sum();
         let cost = std::cmp::min(u32::try_from(bytes).unwrap_or(u32::MAX), self.max_cost);
         let budget = Arc::clone(&self.budget);
@@ -197,7 +199,7 @@ impl Log for SqliteLog {
                 permit,
             })
         };
-        match self.ask(append).await {
+        match self.request(append).await {
             Some(answer) => answer,
             None => self.check_append().and(Err(AppendError::Closed)),
         }
@@ -219,8 +221,8 @@ impl Log for SqliteLog {
                 .run(move |database| blocks::read(database, from, bounds, read_facts))
                 .await?
             {
-                Lookup::Block(block) => Read::Block(self.keep(Arc::new(block))),
-                Lookup::Damage(damage) => Read::Damaged(self.damaged(from, &damage)),
+                Lookup::Block(block) => Read::Block(self.cache(Arc::new(block))),
+                Lookup::Damage(damage) => Read::Damaged(self.report_damage(from, &damage)),
                 Lookup::End => Read::End,
             },
         )
@@ -249,11 +251,11 @@ impl Log for SqliteLog {
         let read =
             move |database: &Connection| blocks::read_if(database, from, bounds, &want, read_facts);
         Ok(match self.connections.run(read).await? {
-            Lookup::Block(Selected::Block(block)) => ReadIf::Block(self.keep(block)),
+            Lookup::Block(Selected::Block(block)) => ReadIf::Block(self.cache(block)),
             Lookup::Block(Selected::Skipped(range)) => {
                 ReadIf::Skipped(std::cmp::max(from, range.start)..range.end)
             }
-            Lookup::Damage(damage) => ReadIf::Damaged(self.damaged(from, &damage)),
+            Lookup::Damage(damage) => ReadIf::Damaged(self.report_damage(from, &damage)),
             Lookup::End => ReadIf::End,
         })
     }
@@ -271,7 +273,7 @@ impl Log for SqliteLog {
         Ok(match self.connections.run(peek).await? {
             Lookup::Block(info) => Some(info.appended_at),
             Lookup::Damage(damage) => {
-                self.damaged(from, &damage);
+                self.report_damage(from, &damage);
                 Some(damage.appended_at)
             }
             Lookup::End => None,
@@ -285,7 +287,7 @@ impl Log for SqliteLog {
             .await
     }
 
-    /// Reads the ids of the log, newest first, until it finds this one: 16 bytes a record.
+    /// Reads the ids of the log, newest first, until it finds this id: 16 bytes per record.
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
         let found = self
             .connections
@@ -295,7 +297,7 @@ impl Log for SqliteLog {
         match self.read(offset).await? {
             Read::Block(block) => Ok(block.record(offset).filter(|record| record.id == id)),
             Read::Damaged(_) => Err(ReadError::Failed {
-                reason: format!("damaged at {offset}"),
+                reason: format!("the record at {offset} is damaged"),
             }),
             Read::End => Ok(None),
         }

@@ -1,4 +1,4 @@
-//! What the writer tells everyone else: what there is, and whether it still writes.
+//! The state that the writer shares with readers: bounds, newest blocks, counts, and the refusal.
 
 use std::fmt::Display;
 use std::sync::OnceLock;
@@ -11,19 +11,19 @@ use tracing::error;
 
 use crate::state::LogState;
 
-/// What the writer tells everyone.
+/// The state that the writer shares with readers.
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) bounds: watch::Sender<Bounds>,
     pub(crate) recent: RecentBlocks,
     pub(crate) duplicate_count: AtomicU64,
     pub(crate) stored_bytes: AtomicU64,
-    /// Why writes are refused, once one has failed.
+    /// Why writes are refused. Set by the first failed write.
     refusal: OnceLock<String>,
 }
 
 impl Published {
-    /// What is to be told of a log that was just opened.
+    /// Creates the shared state of a log that was just opened.
     pub(crate) fn new(state: &LogState, recent_bytes: usize) -> Self {
         Self {
             bounds: watch::Sender::new(state.bounds),
@@ -34,7 +34,7 @@ impl Published {
         }
     }
 
-    /// Tells what was committed: first the blocks, so that whoever hears of them finds them.
+    /// Publishes a commit: first the blocks, then the bounds, so that a notified reader finds them.
     pub(crate) fn publish(&self, state: &LogState, blocks: Vec<Block>) {
         self.recent.trim_to(state.bounds.tail);
         self.recent.push(blocks);
@@ -43,18 +43,18 @@ impl Published {
         self.bounds.send_replace(state.bounds);
     }
 
-    /// Why writes are refused, if they are.
+    /// Returns why writes are refused, if they are.
     pub(crate) fn refusal(&self) -> Option<String> {
         self.refusal.get().cloned()
     }
 
-    /// Refuses writes from here on, because one failed, and gives the reason.
+    /// Refuses all further writes. Returns the reason as text.
     pub(crate) fn refuse(&self, reason: &dyn Display) -> String {
         let reason = reason.to_string();
         self.refusal.get_or_init(|| {
             error!(
                 %reason,
-                "write failed, no further one is taken until the log is opened again"
+                "write failed, further writes are refused until the log is opened again"
             );
             reason.clone()
         });

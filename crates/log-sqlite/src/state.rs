@@ -1,9 +1,9 @@
-//! What the log knows of itself: where it begins and ends, and its totals.
+//! The bounds and totals of the log.
 //!
-//! It changes in the same transaction as the blocks, so offsets are not used again even after
-//! everything was trimmed or the newest blocks were damaged.
+//! They change in the same transaction as the blocks. So offsets are never reused, even after all
+//! records were trimmed or the newest blocks were damaged.
 
-use easel_log::backend::{Sum, column, sum};
+use easel_log::backend::{Digest, digest, to_sql};
 use easel_log::{Bounds, Offset};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ffi};
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ffi};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogState {
     pub(crate) bounds: Bounds,
-    /// When the newest block was committed; no later one is stamped earlier.
+    /// When the newest block was committed. Later blocks never get an earlier time.
     pub(crate) appended_at: Timestamp,
     pub(crate) stored_bytes: u64,
 }
@@ -28,7 +28,7 @@ impl Default for LogState {
 }
 
 impl LogState {
-    /// The state that was saved last.
+    /// Loads the saved state. A damaged state is an error.
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         const SQL: &str = "SELECT tail, head, appended_at, stored_bytes, checksum FROM state";
         let mut statement = connection.prepare_cached(SQL)?;
@@ -37,12 +37,12 @@ impl LogState {
             .optional()?
             .flatten();
         saved.ok_or_else(|| {
-            let text = String::from("what the log knows of its bounds is damaged");
+            let text = String::from("the row with the bounds of the log is damaged");
             rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(text))
         })
     }
 
-    /// Saves it, as part of the transaction `connection` is in.
+    /// Saves the state, in the current transaction of `connection`.
     pub(crate) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         const SQL: &str = "INSERT OR REPLACE INTO state VALUES (0, ?1, ?2, ?3, ?4, ?5)";
         let [tail, head, appended_at, stored_bytes] = self.columns();
@@ -54,10 +54,10 @@ impl LogState {
 
     fn columns(&self) -> [i64; 4] {
         [
-            column(self.bounds.tail.get()),
-            column(self.bounds.head.get()),
+            to_sql(self.bounds.tail.get()),
+            to_sql(self.bounds.head.get()),
             self.appended_at.as_microsecond(),
-            column(self.stored_bytes),
+            to_sql(self.stored_bytes),
         ]
     }
 }
@@ -65,7 +65,7 @@ impl LogState {
 fn verify(row: &Row<'_>) -> Option<LogState> {
     let number = |index| row.get::<_, i64>(index).ok();
     let columns = [number(0)?, number(1)?, number(2)?, number(3)?];
-    if row.get::<_, Sum>(4).ok()? != checksum(&columns) {
+    if row.get::<_, Digest>(4).ok()? != checksum(&columns) {
         return None;
     }
     let [tail, head, appended_at, stored_bytes] = columns;
@@ -80,7 +80,7 @@ fn verify(row: &Row<'_>) -> Option<LogState> {
     })
 }
 
-fn checksum(columns: &[i64; 4]) -> Sum {
+fn checksum(columns: &[i64; 4]) -> Digest {
     let bytes = columns.map(i64::to_le_bytes);
-    sum(&[bytes.as_flattened()])
+    digest(&[bytes.as_flattened()])
 }

@@ -1,4 +1,4 @@
-//! What only a log in a file promises.
+//! Tests of a log in a file, and the promises suite.
 
 mod damage;
 mod failure;
@@ -7,8 +7,8 @@ mod golden;
 use std::path::Path;
 use std::sync::Arc;
 
-use easel_log::promises::{Backend, HandClock, log_promises, numbered, read_all};
-use easel_log::{Clock, Log, LogOptions, NewRecord, Offset, RecordFacts, SharedLog};
+use easel_log::promises::{Backend, log_promises, numbered, read_all};
+use easel_log::{Clock, FakeClock, Log, LogOptions, NewRecord, Offset, RecordFacts, SharedLog};
 use tempfile::TempDir;
 
 use crate::{OpenLogError, SqliteLog};
@@ -54,7 +54,7 @@ impl Backend for Sqlite {
         Arc::<SqliteLog>::clone(&self.log)
     }
 
-    /// One process writes a file.
+    /// Only one process writes a file.
     fn second_handle(&self) -> Option<SharedLog> {
         None
     }
@@ -63,7 +63,7 @@ impl Backend for Sqlite {
 log_promises!(Sqlite);
 
 fn hand_clock() -> Arc<dyn Clock> {
-    Arc::new(HandClock::default())
+    Arc::new(FakeClock::default())
 }
 
 fn try_open(path: &Path) -> Result<SqliteLog, OpenLogError> {
@@ -95,26 +95,26 @@ async fn a_trim_of_many_blocks_is_made_in_steps() {
 }
 
 #[tokio::test]
-async fn a_second_writer_of_a_file_refuses_before_it_uses_an_offset_again() {
+async fn a_second_writer_of_a_file_refuses_before_it_reuses_an_offset() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    let (one, other) = (open(&path), open(&path));
-    one.append(numbers(0..3)).await.unwrap();
-    assert!(other.append(numbers(3..5)).await.is_err());
-    assert!(other.stats().refusing && !one.stats().refusing);
-    one.append(numbers(5..6)).await.unwrap();
-    let (records, damaged) = read_all(&one, Offset::ZERO).await;
+    let (first, second) = (open(&path), open(&path));
+    first.append(numbers(0..3)).await.unwrap();
+    assert!(second.append(numbers(3..5)).await.is_err());
+    assert!(second.stats().refusing && !first.stats().refusing);
+    first.append(numbers(5..6)).await.unwrap();
+    let (records, damaged) = read_all(&first, Offset::ZERO).await;
     assert!(
         records
             .iter()
-            .map(|it| it.id)
-            .eq([0, 1, 2, 5].map(|it| numbered(it).id))
+            .map(|record| record.id)
+            .eq([0, 1, 2, 5].map(|number| numbered(number).id))
     );
     assert_eq!(damaged, []);
 }
 
 #[tokio::test]
-async fn two_logs_live_in_one_process() {
+async fn one_process_can_have_two_logs() {
     let folder = tempfile::tempdir().unwrap();
     let open = |name| open(&folder.path().join(name));
     let (one, other) = (open("log.db"), open("quarantine.db"));

@@ -1,14 +1,14 @@
-//! The one thread that writes.
+//! The only thread that writes.
 //!
-//! It takes all that is queued, up to a bound, and commits it in one transaction. Only what was
-//! committed is published and answered. A failed write ends its writing for good: what reached the
-//! disk is then not known, and a second sync that succeeds would prove nothing. The same holds for
-//! moving the write-ahead log into the database, which is therefore done here and nowhere else.
+//! It takes all queued appends, up to a limit, and commits them in one transaction. It publishes and
+//! answers only after the commit. After a failed write, it refuses all further writes: the data on
+//! disk is unknown, and a later successful fsync would prove nothing. The same is true for a
+//! checkpoint, so only this thread makes checkpoints.
 //!
-//! A trim that meets damage before its commit is another matter: it is taken back and the disk holds
-//! what it held. Were it to end the writing too, no later start could get past the same damage.
+//! A trim that finds damage before its commit is rolled back, and writes continue. If it stopped the
+//! writer, every later start would stop at the same damage.
 //!
-//! A duplicate is reported after the commit its original is in; when that fails, both fail.
+//! A duplicate is reported after the commit of its original. If that commit fails, both fail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,7 +17,8 @@ use std::sync::atomic::Ordering;
 use std::{io, thread};
 
 use easel_log::backend::{
-    BlockBuilder, DuplicateWindow, Encoded, Trim, column, committed, duplicates, encode, stamp,
+    BlockBuilder, DuplicateWindow, Encoded, Trim, count_commit, count_duplicates, encode, stamp,
+    to_sql,
 };
 use easel_log::{
     AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, TrimError, Trimmed,
@@ -32,27 +33,27 @@ use crate::file::{OpenLogError, open_to_write};
 use crate::published::Published;
 use crate::state::LogState;
 
-/// Records after which a commit takes no further append.
+/// A commit with this number of records takes no further append.
 const MAX_COMMIT_RECORDS: usize = 16_384;
-/// Record bytes after which a commit takes no further append.
+/// A commit with this number of record bytes takes no further append.
 const MAX_COMMIT_BYTES: usize = 16 << 20;
-/// Blocks dropped in one transaction; appends go on between two.
+/// Maximum number of blocks dropped in one transaction. Appends continue between transactions.
 const MAX_TRIM_BLOCKS: u64 = 1_024;
-/// Bytes of blocks dropped in one transaction.
+/// Maximum bytes of blocks dropped in one transaction.
 const MAX_TRIM_BYTES: u64 = 64 << 20;
-/// Bytes written after which the write-ahead log is moved into the database.
+/// Size of the WAL at which the writer makes a checkpoint.
 const CHECKPOINT_BYTES: u64 = 4 << 20;
-/// About what a transaction writes besides its blocks.
+/// Estimate of the WAL bytes of a transaction, without its blocks.
 const TRANSACTION_BYTES: u64 = 16 << 10;
 
-/// Where an answer goes.
+/// The channel for an answer.
 pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
-/// What the writer is asked to do.
+/// A command for the writer.
 #[derive(Debug)]
 pub(crate) enum WriterCommand {
     Append(Append),
-    /// Makes one step of this trim; the trim is done when a step drops nothing.
+    /// Makes one step of this trim. The trim is complete when a step drops nothing.
     Trim(Trim, Reply<Trimmed, TrimError>),
     Close,
 }
@@ -62,11 +63,11 @@ pub(crate) enum WriterCommand {
 pub(crate) struct Append {
     pub(crate) records: Vec<NewRecord>,
     pub(crate) reply: Reply<Vec<Appended>, AppendError>,
-    /// The records' share of the budget, given back when they are answered.
+    /// The records' share of the budget. Released with the answer.
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// The running writer; dropping it waits for its end.
+/// The running writer. Dropping it waits until the writer ends.
 #[derive(Debug)]
 pub(crate) struct WriterThread(Option<thread::JoinHandle<()>>);
 
@@ -78,7 +79,7 @@ impl WriterThread {
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 published.refuse(&"the writer panicked");
             }
-            // Whoever waits for an answer or for the end learns of it only now.
+            // Wakes the callers that wait for an answer or for the end. They find the refusal set.
             drop(writer);
         };
         Ok(Self(Some(
@@ -92,7 +93,7 @@ impl WriterThread {
 impl Drop for WriterThread {
     fn drop(&mut self) {
         if self.0.take().is_some_and(|thread| thread.join().is_err()) {
-            error!("the log's writer died");
+            error!("log writer thread panicked");
         }
     }
 }
@@ -100,19 +101,19 @@ impl Drop for WriterThread {
 /// The writer's side of the log.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
-    /// Declared before `queue`: whoever waits for the end of that finds the file closed.
+    /// Declared before `queue`: the file is closed before waiters on the queue continue.
     connection: Connection,
     queue: mpsc::Receiver<WriterCommand>,
     clock: Arc<dyn Clock>,
     window: DuplicateWindow,
-    /// As committed.
+    /// The last committed state.
     state: LogState,
     published: Arc<Published>,
     name: LogName,
-    /// Whether it was told that damage keeps the log from being trimmed.
-    told_untrimmed: bool,
-    /// About how much the write-ahead log holds.
-    unmoved_bytes: u64,
+    /// Whether the writer has logged that damage prevents trims.
+    has_logged_trim_damage: bool,
+    /// Estimate of the WAL bytes since the last checkpoint.
+    wal_bytes: u64,
 }
 
 impl LogWriter {
@@ -139,18 +140,18 @@ impl LogWriter {
             state,
             published: Arc::new(published),
             name: options.name,
-            told_untrimmed: false,
-            // What an earlier process left is due.
-            unmoved_bytes: CHECKPOINT_BYTES,
+            has_logged_trim_damage: false,
+            // An earlier process may have left a WAL, so a checkpoint is due.
+            wal_bytes: CHECKPOINT_BYTES,
         })
     }
 
-    /// What this writer tells everyone.
+    /// Returns the state that this writer shares with readers.
     pub(crate) fn published(&self) -> Arc<Published> {
         Arc::clone(&self.published)
     }
 
-    /// Writes until it is told to close or nobody can ask any more.
+    /// Runs commands until [`WriterCommand::Close`], or until all senders are dropped.
     fn run(&mut self) {
         let mut closing = false;
         while !closing && let Some(command) = self.queue.blocking_recv() {
@@ -180,14 +181,14 @@ impl LogWriter {
                 let trimmed = self.trim(&trim);
                 answer(reply, trimmed);
             }
-            self.move_when_due();
+            self.checkpoint_if_due();
         }
         if self.published.refusal().is_none()
             && let Err(error) =
                 self.connection
                     .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         {
-            warn!(%error, "the write-ahead log is left to the next start");
+            warn!(%error, "checkpoint at close failed, the next start repeats it");
         }
     }
 
@@ -210,14 +211,14 @@ impl LogWriter {
         }
     }
 
-    /// Stores what is new of the appends, whole or not at all.
+    /// Stores the new records of the appends, all or none.
     fn commit(&mut self, appends: &[Append]) -> Result<Vec<Vec<Appended>>, AppendError> {
         let started = Instant::now();
         let appended_at = stamp(&*self.clock, self.state.appended_at);
         let mut builder = BlockBuilder::new(self.state.bounds.head, appended_at);
         let answers: Vec<Vec<Appended>> = appends
             .iter()
-            .map(|it| self.window.admit(&it.records, &mut builder))
+            .map(|append| self.window.admit(&append.records, &mut builder))
             .collect();
         let head = builder.next();
         let record_count = head.since(self.state.bounds.head);
@@ -226,7 +227,7 @@ impl LogWriter {
             let encoded: Vec<Encoded> = blocks.iter().map(encode).collect();
             let bytes = encoded
                 .iter()
-                .map(|it| (it.ids.len() + it.data.len()) as u64)
+                .map(|block| (block.ids.len() + block.data.len()) as u64)
                 .sum();
             let mut state = self.state;
             state.bounds.head = head;
@@ -236,8 +237,8 @@ impl LogWriter {
                 .map_err(|error| AppendError::Failed {
                     reason: self.published.refuse(&error),
                 })?;
-            committed(self.name, record_count, bytes, started.elapsed());
-            self.unmoved_bytes += bytes;
+            count_commit(self.name, record_count, bytes, started.elapsed());
+            self.wal_bytes += bytes;
             self.published.publish(&self.state, blocks);
         }
         self.count_duplicates(&answers, record_count);
@@ -250,17 +251,17 @@ impl LogWriter {
             return Err(TrimError::Refusing { reason });
         }
         match self.drop_blocks(trim) {
-            Err(error) if is_damage(&error) => Err(self.leave_untrimmed(&error)),
+            Err(error) if is_damage(&error) => Err(self.report_trim_damage(&error)),
             result => result.map_err(|error| TrimError::Failed {
                 reason: self.published.refuse(&error),
             }),
         }
     }
 
-    /// Tells, once, that damage keeps the log from being trimmed.
-    fn leave_untrimmed(&mut self, error: &rusqlite::Error) -> TrimError {
-        if !std::mem::replace(&mut self.told_untrimmed, true) {
-            error!(%error, "damage keeps the log from being trimmed");
+    /// Logs once that damage prevents trims, and returns the error for the caller.
+    fn report_trim_damage(&mut self, error: &rusqlite::Error) -> TrimError {
+        if !std::mem::replace(&mut self.has_logged_trim_damage, true) {
+            error!(%error, "damaged data prevents trims of the log");
         }
         TrimError::Damaged {
             reason: error.to_string(),
@@ -279,12 +280,12 @@ impl LogWriter {
                 ] {
                     transaction
                         .prepare_cached(sql)?
-                        .execute([column(tail.get())])?;
+                        .execute([to_sql(tail.get())])?;
                 }
                 Ok(())
             })?;
-            // About what it writes to shorten the tables.
-            self.unmoved_bytes += CHECKPOINT_BYTES / 8;
+            // Estimate of the WAL bytes that a trim writes.
+            self.wal_bytes += CHECKPOINT_BYTES / 8;
             self.window.trim_to(tail);
             self.published.publish(&self.state, Vec::new());
         }
@@ -294,20 +295,23 @@ impl LogWriter {
         })
     }
 
-    /// The state after one step of a trim. Damaged blocks go along with a good one behind them; at
-    /// the very end they count as the newest.
+    /// Returns the state after one step of a trim.
+    ///
+    /// Damaged blocks are dropped together with the next good block. Damaged blocks at the head are
+    /// treated as one block with the newest time.
     fn state_after(&self, trim: &Trim) -> rusqlite::Result<LogState> {
         let mut state = self.state;
         let mut block_count = 0;
         let mut statement = self.connection.prepare_cached(ALL_HEADERS)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let Some(header) = header(row).filter(|it| it.info.next() > state.bounds.tail) else {
+            let tail = state.bounds.tail;
+            let Some(header) = header(row).filter(|header| header.info.next() > tail) else {
                 continue;
             };
             let dropped_bytes = self.state.stored_bytes.saturating_sub(state.stored_bytes);
-            let is_long = block_count >= MAX_TRIM_BLOCKS || dropped_bytes >= MAX_TRIM_BYTES;
-            if is_long || !trim.drops(&header.info, state.stored_bytes) {
+            let is_full = block_count >= MAX_TRIM_BLOCKS || dropped_bytes >= MAX_TRIM_BYTES;
+            if is_full || !trim.drops(&header.info, state.stored_bytes) {
                 return Ok(state);
             }
             block_count += 1;
@@ -327,8 +331,10 @@ impl LogWriter {
         Ok(state)
     }
 
-    /// Commits a change that leads to `state`. A commit that fails ends the writing; what fails
-    /// before it is taken back, without which no other transaction can begin.
+    /// Runs `change` and saves `state` in one transaction.
+    ///
+    /// After a failed commit, all further writes are refused. An error before the commit rolls the
+    /// transaction back, so that the next transaction can begin.
     fn write(
         &mut self,
         state: LogState,
@@ -343,34 +349,34 @@ impl LogWriter {
             self.published.refuse(error);
         })?;
         self.state = state;
-        self.unmoved_bytes += TRANSACTION_BYTES;
+        self.wal_bytes += TRANSACTION_BYTES;
         Ok(())
     }
 
     fn count_duplicates(&self, answers: &[Vec<Appended>], stored_count: u64) {
-        let all = answers.iter().map(Vec::len).sum::<usize>() as u64;
-        let count = all.saturating_sub(stored_count);
+        let record_count = answers.iter().map(Vec::len).sum::<usize>() as u64;
+        let count = record_count.saturating_sub(stored_count);
         self.published
             .duplicate_count
             .fetch_add(count, Ordering::Relaxed);
-        duplicates(count);
+        count_duplicates(count);
     }
 
-    fn move_when_due(&mut self) {
-        if self.unmoved_bytes < CHECKPOINT_BYTES || self.published.refusal().is_some() {
+    fn checkpoint_if_due(&mut self) {
+        if self.wal_bytes < CHECKPOINT_BYTES || self.published.refusal().is_some() {
             return;
         }
-        self.unmoved_bytes = 0;
-        let moved = self
+        self.wal_bytes = 0;
+        let result = self
             .connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = moved {
+        if let Err(error) = result {
             self.published.refuse(&error);
         }
     }
 }
 
-/// Answers; who does not wait any more is not told.
+/// Sends an answer. Ignores that the caller may have stopped waiting.
 fn answer<T, E>(reply: Reply<T, E>, result: Result<T, E>) {
     drop(reply.send(result));
 }
@@ -380,34 +386,35 @@ fn insert(connection: &Connection, blocks: &[Encoded]) -> rusqlite::Result<()> {
         connection.prepare_cached("INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     let mut payload = connection.prepare_cached("INSERT INTO payloads VALUES (?1, ?2)")?;
     for Encoded {
-        columns: it,
+        columns,
         checksum,
         ids,
         data,
     } in blocks
     {
         block.execute((
-            it.first,
-            it.count,
-            it.appended_at,
-            it.stored_bytes,
-            &it.event_types,
-            it.digest,
+            columns.first,
+            columns.count,
+            columns.appended_at,
+            columns.stored_bytes,
+            &columns.event_types,
+            columns.digest,
             checksum,
             ids,
         ))?;
-        payload.execute((it.first, data))?;
+        payload.execute((columns.first, data))?;
     }
     Ok(())
 }
 
-/// The window as it was when the log was closed; shorter where damage hides ids. The ids are not
-/// checked for damage: a changed one is found to equal nothing.
+/// Rebuilds the duplicate window from the stored ids. It is shorter if damage hides ids.
+///
+/// The ids are not validated: a changed id just matches no record.
 fn fill_window(connection: &Connection, max: usize) -> rusqlite::Result<DuplicateWindow> {
     let mut newest_first = Vec::new();
     match newest_ids(connection, max, &mut newest_first) {
         Err(error) if is_damage(&error) => {
-            warn!(%error, "damage in the log makes the duplicate window shorter");
+            warn!(%error, "damaged data shortens the duplicate window");
         }
         result => result?,
     }

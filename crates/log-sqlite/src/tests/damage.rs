@@ -1,4 +1,4 @@
-//! Damaged files: what cannot be read exactly is skipped and counted, the rest is served.
+//! Tests of damaged files: damaged records are skipped and counted, all others are served.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -13,16 +13,16 @@ use rusqlite::Connection;
 use super::*;
 
 const RECORDS: u64 = 600;
-/// Records of one append.
+/// Number of records per append.
 const EACH: u64 = 3;
 const PAGE: usize = 4_096;
-/// Bytes of a page that say what the rest of it is.
+/// Bytes of the header of a page.
 const PAGE_HEAD: usize = 12;
-/// What pages that lead to no others begin with.
+/// First bytes of pages that do not point to other pages of the tree.
 const LEAF: u8 = 13;
 const OVERFLOW: u8 = 0;
 
-/// A log of many blocks, all of it in the database file.
+/// Writes a log of many blocks, with an empty WAL.
 async fn write_log(path: &Path) {
     let log = open(path);
     for first in (0..RECORDS).step_by(3) {
@@ -33,7 +33,7 @@ async fn write_log(path: &Path) {
     log.close().await;
 }
 
-/// A record whose bytes do not compress away; some do not fit a page.
+/// Returns a record with incompressible bytes. Some records exceed a page.
 fn long(number: u64) -> NewRecord {
     let mut bytes = vec![
         0;
@@ -52,9 +52,9 @@ fn long(number: u64) -> NewRecord {
     }
 }
 
-/// Every record is served as it was or is inside a damaged range; gives the damaged ranges.
+/// Works like [`check_records`], and compares the ranges with the count of damaged records.
 async fn check(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
-    let damaged = check_kept(log).await;
+    let damaged = check_records(log).await;
     let lost: u64 = damaged
         .iter()
         .map(|range| range.end.since(range.start))
@@ -63,8 +63,8 @@ async fn check(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
     damaged
 }
 
-/// Ranges that rise, with those that touch made one: where damage hides headers, it depends on
-/// earlier reads how much of it one answer tells.
+/// Merges adjacent ranges. If damage hides headers, earlier reads decide how a damaged range is
+/// split into results.
 fn merged(ranges: Vec<std::ops::Range<Offset>>) -> Vec<std::ops::Range<Offset>> {
     let mut merged: Vec<std::ops::Range<Offset>> = Vec::new();
     for range in ranges {
@@ -78,8 +78,8 @@ fn merged(ranges: Vec<std::ops::Range<Offset>>) -> Vec<std::ops::Range<Offset>> 
     merged
 }
 
-/// As [`check`], of a log that may have forgotten damage it has told of.
-async fn check_kept(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
+/// Checks that every record is served unchanged or is in a damaged range. Returns these ranges.
+async fn check_records(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
     let bounds = *log.bounds().borrow();
     let (records, damaged) = read_all(log, Offset::ZERO).await;
     let mut served = records.iter().peekable();
@@ -102,15 +102,15 @@ async fn check_kept(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
     damaged
 }
 
-/// Trims and appends, both as far as the damage lets it, and gives how the trim went. What is
-/// acknowledged is there, now and when the log is opened again.
+/// Trims and appends, which damage may prevent, and returns the result of the trim. Checks that
+/// acknowledged changes are visible, also after a reopen.
 async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, TrimError> {
     let before = *log.bounds().borrow();
     let trimmed = log.trim_to(Offset::new(RECORDS / 3)).await;
     assert!(!log.stats().refusing, "{trimmed:?}");
     match &trimmed {
         Ok(trimmed) => assert!(trimmed.tail.get() <= RECORDS / 3, "{trimmed:?}"),
-        // A long trim is made in steps. Those before the one that met the damage stand.
+        // A long trim is made in steps. The steps before the damage stay in force.
         Err(TrimError::Damaged { .. }) => {
             let after = *log.bounds().borrow();
             assert_eq!(after.head, before.head);
@@ -121,12 +121,12 @@ async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, TrimError>
         }
         Err(error) => panic!("{error}"),
     }
-    check_kept(&log).await;
+    check_records(&log).await;
     let appended = log
         .append((RECORDS..RECORDS + EACH).map(long).collect())
         .await;
     assert_eq!(log.stats().refusing, appended.is_err(), "{appended:?}");
-    check_kept(&log).await;
+    check_records(&log).await;
     let bounds = *log.bounds().borrow();
     assert_eq!(
         bounds.head.since(before.head),
@@ -141,7 +141,7 @@ async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, TrimError>
 }
 
 #[test]
-fn a_flipped_byte_alters_no_record() {
+fn a_flipped_byte_changes_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     run(write_log(&path));
@@ -159,15 +159,15 @@ fn a_flipped_byte_alters_no_record() {
         let mut bytes = good.clone();
         bytes[place] ^= flip;
         std::fs::write(&path, bytes).unwrap();
-        // That may be refused, if the byte was of what the file says of itself.
+        // The file may be rejected, if the byte is in its header.
         if let Ok(log) = try_open(&path) {
             run(async {
                 let damaged = merged(check(&log).await);
-                // No more than a page full of headers hides, where the way to it is whole.
+                // Damage in a leaf hides at most one page of headers.
                 let is_inner = !matches!(good[place / PAGE * PAGE], LEAF | OVERFLOW);
                 assert!(is_inner || log.stats().damaged_count <= RECORDS / 4);
                 served_with_damage.fetch_add(u64::from(!damaged.is_empty()), Ordering::Relaxed);
-                // Told again, it is not counted again, wherever a reader begins.
+                // Damage that is found again is not counted again, wherever the read starts.
                 for range in &damaged {
                     let middle = range.start.plus(range.end.since(range.start) / 2);
                     let Read::Damaged(rest) = log.read(middle).await.unwrap() else {
@@ -196,29 +196,29 @@ fn a_flipped_byte_alters_no_record() {
     result.unwrap();
     assert!(
         served_with_damage.into_inner() > 0,
-        "some of the flips hit records"
+        "some flips must hit records"
     );
 }
 
 #[test]
-fn a_truncated_file_alters_no_record() {
+fn a_truncated_file_changes_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     run(write_log(&path));
     let good = std::fs::read(&path).unwrap();
-    for keep in (1..40).map(|it| good.len() * it / 40) {
-        std::fs::write(&path, &good[..keep]).unwrap();
+    for length in (1..40).map(|part| good.len() * part / 40) {
+        std::fs::write(&path, &good[..length]).unwrap();
         match try_open(&path) {
             Ok(log) => run(async { drop(check(&log).await) }),
             Err(error) => assert!(error.to_string().contains("log.db"), "{error}"),
         }
-        for rest in ["log.db-wal", "log.db-shm"] {
-            drop(std::fs::remove_file(folder.path().join(rest)));
+        for side_file in ["log.db-wal", "log.db-shm"] {
+            drop(std::fs::remove_file(folder.path().join(side_file)));
         }
     }
 }
 
-/// Damages the first page of this kind and has the log trimmed, which that keeps it from.
+/// Damages the first page of this kind. Checks that this prevents trims, but not appends.
 async fn check_damaged_page(table: &str, kind: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
@@ -246,13 +246,13 @@ async fn check_damaged_page(table: &str, kind: &str) {
 }
 
 #[tokio::test]
-async fn damage_that_keeps_the_log_from_being_trimmed_does_not_keep_it_from_growing() {
+async fn damage_that_prevents_trims_does_not_prevent_appends() {
     check_damaged_page("blocks", "leaf").await;
     check_damaged_page("payloads", "leaf").await;
     check_damaged_page("payloads", "overflow").await;
 }
 
-/// Changes the database in a way its owner would not.
+/// Changes the database with `sql`. Checks that exactly the records in `wanted` are damaged.
 async fn check_change(sql: &str, wanted: &[(u64, u64)]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
@@ -262,7 +262,7 @@ async fn check_change(sql: &str, wanted: &[(u64, u64)]) {
     let damaged = check(&log).await;
     for range in &damaged {
         let appended_at = log.appended_at(range.start).await.unwrap();
-        assert_eq!(appended_at, Some(HandClock::default().now()));
+        assert_eq!(appended_at, Some(FakeClock::default().now()));
     }
     let wanted: Vec<_> = wanted
         .iter()
@@ -278,7 +278,7 @@ async fn check_change(sql: &str, wanted: &[(u64, u64)]) {
 }
 
 #[tokio::test]
-async fn changed_data_costs_its_block() {
+async fn changed_data_damages_only_its_block() {
     check_change(
         "UPDATE payloads SET data = zeroblob(length(data)) WHERE first = 30",
         &[(30, 33)],
@@ -287,18 +287,18 @@ async fn changed_data_costs_its_block() {
 }
 
 #[tokio::test]
-async fn missing_data_costs_its_block() {
+async fn missing_data_damages_only_its_block() {
     check_change("DELETE FROM payloads WHERE first = 30", &[(30, 33)]).await;
 }
 
 #[tokio::test]
-async fn swapped_ids_cost_their_blocks() {
+async fn ids_of_another_block_damage_only_their_block() {
     let sql = "UPDATE blocks SET ids = (SELECT ids FROM blocks WHERE first = 33) WHERE first = 30";
     check_change(sql, &[(30, 33)]).await;
 }
 
 #[tokio::test]
-async fn a_header_that_says_something_else_costs_its_block() {
+async fn a_changed_header_damages_only_its_block() {
     check_change(
         "UPDATE blocks SET event_types = '[\"quiz_submitted\"]' WHERE first = 30",
         &[(30, 33)],
@@ -317,13 +317,13 @@ async fn a_header_that_says_something_else_costs_its_block() {
 }
 
 #[tokio::test]
-async fn a_header_in_another_place_costs_its_block() {
+async fn a_header_with_another_offset_damages_only_its_block() {
     check_change("UPDATE blocks SET first = 31 WHERE first = 30", &[(30, 33)]).await;
     check_change("UPDATE blocks SET first = -5 WHERE first = 30", &[(30, 33)]).await;
 }
 
 #[tokio::test]
-async fn missing_blocks_at_either_end_are_damaged_not_forgotten() {
+async fn missing_blocks_at_either_end_are_damaged() {
     check_change(
         "DELETE FROM blocks WHERE first < 6 OR first > 590",
         &[(0, 6), (591, 600)],
@@ -333,7 +333,7 @@ async fn missing_blocks_at_either_end_are_damaged_not_forgotten() {
 }
 
 #[tokio::test]
-async fn damage_that_was_trimmed_is_gone() {
+async fn trimmed_damage_is_no_longer_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     write_log(&path).await;

@@ -1,4 +1,4 @@
-//! Writes that fail, files that cannot be opened, and the end of a log.
+//! Tests of failed writes, of files that cannot be opened, and of closing a log.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use rusqlite::Connection;
 
 use super::*;
 
-/// Makes every insert into `payloads` fail at once.
+/// Makes every insert into `payloads` fail immediately.
 const FAIL_INSERTS: &str = "CREATE TRIGGER fault BEFORE INSERT ON payloads BEGIN
     SELECT RAISE(ABORT, 'no space left'); END";
 /// Makes the commit of every insert into `payloads` fail.
-const FAIL_COMMITS: &str = "CREATE TABLE fault (it REFERENCES state (id) DEFERRABLE INITIALLY DEFERRED);
+const FAIL_COMMITS: &str = "CREATE TABLE fault (id REFERENCES state (id) DEFERRABLE INITIALLY DEFERRED);
     CREATE TRIGGER fault_at_commit AFTER INSERT ON payloads BEGIN INSERT INTO fault VALUES (9); END";
 /// Makes every delete fail.
 const FAIL_DELETES: &str = "CREATE TRIGGER fault BEFORE DELETE ON payloads BEGIN
@@ -72,28 +72,28 @@ async fn check_fault(fault: &str, trims: bool) {
     assert!(
         records
             .iter()
-            .map(|it| it.bytes.clone())
-            .eq((0..5).map(|it| numbered(it).bytes))
+            .map(|record| record.bytes.clone())
+            .eq((0..5).map(|number| numbered(number).bytes))
     );
     assert_eq!(damaged, []);
 }
 
 #[tokio::test]
-async fn after_a_failed_write_it_refuses_further_ones_and_goes_on_reading() {
+async fn after_a_failed_write_a_log_refuses_writes_and_serves_reads() {
     check_fault(FAIL_INSERTS, false).await;
 }
 
 #[tokio::test]
-async fn after_a_failed_commit_it_refuses_further_writes_and_goes_on_reading() {
+async fn after_a_failed_commit_a_log_refuses_writes_and_serves_reads() {
     check_fault(FAIL_COMMITS, false).await;
 }
 
 #[tokio::test]
-async fn after_a_failed_trim_it_refuses_further_writes_and_goes_on_reading() {
+async fn after_a_failed_trim_a_log_refuses_writes_and_serves_reads() {
     check_fault(FAIL_DELETES, true).await;
 }
 
-/// A clock that is not to be asked.
+/// A clock that panics.
 #[derive(Debug)]
 struct BrokenClock;
 
@@ -124,7 +124,7 @@ async fn a_writer_that_panics_refuses_further_writes() {
 }
 
 #[tokio::test]
-async fn a_closed_log_is_read_but_takes_no_more() {
+async fn a_closed_log_serves_reads_and_rejects_appends() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder.path().join("log.db"));
     log.append(numbers(0..3)).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_closed_log_is_read_but_takes_no_more() {
 }
 
 #[tokio::test]
-async fn what_was_queued_before_the_close_is_written() {
+async fn an_append_queued_before_the_close_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(&folder.path().join("log.db"));
     let append = log.append(numbers(0..3));
@@ -147,7 +147,7 @@ async fn what_was_queued_before_the_close_is_written() {
 }
 
 #[tokio::test]
-async fn an_append_larger_than_the_budget_takes_all_of_it() {
+async fn an_append_larger_than_the_budget_takes_the_whole_budget() {
     let folder = tempfile::tempdir().unwrap();
     let options = LogOptions {
         max_queued_bytes: 10,
@@ -160,8 +160,8 @@ async fn an_append_larger_than_the_budget_takes_all_of_it() {
         RecordFacts::none,
     )
     .unwrap();
-    let (one, other) = tokio::join!(log.append(numbers(0..9)), log.append(numbers(9..11)));
-    assert_eq!((one.unwrap().len(), other.unwrap().len()), (9, 2));
+    let (first, second) = tokio::join!(log.append(numbers(0..9)), log.append(numbers(9..11)));
+    assert_eq!((first.unwrap().len(), second.unwrap().len()), (9, 2));
 }
 
 fn read_all_files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
@@ -178,19 +178,19 @@ fn read_all_files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 fn rejected(path: &Path) -> OpenLogError {
     let folder = path.parent().unwrap();
     let before = read_all_files(folder);
-    let rejected = try_open(path).unwrap_err();
+    let error = try_open(path).unwrap_err();
     assert!(
         read_all_files(folder) == before,
-        "{rejected}: it was changed"
+        "{error}: a file was changed"
     );
-    rejected
+    error
 }
 
 #[test]
-fn another_applications_file_is_refused_untouched() {
+fn a_file_of_another_application_is_rejected_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
-    sql(&path, "CREATE TABLE somebody_elses (it)");
+    sql(&path, "CREATE TABLE foreign_table (number)");
     let foreign = |error: &OpenLogError| {
         matches!(
             error,
@@ -207,7 +207,7 @@ fn another_applications_file_is_refused_untouched() {
 }
 
 #[tokio::test]
-async fn a_later_format_is_refused_untouched() {
+async fn a_newer_format_is_rejected_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     open(&path).close().await;
@@ -226,7 +226,7 @@ async fn a_later_format_is_refused_untouched() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_continued_further_on_reads_as_damaged_in_between() {
+async fn offsets_skipped_by_continue_at_read_as_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     let log = open(&path);
@@ -245,7 +245,7 @@ async fn a_log_that_is_continued_further_on_reads_as_damaged_in_between() {
     let (records, damaged) = read_all(&log, Offset::ZERO).await;
     assert_eq!((records.len(), damaged), (4, vec![gap]));
 
-    // A new log holds only what somebody is owed, and goes back to no earlier place.
+    // A new log starts at `tail`, and its head never moves back.
     let path = folder.path().join("new.db");
     for head in [10, 5] {
         let head = Offset::new(head);

@@ -1,11 +1,12 @@
-//! Files of every format that ever was are opened for ever.
+//! Files of every older format can be opened.
 //!
-//! `fixtures/v1.db` and the others were written by this test when they were missing, as any missing
-//! one is, by the code of that format's day. They are never written again: a change that cannot
-//! read one is wrong. `fixtures/v1.txt` is what `v1.db` holds.
+//! This test writes a missing fixture. So each fixture, such as `fixtures/v1.db`, was written by the
+//! code of its format. Fixtures are never rewritten: a change that cannot read a fixture is wrong.
+//! `fixtures/v1.txt` lists the records of `v1.db`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use easel_log::{Appended, Arrival, Bounds, Provenance, Record, Shape};
@@ -19,7 +20,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// What a log holds, one line a record.
+/// Returns the content of a log, one line per record.
 async fn describe(log: &SqliteLog) -> String {
     let (records, damaged) = read_all(log, Offset::ZERO).await;
     assert_eq!(damaged, []);
@@ -60,18 +61,18 @@ async fn describe(log: &SqliteLog) -> String {
     })
 }
 
-/// Writes a golden file: several commits, a trimmed one, odd bytes, one that compresses.
+/// Writes a fixture: several commits, a trimmed commit, unusual bytes, and bytes that compress.
 async fn write_fixture(version: &str) {
-    let clock = Arc::new(HandClock::default());
+    let clock = Arc::new(FakeClock::default());
     let log = SqliteLog::open(
         &fixture(&format!("{version}.db")),
         LogOptions::default(),
-        Arc::<HandClock>::clone(&clock),
+        Arc::<FakeClock>::clone(&clock),
         RecordFacts::none,
     )
     .unwrap();
     log.append(numbers(0..4)).await.unwrap();
-    clock.turn(90);
+    clock.advance(Duration::from_secs(90));
     let odd = NewRecord {
         bytes: Bytes::from_static(b"\xff\0\n\""),
         event_type: "\"é\"".into(),
@@ -86,7 +87,7 @@ async fn write_fixture(version: &str) {
         ..numbered(6)
     };
     log.append(vec![odd, empty, plain]).await.unwrap();
-    clock.turn(1);
+    clock.advance(Duration::from_secs(1));
     let known = |number: u64| NewRecord {
         occurred_at: Timestamp::new(1_700_000_000, i32::try_from(number).unwrap()).ok(),
         provenance: Arc::new(Provenance {
@@ -119,12 +120,12 @@ async fn write_fixture(version: &str) {
     }
 }
 
-/// Opens a copy of a golden file, reads it and appends to it.
+/// Opens a copy of a fixture, reads the copy and appends to it.
 async fn check(version: &str) {
     let db = fixture(&format!("{version}.db"));
     if !db.exists() {
         write_fixture(version).await;
-        panic!("{} was missing and is there now", db.display());
+        panic!("{} was missing and has been written", db.display());
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
@@ -156,29 +157,28 @@ async fn check(version: &str) {
 }
 
 #[tokio::test]
-async fn a_file_of_format_1_is_read_exactly_and_goes_on() {
+async fn a_file_of_format_1_is_read_exactly_and_accepts_appends() {
     check("v1").await;
 }
 
 #[tokio::test]
-async fn a_file_of_format_2_is_read_exactly_and_goes_on() {
+async fn a_file_of_format_2_is_read_exactly_and_accepts_appends() {
     check("v2").await;
 }
 
 #[tokio::test]
-async fn a_file_of_format_3_is_read_exactly_and_goes_on() {
+async fn a_file_of_format_3_is_read_exactly_and_accepts_appends() {
     check("v3").await;
 }
 
-/// What format 1 of a block does not tell is asked of the bytes, block by block; what was appended
-/// since tells it itself.
+/// The facts that blocks of format 1 lack are read from the bytes. Newer blocks contain their facts.
 #[tokio::test]
-async fn what_older_blocks_do_not_tell_is_read_from_the_bytes() {
+async fn facts_that_older_blocks_lack_are_read_from_the_bytes() {
     fn read_facts(bytes: &[u8]) -> RecordFacts {
         let number = bytes.strip_prefix(b"{\"number\":");
         let number = number.and_then(|rest| str::from_utf8(rest.strip_suffix(b"}")?).ok());
         RecordFacts {
-            occurred_at: number.and_then(|it| Timestamp::from_second(it.parse().ok()?).ok()),
+            occurred_at: number.and_then(|text| Timestamp::from_second(text.parse().ok()?).ok()),
             provenance: Provenance {
                 root_account_id: number.map(Into::into),
                 ..Provenance::default()
@@ -197,7 +197,7 @@ async fn what_older_blocks_do_not_tell_is_read_from_the_bytes() {
     assert_eq!((records.len(), damaged), (26, Vec::new()));
     for record in records {
         let number = record.offset.get();
-        // Three of them are odd, and say nothing of the kind.
+        // Records 4 to 6 have bytes without a number.
         let own_time = (7..27).contains(&number).then(|| number.to_string());
         assert_eq!(
             record.provenance.root_account_id.as_deref(),
