@@ -1,4 +1,4 @@
-//! Copying a data file, also while another process writes to it.
+//! Copies a data file, also while another process writes to it.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,20 +14,20 @@ use crate::{Layout, OpenError};
 /// Pages copied in one step.
 const STEP_PAGES: i32 = 256;
 
-/// What may happen to a file while it is copied.
+/// Whether another process may write to a file while it is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopySource {
     /// Another process may write to it.
     Live,
-    /// Nobody writes to it.
+    /// No process writes to it.
     AtRest,
 }
 
-/// Copies the file at `from` as it was at one moment, page by page, damaged pages included, to
-/// `to`, which must not exist yet. `progress` is called with the bytes of each step.
+/// Copies the file at `from` to `to`, which must not exist yet. Calls `progress` with the bytes of
+/// each step.
 ///
-/// The copy is synced, for its owner alone, and has no write-ahead log. Writers of `from` go on
-/// meanwhile, but their write-ahead log grows until the copy is done.
+/// The copy is a snapshot of one moment, page by page, including damaged pages. It is synced, has
+/// mode 0600 and has no WAL. Writers of `from` continue, but their WAL grows until the copy is done.
 pub fn copy(
     (from, source): (&Path, CopySource),
     to: &Path,
@@ -40,7 +40,7 @@ pub fn copy(
         CopySource::AtRest => connect_at_rest(from),
     }
     .map_err(failed_from)?;
-    // One read transaction for all steps: what is committed meanwhile would start them over.
+    // One read transaction for all steps. Otherwise every commit would restart the copy.
     let transaction = reader.unchecked_transaction().map_err(failed_from)?;
     let page_bytes: u32 = transaction
         .query_row("SELECT count(*) FROM sqlite_schema", [], |_row| Ok(()))
@@ -51,18 +51,18 @@ pub fn copy(
     let mut writer = Connection::open(to).map_err(failed_to)?;
     {
         let backup = Backup::new(&transaction, &mut writer).map_err(failed_to)?;
-        let mut left_pages = None;
+        let mut remaining_pages = None;
         loop {
             let step = backup.step(STEP_PAGES).map_err(failed_to)?;
             let now = backup.progress();
-            let before = left_pages.unwrap_or(now.pagecount);
+            let before = remaining_pages.unwrap_or(now.pagecount);
             let pages = u32::try_from(before - now.remaining).unwrap_or(0);
             progress(u64::from(pages) * u64::from(page_bytes));
-            left_pages = Some(now.remaining);
+            remaining_pages = Some(now.remaining);
             match step {
                 StepResult::Done => break,
                 StepResult::More => (),
-                // Nobody else uses the copy, and a reader waits for nobody in WAL mode.
+                // Cannot happen: no other connection uses the copy, and WAL readers never wait.
                 _ => {
                     let busy = ffi::Error::new(ffi::SQLITE_BUSY);
                     return Err(failed_to(rusqlite::Error::SqliteFailure(busy, None)));

@@ -16,7 +16,7 @@ pub enum OpenError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// SQLite cannot read or write the file.
@@ -24,43 +24,43 @@ pub enum OpenError {
     Storage {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
-    /// The file is something else.
+    /// The file is not a data file of Easel.
     #[error("open {}: the file is not an Easel {noun}", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The required kind of file.
         noun: &'static str,
     },
-    /// The file is one of Easel's for another purpose.
+    /// The file is a data file of Easel with another role.
     #[error("open {}: the file must be the {noun}, but it is the file `{found}`", .path.display())]
     Role {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The required kind of file.
         noun: &'static str,
-        /// The role that the file has.
+        /// The role of the file.
         found: String,
     },
-    /// The file has a format that this version does not know.
-    #[error("open {}: its format is {found}, this version knows formats up to {known}; use a newer version of Easel", .path.display())]
+    /// This version does not support the format of the file.
+    #[error("open {}: its format is {found}, but this version supports formats up to {known}; use a newer version of Easel", .path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// The file's format.
         found: u32,
-        /// The latest format that this version knows.
+        /// The newest supported format.
         known: u32,
     },
-    /// The file is damaged so far that it cannot be used.
+    /// The file is damaged and cannot be used.
     #[error("open {}: the file is damaged: {what}", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
 }
@@ -73,7 +73,7 @@ impl OpenError {
         }
     }
 
-    /// What an error of SQLite says about the file.
+    /// Converts an error of SQLite: an invalid or damaged file gets its own variant.
     pub(crate) fn sqlite(path: &Path, layout: &Layout, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {

@@ -1,7 +1,7 @@
 //! The first 100 bytes of an SQLite file, read without SQLite.
 //!
-//! SQLite validates some of them only when it needs them, and some of them after it has written.
-//! The layout of the header is in <https://www.sqlite.org/fileformat2.html>, section 1.3.
+//! SQLite validates some header fields late, and some only after it has written to the file.
+//! Source: <https://www.sqlite.org/fileformat2.html>, section 1.3.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,15 +12,16 @@ use crate::{Layout, OpenError};
 const BYTES: usize = 100;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The numbers that tell files apart.
+/// The numbers that identify the kind and the format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileHeader {
     pub(crate) application_id: u32,
     pub(crate) format: u32,
 }
 
-/// Reads and validates the header of a file of `file_bytes` bytes. While a write-ahead log has
-/// content, the file may be shorter than its header says.
+/// Reads and validates the header of a file of `file_bytes` bytes.
+///
+/// While the WAL has content, the file may be shorter than its header says.
 pub(crate) fn read(
     path: &Path,
     layout: &Layout,
@@ -40,7 +41,7 @@ pub(crate) fn read(
     }
     let fault = match <&[u8; BYTES]>::try_from(&*bytes) {
         Ok(header) => find_fault(header, file_bytes, wal_bytes),
-        Err(_short) => Some("it ends within its header"),
+        Err(_short) => Some("its header is incomplete"),
     };
     match fault {
         Some(what) => Err(OpenError::Damaged {
@@ -56,7 +57,7 @@ pub(crate) fn read(
 
 fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&'static str> {
     let byte = |place: usize| header.get(place).copied().unwrap_or(0);
-    // A page of 65,536 bytes is written as 1.
+    // The value 1 means a page size of 65,536 bytes.
     let page_bytes = match u64::from(byte(16)) << 8 | u64::from(byte(17)) {
         1 => 65_536,
         bytes => bytes,
@@ -64,14 +65,17 @@ fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&
     if !page_bytes.is_power_of_two() || page_bytes < 512 {
         return Some("its page size is invalid");
     }
-    if ![byte(18), byte(19)].iter().all(|it| matches!(it, 1 | 2)) {
+    if ![byte(18), byte(19)]
+        .iter()
+        .all(|version| matches!(version, 1 | 2))
+    {
         return Some("its journal mode is invalid");
     }
     if [byte(20), byte(21), byte(22), byte(23)] != [0, 64, 32, 32] {
         return Some("its payload fractions are invalid");
     }
     let [free_page, free_count] = [32, 36].map(|place| number(header, place));
-    // A list begins on a page after the first, and there is none without free pages.
+    // The list starts after the first page. Without free pages, both numbers are 0.
     if free_page == 1 || (free_page == 0) != (free_count == 0) {
         return Some("its list of free pages is invalid");
     }
@@ -79,11 +83,11 @@ fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&
         return Some("its schema format or text encoding is invalid");
     }
     if number(header, 52) != 0 || number(header, 64) != 0 {
-        return Some("it says that it is vacuumed by itself, which no data file is");
+        return Some("it has automatic vacuuming, which must be off");
     }
     if header
         .get(72..92)
-        .is_none_or(|reserved| reserved.iter().any(|it| *it != 0))
+        .is_none_or(|reserved| reserved.iter().any(|byte| *byte != 0))
     {
         return Some("its reserved bytes are not zero");
     }
@@ -98,10 +102,10 @@ fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&
     None
 }
 
-/// The big-endian number at `place`.
+/// Returns the big-endian number at `place`.
 fn number(bytes: &[u8], place: usize) -> u32 {
-    let found = bytes.get(place..place + 4);
-    found
-        .and_then(|found| found.try_into().ok())
+    let number = bytes.get(place..place + 4);
+    number
+        .and_then(|number| number.try_into().ok())
         .map_or(0, u32::from_be_bytes)
 }

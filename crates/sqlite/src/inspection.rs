@@ -1,4 +1,4 @@
-//! Looking into a data file without changing a byte of it.
+//! Reads facts about a data file without changing a byte.
 
 use std::fs;
 use std::io;
@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::{Layout, Mark, OpenError, header, mark, side_file};
+use crate::mark::read_mark;
+use crate::{Layout, Mark, OpenError, header, side_file};
 
-/// What a data file says about itself.
+/// The facts about a data file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
-    /// Its format.
+    /// Format of the file.
     pub format: u32,
-    /// Which data folder it belongs to; `None` in formats that do not say so.
+    /// The data folder of the file; `None` in formats without a mark.
     pub mark: Option<Mark>,
-    /// The first offset of the event log that the file does not know about.
+    /// The first offset of the event log that the file has not seen.
     pub seen: u64,
 }
 
-/// Looks into the file at `path`; `None` when there is none, or one without any content.
+/// Validates the file at `path` and returns its facts, or `None` if it is missing or empty.
 ///
-/// Neither the file nor its write-ahead log is changed. If there is a write-ahead log with content,
-/// SQLite may write its index (`-shm`), which is not data.
+/// Changes neither the file nor its WAL. If the WAL has content, SQLite may write the WAL index
+/// (`-shm`), which is not data.
 pub fn inspect(path: &Path, layout: &Layout) -> Result<Option<Inspection>, OpenError> {
     let Some(file_bytes) = length(path)? else {
         return Ok(None);
@@ -32,7 +33,7 @@ pub fn inspect(path: &Path, layout: &Layout) -> Result<Option<Inspection>, OpenE
         return Ok(None);
     }
     let wal_bytes = length(&side_file(path, "-wal"))?.unwrap_or(0);
-    // The write-ahead log may have newer numbers, but these never change back.
+    // The WAL may have newer numbers. They never decrease, so the older ones can be validated too.
     let found = header::read(path, layout, file_bytes, wal_bytes)?;
     if found.application_id != 0 && found.application_id != layout.application_id {
         return Err(foreign(path, layout));
@@ -70,7 +71,7 @@ pub fn inspect(path: &Path, layout: &Layout) -> Result<Option<Inspection>, OpenE
         });
     }
     let mark = if has_table("folder")? {
-        let (mark, role) = mark::read(&connection).map_err(sqlite)?;
+        let (mark, role) = read_mark(&connection).map_err(sqlite)?;
         match role {
             Some(found) if found != layout.role => {
                 return Err(OpenError::Role {
@@ -89,8 +90,8 @@ pub fn inspect(path: &Path, layout: &Layout) -> Result<Option<Inspection>, OpenE
     Ok(Some(Inspection { format, mark, seen }))
 }
 
-/// Opens a file that nobody writes to, for reading, after it was validated; `None` when there is
-/// none.
+/// Validates a file that no process writes to, and opens it for reading. Returns `None` if it is
+/// missing or empty.
 pub fn open_at_rest(path: &Path, layout: &Layout) -> Result<Option<Connection>, OpenError> {
     if inspect(path, layout)?.is_none() {
         return Ok(None);
@@ -101,10 +102,10 @@ pub fn open_at_rest(path: &Path, layout: &Layout) -> Result<Option<Connection>, 
         .map_err(|source| OpenError::sqlite(path, layout, source))
 }
 
-/// Opens a file that nobody writes to. Without a write-ahead log it is read as it lies there, so
-/// that SQLite makes no files beside it.
+/// Opens a file that no process writes to, for reading. Without a WAL, it is opened as immutable, so
+/// that SQLite creates no files beside it.
 pub(crate) fn connect_at_rest(path: &Path) -> rusqlite::Result<Connection> {
-    let wal_bytes = fs::metadata(side_file(path, "-wal")).map_or(0, |it| it.len());
+    let wal_bytes = fs::metadata(side_file(path, "-wal")).map_or(0, |metadata| metadata.len());
     if wal_bytes > 0 {
         return connect_live(path);
     }
@@ -119,7 +120,7 @@ pub(crate) fn connect_live(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// The path as <https://www.sqlite.org/uri.html> wants it.
+/// Returns the path as a URI. Source: <https://www.sqlite.org/uri.html>.
 fn immutable_uri(path: &Path) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

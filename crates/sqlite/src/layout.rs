@@ -1,53 +1,54 @@
-//! What a store says about its file.
+//! The description of a data file by its store.
 
 use rusqlite::Connection;
 
-/// One step from a format to the next. It runs in a transaction together with the format number.
+/// A step from one format to the next. The same transaction writes the new format number.
 pub type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
-/// What a store says about its file.
+/// The description of a data file by its store.
 #[derive(Debug)]
 pub struct Layout {
-    /// What the file is called in messages, such as `event log`.
+    /// Name of the file in messages, such as `event log`.
     pub noun: &'static str,
-    /// What the file is for. It is written into the file, so that two files of the same application
-    /// id cannot take each other's place.
+    /// Purpose of the file. It is stored in the file, so that files with the same application id
+    /// cannot be exchanged.
     pub role: &'static str,
     /// The application id in the file's header.
     pub application_id: u32,
-    /// A table that files of format 1 have, if these were written without an application id.
+    /// A table that identifies files of format 1 without an application id, if there are any.
     pub unnumbered_table: Option<&'static str>,
-    /// The steps from an empty file to the current format: step `n` makes format `n + 1`.
+    /// The steps from an empty file to the current format. The step at index `n` creates format
+    /// `n + 1`.
     pub migrations: &'static [Migration],
-    /// What a commit waits for.
+    /// Whether a commit waits for fsync.
     pub durability: Durability,
-    /// Who moves the write-ahead log into the database.
+    /// Who makes checkpoints of the WAL.
     pub checkpoints: Checkpoints,
-    /// The first offset of the event log that the store's own tables do not know about. An error
+    /// Reads the first offset of the event log that the store's own tables have not seen. An error
     /// means that the tables are damaged.
     pub seen: fn(&Connection) -> rusqlite::Result<u64>,
 }
 
-/// What a commit waits for.
+/// Whether a commit waits for fsync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Every commit is synced (`synchronous = FULL`).
     Full,
-    /// A power failure may take back the latest commits (`synchronous = NORMAL`).
+    /// A power failure may undo the latest commits (`synchronous = NORMAL`).
     Normal,
 }
 
-/// Who moves the write-ahead log into the database.
+/// Who makes checkpoints of the WAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checkpoints {
-    /// SQLite, as it sees fit.
+    /// SQLite, automatically.
     Automatic,
-    /// The store alone, since it must notice when that fails.
+    /// Only the store, because it must notice a failed checkpoint.
     ByOwner,
 }
 
 impl Layout {
-    /// The format that this program writes.
+    /// Returns the current format.
     pub fn format(&self) -> u32 {
         u32::try_from(self.migrations.len()).unwrap_or(u32::MAX)
     }

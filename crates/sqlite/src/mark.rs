@@ -1,37 +1,35 @@
-//! Which data folder a file belongs to, and how far it has seen the event log.
+//! The mark of a file: its data folder, and how far it has seen the event log.
 //!
-//! The table `folder` has one row: `identity` (16 random bytes, the same in all files of a data
-//! folder; NULL while the file belongs to none), `role` (what the file is for), `generation` (rises
-//! with every start and every clean stop of a server, in all files) and `seen` (the first offset of
-//! the event log that the file does not know about).
+//! The table `folder` has one row with these columns:
+//!
+//! - `identity`: 16 random bytes, equal in all files of a data folder. NULL before the first mark.
+//! - `role`: the purpose of the file.
+//! - `generation`: rises in all files with every start and every clean stop of a server.
+//! - `seen`: the first offset of the event log that the file has not seen.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
-use rusqlite::config::DbConfig;
+use rusqlite::Connection;
 use rusqlite::types::Type;
-use rusqlite::{Connection, params};
-
-use crate::{Layout, OpenError, open};
 
 /// The identity of a data folder: 128 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Identity([u8; 16]);
+pub struct Identity(pub(crate) [u8; 16]);
 
-/// Which data folder a file belongs to, and how far it has seen the event log.
+/// The data folder of a file, and how far the file has seen the event log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The folder; `None` when the file was never in one.
+    /// The data folder; `None` before the first mark.
     pub identity: Option<Identity>,
-    /// How many starts and clean stops the file has seen.
+    /// Number of starts and clean stops of a server with this file.
     pub generation: u64,
-    /// The first offset of the event log that the file does not know about.
+    /// The first offset of the event log that the file has not seen.
     pub seen: u64,
 }
 
 impl Identity {
-    /// A new one.
+    /// Creates a random identity.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
@@ -39,7 +37,7 @@ impl Identity {
     }
 }
 
-/// The migration that adds the table `folder`.
+/// Creates the table `folder`. A migration.
 pub fn create_folder_table(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE folder (
@@ -53,41 +51,8 @@ pub fn create_folder_table(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Writes the mark into the file at `path`, which is made, or brought to the current format, if
-/// need be. `seen` never goes down.
-///
-/// The mark is synced, whatever the layout's durability, and the write-ahead log is moved into the
-/// database, unless somebody else reads it.
-pub fn mark(path: &Path, layout: &Layout, mark: Mark) -> Result<(), OpenError> {
-    let connection = open(path, layout)?;
-    let write = || -> rusqlite::Result<()> {
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.execute(
-            "UPDATE folder SET identity = ?1, generation = ?2, seen = max(seen, ?3)",
-            params![
-                mark.identity.map(|identity| identity.0),
-                column(mark.generation),
-                column(mark.seen)
-            ],
-        )?;
-        // What a killed process left is moved too, here, where a failure is noticed.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))
-    };
-    write().map_err(|source| OpenError::sqlite(path, layout, source))
-}
-
-/// Notes that the file knows about everything before `seen`.
-pub fn raise_seen(connection: &Connection, seen: u64) -> rusqlite::Result<()> {
-    let mut update =
-        connection.prepare_cached("UPDATE folder SET seen = max(seen, ?1) WHERE id = 0")?;
-    update.execute([column(seen)])?;
-    Ok(())
-}
-
-/// The mark and the role.
-pub(crate) fn read(connection: &Connection) -> rusqlite::Result<(Mark, Option<String>)> {
+/// Reads the mark and the role.
+pub(crate) fn read_mark(connection: &Connection) -> rusqlite::Result<(Mark, Option<String>)> {
     let sql = "SELECT identity, generation, seen, role FROM folder WHERE id = 0";
     connection.query_row(sql, [], |row| {
         let number = |index| -> rusqlite::Result<u64> {
@@ -105,12 +70,7 @@ pub(crate) fn read(connection: &Connection) -> rusqlite::Result<(Mark, Option<St
     })
 }
 
-/// SQLite's integers are signed; no offset and no generation reaches the end of `i64`.
-fn column(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// 32 hexadecimal digits.
+/// Formats the identity as 32 hexadecimal digits.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -1,5 +1,4 @@
-//! Opening a data file to write: first validated, then made private, then brought to the current
-//! format.
+//! Opens a data file for writing: validates it, makes it private, then migrates it.
 
 use std::path::Path;
 
@@ -12,11 +11,11 @@ use crate::{Checkpoints, Layout, OpenError, inspect};
 /// SQLite's name for a database without a file.
 const IN_MEMORY: &str = ":memory:";
 
-/// Opens the file at `path` to write, in WAL mode, in the current format. A missing file is made.
+/// Opens the file at `path` for writing, in WAL mode. Creates or migrates it if necessary.
 ///
-/// A file that is rejected stays as it was, byte for byte.
+/// A rejected file stays unchanged, byte for byte.
 pub fn open(path: &Path, layout: &Layout) -> Result<Connection, OpenError> {
-    let format = inspect(path, layout)?.map_or(0, |found| found.format);
+    let format = inspect(path, layout)?.map_or(0, |inspection| inspection.format);
     if path != Path::new(IN_MEMORY) {
         create_private(path).map_err(OpenError::io(path))?;
     }
@@ -31,7 +30,7 @@ pub fn open(path: &Path, layout: &Layout) -> Result<Connection, OpenError> {
 
 fn prepare(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     if layout.checkpoints == Checkpoints::ByOwner {
-        // Closing a connection would make a checkpoint, whatever happened before.
+        // Otherwise closing a connection makes a checkpoint, even after a failed write.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     }
@@ -39,7 +38,7 @@ fn prepare(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", layout.durability.pragma())
 }
 
-/// Takes the steps from `format` to the current one, all of them or none.
+/// Runs the migrations from `format` to the current format in one transaction.
 fn migrate(connection: &mut Connection, layout: &Layout, format: u32) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (next, step) in (1_u32..).zip(layout.migrations) {

@@ -1,4 +1,4 @@
-//! Data files are for their owner alone: mode 0600.
+//! Restricts data files to their owner: mode 0600.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
-/// What SQLite keeps beside a database: its write-ahead log, and the index of that.
+/// The suffixes of the files that SQLite creates beside a database: the WAL and its index.
 pub const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
 
-/// The file beside `path` whose name ends in `suffix`.
+/// Returns the path of the side file with this suffix.
 pub fn side_file(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Makes the file at `path` and what SQLite keeps beside it readable by their owner alone. What
-/// SQLite makes later has the mode of the database.
+/// Sets mode 0600 on the file at `path` and on its side files. SQLite creates later side files with
+/// the mode of the database.
 ///
-/// A file system that knows no modes is reported, and used all the same.
+/// If the file system has no modes, logs a warning and continues.
 pub fn make_private(path: &Path) -> io::Result<()> {
     let side_files = SIDE_FILES.map(|suffix| side_file(path, suffix));
     for file in [path]
@@ -35,13 +35,13 @@ pub fn make_private(path: &Path) -> io::Result<()> {
         if mode & 0o077 != 0
             && let Err(error) = fs::set_permissions(file, Permissions::from_mode(0o600))
         {
-            warn!(file = %file.display(), %error, "file may be read by others: its mode cannot be set");
+            warn!(file = %file.display(), %error, "cannot set the mode of a file, others may read it");
         }
     }
     Ok(())
 }
 
-/// Makes an empty file at `path` if there is none, for its owner alone.
+/// Creates an empty file at `path` if it is missing, and sets mode 0600.
 pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);

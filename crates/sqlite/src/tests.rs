@@ -1,4 +1,4 @@
-//! Files that are opened, rejected, marked and copied.
+//! Tests of opening, rejecting, marking and copying files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -38,8 +38,8 @@ static OTHER: Layout = Layout {
     seen: |_connection| Ok(0),
 };
 
-/// Every file of a folder with its bytes, but for the indexes of write-ahead logs, which are no data.
-fn bytes_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// Returns all files of a folder with their bytes, except WAL indexes, which are not data.
+fn read_files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = paths
@@ -54,9 +54,9 @@ fn bytes_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 #[track_caller]
 fn rejected(path: &Path, layout: &Layout) -> OpenError {
     let folder = path.parent().unwrap();
-    let before = bytes_of(folder);
+    let before = read_files(folder);
     let error = open(path, layout).unwrap_err();
-    assert!(bytes_of(folder) == before, "{error}: a file was changed");
+    assert!(read_files(folder) == before, "{error}: a file was changed");
     error
 }
 
@@ -65,7 +65,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_new_file_is_of_the_current_format_and_for_its_owner_alone() {
+fn a_new_file_has_the_current_format_and_is_private() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("items ?#%é.db");
     let connection = open(&path, &LAYOUT).unwrap();
@@ -89,12 +89,12 @@ fn a_new_file_is_of_the_current_format_and_for_its_owner_alone() {
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,
-        "looking made a file"
+        "inspect created a file"
     );
 }
 
 #[test]
-fn files_that_others_could_read_are_made_private() {
+fn files_that_others_can_read_are_made_private() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("items.db");
     let first = open(&path, &LAYOUT).unwrap();
@@ -110,7 +110,7 @@ fn files_that_others_could_read_are_made_private() {
 }
 
 #[test]
-fn a_mark_is_read_back_and_what_was_seen_never_goes_down() {
+fn a_mark_is_read_back_and_seen_never_decreases() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("items.db");
     let identity = Identity::random().unwrap();
@@ -144,7 +144,7 @@ fn a_mark_is_read_back_and_what_was_seen_never_goes_down() {
 }
 
 #[test]
-fn a_file_from_before_application_ids_is_brought_to_the_current_format() {
+fn a_file_without_an_application_id_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("items.db");
     Connection::open(&path)
@@ -153,7 +153,7 @@ fn a_file_from_before_application_ids_is_brought_to_the_current_format() {
         .unwrap();
     let found = inspect(&path, &LAYOUT).unwrap().unwrap();
     assert_eq!((found.format, found.mark, found.seen), (1, None, 3));
-    // The same file under a name whose files always had an application id.
+    // Another layout, whose files always had an application id.
     let error = rejected(&path, &OTHER);
     assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
 
@@ -163,12 +163,12 @@ fn a_file_from_before_application_ids_is_brought_to_the_current_format() {
 }
 
 #[test]
-fn what_is_rejected_is_not_changed() {
+fn a_rejected_file_is_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("items.db");
     let sql = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-    // What another program keeps, in the journal mode that is SQLite's default.
-    sql("CREATE TABLE somebody_elses (number)");
+    // A file of another program, in the default journal mode of SQLite.
+    sql("CREATE TABLE foreign_table (number)");
     assert!(matches!(
         rejected(&path, &LAYOUT),
         OpenError::Foreign { .. }
@@ -226,7 +226,7 @@ fn what_is_rejected_is_not_changed() {
 }
 
 #[test]
-fn numbers_in_the_write_ahead_log_count() {
+fn numbers_in_the_wal_are_validated() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (
         folder.path().join("items.db"),
@@ -234,7 +234,7 @@ fn numbers_in_the_write_ahead_log_count() {
     );
     let connection = open(&path, &LAYOUT).unwrap();
     connection.pragma_update(None, "user_version", 3).unwrap();
-    // As a process leaves it that was killed.
+    // Copies the files as a killed process would leave them.
     fs::create_dir(copy.parent().unwrap()).unwrap();
     for suffix in ["", "-wal"] {
         fs::copy(side_file(&path, suffix), side_file(&copy, suffix)).unwrap();
@@ -247,7 +247,7 @@ fn numbers_in_the_write_ahead_log_count() {
 }
 
 #[test]
-fn a_copy_made_while_others_write_is_of_one_moment() {
+fn a_copy_during_writes_is_a_snapshot_of_one_moment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("items.db");
     let mut connection = open(&path, &LAYOUT).unwrap();
@@ -281,16 +281,19 @@ fn a_copy_made_while_others_write_is_of_one_moment() {
     let count: u32 = copied
         .query_row("SELECT count(*) FROM item", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(count, 400_000, "what was written meanwhile is not in it");
-    let sound: String = copied
+    assert_eq!(
+        count, 400_000,
+        "rows written during the copy must not be in it"
+    );
+    let integrity: String = copied
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(sound, "ok");
+    assert_eq!(integrity, "ok");
 }
 
-/// SQLite would take the first page for a free one, and write over it.
+/// SQLite would treat the first page as free and overwrite it.
 #[test]
-fn a_list_of_free_pages_that_begins_on_the_first_page_is_rejected() {
+fn a_list_of_free_pages_that_starts_on_the_first_page_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("items.db");
     drop(open(&path, &LAYOUT).unwrap());
@@ -308,9 +311,9 @@ fn a_list_of_free_pages_that_begins_on_the_first_page_is_rejected() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever a header says: the file is rejected untouched, or opens with what it held.
+    /// A file with a changed header is rejected unchanged, or opens with its content.
     #[test]
-    fn a_changed_header_is_rejected_untouched_or_does_no_harm(
+    fn a_changed_header_is_rejected_unchanged_or_is_harmless(
         place in 0..100_usize,
         change in 1..=255_u8,
     ) {
@@ -322,17 +325,17 @@ proptest! {
         let mut bytes = fs::read(&path).unwrap();
         bytes[place] ^= change;
         fs::write(&path, &bytes).unwrap();
-        let before = bytes_of(folder.path());
+        let before = read_files(folder.path());
         match open(&path, &LAYOUT) {
-            Err(_rejected) => prop_assert!(bytes_of(folder.path()) == before),
+            Err(_rejected) => prop_assert!(read_files(folder.path()) == before),
             Ok(connection) => {
                 let seen = (LAYOUT.seen)(&connection).unwrap();
                 prop_assert_eq!(seen, 7);
                 connection.execute("INSERT INTO item VALUES (8)", []).unwrap();
-                let sound: String = connection
+                let integrity: String = connection
                     .query_row("PRAGMA integrity_check", [], |row| row.get(0))
                     .unwrap();
-                prop_assert_eq!(sound, "ok");
+                prop_assert_eq!(integrity, "ok");
             }
         }
     }
