@@ -1,11 +1,12 @@
-//! What became of records since they were put into quarantine.
+//! Marks: the later state of quarantined records.
 //!
-//! A record can be admitted later, by a version that accepts what an older one did not. Since a log
-//! changes nothing in place, a *mark* says so: a record of the type `retry` with the members of the
-//! others and `offsets`, the records that it speaks of. Its `code` is `trying`, written before their
-//! events are put on the log of events, or `admitted`, written after. Marks and admitted records are
-//! not listed and not counted. After a crash between the two, a record is known as tried, so that
-//! whoever tries again can look for its event first.
+//! A newer version may admit a record that an older version rejected. A log changes nothing in place,
+//! so a *mark* is appended: a record of the type `retry`, with the members of all other records and
+//! `offsets`, the marked records. Its `code` is `trying` before their events are appended to the event
+//! log, and `admitted` after. Marks and admitted records are neither listed nor counted.
+//!
+//! After a crash between the two marks, a record is known as tried. The next retry then searches the
+//! event log for its event first.
 
 use std::collections::BTreeSet;
 
@@ -15,24 +16,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::quarantined::new_record;
 
-/// The type of the records that are marks.
+/// The event type of marks.
 const MARK: &str = "retry";
 
-/// Whether records of this type are marks.
+/// Returns whether records of this type are marks.
 pub(crate) fn is_mark(event_type: &str) -> bool {
     event_type == MARK
 }
 
-/// What the marks say.
+/// The content of all marks.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    /// Marks, and the records that were admitted.
+    /// All marks and all admitted records.
     pub(crate) hidden: BTreeSet<Offset>,
-    /// Records whose events may be on the log of events already.
+    /// Records whose events may be in the event log already.
     pub(crate) tried: BTreeSet<Offset>,
 }
 
-/// What a mark says of some records.
+/// The state in which a mark puts its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RetryMark {
@@ -41,7 +42,7 @@ pub(crate) enum RetryMark {
 }
 
 impl Marks {
-    /// Adds what the mark in this record says.
+    /// Parses the mark in this record and adds it.
     pub(crate) fn read(&mut self, record: &Record) -> Result<(), ReadError> {
         let failed = |error: serde_json::Error| ReadError::Failed {
             reason: error.to_string(),
@@ -51,7 +52,7 @@ impl Marks {
         Ok(())
     }
 
-    /// Adds what the mark at `place` says of these records.
+    /// Adds the mark at the offset `place` of these records.
     pub(crate) fn add(&mut self, place: Offset, mark: RetryMark, records: &[Offset]) {
         self.hidden.insert(place);
         match mark {
@@ -65,25 +66,22 @@ impl Marks {
         }
     }
 
-    /// Forgets what lies before `tail`.
+    /// Forgets all offsets before `tail`.
     pub(crate) fn forget_before(&mut self, tail: Offset) {
         self.hidden = self.hidden.split_off(&tail);
         self.tried = self.tried.split_off(&tail);
     }
 }
 
-/// What is read of a mark.
+/// The parsed members of a mark.
 #[derive(Deserialize)]
 struct MarkJson {
     code: RetryMark,
     offsets: Vec<Offset>,
 }
 
-/// A mark as the log takes it.
-#[expect(
-    clippy::expect_used,
-    reason = "numbers and strings become JSON without fail"
-)]
+/// Returns a mark as a record for the log.
+#[expect(clippy::expect_used, reason = "numbers and strings always become JSON")]
 pub(crate) fn to_record(code: RetryMark, records: &[Offset], marked_at: Timestamp) -> NewRecord {
     let json = serde_json::json!({
         "door": MARK, "code": code, "detail": "", "received_at": marked_at, "data": "",

@@ -1,7 +1,7 @@
-//! A log of what is no event.
+//! The quarantine: a log of invalid records.
 //!
-//! A log changes nothing in place. So what leaves the quarantine because it was admitted is hidden
-//! by a mark behind it; what an operator empties is trimmed.
+//! A log changes nothing in place. So an admitted record is hidden by a mark that is appended later.
+//! Records that an operator removes are trimmed.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,10 +12,10 @@ use easel_log::{
 use crate::mark::{self, Marks, RetryMark};
 use crate::quarantined::{NewQuarantined, Quarantined, from_record, to_record};
 
-/// Bytes of records, as they are stored, after which a list ends.
+/// Maximum bytes of stored records in one list.
 const MAX_LIST_BYTES: usize = 4 << 20;
 
-/// What the doors took in that is no event.
+/// The invalid records that the doors took in.
 #[derive(Clone, Debug)]
 pub struct Quarantine {
     log: SharedLog,
@@ -24,9 +24,9 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// The quarantine kept in `log`, which holds nothing else and has no duplicate window.
+    /// Creates the quarantine in `log`, which must have no other records and no duplicate window.
     ///
-    /// What was admitted from it before is known only after [`load`](Self::load).
+    /// Call [`load`](Self::load) to load earlier marks.
     pub fn new(log: SharedLog, clock: Arc<dyn Clock>) -> Self {
         Self {
             log,
@@ -35,7 +35,7 @@ impl Quarantine {
         }
     }
 
-    /// Reads the marks in the log. Blocks without one are not read.
+    /// Loads the marks from the log. Skips blocks without marks.
     pub async fn load(&self) -> Result<(), ReadError> {
         let tail = self.log.bounds().borrow().tail;
         let mut reader =
@@ -43,7 +43,7 @@ impl Quarantine {
         while let Some(found) = reader.try_next().await? {
             if let Found::Block { block, from } = found {
                 let records = block.records_from(from);
-                for record in records.filter(|it| mark::is_mark(&it.event_type)) {
+                for record in records.filter(|record| mark::is_mark(&record.event_type)) {
                     self.with_marks(|marks| marks.read(&record))?;
                 }
             }
@@ -51,18 +51,18 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Says on stable storage that the events of these records are about to be put on the log of
-    /// events.
+    /// Marks these records as tried, on stable storage. Call it before their events are appended to
+    /// the event log.
     pub async fn mark_trying(&self, records: &[Offset]) -> Result<(), AppendError> {
         self.mark(RetryMark::Trying, records).await
     }
 
-    /// Takes these records out, on stable storage: their events are on the log of events.
+    /// Removes these records, on stable storage. Call it after their events were appended.
     pub async fn mark_admitted(&self, records: &[Offset]) -> Result<(), AppendError> {
         self.mark(RetryMark::Admitted, records).await
     }
 
-    /// Whether the event of this record may be on the log of events already.
+    /// Returns whether the event of this record may be in the event log already.
     pub fn was_tried(&self, record: Offset) -> bool {
         self.with_marks(|marks| marks.tried.contains(&record))
     }
@@ -74,8 +74,8 @@ impl Quarantine {
         let mark = mark::to_record(code, records, self.clock.now());
         let appended = self.log.append(vec![mark]).await?;
         self.with_marks(|marks| {
-            for place in appended {
-                marks.add(place.offset(), code, records);
+            for result in appended {
+                marks.add(result.offset(), code, records);
             }
         });
         Ok(())
@@ -85,7 +85,7 @@ impl Quarantine {
         work(&mut self.marks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps these and says where each one is.
+    /// Stores these items and returns their offsets.
     pub async fn put(&self, items: Vec<NewQuarantined>) -> Result<Vec<Offset>, AppendError> {
         let received_at = self.clock.now();
         let records = items
@@ -101,10 +101,10 @@ impl Quarantine {
             .collect())
     }
 
-    /// Up to `limit` of them, the oldest first, from `from` on; damaged ones are left out.
+    /// Returns up to `limit` records from `from` on, oldest first. Skips damaged records.
     ///
-    /// They are fewer where they would take more than 4 MiB, but one if there is any. The rest
-    /// is listed from the one after the last, until a list is empty.
+    /// A list has at most 4 MiB, but at least one record if there is any. To list the rest, continue
+    /// after the last record until a list is empty.
     pub async fn list(&self, from: Offset, limit: usize) -> Result<Vec<Quarantined>, ReadError> {
         let mut reader = Reader::new(Arc::clone(&self.log), from);
         let (mut listed, mut bytes) = (Vec::new(), 0);
@@ -116,7 +116,7 @@ impl Quarantine {
             };
             let records = self.with_marks(|marks| {
                 let records = block.records_from(from);
-                let shown = records.filter(|it| !marks.hidden.contains(&it.offset));
+                let shown = records.filter(|record| !marks.hidden.contains(&record.offset));
                 shown.take(limit - listed.len()).collect::<Vec<_>>()
             });
             for record in records {
@@ -130,12 +130,12 @@ impl Quarantine {
         Ok(listed)
     }
 
-    /// Whether it refuses writes after a failed one.
+    /// Returns whether the log refuses writes after a failed write.
     pub fn is_refusing(&self) -> bool {
         self.log.stats().refusing
     }
 
-    /// How many there are.
+    /// Returns the number of listed records.
     pub fn count(&self) -> u64 {
         let bounds = *self.log.bounds().borrow();
         let hidden = self.with_marks(|marks| {
@@ -145,12 +145,13 @@ impl Quarantine {
         bounds.head.since(bounds.tail).saturating_sub(hidden)
     }
 
-    /// How many places are gone: emptied, or dropped for want of room.
+    /// Returns the number of dropped offsets: emptied, or trimmed by the size limit.
     pub fn gone_count(&self) -> u64 {
         self.log.bounds().borrow().tail.get()
     }
 
-    /// Drops those before `up_to`, but none that came in with one that stays, and says how many.
+    /// Drops the records before `up_to`, except those in one block with a later record. Returns their
+    /// number.
     pub async fn empty(&self, up_to: Offset) -> Result<u64, TrimError> {
         let hidden = || self.with_marks(|marks| marks.hidden.len() as u64);
         let (trimmed, before) = (self.log.trim_to(up_to).await?, hidden());

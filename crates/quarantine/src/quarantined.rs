@@ -1,7 +1,7 @@
-//! One thing in quarantine, and how it is written down.
+//! A quarantined record and its encoding.
 //!
-//! A record is a JSON object: `door`, `code` and `detail` (why it is no event), `received_at`, and
-//! `data`, the bytes as they came in, in base64.
+//! A record is a JSON object: `door`, `code` and `detail` (why it is invalid), `received_at`, and
+//! `data` (the received bytes in base64).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,33 +14,33 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Builder;
 
-/// Something on its way into quarantine.
+/// An invalid record to be put into quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewQuarantined {
-    /// The door it came in by.
+    /// The door that received it.
     pub door: &'static str,
-    /// Why it is no event: a stable code.
+    /// Why it is invalid, as a stable code.
     pub code: String,
-    /// Why it is no event: a sentence.
+    /// Why it is invalid, as a sentence.
     pub detail: String,
-    /// The bytes as they came in.
+    /// The received bytes, unchanged.
     pub bytes: Bytes,
 }
 
-/// Something in quarantine.
+/// A record in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
-    /// Its place in the quarantine.
+    /// Its offset in the quarantine.
     pub offset: Offset,
-    /// The door it came in by.
+    /// The door that received it.
     pub door: Arc<str>,
-    /// Why it is no event: a stable code.
+    /// Why it is invalid, as a stable code.
     pub code: String,
-    /// Why it is no event: a sentence.
+    /// Why it is invalid, as a sentence.
     pub detail: String,
-    /// When it came in.
+    /// When the door received it.
     pub received_at: Timestamp,
-    /// The bytes as they came in.
+    /// The received bytes, unchanged.
     pub bytes: Bytes,
 }
 
@@ -53,8 +53,8 @@ struct StoredRecordJson<'a> {
     data: String,
 }
 
-/// Something on its way into quarantine, as the log takes it.
-#[expect(clippy::expect_used, reason = "strings become JSON without fail")]
+/// Converts an invalid record into a record for the log.
+#[expect(clippy::expect_used, reason = "strings always become JSON")]
 pub(crate) fn to_record(item: &NewQuarantined, received_at: Timestamp) -> NewRecord {
     let json = StoredRecordJson {
         door: item.door.into(),
@@ -67,7 +67,7 @@ pub(crate) fn to_record(item: &NewQuarantined, received_at: Timestamp) -> NewRec
     new_record(item.door, bytes)
 }
 
-/// A record with these bytes, whose id is the first 128 bits of their BLAKE3 hash.
+/// Creates a record with these bytes. Its id is the first 128 bits of their BLAKE3 hash.
 pub(crate) fn new_record(event_type: &str, bytes: Vec<u8>) -> NewRecord {
     let mut bits = [0; 16];
     blake3::Hasher::new()
@@ -81,7 +81,7 @@ pub(crate) fn new_record(event_type: &str, bytes: Vec<u8>) -> NewRecord {
     )
 }
 
-/// What a record of the log holds.
+/// Parses a record of the log.
 pub(crate) fn from_record(record: &Record) -> Result<Quarantined, ReadError> {
     let failed = |reason: String| ReadError::Failed { reason };
     let json: StoredRecordJson<'_> =

@@ -1,4 +1,4 @@
-//! What goes into quarantine and comes out of it.
+//! Tests of the quarantine.
 
 use bytes::Bytes;
 use easel_log::{LogOptions, MemoryLog};
@@ -25,7 +25,7 @@ fn item(bytes: &'static [u8]) -> NewQuarantined {
 }
 
 #[tokio::test]
-async fn lists_exactly_what_came_in() {
+async fn lists_exactly_the_received_bytes() {
     let quarantine = quarantine();
     let items = [item(b"\xff\x00"), item(b""), item(b"\xff\x00")];
     let offsets = quarantine.put(items.to_vec()).await.unwrap();
@@ -42,7 +42,7 @@ async fn lists_exactly_what_came_in() {
 }
 
 #[tokio::test]
-async fn lists_no_more_than_asked_for() {
+async fn lists_no_more_than_the_limit() {
     let quarantine = quarantine();
     for _ in 0..3 {
         quarantine
@@ -51,12 +51,12 @@ async fn lists_no_more_than_asked_for() {
             .unwrap();
     }
     let listed = quarantine.list(Offset::new(2), 4).await.unwrap();
-    let offsets: Vec<u64> = listed.iter().map(|it| it.offset.get()).collect();
+    let offsets: Vec<u64> = listed.iter().map(|record| record.offset.get()).collect();
     assert_eq!(offsets, [2, 3, 4, 5]);
 }
 
 #[tokio::test]
-async fn lists_no_more_than_its_bound_of_bytes_and_at_least_one() {
+async fn lists_no_more_than_the_maximum_bytes_but_at_least_one_record() {
     const LARGE: &[u8] = &[7; MAX_LIST_BYTES];
     const THIRD: &[u8] = &[7; MAX_LIST_BYTES / 4];
     let quarantine = quarantine();
@@ -73,18 +73,19 @@ async fn lists_no_more_than_its_bound_of_bytes_and_at_least_one() {
 }
 
 #[tokio::test]
-async fn emptied_it_holds_only_what_came_later() {
+async fn an_emptied_quarantine_has_only_later_records() {
     let quarantine = quarantine();
     quarantine.put(vec![item(b"a"), item(b"b")]).await.unwrap();
     let later = quarantine.put(vec![item(b"c")]).await.unwrap();
     assert_eq!(quarantine.empty(later[0]).await.unwrap(), 2);
     let listed = quarantine.list(Offset::ZERO, 9).await.unwrap();
-    assert_eq!(listed.iter().map(|it| it.offset).collect::<Vec<_>>(), later);
+    let offsets: Vec<_> = listed.iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, later);
     assert_eq!(quarantine.count(), 1);
 }
 
 #[tokio::test]
-async fn what_was_admitted_is_neither_listed_nor_counted_also_after_it_is_opened_again() {
+async fn admitted_records_are_neither_listed_nor_counted_also_after_a_reopen() {
     let quarantine = quarantine();
     let items = vec![item(b"a"), item(b"b"), item(b"c")];
     let offsets = quarantine.put(items).await.unwrap();
@@ -95,7 +96,7 @@ async fn what_was_admitted_is_neither_listed_nor_counted_also_after_it_is_opened
     let later = quarantine.put(vec![item(b"d")]).await.unwrap();
     for quarantine in [&quarantine, &opened] {
         let listed = quarantine.list(Offset::ZERO, 9).await.unwrap();
-        let listed: Vec<_> = listed.iter().map(|it| it.offset).collect();
+        let listed: Vec<_> = listed.iter().map(|record| record.offset).collect();
         assert_eq!(listed, [offsets[0], offsets[2], later[0]]);
         assert_eq!(quarantine.count(), 3);
         assert!(quarantine.was_tried(offsets[0]) && !quarantine.was_tried(offsets[1]));
