@@ -1,8 +1,8 @@
-//! Decides who a request is, and whether that one may.
+//! Identifies the caller of a request and checks its scope.
 //!
-//! The decision takes headers and memory only. A token is looked up by the hash of its secret,
-//! so how long that takes says nothing about the secrets there are. Every refusal is counted and
-//! logged by [`Refusals`].
+//! The check uses only the headers and memory. A token is looked up by the hash of its secret, so the
+//! time of the lookup reveals nothing about the stored secrets. [`Refusals`] counts and logs every
+//! refusal.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use crate::refusals::{Reason, Refusals, RefusedRequest};
 use crate::tokens::hash_of;
 use crate::{Problem, Scope, Scopes, Tokens};
 
-/// Decides who a request is, and whether that one may.
+/// Identifies the caller of a request and checks its scope.
 #[derive(Clone, Debug)]
 pub struct Authorizer {
-    /// `None`: everyone may everything.
+    /// `None` allows everything to everyone.
     tokens: Option<Arc<Tokens>>,
     local: Option<Hash>,
     refusals: Arc<Refusals>,
 }
 
 impl Authorizer {
-    /// A gate that asks for one of `tokens`.
+    /// Creates an authorizer that requires one of `tokens`.
     pub fn new(tokens: Arc<Tokens>) -> Self {
         Self {
             tokens: Some(tokens),
@@ -38,7 +38,7 @@ impl Authorizer {
         }
     }
 
-    /// A gate that asks for nothing, for a listener nobody else reaches.
+    /// Creates an authorizer that requires no token, for a listener that only the operator can reach.
     pub fn open() -> Self {
         Self {
             tokens: None,
@@ -47,13 +47,13 @@ impl Authorizer {
         }
     }
 
-    /// Notes refusals where others note theirs.
+    /// Counts and logs refusals in the shared `refusals`.
     #[must_use]
     pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
         Self { refusals, ..self }
     }
 
-    /// Lets in the commands on this machine too, which hold `secret` while the process lives.
+    /// Also accepts `secret`, the token of local commands while this process lives.
     #[must_use]
     pub fn with_local_token(self, secret: &Secret<String>) -> Self {
         Self {
@@ -62,8 +62,7 @@ impl Authorizer {
         }
     }
 
-    /// Lets the request with this head in if it may do what `scope` says. Notes the refusal
-    /// otherwise.
+    /// Returns the caller if its token has `scope`. Otherwise counts and logs the refusal.
     pub fn admit(&self, head: &Parts, scope: Scope) -> Result<Caller, Problem> {
         self.decide(&head.headers, scope).map_err(|refusal| {
             self.refusals.note(
@@ -72,7 +71,7 @@ impl Authorizer {
                     reason: refusal.reason(),
                     token_id: refusal.token_id(),
                     access_key_id: None,
-                    asked: head.uri.path(),
+                    target: head.uri.path(),
                     detail: scope.as_str(),
                 },
             );
@@ -100,13 +99,13 @@ impl Authorizer {
     }
 }
 
-/// Why a request may not come in.
+/// Why a request is refused.
 enum AuthError {
-    /// It shows no token.
+    /// The request has no token.
     Missing,
-    /// It shows a token that does not exist.
+    /// The token does not exist.
     Unknown,
-    /// Its token lacks the scope.
+    /// The token lacks the scope.
     Forbidden { token_id: String, scope: Scope },
 }
 
@@ -137,31 +136,31 @@ impl From<AuthError> for Problem {
     }
 }
 
-/// Who a request is.
+/// The caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The token shown; none at an open gate, and none for the commands on this machine.
+    /// The id of the caller's token. `None` for an open authorizer and for local commands.
     pub token_id: Option<String>,
     /// What the caller may do.
     pub scopes: Scopes,
 }
 
 impl Caller {
-    /// Whoever comes in by an open gate, and the commands on this machine.
+    /// The caller at an open authorizer, and local commands.
     const LOCAL: Self = Self {
         token_id: None,
         scopes: Scopes::ALL,
     };
 }
 
-/// Middleware that lets a request in by its [`Authorizer`] and leaves its [`Caller`] in the extensions.
+/// Checks the scope of a request as middleware, and adds the [`Caller`] to its extensions.
 pub async fn require_scope(
-    State((gate, scope)): State<(Authorizer, Scope)>,
+    State((authorizer, scope)): State<(Authorizer, Scope)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut head, body) = request.into_parts();
-    let caller = gate.admit(&head, scope)?;
+    let caller = authorizer.admit(&head, scope)?;
     head.extensions.insert(caller);
     Ok(next.run(Request::from_parts(head, body)).await)
 }
@@ -179,7 +178,7 @@ fn missing() -> Problem {
 }
 
 fn unknown() -> Problem {
-    let detail = "This token is not known here; it may have been removed.";
+    let detail = "This token is unknown; it may have been removed.";
     let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
     Problem::new(StatusCode::UNAUTHORIZED, "token_unknown", detail)
         .with_header(WWW_AUTHENTICATE, challenge)

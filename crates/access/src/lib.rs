@@ -1,7 +1,26 @@
-//! Who may come in: bearer tokens, scopes, and how a refusal is said.
+//! Access control: bearer tokens, scopes, and refusals as HTTP problems.
 //!
-//! Pure decisions over what is held in memory; the only I/O is the token file, and only when a
-//! token is made or removed. It knows neither events nor routes.
+//! Requests are checked in memory. The token file is read once at start, and written when a token is
+//! created or removed. This crate knows neither events nor routes.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{path::Path, sync::Arc};
+//! use axum::http::Request;
+//! use easel_access::{Authorizer, Scope, Tokens};
+//!
+//! let tokens = Tokens::open(Path::new(":memory:"))?;
+//! let scopes = [Scope::Ingest].into_iter().collect();
+//! let (_token, secret) = tokens.create("canvas", scopes, jiff::Timestamp::now())?;
+//!
+//! let authorizer = Authorizer::new(Arc::new(tokens));
+//! let bearer = format!("Bearer {}", secret.expose());
+//! let (head, ()) = Request::builder().header("authorization", bearer).body(())?.into_parts();
+//! assert!(authorizer.admit(&head, Scope::Ingest).is_ok());
+//! assert_eq!(authorizer.admit(&head, Scope::Read).unwrap_err().code(), "scope_missing");
+//! # Ok(())
+//! # }
+//! ```
 
 mod authorizer;
 mod problem;

@@ -1,7 +1,7 @@
-//! How a refusal is said over HTTP: RFC 9457 problem details.
+//! HTTP error answers: RFC 9457 problem details.
 //!
-//! A problem carries a code that never changes, for programs, and a sentence, for people. What
-//! must not leave the house (paths, causes, secrets) does not belong in it but in the log.
+//! A problem has a stable code for programs and a sentence for people. Internal details (paths,
+//! causes, secrets) belong in the log, never in a problem.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// A refusal, answered as `application/problem+json`.
+/// An error answer of type `application/problem+json`.
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -23,7 +23,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with a stable `code` in snake case and a sentence for people.
+    /// Creates a problem with a stable `code` in snake case and a sentence for people.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
@@ -34,7 +34,7 @@ impl Problem {
         }
     }
 
-    /// Adds a member of this problem's own.
+    /// Adds an extension member to the JSON.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extensions.push((name.to_owned(), value.into()));
@@ -48,19 +48,19 @@ impl Problem {
         self
     }
 
-    /// Asks the client to come back after `wait`, rounded up to whole seconds.
+    /// Sets `Retry-After` to `wait`, rounded up to whole seconds.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
-    /// The status it is answered with.
+    /// Returns the HTTP status.
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What programs tell it by.
+    /// Returns the stable code.
     pub const fn code(&self) -> &'static str {
         self.code
     }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_problem_says_all_that_rfc_9457_asks() {
+    async fn a_problem_has_the_members_of_rfc_9457() {
         let response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Try later.")
             .with("queued", 7)
             .retry_after(Duration::from_millis(1_500))

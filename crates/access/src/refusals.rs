@@ -1,9 +1,9 @@
-//! Refused requests: each one is counted, and most are logged.
+//! Counts all refused requests and logs most of them.
 //!
-//! A client such as Canvas shows its operator only that it was refused. The log therefore says why,
-//! from which address, and with which access key id or token id. It never says a secret, a token or
-//! a signature. Strangers can make Easel refuse as often as they like, so the lines are bounded per
-//! minute: per source and reason, and per reason. What is left out is counted and reported.
+//! Canvas, for example, only shows its operator that a request was refused. The log therefore has
+//! the reason, the source address, and the access key id or token id. It never has a secret, a token
+//! or a signature. Anybody can cause refusals, so the number of lines per minute is limited: per
+//! source and reason, and per reason. Refusals beyond the limit are counted, and one line reports them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,13 +20,13 @@ const REFUSED: &str = "easel_refused_requests_total";
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Lines in one window for one reason and one source.
+/// The most log lines per window for one reason and one source.
 const MAX_LINES_OF_SOURCE: u32 = 5;
 
-/// Lines in one window for one reason, whatever the sources.
+/// The most log lines per window for one reason, over all sources.
 const MAX_LINES_OF_REASON: u32 = 20;
 
-/// The longest text from a request in a line, in characters.
+/// The longest text from a request in a log line, in characters.
 const MAX_CHARS: usize = 300;
 
 /// Why a request was refused. Labels the metric.
@@ -36,21 +36,21 @@ pub enum Reason {
     TokenMissing,
     /// A bearer token that does not exist.
     TokenUnknown,
-    /// A bearer token without the scope that the route asks for.
+    /// A bearer token without the scope that the route requires.
     ScopeMissing,
     /// No AWS signature.
     SignatureMissing,
     /// An AWS signature that lacks a part.
     SignatureIncomplete,
-    /// An AWS signature of another time.
+    /// An AWS signature whose time is too far from now.
     SignatureExpired,
-    /// An AWS signature that is not the one made with the secret.
+    /// An AWS signature that does not match the secret.
     SignatureMismatch,
     /// An access key id that is not in the settings.
     KeyUnknown,
     /// The Kinesis door has no keys.
     KeysNotConfigured,
-    /// A call of the Kinesis protocol that makes no sense.
+    /// An invalid call of the Kinesis protocol.
     CallInvalid,
 }
 
@@ -69,7 +69,7 @@ impl Reason {
         Self::CallInvalid,
     ];
 
-    /// The value of the metric's label.
+    /// Returns the value of the metric's label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TokenMissing => "token_missing",
@@ -86,22 +86,22 @@ impl Reason {
     }
 }
 
-/// What the log says of a refused request besides its source.
+/// A refused request for the log, without its source.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusedRequest<'a> {
-    /// Why it was refused.
+    /// Why the request was refused.
     pub reason: Reason,
-    /// The id of the token, where the token is known. Never the token.
+    /// The id of the token, if the token is known. Never the token itself.
     pub token_id: Option<&'a str>,
     /// The access key id that the signature names. Never a secret.
     pub access_key_id: Option<&'a str>,
-    /// What was asked for: an operation, or a path.
-    pub asked: &'a str,
-    /// More about the reason. Never a part of a body.
+    /// The requested operation or path.
+    pub target: &'a str,
+    /// More about the reason. Never part of a body.
     pub detail: &'a str,
 }
 
-/// Counts refused requests, and logs them within bounds.
+/// Counts refused requests, and logs a limited number of them.
 #[derive(Debug)]
 pub struct Refusals(Mutex<LogWindow>);
 
@@ -123,14 +123,14 @@ impl LogWindow {
         }
     }
 
-    /// Whether there may be one more line; counts it either way.
-    fn takes(&mut self, reason: Reason, source: Option<IpAddr>) -> bool {
-        let lines = self.lines_of_reason.entry(reason).or_default();
-        if *lines < MAX_LINES_OF_REASON {
-            let of_source = self.lines_of_source.entry((reason, source)).or_default();
-            if *of_source < MAX_LINES_OF_SOURCE {
-                *lines += 1;
-                *of_source += 1;
+    /// Returns true if one more line may be logged. Counts the refusal either way.
+    fn try_add_line(&mut self, reason: Reason, source: Option<IpAddr>) -> bool {
+        let reason_lines = self.lines_of_reason.entry(reason).or_default();
+        if *reason_lines < MAX_LINES_OF_REASON {
+            let source_lines = self.lines_of_source.entry((reason, source)).or_default();
+            if *source_lines < MAX_LINES_OF_SOURCE {
+                *reason_lines += 1;
+                *source_lines += 1;
                 return true;
             }
         }
@@ -146,11 +146,11 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// No refusals yet; every reason is in the metrics from now on, with 0.
+    /// Registers the metric with 0 for every reason.
     pub fn new() -> Self {
         describe_counter!(
             REFUSED,
-            "Requests refused for their token, their signature, or a Kinesis call that makes no sense, by reason."
+            "Requests refused because of the token, the signature or an invalid Kinesis call, by reason."
         );
         for reason in Reason::ALL {
             counter!(REFUSED, "reason" => reason.as_str()).increment(0);
@@ -158,27 +158,27 @@ impl Refusals {
         Self(Mutex::new(LogWindow::starting(Instant::now())))
     }
 
-    /// Counts a refusal of the request with this head, and logs it if there is room for a line.
+    /// Counts the refusal of the request with this head, and logs it if the limits allow it.
     pub fn note(&self, head: &Parts, refused: RefusedRequest<'_>) {
         let reason = refused.reason;
         counter!(REFUSED, "reason" => reason.as_str()).increment(1);
         let source = source(head);
         self.report_left_out();
-        if self.window().takes(reason, source) {
+        if self.window().try_add_line(reason, source) {
             warn!(
                 reason = reason.as_str(),
                 from = source.map(tracing::field::display),
                 forwarded_for = forwarded_for(head).map(tracing::field::display),
                 token = refused.token_id,
                 access_key_id = refused.access_key_id.map(shortened),
-                asked = shortened(refused.asked),
+                asked = shortened(refused.target),
                 detail = shortened(refused.detail),
                 "request refused"
             );
         }
     }
 
-    /// Once a window is over, says how many refusals were left out of the log.
+    /// Logs how many refusals were not logged, once the window is over.
     pub fn report_left_out(&self) {
         let left_out = {
             let (mut window, now) = (self.window(), Instant::now());
@@ -188,7 +188,7 @@ impl Refusals {
             std::mem::replace(&mut *window, LogWindow::starting(now)).left_out
         };
         if left_out > 0 {
-            warn!(left_out, "refused requests left out of the log");
+            warn!(left_out, "refused requests not logged");
         }
     }
 
@@ -197,13 +197,13 @@ impl Refusals {
     }
 }
 
-/// The address at the other end of the connection.
+/// Returns the peer address of the connection.
 fn source(head: &Parts) -> Option<IpAddr> {
     let peer = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(peer.0.ip().to_canonical())
 }
 
-/// The address that a proxy in front of Easel names, which anybody else can make up.
+/// Returns the client address that a proxy reports. Without a trusted proxy, clients can forge it.
 fn forwarded_for(head: &Parts) -> Option<IpAddr> {
     let addresses = head.headers.get("x-forwarded-for")?.to_str().ok()?;
     addresses.rsplit(',').next()?.trim().parse().ok()

@@ -1,11 +1,11 @@
-//! What a token may do.
+//! Scopes: the permissions of a token.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// One thing a token may do.
+/// One permission of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Send events in.
@@ -17,10 +17,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every scope, in the order people read them.
+    /// Every scope, in display order.
     pub const ALL: [Self; 3] = [Self::Ingest, Self::Read, Self::Manage];
 
-    /// Its name on the wire and in settings.
+    /// Returns the name on the wire and in settings.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
@@ -57,15 +57,15 @@ impl FromStr for Scope {
     }
 }
 
-/// A name that is no scope's.
+/// An unknown name of a scope.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{name:?} is not a scope; the scopes are ingest, read and manage")]
+#[error("scope must be ingest, read or manage, not {name:?}")]
 pub struct UnknownScope {
     /// The name.
     pub name: String,
 }
 
-/// A set of scopes. A token holds exactly what it was given: `manage` does not include `read`.
+/// A set of scopes. No scope includes another one: `manage` does not include `read`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(u8);
 
@@ -73,17 +73,17 @@ impl Scopes {
     /// Every scope.
     pub const ALL: Self = Self(Scope::Ingest.bit() | Scope::Read.bit() | Scope::Manage.bit());
 
-    /// Whether `scope` is in it.
+    /// Returns true if the set contains `scope`.
     pub const fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
 
-    /// Whether nothing is in it.
+    /// Returns true if the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The scopes in it.
+    /// Iterates over the scopes in the set.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL
             .into_iter()
@@ -97,7 +97,7 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// The names with a space between them, as in RFC 6750; [`FromStr`] reads them back.
+/// The names separated by spaces, as in RFC 6750. [`FromStr`] parses this text.
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, scope) in self.iter().enumerate() {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_set_of_scopes_reads_back_from_its_text() {
+    fn every_set_of_scopes_parses_from_its_text() {
         for bits in 0..=Scopes::ALL.0 {
             let scopes = Scopes(bits);
             assert_eq!(scopes.to_string().parse(), Ok(scopes));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_holds_exactly_what_was_put_in() {
+    fn a_set_contains_only_the_inserted_scopes() {
         let scopes: Scopes = [Scope::Manage].into_iter().collect();
         assert!(scopes.contains(Scope::Manage));
         assert!(!scopes.contains(Scope::Read));

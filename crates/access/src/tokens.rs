@@ -1,12 +1,11 @@
-//! The tokens there are, and the file that keeps them.
+//! All tokens, in memory and in the file `access.db`.
 //!
-//! The file is SQLite, format 2. The table `token` holds one row per token: its id, name, scopes,
-//! time of making (all as text) and the BLAKE3 hash of its secret. Since format 2 there is the table
-//! `folder` too. No secret
-//! is ever written. Everything is also held in memory, so a request is checked without I/O; the
-//! file changes first, so what memory knows is always on stable storage.
+//! The file is SQLite, format 2. The table `token` has one row per token: its id, name, scopes,
+//! creation time (all as text) and the BLAKE3 hash of its secret. Format 2 added the table `folder`.
+//! The file never contains a secret. All rows are also in memory, so a request is checked without I/O.
+//! The file changes first, so every token in memory is on stable storage.
 //!
-//! Making and removing a token waits for the disk; finding one never does.
+//! Creating and removing a token waits for the disk; a lookup never does.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +24,7 @@ use tokio::sync::watch;
 use crate::token::{new_id, new_secret};
 use crate::{Scopes, Token};
 
-/// What `access.db` looks like.
+/// The layout of `access.db`.
 pub static ACCESS_LAYOUT: Layout = Layout {
     noun: "file of tokens",
     role: "access",
@@ -46,7 +45,7 @@ const TABLES: &str = "
         hash       BLOB NOT NULL UNIQUE
     ) STRICT;";
 
-/// The tokens there are.
+/// All tokens.
 #[derive(Debug)]
 pub struct Tokens {
     file: Mutex<Connection>,
@@ -54,7 +53,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Opens the file at `path`, or makes it.
+    /// Opens the file at `path`, or creates it.
     pub fn open(path: &Path) -> Result<Self, TokensError> {
         let file = easel_sqlite::open(path, &ACCESS_LAYOUT)?;
         let tokens = load(&file).map_err(|source| TokensError::Read {
@@ -67,7 +66,7 @@ impl Tokens {
         })
     }
 
-    /// Makes a token. Its secret is answered here and never again.
+    /// Creates a token. Returns its secret, which cannot be read again.
     pub fn create(
         &self,
         name: &str,
@@ -79,7 +78,7 @@ impl Tokens {
         Ok((token, secret))
     }
 
-    /// Keeps a token whose secret the caller chose.
+    /// Adds a token whose secret the caller chose.
     pub fn add(
         &self,
         name: &str,
@@ -111,19 +110,19 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Whether there is a token with this secret.
+    /// Returns true if a token has this secret.
     pub fn contains(&self, secret: &Secret<String>) -> bool {
         self.find(&hash_of(secret.expose())).is_some()
     }
 
-    /// Every token, oldest first.
+    /// Returns all tokens, oldest first.
     pub fn list(&self) -> Vec<Token> {
         let mut tokens: Vec<Token> = self.by_hash.borrow().values().cloned().collect();
         tokens.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         tokens
     }
 
-    /// Removes the token with this id; whether there was one.
+    /// Removes the token with this id. Returns false if it does not exist.
     pub fn remove(&self, id: &str) -> Result<bool, TokensError> {
         let file = self.file();
         let removed = file.execute("DELETE FROM token WHERE id = ?1", [id])?;
@@ -132,31 +131,31 @@ impl Tokens {
         Ok(removed > 0)
     }
 
-    /// Waits until there is no token with this id.
+    /// Waits until no token has this id.
     pub async fn removed(&self, id: &str) {
         let mut tokens = self.by_hash.subscribe();
         let gone = |tokens: &HashMap<Hash, Token>| tokens.values().all(|token| token.id != id);
-        // The other end is in `self`, so the wait ends in one way only.
+        // `self` owns the sender, so the wait cannot fail.
         drop(tokens.wait_for(gone).await);
     }
 
-    /// Whether there is no token at all, as at the first start.
+    /// Returns true if no token exists, as at the first start.
     pub fn is_empty(&self) -> bool {
         self.by_hash.borrow().is_empty()
     }
 
-    /// The token whose secret has this hash.
+    /// Returns the token whose secret has this hash.
     pub(crate) fn find(&self, hash: &Hash) -> Option<Token> {
         self.by_hash.borrow().get(hash).cloned()
     }
 
-    // A panic under this lock leaves a connection that is still whole, so poison is passed over.
+    // A panic under this lock leaves the connection valid, so a poisoned lock is ignored.
     fn file(&self) -> MutexGuard<'_, Connection> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What stands in the file for a secret.
+/// Returns the hash that the file stores in place of a secret.
 pub(crate) fn hash_of(secret: &str) -> Hash {
     blake3::hash(secret.as_bytes())
 }
@@ -179,7 +178,7 @@ fn load(file: &Connection) -> Result<HashMap<Hash, Token>, rusqlite::Error> {
         .collect()
 }
 
-/// Reads a column whose text another type explains.
+/// Parses the text of a column.
 fn text<T>(row: &Row<'_>, column: usize) -> Result<T, rusqlite::Error>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -189,10 +188,10 @@ where
     })
 }
 
-/// Why the tokens could not be read or changed.
+/// Why tokens could not be read or changed.
 #[derive(Debug, Error)]
 pub enum TokensError {
-    /// The file was rejected, or cannot be opened.
+    /// The file is invalid or cannot be opened.
     #[error(transparent)]
     Open(#[from] easel_sqlite::OpenError),
     /// The tokens in the file cannot be read.
@@ -200,20 +199,20 @@ pub enum TokensError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// A change could not be written.
     #[error("write the tokens")]
     Write {
-        /// What SQLite said.
+        /// The error of SQLite.
         #[from]
         source: rusqlite::Error,
     },
-    /// The operating system gave no randomness to make a secret of.
-    #[error("make a secret")]
+    /// The operating system returned no random bytes for a secret.
+    #[error("generate a secret")]
     Random {
-        /// What it said.
+        /// The error of the operating system.
         #[from]
         source: getrandom::Error,
     },

@@ -1,4 +1,4 @@
-//! Who is let in, and what those are told who are not.
+//! Which requests are allowed, and the answers to the others.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ use easel_keys::Secret;
 use crate::Scopes;
 
 struct Fixture {
-    gate: Authorizer,
+    authorizer: Authorizer,
     tokens: Arc<Tokens>,
     secret: Secret<String>,
     id: String,
@@ -30,9 +30,9 @@ fn with_one_token(scopes: Scopes) -> Fixture {
     let (token, secret) = tokens
         .create("test", scopes, Timestamp::UNIX_EPOCH)
         .unwrap();
-    let gate = Authorizer::new(Arc::clone(&tokens));
+    let authorizer = Authorizer::new(Arc::clone(&tokens));
     Fixture {
-        gate,
+        authorizer,
         tokens,
         secret,
         id: token.id,
@@ -40,8 +40,8 @@ fn with_one_token(scopes: Scopes) -> Fixture {
     }
 }
 
-/// The head of a request with this header.
-fn showing(authorization: &str) -> Parts {
+/// Returns the head of a request with this `Authorization` header.
+fn with_authorization(authorization: &str) -> Parts {
     with_headers(&[(AUTHORIZATION, authorization.as_bytes())])
 }
 
@@ -55,82 +55,93 @@ fn with_headers(headers: &[(HeaderName, &[u8])]) -> Parts {
 }
 
 #[track_caller]
-fn check_refused(gate: &Authorizer, head: &Parts, scope: Scope, wanted: &str) {
-    let problem = gate.admit(head, scope).unwrap_err();
+fn check_refused(authorizer: &Authorizer, head: &Parts, scope: Scope, wanted: &str) {
+    let problem = authorizer.admit(head, scope).unwrap_err();
     assert_eq!(problem.code(), wanted);
 }
 
 #[test]
-fn a_token_opens_the_scopes_it_has_and_no_other() {
-    let it = with_one_token([Scope::Ingest].into_iter().collect());
-    let headers = showing(&format!("Bearer {}", it.secret.expose()));
+fn a_token_allows_only_its_own_scopes() {
+    let fixture = with_one_token([Scope::Ingest].into_iter().collect());
+    let headers = with_authorization(&format!("Bearer {}", fixture.secret.expose()));
 
-    let caller = it.gate.admit(&headers, Scope::Ingest).unwrap();
+    let caller = fixture.authorizer.admit(&headers, Scope::Ingest).unwrap();
     assert_eq!(
         caller,
         Caller {
-            token_id: Some(it.id),
+            token_id: Some(fixture.id),
             scopes: [Scope::Ingest].into_iter().collect(),
         }
     );
-    check_refused(&it.gate, &headers, Scope::Read, "scope_missing");
-    check_refused(&it.gate, &headers, Scope::Manage, "scope_missing");
-}
-
-#[test]
-fn the_name_of_the_scheme_is_read_in_any_case() {
-    let it = with_one_token(Scopes::ALL);
-    let headers = showing(&format!("bEARER {}", it.secret.expose()));
-    assert!(it.gate.admit(&headers, Scope::Read).is_ok());
-}
-
-#[test]
-fn a_tab_between_scheme_and_token_is_white_space() {
-    let it = with_one_token(Scopes::ALL);
-    let head = showing(&format!("Bearer\t{}", it.secret.expose()));
-    assert!(it.gate.admit(&head, Scope::Read).is_ok());
-}
-
-#[test]
-fn nobody_comes_in_without_a_token() {
-    let it = with_one_token(Scopes::ALL);
-    check_refused(&it.gate, &with_headers(&[]), Scope::Read, "token_missing");
+    check_refused(&fixture.authorizer, &headers, Scope::Read, "scope_missing");
     check_refused(
-        &it.gate,
-        &showing("Basic b3g6"),
+        &fixture.authorizer,
+        &headers,
+        Scope::Manage,
+        "scope_missing",
+    );
+}
+
+#[test]
+fn the_bearer_scheme_is_case_insensitive() {
+    let fixture = with_one_token(Scopes::ALL);
+    let headers = with_authorization(&format!("bEARER {}", fixture.secret.expose()));
+    assert!(fixture.authorizer.admit(&headers, Scope::Read).is_ok());
+}
+
+#[test]
+fn a_tab_may_separate_scheme_and_token() {
+    let fixture = with_one_token(Scopes::ALL);
+    let head = with_authorization(&format!("Bearer\t{}", fixture.secret.expose()));
+    assert!(fixture.authorizer.admit(&head, Scope::Read).is_ok());
+}
+
+#[test]
+fn requests_without_a_valid_token_are_refused() {
+    let fixture = with_one_token(Scopes::ALL);
+    check_refused(
+        &fixture.authorizer,
+        &with_headers(&[]),
         Scope::Read,
         "token_missing",
     );
     check_refused(
-        &it.gate,
-        &showing("Bearer easel_guess"),
+        &fixture.authorizer,
+        &with_authorization("Basic b3g6"),
+        Scope::Read,
+        "token_missing",
+    );
+    check_refused(
+        &fixture.authorizer,
+        &with_authorization("Bearer easel_guess"),
         Scope::Read,
         "token_unknown",
     );
 }
 
 #[test]
-fn a_removed_token_is_refused_from_then_on() {
-    let it = with_one_token(Scopes::ALL);
-    let headers = showing(&format!("Bearer {}", it.secret.expose()));
-    it.tokens.remove(&it.id).unwrap();
-    check_refused(&it.gate, &headers, Scope::Read, "token_unknown");
+fn a_removed_token_is_refused() {
+    let fixture = with_one_token(Scopes::ALL);
+    let headers = with_authorization(&format!("Bearer {}", fixture.secret.expose()));
+    fixture.tokens.remove(&fixture.id).unwrap();
+    check_refused(&fixture.authorizer, &headers, Scope::Read, "token_unknown");
 }
 
 #[test]
-fn the_local_token_opens_everything() {
+fn the_local_token_allows_every_scope() {
     let local = Secret::new("made at start".to_owned());
-    let gate = with_one_token(Scopes::default())
-        .gate
+    let authorizer = with_one_token(Scopes::default())
+        .authorizer
         .with_local_token(&local);
     for scope in Scope::ALL {
-        let caller = gate.admit(&showing("Bearer made at start"), scope).unwrap();
+        let head = with_authorization("Bearer made at start");
+        let caller = authorizer.admit(&head, scope).unwrap();
         assert_eq!(caller, Caller::LOCAL);
     }
 }
 
 #[test]
-fn an_open_gate_asks_for_nothing() {
+fn an_open_authorizer_requires_no_token() {
     assert!(
         Authorizer::open()
             .admit(&with_headers(&[]), Scope::Manage)
@@ -139,15 +150,15 @@ fn an_open_gate_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_refusal_tells_the_client_how_to_come_in() {
-    let gate = with_one_token(Scopes::ALL).gate;
+async fn a_refusal_names_the_expected_authentication_scheme() {
+    let authorizer = with_one_token(Scopes::ALL).authorizer;
     let routes = Router::new()
         .route(
             "/",
             get(|caller: Extension<Caller>| async move { caller.0.token_id.unwrap() }),
         )
         .layer(axum::middleware::from_fn_with_state(
-            (gate, Scope::Read),
+            (authorizer, Scope::Read),
             require_scope,
         ));
     let response = routes.oneshot(Request::new(Body::empty())).await.unwrap();
@@ -157,28 +168,29 @@ async fn a_refusal_tells_the_client_how_to_come_in() {
 }
 
 #[tokio::test]
-async fn a_handler_behind_the_gate_knows_its_caller() {
-    let it = with_one_token(Scopes::ALL);
+async fn a_handler_gets_the_caller_of_its_request() {
+    let fixture = with_one_token(Scopes::ALL);
     let routes = Router::new()
         .route(
             "/",
             get(|caller: Extension<Caller>| async move { caller.0.token_id.unwrap() }),
         )
         .layer(axum::middleware::from_fn_with_state(
-            (it.gate, Scope::Read),
+            (fixture.authorizer, Scope::Read),
             require_scope,
         ));
     let mut request = Request::new(Body::empty());
-    *request.headers_mut() = showing(&format!("Bearer {}", it.secret.expose())).headers;
+    *request.headers_mut() =
+        with_authorization(&format!("Bearer {}", fixture.secret.expose())).headers;
     let response = routes.oneshot(request).await.unwrap();
 
     let body = axum::body::to_bytes(response.into_body(), usize::MAX)
         .await
         .unwrap();
-    assert_eq!(body, it.id);
+    assert_eq!(body, fixture.id);
 }
 
-static GATE: LazyLock<Authorizer> = LazyLock::new(|| {
+static AUTHORIZER: LazyLock<Authorizer> = LazyLock::new(|| {
     let tokens = Tokens::open(Path::new(":memory:")).unwrap();
     tokens
         .create("test", Scopes::ALL, Timestamp::UNIX_EPOCH)
@@ -188,7 +200,7 @@ static GATE: LazyLock<Authorizer> = LazyLock::new(|| {
 
 proptest! {
     #[test]
-    fn no_header_comes_in_by_chance(
+    fn a_random_header_is_refused(
         value in prop_oneof![
             any::<Vec<u8>>(),
             "[Bb]earer +(easel_)?[ -~]{0,50}".prop_map(String::into_bytes),
@@ -196,7 +208,7 @@ proptest! {
     ) {
         if HeaderValue::from_bytes(&value).is_ok() {
             let head = with_headers(&[(AUTHORIZATION, &value)]);
-            prop_assert!(GATE.admit(&head, Scope::Read).is_err());
+            prop_assert!(AUTHORIZER.admit(&head, Scope::Read).is_err());
         }
     }
 }

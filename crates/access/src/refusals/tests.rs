@@ -1,4 +1,4 @@
-//! What the log and the metrics say of refused requests.
+//! Log lines and metrics of refused requests.
 
 use std::io;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ impl Log {
     }
 }
 
-/// The log from here on, in this thread.
-fn logging() -> (Log, tracing::subscriber::DefaultGuard) {
+/// Captures the log of this thread until the guard is dropped.
+fn capture_log() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(log.clone())
@@ -66,30 +66,28 @@ fn refused(reason: Reason) -> RefusedRequest<'static> {
         reason,
         token_id: None,
         access_key_id: Some("CANVAS"),
-        asked: "DescribeStream",
+        target: "DescribeStream",
         detail: "no",
     }
 }
 
 #[test]
 fn a_refused_token_is_logged_with_its_source_and_reason_and_without_the_token() {
-    let (log, _guard) = logging();
+    let (log, _guard) = capture_log();
     let folder = tempfile::tempdir().unwrap();
     let tokens = Tokens::open(&folder.path().join("access.db")).unwrap();
     let scopes: Scopes = [Scope::Ingest].into_iter().collect();
     let (token, secret) = tokens
         .create("test", scopes, jiff::Timestamp::UNIX_EPOCH)
         .unwrap();
-    let gate = Authorizer::new(Arc::new(tokens));
+    let authorizer = Authorizer::new(Arc::new(tokens));
     let known = format!("Bearer {}", secret.expose());
     for authorization in ["Bearer made-up-token", &known] {
         let head = request("192.0.2.7", &[("authorization", authorization)]);
-        assert!(gate.admit(&head, Scope::Read).is_err());
+        assert!(authorizer.admit(&head, Scope::Read).is_err());
     }
-    assert!(
-        gate.admit(&request("::ffff:192.0.2.8", &[]), Scope::Read)
-            .is_err()
-    );
+    let head = request("::ffff:192.0.2.8", &[]);
+    assert!(authorizer.admit(&head, Scope::Read).is_err());
 
     let lines = log.lines();
     let wanted = [
@@ -112,19 +110,16 @@ fn a_refused_token_is_logged_with_its_source_and_reason_and_without_the_token() 
 }
 
 #[test]
-fn a_proxy_s_word_for_the_source_is_logged_beside_the_proxy_s_address() {
-    let (log, _guard) = logging();
+fn the_forwarded_address_is_logged_beside_the_address_of_the_proxy() {
+    let (log, _guard) = capture_log();
     let refusals = Refusals::new();
     let forwarded = [("x-forwarded-for", "203.0.113.1, 198.51.100.2")];
     refusals.note(
         &request("127.0.0.1", &forwarded),
         refused(Reason::KeyUnknown),
     );
-    let nonsense = [("x-forwarded-for", "a header's value")];
-    refusals.note(
-        &request("127.0.0.1", &nonsense),
-        refused(Reason::KeyUnknown),
-    );
+    let invalid = [("x-forwarded-for", "a header's value")];
+    refusals.note(&request("127.0.0.1", &invalid), refused(Reason::KeyUnknown));
     let lines = log.lines();
     assert!(
         lines[0].contains("from=127.0.0.1 forwarded_for=198.51.100.2 "),
@@ -134,8 +129,8 @@ fn a_proxy_s_word_for_the_source_is_logged_beside_the_proxy_s_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_fills_no_log_hides_no_other_source_and_is_counted() {
-    let (log, _guard) = logging();
+async fn a_flood_of_refusals_is_counted_and_hides_no_other_source() {
+    let (log, _guard) = capture_log();
     let refusals = Refusals::new();
     for _ in 0..1_000 {
         refusals.note(
@@ -174,12 +169,12 @@ async fn a_flood_fills_no_log_hides_no_other_source_and_is_counted() {
 }
 
 #[test]
-fn a_long_text_from_a_request_is_cut() {
-    let (log, _guard) = logging();
+fn a_long_text_from_a_request_is_truncated() {
+    let (log, _guard) = capture_log();
     let long = "é".repeat(10_000);
     let refused = RefusedRequest {
         access_key_id: Some(&long),
-        asked: &long,
+        target: &long,
         detail: &long,
         ..refused(Reason::KeyUnknown)
     };
@@ -189,7 +184,7 @@ fn a_long_text_from_a_request_is_cut() {
 }
 
 #[test]
-fn every_reason_is_counted_from_0_on() {
+fn every_reason_starts_at_0_in_the_metrics() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _counting = metrics::set_default_local_recorder(&recorder);
     let refusals = Refusals::new();

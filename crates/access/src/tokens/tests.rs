@@ -1,4 +1,4 @@
-//! Tokens as they are made, kept, found again and removed.
+//! Creating, storing, finding and removing tokens.
 
 use super::*;
 use crate::Scope;
@@ -12,18 +12,19 @@ fn open(folder: &tempfile::TempDir) -> Tokens {
 }
 
 #[test]
-fn tokens_are_still_there_after_opening_again() {
+fn tokens_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let scopes = [Scope::Ingest, Scope::Read].into_iter().collect();
     let (token, secret) = open(&folder).create("canvas", scopes, at(1)).unwrap();
 
-    let again = open(&folder);
-    assert_eq!(again.find(&hash_of(secret.expose())).as_ref(), Some(&token));
-    assert_eq!(again.list(), [token]);
+    let reopened = open(&folder);
+    let found = reopened.find(&hash_of(secret.expose()));
+    assert_eq!(found.as_ref(), Some(&token));
+    assert_eq!(reopened.list(), [token]);
 }
 
 #[test]
-fn a_removed_token_is_gone_at_once_and_for_good() {
+fn a_removed_token_is_gone_from_memory_and_file() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = open(&folder);
     let (token, secret) = tokens.create("canvas", Scopes::ALL, at(1)).unwrap();
@@ -35,15 +36,15 @@ fn a_removed_token_is_gone_at_once_and_for_good() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_token_to_go_is_woken_by_its_removal_and_by_no_other() {
+async fn waiting_for_a_removal_ends_only_when_that_token_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = open(&folder);
     let (stays, _secret) = tokens.create("canvas", Scopes::ALL, at(1)).unwrap();
     let (goes, _secret) = tokens.create("reader", Scopes::ALL, at(2)).unwrap();
     tokio::select! {
         biased;
-        () = tokens.removed(&stays.id) => panic!("it is still there"),
-        () = tokens.removed(&goes.id) => panic!("it is still there"),
+        () = tokens.removed(&stays.id) => panic!("the token still exists"),
+        () = tokens.removed(&goes.id) => panic!("the token still exists"),
         () = std::future::ready(()) => (),
     }
 
@@ -52,7 +53,7 @@ async fn whoever_waits_for_a_token_to_go_is_woken_by_its_removal_and_by_no_other
     tokens.removed(&goes.id).await;
     tokio::select! {
         biased;
-        () = tokens.removed(&stays.id) => panic!("it is still there"),
+        () = tokens.removed(&stays.id) => panic!("the token still exists"),
         () = std::future::ready(()) => (),
     }
 }
@@ -69,26 +70,27 @@ fn tokens_are_listed_oldest_first() {
 }
 
 #[test]
-fn no_file_ever_holds_a_secret() {
+fn no_file_contains_a_secret() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = open(&folder);
     let (_token, secret) = tokens.create("canvas", Scopes::ALL, at(1)).unwrap();
-    let chance = secret.expose().strip_prefix("easel_").unwrap().as_bytes();
+    let encoded = secret.expose().strip_prefix("easel_").unwrap().as_bytes();
 
     let mut files = 0;
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(chance.len()).any(|window| window == chance));
+        let mut windows = bytes.windows(encoded.len());
+        assert!(!windows.any(|window| window == encoded));
         files += 1;
     }
     assert!(
         files >= 2,
-        "the database and its write-ahead log are both there"
+        "the database and its write-ahead log both exist"
     );
 }
 
 #[test]
-fn a_file_of_a_newer_format_is_refused_and_left_alone() {
+fn a_file_of_a_newer_format_is_rejected_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.db");
     drop(open(&folder));
@@ -106,15 +108,18 @@ fn a_file_of_a_newer_format_is_refused_and_left_alone() {
         ),
         "{error}"
     );
-    assert!(std::fs::read(&path).unwrap() == before, "it was changed");
+    assert!(
+        std::fs::read(&path).unwrap() == before,
+        "the file was changed"
+    );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused_and_left_alone() {
+fn a_file_that_is_no_database_is_rejected_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.db");
-    let text = "nothing SQLite ever wrote, and long enough to tell".repeat(40);
+    let text = "not a database, and longer than the header of SQLite".repeat(40);
     std::fs::write(&path, &text).unwrap();
 
     let error = Tokens::open(&path).unwrap_err();
