@@ -1,8 +1,8 @@
-//! Holding an envelope against the standard.
+//! Validates an envelope against the standard.
 //!
-//! The rules are those of [`Rule`]; an entity may stand as its name alone, and then only that can
-//! be checked. Not checked is what needs knowledge from outside: whether an actor that grades is a
-//! machine, whether a message answers another.
+//! [`Rule`] lists the rules. An entity may be given as its id only; then only the id is checked.
+//! Rules that need outside knowledge are not checked, such as whether a grader is a machine or
+//! whether a message answers another one.
 
 mod entity;
 mod event;
@@ -17,14 +17,13 @@ use crate::iri::is_iri;
 use crate::rule::{Breach, Level, Rule};
 use crate::vocabulary::Vocabulary;
 
-/// The members of an envelope.
+/// The required members of an envelope. No others are allowed.
 const MEMBERS: [&str; 4] = ["sensor", "sendTime", "dataVersion", "data"];
 
-/// How many objects and arrays may be open at once in an envelope. RFC 8259, section 9, allows a
-/// limit.
+/// The deepest nesting of objects and arrays in an envelope. RFC 8259, section 9, allows a limit.
 const MAX_DEPTH: usize = 128;
 
-/// Why an envelope cannot be checked: it is not JSON, or is nested too deeply.
+/// Why an envelope cannot be checked: it is invalid JSON or is nested too deeply.
 #[derive(Debug, thiserror::Error)]
 #[error("the envelope cannot be read: {fault}")]
 pub struct UnreadableEnvelope {
@@ -32,20 +31,20 @@ pub struct UnreadableEnvelope {
 }
 
 impl UnreadableEnvelope {
-    /// What is wrong, and where.
+    /// Returns the fault and its place.
     pub const fn fault(&self) -> &Fault {
         &self.fault
     }
 }
 
-/// The most breaches that are told of one envelope; a MUST is told even where the rest fills it.
+/// The most breaches reported for one envelope. The limit is twice as high for MUST rules, so that
+/// other rules cannot hide them.
 const MAX_BREACHES: usize = 1000;
 
-/// Finds the rules that an envelope breaks, in the order of its members: the first thousand breaches,
-/// and as many more of rules that say MUST.
+/// Returns the rules that an envelope breaks, in the order of its members.
 ///
-/// Of an envelope of another version only its own members are checked, not its data: that keeps to
-/// other rules.
+/// Reports the first thousand breaches, and up to a thousand more of MUST rules. If the data version
+/// is not that of Caliper 1.1, the data is not checked, since other rules apply to it.
 pub fn check(envelope: &[u8]) -> Result<Vec<Breach>, UnreadableEnvelope> {
     let json = Json::read(envelope, MAX_DEPTH).map_err(|fault| UnreadableEnvelope { fault })?;
     let mut checker = Checker {
@@ -63,11 +62,11 @@ struct Checker {
 
 impl Checker {
     fn breach(&mut self, rule: Rule, path: &str, detail: impl Into<String>) {
-        let room = match rule.level() {
+        let limit = match rule.level() {
             Level::Must => 2 * MAX_BREACHES,
             _ => MAX_BREACHES,
         };
-        if self.breaches.len() >= room {
+        if self.breaches.len() >= limit {
             return;
         }
         self.breaches.push(Breach {
@@ -79,16 +78,16 @@ impl Checker {
 
     fn envelope(&mut self, json: &Json) {
         if !json.is_object() {
-            return self.breach(Rule::E1, "", "this is no object");
+            return self.breach(Rule::E1, "", "must be an object");
         }
-        self.keys_differ(json, "");
+        self.check_unique_keys(json, "");
         for name in MEMBERS {
             if json.get(name).is_none_or(Json::is_empty) {
-                self.breach(Rule::E2, &pointer("", name), format!("there is no {name}"));
+                self.breach(Rule::E2, &pointer("", name), format!("{name} is missing"));
             }
         }
         for (name, _) in json.members() {
-            if !name.as_str().is_some_and(|it| MEMBERS.contains(&it)) {
+            if !name.as_str().is_some_and(|name| MEMBERS.contains(&name)) {
                 self.breach(
                     Rule::E3,
                     &member("", name),
@@ -96,16 +95,16 @@ impl Checker {
                 );
             }
         }
-        let given = |name| json.get(name).filter(|it| !it.is_empty());
-        match given("sensor") {
+        let member_value = |name| json.get(name).filter(|value| !value.is_empty());
+        match member_value("sensor") {
             Some(Json::Text(sensor)) if sensor.as_str().is_some_and(is_iri) => (),
-            Some(Json::Text(_)) => self.breach(Rule::E4s, "/sensor", "this is no IRI"),
-            Some(_) => self.breach(Rule::E4, "/sensor", "this is no text"),
+            Some(Json::Text(_)) => self.breach(Rule::E4s, "/sensor", "should be an IRI"),
+            Some(_) => self.breach(Rule::E4, "/sensor", "must be a string"),
             None => (),
         }
-        let send_time = given("sendTime");
-        if send_time.is_some_and(|it| !it.text().is_some_and(form::is_time)) {
-            let detail = "a time is like 2019-11-01T19:11:05.222Z";
+        let send_time = member_value("sendTime");
+        if send_time.is_some_and(|time| !time.text().is_some_and(form::is_time)) {
+            let detail = "must be a time like 2019-11-01T19:11:05.222Z";
             self.breach(Rule::E5, "/sendTime", detail);
         }
         let ours = Some(self.vocabulary.context.as_str());
@@ -119,7 +118,7 @@ impl Checker {
             );
             self.breach(Rule::E6, "/dataVersion", detail);
         }
-        match given("data") {
+        match member_value("data") {
             Some(Json::Array(_)) if is_other_version => (),
             Some(Json::Array(items)) => {
                 for (index, item) in items.iter().enumerate() {
@@ -130,15 +129,15 @@ impl Checker {
                     );
                 }
             }
-            Some(_) => self.breach(Rule::E7, "/data", "this is no array"),
+            Some(_) => self.breach(Rule::E7, "/data", "must be an array"),
             None => (),
         }
     }
 
-    /// An event, or an entity described by itself.
+    /// Checks one item of the data: an event or a top-level entity.
     fn item(&mut self, item: &Json, path: &str, send_time: Option<&str>) {
         if !item.is_object() {
-            return self.breach(Rule::E8, path, "this is no object");
+            return self.breach(Rule::E8, path, "must be an object");
         }
         self.context(item, path);
         let kind = item.get("type").and_then(Json::text);
@@ -153,7 +152,7 @@ impl Checker {
         } else {
             self.event(item, path, send_time);
         }
-        self.names_mean_one_thing(item, path);
+        self.check_related_types(item, path);
     }
 
     fn context(&mut self, item: &Json, path: &str) {
@@ -161,25 +160,21 @@ impl Checker {
         let ours = &self.vocabulary.context;
         match item.get("@context") {
             Some(Json::Text(context)) if context.as_str() != Some(ours) => {
-                self.breach(Rule::C2, &path, format!("the context is {ours}"));
+                self.breach(Rule::C2, &path, format!("the context must be {ours}"));
             }
             Some(Json::Text(_)) => (),
             Some(Json::Array(contexts)) => {
                 if contexts.last().and_then(Json::text) != Some(ours) {
-                    self.breach(Rule::C3, &path, format!("the last context is {ours}"));
+                    self.breach(Rule::C3, &path, format!("the last context must be {ours}"));
                 }
                 let terms = contexts.iter().flat_map(Json::members);
                 let mut terms = terms.filter_map(|(term, _)| term.as_str());
                 let redefined = terms.find(|term| self.is_term(term));
                 if let Some(term) = redefined {
-                    self.breach(Rule::C4, &path, format!("{term} has a meaning already"));
+                    self.breach(Rule::C4, &path, format!("{term} must not be redefined"));
                 }
             }
-            _ => self.breach(
-                Rule::C1,
-                &path,
-                "there is no context that is a text or an array",
-            ),
+            _ => self.breach(Rule::C1, &path, "the context must be a string or an array"),
         }
     }
 
@@ -194,13 +189,15 @@ impl Checker {
             || entities.contains_key(term)
             || self.vocabulary.event_property("Event", term).is_some()
             || selectors.contains_key(term)
-            || selectors.values().any(|it| it.contains_key(term))
+            || selectors
+                .values()
+                .any(|properties| properties.contains_key(term))
             || entities
                 .keys()
-                .any(|it| self.vocabulary.entity_property(it, term).is_some())
+                .any(|entity| self.vocabulary.entity_property(entity, term).is_some())
     }
 
-    fn keys_differ(&mut self, object: &Json, path: &str) {
+    fn check_unique_keys(&mut self, object: &Json, path: &str) {
         let mut seen = HashSet::new();
         for (name, _) in object.members() {
             if !seen.insert(name) {
@@ -209,9 +206,9 @@ impl Checker {
         }
     }
 
-    /// What an extension holds is its own, but for keys that appear twice.
+    /// Checks an extension: only its keys must be unique.
     fn extension(&mut self, json: &Json, path: &str) {
-        self.keys_differ(json, path);
+        self.check_unique_keys(json, path);
         for (name, value) in json.members() {
             self.extension(value, &member(path, name));
         }
@@ -222,17 +219,17 @@ impl Checker {
         }
     }
 
-    /// No name may mean things of unrelated types.
-    fn names_mean_one_thing(&mut self, item: &Json, path: &str) {
-        let mut named = Vec::new();
-        collect(item, &mut named);
+    /// Checks that one id does not name entities of unrelated types.
+    fn check_related_types(&mut self, item: &Json, path: &str) {
+        let mut typed_ids = Vec::new();
+        collect(item, &mut typed_ids);
         let vocabulary = self.vocabulary;
-        let mut told = HashSet::new();
-        // A name has few types: one that is unrelated to another is the last that is looked at.
+        let mut reported = HashSet::new();
+        // The list of types stays short: an id is not checked further after its first unrelated type.
         let mut types: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (name, kind) in named {
-            let others = types.entry(name).or_default();
-            if told.contains(name) || others.contains(&kind) {
+        for (id, kind) in typed_ids {
+            let others = types.entry(id).or_default();
+            if reported.contains(id) || others.contains(&kind) {
                 continue;
             }
             let unrelated = others
@@ -241,33 +238,37 @@ impl Checker {
             match unrelated {
                 None => others.push(kind),
                 Some(other) => {
-                    told.insert(name);
-                    self.breach(Rule::N10, path, format!("{name} is a {other} and a {kind}"));
+                    reported.insert(id);
+                    self.breach(
+                        Rule::N10,
+                        path,
+                        format!("{id} is both a {other} and a {kind}"),
+                    );
                 }
             }
         }
     }
 }
 
-/// The names in an item, outside extensions, and what they name.
-fn collect<'a>(json: &'a Json, named: &mut Vec<(&'a str, &'a str)>) {
+/// Collects the ids in an item, outside extensions, with the type of each entity.
+fn collect<'a>(json: &'a Json, typed_ids: &mut Vec<(&'a str, &'a str)>) {
     let text = |key| json.get(key).and_then(Json::text);
-    if let (Some(name), Some(kind)) = (text("id"), text("type")) {
-        named.push((name, kind));
+    if let (Some(id), Some(kind)) = (text("id"), text("type")) {
+        typed_ids.push((id, kind));
     }
     for (key, value) in json.members() {
         if key.as_str() != Some("extensions") {
-            collect(value, named);
+            collect(value, typed_ids);
         }
     }
     if let Json::Array(elements) = json {
         for element in elements {
-            collect(element, named);
+            collect(element, typed_ids);
         }
     }
 }
 
-/// The JSON pointer to the member with this key.
+/// Returns the JSON pointer to the member with this key.
 fn member(path: &str, key: &JsonString) -> String {
     match key.as_str() {
         Some(name) => pointer(path, name),
@@ -275,7 +276,7 @@ fn member(path: &str, key: &JsonString) -> String {
     }
 }
 
-/// The JSON pointer to the member of this name.
+/// Returns the JSON pointer to the member with this name.
 fn pointer(path: &str, name: &str) -> String {
     format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"))
 }

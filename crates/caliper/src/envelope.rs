@@ -1,32 +1,31 @@
-//! What Caliper events are sent in.
+//! The envelope that Caliper events are sent in.
 
 use jiff::Timestamp;
 
-use crate::json_writer::JsonWriter;
 use crate::translator::{CONTEXT, CaliperEvent};
 use crate::value::write_time;
+use easel_catalog::JsonWriter;
 
 impl CaliperEvent {
-    /// The address of the installation that the event is from, as JSON.
+    /// Returns the address of the installation that the event comes from, as JSON.
     pub fn sensor(&self) -> &[u8] {
         self.json.get(self.sensor.clone()).unwrap_or_default()
     }
 
-    /// The event in an envelope of its own, sent at `send_time`.
+    /// Returns an envelope with only this event, sent at `send_time`.
     pub fn envelope(&self, send_time: Timestamp) -> Vec<u8> {
         envelope(&[self], send_time)
     }
 }
 
-/// An envelope with these events, sent at `send_time`.
+/// Returns an envelope with these events, sent at `send_time`.
 ///
-/// It names one sensor, that of the first; whoever puts several into one asks that they be of the
-/// same.
+/// An envelope names one sensor: that of its first event. All events must have the same sensor.
 pub fn envelope(events: &[&CaliperEvent], send_time: Timestamp) -> Vec<u8> {
-    let length: usize = events.iter().map(|it| it.json.len() + 1).sum();
+    let length: usize = events.iter().map(|event| event.json.len() + 1).sum();
     let mut out = JsonWriter::with_capacity(length + 256);
     out.raw(b"{\"sensor\":");
-    out.raw(events.first().map_or(b"\"\"", |it| it.sensor()));
+    out.raw(events.first().map_or(b"\"\"", |event| event.sensor()));
     out.raw(b",\"sendTime\":");
     write_time(send_time, &mut out);
     out.raw(b",\"dataVersion\":\"");

@@ -1,4 +1,4 @@
-//! Who acts in one event, where, and on what: what is worked out before anything is written.
+//! The actor, the place and the asset of one event, computed before the event is written.
 
 use std::borrow::Cow;
 
@@ -9,33 +9,33 @@ use crate::options::TranslationOptions;
 use crate::places::Places;
 use crate::value::text_of;
 
-/// What is worked out of one event before anything is written.
+/// Values of one event that are computed before the event is written.
 pub(crate) struct EventContext<'a> {
     pub(crate) fields: Fields<'a>,
-    /// The address of the installation, as it stands between quotes.
+    /// The address of the installation, as in the JSON string, without quotes.
     pub(crate) base: Cow<'a, [u8]>,
     pub(crate) actor: EventActor<'a>,
-    /// The course's id, as it stands between quotes.
+    /// The id of the course, as in the JSON string, without quotes.
     pub(crate) course: Option<&'a [u8]>,
-    /// The section's id, of an event that tells the course too.
+    /// The id of the section. Present only if the event names the course too.
     pub(crate) section: Option<&'a [u8]>,
     pub(crate) asset: OpenedAsset<'a>,
 }
 
-/// Who acts.
+/// The actor of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventActor<'a> {
-    /// A user with this id, of whom the metadata tells more.
+    /// A user with this id. The metadata has more fields about the user.
     User(&'a [u8]),
-    /// A user with this id, who graded.
+    /// The user with this id who graded.
     Grader(&'a [u8]),
-    /// A user nobody knows.
+    /// An unknown user.
     SomeUser,
     /// The installation itself.
     Application,
 }
 
-/// What was opened, in an event of that kind.
+/// The asset that was opened, in an `asset_accessed` event.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OpenedAsset<'a> {
     pub(crate) kind: Option<&'a [u8]>,
@@ -45,7 +45,7 @@ pub(crate) struct OpenedAsset<'a> {
 impl<'a> EventContext<'a> {
     pub(crate) fn new(
         fields: Fields<'a>,
-        form: &EventTemplate,
+        template: &EventTemplate,
         places: &Places,
         options: &'a TranslationOptions,
     ) -> Self {
@@ -57,14 +57,14 @@ impl<'a> EventContext<'a> {
         };
         let is_job = metadata(places.job_id).is_some();
         let unknown = || {
-            if form.by_user && !is_job {
+            if template.by_user && !is_job {
                 EventActor::SomeUser
             } else {
                 EventActor::Application
             }
         };
         let user = || metadata(places.user_id);
-        let actor = match form.actor {
+        let actor = match template.actor {
             ActorPlace::Metadata => user().map_or_else(unknown, EventActor::User),
             ActorPlace::Author(author) => user()
                 .or_else(|| body(author))
@@ -74,20 +74,20 @@ impl<'a> EventContext<'a> {
             }
         };
         let is_course = |kind: Option<&[u8]>| kind == Some(b"Course");
-        let of_metadata = || {
+        let metadata_course = || {
             let id = metadata(places.context_id);
             id.filter(|_| is_course(metadata(places.context_type)))
         };
-        let course = match form.course {
+        let course = match template.course {
             CoursePlace::Nowhere => None,
             CoursePlace::Field(course) => body(course),
             CoursePlace::Context(Some((kind, id))) if is_course(body(kind)) => {
-                body(id).or_else(of_metadata)
+                body(id).or_else(metadata_course)
             }
-            CoursePlace::Context(_) => of_metadata(),
+            CoursePlace::Context(_) => metadata_course(),
         };
-        let section = form.section.and_then(body).filter(|_| course.is_some());
-        let asset = form
+        let section = template.section.and_then(body).filter(|_| course.is_some());
+        let asset = template
             .asset
             .map_or_else(OpenedAsset::default, |place| OpenedAsset {
                 kind: body(place.kind),
@@ -105,7 +105,7 @@ impl<'a> EventContext<'a> {
 }
 
 impl<'a> EventActor<'a> {
-    /// The id of the user, if it is known who that is.
+    /// Returns the id of the user, if the user is known.
     pub(crate) const fn id(self) -> Option<&'a [u8]> {
         match self {
             Self::User(id) | Self::Grader(id) => Some(id),
@@ -115,7 +115,7 @@ impl<'a> EventActor<'a> {
 }
 
 impl<'a> OpenedAsset<'a> {
-    /// What it is, as names have it.
+    /// Returns the kind of the asset as ids spell it.
     pub(crate) fn name_kind(self) -> Option<&'a [u8]> {
         Some(match self.kind? {
             b"wiki_page" => b"wikiPage",
@@ -124,7 +124,7 @@ impl<'a> OpenedAsset<'a> {
         })
     }
 
-    /// Its Caliper type; for a list in it, and for everything without one, an entity.
+    /// Returns the Caliper type of the asset. A list, and a kind without its own type, is an `Entity`.
     pub(crate) fn class(self) -> &'static str {
         match (self.kind, self.list) {
             (Some(b"wiki_page"), None) => "Page",
@@ -134,12 +134,13 @@ impl<'a> OpenedAsset<'a> {
         }
     }
 
-    /// Its name, which what has a Caliper type of its own has not.
+    /// Returns the name of the asset. An asset with its own Caliper type has no name.
     pub(crate) fn name(self) -> Option<&'a [u8]> {
         self.list.or(self.kind).filter(|_| self.class() == "Entity")
     }
 
-    /// What tells a list in it from the asset, and what is opened from what acts or is a course.
+    /// Returns the last part of the id. It separates a list from its asset, and an opened home page
+    /// from the course, user, group or account itself.
     pub(crate) fn page(self) -> Option<&'a [u8]> {
         let home: &[u8] = b"home";
         match self.kind {

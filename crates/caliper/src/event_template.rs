@@ -1,4 +1,4 @@
-//! The form of one event type, ready for use: every field it names looked up.
+//! The Caliper form of one event type, with its field names resolved to indexes.
 
 use easel_catalog::{
     ActorSource, CaliperForm, Catalog, Computed, CourseSource, EventType, Field, Part, Template,
@@ -8,28 +8,28 @@ use thiserror::Error;
 
 use crate::value;
 
-/// Why no translator can be made.
+/// Why a translator cannot be created.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FormError {
-    /// The Caliper form of an event type names a field that the type has not.
-    #[error("the Caliper form of {event_type}: there is no field {field:?}")]
+    /// The Caliper form of an event type names a field that the event type does not have.
+    #[error("the Caliper form of {event_type}: the field {field:?} is unknown")]
     Field {
         /// The event type.
         event_type: String,
         /// The field.
         field: String,
     },
-    /// A role cannot be written.
-    #[error("the Caliper role of {canvas:?}: {said}")]
+    /// A role is invalid.
+    #[error("the Caliper role of {canvas:?}: {fault}")]
     Role {
-        /// The role, as Canvas has it.
+        /// The Canvas name of the role.
         canvas: String,
-        /// What is wrong with it.
-        said: String,
+        /// The reason.
+        fault: String,
     },
 }
 
-/// The form of one event type.
+/// The Caliper form of one event type.
 #[derive(Clone, Debug)]
 pub(crate) struct EventTemplate {
     pub(crate) event_type: EventType,
@@ -42,32 +42,32 @@ pub(crate) struct EventTemplate {
     pub(crate) strict: Program,
 }
 
-/// Where the one who acts is found.
+/// The place of the actor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ActorPlace {
     Metadata,
-    /// In the metadata, else in this field of the body.
+    /// In the metadata or, if missing there, in this field of the body.
     Author(usize),
     Grader(usize),
 }
 
-/// Where the course is found.
+/// The place of the course.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CoursePlace {
-    /// In these fields of the body, type and id, if it has them; else in the metadata.
+    /// In these fields of the body (type and id) or, if missing there, in the metadata.
     Context(Option<(usize, usize)>),
     Field(usize),
     Nowhere,
 }
 
-/// Where an accessed asset is found.
+/// The place of an accessed asset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AssetPlace {
     pub(crate) kind: usize,
     pub(crate) list: usize,
 }
 
-/// What is written for an event, in order.
+/// The output of one dialect for an event type, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) kind: &'static str,
@@ -77,17 +77,17 @@ pub(crate) struct Program {
     pub(crate) generated: Vec<TemplateMember>,
 }
 
-/// One member.
+/// One JSON member to write.
 #[derive(Clone, Debug)]
 pub(crate) struct TemplateMember {
-    /// Its key, quoted, with the colon.
+    /// The key, quoted, with its colon.
     pub(crate) key: String,
     pub(crate) value: Write,
-    /// Whether the entity it is in is nothing without it.
+    /// Whether this is the id: without it the entity is not written.
     pub(crate) is_id: bool,
 }
 
-/// How a value is written.
+/// The source of a value.
 #[derive(Clone, Debug)]
 pub(crate) enum Write {
     Constant(&'static str),
@@ -112,14 +112,17 @@ pub(crate) enum UrnPart {
 impl EventTemplate {
     pub(crate) fn new(
         catalog: &Catalog,
-        of: &EventType,
+        event_type: &EventType,
         form: &CaliperForm,
     ) -> Result<Self, FormError> {
-        let names = FieldNames { catalog, of };
+        let names = FieldNames {
+            catalog,
+            event_type,
+        };
         let place = |field| names.body(field).map(|(index, _)| index);
-        let has = |field| of.body.iter().position(|it| it.name == field);
+        let find = |name| event_type.body.iter().position(|field| field.name == name);
         Ok(Self {
-            event_type: *of,
+            event_type: *event_type,
             actor: match form.actor {
                 ActorSource::MetadataUser => ActorPlace::Metadata,
                 ActorSource::BodyAuthor(field) => ActorPlace::Author(place(field)?),
@@ -128,14 +131,14 @@ impl EventTemplate {
             by_user: form.by_user,
             course: match form.course {
                 CourseSource::OfContext => {
-                    CoursePlace::Context(has("context_type").zip(has("context_id")))
+                    CoursePlace::Context(find("context_type").zip(find("context_id")))
                 }
                 CourseSource::OfField(field) => CoursePlace::Field(place(field)?),
                 CourseSource::Nowhere => CoursePlace::Nowhere,
             },
             section: form.section.map(place).transpose()?,
-            asset: has("asset_type")
-                .zip(has("asset_subtype"))
+            asset: find("asset_type")
+                .zip(find("asset_subtype"))
                 .map(|(kind, list)| AssetPlace { kind, list }),
             compatible: names.program(&form.compatible)?,
             strict: names.program(&form.strict)?,
@@ -143,15 +146,15 @@ impl EventTemplate {
     }
 }
 
-/// Looks up fields by name.
+/// Resolves field names to indexes.
 struct FieldNames<'a> {
     catalog: &'a Catalog,
-    of: &'a EventType,
+    event_type: &'a EventType,
 }
 
 impl FieldNames<'_> {
     fn body(&self, name: &str) -> Result<(usize, value::ValueFormat), FormError> {
-        self.find(self.of.body.iter(), name)
+        self.find(self.event_type.body.iter(), name)
     }
 
     fn find<'f>(
@@ -159,12 +162,12 @@ impl FieldNames<'_> {
         fields: impl Iterator<Item = &'f Field>,
         name: &str,
     ) -> Result<(usize, value::ValueFormat), FormError> {
-        let found = fields.enumerate().find(|(_, it)| it.name == name);
+        let found = fields.enumerate().find(|(_, field)| field.name == name);
         let (index, field) = found.ok_or_else(|| FormError::Field {
-            event_type: self.of.name.to_owned(),
+            event_type: self.event_type.name.to_owned(),
             field: name.to_owned(),
         })?;
-        Ok((index, value::ValueFormat::of(&field.kind)))
+        Ok((index, value::ValueFormat::from_kind(&field.kind)))
     }
 
     fn program(&self, template: &Template) -> Result<Program, FormError> {
@@ -172,39 +175,43 @@ impl FieldNames<'_> {
             kind: template.kind,
             action: template.action,
             group: template.group,
-            object: self.steps(&template.object)?,
-            generated: self.steps(&template.generated)?,
+            object: self.members(&template.object)?,
+            generated: self.members(&template.generated)?,
         })
     }
 
-    fn steps(&self, members: &[TemplateProperty]) -> Result<Vec<TemplateMember>, FormError> {
-        let steps = members.iter().map(|member| {
+    fn members(&self, properties: &[TemplateProperty]) -> Result<Vec<TemplateMember>, FormError> {
+        let members = properties.iter().map(|property| {
             Ok(TemplateMember {
-                key: format!("\"{}\":", member.key),
-                value: self.write(&member.value)?,
-                is_id: member.key == "id",
+                key: format!("\"{}\":", property.key),
+                value: self.write(&property.value)?,
+                is_id: property.key == "id",
             })
         });
-        steps.collect()
+        members.collect()
     }
 
     fn write(&self, source: &ValueSource) -> Result<Write, FormError> {
         Ok(match source {
             ValueSource::Constant(text) => Write::Constant(text),
             ValueSource::OfBody(name) => {
-                let (index, form) = self.body(name)?;
-                Write::Body(index, form)
+                let (index, format) = self.body(name)?;
+                Write::Body(index, format)
             }
             ValueSource::OfMetadata(name) => {
-                let fields = self.catalog.metadata().iter().map(|it| &it.field);
-                let (index, form) = self.find(fields, name)?;
-                Write::Metadata(index, form)
+                let fields = self
+                    .catalog
+                    .metadata()
+                    .iter()
+                    .map(|metadata| &metadata.field);
+                let (index, format) = self.find(fields, name)?;
+                Write::Metadata(index, format)
             }
             ValueSource::Urn(parts) => Write::Urn(self.parts(parts)?),
-            ValueSource::Entity(members) => Write::Entity(self.steps(members)?),
-            ValueSource::Array(members) => Write::Array(self.steps(members)?),
-            ValueSource::Extensions(members) => Write::Extensions(self.steps(members)?),
-            ValueSource::Computed(it) => Write::Computed(*it),
+            ValueSource::Entity(members) => Write::Entity(self.members(members)?),
+            ValueSource::Array(members) => Write::Array(self.members(members)?),
+            ValueSource::Extensions(members) => Write::Extensions(self.members(members)?),
+            ValueSource::Computed(computed) => Write::Computed(*computed),
         })
     }
 

@@ -1,14 +1,14 @@
-//! What can be a name: absolute IRIs, URNs among them.
+//! Validates ids and encodes them: absolute IRIs, including URNs.
 //!
-//! RFC 3987 decides, through the crate `oxiri`. Two schemes have rules of their own: an HTTP IRI
-//! has a host (RFC 9110), and a URN has a namespace (RFC 8141).
+//! The crate `oxiri` applies RFC 3987. Two schemes have extra rules: an HTTP IRI must have a host
+//! (RFC 9110), and a URN must have a namespace (RFC 8141).
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use oxiri::Iri;
 
-/// Whether a text is an absolute IRI, a URN among them.
+/// Returns whether a text is an absolute IRI. A URN is one too.
 pub fn is_iri(text: &str) -> bool {
     let Ok(iri) = Iri::parse(text) else {
         return false;
@@ -20,7 +20,7 @@ pub fn is_iri(text: &str) -> bool {
                 && !space.starts_with('-')
                 && space
                     .bytes()
-                    .all(|it| it.is_ascii_alphanumeric() || it == b'-');
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             is_space && !name.is_empty()
         }),
         "http" | "https" => iri.authority().is_some_and(|authority| {
@@ -31,8 +31,10 @@ pub fn is_iri(text: &str) -> bool {
     }
 }
 
-/// What stands between the quotes of `raw`, JSON, as a part of a URN. What an IRI cannot have there
-/// is percent-encoded, and so is `#`, which would begin a fragment.
+/// Encodes a text as a part of a URN.
+///
+/// `raw` is the text as it stands between the quotes of a JSON string. Characters that an IRI does
+/// not allow there are percent-encoded. So is `#`, which would start a fragment.
 pub(crate) fn part(raw: &[u8]) -> Cow<'_, [u8]> {
     let is_plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(byte);
@@ -42,8 +44,10 @@ pub(crate) fn part(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(encode(&unescape(raw), |_| false).into_bytes())
 }
 
-/// The address between the quotes of `raw`, JSON, as an IRI as far as that can be: what an IRI
-/// cannot have in its place is percent-encoded.
+/// Encodes an address as an IRI where possible: characters that an IRI does not allow are
+/// percent-encoded.
+///
+/// `raw` is the address as it stands between the quotes of a JSON string.
 pub(crate) fn address(raw: &[u8]) -> Cow<'_, [u8]> {
     let is_plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(byte);
@@ -56,7 +60,7 @@ pub(crate) fn address(raw: &[u8]) -> Cow<'_, [u8]> {
         Some((path, fragment)) => (path, Some(fragment)),
         None => (rest, None),
     };
-    // Brackets around an IPv6 address.
+    // An IPv6 address keeps its brackets.
     let mut encoded = encode(head, |letter| "[]".contains(letter));
     encoded.push_str(&encode(path, |_| false));
     if let Some(fragment) = fragment {
@@ -66,8 +70,9 @@ pub(crate) fn address(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(encoded.into_bytes())
 }
 
-/// The address of an installation, `http://HOST/`. If that is no IRI, everything in the host is
-/// percent-encoded that no host name can have.
+/// Encodes the address of an installation, `http://HOST/`.
+///
+/// If the address is not an IRI, characters that a host name does not allow are percent-encoded.
 pub(crate) fn base(raw: &[u8]) -> Cow<'_, [u8]> {
     let whole = address(raw);
     if str::from_utf8(&whole).is_ok_and(is_iri) {
@@ -83,7 +88,7 @@ pub(crate) fn base(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(["http://", &encoded, "/"].concat().into_bytes())
 }
 
-/// Where the authority of an address ends; 0 if it has none.
+/// Returns the end of the authority of an address, or 0 if it has no authority.
 fn authority_end(text: &str) -> usize {
     let Some(start) = text.find("://").map(|at| at + 3) else {
         return 0;
@@ -94,27 +99,27 @@ fn authority_end(text: &str) -> usize {
 
 fn unescape(raw: &[u8]) -> String {
     let quoted = [b"\"", raw, b"\""].concat();
-    // What stands between quotes in an admitted event is a string, but half a surrogate pair can
-    // be in it, which is no letter: then it is named as it is spelled.
+    // A string of an admitted event may contain half a surrogate pair, which is not a character.
+    // Such a string keeps its escapes.
     serde_json::from_slice(&quoted).unwrap_or_else(|_| String::from_utf8_lossy(raw).into_owned())
 }
 
-/// Percent-encodes every letter that cannot stand in the path of an IRI, unless `is_kept`; `?`
-/// stays, for it begins a query.
-fn encode(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+/// Percent-encodes every character that the path of an IRI does not allow. `?` starts a query and is
+/// not encoded; neither are characters for which `is_allowed` returns true.
+fn encode(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     let mut buffer = [0; 4];
     for (at, letter) in text.char_indices() {
-        let stands = match letter {
+        let is_plain = match letter {
             '?' => true,
             '#' => false,
             '%' => is_percent_encoded(text.get(at..).unwrap_or_default()),
             _ => {
-                is_kept(letter)
+                is_allowed(letter)
                     || Iri::parse(["x:", letter.encode_utf8(&mut buffer)].concat()).is_ok()
             }
         };
-        if stands {
+        if is_plain {
             encoded.push(letter);
         } else {
             for byte in letter.encode_utf8(&mut buffer).bytes() {
@@ -126,7 +131,7 @@ fn encode(text: &str, is_kept: impl Fn(char) -> bool) -> String {
     encoded
 }
 
-/// Whether a text starts with a percent sign and two hexadecimal digits.
+/// Returns whether a text starts with a percent sign and two hexadecimal digits.
 fn is_percent_encoded(text: &str) -> bool {
     matches!(text.as_bytes(), [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
@@ -136,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_stand_in_an_iri_is_encoded() {
+    fn characters_that_an_iri_does_not_allow_are_encoded() {
         for (raw, wanted) in [
             ("2107", "2107"),
             ("lti/tool_proxy", "lti/tool_proxy"),
@@ -156,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_keeps_its_host_its_query_and_its_fragment() {
+    fn an_address_keeps_its_host_query_and_fragment() {
         for (raw, wanted) in [
             (
                 "http://[::1]:3000/a[]?b[]=1#c#d",
@@ -171,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_an_installation_is_an_iri_whatever_its_host() {
+    fn the_address_of_an_installation_is_an_iri_for_any_host() {
         for (raw, wanted) in [
             ("http://[::1]:3000/", "http://[::1]:3000/"),
             ("http://a:b/", "http://a%3Ab/"),

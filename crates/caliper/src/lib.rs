@@ -1,11 +1,29 @@
-//! Canvas events as IMS Caliper 1.1.
+//! Translates Canvas events to IMS Caliper 1.1 and validates Caliper envelopes.
 //!
-//! A [`Translator`] makes [`CaliperEvent`]s of stored events, in two dialects: as Canvas publishes
-//! them, and as the standard wants them. [`envelope()`] puts them into what is sent.
+//! A [`Translator`] turns stored events into [`CaliperEvent`]s. It knows two dialects: events as
+//! Canvas publishes them, and events as the standard requires them. [`envelope()`] builds the
+//! envelope to send. [`check()`] validates any envelope against the standard.
 //!
-//! [`check()`] holds an envelope, whoever made it, against the standard.
+//! The catalogue holds the mapping of each event type, beside its Canvas form. This room is pure.
 //!
-//! What each event type becomes is in the catalogue, beside its Canvas form. This room is pure.
+//! ```
+//! use std::sync::Arc;
+//!
+//! use easel_caliper::{Dialect, Level, TranslationOptions, Translator, check};
+//! use easel_catalog::{Catalog, Limits, admit};
+//!
+//! let translator = Translator::new(Arc::new(Catalog::built_in()), TranslationOptions::default())?;
+//! let metadata = r#"{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z"}"#;
+//! let json = format!(r#"{{"metadata":{metadata},"body":{{"wiki_page_id":"7","title":"Home"}}}}"#);
+//! let event = admit(json.as_bytes(), &Limits::default())?;
+//! let caliper =
+//!     translator.translate(&event.event_type, &event.bytes, event.id, Dialect::Strict)?;
+//!
+//! let envelope = caliper.envelope("2026-02-11T08:15:43Z".parse()?);
+//! let breaches = check(&envelope)?;
+//! assert!(breaches.iter().all(|breach| breach.rule.level() != Level::Must));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod translator;
 
@@ -20,7 +38,6 @@ mod vocabulary;
 
 mod envelope;
 mod iri;
-mod json_writer;
 mod secrets;
 mod value;
 

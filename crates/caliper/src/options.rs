@@ -1,69 +1,69 @@
-//! What an operator may decide about the translation.
+//! The settings of the translation that an operator can change.
 
 use crate::event_template::FormError;
 use crate::vocabulary::Vocabulary;
 
-/// What an operator may decide about the translation.
+/// The settings of the translation that an operator can change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TranslationOptions {
-    /// The address of the installation in events that do not tell it, those from jobs; an IRI in
-    /// plain ASCII.
+    /// The address of the installation for events without a hostname, such as those from jobs. It
+    /// is an IRI in plain ASCII.
     pub application: String,
-    /// What the roles of Canvas are in Caliper.
+    /// The mapping of Canvas roles to Caliper roles.
     pub roles: Vec<Role>,
-    /// Whether the values of secret parameters are masked in addresses.
+    /// Whether to mask the values of secret query parameters in addresses.
     pub secrets: Secrets,
 }
 
-/// What a role of Canvas is in Caliper.
+/// The mapping of one Canvas role to Caliper roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// The role, as `context_role` has it.
+    /// The Canvas role, as in `context_role`.
     pub canvas: String,
-    /// What stands for it in the name of a membership.
+    /// The part of a membership id that names the role.
     pub segment: String,
-    /// The terms of the standard, the core role first.
+    /// The Caliper roles, the core role first.
     pub roles: Vec<String>,
 }
 
 impl Role {
-    /// Whether it can be written: the segment is a part of names, the roles are of the standard.
+    /// Checks that the segment can be part of an id and that Caliper 1.1 defines the roles.
     ///
     /// # Errors
     ///
-    /// [`FormError::Role`], with what is wrong.
+    /// Returns [`FormError::Role`] with the reason.
     pub fn check(&self) -> Result<(), FormError> {
-        let fault = |said| {
+        let invalid = |fault| {
             Err(FormError::Role {
                 canvas: self.canvas.clone(),
-                said,
+                fault,
             })
         };
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
         if self.segment.is_empty() || !self.segment.chars().all(is_plain) {
-            return fault(format!(
-                "the segment {:?} is not letters, digits, and _ . - alone",
+            return invalid(format!(
+                "the segment {:?} must be letters, digits, `_`, `.` or `-`",
                 self.segment
             ));
         }
         if self.roles.is_empty() {
-            return fault("it has no roles".to_owned());
+            return invalid("roles must not be empty".to_owned());
         }
         let known = &Vocabulary::get().roles;
-        match self.roles.iter().find(|it| !known.contains(it)) {
+        match self.roles.iter().find(|role| !known.contains(role)) {
             None => Ok(()),
-            Some(role) => fault(format!("{role:?} is no role of Caliper 1.1")),
+            Some(role) => invalid(format!("{role:?} is not a role of Caliper 1.1")),
         }
     }
 }
 
-/// Whether the values of secret parameters, `access_token` and the like, are masked in addresses.
+/// Whether the values of secret parameters, such as `access_token`, are masked in addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secrets {
-    /// They are.
+    /// Secrets are masked.
     #[default]
     Masked,
-    /// Addresses are sent as they are.
+    /// Addresses are sent unchanged.
     Sent,
 }
 
@@ -72,7 +72,7 @@ impl Default for TranslationOptions {
         let role = |canvas: &str, segment: &str, roles: &[&str]| Role {
             canvas: canvas.to_owned(),
             segment: segment.to_owned(),
-            roles: roles.iter().map(|it| (*it).to_owned()).collect(),
+            roles: roles.iter().map(|&name| name.to_owned()).collect(),
         };
         Self {
             application: "http://www.canvaslms.com/".to_owned(),
@@ -106,25 +106,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_letters_and_terms_of_the_standard() {
+    fn a_role_needs_a_plain_segment_and_known_caliper_roles() {
         let role = |segment: &str, roles: &[&str]| Role {
             canvas: "TaEnrollment".to_owned(),
             segment: segment.to_owned(),
-            roles: roles.iter().map(|&it| it.to_owned()).collect(),
+            roles: roles.iter().map(|&name| name.to_owned()).collect(),
         };
-        let said = |role: Role| role.check().unwrap_err().to_string();
+        let error = |role: Role| role.check().unwrap_err().to_string();
         assert!(role("TA", &["Instructor"]).check().is_ok());
         assert_eq!(
-            said(role("T\"A", &["Instructor"])),
-            r#"the Caliper role of "TaEnrollment": the segment "T\"A" is not letters, digits, and _ . - alone"#
+            error(role("T\"A", &["Instructor"])),
+            r#"the Caliper role of "TaEnrollment": the segment "T\"A" must be letters, digits, `_`, `.` or `-`"#
         );
         assert_eq!(
-            said(role("TA", &["Learner\"],\"x\":[\""])),
-            r#"the Caliper role of "TaEnrollment": "Learner\"],\"x\":[\"" is no role of Caliper 1.1"#
+            error(role("TA", &["Learner\"],\"x\":[\""])),
+            r#"the Caliper role of "TaEnrollment": "Learner\"],\"x\":[\"" is not a role of Caliper 1.1"#
         );
         assert_eq!(
-            said(role("TA", &[])),
-            r#"the Caliper role of "TaEnrollment": it has no roles"#
+            error(role("TA", &[])),
+            r#"the Caliper role of "TaEnrollment": roles must not be empty"#
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Where in a catalogue's metadata the fields are that every translation needs.
+//! The indexes of the metadata fields that every translation needs.
 
 use easel_catalog::Catalog;
 
@@ -17,20 +17,21 @@ pub(crate) struct Places {
     pub(crate) session_id: usize,
     pub(crate) referrer: usize,
     pub(crate) url: usize,
-    /// What is told of the user who acts, in order, with its key, quoted, with the colon.
-    pub(crate) of_actor: [(&'static str, usize); 6],
-    /// What is told of the request or job, in order; the address asked for comes after four.
-    pub(crate) of_request: [(&'static str, usize); 4],
-    pub(crate) of_job: [(&'static str, usize); 2],
+    /// The fields that describe the actor, in output order. A key is quoted and has its colon.
+    pub(crate) actor_fields: [(&'static str, usize); 6],
+    /// The fields that describe the request, in output order. `request_url` follows them.
+    pub(crate) request_fields: [(&'static str, usize); 4],
+    /// The fields that describe the job, in output order.
+    pub(crate) job_fields: [(&'static str, usize); 2],
 }
 
 impl Places {
-    pub(crate) fn of(catalog: &Catalog) -> Result<Self, FormError> {
+    pub(crate) fn new(catalog: &Catalog) -> Result<Self, FormError> {
         let find = |name: &str| {
             let place = catalog
                 .metadata()
                 .iter()
-                .position(|it| it.field.name == name);
+                .position(|metadata| metadata.field.name == name);
             place.ok_or_else(|| FormError::Field {
                 event_type: "every event type".to_owned(),
                 field: format!("metadata.{name}"),
@@ -47,7 +48,7 @@ impl Places {
             session_id: find("session_id")?,
             referrer: find("referrer")?,
             url: find("url")?,
-            of_actor: [
+            actor_fields: [
                 ("\"user_login\":", find("user_login")?),
                 ("\"user_sis_id\":", find("user_sis_id")?),
                 ("\"root_account_id\":", find("root_account_id")?),
@@ -55,13 +56,13 @@ impl Places {
                 ("\"root_account_uuid\":", find("root_account_uuid")?),
                 ("\"real_user_id\":", find("real_user_id")?),
             ],
-            of_request: [
+            request_fields: [
                 ("\"hostname\":", find("hostname")?),
                 ("\"request_id\":", find("request_id")?),
                 ("\"user_agent\":", find("user_agent")?),
                 ("\"client_ip\":", find("client_ip")?),
             ],
-            of_job: [
+            job_fields: [
                 ("\"job_id\":", find("job_id")?),
                 ("\"job_tag\":", find("job_tag")?),
             ],

@@ -1,4 +1,4 @@
-//! Secrets in the queries of addresses: tokens and the like, which no subscriber needs.
+//! Masks secrets, such as tokens, in the queries of addresses. No subscriber needs them.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,15 @@ use percent_encoding::percent_decode_str;
 
 /// The parameters whose values are secrets.
 const SECRETS: [&str; 4] = ["access_token", "token", "signature", "verifier"];
-/// What stands in the place of a secret.
+/// The text that replaces a secret.
 const MASK: &str = "masked";
 
-/// The address between the quotes of `raw`, JSON, with the values of secret parameters masked; what
-/// cannot be read is left without its query.
+/// Masks the values of secret parameters in an address.
+///
+/// `raw` is the address as it stands between the quotes of a JSON string. An address that cannot be
+/// decoded loses its query.
 pub(crate) fn mask(raw: &[u8]) -> Cow<'_, [u8]> {
-    // The separators may be escaped, so what is escaped is read first.
+    // The separators may be escaped, so decode the escapes first.
     let text = if raw.contains(&b'\\') {
         let quoted = [b"\"", raw, b"\""].concat();
         match serde_json::from_slice::<String>(&quoted) {
@@ -32,17 +34,17 @@ pub(crate) fn mask(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(inner.to_vec())
 }
 
-/// What stands before the first question mark, written as itself or escaped.
+/// Returns the bytes before the first question mark, which may be escaped.
 fn without_query(raw: &[u8]) -> &[u8] {
     let plain = memchr::memchr(b'?', raw);
     let escaped = raw
         .windows(6)
-        .position(|it| it.eq_ignore_ascii_case(br"\u003f"));
+        .position(|window| window.eq_ignore_ascii_case(br"\u003f"));
     let end = plain.into_iter().chain(escaped).min();
     end.and_then(|end| raw.get(..end)).unwrap_or(raw)
 }
 
-/// The address with its secrets masked; `None` when it has none.
+/// Returns the address with its secrets masked, or `None` if it has no secrets.
 fn masked(address: &str) -> Option<String> {
     let (before, query) = address.split_once('?')?;
     let mut is_masked = false;
@@ -54,7 +56,7 @@ fn masked(address: &str) -> Option<String> {
             };
             is_masked = true;
             let name = parameter.get(..parameter.len() - value.len());
-            // What follows in the fragment is no part of the value.
+            // The fragment is not part of the value.
             let fragment = value.find('#').and_then(|at| value.get(at..));
             let parts = [name, Some(MASK), fragment].map(Option::unwrap_or_default);
             Cow::Owned(parts.concat())
@@ -63,8 +65,9 @@ fn masked(address: &str) -> Option<String> {
     is_masked.then(|| format!("{before}?{}", parameters.join("&")))
 }
 
-/// What follows the name of the first secret in a parameter of a query, to its end: a semicolon may
-/// separate two parameters, end an ampersand as HTML has it, or be in a value.
+/// Returns the text after the name of the first secret in a query parameter, up to its end.
+///
+/// A semicolon may separate two parameters, end an HTML `&amp;`, or be part of a value.
 fn secret_of(parameter: &str) -> Option<&str> {
     let starts = parameter.match_indices(';').map(|(at, _)| at + 1);
     std::iter::once(0).chain(starts).find_map(|start| {
@@ -73,10 +76,12 @@ fn secret_of(parameter: &str) -> Option<&str> {
     })
 }
 
-/// Whether the name of a parameter is one whose values are secrets.
+/// Returns whether a parameter of this name has a secret value.
 fn is_secret(name: &str) -> bool {
     let name = percent_decode_str(name).decode_utf8_lossy();
-    SECRETS.iter().any(|it| name.eq_ignore_ascii_case(it))
+    SECRETS
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 #[cfg(test)]
@@ -93,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_secrets_are_masked() {
+    fn secret_values_are_masked() {
         check(
             "https://a/b?access_token=1~x&c=d",
             "https://a/b?access_token=masked&c=d",
@@ -113,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_masked_however_it_is_written() {
+    fn a_secret_is_masked_in_every_spelling() {
         check(
             r"https://a/b\u003faccess_token=1~x",
             "https://a/b?access_token=masked",
@@ -126,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_left_without_its_query() {
+    fn an_address_that_cannot_be_decoded_loses_its_query() {
         check(r"https://a/b?access_token=1~x&q=\ud83d", "https://a/b");
         check(r"https://a/b\u003Faccess_token=1~x&q=\ud83d", "https://a/b");
     }
 
     #[test]
-    fn everything_else_is_left_as_it_is_spelled() {
+    fn an_address_without_secrets_is_unchanged() {
         for raw in [
             r"https:\/\/a\/token=x",
             r"https:\/\/a?b=\u0026c",

@@ -1,8 +1,8 @@
-//! Canvas events as Caliper events.
+//! Translates Canvas events to Caliper events.
 //!
-//! What an event type becomes is data, in the catalogue; what all have in common, the frame around
-//! it, is written here. A translation reads the stored bytes once and writes straight to a buffer,
-//! in the order in which Canvas publishes the members.
+//! The catalogue defines the object of each event type. The members that all Caliper events share
+//! are written here. A translation reads the stored bytes once and writes directly to a buffer. It
+//! writes the members in the order in which Canvas publishes them.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,96 +17,97 @@ use uuid::Uuid;
 use crate::event_context::{EventActor, EventContext};
 use crate::event_template::{EventTemplate, FormError, Program, TemplateMember, UrnPart, Write};
 use crate::iri;
-use crate::json_writer::JsonWriter;
 use crate::options::{Secrets, TranslationOptions};
 use crate::places::Places;
 use crate::secrets;
-use crate::value::{self, read, says_something, text_of, time_of, write_time};
+use crate::value::{self, decoded_text, has_content, text_of, time_of, write_time};
+use easel_catalog::JsonWriter;
 
-/// The version of the mapping: it changes when the same event is translated in another way.
+/// The version of the mapping. It changes when the translation of an event changes.
 pub const MAPPER_VERSION: &str = "1.0";
 
-/// The context, and the version of the data, that the standard asks for.
+/// The context and data version of Caliper 1.1.
 pub(crate) const CONTEXT: &str = "http://purl.imsglobal.org/ctx/caliper/v1p1";
 
-/// What every name in Canvas's own namespace begins with.
+/// The prefix of every id in Canvas's own namespace, with the opening quote.
 const URN: &[u8] = b"\"urn:instructure:canvas:";
 
-/// How close to the standard a translation is.
+/// How closely a translation follows the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// As Canvas publishes it, faults included.
+    /// Events as Canvas publishes them, including its deviations from the standard.
     Compatible,
-    /// As the standard wants it.
+    /// Events as the standard requires them.
     Strict,
 }
 
-/// Translates events.
+/// Translates Canvas events to Caliper events.
 #[derive(Clone, Debug)]
 pub struct Translator {
     catalog: Arc<Catalog>,
-    forms: HashMap<&'static str, EventTemplate>,
+    templates: HashMap<&'static str, EventTemplate>,
     places: Places,
     options: TranslationOptions,
 }
 
-/// A Caliper event, to be put into an envelope.
+/// A Caliper event, ready for an envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaliperEvent {
-    /// Its JSON.
+    /// The JSON of the event.
     pub json: Bytes,
-    /// How many values of the event were left out because they are no values of their field's
-    /// kind, such as a time that is none.
+    /// The number of values that were left out because they are invalid for their field, such as an
+    /// invalid time.
     pub unreadable: u32,
-    /// Where in it the address of the installation is, quotes included: the sensor.
+    /// The range of the installation address in `json`, with its quotes. It is the sensor.
     pub(crate) sensor: std::ops::Range<usize>,
 }
 
 /// Why an event has no translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Untranslated {
-    /// Its type has no Caliper form.
-    #[error("its type has no Caliper form")]
+    /// The event type has no Caliper form.
+    #[error("the event type has no Caliper form")]
     NoForm,
-    /// It does not tell what was acted upon.
-    #[error("it does not tell the id of what was acted upon")]
+    /// The id of the object is missing in the event.
+    #[error("the id of the object is missing")]
     NoObject,
 }
 
 impl Translator {
-    /// A translator for all event types that have a Caliper form.
+    /// Creates a translator for all event types that have a Caliper form.
     pub fn new(catalog: Arc<Catalog>, options: TranslationOptions) -> Result<Self, FormError> {
         for role in &options.roles {
             role.check()?;
         }
-        let mut forms = HashMap::new();
-        for of in catalog.types() {
-            if let Some(form) = &of.caliper {
-                forms.insert(of.name, EventTemplate::new(&catalog, of, form)?);
+        let mut templates = HashMap::new();
+        for event_type in catalog.types() {
+            if let Some(form) = &event_type.caliper {
+                let template = EventTemplate::new(&catalog, event_type, form)?;
+                templates.insert(event_type.name, template);
             }
         }
-        let places = Places::of(&catalog)?;
+        let places = Places::new(&catalog)?;
         Ok(Self {
             catalog,
-            forms,
+            templates,
             places,
             options,
         })
     }
 
-    /// Whether events of this type have a Caliper form.
+    /// Returns whether events of this type have a Caliper form.
     pub fn translates(&self, event_type: &str) -> bool {
-        self.forms.contains_key(event_type)
+        self.templates.contains_key(event_type)
     }
 
-    /// The event types that have a Caliper form, by name.
+    /// Returns the names of the event types that have a Caliper form, sorted.
     pub fn event_types(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.forms.keys().copied().collect();
+        let mut names: Vec<_> = self.templates.keys().copied().collect();
         names.sort_unstable();
         names
     }
 
-    /// Translates `event`, an admitted event of the type named in its stored form.
+    /// Translates `event`, the stored bytes of an admitted event of this type.
     pub fn translate(
         &self,
         event_type: &str,
@@ -114,38 +115,38 @@ impl Translator {
         id: Uuid,
         dialect: Dialect,
     ) -> Result<CaliperEvent, Untranslated> {
-        let form = self.forms.get(event_type).ok_or(Untranslated::NoForm)?;
-        let fields = self.catalog.fields(&form.event_type, event);
-        let scene = EventContext::new(fields, form, &self.places, &self.options);
+        let template = self.templates.get(event_type).ok_or(Untranslated::NoForm)?;
+        let fields = self.catalog.fields(&template.event_type, event);
+        let context = EventContext::new(fields, template, &self.places, &self.options);
         let program = match dialect {
-            Dialect::Compatible => &form.compatible,
-            Dialect::Strict => &form.strict,
+            Dialect::Compatible => &template.compatible,
+            Dialect::Strict => &template.strict,
         };
-        let mut frame = EventWriter {
+        let mut writer = EventWriter {
             translator: self,
-            scene: &scene,
+            context: &context,
             program,
             dialect,
             sensor: 0..0,
             unreadable: Cell::new(0),
         };
         let mut out = JsonWriter::with_capacity(event.len() + 2048);
-        let is_whole = frame.write(id, &mut out);
-        if !is_whole {
+        let has_object = writer.write(id, &mut out);
+        if !has_object {
             return Err(Untranslated::NoObject);
         }
         Ok(CaliperEvent {
             json: out.into_bytes().into(),
-            unreadable: frame.unreadable.get(),
-            sensor: frame.sensor,
+            unreadable: writer.unreadable.get(),
+            sensor: writer.sensor,
         })
     }
 }
 
-/// What is around the object of an event, and it.
+/// Writes one Caliper event.
 struct EventWriter<'a> {
     translator: &'a Translator,
-    scene: &'a EventContext<'a>,
+    context: &'a EventContext<'a>,
     program: &'a Program,
     dialect: Dialect,
     sensor: std::ops::Range<usize>,
@@ -153,7 +154,7 @@ struct EventWriter<'a> {
 }
 
 impl EventWriter<'_> {
-    /// Writes the event; `false` when it has no object.
+    /// Writes the event and returns whether it has an object.
     fn write(&mut self, id: Uuid, out: &mut JsonWriter) -> bool {
         let mut has_object = false;
         out.object(|out| {
@@ -197,14 +198,14 @@ impl EventWriter<'_> {
     }
 
     fn actor(&self, out: &mut JsonWriter) -> bool {
-        let scene = self.scene;
-        out.object(|out| match scene.actor {
+        let context = self.context;
+        out.object(|out| match context.actor {
             EventActor::User(id) => {
-                out.member("\"id\":", |out| self.name(out, &[b"user:", id]));
+                out.member("\"id\":", |out| self.canvas_id(out, &[b"user:", id]));
                 out.plain("\"type\":", "Person");
                 out.member("\"extensions\":", |out| {
                     canvas(out, |out| {
-                        for (key, place) in self.translator.places.of_actor {
+                        for (key, place) in self.translator.places.actor_fields {
                             out.member(key, |out| {
                                 self.metadata(place, value::ValueFormat::Text, out)
                             });
@@ -214,14 +215,14 @@ impl EventWriter<'_> {
                 });
             }
             EventActor::Grader(id) => {
-                out.member("\"id\":", |out| self.name(out, &[b"user:", id]));
+                out.member("\"id\":", |out| self.canvas_id(out, &[b"user:", id]));
                 out.plain("\"type\":", "Person");
             }
             EventActor::SomeUser => {
-                out.member("\"id\":", |out| self.name(out, &[b"user:0"]));
+                out.member("\"id\":", |out| self.canvas_id(out, &[b"user:0"]));
                 out.plain("\"type\":", "Person");
             }
-            // Of these events the standard says that a person acts.
+            // The standard requires a person as the actor of these events.
             EventActor::Application
                 if self.dialect == Dialect::Strict
                     && !matches!(self.program.kind, "Event" | "GradeEvent") =>
@@ -240,19 +241,19 @@ impl EventWriter<'_> {
         let mark = out.mark();
         let is_there = self.address(self.translator.places.referrer, out);
         if is_there && self.dialect == Dialect::Strict {
-            // An entity is told by a name, and what is none is left to the extensions.
+            // Strict form: `referrer` must be an IRI; anything else goes to `extensions`.
             let address = out.since(mark);
             let inner = address.get(1..address.len() - 1).unwrap_or_default();
-            let name = iri::address(inner).into_owned();
+            let encoded = iri::address(inner).into_owned();
             out.take_back(mark);
-            return str::from_utf8(&name).is_ok_and(iri::is_iri) && text(out, &name);
+            return str::from_utf8(&encoded).is_ok_and(iri::is_iri) && text(out, &encoded);
         }
         is_there
     }
 
     fn event_time(&self, out: &mut JsonWriter) -> bool {
         let time = self
-            .scene
+            .context
             .fields
             .metadata(self.translator.places.event_time);
         match time.and_then(|time| time_of(time, Precision::Moment)) {
@@ -266,14 +267,14 @@ impl EventWriter<'_> {
 
     fn base(&self, out: &mut JsonWriter) -> bool {
         let base = match self.dialect {
-            Dialect::Compatible => Cow::Borrowed(&*self.scene.base),
-            Dialect::Strict => iri::base(&self.scene.base),
+            Dialect::Compatible => Cow::Borrowed(&*self.context.base),
+            Dialect::Strict => iri::base(&self.context.base),
         };
         text(out, &base)
     }
 
     fn group(&self, out: &mut JsonWriter) -> bool {
-        let Some(course) = self.scene.course else {
+        let Some(course) = self.context.course else {
             return false;
         };
         out.object(|out| {
@@ -287,38 +288,38 @@ impl EventWriter<'_> {
         })
     }
 
-    /// Name and type of the course, or of the section.
+    /// Writes the id and type of the course, or of the section.
     fn organization(&self, course: &[u8], out: &mut JsonWriter) {
-        match self.scene.section {
+        match self.context.section {
             None => {
-                out.member("\"id\":", |out| self.name(out, &[b"course:", course]));
+                out.member("\"id\":", |out| self.canvas_id(out, &[b"course:", course]));
                 out.plain("\"type\":", "CourseOffering");
             }
             Some(section) => {
                 let name = [b"course:", course, b":section:", section];
-                out.member("\"id\":", |out| self.name(out, &name));
+                out.member("\"id\":", |out| self.canvas_id(out, &name));
                 out.plain("\"type\":", "CourseSection");
             }
         }
     }
 
     fn membership(&self, out: &mut JsonWriter) -> bool {
-        let (Some(course), Some(user)) = (self.scene.course, self.scene.actor.id()) else {
+        let (Some(course), Some(user)) = (self.context.course, self.context.actor.id()) else {
             return false;
         };
         let role = self
-            .scene
+            .context
             .fields
             .metadata(self.translator.places.context_role);
-        let role = role.and_then(read).and_then(|role| {
+        let role = role.and_then(decoded_text).and_then(|role| {
             let roles = &self.translator.options.roles;
-            roles.iter().find(|it| it.canvas == role)
+            roles.iter().find(|known| known.canvas == role)
         });
         let segment = role.map_or("user", |role| &role.segment).as_bytes();
         out.object(|out| {
-            out.member("\"id\":", |out| match self.scene.section {
-                None => self.name(out, &[b"course:", course, b":", segment, b":", user]),
-                Some(section) => self.name(
+            out.member("\"id\":", |out| match self.context.section {
+                None => self.canvas_id(out, &[b"course:", course, b":", segment, b":", user]),
+                Some(section) => self.canvas_id(
                     out,
                     &[
                         b"course:",
@@ -335,17 +336,19 @@ impl EventWriter<'_> {
             out.plain("\"type\":", "Membership");
             out.member("\"member\":", |out| {
                 out.object(|out| {
-                    out.member("\"id\":", |out| self.name(out, &[b"user:", user]));
+                    out.member("\"id\":", |out| self.canvas_id(out, &[b"user:", user]));
                     out.plain("\"type\":", "Person");
                 })
             });
             out.member("\"organization\":", |out| {
                 out.object(|out| {
                     self.organization(course, out);
-                    if self.scene.section.is_some() {
+                    if self.context.section.is_some() {
                         out.member("\"subOrganizationOf\":", |out| {
                             out.object(|out| {
-                                out.member("\"id\":", |out| self.name(out, &[b"course:", course]));
+                                out.member("\"id\":", |out| {
+                                    self.canvas_id(out, &[b"course:", course])
+                                });
                                 out.plain("\"type\":", "CourseOffering");
                             })
                         });
@@ -372,14 +375,16 @@ impl EventWriter<'_> {
 
     fn session(&self, out: &mut JsonWriter) -> bool {
         let session = self
-            .scene
+            .context
             .fields
             .metadata(self.translator.places.session_id);
         let Some(session) = session.and_then(text_of) else {
             return false;
         };
         out.object(|out| {
-            out.member("\"id\":", |out| self.name(out, &[b"session:", session]));
+            out.member("\"id\":", |out| {
+                self.canvas_id(out, &[b"session:", session])
+            });
             out.plain("\"type\":", "Session");
         })
     }
@@ -389,7 +394,7 @@ impl EventWriter<'_> {
         out.object(|out| {
             out.member("\"com.instructure.canvas\":", |out| {
                 out.object(|out| {
-                    for (key, place) in places.of_request {
+                    for (key, place) in places.request_fields {
                         out.member(key, |out| {
                             self.metadata(place, value::ValueFormat::Text, out)
                         });
@@ -398,7 +403,7 @@ impl EventWriter<'_> {
                     if self.dialect == Dialect::Strict && !has_referrer {
                         out.member("\"referrer\":", |out| self.address(places.referrer, out));
                     }
-                    for (key, place) in places.of_job {
+                    for (key, place) in places.job_fields {
                         out.member(key, |out| {
                             self.metadata(place, value::ValueFormat::Text, out)
                         });
@@ -414,29 +419,29 @@ impl EventWriter<'_> {
         })
     }
 
-    fn metadata(&self, place: usize, form: value::ValueFormat, out: &mut JsonWriter) -> bool {
-        self.written(self.scene.fields.metadata(place), form, out)
+    fn metadata(&self, place: usize, format: value::ValueFormat, out: &mut JsonWriter) -> bool {
+        self.written(self.context.fields.metadata(place), format, out)
     }
 
-    /// Writes a value; counts one that cannot be.
+    /// Writes a value. Counts a value that has content but cannot be written.
     fn written(
         &self,
         value: Option<&[u8]>,
-        form: value::ValueFormat,
+        format: value::ValueFormat,
         out: &mut JsonWriter,
     ) -> bool {
         let Some(value) = value else {
             return false;
         };
-        let is_written = form.write(value, out);
-        if !is_written && form != value::ValueFormat::Nothing && says_something(value) {
+        let is_written = format.write(value, out);
+        if !is_written && format != value::ValueFormat::Nothing && has_content(value) {
             self.unreadable.set(self.unreadable.get() + 1);
         }
         is_written
     }
 
     fn address(&self, place: usize, out: &mut JsonWriter) -> bool {
-        let value = self.scene.fields.metadata(place).and_then(text_of);
+        let value = self.context.fields.metadata(place).and_then(text_of);
         match (value, self.translator.options.secrets) {
             (None, _) => false,
             (Some(address), Secrets::Masked) => text(out, &secrets::mask(address)),
@@ -444,54 +449,54 @@ impl EventWriter<'_> {
         }
     }
 
-    /// Writes an entity, unless it has no name or nothing is listed for it.
-    fn entity(&self, steps: &[TemplateMember], out: &mut JsonWriter) -> bool {
+    /// Writes an entity, unless its id is missing or it has no members.
+    fn entity(&self, members: &[TemplateMember], out: &mut JsonWriter) -> bool {
         let mark = out.mark();
-        let mut has_name = true;
+        let mut has_id = true;
         let written = out.object(|out| {
-            for step in steps {
-                let is_there = out.member(&step.key, |out| self.value(&step.value, out));
-                if step.is_id && !is_there {
-                    has_name = false;
+            for member in members {
+                let is_there = out.member(&member.key, |out| self.value(&member.value, out));
+                if member.is_id && !is_there {
+                    has_id = false;
                     return;
                 }
             }
         });
-        if !has_name {
+        if !has_id {
             out.take_back(mark);
         }
-        written && has_name
+        written && has_id
     }
 
     fn value(&self, write: &Write, out: &mut JsonWriter) -> bool {
-        let scene = self.scene;
+        let fields = &self.context.fields;
         match write {
             Write::Constant(constant) => text(out, constant.as_bytes()),
-            Write::Body(place, form) => self.written(scene.fields.body(*place), *form, out),
-            Write::Metadata(place, form) => self.metadata(*place, *form, out),
+            Write::Body(place, format) => self.written(fields.body(*place), *format, out),
+            Write::Metadata(place, format) => self.metadata(*place, *format, out),
             Write::Urn(parts) => self.urn(parts, out),
-            Write::Entity(steps) => self.entity(steps, out),
-            Write::Array(steps) => {
+            Write::Entity(members) => self.entity(members, out),
+            Write::Array(members) => {
                 out.raw(b"[");
-                let is_there = self.entity(steps, out);
+                let is_there = self.entity(members, out);
                 out.raw(b"]");
                 is_there
             }
-            Write::Extensions(steps) => canvas(out, |out| {
-                for step in steps {
-                    out.member(&step.key, |out| self.value(&step.value, out));
+            Write::Extensions(members) => canvas(out, |out| {
+                for member in members {
+                    out.member(&member.key, |out| self.value(&member.value, out));
                 }
             }),
-            Write::Computed(it) => self.computed(*it, out),
+            Write::Computed(computed) => self.computed(*computed, out),
         }
     }
 
-    fn computed(&self, it: Computed, out: &mut JsonWriter) -> bool {
-        let asset = self.scene.asset;
-        match it {
+    fn computed(&self, computed: Computed, out: &mut JsonWriter) -> bool {
+        let asset = self.context.asset;
+        match computed {
             Computed::Base => self.base(out),
-            Computed::GraderName => match self.scene.actor.id() {
-                Some(grader) => self.name(out, &[b"user:", grader]),
+            Computed::GraderName => match self.context.actor.id() {
+                Some(grader) => self.canvas_id(out, &[b"user:", grader]),
                 None => self.base(out),
             },
             Computed::AssetClass => text(out, asset.class().as_bytes()),
@@ -506,18 +511,18 @@ impl EventWriter<'_> {
         }
     }
 
-    /// Writes a name in Canvas's own namespace.
-    fn name(&self, out: &mut JsonWriter, parts: &[&[u8]]) -> bool {
+    /// Writes an id in Canvas's own namespace.
+    fn canvas_id(&self, out: &mut JsonWriter, parts: &[&[u8]]) -> bool {
         out.raw(URN);
         for part in parts {
-            self.name_part(out, part);
+            self.id_part(out, part);
         }
         out.raw(b"\"");
         true
     }
 
-    /// Writes a part of a name: as it is, or so that the whole is a name by the standard.
-    fn name_part(&self, out: &mut JsonWriter, part: &[u8]) {
+    /// Writes a part of an id. The strict dialect encodes it so that the id is a valid URN.
+    fn id_part(&self, out: &mut JsonWriter, part: &[u8]) {
         match self.dialect {
             Dialect::Compatible => out.raw(part),
             Dialect::Strict => out.raw(&iri::part(part)),
@@ -530,10 +535,10 @@ impl EventWriter<'_> {
         for part in parts {
             let id = match part {
                 UrnPart::Literal(literal) => Some(literal.as_bytes()),
-                UrnPart::Id(place) => self.scene.fields.body(*place).and_then(text_of),
-                UrnPart::ActorId => self.scene.actor.id(),
-                UrnPart::AssetKind => self.scene.asset.name_kind(),
-                UrnPart::AssetList => match self.scene.asset.page() {
+                UrnPart::Id(place) => self.context.fields.body(*place).and_then(text_of),
+                UrnPart::ActorId => self.context.actor.id(),
+                UrnPart::AssetKind => self.context.asset.name_kind(),
+                UrnPart::AssetList => match self.context.asset.page() {
                     Some(page) => {
                         out.raw(b":");
                         Some(page)
@@ -545,14 +550,14 @@ impl EventWriter<'_> {
                 out.take_back(mark);
                 return false;
             };
-            self.name_part(out, id);
+            self.id_part(out, id);
         }
         out.raw(b"\"");
         true
     }
 }
 
-/// Writes a text as it stands between quotes.
+/// Writes a raw text with quotes around it.
 fn text(out: &mut JsonWriter, text: &[u8]) -> bool {
     out.raw(b"\"");
     out.raw(text);
@@ -560,7 +565,7 @@ fn text(out: &mut JsonWriter, text: &[u8]) -> bool {
     true
 }
 
-/// Writes extensions in Canvas's own namespace, unless there are none.
+/// Writes extensions in Canvas's own namespace, unless they are empty.
 fn canvas(out: &mut JsonWriter, members: impl FnOnce(&mut JsonWriter)) -> bool {
     out.object(|out| {
         out.member("\"com.instructure.canvas\":", |out| out.object(members));

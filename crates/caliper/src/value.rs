@@ -1,7 +1,7 @@
-//! How single values are written.
+//! Writes single values.
 //!
-//! A value comes as the event spells it and is copied wherever that will do. What has no value,
-//! null, an empty text, array or object, is nothing that is written.
+//! A value is copied as the event spells it where possible. Null and empty strings, arrays and
+//! objects are not written.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -9,38 +9,38 @@ use std::str::FromStr;
 use easel_catalog::{Kind, Precision, parse_day, parse_timestamp};
 use jiff::Timestamp;
 
-use crate::json_writer::JsonWriter;
+use easel_catalog::JsonWriter;
 
-/// How the value of a field is written.
+/// The output format of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueFormat {
-    /// As a text, digits included.
+    /// A string. A number becomes a string of its digits.
     Text,
-    /// As a number.
+    /// A number.
     Number,
-    /// As a number without a fraction.
+    /// A number without a fraction.
     Integer,
-    /// As a truth.
-    Truth,
-    /// As `YYYY-MM-DDTHH:mm:ss.SSSZ`.
+    /// A boolean.
+    Boolean,
+    /// A time as `YYYY-MM-DDTHH:mm:ss.SSSZ`.
     Time(Precision),
-    /// Not at all: Caliper has no place for it.
+    /// No output: Caliper has no place for the value.
     Nothing,
 }
 
 impl ValueFormat {
-    pub(crate) const fn of(kind: &Kind) -> Self {
+    pub(crate) const fn from_kind(kind: &Kind) -> Self {
         match kind {
             Kind::Text | Kind::Id(_) => Self::Text,
             Kind::Integer => Self::Integer,
             Kind::Number => Self::Number,
-            Kind::Boolean => Self::Truth,
+            Kind::Boolean => Self::Boolean,
             Kind::Timestamp(precision) => Self::Time(*precision),
             Kind::Object(_) | Kind::Texts | Kind::Ids(_) | Kind::Objects(_) => Self::Nothing,
         }
     }
 
-    /// Writes `value`, or nothing when it has none of this form.
+    /// Writes `value` and returns true, or returns false if the value does not fit this format.
     pub(crate) fn write(self, value: &[u8], out: &mut JsonWriter) -> bool {
         match self {
             Self::Text => text_of(value).is_some_and(|text| {
@@ -63,15 +63,15 @@ impl ValueFormat {
                 }
                 is_whole
             }),
-            Self::Truth => {
-                let is_truth = matches!(value, b"true" | b"false");
-                if is_truth {
+            Self::Boolean => {
+                let is_boolean = matches!(value, b"true" | b"false");
+                if is_boolean {
                     out.raw(value);
                 }
-                is_truth
+                is_boolean
             }
             Self::Time(precision) => time_of(value, precision).is_some_and(|time| {
-                if is_written(value) {
+                if is_caliper_time(value) {
                     out.raw(value);
                 } else {
                     write_time(time, out);
@@ -83,8 +83,8 @@ impl ValueFormat {
     }
 }
 
-/// Whether a value says something, so that leaving it out is a loss.
-pub(crate) fn says_something(value: &[u8]) -> bool {
+/// Returns whether a value has content, so that leaving it out loses data.
+pub(crate) fn has_content(value: &[u8]) -> bool {
     !matches!(value, b"null" | b"\"\"" | b"[]" | b"{}")
 }
 
@@ -92,7 +92,7 @@ fn parsed<T: FromStr>(number: &[u8]) -> Option<T> {
     str::from_utf8(number).ok()?.parse().ok()
 }
 
-/// The text that a value is, as it stands between quotes: a string, or a number's digits.
+/// Returns the raw text of a value: a string without its quotes, or the digits of a number.
 pub(crate) fn text_of(value: &[u8]) -> Option<&[u8]> {
     match value {
         [b'"', text @ .., b'"'] if !text.is_empty() => Some(text),
@@ -101,7 +101,7 @@ pub(crate) fn text_of(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// A number without the zeros that end its fraction.
+/// Returns a number without the zeros at the end of its fraction.
 fn number(value: &[u8]) -> Option<&[u8]> {
     if !matches!(value, [b'-' | b'0'..=b'9', ..]) {
         return None;
@@ -114,7 +114,7 @@ fn number(value: &[u8]) -> Option<&[u8]> {
                 .rev()
                 .take_while(|byte| **byte == b'0')
                 .count();
-            // The point goes with the last of them.
+            // If all digits of the fraction are zeros, the point is removed too.
             let point = usize::from(zeros == fraction.len());
             value.get(..value.len() - zeros - point)
         }
@@ -122,15 +122,15 @@ fn number(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The moment that a value is.
+/// Parses a value as a time.
 pub(crate) fn time_of(value: &[u8], precision: Precision) -> Option<Timestamp> {
-    let text = read(value)?;
+    let text = decoded_text(value)?;
     let day = || parse_day(&text).filter(|_| precision == Precision::Day);
     parse_timestamp(&text).or_else(day)
 }
 
-/// The text that a value is, with what is escaped in it read.
-pub(crate) fn read(value: &[u8]) -> Option<Cow<'_, str>> {
+/// Returns the text of a value with its escapes decoded.
+pub(crate) fn decoded_text(value: &[u8]) -> Option<Cow<'_, str>> {
     let inner = text_of(value)?;
     if inner.contains(&b'\\') {
         return serde_json::from_slice(value).ok().map(Cow::Owned);
@@ -138,8 +138,8 @@ pub(crate) fn read(value: &[u8]) -> Option<Cow<'_, str>> {
     str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
-/// Whether a time is spelled in the one form that Caliper knows; a leap second is not.
-fn is_written(value: &[u8]) -> bool {
+/// Returns whether a time is in the format that Caliper requires. A leap second is not.
+fn is_caliper_time(value: &[u8]) -> bool {
     const PATTERN: &[u8; 26] = b"\"0000-00-00T00:00:00.000Z\"";
     let fits = |(byte, wanted): (&u8, &u8)| match wanted {
         b'0' => byte.is_ascii_digit(),
@@ -150,7 +150,7 @@ fn is_written(value: &[u8]) -> bool {
         && value.get(18..20) != Some(b"60")
 }
 
-/// Writes a moment in the one form that Caliper knows; what is finer than it is cut off.
+/// Writes a time in the format that Caliper requires, truncated to milliseconds.
 pub(crate) fn write_time(time: Timestamp, out: &mut JsonWriter) {
     out.raw(b"\"");
     out.raw(easel_catalog::event_time(time).as_bytes());
@@ -162,9 +162,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(form: ValueFormat, value: &str, wanted: &str) {
+    fn check(format: ValueFormat, value: &str, wanted: &str) {
         let mut out = JsonWriter::default();
-        let written = form.write(value.as_bytes(), &mut out);
+        let written = format.write(value.as_bytes(), &mut out);
         assert_eq!(
             String::from_utf8(out.into_bytes()).unwrap(),
             wanted,
@@ -177,20 +177,20 @@ mod tests {
     fn text_is_copied_with_its_escapes_and_numbers_become_text() {
         check(ValueFormat::Text, r#""a \/ \u00e9""#, r#""a \/ \u00e9""#);
         check(ValueFormat::Text, "70000000000001", "\"70000000000001\"");
-        for nothing in ["null", "\"\"", "true", "{}", "[1]", "{\"a\":null}"] {
-            check(ValueFormat::Text, nothing, "");
+        for without_text in ["null", "\"\"", "true", "{}", "[1]", "{\"a\":null}"] {
+            check(ValueFormat::Text, without_text, "");
         }
     }
 
     #[test]
-    fn truths_are_truths() {
-        check(ValueFormat::Truth, "true", "true");
-        check(ValueFormat::Truth, "1", "");
+    fn only_true_and_false_are_booleans() {
+        check(ValueFormat::Boolean, "true", "true");
+        check(ValueFormat::Boolean, "1", "");
         check(ValueFormat::Nothing, "[1]", "");
     }
 
     #[test]
-    fn numbers_lose_their_last_zeros() {
+    fn numbers_lose_the_zeros_at_the_end_of_a_fraction() {
         check(ValueFormat::Number, "100.0", "100");
         check(ValueFormat::Number, "8.50", "8.5");
         check(ValueFormat::Number, "-0.25", "-0.25");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_one_form() {
+    fn times_are_written_in_one_format() {
         let time = ValueFormat::Time(Precision::Moment);
         check(
             time,

@@ -1,7 +1,7 @@
 //! The terms of Caliper 1.1: events, entities, their properties, actions, roles.
 //!
-//! They are data, in `vocabulary.json`, as the tables of the standard have them. A property that
-//! every event or every entity has stands there once.
+//! They are data in `vocabulary.json`, copied from the tables of the standard. The file lists a
+//! property that every event or every entity has only once.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -20,16 +20,16 @@ pub(crate) struct Vocabulary {
     entity_properties: HashMap<String, String>,
     pub(crate) events: HashMap<String, EventTerm>,
     pub(crate) entities: HashMap<String, EntityTerm>,
-    /// The properties of each selector, all of them required. A selector is no entity and has no
-    /// id (appendix D).
+    /// The properties of each selector. All are required. A selector is not an entity and has no id
+    /// (appendix D).
     pub(crate) selectors: HashMap<String, HashMap<String, String>>,
 }
 
-/// A type of events.
+/// An event type.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventTerm {
-    /// The actions it knows; any of all when left out.
+    /// The actions that the event type allows. If absent, every action is allowed.
     pub(crate) actions: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) deprecated_actions: Vec<String>,
@@ -39,7 +39,7 @@ pub(crate) struct EventTerm {
     properties: HashMap<String, String>,
 }
 
-/// A type of entities.
+/// An entity type.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EntityTerm {
@@ -49,17 +49,17 @@ pub(crate) struct EntityTerm {
     pub(crate) deprecated: bool,
     #[serde(default)]
     properties: HashMap<String, String>,
-    /// Properties of every entity that this one has not.
+    /// The common entity properties that this type does not have.
     #[serde(default)]
     without: Vec<String>,
 }
 
 #[expect(
     clippy::expect_used,
-    reason = "the file is part of the program, and a test reads it"
+    reason = "the file is compiled in, and a test parses it"
 )]
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../vocabulary.json")).expect("the vocabulary is well-formed")
+    serde_json::from_str(include_str!("../vocabulary.json")).expect("vocabulary.json must be valid")
 });
 
 impl Vocabulary {
@@ -67,21 +67,25 @@ impl Vocabulary {
         &VOCABULARY
     }
 
-    /// What a property of an event type has to be, if it has it: types with `|` between them.
+    /// Returns the allowed types of a property of an event type, separated by `|`.
+    ///
+    /// Returns `None` if the event type does not have the property.
     pub(crate) fn event_property(&self, event: &str, property: &str) -> Option<&str> {
         let own = self
             .events
             .get(event)
-            .and_then(|it| it.properties.get(property));
+            .and_then(|term| term.properties.get(property));
         own.or_else(|| self.event_properties.get(property))
             .map(String::as_str)
     }
 
-    /// What a property of an entity type has to be, if it has it.
+    /// Returns the allowed types of a property of an entity type, separated by `|`.
+    ///
+    /// Returns `None` if the entity type does not have the property.
     pub(crate) fn entity_property(&self, entity: &str, property: &str) -> Option<&str> {
         let term = self.entities.get(entity)?;
         let common = || {
-            let has = !term.without.iter().any(|it| it == property);
+            let has = !term.without.iter().any(|name| name == property);
             self.entity_properties.get(property).filter(|_| has)
         };
         term.properties
@@ -90,18 +94,18 @@ impl Vocabulary {
             .map(String::as_str)
     }
 
-    /// Whether whatever is a `kind` is a `wanted` too.
+    /// Returns whether `kind` is `wanted` or a subtype of it.
     pub(crate) fn is_a(&self, kind: &str, wanted: &str) -> bool {
         kind == wanted
             || self
                 .entities
                 .get(kind)
-                .is_some_and(|it| it.supertypes.iter().any(|above| self.is_a(above, wanted)))
+                .is_some_and(|term| term.supertypes.iter().any(|above| self.is_a(above, wanted)))
     }
 
-    /// Whether an action is a term; one of them is spelled in two ways.
+    /// Returns whether an action is a term. The standard spells one action in two ways.
     pub(crate) fn knows_action(&self, action: &str) -> bool {
-        self.actions.iter().any(|it| it == action) || action == "MarkedAsUnRead"
+        self.actions.iter().any(|known| known == action) || action == "MarkedAsUnRead"
     }
 }
 

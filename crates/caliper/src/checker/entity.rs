@@ -1,4 +1,4 @@
-//! What an entity has to be.
+//! Validates entities.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::rule::Rule;
 
 use super::{Checker, form, member, pointer};
 
-/// What the elements of an array have to be, by its property.
+/// The allowed types of array elements, by the property that holds the array.
 const ELEMENTS: [(&str, &str); 8] = [
     ("attachments", "DigitalResource"),
     ("items", "DigitalResource"),
@@ -21,9 +21,9 @@ const ELEMENTS: [(&str, &str); 8] = [
 ];
 
 impl Checker {
-    /// Checks an entity that is told in full.
+    /// Checks an entity that is an object.
     pub(super) fn entity(&mut self, entity: &Json, path: &str) {
-        self.keys_differ(entity, path);
+        self.check_unique_keys(entity, path);
         let kind = self.kind(entity, path);
         for (key, value) in entity.members() {
             let path = member(path, key);
@@ -32,14 +32,14 @@ impl Checker {
                 continue;
             }
             if value.is_empty() {
-                // Of these two that was said already.
+                // `kind` reports an empty `id` or `type` as missing.
                 if name != Some("id") && name != Some("type") {
-                    self.breach(Rule::N8, &path, "this says nothing");
+                    self.breach(Rule::N8, &path, "must not be empty");
                 }
                 continue;
             }
             if let Some(kind) = kind {
-                match name.and_then(|it| self.vocabulary.entity_property(kind, it)) {
+                match name.and_then(|name| self.vocabulary.entity_property(kind, name)) {
                     Some(wanted) => self.value(value, wanted, Rule::N5, &path),
                     None => self.breach(Rule::N6, &path, format!("a {kind} has no such property")),
                 }
@@ -50,18 +50,14 @@ impl Checker {
         }
     }
 
-    /// The type of an entity, if it is a term.
+    /// Checks `id` and `type`, and returns the type if it is a term.
     fn kind<'a>(&mut self, entity: &'a Json, path: &str) -> Option<&'a str> {
         for name in ["id", "type"] {
             if entity.get(name).is_none_or(Json::is_empty) {
-                self.breach(
-                    Rule::N2,
-                    &pointer(path, name),
-                    format!("there is no {name}"),
-                );
+                self.breach(Rule::N2, &pointer(path, name), format!("{name} is missing"));
             }
         }
-        let kind = entity.get("type").filter(|it| !it.is_empty())?;
+        let kind = entity.get("type").filter(|value| !value.is_empty())?;
         let term = kind.text().and_then(|kind| {
             let (known, term) = self.vocabulary.entities.get_key_value(kind)?;
             Some((known.as_str(), term))
@@ -72,7 +68,7 @@ impl Checker {
                     self.breach(
                         Rule::N9,
                         &pointer(path, "type"),
-                        format!("{kind} is given up"),
+                        format!("{kind} is deprecated"),
                     );
                 }
                 entity.get("type").and_then(Json::text)
@@ -81,15 +77,16 @@ impl Checker {
                 self.breach(
                     Rule::N3,
                     &pointer(path, "type"),
-                    "this is no type of entities",
+                    "the entity type is unknown",
                 );
                 None
             }
         }
     }
 
-    /// Checks the value of a property against what it has to be: types with `|` between them.
-    /// `rule` is broken by an entity of another type.
+    /// Checks the value of a property against its allowed types, separated by `|`.
+    ///
+    /// An entity of another type breaks `rule`.
     pub(super) fn value(&mut self, value: &Json, wanted: &str, rule: Rule, path: &str) {
         if self.vocabulary.selectors.contains_key(wanted) {
             return self.selector(value, wanted, rule, path);
@@ -98,20 +95,24 @@ impl Checker {
         match (wanted, value) {
             ("IRI", Json::Text(text)) => {
                 if !text.as_str().is_some_and(form::is_name) {
-                    self.breach(Rule::N1, path, "this is no IRI, URN or blank node");
+                    self.breach(Rule::N1, path, "must be an IRI, a URN or a blank node");
                 }
             }
             ("DateTime", Json::Text(text)) => {
                 if !text.as_str().is_some_and(form::is_time) {
-                    self.breach(Rule::T1, path, "a time is like 2019-11-01T19:11:05.222Z");
+                    self.breach(
+                        Rule::T1,
+                        path,
+                        "must be a time like 2019-11-01T19:11:05.222Z",
+                    );
                 }
             }
             ("Duration", Json::Text(text)) => {
                 if !text.as_str().is_some_and(form::is_duration) {
-                    self.breach(Rule::T2, path, "a length of time is like PT30M");
+                    self.breach(Rule::T2, path, "must be a duration like PT30M");
                 }
             }
-            // Whether it is a term is checked where it is used.
+            // The user of a `Term` checks that the term is known.
             ("string" | "Term" | "UUID", Json::Text(_)) | ("Boolean", Json::Boolean(_)) => (),
             ("decimal", Json::Number(_)) => (),
             ("integer", Json::Number(number)) if form::is_integer(number) => (),
@@ -121,15 +122,15 @@ impl Checker {
                 "IRI" | "DateTime" | "Duration" | "string" | "Term" | "UUID" | "Boolean"
                 | "decimal" | "integer" | "Object" | "Array",
                 _,
-            ) => self.breach(Rule::N4, path, format!("this has to be: {wanted}")),
-            // What may be told in full may be told by its name.
+            ) => self.breach(Rule::N4, path, format!("must be of type {wanted}")),
+            // An entity may be given as its id only.
             (_, Json::Text(text)) => {
                 if !text.as_str().is_some_and(form::is_name) {
-                    self.breach(Rule::N1, path, "this is no IRI, URN or blank node");
+                    self.breach(Rule::N1, path, "must be an IRI, a URN or a blank node");
                 }
             }
             (_, Json::Object(_)) if self.is_selector(value) => {
-                let detail = format!("a selector cannot be here; {wanted} can");
+                let detail = format!("must be of type {wanted}, not a selector");
                 self.breach(rule, path, detail);
             }
             (_, Json::Object(_)) => {
@@ -137,12 +138,13 @@ impl Checker {
                 let kind = value.get("type").and_then(Json::text);
                 let known = kind.filter(|kind| self.vocabulary.entities.contains_key(*kind));
                 if let Some(kind) = known
-                    && !types.any(|it| self.vocabulary.is_a(kind, it))
+                    && !types.any(|allowed| self.vocabulary.is_a(kind, allowed))
                 {
-                    self.breach(rule, path, format!("a {kind} cannot be here; {wanted} can"));
+                    let detail = format!("must be of type {wanted}, not {kind}");
+                    self.breach(rule, path, detail);
                 }
             }
-            _ => self.breach(Rule::N4, path, format!("this has to be: {wanted}")),
+            _ => self.breach(Rule::N4, path, format!("must be of type {wanted}")),
         }
     }
 
@@ -160,33 +162,34 @@ impl Checker {
     }
 
     fn roles_and_status(&mut self, membership: &Json, path: &str) {
-        let given = |name| membership.get(name).filter(|it| !it.is_empty());
-        if let Some(Json::Array(roles)) = given("roles") {
-            let given: HashSet<_> = roles.iter().filter_map(Json::text).collect();
+        let member_value = |name| membership.get(name).filter(|value| !value.is_empty());
+        if let Some(Json::Array(roles)) = member_value("roles") {
+            let present: HashSet<_> = roles.iter().filter_map(Json::text).collect();
             for (index, role) in roles.iter().enumerate() {
                 let path = format!("{path}/roles/{index}");
                 let Some(role) = role
                     .text()
-                    .filter(|it| self.vocabulary.roles.iter().any(|known| known == it))
+                    .filter(|role| self.vocabulary.roles.iter().any(|known| known == role))
                 else {
-                    self.breach(Rule::N7, &path, "this is no role");
+                    self.breach(Rule::N7, &path, "the role is unknown");
                     continue;
                 };
                 let has_core = role
                     .split_once('#')
-                    .is_none_or(|(core, _)| given.contains(core));
+                    .is_none_or(|(core, _)| present.contains(core));
                 if !has_core {
                     self.breach(
                         Rule::N7s,
                         &path,
-                        format!("{role} comes without its core role"),
+                        format!("{role} should come with its core role"),
                     );
                 }
             }
         }
-        let status = given("status").and_then(Json::text);
-        if status.is_some_and(|status| !self.vocabulary.status.iter().any(|it| it == status)) {
-            self.breach(Rule::N7, &pointer(path, "status"), "this is no status");
+        let status = member_value("status").and_then(Json::text);
+        if status.is_some_and(|status| !self.vocabulary.status.iter().any(|known| known == status))
+        {
+            self.breach(Rule::N7, &pointer(path, "status"), "the status is unknown");
         }
     }
 }

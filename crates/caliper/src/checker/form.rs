@@ -1,8 +1,8 @@
-//! The forms that texts have to have.
+//! Validates the format of strings and numbers.
 
 use crate::iri::is_iri;
 
-/// Whether a text is a time in the one form that the standard knows: `YYYY-MM-DDTHH:mm:ss.SSSZ`.
+/// Returns whether a text is a time in the format of the standard: `YYYY-MM-DDTHH:mm:ss.SSSZ`.
 pub(super) fn is_time(text: &str) -> bool {
     let pattern = b"0000-00-00T00:00:00.000Z";
     text.len() == pattern.len()
@@ -16,15 +16,15 @@ pub(super) fn is_time(text: &str) -> bool {
         && easel_catalog::parse_timestamp(text).is_some()
 }
 
-/// Whether a text is the name of something: an absolute IRI, a URN, or a blank node.
+/// Returns whether a text is a valid id: an absolute IRI, a URN or a blank node.
 pub(super) fn is_name(text: &str) -> bool {
     match text.strip_prefix("_:") {
-        Some(label) => !label.is_empty() && label.bytes().all(|it| it.is_ascii_graphic()),
+        Some(label) => !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_graphic()),
         None => is_iri(text),
     }
 }
 
-/// Whether a text is a length of time of ISO 8601, such as `PT30M`.
+/// Returns whether a text is a duration of ISO 8601, such as `PT30M`.
 pub(super) fn is_duration(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('P') else {
         return false;
@@ -41,7 +41,7 @@ pub(super) fn is_duration(text: &str) -> bool {
                 '0'..='9' | '.' => number.push(letter),
                 unit => {
                     let is_number = number.parse::<f64>().is_ok()
-                        && number.starts_with(|it: char| it.is_ascii_digit());
+                        && number.starts_with(|first: char| first.is_ascii_digit());
                     if !is_number || !units.any(|known| known == unit) {
                         return None;
                     }
@@ -58,10 +58,9 @@ pub(super) fn is_duration(text: &str) -> bool {
     }
 }
 
-/// Whether a number of JSON is an integer, however it is spelled: its value has no fraction.
+/// Returns whether the value of a JSON number has no fraction. `2.0` and `2e0` are integers.
 ///
-/// JSON-LD, which Caliper is written in, and JSON Schema both decide by the value: `2.0` and `2e0`
-/// are integers.
+/// JSON-LD, the base of Caliper, and JSON Schema both decide by the value.
 pub(super) fn is_integer(number: &str) -> bool {
     let digits = number.strip_prefix('-').unwrap_or(number);
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
@@ -72,7 +71,7 @@ pub(super) fn is_integer(number: &str) -> bool {
         return true;
     }
     let Ok(exponent) = exponent.parse::<i64>() else {
-        // It has more digits than any number of bytes could make up for.
+        // The exponent is larger than any mantissa can offset.
         return !exponent.starts_with('-');
     };
     let point = i64::try_from(whole.len()).unwrap_or(i64::MAX);
@@ -80,10 +79,10 @@ pub(super) fn is_integer(number: &str) -> bool {
     significant <= point.saturating_add(exponent)
 }
 
-/// The UUID that a URN has, if it is one of that kind.
+/// Returns the UUID of a `urn:uuid:` URN.
 pub(super) fn uuid(text: &str) -> Option<uuid::Uuid> {
     let text = text.strip_prefix("urn:uuid:")?;
-    // Only the form with hyphens.
+    // Only the format with hyphens is valid.
     (text.len() == 36).then(|| text.parse().ok())?
 }
 
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_iris_urns_or_blank_nodes() {
+    fn ids_are_iris_urns_or_blank_nodes() {
         for name in [
             "http://oxana.example/",
             "urn:instructure:canvas:lti/tool_proxy:7",
@@ -103,7 +102,7 @@ mod tests {
         ] {
             assert!(is_name(name), "{name}");
         }
-        for none in [
+        for invalid in [
             "",
             "www.canvaslms.com",
             "urn:x:y",
@@ -116,26 +115,26 @@ mod tests {
             "http://a/{b}",
             ":a",
         ] {
-            assert!(!is_name(none), "{none}");
+            assert!(!is_name(invalid), "{invalid}");
         }
         assert!(!is_iri("_:a"));
     }
 
     #[test]
-    fn times_and_durations() {
+    fn only_times_and_durations_in_standard_format_are_valid() {
         assert!(is_time("2019-11-01T19:11:05.222Z"));
-        for none in [
+        for invalid in [
             "2019-11-01T19:11:05Z",
             "2019-11-01T19:11:05.222+00:00",
             "2019-02-30T19:11:05.222Z",
         ] {
-            assert!(!is_time(none), "{none}");
+            assert!(!is_time(invalid), "{invalid}");
         }
         for duration in ["PT30M", "P1Y2M3DT4H5M6.5S", "P2W"] {
             assert!(is_duration(duration), "{duration}");
         }
-        for none in ["", "P", "PT", "30M", "P30", "PT5D", "PM5", "P1D2Y", "PT.5H"] {
-            assert!(!is_duration(none), "{none}");
+        for invalid in ["", "P", "PT", "30M", "P30", "PT5D", "PM5", "P1D2Y", "PT.5H"] {
+            assert!(!is_duration(invalid), "{invalid}");
         }
     }
 }

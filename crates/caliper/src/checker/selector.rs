@@ -1,7 +1,7 @@
-//! What a selector has to be (appendix D).
+//! Validates selectors (appendix D).
 //!
-//! A selector names a part of an entity. It is no entity itself: it has no id, and no IRI can
-//! stand for it.
+//! A selector names a part of an entity. It is not an entity: it has no id, and an IRI cannot
+//! replace it.
 
 use easel_catalog::Json;
 
@@ -10,26 +10,26 @@ use crate::rule::Rule;
 use super::{Checker, member, pointer};
 
 impl Checker {
-    /// Whether a value says that it is a selector.
+    /// Returns whether the type of a value is a selector type.
     pub(super) fn is_selector(&self, value: &Json) -> bool {
         let kind = value.get("type").and_then(Json::text);
-        kind.is_some_and(|it| self.vocabulary.selectors.contains_key(it))
+        kind.is_some_and(|kind| self.vocabulary.selectors.contains_key(kind))
     }
 
-    /// Checks a selector of the type `wanted`. `rule` is broken by an entity in its place.
+    /// Checks a selector of the type `wanted`. An entity in its place breaks `rule`.
     pub(super) fn selector(&mut self, value: &Json, wanted: &str, rule: Rule, path: &str) {
         let Some(properties) = self.vocabulary.selectors.get(wanted) else {
             return;
         };
         if !value.is_object() {
-            return self.breach(Rule::N4, path, format!("this must be a {wanted} object"));
+            return self.breach(Rule::N4, path, format!("must be a {wanted} object"));
         }
-        self.keys_differ(value, path);
-        match value.get("type").filter(|it| !it.is_empty()) {
+        self.check_unique_keys(value, path);
+        match value.get("type").filter(|kind| !kind.is_empty()) {
             Some(kind) if kind.text() != Some(wanted) => {
                 let term = kind.text().unwrap_or_default();
                 return if self.vocabulary.entities.contains_key(term) {
-                    self.breach(rule, path, format!("a {term} cannot be here; {wanted} can"));
+                    self.breach(rule, path, format!("must be a {wanted}, not {term}"));
                 } else {
                     let detail = format!("the type must be {wanted}");
                     self.breach(Rule::N3, &pointer(path, "type"), detail);
@@ -50,7 +50,7 @@ impl Checker {
                 Some(wanted) => self.value(value, wanted, Rule::N5, &path),
                 None if key.as_str() == Some("@context") => (),
                 None => {
-                    let detail = format!("a {wanted} has no such property");
+                    let detail = format!("{wanted} has no such property");
                     self.breach(Rule::N6, &path, detail);
                 }
             }

@@ -1,4 +1,4 @@
-//! The vocabulary is that of the standard, both ways.
+//! Compares the vocabulary with the standard, in both directions.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,17 +20,12 @@ fn strings(value: &Value) -> Vec<&str> {
 #[test]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the room is pure, its facts are files"
+    reason = "the crate is pure, but its reference data are files"
 )]
-fn the_vocabulary_is_that_of_the_standard_both_ways() {
+fn the_vocabulary_equals_that_of_the_standard() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/caliper/rules.json");
     if !path.is_file() {
-        writeln!(
-            std::io::stderr(),
-            "left out: there is no {}",
-            path.display()
-        )
-        .unwrap();
+        writeln!(std::io::stderr(), "skipped: {} is missing", path.display()).unwrap();
         return;
     }
     let rules: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -40,37 +35,42 @@ fn the_vocabulary_is_that_of_the_standard_both_ways() {
     assert_eq!(ours.roles, strings(&rules["roles"]));
     assert_eq!(ours.status, strings(&rules["status"]));
 
-    let properties = |told: &Value| -> BTreeMap<String, String> {
-        let told = told["props"].as_object().unwrap().iter();
-        told.map(|(name, kind)| (name.clone(), kind.as_str().unwrap().to_owned()))
+    let properties = |term: &Value| -> BTreeMap<String, String> {
+        let members = term["props"].as_object().unwrap().iter();
+        members
+            .map(|(name, kind)| (name.clone(), kind.as_str().unwrap().to_owned()))
             .collect()
     };
     let all_names = |names: Vec<&String>| -> Vec<String> { names.into_iter().cloned().collect() };
     let events = rules["events"].as_object().unwrap();
     assert_eq!(ours.events.len(), events.len());
-    for (name, told) in events {
-        let it = &ours.events[name];
+    for (name, wanted) in events {
+        let term = &ours.events[name];
         assert_eq!(
-            it.actions.as_deref().unwrap_or_default(),
-            strings(&told["actions"]),
+            term.actions.as_deref().unwrap_or_default(),
+            strings(&wanted["actions"]),
             "{name}"
         );
-        assert_eq!(it.actions.is_none(), told["actions"].is_null(), "{name}");
         assert_eq!(
-            it.deprecated_actions,
-            strings(&told["deprecated_actions"]),
+            term.actions.is_none(),
+            wanted["actions"].is_null(),
             "{name}"
         );
-        assert_eq!(it.deprecated, told["deprecated"] == true, "{name}");
+        assert_eq!(
+            term.deprecated_actions,
+            strings(&wanted["deprecated_actions"]),
+            "{name}"
+        );
+        assert_eq!(term.deprecated, wanted["deprecated"] == true, "{name}");
         let known = all_names(
             ours.event_properties
                 .keys()
-                .chain(it.properties.keys())
+                .chain(term.properties.keys())
                 .collect(),
         );
-        let mut wanted = properties(told);
+        let mut wanted = properties(wanted);
         if name == "AssessmentItemEvent" {
-            // The table has a response, the profile an attempt.
+            // The table allows a response; the profile requires an attempt.
             wanted.insert(
                 "generated".to_owned(),
                 "Response | Attempt | IRI".to_owned(),
@@ -87,14 +87,14 @@ fn the_vocabulary_is_that_of_the_standard_both_ways() {
     }
     let entities = rules["entities"].as_object().unwrap();
     assert_eq!(ours.entities.len(), entities.len());
-    for (name, told) in entities {
-        let it = &ours.entities[name];
-        assert_eq!(it.supertypes, strings(&told["supertype"]), "{name}");
-        assert_eq!(it.deprecated, told["deprecated"] == true, "{name}");
+    for (name, wanted) in entities {
+        let term = &ours.entities[name];
+        assert_eq!(term.supertypes, strings(&wanted["supertype"]), "{name}");
+        assert_eq!(term.deprecated, wanted["deprecated"] == true, "{name}");
         let known = all_names(
             ours.entity_properties
                 .keys()
-                .chain(it.properties.keys())
+                .chain(term.properties.keys())
                 .collect(),
         );
         let found: BTreeMap<_, _> = known
@@ -104,6 +104,6 @@ fn the_vocabulary_is_that_of_the_standard_both_ways() {
                 Some((property, kind))
             })
             .collect();
-        assert_eq!(found, properties(told), "{name}");
+        assert_eq!(found, properties(wanted), "{name}");
     }
 }

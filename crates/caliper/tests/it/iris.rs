@@ -1,4 +1,4 @@
-//! Which names the checker takes, and which names the strict dialect writes.
+//! Ids that the checker accepts, and ids that the strict dialect writes.
 
 use easel_caliper::{Dialect, Level, Secrets, check, is_iri};
 use easel_catalog::{Limits, admit};
@@ -61,7 +61,7 @@ fn an_iri_has_only_the_characters_of_rfc_3987() {
     }
 }
 
-/// The codes that an event breaks whose `object` has this id.
+/// Returns the codes of the rules that a document with this id breaks.
 fn codes(id: &str) -> Vec<&'static str> {
     let context = "http://purl.imsglobal.org/ctx/caliper/v1p1";
     let envelope = json!({
@@ -71,17 +71,17 @@ fn codes(id: &str) -> Vec<&'static str> {
         "data": [{ "@context": context, "id": id, "type": "Document" }],
     });
     let breaches = check(envelope.to_string().as_bytes()).unwrap();
-    breaches.iter().map(|it| it.rule.code()).collect()
+    breaches.iter().map(|breach| breach.rule.code()).collect()
 }
 
 #[test]
-fn a_stray_percent_sign_makes_no_iri() {
+fn an_id_with_a_stray_percent_sign_is_invalid() {
     assert_eq!(codes("http://a.example/50%25"), [""; 0]);
     assert_eq!(codes("http://a.example/50%"), ["N1"]);
     assert_eq!(codes("http://a.example/%u00e9"), ["N1"]);
 }
 
-/// The strict translation of an event with this metadata beside its name and time.
+/// Translates an event with this metadata and body to the strict dialect, in an envelope.
 fn strict(metadata: &Value, body: &Value) -> Vec<u8> {
     let mut event = json!({
         "metadata": { "event_name": "wiki_page_deleted", "event_time": "2026-02-11T08:15:42Z" },
@@ -90,7 +90,7 @@ fn strict(metadata: &Value, body: &Value) -> Vec<u8> {
     for (name, value) in metadata.as_object().unwrap() {
         event["metadata"][name] = value.clone();
     }
-    // Half a surrogate pair can only be spelled as an escape.
+    // Half a surrogate pair can only be written as an escape.
     let event = event.to_string().replace("@@half", "\\ud800");
     let event = admit(event.as_bytes(), &Limits::default()).unwrap();
     let translated = translator(Secrets::Sent)
@@ -105,7 +105,7 @@ fn strict(metadata: &Value, body: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn what_the_strict_dialect_writes_passes_the_checker() {
+fn strict_events_pass_the_checker_for_any_text_in_ids() {
     for text in [
         "50%",
         "%zz",
@@ -133,7 +133,7 @@ fn what_the_strict_dialect_writes_passes_the_checker() {
         let breaches = check(&envelope).expect(text);
         let must: Vec<_> = breaches
             .iter()
-            .filter(|it| it.rule.level() == Level::Must || it.rule.code() == "E4s")
+            .filter(|breach| breach.rule.level() == Level::Must || breach.rule.code() == "E4s")
             .collect();
         assert!(
             must.is_empty(),
@@ -144,7 +144,7 @@ fn what_the_strict_dialect_writes_passes_the_checker() {
 }
 
 #[test]
-fn a_referrer_with_brackets_in_its_query_is_kept_as_an_iri() {
+fn a_referrer_with_brackets_in_its_query_is_encoded_as_an_iri() {
     let metadata = json!({ "referrer": "http://[::1]:3000/a?include[]=50%&b=%41#c#d" });
     let envelope = strict(&metadata, &json!({ "wiki_page_id": "7" }));
     let envelope: Value = serde_json::from_slice(&envelope).unwrap();

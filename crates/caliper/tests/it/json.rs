@@ -1,8 +1,8 @@
-//! Envelopes spelled in every way that RFC 8259 allows.
+//! Envelopes in every JSON spelling that RFC 8259 allows.
 
 use easel_caliper::check;
 
-/// An envelope with one document, to which these members are added.
+/// Returns an envelope with one document that has these additional members.
 fn envelope(members: &str) -> String {
     format!(
         r#"{{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"AssignableDigitalResource"{members}}}]}}"#
@@ -11,18 +11,18 @@ fn envelope(members: &str) -> String {
 
 fn found(members: &str) -> Vec<(String, String)> {
     let breaches = check(envelope(members).as_bytes()).unwrap();
-    let found = breaches.into_iter();
-    found
-        .map(|it| (it.rule.code().to_owned(), it.path))
+    let breaches = breaches.into_iter();
+    breaches
+        .map(|breach| (breach.rule.code().to_owned(), breach.path))
         .collect()
 }
 
-fn one(code: &str, path: &str) -> Vec<(String, String)> {
+fn one_breach(code: &str, path: &str) -> Vec<(String, String)> {
     vec![(code.to_owned(), path.to_owned())]
 }
 
 #[test]
-fn half_a_surrogate_pair_is_a_string_like_any_other() {
+fn half_a_surrogate_pair_is_valid_in_strings() {
     assert_eq!(found(r#","name":"a\ud800""#), []);
     assert_eq!(
         found(r#","description":"\udc00\ud800","keywords":["\udfff"]"#),
@@ -32,32 +32,32 @@ fn half_a_surrogate_pair_is_a_string_like_any_other() {
 }
 
 #[test]
-fn half_pairs_that_differ_are_different_keys() {
+fn keys_with_different_half_pairs_differ() {
     assert_eq!(
         found(r#","extensions":{"\ud800":1,"\ud801":1,"\\ud800":1}"#),
         []
     );
     assert_eq!(
         found(r#","extensions":{"\ud800":1,"\uD800":1}"#),
-        one("E9", "/data/0/extensions/\\ud800")
+        one_breach("E9", "/data/0/extensions/\\ud800")
     );
     assert_eq!(
         found(r#","extensions":{"\ud83d\ude00":1,"😀":1}"#),
-        one("E9", "/data/0/extensions/😀")
+        one_breach("E9", "/data/0/extensions/😀")
     );
 }
 
 #[test]
-fn half_a_surrogate_pair_is_no_term_no_iri_and_no_time() {
+fn half_a_surrogate_pair_is_invalid_in_terms_iris_and_times() {
     assert_eq!(
         found(r#","isPartOf":"http://a/\ud800""#),
-        one("N1", "/data/0/isPartOf")
+        one_breach("N1", "/data/0/isPartOf")
     );
     assert_eq!(
         found(r#","dateCreated":"\ud800""#),
-        one("T1", "/data/0/dateCreated")
+        one_breach("T1", "/data/0/dateCreated")
     );
-    assert_eq!(found(r#","\ud800":1"#), one("N6", "/data/0/\\ud800"));
+    assert_eq!(found(r#","\ud800":1"#), one_breach("N6", "/data/0/\\ud800"));
     let action = envelope("").replace(
         r#""type":"AssignableDigitalResource""#,
         r#""type":"Event","actor":"http://a/2","action":"\ud800","object":"http://a/3","eventTime":"2026-02-11T08:15:42.000Z""#,
@@ -65,14 +65,14 @@ fn half_a_surrogate_pair_is_no_term_no_iri_and_no_time() {
     let codes: Vec<_> = check(action.as_bytes())
         .unwrap()
         .into_iter()
-        .map(|it| it.rule.code())
+        .map(|breach| breach.rule.code())
         .collect();
     assert_eq!(codes, ["V4"]);
     let sensor = envelope("").replace(r#""sensor":"http://a/""#, r#""sensor":"\ud800""#);
     let codes: Vec<_> = check(sensor.as_bytes())
         .unwrap()
         .into_iter()
-        .map(|it| it.rule.code())
+        .map(|breach| breach.rule.code())
         .collect();
     assert_eq!(codes, ["E4s"]);
     let context = envelope("").replace(
@@ -82,7 +82,7 @@ fn half_a_surrogate_pair_is_no_term_no_iri_and_no_time() {
     let codes: Vec<_> = check(context.as_bytes())
         .unwrap()
         .into_iter()
-        .map(|it| it.rule.code())
+        .map(|breach| breach.rule.code())
         .collect();
     assert_eq!(codes, ["C2"]);
 }
@@ -107,7 +107,7 @@ fn a_number_of_any_size_is_a_number() {
 }
 
 #[test]
-fn a_number_without_a_fraction_is_an_integer_however_it_is_spelled() {
+fn a_number_without_a_fraction_is_an_integer_in_every_spelling() {
     for integer in [
         "0.0",
         "2.0",
@@ -141,20 +141,20 @@ fn a_number_without_a_fraction_is_an_integer_however_it_is_spelled() {
     ] {
         assert_eq!(
             found(&format!(r#","maxSubmits":{other}"#)),
-            one("N4", "/data/0/maxSubmits"),
+            one_breach("N4", "/data/0/maxSubmits"),
             "{other}"
         );
     }
 }
 
 #[test]
-fn an_escaped_nul_is_a_character() {
+fn an_escaped_nul_is_valid_in_strings_and_keys() {
     assert_eq!(found(r#","name":"\u0000""#), []);
-    assert_eq!(found(r#","id\u0000":1"#), one("N6", "/data/0/id\0"));
+    assert_eq!(found(r#","id\u0000":1"#), one_breach("N6", "/data/0/id\0"));
 }
 
 #[test]
-fn nesting_is_read_down_to_a_limit_that_the_error_names() {
+fn nesting_beyond_the_limit_is_an_error_that_names_the_limit() {
     let nested = |levels: usize| {
         let (open, close) = ("[".repeat(levels), "]".repeat(levels));
         envelope(&format!(r#","extensions":{{"a":{open}{close}}}"#))
@@ -163,13 +163,13 @@ fn nesting_is_read_down_to_a_limit_that_the_error_names() {
     assert_eq!(check(nested(124).as_bytes()).unwrap(), []);
     let error = check(nested(125).as_bytes()).unwrap_err().to_string();
     assert!(
-        error.contains("nested deeper than the 128 levels allowed"),
+        error.contains("the nesting must not be deeper than 128 levels"),
         "{error}"
     );
 }
 
 #[test]
-fn what_is_no_json_is_told_with_its_place() {
+fn the_error_for_invalid_json_names_its_place() {
     for (text, place) in [
         ("{\n  \"data\": [1,\n", "line 3, column 1"),
         ("{\"a\":1} x", "line 1, column 9"),

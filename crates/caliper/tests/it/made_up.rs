@@ -1,5 +1,4 @@
-//! Events of every type that nobody published: whatever they hold, what comes out keeps to a few
-//! rules.
+//! Generated events of every type. For any values, their translations follow a few rules.
 
 use std::sync::LazyLock;
 
@@ -24,7 +23,7 @@ fn moment() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A value that a field of this kind may have, or one that it may not.
+/// Generates a value for a field of this kind, sometimes an invalid one.
 fn value(kind: Kind) -> BoxedStrategy<Value> {
     let text = prop_oneof![
         "\\PC{0,20}".prop_map(Value::from),
@@ -68,26 +67,26 @@ fn members(fields: Vec<(Field, bool)>) -> BoxedStrategy<Map<String, Value>> {
         .map(|(field, always)| {
             let values: BoxedStrategy<Vec<Value>> = match field.values {
                 Some(values) => select(values.listed.to_vec())
-                    .prop_map(|it| vec![it.into()])
+                    .prop_map(|text| vec![text.into()])
                     .boxed(),
-                None => value(field.kind).prop_map(|it| vec![it]).boxed(),
+                None => value(field.kind).prop_map(|value| vec![value]).boxed(),
             };
             let absent = if always { 0 } else { 2 };
             let maybe = prop_oneof![8 => values, absent => Just(Vec::new())];
             maybe.prop_map(move |values| {
                 values
                     .into_iter()
-                    .map(|it| (field.name.to_owned(), it))
+                    .map(|value| (field.name.to_owned(), value))
                     .collect::<Vec<_>>()
             })
         })
         .collect();
     members
-        .prop_map(|them| them.into_iter().flatten().collect())
+        .prop_map(|members| members.into_iter().flatten().collect())
         .boxed()
 }
 
-/// The same JSON, with some of what can only stand in texts escaped.
+/// Returns the same JSON with these letters escaped. They occur only in strings.
 fn escaped(json: &str, letters: &[char]) -> String {
     let escaped = |letter| match letter {
         letter if letters.contains(&letter) => format!("\\u{:04x}", u32::from(letter)),
@@ -96,21 +95,25 @@ fn escaped(json: &str, letters: &[char]) -> String {
     json.chars().map(escaped).collect()
 }
 
-/// An event of a type that has a Caliper form.
+/// Generates an event of a type that has a Caliper form.
 fn event() -> impl Strategy<Value = (EventType, String)> {
     let types: Vec<_> = CATALOG
         .types()
         .iter()
-        .filter(|it| it.caliper.is_some())
+        .filter(|event_type| event_type.caliper.is_some())
         .copied()
         .collect();
-    select(types).prop_flat_map(|of| {
+    select(types).prop_flat_map(|event_type| {
         let metadata = CATALOG
             .metadata()
             .iter()
-            .map(|it| (it.field, false))
+            .map(|metadata| (metadata.field, false))
             .collect();
-        let body = of.body.iter().map(|it| (*it, false)).collect();
+        let body = event_type
+            .body
+            .iter()
+            .map(|field| (*field, false))
+            .collect();
         let roles = vec![
             "TeacherEnrollment",
             "TaEnrollment",
@@ -120,7 +123,7 @@ fn event() -> impl Strategy<Value = (EventType, String)> {
             "",
         ];
         (
-            Just(of),
+            Just(event_type),
             members(metadata),
             members(body),
             moment(),
@@ -128,18 +131,20 @@ fn event() -> impl Strategy<Value = (EventType, String)> {
             select(vec!["Course", "Group"]),
             subsequence(vec!['+', '&', '=', '?', '/', 'é', ';'], 0..=3),
         )
-            .prop_map(|(of, mut metadata, body, time, role, context, letters)| {
-                metadata.insert("event_name".to_owned(), of.name.into());
-                metadata.insert("event_time".to_owned(), time);
-                metadata.insert("context_role".to_owned(), role.into());
-                metadata.insert("context_type".to_owned(), context.into());
-                let event = json!({ "metadata": metadata, "body": body });
-                (of, escaped(&event.to_string(), &letters))
-            })
+            .prop_map(
+                |(event_type, mut metadata, body, time, role, context, letters)| {
+                    metadata.insert("event_name".to_owned(), event_type.name.into());
+                    metadata.insert("event_time".to_owned(), time);
+                    metadata.insert("context_role".to_owned(), role.into());
+                    metadata.insert("context_type".to_owned(), context.into());
+                    let event = json!({ "metadata": metadata, "body": body });
+                    (event_type, escaped(&event.to_string(), &letters))
+                },
+            )
     })
 }
 
-/// Every text and null in a tree, with the key it is under.
+/// Visits every value in a tree, with the key of the object member that holds it.
 fn each<'a>(key: &'a str, value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
     visit(key, value);
     match value {
@@ -151,13 +156,14 @@ fn each<'a>(key: &'a str, value: &'a Value, visit: &mut impl FnMut(&'a str, &'a 
     }
 }
 
-/// The schema of a form takes what is written in it.
 #[test]
-fn the_example_of_every_event_type_is_as_the_schema_of_its_form_says() {
-    for of in CATALOG.types() {
-        let Some(form) = of.caliper else { continue };
+fn the_translated_example_of_every_event_type_matches_its_schema() {
+    for event_type in CATALOG.types() {
+        let Some(form) = event_type.caliper else {
+            continue;
+        };
         let example = CATALOG.example(
-            of,
+            event_type,
             easel_catalog::EventOrigin::Request,
             jiff::Timestamp::UNIX_EPOCH,
         );
@@ -165,17 +171,22 @@ fn the_example_of_every_event_type_is_as_the_schema_of_its_form_says() {
             (Dialect::Compatible, form.compatible),
             (Dialect::Strict, form.strict),
         ] {
-            let schema = CATALOG.caliper_schema(of, "caliper", &template);
-            jsonschema::draft202012::meta::validate(&schema).expect(of.name);
-            let validator = jsonschema::draft202012::new(&schema).expect(of.name);
+            let schema = CATALOG.caliper_schema(event_type, "caliper", &template);
+            jsonschema::draft202012::meta::validate(&schema).expect(event_type.name);
+            let validator = jsonschema::draft202012::new(&schema).expect(event_type.name);
             let event = TRANSLATOR
-                .translate(of.name, example.as_bytes(), Uuid::from_u128(7), dialect)
+                .translate(
+                    event_type.name,
+                    example.as_bytes(),
+                    Uuid::from_u128(7),
+                    dialect,
+                )
                 .unwrap();
             let mut envelope: Value =
                 serde_json::from_slice(&event.envelope(jiff::Timestamp::UNIX_EPOCH)).unwrap();
-            validator.validate(&envelope).expect(of.name);
+            validator.validate(&envelope).expect(event_type.name);
             envelope["data"][0]["object"]["mood"] = json!("good");
-            assert!(!validator.is_valid(&envelope), "{}", of.name);
+            assert!(!validator.is_valid(&envelope), "{}", event_type.name);
         }
     }
 }
@@ -184,12 +195,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(std::cmp::max(2_000, ProptestConfig::default().cases)))]
 
     #[test]
-    fn whatever_is_translated_keeps_to_the_rules((of, text) in event()) {
+    fn every_translation_is_valid((event_type, text) in event()) {
         let event = admit(text.as_bytes(), &Limits::default()).unwrap();
         for dialect in [Dialect::Compatible, Dialect::Strict] {
-            let translate = || TRANSLATOR.translate(of.name, &event.bytes, Uuid::from_u128(0x3f67_2715_6aa8_4293_b62a_3b33_19ff_5701), dialect);
+            let translate = || TRANSLATOR.translate(event_type.name, &event.bytes, Uuid::from_u128(0x3f67_2715_6aa8_4293_b62a_3b33_19ff_5701), dialect);
             let Ok(translated) = translate() else {
-                // What was acted upon has no id.
+                // The object has no id.
                 continue;
             };
             prop_assert_eq!(translate().unwrap(), translated.clone());
@@ -199,7 +210,7 @@ proptest! {
             each("", &tree, &mut |key, value| {
                 assert!(!value.is_null(), "{key} is null in {tree}");
                 if key == "id" || key.ends_with("_id") {
-                    assert!(value.is_string(), "{key} is no text in {tree}");
+                    assert!(value.is_string(), "{key} is not a string in {tree}");
                 }
                 let is_date = ["eventTime", "sendTime"].contains(&key) || key.starts_with("date") || key.ends_with("_at");
                 if is_date {
@@ -211,9 +222,9 @@ proptest! {
                 }
             });
             let breaches = check(&envelope).unwrap();
-            prop_assert!(breaches.iter().all(|it| it.rule.code() != "E9"), "{breaches:?}");
+            prop_assert!(breaches.iter().all(|breach| breach.rule.code() != "E9"), "{breaches:?}");
             if dialect == Dialect::Strict {
-                let must: Vec<_> = breaches.iter().filter(|it| it.rule.level() == Level::Must).collect();
+                let must: Vec<_> = breaches.iter().filter(|breach| breach.rule.level() == Level::Must).collect();
                 prop_assert!(must.is_empty(), "{must:?}\n{tree:#}\n{text}");
             }
         }

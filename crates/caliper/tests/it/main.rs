@@ -1,4 +1,4 @@
-//! What translation and checker promise, against published payloads and made-up events.
+//! Tests of the translation and the checker with published payloads and generated events.
 
 #[cfg(test)]
 mod iris;

@@ -1,9 +1,9 @@
-//! One fault at a time, each breaking the one rule it is made for.
+//! One fault at a time: each fault breaks exactly one rule.
 
 use easel_caliper::{Rule, check};
 use serde_json::{Value, json};
 
-/// An envelope that breaks nothing.
+/// Returns an envelope that breaks no rule.
 fn clean() -> Value {
     let user = json!({ "id": "urn:instructure:canvas:user:31", "type": "Person" });
     let course = json!({ "id": "urn:instructure:canvas:course:44", "type": "CourseOffering" });
@@ -55,11 +55,11 @@ fn codes(envelope: &str) -> Vec<&'static str> {
     check(envelope.as_bytes())
         .unwrap()
         .iter()
-        .map(|it| it.rule.code())
+        .map(|breach| breach.rule.code())
         .collect()
 }
 
-/// Sets what the pointers name; a member set to nothing is taken out.
+/// Returns the clean envelope with the values at these JSON pointers set, or removed for `None`.
 fn with(changes: &[(&str, Option<Value>)]) -> String {
     let mut envelope = clean();
     for (pointer, value) in changes {
@@ -78,13 +78,13 @@ fn with(changes: &[(&str, Option<Value>)]) -> String {
     envelope.to_string()
 }
 
-/// For each rule a fault that breaks it.
+/// Returns an envelope with a fault that breaks this rule.
 fn fault(rule: Rule) -> String {
     let set = |pointer: &str, value: Value| with(&[(pointer, Some(value))]);
     let without = |pointer: &str| with(&[(pointer, None)]);
     let event = |name: &str| format!("/data/0/{name}");
     let document = json!({ "id": "urn:x-a:1", "type": "Document" });
-    // An event of another type, without what only the clean one has.
+    // An event of another type, without `generated`.
     let other = |kind: &str, action: &str, object: Value, more: &[(&str, Option<Value>)]| {
         let changes = [
             ("/data/0/type", Some(kind.into())),
@@ -218,12 +218,12 @@ fn fault(rule: Rule) -> String {
 }
 
 #[test]
-fn a_clean_envelope_breaks_nothing() {
+fn a_clean_envelope_breaks_no_rule() {
     assert_eq!(codes(&clean().to_string()), [""; 0]);
 }
 
 #[test]
-fn each_rule_is_broken_by_its_fault_alone() {
+fn each_fault_breaks_exactly_its_rule() {
     for rule in Rule::ALL {
         assert_eq!(codes(&fault(*rule)), [rule.code()], "{}", rule.meaning());
     }

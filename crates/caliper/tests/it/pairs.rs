@@ -1,5 +1,5 @@
-//! The project's own pairs: one event in both formats, each written by hand after the rules, not
-//! by the code.
+//! The project's own pairs: one event in both formats. Both were written by hand after the rules,
+//! not generated.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::published::translator;
 /// One event in both formats.
 #[derive(Deserialize)]
 struct Pair {
-    /// What it shows.
+    /// A description of the case.
     case: String,
     id: String,
     sensor: String,
@@ -26,7 +26,7 @@ struct Pair {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the room is pure, its test data are files"
+    reason = "the crate is pure, but its test data are files"
 )]
 fn pairs() -> Vec<Pair> {
     let files = fs::read_dir("tests/pairs").unwrap();
@@ -37,7 +37,7 @@ fn pairs() -> Vec<Pair> {
 }
 
 #[test]
-fn every_pair_is_translated_to_the_byte() {
+fn the_translation_of_every_pair_matches_byte_for_byte() {
     let translator = translator(Secrets::Masked);
     let mut seen = BTreeSet::new();
     for pair in pairs() {
@@ -59,7 +59,7 @@ fn every_pair_is_translated_to_the_byte() {
             .unwrap()
             .envelope("2200-01-01T00:00:00Z".parse().unwrap());
         let mut breaches = check(&strict).unwrap();
-        breaches.retain(|it| it.rule.level() == Level::Must);
+        breaches.retain(|breach| breach.rule.level() == Level::Must);
         assert!(breaches.is_empty(), "{}: {breaches:?}", pair.case);
         seen.insert(event.event_type.to_string());
     }

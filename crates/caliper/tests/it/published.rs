@@ -1,4 +1,4 @@
-//! Published pairs and payloads: translated to the byte, and held against the standard.
+//! Compares translations with published pairs and payloads, and validates them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,13 +34,8 @@ fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    // Written past the test harness, which would keep it to itself.
-    writeln!(
-        std::io::stderr(),
-        "left out: there is no {}",
-        path.display()
-    )
-    .unwrap();
+    // Bypasses the test harness, which captures printed output.
+    writeln!(std::io::stderr(), "skipped: {} is missing", path.display()).unwrap();
     None
 }
 
@@ -54,24 +49,24 @@ pub(crate) fn translator(secrets: Secrets) -> Translator {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the room is pure, its facts are files"
+    reason = "the crate is pure, but its reference data are files"
 )]
 fn pairs() -> Option<Vec<Pair>> {
     let text = fs::read_to_string(shared("caliper/pairs.json")?).unwrap();
     let pairs: Vec<PairJson> = serde_json::from_str(&text).unwrap();
-    let pair = |it: PairJson| Pair {
-        event: it.event,
-        canvas: it.canvas.get().to_owned(),
-        caliper: serde_json::from_str(it.caliper.get()).unwrap(),
+    let pair = |json: PairJson| Pair {
+        event: json.event,
+        canvas: json.canvas.get().to_owned(),
+        caliper: serde_json::from_str(json.caliper.get()).unwrap(),
     };
     Some(pairs.into_iter().map(pair).collect())
 }
 
-/// The payloads published in Caliper form, with a Canvas event for each: that of its pair, or one
-/// that was written to fit, by hand, in `tests/written`.
+/// Reads the payloads published in Caliper form, with a Canvas event for each. The Canvas event is
+/// from its pair or, if it has no pair, from `tests/written`. Those files are written by hand.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the room is pure, its facts are files"
+    reason = "the crate is pure, but its reference data are files"
 )]
 fn payloads() -> Option<Vec<Pair>> {
     let known = pairs()?;
@@ -83,13 +78,13 @@ fn payloads() -> Option<Vec<Pair>> {
             let text = fs::read_to_string(&path).unwrap();
             let caliper: Value = serde_json::from_str(&text).unwrap();
             let caliper = match caliper {
-                Value::Array(them) => them.into_iter().next().unwrap(),
-                one => one,
+                Value::Array(envelopes) => envelopes.into_iter().next().unwrap(),
+                envelope => envelope,
             };
-            let of_pair = known
+            let matching = known
                 .iter()
-                .find(|it| it.event == event && it.caliper == caliper);
-            let canvas = match of_pair {
+                .find(|pair| pair.event == event && pair.caliper == caliper);
+            let canvas = match matching {
                 Some(pair) => pair.canvas.clone(),
                 None => fs::read_to_string(format!("tests/written/{event}.json")).unwrap(),
             };
@@ -103,7 +98,7 @@ fn payloads() -> Option<Vec<Pair>> {
     Some(payloads)
 }
 
-/// Translates an event, with the id and time of what it is to become.
+/// Translates the Canvas event of a pair, with the id and send time of its Caliper form.
 fn translate(translator: &Translator, pair: &Pair, dialect: Dialect) -> String {
     let id = pair.caliper["data"][0]["id"].as_str().unwrap();
     let id: Uuid = id.strip_prefix("urn:uuid:").unwrap().parse().unwrap();
@@ -114,19 +109,19 @@ fn translate(translator: &Translator, pair: &Pair, dialect: Dialect) -> String {
 }
 
 #[test]
-fn the_published_pairs_are_translated_to_the_byte() {
+fn translations_match_the_published_pairs_byte_for_byte() {
     let Some(pairs) = pairs() else { return };
     assert_eq!(pairs.len(), 32);
     let translator = translator(Secrets::Sent);
     for pair in &pairs {
         let translated = translate(&translator, pair, Dialect::Compatible);
-        // Printed without white space, in the order of the file.
+        // `to_string` adds no white space and keeps the order of the file.
         assert_eq!(translated, pair.caliper.to_string(), "{}", pair.event);
     }
 }
 
 #[test]
-fn the_published_payloads_are_rebuilt_to_the_byte() {
+fn translations_match_the_published_payloads_byte_for_byte() {
     let Some(payloads) = payloads() else { return };
     assert_eq!(payloads.len(), 31);
     let translator = translator(Secrets::Sent);
@@ -134,22 +129,22 @@ fn the_published_payloads_are_rebuilt_to_the_byte() {
         let translated = translate(&translator, pair, Dialect::Compatible);
         assert_eq!(translated, pair.caliper.to_string(), "{}", pair.event);
     }
-    let names: BTreeSet<_> = payloads.iter().map(|it| it.event.as_str()).collect();
+    let names: BTreeSet<_> = payloads.iter().map(|pair| pair.event.as_str()).collect();
     let missing: Vec<_> = translator
         .event_types()
         .into_iter()
-        .filter(|it| !names.contains(it))
+        .filter(|name| !names.contains(name))
         .collect();
-    assert_eq!(missing, ["asset_accessed"], "which has pairs of its own");
+    assert_eq!(missing, ["asset_accessed"], "it has its own pairs");
 }
 
 fn codes(breaches: &[Breach]) -> Vec<&'static str> {
-    let mut codes: Vec<_> = breaches.iter().map(|it| it.rule.code()).collect();
+    let mut codes: Vec<_> = breaches.iter().map(|breach| breach.rule.code()).collect();
     codes.sort_unstable();
     codes
 }
 
-/// What the published payload of an event type breaks.
+/// Returns the codes of the rules that the published payload of an event type breaks.
 fn expected(event: &str) -> &'static [&'static str] {
     match event {
         "assignment_override_created" | "assignment_override_updated" => &["N6", "N6"],
@@ -167,7 +162,7 @@ fn expected(event: &str) -> &'static [&'static str] {
 }
 
 #[test]
-fn what_canvas_publishes_breaks_what_it_is_known_to_break() {
+fn published_payloads_break_exactly_their_known_rules() {
     let Some(payloads) = payloads() else { return };
     for pair in payloads {
         let breaches = check(pair.caliper.to_string().as_bytes()).unwrap();
@@ -181,15 +176,15 @@ fn what_canvas_publishes_breaks_what_it_is_known_to_break() {
 }
 
 #[test]
-fn what_canvas_publishes_of_assets_breaks_two_rules() {
+fn published_asset_events_break_only_two_known_rules() {
     let Some(pairs) = pairs() else { return };
-    for pair in pairs.iter().filter(|it| it.event == "asset_accessed") {
+    for pair in pairs.iter().filter(|pair| pair.event == "asset_accessed") {
         let breaches = check(pair.caliper.to_string().as_bytes()).unwrap();
         let object = &pair.caliper["data"][0]["object"]["type"];
         let is_application = pair.caliper["data"][0]["actor"]["type"] == "SoftwareApplication";
         let must: Vec<_> = codes(&breaches)
             .into_iter()
-            .filter(|it| !it.starts_with('X'))
+            .filter(|code| !code.starts_with('X'))
             .collect();
         let wanted: &[_] = match (object == "Entity", is_application) {
             (true, true) => &["V7", "V8"],
@@ -201,7 +196,7 @@ fn what_canvas_publishes_of_assets_breaks_two_rules() {
 }
 
 #[test]
-fn the_strict_form_of_everything_published_breaks_nothing() {
+fn the_strict_form_of_every_published_event_breaks_no_rule() {
     let (Some(mut all), Some(pairs)) = (payloads(), pairs()) else {
         return;
     };

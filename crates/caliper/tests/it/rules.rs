@@ -1,4 +1,4 @@
-//! What the checker makes of things that are not simply events with a fault.
+//! Checks of inputs other than an event with one fault.
 
 use easel_caliper::check;
 
@@ -6,22 +6,22 @@ fn codes(json: &str) -> Vec<&'static str> {
     check(json.as_bytes())
         .unwrap()
         .iter()
-        .map(|it| it.rule.code())
+        .map(|breach| breach.rule.code())
         .collect()
 }
 
 #[test]
-fn what_is_no_json_is_no_envelope() {
+fn invalid_json_is_an_error() {
     assert!(check(b"{").is_err());
     assert!(check(b"").is_err());
     assert!(
         check(&[b"[".repeat(200), b"]".repeat(200)].concat()).is_err(),
-        "nested too deeply"
+        "nesting must be limited"
     );
 }
 
 #[test]
-fn an_entity_may_be_described_by_itself() {
+fn an_entity_may_be_a_top_level_item() {
     let envelope = |entity: &str| {
         format!(
             r#"{{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{entity}]}}"#
@@ -41,7 +41,7 @@ fn an_entity_may_be_described_by_itself() {
 }
 
 #[test]
-fn a_key_may_appear_twice_nowhere() {
+fn a_key_must_not_appear_twice_even_in_extensions() {
     let breaches = check(br#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"Person","extensions":{"a":{"b~c":1,"b~c":2}}}]}"#).unwrap();
     assert_eq!(breaches.len(), 1);
     assert_eq!(breaches[0].path, "/data/0/extensions/a/b~0c");
@@ -49,7 +49,7 @@ fn a_key_may_appear_twice_nowhere() {
 }
 
 #[test]
-fn what_an_envelope_breaks_is_told_up_to_a_bound() {
+fn the_number_of_reported_breaches_is_limited() {
     let envelope = |data: String| {
         format!(
             r#"{{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{data}]}}"#
@@ -58,9 +58,9 @@ fn what_an_envelope_breaks_is_told_up_to_a_bound() {
     let empty = check(envelope(vec!["{}"; 100_000].join(",")).as_bytes()).unwrap();
     assert_eq!(empty.len(), 2000);
 
-    // Many names and many roles in one entity are looked at once each.
+    // The time to check many ids or roles in one entity grows only linearly.
     let creators: Vec<_> = (0..50_000)
-        .map(|it| format!(r#"{{"id":"http://a/{it}","type":"Person"}}"#))
+        .map(|number| format!(r#"{{"id":"http://a/{number}","type":"Person"}}"#))
         .collect();
     let document = format!(
         r#"{{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/d","type":"Document","creators":[{}]}}"#,
@@ -68,13 +68,13 @@ fn what_an_envelope_breaks_is_told_up_to_a_bound() {
     );
     assert_eq!(codes(&envelope(document)), [""; 0]);
 
-    // A MUST is told however much comes before it.
+    // A broken MUST rule is reported after any number of other breaches.
     let role = r#""Mentor#Advisor""#;
     let roles = vec![role; 5000].join(",");
     let membership = format!(
         r#"{{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/m","type":"Membership","member":"http://a/u","organization":"http://a/c","roles":[{roles},"King"]}}"#
     );
-    let told = codes(&envelope(membership));
-    assert_eq!(told.last(), Some(&"N7"));
-    assert!(told.len() <= 1002, "{}", told.len());
+    let reported = codes(&envelope(membership));
+    assert_eq!(reported.last(), Some(&"N7"));
+    assert!(reported.len() <= 1002, "{}", reported.len());
 }

@@ -1,4 +1,4 @@
-//! Selectors: appendix D.1 gives them a type, a start and an end, and no id.
+//! Selectors. Appendix D.1 defines a type, a start and an end for them, but no id.
 
 use easel_caliper::check;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn envelope(item: &Value) -> String {
     .to_string()
 }
 
-/// What an annotation with this selection breaks, and where.
+/// Returns the codes and paths of the rules that an annotation with this selection breaks.
 fn found(selection: &Value) -> Vec<(&'static str, String)> {
     let annotation = json!({
         "id": "http://a.example/highlights/7",
@@ -26,8 +26,10 @@ fn found(selection: &Value) -> Vec<(&'static str, String)> {
         "selectionText": "mitosis",
     });
     let breaches = check(envelope(&annotation).as_bytes()).unwrap();
-    let found = breaches.into_iter();
-    found.map(|it| (it.rule.code(), it.path)).collect()
+    let breaches = breaches.into_iter();
+    breaches
+        .map(|breach| (breach.rule.code(), breach.path))
+        .collect()
 }
 
 fn selection(code: &'static str, member: &str) -> Vec<(&'static str, String)> {
@@ -41,7 +43,7 @@ fn a_selector_needs_no_id() {
 }
 
 #[test]
-fn a_selector_has_a_type_a_start_and_an_end_that_are_integers() {
+fn a_selector_requires_a_type_and_an_integer_start_and_end() {
     assert_eq!(
         found(&json!({ "start": 1, "end": 2 })),
         selection("N2", "/type")
@@ -57,7 +59,7 @@ fn a_selector_has_a_type_a_start_and_an_end_that_are_integers() {
 }
 
 #[test]
-fn nothing_else_can_be_a_selection() {
+fn a_selection_must_be_a_selector() {
     assert_eq!(
         found(&"http://a.example/selectors/1".into()),
         selection("N4", "")
@@ -70,13 +72,13 @@ fn nothing_else_can_be_a_selection() {
 }
 
 #[test]
-fn a_selector_stands_in_nothing_but_a_selection() {
+fn a_selector_is_only_valid_as_a_selection() {
     let selector = json!({ "type": "TextPositionSelector", "start": 45, "end": 52 });
     let codes = |item: &Value| -> Vec<_> {
         let breaches = check(envelope(item).as_bytes()).unwrap();
         breaches
             .into_iter()
-            .map(|it| (it.rule.code(), it.path))
+            .map(|breach| (breach.rule.code(), breach.path))
             .collect()
     };
     assert_eq!(codes(&selector), [("N3", "/data/0/type".to_owned())]);
@@ -85,7 +87,7 @@ fn a_selector_stands_in_nothing_but_a_selection() {
 }
 
 #[test]
-fn a_session_may_name_its_user_and_hold_any_message_parameters() {
+fn a_session_may_have_a_user_and_any_message_parameters() {
     let session = json!({
         "id": "http://a.example/lti/7",
         "type": "LtiSession",

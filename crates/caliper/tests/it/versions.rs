@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 fn codes(envelope: &Value) -> Vec<&'static str> {
     let breaches = check(envelope.to_string().as_bytes()).unwrap();
-    breaches.into_iter().map(|it| it.rule.code()).collect()
+    breaches
+        .into_iter()
+        .map(|breach| breach.rule.code())
+        .collect()
 }
 
 fn envelope(version: &str) -> Value {
@@ -24,7 +27,7 @@ fn envelope(version: &str) -> Value {
 }
 
 #[test]
-fn data_of_another_version_is_not_checked_by_the_rules_of_this_one() {
+fn data_of_another_version_is_not_checked() {
     for version in ["v1p2", "v1p0", "v1p1/", "v1p1/ToolUseProfile-extension"] {
         assert_eq!(codes(&envelope(version)), ["E6"], "{version}");
     }
@@ -32,7 +35,7 @@ fn data_of_another_version_is_not_checked_by_the_rules_of_this_one() {
 }
 
 #[test]
-fn what_is_wrong_with_the_envelope_itself_is_told_whatever_its_version() {
+fn faults_of_the_envelope_itself_are_reported_for_every_version() {
     let mut other = envelope("v1p2");
     other.as_object_mut().unwrap().remove("sensor");
     other["sendTime"] = "now".into();
@@ -41,7 +44,7 @@ fn what_is_wrong_with_the_envelope_itself_is_told_whatever_its_version() {
 }
 
 #[test]
-fn a_version_that_appears_twice_is_another_if_either_is() {
+fn a_version_that_appears_twice_must_be_ours_both_times() {
     let ours = "http://purl.imsglobal.org/ctx/caliper/v1p1";
     let twice = envelope("v1p1").to_string().replacen(
         "\"dataVersion\":",
@@ -49,6 +52,9 @@ fn a_version_that_appears_twice_is_another_if_either_is() {
         1,
     );
     let breaches = check(twice.as_bytes()).unwrap();
-    let codes: Vec<_> = breaches.into_iter().map(|it| it.rule.code()).collect();
+    let codes: Vec<_> = breaches
+        .into_iter()
+        .map(|breach| breach.rule.code())
+        .collect();
     assert_eq!(codes, ["E9", "E3", "E6"]);
 }
