@@ -1,55 +1,55 @@
-//! What happened in the system that the events come from.
+//! A change in the LMS: the input of the triggers.
 
 use std::collections::BTreeMap;
 
 use easel_catalog::EventOrigin;
 use jiff::Timestamp;
 
+use crate::operation::Operation;
 use crate::row::Row;
-use crate::rule::Operation;
 
-/// What happened in the system that the events come from.
+/// One change in the LMS: a row was inserted, updated or deleted, or an action was done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// What changed, or what was done.
+    /// The type of the row and the operation, or the action.
     pub subject: Subject,
-    /// The record before, with all its columns; none of it at an insertion.
+    /// The row before the change, with all its columns. `None` for an insert.
     pub before: Option<Row>,
-    /// The record after, with all its columns; none of it at a deletion. Of an action, what it is
-    /// about.
+    /// The row after the change, with all its columns. `None` for a delete. For an action, the row
+    /// `with` of its JSON.
     pub after: Option<Row>,
-    /// The records that go with it, by the name a body's fields know them by, such as `course`.
+    /// Related rows, by the names that the catalogue uses for them, such as `course`.
     pub related: BTreeMap<String, Row>,
-    /// Where it was made.
+    /// Whether the change happened in a request or in a job.
     pub origin: EventOrigin,
-    /// What the request or job tells of itself: fields of the metadata.
+    /// Metadata fields of the request or job.
     pub context: Row,
-    /// Further members of the body, for event types whose bodies are not known whole.
+    /// Extra members of the body, for event types whose body is only partly known.
     pub body: Row,
-    /// When the event was sent, if that is not now.
+    /// The time of the event. `None` means now.
     pub occurred_at: Option<Timestamp>,
 }
 
-/// What changed, or what was done.
+/// The subject of a change: a row, or an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// A record of this type, a class name of Canvas.
+    /// A row of the LMS database.
     Record {
-        /// The type.
+        /// The type of the row: a class name of Canvas.
         kind: String,
-        /// What became of it: not [`Operation::Act`].
+        /// What happened to the row. Never [`Operation::Act`].
         operation: Operation,
     },
-    /// What changes no record.
+    /// An action that changes no row.
     Action {
-        /// Its name.
+        /// The name of the action.
         name: String,
     },
 }
 
 impl Change {
-    /// Where a place of the record as it is last known is found: `/after`, `/before` or `/with`.
-    pub(crate) const fn row_place(&self) -> &'static str {
+    /// Returns the JSON pointer of the row that [`row`](Self::row) returns.
+    pub(crate) const fn row_pointer(&self) -> &'static str {
         match (&self.subject, &self.after) {
             (Subject::Action { .. }, _) => "/with",
             (Subject::Record { .. }, Some(_)) => "/after",
@@ -57,7 +57,7 @@ impl Change {
         }
     }
 
-    /// The record as it is last known.
+    /// Returns the latest state of the row: `after`, or `before` of a delete.
     pub(crate) fn row(&self) -> Option<&Row> {
         self.after.as_ref().or(self.before.as_ref())
     }

@@ -1,102 +1,101 @@
-//! A change, and what is asked of it to decide which events follow.
+//! A change with the options, as the rules read it.
 
 use easel_catalog::parse_timestamp;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::change::Change;
-use crate::computed::id_of;
+use crate::id::id_of;
 use crate::options::TriggerOptions;
 use crate::questions::{ColumnType, Question, Questions, RowName};
 use crate::row::{Row, is_same};
 
-/// A change, and what is asked of it to decide which events follow.
+/// A change with the options. Rules read a change only through this type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChangeContext<'a> {
     pub(crate) change: &'a Change,
     pub(crate) options: TriggerOptions,
-    /// Notes the columns that are asked for, where somebody wants to know them.
-    pub(crate) asked: Option<&'a Questions>,
+    /// Records each column that a rule reads. `None` in normal operation.
+    pub(crate) recorder: Option<&'a Questions>,
 }
 
-/// A related row, and what is asked of it.
+/// A related row, as the rules read it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RelatedRow<'a> {
     pub(crate) row: &'a Row,
     name: &'a str,
-    asked: Option<&'a Questions>,
+    recorder: Option<&'a Questions>,
 }
 
 impl<'a> ChangeContext<'a> {
-    /// What is made of `change`.
+    /// Creates a context without a recorder.
     pub(crate) const fn new(change: &'a Change, options: TriggerOptions) -> Self {
         Self {
             change,
             options,
-            asked: None,
+            recorder: None,
         }
     }
 
-    fn note(self, row: RowName, column: &str, form: ColumnType) {
-        note(self.asked, || row, column, || form);
+    fn note(self, row: RowName, column: &str, column_type: ColumnType) {
+        note(self.recorder, || row, column, || column_type);
     }
 
-    /// What is in a column of the record as it is last known, null included.
+    /// Returns the content of a column of the latest row, null included.
     pub(crate) fn get(self, column: &str) -> Option<&'a Value> {
         self.note(RowName::Own, column, ColumnType::Any);
         self.change.row().and_then(|row| row.get(column))
     }
 
-    /// The value of a column of the record as it is last known.
+    /// Returns the value of a column of the latest row. `None` if it is null or missing.
     pub(crate) fn value(self, column: &str) -> Option<&'a Value> {
         self.get(column).filter(|value| !value.is_null())
     }
 
-    /// The text of a column of the record as it is last known.
+    /// Returns the string in a column of the latest row.
     pub(crate) fn text(self, column: &str) -> Option<&'a str> {
         self.note(RowName::Own, column, ColumnType::Text);
         self.change.row().and_then(|row| row.text(column))
     }
 
-    /// The time in a column of the record as it is last known. A text that is no time is a fault
-    /// before this is asked.
+    /// Returns the time in a column of the latest row. The triggers have validated the column before.
     pub(crate) fn time(self, column: &str) -> Option<Timestamp> {
         self.note(RowName::Own, column, ColumnType::Time);
         let text = self.change.row().and_then(|row| row.text(column));
         text.and_then(parse_timestamp)
     }
 
-    /// The object in a column of the record as it is last known; an empty one where it is null. What
-    /// is no object is a fault before this is asked.
+    /// Returns the object in a column of the latest row, or an empty object if the column is null.
+    /// The triggers have validated the column before.
     pub(crate) fn object(self, column: &str) -> Option<Map<String, Value>> {
         self.note(RowName::Own, column, ColumnType::Object);
         let value = self.change.row().and_then(|row| row.get(column))?;
         Some(value.as_object().cloned().unwrap_or_default())
     }
 
-    /// What is in a column that can hold a list as an array, or as a text with commas.
+    /// Returns the content of a column that holds a list: an array, or a comma-separated string.
     pub(crate) fn list(self, column: &str) -> Option<&'a Value> {
         self.note(RowName::Own, column, ColumnType::List);
         self.change.row().and_then(|row| row.get(column))
     }
 
-    /// The record as it is last known, with whatever columns it has.
+    /// Returns the latest row with all its columns.
     pub(crate) fn whole_row(self) -> Option<&'a Row> {
         self.note(RowName::Own, "", ColumnType::Any);
         self.change.row()
     }
 
-    /// The value of a column of the record as it was.
+    /// Returns the value of a column before the change. `None` if it was null or missing.
     pub(crate) fn before(self, column: &str) -> Option<&'a Value> {
         self.note(RowName::Before, column, ColumnType::Any);
         let before = self.change.before.as_ref();
         before.and_then(|row| row.value(column))
     }
 
-    /// A record that goes with it.
+    /// Returns the related row of this name.
     pub(crate) fn related(self, name: &'a str) -> Option<RelatedRow<'a>> {
         note(
-            self.asked,
+            self.recorder,
             || RowName::Related(name.to_owned()),
             "",
             || ColumnType::Any,
@@ -104,13 +103,13 @@ impl<'a> ChangeContext<'a> {
         self.change.related.get(name).map(|row| RelatedRow {
             row,
             name,
-            asked: self.asked,
+            recorder: self.recorder,
         })
     }
 
-    /// Whether the id of a record that goes with it is told: by the record itself or, of what it
-    /// was before, by that; or by the group of a membership.
-    pub(crate) fn names(self, related: &str) -> bool {
+    /// Returns whether the change carries the foreign key of `related`: in the row, in the row before
+    /// the change for `*_before`, or in the group of a membership.
+    pub(crate) fn has_foreign_key(self, related: &str) -> bool {
         let key = |name: &str| format!("{name}_id");
         let id = match related.strip_suffix("_before") {
             Some(name) => self.before(&key(name)),
@@ -118,27 +117,27 @@ impl<'a> ChangeContext<'a> {
                 let group = self
                     .related("group")
                     .filter(|_| self.value("group_id").is_some());
-                let of_group = || group.and_then(|row| row.value(&key(related)));
-                self.value(&key(related)).or_else(of_group)
+                let in_group = || group.and_then(|row| row.value(&key(related)));
+                self.value(&key(related)).or_else(in_group)
             }
         };
-        id.is_some_and(|it| id_of(it).is_none_or(|id| id.get() != 0))
+        id.is_some_and(|value| id_of(value).is_none_or(|id| id.get() != 0))
     }
 
-    /// Whether a column is another now; at an insertion, whether it has a value.
+    /// Returns whether a column changed. For an insert: whether it has a value.
     pub(crate) fn changed(self, column: &str) -> bool {
         !is_same(column, self.value(column), self.before(column))
     }
 
-    /// Whether one of these columns is another now.
+    /// Returns whether one of these columns changed.
     pub(crate) fn changed_any(self, columns: &[&str]) -> bool {
         columns.iter().any(|column| self.changed(column))
     }
 
-    /// Whether a column has this text now and had another.
+    /// Returns whether a column changed to `text`.
     pub(crate) fn became(self, column: &str, text: &str) -> bool {
         note(
-            self.asked,
+            self.recorder,
             || RowName::Own,
             column,
             || ColumnType::Word(text.to_owned()),
@@ -146,35 +145,37 @@ impl<'a> ChangeContext<'a> {
         self.text(column) == Some(text) && self.changed(column)
     }
 
-    /// Whether a column that is not one of these is another now.
+    /// Returns whether any column except these changed. True for an insert and a delete.
     pub(crate) fn changed_besides(self, columns: &[&str]) -> bool {
         match (&self.change.before, &self.change.after) {
-            (Some(before), Some(after)) => after.changed(before).any(|it| !columns.contains(&it)),
+            (Some(before), Some(after)) => after
+                .changed(before)
+                .any(|column| !columns.contains(&column)),
             _ => true,
         }
     }
 
-    /// Whether a column holds `true`.
+    /// Returns whether a column is `true`.
     pub(crate) fn is_true(self, column: &str) -> bool {
         self.note(RowName::Own, column, ColumnType::Truth);
         self.change.row().is_some_and(|row| row.is_true(column))
     }
 
-    /// Whether a column held `true`.
+    /// Returns whether a column was `true` before the change.
     pub(crate) fn was_true(self, column: &str) -> bool {
         self.note(RowName::Before, column, ColumnType::Truth);
         let before = self.change.before.as_ref();
         before.is_some_and(|row| row.is_true(column))
     }
 
-    /// Whether the record is the placeholder that Canvas keeps for what belongs nowhere.
+    /// Returns whether the row is Canvas's placeholder, which has the local id 0.
     pub(crate) fn is_dummy(self) -> bool {
         self.value("id")
             .and_then(id_of)
             .is_some_and(|id| id.local() == 0)
     }
 
-    /// Whether the record is a copy that another shard keeps for itself.
+    /// Returns whether the row is a shadow: a copy of a row of another shard.
     pub(crate) fn is_shadow(self) -> bool {
         let id = self.value("id").and_then(id_of);
         self.options.shard != 0
@@ -183,34 +184,34 @@ impl<'a> ChangeContext<'a> {
 }
 
 impl<'a> RelatedRow<'a> {
-    fn note(self, column: &str, form: ColumnType) {
+    fn note(self, column: &str, column_type: ColumnType) {
         note(
-            self.asked,
+            self.recorder,
             || RowName::Related(self.name.to_owned()),
             column,
-            || form,
+            || column_type,
         );
     }
 
-    /// What is in a column, null included.
+    /// Returns the content of a column, null included.
     pub(crate) fn get(self, column: &str) -> Option<&'a Value> {
         self.note(column, ColumnType::Any);
         self.row.get(column)
     }
 
-    /// The value of a column, if it is given and not null.
+    /// Returns the value of a column. `None` if it is null or missing.
     pub(crate) fn value(self, column: &str) -> Option<&'a Value> {
         self.note(column, ColumnType::Any);
         self.row.value(column)
     }
 
-    /// The text of a column.
+    /// Returns the string in a column.
     pub(crate) fn text(self, column: &str) -> Option<&'a str> {
         self.note(column, ColumnType::Text);
         self.row.text(column)
     }
 
-    /// Whether a column holds `true`.
+    /// Returns whether a column is `true`.
     pub(crate) fn is_true(self, column: &str) -> bool {
         self.note(column, ColumnType::Truth);
         self.row.is_true(column)
@@ -218,16 +219,16 @@ impl<'a> RelatedRow<'a> {
 }
 
 fn note(
-    asked: Option<&Questions>,
+    recorder: Option<&Questions>,
     row: impl FnOnce() -> RowName,
     column: &str,
-    form: impl FnOnce() -> ColumnType,
+    column_type: impl FnOnce() -> ColumnType,
 ) {
-    if let Some(asked) = asked {
-        asked.note(Question {
+    if let Some(recorder) = recorder {
+        recorder.note(Question {
             row: row(),
             column: column.to_owned(),
-            form: form(),
+            column_type: column_type(),
         });
     }
 }

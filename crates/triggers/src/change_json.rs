@@ -1,13 +1,15 @@
-//! Changes as they come in, JSON.
+//! Parses the JSON of a change, and writes it.
 //!
-//! A change of a record has `record`, `operation`, and the record `before` and `after`; an action
-//! has `action`, and what it is about in `with`. Both can have `related` records, by name, a
-//! `context`, which is `{"request": {…}}`, `{"job": {…}}` or nothing, the time they `occurred_at`,
-//! and further members of a `body` that is not known whole.
+//! A change of a row has `record`, `operation`, and the row `before` and `after`. An action has
+//! `action`, and its row in `with`. Both can have:
+//! - `related`: related rows by name;
+//! - `context`: `{"request": {…}}` or `{"job": {…}}`;
+//! - `occurred_at`: the time of the event;
+//! - `body`: extra members, for event types whose body is only partly known.
 
 use std::collections::BTreeMap;
 
-use easel_catalog::{EventOrigin, parse_timestamp};
+use easel_catalog::{EventOrigin, parse_timestamp, read_value};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -15,10 +17,14 @@ use crate::change::{Change, Subject};
 use crate::change_path::ChangePath;
 use crate::fault::{ChangeFault, ChangeFaults, Notes};
 use crate::nearest::did_you_mean;
+use crate::operation::Operation;
 use crate::row::Row;
-use crate::rule::Operation;
-use crate::tree;
 use crate::value::A_TIME;
+
+/// Objects and arrays of a change that may be open at once.
+const MAX_DEPTH: usize = 127;
+/// Values of a change. Their tree needs many times the memory of the text.
+const MAX_VALUES: usize = 100_000;
 
 const AN_OBJECT: &str = "this must be an object";
 const NO_SUBJECT: &str = "a change must have a `record` or an `action`";
@@ -38,14 +44,14 @@ const MEMBERS: [&str; 10] = [
 ];
 
 impl Change {
-    /// Reads the JSON of a change.
+    /// Parses the JSON of a change. Rejects it like [`from_json`](Self::from_json).
     pub fn read(json: &[u8]) -> Result<Self, ChangeFaults> {
-        let json = tree::read(json)
-            .map_err(|error| ChangeFault::new("", format!("this cannot be read: {error}")))?;
+        let json = read_value(json, MAX_DEPTH, MAX_VALUES)
+            .map_err(|fault| ChangeFault::new("", format!("this cannot be read: {fault}")))?;
         Self::from_json(json)
     }
 
-    /// Reads a change; every fault names the place of what is wrong.
+    /// Parses a change. Each fault names the JSON pointer of the invalid value.
     pub fn from_json(json: Value) -> Result<Self, ChangeFaults> {
         let Value::Object(members) = json else {
             return Err(ChangeFault::new("", "a change must be an object").into());
@@ -55,7 +61,7 @@ impl Change {
             members,
             notes: &mut notes,
         };
-        members.refuse_unknown();
+        members.reject_unknown();
         let before = members.row("before");
         let after = members.row("after");
         let with = members.row("with");
@@ -65,7 +71,7 @@ impl Change {
         let (origin, context) = members.context();
         let body = members.row("body").unwrap_or_default();
         let occurred_at = members.occurred_at();
-        notes.faults()?;
+        notes.check()?;
         let Some(subject) = subject else {
             return Err(ChangeFault::new("", NO_SUBJECT).into());
         };
@@ -85,7 +91,7 @@ impl Change {
         })
     }
 
-    /// The same as it would come in.
+    /// Returns the JSON that parses to this change.
     pub fn to_json(&self) -> Value {
         let mut json = Map::new();
         let mut put = |name: &str, value: Value| drop(json.insert(name.to_owned(), value));
@@ -112,7 +118,7 @@ impl Change {
             let related = self
                 .related
                 .iter()
-                .map(|(name, it)| (name.clone(), row(it)));
+                .map(|(name, columns)| (name.clone(), row(columns)));
             put("related", Value::Object(related.collect()));
         }
         let mut context = Map::new();
@@ -134,14 +140,14 @@ impl Change {
     }
 }
 
-/// The members of a change that are not read yet.
+/// The members of a change that are not parsed yet.
 struct UnreadMembers<'n> {
     members: Map<String, Value>,
     notes: &'n mut Notes,
 }
 
 impl UnreadMembers<'_> {
-    fn refuse_unknown(&mut self) {
+    fn reject_unknown(&mut self) {
         for name in self.members.keys() {
             if !MEMBERS.contains(&name.as_str()) && self.notes.have_room() {
                 let near = did_you_mean(name, MEMBERS);
@@ -151,11 +157,11 @@ impl UnreadMembers<'_> {
         }
     }
 
-    /// What changed, or what was done; `rows` are the names of rows, and whether each is given.
+    /// Parses the subject. `rows` has the name of each row and whether it is present.
     fn subject(&mut self, rows: [(&str, bool); 3]) -> Option<Subject> {
-        let is_given = |name: &str| !matches!(self.members.get(name), None | Some(Value::Null));
-        let (has_record, has_action) = (is_given("record"), is_given("action"));
-        let has_operation = is_given("operation");
+        let has = |name: &str| !matches!(self.members.get(name), None | Some(Value::Null));
+        let (has_record, has_action) = (has("record"), has("action"));
+        let has_operation = has("operation");
         let record = self.text("record");
         let action = self.text("action");
         let operation = self.text("operation");
@@ -172,7 +178,7 @@ impl UnreadMembers<'_> {
             (true, false) => {
                 let known = [Operation::Insert, Operation::Update, Operation::Delete];
                 let name = operation.as_deref();
-                let operation = known.into_iter().find(|it| Some(it.name()) == name);
+                let operation = known.into_iter().find(|known| Some(known.name()) == name);
                 if operation.is_none() {
                     let what = "this must be `insert`, `update` or `delete`";
                     self.notes.fault("/operation", what);
@@ -195,14 +201,14 @@ impl UnreadMembers<'_> {
         }
     }
 
-    /// Refuses a change without the rows that its operation has, or with others.
+    /// Notes a fault for each row that the operation requires or forbids.
     fn check_rows(&mut self, operation: Operation, rows: [(&str, bool); 3]) {
         let name = operation.name();
-        for (row, is_given) in rows {
-            let is_wanted = operation.rows().contains(&row);
+        for (row, is_present) in rows {
+            let is_expected = operation.rows().contains(&row);
             let place = ChangePath::Member("", row);
-            match (is_given, is_wanted) {
-                // An action can be about nothing.
+            match (is_present, is_expected) {
+                // `with` is optional.
                 (false, true) if operation == Operation::Act => (),
                 (false, true) => {
                     let what = format!("this is missing; the operation `{name}` needs it");
@@ -278,7 +284,7 @@ impl UnreadMembers<'_> {
             Some(Value::Object(columns)) => Some(Row(columns)),
             Some(_) => {
                 self.notes.fault(ChangePath::Member("", name), AN_OBJECT);
-                // It is given, so that it is not said to be missing as well.
+                // The row counts as present, so that no second fault says that it is missing.
                 Some(Row::default())
             }
         }
@@ -298,7 +304,7 @@ impl UnreadMembers<'_> {
 }
 
 impl Operation {
-    /// The rows that a change of this operation has.
+    /// Returns the names of the rows that a change with this operation has.
     pub(crate) const fn rows(self) -> &'static [&'static str] {
         match self {
             Self::Insert => &["after"],

@@ -1,4 +1,4 @@
-//! A place in a change, spelled only when something is wrong there.
+//! A place in a change. Its text is built only for a fault or a warning.
 
 use std::fmt;
 
@@ -12,19 +12,19 @@ use crate::questions::{Question, Questions, RowName};
 /// A place in a change; its text is the JSON pointer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ChangePath<'a> {
-    /// No place of the change: what is there is made up.
+    /// No place in the change: the value is a constant.
     Nowhere,
-    /// This one, a pointer.
+    /// A JSON pointer.
     At(&'a str),
-    /// A member of what is at this pointer.
+    /// A member of the object at a JSON pointer.
     Member(&'a str, &'a str),
-    /// A column of a record that goes with it.
+    /// A column of a related row.
     Related(&'a str, &'a str),
-    /// A member within another place.
+    /// A member of the object at another place.
     Inner(&'a Self, &'a str),
-    /// An element within another place.
+    /// An element of the array at another place.
     Nth(&'a Self, usize),
-    /// The column that decides the value of this rule.
+    /// The column that decides a computed value.
     Computed(&'a str, ChangeContext<'a>),
 }
 
@@ -39,29 +39,33 @@ impl fmt::Display for ChangePath<'_> {
             }
             Self::Inner(place, name) => write!(f, "{place}/{}", escaped(name)),
             Self::Nth(place, index) => write!(f, "{place}/{index}"),
-            Self::Computed(rule, scene) => f.write_str(&deciding(rule, *scene)),
+            Self::Computed(rule, ctx) => f.write_str(&deciding_column(rule, *ctx)),
         }
     }
 }
 
-/// The place of the column that a worked-out value is or, where the rule has no value, of the first
-/// column that it lacks, else of the last related row that it lacks.
-fn deciding(rule: &str, scene: ChangeContext<'_>) -> String {
-    let asked = Questions::default();
+/// Returns the JSON pointer of the column that decides the value of a computation.
+///
+/// If the computation has a value, this is the column with that value. If it has none, this is the
+/// first missing column, else the last missing related row.
+fn deciding_column(rule: &str, ctx: ChangeContext<'_>) -> String {
+    let recorder = Questions::default();
     let value = computed::rule(rule).and_then(|work| {
         work(ChangeContext {
-            asked: Some(&asked),
-            ..scene
+            recorder: Some(&recorder),
+            ..ctx
         })
     });
-    let questions = asked.into_questions();
-    let mut columns = questions.iter().filter(|it| !it.column.is_empty());
+    let questions = recorder.into_questions();
+    let mut columns = questions
+        .iter()
+        .filter(|question| !question.column.is_empty());
     let decides = |question: &&Question| match &value {
-        Some(value) => question.value(scene.change) == Some(value),
-        None => question.value(scene.change).is_none(),
+        Some(value) => question.value(ctx.change) == Some(value),
+        None => question.value(ctx.change).is_none(),
     };
     let lacks_row = |question: &&Question| match &question.row {
-        RowName::Related(name) => value.is_none() && !scene.change.related.contains_key(name),
+        RowName::Related(name) => value.is_none() && !ctx.change.related.contains_key(name),
         RowName::Own | RowName::Before => false,
     };
     let deciding = columns
@@ -70,16 +74,16 @@ fn deciding(rule: &str, scene: ChangeContext<'_>) -> String {
         .or_else(|| questions.iter().rfind(lacks_row))
         .or_else(|| columns.next_back());
     deciding.map_or_else(
-        || scene.change.row_place().to_owned(),
-        |question| question.place(scene.change),
+        || ctx.change.row_pointer().to_owned(),
+        |question| question.pointer(ctx.change),
     )
 }
 
 impl Question {
-    /// The JSON pointer to the column.
-    pub(crate) fn place(&self, change: &Change) -> String {
+    /// Returns the JSON pointer of the column.
+    pub(crate) fn pointer(&self, change: &Change) -> String {
         match &self.row {
-            RowName::Own => ChangePath::Member(change.row_place(), &self.column).to_string(),
+            RowName::Own => ChangePath::Member(change.row_pointer(), &self.column).to_string(),
             RowName::Before => ChangePath::Member("/before", &self.column).to_string(),
             RowName::Related(name) if self.column.is_empty() => {
                 ChangePath::Member("/related", name).to_string()
@@ -88,7 +92,7 @@ impl Question {
         }
     }
 
-    /// What is in the column, null included.
+    /// Returns the content of the column, null included.
     pub(crate) fn value<'a>(&self, change: &'a Change) -> Option<&'a Value> {
         let row = match &self.row {
             RowName::Own => change.row(),
@@ -99,7 +103,7 @@ impl Question {
     }
 }
 
-/// A name as it stands in a JSON pointer.
+/// Escapes a name for a JSON pointer (RFC 6901).
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

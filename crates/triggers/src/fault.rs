@@ -1,40 +1,40 @@
-//! What is wrong with a change, and what is only unusual about it.
+//! Faults and warnings of a change.
 
 use std::fmt;
 
 use easel_catalog::cut_text;
 use thiserror::Error;
 
-/// The most characters of a place, and of a text: both can hold names from the change.
+/// The most characters of a JSON pointer and of a text. Both can contain names from the change.
 const MAX_CHARS: usize = 512;
 
-/// The most faults reported of one change, and the most warnings.
+/// The most faults, and the most warnings, that are reported for one change.
 pub(crate) const MAX_NOTES: usize = 100;
 
-/// Why no event can be made of a change.
+/// An error in a change. A change with a fault is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{at}: {what}")]
 pub struct ChangeFault {
-    /// The JSON pointer to the place in the change.
+    /// The JSON pointer of the invalid value in the change.
     pub at: String,
-    /// What is wrong there.
+    /// The error text.
     pub what: String,
 }
 
-/// All faults of a change, at least one and at most a hundred.
+/// The faults of a change: at least one, at most 100.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeFaults(Vec<ChangeFault>);
 
-/// What is unusual about a change. Its events are made all the same.
+/// An unusual value in a change. It does not stop the events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The JSON pointer to the place in the change.
+    /// The JSON pointer of the unusual value in the change.
     pub at: String,
-    /// What is unusual there.
+    /// The warning text.
     pub what: String,
 }
 
-/// The faults and warnings found so far, each once.
+/// The faults and warnings found so far, without duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     faults: Vec<ChangeFault>,
@@ -51,7 +51,7 @@ impl ChangeFault {
 }
 
 impl Notes {
-    /// Adds a fault: no event is made.
+    /// Adds a fault. The change will be rejected.
     pub(crate) fn fault(&mut self, at: impl fmt::Display, what: impl Into<String>) {
         let fault = ChangeFault::new(at, what);
         if self.faults.len() < MAX_NOTES && !self.faults.contains(&fault) {
@@ -59,7 +59,7 @@ impl Notes {
         }
     }
 
-    /// Adds a warning: the event is made all the same.
+    /// Adds a warning. The event is still made.
     pub(crate) fn warn(&mut self, at: impl fmt::Display, what: impl Into<String>) {
         let warning = Warning {
             at: short(&at.to_string()),
@@ -70,27 +70,29 @@ impl Notes {
         }
     }
 
-    /// Whether another fault or warning would be reported.
+    /// Returns whether another fault or warning would be reported.
     pub(crate) fn have_room(&self) -> bool {
         self.faults.len() < MAX_NOTES && self.warnings.len() < MAX_NOTES
     }
 
-    /// Gives the faults back, if there are any.
-    pub(crate) fn faults(&mut self) -> Result<(), ChangeFaults> {
-        match std::mem::take(&mut self.faults) {
-            none if none.is_empty() => Ok(()),
-            faults => Err(ChangeFaults(faults)),
+    /// Fails with all faults, if there are any.
+    pub(crate) fn check(&mut self) -> Result<(), ChangeFaults> {
+        let faults = std::mem::take(&mut self.faults);
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(ChangeFaults(faults))
         }
     }
 }
 
 impl ChangeFaults {
-    /// The faults, in the order in which they were found.
+    /// Returns the faults, in the order in which they were found.
     pub fn as_slice(&self) -> &[ChangeFault] {
         &self.0
     }
 
-    /// Leaves the first `count` faults, and at least one.
+    /// Keeps the first `count` faults, but at least one.
     pub fn truncate(&mut self, count: usize) {
         self.0.truncate(std::cmp::max(count, 1));
     }
@@ -111,7 +113,7 @@ impl IntoIterator for ChangeFaults {
     }
 }
 
-/// All faults, with `; ` between them.
+/// Writes all faults, separated by `; `.
 impl fmt::Display for ChangeFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, fault) in self.0.iter().enumerate() {

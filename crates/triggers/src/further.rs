@@ -1,4 +1,4 @@
-//! Members of a body that the catalogue does not list, made of the record.
+//! Members of a body that the catalogue does not list. They come from the row.
 
 use easel_catalog::{Column, EventType};
 use serde_json::{Map, Value};
@@ -8,19 +8,19 @@ use crate::change_path::ChangePath;
 use crate::computed;
 use crate::fault::Notes;
 
-/// The members that the catalogue's `further` rule gives and that are no listed field: a listed
-/// field takes the place of a member of its name.
+/// Returns the members that the computation `further` of the event type yields. A listed field wins
+/// over a member of the same name.
 ///
-/// A fault names the column where what the rule takes is missing or holds no members.
+/// Notes a fault if the column is missing or is not an object.
 pub(crate) fn further(
     event_type: &EventType,
-    scene: ChangeContext<'_>,
+    ctx: ChangeContext<'_>,
     notes: &mut Notes,
 ) -> Option<Map<String, Value>> {
     let Some(Column::ComputedBy(rule)) = event_type.further else {
         return None;
     };
-    match computed::rule(rule).and_then(|work| work(scene)) {
+    match computed::rule(rule).and_then(|compute| compute(ctx)) {
         Some(Value::Object(members)) => Some(
             members
                 .into_iter()
@@ -29,8 +29,8 @@ pub(crate) fn further(
         ),
         _ => {
             let name = event_type.name;
-            let what = format!("`@{rule}` finds no object here; the body of {name} is made of it");
-            notes.fault(ChangePath::Computed(rule, scene), what);
+            let what = format!("`@{rule}` finds no object here; the body of {name} needs it");
+            notes.fault(ChangePath::Computed(rule, ctx), what);
             None
         }
     }

@@ -1,35 +1,38 @@
-//! A condition that an event stands behind.
+//! A gate: one condition of a rule.
 
 use std::fmt;
 
 use crate::change_context::ChangeContext;
 use crate::change_path::ChangePath;
 
-/// A condition that an event stands behind.
+/// One condition of a rule. An event is made only if all gates of its rule are open.
 #[derive(Clone, Copy)]
 pub(crate) struct Gate {
-    /// When it is open: a clause to be read after "if".
+    /// The condition, as a clause that reads after "if".
+    ///
+    /// [`inputs`](crate::inputs) also tries its words as values. So it must contain the strings that
+    /// `is_open` compares with.
     pub(crate) opens: &'static str,
-    /// What to say when it is closed.
+    /// The text that says why the gate is closed.
     pub(crate) closed: &'static str,
-    /// What it cannot do without.
+    /// The input that the gate requires.
     pub(crate) needs: Option<Need>,
     pub(crate) is_open: fn(ChangeContext<'_>) -> bool,
 }
 
-/// What a gate cannot do without: were it forgotten, an event would never be made.
+/// A required input of a gate. Without it, the sender would never get an event and not know why.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
-    /// A column of the record.
+    /// A column of the row.
     Column(&'static str),
-    /// A column of the record that holds `true` or `false`.
+    /// A boolean column of the row.
     Truth(&'static str),
-    /// A record that goes with it, where its id is told.
+    /// A related row, if its id is present.
     Related(&'static str),
 }
 
 impl Need {
-    /// The column of the record that it is, if it is one.
+    /// Returns the required column of the row, if it is a column.
     pub(crate) const fn column(self) -> Option<&'static str> {
         match self {
             Self::Column(column) | Self::Truth(column) => Some(column),
@@ -37,20 +40,20 @@ impl Need {
         }
     }
 
-    /// Where it is missing, if it is.
-    pub(crate) fn missing(self, scene: ChangeContext<'_>) -> Option<ChangePath<'static>> {
+    /// Returns the place of the input if it is missing.
+    pub(crate) fn missing(self, ctx: ChangeContext<'_>) -> Option<ChangePath<'static>> {
         match self {
             Self::Column(column) => {
-                let is_missing = scene.get(column).is_none();
-                is_missing.then(|| ChangePath::Member(scene.change.row_place(), column))
+                let is_missing = ctx.get(column).is_none();
+                is_missing.then(|| ChangePath::Member(ctx.change.row_pointer(), column))
             }
-            // A value of another type is refused before the gate reads it.
+            // The triggers reject a value of another type before the gate reads it.
             Self::Truth(column) => {
-                let is_missing = scene.value(column).is_none();
-                is_missing.then(|| ChangePath::Member(scene.change.row_place(), column))
+                let is_missing = ctx.value(column).is_none();
+                is_missing.then(|| ChangePath::Member(ctx.change.row_pointer(), column))
             }
             Self::Related(name) => {
-                let is_missing = scene.related(name).is_none() && scene.names(name);
+                let is_missing = ctx.related(name).is_none() && ctx.has_foreign_key(name);
                 is_missing.then_some(ChangePath::Member("/related", name))
             }
         }
@@ -63,13 +66,13 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// What keeps an update from being one: the two columns that change without anything happening.
+/// Columns that every save touches. An update that changes only these columns is *idle*.
 pub(crate) const IDLE_COLUMNS: [&str; 2] = ["updated_at", "sis_batch_id"];
 
-/// What keeps most updates that change nothing from making events.
+/// The gate against idle updates. Most rules for updates have it.
 pub(crate) const NOT_IDLE: Gate = Gate {
-    opens: "something besides updated_at and sis_batch_id changed",
+    opens: "a column other than updated_at and sis_batch_id changed",
     closed: "only updated_at or sis_batch_id changed",
     needs: None,
-    is_open: |scene| scene.changed_besides(&IDLE_COLUMNS),
+    is_open: |ctx| ctx.changed_besides(&IDLE_COLUMNS),
 };

@@ -1,7 +1,8 @@
-//! Which columns and related rows a change of each subject can have.
+//! The columns and related rows that a change of each subject can have.
 //!
-//! This is derived: the columns of fields from the catalogue, those of gates and of worked-out
-//! values by asking these with rows of different values and noting what they ask for.
+//! They are derived, not listed. The catalogue names the columns of the fields. The columns of gates
+//! and computed values are found by running them on rows with different values, and by recording
+//! which columns they read.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -13,46 +14,47 @@ use crate::change_context::ChangeContext;
 use crate::computed;
 use crate::gate::{Gate, IDLE_COLUMNS};
 use crate::metadata::{SESSION_COLUMN, related_columns};
+use crate::operation::Operation;
 use crate::options::{SubmissionRule, TriggerOptions};
-use crate::placeholder::{candidates, placeholder_of_form};
+use crate::placeholder::{candidates, placeholder_for_type};
 use crate::questions::{ColumnType, Question, Questions, RowName};
 use crate::row::Row;
-use crate::rule::{Operation, TriggerRule};
+use crate::rule::TriggerRule;
 use crate::rules;
 use crate::unused_columns::unused_columns;
 
-/// What all rules read, and what changes of each subject can have.
+/// The inputs of all rules, and the names that changes of each subject can have.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     rules: Vec<(&'static TriggerRule, RuleInputs)>,
-    subjects: BTreeMap<&'static str, Known>,
-    worked: Vec<WorkedInputs>,
-    /// The columns of the rows of each type, by the names that related rows have.
+    subjects: BTreeMap<&'static str, KnownNames>,
+    computed: Vec<ComputedInputs>,
+    /// The columns of each type of row, by the names that related rows of the type have.
     types: BTreeMap<String, HashSet<String>>,
 }
 
-/// What the rule of one worked-out value reads.
+/// The inputs of one computed value.
 #[derive(Debug)]
-pub(crate) struct WorkedInputs {
+pub(crate) struct ComputedInputs {
     pub(crate) rule: &'static str,
     pub(crate) questions: Vec<Question>,
-    /// The columns of the record without which there never is a value.
+    /// The columns of the row that the computation always requires.
     pub(crate) needed: Vec<String>,
 }
 
-/// What one rule reads.
+/// The inputs of one rule.
 #[derive(Debug)]
 pub(crate) struct RuleInputs {
-    /// For each of its gates, in order.
+    /// The inputs of each gate, in order.
     pub(crate) gates: Vec<Vec<Question>>,
-    /// For the worked-out values of its event.
-    pub(crate) worked: Vec<Question>,
+    /// The inputs of the computed values of the rule's event.
+    pub(crate) computed: Vec<Question>,
 }
 
-/// The names that a change of a subject can have.
+/// The names of columns and related rows that a change of a subject can have.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
-    /// Whether the row can have any columns: an event is made of all of them.
+pub(crate) struct KnownNames {
+    /// Whether any column name is valid, because an event uses all columns.
     pub(crate) is_open: bool,
     pub(crate) columns: HashSet<String>,
     pub(crate) related: BTreeMap<String, HashSet<String>>,
@@ -60,31 +62,31 @@ pub(crate) struct Known {
 
 impl Inputs {
     pub(crate) fn new(catalog: &Catalog) -> Self {
-        let worked: Vec<_> = computed::explained()
-            .filter_map(|(name, takes)| {
-                let work = computed::rule(name)?;
-                let questions = explore(takes, |scene| work(scene).is_some());
-                Some(WorkedInputs {
+        let computed: Vec<_> = computed::descriptions()
+            .filter_map(|(name, text)| {
+                let compute = computed::rule(name)?;
+                let questions = explore(text, |ctx| compute(ctx).is_some());
+                Some(ComputedInputs {
                     rule: name,
-                    needed: needed(takes, &questions, |scene| work(scene).is_some()),
+                    needed: needed(text, &questions, |ctx| compute(ctx).is_some()),
                     questions,
                 })
             })
             .collect();
         let rules: Vec<_> = rules::all()
             .map(|rule| {
-                let mut of_event = Vec::new();
+                let mut computed_questions = Vec::new();
                 if let Some(event_type) = catalog.get(rule.event) {
-                    for name in worked_rules(event_type) {
-                        let asked = worked.iter().filter(|known| known.rule == name);
-                        let asked = asked.flat_map(|known| &known.questions);
-                        add(&mut of_event, asked.cloned());
+                    for name in computed_rules(event_type) {
+                        let inputs = computed.iter().filter(|inputs| inputs.rule == name);
+                        let questions = inputs.flat_map(|inputs| &inputs.questions);
+                        add(&mut computed_questions, questions.cloned());
                     }
                 }
-                let gates = rule.all_gates().map(of_gate);
+                let gates = rule.all_gates().map(gate_questions);
                 let inputs = RuleInputs {
                     gates: gates.collect(),
-                    worked: of_event,
+                    computed: computed_questions,
                 };
                 (rule, inputs)
             })
@@ -93,12 +95,12 @@ impl Inputs {
         Self {
             rules,
             subjects,
-            worked,
+            computed,
             types,
         }
     }
 
-    /// The rules of one subject and operation, in order, and what they read.
+    /// Returns the rules of one subject and operation, in order, with their inputs.
     pub(crate) fn rules(
         &self,
         subject: &str,
@@ -110,24 +112,24 @@ impl Inputs {
             .map(|(rule, inputs)| (*rule, inputs))
     }
 
-    /// The columns that rows of a type can have, by the name that a related row has anywhere.
+    /// Returns the columns that a row can have, by the name of a related row of its type.
     pub(crate) fn columns_of_type(&self, name: &str) -> Option<&HashSet<String>> {
         self.types.get(name)
     }
 
-    /// What each rule of a worked-out value reads.
-    pub(crate) fn worked(&self) -> &[WorkedInputs] {
-        &self.worked
+    /// Returns the inputs of each computed value.
+    pub(crate) fn computed(&self) -> &[ComputedInputs] {
+        &self.computed
     }
 
-    /// The names that a change of this subject can have.
-    pub(crate) fn known(&self, subject: &str) -> Option<&Known> {
+    /// Returns the names that a change of this subject can have.
+    pub(crate) fn known(&self, subject: &str) -> Option<&KnownNames> {
         self.subjects.get(subject)
     }
 }
 
-/// The worked-out values of the body of an event.
-fn worked_rules(event_type: &EventType) -> impl Iterator<Item = &'static str> {
+/// Returns the names of the computed values in the body of an event.
+fn computed_rules(event_type: &EventType) -> impl Iterator<Item = &'static str> {
     let columns = event_type.body.iter().flat_map(|field| field.from.iter());
     columns
         .chain(&event_type.further)
@@ -137,16 +139,16 @@ fn worked_rules(event_type: &EventType) -> impl Iterator<Item = &'static str> {
         })
 }
 
-fn of_gate(gate: &'static Gate) -> Vec<Question> {
-    explore(gate.opens, |scene| {
-        let lacks = gate.needs.is_some_and(|need| need.missing(scene).is_some());
-        (gate.is_open)(scene) && !lacks
+fn gate_questions(gate: &'static Gate) -> Vec<Question> {
+    explore(gate.opens, |ctx| {
+        let lacks = gate.needs.is_some_and(|need| need.missing(ctx).is_some());
+        (gate.is_open)(ctx) && !lacks
     })
 }
 
-/// What `read` asks of scenes of all kinds, whatever it answers. `text` says in words what is read.
+/// Returns the columns that `read` reads, for any values. `text` describes `read` in words.
 fn explore(text: &str, read: impl Fn(ChangeContext<'_>) -> bool) -> Vec<Question> {
-    /// Every answer can lead to other questions, which never took more rounds than this.
+    /// A new value can make `read` read more columns. No rule takes more rounds than this.
     const MAX_ROUNDS: usize = 6;
     let mut questions = Vec::new();
     for _ in 0..MAX_ROUNDS {
@@ -161,7 +163,7 @@ fn explore(text: &str, read: impl Fn(ChangeContext<'_>) -> bool) -> Vec<Question
         }
         for change in &changes {
             for submission_rule in [SubmissionRule::Newest, SubmissionRule::Published] {
-                let asked = Questions::default();
+                let recorder = Questions::default();
                 let options = TriggerOptions {
                     submission_rule,
                     ..TriggerOptions::default()
@@ -169,9 +171,9 @@ fn explore(text: &str, read: impl Fn(ChangeContext<'_>) -> bool) -> Vec<Question
                 let _answer: bool = read(ChangeContext {
                     change,
                     options,
-                    asked: Some(&asked),
+                    recorder: Some(&recorder),
                 });
-                add(&mut questions, asked.into_questions());
+                add(&mut questions, recorder.into_questions());
             }
         }
         if questions.len() == count {
@@ -181,7 +183,7 @@ fn explore(text: &str, read: impl Fn(ChangeContext<'_>) -> bool) -> Vec<Question
     questions
 }
 
-/// The columns of the record without which `has_value` is false whatever the other columns hold.
+/// Returns the columns of the row without which `has_value` is always false.
 fn needed(
     text: &str,
     questions: &[Question],
@@ -194,7 +196,7 @@ fn needed(
         has_value(ChangeContext::new(&change, TriggerOptions::default()))
     };
     let is_needed = |column: &str| {
-        let mut others = questions.iter().filter(|it| it.column != column);
+        let mut others = questions.iter().filter(|other| other.column != column);
         let has_other_value = others.any(|question| {
             let mut values = candidates(question, text).into_iter();
             values.any(|value| {
@@ -209,13 +211,15 @@ fn needed(
         )) && !has_other_value
             && !has_value_without(column, draft(questions))
     };
-    let own = questions.iter().filter(|it| it.row == RowName::Own);
-    let columns: BTreeSet<_> = own.map(|it| it.column.as_str()).collect();
+    let own = questions
+        .iter()
+        .filter(|question| question.row == RowName::Own);
+    let columns: BTreeSet<_> = own.map(|question| question.column.as_str()).collect();
     let columns = columns.into_iter().filter(|column| is_needed(column));
     columns.map(str::to_owned).collect()
 }
 
-/// A change that has something in every column that is asked for.
+/// Returns a change with a placeholder in every column of `questions`.
 fn draft(questions: &[Question]) -> Change {
     let mut change = Change {
         subject: Subject::Action {
@@ -232,14 +236,14 @@ fn draft(questions: &[Question]) -> Change {
     for question in questions {
         question.put(
             &mut change,
-            placeholder_of_form(&question.column, &question.form),
+            placeholder_for_type(&question.column, &question.column_type),
         );
     }
     change
 }
 
 impl Question {
-    /// Puts a value into the column of a change.
+    /// Sets the column of a change to `value`.
     pub(crate) fn put(&self, change: &mut Change, value: serde_json::Value) {
         let row = match &self.row {
             RowName::Own => change.after.as_mut().or(change.before.as_mut()),
@@ -260,60 +264,61 @@ fn add(all: &mut Vec<Question>, more: impl IntoIterator<Item = Question>) {
     }
 }
 
-/// The names that changes of each subject can have.
+/// Returns the names that changes of each subject can have, and the columns of each type of row.
 fn subjects(
     catalog: &Catalog,
     rules: &[(&'static TriggerRule, RuleInputs)],
 ) -> (
-    BTreeMap<&'static str, Known>,
+    BTreeMap<&'static str, KnownNames>,
     BTreeMap<String, HashSet<String>>,
 ) {
-    let mut subjects: BTreeMap<&'static str, Known> = BTreeMap::new();
+    let mut subjects: BTreeMap<&'static str, KnownNames> = BTreeMap::new();
     for (rule, inputs) in rules {
         let known = subjects.entry(rule.subject).or_default();
         if let Some(event_type) = catalog.get(rule.event) {
             known.add_fields(event_type);
         }
-        for question in inputs.gates.iter().flatten().chain(&inputs.worked) {
+        for question in inputs.gates.iter().flatten().chain(&inputs.computed) {
             known.add(&question.row, &question.column);
         }
         if rule.operation == Operation::Update {
             known.columns.extend(IDLE_COLUMNS.map(str::to_owned));
         }
     }
-    // A related row can have all columns that are known of rows of its type anywhere.
-    let mut of_type: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+    // A related row can have every column that any rule knows for rows of its type.
+    let mut types: BTreeMap<String, HashSet<String>> = BTreeMap::new();
     for (subject, known) in &mut subjects {
         let name = table(subject);
         known
             .columns
             .extend(unused_columns(&name).map(str::to_owned));
-        of_type
+        types
             .entry(name)
             .or_default()
             .extend(known.columns.iter().cloned());
         for (related, columns) in &known.related {
             for name in types_of(related) {
-                let of_name = of_type.entry(name.to_owned()).or_default();
-                of_name.extend(columns.iter().cloned());
+                let type_columns = types.entry(name.to_owned()).or_default();
+                type_columns.extend(columns.iter().cloned());
             }
         }
     }
     for known in subjects.values_mut() {
         for (related, columns) in &mut known.related {
-            let several = OF_SEVERAL_TYPES.iter();
-            let several = several.filter(|(name, _)| types_of(related).any(|it| it == *name));
-            let several = several.flat_map(|(_, types)| types.iter().copied());
-            for name in types_of(related).chain(several) {
-                columns.extend(of_type.get(name).into_iter().flatten().cloned());
+            let polymorphic = POLYMORPHIC_ROWS.iter();
+            let polymorphic =
+                polymorphic.filter(|(name, _)| types_of(related).any(|known| known == *name));
+            let type_names = polymorphic.flat_map(|(_, names)| names.iter().copied());
+            for name in types_of(related).chain(type_names) {
+                columns.extend(types.get(name).into_iter().flatten().cloned());
                 columns.extend(unused_columns(name).map(str::to_owned));
             }
         }
     }
-    (subjects, of_type)
+    (subjects, types)
 }
 
-/// The name of the type of a record as related rows have it: `wiki_page` of `WikiPage`.
+/// Returns the name of a related row of this type, such as `wiki_page` for `WikiPage`.
 pub(crate) fn table(subject: &str) -> String {
     let name = subject.rsplit("::").next().unwrap_or(subject);
     let mut table = String::new();
@@ -326,8 +331,8 @@ pub(crate) fn table(subject: &str) -> String {
     table
 }
 
-/// The related rows that can be of several types, and these.
-const OF_SEVERAL_TYPES: [(&str, &[&str]); 3] = [
+/// The related rows that can have several types, with the names of the types.
+const POLYMORPHIC_ROWS: [(&str, &[&str]); 3] = [
     (
         "context",
         &["course", "account", "user", "group", "root_account"],
@@ -345,7 +350,7 @@ const OF_SEVERAL_TYPES: [(&str, &[&str]); 3] = [
     ("artifact", &["submission"]),
 ];
 
-/// The types that a related row can be of by its name: `source_course` and `course`.
+/// Returns the types that a related row can have by its name: for `source_course`, also `course`.
 fn types_of(related: &str) -> impl Iterator<Item = &str> {
     let name = related.strip_suffix("_before").unwrap_or(related);
     let ends = name.match_indices('_');
@@ -353,7 +358,7 @@ fn types_of(related: &str) -> impl Iterator<Item = &str> {
     [related, name].into_iter().chain(ends)
 }
 
-impl Known {
+impl KnownNames {
     fn add(&mut self, row: &RowName, column: &str) {
         let columns = match row {
             RowName::Own | RowName::Before => &mut self.columns,
@@ -386,32 +391,32 @@ impl Known {
     }
 }
 
-/// The columns that a field is made of, without those of worked-out values.
+/// Returns the columns that a field comes from, without the columns of computed values.
 pub(crate) fn places<'a>(
     event_type: &EventType,
     field: &'a Field,
 ) -> impl Iterator<Item = (RowName, &'a str)> {
-    let alone = match field.old {
+    let implied = match field.old {
         _ if !field.from.is_empty() => None,
         Some(current) => Some((RowName::Before, column_of(event_type, current))),
         None => Some((RowName::Own, field.name)),
     };
     let from = field.from.iter().filter_map(|column| match *column {
         Column::Own(column) => Some((RowName::Own, column)),
-        Column::Earlier(column) => Some((RowName::Before, column)),
-        Column::Beside(related, column) => Some((RowName::Related(related.to_owned()), column)),
+        Column::Before(column) => Some((RowName::Before, column)),
+        Column::Related(related, column) => Some((RowName::Related(related.to_owned()), column)),
         Column::ComputedBy(_) | Column::Word(_) | Column::Flag(_) => None,
     });
-    alone.into_iter().chain(from)
+    implied.into_iter().chain(from)
 }
 
 impl Question {
-    /// What is wrong with the value of the column, which is not null, as what it is asked for; to
-    /// be read after "must be".
-    pub(crate) fn unreadable(&self, change: &Change) -> Option<&'static str> {
+    /// Returns the expected type if the value of the column has another type and is not null. Reads
+    /// after "must be".
+    pub(crate) fn type_mismatch(&self, change: &Change) -> Option<&'static str> {
         let value = self.value(change).filter(|value| !value.is_null())?;
-        let (is_readable, wanted) = match &self.form {
-            // Of a list, the field says what is wrong.
+        let (is_readable, wanted) = match &self.column_type {
+            // The field validates a list.
             ColumnType::Any | ColumnType::List => return None,
             ColumnType::Text | ColumnType::Word(_) => (value.is_string(), "a string"),
             ColumnType::Truth => (value.is_boolean(), "true or false"),

@@ -1,14 +1,35 @@
-//! Which events a change of a record means.
+//! Decides which events follow from a change in the LMS.
 //!
-//! A [`Change`] is what happened in the system that the events come from: a record was inserted,
-//! updated or deleted, or somebody did what changes no record. [`Triggers`] decide which events
-//! follow, in order, and make them whole: the body from the record's columns, as the catalogue says,
-//! the metadata from the request or job in which it happened.
+//! A [`Change`] describes what happened in the source: a row was inserted, updated or deleted, or
+//! somebody did an action that changes no row. [`Triggers`] decides which events follow, in order,
+//! and builds them. The body comes from the row's columns, as the catalogue says. The metadata comes
+//! from the request or job in which the change happened.
 //!
-//! Which events follow is a table of [`TriggerRule`]s, a file for each family of records, each rule with
-//! the gates it stands behind. Where a field's value comes from is in the catalogue.
+//! The rules are a table of [`TriggerRule`]s, with one file for each family of rows. Each rule has
+//! gates: the conditions for its event. The catalogue says where the value of each field comes from.
 //!
-//! This room is pure: no clock, no files, no network, no tasks, and no input makes it panic.
+//! ```
+//! use std::sync::Arc;
+//!
+//! use easel_triggers::{Change, TriggerOptions, Triggers};
+//! use serde_json::json;
+//!
+//! let catalog = Arc::new(easel_catalog::Catalog::built_in());
+//! let triggers = Triggers::new(catalog, TriggerOptions::default())?;
+//! let page = |title: &str| {
+//!     json!({ "id": 5, "title": title, "body": "<p>Fins.</p>", "workflow_state": "active",
+//!             "updated_at": "2026-02-11T08:15:41Z" })
+//! };
+//! let change = Change::from_json(json!({
+//!     "record": "WikiPage", "operation": "update", "before": page("Fish"), "after": page("Birds"),
+//! }))?;
+//! let outcome = triggers.events(&change, jiff::Timestamp::UNIX_EPOCH)?;
+//! assert_eq!(&*outcome.events[0].event_type, "wiki_page_updated");
+//! assert_eq!(outcome.stops[0].gate, "workflow_state did not become deleted");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! This room is pure: no clock, no files, no network, no tasks. No input makes it panic.
 
 mod series;
 mod triggers;
@@ -17,9 +38,10 @@ mod change;
 mod change_json;
 mod fault;
 mod further;
+mod id;
+mod operation;
 mod options;
 mod row;
-mod tree;
 
 mod change_context;
 mod gate;
@@ -38,7 +60,6 @@ mod unused_columns;
 mod body;
 mod change_path;
 mod computed;
-mod json;
 mod metadata;
 mod value;
 
@@ -46,10 +67,11 @@ mod page;
 
 pub use change::{Change, Subject};
 pub use fault::{ChangeFault, ChangeFaults, Warning};
+pub use operation::Operation;
 pub use options::{Nulls, SubmissionRule, TriggerOptions};
 pub use page::page;
 pub use row::Row;
-pub use rule::{Operation, TriggerRule};
+pub use rule::TriggerRule;
 pub use rules::all as rules;
 pub use series::Series;
 pub use shape::{ChangeShape, ShapeColumn};

@@ -1,77 +1,77 @@
-//! The metadata of an event: of the request or job, of the record, and of the login.
+//! Writes the metadata of an event: the fields of the request or job, of the row, and of the login.
 
 use std::borrow::Cow;
 
-use easel_catalog::{Catalog, Context, EventOrigin, EventType, Field, MetadataField, event_time};
+use easel_catalog::{
+    Catalog, Context, EventOrigin, EventType, Field, JsonWriter, MetadataField, event_time,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::change_context::{ChangeContext, RelatedRow};
 use crate::change_path::ChangePath;
 use crate::fault::Notes;
-use crate::json::ObjectWriter;
 use crate::nearest::did_you_mean;
 use crate::value::{convert, null_text};
 
-/// What `producer` is unless the request or job says otherwise.
+/// The value of `producer`, unless the request or job has another one.
 const PRODUCER: &str = "canvas";
 
-const NO_CONTEXT: &str = "this is missing; the context of the event is made of it";
+const NO_CONTEXT: &str = "this is missing; the context of the event needs it";
 
-/// The kinds of contexts that have an id in a student information system.
-const KINDS_IN_SIS: [&str; 4] = ["Course", "Account", "CourseSection", "Group"];
+/// The types of contexts that have an id in a student information system.
+const TYPES_IN_SIS: [&str; 4] = ["Course", "Account", "CourseSection", "Group"];
 
-/// What a record tells of its context, by the columns of that.
-const OF_CONTEXT: [(&str, &str); 4] = [
+/// Metadata fields about the context, with the columns of the context's row.
+const CONTEXT_FIELDS: [(&str, &str); 4] = [
     ("context_type", "type"),
     ("context_id", "id"),
     ("context_account_id", "account_id"),
     ("context_sis_source_id", "sis_source_id"),
 ];
 
-/// The account of a context that has none.
+/// The account of a context without an account.
 static NO_ACCOUNT: Value = Value::Null;
 
-/// What a record tells of its root account, by the columns of that.
-const OF_ROOT_ACCOUNT: [(&str, &str); 3] = [
+/// Metadata fields about the root account, with the columns of its row.
+const ROOT_ACCOUNT_FIELDS: [(&str, &str); 3] = [
     ("root_account_id", "id"),
     ("root_account_uuid", "uuid"),
     ("root_account_lti_guid", "lti_guid"),
 ];
 
-/// What a login tells of its user, by its columns.
-const OF_LOGIN: [(&str, &str); 4] = [
+/// Metadata fields about the user of a login, with the columns of the related `pseudonym`.
+const LOGIN_FIELDS: [(&str, &str); 4] = [
     ("user_id", "user_id"),
     ("user_login", "unique_id"),
     ("user_account_id", "account_id"),
     ("user_sis_id", "sis_user_id"),
 ];
 
-/// The column of what a login is about that has the session.
+/// The column of a login's row that has the session.
 pub(crate) const SESSION_COLUMN: &str = "session_id";
 
-/// The values of the metadata's fields, in the order of the catalogue.
+/// Collects the values of the metadata's fields, in the order of the catalogue.
 struct MetadataWriter<'a, 'n> {
     fields: &'a [MetadataField],
     values: Vec<Option<Cow<'a, Value>>>,
-    scene: ChangeContext<'a>,
+    ctx: ChangeContext<'a>,
     notes: &'n mut Notes,
 }
 
-/// Writes the members of the metadata of an event of this type, sent at `event_at`: the fields in
-/// the order of the catalogue.
+/// Writes the metadata of an event of type `event_type` and with the time `event_at`.
 pub(crate) fn metadata(
     catalog: &Catalog,
     event_type: &EventType,
-    (scene, event_at): (ChangeContext<'_>, Timestamp),
-    json: &mut ObjectWriter,
+    (ctx, event_at): (ChangeContext<'_>, Timestamp),
+    json: &mut JsonWriter,
     notes: &mut Notes,
 ) {
     let fields = catalog.metadata();
     let mut metadata = MetadataWriter {
         fields,
         values: vec![None; fields.len()],
-        scene,
+        ctx,
         notes,
     };
     metadata.put_ambient();
@@ -82,40 +82,45 @@ pub(crate) fn metadata(
     }
     metadata.set("event_name", event_type.name.into());
     metadata.set("event_time", event_time(event_at).into());
-    for (it, value) in metadata.fields.iter().zip(&metadata.values) {
+    for (metadata_field, value) in metadata.fields.iter().zip(&metadata.values) {
         if let Some(value) = value {
-            json.member(it.field.name, value);
+            json.field(metadata_field.field.name, value);
         }
     }
 }
 
-/// The related rows that the metadata of an event of this type is made of: row, column, and the name
-/// of the field.
+/// Returns the columns of related rows that the metadata of an event needs: the row, the column, and
+/// the field.
 pub(crate) fn related_columns(
     event_type: &EventType,
 ) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let named = |related| move |(field, column)| (related, column, field);
-    // A course has no `type`: what is called `course` is one.
-    let of_course = OF_CONTEXT
+    let column_of = |related| move |(field, column)| (related, column, field);
+    // A related `course` needs no column `type`.
+    let course_fields = CONTEXT_FIELDS
         .into_iter()
         .filter(|(_, column)| *column != "type");
-    let of_record = OF_CONTEXT.into_iter().map(named("context"));
-    let of_record = of_record.chain(of_course.map(named("course")));
-    let of_record = of_record.chain(OF_ROOT_ACCOUNT.into_iter().map(named("root_account")));
-    let of_login = OF_LOGIN.into_iter().map(named("pseudonym"));
+    let root_account = ROOT_ACCOUNT_FIELDS
+        .into_iter()
+        .map(column_of("root_account"));
+    let row_columns = CONTEXT_FIELDS
+        .into_iter()
+        .map(column_of("context"))
+        .chain(course_fields.map(column_of("course")))
+        .chain(root_account);
+    let login_columns = LOGIN_FIELDS.into_iter().map(column_of("pseudonym"));
     let (is_record, is_login) = match event_type.context {
         Context::Ambient => (false, false),
         Context::Record => (true, false),
         Context::Login => (false, true),
     };
-    let of_record = of_record.filter(move |_| is_record);
-    of_record.chain(of_login.filter(move |_| is_login))
+    let row_columns = row_columns.filter(move |_| is_record);
+    row_columns.chain(login_columns.filter(move |_| is_login))
 }
 
 impl<'a> MetadataWriter<'a, '_> {
-    /// Puts in what the request or job tells of itself.
+    /// Sets the fields of the request or job.
     fn put_ambient(&mut self) {
-        let origin = self.scene.change.origin;
+        let origin = self.ctx.change.origin;
         let place = match origin {
             EventOrigin::Request => "/context/request",
             EventOrigin::Job => "/context/job",
@@ -123,15 +128,15 @@ impl<'a> MetadataWriter<'a, '_> {
         };
         self.set("producer", PRODUCER.into());
         let mut next = 0;
-        let (mut given, mut valued): (u128, u128) = (0, 0);
-        for (name, value) in &self.scene.change.context.0 {
+        let (mut present, mut non_null): (u128, u128) = (0, 0);
+        for (name, value) in &self.ctx.change.context.0 {
             let at = ChangePath::Member(place, name);
-            // Mostly they come in the order of the catalogue.
+            // Most senders use the order of the catalogue.
             let Some(index) = self.find(name, next) else {
                 if !self.notes.have_room() {
                     continue;
                 }
-                let names = self.fields.iter().map(|it| it.field.name);
+                let names = self.fields.iter().map(|known| known.field.name);
                 let near = did_you_mean(name, names);
                 let what = format!("the metadata has no field {name:?}, so this is left out{near}");
                 self.notes.warn(at, what);
@@ -139,11 +144,15 @@ impl<'a> MetadataWriter<'a, '_> {
             };
             next = index + 1;
             if ["event_name", "event_time"].contains(&name.as_str()) {
-                let what = "Easel writes this; give `occurred_at` beside `context` for the time";
+                let what = "Easel writes this; to set the time, use `occurred_at` of the change";
                 self.notes.fault(at, what);
-            } else if self.fields.get(index).is_some_and(|it| it.is_sent(origin)) {
-                given |= 1 << index;
-                valued |= u128::from(!value.is_null()) << index;
+            } else if self
+                .fields
+                .get(index)
+                .is_some_and(|field| field.is_sent(origin))
+            {
+                present |= 1 << index;
+                non_null |= u128::from(!value.is_null()) << index;
                 self.put(index, value, at);
             } else {
                 let made_in = made_in(origin);
@@ -151,30 +160,38 @@ impl<'a> MetadataWriter<'a, '_> {
                 self.notes.warn(at, what);
             }
         }
-        self.check_ambient(place, origin, (given, valued));
+        self.check_ambient(place, origin, (present, non_null));
     }
 
-    /// Warns of the fields that the request or job should have given: those that always are there,
-    /// and those that come together with one that is given, since they have the same condition.
-    fn check_ambient(&mut self, place: &str, origin: EventOrigin, (given, valued): (u128, u128)) {
-        let is_given = |index: usize| given & (1 << index) != 0;
+    /// Warns of the fields that the request or job must have but lacks. These are the required
+    /// fields, and the fields with the same condition as a present one. Bit `n` of each mask belongs
+    /// to field `n`.
+    fn check_ambient(
+        &mut self,
+        place: &str,
+        origin: EventOrigin,
+        (present, non_null): (u128, u128),
+    ) {
+        let is_present = |index: usize| present & (1 << index) != 0;
         let needed_with = |field: &Field| {
             let mut others = self.fields.iter().enumerate();
             others
-                .find(|(index, it)| {
-                    valued & (1 << index) != 0 && it.field.when == field.when && it.is_sent(origin)
+                .find(|(index, other)| {
+                    non_null & (1 << index) != 0
+                        && other.field.when == field.when
+                        && other.is_sent(origin)
                 })
-                .map(|(_, it)| it.field.name)
+                .map(|(_, other)| other.field.name)
         };
-        for (index, it) in self.fields.iter().enumerate() {
-            let field = &it.field;
+        for (index, metadata_field) in self.fields.iter().enumerate() {
+            let field = &metadata_field.field;
             let is_written = self.values.get(index).is_some_and(Option::is_some);
             let is_own = ["event_name", "event_time"].contains(&field.name);
-            if is_given(index) || is_written || is_own || !it.is_sent(origin) {
+            if is_present(index) || is_written || is_own || !metadata_field.is_sent(origin) {
                 continue;
             }
             let what = match field.when {
-                None if field.is_always_there() => {
+                None if field.is_required() => {
                     let made_in = made_in(origin);
                     format!("this is missing; an event made in {made_in} has it")
                 }
@@ -188,21 +205,21 @@ impl<'a> MetadataWriter<'a, '_> {
         }
     }
 
-    /// Puts in what the record tells: the context it belongs to, and the root account of that. It is
-    /// merged over what the request or job tells: what this context has no part in, such as the SIS
-    /// id of a user, stays.
+    /// Sets the fields of the row's context and of its root account. They replace the fields of the
+    /// request or job. A field that this context does not have, such as the SIS id of a user, keeps
+    /// the value of the request or job.
     fn put_record(&mut self, event_type: &EventType) {
-        let scene = self.scene;
-        let (record, context) = match (scene.related("context"), scene.related("course")) {
+        let ctx = self.ctx;
+        let (record, context) = match (ctx.related("context"), ctx.related("course")) {
             (Some(context), _) => ("context", context),
             (None, Some(course)) => ("course", course),
-            // An asset can be opened outside of any context.
+            // An asset can be opened outside any context.
             (None, None) if event_type.name == "asset_accessed" => return,
             (None, None) => {
                 return self.notes.fault("/related/course", NO_CONTEXT);
             }
         };
-        // What the request tells of its own context is not of this one.
+        // The request's own context can be another one.
         self.clear(&["context_type", "context_id", "context_account_id"]);
         if context.value("id").is_none() {
             return self
@@ -210,7 +227,7 @@ impl<'a> MetadataWriter<'a, '_> {
                 .fault(ChangePath::Related(record, "id"), NO_CONTEXT);
         }
         let kind = match record {
-            "context" => context.text("type").or_else(|| scene.text("context_type")),
+            "context" => context.text("type").or_else(|| ctx.text("context_type")),
             _ => None,
         };
         let kind = kind.unwrap_or("Course");
@@ -227,21 +244,21 @@ impl<'a> MetadataWriter<'a, '_> {
                 self.notes.warn(place, what);
             }
         }
-        if KINDS_IN_SIS.contains(&kind) {
+        if TYPES_IN_SIS.contains(&kind) {
             self.clear(&["context_sis_source_id"]);
             let place = (record, "sis_source_id");
             self.put_column("context_sis_source_id", context, place, false);
         }
-        if let Some(root) = scene.related("root_account") {
-            for (name, column) in OF_ROOT_ACCOUNT {
+        if let Some(root) = ctx.related("root_account") {
+            for (name, column) in ROOT_ACCOUNT_FIELDS {
                 self.put_column(name, root, ("root_account", column), true);
             }
         }
     }
 
-    /// The account of a context, and where it is found: of a root account itself, of another
-    /// account its parent, of a section that of its course. A kind of context without an account
-    /// has null. The error is the place of the column that is missing.
+    /// Returns the account of a context, and its place in the change. The account of a root account
+    /// is itself, of another account its parent, and of a section the account of its course. A
+    /// context of a type without an account has null. The error is the place of the missing column.
     fn account_of(
         &self,
         kind: &str,
@@ -257,7 +274,7 @@ impl<'a> MetadataWriter<'a, '_> {
                 (Value::Null, _) => column(record, context, "id"),
                 parent => Ok(parent),
             },
-            "CourseSection" => match self.scene.related("course") {
+            "CourseSection" => match self.ctx.related("course") {
                 Some(course) => column("course", course, "account_id"),
                 None => Err(missing),
             },
@@ -266,27 +283,28 @@ impl<'a> MetadataWriter<'a, '_> {
         })
     }
 
-    /// Puts in what the login tells that was just made.
+    /// Sets the fields of the new login.
     fn put_login(&mut self) {
-        let Some(login) = self.scene.related("pseudonym") else {
+        let Some(login) = self.ctx.related("pseudonym") else {
             let what = "this is missing; it says who logged in";
             return self.notes.fault("/related/pseudonym", what);
         };
-        // Who acted until then may be somebody else.
-        self.clear(&OF_LOGIN.map(|(name, _)| name));
+        // The request may have run as another user before the login.
+        self.clear(&LOGIN_FIELDS.map(|(name, _)| name));
         self.clear(&["session_id"]);
-        for (name, column) in OF_LOGIN {
+        for (name, column) in LOGIN_FIELDS {
             let is_expected = column != "sis_user_id";
             self.put_column(name, login, ("pseudonym", column), is_expected);
         }
         if let (Some(index), Some(session)) =
-            (self.find("session_id", 0), self.scene.value(SESSION_COLUMN))
+            (self.find("session_id", 0), self.ctx.value(SESSION_COLUMN))
         {
             self.put(index, session, ChangePath::Member("/with", SESSION_COLUMN));
         }
     }
 
-    /// Puts in the value of a column of a related row; warns if it is missing but expected.
+    /// Sets a field to the value of a column of a related row. Warns if the column is expected but
+    /// missing.
     fn put_column(
         &mut self,
         name: &str,
@@ -305,54 +323,56 @@ impl<'a> MetadataWriter<'a, '_> {
         }
     }
 
-    /// Puts a value in, over what was there; nulls stay in metadata, where the field can be null.
+    /// Validates `value` and sets a field to it. A null stays if the field can be null.
     fn put(&mut self, index: usize, value: &'a Value, place: ChangePath<'_>) {
-        let Some(it) = self.fields.get(index) else {
+        let Some(MetadataField { field, .. }) = self.fields.get(index) else {
             return;
         };
         let value = match value {
-            Value::Null if it.field.null => Some(Cow::Borrowed(value)),
+            Value::Null if field.null => Some(Cow::Borrowed(value)),
             Value::Null => {
-                if it.field.is_always_there() {
-                    self.notes.warn(place, null_text(&it.field));
+                if field.is_required() {
+                    self.notes.warn(place, null_text(field));
                 }
                 None
             }
-            value => convert(&it.field, value, place, self.scene.options, self.notes),
+            value => convert(field, value, place, self.ctx.options, self.notes),
         };
-        if let Some(place) = self.values.get_mut(index) {
-            *place = value;
+        if let Some(slot) = self.values.get_mut(index) {
+            *slot = value;
         }
     }
-    /// Takes these fields out.
+
+    /// Removes these fields.
     fn clear(&mut self, names: &[&str]) {
         for name in names {
-            if let Some(value) = self.find(name, 0).and_then(|it| self.values.get_mut(it)) {
-                *value = None;
+            let index = self.find(name, 0);
+            if let Some(slot) = index.and_then(|index| self.values.get_mut(index)) {
+                *slot = None;
             }
         }
     }
 
-    /// Puts in what needs no looking at.
+    /// Sets a field to a value that needs no validation.
     fn set(&mut self, name: &str, value: Value) {
         let index = self.find(name, 0);
-        if let Some(place) = index.and_then(|it| self.values.get_mut(it)) {
-            *place = Some(Cow::Owned(value));
+        if let Some(slot) = index.and_then(|index| self.values.get_mut(index)) {
+            *slot = Some(Cow::Owned(value));
         }
     }
 
-    /// Where a field is; looked for from `next` on, then before.
+    /// Returns the index of a field. Searches from `next` to the end, then from the start.
     fn find(&self, name: &str, next: usize) -> Option<usize> {
-        let mut places = (next..self.fields.len()).chain(0..next);
-        places.find(|index| {
+        let mut indexes = (next..self.fields.len()).chain(0..next);
+        indexes.find(|index| {
             self.fields
                 .get(*index)
-                .is_some_and(|it| it.field.name == name)
+                .is_some_and(|known| known.field.name == name)
         })
     }
 }
 
-/// What an event was made in, in words.
+/// Returns the origin of an event in words.
 const fn made_in(origin: EventOrigin) -> &'static str {
     match origin {
         EventOrigin::Request => "a request",

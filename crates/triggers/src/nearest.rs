@@ -1,21 +1,21 @@
-//! Which known name was probably meant.
+//! Suggests a known name for an unknown one.
 
-/// The least likeness, from 0 to 1, of a name that was probably meant.
-const MIN_LIKENESS: f64 = 0.6;
+/// The least similarity, from 0 to 1, of a suggestion.
+const MIN_SIMILARITY: f64 = 0.6;
 
-/// The known name that is most like `name`, if any is like it.
+/// Returns the known name that is most similar to `name`, if one is similar enough.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = |known| (strsim::normalized_damerau_levenshtein(name, known), known);
-    let near = known.into_iter().map(likeness);
-    near.filter(|(likeness, _)| *likeness >= MIN_LIKENESS)
-        // Of two that are as like it, the answer is always the same.
-        .max_by(|(one, first), (other, second)| one.total_cmp(other).then(second.cmp(first)))
+    let similarity = |known| (strsim::normalized_damerau_levenshtein(name, known), known);
+    let near = known.into_iter().map(similarity);
+    near.filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        // The names decide between equal similarities, so that the result is deterministic.
+        .max_by(|(left, first), (right, second)| left.total_cmp(right).then(second.cmp(first)))
         .map(|(_, known)| known)
 }
 
-/// The question that follows an unknown name; empty where no known name is like it.
+/// Returns a "did you mean" question about an unknown name. Empty if no known name is similar.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    // Long names are slow to compare and are no slips of the pen.
+    // Long names are slow to compare, and are hardly typing errors.
     if name.len() > 128 {
         return String::new();
     }

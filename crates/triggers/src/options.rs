@@ -1,39 +1,38 @@
-//! What an operator may decide about the events that changes make.
+//! Settings of the triggers.
 
 use easel_catalog::Limits;
 
-/// What an operator may decide about the events that changes make.
+/// Settings of the triggers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TriggerOptions {
-    /// What an event may be.
+    /// The limits for events.
     pub limits: Limits,
-    /// The shard that local ids are of. With 0 an id is global as it is, as in an installation
-    /// without shards.
+    /// The shard of local ids. 0 for an installation without shards: there, all ids are global.
     pub shard: u64,
-    /// What becomes of members of a body that are null.
+    /// Whether a body keeps members that are null.
     pub nulls: Nulls,
     /// When a submission counts as created.
     pub submission_rule: SubmissionRule,
 }
 
-/// What becomes of members of a body that are null.
+/// Whether a body keeps members that are null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nulls {
-    /// They are left out, as newer releases of Canvas do it.
+    /// Drops null members, like newer releases of Canvas.
     #[default]
     Dropped,
-    /// They stay, as in the published examples.
+    /// Keeps null members, as in the published examples.
     Kept,
 }
 
 /// When a submission counts as created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SubmissionRule {
-    /// Whenever work is handed in, again too, as in newer releases of Canvas: the save leaves a
-    /// type and the state `submitted` or `pending_review`, and the row is new, or its state or
+    /// Every time work is submitted, like newer releases of Canvas. After the save, the row has a
+    /// type and the state `submitted` or `pending_review`; and the row is new, or its state or
     /// attempt changed.
     #[default]
     Newest,
-    /// When its row is inserted or handed in for the first time, as older documents have it.
+    /// When the row is inserted, or when work is submitted for the first time, as in older documents.
     Published,
 }

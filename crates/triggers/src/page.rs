@@ -1,49 +1,55 @@
-//! The rules as a page of Markdown, `docs/triggers.md`.
+//! The page `docs/triggers.md`, generated from the rules.
 
 use crate::computed;
-use crate::rule::{Operation, TriggerRule};
+use crate::operation::Operation;
+use crate::rule::TriggerRule;
 use crate::rules;
 
 const INTRODUCTION: &str = "\
 # Triggers
 
-Which change of which record makes which events. Written from the rules in `crates/triggers/src/rules`;
-CONTRIBUTING.md says how. Rules of one record and operation are looked at in the order of the table, and
-their events come in that order. A rule that begins with *else* is looked at when the one above it made no
-event. Where a rule has several gates, all have to be open.
+This page lists the rules that turn a change into events. It is generated from the rules in
+`crates/triggers/src/rules`; CONTRIBUTING.md says how to generate it.
 
-*Record callbacks* are what Canvas does when it saves a record; the event is sent after the commit.
-*Direct calls* are made where something happens, and when that is was read from the documents. What is known
-from *documents alone* is not in the emitter that was read. What is *proposed to Canvas* was not taken in
-when this was written.
+The rules of one record and operation are checked in the order of the table. Their events come in the same
+order. A rule makes its event only if all its gates are open. Gates are separated by semicolons. A rule that
+begins with *else* is checked only if the rule above it made no event.
+
+The last column names the source of each rule:
+
+- *record callback*: Canvas sends the event from a callback, when it saves a record and after the commit.
+- *direct call*: Canvas sends the event from the code of the action. The rule follows the documents.
+- *documents alone*: only the documents have the event. The Canvas code that was read does not send it.
+- *proposed to Canvas*: the event is in a proposed change. Canvas had not merged it when this was written.
 ";
 
-const WORKED_OUT: &str = "
-## Values that are worked out
+const COMPUTED_VALUES: &str = "
+## Computed values
 
-What a field is made of is in [the pages of the events](events/README.md). What begins with `@` there takes:
+[The pages of the events](events/README.md) say which column each field comes from. A name that begins with
+`@` is a computed value:
 
-| name | takes |
+| Name | Value |
 | --- | --- |
 ";
 
-/// The rules as a page of Markdown.
+/// Returns `docs/triggers.md`: the rules and the computed values as Markdown.
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
-    table(&mut page, "Records", "Record", |it| {
-        it.operation != Operation::Act
+    table(&mut page, "Records", "Record", |rule| {
+        rule.operation != Operation::Act
     });
-    table(&mut page, "Actions", "Action", |it| {
-        it.operation == Operation::Act
+    table(&mut page, "Actions", "Action", |rule| {
+        rule.operation == Operation::Act
     });
-    page.push_str(WORKED_OUT);
-    for (name, takes) in computed::explained() {
-        line(&mut page, &format!("| `@{name}` | {takes} |"));
+    page.push_str(COMPUTED_VALUES);
+    for (name, description) in computed::descriptions() {
+        line(&mut page, &format!("| `@{name}` | {description} |"));
     }
     page
 }
 
-/// Adds a line.
+/// Appends a line.
 fn line(page: &mut String, text: &str) {
     page.push_str(text);
     page.push('\n');
@@ -61,11 +67,11 @@ fn table(page: &mut String, title: &str, subject: &str, is_in: fn(&TriggerRule) 
     };
     line(format!("\n## {title}\n"));
     line(format!(
-        "| {subject} |{} Gates | Event | Known from |",
+        "| {subject} |{} Gates | Event | Source |",
         operation("Operation")
     ));
     line(format!("| --- |{} --- | --- | --- |", operation("---")));
-    for rule in rules::all().filter(|it| is_in(it)) {
+    for rule in rules::all().filter(|rule| is_in(rule)) {
         let gates = rule
             .all_gates()
             .map(|gate| gate.opens)

@@ -1,4 +1,4 @@
-//! Values to stand in a column until somebody fills them in.
+//! Placeholder values for the columns of a template.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,17 @@ use crate::rules;
 
 const TIME: &str = "2026-02-11T08:15:42Z";
 
-/// A value of the right type for a column that a field is made of.
+/// Returns a value of the right type for the column of a field.
 pub(crate) fn placeholder(field: &Field) -> Value {
     let example = field
         .example
         .and_then(|json| serde_json::from_str(json).ok());
     match field.kind {
         Kind::Id(_) => local_id(example.as_ref()),
-        Kind::Ids(_) => Value::Array(vec![local_id(example.as_ref().and_then(|it| it.get(0)))]),
+        Kind::Ids(_) => {
+            let first = example.as_ref().and_then(|ids| ids.get(0));
+            Value::Array(vec![local_id(first)])
+        }
         Kind::Object(fields) if !fields.is_empty() => object(&fields),
         Kind::Objects(fields) if !fields.is_empty() => Value::Array(vec![object(&fields)]),
         Kind::Timestamp(_) => example.unwrap_or_else(|| TIME.into()),
@@ -36,9 +39,9 @@ pub(crate) fn placeholder(field: &Field) -> Value {
     }
 }
 
-/// A value for a column that no field is made of, by what a rule asks for it as.
-pub(crate) fn placeholder_of_form(column: &str, form: &ColumnType) -> Value {
-    match form {
+/// Returns a value for a column without a field, by the type that a rule reads it as.
+pub(crate) fn placeholder_for_type(column: &str, column_type: &ColumnType) -> Value {
+    match column_type {
         ColumnType::Text => "text".into(),
         ColumnType::Word(word) => word.as_str().into(),
         ColumnType::Truth => false.into(),
@@ -51,11 +54,11 @@ pub(crate) fn placeholder_of_form(column: &str, form: &ColumnType) -> Value {
     }
 }
 
-/// Values that may lead a rule to another answer. `text` says in words what the rule reads, so the
-/// values that it compares with can stand in it.
+/// Returns values that can change the result of a rule. `text` describes the rule in words. For a
+/// string column, each word of `text` is a candidate, since the rule may compare with it.
 pub(crate) fn candidates(question: &Question, text: &str) -> Vec<Value> {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_.:".contains(letter);
-    match &question.form {
+    match &question.column_type {
         ColumnType::Any => vec![Value::Null, 1.into(), true.into(), json!([1]), TIME.into()],
         ColumnType::Truth => vec![false.into(), true.into()],
         ColumnType::Time => vec![Value::Null, TIME.into()],
@@ -73,9 +76,9 @@ pub(crate) fn candidates(question: &Question, text: &str) -> Vec<Value> {
     }
 }
 
-/// An id as a shard has it: a small number.
+/// Returns the local part of an example id, or 1.
 fn local_id(example: Option<&Value>) -> Value {
-    /// Ids of a shard are below this.
+    /// Local ids are smaller than this.
     const SHARD: u64 = 10_000_000_000_000;
     let digits = example.and_then(Value::as_str);
     let id = digits.and_then(|digits| digits.parse::<u64>().ok());

@@ -1,51 +1,39 @@
-//! A rule: which event a change makes, and the gates it stands behind.
+//! A rule: one event that a change can make, and its gates.
 
 use crate::gate::{Gate, NOT_IDLE};
+use crate::operation::Operation;
 
-/// A rule: which event a change makes, and the gates it stands behind.
+/// A rule: one event that a change can make, and its gates.
 #[derive(Clone, Copy, Debug)]
 pub struct TriggerRule {
-    /// The type of the record that changes, or the action.
+    /// The type of the row that changes, or the action.
     pub subject: &'static str,
-    /// What becomes of it.
+    /// The operation on the row.
     pub operation: Operation,
     /// The event type.
     pub event: &'static str,
-    /// How it is known.
+    /// The source of the rule.
     pub fact: Fact,
-    /// Whether it is looked at only when the rule before it, of the same subject and operation,
-    /// made no event.
+    /// Whether the rule is checked only if the previous rule of the same subject and operation made
+    /// no event.
     pub(crate) otherwise: bool,
-    /// Whether an update that changes nothing worth telling passes all the same.
-    pub(crate) takes_idle: bool,
+    /// Whether an idle update can make the event.
+    pub(crate) allows_idle: bool,
     pub(crate) gates: &'static [Gate],
 }
 
-/// What becomes of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    /// It is inserted.
-    Insert,
-    /// It is updated.
-    Update,
-    /// It is deleted.
-    Delete,
-    /// It is no record: something is done.
-    Act,
-}
-
-/// How a rule is known.
+/// The source of a rule: how we know that Canvas sends the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// Canvas's record callbacks, in releases of many years.
     Callback,
-    /// Canvas's record callbacks, in the newest releases alone.
+    /// Canvas's record callbacks, only in the newest releases.
     Newest,
-    /// Canvas calls for it where it happens; the moment is told by the documents and the emitter.
+    /// A call in the code of the action. The documents and Canvas's code say when.
     Call,
-    /// The documents alone: the emitter that was read does not have it.
+    /// Only the documents. The Canvas code that was read does not send the event.
     Published,
-    /// A change proposed to Canvas, which was not taken in when this was written.
+    /// A change proposed to Canvas. Canvas had not merged it when this was written.
     Proposed,
 }
 
@@ -57,7 +45,7 @@ impl TriggerRule {
             event,
             fact: Fact::Callback,
             otherwise: false,
-            takes_idle: false,
+            allows_idle: false,
             gates: &[],
         }
     }
@@ -74,19 +62,22 @@ impl TriggerRule {
         Self::new(record, Operation::Delete, event)
     }
 
-    /// A rule for an action. Nothing but a call makes such an event.
+    /// Creates a rule for an action. Its source is a call.
     pub(crate) const fn act(action: &'static str, event: &'static str) -> Self {
         Self::new(action, Operation::Act, event).known_by(Fact::Call)
     }
 
+    /// Adds the gates.
     pub(crate) const fn behind(self, gates: &'static [Gate]) -> Self {
         Self { gates, ..self }
     }
 
+    /// Sets the source.
     pub(crate) const fn known_by(self, fact: Fact) -> Self {
         Self { fact, ..self }
     }
 
+    /// Checks the rule only if the previous rule of the same subject and operation made no event.
     pub(crate) const fn or_else(self) -> Self {
         Self {
             otherwise: true,
@@ -94,28 +85,29 @@ impl TriggerRule {
         }
     }
 
-    pub(crate) const fn even_idle(self) -> Self {
+    /// Lets an idle update make the event.
+    pub(crate) const fn allow_idle(self) -> Self {
         Self {
-            takes_idle: true,
+            allows_idle: true,
             ..self
         }
     }
 
-    /// What is said when one of its gates is closed.
+    /// Returns the texts of its gates when they are closed, in order.
     pub fn closed_texts(&self) -> impl Iterator<Item = &'static str> {
         self.all_gates().map(|gate| gate.closed)
     }
 
-    /// Its gates, in order; that against idle updates is the first.
+    /// Returns its gates, in order. The gate against idle updates is the first.
     pub(crate) fn all_gates(&self) -> impl Iterator<Item = &'static Gate> {
-        let is_guarded = self.operation == Operation::Update && !self.takes_idle;
+        let is_guarded = self.operation == Operation::Update && !self.allows_idle;
         let idle: &[Gate] = if is_guarded { &[NOT_IDLE] } else { &[] };
         idle.iter().chain(self.gates)
     }
 }
 
 impl Operation {
-    /// Its name, as changes have it.
+    /// Returns its name in the JSON of a change.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Insert => "insert",
@@ -127,7 +119,7 @@ impl Operation {
 }
 
 impl Fact {
-    /// In words.
+    /// Returns the source in words.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Callback => "record callback",

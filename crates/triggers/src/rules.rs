@@ -1,4 +1,4 @@
-//! All rules, a file for each family of records.
+//! All rules, with one file for each family of rows.
 
 mod account;
 mod assignment;
@@ -49,7 +49,7 @@ const FAMILIES: &[&[TriggerRule]] = &[
     wiki_page::RULES,
 ];
 
-/// All rules; those of one subject and operation are in the order in which their events come.
+/// Returns all rules. The rules of one subject and operation are in the order of their events.
 pub fn all() -> impl Iterator<Item = &'static TriggerRule> {
     FAMILIES.iter().copied().flatten()
 }

@@ -1,18 +1,18 @@
-//! Changes as JSON Schema, draft 2020-12: components of an OpenAPI document.
+//! JSON Schemas of changes, draft 2020-12: components of an OpenAPI document.
 //!
-//! A schema asks of a change what the triggers refuse it for. What they only warn of passes.
+//! A schema rejects a change that has a fault. It accepts a change that only has warnings.
 
 use easel_catalog::{Column, EventOrigin, Field, Kind, Values};
 use serde_json::{Map, Value, json};
 
+use crate::operation::Operation;
 use crate::questions::ColumnType;
-use crate::rule::Operation;
 use crate::shape::{ChangeShape, ShapeColumn};
 use crate::triggers::Triggers;
 
 impl Triggers {
-    /// The components that describe a change, by name: `Change`, which is a `ChangeOfRecord` or a
-    /// `ChangeOfAction`, and `Change.WikiPage.update` and so on.
+    /// Returns the components that describe a change, with their names. `Change` is a
+    /// `ChangeOfRecord` or a `ChangeOfAction`. These are lists of `Change.WikiPage.update` and so on.
     pub fn schemas(&self) -> Vec<(String, Value)> {
         let shapes = self.shapes();
         let mut schemas = Vec::new();
@@ -44,12 +44,13 @@ impl Triggers {
     }
 
     fn context_schema(&self) -> Value {
-        let of_origin = |origin: EventOrigin| {
-            let fields = self.catalog().metadata().iter();
-            let fields = fields.filter(|it| {
-                it.is_sent(origin) && !["event_name", "event_time"].contains(&it.field.name)
-            });
-            let properties = fields.map(|it| (it.field.name.to_owned(), field_schema(&it.field)));
+        let origin_schema = |origin: EventOrigin| {
+            let is_written_by_easel = |name| ["event_name", "event_time"].contains(&name);
+            let sent = self.catalog().metadata().iter();
+            let sent = sent.filter(|known| known.is_sent(origin));
+            let fields = sent.map(|known| &known.field);
+            let fields = fields.filter(|field| !is_written_by_easel(field.name));
+            let properties = fields.map(|field| (field.name.to_owned(), field_schema(field)));
             json!({
                 "type": "object",
                 "properties": properties.collect::<Map<_, _>>(),
@@ -57,8 +58,11 @@ impl Triggers {
         };
         json!({
             "type": "object",
-            "description": "The request or the job in which the change happened; left out if neither is known.",
-            "properties": { "request": of_origin(EventOrigin::Request), "job": of_origin(EventOrigin::Job) },
+            "description": "The request or the job in which the change happened. Optional.",
+            "properties": {
+                "request": origin_schema(EventOrigin::Request),
+                "job": origin_schema(EventOrigin::Job),
+            },
         })
     }
 }
@@ -91,7 +95,8 @@ impl ChangeShape {
         }
         for name in self.operation.rows() {
             put(name, reference(row));
-            if self.operation != Operation::Act || self.columns.iter().any(|it| it.is_required) {
+            let has_required = self.columns.iter().any(|column| column.is_required);
+            if self.operation != Operation::Act || has_required {
                 required.push(name);
             }
         }
@@ -104,16 +109,16 @@ impl ChangeShape {
         put("context", reference("ChangeContext"));
         put(
             "occurred_at",
-            json!({ "type": "string", "format": "date-time", "description": "When it happened, if not now." }),
+            json!({ "type": "string", "format": "date-time", "description": "The time of the event. Default: now." }),
         );
         put(
             "body",
-            json!({ "type": "object", "description": "Further members of the body, for event types whose bodies are not known whole." }),
+            json!({ "type": "object", "description": "Extra members of the body, for event types whose body is only partly known." }),
         );
         let events = self.events.join(", ");
         json!({
             "type": "object",
-            "description": format!("Can mean: {events}."),
+            "description": format!("Possible events: {events}."),
             "required": required,
             "properties": properties,
         })
@@ -137,9 +142,9 @@ fn row_schema(columns: &[ShapeColumn]) -> Value {
 }
 
 impl ShapeColumn {
-    /// What its value is, in a word or two.
+    /// Returns the type of its value in one or two words.
     pub fn type_name(&self) -> &'static str {
-        match (&self.field, &self.form) {
+        match (&self.field, &self.column_type) {
             (Some(field), _) => field.kind.name(),
             (None, ColumnType::Text | ColumnType::Word(_)) => "string",
             (None, ColumnType::Truth) => "boolean",
@@ -152,7 +157,7 @@ impl ShapeColumn {
 
     fn schema(&self) -> Value {
         let Some(field) = &self.field else {
-            let types: &[&str] = match self.form {
+            let types: &[&str] = match self.column_type {
                 ColumnType::Any => &["array", "boolean", "number", "object", "string", "null"],
                 ColumnType::Text | ColumnType::Word(_) | ColumnType::Time => &["string", "null"],
                 ColumnType::Truth => &["boolean", "null"],
@@ -162,7 +167,7 @@ impl ShapeColumn {
             return json!({ "type": types });
         };
         let mut schema = field_schema(field);
-        // The only null that is refused is that of the record's own id.
+        // Null is valid in every column except the row's own id.
         if self.is_required
             && self.name == "id"
             && let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut)
@@ -173,7 +178,7 @@ impl ShapeColumn {
     }
 }
 
-/// What the column of a field can hold: any null is taken.
+/// Returns the schema of a field's column. Null is valid.
 fn field_schema(field: &Field) -> Value {
     let id = || json!({ "type": ["string", "integer"] });
     let mut schema = match field.kind {
@@ -207,7 +212,7 @@ fn object_schema(fields: &[Field]) -> Value {
     let properties = fields
         .iter()
         .map(|field| (name_of(field).to_owned(), field_schema(field)));
-    let required = fields.iter().filter(|field| field.is_always_there());
+    let required = fields.iter().filter(|field| field.is_required());
     json!({
         "type": ["object"],
         "required": required.map(name_of).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Changes that are sent together.
+//! A series of changes that are sent together.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::change::Change;
 use crate::fault::ChangeFaults;
 use crate::triggers::{ChangeOutcome, Triggers};
 
-/// Changes that are sent together, one after another.
+/// Makes the events of changes that are sent together.
 ///
-/// An event that would be the same as one before it, but for its place, is sent a millisecond later
-/// than that. So it has an id of its own, and is not taken for a repetition.
+/// If two changes of one series would yield byte-identical events, the later one is stamped 1 ms
+/// later. So both have their own id, and deduplication keeps both.
 #[derive(Debug)]
 pub struct Series<'t> {
     triggers: &'t Triggers,
@@ -22,7 +22,7 @@ pub struct Series<'t> {
 }
 
 impl<'t> Series<'t> {
-    /// Changes of which the first is sent `now`.
+    /// Creates a series whose first change happened `now`.
     pub fn new(triggers: &'t Triggers, now: Timestamp) -> Self {
         Self {
             triggers,
@@ -32,13 +32,13 @@ impl<'t> Series<'t> {
         }
     }
 
-    /// What the next change means; see [`Triggers::events`].
+    /// Returns the events of the next change, like [`Triggers::events`].
     pub fn events(&mut self, change: &Change) -> Result<ChangeOutcome, ChangeFaults> {
         let mut outcome = self.triggers.events(change, self.now)?;
         let mut events = outcome.events.iter();
         let is_seen = events.any(|event| self.ids.contains(event.id.as_bytes()));
         if change.occurred_at.is_none() && is_seen {
-            // Nothing of this series is later than that.
+            // This is later than every event of the series.
             self.now = std::cmp::max(self.now, self.latest) + Duration::from_millis(1);
             outcome = self.triggers.events(change, self.now)?;
         }

@@ -1,47 +1,49 @@
-//! What a change of each subject and operation can have, for those who write changes.
+//! The shape of a change: the columns and related rows of each subject and operation.
+//!
+//! Templates, schemas and the help for senders use it.
 
 use std::collections::BTreeMap;
 
 use easel_catalog::{Column, Context, EventType, Field, Kind, MetadataField};
 
 use crate::gate::IDLE_COLUMNS;
-use crate::inputs::{WorkedInputs, places};
+use crate::inputs::{ComputedInputs, places};
 use crate::metadata::{SESSION_COLUMN, related_columns};
+use crate::operation::Operation;
 use crate::questions::{ColumnType, Question, RowName};
-use crate::rule::Operation;
 use crate::rules;
 use crate::triggers::Triggers;
 
-/// What a change of one subject and operation can have.
+/// The columns and related rows that a change of one subject and operation can have.
 #[derive(Clone, Debug)]
 pub struct ChangeShape {
-    /// The type of the record, or the action.
+    /// The type of the row, or the action.
     pub subject: &'static str,
-    /// What becomes of the record.
+    /// The operation on the row.
     pub operation: Operation,
-    /// The event types that such a change can mean, in order.
+    /// The event types that the change can make, in order.
     pub events: Vec<&'static str>,
-    /// The columns of the record, or of `with`, that events are made of.
+    /// The columns of the row, or of `with`, that gates and events use.
     pub columns: Vec<ShapeColumn>,
-    /// The related rows that events are made of, and their columns.
+    /// The related rows that gates and events use, and their columns.
     pub related: BTreeMap<String, Vec<ShapeColumn>>,
 }
 
-/// A column that events are made of, or that decides whether there is one.
+/// A column that a gate or an event uses.
 #[derive(Clone, Debug)]
 pub struct ShapeColumn {
-    /// Its name.
+    /// The name of the column.
     pub name: String,
-    /// Whether a change without it is refused.
+    /// Whether a change without the column is rejected.
     pub is_required: bool,
-    /// The field that is made of it, where one is.
+    /// The field that comes from the column.
     pub(crate) field: Option<Field>,
-    /// What a gate or a worked-out value reads it as.
-    pub(crate) form: ColumnType,
+    /// The type that a gate or a computed value reads the column as.
+    pub(crate) column_type: ColumnType,
 }
 
 impl Triggers {
-    /// What changes can have: a shape for each subject and operation, in the order of the rules.
+    /// Returns the shape of each subject and operation, in the order of the rules.
     pub fn shapes(&self) -> Vec<ChangeShape> {
         let mut shapes: Vec<ChangeShape> = Vec::new();
         for rule in rules::all() {
@@ -70,11 +72,11 @@ impl Triggers {
             if let Some(event_type) = self.catalog().get(rule.event) {
                 shape.add_event_type(event_type, self.catalog().metadata());
             }
-            for question in inputs.gates.iter().flatten().chain(&inputs.worked) {
+            for question in inputs.gates.iter().flatten().chain(&inputs.computed) {
                 shape.add_question(question);
             }
             if let Some(event_type) = self.catalog().get(rule.event) {
-                shape.add_worked(event_type, self.inputs().worked());
+                shape.add_computed(event_type, self.inputs().computed());
             }
             for column in rule.all_gates().filter_map(|gate| gate.needs?.column()) {
                 shape.column(&RowName::Own, column).is_required = true;
@@ -85,7 +87,7 @@ impl Triggers {
                 shape.column(&RowName::Own, column);
             }
         }
-        // A field that is made of a row's id is what most people look for first.
+        // Most readers look for the id first.
         shape.columns.sort_by_key(|column| column.name != "id");
         shape
     }
@@ -94,13 +96,13 @@ impl Triggers {
 impl ChangeShape {
     fn add_event_type(&mut self, event_type: &EventType, metadata: &[MetadataField]) {
         let field_of = |name: &str| {
-            let field = metadata.iter().find(|it| it.field.name == name);
-            field.map(|it| it.field)
+            let known = metadata.iter().find(|known| known.field.name == name);
+            known.map(|known| known.field)
         };
         for field in event_type.body {
-            let is_alone = field.from.len() <= 1;
+            let has_one_source = field.from.len() <= 1;
             for (row, name) in places(event_type, field) {
-                let is_required = is_alone && field.is_always_there() && row == RowName::Own;
+                let is_required = has_one_source && field.is_required() && row == RowName::Own;
                 let column = self.column(&row, name);
                 column.field.get_or_insert(*field);
                 column.is_required |= is_required;
@@ -109,7 +111,7 @@ impl ChangeShape {
         if event_type.context == Context::Login {
             self.column(&RowName::Own, SESSION_COLUMN).field = field_of(SESSION_COLUMN);
         }
-        // A context that is a course is called `course`, unless a field is made of any context.
+        // A course as the context is called `course`, unless a field uses the related row `context`.
         let other = if self.related.contains_key("context") {
             "course"
         } else {
@@ -124,23 +126,24 @@ impl ChangeShape {
         }
     }
 
-    /// Types the columns that a worked-out value is a copy of: those that have its name, or that
-    /// its rule alone asks for.
-    /// What the rule of a required field never does without is required.
-    fn add_worked(&mut self, event_type: &EventType, worked: &[WorkedInputs]) {
+    /// Sets the field of the columns that a computed value copies. A computed value copies the column
+    /// of its own name, or the only column that it reads.
+    ///
+    /// The columns that the computation of a required field always needs become required.
+    fn add_computed(&mut self, event_type: &EventType, computed: &[ComputedInputs]) {
         for field in event_type.body {
             let Some(Column::ComputedBy(rule)) = field.from.first() else {
                 continue;
             };
-            let Some(of_rule) = worked.iter().find(|known| known.rule == *rule) else {
+            let Some(inputs) = computed.iter().find(|known| known.rule == *rule) else {
                 continue;
             };
-            if field.from.len() == 1 && field.is_always_there() {
-                for column in &of_rule.needed {
+            if field.from.len() == 1 && field.is_required() {
+                for column in &inputs.needed {
                     self.column(&RowName::Own, column).is_required = true;
                 }
             }
-            let mut names: Vec<_> = of_rule
+            let mut names: Vec<_> = inputs
                 .questions
                 .iter()
                 .filter(|question| question.row == RowName::Own)
@@ -148,13 +151,13 @@ impl ChangeShape {
                 .collect();
             names.dedup();
             let names = match names.as_slice() {
-                [alone] => [field.name, alone],
+                [only] => [field.name, only],
                 _ => [field.name, field.name],
             };
             for column in &mut self.columns {
                 let is_copied = names.contains(&column.name.as_str()) && column.field.is_none();
                 let is_text = matches!(field.kind, Kind::Text);
-                let fits = match column.form {
+                let fits = match column.column_type {
                     ColumnType::Any => true,
                     ColumnType::Text | ColumnType::Word(_) => is_text,
                     ColumnType::Time => matches!(field.kind, Kind::Timestamp(_)),
@@ -176,12 +179,12 @@ impl ChangeShape {
             return;
         }
         let column = self.column(&question.row, &question.column);
-        if column.form == ColumnType::Any {
-            column.form = question.form.clone();
+        if column.column_type == ColumnType::Any {
+            column.column_type = question.column_type.clone();
         }
     }
 
-    /// The column of this name, added where it is not yet known.
+    /// Returns the column of this name. Adds it if it is missing.
     fn column(&mut self, row: &RowName, name: &str) -> &mut ShapeColumn {
         let columns = match row {
             // Both rows of an update have the same columns.
@@ -194,11 +197,10 @@ impl ChangeShape {
                 name: name.to_owned(),
                 is_required: false,
                 field: None,
-                form: ColumnType::Any,
+                column_type: ColumnType::Any,
             });
             columns.len() - 1
         });
-        // The index is in range: the column was found or added.
         #[expect(
             clippy::indexing_slicing,
             reason = "the column was found or added above"

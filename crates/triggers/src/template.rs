@@ -1,4 +1,4 @@
-//! A change to fill in, for each subject and operation.
+//! Templates: for each subject and operation, a change with placeholder values.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,28 @@ use serde_json::{Map, Value};
 use crate::change::{Change, Subject};
 use crate::change_context::ChangeContext;
 use crate::gate::Gate;
-use crate::placeholder::{candidates, placeholder, placeholder_of_form};
+use crate::operation::Operation;
+use crate::placeholder::{candidates, placeholder, placeholder_for_type};
 use crate::questions::Question;
 use crate::row::Row;
-use crate::rule::Operation;
 use crate::shape::{ChangeShape, ShapeColumn};
 use crate::triggers::Triggers;
 
 impl Triggers {
-    /// A change of this shape with a value of the right type in every column. As far as values can
-    /// be found that open the gates, it means its events; in any case it is accepted. It deletes
-    /// nothing if it can mean something else.
+    /// Returns a valid change of this shape, with a value of the right type in every column.
+    ///
+    /// It makes all events of the shape for which it finds values that open the gates. A shape with
+    /// other events too makes no deletion event.
     pub fn template(&self, shape: &ChangeShape) -> Change {
         let mut change = self.draft(shape);
-        let mut kept: Vec<&Gate> = Vec::new();
+        let mut open_gates: Vec<&Gate> = Vec::new();
         let (mut has_fired, mut has_event) = (false, false);
         for (rule, inputs) in self.inputs().rules(shape.subject, shape.operation) {
             let is_deletion = rule.event.ends_with("_deleted");
             if rule.otherwise && has_fired || is_deletion && has_event {
                 continue;
             }
-            let (mut opened, mut gates) = (change.clone(), kept.clone());
+            let (mut opened, mut gates) = (change.clone(), open_gates.clone());
             has_fired = rule
                 .all_gates()
                 .zip(&inputs.gates)
@@ -39,7 +40,7 @@ impl Triggers {
                 });
             if has_fired {
                 has_event = true;
-                (change, kept) = (opened, gates);
+                (change, open_gates) = (opened, gates);
             }
         }
         change
@@ -74,19 +75,20 @@ impl Triggers {
         }
     }
 
-    /// What a request tells of itself.
+    /// Returns the metadata fields of a request.
     fn context(&self) -> Row {
-        let fields = self.catalog().metadata().iter();
-        let fields = fields.filter(|it| {
-            let is_written_by_easel = ["event_name", "event_time"].contains(&it.field.name);
-            it.is_sent(EventOrigin::Request) && it.field.example.is_some() && !is_written_by_easel
-        });
-        let members = fields.map(|it| (it.field.name.to_owned(), placeholder(&it.field)));
+        let is_written_by_easel = |name| ["event_name", "event_time"].contains(&name);
+        let sent = self.catalog().metadata().iter();
+        let sent = sent.filter(|known| known.is_sent(EventOrigin::Request));
+        let fields = sent.map(|known| &known.field);
+        let fields =
+            fields.filter(|field| field.example.is_some() && !is_written_by_easel(field.name));
+        let members = fields.map(|field| (field.name.to_owned(), placeholder(field)));
         Row(members.collect::<Map<_, _>>())
     }
 
-    /// Opens the last of these gates, and keeps the others open, by changing one column or two of a
-    /// change that is accepted; false where no values are found, which leaves the change as it was.
+    /// Changes one or two columns of a valid change so that all `gates` are open. Before the call,
+    /// all gates except the last are open. Returns false, without a change, if it finds no values.
     fn open(
         &self,
         gates: &[&Gate],
@@ -95,9 +97,9 @@ impl Triggers {
         change: &mut Change,
     ) -> bool {
         let is_open = |change: &Change| {
-            let scene = ChangeContext::new(change, self.options());
+            let ctx = ChangeContext::new(change, self.options());
             gates.iter().all(|gate| {
-                gate.needs.is_none_or(|need| need.missing(scene).is_none()) && (gate.is_open)(scene)
+                gate.needs.is_none_or(|need| need.missing(ctx).is_none()) && (gate.is_open)(ctx)
             })
         };
         let text = gates.last().map_or("", |gate| gate.opens);
@@ -109,7 +111,7 @@ impl Triggers {
             return true;
         }
         let mut tries: Vec<(Question, Value)> = Vec::new();
-        for question in questions.iter().filter(|it| !it.column.is_empty()) {
+        for question in questions.iter().filter(|known| !known.column.is_empty()) {
             let listed = listed(question, shape);
             let values = candidates(question, text).into_iter().chain(listed);
             tries.extend(values.map(|value| (question.clone(), value)));
@@ -118,17 +120,20 @@ impl Triggers {
             tries.extend(other_texts(shape));
         }
         for (first, value) in &tries {
-            let mut one = change.clone();
-            first.put(&mut one, value.clone());
-            if is_open(&one) && is_accepted(&one) {
-                *change = one;
+            let mut edited = change.clone();
+            first.put(&mut edited, value.clone());
+            if is_open(&edited) && is_accepted(&edited) {
+                *change = edited;
                 return true;
             }
             for (second, value) in &tries {
-                let mut two = one.clone();
-                second.put(&mut two, value.clone());
-                if second.column != first.column && is_open(&two) && is_accepted(&two) {
-                    *change = two;
+                let mut edited_twice = edited.clone();
+                second.put(&mut edited_twice, value.clone());
+                if second.column != first.column
+                    && is_open(&edited_twice)
+                    && is_accepted(&edited_twice)
+                {
+                    *change = edited_twice;
                     return true;
                 }
             }
@@ -141,14 +146,14 @@ fn row(columns: &[ShapeColumn]) -> Row {
     let members = columns.iter().map(|column| {
         let value = match &column.field {
             Some(field) => placeholder(field),
-            None => placeholder_of_form(&column.name, &column.form),
+            None => placeholder_for_type(&column.name, &column.column_type),
         };
         (column.name.clone(), value)
     });
     Row(members.collect::<Map<_, _>>())
 }
 
-/// The values that the catalogue lists for the field that is made of a column.
+/// Returns the values that the catalogue lists for the field of a column.
 fn listed(question: &Question, shape: &ChangeShape) -> Vec<Value> {
     let mut columns = shape.columns.iter();
     let column = columns.find(|column| column.name == question.column);
@@ -163,7 +168,8 @@ fn listed(question: &Question, shape: &ChangeShape) -> Vec<Value> {
         .collect()
 }
 
-/// Another text for each column of text, as it was before.
+/// Returns values for the row before the change: another string for each free string column, then
+/// null for each column.
 fn other_texts(shape: &ChangeShape) -> impl Iterator<Item = (Question, Value)> {
     use crate::questions::{ColumnType, RowName};
     let is_free = |column: &&ShapeColumn| {
@@ -172,14 +178,14 @@ fn other_texts(shape: &ChangeShape) -> impl Iterator<Item = (Question, Value)> {
     };
     let columns = shape.columns.iter().filter(is_free);
     let before = columns.map(|column| (column, Value::from("before")));
-    // Where there is no text, any column that was null does.
+    // If there is no string column, any column that was null makes a difference.
     let others = shape.columns.iter().filter(|column| column.name != "id");
     let nulls = others.map(|column| (column, Value::Null));
     before.chain(nulls).map(|(column, value)| {
         let question = Question {
             row: RowName::Before,
             column: column.name.clone(),
-            form: ColumnType::Any,
+            column_type: ColumnType::Any,
         };
         (question, value)
     })

@@ -1,9 +1,9 @@
-//! From a change to the events that it means.
+//! Turns a change into events.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use easel_catalog::{Catalog, Column, Event, EventType, admit};
+use easel_catalog::{Catalog, Column, Event, EventType, JsonWriter, admit};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -13,29 +13,29 @@ use crate::change_context::ChangeContext;
 use crate::change_path::ChangePath;
 use crate::computed;
 use crate::fault::{ChangeFault, ChangeFaults, Notes, Warning};
-use crate::inputs::{Inputs, Known, RuleInputs};
-use crate::json::ObjectWriter;
+use crate::inputs::{Inputs, KnownNames, RuleInputs};
 use crate::metadata::metadata;
 use crate::nearest::did_you_mean;
+use crate::operation::Operation;
 use crate::options::TriggerOptions;
 use crate::questions::Question;
 use crate::row::Row;
-use crate::rule::{Operation, TriggerRule};
+use crate::rule::TriggerRule;
 use crate::rules;
 
-/// Decides which events a change means, and makes them.
+/// Decides which events follow from a change, and makes them.
 #[derive(Clone, Debug)]
 pub struct Triggers {
     catalog: Arc<Catalog>,
     options: TriggerOptions,
-    /// Found out when the first change comes.
+    /// Computed for the first change.
     inputs: Arc<OnceLock<Inputs>>,
 }
 
-/// Why a catalogue cannot be served.
+/// An error in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TriggersError {
-    /// A field is made by a rule that there is not.
+    /// A field names a computation that does not exist.
     #[error("{event_type}: `{field}` names the rule @{rule}, which does not exist")]
     NoRule {
         /// The event type.
@@ -47,28 +47,29 @@ pub enum TriggersError {
     },
 }
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeOutcome {
-    /// The events that it means, in order.
+    /// The events of the change, in order.
     pub events: Vec<Event>,
-    /// The events that it does not mean, and why.
+    /// The events that a closed gate stopped.
     pub stops: Vec<Stop>,
-    /// What is unusual about the change, at most a hundred.
+    /// The warnings, at most 100.
     pub warnings: Vec<Warning>,
 }
 
-/// An event that a change does not mean.
+/// An event that a change did not make, because a gate was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// Its type; none where such a change never means an event.
+    /// The event type. `None` if no rule is for this subject and operation.
     pub event_type: Option<&'static str>,
-    /// The gate that stopped it: a sentence without a full stop.
+    /// The text of the closed gate: a sentence without a full stop.
     pub gate: &'static str,
 }
 
 impl Triggers {
-    /// For events as this catalogue has them.
+    /// Creates triggers for the event types of `catalog`. Rejects a catalogue that names an unknown
+    /// computation.
     pub fn new(catalog: Arc<Catalog>, options: TriggerOptions) -> Result<Self, TriggersError> {
         if let Some(error) = unknown_rules(&catalog).into_iter().next() {
             return Err(error);
@@ -80,11 +81,10 @@ impl Triggers {
         })
     }
 
-    /// The events that a change means, sent `now` unless it says when.
+    /// Returns the events of a change. Their time is `occurred_at` of the change, or else `now`.
     ///
-    /// The row is the truth: what the catalogue does not expect is a warning of the outcome. A
-    /// change is refused, with all of its faults, only if an event cannot be made of it, or if it
-    /// does not say which.
+    /// The row is the truth: a value that the catalogue does not expect is only a warning. A change
+    /// is rejected, with all its faults, if an event cannot be made or a gate cannot be decided.
     pub fn events(&self, change: &Change, now: Timestamp) -> Result<ChangeOutcome, ChangeFaults> {
         let (subject, operation) = match &change.subject {
             Subject::Record { kind, operation } => (kind, *operation),
@@ -97,7 +97,7 @@ impl Triggers {
             check_names(change, known, inputs, &mut notes);
         }
         check_rows(change, &mut notes);
-        let scene = ChangeContext::new(change, self.options);
+        let ctx = ChangeContext::new(change, self.options);
         let mut outcome = ChangeOutcome::default();
         let mut has_fired = false;
         let mut is_known = false;
@@ -106,33 +106,33 @@ impl Triggers {
             if rule.otherwise && has_fired {
                 continue;
             }
-            let passage = pass(rule, inputs, scene, &mut notes);
-            has_fired = passage == Passage::Open;
-            match passage {
-                Passage::Closed(gate) => outcome.stops.push(Stop {
+            let result = check_gates(rule, inputs, ctx, &mut notes);
+            has_fired = result == GateResult::Open;
+            match result {
+                GateResult::Closed(gate) => outcome.stops.push(Stop {
                     event_type: Some(rule.event),
                     gate,
                 }),
-                Passage::Open => {
-                    check_forms(&inputs.worked, change, &mut notes);
-                    let event = self.event(rule.event, scene, now, &mut notes);
+                GateResult::Open => {
+                    check_types(&inputs.computed, change, &mut notes);
+                    let event = self.event(rule.event, ctx, now, &mut notes);
                     outcome.events.extend(event);
                 }
-                Passage::Unknown => (),
+                GateResult::Unknown => (),
             }
         }
         if !is_known {
             outcome.stops.push(Stop {
                 event_type: None,
                 gate: match operation {
-                    Operation::Insert => "an insertion of such a record means no event",
-                    Operation::Update => "an update of such a record means no event",
-                    Operation::Delete => "a deletion of such a record means no event",
-                    Operation::Act => "such an action means no event",
+                    Operation::Insert => "inserting this record makes no event",
+                    Operation::Update => "updating this record makes no event",
+                    Operation::Delete => "deleting this record makes no event",
+                    Operation::Act => "this action makes no event",
                 },
             });
         }
-        notes.faults()?;
+        notes.check()?;
         outcome.warnings = notes.warnings;
         Ok(outcome)
     }
@@ -152,7 +152,7 @@ impl Triggers {
     fn event(
         &self,
         event_type: &'static str,
-        scene: ChangeContext<'_>,
+        ctx: ChangeContext<'_>,
         now: Timestamp,
         notes: &mut Notes,
     ) -> Option<Event> {
@@ -160,20 +160,14 @@ impl Triggers {
             notes.fault("", format!("the catalogue has no event type {event_type}"));
             return None;
         };
-        let event_at = scene.change.occurred_at.unwrap_or(now);
-        let mut json = ObjectWriter::with_capacity(2048);
+        let event_at = ctx.change.occurred_at.unwrap_or(now);
+        let mut json = JsonWriter::with_capacity(2048);
         json.begin(None);
         json.begin(Some("metadata"));
-        metadata(
-            &self.catalog,
-            event_type,
-            (scene, event_at),
-            &mut json,
-            notes,
-        );
+        metadata(&self.catalog, event_type, (ctx, event_at), &mut json, notes);
         json.end();
         json.begin(Some("body"));
-        body(event_type, scene, &mut json, notes);
+        body(event_type, ctx, &mut json, notes);
         json.end();
         json.end();
         match admit(&json.into_bytes(), &self.options.limits) {
@@ -186,11 +180,11 @@ impl Triggers {
     }
 }
 
-/// Refuses what no rule is about.
+/// Rejects a subject that no rule has.
 fn check_subject(subject: &str, operation: Operation) -> Result<(), ChangeFault> {
     let is_action = operation == Operation::Act;
     let subjects = || {
-        let rules = rules::all().filter(|it| (it.operation == Operation::Act) == is_action);
+        let rules = rules::all().filter(|rule| (rule.operation == Operation::Act) == is_action);
         rules.map(|rule| rule.subject)
     };
     if subjects().any(|known| known == subject) {
@@ -206,11 +200,11 @@ fn check_subject(subject: &str, operation: Operation) -> Result<(), ChangeFault>
     Err(ChangeFault::new(place, what))
 }
 
-/// Warns of columns and related rows that no event is made of.
-fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Notes) {
-    // Where there are two rows, both have the same columns.
+/// Warns of columns and related rows that no gate or event uses.
+fn check_names(change: &Change, known: &KnownNames, inputs: &Inputs, notes: &mut Notes) {
+    // If there are two rows, both have the same columns.
     if let Some(row) = change.row().filter(|_| !known.is_open) {
-        let place = change.row_place();
+        let place = change.row_pointer();
         check_columns(
             row,
             &known.columns,
@@ -219,7 +213,7 @@ fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Note
         );
     }
     for (name, row) in &change.related {
-        // A row that other events are made of is sent along for nothing, but it is known.
+        // A row that only other subjects use is superfluous, but known: check its columns.
         let columns = known.related.get(name);
         match columns.or_else(|| inputs.columns_of_type(name)) {
             Some(columns) => {
@@ -230,7 +224,7 @@ fn check_names(change: &Change, known: &Known, inputs: &Inputs, notes: &mut Note
             None => {
                 let names = known.related.keys().map(String::as_str);
                 let near = did_you_mean(name, names);
-                let what = format!("no event is made of a related {name:?}{near}");
+                let what = format!("no event uses a related {name:?}{near}");
                 notes.warn(ChangePath::Member("/related", name), what);
             }
         }
@@ -248,7 +242,7 @@ fn check_columns<'a>(
         .keys()
         .filter(|column| !known.contains(column.as_str()))
     {
-        // To find what is like a name takes time, and a change can have many names.
+        // The search for a similar name takes time, and a change can have many names.
         if !notes.have_room() {
             return;
         }
@@ -257,8 +251,10 @@ fn check_columns<'a>(
     }
 }
 
-/// Refuses an update of which one row has a column that the other has not: it would be taken for a
-/// change to or from nothing.
+/// Notes a fault for each column that only one row of an update has.
+///
+/// Both rows of an update must have the same columns. A missing one would look like a change to or
+/// from null.
 fn check_rows(change: &Change, notes: &mut Notes) {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
         return;
@@ -271,54 +267,52 @@ fn check_rows(change: &Change, notes: &mut Notes) {
     }
 }
 
-/// Refuses values that a gate, or a worked-out value, cannot read.
-fn check_forms(questions: &[Question], change: &Change, notes: &mut Notes) -> bool {
+/// Notes a fault for each value that a gate or a computed value cannot read.
+fn check_types(questions: &[Question], change: &Change, notes: &mut Notes) -> bool {
     let mut are_readable = true;
     for question in questions {
-        if let Some(wanted) = question.unreadable(change) {
-            notes.fault(question.place(change), format!("this must be {wanted}"));
+        if let Some(wanted) = question.type_mismatch(change) {
+            notes.fault(question.pointer(change), format!("this must be {wanted}"));
             are_readable = false;
         }
     }
     are_readable
 }
 
-/// Whether a change passes the gates of a rule.
+/// The result of the gates of a rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Passage {
+enum GateResult {
+    /// All gates are open.
     Open,
-    /// What the first closed gate says.
+    /// The text of the first closed gate.
     Closed(&'static str),
-    /// A gate lacks what it needs, which is a fault.
+    /// An input of a gate is missing or invalid. This is a fault.
     Unknown,
 }
 
-fn pass(
+fn check_gates(
     rule: &TriggerRule,
     inputs: &RuleInputs,
-    scene: ChangeContext<'_>,
+    ctx: ChangeContext<'_>,
     notes: &mut Notes,
-) -> Passage {
+) -> GateResult {
     for (gate, questions) in rule.all_gates().zip(&inputs.gates) {
-        if let Some(place) = gate.needs.and_then(|need| need.missing(scene)) {
-            let what = format!(
-                "this is missing; it decides whether there is {}",
-                rule.event
-            );
+        if let Some(place) = gate.needs.and_then(|need| need.missing(ctx)) {
+            let what = format!("this is missing; the rule for {} needs it", rule.event);
             notes.fault(place, what);
-            return Passage::Unknown;
+            return GateResult::Unknown;
         }
-        if !check_forms(questions, scene.change, notes) {
-            return Passage::Unknown;
+        if !check_types(questions, ctx.change, notes) {
+            return GateResult::Unknown;
         }
-        if !(gate.is_open)(scene) {
-            return Passage::Closed(gate.closed);
+        if !(gate.is_open)(ctx) {
+            return GateResult::Closed(gate.closed);
         }
     }
-    Passage::Open
+    GateResult::Open
 }
 
-/// Every field of the catalogue that is made by a rule that does not exist.
+/// Returns an error for each field of the catalogue that names an unknown computation.
 pub fn unknown_rules(catalog: &Catalog) -> Vec<TriggersError> {
     let mut errors = Vec::new();
     for event_type in catalog.types() {

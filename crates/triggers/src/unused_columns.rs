@@ -1,9 +1,9 @@
-//! Columns that Canvas's records have and that no event is made of.
+//! Columns of Canvas's tables that no event uses.
 //!
-//! A row has all columns of its record. Without this list, each of these would be taken for a
-//! column that was spelled wrong.
+//! A sender sends all columns of a row. Without this list, each of these columns would cause a
+//! warning about an unknown column.
 
-/// The columns that nearly every table has.
+/// Columns that nearly every table has.
 const COMMON: [&str; 5] = [
     "created_at",
     "id",
@@ -12,8 +12,8 @@ const COMMON: [&str; 5] = [
     "workflow_state",
 ];
 
-/// The columns of each type of record, with spaces between, by the names of the type and of the
-/// actions whose rows are of that type.
+/// The space-separated columns of each table, by the names of the table and of the actions whose row
+/// is of this type.
 const UNUSED: &[(&[&str], &str)] = &[
     (
         &["account"],
@@ -220,7 +220,7 @@ const UNUSED: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// The columns that rows of this type have and that no event is made of.
+/// Returns the columns of a table that no event uses.
 pub(crate) fn unused_columns(table: &str) -> impl Iterator<Item = &'static str> {
     let own = UNUSED
         .iter()

@@ -1,4 +1,4 @@
-//! The values of columns, as events have them.
+//! Converts the values of columns to the values of fields.
 
 use std::borrow::Cow;
 
@@ -8,19 +8,20 @@ use easel_catalog::{
 use serde_json::{Map, Value};
 
 use crate::change_path::ChangePath;
-use crate::computed::{global, id_of};
 use crate::fault::Notes;
+use crate::id::{global, id_of};
 use crate::options::TriggerOptions;
 
-/// What a time has to be.
+/// The expected form of a time. Reads after "must be".
 pub(crate) const A_TIME: &str = "a time with a zone, such as 2026-02-11T08:15:42Z";
 
-/// The most characters of a value that are repeated in a warning.
+/// The most characters of a value in a warning.
 const MAX_SHOWN_CHARS: usize = 64;
 
-/// The value of a field, made of that of a column, which is not null; none where a fault is noted.
+/// Converts the value of a column, which must not be null, to the value of `field`. Returns `None`
+/// after a fault.
 ///
-/// Notes a warning for a value that no list has, and for a text that is cut.
+/// Warns about a value that is not in the field's list, and about a string that is cut.
 pub(crate) fn convert<'a>(
     field: &Field,
     value: &'a Value,
@@ -61,7 +62,7 @@ pub(crate) fn convert<'a>(
             let objects = objects.map(|(index, row)| {
                 object(&fields, row, ChangePath::Nth(&place, index), options, notes)
             });
-            // All elements are converted, so that the faults of all are noted.
+            // Convert all elements, to note the faults of all.
             let objects: Vec<_> = objects.collect();
             let objects: Option<Vec<_>> = objects.into_iter().collect();
             return objects.map(|objects| Cow::Owned(objects.into()));
@@ -75,7 +76,7 @@ pub(crate) fn convert<'a>(
     made.map(Cow::Owned)
 }
 
-/// What the value of a column has to be, to be read after "must be".
+/// Returns the expected type of a column. Reads after "must be".
 pub(crate) const fn wanted(kind: &Kind) -> &'static str {
     match kind {
         Kind::Text => "a string",
@@ -101,7 +102,7 @@ fn convert_text<'a>(
     notes: &mut Notes,
 ) -> Cow<'a, Value> {
     if let Some(values) = &field.values
-        && !values.know(text)
+        && !values.contains(text)
     {
         let list = if values.open {
             "known values"
@@ -125,7 +126,7 @@ fn convert_text<'a>(
     }
 }
 
-/// An object within a body: what is null in it stays.
+/// Converts an object in a body. Its null members stay.
 fn object(
     fields: &[Field],
     row: &Map<String, Value>,
@@ -134,7 +135,7 @@ fn object(
     notes: &mut Notes,
 ) -> Option<Value> {
     let mut object = Map::new();
-    let mut is_whole = true;
+    let mut is_complete = true;
     for field in fields {
         let column = match field.from.first() {
             Some(Column::Own(column)) => column,
@@ -150,40 +151,40 @@ fn object(
             }
             Some(value) => match convert(field, value, place, options, notes) {
                 Some(value) => drop(object.insert(field.name.to_owned(), value.into_owned())),
-                None => is_whole = false,
+                None => is_complete = false,
             },
-            None if field.is_always_there() => {
+            None if field.is_required() => {
                 notes.fault(place, missing_text(field));
-                is_whole = false;
+                is_complete = false;
             }
             None => (),
         }
     }
-    is_whole.then(|| object.into())
+    is_complete.then(|| object.into())
 }
 
-/// That the column of a field is missing.
+/// Returns the text for a missing column of a field.
 pub(crate) fn missing_text(field: &Field) -> String {
     format!("this is missing; `{}` needs it", field.name)
 }
 
-/// That a field is null that the catalogue says never is.
+/// Returns the text for a null in a field that is never null by the catalogue.
 pub(crate) fn null_text(field: &Field) -> String {
     format!(
-        "this is null; by the catalogue, `{}` is never null",
+        "this is null, but the catalogue says that `{}` is never null",
         field.name
     )
 }
 
-/// An id as text, global or local as it has to be.
+/// Returns an id as a string: global or local, as the field requires.
 fn id(value: &Value, scope: IdScope, options: TriggerOptions) -> Option<Value> {
     let id = id_of(value)?;
     let id = match scope {
         IdScope::Global => global(id, options)?,
         IdScope::Local if id.shard() == options.shard => id.local().into(),
-        // Without shards nobody knows what the digits before the last thirteen are.
+        // Without a shard setting, the digits before the last thirteen have no known meaning.
         IdScope::Local if options.shard == 0 => return None,
-        // A record of another shard is told by its global id.
+        // A row of another shard keeps its global id.
         IdScope::Local => id,
     };
     Some(id.to_string().into())
@@ -198,7 +199,7 @@ fn time(text: &str, precision: Precision) -> Option<Value> {
     }
 }
 
-/// The value of a member, with every integer in it a text whose key says that it is an id, or ids.
+/// Returns the value of a member. Integers become strings where the key says that they are ids.
 pub(crate) fn with_ids_as_text(key: &str, value: &Value) -> Value {
     let is_id = key == "id" || key.ends_with("_id");
     let are_ids = key == "ids" || key.ends_with("_ids");
@@ -210,10 +211,13 @@ pub(crate) fn with_ids_as_text(key: &str, value: &Value) -> Value {
                 .map(|(key, value)| (key.clone(), with_ids_as_text(key, value)));
             Value::Object(members.collect())
         }
-        // What is in an array of ids is an id; in any other, only objects have keys.
-        Value::Array(them) => {
+        // The elements of an array of ids are ids. In other arrays, only objects have keys.
+        Value::Array(elements) => {
             let key = if are_ids { "id" } else { "" };
-            them.iter().map(|it| with_ids_as_text(key, it)).collect()
+            let elements = elements.iter();
+            elements
+                .map(|element| with_ids_as_text(key, element))
+                .collect()
         }
         single => single.clone(),
     }

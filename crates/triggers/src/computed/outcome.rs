@@ -1,57 +1,61 @@
-//! Values of outcomes and of their results.
+//! Computed values of outcomes and of their results.
 
 use easel_catalog::GlobalId;
 use serde_json::Value;
 
 use crate::change_context::ChangeContext;
-use crate::computed::id_of;
+use crate::id::id_of;
 
-pub(super) fn associated_asset_id(scene: ChangeContext<'_>) -> Option<Value> {
-    associated_asset(scene, "association_id", "associated_asset_id")
+pub(super) fn associated_asset_id(ctx: ChangeContext<'_>) -> Option<Value> {
+    associated_asset(ctx, "association_id", "associated_asset_id")
 }
 
-pub(super) fn associated_asset_type(scene: ChangeContext<'_>) -> Option<Value> {
-    associated_asset(scene, "association_type", "associated_asset_type")
+pub(super) fn associated_asset_type(ctx: ChangeContext<'_>) -> Option<Value> {
+    associated_asset(ctx, "association_type", "associated_asset_type")
 }
 
-/// What the assessed work was done for: the result's own asset; where it has none, what the rubric
-/// is used with.
-fn associated_asset(scene: ChangeContext<'_>, of_rubric: &str, own: &str) -> Option<Value> {
-    let column = scene.get(own);
-    // Read in any case, so that it is known that this column can be read.
-    let association = scene.related("rubric_association");
-    let asset = association.and_then(|row| row.get(of_rubric));
-    let has_asset = scene.value("associated_asset_id").is_some();
-    let is_of_rubric = scene.text("artifact_type") == Some("RubricAssessment")
-        && scene
+/// Returns the asset of a result. A result without its own asset has the asset of the rubric
+/// association.
+fn associated_asset(
+    ctx: ChangeContext<'_>,
+    rubric_column: &str,
+    own_column: &str,
+) -> Option<Value> {
+    let column = ctx.get(own_column);
+    // Read in every case, so that the recorder sees this column.
+    let association = ctx.related("rubric_association");
+    let asset = association.and_then(|row| row.get(rubric_column));
+    let has_asset = ctx.value("associated_asset_id").is_some();
+    let is_from_rubric = ctx.text("artifact_type") == Some("RubricAssessment")
+        && ctx
             .text("association_type")
             .is_none_or(|kind| kind == "RubricAssociation");
-    let is_deleted = scene.text("workflow_state") == Some("deleted");
-    if has_asset || !is_of_rubric || is_deleted {
+    let is_deleted = ctx.text("workflow_state") == Some("deleted");
+    if has_asset || !is_from_rubric || is_deleted {
         return column.cloned();
     }
     asset.or(column).cloned()
 }
 
-/// The outcome that this one is a copy of, by its local id even if it is on another shard.
-pub(super) fn copied_from_outcome_id(scene: ChangeContext<'_>) -> Option<Value> {
-    let column = scene.get("copied_from_outcome_id")?;
+/// Returns the id of the original of a copied outcome. An id of another shard becomes a local id.
+pub(super) fn copied_from_outcome_id(ctx: ChangeContext<'_>) -> Option<Value> {
+    let column = ctx.get("copied_from_outcome_id")?;
     match id_of(column) {
-        Some(id) if is_elsewhere(scene, id) => Some(id.local().into()),
+        Some(id) if is_elsewhere(ctx, id) => Some(id.local().into()),
         _ => Some(column.clone()),
     }
 }
 
-/// The root account of an original on another shard.
-pub(super) fn original_root_account_uuid(scene: ChangeContext<'_>) -> Option<Value> {
-    let id = scene.value("copied_from_outcome_id").and_then(id_of)?;
-    let account = scene.related("original_root_account");
+/// Returns the UUID of the root account of the original, if that is on another shard.
+pub(super) fn original_root_account_uuid(ctx: ChangeContext<'_>) -> Option<Value> {
+    let id = ctx.value("copied_from_outcome_id").and_then(id_of)?;
+    let account = ctx.related("original_root_account");
     let uuid = account?.get("uuid")?;
-    is_elsewhere(scene, id).then(|| uuid.clone())
+    is_elsewhere(ctx, id).then(|| uuid.clone())
 }
 
-/// Whether an id is of another shard than ours, which nobody knows without shards.
-fn is_elsewhere(scene: ChangeContext<'_>, id: GlobalId) -> bool {
-    let ours = scene.options.shard;
+/// Returns whether an id belongs to another shard. False if `triggers.shard` is not set.
+fn is_elsewhere(ctx: ChangeContext<'_>, id: GlobalId) -> bool {
+    let ours = ctx.options.shard;
     ours != 0 && id.shard() != 0 && id.shard() != ours
 }

@@ -1,4 +1,4 @@
-//! Accounts and what is said to all of one.
+//! Accounts, and the notifications to all users of an account.
 
 use crate::gate::Gate;
 use crate::rule::{Fact, TriggerRule};
@@ -14,8 +14,8 @@ pub(super) const RULES: &[TriggerRule] = &[
 ];
 
 const REAL: Gate = Gate {
-    opens: "it is neither the placeholder nor a shadow of another shard",
-    closed: "it is the placeholder, or a shadow of another shard",
+    opens: "it is not the placeholder and not a shadow of another shard",
+    closed: "it is the placeholder or a shadow of another shard",
     needs: None,
-    is_open: |scene| !scene.is_dummy() && !scene.is_shadow(),
+    is_open: |ctx| !ctx.is_dummy() && !ctx.is_shadow(),
 };

@@ -1,13 +1,13 @@
-//! Files. Those that lie in no folder of a course, a group or a user make no events.
+//! Files. Only files in a folder of a course, a group or a user make events.
 
 use crate::gate::Gate;
 use crate::rule::TriggerRule;
 
 pub(super) const RULES: &[TriggerRule] = &[
     TriggerRule::insert("Attachment", "attachment_created").behind(&[IN_A_FOLDER]),
-    TriggerRule::update("Attachment", "attachment_updated").behind(&[IN_A_FOLDER, TOLD]),
+    TriggerRule::update("Attachment", "attachment_updated").behind(&[IN_A_FOLDER, VISIBLE_CHANGE]),
     TriggerRule::update("Attachment", "attachment_deleted")
-        .behind(&[IN_A_FOLDER, GONE])
+        .behind(&[IN_A_FOLDER, DELETED])
         .or_else(),
     TriggerRule::delete("Attachment", "attachment_deleted").behind(&[IN_A_FOLDER]),
 ];
@@ -16,20 +16,18 @@ const IN_A_FOLDER: Gate = Gate {
     opens: "it is in a folder of a course, a group or a user",
     closed: "it is in no folder of a course, a group or a user",
     needs: None,
-    is_open: |scene| {
-        matches!(
-            scene.text("context_type"),
-            Some("Course" | "Group" | "User")
-        ) && scene.value("folder_id").is_some()
+    is_open: |ctx| {
+        matches!(ctx.text("context_type"), Some("Course" | "Group" | "User"))
+            && ctx.value("folder_id").is_some()
     },
 };
 
-const TOLD: Gate = Gate {
+const VISIBLE_CHANGE: Gate = Gate {
     opens: "display_name, lock_at, unlock_at, folder_id or locked changed",
     closed: "none of display_name, lock_at, unlock_at, folder_id and locked changed",
     needs: None,
-    is_open: |scene| {
-        scene.changed_any(&[
+    is_open: |ctx| {
+        ctx.changed_any(&[
             "display_name",
             "lock_at",
             "unlock_at",
@@ -39,9 +37,9 @@ const TOLD: Gate = Gate {
     },
 };
 
-const GONE: Gate = Gate {
+const DELETED: Gate = Gate {
     opens: "file_state became deleted",
     closed: "file_state did not become deleted",
     needs: None,
-    is_open: |scene| scene.became("file_state", "deleted"),
+    is_open: |ctx| ctx.became("file_state", "deleted"),
 };

@@ -1,4 +1,4 @@
-//! Content that goes out of a course, and comes into one.
+//! Exports of content from a course, and imports into a course.
 
 use crate::gate::Gate;
 use crate::rule::{Fact, TriggerRule};
@@ -14,28 +14,28 @@ pub(super) const RULES: &[TriggerRule] = &[
 
 const NEW_QUIZZES: Gate = Gate {
     opens: "it is an export to New Quizzes",
-    closed: "it is no export to New Quizzes",
+    closed: "it is not an export to New Quizzes",
     needs: None,
-    is_open: |scene| scene.text("export_type") == Some("quizzes2"),
+    is_open: |ctx| ctx.text("export_type") == Some("quizzes2"),
 };
 
 const EXPORTED: Gate = Gate {
     opens: "workflow_state became exported",
     closed: "workflow_state did not become exported",
     needs: None,
-    is_open: |scene| scene.became("workflow_state", "exported"),
+    is_open: |ctx| ctx.became("workflow_state", "exported"),
 };
 
 const IMPORTED: Gate = Gate {
     opens: "workflow_state became imported",
     closed: "workflow_state did not become imported",
     needs: None,
-    is_open: |scene| scene.became("workflow_state", "imported"),
+    is_open: |ctx| ctx.became("workflow_state", "imported"),
 };
 
 const IMPORTING: Gate = Gate {
     opens: "workflow_state became importing",
     closed: "workflow_state did not become importing",
     needs: None,
-    is_open: |scene| scene.became("workflow_state", "importing"),
+    is_open: |ctx| ctx.became("workflow_state", "importing"),
 };

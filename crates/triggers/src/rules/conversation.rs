@@ -12,9 +12,9 @@ pub(super) const RULES: &[TriggerRule] = &[
 
 const SENT: Gate = Gate {
     opens: "its conversation_id is not blank",
-    closed: "its conversation_id is blank: it is the template of a message to many",
+    closed: "its conversation_id is blank: it is the template of a bulk message",
     needs: Some(Need::Column("conversation_id")),
-    is_open: |scene| match scene.value("conversation_id") {
+    is_open: |ctx| match ctx.value("conversation_id") {
         None => false,
         Some(Value::String(id)) => !id.trim().is_empty(),
         Some(_) => true,

@@ -21,19 +21,19 @@ pub(super) const RULES: &[TriggerRule] = &[
 ];
 
 const SUBMITTED: Gate = Gate {
-    opens: "its topic is graded, or it was saved in a request: Canvas's API sends it for every post",
+    opens: "its topic is graded, or it was saved in a request (the Canvas API sends this event for every post)",
     closed: "its topic is not graded, and it was not saved in a request",
     needs: Some(Need::Related("discussion_topic")),
-    is_open: |scene| {
-        let topic = scene.related("discussion_topic");
-        scene.change.origin == EventOrigin::Request
-            || topic.is_some_and(|it| it.value("assignment_id").is_some())
+    is_open: |ctx| {
+        let topic = ctx.related("discussion_topic");
+        ctx.change.origin == EventOrigin::Request
+            || topic.is_some_and(|topic| topic.value("assignment_id").is_some())
     },
 };
 
 const DELETED: Gate = Gate {
     opens: "deleted_at changed and the post is deleted",
-    closed: "it was not deleted by this",
+    closed: "this change did not delete it",
     needs: None,
-    is_open: |scene| scene.changed("deleted_at") && scene.text("workflow_state") == Some("deleted"),
+    is_open: |ctx| ctx.changed("deleted_at") && ctx.text("workflow_state") == Some("deleted"),
 };

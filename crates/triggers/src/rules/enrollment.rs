@@ -1,4 +1,4 @@
-//! Enrollments, and the state that is worked out for each.
+//! Enrollments, and the computed state of each enrollment.
 
 use crate::gate::Gate;
 use crate::rule::TriggerRule;
@@ -11,10 +11,8 @@ pub(super) const RULES: &[TriggerRule] = &[
 ];
 
 const STATE: Gate = Gate {
-    opens: "something besides state_is_current, lock_version and access_is_current changed",
+    opens: "a column other than state_is_current, lock_version and access_is_current changed",
     closed: "only state_is_current, lock_version or access_is_current changed",
     needs: None,
-    is_open: |scene| {
-        scene.changed_besides(&["state_is_current", "lock_version", "access_is_current"])
-    },
+    is_open: |ctx| ctx.changed_besides(&["state_is_current", "lock_version", "access_is_current"]),
 };

@@ -1,4 +1,4 @@
-//! Groups, the sets they are in, and their members.
+//! Groups, their categories and their members.
 
 use crate::rule::TriggerRule;
 

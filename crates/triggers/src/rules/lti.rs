@@ -1,4 +1,4 @@
-//! Links to tools.
+//! Links to LTI tools.
 
 use crate::rule::{Fact, TriggerRule};
 

@@ -1,4 +1,4 @@
-//! Modules, and the tags that put content into modules or outcomes into groups.
+//! Modules, and the content tags that link content to modules or outcomes to groups.
 
 use crate::gate::{Gate, Need};
 use crate::rule::TriggerRule;
@@ -16,12 +16,12 @@ const IN_MODULE: Gate = Gate {
     opens: "its tag_type is context_module",
     closed: "its tag_type is not context_module",
     needs: Some(Need::Column("tag_type")),
-    is_open: |scene| scene.text("tag_type") == Some("context_module"),
+    is_open: |ctx| ctx.text("tag_type") == Some("context_module"),
 };
 
 const OUTCOME: Gate = Gate {
     opens: "its tag_type is learning_outcome_association",
     closed: "its tag_type is not learning_outcome_association",
     needs: Some(Need::Column("tag_type")),
-    is_open: |scene| scene.text("tag_type") == Some("learning_outcome_association"),
+    is_open: |ctx| ctx.text("tag_type") == Some("learning_outcome_association"),
 };

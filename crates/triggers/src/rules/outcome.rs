@@ -1,4 +1,4 @@
-//! Outcomes: what is to be learned, how it is measured, and what came of it.
+//! Learning outcomes, their calculation methods and their results.
 
 use crate::rule::TriggerRule;
 
@@ -25,7 +25,7 @@ pub(super) const RULES: &[TriggerRule] = &[
         "OutcomeFriendlyDescription",
         "outcome_friendly_description_updated",
     ),
-    // A change of its ratings leaves the row itself as it was.
+    // A change of the ratings does not change the row itself.
     TriggerRule::insert("OutcomeProficiency", "outcome_proficiency_created"),
-    TriggerRule::update("OutcomeProficiency", "outcome_proficiency_updated").even_idle(),
+    TriggerRule::update("OutcomeProficiency", "outcome_proficiency_updated").allow_idle(),
 ];

@@ -1,4 +1,4 @@
-//! Classic quizzes, and what New Quizzes is told.
+//! Classic quizzes, and the events for New Quizzes.
 
 use crate::rule::{Fact, TriggerRule};
 

@@ -7,15 +7,15 @@ pub(super) const RULES: &[TriggerRule] = &[
     TriggerRule::insert("RubricAssessment", "rubric_assessed").behind(&[IN_USE]),
     TriggerRule::update("RubricAssessment", "rubric_assessed")
         .behind(&[IN_USE])
-        .even_idle(),
+        .allow_idle(),
 ];
 
 const IN_USE: Gate = Gate {
     opens: "its rubric association is active",
     closed: "its rubric association is not active",
     needs: Some(Need::Related("rubric_association")),
-    is_open: |scene| {
-        let association = scene.related("rubric_association");
-        association.is_some_and(|it| it.text("workflow_state") == Some("active"))
+    is_open: |ctx| {
+        let association = ctx.related("rubric_association");
+        association.is_some_and(|association| association.text("workflow_state") == Some("active"))
     },
 };

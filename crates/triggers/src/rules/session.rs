@@ -1,4 +1,4 @@
-//! What people do that changes no record: they log in and out, and open things.
+//! Actions that change no row: users log in, log out and open content.
 
 use crate::rule::TriggerRule;
 

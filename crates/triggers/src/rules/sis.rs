@@ -12,5 +12,5 @@ const STATE: Gate = Gate {
     opens: "workflow_state changed",
     closed: "workflow_state did not change",
     needs: None,
-    is_open: |scene| scene.changed("workflow_state"),
+    is_open: |ctx| ctx.changed("workflow_state"),
 };

@@ -1,4 +1,4 @@
-//! Users, and the accounts they belong to.
+//! Users and their accounts.
 
 use crate::gate::Gate;
 use crate::rule::TriggerRule;
@@ -10,8 +10,8 @@ pub(super) const RULES: &[TriggerRule] = &[
 ];
 
 const REAL: Gate = Gate {
-    opens: "it is no shadow of another shard",
+    opens: "it is not a shadow of another shard",
     closed: "it is a shadow of another shard",
     needs: None,
-    is_open: |scene| !scene.is_shadow(),
+    is_open: |ctx| !ctx.is_shadow(),
 };

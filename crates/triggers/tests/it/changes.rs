@@ -1,4 +1,4 @@
-//! One change, or action, for each event type: the whole events that it means, written by hand.
+//! One change or action for each event type, with the expected events written by hand.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A change and the events it means.
+/// A change and its expected events.
 #[derive(Deserialize)]
 pub(crate) struct Fixture {
-    /// What it shows.
+    /// What the fixture shows.
     pub(crate) case: String,
     #[serde(default)]
     pub(crate) options: OptionsJson,
@@ -35,7 +35,7 @@ pub(crate) struct OptionsJson {
 
 impl OptionsJson {
     pub(crate) fn triggers(&self) -> Triggers {
-        // What rules read is found out once for each.
+        // The inputs of the rules are computed once for each set of options.
         static ALL: Mutex<Vec<(TriggerOptions, Triggers)>> = Mutex::new(Vec::new());
         let options = TriggerOptions {
             shard: self.shard,
@@ -72,7 +72,7 @@ impl Fixture {
     }
 }
 
-/// The files of a folder beside this one, by name.
+/// Reads the files of a folder in `tests`, sorted by name.
 #[expect(
     clippy::disallowed_methods,
     reason = "the room is pure, its test data are files"
@@ -102,7 +102,7 @@ pub(crate) fn fixtures() -> Vec<(String, Fixture)> {
 }
 
 #[test]
-fn every_change_means_the_events_it_is_known_to_mean() {
+fn every_change_makes_the_expected_events() {
     let mut wrong = Vec::new();
     for (name, fixture) in fixtures() {
         let outcome = match fixture.events_or_fault() {
@@ -115,7 +115,7 @@ fn every_change_means_the_events_it_is_known_to_mean() {
         let events: Vec<Value> = outcome
             .events
             .iter()
-            .map(|it| serde_json::from_slice(&it.bytes).unwrap())
+            .map(|event| serde_json::from_slice(&event.bytes).unwrap())
             .collect();
         if events != fixture.events {
             wrong.push(format!(
@@ -139,32 +139,35 @@ fn every_event_type_can_be_reached() {
     let missing: Vec<_> = catalog
         .types()
         .iter()
-        .map(|it| it.name)
-        .filter(|it| !reached.contains(*it))
+        .map(|event_type| event_type.name)
+        .filter(|name| !reached.contains(*name))
         .collect();
     assert_eq!(missing, [""; 0]);
 }
 
-/// What a record's columns are is told once, in the catalogue, and by the rules: both agree.
 #[test]
 fn the_catalogue_names_the_records_and_actions_of_the_rules() {
     let catalog = Catalog::built_in();
     for rule in easel_triggers::rules() {
-        let of = catalog.get(rule.event).expect(rule.event);
+        let event_type = catalog.get(rule.event).expect(rule.event);
         let (easel_catalog::MadeBy::ByRecord(subject) | easel_catalog::MadeBy::ByAction(subject)) =
-            of.made_by.expect(rule.event);
-        let is_told_later = rule.subject == "ContextModuleProgression";
-        assert!(subject == rule.subject || is_told_later, "{}", rule.event);
+            event_type.made_by.expect(rule.event);
+        // An action makes the event of this rule, later.
+        let is_made_by_action = rule.subject == "ContextModuleProgression";
+        assert!(
+            subject == rule.subject || is_made_by_action,
+            "{}",
+            rule.event
+        );
     }
 }
 
-/// The warnings that are due.
 #[test]
-fn no_fixture_has_a_warning_but_where_one_is_due() {
+fn only_three_fixtures_have_a_warning() {
     let mut warnings = Vec::new();
     for (name, fixture) in fixtures() {
         let found = fixture.outcome().warnings.into_iter();
-        warnings.extend(found.map(|it| format!("{name} {}: {}", it.at, it.what)));
+        warnings.extend(found.map(|warning| format!("{name} {}: {}", warning.at, warning.what)));
     }
     assert_eq!(
         warnings,

@@ -1,10 +1,10 @@
-//! Values by the rules of Canvas's newest emitter, on fixtures with something changed.
+//! Values as the newest release of Canvas sends them, checked on modified fixtures.
 
 use serde_json::{Value, json};
 
 use crate::details::{changed, check_fault, check_value, check_warnings, made};
 
-/// Checks a member of the body of an event without nulls; null stands for its absence.
+/// Checks a member of the body of an event without nulls. `wanted` is null if it must be missing.
 #[track_caller]
 fn check_body(name: &str, settings: &[(&str, Value)], field: &str, wanted: &Value) {
     let event = made(7, "dropped", changed(name, settings)).unwrap();
@@ -12,7 +12,7 @@ fn check_body(name: &str, settings: &[(&str, Value)], field: &str, wanted: &Valu
     assert_eq!(found, wanted, "{event:#}");
 }
 
-/// Checks a member of the metadata; none stands for its absence.
+/// Checks a member of the metadata. `wanted` is `None` if it must be missing.
 #[track_caller]
 fn check_metadata(name: &str, settings: &[(&str, Value)], field: &str, wanted: Option<&Value>) {
     let event = made(7, "dropped", changed(name, settings)).unwrap();
@@ -20,7 +20,7 @@ fn check_metadata(name: &str, settings: &[(&str, Value)], field: &str, wanted: O
 }
 
 #[test]
-fn a_list_in_a_text_is_split_at_its_commas() {
+fn a_list_in_a_string_is_split_at_its_commas() {
     let check = |name, column, field, wanted| {
         for (stored, wanted) in wanted {
             check_body(name, &[(column, stored)], field, &wanted);
@@ -84,7 +84,7 @@ fn a_null_column_of_an_object_is_an_empty_object() {
 }
 
 #[test]
-fn quizzes_become_new_quizzes_only_where_the_settings_hold_exactly_true() {
+fn quizzes_become_new_quizzes_only_if_the_setting_is_the_boolean_true() {
     for (settings, wanted) in [
         (json!({ "import_quizzes_next": true }), true),
         (json!({ "import_quizzes_next": "true" }), false),
@@ -97,7 +97,7 @@ fn quizzes_become_new_quizzes_only_where_the_settings_hold_exactly_true() {
             check_body(name, &settings, "import_quizzes_next", &json!(wanted));
         }
     }
-    // Settings that cannot be read are no settings without the switch.
+    // Settings that are not an object are a fault. They do not count as false.
     let settings = [("/after/migration_settings", json!("--- yaml"))];
     let change = changed("content_migration_completed", &settings);
     made(7, "dropped", change).unwrap_err();
@@ -122,11 +122,11 @@ fn the_type_of_a_migration_is_in_its_column_or_else_in_its_settings() {
 }
 
 #[test]
-fn a_submission_without_a_type_was_not_handed_in() {
+fn a_submission_without_a_type_was_not_submitted() {
     let name = "submission_updated";
     let without_type = [("/after/submission_type", Value::Null)];
     check_body(name, &without_type, "submitted_at", &Value::Null);
-    // With a type and no time it was handed in when it was saved.
+    // With a type and no time, it was submitted when it was saved.
     let event = made(
         7,
         "dropped",
@@ -134,7 +134,7 @@ fn a_submission_without_a_type_was_not_handed_in() {
     )
     .unwrap();
     assert_eq!(event["body"]["submitted_at"], event["body"]["updated_at"]);
-    // By the same rule nothing without a type is late, and nothing with one is missing.
+    // By the same rule, a submission without a type is never late, and one with a type never missing.
     let undecided = |column: &'static str, value: Value| -> Vec<(&'static str, Value)> {
         let mut settings = vec![(column, value)];
         let no_decision = [
@@ -159,7 +159,7 @@ fn a_submission_without_a_type_was_not_handed_in() {
 }
 
 #[test]
-fn an_assessment_tells_of_the_submission_only_where_that_was_assessed() {
+fn an_assessment_contains_the_submission_only_if_the_submission_was_assessed() {
     let name = "rubric_assessed";
     let submission = json!({
         "id": 6642, "submission_type": "online_upload", "attempt": 2,
@@ -185,17 +185,17 @@ fn an_assessment_tells_of_the_submission_only_where_that_was_assessed() {
         check_body(name, &assessed, "submitted_at", &saved);
         check_body(name, &assessed, "attempt", &Value::Null);
     }
-    let not_handed_in = json!({
+    let not_submitted = json!({
         "id": 6642, "submission_type": null, "attempt": null,
         "submitted_at": "2026-03-14T20:10:05Z",
     });
-    let assessed = with("Submission", &not_handed_in);
+    let assessed = with("Submission", &not_submitted);
     check_body(name, &assessed, "submitted_at", &saved);
     check_body(name, &assessed, "attempt", &Value::Null);
 }
 
 #[test]
-fn a_result_has_an_asset_of_its_own_or_what_its_rubric_is_used_with() {
+fn a_result_has_its_own_asset_or_the_asset_of_its_rubric_association() {
     let name = "learning_outcome_result_created";
     let association = json!({ "id": 84, "association_id": 905, "association_type": "Assignment" });
     let settings = |asset: Value, artifact: &str, association_type: &str, state: &str| {
@@ -217,9 +217,14 @@ fn a_result_has_an_asset_of_its_own_or_what_its_rubric_is_used_with() {
         "associated_asset_type",
         &json!("AssessmentQuestion"),
     );
-    let none = settings(Value::Null, rubric.0, rubric.1, "active");
-    check_body(name, &none, "associated_asset_id", &json!("905"));
-    check_body(name, &none, "associated_asset_type", &json!("Assignment"));
+    let without_own = settings(Value::Null, rubric.0, rubric.1, "active");
+    check_body(name, &without_own, "associated_asset_id", &json!("905"));
+    check_body(
+        name,
+        &without_own,
+        "associated_asset_type",
+        &json!("Assignment"),
+    );
     for other in [
         settings(Value::Null, rubric.0, rubric.1, "deleted"),
         settings(Value::Null, "Submission", rubric.1, "active"),
@@ -230,7 +235,7 @@ fn a_result_has_an_asset_of_its_own_or_what_its_rubric_is_used_with() {
 }
 
 #[test]
-fn the_original_of_an_outcome_is_told_by_its_local_id() {
+fn the_original_of_an_outcome_has_its_local_id() {
     let root_account = json!({ "id": 1, "uuid": "of-the-original" });
     let settings = |original: u64| {
         [
@@ -264,7 +269,7 @@ fn the_original_of_an_outcome_is_told_by_its_local_id() {
 }
 
 #[test]
-fn a_final_grade_without_a_status_has_empty_texts() {
+fn a_final_grade_without_a_status_has_empty_strings() {
     let name = "final_grade_custom_status";
     for (side, related, fields) in [
         (
@@ -286,7 +291,7 @@ fn a_final_grade_without_a_status_has_empty_texts() {
 }
 
 #[test]
-fn an_observer_of_nobody_is_enrolled() {
+fn an_observer_who_observes_no_user_has_no_associated_user() {
     let settings = [("/after/associated_user_id", Value::Null)];
     check_body(
         "enrollment_created",
@@ -297,7 +302,7 @@ fn an_observer_of_nobody_is_enrolled() {
 }
 
 #[test]
-fn an_override_for_no_set_of_students_has_no_id_of_one() {
+fn an_override_for_other_sets_has_no_section_and_no_group() {
     for kind in ["Course", "Noop"] {
         let settings = [
             ("/after/set_type", json!(kind)),
@@ -312,7 +317,7 @@ fn an_override_for_no_set_of_students_has_no_id_of_one() {
 }
 
 #[test]
-fn progress_that_cannot_be_told_has_an_error_and_completes_nothing() {
+fn unknown_progress_has_an_error_and_does_not_complete_the_course() {
     let error = json!({ "error": { "message": "no progress available because this course is not module based (meaning, it does not have modules and module completion requirements)" } });
     let settings = [("/with/progress", error.clone())];
     for name in ["course_progress", "course_completed"] {
@@ -323,7 +328,7 @@ fn progress_that_cannot_be_told_has_an_error_and_completes_nothing() {
 }
 
 #[test]
-fn a_student_without_an_address_has_a_null_one() {
+fn a_student_without_an_email_address_has_a_null_email() {
     for name in ["course_progress", "course_completed"] {
         let settings = [("/with/user/email", Value::Null)];
         let event = made(7, "dropped", changed(name, &settings)).unwrap();
@@ -332,7 +337,7 @@ fn a_student_without_an_address_has_a_null_one() {
 }
 
 #[test]
-fn an_export_without_settings_is_told_by_its_name_alone() {
+fn an_export_without_settings_has_only_its_id() {
     let name = "quiz_export_complete";
     for settings in [json!(null), json!({}), json!({ "quizzes2": null })] {
         let change = changed(name, &[("/after/settings", settings)]);
@@ -343,13 +348,13 @@ fn an_export_without_settings_is_told_by_its_name_alone() {
     for settings in [json!("--- yaml"), json!({ "quizzes2": "--- yaml" })] {
         let change = changed(name, &[("/after/settings", settings)]);
         let faults = made(7, "dropped", change).unwrap_err();
-        let places: Vec<_> = faults.as_slice().iter().map(|it| &*it.at).collect();
+        let places: Vec<_> = faults.as_slice().iter().map(|fault| &*fault.at).collect();
         assert_eq!(places, ["/after/settings"], "{faults}");
     }
 }
 
 #[test]
-fn an_old_name_is_told_if_there_was_one() {
+fn a_file_that_had_no_name_has_no_old_name() {
     let settings = [("/before/display_name", Value::Null)];
     check_body(
         "attachment_updated",
@@ -362,7 +367,7 @@ fn an_old_name_is_told_if_there_was_one() {
 }
 
 #[test]
-fn a_deleted_page_is_changed_without_old_values_and_then_deleted() {
+fn a_deleted_page_is_updated_without_old_values_and_then_deleted() {
     let mut change = changed("wiki_page_updated", &[]);
     change["before"] = change["after"].clone();
     change["after"]["workflow_state"] = json!("deleted");
@@ -377,7 +382,7 @@ fn a_deleted_page_is_changed_without_old_values_and_then_deleted() {
 }
 
 #[test]
-fn a_value_off_an_open_list_is_sent() {
+fn a_value_outside_an_open_list_is_sent() {
     for (name, column, field, value) in [
         (
             "rubric_assessed",
@@ -420,7 +425,7 @@ fn a_value_off_an_open_list_is_sent() {
     }
 }
 
-/// Settings that make a context other than a course of the record.
+/// Returns settings that give a row a context of type `kind`.
 fn context(kind: &str, columns: Value) -> Vec<(&'static str, Value)> {
     vec![
         ("/after/context_type", json!(kind)),
@@ -433,7 +438,7 @@ fn context(kind: &str, columns: Value) -> Vec<(&'static str, Value)> {
 fn the_account_of_a_context_depends_on_its_kind() {
     let name = "content_migration_completed";
     let own = json!({ "lti_context_id": null, "uuid": "u" });
-    let of = |columns: Value| {
+    let with = |columns: Value| {
         let mut context = own.clone();
         let members = columns.as_object().unwrap().clone();
         context.as_object_mut().unwrap().extend(members);
@@ -455,7 +460,7 @@ fn the_account_of_a_context_depends_on_its_kind() {
             json!({ "id": 318, "account_id": 53 }),
             json!("70000000000053"),
         ),
-        // A section is in a course, whose account it has.
+        // A section has the account of its course.
         (
             "CourseSection",
             json!({ "id": 734 }),
@@ -464,14 +469,14 @@ fn the_account_of_a_context_depends_on_its_kind() {
         ("User", json!({ "id": 2291 }), Value::Null),
         ("AssessmentQuestion", json!({ "id": 9 }), Value::Null),
     ] {
-        let settings = context(kind, of(columns));
+        let settings = context(kind, with(columns));
         check_metadata(name, &settings, "context_type", Some(&json!(kind)));
         check_metadata(name, &settings, "context_account_id", Some(&wanted));
     }
 }
 
 #[test]
-fn what_the_context_of_the_record_has_no_part_in_stays_as_it_was() {
+fn a_field_that_the_context_of_the_row_lacks_keeps_the_value_of_the_request() {
     let name = "content_migration_completed";
     let user = json!({ "id": 2291, "uuid": "u", "lti_context_id": null });
     let request = json!({ "request": {
@@ -504,12 +509,12 @@ fn what_the_context_of_the_record_has_no_part_in_stays_as_it_was() {
     );
     check_metadata(name, &settings, "root_account_uuid", Some(&json!("a")));
     check_body(name, &settings, "domain", &Value::Null);
-    // Of a group, which has a place for a SIS id, that of another context does not stay.
+    // A group can have a SIS id, so the SIS id of the request's context does not stay.
     settings[0].1 = json!("Group");
     settings[1].1 = json!("Group");
     settings[2].1["account_id"] = json!(53);
     check_metadata(name, &settings, "context_sis_source_id", None);
-    // Without a request or job, nothing is there to stay.
+    // Without a request or job, no value is left.
     settings.last_mut().unwrap().1 = json!({});
     settings[0].1 = json!("User");
     settings[1].1 = json!("User");
@@ -535,7 +540,7 @@ fn the_ids_of_accounts_are_global() {
 }
 
 #[test]
-fn a_context_without_an_account_is_no_warning_but_one_that_does_not_tell_it_is() {
+fn a_missing_account_is_a_warning_only_for_a_context_that_has_an_account() {
     let name = "content_migration_completed";
     let own = json!({ "id": 5, "uuid": "u", "lti_context_id": null });
     check_warnings(name, &context("User", own.clone()), &[]);
@@ -551,7 +556,7 @@ fn a_context_without_an_account_is_no_warning_but_one_that_does_not_tell_it_is()
 }
 
 #[test]
-fn an_event_of_all_columns_knows_every_column() {
+fn an_event_with_all_columns_accepts_every_column() {
     let settings = [("/with/phase_of_the_moon", json!("full"))];
     let name = "quizzes_next_quiz_duplicated";
     check_warnings(name, &settings, &[]);
@@ -561,14 +566,14 @@ fn an_event_of_all_columns_knows_every_column() {
 }
 
 #[test]
-fn an_assessment_of_a_submission_that_is_missing_is_a_warning() {
+fn an_assessment_without_the_row_of_its_submission_has_a_warning() {
     check_warnings("rubric_assessed", &[], &["/related/submission"]);
     let settings = [("/after/artifact_type", json!("Assignment"))];
     check_warnings("rubric_assessed", &settings, &[]);
 }
 
 #[test]
-fn a_column_that_gates_or_settings_need_and_that_holds_no_object_is_a_fault() {
+fn a_settings_column_that_is_missing_or_not_an_object_is_a_fault() {
     let settings = [("/after/migration_settings", json!("--- yaml"))];
     let name = "content_migration_completed";
     check_fault(name, &settings, "/after/migration_settings");
@@ -578,6 +583,6 @@ fn a_column_that_gates_or_settings_need_and_that_holds_no_object_is_a_fault() {
         row.remove("migration_settings");
     }
     let faults = made(7, "dropped", change).unwrap_err();
-    let places: Vec<_> = faults.as_slice().iter().map(|it| &*it.at).collect();
+    let places: Vec<_> = faults.as_slice().iter().map(|fault| &*fault.at).collect();
     assert_eq!(places, ["/after/migration_settings"], "{faults}");
 }

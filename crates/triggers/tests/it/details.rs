@@ -1,4 +1,4 @@
-//! Details of bodies, metadata and faults, on fixtures with something changed.
+//! Details of bodies, metadata and faults, checked on modified fixtures.
 
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::changes::{Fixture, OptionsJson, fixtures};
 
-/// The change of a fixture with these values set, or with null taken out where it is related.
+/// Returns the change of a fixture with these values set. A null removes a related row.
 pub(crate) fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
-    let (_, Fixture { change, .. }) = fixtures().into_iter().find(|it| it.0 == name).unwrap();
+    let mut fixtures = fixtures().into_iter();
+    let (_, Fixture { change, .. }) = fixtures.find(|(known, _)| known == name).unwrap();
     let mut change = change;
     for (path, value) in settings {
         let (parent, name) = path.rsplit_once('/').unwrap();
@@ -27,7 +28,7 @@ pub(crate) fn changed(name: &str, settings: &[(&str, Value)]) -> Value {
     change
 }
 
-/// What comes of a change, or the faults.
+/// Returns the outcome of a change, or the faults.
 fn outcome(shard: u64, nulls: &str, change: Value) -> Result<ChangeOutcome, ChangeFaults> {
     let options: OptionsJson =
         serde_json::from_value(json!({ "shard": shard, "nulls": nulls })).unwrap();
@@ -35,7 +36,7 @@ fn outcome(shard: u64, nulls: &str, change: Value) -> Result<ChangeOutcome, Chan
     triggers.events(&Change::from_json(change)?, Timestamp::UNIX_EPOCH)
 }
 
-/// The first event that is made, or the faults.
+/// Returns the first event of a change, or the faults.
 pub(crate) fn made(shard: u64, nulls: &str, change: Value) -> Result<Value, ChangeFaults> {
     let outcome = outcome(shard, nulls, change)?;
     Ok(serde_json::from_slice(&outcome.events[0].bytes).unwrap())
@@ -47,12 +48,13 @@ pub(crate) fn check_value(name: &str, settings: &[(&str, Value)], pointer: &str,
     assert_eq!(event.pointer(pointer), Some(wanted), "{event:#}");
 }
 
-/// That a change is refused for what is wrong at these places, and for nothing else.
+/// Checks that a change is rejected with faults at exactly these places.
 #[track_caller]
 fn check_faults(change: Value, places: &[&str]) {
     match outcome(7, "dropped", change) {
         Err(faults) => {
-            let found: Vec<_> = faults.as_slice().iter().map(|it| it.at.as_str()).collect();
+            let faulty = faults.as_slice().iter().map(|fault| fault.at.as_str());
+            let found: Vec<_> = faulty.collect();
             assert_eq!(found, places, "{faults}");
         }
         Ok(outcome) => panic!("{outcome:?}"),
@@ -64,7 +66,7 @@ pub(crate) fn check_fault(name: &str, settings: &[(&str, Value)], place: &str) {
     check_faults(changed(name, settings), &[place]);
 }
 
-/// That a change means its events, with a warning at each of these places and nowhere else.
+/// Checks that a change makes events, with warnings at exactly these places.
 #[track_caller]
 pub(crate) fn check_warnings(
     name: &str,
@@ -73,13 +75,14 @@ pub(crate) fn check_warnings(
 ) -> ChangeOutcome {
     let outcome = outcome(7, "dropped", changed(name, settings)).unwrap();
     assert!(!outcome.events.is_empty(), "{outcome:?}");
-    let found: Vec<_> = outcome.warnings.iter().map(|it| it.at.as_str()).collect();
+    let warned = outcome.warnings.iter().map(|warning| warning.at.as_str());
+    let found: Vec<_> = warned.collect();
     assert_eq!(found, places, "{:?}", outcome.warnings);
     outcome
 }
 
 #[test]
-fn what_was_null_before_is_null_and_not_what_it_is_now() {
+fn an_old_value_that_was_null_is_null() {
     let before = json!({ "id": 905, "points_possible": null, "grading_type": "points" });
     let settings = [("/related/assignment_before", before)];
     check_value(
@@ -91,7 +94,7 @@ fn what_was_null_before_is_null_and_not_what_it_is_now() {
 }
 
 #[test]
-fn an_old_value_is_told_when_the_column_changed_even_behind_the_cut() {
+fn an_old_value_is_sent_if_the_column_changed_after_the_cut() {
     let text = |end: &str| Value::from(format!("{}{end}", "x ".repeat(5000)));
     let settings = [("/before/body", text("old")), ("/after/body", text("new"))];
     let event = made(7, "dropped", changed("wiki_page_updated", &settings)).unwrap();
@@ -99,7 +102,7 @@ fn an_old_value_is_told_when_the_column_changed_even_behind_the_cut() {
 }
 
 #[test]
-fn an_old_value_that_is_always_there_is_null_where_there_was_no_row() {
+fn a_required_old_value_is_null_for_an_insert() {
     let mut change = changed("grade_change", &[]);
     change["operation"] = json!("insert");
     change["before"] = Value::Null;
@@ -109,7 +112,7 @@ fn an_old_value_that_is_always_there_is_null_where_there_was_no_row() {
 }
 
 #[test]
-fn a_record_that_is_named_and_not_given_is_missed() {
+fn a_related_row_whose_id_is_present_must_be_present() {
     check_fault(
         "submission_custom_grade_status",
         &[("/related/custom_grade_status_before", Value::Null)],
@@ -123,11 +126,11 @@ fn a_record_that_is_named_and_not_given_is_missed() {
 }
 
 #[test]
-fn a_context_that_lacks_what_the_metadata_needs_is_a_warning() {
+fn a_context_without_a_required_metadata_field_has_a_warning() {
     let name = "wiki_page_updated";
     let missing = |context: Value| {
         let outcome = outcome(7, "dropped", changed(name, &[("/context", context)])).unwrap();
-        let places = outcome.warnings.into_iter().map(|it| it.at);
+        let places = outcome.warnings.into_iter().map(|warning| warning.at);
         places.collect::<Vec<_>>()
     };
     assert_eq!(
@@ -143,12 +146,15 @@ fn a_context_that_lacks_what_the_metadata_needs_is_a_warning() {
     for place in [
         "/context/request/request_id",
         "/context/request/hostname",
-        // Who has a context has its type and its account, too.
+        // A request with a context also has its type and its account.
         "/context/request/context_type",
         "/context/request/context_account_id",
         "/context/request/a~1b~0c",
     ] {
-        assert!(places.iter().any(|it| it == place), "{place}: {places:?}");
+        assert!(
+            places.iter().any(|found| found == place),
+            "{place}: {places:?}"
+        );
     }
     let course = json!({ "id": 118, "sis_source_id": null });
     check_warnings(
@@ -159,7 +165,7 @@ fn a_context_that_lacks_what_the_metadata_needs_is_a_warning() {
 }
 
 #[test]
-fn what_the_catalogue_does_not_expect_is_a_warning_and_no_fault() {
+fn a_value_that_the_catalogue_does_not_expect_is_a_warning_and_no_fault() {
     let outcome = check_warnings(
         "course_created",
         &[
@@ -178,7 +184,7 @@ fn what_the_catalogue_does_not_expect_is_a_warning_and_no_fault() {
 }
 
 #[test]
-fn an_unknown_name_is_a_warning_with_the_name_that_is_like_it() {
+fn the_warning_about_an_unknown_name_suggests_a_similar_name() {
     let settings = [
         ("/after/worklow_state", json!("x")),
         ("/before/worklow_state", json!("x")),
@@ -197,26 +203,27 @@ fn an_unknown_name_is_a_warning_with_the_name_that_is_like_it() {
             "/related/course/acount_id",
         ],
     );
-    let texts: Vec<_> = outcome.warnings.iter().map(|it| it.what.as_str()).collect();
+    let texts = outcome.warnings.iter().map(|warning| warning.what.as_str());
+    let texts: Vec<_> = texts.collect();
     assert_eq!(
         texts,
         [
             "this column is unknown; did you mean \"workflow_state\"?",
             "this column is unknown",
-            "no event is made of a related \"corse\"; did you mean \"course\"?",
+            "no event uses a related \"corse\"; did you mean \"course\"?",
             "this column is unknown; did you mean \"account_id\"?",
         ]
     );
     let mut unknown = changed("course_created", &[("/record", json!("Curse"))]);
-    let faults = outcome_of(&unknown);
+    let faults = faults_of(&unknown);
     assert!(faults.contains("did you mean \"Course\"?"), "{faults}");
     unknown["recrd"] = json!("Course");
-    let faults = outcome_of(&unknown);
+    let faults = faults_of(&unknown);
     assert!(faults.contains("did you mean \"record\"?"), "{faults}");
 }
 
-/// The faults of a change, in words.
-fn outcome_of(change: &Value) -> String {
+/// Returns the text of the faults of a change.
+fn faults_of(change: &Value) -> String {
     outcome(7, "dropped", change.clone())
         .unwrap_err()
         .to_string()
@@ -267,7 +274,7 @@ fn all_faults_of_a_change_are_reported_at_once() {
 }
 
 #[test]
-fn a_value_that_decides_and_cannot_be_read_is_a_fault() {
+fn a_value_of_the_wrong_type_in_a_column_that_decides_is_a_fault() {
     let with = |name: &str, settings: &[(&str, Value)], place: &str| {
         let mut settings = settings.to_vec();
         for (path, value) in settings.clone() {
@@ -278,8 +285,8 @@ fn a_value_that_decides_and_cannot_be_read_is_a_fault() {
         }
         let change = changed(name, &settings);
         let faults = outcome(7, "dropped", change).unwrap_err();
-        let mut places = faults.as_slice().iter().map(|it| it.at.as_str());
-        assert!(places.any(|it| it == place), "{name}: {faults}");
+        let mut places = faults.as_slice().iter().map(|fault| fault.at.as_str());
+        assert!(places.any(|found| found == place), "{name}: {faults}");
     };
     // A time without a zone would make `late` false.
     let submitted = ("/after/late_policy_status", Value::Null);
@@ -336,7 +343,7 @@ fn a_value_that_decides_and_cannot_be_read_is_a_fault() {
 }
 
 #[test]
-fn the_context_of_a_record_is_of_its_type_and_has_an_id() {
+fn the_context_of_a_row_has_the_type_from_the_row_and_an_id() {
     let settings = [("/related/course", json!({ "account_id": 5 }))];
     check_fault("grade_change", &settings, "/related/course/id");
     let context = json!({ "id": 3, "account_id": 5, "sis_source_id": "G-3", "uuid": "u", "lti_context_id": "l" });
@@ -350,7 +357,7 @@ fn the_context_of_a_record_is_of_its_type_and_has_an_id() {
 }
 
 #[test]
-fn a_login_tells_of_nobody_else() {
+fn the_metadata_of_a_login_has_no_fields_of_another_user() {
     check_fault(
         "logged_in",
         &[("/related/pseudonym", Value::Null)],
@@ -367,7 +374,7 @@ fn a_login_tells_of_nobody_else() {
 }
 
 #[test]
-fn ids_of_another_shard_stay_as_they_are_and_without_shards_there_are_none() {
+fn an_id_of_another_shard_is_unchanged_with_a_shard_setting_and_a_fault_without() {
     let id = json!(80_000_000_000_005_u64);
     let name = "conversation_message_created";
     let settings = [("/after/author_id", id)];
@@ -377,7 +384,7 @@ fn ids_of_another_shard_stay_as_they_are_and_without_shards_there_are_none() {
 }
 
 #[test]
-fn ids_are_the_same_as_texts_and_as_numbers() {
+fn an_id_as_a_string_equals_the_id_as_a_number() {
     let settings = [
         ("/before/folder_id", json!("12")),
         ("/after/folder_id", json!(12)),
@@ -391,7 +398,7 @@ fn ids_are_the_same_as_texts_and_as_numbers() {
 }
 
 #[test]
-fn what_decides_is_of_its_kind_and_what_is_told_of_a_fault_is_short() {
+fn a_boolean_that_decides_must_not_be_a_string_and_a_fault_text_is_short() {
     let settings = [("/after/course_score", json!("true"))];
     check_fault("course_grade_change", &settings, "/after/course_score");
     let settings = [("/record", json!("x".repeat(100_000)))];
@@ -403,7 +410,7 @@ fn what_decides_is_of_its_kind_and_what_is_told_of_a_fault_is_short() {
 }
 
 #[test]
-fn what_only_one_row_tells_is_no_change_but_a_fault() {
+fn a_column_that_only_one_row_has_is_a_fault() {
     let mut change = changed("syllabus_updated", &[]);
     change["before"] = json!({ "id": 152 });
     let faults = made(7, "dropped", change).unwrap_err();
@@ -425,14 +432,14 @@ fn what_only_one_row_tells_is_no_change_but_a_fault() {
 }
 
 #[test]
-fn a_login_without_a_session_has_none() {
+fn a_login_without_a_session_has_no_session_id() {
     let settings = [("/with", json!({}))];
     let event = made(7, "dropped", changed("logged_in", &settings)).unwrap();
     assert_eq!(event["metadata"].get("session_id"), None, "{event:#}");
 }
 
 #[test]
-fn whatever_grades_by_itself_is_nobody() {
+fn an_automatic_grader_becomes_null() {
     for grader in [json!(-42), json!("-42")] {
         let settings = [("/after/grader_id", grader)];
         check_value("grade_change", &settings, "/body/grader_id", &Value::Null);
@@ -440,7 +447,7 @@ fn whatever_grades_by_itself_is_nobody() {
 }
 
 #[test]
-fn only_times_are_the_same_however_they_are_spelled() {
+fn different_spellings_of_a_time_are_equal_only_in_time_columns() {
     let settings = [
         ("/before/title", json!("2026-02-11T08:15:42Z")),
         ("/after/title", json!("2026-02-11 08:15:42 UTC")),
@@ -457,11 +464,11 @@ fn ratings_come_with_the_best_first() {
     let ratings = change["after"]["outcome_proficiency_ratings"]
         .as_array_mut()
         .unwrap();
-    ratings.sort_by(|one, other| {
-        one["points"]
+    ratings.sort_by(|left, right| {
+        left["points"]
             .as_f64()
             .unwrap()
-            .total_cmp(&other["points"].as_f64().unwrap())
+            .total_cmp(&right["points"].as_f64().unwrap())
     });
     let event = made(7, "dropped", change).unwrap();
     let points = event["body"]["outcome_proficiency_ratings"]
@@ -469,13 +476,16 @@ fn ratings_come_with_the_best_first() {
         .unwrap();
     let points: Vec<_> = points
         .iter()
-        .map(|it| it["points"].as_f64().unwrap())
+        .map(|rating| rating["points"].as_f64().unwrap())
         .collect();
-    assert!(points.is_sorted_by(|one, other| one >= other), "{points:?}");
+    assert!(
+        points.is_sorted_by(|left, right| left >= right),
+        "{points:?}"
+    );
 }
 
 #[test]
-fn a_catalogue_with_a_rule_that_there_is_not_is_refused() {
+fn a_catalogue_with_an_unknown_computation_is_rejected() {
     let text = "meaning = \"A bell.\"\ntrigger = \"It rings.\"\naction = \"bell_rang\"\nopen = true\nfurther = \"@nowhere\"\n";
     let file = CatalogFile {
         path: "bell_rang.toml",
@@ -488,7 +498,7 @@ fn a_catalogue_with_a_rule_that_there_is_not_is_refused() {
 }
 
 #[test]
-fn a_context_is_given_once_even_if_its_column_is_null() {
+fn a_null_column_of_the_context_needs_no_other_related_row() {
     let settings = [("/related/course/uuid", Value::Null)];
     let name = "learning_outcome_result_created";
     check_value(name, &settings, "/body/result_context_uuid", &Value::Null);

@@ -1,4 +1,4 @@
-//! Each gate on both sides: a change that it lets through, and the nearest that it does not.
+//! Each gate, open and closed: a change that it lets through, and a similar change that it stops.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,14 @@ struct GateCase {
     #[serde(default)]
     options: OptionsJson,
     change: Value,
-    /// The event types it means, in order.
+    /// The expected event types, in order.
     events: Vec<String>,
-    /// What makes the neighbour of it.
+    /// The settings that turn the change into its neighbour: the similar change that is stopped.
     neighbour: Vec<Setting>,
     neighbour_events: Vec<String>,
-    /// What stopped the neighbour, in the words of the gate.
+    /// The text of the gate that stops the neighbour.
     stopped_by: Option<String>,
-    /// Where the neighbour has a fault instead: it lacks what decides.
+    /// The place of the neighbour's fault, if it has a fault because an input of a gate is missing.
     neighbour_fault: Option<String>,
 }
 
@@ -56,7 +56,8 @@ impl GateCase {
 }
 
 fn names(outcome: &ChangeOutcome) -> Vec<&str> {
-    outcome.events.iter().map(|it| &*it.event_type).collect()
+    let events = outcome.events.iter();
+    events.map(|event| &*event.event_type).collect()
 }
 
 #[test]
@@ -67,50 +68,50 @@ fn every_gate_lets_one_change_through_and_not_its_neighbour() {
         let cases: Vec<GateCase> =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         for case in cases {
-            let told = |what: String| format!("{name}: {}: {what}", case.case);
+            let error = |what: String| format!("{name}: {}: {what}", case.case);
             let fires = match case.outcome(case.change.clone()) {
                 Ok(outcome) => outcome,
                 Err(fault) => {
-                    wrong.push(told(fault.to_string()));
+                    wrong.push(error(fault.to_string()));
                     continue;
                 }
             };
             if names(&fires) != case.events {
-                wrong.push(told(format!("{:?}, not {:?}", names(&fires), case.events)));
+                wrong.push(error(format!("{:?}, not {:?}", names(&fires), case.events)));
             }
-            let not = match (case.outcome(case.neighbour()), &case.neighbour_fault) {
+            let stopped = match (case.outcome(case.neighbour()), &case.neighbour_fault) {
                 (Ok(outcome), None) => outcome,
                 (Err(faults), Some(wanted)) if faults.as_slice()[0].at == *wanted => continue,
                 (Err(fault), _) => {
-                    wrong.push(told(format!("neighbour: {fault}")));
+                    wrong.push(error(format!("neighbour: {fault}")));
                     continue;
                 }
                 (Ok(_), Some(wanted)) => {
-                    wrong.push(told(format!("neighbour: no fault at {wanted}")));
+                    wrong.push(error(format!("neighbour: no fault at {wanted}")));
                     continue;
                 }
             };
-            if names(&not) != case.neighbour_events {
-                let (is, wanted) = (names(&not), &case.neighbour_events);
-                wrong.push(told(format!("neighbour: {is:?}, not {wanted:?}")));
+            if names(&stopped) != case.neighbour_events {
+                let (found, wanted) = (names(&stopped), &case.neighbour_events);
+                wrong.push(error(format!("neighbour: {found:?}, not {wanted:?}")));
             }
-            let gates: Vec<_> = not.stops.iter().map(|it| it.gate).collect();
+            let gates: Vec<_> = stopped.stops.iter().map(|stop| stop.gate).collect();
             if let Some(wanted) = &case.stopped_by
                 && !gates.contains(&wanted.as_str())
             {
-                wrong.push(told(format!("stopped by {gates:?}, not {wanted:?}")));
+                wrong.push(error(format!("stopped by {gates:?}, not {wanted:?}")));
             }
             let (subject, operation) = subject_of(&case.neighbour());
-            closed.extend(not.stops.iter().map(|it| {
-                let event = it.event_type.unwrap_or_default().to_owned();
-                (subject.clone(), operation.clone(), event, it.gate)
+            closed.extend(stopped.stops.iter().map(|stop| {
+                let event = stop.event_type.unwrap_or_default().to_owned();
+                (subject.clone(), operation.clone(), event, stop.gate)
             }));
             let (subject, operation) = subject_of(&case.change);
-            opened.extend(fires.events.iter().map(|it| {
+            opened.extend(fires.events.iter().map(|made| {
                 (
                     subject.clone(),
                     operation.clone(),
-                    it.event_type.to_string(),
+                    made.event_type.to_string(),
                 )
             }));
         }
@@ -124,7 +125,7 @@ fn every_gate_lets_one_change_through_and_not_its_neighbour() {
             assert!(closed.contains(&gate), "no case closes {gate:?}");
         }
         let is_gated = rule.closed_texts().next().is_some();
-        // One gate never opens: what stands behind it is told by an action.
+        // One gate never opens: an action makes its event.
         if is_gated && rule.subject != "ContextModuleProgression" {
             let rule = (subject, operation, event);
             assert!(
@@ -135,7 +136,7 @@ fn every_gate_lets_one_change_through_and_not_its_neighbour() {
     }
 }
 
-/// What changes, and how.
+/// Returns the subject and the operation of a change.
 fn subject_of(change: &Value) -> (String, String) {
     let text = |name: &str| change[name].as_str().map(str::to_owned);
     match text("record") {

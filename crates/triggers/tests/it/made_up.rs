@@ -1,8 +1,8 @@
-//! Changes that nobody made: whatever they hold, what comes of them keeps to a few rules.
+//! Property tests: events of random changes.
 
 use std::sync::LazyLock;
 
-use easel_catalog::{Catalog, Rule};
+use easel_catalog::{Catalog, Event, Rule};
 use easel_triggers::{Change, Operation, Subject};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use crate::changes::{Fixture, OptionsJson, fixtures};
 static FIXTURES: LazyLock<Vec<(String, Fixture)>> = LazyLock::new(fixtures);
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
 
-/// A value that a column may or may not have.
+/// Values of all types, valid or invalid for a column.
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -33,7 +33,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A change of a fixture with some of its columns set to something else, or left out.
+/// The changes of fixtures, with some columns changed or removed.
 fn change() -> impl Strategy<Value = (u64, Value)> {
     let columns = |row: &Value| -> Vec<String> {
         let row = row.as_object();
@@ -45,7 +45,7 @@ fn change() -> impl Strategy<Value = (u64, Value)> {
     let pick = select(
         FIXTURES
             .iter()
-            .map(|(_, it)| it.change.clone())
+            .map(|(_, fixture)| fixture.change.clone())
             .collect::<Vec<_>>(),
     );
     pick.prop_flat_map(move |change| {
@@ -54,7 +54,7 @@ fn change() -> impl Strategy<Value = (u64, Value)> {
             places.extend(
                 columns(&change[row])
                     .into_iter()
-                    .map(|it| (format!("/{row}"), it)),
+                    .map(|column| (format!("/{row}"), column)),
             );
         }
         for related in columns(&change["related"]) {
@@ -62,7 +62,7 @@ fn change() -> impl Strategy<Value = (u64, Value)> {
             places.extend(
                 columns(&change["related"][&related])
                     .into_iter()
-                    .map(|it| (row.clone(), it)),
+                    .map(|column| (row.clone(), column)),
             );
         }
         let most = std::cmp::min(4, places.len());
@@ -89,12 +89,12 @@ fn options(shard: u64, nulls: &str) -> OptionsJson {
     serde_json::from_value(json!({ "shard": shard, "nulls": nulls })).unwrap()
 }
 
-/// Whether nothing was changed of a fixture.
+/// Returns whether the change is that of a fixture.
 fn is_a_fixture(json: &Value) -> bool {
-    FIXTURES.iter().any(|(_, it)| it.change == *json)
+    FIXTURES.iter().any(|(_, fixture)| fixture.change == *json)
 }
 
-/// The same change as an update that changes nothing.
+/// Returns the change as an update that changes nothing.
 fn idle(change: &Change) -> Option<Change> {
     let Subject::Record { kind, .. } = &change.subject else {
         return None;
@@ -115,61 +115,65 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(std::cmp::max(3_000, ProptestConfig::default().cases)))]
 
     #[test]
-    fn whatever_changes_the_events_conform_and_come_in_one_order((shard, json) in change()) {
+    fn events_of_any_change_conform_and_come_in_the_order_of_the_rules((shard, json) in change()) {
         for nulls in ["dropped", "kept"] {
             let triggers = options(shard, nulls).triggers();
             let change = Change::from_json(json.clone()).unwrap();
-            // What goes in comes out, but for what says nothing.
+            // A change can be written as JSON and parsed again.
             prop_assert_eq!(&Change::from_json(change.to_json()).unwrap(), &change);
             let Ok(outcome) = triggers.events(&change, Timestamp::UNIX_EPOCH) else {
-                // What a fixture has as it stands is no reason to refuse it.
+                // A fixture itself is never rejected.
                 prop_assert!(shard != 7 || !is_a_fixture(&json), "{json:#}");
                 continue;
             };
             prop_assert_eq!(&triggers.events(&change, Timestamp::UNIX_EPOCH).unwrap(), &outcome);
-            let (mut wrong, mut has_warned_of) = (Vec::new(), false);
+            let (mut wrong, mut must_warn) = (Vec::new(), false);
             for event in &outcome.events {
                 CATALOG.check(&event.event_type, &event.bytes, |finding| {
-                    let is_warned_of = matches!(
+                    let is_warning = matches!(
                         finding.rule,
                         Rule::NewValue | Rule::UnlistedValue | Rule::Null | Rule::Missing
                     );
-                    has_warned_of |= is_warned_of;
-                    if !is_warned_of && finding.rule != Rule::GlobalId {
+                    must_warn |= is_warning;
+                    if !is_warning && finding.rule != Rule::GlobalId {
                         wrong.push(format!("{} {finding}", finding.pointer()));
                     }
                 });
                 let tree: Value = serde_json::from_slice(&event.bytes).unwrap();
                 let body: &Map<_, _> = tree["body"].as_object().unwrap();
-                prop_assert!(nulls == "kept" || body.values().all(|it| !it.is_null()), "{tree:#}");
+                prop_assert!(
+                    nulls == "kept" || body.values().all(|value| !value.is_null()),
+                    "{tree:#}"
+                );
             }
             prop_assert!(wrong.is_empty(), "{wrong:?}");
-            // What the catalogue finds in an event is a warning to the sender.
-            prop_assert!(!has_warned_of || !outcome.warnings.is_empty(), "{json:#}");
+            // The sender gets a warning if the catalogue finds a problem in an event.
+            prop_assert!(!must_warn || !outcome.warnings.is_empty(), "{json:#}");
             // The events come in the order of the rules.
-            let order: Vec<_> = easel_triggers::rules().map(|it| it.event).collect();
-            let places: Vec<_> = outcome.events.iter().map(|it| order.iter().position(|name| *name == &*it.event_type)).collect();
+            let order: Vec<_> = easel_triggers::rules().map(|rule| rule.event).collect();
+            let place = |event: &Event| order.iter().position(|name| *name == &*event.event_type);
+            let places: Vec<_> = outcome.events.iter().map(place).collect();
             prop_assert!(places.is_sorted() || outcome.events.len() < 2, "{places:?}");
         }
     }
 
     #[test]
-    fn an_update_that_changes_nothing_means_nothing((shard, json) in change()) {
+    fn an_update_that_changes_nothing_makes_no_event((shard, json) in change()) {
         let change = Change::from_json(json).unwrap();
         let Some(idle) = idle(&change) else { return Ok(()) };
         let Subject::Record { kind, .. } = &idle.subject else { return Ok(()) };
-        // Two kinds of records tell of what is not in their own columns, and a submission of its
-        // assignment.
-        let tells_more = ["OutcomeProficiency", "RubricAssessment"].contains(&kind.as_str());
+        // Rows of two types make an event for every update. A submission makes one if the assignment
+        // changed.
+        let allows_idle = ["OutcomeProficiency", "RubricAssessment"].contains(&kind.as_str());
         let outcome = options(shard, "dropped").triggers().events(&idle, Timestamp::UNIX_EPOCH);
         let regraded = idle.related.contains_key("assignment_before");
-        if !tells_more && !regraded {
-            prop_assert_eq!(outcome.map_or(0, |it| it.events.len()), 0);
+        if !allows_idle && !regraded {
+            prop_assert_eq!(outcome.map_or(0, |outcome| outcome.events.len()), 0);
         }
     }
 
     #[test]
-    fn no_bytes_are_too_much(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn arbitrary_bytes_are_parsed_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         drop(Change::read(&bytes));
     }
 }

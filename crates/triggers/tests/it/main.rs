@@ -1,4 +1,4 @@
-//! What the triggers promise.
+//! The rules of the triggers as tests.
 
 #[cfg(test)]
 mod changes;

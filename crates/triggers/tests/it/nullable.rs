@@ -1,10 +1,10 @@
-//! Columns that can be null: the event is made without the field.
+//! Nullable columns. The event of a null column does not have the field.
 
 use serde_json::Value;
 
 use crate::details::{changed, made};
 
-/// A fixture, the column that is null, and the field that is made of it.
+/// A fixture, the column that is null, and the field that comes from it.
 const NULLABLE: &[(&str, &str, &str)] = &[
     ("account_created", "/after/name", "name"),
     (
@@ -194,7 +194,7 @@ fn a_null_column_makes_an_event_without_the_field() {
     for (fixture, column, field) in NULLABLE {
         let mut settings = vec![(*column, Value::Null)];
         if *field == "user_uuid" {
-            // The row keeps the id of the user only where there is one.
+            // Without the row of the user, the id of the user must be null too.
             settings.push(("/after/user_id", Value::Null));
         }
         for nulls in ["dropped", "kept"] {

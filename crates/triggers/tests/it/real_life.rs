@@ -1,5 +1,5 @@
-//! Ten thousand changes as a real system sends them: with nulls, with states that no list has, with
-//! long texts, of every record and action. None is refused, and warnings come where they are due.
+//! Ten thousand changes as a real system sends them: with nulls, unlisted states and long strings, for
+//! every record and action. No change is rejected, and exactly the unusual values have a warning.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,7 +13,7 @@ use crate::changes::{OptionsJson, fixtures};
 const CHANGES: usize = 10_000;
 const SEED: u64 = 20_260_211;
 
-/// Numbers that are the same in every run: a linear congruential generator.
+/// A linear congruential generator. Its numbers are the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-/// What can become of a column, and whether the sender is to be warned of it.
+/// Returns another value for a column, or `None` to leave it.
 fn edit(random: &mut Random, column: &str, value: &Value, fields: &[&Field]) -> Option<Value> {
     if column == "id" || fields.is_empty() {
         return None;
@@ -45,21 +45,21 @@ fn edit(random: &mut Random, column: &str, value: &Value, fields: &[&Field]) -> 
     }
 }
 
-/// The fields that are made of a column of the record itself.
+/// Returns the fields that come from a column of the row itself.
 fn fields_of<'a>(events: &[&'a EventType], column: &str) -> Vec<&'a Field> {
-    let is_made_of = |field: &&Field| match field.from.first() {
+    let comes_from = |field: &&Field| match field.from.first() {
         Some(Column::Own(from)) => *from == column,
         Some(_) => false,
         None => field.name == column && field.old.is_none(),
     };
     events
         .iter()
-        .flat_map(|it| it.body.iter())
-        .filter(is_made_of)
+        .flat_map(|event_type| event_type.body.iter())
+        .filter(comes_from)
         .collect()
 }
 
-/// All changes to begin with: the fixtures, and the templates of what has none.
+/// Returns the changes before they are edited: the fixtures and the templates.
 fn originals(triggers: &Triggers) -> Vec<Value> {
     let fixtures = fixtures().into_iter().map(|(_, fixture)| fixture.change);
     let templates = triggers
@@ -70,15 +70,15 @@ fn originals(triggers: &Triggers) -> Vec<Value> {
 }
 
 #[test]
-fn ten_thousand_changes_of_a_real_system_are_taken_with_warnings_where_they_are_due() {
+fn ten_thousand_changes_of_a_real_system_are_accepted_and_unusual_values_have_warnings() {
     let options = json!({ "shard": 7, "nulls": "kept" });
     let triggers = serde_json::from_value::<OptionsJson>(options)
         .unwrap()
         .triggers();
     let catalog = Catalog::built_in();
-    let mut of_subject: HashMap<&str, Vec<&EventType>> = HashMap::new();
+    let mut events_by_subject: HashMap<&str, Vec<&EventType>> = HashMap::new();
     for rule in easel_triggers::rules() {
-        of_subject
+        events_by_subject
             .entry(rule.subject)
             .or_default()
             .extend(catalog.get(rule.event));
@@ -95,7 +95,7 @@ fn ten_thousand_changes_of_a_real_system_are_taken_with_warnings_where_they_are_
             "record"
         };
         let subject = change[name].as_str().unwrap().to_owned();
-        let events = &of_subject[&*subject];
+        let events = &events_by_subject[&*subject];
         let decides = |column: &str| ["course_score", "tag_type"].contains(&column);
         let row = if name == "action" {
             "with"
@@ -132,8 +132,8 @@ fn ten_thousand_changes_of_a_real_system_are_taken_with_warnings_where_they_are_
         };
         warned += usize::from(!outcome.warnings.is_empty());
         event_count += outcome.events.len();
-        // What the catalogue finds in an event, the sender is warned of. Nothing else in the row
-        // is a reason to warn, but a text that is cut.
+        // A warning is due for each finding of the catalogue and for each string that is cut, and for
+        // nothing else.
         let mut due: BTreeSet<String> = BTreeSet::new();
         for event in &outcome.events {
             let event_type = catalog.get(&event.event_type).unwrap();
@@ -153,17 +153,17 @@ fn ten_thousand_changes_of_a_real_system_are_taken_with_warnings_where_they_are_
                 }
             }
         }
-        let found = outcome.warnings.iter().filter(|it| {
-            // Three fixtures have a warning as they stand.
-            !["/related/course/account_id", "/related/submission"].contains(&it.at.as_str())
-                && (places.contains(&it.at) || !it.what.contains("`message` is cut"))
+        let found = outcome.warnings.iter().filter(|warning| {
+            // Three fixtures have a warning without an edit.
+            !["/related/course/account_id", "/related/submission"].contains(&warning.at.as_str())
+                && (places.contains(&warning.at) || !warning.what.contains("`message` is cut"))
         });
         let found: Vec<_> = found.collect();
         if due.is_empty() != found.is_empty() {
             wrong.push(format!("{subject}: due {due:?}, found {found:?}"));
         }
-        let not_due = found.iter().filter(|it| !places.contains(&it.at));
-        wrong.extend(not_due.map(|it| format!("{subject}: not due: {it:?}")));
+        let not_due = found.iter().filter(|warning| !places.contains(&warning.at));
+        wrong.extend(not_due.map(|warning| format!("{subject}: not due: {warning:?}")));
     }
     wrong.sort();
     wrong.dedup();

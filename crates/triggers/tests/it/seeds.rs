@@ -1,5 +1,5 @@
-//! The published payloads: for each there is a change that means an event of the same shape, in
-//! Canvas's form and, where it was published so, in Caliper's.
+//! The published payloads. For each of them, the change of a fixture makes an event with the same
+//! members, in the Canvas format or in the Caliper format.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,12 +19,12 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("rubric_assessed", "/body/submitted_at", NEWER),
     ("rubric_assessed", "/body/created_at", NEWER),
     ("rubric_assessed", "/body/updated_at", NEWER),
-    ("submission_created", "/data/*/group", OF_RECORD),
-    ("submission_created", "/data/*/membership", OF_RECORD),
+    ("submission_created", "/data/*/group", ROW_CONTEXT),
+    ("submission_created", "/data/*/membership", ROW_CONTEXT),
 ];
 
 const NEWER: &str = "newer releases send it, the payload is of an older one";
-const OF_RECORD: &str = "newer releases tell the context of the record, the payload has none";
+const ROW_CONTEXT: &str = "newer releases send the context of the row, the payload has no context";
 
 fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -33,7 +33,7 @@ fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    // Written past the test harness, which would keep it to itself.
+    // Write directly to stderr: the test harness would capture `eprintln!`.
     writeln!(
         std::io::stderr(),
         "left out: there is no {}",
@@ -50,12 +50,12 @@ fn shared(path: &str) -> Option<PathBuf> {
 fn read(path: &Path) -> Value {
     let json = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     match json {
-        Value::Array(them) => them.into_iter().next().unwrap(),
-        one => one,
+        Value::Array(events) => events.into_iter().next().unwrap(),
+        event => event,
     }
 }
 
-/// The published payloads of one form, by event type.
+/// Returns the published payloads in one format, by event type.
 #[expect(
     clippy::disallowed_methods,
     reason = "the room is pure, its facts are files"
@@ -69,7 +69,7 @@ fn seeds(form: &str) -> Option<Vec<(String, Value)>> {
     Some(files.map(|file| seed(file.unwrap().path())).collect())
 }
 
-/// The event of this type that the change of its fixture means.
+/// Returns the event of this type that the change of its fixture makes.
 fn made(event_type: &str) -> Event {
     let fixtures = fixtures();
     let (_, fixture) = fixtures
@@ -77,10 +77,12 @@ fn made(event_type: &str) -> Event {
         .find(|(name, _)| name == event_type)
         .unwrap_or_else(|| panic!("no change for {event_type}"));
     let mut events = fixture.outcome().events.into_iter();
-    events.find(|it| &*it.event_type == event_type).unwrap()
+    events
+        .find(|event| &*event.event_type == event_type)
+        .unwrap()
 }
 
-/// The paths of all members, with `*` for an index.
+/// Returns the paths of all members, with `*` for an index.
 fn paths(value: &Value) -> BTreeSet<String> {
     fn walk(path: &str, value: &Value, paths: &mut BTreeSet<String>) {
         match value {
@@ -91,9 +93,9 @@ fn paths(value: &Value) -> BTreeSet<String> {
                     paths.insert(path);
                 }
             }
-            Value::Array(them) => {
-                for it in them {
-                    walk(&format!("{path}/*"), it, paths);
+            Value::Array(elements) => {
+                for element in elements {
+                    walk(&format!("{path}/*"), element, paths);
                 }
             }
             _ => (),
@@ -104,7 +106,7 @@ fn paths(value: &Value) -> BTreeSet<String> {
     found
 }
 
-/// The paths that one has and the other has not, but for those known to differ.
+/// Returns the paths that only one of the two events has, except the known differences.
 fn differences(event_type: &str, made: &Value, published: &Value) -> Vec<String> {
     let (made, published) = (paths(made), paths(published));
     let known = |path: &str| {

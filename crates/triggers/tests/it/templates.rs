@@ -1,4 +1,4 @@
-//! The changes to fill in.
+//! Templates of changes.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::changes::OptionsJson;
 
-/// The event types whose gates no template opens, and why.
+/// The subjects whose template makes no event, and why.
 const NOT_MADE: [(&str, Operation, &str); 2] = [
     (
         "ContextModuleProgression",
@@ -47,9 +47,9 @@ fn the_template_of_every_record_and_action_is_accepted_and_makes_an_event() {
         if !outcome.warnings.is_empty() {
             wrong.push(format!("{subject} {operation}: {:?}", outcome.warnings));
         }
-        let is_made = !NOT_MADE
-            .iter()
-            .any(|it| (it.0, it.1) == (shape.subject, shape.operation));
+        let is_made = !NOT_MADE.iter().any(|(subject, operation, _)| {
+            (*subject, *operation) == (shape.subject, shape.operation)
+        });
         if outcome.events.is_empty() == is_made {
             wrong.push(format!(
                 "{subject} {operation}: {:?} {template}",

@@ -1,0 +1,23 @@
+//! Ids in columns.
+
+use easel_catalog::GlobalId;
+use serde_json::Value;
+
+use crate::TriggerOptions;
+
+/// Parses the id in a column.
+pub(crate) fn id_of(value: &Value) -> Option<GlobalId> {
+    match value {
+        Value::Number(number) => number.as_u64().map(GlobalId::from),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Returns `id` as a global id. A local id belongs to the shard of `options`.
+pub(crate) fn global(id: GlobalId, options: TriggerOptions) -> Option<GlobalId> {
+    match id.shard() {
+        0 => GlobalId::new(options.shard, id.local()).ok(),
+        _ => Some(id),
+    }
+}
