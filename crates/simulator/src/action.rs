@@ -1,9 +1,8 @@
-//! What somebody does at some moment of a day.
+//! The planned actions of people.
 
 use jiff::Timestamp;
 
-/// What somebody does at some moment of a day. People, courses and what is in them are told by
-/// their places in the campus.
+/// An action of a person or job. Its fields are indexes into the lists of the campus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Action {
     LogIn {
@@ -16,7 +15,7 @@ pub(crate) enum Action {
         user: usize,
         course: usize,
     },
-    HandIn {
+    Submit {
         course: usize,
         assignment: usize,
         member: usize,
@@ -57,7 +56,7 @@ pub(crate) enum Action {
     Import,
 }
 
-/// What a teacher changes in a course.
+/// An edit of a course by a teacher or an administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Edit {
     Assignment,
@@ -84,7 +83,7 @@ pub(crate) enum Edit {
 }
 
 impl Edit {
-    /// Every one.
+    /// All edits.
     pub(crate) const ALL: [Self; 21] = [
         Self::Assignment,
         Self::AssignmentGroup,
@@ -110,9 +109,9 @@ impl Edit {
     ];
 }
 
-/// An act, and when.
+/// An action and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Planned {
     pub(crate) at: Timestamp,
-    pub(crate) act: Action,
+    pub(crate) action: Action,
 }

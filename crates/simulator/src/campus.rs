@@ -1,4 +1,4 @@
-//! A campus: what there is, and what changes next.
+//! The simulated campus: its state and the iterator over its changes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,15 +10,15 @@ use crate::calendar::Calendar;
 use crate::options::TermOptions;
 use crate::registry::Registry;
 use crate::rng::Rng;
-use crate::setup::Setup;
+use crate::setup_progress::SetupProgress;
 
-/// A campus: what there is, and what changes next.
+/// A simulated campus.
 ///
-/// It is an iterator of changes, in the order of time, that ends with the term.
+/// It is an iterator over changes in the order of time, and ends with the term.
 #[derive(Debug)]
 pub struct Campus {
     pub(crate) options: TermOptions,
-    pub(crate) chance: Rng,
+    pub(crate) rng: Rng,
     pub(crate) calendar: Calendar,
     last_id: u64,
     pub(crate) accounts: Vec<CampusAccount>,
@@ -26,14 +26,13 @@ pub struct Campus {
     pub(crate) courses: Vec<Course>,
     pub(crate) outcomes: Outcomes,
     pub(crate) registry: Registry,
-    /// What is still to be opened; none once the term has begun.
-    opening: Option<Setup>,
-    /// The next day to be planned.
+    /// The state of the setup; `None` after the setup.
+    setup: Option<SetupProgress>,
+    /// The next day to plan.
     next_day: u32,
-    /// What is done on the day, in order.
-    acts: VecDeque<Planned>,
-    /// What changes by the acts that were done already, by its time and number: some of it later than
-    /// what is done next.
+    /// The planned actions, in the order of time.
+    actions: VecDeque<Planned>,
+    /// The changes of performed actions, by time and number. Some may be later than the next action.
     changes: BTreeMap<(Timestamp, u64), Change>,
     change_count: u64,
 }
@@ -45,7 +44,7 @@ pub(crate) struct CampusAccount {
     pub(crate) uuid: String,
 }
 
-/// Somebody.
+/// A user.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) id: u64,
@@ -54,19 +53,19 @@ pub(crate) struct User {
     pub(crate) sis_id: String,
     pub(crate) uuid: String,
     pub(crate) lti_id: String,
-    /// Their session, while they are logged in.
+    /// The session, while the user is logged in.
     pub(crate) session: Option<String>,
     pub(crate) agent: &'static str,
     pub(crate) address: String,
-    /// The courses they are in.
+    /// The indexes of the courses of the user.
     pub(crate) courses: Vec<usize>,
 }
 
-/// A course, and all that is in it.
+/// A course and its content.
 #[derive(Clone, Debug)]
 pub(crate) struct Course {
     pub(crate) id: u64,
-    /// Its account, by place.
+    /// The index of the account.
     pub(crate) account: usize,
     pub(crate) name: String,
     pub(crate) uuid: String,
@@ -93,21 +92,21 @@ pub(crate) struct Course {
 /// A member of a course.
 #[derive(Clone, Debug)]
 pub(crate) struct CourseMember {
-    /// By place.
+    /// The index of the user.
     pub(crate) user: usize,
     pub(crate) enrollment: u64,
     pub(crate) role: CourseRole,
     pub(crate) has_left: bool,
     pub(crate) score: u64,
-    /// Points they have, of those that were graded.
+    /// The points in graded assignments.
     pub(crate) points: f64,
     pub(crate) points_possible: f64,
     pub(crate) result: Option<u64>,
-    /// Requirements of the module that they have met.
+    /// The number of met requirements of the module.
     pub(crate) requirements_met: u32,
 }
 
-/// What a member of a course is in it.
+/// The role of a course member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CourseRole {
     Student,
@@ -122,15 +121,15 @@ pub(crate) struct Assignment {
     pub(crate) title: String,
     pub(crate) points: f64,
     pub(crate) lti_id: String,
-    /// The day on which it is due.
+    /// The due day.
     pub(crate) due_day: u32,
-    /// By member.
+    /// The latest submission of each member, by member index.
     pub(crate) submissions: Vec<Option<Submission>>,
-    /// An override of it, once there is one.
+    /// The id of its override, if it has one.
     pub(crate) override_id: Option<u64>,
 }
 
-/// What somebody handed in.
+/// The submission of a student.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Submission {
     pub(crate) id: u64,
@@ -148,7 +147,7 @@ pub(crate) struct WikiPage {
 pub(crate) struct CourseFile {
     pub(crate) id: u64,
     pub(crate) name: String,
-    /// Its name in addresses, which stays.
+    /// The name in URLs, which never changes.
     pub(crate) filename: String,
 }
 
@@ -156,11 +155,11 @@ pub(crate) struct CourseFile {
 pub(crate) struct Group {
     pub(crate) id: u64,
     pub(crate) name: String,
-    /// The membership of the first of its members.
+    /// The id of the membership of the first member.
     pub(crate) first: Option<u64>,
 }
 
-/// What is learned anywhere on campus.
+/// The ids of the learning outcome of the campus and of its related rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcomes {
     pub(crate) id: u64,
@@ -170,11 +169,11 @@ pub(crate) struct Outcomes {
 }
 
 impl Campus {
-    /// A campus on the eve of its term.
+    /// Creates a campus before its setup.
     pub fn new(options: TermOptions) -> Self {
         Self {
             options,
-            chance: Rng::new(options.seed),
+            rng: Rng::new(options.seed),
             calendar: Calendar::new(options.begins),
             last_id: 0,
             accounts: Vec::new(),
@@ -182,28 +181,28 @@ impl Campus {
             courses: Vec::new(),
             outcomes: Outcomes::default(),
             registry: Registry::default(),
-            opening: Some(Setup::default()),
+            setup: Some(SetupProgress::default()),
             next_day: 0,
-            acts: VecDeque::new(),
+            actions: VecDeque::new(),
             changes: BTreeMap::new(),
             change_count: 0,
         }
     }
 
-    /// The next id, local to the shard.
+    /// Returns the next id, local to the shard.
     pub(crate) const fn new_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// Notes that something changes.
-    pub(crate) fn tell(&mut self, at: Timestamp, change: Change) {
+    /// Records a change.
+    pub(crate) fn record(&mut self, at: Timestamp, change: Change) {
         self.changes.insert((at, self.change_count), change);
         self.change_count += 1;
     }
 
-    /// The first of what changed, unless something is still to be done that changes more before.
-    fn told(&mut self, until: Option<Timestamp>) -> Option<Change> {
+    /// Removes and returns the first change, unless it is later than `until`.
+    fn pop_recorded(&mut self, until: Option<Timestamp>) -> Option<Change> {
         let first = self.changes.first_entry()?;
         let (at, _) = first.key();
         until
@@ -211,15 +210,15 @@ impl Campus {
             .then(|| first.remove())
     }
 
-    /// Plans what is done on the next day, among what goes on from the one before.
+    /// Plans the next day and sorts its actions among the remaining ones.
     fn begin_day(&mut self) {
-        let acts = self.plan(self.next_day);
-        self.acts.extend(acts);
-        self.acts.make_contiguous().sort_unstable();
+        let actions = self.plan(self.next_day);
+        self.actions.extend(actions);
+        self.actions.make_contiguous().sort_unstable();
         self.next_day += 1;
     }
 
-    /// When the next day begins, if there is one.
+    /// Returns the start of the next day, if there is one.
     fn next_midnight(&self) -> Option<Timestamp> {
         let is_there = self.next_day < self.options.days;
         is_there.then(|| self.calendar.at(self.next_day, 0))
@@ -231,39 +230,39 @@ impl Iterator for Campus {
 
     fn next(&mut self) -> Option<Change> {
         loop {
-            let next_act = self.acts.front().map(|it| it.at);
+            let next_action = self.actions.front().map(|planned| planned.at);
             let midnight = self.next_midnight();
-            // What changes is told up to what is opened, done or planned next.
-            let next = [next_act, midnight].into_iter().flatten().min();
-            let until = if self.opening.is_some() {
+            // Return recorded changes up to the next step: setup, action or planning.
+            let next = [next_action, midnight].into_iter().flatten().min();
+            let until = if self.setup.is_some() {
                 Some(self.options.begins)
             } else {
                 next
             };
-            if let Some(change) = self.told(until) {
+            if let Some(change) = self.pop_recorded(until) {
                 return Some(change);
             }
-            if let Some(opening) = self.opening.take() {
-                self.opening = self.open(opening);
+            if let Some(setup) = self.setup.take() {
+                self.setup = self.set_up(setup);
             } else if midnight.is_some() && midnight == next {
                 self.begin_day();
             } else {
-                let Planned { at, act } = self.acts.pop_front()?;
-                self.act(at, act);
+                let Planned { at, action } = self.actions.pop_front()?;
+                self.perform(at, action);
             }
         }
     }
 }
 
 impl Course {
-    /// A member who did not leave.
-    pub(crate) fn there(&self, member: usize) -> Option<&CourseMember> {
-        self.members.get(member).filter(|it| !it.has_left)
+    /// Returns a member who has not left.
+    pub(crate) fn active_member(&self, member: usize) -> Option<&CourseMember> {
+        self.members.get(member).filter(|found| !found.has_left)
     }
 }
 
 impl CourseRole {
-    /// Its name, as Canvas has it.
+    /// Returns the name of the role in Canvas.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Student => "StudentEnrollment",

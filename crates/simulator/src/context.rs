@@ -1,4 +1,4 @@
-//! In which request or job a change was made, and how it is put together.
+//! Builds changes, with the context of the request or job that makes each change.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,39 @@ use easel_triggers::{Change, Operation, Row, Subject};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::calendar::column;
+use crate::calendar::to_column;
 use crate::campus::Campus;
 use crate::rows::{merged, row};
 
 /// The host name of the campus.
 const HOST: &str = "fjord.example.edu";
 
-/// Who made a change.
+/// The actor of a change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Actor {
-    /// Somebody, by place, while they were in a course or anywhere.
+    /// The user with this index, in the course with this index or in no course.
     User(usize, Option<usize>),
     /// A background job.
     Job(&'static str),
 }
 
 impl Campus {
-    /// Tells that a record was inserted.
-    pub(crate) fn inserted(
+    /// Inserts a row and records the change.
+    pub(crate) fn insert_row(
         &mut self,
         when: (Timestamp, Actor),
         kind: &str,
         columns: Value,
         related: &[(&str, Row)],
     ) {
-        self.registry.keep(kind, &columns);
+        self.registry.store(kind, &columns);
         let mut change = self.change(when, kind, Operation::Insert, related);
         change.after = Some(row(columns));
-        self.tell(when.0, change);
+        self.record(when.0, change);
     }
 
-    /// Tells that these columns of a record are others now, and with them the time of its change.
-    pub(crate) fn updated(
+    /// Changes columns of a row and its `updated_at`, if it has one, and records the change.
+    pub(crate) fn update_row(
         &mut self,
         when: (Timestamp, Actor),
         (kind, id): (&'static str, u64),
@@ -54,36 +54,36 @@ impl Campus {
             return;
         }
         if before.get("updated_at").is_some() {
-            after = merged(after, json!({ "updated_at": column(when.0) }));
+            after = merged(after, json!({ "updated_at": to_column(when.0) }));
         }
-        self.registry.keep(kind, &after);
+        self.registry.store(kind, &after);
         let mut change = self.change(when, kind, Operation::Update, related);
         change.before = Some(row(before));
         change.after = Some(row(after));
-        self.tell(when.0, change);
+        self.record(when.0, change);
     }
 
-    /// Tells that a record was deleted.
-    pub(crate) fn deleted(&mut self, when: (Timestamp, Actor), kind: &'static str, id: u64) {
+    /// Deletes a row and records the change.
+    pub(crate) fn delete_row(&mut self, when: (Timestamp, Actor), kind: &'static str, id: u64) {
         let Some(before) = self.registry.remove(kind, id) else {
             return;
         };
         let mut change = self.change(when, kind, Operation::Delete, &[]);
         change.before = Some(row(before));
-        self.tell(when.0, change);
+        self.record(when.0, change);
     }
 
-    /// Tells what somebody did that changes no record.
-    pub(crate) fn acted(
+    /// Records an action that changes no row.
+    pub(crate) fn record_action(
         &mut self,
         when: (Timestamp, Actor),
         action: &str,
-        with: Value,
+        columns: Value,
         related: &[(&str, Row)],
     ) {
         let mut change = self.change(when, action, Operation::Act, related);
-        change.after = Some(row(with));
-        self.tell(when.0, change);
+        change.after = Some(row(columns));
+        self.record(when.0, change);
     }
 
     fn change(
@@ -95,7 +95,7 @@ impl Campus {
     ) -> Change {
         let (origin, context) = match by {
             Actor::User(user, course) => {
-                self.be_present(at, user);
+                self.ensure_logged_in(at, user);
                 (EventOrigin::Request, self.request(user, course, operation))
             }
             Actor::Job(tag) => (EventOrigin::Job, self.job(tag)),
@@ -124,20 +124,20 @@ impl Campus {
     }
 
     fn request(&mut self, user: usize, course: Option<usize>, operation: Operation) -> Row {
-        let request_id = self.chance.uuid();
+        let request_id = self.rng.uuid();
         let mut context = self.root_context();
-        if let Some(it) = course.and_then(|place| self.courses.get(place)) {
-            let account = self.accounts.get(it.account);
+        if let Some(course) = course.and_then(|course_index| self.courses.get(course_index)) {
+            let account = self.accounts.get(course.account);
             context.extend(
                 row(json!({
                     "context_type": "Course",
-                    "context_id": it.id,
-                    "context_account_id": account.map(|it| it.id),
-                    "context_sis_source_id": it.sis_id,
+                    "context_id": course.id,
+                    "context_account_id": account.map(|account| account.id),
+                    "context_sis_source_id": course.sis_id,
                 }))
                 .0,
             );
-            let member = it.members.iter().find(|member| member.user == user);
+            let member = course.members.iter().find(|member| member.user == user);
             if let Some(member) = member {
                 context.insert("context_role".to_owned(), member.role.name().into());
             }
@@ -145,7 +145,7 @@ impl Campus {
         let Some(user) = self.users.get(user) else {
             return Row(context);
         };
-        let path = match course.and_then(|place| self.courses.get(place)) {
+        let path = match course.and_then(|course_index| self.courses.get(course_index)) {
             Some(course) => format!("/courses/{}", course.id),
             None => "/".to_owned(),
         };
@@ -159,7 +159,7 @@ impl Campus {
             row(json!({
                 "user_id": user.id,
                 "user_login": user.login,
-                "user_account_id": self.accounts.first().map(|it| it.id),
+                "user_account_id": self.accounts.first().map(|account| account.id),
                 "user_sis_id": user.sis_id,
                 "time_zone": "Europe/Oslo",
                 "request_id": request_id,
@@ -184,24 +184,24 @@ impl Campus {
     }
 
     fn root_context(&self) -> serde_json::Map<String, Value> {
-        let root = self.root_account();
-        let of_root = |name: &str, column: &str| {
+        let root = self.root_account_row();
+        let root_entry = |name: &str, column: &str| {
             (
                 name.to_owned(),
                 root.get(column).cloned().unwrap_or_default(),
             )
         };
         [
-            of_root("root_account_id", "id"),
-            of_root("root_account_uuid", "uuid"),
-            of_root("root_account_lti_guid", "lti_guid"),
+            root_entry("root_account_id", "id"),
+            root_entry("root_account_uuid", "uuid"),
+            root_entry("root_account_lti_guid", "lti_guid"),
         ]
         .into_iter()
         .collect()
     }
 
-    /// The root account, as a record that goes with others.
-    pub(crate) fn root_account(&self) -> Row {
+    /// Returns the root account as a row.
+    pub(crate) fn root_account_row(&self) -> Row {
         let Some(root) = self.accounts.first() else {
             return Row::default();
         };

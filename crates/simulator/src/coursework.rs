@@ -1,10 +1,10 @@
-//! What a course consists of when its term begins.
+//! The content of a course at the start of the term.
 
 use easel_triggers::Row;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::calendar::column;
+use crate::calendar::to_column;
 use crate::campus::{
     Assignment, Campus, Course, CourseFile, CourseRole, Group, Outcomes, WikiPage,
 };
@@ -13,23 +13,23 @@ use crate::people;
 use crate::rows::{in_course, outcome, outcome_group, proficiency, row};
 use crate::setup::ADMINISTRATOR;
 
-/// Days between what is due in a course.
+/// Days between the due days of two assignments of a course.
 const DUE_EVERY: u32 = 7;
-/// Assignments of a course at most.
+/// The maximum number of assignments of a course.
 const MAX_ASSIGNMENTS: u32 = 16;
-/// Groups of a course, and what their set is called.
+/// The number of groups of a course, and the name of their category.
 const GROUPS: usize = 3;
 const CATEGORY: &str = "Projects";
 
 impl Campus {
-    /// A new course with all that is in it but its students.
-    pub(crate) fn open_course(&mut self, at: Timestamp, number: usize, teacher: usize) {
+    /// Creates a course with its content and teacher, but without students.
+    pub(crate) fn create_course(&mut self, at: Timestamp, number: usize, teacher: usize) {
         let first_due = 2 + u32::try_from(number % 5).unwrap_or(0);
         let course = Course {
             id: self.new_id(),
-            account: 1 + self.chance.below(self.accounts.len().saturating_sub(1)),
+            account: 1 + self.rng.below(self.accounts.len().saturating_sub(1)),
             name: people::course(number),
-            uuid: self.chance.letters(40),
+            uuid: self.rng.letters(40),
             sis_id: format!("2026-V-{:04}", number + 1000),
             section: self.new_id(),
             folder: self.new_id(),
@@ -40,7 +40,7 @@ impl Campus {
             pages: Vec::new(),
             files: Vec::new(),
             topic: self.new_id(),
-            topic_title: people::title(&mut self.chance),
+            topic_title: people::title(&mut self.rng),
             module: self.new_id(),
             quiz: self.new_id(),
             quiz_day: first_due + 1,
@@ -48,26 +48,26 @@ impl Campus {
             groups: Vec::new(),
             outcome_link: self.new_id(),
         };
-        let place = self.courses.len();
+        let course_index = self.courses.len();
         let columns = json!({
             "id": course.id,
-            "account_id": self.accounts.get(course.account).map(|it| it.id),
-            "root_account_id": self.root(),
+            "account_id": self.accounts.get(course.account).map(|account| account.id),
+            "root_account_id": self.root_account_id(),
             "name": course.name,
             "uuid": course.uuid,
             "sis_source_id": course.sis_id,
-            "lti_context_id": self.chance.hex(40),
+            "lti_context_id": self.rng.hex(40),
             "syllabus_body": null,
             "is_public": null,
             "workflow_state": "available",
-            "created_at": column(at),
-            "updated_at": column(at),
+            "created_at": to_column(at),
+            "updated_at": to_column(at),
         });
         let section = json!({
             "id": course.section,
             "course_id": course.id,
             "name": format!("{} A", course.name),
-            "root_account_id": self.root(),
+            "root_account_id": self.root_account_id(),
             "enrollment_term_id": 1,
             "accepting_enrollments": null,
             "can_manually_enroll": null,
@@ -82,34 +82,45 @@ impl Campus {
             "stuck_sis_fields": null,
             "workflow_state": "active",
         });
-        let related = [self.account_of(&course)];
+        let related = [self.related_account(&course)];
         self.courses.push(course);
-        let opened = (at, Actor::User(ADMINISTRATOR, None));
-        self.inserted(opened, "Course", columns, &related);
-        self.inserted(opened, "CourseSection", section, &[]);
-        self.enroll(at, place, teacher, CourseRole::Teacher);
-        let when = (at, Actor::User(teacher, Some(place)));
-        self.open_work(when, place, first_due);
-        self.open_content(when, place);
-        self.open_groups(when, place);
+        let created = (at, Actor::User(ADMINISTRATOR, None));
+        self.insert_row(created, "Course", columns, &related);
+        self.insert_row(created, "CourseSection", section, &[]);
+        self.enroll(at, course_index, teacher, CourseRole::Teacher);
+        let when = (at, Actor::User(teacher, Some(course_index)));
+        self.create_assignments(when, course_index, first_due);
+        self.create_content(when, course_index);
+        self.create_groups(when, course_index);
     }
 
-    /// The account of a course, as a record that goes with it.
-    pub(crate) fn account_of(&self, course: &Course) -> (&'static str, Row) {
+    /// Returns the account of a course as a related row.
+    pub(crate) fn related_account(&self, course: &Course) -> (&'static str, Row) {
         let account = self.accounts.get(course.account);
-        let (id, uuid) = (account.map(|it| it.id), account.map(|it| it.uuid.as_str()));
+        let (id, uuid) = (
+            account.map(|account| account.id),
+            account.map(|account| account.uuid.as_str()),
+        );
         ("account", row(json!({ "id": id, "uuid": uuid })))
     }
 
-    /// Assignments, and the quiz.
-    fn open_work(&mut self, when: (Timestamp, Actor), place: usize, first_due: u32) {
-        let Some(course) = self.courses.get(place) else {
+    /// Creates the assignments and the quiz of a course.
+    fn create_assignments(
+        &mut self,
+        when: (Timestamp, Actor),
+        course_index: usize,
+        first_due: u32,
+    ) {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
         let (id, group, quiz) = (course.id, course.assignment_group, course.quiz);
-        let (members, quiz_due) = (course.members.len(), self.calendar.due(course.quiz_day));
-        let related = [self.of_course(course), self.of_root_account()];
-        let at = column(when.0);
+        let (members, quiz_due) = (
+            course.members.len(),
+            self.calendar.due_time(course.quiz_day),
+        );
+        let related = [self.related_course(course), self.related_root_account()];
+        let at = to_column(when.0);
         let columns = json!({
             "name": "Assignments",
             "position": 1,
@@ -119,15 +130,15 @@ impl Campus {
             "sis_source_id": format!("ag-{group}"),
             "workflow_state": "available",
         });
-        self.inserted(when, "AssignmentGroup", in_course(id, group, columns), &[]);
+        self.insert_row(when, "AssignmentGroup", in_course(id, group, columns), &[]);
         let mut due_day = first_due;
         let last_due = std::cmp::min(self.options.days, first_due + MAX_ASSIGNMENTS * DUE_EVERY);
         while due_day < std::cmp::max(last_due, first_due + 1) {
             let assignment = Assignment {
                 id: self.new_id(),
-                title: people::title(&mut self.chance),
+                title: people::title(&mut self.rng),
                 points: 10.0,
-                lti_id: self.chance.uuid(),
+                lti_id: self.rng.uuid(),
                 due_day,
                 submissions: vec![None; members],
                 override_id: None,
@@ -135,11 +146,11 @@ impl Campus {
             let columns = json!({
                 "assignment_group_id": group,
                 "title": assignment.title,
-                "description": people::paragraph(&mut self.chance, 20),
+                "description": people::paragraph(&mut self.rng, 20),
                 "points_possible": assignment.points,
                 "grading_type": "points",
                 "submission_types": "online_text_entry,online_upload",
-                "due_at": column(self.calendar.due(due_day)),
+                "due_at": to_column(self.calendar.due_time(due_day)),
                 "lock_at": null,
                 "unlock_at": null,
                 "lti_context_id": assignment.lti_id,
@@ -150,17 +161,17 @@ impl Campus {
                 "updated_at": at,
             });
             let columns = in_course(id, assignment.id, columns);
-            self.inserted(when, "Assignment", columns, &related);
-            if let Some(course) = self.courses.get_mut(place) {
+            self.insert_row(when, "Assignment", columns, &related);
+            if let Some(course) = self.courses.get_mut(course_index) {
                 course.assignments.push(assignment);
             }
             due_day += DUE_EVERY;
         }
         let columns = json!({
-            "title": people::title(&mut self.chance),
+            "title": people::title(&mut self.rng),
             "quiz_type": "assignment",
             "points_possible": 5.0,
-            "due_at": column(quiz_due),
+            "due_at": to_column(quiz_due),
             "time_limit": 30,
             "access_code": null,
             "shuffle_answers": true,
@@ -169,20 +180,20 @@ impl Campus {
             "updated_at": at,
         });
         let columns = in_course(id, quiz, columns);
-        self.inserted(when, "Quizzes::Quiz", columns, &related);
+        self.insert_row(when, "Quizzes::Quiz", columns, &related);
     }
 
-    /// Pages, files, a discussion, a module and a link to what is to be learned.
-    fn open_content(&mut self, when: (Timestamp, Actor), place: usize) {
+    /// Creates pages, files, a discussion, a module and a link to an outcome.
+    fn create_content(&mut self, when: (Timestamp, Actor), course_index: usize) {
         for _ in 0..3 {
-            self.new_page(when, place);
-            self.new_file(when, place);
+            self.new_page(when, course_index);
+            self.new_file(when, course_index);
         }
         let item = self.new_id();
-        let Some(course) = self.courses.get(place) else {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let (id, at) = (course.id, column(when.0));
+        let (id, at) = (course.id, to_column(when.0));
         let topic = json!({
             "assignment_id": null,
             "type": null,
@@ -192,7 +203,7 @@ impl Campus {
             "updated_at": at,
         });
         let topic = in_course(id, course.topic, topic);
-        let name = people::title(&mut self.chance);
+        let name = people::title(&mut self.rng);
         let module = json!({ "name": name, "position": 1 });
         let module = in_course(id, course.module, module);
         let item = in_course(
@@ -216,21 +227,21 @@ impl Campus {
                 "updated_at": at,
             }),
         );
-        self.inserted(when, "DiscussionTopic", topic, &[]);
-        self.inserted(when, "ContextModule", module, &[]);
-        self.inserted(when, "ContentTag", item, &[]);
-        self.inserted(when, "ContentTag", link, &[]);
+        self.insert_row(when, "DiscussionTopic", topic, &[]);
+        self.insert_row(when, "ContextModule", module, &[]);
+        self.insert_row(when, "ContentTag", item, &[]);
+        self.insert_row(when, "ContentTag", link, &[]);
     }
 
-    fn open_groups(&mut self, when: (Timestamp, Actor), place: usize) {
-        let Some(course) = self.courses.get(place) else {
+    fn create_groups(&mut self, when: (Timestamp, Actor), course_index: usize) {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
         let (id, category) = (course.id, course.group_category);
-        let account = self.accounts.get(course.account).map(|it| it.id);
+        let account = self.accounts.get(course.account).map(|account| account.id);
         let columns = json!({ "name": CATEGORY, "group_limit": null });
         let columns = in_course(id, category, columns);
-        self.inserted(when, "GroupCategory", columns, &[]);
+        self.insert_row(when, "GroupCategory", columns, &[]);
         for number in 1..=GROUPS {
             let group = Group {
                 id: self.new_id(),
@@ -241,33 +252,33 @@ impl Campus {
                 "account_id": account,
                 "group_category_id": category,
                 "name": group.name,
-                "uuid": self.chance.letters(40),
+                "uuid": self.rng.letters(40),
                 "max_membership": null,
                 "workflow_state": "available",
             });
             let columns = in_course(id, group.id, columns);
-            self.inserted(when, "Group", columns, &[of_category()]);
-            if let Some(course) = self.courses.get_mut(place) {
+            self.insert_row(when, "Group", columns, &[related_category()]);
+            if let Some(course) = self.courses.get_mut(course_index) {
                 course.groups.push(group);
             }
         }
     }
 
-    /// Puts each student of a course into one of its groups.
-    pub(crate) fn group_members(&mut self, at: Timestamp, place: usize) {
-        let Some(course) = self.courses.get(place) else {
+    /// Adds each student of a course to one of its groups.
+    pub(crate) fn group_members(&mut self, at: Timestamp, course_index: usize) {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let when = (at, Actor::User(course.teacher, Some(place)));
+        let when = (at, Actor::User(course.teacher, Some(course_index)));
         let students = course
             .members
             .iter()
-            .filter(|it| it.role == CourseRole::Student);
-        let students: Vec<_> = students.map(|it| it.user).collect();
+            .filter(|member| member.role == CourseRole::Student);
+        let students: Vec<_> = students.map(|member| member.user).collect();
         for (number, user) in students.into_iter().enumerate() {
             let membership = self.new_id();
-            let user = self.users.get(user).map(|it| it.id);
-            let Some(course) = self.courses.get_mut(place) else {
+            let user = self.users.get(user).map(|user| user.id);
+            let Some(course) = self.courses.get_mut(course_index) else {
                 return;
             };
             let category = course.group_category;
@@ -281,37 +292,37 @@ impl Campus {
                 "user_id": user,
                 "workflow_state": "accepted",
             });
-            let related = of_membership(group, category);
-            self.inserted(when, "GroupMembership", columns, &related);
+            let related = related_to_membership(group, category);
+            self.insert_row(when, "GroupMembership", columns, &related);
         }
     }
 
-    pub(crate) fn new_page(&mut self, when: (Timestamp, Actor), place: usize) {
+    pub(crate) fn new_page(&mut self, when: (Timestamp, Actor), course_index: usize) {
         let page = WikiPage {
             id: self.new_id(),
-            title: people::title(&mut self.chance),
+            title: people::title(&mut self.rng),
         };
         let columns = json!({
             "id": page.id,
             "title": page.title,
-            "body": people::paragraph(&mut self.chance, 30),
+            "body": people::paragraph(&mut self.rng, 30),
             "workflow_state": "active",
-            "updated_at": column(when.0),
+            "updated_at": to_column(when.0),
         });
-        self.inserted(when, "WikiPage", columns, &[]);
-        if let Some(course) = self.courses.get_mut(place) {
+        self.insert_row(when, "WikiPage", columns, &[]);
+        if let Some(course) = self.courses.get_mut(course_index) {
             course.pages.push(page);
         }
     }
 
-    pub(crate) fn new_file(&mut self, when: (Timestamp, Actor), place: usize) {
-        let name = people::file(&mut self.chance);
+    pub(crate) fn new_file(&mut self, when: (Timestamp, Actor), course_index: usize) {
+        let name = people::file(&mut self.rng);
         let file = CourseFile {
             id: self.new_id(),
             filename: name.replace(' ', "_"),
             name,
         };
-        let Some(course) = self.courses.get(place) else {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
         let columns = json!({
@@ -322,21 +333,21 @@ impl Campus {
             "display_name": file.name,
             "filename": file.filename,
             "content_type": "application/pdf",
-            "user_id": self.users.get(course.teacher).map(|it| it.id),
+            "user_id": self.users.get(course.teacher).map(|user| user.id),
             "lock_at": null,
             "unlock_at": null,
             "locked": false,
             "file_state": "available",
-            "updated_at": column(when.0),
+            "updated_at": to_column(when.0),
         });
-        self.inserted(when, "Attachment", columns, &[]);
-        if let Some(course) = self.courses.get_mut(place) {
+        self.insert_row(when, "Attachment", columns, &[]);
+        if let Some(course) = self.courses.get_mut(course_index) {
             course.files.push(file);
         }
     }
 
-    /// What is to be learned anywhere on campus.
-    pub(crate) fn open_outcomes(&mut self, at: Timestamp) {
+    /// Creates the learning outcome of the campus, with its group and proficiency scale.
+    pub(crate) fn create_outcomes(&mut self, at: Timestamp) {
         let outcomes = Outcomes {
             id: self.new_id(),
             group: self.new_id(),
@@ -345,26 +356,26 @@ impl Campus {
         };
         self.outcomes = outcomes;
         let when = (at, Actor::User(ADMINISTRATOR, None));
-        let root = self.root();
-        let related = [("account", self.root_account())];
-        let tell: [(&str, Value); 3] = [
+        let root = self.root_account_id();
+        let related = [("account", self.root_account_row())];
+        let rows: [(&str, Value); 3] = [
             ("LearningOutcomeGroup", outcome_group(outcomes, root, at)),
             ("LearningOutcome", outcome(outcomes, root, at)),
             ("OutcomeProficiency", proficiency(outcomes, root, at)),
         ];
-        for (kind, columns) in tell {
-            self.inserted(when, kind, columns, &related);
+        for (kind, columns) in rows {
+            self.insert_row(when, kind, columns, &related);
         }
     }
 }
 
-/// The set of the groups, as a record that goes with them.
-pub(crate) fn of_category() -> (&'static str, Row) {
+/// Returns the group category as a related row.
+pub(crate) fn related_category() -> (&'static str, Row) {
     ("group_category", row(json!({ "name": CATEGORY })))
 }
 
-/// What goes with a membership of a group.
-pub(crate) fn of_membership(group: &Group, category: u64) -> [(&'static str, Row); 2] {
+/// Returns the rows that are related to a group membership.
+pub(crate) fn related_to_membership(group: &Group, category: u64) -> [(&'static str, Row); 2] {
     let group = json!({ "name": group.name, "group_category_id": category });
-    [("group", row(group)), of_category()]
+    [("group", row(group)), related_category()]
 }

@@ -1,4 +1,4 @@
-//! What is done on a day.
+//! Plans and performs the actions of a day.
 
 use jiff::Timestamp;
 
@@ -6,81 +6,81 @@ use crate::action::{Action, Edit, Planned};
 use crate::calendar::later;
 use crate::campus::{Campus, CourseRole};
 
-/// Days after which something that was due is graded.
+/// Days between the due day of an assignment and its grading.
 const GRADED_AFTER: u32 = 2;
-/// Things that are changed in a course on a day.
+/// Edits per course and working day.
 const EDITS_A_DAY: usize = 3;
 
 impl Campus {
-    /// What is done on a day, in no order.
+    /// Plans the actions of a day, unordered.
     pub(crate) fn plan(&mut self, day: u32) -> Vec<Planned> {
-        let mut acts = Vec::new();
+        let mut actions = Vec::new();
         let is_weekend = self.calendar.is_weekend(day);
         for user in 0..self.users.len() {
-            if self.chance.percent(if is_weekend { 30 } else { 60 }) {
-                self.plan_session(day, user, &mut acts);
+            if self.rng.percent(if is_weekend { 30 } else { 60 }) {
+                self.plan_session(day, user, &mut actions);
             }
         }
         for course in 0..self.courses.len() {
-            self.plan_course(day, course, &mut acts);
+            self.plan_course(day, course, &mut actions);
         }
         if day.is_multiple_of(7) {
             let at = self.calendar.at(day, 2 * 3600);
-            acts.push(Planned {
+            actions.push(Planned {
                 at,
-                act: Action::Import,
+                action: Action::Import,
             });
         }
-        acts
+        actions
     }
 
-    /// Somebody logs in, opens this and that, and perhaps logs out.
-    fn plan_session(&mut self, day: u32, user: usize, acts: &mut Vec<Planned>) {
-        let mut at = self.calendar.awake(day, &mut self.chance);
-        let mut plan = |at, act| acts.push(Planned { at, act });
+    /// Plans a session: a user logs in, opens some assets and perhaps logs out.
+    fn plan_session(&mut self, day: u32, user: usize, actions: &mut Vec<Planned>) {
+        let mut at = self.calendar.waking_time(day, &mut self.rng);
+        let mut plan = |at, action| actions.push(Planned { at, action });
         plan(at, Action::LogIn { user });
-        let courses = self.users.get(user).map_or(&[][..], |it| &it.courses);
-        for _ in 0..self.chance.between(1, 6) {
-            let Some(&course) = self.chance.one_of(courses) else {
+        let courses = self
+            .users
+            .get(user)
+            .map_or(&[][..], |person| &person.courses);
+        for _ in 0..self.rng.between(1, 6) {
+            let Some(&course) = self.rng.choose(courses) else {
                 break;
             };
-            at = later(at, self.chance.between(5, 400));
+            at = later(at, self.rng.between(5, 400));
             plan(at, Action::Open { user, course });
-            if self.chance.percent(2) {
-                at = later(at, self.chance.between(20, 200));
+            if self.rng.percent(2) {
+                at = later(at, self.rng.between(20, 200));
                 plan(at, Action::Write { user, course });
             }
         }
-        if self.chance.percent(60) {
-            plan(
-                later(at, self.chance.between(5, 400)),
-                Action::LogOut { user },
-            );
+        if self.rng.percent(60) {
+            plan(later(at, self.rng.between(5, 400)), Action::LogOut { user });
         }
     }
 
-    fn plan_course(&mut self, day: u32, course: usize, acts: &mut Vec<Planned>) {
-        let Some(of) = self.courses.get(course) else {
+    fn plan_course(&mut self, day: u32, course: usize, actions: &mut Vec<Planned>) {
+        let Some(course_data) = self.courses.get(course) else {
             return;
         };
-        let (calendar, chance) = (self.calendar, &mut self.chance);
-        let mut plan = |at: Timestamp, act: Action| acts.push(Planned { at, act });
+        let (calendar, rng) = (self.calendar, &mut self.rng);
+        let mut plan = |at: Timestamp, action: Action| actions.push(Planned { at, action });
         let is_last_day = day + 1 == self.options.days;
-        for (member, it) in of.members.iter().enumerate() {
-            if it.role != CourseRole::Student || it.has_left {
+        for (member, course_member) in course_data.members.iter().enumerate() {
+            if course_member.role != CourseRole::Student || course_member.has_left {
                 continue;
             }
-            for (assignment, work) in of.assignments.iter().enumerate() {
-                let hand_in = Action::HandIn {
+            for (assignment, work) in course_data.assignments.iter().enumerate() {
+                let submit = Action::Submit {
                     course,
                     assignment,
                     member,
                 };
-                if work.due_day == day && chance.percent(90) {
-                    let at = calendar.before_due(day, chance);
-                    plan(at, hand_in);
-                    if chance.percent(8) {
-                        plan(later(at, chance.between(60, 3600)), hand_in);
+                if work.due_day == day && rng.percent(90) {
+                    let at = calendar.time_before_due(day, rng);
+                    plan(at, submit);
+                    if rng.percent(8) {
+                        plan(later(at, rng.between(60, 3600)), submit);
                     }
                 } else if calendar.working_day(work.due_day + GRADED_AFTER) == day {
                     let grade = Action::Grade {
@@ -88,33 +88,36 @@ impl Campus {
                         assignment,
                         member,
                     };
-                    plan(calendar.at_work(day, chance), grade);
+                    plan(calendar.working_time(day, rng), grade);
                 }
             }
-            if of.quiz_day == day && chance.percent(90) {
+            if course_data.quiz_day == day && rng.percent(90) {
                 plan(
-                    calendar.before_due(day, chance),
+                    calendar.time_before_due(day, rng),
                     Action::TakeQuiz { course, member },
                 );
             }
-            if chance.percent(3) {
-                plan(calendar.awake(day, chance), Action::Post { course, member });
-            }
-            if chance.percent(2) {
+            if rng.percent(3) {
                 plan(
-                    calendar.awake(day, chance),
+                    calendar.waking_time(day, rng),
+                    Action::Post { course, member },
+                );
+            }
+            if rng.percent(2) {
+                plan(
+                    calendar.waking_time(day, rng),
                     Action::Progress { course, member },
                 );
             }
-            if is_last_day && chance.percent(5) {
+            if is_last_day && rng.percent(5) {
                 plan(
-                    calendar.at_work(day, chance),
+                    calendar.working_time(day, rng),
                     Action::Override { course, member },
                 );
             }
-            if chance.below(1500) == 0 {
+            if rng.below(1500) == 0 {
                 plan(
-                    calendar.at_work(day, chance),
+                    calendar.working_time(day, rng),
                     Action::Leave { course, member },
                 );
             }
@@ -122,25 +125,28 @@ impl Campus {
         if calendar.is_weekend(day) {
             return;
         }
-        // Each course goes through all that can be changed, every one beginning elsewhere.
+        // Each course cycles through all edits. Every course starts with a different one.
         let first = (day as usize * EDITS_A_DAY + course * 5) % Edit::ALL.len();
         for edit in Edit::ALL.iter().cycle().skip(first).take(EDITS_A_DAY) {
             let edit = *edit;
-            plan(calendar.at_work(day, chance), Action::Edit { course, edit });
+            plan(
+                calendar.working_time(day, rng),
+                Action::Edit { course, edit },
+            );
         }
     }
 
-    /// Does something.
-    pub(crate) fn act(&mut self, at: Timestamp, act: Action) {
-        match act {
+    /// Performs an action.
+    pub(crate) fn perform(&mut self, at: Timestamp, action: Action) {
+        match action {
             Action::LogIn { user } => self.log_in(at, user),
             Action::LogOut { user } => self.log_out(at, user),
             Action::Open { user, course } => self.open_asset(at, user, course),
-            Action::HandIn {
+            Action::Submit {
                 course,
                 assignment,
                 member,
-            } => self.hand_in(at, (course, assignment, member)),
+            } => self.submit(at, (course, assignment, member)),
             Action::TakeQuiz { course, member } => self.take_quiz(at, course, member),
             Action::Post { course, member } => self.post(at, course, member),
             Action::Write { user, course } => self.write_to_teacher(at, user, course),

@@ -1,26 +1,26 @@
-//! What teachers do with what was handed in.
+//! Grades, comments and assessments by teachers.
 
 use easel_triggers::Row;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::calendar::{column, later};
+use crate::calendar::{later, to_column};
 use crate::campus::{Campus, Course, CourseMember, Submission};
 use crate::context::Actor;
 use crate::rows::{merged, row};
 
 impl Campus {
-    /// A teacher grades what a student handed in; what was not is left as it is.
+    /// Lets the teacher grade the submission of a student. Does nothing if there is no submission.
     pub(crate) fn grade(
         &mut self,
         at: Timestamp,
-        (place, assignment, member): (usize, usize, usize),
+        (course_index, assignment, member): (usize, usize, usize),
     ) {
-        let share = self.chance.between(4, 20);
-        let Some(course) = self.courses.get_mut(place) else {
+        let share = self.rng.between(4, 20);
+        let Some(course) = self.courses.get_mut(course_index) else {
             return;
         };
-        let (Some(work), Some(who)) = (
+        let (Some(work), Some(course_member)) = (
             course.assignments.get(assignment),
             course.members.get_mut(member),
         ) else {
@@ -31,78 +31,85 @@ impl Campus {
         };
         #[expect(clippy::cast_precision_loss, reason = "at most 20")]
         let score = share as f64 / 20.0 * work.points;
-        who.points += score;
-        who.points_possible += work.points;
-        let (who, teacher, work) = (who.user, course.teacher, work.clone());
-        let (Some(course), Some(user)) = (self.courses.get(place), self.users.get(who)) else {
+        course_member.points += score;
+        course_member.points_possible += work.points;
+        let (student, teacher, work) = (course_member.user, course.teacher, work.clone());
+        let (Some(course), Some(user)) = (self.courses.get(course_index), self.users.get(student))
+        else {
             return;
         };
         let graded = json!({
             "score": score,
             "grade": score.to_string(),
-            "graded_at": column(at),
-            "posted_at": column(at),
-            "grader_id": self.users.get(teacher).map(|it| it.id),
+            "graded_at": to_column(at),
+            "posted_at": to_column(at),
+            "grader_id": self.users.get(teacher).map(|user| user.id),
             "workflow_state": "graded",
         });
-        let related = self.of_submission(course, &work, user);
-        let by = Actor::User(teacher, Some(place));
-        self.updated((at, by), ("Submission", submission.id), graded, &related);
-        self.rescore(later(at, 1), place, member);
-        if self.chance.percent(15) {
+        let related = self.related_to_submission(course, &work, user);
+        let by = Actor::User(teacher, Some(course_index));
+        self.update_row((at, by), ("Submission", submission.id), graded, &related);
+        self.rescore(later(at, 1), course_index, member);
+        if self.rng.percent(15) {
             self.comment((later(at, 2), by), submission, teacher);
         }
-        if self.chance.percent(20) {
+        if self.rng.percent(20) {
             let assessed = (submission, work.id, score / work.points);
-            self.assess((later(at, 3), by), (place, member), assessed);
+            self.assess((later(at, 3), by), (course_index, member), assessed);
         }
     }
 
-    /// The score of a course is computed again, by a job.
-    fn rescore(&mut self, at: Timestamp, place: usize, member: usize) {
-        let Some(course) = self.courses.get(place) else {
+    /// Lets a job compute the score of a course again.
+    fn rescore(&mut self, at: Timestamp, course_index: usize, member: usize) {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let Some(who) = course.members.get(member) else {
+        let Some(course_member) = course.members.get(member) else {
             return;
         };
-        let now = (who.points / who.points_possible * 1000.0).round() / 10.0;
+        let now = (course_member.points / course_member.points_possible * 1000.0).round() / 10.0;
         let computed = json!({
             "current_score": now,
             "final_score": now,
             "unposted_current_score": now,
             "unposted_final_score": now,
         });
-        let (score, related) = (who.score, self.of_score(course, who));
+        let (score, related) = (
+            course_member.score,
+            self.related_to_score(course, course_member),
+        );
         let by = Actor::Job("GradeCalculator.recompute_final_score");
-        self.updated((at, by), ("Score", score), computed, &related);
+        self.update_row((at, by), ("Score", score), computed, &related);
     }
 
-    /// The teacher decides the grade of a course by hand.
-    pub(crate) fn override_grade(&mut self, at: Timestamp, place: usize, member: usize) {
-        let by_hand = self.chance.between(60, 100);
-        let Some(course) = self.courses.get(place) else {
+    /// Lets the teacher override the grade of a course.
+    pub(crate) fn override_grade(&mut self, at: Timestamp, course_index: usize, member: usize) {
+        let by_hand = self.rng.between(60, 100);
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let Some(who) = course.members.get(member) else {
+        let Some(course_member) = course.members.get(member) else {
             return;
         };
-        let (score, related) = (who.score, self.of_score(course, who));
-        let when = (at, Actor::User(course.teacher, Some(place)));
+        let (score, related) = (
+            course_member.score,
+            self.related_to_score(course, course_member),
+        );
+        let when = (at, Actor::User(course.teacher, Some(course_index)));
         let decided = json!({ "override_score": by_hand });
-        self.updated(when, ("Score", score), decided, &related);
+        self.update_row(when, ("Score", score), decided, &related);
     }
 
-    fn of_score(&self, course: &Course, member: &CourseMember) -> [(&'static str, Row); 3] {
+    fn related_to_score(&self, course: &Course, member: &CourseMember) -> [(&'static str, Row); 3] {
         let enrollment = row(json!({
             "id": member.enrollment,
-            "user_id": self.users.get(member.user).map(|it| it.id),
+            "user_id": self.users.get(member.user).map(|user| user.id),
             "course_id": course.id,
         }));
         [
             ("enrollment", enrollment),
-            self.of_course(course),
-            self.of_root_account(),
+            self.related_course(course),
+            self.related_root_account(),
         ]
     }
 
@@ -110,32 +117,32 @@ impl Campus {
         let columns = json!({
             "id": self.new_id(),
             "submission_id": submission.id,
-            "author_id": self.users.get(teacher).map(|it| it.id),
+            "author_id": self.users.get(teacher).map(|user| user.id),
             "comment": "Well reasoned; see the notes in the margin.",
             "attachment_ids": null,
-            "created_at": column(when.0),
+            "created_at": to_column(when.0),
         });
-        self.inserted(when, "SubmissionComment", columns, &[]);
+        self.insert_row(when, "SubmissionComment", columns, &[]);
     }
 
-    /// The teacher assesses with a rubric, and the student's result for an outcome follows.
+    /// Lets the teacher assess with a rubric, and stores the outcome result of the student.
     fn assess(
         &mut self,
         when: (Timestamp, Actor),
-        (place, member): (usize, usize),
+        (course_index, member): (usize, usize),
         (submission, assignment, share): (Submission, u64, f64),
     ) {
         let (assessment, result) = (self.new_id(), self.new_id());
-        let Some(course) = self.courses.get(place) else {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let Some(who) = course.members.get(member) else {
+        let Some(course_member) = course.members.get(member) else {
             return;
         };
-        let Some(user) = self.users.get(who.user) else {
+        let Some(user) = self.users.get(course_member.user) else {
             return;
         };
-        let at = column(when.0);
+        let at = to_column(when.0);
         let columns = json!({
             "id": assessment,
             "artifact_id": submission.id,
@@ -144,8 +151,8 @@ impl Campus {
             "created_at": at,
             "updated_at": at,
         });
-        let of_submission = json!({
-            "submitted_at": column(submission.submitted_at),
+        let submission_columns = json!({
+            "submitted_at": to_column(submission.submitted_at),
             "attempt": submission.attempt,
         });
         let related = [
@@ -154,8 +161,8 @@ impl Campus {
                 row(json!({ "workflow_state": "active" })),
             ),
             ("rubric", row(json!({ "aligned_to_outcomes": true }))),
-            ("submission", row(of_submission)),
-            self.of_course(course),
+            ("submission", row(submission_columns)),
+            self.related_course(course),
         ];
         let points = (share * 5.0).round();
         let assessed = json!({
@@ -183,31 +190,31 @@ impl Campus {
             "created_at": at,
             "updated_at": at,
         });
-        let of_result = [
+        let related_to_result = [
             ("user", row(json!({ "uuid": user.uuid }))),
-            ("learning_outcome_context", self.root_account()),
+            ("learning_outcome_context", self.root_account_row()),
             (
                 "artifact",
                 row(json!({ "created_at": at, "updated_at": at })),
             ),
-            self.of_course(course),
+            self.related_course(course),
         ];
-        let known = who.result;
-        self.inserted(when, "RubricAssessment", columns, &related);
+        let known = course_member.result;
+        self.insert_row(when, "RubricAssessment", columns, &related);
         let when = (later(when.0, 1), when.1);
         match known {
             Some(known) => {
                 let result = ("LearningOutcomeResult", known);
-                self.updated(when, result, assessed, &of_result);
+                self.update_row(when, result, assessed, &related_to_result);
             }
             None => {
                 let columns = merged(new, assessed);
-                self.inserted(when, "LearningOutcomeResult", columns, &of_result);
+                self.insert_row(when, "LearningOutcomeResult", columns, &related_to_result);
             }
         }
-        let course = self.courses.get_mut(place);
-        if let Some(who) = course.and_then(|it| it.members.get_mut(member)) {
-            who.result = Some(known.unwrap_or(result));
+        let course = self.courses.get_mut(course_index);
+        if let Some(course_member) = course.and_then(|course| course.members.get_mut(member)) {
+            course_member.result = Some(known.unwrap_or(result));
         }
     }
 }

@@ -1,11 +1,24 @@
-//! A campus in memory that lives a term.
+//! Simulates a term on a campus in memory.
 //!
-//! A [`Campus`] is accounts, courses, people and what they make; it tells, one after another in the
-//! order of time, the [changes](easel_triggers::Change) that a learning management system would
-//! make of its life: students log in by day, hand in shortly before it is due, are graded some days
-//! later. The same [`TermOptions`] give the same term, to the last byte.
+//! A [`Campus`] has accounts, courses, people and their work. It is an iterator over the
+//! [changes](easel_triggers::Change) that a learning management system would record, in the order of
+//! time. Students log in by day, submit shortly before the due time and get grades some days later.
+//! The same [`TermOptions`] always give the same changes.
 //!
-//! Not here: which events a change means, and sending them anywhere.
+//! Not here: turning changes into events, and sending them.
+//!
+//! ```
+//! use easel_simulator::{Campus, TermOptions};
+//!
+//! let options = TermOptions {
+//!     students: 5,
+//!     days: 2,
+//!     ..TermOptions::default()
+//! };
+//! let changes: Vec<_> = Campus::new(options).collect();
+//! assert!(changes.is_sorted_by_key(|change| change.occurred_at));
+//! assert!(Campus::new(options).eq(changes));
+//! ```
 
 mod campus;
 mod options;
@@ -18,6 +31,7 @@ mod rng;
 
 mod day;
 mod setup;
+mod setup_progress;
 
 mod coursework;
 mod editing;

@@ -1,17 +1,17 @@
-//! What a term is like.
+//! The options of a simulated term.
 
 use jiff::Timestamp;
 
-/// What a term is like.
+/// The options of a simulated term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TermOptions {
-    /// What chance begins with: the same seed gives the same term.
+    /// The random seed. The same seed gives the same term.
     pub seed: u64,
-    /// How many students there are, at least one.
+    /// The number of students. 0 means 1.
     pub students: u32,
-    /// How many days it lasts.
+    /// The number of days.
     pub days: u32,
-    /// When it begins: midnight of its first day.
+    /// The start of the term: midnight of the first day.
     pub begins: Timestamp,
 }
 

@@ -1,15 +1,15 @@
-//! What people and courses are called.
+//! Names of people and courses, and sample texts.
 
 use crate::rng::Rng;
 
-const GIVEN: [&str; 40] = [
+const FIRST_NAMES: [&str; 40] = [
     "Amina", "Anders", "Astrid", "Aya", "Bendik", "Camille", "Dalia", "David", "Eirik", "Elif",
     "Emre", "Fatou", "Goran", "Hanna", "Henrik", "Ida", "Ingrid", "Ivana", "Jakob", "Jonas",
     "Kari", "Kofi", "Lena", "Liv", "Lucas", "Maja", "Marit", "Mehdi", "Mia", "Nadia", "Nils",
     "Noor", "Ola", "Priya", "Rasmus", "Sara", "Sigrid", "Tariq", "Thea", "Yusuf",
 ];
 
-const FAMILY: [&str; 40] = [
+const LAST_NAMES: [&str; 40] = [
     "Aune",
     "Abdi",
     "Andersen",
@@ -79,7 +79,7 @@ const SUBJECTS: [&str; 24] = [
     "Zoology",
 ];
 
-/// What is learned, said, and written, to make texts of.
+/// The words of sample texts.
 const WORDS: [&str; 32] = [
     "answer",
     "because",
@@ -115,14 +115,15 @@ const WORDS: [&str; 32] = [
     "water",
 ];
 
-pub(crate) fn name(chance: &mut Rng) -> (String, String) {
+/// Returns a random first and last name.
+pub(crate) fn name(rng: &mut Rng) -> (String, String) {
     (
-        chance.word(&GIVEN).to_owned(),
-        chance.word(&FAMILY).to_owned(),
+        rng.choose_word(&FIRST_NAMES).to_owned(),
+        rng.choose_word(&LAST_NAMES).to_owned(),
     )
 }
 
-/// The name of a course: a subject and a number.
+/// Returns the name of a course: a subject and a number.
 pub(crate) fn course(number: usize) -> String {
     let subject = SUBJECTS.get(number % SUBJECTS.len()).copied();
     format!(
@@ -132,14 +133,14 @@ pub(crate) fn course(number: usize) -> String {
     )
 }
 
-/// The name of a file.
-pub(crate) fn file(chance: &mut Rng) -> String {
-    format!("{}.pdf", title(chance))
+/// Returns a random file name.
+pub(crate) fn file(rng: &mut Rng) -> String {
+    format!("{}.pdf", title(rng))
 }
 
-/// A short title.
-pub(crate) fn title(chance: &mut Rng) -> String {
-    let words = [chance.word(&WORDS), "and", chance.word(&WORDS)];
+/// Returns a random short title.
+pub(crate) fn title(rng: &mut Rng) -> String {
+    let words = [rng.choose_word(&WORDS), "and", rng.choose_word(&WORDS)];
     let mut title = words.join(" ");
     if let Some(first) = title.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -147,8 +148,8 @@ pub(crate) fn title(chance: &mut Rng) -> String {
     title
 }
 
-/// A paragraph of so many words, HTML.
-pub(crate) fn paragraph(chance: &mut Rng, words: usize) -> String {
-    let words: Vec<_> = (0..words).map(|_| chance.word(&WORDS)).collect();
+/// Returns an HTML paragraph of `words` random words.
+pub(crate) fn paragraph(rng: &mut Rng, words: usize) -> String {
+    let words: Vec<_> = (0..words).map(|_| rng.choose_word(&WORDS)).collect();
     format!("<p>{}.</p>", words.join(" "))
 }

@@ -1,10 +1,10 @@
-//! The records that can still change, as they are.
+//! The current columns of the rows that can still change.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// The types of records that are changed after they were made.
+/// The types of rows that can change after their insertion.
 const CHANGEABLE: [&str; 22] = [
     "Assignment",
     "AssignmentGroup",
@@ -30,16 +30,16 @@ const CHANGEABLE: [&str; 22] = [
     "WikiPage",
 ];
 
-/// The records that can still change, as they are: as JSON, which takes little room.
+/// The current columns of the rows that can still change, as JSON to save memory.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     rows: HashMap<(&'static str, u64), Box<str>>,
 }
 
 impl Registry {
-    /// Keeps a record, if it is of a type that can change.
-    pub(crate) fn keep(&mut self, kind: &str, columns: &Value) {
-        let kind = CHANGEABLE.iter().find(|it| **it == kind);
+    /// Stores a row, if its type can change.
+    pub(crate) fn store(&mut self, kind: &str, columns: &Value) {
+        let kind = CHANGEABLE.iter().find(|known| **known == kind);
         let key = if kind == Some(&"EnrollmentState") {
             "enrollment_id"
         } else {
@@ -52,13 +52,13 @@ impl Registry {
         }
     }
 
-    /// A record as it is.
+    /// Returns the current columns of a row.
     pub(crate) fn get(&self, kind: &'static str, id: u64) -> Option<Value> {
         let columns = self.rows.get(&(kind, id))?;
         serde_json::from_str(columns).ok()
     }
 
-    /// Forgets a record, and tells how it was.
+    /// Removes a row and returns its last columns.
     pub(crate) fn remove(&mut self, kind: &'static str, id: u64) -> Option<Value> {
         let columns = self.rows.remove(&(kind, id))?;
         serde_json::from_str(&columns).ok()

@@ -1,9 +1,9 @@
-//! Chance, the same each time for the same seed.
+//! A random number generator with a fixed sequence for each seed.
 
 use std::fmt::Write;
 use std::ops::Range;
 
-/// Chance, the same each time for the same seed.
+/// A random number generator with a fixed sequence for each seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(fastrand::Rng);
 
@@ -12,43 +12,43 @@ impl Rng {
         Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// Something that happens in so many of a hundred cases.
+    /// Returns true with a probability of `cases` percent.
     pub(crate) fn percent(&mut self, cases: u32) -> bool {
         self.0.u32(0..100) < cases
     }
 
-    /// A number below `end`; 0 when that is 0.
+    /// Returns a number below `end`, or 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0.usize(0..std::cmp::max(end, 1))
     }
 
-    /// A number from `first` to `last`.
+    /// Returns a number from `first` to `last`, inclusive.
     pub(crate) fn between(&mut self, first: i64, last: i64) -> i64 {
         self.0.i64(first..=std::cmp::max(first, last))
     }
 
-    /// A number from 0 up to but not with 1.
+    /// Returns a number from 0 (inclusive) to 1 (exclusive).
     pub(crate) fn fraction(&mut self) -> f64 {
         self.0.f64()
     }
 
-    /// One of them; the first when there is nothing to choose from.
-    pub(crate) fn one_of<'a, T>(&mut self, them: &'a [T]) -> Option<&'a T> {
-        let index = self.below(them.len());
-        them.get(index)
+    /// Returns a random item, or `None` if there are no items.
+    pub(crate) fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        let index = self.below(items.len());
+        items.get(index)
     }
 
-    /// A number of a range that is not empty.
-    pub(crate) fn within(&mut self, range: &Range<usize>) -> usize {
+    /// Returns a number in a range, which must not be empty.
+    pub(crate) fn in_range(&mut self, range: &Range<usize>) -> usize {
         range.start + self.below(range.len())
     }
 
-    /// A word of some words.
-    pub(crate) fn word(&mut self, words: &[&'static str]) -> &'static str {
-        self.one_of(words).copied().unwrap_or_default()
+    /// Returns a random word, or an empty string if there are no words.
+    pub(crate) fn choose_word(&mut self, words: &[&'static str]) -> &'static str {
+        self.choose(words).copied().unwrap_or_default()
     }
 
-    /// Digits of base 16.
+    /// Returns random hexadecimal digits.
     pub(crate) fn hex(&mut self, digits: usize) -> String {
         let mut hex = String::with_capacity(digits);
         while hex.len() < digits {
@@ -59,12 +59,12 @@ impl Rng {
         hex
     }
 
-    /// Letters and digits, as the names that are unique in an installation have.
+    /// Returns random letters and digits, like the `uuid` columns of Canvas.
     pub(crate) fn letters(&mut self, count: usize) -> String {
         (0..count).map(|_| self.0.alphanumeric()).collect()
     }
 
-    /// A UUID of version 4.
+    /// Returns a random UUID of version 4.
     pub(crate) fn uuid(&mut self) -> String {
         let hex = self.hex(32);
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();

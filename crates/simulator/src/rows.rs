@@ -1,13 +1,13 @@
-//! The columns of records, as they are inserted.
+//! The columns of new rows.
 
 use easel_triggers::Row;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::calendar::column;
+use crate::calendar::to_column;
 use crate::campus::{Campus, Course, Outcomes, User};
 
-/// The columns that an object has as members.
+/// Returns a row with the members of a JSON object as columns.
 pub(crate) fn row(columns: Value) -> Row {
     match columns {
         Value::Object(columns) => Row(columns),
@@ -15,7 +15,7 @@ pub(crate) fn row(columns: Value) -> Row {
     }
 }
 
-/// The same columns, with some that are others or further ones.
+/// Returns `columns` with `others` added. A column in `others` replaces one of the same name.
 pub(crate) fn merged(mut columns: Value, others: Value) -> Value {
     if let (Value::Object(columns), Value::Object(others)) = (&mut columns, others) {
         columns.extend(others);
@@ -24,40 +24,40 @@ pub(crate) fn merged(mut columns: Value, others: Value) -> Value {
 }
 
 impl Campus {
-    /// The root account, by its id.
-    pub(crate) fn root(&self) -> Option<u64> {
-        self.accounts.first().map(|it| it.id)
+    /// Returns the id of the root account.
+    pub(crate) fn root_account_id(&self) -> Option<u64> {
+        self.accounts.first().map(|account| account.id)
     }
 
-    /// A course as a record that goes with others.
-    pub(crate) fn of_course(&self, course: &Course) -> (&'static str, Row) {
+    /// Returns a course as a related row.
+    pub(crate) fn related_course(&self, course: &Course) -> (&'static str, Row) {
         let columns = json!({
             "id": course.id,
-            "account_id": self.accounts.get(course.account).map(|it| it.id),
+            "account_id": self.accounts.get(course.account).map(|account| account.id),
             "sis_source_id": course.sis_id,
             "uuid": course.uuid,
         });
         ("course", row(columns))
     }
 
-    /// The root account as a record that goes with others.
-    pub(crate) fn of_root_account(&self) -> (&'static str, Row) {
-        ("root_account", self.root_account())
+    /// Returns the root account as a related row.
+    pub(crate) fn related_root_account(&self) -> (&'static str, Row) {
+        ("root_account", self.root_account_row())
     }
 }
 
-/// The login of a user as a record that goes with others.
-pub(crate) fn pseudonym(it: &User, account: Option<u64>) -> (&'static str, Row) {
+/// Returns the login of a user as a related row.
+pub(crate) fn related_pseudonym(user: &User, account: Option<u64>) -> (&'static str, Row) {
     let columns = json!({
-        "user_id": it.id,
-        "unique_id": it.login,
-        "sis_user_id": it.sis_id,
+        "user_id": user.id,
+        "unique_id": user.login,
+        "sis_user_id": user.sis_id,
         "account_id": account,
     });
     ("pseudonym", row(columns))
 }
 
-/// What belongs to a course, and is the same for all that does.
+/// Adds the columns that all content of a course has. `columns` can replace them.
 pub(crate) fn in_course(course: u64, id: u64, columns: Value) -> Value {
     let common = json!({
         "id": id,
@@ -68,10 +68,10 @@ pub(crate) fn in_course(course: u64, id: u64, columns: Value) -> Value {
     merged(common, columns)
 }
 
-pub(crate) fn outcome(it: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
+pub(crate) fn outcome(outcomes: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
     let title = "Explains how a result came about";
     json!({
-        "id": it.id,
+        "id": outcomes.id,
         "context_id": account,
         "context_type": "Account",
         "short_description": title,
@@ -91,13 +91,13 @@ pub(crate) fn outcome(it: Outcomes, account: Option<u64>, at: Timestamp) -> Valu
                 { "description": "Does not meet", "points": 0 },
             ],
         },
-        "updated_at": column(at),
+        "updated_at": to_column(at),
     })
 }
 
-pub(crate) fn outcome_group(it: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
+pub(crate) fn outcome_group(outcomes: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
     json!({
-        "id": it.group,
+        "id": outcomes.group,
         "context_id": account,
         "context_type": "Account",
         "title": "Scientific method",
@@ -105,23 +105,23 @@ pub(crate) fn outcome_group(it: Outcomes, account: Option<u64>, at: Timestamp) -
         "learning_outcome_group_id": null,
         "vendor_guid": null,
         "workflow_state": "active",
-        "updated_at": column(at),
+        "updated_at": to_column(at),
     })
 }
 
-pub(crate) fn proficiency(it: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
+pub(crate) fn proficiency(outcomes: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
     json!({
-        "id": it.proficiency,
+        "id": outcomes.proficiency,
         "context_id": account,
         "context_type": "Account",
         "workflow_state": "active",
-        "outcome_proficiency_ratings": ratings(it, "Mastered"),
-        "updated_at": column(at),
+        "outcome_proficiency_ratings": ratings(outcomes, "Mastered"),
+        "updated_at": to_column(at),
     })
 }
 
-/// The ratings of the campus, the best of which is called so.
-pub(crate) fn ratings(it: Outcomes, best: &str) -> Value {
+/// Returns the proficiency ratings of the campus. `best` is the name of the best one.
+pub(crate) fn ratings(outcomes: Outcomes, best: &str) -> Value {
     let rating = |id: u64, description: &str, points: u32, mastery: bool| {
         json!({
             "id": id,
@@ -132,7 +132,7 @@ pub(crate) fn ratings(it: Outcomes, best: &str) -> Value {
             "workflow_state": "active",
         })
     };
-    let [best_id, other_id] = it.ratings;
+    let [best_id, other_id] = outcomes.ratings;
     json!([
         rating(best_id, best, 3, true),
         rating(other_id, "On the way", 1, false),

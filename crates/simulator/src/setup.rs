@@ -1,19 +1,20 @@
-//! The eve of the term: accounts, people and courses come into being, step by step.
+//! Sets up the campus before the term: accounts, people and courses, step by step.
 
 use std::ops::Range;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::calendar::column;
+use crate::calendar::to_column;
 use crate::campus::{Campus, CampusAccount, Course, CourseMember, CourseRole, User};
 use crate::context::Actor;
 use crate::people;
-use crate::rows::{pseudonym, row};
+use crate::rows::{related_pseudonym, row};
+use crate::setup_progress::{SetupProgress, SetupStep};
 
-/// Students of a course, about.
+/// The approximate number of students in a course.
 const COURSE_SIZE: usize = 30;
-/// Courses of a student.
+/// The number of courses of a student.
 const COURSES_EACH: usize = 4;
 
 const AGENTS: [&str; 4] = [
@@ -23,49 +24,29 @@ const AGENTS: [&str; 4] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
 ];
 
-/// What an import from a student information system is run by.
+/// The job that runs an import from a student information system.
 const IMPORT: Actor = Actor::Job("SisBatch#process_without_send_later");
 
-/// Somebody who is made with the campus: the administrator.
+/// The index of the administrator, the first user.
 pub(crate) const ADMINISTRATOR: usize = 0;
 
-/// How far the opening is, and who was made so far, by place.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Setup {
-    step: SetupStep,
-    teachers: Range<usize>,
-    assistants: Range<usize>,
-    observer: usize,
-    students: Range<usize>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-enum SetupStep {
-    #[default]
-    Staff,
-    Student(usize),
-    Course(usize),
-    Enrollments(usize),
-    Groups(usize),
-}
-
 impl Campus {
-    /// Makes a step, and answers how far it is then; none when all is open.
-    pub(crate) fn open(&mut self, mut opening: Setup) -> Option<Setup> {
+    /// Performs one step and returns the next state, or `None` if the setup is complete.
+    pub(crate) fn set_up(&mut self, mut setup: SetupProgress) -> Option<SetupProgress> {
         let at = self.options.begins;
         let students = usize::try_from(self.options.students).unwrap_or(usize::MAX);
         let students = std::cmp::max(students, 1);
         let courses = (students * COURSES_EACH).div_ceil(COURSE_SIZE);
-        opening.step = match opening.step {
+        setup.step = match setup.step {
             SetupStep::Staff => {
-                self.open_accounts(at);
+                self.create_accounts(at);
                 self.new_user(at, 'E');
-                self.announce(at);
-                self.open_outcomes(at);
-                opening.teachers = self.new_users(at, courses.div_ceil(2));
-                opening.assistants = self.new_users(at, courses.div_ceil(4));
-                opening.observer = self.new_user(at, 'E');
-                opening.students = self.users.len()..self.users.len() + students;
+                self.create_announcement(at);
+                self.create_outcomes(at);
+                setup.teachers = self.new_users(at, courses.div_ceil(2));
+                setup.assistants = self.new_users(at, courses.div_ceil(4));
+                setup.observer = self.new_user(at, 'E');
+                setup.students = self.users.len()..self.users.len() + students;
                 SetupStep::Student(0)
             }
             SetupStep::Student(number) if number < students => {
@@ -74,22 +55,22 @@ impl Campus {
             }
             SetupStep::Student(_) => SetupStep::Course(0),
             SetupStep::Course(number) if number < courses => {
-                let teacher = self.chance.within(&opening.teachers);
-                self.open_course(at, number, teacher);
-                let assistant = self.chance.within(&opening.assistants);
+                let teacher = self.rng.in_range(&setup.teachers);
+                self.create_course(at, number, teacher);
+                let assistant = self.rng.in_range(&setup.assistants);
                 self.enroll(at, number, assistant, CourseRole::Ta);
                 SetupStep::Course(number + 1)
             }
             SetupStep::Course(_) => {
-                self.enroll(at, 0, opening.observer, CourseRole::Observer);
+                self.enroll(at, 0, setup.observer, CourseRole::Observer);
                 SetupStep::Enrollments(0)
             }
             SetupStep::Enrollments(number) if number < students => {
-                // Far enough apart that none comes twice; where there are few courses, all of them.
+                // The stride avoids repeated courses. If there are few courses, the student takes all.
                 let stride = std::cmp::max(courses / COURSES_EACH, 1);
                 for round in 0..std::cmp::min(COURSES_EACH, courses) {
                     let course = (number + round * stride) % courses;
-                    let student = opening.students.start + number;
+                    let student = setup.students.start + number;
                     self.enroll(at, course, student, CourseRole::Student);
                 }
                 SetupStep::Enrollments(number + 1)
@@ -101,10 +82,10 @@ impl Campus {
             }
             SetupStep::Groups(_) => return None,
         };
-        Some(opening)
+        Some(setup)
     }
 
-    fn open_accounts(&mut self, at: Timestamp) {
+    fn create_accounts(&mut self, at: Timestamp) {
         let names = [
             "Fjord University",
             "Faculty of Arts",
@@ -113,41 +94,41 @@ impl Campus {
         ];
         for name in names {
             let id = self.new_id();
-            let uuid = self.chance.letters(40);
+            let uuid = self.rng.letters(40);
             self.accounts.push(CampusAccount {
                 id,
                 uuid: uuid.clone(),
             });
-            let above = self.root().filter(|root| *root != id);
+            let parent = self.root_account_id().filter(|root| *root != id);
             let columns = json!({
                 "id": id,
                 "name": name,
                 "uuid": uuid,
-                "root_account_id": above.unwrap_or(0),
-                "parent_account_id": above,
+                "root_account_id": parent.unwrap_or(0),
+                "parent_account_id": parent,
                 "external_status": "active",
                 "workflow_state": "active",
                 "default_time_zone": "Europe/Oslo",
                 "default_locale": "en",
-                "updated_at": column(at),
+                "updated_at": to_column(at),
             });
-            let related = [self.of_root_account()];
-            self.inserted((at, IMPORT), "Account", columns, &related);
+            let related = [self.related_root_account()];
+            self.insert_row((at, IMPORT), "Account", columns, &related);
         }
     }
 
-    fn announce(&mut self, at: Timestamp) {
+    fn create_announcement(&mut self, at: Timestamp) {
         let columns = json!({
             "id": self.new_id(),
-            "account_id": self.root(),
+            "account_id": self.root_account_id(),
             "subject": "Welcome back",
-            "message": people::paragraph(&mut self.chance, 12),
+            "message": people::paragraph(&mut self.rng, 12),
             "icon": "information",
-            "start_at": column(at),
-            "end_at": column(self.calendar.at(7, 0)),
+            "start_at": to_column(at),
+            "end_at": to_column(self.calendar.at(7, 0)),
         });
         let by = Actor::User(ADMINISTRATOR, None);
-        self.inserted((at, by), "AccountNotification", columns, &[]);
+        self.insert_row((at, by), "AccountNotification", columns, &[]);
     }
 
     fn new_users(&mut self, at: Timestamp, count: usize) -> Range<usize> {
@@ -158,24 +139,28 @@ impl Campus {
         first..self.users.len()
     }
 
-    /// A new user of the root account, whose number begins with this letter.
+    /// Creates a user of the root account. Their SIS id starts with this letter.
     fn new_user(&mut self, at: Timestamp, letter: char) -> usize {
-        let (given, family) = people::name(&mut self.chance);
+        let (first_name, last_name) = people::name(&mut self.rng);
         let id = self.new_id();
-        let place = self.users.len();
+        let user_index = self.users.len();
         let user = User {
             id,
-            login: format!("{}.{}{place}", given.to_lowercase(), family.to_lowercase()),
-            name: format!("{given} {family}"),
-            sis_id: format!("{letter}-{place:06}"),
-            uuid: self.chance.letters(40),
-            lti_id: self.chance.hex(40),
+            login: format!(
+                "{}.{}{user_index}",
+                first_name.to_lowercase(),
+                last_name.to_lowercase()
+            ),
+            name: format!("{first_name} {last_name}"),
+            sis_id: format!("{letter}-{user_index:06}"),
+            uuid: self.rng.letters(40),
+            lti_id: self.rng.hex(40),
             session: None,
-            agent: self.chance.word(&AGENTS),
-            address: format!("192.0.2.{}", self.chance.between(1, 254)),
+            agent: self.rng.choose_word(&AGENTS),
+            address: format!("192.0.2.{}", self.rng.between(1, 254)),
             courses: Vec::new(),
         };
-        let related = [pseudonym(&user, self.root())];
+        let related = [related_pseudonym(&user, self.root_account_id())];
         let columns = json!({
             "id": id,
             "name": user.name,
@@ -183,36 +168,42 @@ impl Campus {
             "uuid": user.uuid,
             "lti_context_id": user.lti_id,
             "workflow_state": "registered",
-            "created_at": column(at),
-            "updated_at": column(at),
+            "created_at": to_column(at),
+            "updated_at": to_column(at),
         });
         self.users.push(user);
-        self.inserted((at, IMPORT), "User", columns, &related);
+        self.insert_row((at, IMPORT), "User", columns, &related);
         let association = json!({
             "id": self.new_id(),
             "user_id": id,
-            "account_id": self.root(),
-            "created_at": column(at),
-            "updated_at": column(at),
+            "account_id": self.root_account_id(),
+            "created_at": to_column(at),
+            "updated_at": to_column(at),
         });
-        let mut related = vec![("account", self.root_account())];
-        if place == ADMINISTRATOR {
+        let mut related = vec![("account", self.root_account_row())];
+        if user_index == ADMINISTRATOR {
             related.push(("account_user", row(json!({ "user_id": id }))));
         }
-        self.inserted(
+        self.insert_row(
             (at, IMPORT),
             "UserAccountAssociation",
             association,
             &related,
         );
-        place
+        user_index
     }
 
-    /// Enrolls somebody in a course.
-    pub(crate) fn enroll(&mut self, at: Timestamp, place: usize, user: usize, role: CourseRole) {
+    /// Enrolls a user in a course.
+    pub(crate) fn enroll(
+        &mut self,
+        at: Timestamp,
+        course_index: usize,
+        user: usize,
+        role: CourseRole,
+    ) {
         let (enrollment, score) = (self.new_id(), self.new_id());
-        let (Some(course), Some(somebody)) =
-            (self.courses.get_mut(place), self.users.get_mut(user))
+        let (Some(course), Some(person)) =
+            (self.courses.get_mut(course_index), self.users.get_mut(user))
         else {
             return;
         };
@@ -230,31 +221,30 @@ impl Campus {
         for assignment in &mut course.assignments {
             assignment.submissions.push(None);
         }
-        somebody.courses.push(place);
+        person.courses.push(course_index);
         let columns = json!({
             "id": enrollment,
             "course_id": course.id,
             "course_section_id": course.section,
-            "user_id": somebody.id,
+            "user_id": person.id,
             "associated_user_id": null,
             "type": role.name(),
             "limit_privileges_to_course_section": false,
             "workflow_state": "active",
-            "created_at": column(at),
-            "updated_at": column(at),
+            "created_at": to_column(at),
+            "updated_at": to_column(at),
         });
         let state = json!({
             "enrollment_id": enrollment,
             "state": "active",
             "state_is_current": true,
-            "state_started_at": column(at),
+            "state_started_at": to_column(at),
             "state_valid_until": null,
             "access_is_current": true,
             "restricted_access": false,
             "lock_version": 0,
         });
-        // What there is of a score before anything was graded.
-        let nothing = json!({
+        let score_columns = json!({
             "id": score,
             "enrollment_id": enrollment,
             "course_score": true,
@@ -266,20 +256,20 @@ impl Campus {
             "override_score": null,
             "custom_grade_status_id": null,
             "workflow_state": "active",
-            "created_at": column(at),
-            "updated_at": column(at),
+            "created_at": to_column(at),
+            "updated_at": to_column(at),
         });
-        let related = of_enrollment(course, somebody);
-        self.inserted((at, IMPORT), "Enrollment", columns, &related);
-        self.inserted((at, IMPORT), "EnrollmentState", state, &[]);
+        let related = related_to_enrollment(course, person);
+        self.insert_row((at, IMPORT), "Enrollment", columns, &related);
+        self.insert_row((at, IMPORT), "EnrollmentState", state, &[]);
         if role == CourseRole::Student {
-            self.inserted((at, IMPORT), "Score", nothing, &[]);
+            self.insert_row((at, IMPORT), "Score", score_columns, &[]);
         }
     }
 }
 
-/// What goes with an enrollment.
-pub(crate) fn of_enrollment(
+/// Returns the rows that are related to an enrollment.
+pub(crate) fn related_to_enrollment(
     course: &Course,
     user: &User,
 ) -> [(&'static str, easel_triggers::Row); 2] {

@@ -1,72 +1,85 @@
-//! What students do: log in, read, hand in, discuss.
+//! Actions of students: log in, open assets, submit, discuss.
 
 use easel_triggers::Row;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::calendar::column;
+use crate::calendar::to_column;
 use crate::campus::{Assignment, Campus, Course, Submission, User};
 use crate::context::Actor;
 use crate::people;
-use crate::rows::{merged, pseudonym, row};
+use crate::rows::{merged, related_pseudonym, row};
 
-/// Requirements of the module of a course.
+/// The number of requirements in the module of a course.
 const REQUIREMENTS: u32 = 6;
 
-/// What in a course is opened.
+/// An asset of a course that a user opens.
 struct CourseAsset<'a> {
     kind: &'static str,
     category: &'static str,
     id: u64,
     name: &'a str,
-    /// A list within it.
+    /// The list within the asset that the user opens.
     list: Option<&'static str>,
-    /// The name of a file in addresses.
+    /// The name of a file in URLs.
     filename: Option<&'a str>,
 }
 
 impl Campus {
     pub(crate) fn log_in(&mut self, at: Timestamp, user: usize) {
-        let session = self.chance.hex(32);
-        let root = self.root();
-        let Some(somebody) = self.users.get_mut(user) else {
+        let session = self.rng.hex(32);
+        let root = self.root_account_id();
+        let Some(person) = self.users.get_mut(user) else {
             return;
         };
-        somebody.session = Some(session.clone());
-        let related = [pseudonym(somebody, root)];
-        let with = json!({ "session_id": session, "redirect_url": null });
-        self.acted((at, Actor::User(user, None)), "logged_in", with, &related);
+        person.session = Some(session.clone());
+        let related = [related_pseudonym(person, root)];
+        let columns = json!({ "session_id": session, "redirect_url": null });
+        self.record_action(
+            (at, Actor::User(user, None)),
+            "logged_in",
+            columns,
+            &related,
+        );
     }
 
-    /// Logs somebody in who is not, for what they do next.
-    pub(crate) fn be_present(&mut self, at: Timestamp, user: usize) {
-        if self.users.get(user).is_some_and(|it| it.session.is_none()) {
+    /// Logs a user in, unless they are logged in already.
+    pub(crate) fn ensure_logged_in(&mut self, at: Timestamp, user: usize) {
+        if self
+            .users
+            .get(user)
+            .is_some_and(|person| person.session.is_none())
+        {
             self.log_in(at, user);
         }
     }
 
     pub(crate) fn log_out(&mut self, at: Timestamp, user: usize) {
-        if self.users.get(user).is_none_or(|it| it.session.is_none()) {
+        if self
+            .users
+            .get(user)
+            .is_none_or(|person| person.session.is_none())
+        {
             return;
         }
-        self.acted((at, Actor::User(user, None)), "logged_out", json!({}), &[]);
-        if let Some(somebody) = self.users.get_mut(user) {
-            somebody.session = None;
+        self.record_action((at, Actor::User(user, None)), "logged_out", json!({}), &[]);
+        if let Some(person) = self.users.get_mut(user) {
+            person.session = None;
         }
     }
 
-    /// Somebody opens something in a course, or the course itself.
-    pub(crate) fn open_asset(&mut self, at: Timestamp, user: usize, place: usize) {
-        let which = self.chance.below(6);
-        let Some(course) = self.courses.get(place) else {
+    /// Lets a user open an asset of a course, or the course itself.
+    pub(crate) fn open_asset(&mut self, at: Timestamp, user: usize, course_index: usize) {
+        let choice = self.rng.below(6);
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let member = course.members.iter().find(|it| it.user == user);
-        if member.is_none_or(|it| it.has_left) {
+        let member = course.members.iter().find(|member| member.user == user);
+        if member.is_none_or(|member| member.has_left) {
             return;
         }
-        let role = member.map(|it| it.role.name());
-        let of_course = |category, list| CourseAsset {
+        let role = member.map(|member| member.role.name());
+        let course_page = |category, list| CourseAsset {
             kind: "course",
             category,
             id: course.id,
@@ -74,7 +87,7 @@ impl Campus {
             list: Some(list),
             filename: None,
         };
-        let of_id = |kind, category, id, name| CourseAsset {
+        let content = |kind, category, id, name| CourseAsset {
             kind,
             category,
             id,
@@ -82,30 +95,30 @@ impl Campus {
             list: None,
             filename: None,
         };
-        let asset = match which {
+        let asset = match choice {
             0 => self
-                .chance
-                .one_of(&course.assignments)
-                .map(|it| of_id("assignment", "assignments", it.id, it.title.as_str())),
+                .rng
+                .choose(&course.assignments)
+                .map(|work| content("assignment", "assignments", work.id, work.title.as_str())),
             1 => self
-                .chance
-                .one_of(&course.pages)
-                .map(|it| of_id("wiki_page", "wiki", it.id, it.title.as_str())),
-            2 => self.chance.one_of(&course.files).map(|it| CourseAsset {
-                filename: Some(&it.filename),
-                ..of_id("attachment", "files", it.id, it.name.as_str())
+                .rng
+                .choose(&course.pages)
+                .map(|page| content("wiki_page", "wiki", page.id, page.title.as_str())),
+            2 => self.rng.choose(&course.files).map(|file| CourseAsset {
+                filename: Some(&file.filename),
+                ..content("attachment", "files", file.id, file.name.as_str())
             }),
-            3 => Some(of_id(
+            3 => Some(content(
                 "discussion_topic",
                 "topics",
                 course.topic,
                 &course.topic_title,
             )),
-            4 => Some(of_course("assignments", "assignments")),
+            4 => Some(course_page("assignments", "assignments")),
             _ => None,
         };
-        let asset = asset.unwrap_or_else(|| of_course("home", "home"));
-        let mut with = json!({
+        let asset = asset.unwrap_or_else(|| course_page("home", "home"));
+        let mut columns = json!({
             "asset_id": asset.id,
             "asset_name": asset.name,
             "asset_type": asset.kind,
@@ -115,57 +128,58 @@ impl Campus {
             "level": null,
         });
         if let Some(filename) = asset.filename {
-            let of_file = json!({ "display_name": asset.name, "filename": filename });
-            with = merged(with, of_file);
+            let file_columns = json!({ "display_name": asset.name, "filename": filename });
+            columns = merged(columns, file_columns);
         }
-        let related = [self.of_course(course), self.of_root_account()];
-        let when = (at, Actor::User(user, Some(place)));
-        self.acted(when, "asset_accessed", with, &related);
+        let related = [self.related_course(course), self.related_root_account()];
+        let when = (at, Actor::User(user, Some(course_index)));
+        self.record_action(when, "asset_accessed", columns, &related);
     }
 
-    /// A student hands work in, for the first time or again.
-    pub(crate) fn hand_in(
+    /// Lets a student submit an assignment, for the first time or again.
+    pub(crate) fn submit(
         &mut self,
         at: Timestamp,
-        (place, assignment, member): (usize, usize, usize),
+        (course_index, assignment, member): (usize, usize, usize),
     ) {
-        let text = people::paragraph(&mut self.chance, 25);
+        let text = people::paragraph(&mut self.rng, 25);
         let new_id = self.new_id();
-        let Some(course) = self.courses.get(place) else {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let (Some(work), Some(member_of)) =
-            (course.assignments.get(assignment), course.there(member))
-        else {
+        let (Some(work), Some(course_member)) = (
+            course.assignments.get(assignment),
+            course.active_member(member),
+        ) else {
             return;
         };
-        let Some(somebody) = self.users.get(member_of.user) else {
+        let Some(person) = self.users.get(course_member.user) else {
             return;
         };
         let known = work.submissions.get(member).copied().flatten();
         let submission = Submission {
-            id: known.map_or(new_id, |it| it.id),
-            attempt: known.map_or(1, |it| it.attempt + 1),
+            id: known.map_or(new_id, |submission| submission.id),
+            attempt: known.map_or(1, |submission| submission.attempt + 1),
             submitted_at: at,
         };
-        let handed_in = json!({
+        let submitted = json!({
             "attempt": submission.attempt,
             "body": text,
             "submission_type": "online_text_entry",
-            "submitted_at": column(at),
+            "submitted_at": to_column(at),
             "workflow_state": "submitted",
         });
-        let when = (at, Actor::User(member_of.user, Some(place)));
-        let related = self.of_submission(course, work, somebody);
+        let when = (at, Actor::User(course_member.user, Some(course_index)));
+        let related = self.related_to_submission(course, work, person);
         if known.is_some() {
-            self.updated(when, ("Submission", submission.id), handed_in, &related);
+            self.update_row(when, ("Submission", submission.id), submitted, &related);
         } else {
             let columns = json!({
                 "id": submission.id,
                 "assignment_id": work.id,
-                "user_id": somebody.id,
-                "lti_user_id": somebody.lti_id,
-                "cached_due_date": column(self.calendar.due(work.due_day)),
+                "user_id": person.id,
+                "lti_user_id": person.lti_id,
+                "cached_due_date": to_column(self.calendar.due_time(work.due_day)),
                 "score": null,
                 "grade": null,
                 "graded_at": null,
@@ -174,24 +188,28 @@ impl Campus {
                 "excused": null,
                 "group_id": null,
                 "url": null,
-                "updated_at": column(at),
+                "updated_at": to_column(at),
             });
-            self.inserted(when, "Submission", merged(columns, handed_in), &related);
+            self.insert_row(when, "Submission", merged(columns, submitted), &related);
         }
-        self.note(place, assignment, member, submission);
+        self.store_submission((course_index, assignment, member), submission);
     }
 
-    /// Notes what a student handed in.
-    fn note(&mut self, place: usize, assignment: usize, member: usize, it: Submission) {
-        let course = self.courses.get_mut(place);
+    /// Stores the submission of a student.
+    fn store_submission(
+        &mut self,
+        (course_index, assignment, member): (usize, usize, usize),
+        submission: Submission,
+    ) {
+        let course = self.courses.get_mut(course_index);
         let work = course.and_then(|course| course.assignments.get_mut(assignment));
-        if let Some(mine) = work.and_then(|work| work.submissions.get_mut(member)) {
-            *mine = Some(it);
+        if let Some(stored) = work.and_then(|work| work.submissions.get_mut(member)) {
+            *stored = Some(submission);
         }
     }
 
-    /// What goes with a submission.
-    pub(crate) fn of_submission(
+    /// Returns the rows that are related to a submission.
+    pub(crate) fn related_to_submission(
         &self,
         course: &Course,
         work: &Assignment,
@@ -203,42 +221,42 @@ impl Campus {
             "grading_type": "points",
             "title": work.title,
         }));
-        let of_user = json!({ "uuid": user.uuid });
+        let user_columns = json!({ "uuid": user.uuid });
         [
             ("assignment", assignment),
-            ("user", row(of_user)),
-            pseudonym(user, self.root()),
-            self.of_course(course),
-            self.of_root_account(),
+            ("user", row(user_columns)),
+            related_pseudonym(user, self.root_account_id()),
+            self.related_course(course),
+            self.related_root_account(),
         ]
     }
 
-    pub(crate) fn take_quiz(&mut self, at: Timestamp, place: usize, member: usize) {
+    pub(crate) fn take_quiz(&mut self, at: Timestamp, course_index: usize, member: usize) {
         let id = self.new_id();
-        let Some(course) = self.courses.get(place) else {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let Some(user) = course.there(member).map(|it| it.user) else {
+        let Some(user) = course.active_member(member).map(|active| active.user) else {
             return;
         };
-        let with = json!({
+        let columns = json!({
             "id": id,
             "quiz_id": course.quiz,
             "workflow_state": "complete",
-            "finished_at": column(at),
+            "finished_at": to_column(at),
         });
-        let when = (at, Actor::User(user, Some(place)));
-        self.acted(when, "quiz_submitted", with, &[]);
+        let when = (at, Actor::User(user, Some(course_index)));
+        self.record_action(when, "quiz_submitted", columns, &[]);
     }
 
-    /// A student says something in the discussion of a course.
-    pub(crate) fn post(&mut self, at: Timestamp, place: usize, member: usize) {
-        let text = people::paragraph(&mut self.chance, 15);
+    /// Lets a student post an entry in the discussion of a course.
+    pub(crate) fn post(&mut self, at: Timestamp, course_index: usize, member: usize) {
+        let text = people::paragraph(&mut self.rng, 15);
         let id = self.new_id();
-        let Some(course) = self.courses.get(place) else {
+        let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let Some(user) = course.there(member).map(|it| it.user) else {
+        let Some(user) = course.active_member(member).map(|active| active.user) else {
             return;
         };
         let columns = json!({
@@ -246,63 +264,67 @@ impl Campus {
             "discussion_topic_id": course.topic,
             "parent_id": null,
             "message": text,
-            "user_id": self.users.get(user).map(|it| it.id),
+            "user_id": self.users.get(user).map(|user| user.id),
             "workflow_state": "active",
             "deleted_at": null,
-            "created_at": column(at),
-            "updated_at": column(at),
+            "created_at": to_column(at),
+            "updated_at": to_column(at),
         });
         let related = [("discussion_topic", row(json!({ "assignment_id": null })))];
-        let when = (at, Actor::User(user, Some(place)));
-        self.inserted(when, "DiscussionEntry", columns, &related);
+        let when = (at, Actor::User(user, Some(course_index)));
+        self.insert_row(when, "DiscussionEntry", columns, &related);
     }
 
-    /// Somebody writes to the teacher of a course.
-    pub(crate) fn write_to_teacher(&mut self, at: Timestamp, user: usize, place: usize) {
-        let course = self.courses.get(place);
-        let member = course.and_then(|it| it.members.iter().find(|it| it.user == user));
-        if member.is_none_or(|it| it.has_left) {
+    /// Lets a user write a message to the teacher of a course.
+    pub(crate) fn write_to_teacher(&mut self, at: Timestamp, user: usize, course_index: usize) {
+        let course = self.courses.get(course_index);
+        let member =
+            course.and_then(|course| course.members.iter().find(|member| member.user == user));
+        if member.is_none_or(|member| member.has_left) {
             return;
         }
-        let when = (at, Actor::User(user, Some(place)));
+        let when = (at, Actor::User(user, Some(course_index)));
         let (conversation, message) = (self.new_id(), self.new_id());
-        let author = self.users.get(user).map(|it| it.id);
-        let columns = json!({ "id": conversation, "updated_at": column(at) });
-        self.inserted(when, "Conversation", columns, &[]);
+        let author = self.users.get(user).map(|user| user.id);
+        let columns = json!({ "id": conversation, "updated_at": to_column(at) });
+        self.insert_row(when, "Conversation", columns, &[]);
         let columns = json!({
             "id": message,
             "conversation_id": conversation,
             "author_id": author,
             "generated": false,
-            "created_at": column(at),
+            "created_at": to_column(at),
         });
-        self.inserted(when, "ConversationMessage", columns, &[]);
+        self.insert_row(when, "ConversationMessage", columns, &[]);
     }
 
-    /// A student meets a requirement of a module, which a job tells.
-    pub(crate) fn progress(&mut self, at: Timestamp, place: usize, member: usize) {
-        let course = self.courses.get_mut(place);
-        let who = course.and_then(|it| it.members.get_mut(member));
-        let Some(who) = who.filter(|it| !it.has_left && it.requirements_met < REQUIREMENTS) else {
+    /// Lets a student meet a requirement of a module. A job reports the progress.
+    pub(crate) fn progress(&mut self, at: Timestamp, course_index: usize, member: usize) {
+        let course = self.courses.get_mut(course_index);
+        let course_member = course.and_then(|course| course.members.get_mut(member));
+        let Some(course_member) =
+            course_member.filter(|found| !found.has_left && found.requirements_met < REQUIREMENTS)
+        else {
             return;
         };
-        who.requirements_met += 1;
-        let (done, user) = (who.requirements_met, who.user);
-        let (Some(course), Some(user)) = (self.courses.get(place), self.users.get(user)) else {
+        course_member.requirements_met += 1;
+        let (done, user) = (course_member.requirements_met, course_member.user);
+        let (Some(course), Some(user)) = (self.courses.get(course_index), self.users.get(user))
+        else {
             return;
         };
-        let with = json!({
+        let columns = json!({
             "course": {
                 "id": course.id,
                 "name": course.name,
-                "account_id": self.accounts.get(course.account).map(|it| it.id),
+                "account_id": self.accounts.get(course.account).map(|account| account.id),
                 "sis_source_id": course.sis_id,
             },
             "progress": {
                 "requirement_count": REQUIREMENTS,
                 "requirement_completed_count": done,
                 "next_requirement_url": null,
-                "completed_at": (done == REQUIREMENTS).then(|| column(at)),
+                "completed_at": (done == REQUIREMENTS).then(|| to_column(at)),
             },
             "user": {
                 "id": user.id,
@@ -311,6 +333,6 @@ impl Campus {
             },
         });
         let when = (at, Actor::Job("CourseProgress.dispatch_live_event"));
-        self.acted(when, "course_progress", with, &[]);
+        self.record_action(when, "course_progress", columns, &[]);
     }
 }

@@ -1,4 +1,4 @@
-//! What the simulator promises.
+//! Tests of the simulator.
 
 #[cfg(test)]
 mod terms;

@@ -1,4 +1,4 @@
-//! Terms of different sizes: every change is one that the triggers take, and everything occurs.
+//! Tests with terms of different sizes. The triggers accept every change, and every type occurs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use easel_triggers::{Change, Operation, Row, Subject, TriggerOptions, Triggers};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The event types of which a payload is published as one of the thirty-seven seeds.
+/// The event types of the 37 published seed payloads.
 const SEEDS: [&str; 37] = [
     "assignment_created",
     "assignment_override_created",
@@ -79,25 +79,25 @@ fn events(changes: &[Change]) -> Vec<Event> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_term_and_another_one_another() {
-    let (one, same, other) = (term(7, 40, 5), term(7, 40, 5), term(8, 40, 5));
-    assert!(one == same);
-    assert!(one != other);
+fn the_same_seed_gives_the_same_term_and_another_seed_a_different_one() {
+    let (first, same, other) = (term(7, 40, 5), term(7, 40, 5), term(8, 40, 5));
+    assert!(first == same);
+    assert!(first != other);
 }
 
 #[test]
-fn a_term_of_any_size_is_lived() {
+fn a_term_of_any_size_has_events() {
     for (students, days) in [(0, 0), (1, 1), (1, 30), (7, 3), (100, 1)] {
         assert!(!events(&term(1, students, days)).is_empty());
     }
 }
 
 #[test]
-fn everything_occurs_conforms_and_translates() {
+fn every_seed_event_type_occurs_and_every_translation_is_valid() {
     let changes = term(3, 120, 21);
     let events = events(&changes);
-    let names: BTreeSet<_> = events.iter().map(|it| &*it.event_type).collect();
-    let missing: Vec<_> = SEEDS.iter().filter(|it| !names.contains(*it)).collect();
+    let names: BTreeSet<_> = events.iter().map(|event| &*event.event_type).collect();
+    let missing: Vec<_> = SEEDS.iter().filter(|name| !names.contains(*name)).collect();
     assert_eq!(missing, [&""; 0]);
 
     let translator =
@@ -114,8 +114,8 @@ fn everything_occurs_conforms_and_translates() {
         let sent = event.occurred_at;
         for breach in check(&translated.envelope(sent)).unwrap() {
             if breach.rule.level() == Level::Must {
-                let what = (event.event_type.to_string(), breach.rule.code());
-                *broken.entry(what).or_default() += 1;
+                let key = (event.event_type.to_string(), breach.rule.code());
+                *broken.entry(key).or_default() += 1;
             }
         }
     }
@@ -123,7 +123,7 @@ fn everything_occurs_conforms_and_translates() {
 }
 
 #[test]
-fn nobody_is_enrolled_twice_in_a_course_or_does_anything_there_after_leaving() {
+fn nobody_enrolls_twice_in_a_course_or_submits_after_leaving() {
     for students in [1, 7, 8, 50, 53, 100, 154, 200] {
         let mut enrolled = BTreeSet::new();
         let mut left = BTreeSet::new();
@@ -134,8 +134,8 @@ fn nobody_is_enrolled_twice_in_a_course_or_does_anything_there_after_leaving() {
             };
             let id = |column: &str| after.value(column).and_then(Value::as_u64);
             if kind == "Enrollment" && change.before.is_none() {
-                let place = (id("course_id"), id("user_id"));
-                assert!(enrolled.insert(place), "{students} students: {place:?}");
+                let key = (id("course_id"), id("user_id"));
+                assert!(enrolled.insert(key), "{students} students: {key:?}");
             } else if kind == "Enrollment" && after.text("workflow_state") == Some("deleted") {
                 left.insert((id("course_id"), id("user_id")));
             }
@@ -151,9 +151,9 @@ fn nobody_is_enrolled_twice_in_a_course_or_does_anything_there_after_leaving() {
     }
 }
 
-/// A record is inserted before it is changed, and is before a change what it was after the last.
+/// A row must be inserted before it changes. Its `before` must equal its `after` of the last change.
 #[test]
-fn records_are_what_they_were_left_as_and_time_does_not_run_backwards() {
+fn each_change_continues_the_last_state_of_its_row_and_times_never_go_back() {
     let mut rows: HashMap<(String, Value), Row> = HashMap::new();
     let mut ids: HashMap<Value, String> = HashMap::new();
     let mut last = Timestamp::MIN;
@@ -173,7 +173,11 @@ fn records_are_what_they_were_left_as_and_time_does_not_run_backwards() {
                 let before = rows.insert(key, change.after.clone().unwrap());
                 assert_eq!(before, None);
                 if row.value("id").is_some() {
-                    assert_eq!(ids.insert(id, kind.clone()), None, "one id, two records");
+                    assert_eq!(
+                        ids.insert(id, kind.clone()),
+                        None,
+                        "two rows have the same id"
+                    );
                 }
             }
             Operation::Update => {
@@ -188,9 +192,9 @@ fn records_are_what_they_were_left_as_and_time_does_not_run_backwards() {
     }
 }
 
-/// Days end, and what happens on them comes in order; so does all that one session does.
+/// The first change of each session must be its login, even if the session crosses midnight.
 #[test]
-fn people_log_in_before_they_do_anything_else_in_a_session() {
+fn the_first_change_of_every_session_is_its_login() {
     let mut sessions = BTreeMap::new();
     for change in term(5, 30, 4) {
         if change.origin != EventOrigin::Request {
