@@ -1,16 +1,16 @@
-//! What became of every offset since a subscription began.
+//! The state of every offset since a subscription began.
 //!
-//! Deliveries may end in any order. An offset is not matched yet, or owed, or parked, or it has ended
-//! and is counted under the term that says how. So the balance adds up at every moment. What is saved
-//! is a [`Journal`]: after a crash, exactly those deliveries are repeated that no saved journal holds.
+//! Deliveries may end in any order. An offset is unmatched, owed, parked, or ended. Each ended offset is
+//! counted under one term, so the balance always adds up. A [`Journal`] is the saved form of an
+//! account. After a crash, exactly the deliveries that no saved journal contains are repeated.
 //!
-//! A parked delivery has a row in the store, and so has a dead one. The account keeps the parked ones
-//! in memory, and of the dead ones only those that are not saved yet: there may be millions.
+//! Parked and dead deliveries have rows in the store. The account holds all parked ones in memory, but
+//! only the dead ones that are not saved yet, because there may be millions of them.
 //!
-//! Invariants: `start <= cursor <= matched`; every owed offset lies in `[cursor, matched)`; whatever
-//! else lies in `[start, matched)` is parked or has ended, and is counted; so is what lies in
-//! `ended_ahead`, all of it beyond `matched`. No offset is both owed and parked.
-//! Not here: what is to be sent next, and when, which is `deliver`'s.
+//! Invariants: `start <= cursor <= matched`. Every owed offset is in `[cursor, matched)`. All other
+//! offsets in `[start, matched)` are parked or ended, and counted. The offsets in `ended_ahead` are
+//! counted too, and all are beyond `matched`. No offset is both owed and parked.
+//! Not here: what to send next, and when. That is in `deliver`.
 
 mod attempt;
 mod dead_letter;
@@ -42,25 +42,25 @@ use unsaved_rows::UnsavedRows;
 
 use crate::{Balance, Counts, Term};
 
-/// What became of every offset since a subscription began.
+/// The state of every offset since a subscription began.
 #[derive(Debug)]
 pub struct Account {
     start: Offset,
-    /// Everything before this is owed or has ended.
+    /// Every offset before this is owed, parked or ended.
     matched: Offset,
     owed: BTreeMap<Offset, DeliveryStage>,
     parked: BTreeMap<Offset, (DeliveryStage, Parked)>,
-    /// What has happened to parked deliveries that the lane does not know of yet.
+    /// Changes of parked deliveries that the lane has not read yet.
     news: Vec<ParkedNews>,
     unsaved_rows: UnsavedRows,
-    /// What ended in an earlier process and lies beyond `matched`: ascending, with gaps between.
+    /// Offsets beyond `matched` that ended in an earlier process: ascending, with gaps between.
     ended_ahead: VecDeque<Range<Offset>>,
     counts: Counts,
-    /// Every offset from here on that has ended was filtered.
+    /// Every ended offset from here on was filtered.
     last_end: Offset,
-    /// The feed that matches events for this account, if one does.
-    feed: Option<Following>,
-    /// What the sink wants to find again after a crash.
+    /// The feed that matches events for this account, if there is one.
+    feed: Option<FollowedFeed>,
+    /// The state that the sink needs after a crash.
     note: Option<Bytes>,
     clock: LaneClock,
     held_since: Option<Timestamp>,
@@ -71,23 +71,23 @@ pub struct Account {
     trims: Trims,
 }
 
-/// How far an owed or parked offset has come.
+/// Whether an owed or parked offset is being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeliveryStage {
-    /// It waits.
+    /// The delivery waits.
     Waiting,
-    /// It is being sent at this moment.
+    /// The delivery is being sent.
     UnderWay,
 }
 
 /// A feed that matches events for an account.
 #[derive(Debug)]
-struct Following {
+struct FollowedFeed {
     position: Arc<FeedPosition>,
     max_owed: usize,
 }
 
-/// What the store has.
+/// The state in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Saved {
     number: u64,
@@ -101,9 +101,9 @@ struct Saved {
 /// Why an event can no longer be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// The log no longer keeps it.
+    /// The log dropped the event.
     Trimmed,
-    /// The log cannot read it back.
+    /// The log cannot read the event.
     Damaged,
 }
 
@@ -117,12 +117,12 @@ impl From<Loss> for Term {
 }
 
 impl Account {
-    /// The account of a subscription that is owed everything from `start` on.
+    /// Creates the account of a subscription that begins at `start`.
     pub fn new(start: Offset) -> Self {
         Self::restore(start, Journal::new(start), Vec::new())
     }
 
-    /// The account as it was saved, with the rows of all its parked deliveries.
+    /// Restores an account from its saved journal and the rows of all its parked deliveries.
     pub fn restore(start: Offset, journal: Journal, parked: Vec<(Offset, Parked)>) -> Self {
         let Journal {
             number,
@@ -165,42 +165,41 @@ impl Account {
         }
     }
 
-    /// The first offset that was owed.
+    /// Returns the offset at which the subscription began.
     pub const fn start(&self) -> Offset {
         self.start
     }
 
-    /// The next offset owed: everything before it has ended.
+    /// Returns the next offset owed. Every offset before it has ended or is parked.
     pub fn cursor(&self) -> Offset {
         self.owed.keys().next().copied().unwrap_or(self.matched)
     }
 
-    /// The first offset that has not been matched.
+    /// Returns the first unmatched offset.
     pub fn matched(&mut self) -> Offset {
         self.catch_up();
         self.matched
     }
 
-    /// How many offsets are owed, wherever they are: queued, under way, or waiting for another
-    /// attempt.
+    /// Returns the number of owed offsets: queued, being sent, or waiting for another attempt.
     pub fn owed_count(&self) -> usize {
         self.owed.len()
     }
 
-    /// Whether this offset is owed.
+    /// Returns true if this offset is owed.
     pub fn is_owed(&self, offset: Offset) -> bool {
         self.owed.contains_key(&offset)
     }
 
-    /// What is owed at `from` or later and not being sent, in order.
+    /// Iterates in order over the owed offsets from `from` on that are not being sent.
     pub fn waiting_from(&self, from: Offset) -> impl Iterator<Item = Offset> + '_ {
         let waiting = self.owed.range(from..);
         let waiting = waiting.filter(|(_, stage)| **stage == DeliveryStage::Waiting);
         waiting.map(|(offset, _)| *offset)
     }
 
-    /// Records that `offset` is wanted and that whatever lies unmatched before it is not. `false`
-    /// when it was matched before, so that it is not owed because of this.
+    /// Marks `offset` as owed, and the unmatched offsets before it as filtered. Returns `false` if
+    /// `offset` was matched before; then nothing changes.
     pub fn owe(&mut self, offset: Offset) -> bool {
         self.match_to(offset);
         if offset < self.matched {
@@ -212,22 +211,22 @@ impl Account {
         true
     }
 
-    /// Records that nothing unmatched before `to` is wanted.
+    /// Marks all unmatched offsets before `to` as filtered.
     pub fn match_to(&mut self, to: Offset) {
         self.catch_up();
         self.end_to(to, Term::Filtered);
     }
 
-    /// Records that everything unmatched before `to` is out of the subscription's reach.
+    /// Marks all unmatched offsets before `to` as out of the subscription's reach.
     pub fn leave_out_to(&mut self, to: Offset) {
         self.catch_up();
         if self.end_to(to, Term::OutOfReach) > 0 {
-            // It is found again only by reading every event, so a restart keeps it.
+            // Matching these offsets again needs to read every event, so the journal includes them.
             self.last_end = std::cmp::max(self.last_end, to);
         }
     }
 
-    /// Records that everything unmatched before `to` is lost to this subscription.
+    /// Marks all unmatched offsets before `to` as lost.
     pub fn lose_to(&mut self, to: Offset, loss: Loss) {
         self.catch_up();
         let from = self.matched;
@@ -238,19 +237,19 @@ impl Account {
         }
     }
 
-    /// Records that an owed or parked offset is being sent: until that has ended, it does not
-    /// expire. `false` when it is neither, and so must not be sent.
+    /// Marks an owed or parked offset as being sent. Until the attempt ends, the offset does not
+    /// expire. Returns `false` if the offset is neither owed nor parked and must not be sent.
     pub fn begin_attempt(&mut self, offset: Offset) -> bool {
         self.set_stage(offset, DeliveryStage::UnderWay)
     }
 
-    /// Records that an attempt to send an offset failed, and leaves it where it is.
+    /// Marks an offset as waiting again after a failed attempt. It stays owed or parked.
     pub fn fail_attempt(&mut self, offset: Offset) {
         self.set_stage(offset, DeliveryStage::Waiting);
     }
 
-    /// Records that nothing is being sent: the lane has ended.
-    pub fn give_up_attempts(&mut self) {
+    /// Marks every offset that is being sent as waiting again, because the lane has ended.
+    pub fn cancel_attempts(&mut self) {
         let parked = self.parked.values_mut().map(|(stage, _)| stage);
         for stage in self.owed.values_mut().chain(parked) {
             *stage = DeliveryStage::Waiting;
@@ -263,13 +262,13 @@ impl Account {
         known.map(|known| *known = stage).is_some()
     }
 
-    /// Records that an owed or parked offset was delivered; `false` when it was neither.
+    /// Marks an owed or parked offset as delivered. Returns `false` if it is neither.
     pub fn deliver(&mut self, offset: Offset) -> bool {
         self.end(offset, Term::Delivered)
     }
 
-    /// Skips everything before `to` that has not ended: an operator does not want it any more. What
-    /// is being sent is left to its answer.
+    /// Marks all offsets before `to` that have not ended as skipped, for an operator. Does not touch
+    /// offsets that are being sent.
     pub fn skip_to(&mut self, to: Offset) {
         for offset in self.waiting_before(to) {
             self.end(offset, Term::Skipped);
@@ -280,7 +279,7 @@ impl Account {
         }
     }
 
-    /// What is owed or parked before `to` and not being sent.
+    /// Returns the owed and parked offsets before `to` that are not being sent.
     fn waiting_before(&self, to: Offset) -> Vec<Offset> {
         let waits = |stage| stage == DeliveryStage::Waiting;
         let owed = self
@@ -293,32 +292,32 @@ impl Account {
         all.map(|(offset, _)| offset).collect()
     }
 
-    /// The lane's clock.
+    /// Returns the lane's clock.
     pub const fn clock(&self) -> &LaneClock {
         &self.clock
     }
 
-    /// Stops the lane's clock: it sends nothing.
+    /// Stops the lane's clock, because the lane sends nothing.
     pub fn stop_clock(&mut self, now: Timestamp) {
         self.clock.stop(now);
     }
 
-    /// Lets the lane's clock go on.
+    /// Starts the lane's clock again.
     pub fn start_clock(&mut self, now: Timestamp) {
         self.clock.start(now);
     }
 
-    /// Since when the lane holds, if it does. A restart does not forget that.
+    /// Returns since when the lane is on hold, or `None`. The time survives a restart.
     pub const fn held_since(&self) -> Option<Timestamp> {
         self.held_since
     }
 
-    /// Records since when the lane holds, or that it does not.
+    /// Sets since when the lane is on hold; `None` ends the hold.
     pub const fn set_held_since(&mut self, since: Option<Timestamp>) {
         self.held_since = since;
     }
 
-    /// Records that an owed or parked offset was lost by the time it was to be sent.
+    /// Marks an owed or parked offset as lost.
     pub fn lose(&mut self, offset: Offset, loss: Loss) {
         if self.end(offset, loss.into()) {
             self.note_loss(1, offset..offset.next(), loss);
@@ -332,13 +331,13 @@ impl Account {
         }
     }
 
-    /// Records that an offset is not covered after all: it has no form to be sent in.
+    /// Marks an owed or parked offset as filtered, because its event has no form in this format.
     pub fn skip(&mut self, offset: Offset) {
         self.end(offset, Term::Filtered);
     }
 
-    /// Ends everything before `tail`, the oldest offset that the log keeps: what is owed or parked
-    /// and not being sent, and what was never matched, has expired.
+    /// Marks offsets before `tail`, the oldest offset of the log, as expired: the unmatched ones, and
+    /// the owed and parked ones that are not being sent.
     pub fn expire_to(&mut self, tail: Offset) {
         for offset in self.waiting_before(tail) {
             self.lose(offset, Loss::Trimmed);
@@ -346,69 +345,69 @@ impl Account {
         self.lose_to(tail, Loss::Trimmed);
     }
 
-    /// How many events were lost since this was last asked.
+    /// Returns the number of events lost since the last call.
     pub const fn take_losses(&mut self) -> u64 {
         std::mem::replace(&mut self.unreported_losses, 0)
     }
 
-    /// What the log dropped, to be reported to operators at `now`: at most once a minute.
+    /// Returns the trimmed events to report to operators at `now`, at most once a minute.
     pub fn take_due_trim(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         self.trims.take_due(now)
     }
 
-    /// What the log dropped and was not reported to operators yet.
+    /// Returns the trimmed events that were not reported to operators yet.
     pub fn take_trim(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         self.trims.take(now)
     }
 
-    /// Lets a feed match events for this account from here on, as long as it is owed no more than
-    /// `max_owed`. Every event that is wanted is [owed](Self::owe) before the position passes it.
+    /// Lets a feed match events for this account from now on, while at most `max_owed` offsets are
+    /// owed. The feed must [owe](Self::owe) each wanted event before its position passes the event.
     pub fn follow(&mut self, position: &Arc<FeedPosition>, max_owed: usize) {
-        self.feed = Some(Following {
+        self.feed = Some(FollowedFeed {
             position: Arc::clone(position),
             max_owed,
         });
     }
 
-    /// Whether a feed may have one more event owed.
+    /// Returns true if the account follows a feed and may owe one more event.
     pub fn may_follow(&self) -> bool {
         let feed = self.feed.as_ref();
         feed.is_some_and(|feed| self.owed.len() < feed.max_owed)
     }
 
-    /// Takes the matching back from the feed.
+    /// Stops the matching by the feed.
     pub fn unfollow(&mut self) {
         self.catch_up();
         self.feed = None;
     }
 
-    /// Whether a feed matches events for this account.
+    /// Returns true if a feed matches events for this account.
     pub const fn is_following(&self) -> bool {
         self.feed.is_some()
     }
 
-    /// What the sink wanted to find again after a crash.
+    /// Returns the state that the sink needs after a crash.
     pub const fn note(&self) -> Option<&Bytes> {
         self.note.as_ref()
     }
 
-    /// Sets what the sink wants to find again after a crash. The next journal holds it.
+    /// Sets the state that the sink needs after a crash. The next journal contains it.
     pub fn set_note(&mut self, note: Bytes) {
         self.note = Some(note);
     }
 
-    /// Deliveries that would be repeated if the process died now.
+    /// Returns the number of deliveries that a crash now would repeat.
     pub fn unsaved(&self) -> u64 {
         self.counts[Term::Delivered] - self.saved.counts[Term::Delivered]
     }
 
-    /// Changes of parked and dead deliveries that no saved journal holds.
+    /// Returns the number of changed rows that no saved journal contains.
     pub fn unsaved_row_count(&self) -> usize {
         self.unsaved_rows.len()
     }
 
-    /// Whether a journal would say anything new. What was filtered beyond the last other end is
-    /// found again at no cost worth a save, so it does not count.
+    /// Returns true if a new journal would differ from the saved one. Offsets filtered after the last
+    /// other ended offset do not count, because matching them again costs less than a save.
     pub fn is_unsaved(&mut self) -> bool {
         self.catch_up();
         let counts = self.journal_counts(self.journal_end());
@@ -418,7 +417,7 @@ impl Account {
             || !self.unsaved_rows.is_empty()
     }
 
-    /// What is to be saved now.
+    /// Creates the journal to save now.
     pub fn journal(&mut self) -> Journal {
         self.catch_up();
         self.journal_number += 1;
@@ -436,7 +435,7 @@ impl Account {
     }
 
     /// Records that a journal is on stable storage.
-    pub fn saved(&mut self, journal: &Journal) {
+    pub fn mark_saved(&mut self, journal: &Journal) {
         if journal.number > self.saved.number {
             self.saved = Saved {
                 number: journal.number,
@@ -446,12 +445,12 @@ impl Account {
                 clock: journal.clock,
                 held_since: journal.held_since,
             };
-            self.unsaved_rows.saved(journal.number);
+            self.unsaved_rows.mark_saved(journal.number);
         }
     }
 
-    /// The balance against a log. Its bounds are read here: after the account has caught up with its
-    /// feed, so that it is not ahead of the log's head.
+    /// Returns the balance. Calls `bounds` for the bounds of the log only after the account has caught
+    /// up with its feed, so that the account is never ahead of the log's head.
     pub fn balance(&mut self, bounds: impl FnOnce() -> Bounds) -> Balance {
         self.catch_up();
         let log = bounds();
@@ -462,7 +461,7 @@ impl Account {
             let ended = ended.map(|span| std::cmp::min(span.end, to).since(span.start));
             to.since(unmatched).saturating_sub(ended.sum())
         };
-        // What was trimmed before anybody matched it will never be anything but expired.
+        // Offsets that were trimmed before they were matched can only expire.
         let trimmed = open_to(log.tail);
         counts.add(Term::Expired, trimmed);
         counts[Term::Pending] = open_to(log.head) - trimmed + self.owed.len() as u64;
@@ -473,14 +472,15 @@ impl Account {
         }
     }
 
-    /// Counts what the feed has passed as filtered: a wanted event is owed before the feed passes it.
+    /// Counts the unmatched offsets that the feed has passed as filtered. The feed owes each wanted
+    /// event before it passes the event.
     fn catch_up(&mut self) {
         if let Some(position) = self.feed.as_ref().map(|feed| feed.position.get()) {
             self.end_to(position, Term::Filtered);
         }
     }
 
-    /// Counts all that is unmatched before `to` and had not ended. Returns how many that were.
+    /// Ends all unmatched offsets before `to` and returns their number.
     fn end_to(&mut self, to: Offset, term: Term) -> u64 {
         let mut count = 0;
         while self.matched < to {
@@ -494,7 +494,7 @@ impl Account {
         count
     }
 
-    /// Moves past what ended in an earlier process.
+    /// Moves past offsets that ended in an earlier process.
     fn skip_ended(&mut self) {
         let matched = self.matched;
         if let Some(span) = self.ended_ahead.pop_front_if(|span| span.start <= matched) {
@@ -503,7 +503,7 @@ impl Account {
         }
     }
 
-    /// Ends an owed or parked offset; `false` when it was neither.
+    /// Ends an owed or parked offset. Returns `false` if it is neither.
     fn end(&mut self, offset: Offset, term: Term) -> bool {
         if self.owed.remove(&offset).is_some() {
             if term != Term::Filtered {
@@ -522,8 +522,8 @@ impl Account {
         true
     }
 
-    /// How far a journal reaches. Beyond it lies only what is owed, filtered or not matched, and
-    /// matching finds that again: so a long queue makes no long journal.
+    /// Returns the end of a journal. All offsets from there on are owed, filtered or unmatched. A
+    /// restart matches them again, so a long queue does not cause a long journal.
     fn journal_end(&self) -> Offset {
         let ahead = self
             .ended_ahead
@@ -532,7 +532,7 @@ impl Account {
         std::cmp::max(self.cursor(), std::cmp::max(ahead, self.last_end))
     }
 
-    /// The counts of what ended before `end`, the end of a journal.
+    /// Returns the counts of the offsets before `end`, the end of a journal.
     fn journal_counts(&self, end: Offset) -> Counts {
         let mut counts = self.counts;
         let owed_beyond = self.owed.range(end..).count() as u64;
@@ -540,7 +540,8 @@ impl Account {
         counts
     }
 
-    /// What has ended between the cursor and `end`, the end of a journal.
+    /// Returns the spans of ended and parked offsets between the cursor and `end`, the end of a
+    /// journal.
     fn spans_to(&self, end: Offset) -> Vec<Range<Offset>> {
         let mut spans = Vec::new();
         let mut from = self.cursor();

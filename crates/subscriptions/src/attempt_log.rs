@@ -1,8 +1,8 @@
-//! The latest attempts of one lane, for people who want to see how it does.
+//! The latest attempts of one lane, for operators.
 //!
-//! It is in memory and no part of the balance. Now and then it is saved, a part of 500 attempts at a
-//! time, so that a restart forgets at most what the last seconds have brought. What was saved before
-//! this start is read when somebody asks for it first.
+//! The log is in memory and not part of the balance. It is saved every few seconds, in parts of 500
+//! attempts, so a restart loses at most the attempts of the last seconds. The attempts of earlier
+//! starts are loaded on first use.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -13,23 +13,23 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::LaneId;
 
-/// Attempts that are saved together.
+/// The number of attempts in one part.
 const PART: u64 = 500;
 
-/// One attempt, and what it sent.
+/// One attempt to send a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LoggedAttempt {
     /// The offset of the first event of the batch.
     pub offset: Offset,
-    /// Events in the batch.
+    /// The number of events in the batch.
     pub item_count: u32,
-    /// Which attempt of this batch it was, from 1.
+    /// The number of the attempt for this batch, from 1.
     pub number: u32,
-    /// When it began, in milliseconds since 1970.
+    /// When the attempt began, in milliseconds since 1970.
     pub at_millis: i64,
-    /// How many milliseconds it took.
+    /// How many milliseconds the attempt took.
     pub took_millis: u32,
-    /// The status of the answer, if there was one.
+    /// The HTTP status of the answer, if there was one.
     pub status: Option<u16>,
     /// [`Attempt::DELIVERED`](crate::Attempt::DELIVERED), or the name of the failure.
     pub outcome: &'static str,
@@ -38,37 +38,37 @@ pub struct LoggedAttempt {
 /// Attempts of one lane that are saved together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptPart {
-    /// Whose they are.
+    /// The lane that made the attempts.
     pub lane: LaneId,
-    /// The number of the part among those of this start of the server.
+    /// The number of the part, counted from the start of the server.
     pub number: u64,
     /// The attempts, the oldest first.
     pub attempts: Vec<LoggedAttempt>,
-    /// Parts with a smaller number are to be forgotten, and with [`Self::replaces_older`] those of
-    /// earlier starts too.
+    /// The store must delete parts with a smaller number. With [`Self::replaces_older`], it must also
+    /// delete the parts of earlier starts.
     pub first_number: u64,
-    /// True once this start has as many attempts as are kept.
+    /// True once this start alone fills the attempt log.
     pub replaces_older: bool,
 }
 
 /// The latest attempts of one lane.
 #[derive(Debug, Default)]
 pub struct AttemptLog {
-    /// Those of this start, the oldest first.
+    /// The attempts of this start, the oldest first.
     attempts: VecDeque<LoggedAttempt>,
-    /// How many this start has had.
+    /// The number of attempts since this start.
     count: u64,
-    /// How many of them are saved.
+    /// The number of saved attempts since this start.
     saved_count: u64,
-    /// Those of earlier starts, the oldest first; `None` until they were read.
+    /// The attempts of earlier starts, the oldest first; `None` until they are loaded.
     older: Option<Vec<LoggedAttempt>>,
 }
 
 impl AttemptLog {
-    /// Attempts that are kept.
+    /// The most attempts in the log.
     pub const MAX: usize = 10_000;
 
-    /// Adds an attempt that has ended.
+    /// Adds a finished attempt.
     pub fn push(&mut self, attempt: LoggedAttempt) {
         if self.attempts.len() >= Self::MAX {
             self.attempts.pop_front();
@@ -77,20 +77,20 @@ impl AttemptLog {
         self.count += 1;
     }
 
-    /// The latest attempts, the newest first.
+    /// Iterates over the latest attempts, the newest first.
     pub fn latest(&self) -> impl Iterator<Item = &LoggedAttempt> {
         let older = self.older.iter().flatten().rev();
         self.attempts.iter().rev().chain(older).take(Self::MAX)
     }
 
-    /// The attempts that began at this time or later, the newest first.
+    /// Iterates over the attempts that began at `time` or later, the newest first.
     pub fn since(&self, time: Timestamp) -> impl Iterator<Item = &LoggedAttempt> {
         let millis = time.as_millisecond();
         self.latest()
             .filter(move |attempt| attempt.at_millis >= millis)
     }
 
-    /// Whether the attempts of earlier starts were read.
+    /// Returns true if the attempts of earlier starts are loaded.
     pub(crate) const fn is_restored(&self) -> bool {
         self.older.is_some()
     }
@@ -100,7 +100,7 @@ impl AttemptLog {
         self.older.get_or_insert(older);
     }
 
-    /// The parts that have changed since the latest save.
+    /// Returns the parts that changed since the latest save.
     pub(crate) fn unsaved(&self, lane: LaneId) -> Vec<AttemptPart> {
         if self.saved_count == self.count {
             return Vec::new();
@@ -130,18 +130,18 @@ impl AttemptLog {
         parts.collect()
     }
 
-    /// How many attempts this start has had.
+    /// Returns the number of attempts since this start.
     pub(crate) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Records that the first so many attempts of this start are saved.
-    pub(crate) const fn saved(&mut self, count: u64) {
+    /// Records that the first `count` attempts since this start are saved.
+    pub(crate) const fn mark_saved(&mut self, count: u64) {
         self.saved_count = count;
     }
 }
 
-/// An attempt as it is stored.
+/// The stored form of an attempt.
 #[derive(Deserialize)]
 struct StoredAttempt {
     offset: Offset,
@@ -163,14 +163,14 @@ impl<'de> Deserialize<'de> for LoggedAttempt {
             at_millis: stored.at_millis,
             took_millis: stored.took_millis,
             status: stored.status,
-            outcome: shared(stored.outcome),
+            outcome: intern(stored.outcome),
         })
     }
 }
 
-/// The same text, kept for ever: outcomes are a closed set. A file that has more of them is not one of
-/// ours.
-fn shared(outcome: String) -> &'static str {
+/// Returns an equal text that is leaked once. Easel writes only a few outcomes; a file with more than
+/// 64 of them was not written by Easel.
+fn intern(outcome: String) -> &'static str {
     static KNOWN: LazyLock<Mutex<BTreeSet<&'static str>>> = LazyLock::new(Mutex::default);
     const MAX_KNOWN: usize = 64;
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,7 +202,7 @@ mod tests {
         }
     }
 
-    /// The offsets of what a store has after these parts were saved one after another.
+    /// Returns the offsets in a store after these parts were saved in order.
     fn stored(parts: &[AttemptPart]) -> Vec<u64> {
         let mut stored = std::collections::BTreeMap::new();
         for part in parts {
@@ -210,11 +210,11 @@ mod tests {
             stored.retain(|number, _| *number >= part.first_number);
         }
         let attempts = stored.into_values().flatten();
-        attempts.map(|it| it.offset.get()).collect()
+        attempts.map(|attempt| attempt.offset.get()).collect()
     }
 
     #[test]
-    fn parts_that_are_saved_now_and_then_have_the_latest_attempts() {
+    fn the_saved_parts_contain_the_latest_attempts() {
         let lane = LaneId::live(SubscriptionId::new(1));
         let (mut log, mut parts) = (AttemptLog::default(), Vec::new());
         let mut random = 7_u64;
@@ -227,7 +227,7 @@ mod tests {
                 let unsaved = log.unsaved(lane);
                 assert!(!unsaved.is_empty());
                 parts.extend(unsaved);
-                log.saved(log.count());
+                log.mark_saved(log.count());
                 assert!(log.unsaved(lane).is_empty());
             }
         }
@@ -239,13 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_of_earlier_starts_comes_after_what_is_new() {
+    fn attempts_of_earlier_starts_follow_the_new_ones() {
         let mut log = AttemptLog::default();
         log.push(attempt(7));
         let written = serde_json::to_string(&[attempt(5), attempt(6)]).unwrap();
         log.restore(serde_json::from_str(&written).unwrap());
         log.restore(vec![attempt(99)]);
-        let latest: Vec<_> = log.latest().map(|it| it.offset.get()).collect();
+        let latest = log.latest().map(|attempt| attempt.offset.get());
+        let latest: Vec<_> = latest.collect();
         assert_eq!(latest, [7, 6, 5]);
     }
 }

@@ -1,29 +1,29 @@
-//! The headline promise, in numbers.
+//! The balance: delivery totals that always add up.
 
 use easel_log::Offset;
 
 use crate::{Counts, Term};
 
-/// What became of every event accepted since a subscription began.
+/// The delivery totals of all events since a subscription began.
 ///
-/// `accepted` is the sum of the terms, at every moment.
+/// Invariant: `accepted` is the sum of the terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// Events the log accepted since the subscription's start.
+    /// The number of events the log accepted since the subscription began.
     pub accepted: u64,
-    /// How many of them each term has.
+    /// The number of these events under each term.
     pub counts: Counts,
-    /// The next offset owed: everything before it has ended.
+    /// The next offset owed. Every offset before it has ended or is parked.
     pub cursor: Offset,
 }
 
 impl Balance {
-    /// How many events a term has.
+    /// Returns the number of events under a term.
     pub fn get(&self, term: Term) -> u64 {
         self.counts[term]
     }
 
-    /// Whether the terms add up, which they always do.
+    /// Returns true if the terms add up to `accepted`. False means a bug.
     pub fn adds_up(&self) -> bool {
         self.accepted == self.counts.sum()
     }

@@ -8,19 +8,19 @@ use easel_catalog::{Catalog, Facts};
 use crate::spec::EventMatcher;
 use crate::{Conditions, EventGlob, ReplaySpec, Spec};
 
-/// A spec's event globs and conditions, made ready to be asked often.
+/// The event globs and conditions of a spec, compiled for many events.
 #[derive(Clone, Debug)]
 pub struct Filter {
     globs: Vec<EventMatcher>,
-    /// Every one of these must hold; ordered, the most telling field first.
+    /// The conditions. All must match. The most selective field comes first.
     conditions: Vec<(ConditionField, BTreeSet<String>)>,
-    /// In a format that only some event types have, what tells which.
+    /// For a Caliper format, the catalogue, because only some event types have a Caliper form.
     forms: Option<Arc<Catalog>>,
-    /// What must hold besides, for a replay of a part.
+    /// An additional filter, for a replay of a part.
     narrowing: Option<Box<Self>>,
 }
 
-/// What a condition looks at. Ordered by how much it usually narrows down.
+/// The field that a condition checks, ordered from the most to the least selective.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ConditionField {
     User,
@@ -32,25 +32,25 @@ pub(crate) enum ConditionField {
 }
 
 impl Filter {
-    /// The filter a spec describes; in a Caliper format, events of types that `catalog` has no
-    /// Caliper form for are not covered.
+    /// Creates the filter of a spec. In a Caliper format, it rejects event types without a Caliper form
+    /// in `catalog`.
     pub fn new(spec: &Spec, catalog: &Arc<Catalog>) -> Self {
         Self {
             forms: spec.format.is_caliper().then(|| Arc::clone(catalog)),
-            ..Self::of(&spec.events, &spec.conditions)
+            ..Self::from_parts(&spec.events, &spec.conditions)
         }
     }
 
-    /// The same filter, for a replay of a part of what it covers.
+    /// Returns this filter, restricted to the events that a replay selects.
     pub(crate) fn narrowed(self, replay: &ReplaySpec) -> Self {
-        let narrowing = Self::of(&replay.events, &replay.conditions);
+        let narrowing = Self::from_parts(&replay.events, &replay.conditions);
         Self {
             narrowing: Some(Box::new(narrowing)),
             ..self
         }
     }
 
-    fn of(events: &[EventGlob], wanted: &Conditions) -> Self {
+    fn from_parts(events: &[EventGlob], wanted: &Conditions) -> Self {
         let conditions = [
             (ConditionField::User, &wanted.user),
             (ConditionField::Course, &wanted.course),
@@ -71,11 +71,11 @@ impl Filter {
         }
     }
 
-    /// Whether events of this type can be covered at all.
+    /// Returns true if the filter can match events of this type.
     pub fn wants_type(&self, event_type: &str) -> bool {
         let has_form = |catalog: &Arc<Catalog>| {
             let known = catalog.get(event_type);
-            known.is_some_and(|it| it.caliper.is_some())
+            known.is_some_and(|known| known.caliper.is_some())
         };
         self.globs.iter().any(|glob| glob.matches(event_type))
             && self.forms.as_ref().is_none_or(has_form)
@@ -85,19 +85,18 @@ impl Filter {
                 .is_none_or(|narrowing| narrowing.wants_type(event_type))
     }
 
-    /// Whether an event of a wanted type is covered; `facts` is only asked when there is a
-    /// condition.
+    /// Returns true if an event of a wanted type matches. Calls `facts` only if there is a condition.
     pub fn wants<'a>(&self, facts: impl FnOnce() -> Facts<'a>) -> bool {
         let narrowing = self.narrowing.as_ref();
-        let is_narrowed = narrowing.is_some_and(|it| !it.conditions.is_empty());
+        let is_narrowed = narrowing.is_some_and(|narrowing| !narrowing.conditions.is_empty());
         (self.conditions.is_empty() && !is_narrowed) || {
             let facts = facts();
-            self.holds(&facts)
+            self.matches(&facts)
         }
     }
 
-    /// Whether every condition holds.
-    pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
+    /// Returns true if the event matches every condition.
+    pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
         let narrowing = self.narrowing.as_ref();
         let own = self.conditions.iter().all(|(field, wanted)| {
             field
@@ -106,10 +105,10 @@ impl Filter {
                 .flatten()
                 .any(|value| wanted.contains(value))
         });
-        own && narrowing.is_none_or(|narrowing| narrowing.holds(facts))
+        own && narrowing.is_none_or(|narrowing| narrowing.matches(facts))
     }
 
-    /// The condition to look this filter up by, if it has any.
+    /// Returns the condition under which an index stores this filter, if there is a condition.
     pub(crate) fn key(&self) -> Option<(ConditionField, impl Iterator<Item = &str>)> {
         let (field, values) = self.conditions.first()?;
         Some((*field, values.iter().map(String::as_str)))
@@ -117,7 +116,7 @@ impl Filter {
 }
 
 impl ConditionField {
-    /// What an event says of this field: one value, two where it has two names, or none.
+    /// Returns the values of this field in an event: two if the field has two names in the metadata.
     pub(crate) fn values<'f>(self, facts: &'f Facts<'_>) -> [Option<&'f str>; 2] {
         let context_is = |kind| facts.context_type.as_deref() == Some(kind);
         let context = |kind| facts.context_id.as_deref().filter(|_| context_is(kind));

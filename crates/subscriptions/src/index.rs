@@ -1,7 +1,7 @@
-//! Which of many subscriptions want an event, at a cost that does not grow with those that do not.
+//! Finds the subscriptions that want an event. Subscriptions that do not want the event cost nothing.
 //!
-//! By event type first: the globs are tried once per type, not per event. Then by one condition's
-//! value: a subscription for one course is only looked at when an event of that course comes.
+//! The first key is the event type: globs are matched once per type, not per event. The second key is
+//! the value of one condition: a subscription to one course is only checked for events of that course.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,49 +11,47 @@ use easel_catalog::Facts;
 use crate::filter::ConditionField;
 use crate::{Subscription, SubscriptionId};
 
-/// Event types remembered at most. Names come from outside, so there can be any number of them.
+/// The most event types in the index. Clients choose the names, so their number is not limited.
 const MAX_TYPES: usize = 1024;
 
-/// The subscriptions that are to be asked about every new event.
+/// The subscriptions that every new event is matched against.
 #[derive(Debug, Default)]
 pub struct Index {
     members: BTreeMap<SubscriptionId, Arc<Subscription>>,
-    by_type: HashMap<Arc<str>, Wanting>,
+    by_type: HashMap<Arc<str>, TypeEntry>,
 }
 
-/// Who wants events of one type.
+/// The subscriptions to events of one type.
 #[derive(Debug, Default)]
-struct Wanting {
+struct TypeEntry {
     unconditional: Vec<Arc<Subscription>>,
     by_value: BTreeMap<ConditionField, HashMap<String, Vec<Arc<Subscription>>>>,
 }
 
 impl Index {
-    /// Adds a subscription, in place of one with the same id.
+    /// Adds a subscription. Replaces one with the same id.
     pub fn insert(&mut self, subscription: &Arc<Subscription>) {
         self.remove(subscription.id);
         self.members
             .insert(subscription.id, Arc::clone(subscription));
-        for (event_type, wanting) in &mut self.by_type {
-            wanting.add(event_type, subscription);
+        for (event_type, entry) in &mut self.by_type {
+            entry.add(event_type, subscription);
         }
     }
 
-    /// Takes a subscription out; nothing happens when it is not in.
+    /// Removes a subscription, if the index contains it.
     pub fn remove(&mut self, id: SubscriptionId) {
         if self.members.remove(&id).is_some() {
-            self.by_type
-                .values_mut()
-                .for_each(|wanting| wanting.remove(id));
+            self.by_type.values_mut().for_each(|entry| entry.remove(id));
         }
     }
 
-    /// All that are in.
+    /// Iterates over all subscriptions in the index.
     pub fn members(&self) -> impl Iterator<Item = &Arc<Subscription>> {
         self.members.values()
     }
 
-    /// Calls `visit` with every subscription that wants this event, each once.
+    /// Calls `visit` once for every subscription that wants this event.
     pub fn visit<'a>(
         &mut self,
         event_type: &Arc<str>,
@@ -61,29 +59,29 @@ impl Index {
         mut visit: impl FnMut(&Arc<Subscription>),
     ) {
         if !self.by_type.contains_key(event_type) {
-            self.learn(event_type);
+            self.add_type(event_type);
         }
-        let Some(wanting) = self.by_type.get(event_type) else {
+        let Some(entry) = self.by_type.get(event_type) else {
             return;
         };
-        wanting.unconditional.iter().for_each(&mut visit);
-        if wanting.by_value.is_empty() {
+        entry.unconditional.iter().for_each(&mut visit);
+        if entry.by_value.is_empty() {
             return;
         }
         let facts = facts();
-        for (field, by_value) in &wanting.by_value {
-            let [one, other] = field.values(&facts);
-            let other = other.filter(|_| other != one);
-            // A subscription may list both of an event's values; it is visited for the first.
-            for value in [one, other].into_iter().flatten() {
+        for (field, by_value) in &entry.by_value {
+            let [first, second] = field.values(&facts);
+            let second = second.filter(|_| second != first);
+            // A subscription may list both values of an event. It is visited for the first value only.
+            for value in [first, second].into_iter().flatten() {
                 for subscription in by_value.get(value).into_iter().flatten() {
-                    let listed_before = Some(value) == other
-                        && one.is_some_and(|one| {
-                            by_value.get(one).is_some_and(|known| {
-                                known.iter().any(|it| it.id == subscription.id)
+                    let listed_before = Some(value) == second
+                        && first.is_some_and(|first| {
+                            by_value.get(first).is_some_and(|known| {
+                                known.iter().any(|member| member.id == subscription.id)
                             })
                         });
-                    if !listed_before && subscription.filter.holds(&facts) {
+                    if !listed_before && subscription.filter.matches(&facts) {
                         visit(subscription);
                     }
                 }
@@ -91,19 +89,19 @@ impl Index {
         }
     }
 
-    fn learn(&mut self, event_type: &Arc<str>) {
+    fn add_type(&mut self, event_type: &Arc<str>) {
         if self.by_type.len() >= MAX_TYPES {
             self.by_type.clear();
         }
-        let mut wanting = Wanting::default();
+        let mut entry = TypeEntry::default();
         for subscription in self.members.values() {
-            wanting.add(event_type, subscription);
+            entry.add(event_type, subscription);
         }
-        self.by_type.insert(Arc::clone(event_type), wanting);
+        self.by_type.insert(Arc::clone(event_type), entry);
     }
 }
 
-impl Wanting {
+impl TypeEntry {
     fn add(&mut self, event_type: &str, subscription: &Arc<Subscription>) {
         if !subscription.filter.wants_type(event_type) {
             return;
@@ -122,11 +120,11 @@ impl Wanting {
     }
 
     fn remove(&mut self, id: SubscriptionId) {
-        self.unconditional.retain(|it| it.id != id);
+        self.unconditional.retain(|member| member.id != id);
         for by_value in self.by_value.values_mut() {
-            by_value.retain(|_, them| {
-                them.retain(|it| it.id != id);
-                !them.is_empty()
+            by_value.retain(|_, members| {
+                members.retain(|member| member.id != id);
+                !members.is_empty()
             });
         }
         self.by_value.retain(|_, by_value| !by_value.is_empty());

@@ -1,35 +1,35 @@
-//! The names of subscriptions and lanes inside the program.
+//! The ids of subscriptions and lanes.
 
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// A subscription's number, never used again for another one.
+/// The number of a subscription. It is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(i64);
 
-/// Which lane it is: the one that serves a subscription's live events, or one of its replays.
+/// The id of a lane: the live lane of a subscription, or the lane of one replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId {
     /// The subscription.
     pub subscription: SubscriptionId,
-    /// The number of the replay among those of its subscription; `None` for the live lane.
+    /// The number of the replay within its subscription; `None` for the live lane.
     pub replay: Option<NonZeroU32>,
 }
 
 impl SubscriptionId {
-    /// The id with this number.
+    /// Creates the id with this number.
     pub const fn new(number: i64) -> Self {
         Self(number)
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> i64 {
         self.0
     }
 }
 
 impl LaneId {
-    /// The lane that serves a subscription's live events.
+    /// Returns the id of a subscription's live lane.
     pub const fn live(subscription: SubscriptionId) -> Self {
         Self {
             subscription,

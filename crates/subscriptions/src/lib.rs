@@ -1,10 +1,33 @@
-//! Standing orders: who wants which events, and what became of every event for each of them.
+//! Subscriptions: which events they cover, and the delivery state of every event.
 //!
-//! A [`Spec`] is what a subscriber asked for, a [`Filter`] decides what that covers, an [`Index`]
-//! decides it for many at once, an [`Account`] knows what became of every offset since the
-//! subscription began, and [`Subscriptions`] has them all, in memory and in a [`StateStore`].
-//! Not here: sending anything, and time-outs, which are `deliver`'s and `sinks`'.
+//! A [`Spec`] is the subscriber's request. A [`Filter`] matches events against one spec, an [`Index`]
+//! against many. An [`Account`] has the state of every offset since the subscription began.
+//! [`Subscriptions`] holds all subscriptions, in memory and in a [`StateStore`].
+//! Not here: sending and timeouts, which belong to `deliver` and `sinks`.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use easel_log::{Bounds, Offset};
+//! use easel_subscriptions::{Account, Filter, Spec, Term};
+//!
+//! let json = r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#;
+//! let spec: Spec = serde_json::from_str(json)?;
+//! let filter = Filter::new(&spec, &Arc::new(easel_catalog::Catalog::built_in()));
+//! assert!(filter.wants_type("grade_change") && !filter.wants_type("course_created"));
+//!
+//! let mut account = Account::new(Offset::ZERO);
+//! account.owe(Offset::new(2)); // The filter rejected the offsets 0 and 1.
+//! account.deliver(Offset::new(2));
+//! let balance = account.balance(|| Bounds { tail: Offset::ZERO, head: Offset::new(4) });
+//! let terms = [Term::Filtered, Term::Delivered, Term::Pending];
+//! assert_eq!(terms.map(|term| balance.get(term)), [2, 1, 1]);
+//! assert!(balance.adds_up());
+//! # Ok(())
+//! # }
+//! ```
 
+mod definition;
 mod spec;
 
 mod replay;
@@ -37,21 +60,20 @@ pub use account::{
 };
 pub use attempt_log::{AttemptLog, AttemptPart, LoggedAttempt};
 pub use balance::Balance;
+pub use definition::{Definition, Origin, State};
 pub use filter::Filter;
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
 pub use replay::{ReplayEntry, ReplayNumber, ReplaySpec};
-pub use schedule::{Schedule, ScheduleError, clamp_asked};
+pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
     BatchSize, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy,
     SinkSpec, Spec, SpecError, SpecJson, Start, WebhookSpec,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite_store::{STATE_LAYOUT, SqliteStore, Standing, StandingsError, standings};
-pub use state_store::{
-    Definition, Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
-};
-pub use subscription::{Hold, Live, Origin, Replay, State, Subscription};
+pub use state_store::{Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription};
+pub use subscription::{Hold, Live, Replay, Subscription};
 pub use subscriptions::{ChangeError, Redelivery, SpecCheck, Subscriptions};
 pub use term::{Counts, Term};

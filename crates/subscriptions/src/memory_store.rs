@@ -1,4 +1,4 @@
-//! A store in memory, for tests. It keeps every promise of a store but the one of stable storage.
+//! A store in memory, for tests. It keeps every promise of a store except stable storage.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use easel_log::Offset;
 use jiff::Timestamp;
 
+use crate::definition::Definition;
 use crate::state_store::{
-    Definition, Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
+    Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 use crate::{
     AttemptLog, AttemptPart, DeadLetter, DeliveryRow, Journal, LaneId, LoggedAttempt, Parked,
@@ -23,15 +24,15 @@ pub struct MemoryStore(Mutex<StoreContent>);
 struct StoreContent {
     epoch: u64,
     latest_id: i64,
-    /// The subscriptions, each without what its lanes have.
+    /// The subscriptions, each without the state of its lanes.
     entries: BTreeMap<SubscriptionId, StoredSubscription>,
     replays: BTreeMap<(SubscriptionId, ReplayNumber), (ReplaySpec, Timestamp)>,
-    /// The latest number of a replay of each subscription.
+    /// The latest replay number of each subscription.
     latest_replays: BTreeMap<SubscriptionId, u32>,
     lanes: BTreeMap<LaneId, StoredLane>,
 }
 
-/// What is stored of a lane.
+/// The stored state of a lane.
 #[derive(Debug)]
 struct StoredLane {
     journal: Journal,
@@ -61,7 +62,7 @@ impl StoredLane {
             match row {
                 DeliveryRow::Parked(parked) => drop(self.parked.insert(offset, parked)),
                 DeliveryRow::Dead(letter) => {
-                    drop(self.dead.insert(offset, DeadLetter::clone(&letter)))
+                    drop(self.dead.insert(offset, DeadLetter::clone(&letter)));
                 }
                 DeliveryRow::Gone => (),
             }
@@ -95,12 +96,12 @@ impl StoreContent {
     fn check_name(
         &self,
         definition: &Definition,
-        but: Option<SubscriptionId>,
+        except: Option<SubscriptionId>,
     ) -> Result<(), StateStoreError> {
         let (reach, name) = (&definition.reach, &definition.spec.name);
         let taken = self.entries.values().any(|entry| {
             let known = &entry.definition;
-            Some(entry.id) != but && (&known.reach, &known.spec.name) == (reach, name)
+            Some(entry.id) != except && (&known.reach, &known.spec.name) == (reach, name)
         });
         if taken {
             return Err(StateStoreError::NameTaken { name: name.clone() });
@@ -108,8 +109,8 @@ impl StoreContent {
         Ok(())
     }
 
-    /// A subscription with what its lanes have.
-    fn whole(&self, entry: &StoredSubscription) -> StoredSubscription {
+    /// Returns a subscription with the state of its lanes.
+    fn with_lanes(&self, entry: &StoredSubscription) -> StoredSubscription {
         let mut entry = entry.clone();
         if let Some(lane) = self.lanes.get(&LaneId::live(entry.id)) {
             entry.journal = lane.journal.clone();
@@ -150,7 +151,7 @@ impl StateStore for MemoryStore {
         let mut content = self.content();
         content.epoch += 1;
         let entries = content.entries.values();
-        let entries = entries.map(|entry| content.whole(entry)).collect();
+        let entries = entries.map(|entry| content.with_lanes(entry)).collect();
         Ok((Epoch(content.epoch), entries))
     }
 
@@ -280,9 +281,9 @@ impl StateStore for MemoryStore {
         for part in parts {
             if let Some(lane) = content.lanes.get_mut(&part.lane) {
                 lane.attempts.insert((epoch, part.number), part.attempts);
-                lane.attempts.retain(|(of, number), _| {
-                    let is_old = *of == epoch && *number < part.first_number;
-                    let is_replaced = *of < epoch && part.replaces_older;
+                lane.attempts.retain(|(part_epoch, number), _| {
+                    let is_old = *part_epoch == epoch && *number < part.first_number;
+                    let is_replaced = *part_epoch < epoch && part.replaces_older;
                     !is_old && !is_replaced
                 });
             }

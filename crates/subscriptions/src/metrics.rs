@@ -1,19 +1,19 @@
-//! The names of what this room measures.
+//! The metrics of this crate.
 
 use metrics::{counter, describe_counter};
 
 const EXPIRED: &str = "easel_events_expired_undelivered_total";
 
-/// Says what each of them means, and has each begin at 0; to say it again changes nothing.
+/// Describes each metric and starts it at 0. Repeated calls change nothing.
 pub(crate) fn describe() {
     describe_counter!(
         EXPIRED,
-        "Events that were gone from the log before a subscription had them, counted for each subscription."
+        "Events lost before delivery because the log dropped or could not read them, counted for each subscription."
     );
     expired(0);
 }
 
-/// Counts events that a subscription can no longer have.
+/// Counts events that can no longer be delivered to a subscription.
 pub(crate) fn expired(count: u64) {
     counter!(EXPIRED).increment(count);
 }

@@ -1,7 +1,6 @@
-//! What any store promises, one test each.
+//! The promises of every store, one test each.
 //!
-//! A backend says by [`StoreBackend`] how it is opened, and `store_promises!` makes every promise a
-//! test of its own name.
+//! A backend implements [`StoreBackend`]. The macro `store_promises!` then creates one test per promise.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,31 +23,31 @@ use crate::{
 
 /// A backend under test.
 pub trait StoreBackend {
-    /// Makes a new, empty store.
+    /// Creates a new, empty store.
     fn open() -> Self;
 
-    /// One more handle of the store, as another process would have it.
+    /// Opens one more handle of the store, like another process.
     fn handle(&self) -> Arc<dyn StateStore>;
 }
 
-/// Makes every promise a test of its own for a backend.
+/// Creates one test per promise for a backend.
 #[macro_export]
 macro_rules! store_promises {
     ($backend:ty) => {
         $crate::store_promises!(@each $backend:
-            finds_what_was_stored
-            gives_a_name_once_in_a_reach
-            never_uses_an_id_again
-            refuses_a_change_of_an_outdated_revision
-            refuses_a_lease_that_has_ended
+            finds_all_stored_subscriptions
+            rejects_a_duplicate_name_within_a_reach
+            never_reuses_an_id
+            rejects_a_change_of_an_outdated_revision
+            rejects_a_lease_that_has_ended
             saves_all_journals_or_none
             keeps_the_journal_with_the_greatest_number
-            ignores_journals_of_what_was_removed
+            ignores_journals_of_removed_subscriptions
             keeps_journals_of_replays_apart
             keeps_one_row_of_each_delivery
             keeps_the_rows_of_the_journal_with_the_greatest_number
             lists_dead_letters_by_offset_and_by_time
-            forgets_a_replay_with_its_rows
+            deletes_a_replay_with_its_rows
             keeps_the_attempts_of_earlier_leases
         );
     };
@@ -165,12 +164,12 @@ async fn save(
         .await
 }
 
-/// What was stored is found by whoever takes over next, in another handle too.
-pub async fn finds_what_was_stored<B: StoreBackend>() {
+/// The next take-over finds everything stored, through another handle too.
+pub async fn finds_all_stored_subscriptions<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let made = store.insert(epoch, new("a")).await.unwrap();
+    let created = store.insert(epoch, new("a")).await.unwrap();
     assert_eq!(
-        (made.revision, &made.journal),
+        (created.revision, &created.journal),
         (Revision::FIRST, &Journal::new(Offset::new(5)))
     );
     let mut changed = definition("a");
@@ -179,21 +178,21 @@ pub async fn finds_what_was_stored<B: StoreBackend>() {
         reason: Some("gone".to_owned()),
     };
     let revision = store
-        .update(made.id, made.revision, changed.clone())
+        .update(created.id, created.revision, changed.clone())
         .await
         .unwrap();
-    save(&store, epoch, made.id, journal(1)).await.unwrap();
+    save(&store, epoch, created.id, journal(1)).await.unwrap();
     let wanted = StoredSubscription {
         revision,
         definition: changed,
         journal: journal(1),
-        ..made
+        ..created
     };
     assert_eq!(entries(&backend).await, [wanted]);
 }
 
-/// A name is free again only after its subscription was removed, and in another reach.
-pub async fn gives_a_name_once_in_a_reach<B: StoreBackend>() {
+/// A name can be used again after its subscription was removed, or in another reach.
+pub async fn rejects_a_duplicate_name_within_a_reach<B: StoreBackend>() {
     let (_backend, store, epoch) = take_over::<B>().await;
     let first = store.insert(epoch, new("a")).await.unwrap();
     let second = store.insert(epoch, new("b")).await.unwrap();
@@ -217,8 +216,8 @@ pub async fn gives_a_name_once_in_a_reach<B: StoreBackend>() {
     store.insert(epoch, new("a")).await.unwrap();
 }
 
-/// Whatever refers to an id later cannot mean another subscription.
-pub async fn never_uses_an_id_again<B: StoreBackend>() {
+/// An id never refers to two subscriptions.
+pub async fn never_reuses_an_id<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let first = store.insert(epoch, new("a")).await.unwrap();
     store.remove(first.id, first.revision).await.unwrap();
@@ -228,8 +227,8 @@ pub async fn never_uses_an_id_again<B: StoreBackend>() {
     assert!(second.id > first.id, "{second:?}");
 }
 
-/// Of two that change the same revision, one is refused.
-pub async fn refuses_a_change_of_an_outdated_revision<B: StoreBackend>() {
+/// Of two changes to the same revision, one is rejected.
+pub async fn rejects_a_change_of_an_outdated_revision<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let made = store.insert(epoch, new("a")).await.unwrap();
     let other = backend.handle();
@@ -252,8 +251,8 @@ pub async fn refuses_a_change_of_an_outdated_revision<B: StoreBackend>() {
     );
 }
 
-/// Who was taken over from can no longer say what became of events.
-pub async fn refuses_a_lease_that_has_ended<B: StoreBackend>() {
+/// A process whose lanes were taken over can no longer save.
+pub async fn rejects_a_lease_that_has_ended<B: StoreBackend>() {
     let (backend, store, first) = take_over::<B>().await;
     let made = store.insert(first, new("a")).await.unwrap();
     let other = backend.handle();
@@ -273,7 +272,7 @@ pub async fn refuses_a_lease_that_has_ended<B: StoreBackend>() {
     assert_eq!(entries(&backend).await[0].journal, journal(1));
 }
 
-/// Several lanes are saved together.
+/// Several lanes are saved in one transaction.
 pub async fn saves_all_journals_or_none<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let first = store.insert(epoch, new("a")).await.unwrap().id;
@@ -300,7 +299,7 @@ pub async fn saves_all_journals_or_none<B: StoreBackend>() {
     );
 }
 
-/// Saves that pass each other on the way take nothing back.
+/// Saves that arrive in the wrong order undo nothing.
 pub async fn keeps_the_journal_with_the_greatest_number<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let id = store.insert(epoch, new("a")).await.unwrap().id;
@@ -315,8 +314,8 @@ pub async fn keeps_the_journal_with_the_greatest_number<B: StoreBackend>() {
     assert_eq!(entries(&backend).await[0].journal, journal(3));
 }
 
-/// A lane may still run when its subscription is removed.
-pub async fn ignores_journals_of_what_was_removed<B: StoreBackend>() {
+/// A lane may still save after its subscription was removed.
+pub async fn ignores_journals_of_removed_subscriptions<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let made = store.insert(epoch, new("a")).await.unwrap();
     store.remove(made.id, made.revision).await.unwrap();
@@ -324,7 +323,7 @@ pub async fn ignores_journals_of_what_was_removed<B: StoreBackend>() {
     assert!(entries(&backend).await.is_empty());
 }
 
-/// What became of a replay's events says nothing of the live ones, and is found again.
+/// The journal of a replay is stored, and does not change the journal of the live lane.
 pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let id = store.insert(epoch, new("a")).await.unwrap().id;
@@ -354,7 +353,7 @@ pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
     assert_eq!(first.parked, [(Offset::new(7), row())]);
 }
 
-/// A delivery is parked, or dead, or neither.
+/// A delivery is parked, dead, or neither.
 pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let id = store.insert(epoch, new("a")).await.unwrap().id;
@@ -374,7 +373,7 @@ pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
     let letters = store.dead_letters(lane, Offset::ZERO, 9).await.unwrap();
     assert_eq!(letters, [(Offset::new(7), DeadLetter::clone(&letter(1)))]);
 
-    // The one dies, the other ends, the dead one is redelivered.
+    // Offset 5 dies, 6 ends, and 7 is redelivered.
     let (epoch, _) = store.take_over().await.unwrap();
     let rows = [
         (5, DeliveryRow::Dead(letter(2))),
@@ -386,7 +385,7 @@ pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
     assert_eq!(dead(&backend, lane).await, [5]);
 }
 
-/// Rows of a save that was overtaken take nothing back.
+/// The rows of a save that arrives too late undo nothing.
 pub async fn keeps_the_rows_of_the_journal_with_the_greatest_number<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let id = store.insert(epoch, new("a")).await.unwrap().id;
@@ -398,7 +397,7 @@ pub async fn keeps_the_rows_of_the_journal_with_the_greatest_number<B: StoreBack
     assert_eq!(dead(&backend, LaneId::live(id)).await, [5]);
 }
 
-/// A million dead letters are read page by page, and the oldest are found without reading all.
+/// Dead letters are read in pages, and the oldest are found without reading all.
 pub async fn lists_dead_letters_by_offset_and_by_time<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let first = store.insert(epoch, new("a")).await.unwrap().id;
@@ -442,8 +441,8 @@ pub async fn lists_dead_letters_by_offset_and_by_time<B: StoreBackend>() {
     assert!(dead(&backend, lane).await.is_empty());
 }
 
-/// What a cancelled replay has parked or given up goes with it; what is live stays.
-pub async fn forgets_a_replay_with_its_rows<B: StoreBackend>() {
+/// A cancelled replay is deleted with its parked and dead rows. The rows of the live lane stay.
+pub async fn deletes_a_replay_with_its_rows<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
     let id = store.insert(epoch, new("a")).await.unwrap().id;
     let spec = ReplaySpec::of_range(Offset::new(5), Offset::new(9));
@@ -469,7 +468,7 @@ pub async fn forgets_a_replay_with_its_rows<B: StoreBackend>() {
     let again = ReplaySpec::of_range(Offset::new(5), Offset::new(9));
     let again = store.insert_replay(epoch, id, again, Timestamp::UNIX_EPOCH);
     let again = again.await.unwrap();
-    assert_eq!(again.number.get(), 2, "a number is not used again");
+    assert_eq!(again.number.get(), 2, "a number is never reused");
     let late = vec![(replay, with_rows(2, [(8, DeliveryRow::Dead(letter(1)))]))];
     store.save(epoch, late, Offset::new(99)).await.unwrap();
     assert!(dead(&backend, replay).await.is_empty());
@@ -479,7 +478,7 @@ pub async fn forgets_a_replay_with_its_rows<B: StoreBackend>() {
     assert_eq!(found.parked.len(), 1);
 }
 
-/// What earlier leases have tried is found by a later one, up to a bound.
+/// A later lease finds the attempts of earlier leases, up to a limit.
 pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
     let (backend, store, first) = take_over::<B>().await;
     let id = store.insert(first, new("a")).await.unwrap().id;
@@ -503,8 +502,11 @@ pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
     };
     let parts = vec![part(0, 0, false), part(1, 0, false), part(2, 1, false)];
     store.save_attempts(first, parts).await.unwrap();
-    let none = store.attempts_before(first, lane).await.unwrap();
-    assert!(none.is_empty(), "they are its own");
+    let before_first = store.attempts_before(first, lane).await.unwrap();
+    assert!(
+        before_first.is_empty(),
+        "a lease does not find its own attempts"
+    );
     let store = backend.handle();
     let (second, _) = store.take_over().await.unwrap();
     let found = store.attempts_before(second, lane).await.unwrap();
@@ -521,7 +523,7 @@ pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
     assert_eq!(
         found,
         part(7, 0, true).attempts,
-        "they take the place of older ones"
+        "the new attempts replace the older ones"
     );
     store.remove(id, Revision::FIRST).await.unwrap();
     let found = backend.handle().attempts_before(third, lane).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a replay serves again: a range of offsets, or a part of it.
+//! Replays: a range of offsets, or a part of it, that is sent again.
 
 use std::num::NonZeroU32;
 
@@ -8,41 +8,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Conditions, EventGlob, Journal, MaxRate, Parked};
 
-/// The number of a replay among those of its subscription, from 1.
+/// The number of a replay within its subscription, from 1.
 pub type ReplayNumber = NonZeroU32;
 
-/// What a replay serves again. The subscription's own filter applies besides.
+/// The events that a replay sends again. The subscription's own filter applies too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplaySpec {
     /// The first offset.
     pub from: Offset,
     /// The offset after the last one.
     pub to: Offset,
-    /// The event types; one match is enough.
+    /// The patterns of event types. An event must match one of them.
     pub events: Vec<EventGlob>,
-    /// What an event's metadata must say besides.
+    /// The conditions on an event's metadata.
     pub conditions: Conditions,
-    /// Events a second at most.
+    /// The most events per second.
     pub max_rate: Option<MaxRate>,
 }
 
-/// A replay as it is stored.
+/// A stored replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayEntry {
-    /// Its number.
+    /// The number of the replay.
     pub number: ReplayNumber,
-    /// What it serves.
+    /// The events to send again.
     pub spec: ReplaySpec,
-    /// When it was started.
+    /// When the replay was started.
     pub created_at: Timestamp,
-    /// The latest journal of its lane.
+    /// The latest journal of the replay's lane.
     pub journal: Journal,
-    /// Its parked deliveries.
+    /// The parked deliveries of the replay.
     pub parked: Vec<(Offset, Parked)>,
 }
 
 impl ReplaySpec {
-    /// A replay of a whole range.
+    /// Creates a replay of a whole range.
     pub fn of_range(from: Offset, to: Offset) -> Self {
         Self {
             from,

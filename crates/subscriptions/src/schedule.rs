@@ -1,4 +1,4 @@
-//! When a delivery that failed is tried again, and when it is given up.
+//! Retry schedules: when a failed delivery is retried, and when it is given up.
 
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// The pauses of the default schedule: 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 6 h, then every 12 h
-/// as long as the sum stays within 3 days. That is 13 attempts.
+/// while the sum stays within 3 days. That is 13 attempts.
 static DEFAULT: LazyLock<Arc<[Duration]>> = LazyLock::new(|| {
     let mut pauses: Vec<_> = [5, 30, 120, 600, 1_800, 7_200, 21_600]
         .map(Duration::from_secs)
@@ -23,16 +23,15 @@ static DEFAULT: LazyLock<Arc<[Duration]>> = LazyLock::new(|| {
 static HOSTED: LazyLock<Arc<[Duration]>> =
     LazyLock::new(|| [120, 240, 480].map(Duration::from_secs).into());
 
-/// The shortest and the longest pause that an endpoint may ask for (`Retry-After`); what lies
-/// beyond is taken for the limit.
-const SHORTEST_ASKED: Duration = Duration::from_secs(1);
-const LONGEST_ASKED: Duration = Duration::from_hours(24);
+/// The limits of a pause that an endpoint requests with `Retry-After`.
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// How far a pause may be shorter or longer, so that deliveries that failed together do not all come
-/// back together.
+/// The jitter of a pause, as a part of the pause. Deliveries that failed together are not all retried
+/// together.
 const JITTER: f64 = 0.2;
 
-/// The pauses between the attempts of one delivery. After the last pause and one more failure, the
+/// The pauses between the attempts of one delivery. If the attempt after the last pause fails, the
 /// delivery is given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -40,50 +39,47 @@ pub struct Schedule {
     pauses: Arc<[Duration]>,
 }
 
-/// How a schedule is called in a spec.
+/// The name of a schedule in a spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScheduleName {
     Default,
     Hosted,
-    /// It is a list of pauses.
-    Own,
+    /// No name: a list of pauses.
+    Custom,
 }
 
 /// Why a schedule was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScheduleError {
-    /// It is no known name.
+    /// The name is unknown.
     #[error(
-        "a schedule is `default`, `hosted`, or a list of pauses such as [\"5s\", \"1m\"]; {name:?} is not"
+        "retry must be `default`, `hosted`, or a list of pauses such as [\"5s\", \"1m\"], not {name:?}"
     )]
     Name {
-        /// What was given.
+        /// The invalid name.
         name: String,
     },
-    /// A pause is no length of time, or too short or too long.
-    #[error("a pause of a schedule is 1s to 7d; {pause:?} is not")]
+    /// A pause is invalid, too short or too long.
+    #[error("a pause must be 1s to 7d, not {pause:?}")]
     Pause {
-        /// What was given.
+        /// The invalid pause.
         pause: String,
     },
-    /// There are too many pauses.
-    #[error(
-        "a schedule has at most {} pauses; this one has {count}",
-        Schedule::MAX_PAUSES
-    )]
+    /// The list has too many pauses.
+    #[error("retry must have at most {} pauses, not {count}", Schedule::MAX_PAUSES)]
     TooMany {
-        /// How many were given.
+        /// The number of pauses.
         count: usize,
     },
 }
 
 impl Schedule {
-    /// Pauses of one schedule, at most.
+    /// The most pauses of one schedule.
     pub const MAX_PAUSES: usize = 50;
 
-    /// The schedule with these pauses, as people write them (`5s`, `1m`). Without any, a delivery is
-    /// given up after its first failure.
-    pub fn own(pauses: &[String]) -> Result<Self, ScheduleError> {
+    /// Parses a list of pauses such as `5s` or `1m`. With an empty list, a delivery is given up after
+    /// its first failure.
+    pub fn from_pauses(pauses: &[String]) -> Result<Self, ScheduleError> {
         let limits = Duration::from_secs(1)..=Duration::from_hours(7 * 24);
         if pauses.len() > Self::MAX_PAUSES {
             let count = pauses.len();
@@ -97,48 +93,48 @@ impl Schedule {
             })
         });
         Ok(Self {
-            name: ScheduleName::Own,
+            name: ScheduleName::Custom,
             pauses: pauses.collect::<Result<_, _>>()?,
         })
     }
 
-    /// The name of the schedule, unless it is a list of pauses.
+    /// Returns the name of the schedule, or `None` for a list of pauses.
     pub const fn name(&self) -> Option<&'static str> {
         match self.name {
             ScheduleName::Default => Some("default"),
             ScheduleName::Hosted => Some("hosted"),
-            ScheduleName::Own => None,
+            ScheduleName::Custom => None,
         }
     }
 
-    /// Its pauses.
+    /// Returns the pauses.
     pub fn pauses(&self) -> &[Duration] {
         &self.pauses
     }
 
-    /// The pause after so many failures, from 1; `None` when the delivery is to be given up.
+    /// Returns the pause after `failure_count` failures, or `None` if the delivery must be given up.
     ///
-    /// `asked` is what the endpoint asked for: it makes the pause longer, never shorter, and counts
-    /// for no less than 1 s and no more than 24 h. `chance` is a random number from 0 to 1.
+    /// `retry_after` is the pause that the endpoint requested. It is clamped to 1 s to 24 h and only
+    /// makes the pause longer. `random` is a random number from 0 to 1, for the jitter.
     pub fn pause_after(
         &self,
         failure_count: u32,
-        asked: Option<Duration>,
-        chance: f64,
+        retry_after: Option<Duration>,
+        random: f64,
     ) -> Option<Duration> {
-        let place = usize::try_from(failure_count).ok()?.checked_sub(1)?;
-        let pause = self.pauses.get(place)?;
-        let jittered = pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * chance);
+        let index = usize::try_from(failure_count).ok()?.checked_sub(1)?;
+        let pause = self.pauses.get(index)?;
+        let jittered = pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * random);
         Some(std::cmp::max(
             jittered,
-            asked.map_or(Duration::ZERO, clamp_asked),
+            retry_after.map_or(Duration::ZERO, clamp_retry_after),
         ))
     }
 }
 
-/// The pause that an endpoint asked for, within the limits.
-pub fn clamp_asked(asked: Duration) -> Duration {
-    asked.clamp(SHORTEST_ASKED, LONGEST_ASKED)
+/// Clamps a pause that an endpoint requested with `Retry-After` to 1 s to 24 h.
+pub fn clamp_retry_after(pause: Duration) -> Duration {
+    pause.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER)
 }
 
 impl Default for Schedule {
@@ -171,11 +167,11 @@ impl FromStr for Schedule {
 mod tests {
     use super::*;
 
-    /// Checks the whole life of a delivery that always fails.
+    /// Checks all pauses of a delivery that always fails.
     #[track_caller]
     fn check(schedule: &Schedule, seconds: &[u64]) {
         for (failure_count, seconds) in (1..).zip(seconds) {
-            let pause = |chance| schedule.pause_after(failure_count, None, chance).unwrap();
+            let pause = |random| schedule.pause_after(failure_count, None, random).unwrap();
             let secs = pause(0.5).as_secs_f64();
             let wanted = Duration::from_secs(*seconds).as_secs_f64();
             assert!((secs - wanted).abs() < 1e-6, "{failure_count}: {secs}");
@@ -218,29 +214,29 @@ mod tests {
     }
 
     #[test]
-    fn an_own_schedule_has_the_pauses_that_it_lists() {
-        let own = |pauses: &[&str]| {
-            let pauses: Vec<_> = pauses.iter().map(|it| (*it).to_owned()).collect();
-            Schedule::own(&pauses)
+    fn a_custom_schedule_has_the_listed_pauses() {
+        let custom = |pauses: &[&str]| {
+            let pauses: Vec<_> = pauses.iter().map(|pause| (*pause).to_owned()).collect();
+            Schedule::from_pauses(&pauses)
         };
-        check(&own(&["1s", "1m 30s"]).unwrap(), &[1, 90]);
-        check(&own(&[]).unwrap(), &[]);
+        check(&custom(&["1s", "1m 30s"]).unwrap(), &[1, 90]);
+        check(&custom(&[]).unwrap(), &[]);
         for pause in ["", "0s", "999ms", "8d", "soon"] {
             assert!(
-                matches!(own(&[pause]), Err(ScheduleError::Pause { .. })),
+                matches!(custom(&[pause]), Err(ScheduleError::Pause { .. })),
                 "{pause}"
             );
         }
         assert!(matches!(
-            own(&["1s"; 51]),
+            custom(&["1s"; 51]),
             Err(ScheduleError::TooMany { count: 51 })
         ));
     }
 
     #[test]
-    fn an_endpoint_may_ask_for_a_longer_pause_within_limits() {
+    fn an_endpoint_may_request_a_longer_pause_within_limits() {
         let schedule = Schedule::default();
-        let pause = |asked| schedule.pause_after(1, Some(asked), 0.5).unwrap();
+        let pause = |retry_after| schedule.pause_after(1, Some(retry_after), 0.5).unwrap();
         assert_eq!(pause(Duration::from_mins(1)), Duration::from_mins(1));
         assert_eq!(pause(Duration::ZERO), Duration::from_secs(5));
         assert_eq!(pause(Duration::MAX), Duration::from_hours(24));

@@ -1,8 +1,8 @@
-//! What a subscriber asked for.
+//! The specification of a subscription.
 //!
-//! A [`Spec`] is read from the JSON of the API, from `easel.toml` and from the store, all by
-//! [`SpecJson`]. It may hold secrets, so it is written through [`SpecJson`] alone, which asks who is
-//! to see it.
+//! A [`Spec`] is parsed from the JSON of the API, from `easel.toml` and from the store, always through
+//! [`SpecJson`]. It may contain secrets, so it is only written through [`SpecJson`], with or without
+//! the secrets.
 
 mod delivery;
 mod json;
@@ -28,76 +28,72 @@ pub use json::SpecJson;
 
 use crate::Schedule;
 
-/// One standing order.
+/// The specification of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "SpecJson")]
 pub struct Spec {
-    /// What operators call it; unique.
+    /// The unique name for operators.
     pub name: Name,
-    /// The event types it wants; one match is enough. All of them when left out.
+    /// The patterns of event types. An event must match one of them. The default is all types.
     pub events: Vec<EventGlob>,
-    /// What an event's metadata must say besides.
+    /// The conditions on an event's metadata.
     pub conditions: Conditions,
-    /// The form in which events are sent.
+    /// The format in which events are sent.
     pub format: Format,
-    /// Where in the log it begins; read once, when the subscription is made.
+    /// Where in the log the subscription begins. Used once, when the subscription is created.
     pub start: Start,
-    /// How many batches may be under way at once; for a webhook these are requests.
+    /// The most batches sent at once. A webhook sends one request per batch.
     pub in_flight: InFlight,
-    /// Events a second that are sent at most. No limit when left out.
+    /// The most events per second. `None` means no limit.
     pub max_rate: Option<MaxRate>,
-    /// In which order they are sent.
+    /// The order in which events are sent.
     pub order: OrderBy,
-    /// The field to keep in order by; the acting user, else the context, when left out.
+    /// The field of the order key. The default is the acting user, or the context without a user.
     pub key: Option<KeyField>,
-    /// When a delivery that failed is tried again.
+    /// When a failed delivery is retried.
     pub retry: Schedule,
-    /// What becomes of a delivery after its last attempt.
+    /// What to do with a delivery after its last attempt.
     pub on_exhausted: OnExhausted,
     /// Where and how events are sent.
     pub sink: SinkSpec,
 }
 
 impl Spec {
-    /// Whether it asks for events of Easel itself. Such a subscription causes no operator events
-    /// about itself, or each of them could cause the next.
+    /// Returns true if a pattern matches events of Easel itself. This subscription then causes no
+    /// operator events about itself, because each of them could cause the next.
     pub fn wants_operator_events(&self) -> bool {
         self.events.iter().any(|glob| is_operator_event(&glob.0))
     }
 }
 
-/// Where and how events are sent: one way for each subscription.
+/// Where and how events are sent. Each subscription has one sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkSpec {
-    /// Posted to an endpoint.
+    /// HTTP POST to an endpoint.
     Webhook(WebhookSpec),
 }
 
 /// The webhook of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookSpec {
-    /// The endpoint each event is posted to.
+    /// The endpoint that receives the events.
     pub url: SecretUrl,
-    /// How long one attempt may take: `1s` to `5m`.
+    /// The timeout of one attempt: `1s` to `5m`.
     pub timeout: Duration,
-    /// How many events one request may have in its envelope, in a Caliper format.
+    /// The most events in the envelope of one request, in a Caliper format.
     pub batch: BatchSize,
 }
 
 impl WebhookSpec {
-    /// Reads how long one attempt may take: `1s` to `5m`.
-    ///
-    /// # Errors
-    ///
-    /// What a time-out must be.
+    /// Parses the timeout of one attempt: `1s` to `5m`. The error names the valid range.
     pub fn parse_timeout(text: &str) -> Result<Duration, String> {
         json::time_limit::parse(text)
     }
 }
 
-/// What an event's metadata must say: each list that is not empty must contain the event's value.
+/// Conditions on an event's metadata. Each list that is not empty must contain the event's value.
 ///
-/// Ids are compared as they are written in the event, so Canvas's global ids.
+/// Ids are compared as text, in the form they have in the event: Canvas's global ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conditions {
@@ -121,33 +117,33 @@ pub struct Conditions {
     pub context_type: Vec<String>,
 }
 
-/// The values of a condition. An empty list would be taken for no condition, and let through what
-/// the subscriber must not see.
+/// Parses the values of a condition. Rejects an empty list: it would mean no condition, and the
+/// subscriber would receive events that it must not see.
 fn values<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let values = Vec::deserialize(from)?;
     if values.is_empty() {
         return Err(de::Error::custom(
-            "a condition must have at least one value; without the condition, any value will do",
+            "a condition must have at least one value; omit the condition to accept any value",
         ));
     }
     Ok(values)
 }
 
-/// The form in which events are sent.
+/// The format in which events are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// The event's own JSON, `{"metadata":…,"body":…}`.
     #[default]
     Canvas,
-    /// An envelope of IMS Caliper 1.1 with the event as Canvas publishes it in that form.
+    /// An envelope of IMS Caliper 1.1, with the event as Canvas publishes it in Caliper.
     Caliper,
-    /// The same, with the event as the standard wants it.
+    /// An envelope of IMS Caliper 1.1, with the event as the standard requires it.
     CaliperStrict,
 }
 
 impl Format {
-    /// Whether events are sent in envelopes of Caliper.
+    /// Returns true if events are sent in Caliper envelopes.
     pub const fn is_caliper(self) -> bool {
         match self {
             Self::Canvas => false,
@@ -156,61 +152,62 @@ impl Format {
     }
 }
 
-/// Why a part of a spec was refused.
+/// Why a part of a spec is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SpecError {
-    /// The name.
+    /// The name is invalid.
     #[error(
-        "a name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, and starts with a letter or digit; \
-         {name:?} is not"
+        "name {name:?} is invalid: use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, starting with a \
+         letter or digit"
     )]
     Name {
-        /// What was given.
+        /// The invalid name.
         name: String,
     },
-    /// An event glob.
-    #[error("an event glob is 1 to 128 characters; {glob:?} is not")]
+    /// The length of an event glob is invalid.
+    #[error("an event glob must be 1 to 128 characters long, not {glob:?}")]
     Glob {
-        /// What was given.
+        /// The invalid glob.
         glob: String,
     },
-    /// The start.
+    /// The start is invalid.
     #[error(
-        "a start is `now`, `earliest`, a time such as 2026-11-22T00:00:00Z, or an offset; {start:?} is not"
+        "the start must be `now`, `earliest`, a time such as 2026-11-22T00:00:00Z, or an offset, \
+         not {start:?}"
     )]
     Start {
-        /// What was given.
+        /// The invalid start.
         start: String,
     },
-    /// The number of events in one request.
-    #[error("batch is 1 to 100; {number} is not")]
+    /// The batch size is out of range.
+    #[error("batch must be 1 to 100, not {number}")]
     Batch {
-        /// What was given.
+        /// The invalid number.
         number: u16,
     },
-    /// The number of events a second.
-    #[error("max_rate is 1 to 100000 events a second; {number} is not")]
+    /// The rate limit is out of range.
+    #[error("max_rate must be 1 to 100000 events a second, not {number}")]
     MaxRate {
-        /// What was given.
+        /// The invalid number.
         number: u32,
     },
-    /// The number of deliveries under way.
-    #[error("in_flight is 1 to 256; {number} is not")]
+    /// The number of batches in flight is out of range.
+    #[error("in_flight must be 1 to 256, not {number}")]
     InFlight {
-        /// What was given.
+        /// The invalid number.
         number: u16,
     },
 }
 
 /// A subscription's name: 1 to 64 of `a-z`, `0-9`, `-`, `_` and `.`.
 ///
-/// It travels in a header and in paths, so it needs no escaping in either.
+/// The name is used in a header and in paths, so no character needs escaping there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
 
 impl Name {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -222,8 +219,8 @@ impl FromStr for Name {
     fn from_str(name: &str) -> Result<Self, SpecError> {
         let allowed =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-        let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if starts_well && name.len() <= 64 && name.chars().all(allowed) {
+        let is_start_valid = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if is_start_valid && name.len() <= 64 && name.chars().all(allowed) {
             return Ok(Self(name.to_owned()));
         }
         Err(SpecError::Name {
@@ -232,20 +229,21 @@ impl FromStr for Name {
     }
 }
 
-/// A pattern of event types: `*` stands for any run of characters, `?` for one.
+/// A pattern of event types: `*` matches any number of characters, `?` matches one.
 ///
-/// Events of Easel itself, whose types begin with `easel.`, match only if the pattern begins so too.
+/// Operator events have types that begin with `easel.`. Only a pattern that begins with `easel.`
+/// matches them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct EventGlob(String);
 
 impl EventGlob {
-    /// The pattern as text.
+    /// Returns the pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Says of event types whether they match; made once, asked often.
+    /// Returns a compiled function that matches event types.
     pub fn matcher(&self) -> impl Fn(&str) -> bool + use<> {
         let matcher = EventMatcher::new(self);
         move |event_type| matcher.matches(event_type)
@@ -256,23 +254,23 @@ impl EventGlob {
     }
 }
 
-/// A pattern of event types, made ready to be asked often.
+/// A compiled pattern of event types.
 #[derive(Clone, Debug)]
 pub(crate) struct EventMatcher {
     pattern: WildMatch,
-    takes_operator_events: bool,
+    matches_operator_events: bool,
 }
 
 impl EventMatcher {
     pub(crate) fn new(glob: &EventGlob) -> Self {
         Self {
             pattern: WildMatch::new(&glob.0),
-            takes_operator_events: is_operator_event(&glob.0),
+            matches_operator_events: is_operator_event(&glob.0),
         }
     }
 
     pub(crate) fn matches(&self, event_type: &str) -> bool {
-        (self.takes_operator_events || !is_operator_event(event_type))
+        (self.matches_operator_events || !is_operator_event(event_type))
             && self.pattern.matches(event_type)
     }
 }
@@ -293,14 +291,14 @@ impl FromStr for EventGlob {
 /// Where in the log a subscription begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With the next event accepted.
+    /// At the next accepted event.
     #[default]
     Now,
-    /// With the oldest event kept.
+    /// At the oldest event in the log.
     Earliest,
-    /// With the first event accepted at this time or later.
+    /// At the first event accepted at this time or later.
     Time(Timestamp),
-    /// With the event at this offset.
+    /// At this offset.
     Offset(Offset),
 }
 
@@ -336,13 +334,13 @@ impl FromStr for Start {
     }
 }
 
-/// How many deliveries of one subscription may be under way at once: 1 to 256, 16 unless said.
+/// The most batches that one subscription sends at once: 1 to 256, by default 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct InFlight(NonZeroU16);
 
 impl InFlight {
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> usize {
         usize::from(self.0.get())
     }
@@ -359,19 +357,19 @@ impl TryFrom<u16> for InFlight {
 
     fn try_from(number: u16) -> Result<Self, SpecError> {
         match NonZeroU16::new(number) {
-            Some(wanted) if number <= 256 => Ok(Self(wanted)),
+            Some(batches) if number <= 256 => Ok(Self(batches)),
             _ => Err(SpecError::InFlight { number }),
         }
     }
 }
 
-/// How many events one request may have: 1 to 100, 1 unless said.
+/// The most events in one request: 1 to 100, by default 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct BatchSize(NonZeroU16);
 
 impl BatchSize {
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> usize {
         usize::from(self.0.get())
     }
@@ -388,7 +386,7 @@ impl TryFrom<u16> for BatchSize {
 
     fn try_from(number: u16) -> Result<Self, SpecError> {
         match NonZeroU16::new(number) {
-            Some(wanted) if number <= 100 => Ok(Self(wanted)),
+            Some(events) if number <= 100 => Ok(Self(events)),
             _ => Err(SpecError::Batch { number }),
         }
     }

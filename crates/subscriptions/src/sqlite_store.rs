@@ -1,23 +1,21 @@
-//! The store in the file `state.db`: format 4.
+//! The store in the SQLite file `state.db`, format 4.
 //!
-//! An SQLite database.
-//!
-//! - `subscriptions`, one row a subscription: its definition (the spec as JSON) and its revision.
-//!   Ids are never used again, so that whatever refers to one later cannot mean another;
-//! - `lanes`, one row a lane: its latest journal. `replay` is 0 for the lane of the live events.
-//!   `counts` is an object by the names of the terms, `spans` an array of `[first, end]`;
-//! - `parked` and `dead`, since format 4, one row for each delivery that is parked or dead, by lane
-//!   and offset. `waits_for` is `time` (then `due` counts), `key` or `operator`; `attempts` is an
-//!   array;
-//! - `attempts`, since format 4, the attempt logs: an array of 500 attempts in each row;
-//! - `replays`, since format 4, one row a replay;
+//! - `subscriptions`, one row per subscription: its definition (the spec as JSON) and its revision.
+//!   Ids are never reused, so an old reference never means another subscription;
+//! - `lanes`, one row per lane: its latest journal. `replay` is 0 for the live lane. `counts` is an
+//!   object by the names of the terms, `spans` an array of `[first, end]`;
+//! - `parked` and `dead`, since format 4, one row per parked or dead delivery, by lane and offset.
+//!   `waits_for` is `time` (then `due` is valid), `key` or `operator`; `attempts` is an array;
+//! - `attempts`, since format 4, the attempt logs: an array of up to 500 attempts per row;
+//! - `replays`, since format 4, one row per replay;
 //! - `lease`, one row: the epoch of the latest lease;
-//! - `folder`, since format 2: which data folder the file belongs to, and its role.
+//! - `folder`, since format 2: the data folder of the file, and the file's role.
 //!
-//! Formats 1 and 2 kept everything in `subscriptions`. Journals are saved many at a time in one
-//! transaction, together with the head of the log that they were read beside.
+//! In formats 1 and 2, everything was in `subscriptions`. One transaction saves many journals, and the
+//! head of the log at that time.
 
 mod attempts;
+mod columns;
 mod deliveries;
 mod migrations;
 mod rows;
@@ -26,22 +24,23 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use easel_log::Offset;
+use easel_log::{Offset, run_blocking};
 use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
 use jiff::Timestamp;
 use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use thiserror::Error;
 
+use crate::definition::Definition;
 use crate::state_store::{
-    Definition, Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
+    Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 use crate::{
     AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, ReplayEntry, ReplaySpec,
     SubscriptionId,
 };
 
-/// What `state.db` looks like.
+/// The layout of `state.db`.
 pub static STATE_LAYOUT: Layout = Layout {
     noun: "file of subscriptions",
     role: "state",
@@ -67,17 +66,17 @@ pub static STATE_LAYOUT: Layout = Layout {
     },
 };
 
-/// The tables that have rows of lanes.
+/// The tables with rows of lanes.
 const TABLES_OF_LANES: [&str; 5] = ["lanes", "parked", "dead", "attempts", "replays"];
 
-/// The store in an SQLite file.
+/// The store in a SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     connection: Arc<Mutex<Connection>>,
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, which is made if there is none.
+    /// Opens the file at `path`, or creates it.
     pub fn open(path: &Path) -> Result<Self, easel_sqlite::OpenError> {
         let connection = easel_sqlite::open(path, &STATE_LAYOUT)?;
         Ok(Self {
@@ -85,7 +84,7 @@ impl SqliteStore {
         })
     }
 
-    /// Does something in one transaction, on a thread that may wait for the disk.
+    /// Runs `work` in one transaction, on a thread that may block on the disk.
     async fn transact<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StateStoreError> + Send + 'static,
@@ -98,14 +97,7 @@ impl SqliteStore {
             transaction.commit()?;
             Ok(done)
         };
-        match tokio::task::spawn_blocking(transact).await {
-            Ok(done) => done,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is going, and with it whoever asked.
-                Err(_cancelled) => std::future::pending().await,
-            },
-        }
+        run_blocking(transact).await
     }
 }
 
@@ -136,16 +128,16 @@ impl StateStore for SqliteStore {
                 params![
                     definition.reach.to_string(),
                     definition.spec.name.as_str(),
-                    rows::signed(Revision::FIRST.0),
+                    columns::signed(Revision::FIRST.0),
                     rows::spec_column(&definition.spec)?,
                     rows::origin_column(definition.origin),
                     state,
                     reason,
                     new.created_at.as_millisecond(),
-                    rows::signed(new.start.get()),
+                    columns::signed(new.start.get()),
                 ],
             );
-            unless_taken(inserted, definition)?;
+            check_unique(inserted, definition)?;
             let entry = StoredSubscription {
                 id: SubscriptionId::new(transaction.last_insert_rowid()),
                 revision: Revision::FIRST,
@@ -175,7 +167,7 @@ impl StateStore for SqliteStore {
                  state = ?7, reason = ?8, revision = revision + 1 WHERE id = ?1 AND revision = ?2",
                 params![
                     id.get(),
-                    rows::signed(revision.0),
+                    columns::signed(revision.0),
                     definition.reach.to_string(),
                     definition.spec.name.as_str(),
                     rows::spec_column(&definition.spec)?,
@@ -184,7 +176,7 @@ impl StateStore for SqliteStore {
                     reason
                 ],
             );
-            match unless_taken(updated, &definition)? {
+            match check_unique(updated, &definition)? {
                 0 => Err(StateStoreError::Changed { id }),
                 _ => Ok(revision.next()),
             }
@@ -195,7 +187,7 @@ impl StateStore for SqliteStore {
     async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError> {
         self.transact(move |transaction| {
             let sql = "DELETE FROM subscriptions WHERE id = ?1 AND revision = ?2";
-            if transaction.execute(sql, params![id.get(), rows::signed(revision.0)])? == 0 {
+            if transaction.execute(sql, params![id.get(), columns::signed(revision.0)])? == 0 {
                 return Err(StateStoreError::Changed { id });
             }
             for table in TABLES_OF_LANES {
@@ -226,7 +218,7 @@ impl StateStore for SqliteStore {
             check_epoch(transaction, epoch)?;
             for table in TABLES_OF_LANES {
                 let sql = format!("DELETE FROM {table} WHERE subscription = ?1 AND replay = ?2");
-                transaction.execute(&sql, rows::lane_columns(lane))?;
+                transaction.execute(&sql, columns::lane_columns(lane))?;
             }
             Ok(())
         })
@@ -294,23 +286,23 @@ impl StateStore for SqliteStore {
     }
 }
 
-/// Refuses a lease that is not the latest.
+/// Rejects a lease that is not the latest.
 fn check_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> Result<(), StateStoreError> {
     let mut latest = transaction.prepare_cached("SELECT epoch FROM lease")?;
     let latest: Option<i64> = latest.query_row([], |row| row.get(0)).optional()?;
-    if latest == Some(rows::signed(epoch.0)) {
+    if latest == Some(columns::signed(epoch.0)) {
         Ok(())
     } else {
         Err(StateStoreError::Stale { epoch })
     }
 }
 
-/// Says by its name that a subscription's name is taken.
-fn unless_taken(
-    done: rusqlite::Result<usize>,
+/// Converts a violation of the unique constraint to [`StateStoreError::NameTaken`].
+fn check_unique(
+    changed: rusqlite::Result<usize>,
     definition: &Definition,
 ) -> Result<usize, StateStoreError> {
-    match done {
+    match changed {
         Err(error)
             if error.sqlite_error().map(|error| error.extended_code)
                 == Some(SQLITE_CONSTRAINT_UNIQUE) =>
@@ -331,17 +323,17 @@ impl From<rusqlite::Error> for StateStoreError {
     }
 }
 
-/// Where one subscription stands in the log.
+/// The position of one subscription in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The subscription's name.
     pub name: String,
-    /// The next offset that it is owed.
+    /// The next offset owed.
     pub cursor: Offset,
 }
 
-/// Where each subscription in the file at `path` stands, while nobody has the file open. None, if
-/// there is no file.
+/// Reads the position of each subscription in the file at `path`, while no process has the file open.
+/// Returns an empty list if the file does not exist.
 pub fn standings(path: &Path) -> Result<Vec<Standing>, StandingsError> {
     let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
         return Ok(Vec::new());
@@ -363,13 +355,13 @@ pub fn standings(path: &Path) -> Result<Vec<Standing>, StandingsError> {
     Ok(standings.collect::<Result<_, _>>()?)
 }
 
-/// Why nobody knows where subscriptions stand.
+/// Why the positions of subscriptions could not be read.
 #[derive(Debug, Error)]
 pub enum StandingsError {
-    /// The file was rejected.
+    /// The file is invalid or cannot be opened.
     #[error(transparent)]
     Open(#[from] easel_sqlite::OpenError),
-    /// SQLite could not read it.
+    /// SQLite could not read the file.
     #[error("read the file of subscriptions: {0}")]
     Read(#[from] rusqlite::Error),
 }

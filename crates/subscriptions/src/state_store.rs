@@ -1,35 +1,34 @@
-//! The trait that every store of subscriptions implements, and what it promises.
+//! The trait of every store of subscriptions, and its promises.
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use easel_catalog::Reach;
 use easel_log::Offset;
 use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, Name, Origin, Parked, ReplayEntry,
-    ReplaySpec, Spec, State, SubscriptionId,
+    AttemptPart, DeadLetter, Definition, Journal, LaneId, LoggedAttempt, Name, Parked, ReplayEntry,
+    ReplaySpec, SubscriptionId,
 };
 
-/// Subscriptions with the journals of their lanes, on stable storage.
+/// A store of subscriptions and the journals of their lanes, on stable storage.
 ///
-/// Every backend promises, and the promises suite tests:
+/// Every backend makes these promises, and the promises suite tests them:
 ///
-/// - what was answered with success is on stable storage, and is found by the next
-///   [`take_over`](Self::take_over);
-/// - a name is unique within a reach, and an id is never used again;
-/// - an update or a removal whose revision is not the current one is refused and changes nothing;
-/// - every `take_over` takes the next epoch, and from then on a save with an older one is refused,
-///   all of it;
-/// - a save is done whole or not at all, and a journal never takes the place of one with the same or
-///   a greater number, nor do its rows;
-/// - of each delivery there is one row at most, that of the latest journal which had one;
-/// - a journal of a subscription or replay that was removed is ignored.
+/// - after a call succeeds, its change is on stable storage, and the next
+///   [`take_over`](Self::take_over) finds it;
+/// - a name is unique within a reach, and an id is never reused;
+/// - an update or a removal with an outdated revision is rejected and changes nothing;
+/// - every `take_over` takes the next epoch; from then on a save with an older epoch is rejected and
+///   changes nothing;
+/// - a save is atomic; a journal and its rows never replace a journal with the same or a greater
+///   number;
+/// - each delivery has at most one row, from the latest journal with a row for it;
+/// - a journal of a removed subscription or replay is ignored.
 #[async_trait]
 pub trait StateStore: Debug + Send + Sync + 'static {
-    /// Takes over all lanes, and returns the epoch of that lease with everything there is, by id.
+    /// Takes over all lanes. Returns the epoch of the new lease and all subscriptions, by id.
     async fn take_over(&self) -> Result<(Epoch, Vec<StoredSubscription>), StateStoreError>;
 
     /// Adds a subscription.
@@ -39,8 +38,8 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         new: NewEntry,
     ) -> Result<StoredSubscription, StateStoreError>;
 
-    /// Replaces what a subscription is, if `revision` is the current one. Returns the new revision.
-    /// That takes no lease: whoever knows the current revision may change a definition.
+    /// Replaces the definition of a subscription if `revision` is the current one. Returns the new
+    /// revision. The call requires no lease, only the current revision.
     async fn update(
         &self,
         id: SubscriptionId,
@@ -48,11 +47,11 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         definition: Definition,
     ) -> Result<Revision, StateStoreError>;
 
-    /// Forgets a subscription and the journals of its lanes, if `revision` is the current one.
+    /// Deletes a subscription and the journals of its lanes, if `revision` is the current one.
     async fn remove(&self, id: SubscriptionId, revision: Revision) -> Result<(), StateStoreError>;
 
-    /// Adds a replay of a subscription. Its number is greater than that of any replay which the
-    /// subscription has or has had.
+    /// Adds a replay of a subscription. Its number is greater than the number of every earlier replay,
+    /// including deleted ones.
     async fn insert_replay(
         &self,
         epoch: Epoch,
@@ -61,10 +60,10 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         created_at: Timestamp,
     ) -> Result<ReplayEntry, StateStoreError>;
 
-    /// Forgets a replay with its journal and all of its rows.
+    /// Deletes a replay with its journal and all its rows.
     async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StateStoreError>;
 
-    /// The dead letters of a lane from an offset on, by offset: so many at most.
+    /// Returns at most `max_count` dead letters of a lane from an offset on, by offset.
     async fn dead_letters(
         &self,
         lane: LaneId,
@@ -72,7 +71,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         max_count: usize,
     ) -> Result<Vec<(Offset, DeadLetter)>, StateStoreError>;
 
-    /// Dead letters of any lane that died before `time`: so many at most.
+    /// Returns at most `max_count` dead letters of all lanes that died before `time`.
     async fn dead_before(
         &self,
         time: Timestamp,
@@ -86,15 +85,15 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         parts: Vec<AttemptPart>,
     ) -> Result<(), StateStoreError>;
 
-    /// The attempts of a lane that leases before `epoch` have saved, the oldest first; no more than
-    /// an attempt log keeps.
+    /// Returns the attempts of a lane that leases before `epoch` saved, the oldest first: at most
+    /// [`AttemptLog::MAX`](crate::AttemptLog::MAX).
     async fn attempts_before(
         &self,
         epoch: Epoch,
         lane: LaneId,
     ) -> Result<Vec<LoggedAttempt>, StateStoreError>;
 
-    /// Saves journals, and that the log was seen to end at `head`.
+    /// Saves journals and the head of the log.
     async fn save(
         &self,
         epoch: Epoch,
@@ -103,11 +102,11 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     ) -> Result<(), StateStoreError>;
 }
 
-/// Which lease of the lanes it is. A later one is greater.
+/// The number of a lease of the lanes. A later lease has a greater number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub u64);
 
-/// Which version of a subscription's definition it is, from 1.
+/// The version of a subscription's definition, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
 
@@ -115,55 +114,42 @@ impl Revision {
     /// The revision of a definition that was never changed.
     pub const FIRST: Self = Self(1);
 
-    /// The one after it.
+    /// Returns the next revision.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// What a subscription is, apart from what became of its events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// Whose events it may have.
-    pub reach: Reach,
-    /// What was asked for.
-    pub spec: Spec,
-    /// Where it was declared.
-    pub origin: Origin,
-    /// Whether it is to be served.
-    pub state: State,
-}
-
-/// A subscription that is to be stored.
+/// A new subscription to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEntry {
-    /// What it is.
+    /// The definition.
     pub definition: Definition,
-    /// When it was made.
+    /// When the subscription was created.
     pub created_at: Timestamp,
-    /// The first offset that it is owed.
+    /// The first offset owed.
     pub start: Offset,
 }
 
-/// A subscription as it is stored.
+/// A stored subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSubscription {
-    /// Its number.
+    /// The number of the subscription.
     pub id: SubscriptionId,
-    /// The version of its definition.
+    /// The version of the definition.
     pub revision: Revision,
-    /// What it is.
+    /// The definition.
     pub definition: Definition,
-    /// When it was made.
+    /// When the subscription was created.
     pub created_at: Timestamp,
-    /// The first offset that it is owed.
+    /// The first offset owed.
     pub start: Offset,
-    /// The latest journal of its live lane.
+    /// The latest journal of the live lane.
     pub journal: Journal,
-    /// The parked deliveries of its live lane.
+    /// The parked deliveries of the live lane.
     pub parked: Vec<(Offset, Parked)>,
-    /// Its replays, by number.
+    /// The replays, by number.
     pub replays: Vec<ReplayEntry>,
 }
 
@@ -173,31 +159,31 @@ pub enum StateStoreError {
     /// The storage failed.
     #[error("use the subscription store: {reason}")]
     Failed {
-        /// What the storage said.
+        /// The error of the storage.
         reason: String,
     },
-    /// What is stored is not what this program writes.
+    /// A stored row is invalid.
     #[error("read subscription {name} from the store: {what}")]
     Row {
-        /// Whose row.
+        /// The name of the subscription.
         name: String,
-        /// What is wrong with it.
+        /// Why the row is invalid.
         what: String,
     },
-    /// There is one of that name.
-    #[error("there is a subscription named {name} already")]
+    /// Another subscription has this name.
+    #[error("subscription {name} already exists")]
     NameTaken {
         /// The name.
         name: Name,
     },
-    /// Somebody else has changed or removed the subscription meanwhile.
-    #[error("subscription {id} was changed meanwhile")]
+    /// The subscription was changed or removed meanwhile.
+    #[error("change subscription {id}: another command changed or removed it meanwhile")]
     Changed {
-        /// Which one.
+        /// The id of the subscription.
         id: SubscriptionId,
     },
     /// Another process has taken over the lanes.
-    #[error("the lease of epoch {} has ended: another process has taken over", epoch.0)]
+    #[error("use the lease of epoch {}: another process has taken over the lanes", epoch.0)]
     Stale {
         /// The epoch of the lease that has ended.
         epoch: Epoch,

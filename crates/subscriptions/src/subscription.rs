@@ -1,4 +1,4 @@
-//! One subscription: what was asked for, and the live state its lane shares with the API.
+//! One subscription: its definition, and the live state that its lane shares with the API.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,52 +8,53 @@ use easel_log::Offset;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::state_store::{Definition, Revision, StoredSubscription};
+use crate::definition::Definition;
+use crate::state_store::{Revision, StoredSubscription};
 use crate::{
-    Account, AttemptLog, Filter, LaneId, MaxRate, ReplayEntry, ReplayNumber, ReplaySpec, Spec,
-    SubscriptionId,
+    Account, AttemptLog, Filter, LaneId, MaxRate, Origin, ReplayEntry, ReplayNumber, ReplaySpec,
+    Spec, State, SubscriptionId,
 };
 
-/// One subscription as it stands; a change makes a new one that shares the [`Live`] part.
+/// One version of a subscription. A change creates a new version that shares the [`Live`] part.
 #[derive(Debug)]
 pub struct Subscription {
-    /// Its number, never used again.
+    /// The number of the subscription, never reused.
     pub id: SubscriptionId,
-    /// The version of its definition.
+    /// The version of the definition.
     pub revision: Revision,
-    /// Whose events it may have.
+    /// Whose events the subscription may receive.
     pub reach: Reach,
-    /// What was asked for.
+    /// The subscriber's request.
     pub spec: Spec,
-    /// What that covers.
+    /// The filter of the spec.
     pub filter: Filter,
-    /// Where it was declared.
+    /// Where the subscription was declared.
     pub origin: Origin,
-    /// When it was made.
+    /// When the subscription was created.
     pub created_at: Timestamp,
-    /// Whether it is to be served.
+    /// Whether the subscription is active.
     pub state: State,
-    /// Which replay of it this is; `None` for the subscription itself. A replay is served as a
-    /// subscription of its own that shares the definition.
+    /// The replay; `None` for the subscription itself. A replay is a subscription of its own that
+    /// shares the definition.
     pub replay: Option<Replay>,
-    /// What its lane works on.
+    /// The state shared with the lane.
     pub live: Arc<Live>,
     retired: AtomicBool,
 }
 
-/// Which replay of a subscription it is.
+/// A replay of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
-    /// Its number.
+    /// The number of the replay.
     pub number: ReplayNumber,
-    /// What it serves.
+    /// The events to send again.
     pub spec: ReplaySpec,
-    /// When it was started.
+    /// When the replay was started.
     pub created_at: Timestamp,
 }
 
 impl Subscription {
-    /// A subscription as it is stored.
+    /// Creates a subscription from its stored form.
     pub(crate) fn stored(entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
         Self::new(
             (entry.id, entry.revision, entry.created_at),
@@ -64,7 +65,7 @@ impl Subscription {
         )
     }
 
-    /// A replay of this subscription, as it is stored.
+    /// Creates a replay of this subscription from its stored form.
     pub(crate) fn replay(&self, entry: ReplayEntry, catalog: &Arc<Catalog>) -> Self {
         let replay = Replay {
             number: entry.number,
@@ -81,7 +82,7 @@ impl Subscription {
         )
     }
 
-    /// What it is, apart from what became of its events.
+    /// Returns the definition.
     fn definition(&self) -> Definition {
         Definition {
             reach: self.reach.clone(),
@@ -91,7 +92,7 @@ impl Subscription {
         }
     }
 
-    /// Which lane serves it.
+    /// Returns the id of the lane that serves this subscription.
     pub fn lane(&self) -> LaneId {
         LaneId {
             subscription: self.id,
@@ -99,12 +100,12 @@ impl Subscription {
         }
     }
 
-    /// The offset after the last one that it may have, if it has an end.
+    /// Returns the end of a replay's range; `None` for a live subscription.
     pub fn end(&self) -> Option<Offset> {
         self.replay.as_ref().map(|replay| replay.spec.to)
     }
 
-    /// True for a replay of which nothing is open any more.
+    /// Returns true for a replay that has nothing left to match, send or retry.
     pub fn has_ended(&self) -> bool {
         let Some(end) = self.end() else {
             return false;
@@ -113,12 +114,12 @@ impl Subscription {
         account.matched() >= end && account.owed_count() == 0 && account.parked_count() == 0
     }
 
-    /// The filter that a replay of this subscription has.
-    pub fn filter_of_replay(&self, spec: &ReplaySpec) -> Filter {
+    /// Returns the filter of a replay of this subscription.
+    pub fn replay_filter(&self, spec: &ReplaySpec) -> Filter {
         self.filter.clone().narrowed(spec)
     }
 
-    /// Events a second that are sent at most: what the replay says, or else the spec.
+    /// Returns the most events sent per second: the limit of the replay, or else of the spec.
     pub fn max_rate(&self) -> Option<MaxRate> {
         match &self.replay {
             Some(replay) => replay.spec.max_rate,
@@ -126,7 +127,7 @@ impl Subscription {
         }
     }
 
-    /// The same subscription after its definition was changed.
+    /// Creates the next version, with a changed definition.
     pub(crate) fn changed(
         &self,
         revision: Revision,
@@ -174,8 +175,8 @@ impl Subscription {
         }
     }
 
-    /// True once this version was replaced or removed: nothing new is owed because of it. Reliable
-    /// only while holding the account.
+    /// Returns true once this version was replaced or removed; then it must owe nothing new. Reliable
+    /// only while holding the account lock.
     pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::SeqCst)
     }
@@ -187,57 +188,26 @@ impl Subscription {
     }
 }
 
-/// Where a subscription was declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// In the configuration file, which alone may change it.
-    File,
-    /// Through the API.
-    Api,
-}
-
-/// Whether a subscription is to be served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is served; its lane may be on hold all the same.
-    Active,
-    /// It keeps its place until it is resumed.
-    Paused {
-        /// Why, when it was not an operator's wish.
-        reason: Option<String>,
-    },
-    /// It is no longer served, and keeps its place.
-    Deactivated {
-        /// Why; `None` if the configuration file declared it once and no longer does.
-        reason: Option<String>,
-    },
-}
-
-impl State {
-    /// The state of a subscription that the configuration file no longer declares.
-    pub const UNDECLARED: Self = Self::Deactivated { reason: None };
-}
-
-/// What a subscription's lane works on, and others may look at.
+/// The state of a subscription that its lane shares with other tasks.
 #[derive(Debug)]
 pub struct Live {
     account: Mutex<Account>,
     attempts: Mutex<AttemptLog>,
     hold: Mutex<Option<Hold>>,
-    /// Held while a command reads rows of its deliveries and changes them.
+    /// Locked while a command reads and changes rows of deliveries.
     pub(crate) commands: tokio::sync::Mutex<()>,
-    /// Rung when there may be something to do for the lane.
+    /// Notified when there may be work for the lane.
     pub work: Notify,
 }
 
-/// A lane's pause: it sends nothing but, from time to time, one probe.
+/// A hold of a lane: the lane sends only one probe from time to time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// Since when it holds.
+    /// Since when the lane is on hold.
     pub since: Timestamp,
-    /// When the next attempt is due; `None` when it waits for an operator.
+    /// When the next attempt is due; `None` if the lane waits for an operator.
     pub until: Option<Timestamp>,
-    /// Why it holds.
+    /// Why the lane is on hold.
     pub reason: String,
 }
 
@@ -252,17 +222,17 @@ impl Live {
         })
     }
 
-    /// The account. Never held across a wait.
+    /// Locks the account. The lock must not be held across an await.
     pub fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The latest attempts. Never held across a wait.
+    /// Locks the attempt log. The lock must not be held across an await.
     pub fn attempts(&self) -> MutexGuard<'_, AttemptLog> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pause the lane is in, if it is in one.
+    /// Returns the hold of the lane, if the lane is on hold.
     pub fn hold(&self) -> Option<Hold> {
         self.hold
             .lock()
@@ -270,7 +240,7 @@ impl Live {
             .clone()
     }
 
-    /// Says that the lane pauses, or that it no longer does.
+    /// Starts a hold of the lane, or ends it with `None`.
     pub fn set_hold(&self, hold: Option<Hold>) {
         *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = hold;
     }

@@ -1,7 +1,7 @@
 //! All subscriptions, in memory and on disk.
 //!
-//! Invariant: what the map holds is in the store already, except for what became of events, which
-//! [`Subscriptions::save`] brings up to date. Definitions change one at a time.
+//! Invariant: every definition in memory is already in the store. The state of events is written by
+//! [`Subscriptions::save`]. Definitions change one at a time.
 
 mod dead_letters;
 mod replays;
@@ -12,23 +12,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use easel_catalog::{Catalog, Reach, TellOperator};
-use easel_log::{Bounds, Clock, Offset, ReadError, SharedLog};
+use easel_log::{Bounds, Clock, Offset, ReadError, SharedLog, run_blocking};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
+use crate::definition::Definition;
 use crate::metrics;
-use crate::state_store::{
-    Definition, Epoch, NewEntry, StateStore, StateStoreError, StoredSubscription,
-};
+use crate::state_store::{Epoch, NewEntry, StateStore, StateStoreError, StoredSubscription};
 use crate::{Balance, Name, Origin, ReplayNumber, Spec, Start, State, Subscription};
 pub use dead_letters::Redelivery;
 
-/// Says of a spec whether it can be served at all; what cannot is refused before it is kept.
+/// An additional validation of specs. An invalid spec is rejected before it is stored.
 pub type SpecCheck = Box<dyn Fn(&Spec) -> Result<(), String> + Send + Sync>;
 
-/// What a change may change.
+/// The parts of a subscription that a change replaces.
 type SubscriptionEdit = (Spec, Origin, State);
 
 /// All subscriptions.
@@ -40,28 +39,28 @@ pub struct Subscriptions {
     store: Arc<dyn StateStore>,
     /// The lease of the lanes.
     epoch: Epoch,
-    all: RwLock<BTreeMap<Name, Versions>>,
-    /// Held while a definition changes.
+    by_name: RwLock<BTreeMap<Name, LaneSet>>,
+    /// Locked while a definition changes.
     changing: Arc<Mutex<()>>,
     change_number: watch::Sender<u64>,
     /// Whether the latest save failed.
     save_failed: AtomicBool,
-    /// Whether nothing is to be sent to anybody, until the process ends or is asked to resume.
+    /// Whether all deliveries are paused, until the process ends or a call resumes them.
     paused: AtomicBool,
-    /// The head of the log that the store knows about.
+    /// The latest head of the log in the store.
     saved_head: AtomicU64,
     tell_operator: TellOperator,
 }
 
-/// A subscription as it stands, with its replays.
+/// The current version of a subscription, with its replays.
 #[derive(Debug)]
-struct Versions {
+struct LaneSet {
     live: Arc<Subscription>,
     replays: BTreeMap<ReplayNumber, Arc<Subscription>>,
 }
 
-impl Versions {
-    fn of(subscription: Subscription) -> Self {
+impl LaneSet {
+    fn new(subscription: Subscription) -> Self {
         Self {
             live: Arc::new(subscription),
             replays: BTreeMap::new(),
@@ -70,37 +69,37 @@ impl Versions {
 
     fn stored(mut entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
         let replays = std::mem::take(&mut entry.replays);
-        let mut versions = Self::of(Subscription::stored(entry, catalog));
+        let mut lane_set = Self::new(Subscription::stored(entry, catalog));
         for replay in replays {
             let number = replay.number;
-            let replay = Arc::new(versions.live.replay(replay, catalog));
-            versions.replays.insert(number, replay);
+            let replay = Arc::new(lane_set.live.replay(replay, catalog));
+            lane_set.replays.insert(number, replay);
         }
-        versions
+        lane_set
     }
 
-    /// The subscription and its replays.
+    /// Iterates over the subscription and its replays.
     fn lanes(&self) -> impl Iterator<Item = &Arc<Subscription>> {
         std::iter::once(&self.live).chain(self.replays.values())
     }
 }
 
-/// Why a subscription was not made or changed.
+/// Why a subscription was not created or changed.
 #[derive(Debug, Error)]
 pub enum ChangeError {
-    /// There is one of that name.
-    #[error("there is a subscription named {name} already")]
+    /// Another subscription has this name.
+    #[error("subscription {name} already exists")]
     NameTaken {
         /// The name.
         name: Name,
     },
-    /// There is none of that name.
-    #[error("there is no subscription named {name:?}")]
+    /// No subscription has this name.
+    #[error("subscription {name:?} does not exist")]
     Unknown {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
-    /// It has no replay of that number.
+    /// The subscription has no replay with this number.
     #[error("subscription {name} has no replay {number}")]
     UnknownReplay {
         /// The name.
@@ -108,39 +107,39 @@ pub enum ChangeError {
         /// The number.
         number: ReplayNumber,
     },
-    /// The file declares it, so the file alone may change it.
+    /// The configuration file declares the subscription, so only the file may change it.
     #[error("subscription {name} is declared in the configuration file; change it there")]
     DeclaredInFile {
         /// The name.
         name: Name,
     },
-    /// The file declared it once and no longer does.
+    /// The configuration file no longer declares the subscription.
     #[error(
-        "subscription {name} is deactivated, since the configuration file no longer declares it; \
+        "subscription {name} is deactivated, because the configuration file no longer declares it; \
          declare it again, or replace it through the API"
     )]
     Deactivated {
         /// The name.
         name: Name,
     },
-    /// It cannot be served.
+    /// The subscription or the command is invalid.
     #[error("subscription {name}: {what}")]
     Invalid {
         /// The name.
         name: Name,
-        /// What is wrong with it.
+        /// What is invalid.
         what: String,
     },
-    /// It could not be saved.
+    /// The change could not be saved.
     #[error(transparent)]
     Store(#[from] StateStoreError),
-    /// Its start could not be looked up.
+    /// The log could not be read.
     #[error(transparent)]
     Log(#[from] ReadError),
 }
 
 impl Subscriptions {
-    /// Takes over the lanes in `store`, and reads what it holds.
+    /// Takes over the lanes in `store`, and loads all subscriptions.
     pub async fn open(
         store: Arc<dyn StateStore>,
         log: SharedLog,
@@ -150,12 +149,12 @@ impl Subscriptions {
     ) -> Result<Self, StateStoreError> {
         metrics::describe();
         let (epoch, entries) = store.take_over().await?;
-        let all = entries
+        let by_name = entries
             .into_iter()
             .map(|entry| {
                 (
                     entry.definition.spec.name.clone(),
-                    Versions::stored(entry, &catalog),
+                    LaneSet::stored(entry, &catalog),
                 )
             })
             .collect();
@@ -166,7 +165,7 @@ impl Subscriptions {
             catalog,
             store,
             epoch,
-            all: RwLock::new(all),
+            by_name: RwLock::new(by_name),
             changing: Arc::default(),
             change_number: watch::Sender::new(0),
             save_failed: AtomicBool::new(false),
@@ -176,7 +175,7 @@ impl Subscriptions {
         })
     }
 
-    /// Reports through `tell_operator` what subscriptions lose.
+    /// Reports lost events of subscriptions to operators through `tell_operator`.
     #[must_use]
     pub fn with_operator(self, tell_operator: TellOperator) -> Self {
         Self {
@@ -185,15 +184,15 @@ impl Subscriptions {
         }
     }
 
-    /// Makes the subscriptions of the configuration file what the file says: new ones are made,
-    /// known ones changed, and active ones that the file no longer names are deactivated.
+    /// Applies the subscriptions of the configuration file. Creates new ones, changes known ones, and
+    /// deactivates active ones that the file no longer declares.
     ///
-    /// What cannot be served is refused before anything changes.
+    /// An invalid spec is rejected before anything changes.
     pub async fn declare(self: &Arc<Self>, specs: Vec<Spec>) -> Result<(), ChangeError> {
         for spec in &specs {
             self.check(spec)?;
             if self.get(spec.name.as_str()).is_err() {
-                self.start_of(spec).await?;
+                self.find_start(spec).await?;
             }
         }
         for known in self.list() {
@@ -208,12 +207,12 @@ impl Subscriptions {
         }
         for spec in specs {
             let Ok(known) = self.get(spec.name.as_str()) else {
-                self.make(spec, Origin::File).await?;
+                self.insert(spec, Origin::File).await?;
                 continue;
             };
-            // What stays as it is keeps its lane.
-            let is_in_force = known.origin == Origin::File && known.state != State::UNDECLARED;
-            if is_in_force && known.spec == spec {
+            // An unchanged subscription keeps its lane.
+            let is_declared = known.origin == Origin::File && known.state != State::UNDECLARED;
+            if is_declared && known.spec == spec {
                 continue;
             }
             self.change(spec.name.clone(), move |known| {
@@ -231,14 +230,14 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Makes a new subscription.
+    /// Creates a subscription.
     pub async fn create(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.check(&spec)?;
-        self.make(spec, Origin::Api).await
+        self.insert(spec, Origin::Api).await
     }
 
-    /// Changes what a subscription asks for; it keeps its place in the log. One that the file
-    /// declared once is the API's from then on, and active.
+    /// Replaces the spec of a subscription. Its cursor stays. If the file no longer declares the
+    /// subscription, it becomes active and belongs to the API.
     pub async fn update(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
         self.check(&spec)?;
         self.change(spec.name.clone(), move |known| {
@@ -253,13 +252,13 @@ impl Subscriptions {
         .await
     }
 
-    /// Stops serving a subscription, as an operator asks; it keeps its place.
+    /// Pauses a subscription for an operator. Its cursor stays.
     pub async fn pause(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
         self.set_state(name, State::Paused { reason: None }).await
     }
 
-    /// Serves a subscription again that is paused or deactivated, from where it stopped. If it held
-    /// then, it has as much time as ever before it is deactivated.
+    /// Resumes a paused or deactivated subscription at its cursor. If its lane was on hold, the time
+    /// until deactivation starts again.
     pub async fn resume(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
         let known = self.get(name)?;
         if known.state != State::Active {
@@ -271,8 +270,8 @@ impl Subscriptions {
         self.set_state(name, State::Active).await
     }
 
-    /// Serves a subscription again that is paused or deactivated, from a later place. What is
-    /// skipped counts as expired. To go back is a replay.
+    /// Resumes a paused or deactivated subscription at a later offset. The skipped events count as
+    /// expired. To go back, start a replay.
     pub async fn resume_from(
         self: &Arc<Self>,
         name: &str,
@@ -284,17 +283,17 @@ impl Subscriptions {
             what,
         };
         if known.state == State::Active {
-            let what = "it is active; pause it before its events are skipped";
+            let what = "it must be paused before events are skipped";
             return Err(invalid(what.to_owned()));
         }
         if known.state == State::UNDECLARED {
             let name = known.spec.name.clone();
             return Err(ChangeError::Deactivated { name });
         }
-        let to = self.offset_of(&known.spec.name, from).await?;
+        let to = self.find_offset(&known.spec.name, from).await?;
         let cursor = known.live.account().cursor();
         if to < cursor {
-            let what = format!("it has events up to {cursor}; to go back to {to}, start a replay");
+            let what = format!("its cursor is past {to}, at {cursor}; to go back, start a replay");
             return Err(invalid(what));
         }
         known.live.account().skip_to(to);
@@ -302,39 +301,38 @@ impl Subscriptions {
         self.resume(name).await
     }
 
-    /// Puts this version of a subscription into another state; `None` when it is no longer the
-    /// current one.
-    pub async fn set_state_of(
+    /// Sets the state of this version of a subscription. Returns `None` if the version is outdated.
+    pub async fn set_state_if_current(
         self: &Arc<Self>,
         version: &Arc<Subscription>,
         state: State,
     ) -> Result<Option<Arc<Subscription>>, ChangeError> {
         let version = Arc::clone(version);
-        self.exclusively(async move |all| {
+        self.exclusively(async move |subscriptions| {
             if version.is_retired() {
                 return Ok(None);
             }
-            let live = all.get(version.spec.name.as_str())?;
-            let (spec, origin) = (live.spec.clone(), live.origin);
-            all.put_in_place(&live, (spec, origin, state))
-                .await
-                .map(Some)
+            let live = subscriptions.get(version.spec.name.as_str())?;
+            let edit = (live.spec.clone(), live.origin, state);
+            let changed = subscriptions.replace_definition(&live, edit).await?;
+            Ok(Some(changed))
         })
         .await
     }
 
-    /// Forgets a subscription.
+    /// Deletes a subscription.
     pub async fn remove(self: &Arc<Self>, name: &str) -> Result<(), ChangeError> {
         let name = name.to_owned();
-        self.exclusively(async move |all| {
-            let known = all.get(&name)?;
+        self.exclusively(async move |subscriptions| {
+            let known = subscriptions.get(&name)?;
             if known.origin == Origin::File && known.state != State::UNDECLARED {
                 let name = known.spec.name.clone();
                 return Err(ChangeError::DeclaredInFile { name });
             }
-            all.store.remove(known.id, known.revision).await?;
-            let removed = all.all_mut(|all| all.remove(&known.spec.name));
-            for lane in removed.iter().flat_map(Versions::lanes) {
+            let store = &subscriptions.store;
+            store.remove(known.id, known.revision).await?;
+            let removed = subscriptions.modify(|by_name| by_name.remove(&known.spec.name));
+            for lane in removed.iter().flat_map(LaneSet::lanes) {
                 lane.retire();
             }
             Ok(())
@@ -342,56 +340,59 @@ impl Subscriptions {
         .await
     }
 
-    /// All of them, by name.
+    /// Returns all subscriptions, by name.
     pub fn list(&self) -> Vec<Arc<Subscription>> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        all.values()
-            .map(|versions| Arc::clone(&versions.live))
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name
+            .values()
+            .map(|lane_set| Arc::clone(&lane_set.live))
             .collect()
     }
 
-    /// All of them and their replays, by name and number: each has a lane.
+    /// Returns all subscriptions and replays, by name and number. Each of them has a lane.
     pub fn lanes(&self) -> Vec<Arc<Subscription>> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        all.values()
-            .flat_map(Versions::lanes)
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        by_name
+            .values()
+            .flat_map(LaneSet::lanes)
             .map(Arc::clone)
             .collect()
     }
 
-    /// The one with this name.
+    /// Returns the subscription with this name.
     pub fn get(&self, name: &str) -> Result<Arc<Subscription>, ChangeError> {
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        let found = all.get(name).map(|versions| Arc::clone(&versions.live));
+        let by_name = self.by_name.read().unwrap_or_else(PoisonError::into_inner);
+        let found = by_name.get(name);
+        let found = found.map(|lane_set| Arc::clone(&lane_set.live));
         found.ok_or_else(|| ChangeError::Unknown {
             name: name.to_owned(),
         })
     }
 
-    /// Word of every change of the list.
+    /// Subscribes to changes of the list.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.change_number.subscribe()
     }
 
-    /// Has nothing sent to anybody until [`Self::resume_deliveries`]; what is under way is finished.
-    /// The subscriptions themselves do not change, and the next start does not know of it.
+    /// Pauses all deliveries until [`Self::resume_deliveries`]. Batches that are being sent finish. The
+    /// subscriptions do not change, and a restart ends the pause.
     pub fn pause_deliveries(&self) {
         self.paused.store(true, Ordering::Release);
         self.change_number.send_modify(|number| *number += 1);
     }
 
-    /// Ends what [`Self::pause_deliveries`] began.
+    /// Ends the pause of [`Self::pause_deliveries`].
     pub fn resume_deliveries(&self) {
         self.paused.store(false, Ordering::Release);
         self.change_number.send_modify(|number| *number += 1);
     }
 
-    /// Whether nothing is sent to anybody.
+    /// Returns true if all deliveries are paused.
     pub fn deliveries_are_paused(&self) -> bool {
         self.paused.load(Ordering::Acquire)
     }
 
-    /// What became of every event since the subscription began, as of now.
+    /// Returns the current balance of a subscription.
     pub fn balance(&self, subscription: &Subscription) -> Balance {
         let mut account = subscription.live.account();
         account.balance(|| {
@@ -414,13 +415,13 @@ impl Subscriptions {
         })
     }
 
-    /// The offset at which a new subscription begins.
-    async fn start_of(&self, spec: &Spec) -> Result<Offset, ChangeError> {
-        self.offset_of(&spec.name, spec.start).await
+    /// Finds the offset at which a new subscription begins.
+    async fn find_start(&self, spec: &Spec) -> Result<Offset, ChangeError> {
+        self.find_offset(&spec.name, spec.start).await
     }
 
-    /// The offset that a start means at this moment.
-    async fn offset_of(&self, name: &Name, start: Start) -> Result<Offset, ChangeError> {
+    /// Finds the current offset of a start.
+    async fn find_offset(&self, name: &Name, start: Start) -> Result<Offset, ChangeError> {
         let bounds = *self.log.bounds().borrow();
         Ok(match start {
             Start::Now => bounds.head,
@@ -429,7 +430,7 @@ impl Subscriptions {
             Start::Offset(offset) if offset <= bounds.head => offset,
             Start::Offset(offset) => {
                 let what = format!(
-                    "it is to start at {offset}, past the log's head {}",
+                    "start {offset} must not be past the log's head {}",
                     bounds.head
                 );
                 return Err(ChangeError::Invalid {
@@ -440,14 +441,14 @@ impl Subscriptions {
         })
     }
 
-    async fn make(
+    async fn insert(
         self: &Arc<Self>,
         spec: Spec,
         origin: Origin,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let start = self.start_of(&spec).await?;
-        self.exclusively(async move |all| {
-            if all.get(spec.name.as_str()).is_ok() {
+        let start = self.find_start(&spec).await?;
+        self.exclusively(async move |subscriptions| {
+            if subscriptions.get(spec.name.as_str()).is_ok() {
                 return Err(ChangeError::NameTaken { name: spec.name });
             }
             let new = NewEntry {
@@ -457,13 +458,14 @@ impl Subscriptions {
                     origin,
                     state: State::Active,
                 },
-                created_at: all.clock.now(),
+                created_at: subscriptions.clock.now(),
                 start,
             };
-            let entry = all.store.insert(all.epoch, new).await?;
-            let made = Versions::stored(entry, &all.catalog);
-            let live = Arc::clone(&made.live);
-            all.all_mut(|all| all.insert(live.spec.name.clone(), made));
+            let store = &subscriptions.store;
+            let entry = store.insert(subscriptions.epoch, new).await?;
+            let lane_set = LaneSet::stored(entry, &subscriptions.catalog);
+            let live = Arc::clone(&lane_set.live);
+            subscriptions.modify(|by_name| by_name.insert(live.spec.name.clone(), lane_set));
             Ok(live)
         })
         .await
@@ -486,20 +488,21 @@ impl Subscriptions {
         .await
     }
 
-    /// Puts what `change` says in the place of what is known.
+    /// Applies `change` to the current version of a subscription.
     async fn change(
         self: &Arc<Self>,
         name: Name,
         change: impl FnOnce(&Subscription) -> Result<SubscriptionEdit, ChangeError> + Send + 'static,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        self.exclusively(async move |all| {
-            let known = all.get(name.as_str())?;
-            all.put_in_place(&known, change(&known)?).await
+        self.exclusively(async move |subscriptions| {
+            let known = subscriptions.get(name.as_str())?;
+            let edit = change(&known)?;
+            subscriptions.replace_definition(&known, edit).await
         })
         .await
     }
 
-    async fn put_in_place(
+    async fn replace_definition(
         &self,
         known: &Subscription,
         (spec, origin, state): SubscriptionEdit,
@@ -520,10 +523,10 @@ impl Subscriptions {
             Arc::new(changed)
         };
         let changed = change(known);
-        self.all_mut(|all| {
-            if let Some(versions) = all.get_mut(&known.spec.name) {
-                versions.live = Arc::clone(&changed);
-                for replay in versions.replays.values_mut() {
+        self.modify(|by_name| {
+            if let Some(lane_set) = by_name.get_mut(&known.spec.name) {
+                lane_set.live = Arc::clone(&changed);
+                for replay in lane_set.replays.values_mut() {
                     *replay = change(replay);
                 }
             }
@@ -531,35 +534,28 @@ impl Subscriptions {
         Ok(changed)
     }
 
-    /// Makes one change at a time, to its end even if nobody waits for it any more: what the store
-    /// has and what is in memory must agree.
+    /// Runs one change at a time. A change runs to its end even if the caller is cancelled, because
+    /// store and memory must agree.
     async fn exclusively<T: Send + 'static, F>(self: &Arc<Self>, work: F) -> T
     where
         F: AsyncFnOnce(&Self) -> T + Send + 'static,
     {
-        let (all, runtime) = (Arc::clone(self), Handle::current());
-        // Taken before there is a thread: threads that wait for it might leave none for the store.
+        let (subscriptions, runtime) = (Arc::clone(self), Handle::current());
+        // Lock before blocking a thread: threads that wait for the lock could leave none for the store.
         let turn = Arc::clone(&self.changing).lock_owned().await;
         let work = move || {
-            let done = runtime.block_on(work(&all));
+            let done = runtime.block_on(work(&subscriptions));
             drop(turn);
             done
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is going, and with it whoever asked.
-                Err(_cancelled) => std::future::pending().await,
-            },
-        }
+        run_blocking(work).await
     }
 
-    fn all_mut<T>(&self, change: impl FnOnce(&mut BTreeMap<Name, Versions>) -> T) -> T {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        let answer = change(&mut all);
+    fn modify<T>(&self, change: impl FnOnce(&mut BTreeMap<Name, LaneSet>) -> T) -> T {
+        let mut by_name = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut by_name);
         self.change_number.send_modify(|number| *number += 1);
-        answer
+        result
     }
 }
 

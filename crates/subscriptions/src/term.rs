@@ -1,7 +1,8 @@
-//! The terms of the balance, written down once.
+//! The terms of the balance, defined once.
 //!
-//! The account counts by them, the store saves them by name, and the API, its document and the
-//! command line list what is here. To add a term: add it here, and count it in the account.
+//! The account counts events under terms, and the store saves the counts by name. The API, its OpenAPI
+//! document and the command line list the terms. To add a term, add it here and count it in the
+//! account.
 
 use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
@@ -11,30 +12,30 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// One term of the balance, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term {
-    /// Sent, and the subscriber answered that it has the event.
+    /// Sent and accepted by the endpoint.
     Delivered,
-    /// Not covered by the subscription's filter.
+    /// Not matched by the subscription's filter.
     Filtered,
-    /// The part of `Filtered` that lies outside of the subscription's reach.
+    /// The part of `Filtered` that is outside the subscription's reach.
     OutOfReach,
-    /// Still owed, under way, or not yet matched. It is never counted, it is what remains.
+    /// Owed, being sent, or not yet matched. It is not counted; it is the remainder.
     Pending,
-    /// Failed, and kept on disk until the next attempt.
+    /// Failed, and stored on disk until the next attempt.
     Parked,
-    /// Given up, and kept as a dead letter.
+    /// Given up, and stored as a dead letter.
     Dead,
-    /// The part of `Dead` that an operator, or the end of its retention, has discarded.
+    /// The part of `Dead` that was discarded by an operator or at the end of its retention.
     Discarded,
-    /// Gone before the event could be delivered.
+    /// Lost before delivery.
     Expired,
-    /// The part of `Expired` that could not be read back from the disk.
+    /// The part of `Expired` that the log could not read.
     Damaged,
-    /// The part of `Expired` that an operator has skipped.
+    /// The part of `Expired` that an operator skipped.
     Skipped,
 }
 
 impl Term {
-    /// All of them, in the order in which they are shown; a part follows its whole.
+    /// All terms in display order. A part follows its whole.
     pub const ALL: [Self; 10] = [
         Self::Delivered,
         Self::Filtered,
@@ -48,7 +49,7 @@ impl Term {
         Self::Skipped,
     ];
 
-    /// Those that add up to what was accepted: all but the parts of others.
+    /// The terms that add up to the accepted events: all terms that are not parts of others.
     pub const SUMMANDS: [Self; 6] = [
         Self::Delivered,
         Self::Filtered,
@@ -58,7 +59,7 @@ impl Term {
         Self::Expired,
     ];
 
-    /// Its name in JSON and on disk.
+    /// Returns the name in JSON and on disk.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -74,29 +75,26 @@ impl Term {
         }
     }
 
-    /// What it counts, for whoever reads the API's document.
+    /// Returns the description in the OpenAPI document.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Delivered => "Sent, and the subscriber answered that it has them.",
-            Self::Filtered => "Not covered by the subscription's filter.",
-            Self::OutOfReach => {
-                "The part of `filtered` that lies outside of the subscription's reach."
-            }
-            Self::Pending => "Still owed, under way, or not yet looked at.",
-            Self::Parked => "Failed, and kept on disk until the next attempt.",
-            Self::Dead => "Given up, and kept as dead letters.",
+            Self::Delivered => "Sent and accepted by the endpoint.",
+            Self::Filtered => "Not matched by the subscription's filter.",
+            Self::OutOfReach => "The part of `filtered` that is outside the subscription's reach.",
+            Self::Pending => "Not delivered yet: waiting, being sent, or not matched yet.",
+            Self::Parked => "Failed, and stored on disk until the next attempt.",
+            Self::Dead => "Given up, and stored as dead letters.",
             Self::Discarded => {
-                "The part of `dead` that an operator, or the end of its retention, has discarded."
+                "The part of `dead` that was discarded by an operator or at the end of its retention."
             }
-            Self::Expired => {
-                "Gone before they could be delivered: trimmed, unreadable, or skipped."
-            }
-            Self::Damaged => "The part of `expired` that could not be read back from the disk.",
-            Self::Skipped => "The part of `expired` that an operator has skipped.",
+            Self::Expired => "Lost before delivery: trimmed, unreadable, or skipped.",
+            Self::Damaged => "The part of `expired` that the log could not read.",
+            Self::Skipped => "The part of `expired` that an operator skipped.",
         }
     }
 
-    /// The term that it is a part of. A part is counted in its whole too, so it is no summand.
+    /// Returns the term that contains this part. A part is counted in its whole too, so it is not a
+    /// summand.
     pub const fn part_of(self) -> Option<Self> {
         match self {
             Self::OutOfReach => Some(Self::Filtered),
@@ -112,17 +110,17 @@ impl Term {
     }
 }
 
-/// A number for each term. A part is counted in its whole too.
+/// One count per term. A part is counted in its whole too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; Term::ALL.len()]);
 
 impl Counts {
-    /// The sum of all terms, each event counted once.
+    /// Returns the sum of all terms. Each event counts once.
     pub fn sum(&self) -> u64 {
         Term::SUMMANDS.into_iter().map(|term| self[term]).sum()
     }
 
-    /// Adds to a term, and to the whole that it is a part of.
+    /// Adds `count` to a term, and to its whole if the term is a part.
     pub fn add(&mut self, term: Term, count: u64) {
         self[term] += count;
         if let Some(whole) = term.part_of() {
@@ -134,20 +132,20 @@ impl Counts {
 impl Index<Term> for Counts {
     type Output = u64;
 
-    #[expect(clippy::indexing_slicing, reason = "there is a number for every term")]
+    #[expect(clippy::indexing_slicing, reason = "the array has one count per term")]
     fn index(&self, term: Term) -> &u64 {
         &self.0[term as usize]
     }
 }
 
 impl IndexMut<Term> for Counts {
-    #[expect(clippy::indexing_slicing, reason = "there is a number for every term")]
+    #[expect(clippy::indexing_slicing, reason = "the array has one count per term")]
     fn index_mut(&mut self, term: Term) -> &mut u64 {
         &mut self.0[term as usize]
     }
 }
 
-/// An object with the terms that are not zero. This is the form on disk.
+/// Serializes an object of the terms that are not zero. This is the format on disk.
 impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let counted = Term::ALL.into_iter().filter(|term| self[*term] > 0);
@@ -155,7 +153,7 @@ impl Serialize for Counts {
     }
 }
 
-/// A term that is missing is zero; an unknown one is refused, since its events would be lost.
+/// Reads a missing term as zero. Rejects an unknown term, because its events would not be counted.
 impl<'de> Deserialize<'de> for Counts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let by_name = BTreeMap::<String, u64>::deserialize(deserializer)?;
@@ -163,7 +161,7 @@ impl<'de> Deserialize<'de> for Counts {
         for (name, count) in by_name {
             let term = Term::ALL.into_iter().find(|term| term.name() == name);
             let term = term.ok_or_else(|| {
-                serde::de::Error::custom(format_args!("unknown term {name:?} of the balance"))
+                serde::de::Error::custom(format_args!("balance term {name:?} is unknown"))
             })?;
             counts[term] = count;
         }
@@ -188,20 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back_and_an_unknown_term_is_refused() {
+    fn counts_survive_serialization_and_unknown_terms_are_rejected() {
         let mut counts = Counts::default();
         counts.add(Term::Damaged, 7);
         let written = serde_json::to_string(&counts).unwrap();
         assert_eq!(written, r#"{"expired":7,"damaged":7}"#);
         assert_eq!(serde_json::from_str::<Counts>(&written).unwrap(), counts);
         let refused = serde_json::from_str::<Counts>(r#"{"vanished":1}"#).unwrap_err();
-        assert!(refused.to_string().contains("unknown term \"vanished\""));
+        let text = refused.to_string();
+        assert!(text.contains("term \"vanished\" is unknown"), "{text}");
     }
 
     #[test]
-    fn every_term_has_its_own_place_and_is_a_summand_or_a_part_of_one() {
-        for (place, term) in Term::ALL.into_iter().enumerate() {
-            assert_eq!(term as usize, place);
+    fn every_term_has_its_own_index_and_is_a_summand_or_a_part() {
+        for (index, term) in Term::ALL.into_iter().enumerate() {
+            assert_eq!(term as usize, index);
         }
         let summands = Term::ALL
             .into_iter()

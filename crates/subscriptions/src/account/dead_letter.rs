@@ -8,23 +8,23 @@ use uuid::Uuid;
 
 use super::Attempt;
 
-/// A delivery that was given up. It can be redelivered as long as the log has its event.
+/// A delivery that was given up. It can be redelivered while the log has its event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The event's identity.
+    /// The event's id.
     pub event_id: Uuid,
-    /// Its event type.
+    /// The event's type.
     pub event_type: Arc<str>,
-    /// Why it was given up.
+    /// Why the delivery was given up.
     pub reason: String,
     /// The latest attempts, the oldest first.
     pub attempts: Vec<Attempt>,
-    /// How many attempts were made in all.
+    /// The number of all attempts.
     pub attempt_count: u32,
-    /// The first 4 KiB of the body that the endpoint answered to the last attempt.
+    /// The first 4 KiB of the endpoint's answer body to the last attempt.
     pub answer: Option<Bytes>,
-    /// When it was given up.
+    /// When the delivery was given up.
     pub died_at: Timestamp,
-    /// True once an operator has said that it is not to be redelivered.
+    /// True once an operator has discarded the dead letter. It is never redelivered.
     pub is_discarded: bool,
 }

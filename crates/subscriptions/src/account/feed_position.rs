@@ -1,27 +1,28 @@
-//! How far a feed has matched events, shared with the accounts that follow it.
+//! The position up to which a feed has matched events, shared with the accounts that follow the feed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use easel_log::Offset;
 
-/// Everything before this was matched for every account that follows the feed.
+/// The first offset that a feed has not matched for its accounts.
 ///
-/// An account reads it when it is asked, so an event that few want costs the others nothing.
+/// An account reads the position only when needed, so an event costs nothing for accounts that do not
+/// want it.
 #[derive(Debug)]
 pub struct FeedPosition(AtomicU64);
 
 impl FeedPosition {
-    /// A feed that has matched everything before `position`.
+    /// Creates the position of a feed that has matched everything before `position`.
     pub const fn new(position: Offset) -> Self {
         Self(AtomicU64::new(position.get()))
     }
 
-    /// The first offset that is not matched.
+    /// Returns the first unmatched offset.
     pub fn get(&self) -> Offset {
         Offset::new(self.0.load(Ordering::Acquire))
     }
 
-    /// Moves on. Every wanted event before `position` must be owed by then.
+    /// Moves to `position`. Every wanted event before `position` must already be owed.
     pub fn set(&self, position: Offset) {
         self.0.store(position.get(), Ordering::Release);
     }

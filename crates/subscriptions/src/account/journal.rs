@@ -1,4 +1,4 @@
-//! What is saved of an account.
+//! The saved form of an account.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,54 +11,53 @@ use thiserror::Error;
 use super::{DeadLetter, LaneClock, Parked};
 use crate::Counts;
 
-/// What is saved of an account: the part of it that outlives a crash.
+/// The saved form of an account: the part that survives a crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
-    /// Its number. A later journal of the same account has a greater one.
+    /// The number of the journal. A later journal of the same account has a greater number.
     pub number: u64,
     /// The next offset owed.
     pub cursor: Offset,
-    /// The counts of what ended before the cursor and in the spans.
+    /// The counts of the offsets before the cursor and in the spans.
     pub counts: Counts,
-    /// What has ended beyond the cursor: ascending, with at least one owed offset before each.
+    /// The spans beyond the cursor that have ended: ascending, with an owed offset before each span.
     pub spans: Vec<Range<Offset>>,
-    /// What the sink wants to find again after a crash.
+    /// The state that the sink needs after a crash.
     pub note: Option<Bytes>,
-    /// The clock that its schedule goes by.
+    /// The clock of the lane's retry schedule.
     pub clock: LaneClock,
-    /// Since when the lane holds, if it does.
+    /// Since when the lane is on hold, if it is.
     pub held_since: Option<Timestamp>,
-    /// The rows of parked and dead deliveries that have changed since the latest journal that was
-    /// saved.
+    /// The rows of parked and dead deliveries that changed since the latest saved journal.
     pub rows: Vec<(Offset, DeliveryRow)>,
 }
 
-/// What is stored of one delivery beside the counts.
+/// The stored row of one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryRow {
-    /// It is parked.
+    /// The delivery is parked.
     Parked(Parked),
-    /// It is dead.
+    /// The delivery is dead.
     Dead(Arc<DeadLetter>),
-    /// Nothing: it has ended, or its dead letter has outlived its retention.
+    /// No row: the delivery has ended, or its dead letter has passed its retention.
     Gone,
 }
 
-/// Why something is no journal.
+/// Why a journal is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JournalError {
-    /// A span is empty, or does not lie beyond what comes before it.
-    #[error("the span {}..{} does not lie beyond {before}", span.start, span.end)]
+    /// A span is empty, or starts too early.
+    #[error("span {}..{} must not be empty and must start after {before}", span.start, span.end)]
     Span {
         /// The span.
         span: Range<Offset>,
-        /// Where the span before it ends, or the cursor.
+        /// The end of the span before this one, or the cursor.
         before: Offset,
     },
 }
 
 impl Journal {
-    /// The journal of an account of which nothing has ended.
+    /// Creates the journal of a new account.
     pub fn new(start: Offset) -> Self {
         Self {
             number: 0,
@@ -72,8 +71,8 @@ impl Journal {
         }
     }
 
-    /// Validates the spans of a journal that was read from a store. The counts need no look: a sum
-    /// that is wrong shows in the balance.
+    /// Validates the spans of a journal from a store. Does not check the counts, because a wrong sum
+    /// shows in the balance.
     pub fn validated(self) -> Result<Self, JournalError> {
         let mut before = self.cursor;
         for span in &self.spans {

@@ -1,23 +1,23 @@
-//! The time that a lane's schedule goes by: it stops while the lane sends nothing.
+//! The clock of a lane's retry schedule. It stops while the lane sends nothing.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A moment on a lane's clock, in milliseconds. It is the time of day less all the time for which
-/// the clock was stopped, so a pause or an outage brings no retry nearer.
+/// A time on a lane's clock, in milliseconds. It is the real time minus all the time for which the
+/// clock was stopped, so a pause or an outage brings no retry nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LaneTime(pub i64);
 
 impl LaneTime {
-    /// So much later.
+    /// Returns the time that is `pause` later.
     #[must_use]
     pub fn after(self, pause: Duration) -> Self {
         let millis = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// How long it is from `earlier` to this moment; zero if this one is earlier.
+    /// Returns the time from `earlier` to this time, or zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         let millis = self.0.saturating_sub(earlier.0);
         Duration::from_millis(u64::try_from(millis).unwrap_or(0))
@@ -27,20 +27,20 @@ impl LaneTime {
 /// The clock of a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneClock {
-    /// For how many milliseconds it was stopped, up to the latest start.
+    /// For how many milliseconds the clock was stopped, up to the latest start.
     pub stopped_millis: i64,
-    /// Since when it is stopped, if it is.
+    /// Since when the clock is stopped, if it is.
     pub stopped_since: Option<Timestamp>,
 }
 
 impl LaneClock {
-    /// What the clock shows at this time of day.
+    /// Returns the time on the clock at the real time `now`.
     pub fn at(&self, now: Timestamp) -> LaneTime {
         let now = self.stopped_since.unwrap_or(now).as_millisecond();
         LaneTime(now.saturating_sub(self.stopped_millis))
     }
 
-    /// The time of day at which the clock will show `time`, if it is not stopped before then.
+    /// Returns the real time at which the clock reaches `time`, unless the clock stops before.
     pub fn time_of_day(&self, time: LaneTime) -> Option<Timestamp> {
         Timestamp::from_millisecond(time.0.saturating_add(self.stopped_millis)).ok()
     }
@@ -75,7 +75,7 @@ mod tests {
         clock.start(at(1_120));
         assert_eq!(due.since(clock.at(at(1_120))), Duration::from_secs(10));
         assert_eq!(clock.time_of_day(due), Some(at(1_130)));
-        // A clock that was set back makes nothing due earlier.
+        // If the real time jumps back, nothing becomes due earlier.
         clock.stop(at(1_120));
         clock.start(at(1_000));
         assert_eq!(clock.stopped_millis, 1_000_000);

@@ -1,4 +1,4 @@
-//! A delivery that failed and waits, on disk, for its next attempt.
+//! A failed delivery that waits, on disk, for its next attempt.
 
 use std::sync::Arc;
 
@@ -7,59 +7,59 @@ use easel_log::Offset;
 
 use super::{Attempt, LaneTime};
 
-/// A delivery that failed and waits for its next attempt. The cursor has passed it.
+/// A failed delivery that waits for its next attempt. It no longer holds up the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// The first offset of the batch that it was sent in. Those of one batch are sent together
-    /// again, so that the receiver knows the batch by its id.
+    /// The first offset of its batch. The deliveries of one batch are sent together again, so that
+    /// the receiver recognises the batch by its id.
     pub batch: Offset,
-    /// How many failures count for its schedule.
+    /// How many failures count for the retry schedule.
     pub failure_count: u32,
-    /// When it is to be sent again.
+    /// When the delivery is sent again.
     pub due: Due,
-    /// What it is kept in order by. `None` if nothing waits for it.
+    /// The order key. `None` if no other delivery waits for this one.
     pub key: Option<OrderKey>,
-    /// Why it waits.
+    /// Why the delivery waits.
     pub reason: Arc<str>,
     /// The latest attempts, the oldest first.
     pub attempts: Vec<Attempt>,
-    /// How many attempts were made in all.
+    /// The number of all attempts.
     pub attempt_count: u32,
 }
 
-/// When a parked delivery is to be sent again.
+/// When a parked delivery is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// At this time on the lane's clock.
     At(LaneTime),
-    /// When the earlier deliveries with its key have ended.
+    /// When the earlier deliveries with the same key have ended.
     AfterKey,
-    /// When an operator says so.
+    /// Only after a command of an operator.
     Never,
 }
 
-/// What has happened to a parked delivery.
+/// A change of a parked delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParkedNews {
-    /// A command made it due.
+    /// A command made the delivery due.
     Due {
-        /// Its offset.
+        /// The offset of the delivery.
         offset: Offset,
     },
-    /// It is no longer parked, so that the next one with its key may be sent.
+    /// The delivery is no longer parked, so the next one with the same key may be sent.
     Left {
-        /// Its offset.
+        /// The offset of the delivery.
         offset: Offset,
-        /// Its key.
+        /// The key of the delivery.
         key: OrderKey,
     },
 }
 
 impl Parked {
-    /// Attempts that are remembered of one delivery.
+    /// The most attempts stored for one delivery.
     pub const MAX_ATTEMPTS: usize = 20;
 
-    /// A delivery that was not sent yet and waits behind an earlier one with the same key.
+    /// Creates the row of an unsent delivery that waits for an earlier one with the same key.
     pub fn behind(offset: Offset, key: OrderKey, reason: &Arc<str>) -> Self {
         Self {
             batch: offset,

@@ -8,7 +8,7 @@ use super::{Account, DeadLetter, DeliveryStage, Due, LaneTime, Parked, ParkedNew
 use crate::Term;
 
 impl Account {
-    /// Puts an owed offset aside, or changes what is known of one that is parked. `false` when it is
+    /// Parks an owed offset, or replaces the row of a parked one. Returns `false` if the offset is
     /// neither.
     pub fn park(&mut self, offset: Offset, parked: Parked) -> bool {
         if self.owed.remove(&offset).is_some() {
@@ -22,29 +22,29 @@ impl Account {
         true
     }
 
-    /// What is known of a parked offset.
+    /// Returns the row of a parked offset.
     pub fn parked(&self, offset: Offset) -> Option<&Parked> {
         self.parked.get(&offset).map(|(_, parked)| parked)
     }
 
-    /// Whether a parked offset is not being sent.
+    /// Returns true if the offset is parked and not being sent.
     pub fn is_parked_and_waits(&self, offset: Offset) -> bool {
         let parked = self.parked.get(&offset);
         parked.is_some_and(|(stage, _)| *stage == DeliveryStage::Waiting)
     }
 
-    /// All parked deliveries from `from` on, by offset.
+    /// Iterates over all parked deliveries from `from` on, by offset.
     pub fn all_parked(&self, from: Offset) -> impl Iterator<Item = (Offset, &Parked)> {
         let parked = self.parked.range(from..);
         parked.map(|(offset, (_, parked))| (*offset, parked))
     }
 
-    /// How many deliveries are parked.
+    /// Returns the number of parked deliveries.
     pub fn parked_count(&self) -> usize {
         self.parked.len()
     }
 
-    /// Gives up an owed or parked delivery; `false` when it is neither.
+    /// Gives up an owed or parked delivery. Returns `false` if it is neither.
     pub fn give_up(&mut self, offset: Offset, letter: DeadLetter) -> bool {
         let term = if letter.is_discarded {
             Term::Discarded
@@ -58,8 +58,8 @@ impl Account {
         is_dead
     }
 
-    /// Parks a dead letter, whose row is saved, so that it is sent again. `false` when that was done
-    /// already.
+    /// Parks a dead letter whose row is saved, so that it is sent again. Returns `false` if the letter
+    /// changed since its row was saved.
     pub fn redeliver(&mut self, offset: Offset, parked: Parked) -> bool {
         if !self.is_saved_dead(offset) {
             return false;
@@ -72,8 +72,8 @@ impl Account {
         true
     }
 
-    /// Makes a parked delivery due at `due`, and starts its schedule anew. `false` when it is not
-    /// parked, or is being sent.
+    /// Makes a parked delivery due at `due`, and restarts its retry schedule. Returns `false` if it is
+    /// not parked or is being sent.
     pub fn make_due(&mut self, offset: Offset, due: LaneTime) -> bool {
         let Some((DeliveryStage::Waiting, parked)) = self.parked.get_mut(&offset) else {
             return false;
@@ -85,18 +85,18 @@ impl Account {
         true
     }
 
-    /// Whether anything has happened to parked deliveries that the lane does not know of yet.
+    /// Returns true if there are changes of parked deliveries that the lane has not read yet.
     pub fn has_parked_news(&self) -> bool {
         !self.news.is_empty()
     }
 
-    /// What has happened to parked deliveries since this was last asked, for the lane.
+    /// Returns the changes of parked deliveries since the last call, for the lane.
     pub fn take_parked_news(&mut self) -> Vec<ParkedNews> {
         std::mem::take(&mut self.news)
     }
 
-    /// Says of a dead letter, whose row is saved, that nobody will redeliver it. `false` when that
-    /// was said already, or when it is no longer dead.
+    /// Discards a dead letter whose row is saved: nobody will redeliver it. Returns `false` if it was
+    /// discarded before or is no longer dead.
     pub fn discard(&mut self, offset: Offset, letter: &DeadLetter) -> bool {
         if letter.is_discarded || !self.is_saved_dead(offset) {
             return false;
@@ -110,8 +110,8 @@ impl Account {
         true
     }
 
-    /// Forgets a dead letter, whose row is saved, after its retention. It counts as discarded from
-    /// then on. `false` when it is no longer dead.
+    /// Deletes a dead letter whose row is saved, after its retention. It counts as discarded from then
+    /// on. Returns `false` if it is no longer dead.
     pub fn forget(&mut self, offset: Offset, letter: &DeadLetter) -> bool {
         if !self.is_saved_dead(offset) {
             return false;
@@ -123,7 +123,7 @@ impl Account {
         true
     }
 
-    /// Whether nothing has happened to a dead letter since its row was saved.
+    /// Returns true if a dead letter has not changed since its row was saved.
     fn is_saved_dead(&self, offset: Offset) -> bool {
         !self.parked.contains_key(&offset) && !self.unsaved_rows.contains(offset)
     }

@@ -1,4 +1,4 @@
-//! The account against a model that simply remembers what became of every offset.
+//! Compares the account with a model that stores the state of every offset.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ enum Fate {
 }
 
 impl Fate {
-    /// Whether the cursor stops there.
+    /// Returns true if the cursor stops at this offset.
     const fn is_open(self) -> bool {
         matches!(self, Self::Unmatched | Self::Owed)
     }
 
-    /// Whether it may still be delivered.
+    /// Returns true if the event may still be delivered.
     const fn waits(self) -> bool {
         matches!(self, Self::Unmatched | Self::Owed | Self::Parked)
     }
 
-    /// Whether a restart finds it again by matching.
+    /// Returns true if a restart matches the event again.
     const fn is_found_again(self) -> bool {
         matches!(self, Self::Unmatched | Self::Owed | Self::Unwanted)
     }
@@ -44,9 +44,9 @@ impl Fate {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// New events that are not matched yet, each wanted or not.
+    /// Appends unmatched events, each wanted or not.
     Append(Vec<bool>),
-    /// The next so many unmatched events are matched, by the feed if the account follows it.
+    /// Matches this number of unmatched events, by the feed if the account follows it.
     Match(usize),
     LeaveOut(usize),
     Lose(usize, bool),
@@ -55,18 +55,18 @@ enum Step {
     /// Ends the owed offset at this index, counted from the oldest.
     Deliver(usize),
     LoseOwed(usize),
-    /// Does something to the owed or parked offset at this index, counted from the oldest.
+    /// Parks the owed or parked offset at this index, counted from the oldest.
     Park(usize),
     GiveUp(usize),
-    /// Does something to the dead letter at this index, counted from the oldest.
+    /// Redelivers the dead letter at this index, counted from the oldest.
     Redeliver(usize),
     Discard(usize),
     Forget(usize),
     SkipTo(usize),
-    /// A save whose answer never comes; it may have been done.
+    /// A save without an answer. It may have succeeded.
     SaveUnheard,
     Save,
-    /// The process dies and comes back.
+    /// The process dies and restarts.
     Crash,
     Trim(usize),
 }
@@ -83,7 +83,7 @@ impl Model {
         Offset::new(self.start + place as u64)
     }
 
-    /// The places of what is owed.
+    /// Returns the indexes of the owed events.
     fn owed(&self) -> Vec<usize> {
         let places = 0..self.fates.len();
         places
@@ -91,14 +91,14 @@ impl Model {
             .collect()
     }
 
-    /// The places of what is owed or parked.
+    /// Returns the indexes of the owed or parked events.
     fn waiting(&self) -> Vec<usize> {
         let places = 0..self.fates.len();
         let waits = |place: &usize| matches!(self.fates[*place], Fate::Owed | Fate::Parked);
         places.filter(waits).collect()
     }
 
-    /// The places of the next `count` unmatched events.
+    /// Returns the indexes of the next `count` unmatched events.
     fn next_unmatched(&self, count: usize) -> Vec<usize> {
         let places = 0..self.fates.len();
         let unmatched = places.filter(|place| self.fates[*place] == Fate::Unmatched);
@@ -119,12 +119,12 @@ impl Model {
         }
     }
 
-    /// What a crash makes of this, which was saved, when `later` are the events by now.
+    /// Returns the model after a crash, if `self` was saved and `wanted` are the events by now.
     fn restored(&self, wanted: Vec<bool>, tail: usize) -> Self {
         let last_end = self.fates.iter().rposition(|fate| !fate.is_found_again());
         let cursor = self.fates.iter().position(|fate| fate.is_open());
         let end = std::cmp::max(
-            last_end.map_or(0, |it| it + 1),
+            last_end.map_or(0, |index| index + 1),
             cursor.unwrap_or(self.fates.len()),
         );
         let fates = (0..wanted.len()).map(|place| match self.fates.get(place) {
@@ -142,7 +142,7 @@ impl Model {
 
     fn check(&self, balance: &Balance) {
         assert!(balance.adds_up(), "{balance:?} {:?}", self.fates);
-        // What is gone from the log before it was matched has expired.
+        // Events that were trimmed before they were matched have expired.
         let gone = self.fates[..self.tail].iter();
         let gone = gone.filter(|fate| **fate == Fate::Unmatched).count() as u64;
         let unwanted = self.count(&[Fate::Unwanted, Fate::OutOfReach]);
@@ -197,10 +197,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Saves an account, and remembers what it was then.
+/// Saves an account and a copy of the model.
 fn save(account: &mut Account, model: &Model, saved: &mut (Model, Journal), rows: &mut Rows) {
     let journal = account.journal().validated().unwrap();
-    account.saved(&journal);
+    account.mark_saved(&journal);
     assert!(!account.is_unsaved());
     assert_eq!((account.unsaved(), account.unsaved_row_count()), (0, 0));
     save_rows(rows, &journal);
@@ -213,7 +213,7 @@ fn save(account: &mut Account, model: &Model, saved: &mut (Model, Journal), rows
     *saved = (now, journal);
 }
 
-/// The rows that a store has.
+/// The rows of a store.
 type Rows = BTreeMap<Offset, DeliveryRow>;
 
 fn save_rows(rows: &mut Rows, journal: &Journal) {
@@ -250,14 +250,14 @@ fn letter() -> DeadLetter {
     }
 }
 
-/// Whether the rows of a store are what the fates of the offsets say.
+/// Asserts that the rows of a store agree with the fates of the offsets.
 fn check_rows(rows: &Rows, model: &Model) {
     for (place, fate) in model.fates.iter().enumerate() {
         let row = rows.get(&model.offset(place));
         let is_right = match fate {
             Fate::Parked => matches!(row, Some(DeliveryRow::Parked(_))),
             Fate::Dead => matches!(row, Some(DeliveryRow::Dead(letter)) if !letter.is_discarded),
-            // Its row may be gone after its retention.
+            // The row may be deleted after its retention.
             Fate::Discarded => !matches!(row, Some(DeliveryRow::Parked(_) | DeliveryRow::Gone)),
             _ => row.is_none(),
         };
@@ -287,7 +287,7 @@ fn run(start: u64, steps: Vec<Step>) {
                     let offset = model.offset(place);
                     if model.wanted[place] {
                         assert!(account.owe(offset));
-                        assert!(!account.owe(offset), "it is owed once");
+                        assert!(!account.owe(offset), "an offset is owed only once");
                         model.fates[place] = Fate::Owed;
                     } else {
                         model.fates[place] = Fate::Unwanted;
@@ -323,7 +323,7 @@ fn run(start: u64, steps: Vec<Step>) {
             Step::Follow => {
                 let matched = account.matched();
                 position.set(std::cmp::max(matched, position.get()));
-                // Only who is level with the feed may follow it.
+                // Only an account at the position of the feed may follow it.
                 if position.get() == matched {
                     account.follow(&position, usize::MAX);
                 }
@@ -333,7 +333,7 @@ fn run(start: u64, steps: Vec<Step>) {
                 if let Some(place) = model.owed().get(index) {
                     let offset = model.offset(*place);
                     assert!(account.deliver(offset));
-                    assert!(!account.deliver(offset), "it is delivered once");
+                    assert!(!account.deliver(offset), "an offset is delivered only once");
                     model.fates[*place] = Fate::Delivered;
                 }
             }
@@ -354,12 +354,15 @@ fn run(start: u64, steps: Vec<Step>) {
                 if let Some(place) = model.waiting().get(index) {
                     let offset = model.offset(*place);
                     assert!(account.give_up(offset, letter()));
-                    assert!(!account.give_up(offset, letter()), "given up only once");
+                    assert!(
+                        !account.give_up(offset, letter()),
+                        "a delivery is given up only once"
+                    );
                     model.fates[*place] = Fate::Dead;
                 }
             }
             Step::Redeliver(index) | Step::Discard(index) | Step::Forget(index) => {
-                // A command saves first, and works on what the store has.
+                // A command saves first, and then uses the rows of the store.
                 save(&mut account, &model, &mut saved, &mut rows);
                 let dead: Vec<_> = rows
                     .iter()
@@ -405,7 +408,7 @@ fn run(start: u64, steps: Vec<Step>) {
                 }
             }
             Step::SaveUnheard => {
-                // The next journal makes up for it, whether it was done or not.
+                // The next journal replaces this one, whether it was saved or not.
                 drop(account.journal());
             }
             Step::Save => {
@@ -442,7 +445,7 @@ fn run(start: u64, steps: Vec<Step>) {
         let owed: Vec<_> = model
             .owed()
             .into_iter()
-            .map(|it| model.offset(it))
+            .map(|place| model.offset(place))
             .collect();
         assert_eq!(account.waiting_from(Offset::ZERO).collect::<Vec<_>>(), owed);
     }
@@ -464,7 +467,7 @@ fn offsets(offsets: impl IntoIterator<Item = u64>) -> Vec<Offset> {
 }
 
 #[test]
-fn what_hangs_at_the_cursor_keeps_nothing_else_from_being_saved() {
+fn later_deliveries_are_saved_while_the_delivery_at_the_cursor_is_stuck() {
     let mut account = Account::new(Offset::ZERO);
     for offset in offsets(0..2_000) {
         account.owe(offset);
@@ -494,7 +497,7 @@ fn what_hangs_at_the_cursor_keeps_nothing_else_from_being_saved() {
 }
 
 #[test]
-fn a_long_queue_makes_no_long_journal() {
+fn a_long_queue_does_not_cause_a_long_journal() {
     let mut account = Account::new(Offset::ZERO);
     for offset in offsets((0..2_000).map(|number| number * 2)) {
         account.owe(offset);
@@ -506,7 +509,7 @@ fn a_long_queue_makes_no_long_journal() {
 }
 
 #[test]
-fn what_the_log_dropped_expires_at_once_but_for_what_is_being_sent() {
+fn trimmed_events_expire_at_once_unless_they_are_being_sent() {
     let mut account = Account::new(Offset::ZERO);
     for offset in offsets(0..4) {
         account.owe(offset);
@@ -515,7 +518,7 @@ fn what_the_log_dropped_expires_at_once_but_for_what_is_being_sent() {
     account.begin_attempt(first);
     account.begin_attempt(second);
     account.fail_attempt(second);
-    // Two more came in and were never matched.
+    // The log has two more events, which were never matched.
     let tail = Offset::new(6);
     account.expire_to(tail);
     account.expire_to(tail);
@@ -523,7 +526,7 @@ fn what_the_log_dropped_expires_at_once_but_for_what_is_being_sent() {
     assert_eq!(account.take_losses(), 0);
     assert_eq!((account.is_owed(first), account.owed_count()), (true, 1));
 
-    // Its answer counts, although the log no longer has the event.
+    // The answer counts, although the log no longer has the event.
     account.deliver(first);
     let head = Offset::new(8);
     let balance = account.balance(|| Bounds { tail, head });
@@ -533,7 +536,7 @@ fn what_the_log_dropped_expires_at_once_but_for_what_is_being_sent() {
 }
 
 #[test]
-fn every_way_to_lose_an_event_is_counted_once() {
+fn every_kind_of_loss_is_counted_once() {
     let mut account = Account::new(Offset::ZERO);
     account.lose_to(Offset::new(2), Loss::Trimmed);
     account.lose_to(Offset::new(5), Loss::Damaged);
@@ -544,14 +547,14 @@ fn every_way_to_lose_an_event_is_counted_once() {
     account.deliver(Offset::new(6));
     account.match_to(Offset::new(9));
     assert_eq!(account.take_losses(), 6);
-    // Operators are told of what was trimmed; damage is reported by the log.
+    // Only trimmed events are reported to operators; the log reports damaged events.
     let trim = account.take_due_trim(Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(trim.event_count, 2);
     assert_eq!(trim.offsets, Offset::new(0)..Offset::new(2));
 }
 
 #[test]
-fn a_journal_whose_spans_overlap_is_refused() {
+fn a_journal_with_overlapping_spans_is_rejected() {
     let span = |start, end| Offset::new(start)..Offset::new(end);
     for spans in [
         vec![span(5, 6)],
@@ -568,13 +571,13 @@ fn a_journal_whose_spans_overlap_is_refused() {
 }
 
 #[test]
-fn an_older_journal_takes_nothing_back() {
+fn saving_an_older_journal_later_changes_nothing() {
     let mut account = Account::new(Offset::ZERO);
     account.owe(Offset::ZERO);
     let older = account.journal();
     account.deliver(Offset::ZERO);
     let newer = account.journal();
-    account.saved(&newer);
-    account.saved(&older);
+    account.mark_saved(&newer);
+    account.mark_saved(&older);
     assert_eq!(account.unsaved(), 0);
 }

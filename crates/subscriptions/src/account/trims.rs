@@ -1,33 +1,33 @@
-//! What the log dropped before a subscription had it, until an operator event reports it.
+//! Events that the log dropped before delivery, until an operator event reports them.
 //!
-//! There is at most one such event a minute for each subscription. In between the counts add up.
+//! Each subscription causes at most one report a minute. Until then the counts add up.
 
 use std::ops::Range;
 
 use easel_log::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-/// There is at most one report in this time.
+/// The shortest time between two reports.
 const REPORT_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
-/// What the log dropped before a subscription had it, since the last report.
+/// The events that the log dropped before delivery, since the last report.
 #[derive(Debug, Default)]
 pub(super) struct Trims {
     unreported: Option<TrimmedEvents>,
     reported_at: Option<Timestamp>,
 }
 
-/// Events that the log dropped before a subscription had them.
+/// Events that the log dropped before they were delivered to a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrimmedEvents {
-    /// How many events.
+    /// The number of events.
     pub event_count: u64,
-    /// Where they were. Events that were not lost may lie between them.
+    /// The range of their offsets. It may also contain events that were not lost.
     pub offsets: Range<Offset>,
 }
 
 impl Trims {
-    /// Adds so many events that were dropped from `offsets`.
+    /// Adds `event_count` events that were dropped from `offsets`.
     pub(super) fn add(&mut self, event_count: u64, offsets: Range<Offset>) {
         let trim = self.unreported.get_or_insert_with(|| TrimmedEvents {
             event_count: 0,
@@ -38,8 +38,8 @@ impl Trims {
         trim.offsets.end = std::cmp::max(trim.offsets.end, offsets.end);
     }
 
-    /// What to report at `now`; `None` if there is nothing, or if the last report is less than a minute
-    /// old.
+    /// Returns the events to report at `now`. `None` if there are no events, or if the last report is
+    /// less than a minute old.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         // If the clock was set back, the last report lies in the future and does not count.
         let is_early = self.reported_at.is_some_and(|reported_at| {
@@ -48,7 +48,7 @@ impl Trims {
         if is_early { None } else { self.take(now) }
     }
 
-    /// What was not reported yet, however old the last report is.
+    /// Returns the unreported events, however recent the last report is.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<TrimmedEvents> {
         let trim = self.unreported.take()?;
         self.reported_at = Some(now);

@@ -1,4 +1,4 @@
-//! The rows of parked and dead deliveries that no saved journal holds.
+//! The rows of parked and dead deliveries that no saved journal contains.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use easel_log::Offset;
 
 use super::{DeadLetter, DeliveryRow, Parked};
 
-/// The rows that have changed since the latest journal that was saved. A journal holds all of them,
-/// so one that is saved makes up for those before it that failed.
+/// The rows that have changed since the latest saved journal. Each journal contains all of them, so a
+/// saved journal replaces earlier ones that failed.
 #[derive(Debug, Default)]
 pub(super) struct UnsavedRows(BTreeMap<Offset, RowChange>);
 
 #[derive(Debug)]
 struct RowChange {
-    /// The number of the latest journal when the row changed. Any later one holds the change.
+    /// The number of the latest journal when the row changed. Any later journal contains the change.
     after_journal: u64,
     letter: Option<Arc<DeadLetter>>,
 }
 
 impl UnsavedRows {
-    /// Adds a row that has changed, with its letter if it is dead now.
+    /// Adds a changed row, with its dead letter if the delivery is dead now.
     pub(super) fn insert(
         &mut self,
         offset: Offset,
@@ -46,7 +46,7 @@ impl UnsavedRows {
         self.0.is_empty()
     }
 
-    /// The rows as they are now, given what is parked.
+    /// Returns the current rows. `parked` looks up parked deliveries.
     pub(super) fn rows<'a>(
         &self,
         parked: impl Fn(Offset) -> Option<&'a Parked>,
@@ -62,8 +62,8 @@ impl UnsavedRows {
         rows.collect()
     }
 
-    /// Drops the rows that the journal of this number holds as they are now.
-    pub(super) fn saved(&mut self, journal_number: u64) {
+    /// Drops the rows that have not changed since the journal with this number.
+    pub(super) fn mark_saved(&mut self, journal_number: u64) {
         self.0
             .retain(|_, change| change.after_journal >= journal_number);
     }

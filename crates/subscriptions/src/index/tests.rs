@@ -1,4 +1,4 @@
-//! The index against asking every filter in turn.
+//! Compares the index with a check of every single filter.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Index, MAX_TYPES};
-use crate::state_store::{Definition, Revision, StoredSubscription};
+use crate::definition::Definition;
+use crate::state_store::{Revision, StoredSubscription};
 use crate::{
     Conditions, InFlight, Journal, Origin, SinkSpec, Spec, State, Subscription, SubscriptionId,
     WebhookSpec,
@@ -58,7 +59,7 @@ fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {
     index.visit(
         &Arc::from(event_type),
         || facts.clone(),
-        |it| ids.push(it.id.get()),
+        |subscription| ids.push(subscription.id.get()),
     );
     ids.sort_unstable();
     ids
@@ -112,7 +113,7 @@ const TYPES: [&str; 4] = [
 
 proptest! {
     #[test]
-    fn the_index_visits_exactly_those_whose_filter_says_so(
+    fn the_index_visits_exactly_the_subscriptions_whose_filter_matches(
         members in proptest::collection::vec((0..GLOBS.len(), conditions()), 1..12),
         removed in proptest::collection::btree_set(0..12_i64, 0..4),
         late in 0..12_i64,
@@ -122,12 +123,14 @@ proptest! {
             .map(|(id, (globs, conditions))| subscription(id, GLOBS[*globs], conditions.clone()))
             .collect();
         let mut index = Index::default();
-        all.iter().filter(|it| it.id.get() < late).for_each(|it| index.insert(it));
+        let early_members = all.iter().filter(|member| member.id.get() < late);
+        early_members.for_each(|member| index.insert(member));
         for (event_type, facts) in &events {
-            // Types are learnt before some members come and go.
+            // The index gets these types before members are added and removed.
             visited(&mut index, TYPES[*event_type], facts);
         }
-        all.iter().filter(|it| it.id.get() >= late).for_each(|it| index.insert(it));
+        let late_members = all.iter().filter(|member| member.id.get() >= late);
+        late_members.for_each(|member| index.insert(member));
         for id in &removed {
             index.remove(SubscriptionId::new(*id));
         }
@@ -135,9 +138,10 @@ proptest! {
         for (event_type, facts) in &events {
             let event_type = TYPES[*event_type];
             let wanted: Vec<_> = all.iter()
-                .filter(|it| !removed.contains(&it.id.get()))
-                .filter(|it| it.filter.wants_type(event_type) && it.filter.wants(|| facts.clone()))
-                .map(|it| it.id.get())
+                .filter(|member| !removed.contains(&member.id.get()))
+                .filter(|member| member.filter.wants_type(event_type))
+                .filter(|member| member.filter.wants(|| facts.clone()))
+                .map(|member| member.id.get())
                 .collect();
             prop_assert_eq!(visited(&mut index, event_type, facts), wanted);
         }
@@ -145,12 +149,12 @@ proptest! {
 }
 
 #[test]
-fn any_number_of_unknown_event_types_takes_bounded_room() {
+fn unknown_event_types_use_limited_memory() {
     let mut index = Index::default();
     index.insert(&subscription(1, &["*"], Conditions::default()));
     let facts = Facts::default();
-    let asked: BTreeSet<_> = (0..MAX_TYPES * 2).map(|n| format!("type_{n}")).collect();
-    for event_type in &asked {
+    let types: BTreeSet<_> = (0..MAX_TYPES * 2).map(|n| format!("type_{n}")).collect();
+    for event_type in &types {
         assert_eq!(visited(&mut index, event_type, &facts), [1]);
     }
     assert!(index.by_type.len() <= MAX_TYPES);
@@ -170,7 +174,7 @@ fn only_a_glob_that_begins_with_easel_matches_operator_events() {
     assert_eq!(visited(&mut index, "easels", &facts), [1, 3]);
     let wants: Vec<_> = index
         .members()
-        .map(|it| it.spec.wants_operator_events())
+        .map(|member| member.spec.wants_operator_events())
         .collect();
     assert_eq!(wants, [false, true, true]);
 }

@@ -1,4 +1,4 @@
-//! How a subscription's deliveries are ordered, limited, and given up.
+//! Order, rate limit and exhaustion of a subscription's deliveries.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -9,39 +9,39 @@ use utoipa::ToSchema;
 use super::SpecError;
 use crate::Schedule;
 
-/// In which order deliveries are sent.
+/// The order in which events are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderBy {
-    /// As they come, many at once.
+    /// In any order, many at once.
     #[default]
     None,
-    /// Those with the same key one after another. Other keys go on.
+    /// Events with the same key one after another. Events with other keys do not wait.
     Key,
 }
 
-/// What becomes of a delivery after its last attempt.
+/// What to do with a delivery after its last attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExhausted {
-    /// It is dead, and the rest goes on.
+    /// The delivery becomes a dead letter. The others continue.
     #[default]
     DeadLetter,
-    /// It stays parked, and so does everything with its key, until an operator redelivers or
+    /// The delivery and all others with the same key stay parked until an operator redelivers or
     /// discards it.
     HoldKey,
-    /// It stays parked, and the whole subscription holds, until an operator redelivers or discards
-    /// it.
+    /// The delivery stays parked and the whole subscription is on hold until an operator redelivers or
+    /// discards it.
     HoldLane,
 }
 
-/// Events a second at most: 1 to 100,000.
+/// The most events per second: 1 to 100,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct MaxRate(NonZeroU32);
 
 impl MaxRate {
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> u32 {
         self.0.get()
     }
@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for MaxRate {
     }
 }
 
-/// The name, or a list of pauses.
+/// Serializes the name, or the list of pauses.
 impl Serialize for Schedule {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         match self.name() {
@@ -103,6 +103,6 @@ impl<'de> de::Visitor<'de> for ScheduleVisitor {
         while let Some(pause) = list.next_element::<String>()? {
             pauses.push(pause);
         }
-        Schedule::own(&pauses).map_err(de::Error::custom)
+        Schedule::from_pauses(&pauses).map_err(de::Error::custom)
     }
 }

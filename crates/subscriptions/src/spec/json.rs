@@ -1,6 +1,6 @@
-//! A spec as JSON: what the API takes and answers, what `easel.toml` declares, what the store keeps.
+//! The JSON form of a spec, for the API, for `easel.toml` and for the store.
 //!
-//! Each way of sending has a member of its own, of which a spec has exactly one. So far it is
+//! Each kind of sink has a member of its own. A spec has exactly one of them. The only kind so far is
 //! `webhook`.
 
 use std::time::Duration;
@@ -19,50 +19,50 @@ use super::{
 };
 use crate::Schedule;
 
-/// A spec as JSON.
+/// The specification of a subscription.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Spec)]
 #[serde(deny_unknown_fields)]
 pub struct SpecJson {
-    /// What operators call it; unique.
+    /// The unique name for operators.
     #[schema(value_type = String, example = "grades")]
     name: Name,
-    /// The event types it wants; one match is enough. All of them when left out. Events of Easel
-    /// itself match only a pattern that begins with `easel.`.
+    /// The patterns of event types. An event must match one of them. The default is all types. Events
+    /// of Easel itself match only a pattern that begins with `easel.`.
     #[schema(value_type = Vec<String>, example = json!(["grade_*", "submission_created"]))]
     #[serde(default = "EventGlob::all")]
     events: Vec<EventGlob>,
-    /// What an event's metadata must say besides.
+    /// The conditions on an event's metadata.
     #[serde(default)]
     conditions: Conditions,
-    /// The form in which events are sent.
+    /// The format in which events are sent.
     #[serde(default)]
     format: Format,
-    /// Where in the log it begins; read once, when the subscription is made.
+    /// Where in the log the subscription begins. Used once, when the subscription is created.
     #[schema(schema_with = start_schema)]
     #[serde(default)]
     start: Start,
-    /// How many requests may be under way at once.
+    /// The most requests sent at once.
     #[schema(value_type = u16, minimum = 1, maximum = 256, example = 16)]
     #[serde(default)]
     in_flight: InFlight,
-    /// Events a second that are sent at most. No limit when left out.
+    /// The most events per second. The default is no limit.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 100)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_rate: Option<MaxRate>,
-    /// In which order events are sent.
+    /// The order in which events are sent.
     #[serde(default)]
     order: OrderBy,
-    /// The field to keep in order by, such as `metadata.user_id` or `body.course_id`. When it is
-    /// left out, the acting user counts, and the context of events without one.
+    /// The field of the order key, such as `metadata.user_id` or `body.course_id`. The default is the
+    /// acting user, or the context for events without a user.
     #[schema(value_type = Option<String>, example = "body.course_id")]
     #[serde(default, skip_serializing_if = "Option::is_none", with = "key_field")]
     key: Option<KeyField>,
-    /// When a delivery that failed is tried again.
+    /// When a failed delivery is retried.
     #[schema(schema_with = schedule_schema)]
     #[serde(default)]
     retry: Schedule,
-    /// What becomes of a delivery after its last attempt.
+    /// What to do with a delivery after its last attempt.
     #[serde(default)]
     on_exhausted: OnExhausted,
     /// Where events are sent.
@@ -74,27 +74,27 @@ pub struct SpecJson {
 #[schema(as = WebhookSpec)]
 #[serde(deny_unknown_fields)]
 struct WebhookJson {
-    /// The endpoint each event is posted to. User name, password and query are shown only to who
-    /// may `manage`.
+    /// The endpoint that receives the events. User name, password and query are shown only to tokens
+    /// with the scope `manage`.
     #[schema(example = "https://events.example.edu/canvas")]
     url: String,
-    /// How long one attempt may take: `1s` to `5m`.
+    /// The timeout of one attempt: `1s` to `5m`.
     #[schema(value_type = String, example = "15s")]
     #[serde(default = "default_timeout", with = "time_limit")]
     timeout: Duration,
-    /// How many events one request may have in its envelope, in a Caliper format.
+    /// The most events in the envelope of one request, in a Caliper format.
     #[schema(value_type = u16, minimum = 1, maximum = 100, example = 1)]
     #[serde(default)]
     batch: BatchSize,
 }
 
 impl SpecJson {
-    /// A spec with its secrets, for the store and for who may manage subscriptions.
+    /// Creates the JSON with all secrets, for the store and for callers with the scope `manage`.
     pub fn with_secrets(spec: &Spec) -> Self {
         Self::new(spec, |url| url.expose().to_owned())
     }
 
-    /// A spec without its secrets, for everybody else. It cannot be read back.
+    /// Creates the JSON without secrets, for all other callers. It does not parse back to the same spec.
     pub fn without_secrets(spec: &Spec) -> Self {
         Self::new(spec, SecretUrl::without_secrets)
     }
@@ -163,7 +163,7 @@ impl From<SpecJson> for Spec {
     }
 }
 
-/// Prints what everybody may see.
+/// Prints the spec without secrets.
 impl std::fmt::Debug for SpecJson {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(&Spec::from(self.clone()), f)
@@ -174,8 +174,8 @@ fn start_schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
         .description(Some(
-            "Where in the log it begins, read once, when the subscription is made: `now`, \
-             `earliest`, a time, or an offset.",
+            "Where in the log the subscription begins: `now`, `earliest`, a time, or an offset. Used \
+             once, when the subscription is created.",
         ))
         .examples(["now"])
         .into()
@@ -192,9 +192,9 @@ fn schedule_schema() -> Schema {
         .item(name)
         .item(pauses)
         .description(Some(
-            "When a delivery that failed is tried again: `default` (13 attempts in 3 days), `hosted` \
-             (4 attempts in 10 to 20 minutes, as the hosted service does), or a list of pauses of 1s \
-             to 7d, such as `[\"5s\", \"1m\"]`.",
+            "When a failed delivery is retried: `default` (13 attempts in 3 days), `hosted` (4 \
+             attempts in 10 to 20 minutes, like the hosted service), or a list of pauses of 1s to \
+             7d, such as `[\"5s\", \"1m\"]`.",
         ))
         .into()
 }
@@ -203,12 +203,12 @@ const fn default_timeout() -> Duration {
     Duration::from_secs(15)
 }
 
-/// The name of a field, as text.
+/// Serializes and parses the name of a field.
 mod key_field {
     use easel_catalog::KeyField;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-    #[expect(clippy::ref_option, reason = "serde gives it so")]
+    #[expect(clippy::ref_option, reason = "serde requires this signature")]
     pub(super) fn serialize<S: Serializer>(
         field: &Option<KeyField>,
         out: S,
@@ -225,7 +225,7 @@ mod key_field {
     }
 }
 
-/// Limits of time as people write them: `15s`, `2m`.
+/// Serializes and parses timeouts such as `15s` or `2m`.
 pub(super) mod time_limit {
     use std::time::Duration;
 
@@ -237,7 +237,7 @@ pub(super) mod time_limit {
     pub(in crate::spec) fn parse(text: &str) -> Result<Duration, String> {
         match humantime::parse_duration(text) {
             Ok(limit) if (SHORTEST..=LONGEST).contains(&limit) => Ok(limit),
-            Ok(_) | Err(_) => Err(format!("a time-out is 1s to 5m; {text:?} is not")),
+            Ok(_) | Err(_) => Err(format!("the timeout must be 1s to 5m, not {text:?}")),
         }
     }
 

@@ -1,54 +1,60 @@
-//! Whether a spec asks for what can be had.
+//! Validates combinations of settings in a spec.
 
 use easel_catalog::Catalog;
 
 use super::{OnExhausted, OrderBy, SinkSpec, Spec};
 
-/// The most events under way to one subscription: requests at once times events in each.
+/// The most events that one subscription sends at once: `in_flight` times `batch`.
 const MAX_UNDER_WAY: usize = 500;
 
 impl Spec {
-    /// Says what in this spec cannot be had.
+    /// Validates the spec. The error says what is invalid.
     pub fn validate(&self, catalog: &Catalog) -> Result<(), String> {
         if self.order == OrderBy::None {
             if self.key.is_some() {
-                return Err("key is for order = \"key\"".to_owned());
+                return Err("key requires order = \"key\"".to_owned());
             }
             if self.on_exhausted == OnExhausted::HoldKey {
-                return Err("on_exhausted = \"hold_key\" is for order = \"key\"".to_owned());
+                return Err("on_exhausted = \"hold_key\" requires order = \"key\"".to_owned());
             }
         }
         self.validate_format(catalog)
     }
 
-    /// An event type that is named, without a glob, has to have a form in that format; under a
-    /// glob, events without one are not covered.
+    /// Rejects an event type without a Caliper form in a Caliper format, and a batch in the Canvas
+    /// format. Under a glob, the filter rejects event types without a Caliper form.
     fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
         let SinkSpec::Webhook(webhook) = &self.sink;
         let batch = webhook.batch.get();
         if !self.format.is_caliper() {
             return match batch {
                 1 => Ok(()),
-                _ => Err("batch is for Caliper formats; a Canvas event is sent alone".to_owned()),
+                _ => {
+                    Err("batch requires a Caliper format; a Canvas event is sent alone".to_owned())
+                }
             };
         }
         if batch * self.in_flight.get() > MAX_UNDER_WAY {
             return Err(format!(
-                "in_flight times batch is at most {MAX_UNDER_WAY}; {} times {batch} is not",
+                "in_flight times batch must be at most {MAX_UNDER_WAY}, not {} times {batch}",
                 self.in_flight.get()
             ));
         }
-        let has_form = |name: &str| catalog.get(name).is_some_and(|it| it.caliper.is_some());
+        let has_form = |name: &str| {
+            let known = catalog.get(name);
+            known.is_some_and(|known| known.caliper.is_some())
+        };
         let named = self.events.iter().map(crate::EventGlob::as_str);
-        let mut named = named.filter(|it| !it.contains(['*', '?']));
-        match named.find(|it| !has_form(it)) {
+        let mut named = named.filter(|name| !name.contains(['*', '?']));
+        match named.find(|name| !has_form(name)) {
             None => Ok(()),
             Some(event_type) => {
-                let types = catalog.types().iter().filter(|it| it.caliper.is_some());
-                let types: Vec<_> = types.map(|it| it.name).collect();
-                let types = types.join(", ");
+                let known = catalog.types().iter();
+                let with_form = known.filter(|known| known.caliper.is_some());
+                let names: Vec<_> = with_form.map(|known| known.name).collect();
+                let names = names.join(", ");
                 Err(format!(
-                    "{event_type} has no Caliper form; those that have one: {types}"
+                    "{event_type} has no Caliper form; the event types with a form are {names}"
                 ))
             }
         }

@@ -2,15 +2,15 @@
 
 use rusqlite::{Transaction, params};
 
-use super::rows::{json_fault, lane_columns, signed};
+use super::columns::{json_fault, lane_columns, signed};
 use crate::state_store::{Epoch, StateStoreError};
 use crate::{AttemptLog, AttemptPart, LaneId, LoggedAttempt};
 
-/// Leases whose attempts are kept, if there are few attempts in each.
+/// The most leases whose attempts are stored.
 const MAX_EPOCHS: i64 = 100;
 
-/// Saves a part of an attempt log, and forgets what is older than what the log keeps. Of a lane that
-/// no longer exists nothing is saved.
+/// Saves a part of an attempt log, and deletes the parts that are too old for the log. Ignores a lane
+/// that no longer exists.
 pub(super) fn save(
     transaction: &Transaction<'_>,
     epoch: Epoch,
@@ -25,7 +25,7 @@ pub(super) fn save(
     )?;
     let (epoch, number) = (signed(epoch.0), signed(part.number));
     save.execute(params![subscription, replay, epoch, number, content])?;
-    let mut forget = transaction.prepare_cached(
+    let mut delete = transaction.prepare_cached(
         "DELETE FROM attempts WHERE subscription = ?1 AND replay = ?2
              AND (epoch = ?3 AND part < ?4 OR epoch < ?5)",
     )?;
@@ -35,7 +35,7 @@ pub(super) fn save(
         epoch - MAX_EPOCHS
     };
     let first_number = signed(part.first_number);
-    forget.execute(params![
+    delete.execute(params![
         subscription,
         replay,
         epoch,
@@ -45,7 +45,7 @@ pub(super) fn save(
     Ok(())
 }
 
-/// The attempts of a lane that leases before `epoch` have saved, the oldest first.
+/// Returns the attempts of a lane that leases before `epoch` saved, the oldest first.
 pub(super) fn before(
     transaction: &Transaction<'_>,
     epoch: Epoch,

@@ -10,18 +10,18 @@ use jiff::Timestamp;
 use rusqlite::{Row as SqliteRow, Transaction, params};
 use uuid::Uuid;
 
-use super::rows::{json_fault, lane_columns, signed};
+use super::columns::{json_fault, lane_columns, signed};
 use crate::state_store::StateStoreError;
 use crate::{
     Attempt, DeadLetter, DeliveryRow, Due, LaneId, LaneTime, Parked, ReplayNumber, SubscriptionId,
 };
 
-/// How `waits_for` spells when a parked delivery is due.
+/// The values of the column `waits_for`.
 const TIME: &str = "time";
 const KEY: &str = "key";
 const OPERATOR: &str = "operator";
 
-/// Saves the rows of a journal: each takes the place of what was known of its delivery.
+/// Saves the rows of a journal. Each row replaces the earlier row of its delivery.
 pub(super) fn save(
     transaction: &Transaction<'_>,
     lane: LaneId,
@@ -29,12 +29,12 @@ pub(super) fn save(
 ) -> Result<(), StateStoreError> {
     let [subscription, replay] = lane_columns(lane);
     for (offset, row) in rows {
-        let place = params![subscription, replay, signed(offset.get())];
+        let key = params![subscription, replay, signed(offset.get())];
         if !matches!(row, DeliveryRow::Parked(_)) {
-            delete(transaction, "parked", place)?;
+            delete(transaction, "parked", key)?;
         }
         if !matches!(row, DeliveryRow::Dead(_)) {
-            delete(transaction, "dead", place)?;
+            delete(transaction, "dead", key)?;
         }
         match row {
             DeliveryRow::Parked(parked) => save_parked(transaction, lane, *offset, parked)?,
@@ -48,11 +48,11 @@ pub(super) fn save(
 fn delete(
     transaction: &Transaction<'_>,
     table: &str,
-    place: &[&dyn rusqlite::ToSql],
+    key: &[&dyn rusqlite::ToSql],
 ) -> rusqlite::Result<()> {
     let sql =
         format!("DELETE FROM {table} WHERE subscription = ?1 AND replay = ?2 AND \"offset\" = ?3");
-    transaction.prepare_cached(&sql)?.execute(place)?;
+    transaction.prepare_cached(&sql)?.execute(key)?;
     Ok(())
 }
 
@@ -117,7 +117,7 @@ fn save_dead(
     Ok(())
 }
 
-/// The parked deliveries of a lane, by offset.
+/// Returns the parked deliveries of a lane, by offset.
 pub(super) fn parked(
     transaction: &Transaction<'_>,
     lane: LaneId,
@@ -127,19 +127,19 @@ pub(super) fn parked(
     )?;
     let mut rows = all.query(lane_columns(lane))?;
     let mut parked = Vec::new();
-    let mut reasons = Reasons::default();
+    let mut reasons = ReasonCache::default();
     while let Some(row) = rows.next()? {
         parked.push((offset(row)?, read_parked(row, &mut reasons)?));
     }
     Ok(parked)
 }
 
-/// The reasons that were read, each kept once: many rows have the same one.
+/// A cache of reasons. Many rows have the same reason, which is allocated only once.
 #[derive(Default)]
-struct Reasons(HashSet<Arc<str>>);
+struct ReasonCache(HashSet<Arc<str>>);
 
-impl Reasons {
-    fn share(&mut self, reason: &str) -> Arc<str> {
+impl ReasonCache {
+    fn intern(&mut self, reason: &str) -> Arc<str> {
         if let Some(known) = self.0.get(reason) {
             return Arc::clone(known);
         }
@@ -149,7 +149,7 @@ impl Reasons {
     }
 }
 
-fn read_parked(row: &SqliteRow<'_>, reasons: &mut Reasons) -> Result<Parked, StateStoreError> {
+fn read_parked(row: &SqliteRow<'_>, reasons: &mut ReasonCache) -> Result<Parked, StateStoreError> {
     let batch: i64 = row.get("batch")?;
     let due = match row
         .get_ref("waits_for")?
@@ -165,7 +165,7 @@ fn read_parked(row: &SqliteRow<'_>, reasons: &mut Reasons) -> Result<Parked, Sta
         failure_count: row.get("failures")?,
         due,
         key: row.get::<_, Option<i64>>("key")?.map(OrderKey),
-        reason: reasons.share(
+        reason: reasons.intern(
             row.get_ref("reason")?
                 .as_str()
                 .map_err(rusqlite::Error::from)?,
@@ -175,7 +175,7 @@ fn read_parked(row: &SqliteRow<'_>, reasons: &mut Reasons) -> Result<Parked, Sta
     })
 }
 
-/// The dead letters of a lane from an offset on: so many at most.
+/// Returns at most `max_count` dead letters of a lane from an offset on.
 pub(super) fn dead(
     transaction: &Transaction<'_>,
     lane: LaneId,
@@ -196,7 +196,7 @@ pub(super) fn dead(
     Ok(letters)
 }
 
-/// Dead letters of any lane that died before `time`: so many at most.
+/// Returns at most `max_count` dead letters of all lanes that died before `time`.
 pub(super) fn dead_before(
     transaction: &Transaction<'_>,
     time: Timestamp,

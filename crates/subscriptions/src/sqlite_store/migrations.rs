@@ -1,8 +1,8 @@
-//! The steps from each format of `state.db` to the next.
+//! The migrations from each format of `state.db` to the next.
 
 use rusqlite::Connection;
 
-/// Makes format 1.
+/// Creates format 1.
 pub(super) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE subscriptions (
@@ -23,8 +23,8 @@ pub(super) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Makes format 3: what changes with every save moves to a table of its own. The sequence of ids
-/// goes on, also beyond subscriptions that were removed.
+/// Migrates to format 3: the columns that change with every save move to the table `lanes`. The id
+/// sequence continues, so the ids of removed subscriptions are not reused.
 pub(super) fn split_off_lanes(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE lanes (
@@ -72,7 +72,7 @@ pub(super) fn split_off_lanes(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Makes format 4: rows for parked and dead deliveries, replays, and the clock of each lane.
+/// Migrates to format 4: rows for parked and dead deliveries, replays, and the clock of each lane.
 pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "ALTER TABLE subscriptions ADD COLUMN replay_count INTEGER NOT NULL DEFAULT 0;
@@ -130,7 +130,7 @@ pub(super) fn add_rows(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Whether a file is of format 3 or later.
+/// Returns true if the file has format 3 or later.
 pub(super) fn has_lanes(connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'lanes'";
     connection.query_row(sql, [], |row| Ok(row.get::<_, i64>(0)? > 0))

@@ -1,4 +1,4 @@
-//! What the rows of `state.db` mean.
+//! Reads and writes the rows of `state.db`.
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -8,14 +8,16 @@ use easel_log::Offset;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::columns::{json_fault, lane_columns, signed};
 use super::deliveries;
-use crate::state_store::{Definition, Revision, StateStoreError, StoredSubscription};
+use crate::definition::Definition;
+use crate::state_store::{Revision, StateStoreError, StoredSubscription};
 use crate::{
     Journal, LaneClock, LaneId, Origin, ReplayEntry, ReplayNumber, ReplaySpec, Spec, SpecJson,
     State, SubscriptionId,
 };
 
-/// All subscriptions, by id.
+/// Returns all subscriptions, by id.
 pub(super) fn entries(
     transaction: &Transaction<'_>,
 ) -> Result<Vec<StoredSubscription>, StateStoreError> {
@@ -33,7 +35,7 @@ pub(super) fn entries(
     Ok(entries)
 }
 
-/// The replays of a subscription, by number.
+/// Returns the replays of a subscription, by number.
 fn replays(
     transaction: &Transaction<'_>,
     entry: &StoredSubscription,
@@ -51,7 +53,7 @@ fn replays(
         };
         let number: u32 = row.get("replay")?;
         let number =
-            ReplayNumber::new(number).ok_or_else(|| fault(&"a replay without a number"))?;
+            ReplayNumber::new(number).ok_or_else(|| fault(&"the replay number must not be 0"))?;
         let spec: String = row.get("spec")?;
         let lane = LaneId {
             subscription: entry.id,
@@ -69,7 +71,7 @@ fn replays(
     Ok(replays)
 }
 
-/// Adds a replay, and the lane of it.
+/// Adds a replay and its lane.
 pub(super) fn insert_replay(
     transaction: &Transaction<'_>,
     id: SubscriptionId,
@@ -106,7 +108,7 @@ pub(super) fn insert_replay(
     })
 }
 
-/// Adds a lane of which nothing has ended.
+/// Adds a new lane.
 pub(super) fn insert_lane(
     transaction: &Transaction<'_>,
     lane: LaneId,
@@ -121,13 +123,7 @@ pub(super) fn insert_lane(
     Ok(())
 }
 
-/// How a lane is named in rows.
-pub(super) fn lane_columns(lane: LaneId) -> [i64; 2] {
-    let replay = lane.replay.map_or(0, |replay| i64::from(replay.get()));
-    [lane.subscription.get(), replay]
-}
-
-/// Saves a journal, unless there is a later one, or the lane is gone.
+/// Saves a journal, unless the lane is gone or has a later journal.
 pub(super) fn save(
     transaction: &Transaction<'_>,
     lane: LaneId,
@@ -162,13 +158,7 @@ pub(super) fn save(
     Ok(())
 }
 
-pub(super) fn json_fault(error: &serde_json::Error) -> StateStoreError {
-    StateStoreError::Failed {
-        reason: error.to_string(),
-    }
-}
-
-/// The latest journal of a lane, without its rows.
+/// Reads the latest journal of a lane, without its delivery rows.
 fn journal(
     row: &Row<'_>,
     fault: &dyn Fn(&dyn Display) -> StateStoreError,
@@ -266,9 +256,4 @@ pub(super) fn state_columns(state: &State) -> (&'static str, Option<&str>) {
         State::Paused { reason } => ("paused", reason.as_deref()),
         State::Deactivated { reason } => ("deactivated", reason.as_deref()),
     }
-}
-
-/// SQLite's integers are signed; no count or offset reaches the end of `i64`.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

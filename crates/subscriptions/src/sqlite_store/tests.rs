@@ -1,4 +1,4 @@
-//! The store in a file: what any store promises, and files of older formats.
+//! The store in a file: the promises of every store, and files of older formats.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl StoreBackend for Sqlite {
 
 store_promises!(Sqlite);
 
-/// A copy of a file that an older version wrote.
+/// Returns a copy of a file that an older version wrote.
 fn golden(name: &str) -> (TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
@@ -43,7 +43,7 @@ fn standing(name: &str, cursor: u64) -> Standing {
 }
 
 #[tokio::test]
-async fn a_file_of_format_2_opens_and_goes_on() {
+async fn a_file_of_format_2_is_migrated_without_loss() {
     let (_folder, path) = golden("state-v2.db");
     let wanted = [
         standing("all", 40),
@@ -79,7 +79,7 @@ async fn a_file_of_format_2_opens_and_goes_on() {
 }
 
 #[tokio::test]
-async fn an_id_of_format_2_is_not_used_again_after_its_subscription_was_removed() {
+async fn the_id_of_a_subscription_removed_in_format_2_is_not_reused() {
     let (_folder, path) = golden("state-v2.db");
     let store = SqliteStore::open(&path).unwrap();
     let (epoch, entries) = store.take_over().await.unwrap();
@@ -90,13 +90,13 @@ async fn an_id_of_format_2_is_not_used_again_after_its_subscription_was_removed(
         start: Offset::ZERO,
     };
     new.definition.spec.name = "new".parse().unwrap();
-    let made = store.insert(epoch, new).await.unwrap();
+    let created = store.insert(epoch, new).await.unwrap();
     // The file was written after a fourth subscription had been removed.
-    assert_eq!(made.id.get(), newest.get() + 2);
+    assert_eq!(created.id.get(), newest.get() + 2);
 }
 
 #[tokio::test]
-async fn a_file_of_format_3_opens_and_goes_on() {
+async fn a_file_of_format_3_is_migrated_without_loss() {
     let (_folder, path) = golden("state-v3.db");
     let wanted = [
         standing("all", 16),
@@ -113,7 +113,7 @@ async fn a_file_of_format_3_opens_and_goes_on() {
     assert_eq!(all.journal.counts[Term::Delivered], 16);
     assert_eq!(grades.definition.spec.in_flight.get(), 4);
     assert_eq!(past.definition.state, State::Paused { reason: None });
-    // What it did not have is as if nothing had ever failed.
+    // The new columns have the values of a lane without failures.
     for entry in &entries {
         assert_eq!(entry.journal.clock, crate::LaneClock::default());
         assert!(entry.parked.is_empty() && entry.replays.is_empty());

@@ -1,7 +1,7 @@
-//! Dead letters, and the parked deliveries that wait for an operator: listed, redelivered, discarded.
+//! Lists, redelivers and discards dead letters and the parked deliveries that wait for an operator.
 //!
-//! A command reads rows in the store and changes them through the account. Commands of one lane come
-//! one after another, and each saves what it has changed, so that the next one reads it.
+//! A command reads rows in the store and changes them through the account. Commands on one lane run one
+//! after another. Each command saves its changes, so the next command reads them.
 
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
@@ -14,26 +14,25 @@ use uuid::Uuid;
 use super::{ChangeError, Subscriptions};
 use crate::{Attempt, DeadLetter, Due, Parked, StateStoreError, Subscription};
 
-/// Dead letters that are read at once.
+/// The number of dead letters in one read.
 const PAGE: usize = 1_000;
 
-/// What a redelivery came to.
+/// The result of a redelivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redelivery {
-    /// Deliveries that are parked now, and due.
+    /// The number of deliveries that are now parked and due.
     pub redelivered_count: u64,
-    /// Deliveries that stay dead, since the log no longer has their events.
+    /// The number of deliveries that stay dead, because the log no longer has their events.
     pub gone_count: u64,
-    /// True if the lane has no room for more parked deliveries, so that some are still to be
-    /// redelivered.
+    /// True if the lane has too many parked deliveries, so some dead letters were not redelivered.
     pub is_full: bool,
 }
 
 impl Subscriptions {
-    /// Parked deliveries of one lane, at most. A lane that has so many takes no new events.
+    /// The most parked deliveries of one lane. A lane at this limit takes no new events.
     pub const MAX_PARKED: usize = 100_000;
 
-    /// The dead letters of a lane from an offset on, by offset: so many at most.
+    /// Returns at most `max_count` dead letters of a lane from an offset on, by offset.
     pub async fn dead_letters(
         &self,
         lane: &Arc<Subscription>,
@@ -45,8 +44,8 @@ impl Subscriptions {
         self.store.dead_letters(lane.lane(), from, max_count).await
     }
 
-    /// Redelivers those dead letters of a lane at `offsets` that `which` chooses, and those parked
-    /// deliveries that wait for an operator.
+    /// Redelivers the dead letters of a lane at `offsets` that `which` selects, and also the selected
+    /// parked deliveries that wait for an operator.
     pub async fn redeliver(
         &self,
         lane: &Arc<Subscription>,
@@ -82,7 +81,7 @@ impl Subscriptions {
                 failure_count: 0,
                 due: Due::At(account.clock().at(self.clock.now())),
                 key: None,
-                reason: Arc::from("it is redelivered"),
+                reason: Arc::from("redelivered by an operator"),
                 attempts: letter.attempts.clone(),
                 attempt_count: letter.attempt_count,
             };
@@ -91,13 +90,13 @@ impl Subscriptions {
         })
         .await?;
         lane.live.work.notify_one();
-        // The lane of a replay that had ended starts again.
+        // This also restarts the lane of a finished replay.
         self.change_number.send_modify(|number| *number += 1);
         Ok(done)
     }
 
-    /// Discards those dead letters of a lane at `offsets` that `which` chooses, and those parked
-    /// deliveries that wait for an operator: nobody will redeliver them. Returns how many these were.
+    /// Discards the dead letters of a lane at `offsets` that `which` selects, and also the selected
+    /// parked deliveries that wait for an operator. They are never redelivered. Returns their number.
     pub async fn discard(
         &self,
         lane: &Arc<Subscription>,
@@ -129,8 +128,8 @@ impl Subscriptions {
         Ok(count)
     }
 
-    /// Forgets dead letters that are older than `retention`. What was not discarded counts as
-    /// discarded from then on.
+    /// Deletes dead letters that are older than `retention`. They count as discarded from then on.
+    /// Returns their number.
     pub async fn forget_dead(&self, retention: Duration) -> Result<u64, StateStoreError> {
         let mut count = 0;
         loop {
@@ -138,15 +137,15 @@ impl Subscriptions {
             let page = self.store.dead_before(before, PAGE).await?;
             let mut forgotten = 0;
             for lane in self.lanes() {
-                let of_lane = page.iter().filter(|(id, _, _)| *id == lane.lane());
-                let of_lane: Vec<_> = of_lane.collect();
-                if of_lane.is_empty() {
+                let letters = page.iter().filter(|(id, _, _)| *id == lane.lane());
+                let letters: Vec<_> = letters.collect();
+                if letters.is_empty() {
                     continue;
                 }
                 let _turn = lane.live.commands.lock().await;
                 self.save_rows(&lane).await?;
-                for (_, offset, letter) in of_lane {
-                    // Another command may have changed it before this one got its turn.
+                for (_, offset, letter) in letters {
+                    // Another command may have changed the letter before this one got the lock.
                     let stored = self.store.dead_letters(lane.lane(), *offset, 1).await?;
                     let is_same = stored.first() == Some(&(*offset, letter.clone()));
                     if is_same {
@@ -162,8 +161,8 @@ impl Subscriptions {
         }
     }
 
-    /// Calls `work` for each dead letter of a lane at `offsets` until it returns `false`, and saves what
-    /// it has changed.
+    /// Calls `work` for each dead letter of a lane at `offsets` until `work` returns `false`. Saves all
+    /// changes.
     async fn for_each_dead(
         &self,
         lane: &Arc<Subscription>,
@@ -182,17 +181,17 @@ impl Subscriptions {
                 return Ok(());
             };
             from = last.next();
-            let goes_on = page
+            let continues = page
                 .iter()
                 .all(|(offset, letter)| offsets.contains(offset) && work(*offset, letter));
             self.save_rows(lane).await?;
-            if !goes_on {
+            if !continues {
                 return Ok(());
             }
         }
     }
 
-    /// The parked deliveries at `offsets` that wait for an operator, in the form of dead letters.
+    /// Returns the parked deliveries at `offsets` that wait for an operator, as dead letters.
     pub async fn waiting_for_operator(
         &self,
         lane: &Arc<Subscription>,

@@ -1,4 +1,4 @@
-//! Replays: started, listed, cancelled.
+//! Starts, lists and cancels replays.
 
 use std::sync::Arc;
 
@@ -6,35 +6,34 @@ use super::{ChangeError, Subscriptions};
 use crate::{ReplayNumber, ReplaySpec, Subscription};
 
 impl Subscriptions {
-    /// Replays of one subscription, at most, finished ones included.
+    /// The most replays of one subscription, including finished ones.
     pub const MAX_REPLAYS: usize = 20;
 
-    /// Starts a replay of a subscription. What is live goes on undisturbed.
+    /// Starts a replay of a subscription. The live lane is not affected.
     pub async fn start_replay(
         self: &Arc<Self>,
         name: &str,
         spec: ReplaySpec,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let name = name.to_owned();
-        self.exclusively(async move |all| {
-            let live = all.get(&name)?;
-            all.validate_replay(&live, &spec)?;
-            if all.replays(&live).len() >= Self::MAX_REPLAYS {
+        self.exclusively(async move |subscriptions| {
+            let live = subscriptions.get(&name)?;
+            subscriptions.validate_replay(&live, &spec)?;
+            if subscriptions.replays(&live).len() >= Self::MAX_REPLAYS {
                 let what = format!(
-                    "it has {} replays already; cancel those that have ended",
+                    "it must have at most {} replays; cancel the finished ones",
                     Self::MAX_REPLAYS
                 );
                 return Err(invalid(&live, what));
             }
-            let inserted = all
-                .store
-                .insert_replay(all.epoch, live.id, spec, all.clock.now());
+            let (store, now) = (&subscriptions.store, subscriptions.clock.now());
+            let inserted = store.insert_replay(subscriptions.epoch, live.id, spec, now);
             let entry = inserted.await?;
             let number = entry.number;
-            let replay = Arc::new(live.replay(entry, &all.catalog));
-            all.all_mut(|all| {
-                if let Some(versions) = all.get_mut(&live.spec.name) {
-                    versions.replays.insert(number, Arc::clone(&replay));
+            let replay = Arc::new(live.replay(entry, &subscriptions.catalog));
+            subscriptions.modify(|by_name| {
+                if let Some(lane_set) = by_name.get_mut(&live.spec.name) {
+                    lane_set.replays.insert(number, Arc::clone(&replay));
                 }
             });
             Ok(replay)
@@ -42,7 +41,7 @@ impl Subscriptions {
         .await
     }
 
-    /// The replays of a subscription, by number.
+    /// Returns the replays of a subscription, by number.
     pub fn replays(&self, live: &Subscription) -> Vec<Arc<Subscription>> {
         let lanes = self.lanes().into_iter();
         lanes
@@ -50,7 +49,7 @@ impl Subscriptions {
             .collect()
     }
 
-    /// The lane of a subscription that a query names.
+    /// Returns the live subscription, or its replay with this number.
     pub fn lane(
         &self,
         name: &str,
@@ -68,20 +67,21 @@ impl Subscriptions {
         })
     }
 
-    /// Ends a replay and forgets it, with everything that it has parked or given up.
+    /// Ends a replay and deletes it, with its parked deliveries and dead letters.
     pub async fn cancel_replay(
         self: &Arc<Self>,
         name: &str,
         number: ReplayNumber,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let name = name.to_owned();
-        self.exclusively(async move |all| {
-            let replay = all.lane(&name, Some(number))?;
-            all.store.remove_replay(all.epoch, replay.lane()).await?;
+        self.exclusively(async move |subscriptions| {
+            let replay = subscriptions.lane(&name, Some(number))?;
+            let (store, epoch) = (&subscriptions.store, subscriptions.epoch);
+            store.remove_replay(epoch, replay.lane()).await?;
             replay.retire();
-            all.all_mut(|all| {
-                if let Some(versions) = all.get_mut(&replay.spec.name) {
-                    versions.replays.remove(&number);
+            subscriptions.modify(|by_name| {
+                if let Some(lane_set) = by_name.get_mut(&replay.spec.name) {
+                    lane_set.replays.remove(&number);
                 }
             });
             Ok(replay)
@@ -89,7 +89,7 @@ impl Subscriptions {
         .await
     }
 
-    /// Says what is wrong with a replay.
+    /// Validates the range of a replay.
     pub fn validate_replay(
         &self,
         live: &Subscription,
@@ -98,10 +98,10 @@ impl Subscriptions {
         let bounds = *self.log.bounds().borrow();
         let ReplaySpec { from, to, .. } = spec;
         let what = if from >= to {
-            format!("a replay from {from} to {to} has no events")
+            format!("the replay from {from} to {to} has no events")
         } else if *to > bounds.head {
             format!(
-                "a replay ends at the log's head {} at the latest; {to} lies beyond",
+                "the replay must not end past the log's head {}, at {to}",
                 bounds.head
             )
         } else if *from < bounds.tail {

@@ -1,4 +1,4 @@
-//! Saves what became of events, and reports what was lost.
+//! Saves the state of events, and reports losses.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,24 +11,24 @@ use super::Subscriptions;
 use crate::{Account, Journal, StateStoreError, Subscription, TrimmedEvents, metrics};
 
 impl Subscriptions {
-    /// Saves the journals of the lanes that delivered, parked or gave up something.
+    /// Saves the journals of the lanes with new delivered, parked or dead events.
     pub async fn save(&self) -> Result<(), StateStoreError> {
         let is_due =
             |account: &mut Account| account.unsaved() > 0 || account.unsaved_row_count() > 0;
         self.save_where(is_due, |_head| false).await
     }
 
-    /// Saves the journal of one subscription's lane, whatever has changed.
+    /// Saves the journal of one subscription's lane, even without changes.
     pub async fn save_one(&self, subscription: &Arc<Subscription>) -> Result<(), StateStoreError> {
         let journal = subscription.live.account().journal();
         self.save_journals(vec![(Arc::clone(subscription), journal)])
             .await
     }
 
-    /// Saves the journals of all lanes, and how far the log has come.
+    /// Saves all changed journals, and the head of the log.
     ///
-    /// One that moved past events nobody wanted costs only another look at them when it is lost,
-    /// so this need not happen often.
+    /// If a crash loses a cursor that only moved over filtered events, the events are matched again.
+    /// So this save is needed only now and then.
     pub async fn save_all(&self) -> Result<(), StateStoreError> {
         let is_head_due = |head: Offset| head.get() > self.saved_head.load(Ordering::Relaxed);
         self.save_where(Account::is_unsaved, is_head_due).await
@@ -52,12 +52,12 @@ impl Subscriptions {
         }
         self.store.save_attempts(self.epoch, parts).await?;
         for (lane, count) in counts {
-            lane.live.attempts().saved(count);
+            lane.live.attempts().mark_saved(count);
         }
         Ok(())
     }
 
-    /// Reads the attempts of a lane that were made before this start, once.
+    /// Loads the attempts of a lane from earlier starts, once.
     pub async fn restore_attempts(&self, lane: &Subscription) -> Result<(), StateStoreError> {
         if !lane.live.attempts().is_restored() {
             let older = self.store.attempts_before(self.epoch, lane.lane()).await?;
@@ -66,10 +66,10 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Counts what the log no longer keeps as expired for every subscription that has not had it,
-    /// whether or not it is being served. To be called after each trim.
+    /// Counts trimmed events as expired for every subscription that still owes them, active or not.
+    /// Must be called after each trim.
     ///
-    /// What is being sent at this moment is left to the answer of its endpoint.
+    /// Events that are being sent do not expire; the answer of the endpoint counts.
     pub fn expire_trimmed(&self) {
         let tail = self.log.bounds().borrow().tail;
         for subscription in self.lanes() {
@@ -81,16 +81,15 @@ impl Subscriptions {
         }
     }
 
-    /// Reports to operators the losses that came less than a minute after the last report. To be called
-    /// when no lane runs any more.
-    pub fn tell_remaining_losses(&self) {
+    /// Reports to operators the losses since the last report. Must be called after all lanes have ended.
+    pub fn report_remaining_losses(&self) {
         for subscription in self.list() {
             let trim = subscription.live.account().take_trim(self.clock.now());
-            self.tell_trim(&subscription, trim);
+            self.report_trim(&subscription, trim);
         }
     }
 
-    /// Whether the latest save succeeded; for a health check.
+    /// Returns true if the latest save succeeded, for the health check.
     pub fn is_healthy(&self) -> bool {
         !self.save_failed.load(Ordering::Relaxed)
     }
@@ -120,22 +119,24 @@ impl Subscriptions {
         &self,
         due: Vec<(Arc<Subscription>, Journal)>,
     ) -> Result<(), StateStoreError> {
-        // Read after the cursors: none of them is beyond it.
+        // The head is read after the cursors, so no cursor is beyond the head.
         let head = self.log.bounds().borrow().head;
         let journals = due.iter();
-        let journals = journals.map(|(it, journal)| (it.lane(), journal.clone()));
+        let journals =
+            journals.map(|(subscription, journal)| (subscription.lane(), journal.clone()));
         let saved = self.store.save(self.epoch, journals.collect(), head).await;
         self.save_failed.store(saved.is_err(), Ordering::Relaxed);
         saved?;
         self.saved_head.fetch_max(head.get(), Ordering::Relaxed);
         for (subscription, journal) in due {
-            subscription.live.account().saved(&journal);
+            subscription.live.account().mark_saved(&journal);
             subscription.live.work.notify_one();
         }
         Ok(())
     }
 
-    /// Logs and counts what a subscription has lost since the last call, and reports it to operators.
+    /// Logs and counts the events that a subscription lost since the last call, and reports them to
+    /// operators.
     fn report_losses(&self, subscription: &Subscription) {
         let (lost, trim) = {
             let mut account = subscription.live.account();
@@ -149,10 +150,10 @@ impl Subscriptions {
             let name = &subscription.spec.name;
             warn!(subscription = %name, event_count = lost, "events expired undelivered");
         }
-        self.tell_trim(subscription, trim);
+        self.report_trim(subscription, trim);
     }
 
-    fn tell_trim(&self, subscription: &Subscription, trim: Option<TrimmedEvents>) {
+    fn report_trim(&self, subscription: &Subscription, trim: Option<TrimmedEvents>) {
         if let Some(trim) = trim
             && !subscription.spec.wants_operator_events()
         {

@@ -1,4 +1,4 @@
-//! Subscriptions as they are made, changed, saved and found again.
+//! Creating, changing, saving and restoring subscriptions.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ pub(super) async fn open(folder: &Path, log: &SharedLog) -> Arc<Subscriptions> {
         if webhook.url.expose().starts_with("http") {
             Ok(())
         } else {
-            Err("the URL is no good".to_owned())
+            Err("the URL is invalid".to_owned())
         }
     };
     let store = SqliteStore::open(&folder.join("state.db")).unwrap();
@@ -51,7 +51,7 @@ pub(super) async fn append(log: &SharedLog, count: u128) {
 }
 
 #[tokio::test]
-async fn a_subscription_and_its_cursor_outlive_the_process() {
+async fn a_subscription_and_its_cursor_survive_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     append(&log, 3).await;
     {
@@ -81,7 +81,7 @@ async fn a_subscription_and_its_cursor_outlive_the_process() {
 }
 
 #[tokio::test]
-async fn a_start_is_looked_up_when_the_subscription_is_made() {
+async fn the_start_is_resolved_when_the_subscription_is_created() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     append(&log, 5).await;
     let all = open(folder.path(), &log).await;
@@ -106,7 +106,7 @@ async fn a_start_is_looked_up_when_the_subscription_is_made() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_served_or_is_there_already_is_refused() {
+async fn invalid_and_duplicate_subscriptions_are_rejected() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let bad = spec(r#"{"name":"bad","webhook":{"url":"ftp://x"}}"#);
@@ -123,7 +123,7 @@ async fn what_cannot_be_served_or_is_there_already_is_refused() {
 }
 
 #[tokio::test]
-async fn the_file_alone_changes_what_it_declares_and_what_it_drops_keeps_its_place() {
+async fn only_the_file_changes_its_subscriptions_and_removed_ones_keep_their_cursor() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     all.declare(vec![grades()]).await.unwrap();
@@ -148,7 +148,7 @@ async fn the_file_alone_changes_what_it_declares_and_what_it_drops_keeps_its_pla
 }
 
 #[tokio::test]
-async fn a_pause_outlives_the_process_with_its_reason() {
+async fn a_pause_and_its_reason_survive_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let reason = Some("the endpoint is gone".to_owned());
     {
@@ -158,7 +158,8 @@ async fn a_pause_outlives_the_process_with_its_reason() {
         let paused = State::Paused {
             reason: reason.clone(),
         };
-        all.set_state_of(&made, paused).await.unwrap().unwrap();
+        let changed = all.set_state_if_current(&made, paused).await;
+        changed.unwrap().unwrap();
     }
     let all = open(folder.path(), &log).await;
     assert_eq!(all.get("grades").unwrap().state, State::Paused { reason });
@@ -166,41 +167,44 @@ async fn a_pause_outlives_the_process_with_its_reason() {
 }
 
 #[test]
-fn a_spec_says_what_is_wrong_with_it() {
+fn an_invalid_spec_is_rejected_with_a_clear_error() {
     #[track_caller]
     fn check(json: &str, wanted: &str) {
         let fault = serde_json::from_str::<Spec>(json).unwrap_err().to_string();
         assert!(fault.contains(wanted), "{fault}");
     }
-    check(r#"{"name":"Grades!"}"#, "a name is 1 to 64 of");
+    check(
+        r#"{"name":"Grades!"}"#,
+        "name \"Grades!\" is invalid: use 1 to 64 of",
+    );
     check(
         r#"{"name":"a","events":[""]}"#,
-        "an event glob is 1 to 128 characters",
+        "an event glob must be 1 to 128 characters long",
     );
     check(
         r#"{"name":"a","in_flight":0}"#,
-        "in_flight is 1 to 256; 0 is not",
+        "in_flight must be 1 to 256, not 0",
     );
-    check(r#"{"name":"a","start":"tomorrow"}"#, "\"tomorrow\" is not");
-    check(r#"{"name":"a","start":-1}"#, "\"-1\" is not");
+    check(r#"{"name":"a","start":"tomorrow"}"#, "not \"tomorrow\"");
+    check(r#"{"name":"a","start":-1}"#, "not \"-1\"");
     check(
         r#"{"name":"a","webhook":{"url":"x","timeout":"soon"}}"#,
-        "a time-out is 1s to 5m; \"soon\" is not",
+        "the timeout must be 1s to 5m, not \"soon\"",
     );
     check(r#"{"name":"a","colour":"red"}"#, "unknown field `colour`");
     check(
         r#"{"name":"a","max_rate":0}"#,
-        "max_rate is 1 to 100000 events a second; 0 is not",
+        "max_rate must be 1 to 100000 events a second, not 0",
     );
     check(
         r#"{"name":"a","key":"user_id"}"#,
-        "a key is a field such as",
+        "a key must be a field such as",
     );
     check(r#"{"name":"a","order":"time"}"#, "unknown variant `time`");
-    check(r#"{"name":"a","retry":"never"}"#, "a schedule is `default`");
+    check(r#"{"name":"a","retry":"never"}"#, "retry must be `default`");
     check(
         r#"{"name":"a","retry":["5s","8d"]}"#,
-        "a pause of a schedule is 1s to 7d; \"8d\" is not",
+        "a pause must be 1s to 7d, not \"8d\"",
     );
     check(
         r#"{"name":"a","on_exhausted":"drop"}"#,
@@ -209,7 +213,7 @@ fn a_spec_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn how_a_subscription_delivers_is_written_as_it_is_read() {
+fn delivery_settings_survive_serialization() {
     let read = spec(
         r#"{"name":"a","order":"key","key":"body.course_id","retry":["5s","1m 30s"],"max_rate":50,
             "on_exhausted":"hold_key","webhook":{"url":"http://localhost/"}}"#,
@@ -225,21 +229,21 @@ fn how_a_subscription_delivers_is_written_as_it_is_read() {
 }
 
 #[test]
-fn what_needs_order_by_key_is_refused_without_it() {
+fn settings_that_require_order_by_key_are_rejected_without_it() {
     let catalog = easel_catalog::Catalog::built_in();
     let fault = |rest: &str| {
         let json = format!(r#"{{"name":"a",{rest},"webhook":{{"url":"http://localhost/"}}}}"#);
         spec(&json).validate(&catalog).err()
     };
     let order = r#""order":"key""#;
-    for needs in [r#""key":"body.course_id""#, r#""on_exhausted":"hold_key""#] {
-        assert!(fault(needs).unwrap().contains("is for order = \"key\""));
-        assert_eq!(fault(&format!("{order},{needs}")), None);
+    for setting in [r#""key":"body.course_id""#, r#""on_exhausted":"hold_key""#] {
+        assert!(fault(setting).unwrap().contains("requires order = \"key\""));
+        assert_eq!(fault(&format!("{order},{setting}")), None);
     }
 }
 
 #[tokio::test]
-async fn a_subscription_that_failed_for_too_long_is_told_from_one_taken_out_of_the_file() {
+async fn a_subscription_that_failed_for_too_long_stays_deactivated_after_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     all.declare(vec![grades()]).await.unwrap();
@@ -247,9 +251,10 @@ async fn a_subscription_that_failed_for_too_long_is_told_from_one_taken_out_of_t
     let failed = State::Deactivated {
         reason: Some("it held for 3days".to_owned()),
     };
-    let deactivated = all.set_state_of(&declared, failed.clone()).await.unwrap();
-    assert_eq!(deactivated.unwrap().state, failed);
-    // The file still declares it, so the file alone changes it; a restart does not wake it.
+    let deactivated = all.set_state_if_current(&declared, failed.clone()).await;
+    assert_eq!(deactivated.unwrap().unwrap().state, failed);
+    // The file still declares the subscription, so only the file may change it. A restart does not
+    // resume it.
     drop(all);
     let all = open(folder.path(), &log).await;
     all.declare(vec![grades()]).await.unwrap();
@@ -262,7 +267,7 @@ async fn a_subscription_that_failed_for_too_long_is_told_from_one_taken_out_of_t
 }
 
 #[tokio::test]
-async fn a_subscription_may_go_on_later_and_what_it_skips_is_counted() {
+async fn a_subscription_can_resume_at_a_later_offset_and_skipped_events_are_counted() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let made = all.create(grades()).await.unwrap();
@@ -273,7 +278,7 @@ async fn a_subscription_may_go_on_later_and_what_it_skips_is_counted() {
     let refused = all.resume_from("grades", Start::Now).await;
     assert!(
         matches!(refused, Err(ChangeError::Invalid { .. })),
-        "it is active"
+        "an active subscription must be paused first"
     );
     all.pause("grades").await.unwrap();
     let resumed = all
@@ -292,14 +297,14 @@ async fn a_subscription_may_go_on_later_and_what_it_skips_is_counted() {
 }
 
 #[tokio::test]
-async fn a_deactivated_subscription_is_declared_again_or_replaced_but_not_resumed() {
+async fn an_undeclared_subscription_can_be_replaced_but_not_resumed() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     all.declare(vec![grades()]).await.unwrap();
     all.declare(Vec::new()).await.unwrap();
     let resumed = all.resume("grades").await;
     assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
-    // Nor is anything skipped.
+    // A rejected command skips nothing.
     append(&log, 3).await;
     let resumed = all.resume_from("grades", Start::Now).await;
     assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
@@ -313,7 +318,7 @@ async fn a_deactivated_subscription_is_declared_again_or_replaced_but_not_resume
 }
 
 #[tokio::test]
-async fn what_an_outdated_version_has_to_say_changes_nothing() {
+async fn an_outdated_version_cannot_change_the_state() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let old = all.create(grades()).await.unwrap();
@@ -322,13 +327,13 @@ async fn what_an_outdated_version_has_to_say_changes_nothing() {
     let gone = State::Paused {
         reason: Some("gone".to_owned()),
     };
-    let paused = all.set_state_of(&old, gone).await.unwrap();
+    let paused = all.set_state_if_current(&old, gone).await.unwrap();
     assert!(paused.is_none());
     assert_eq!(all.get("grades").unwrap().state, State::Active);
 }
 
 #[tokio::test]
-async fn changes_at_once_leave_memory_and_disk_agreeing() {
+async fn memory_and_disk_agree_after_concurrent_changes() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     for round in 0..20 {
         let all = open(folder.path(), &log).await;
@@ -345,19 +350,19 @@ async fn changes_at_once_leave_memory_and_disk_agreeing() {
         if let Some(again) = again {
             again.await.unwrap();
         }
-        let kept = open(folder.path(), &log).await;
-        let names = |all: &Subscriptions| {
+        let reopened = open(folder.path(), &log).await;
+        let states = |all: &Subscriptions| {
             let list = all.list();
             list.iter()
-                .map(|it| (it.id, it.state.clone()))
+                .map(|subscription| (subscription.id, subscription.state.clone()))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(&all), names(&kept));
+        assert_eq!(states(&all), states(&reopened));
     }
 }
 
 #[tokio::test]
-async fn a_caliper_format_is_only_for_event_types_that_have_such_a_form() {
+async fn a_caliper_format_requires_event_types_with_a_caliper_form() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let refused = async |more: &str| {
@@ -367,17 +372,18 @@ async fn a_caliper_format_is_only_for_event_types_that_have_such_a_form() {
             other => panic!("{other:?}"),
         }
     };
-    let told =
+    let error =
         refused(r#""events":["grade_change","grade_override"],"webhook":{"url":"http://a/"}"#)
             .await;
-    let start = "grade_override has no Caliper form; those that have one: asset_accessed, assignment_created,";
+    let start = "grade_override has no Caliper form; the event types with a form are \
+                 asset_accessed, assignment_created,";
     assert!(
-        told.starts_with(start) && told.ends_with(", wiki_page_updated"),
-        "{told}"
+        error.starts_with(start) && error.ends_with(", wiki_page_updated"),
+        "{error}"
     );
     assert_eq!(
         refused(r#""in_flight":6,"webhook":{"url":"http://a/","batch":100}"#).await,
-        "in_flight times batch is at most 500; 6 times 100 is not"
+        "in_flight times batch must be at most 500, not 6 times 100"
     );
     let made = all.create(spec(r#"{"name":"store","format":"caliper-strict","events":["grade_*","*"],"webhook":{"url":"http://a/"}}"#)).await.unwrap();
     assert!(made.filter.wants_type("grade_change"));
@@ -389,7 +395,7 @@ async fn a_caliper_format_is_only_for_event_types_that_have_such_a_form() {
 }
 
 #[test]
-fn a_condition_with_no_value_is_no_condition_and_is_refused() {
+fn a_condition_without_values_is_rejected() {
     let spec = |conditions: &str| {
         let json =
             format!(r#"{{"name":"a","conditions":{conditions},"webhook":{{"url":"http://a/"}}}}"#);
@@ -400,13 +406,14 @@ fn a_condition_with_no_value_is_no_condition_and_is_refused() {
         refused.contains("a condition must have at least one value"),
         "{refused}"
     );
-    let kept = spec("{}").unwrap();
-    let written = serde_json::to_string(&SpecJson::with_secrets(&kept)).unwrap();
-    assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), kept);
+    let unconditional = spec("{}").unwrap();
+    let written = serde_json::to_string(&SpecJson::with_secrets(&unconditional)).unwrap();
+    let read = serde_json::from_str::<Spec>(&written).unwrap();
+    assert_eq!(read, unconditional);
 }
 
 #[test]
-fn a_secret_in_a_url_is_neither_printed_nor_shown_to_everybody() {
+fn secrets_in_a_url_are_neither_printed_nor_shown_without_permission() {
     let json = r#"{"name":"a","webhook":{"url":"http://ida:s3cret@a/hook?key=s3cret"}}"#;
     let spec = spec(json);
     let shown = SpecJson::without_secrets(&spec);
@@ -415,21 +422,21 @@ fn a_secret_in_a_url_is_neither_printed_nor_shown_to_everybody() {
         shown_json.contains("\"url\":\"http://a/hook\""),
         "{shown_json}"
     );
-    let kept = SpecJson::with_secrets(&spec);
+    let with_secrets = SpecJson::with_secrets(&spec);
     for printed in [
         format!("{spec:?}"),
-        format!("{kept:?}"),
+        format!("{with_secrets:?}"),
         format!("{shown:?}"),
         shown_json,
     ] {
         assert!(!printed.contains("s3cret"), "{printed}");
     }
-    let kept = serde_json::to_string(&kept).unwrap();
-    assert_eq!(serde_json::from_str::<Spec>(&kept).unwrap(), spec);
+    let written = serde_json::to_string(&with_secrets).unwrap();
+    assert_eq!(serde_json::from_str::<Spec>(&written).unwrap(), spec);
 }
 
 #[tokio::test]
-async fn what_retention_drops_has_expired_at_once_for_a_subscription_nobody_serves() {
+async fn trimmed_events_expire_at_once_for_a_paused_subscription() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let made = all.create(grades()).await.unwrap();
@@ -445,7 +452,7 @@ async fn what_retention_drops_has_expired_at_once_for_a_subscription_nobody_serv
         (balance.get(Term::Expired), balance.get(Term::Pending)),
         (3, 2)
     );
-    // And on disk with the next save.
+    // The next save writes the same balance to disk.
     all.save_all().await.unwrap();
     drop((all, made, paused));
     let all = open(folder.path(), &log).await;
@@ -457,7 +464,7 @@ async fn what_retention_drops_has_expired_at_once_for_a_subscription_nobody_serv
 }
 
 #[tokio::test]
-async fn how_far_the_log_has_come_is_saved_though_no_cursor_moved() {
+async fn the_head_of_the_log_is_saved_even_if_no_cursor_moved() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     all.create(grades()).await.unwrap();
@@ -476,7 +483,7 @@ async fn how_far_the_log_has_come_is_saved_though_no_cursor_moved() {
 }
 
 #[tokio::test]
-async fn operators_are_told_of_losses_but_not_of_those_of_who_wants_operator_events() {
+async fn losses_are_reported_except_for_subscriptions_to_operator_events() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let events = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&events);
@@ -499,7 +506,7 @@ async fn operators_are_told_of_losses_but_not_of_those_of_who_wants_operator_eve
     log.trim_to(Offset::new(3)).await.unwrap();
     all.expire_trimmed();
     assert_eq!(*events.lock().unwrap(), [trimmed(3, 0..3)]);
-    // Within a minute nothing more is told, and at the end the rest.
+    // Within a minute there is no second report. The rest is reported at the end.
     for _ in 0..2 {
         append(&log, 1).await;
         let head = log.bounds().borrow().head;
@@ -507,7 +514,7 @@ async fn operators_are_told_of_losses_but_not_of_those_of_who_wants_operator_eve
         all.expire_trimmed();
     }
     assert_eq!(events.lock().unwrap().len(), 1);
-    all.tell_remaining_losses();
+    all.report_remaining_losses();
     assert_eq!(
         *events.lock().unwrap(),
         [trimmed(3, 0..3), trimmed(2, 3..5)]

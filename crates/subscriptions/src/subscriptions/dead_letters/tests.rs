@@ -1,4 +1,4 @@
-//! Dead letters and replays, as commands change them.
+//! Commands on dead letters and replays.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn letter() -> DeadLetter {
     }
 }
 
-/// A subscription with three dead letters, at 0, 1 and 2.
+/// Creates a subscription with three dead letters, at 0, 1 and 2.
 async fn with_dead(all: &Arc<Subscriptions>, log: &SharedLog) -> Arc<crate::Subscription> {
     let made = all.create(grades()).await.unwrap();
     append(log, 4).await;
@@ -34,7 +34,7 @@ async fn with_dead(all: &Arc<Subscriptions>, log: &SharedLog) -> Arc<crate::Subs
 }
 
 #[tokio::test]
-async fn dead_letters_are_redelivered_once_or_discarded_and_outlive_the_process() {
+async fn dead_letters_are_redelivered_or_discarded_once_and_survive_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let made = with_dead(&all, &log).await;
@@ -47,7 +47,7 @@ async fn dead_letters_are_redelivered_once_or_discarded_and_outlive_the_process(
         first.unwrap().redelivered_count,
         again.unwrap().redelivered_count,
     );
-    assert_eq!(counts.0 + counts.1, 1, "once, whoever comes first");
+    assert_eq!(counts.0 + counts.1, 1, "only one command redelivers it");
     let third = |offset: Offset, _: &DeadLetter| offset == Offset::new(2);
     assert_eq!(all.discard(&made, .., third).await.unwrap(), 1);
     assert_eq!(all.discard(&made, .., third).await.unwrap(), 0);
@@ -62,16 +62,16 @@ async fn dead_letters_are_redelivered_once_or_discarded_and_outlive_the_process(
     let letters = all.dead_letters(&made, Offset::ZERO, 10).await.unwrap();
     let letters: Vec<_> = letters
         .iter()
-        .map(|(at, it)| (at.get(), it.is_discarded))
+        .map(|(offset, letter)| (offset.get(), letter.is_discarded))
         .collect();
     assert_eq!(letters, [(0, false), (2, true)]);
-    // All of them: the one that is discarded stays so.
-    let all_of_them = all.redeliver(&made, .., |_, _| true).await.unwrap();
-    assert_eq!(all_of_them.redelivered_count, 1);
+    // A command on all letters does not redeliver the discarded one.
+    let done = all.redeliver(&made, .., |_, _| true).await.unwrap();
+    assert_eq!(done.redelivered_count, 1);
 }
 
 #[tokio::test]
-async fn a_command_goes_no_further_than_its_offsets() {
+async fn a_command_changes_only_letters_at_its_offsets() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let made = with_dead(&all, &log).await;
@@ -104,7 +104,7 @@ async fn a_dead_letter_whose_event_is_gone_stays_dead() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_forgotten_after_their_retention_and_stay_counted() {
+async fn dead_letters_are_deleted_after_their_retention_and_stay_counted() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let made = with_dead(&all, &log).await;
@@ -128,7 +128,7 @@ async fn dead_letters_are_forgotten_after_their_retention_and_stay_counted() {
 }
 
 #[tokio::test]
-async fn a_replay_has_a_balance_of_its_own_and_leaves_nothing_behind() {
+async fn a_replay_has_its_own_balance_and_is_deleted_completely() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let all = open(folder.path(), &log).await;
     let live = all.create(grades()).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_replay_has_a_balance_of_its_own_and_leaves_nothing_behind() {
     assert!(balance.adds_up());
     let live = all.get("grades").unwrap();
     assert_eq!(all.balance(&live).get(Term::Pending), 10);
-    // An edit of the endpoint reaches the replay too.
+    // A change of the subscription changes the replay too.
     let mut edited = grades();
     edited.max_rate = Some(7.try_into().unwrap());
     all.update(edited).await.unwrap();

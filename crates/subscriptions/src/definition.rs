@@ -1,0 +1,49 @@
+//! The stored definition of a subscription, without the state of its events.
+
+use easel_catalog::Reach;
+
+use crate::Spec;
+
+/// The definition of a subscription, without the state of its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Whose events the subscription may receive.
+    pub reach: Reach,
+    /// The subscriber's request.
+    pub spec: Spec,
+    /// Where the subscription was declared.
+    pub origin: Origin,
+    /// Whether the subscription is active.
+    pub state: State,
+}
+
+/// Where a subscription was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the configuration file. Only the file may change the subscription.
+    File,
+    /// Through the API.
+    Api,
+}
+
+/// Whether a subscription is active.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A lane serves the subscription. The lane may still be on hold.
+    Active,
+    /// Nothing is sent until the subscription is resumed. Its cursor stays.
+    Paused {
+        /// Why, unless an operator paused the subscription.
+        reason: Option<String>,
+    },
+    /// Nothing is sent any more. The cursor stays.
+    Deactivated {
+        /// Why; `None` if the configuration file no longer declares the subscription.
+        reason: Option<String>,
+    },
+}
+
+impl State {
+    /// The state of a subscription that the configuration file no longer declares.
+    pub const UNDECLARED: Self = Self::Deactivated { reason: None };
+}
