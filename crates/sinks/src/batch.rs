@@ -1,4 +1,4 @@
-//! What a sink is given in one attempt.
+//! The batch that a lane passes to a sink in one attempt.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,54 +9,54 @@ use easel_log::Offset;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// What a sink is given in one attempt.
+/// The items that a sink sends in one attempt.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The subscription's name.
     pub subscription: Arc<str>,
-    /// Which attempt it is, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: NonZeroU32,
-    /// The number of the replay that it belongs to; `None` for live events.
+    /// The number of the replay; `None` for live events.
     pub replay: Option<NonZeroU32>,
-    /// What to send, by offset; at least one.
+    /// The items to send, by offset; at least one.
     pub items: Vec<Arc<Item>>,
 }
 
-/// One delivery: an event in the form that the subscriber wants. Lanes and attempts share it.
+/// One delivery: an event in the form that the subscription asks for. Lanes and attempts share it.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// The event's place in the log.
+    /// The event's offset in the log.
     pub offset: Offset,
-    /// The event's identity, the same at every attempt.
+    /// The event's id, the same in every attempt.
     pub id: Uuid,
-    /// Its event type.
+    /// The event type.
     pub event_type: Arc<str>,
-    /// When it happened.
+    /// When the event happened.
     pub occurred_at: Timestamp,
-    /// The same, in the spelling that the event itself has.
+    /// The same time, as the event's own text.
     pub event_time: String,
-    /// What to send of it.
+    /// The bytes to send.
     pub form: Form,
 }
 
-/// What is sent of an event.
+/// An event in the format of a subscription.
 #[derive(Clone, Debug)]
 pub enum Form {
     /// The event's own JSON.
     Canvas(Bytes),
-    /// The event in Caliper, still without an envelope.
+    /// The event in Caliper, without an envelope.
     Caliper(CaliperEvent),
 }
 
 impl Batch {
-    /// The places of its items, in order.
+    /// Returns the offsets of the items, in order.
     pub fn offsets(&self) -> impl Iterator<Item = Offset> + '_ {
         self.items.iter().map(|item| item.offset)
     }
 }
 
 impl Form {
-    /// The bytes of the event in this form.
+    /// Returns the bytes of the event in this form.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Canvas(event) => event,
@@ -64,7 +64,7 @@ impl Form {
         }
     }
 
-    /// The Caliper event, if it is one.
+    /// Returns the Caliper event; `None` for another format.
     pub const fn caliper(&self) -> Option<&CaliperEvent> {
         match self {
             Self::Caliper(event) => Some(event),

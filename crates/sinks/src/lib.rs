@@ -1,8 +1,24 @@
 //! Ways of sending events to a subscriber.
 //!
-//! [`Sink`] is the whole of what a lane knows about sending: it is given a [`Batch`] and answers
-//! with an [`Outcome`]. Each way of sending is a file of its own with a folder beside it, and a
-//! feature of this crate. Not here: when to try again, and anything that remembers.
+//! A lane sends only through the trait [`Sink`]: it passes a [`Batch`] and gets an [`Outcome`]. Each
+//! way of sending is one file with a folder beside it, and one feature of this crate. Not here: when
+//! to retry, and any state that survives an attempt.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use easel_sinks::{Blame, Outcome, SendError};
+//!
+//! let busy = SendError::Busy {
+//!     reason: "the endpoint is busy (503)".to_owned(),
+//!     retry_after: Some(Duration::from_secs(30)),
+//! };
+//! let outcome = Outcome::each(vec![Ok(()), Err(busy)]);
+//! assert_eq!(outcome.result(0), Ok(()));
+//! let failure = outcome.result(1).unwrap_err();
+//! assert_eq!(failure.name(), "busy");
+//! assert!(matches!(failure.blame(), Blame::Endpoint { retry_after: Some(_) }));
+//! ```
 
 mod answer;
 mod batch;

@@ -1,4 +1,4 @@
-//! How an attempt ended, and who is to blame.
+//! The outcome of an attempt, and who is to blame for a failure.
 
 use std::time::Duration;
 
@@ -6,120 +6,121 @@ use thiserror::Error;
 
 use crate::EndpointAnswer;
 
-/// The result of an item without an answer.
+/// The result of an item that the sink did not report.
 const UNANSWERED: Result<(), SendError> = Err(SendError::TimedOut);
 
-/// How an attempt to send a batch ended.
+/// The outcome of an attempt to send a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What became of the items.
+    /// The results of the items.
     pub results: Results,
-    /// What the endpoint answered, if it answers at all.
+    /// The answer of the endpoint, if there was one.
     pub answer: Option<EndpointAnswer>,
-    /// Why the subscription is to be paused, if the endpoint asks for that, whatever became of the
-    /// items.
-    pub closes: Option<String>,
+    /// The reason to pause the subscription, if the endpoint asks for a pause. The results of the items do
+    /// not matter for it.
+    pub pause_reason: Option<String>,
 }
 
-/// What became of the items of a batch.
+/// The results of the items of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Results {
-    /// The same for all items.
+    /// The same result for all items.
     All(Result<(), SendError>),
-    /// One for each item, in the order of the batch.
+    /// One result per item, in the order of the batch.
     Each(Vec<Result<(), SendError>>),
 }
 
 impl Outcome {
-    /// One result for all items, without an answer.
+    /// Creates an outcome with one result for all items, without an answer.
     pub const fn all(result: Result<(), SendError>) -> Self {
         Self {
             results: Results::All(result),
             answer: None,
-            closes: None,
+            pause_reason: None,
         }
     }
 
-    /// A result for each item, in the order of the batch, without an answer.
+    /// Creates an outcome with one result per item, in the order of the batch, without an answer.
     pub const fn each(results: Vec<Result<(), SendError>>) -> Self {
         Self {
             results: Results::Each(results),
             answer: None,
-            closes: None,
+            pause_reason: None,
         }
     }
 
-    /// The result of the item at `place` in the batch. An item without an answer has failed.
-    pub fn result(&self, place: usize) -> Result<(), &SendError> {
+    /// Returns the result of the item at `index` in the batch. An item without a result counts as timed
+    /// out.
+    pub fn result(&self, index: usize) -> Result<(), &SendError> {
         let result = match &self.results {
             Results::All(result) => result,
-            Results::Each(results) => results.get(place).unwrap_or(&UNANSWERED),
+            Results::Each(results) => results.get(index).unwrap_or(&UNANSWERED),
         };
         result.as_ref().copied()
     }
 
-    /// The first failure, if there is one, for a batch of so many items.
+    /// Returns the first failure of a batch with `item_count` items.
     pub fn first_failure(&self, item_count: usize) -> Option<&SendError> {
-        (0..item_count).find_map(|place| self.result(place).err())
+        (0..item_count).find_map(|index| self.result(index).err())
     }
 }
 
-/// How an attempt failed.
+/// Why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SendError {
-    /// The endpoint says that it is gone for good.
+    /// The endpoint answered that it is gone permanently.
     #[error("send: {reason}")]
     Gone {
-        /// What it said.
+        /// The reason.
         reason: String,
     },
-    /// The endpoint answered that it will never take this event.
+    /// The endpoint answered that it will never accept this event.
     #[error("send: {reason}")]
     Rejected {
-        /// What it said.
+        /// The reason.
         reason: String,
     },
-    /// The endpoint asked in so many words not to be sent this batch again.
+    /// The endpoint explicitly asked not to receive this batch again.
     #[error("send: {reason}")]
     Aborted {
-        /// What it said.
+        /// The reason.
         reason: String,
     },
-    /// The endpoint answered, and did not take the event.
+    /// The endpoint answered, and did not accept the event.
     #[error("send: {reason}")]
     Refused {
-        /// What it said.
+        /// The reason.
         reason: String,
     },
-    /// The endpoint could not take this batch now.
+    /// The endpoint cannot accept this batch now.
     #[error("send: {reason}")]
     Busy {
-        /// What it said.
+        /// The reason.
         reason: String,
-        /// How long it asks to wait before this batch is sent again.
+        /// How long the endpoint asks to wait before this batch is sent again.
         retry_after: Option<Duration>,
     },
-    /// The endpoint asks to be sent less.
+    /// The endpoint asks for fewer requests.
     #[error("send: {reason}")]
     Throttled {
-        /// What it said.
+        /// The reason.
         reason: String,
-        /// How long it asks to be sent nothing at all.
+        /// How long the endpoint asks to receive no requests at all.
         retry_after: Option<Duration>,
     },
-    /// There was no answer in time; the endpoint may have taken the event.
+    /// The attempt timed out. The endpoint may have accepted the event.
     #[error("send: no answer in time")]
     TimedOut,
-    /// The network failed on the way there or back; the endpoint may have taken the event.
+    /// The network failed after the connection was made. The endpoint may have accepted the event.
     #[error("send: {reason}")]
     Unreachable {
-        /// What failed, with its causes; never a header value or a URL.
+        /// The error with its causes. It never contains a header value or a URL.
         reason: String,
     },
-    /// No connection to the host was made: its name, its port or TLS failed. Nothing was sent.
+    /// No connection was made: DNS, TCP or TLS failed. Nothing was sent.
     #[error("send: {reason}")]
     Unconnected {
-        /// What failed, with its causes; never a header value or a URL.
+        /// The error with its causes. It never contains a header value or a URL.
         reason: String,
     },
 }
@@ -127,29 +128,28 @@ pub enum SendError {
 /// Who is to blame for a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The event: this endpoint will never take it.
+    /// The event: this endpoint will never accept it.
     Event,
-    /// The event, as the endpoint itself has said: nobody needs to find out which one of a batch.
+    /// The whole batch, because the endpoint said so. There is no need to split it.
     Batch,
-    /// The endpoint: another attempt may succeed, not before `retry_after` has passed if it named
-    /// that.
+    /// The endpoint: another attempt may succeed, after `retry_after` if there is one.
     Endpoint {
-        /// How long it asks to wait before the same batch is sent again.
+        /// How long the endpoint asks to wait before the same batch is sent again.
         retry_after: Option<Duration>,
     },
-    /// The endpoint, which is well but asks for a pause: nothing is to be sent before it has passed.
+    /// The endpoint: it works, but asks for a pause. Nothing must be sent during the pause.
     Pause {
-        /// How long it asks to be sent nothing.
+        /// The length of the pause.
         retry_after: Option<Duration>,
     },
-    /// The host, with all endpoints on it.
+    /// The host, and so all endpoints on it.
     Host,
-    /// Nobody: the endpoint is gone, until somebody resumes the subscription.
+    /// Nobody: the endpoint is gone. The subscription is paused until an operator resumes it.
     Gone,
 }
 
 impl SendError {
-    /// Who is to blame: the one place where that is decided.
+    /// Returns who is to blame. Only this function decides it.
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Gone { .. } => Blame::Gone,
@@ -168,7 +168,7 @@ impl SendError {
         }
     }
 
-    /// The names of all failures: what [`Self::name`] may say.
+    /// All names that [`Self::name`] can return.
     pub const NAMES: [&'static str; 9] = [
         "gone",
         "rejected",
@@ -181,7 +181,8 @@ impl SendError {
         "unconnected",
     ];
 
-    /// The failure's name among [`Self::NAMES`]: a closed set, fit for a metric's label.
+    /// Returns the name of the failure, one of [`Self::NAMES`]. The set is closed, so the name can be a
+    /// metric label.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Gone { .. } => "gone",
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_failure_is_among_the_names_and_every_name_is_a_failures() {
+    fn every_failure_has_one_of_the_names_and_every_name_has_a_failure() {
         let reason = String::new;
         let failures = [
             SendError::Gone { reason: reason() },
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_without_an_answer_has_failed() {
+    fn an_item_without_a_result_has_timed_out() {
         let outcome = Outcome::each(vec![Ok(())]);
         assert_eq!(outcome.result(0), Ok(()));
         assert_eq!(outcome.result(1), Err(&SendError::TimedOut));

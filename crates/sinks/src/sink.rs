@@ -1,8 +1,8 @@
-//! The trait every way of sending implements.
+//! The trait that every way of sending implements.
 //!
-//! A sink makes one attempt to send a batch and says how that ended. Framing, headers, signing and
-//! protocol are its own affair. It remembers nothing between attempts but its connections; what its
-//! destination remembers, it may tell.
+//! A sink makes one attempt to send a batch and returns the outcome. It alone knows framing, headers,
+//! signing and protocol. Between attempts it keeps only its connections. If its destination stores a
+//! position, the sink can report that position.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,66 +16,69 @@ use crate::{Batch, Item, Outcome, SendError};
 
 /// A way of sending.
 ///
-/// There are two kinds. Most destinations forget: what a crash may repeat is bounded by
-/// [`SinkLimits::max_repeated`]. A destination that keeps the position, as a table does, commits it
-/// together with the events: it answers [`resume_at`](Self::resume_at), and nothing is repeated.
+/// There are two kinds. Most destinations store no position: after a crash, up to
+/// [`SinkLimits::max_repeated`] deliveries are repeated. A destination such as a table stores its
+/// position in the same commit as the events. Its sink implements [`resume_at`](Self::resume_at), and
+/// nothing is repeated.
 #[async_trait]
 pub trait Sink: Debug + Send + Sync + 'static {
-    /// What a lane must keep to. The same for as long as the sink lives.
+    /// Returns the limits that a lane must respect. They never change.
     fn limits(&self) -> SinkLimits;
 
-    /// The host that it connects to, as `name:port`, if subscriptions may share it. When no
-    /// connection can be made, one lane probes on behalf of all that send there.
+    /// Returns the host that the sink connects to, as `name:port`, if subscriptions may share it. When
+    /// no connection can be made, one lane probes the host for all lanes that send to it.
     fn host(&self) -> Option<&str> {
         None
     }
 
-    /// Whether an item can be in one batch with others, besides what the limits say.
-    fn goes_with(&self, _items: &[Arc<Item>], _item: &Item) -> bool {
+    /// True if `item` can join a batch that has `items`. The limits apply too.
+    fn can_join_batch(&self, _items: &[Arc<Item>], _item: &Item) -> bool {
         true
     }
 
-    /// What must be on stable storage before a batch is sent: the lane saves it in its journal, and
-    /// gives the latest to [`resume_at`](Self::resume_at) after a restart.
+    /// Returns a note that must be on disk before the batch is sent. The lane saves it in its journal, and
+    /// passes the latest note to [`resume_at`](Self::resume_at) after a restart.
     fn note(&self, _batch: &Batch) -> Option<Bytes> {
         None
     }
 
-    /// Asked when a lane begins, and after a failure before anything is sent again: the first offset
-    /// that the destination does not have, if it keeps that. What is owed before it counts as delivered and is not sent. What lies beyond it
-    /// is sent, so the destination must not have it. Like an attempt, it must end by itself.
+    /// Returns the first offset that the destination does not have; `None` if it stores no position.
+    ///
+    /// A lane calls this at its start, and after a failure before it sends again. Events before the
+    /// offset count as delivered and are not sent. Events from the offset on are sent, so the destination
+    /// must not have them. Like `send`, it must have its own timeout.
     async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
         Ok(None)
     }
 
-    /// Makes one attempt. A success means that the subscriber has taken the events over.
+    /// Makes one attempt. A success means that the subscriber has accepted the events.
     ///
-    /// Dropping the future gives the attempt up; the subscriber may have received it or not.
+    /// Dropping the future cancels the attempt. The subscriber may have received the batch.
     async fn send(&self, batch: &Batch) -> Outcome;
 }
 
-/// What a lane must keep to when it sends.
+/// The limits that a lane must respect when it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SinkLimits {
-    /// Items in one batch, at least one.
+    /// The maximum number of items in one batch, at least 1.
     pub max_items: usize,
-    /// Bytes of forms in one batch; an item that is larger goes alone.
+    /// The maximum bytes of all forms in one batch. A larger item is sent alone.
     pub max_bytes: usize,
-    /// How long a batch that is not full may wait for more.
+    /// How long a batch that is not full may wait for more items.
     pub gather: Duration,
-    /// Batches under way at once, at least one. More than one only without order.
+    /// The maximum number of batches in flight, at least 1. More than 1 only with [`Order::Any`].
     pub max_in_flight: usize,
-    /// In which order batches are sent.
+    /// The order in which batches are sent.
     pub order: Order,
-    /// Deliveries that a crash may repeat; at least `max_items`.
+    /// The maximum number of deliveries that a crash may repeat; at least `max_items`.
     pub max_repeated: u64,
 }
 
-/// In which order batches are sent.
+/// The order in which batches are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As they come, several at once.
+    /// Any order, several batches at once.
     Any,
-    /// By offset: one batch at a time, and none before the one that failed.
+    /// By offset: one batch at a time. A failed batch is sent again before any later batch.
     Offset,
 }

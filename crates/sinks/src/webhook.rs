@@ -1,29 +1,28 @@
 //! The webhook sink: one POST per batch.
 //!
-//! The body is the event itself as JSON, or in a Caliper format an envelope with all events of the
-//! batch. Headers say what it is:
+//! In the Canvas format, the body is one event as JSON. In a Caliper format, it is an envelope with all
+//! events of the batch. The headers are:
 //!
 //! | header | value |
 //! | --- | --- |
-//! | `webhook-id` | the event's id, the same at every attempt; of several events, made of their ids |
-//! | `webhook-timestamp` | when this attempt was made, in seconds since 1970 |
-//! | `easel-event-name`, `easel-event-time` | the event's type and time, as the event spells them; of several, with commas between |
-//! | `easel-attempt` | which attempt this is, from 1 |
+//! | `webhook-id` | the event's id, the same in every attempt; for several events, a UUID derived from their ids |
+//! | `webhook-timestamp` | the time of this attempt, in seconds since 1970 |
+//! | `easel-event-name`, `easel-event-time` | the event's type and time, as in the event; comma-separated for several events |
+//! | `easel-attempt` | the number of the attempt, from 1 |
 //! | `easel-subscription` | the subscription's name |
-//! | `easel-replay` | the number of the replay, if it is one |
+//! | `easel-replay` | the number of the replay; only in a replay |
 //! | `easel-mapper-version` | the version of the mapping, in Caliper formats |
 //!
-//! What a header cannot hold is percent-encoded. Any 2xx means that the subscriber has taken the
-//! event over. Of a failure, the start of the answer's body is kept, for people to read. A receiver
-//! may say more by the header `webhook-delivery`: `abort-message` with a failure means that this
-//! request must not be repeated, `disable` that the subscription is to be paused. Redirects are not
-//! followed: the URL is the operator's choice, not the endpoint's.
+//! Characters that a header does not allow are percent-encoded. Any 2xx means that the subscriber has
+//! accepted the event. After a failure, the start of the answer's body is kept for people to read. A
+//! receiver can say more in the header `webhook-delivery`. `abort-message` with a failure means: do not
+//! repeat this request. `disable` means: pause the subscription. Redirects are not followed, because
+//! the operator chooses the URL, not the endpoint.
 //!
-//! An attempt is one request. The exception is a kept-alive connection that was used before and
-//! breaks before any byte of an answer: the receiver has closed it, so the request goes out once
-//! more, at once, on a new connection. Any other connection that breaks is
-//! [`SendError::Unreachable`](crate::SendError::Unreachable), and whether to try again is not
-//! decided here.
+//! An attempt is one request, with one exception. If a reused keep-alive connection breaks before any
+//! byte of an answer, the receiver has closed it. The request is then sent once more, at once, on a new
+//! connection. Any other broken connection is
+//! [`SendError::Unreachable`](crate::SendError::Unreachable). Retries are not decided here.
 
 mod answer;
 mod client;
@@ -45,13 +44,13 @@ use http::StatusCode;
 
 use crate::{Batch, EndpointAnswer, Item, Order, Outcome, Sink, SinkLimits};
 
-/// The most bytes of events in one envelope; an event larger than that goes alone.
+/// The maximum bytes of events in one envelope. A larger event is sent alone.
 const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
 
-/// The most bytes of event types in one header: common servers take 8 KiB of a line.
+/// The maximum bytes of event types in one header. Common servers accept header lines of 8 KiB.
 const MAX_NAME_BYTES: usize = 4096;
 
-/// Deliveries that a crash may repeat.
+/// The maximum number of deliveries that a crash may repeat.
 const MAX_REPEATED: u64 = 1_000;
 
 /// A sink that posts to one endpoint.
@@ -62,19 +61,19 @@ pub struct Webhook {
     settings: WebhookSettings,
 }
 
-/// How a webhook sends.
+/// The settings of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WebhookSettings {
-    /// How long one attempt may take.
+    /// The timeout of one attempt.
     pub timeout: Duration,
-    /// How many events one envelope may have.
+    /// The maximum number of events in one envelope.
     pub batch: usize,
-    /// How many requests may be under way at once.
+    /// The maximum number of requests in flight.
     pub in_flight: usize,
 }
 
 impl Webhook {
-    /// A sink that posts to `endpoint` over the connections of `client`.
+    /// Creates a sink that posts to `endpoint` over the connections of `client`.
     pub const fn new(client: WebhookClient, endpoint: Endpoint, settings: WebhookSettings) -> Self {
         Self {
             client,
@@ -83,12 +82,13 @@ impl Webhook {
         }
     }
 
-    /// Whether events can share an envelope, which names one sensor, and a header of their types.
-    pub fn share_an_envelope(items: &[Arc<Item>], item: &Item) -> bool {
+    /// True if `item` can share an envelope with `items`. An envelope has one sensor, and one header with
+    /// all event types.
+    pub fn can_share_envelope(items: &[Arc<Item>], item: &Item) -> bool {
         let Some(first) = items.first() else {
             return true;
         };
-        let name_bytes: usize = items.iter().map(|it| it.event_type.len() + 1).sum();
+        let name_bytes: usize = items.iter().map(|item| item.event_type.len() + 1).sum();
         match (first.form.caliper(), item.form.caliper()) {
             (Some(first), Some(event)) => {
                 first.sensor() == event.sensor()
@@ -100,7 +100,7 @@ impl Webhook {
 }
 
 impl WebhookSettings {
-    /// What a lane must keep to.
+    /// Returns the limits that a lane must respect.
     pub const fn limits(&self) -> SinkLimits {
         SinkLimits {
             max_items: self.batch,
@@ -119,8 +119,8 @@ impl Sink for Webhook {
         self.settings.limits()
     }
 
-    fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
-        Self::share_an_envelope(items, item)
+    fn can_join_batch(&self, items: &[Arc<Item>], item: &Item) -> bool {
+        Self::can_share_envelope(items, item)
     }
 
     fn host(&self) -> Option<&str> {
@@ -142,7 +142,7 @@ impl Sink for Webhook {
                 let status = head.status.as_u16();
                 let head = http::Response::from_parts(head, ());
                 Outcome {
-                    closes: answer::closes(&head),
+                    pause_reason: answer::pause_reason(&head),
                     answer: Some(EndpointAnswer { status, body }),
                     ..Outcome::all(answer::judge(&head, self.client.now()))
                 }

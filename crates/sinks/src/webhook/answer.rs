@@ -1,4 +1,4 @@
-//! What an endpoint's answer means.
+//! The meaning of an endpoint's answer.
 
 use http::{Response, StatusCode};
 use jiff::Timestamp;
@@ -6,36 +6,36 @@ use jiff::Timestamp;
 use super::retry_after::retry_after;
 use crate::SendError;
 
-/// A header by which a receiver says what is to become of a batch or of the subscription, as
-/// receivers of Svix say it.
+/// A header in which a receiver can abort a batch or disable the subscription. Svix uses the same header.
 const DELIVERY_HEADER: &str = "webhook-delivery";
 
-/// Why the subscription is to be paused after this answer, if the receiver asks for that.
-pub(super) fn closes(answer: &Response<()>) -> Option<String> {
+/// Returns the reason to pause the subscription, if the receiver asks for it.
+pub(super) fn pause_reason(answer: &Response<()>) -> Option<String> {
     let code = answer.status().as_u16();
-    says(answer, "disable").then(|| format!("the endpoint asked to be disabled ({code})"))
+    has_delivery_value(answer, "disable")
+        .then(|| format!("the endpoint asked to be disabled ({code})"))
 }
 
-fn says(answer: &Response<()>, wanted: &str) -> bool {
+fn has_delivery_value(answer: &Response<()>, wanted: &str) -> bool {
     let delivery = answer.headers().get(DELIVERY_HEADER);
     delivery.is_some_and(|delivery| delivery.as_bytes().trim_ascii() == wanted.as_bytes())
 }
 
-/// The outcome of an attempt whose answer came in at `now`.
+/// Returns the result of an attempt whose answer arrived at `now`.
 pub(super) fn judge(answer: &Response<()>, now: Timestamp) -> Result<(), SendError> {
     let status = answer.status();
     let code = status.as_u16();
     let reason = format!("the endpoint answered {code}");
     match status {
         _ if status.is_success() => Ok(()),
-        _ if says(answer, "abort-message") => Err(SendError::Aborted {
-            reason: format!("the endpoint asked not to be sent this again ({code})"),
+        _ if has_delivery_value(answer, "abort-message") => Err(SendError::Aborted {
+            reason: format!("the endpoint asked not to receive this again ({code})"),
         }),
         StatusCode::GONE => Err(SendError::Gone {
             reason: "the endpoint is gone (410)".to_owned(),
         }),
         StatusCode::TOO_MANY_REQUESTS => Err(SendError::Throttled {
-            reason: format!("the endpoint asks for less ({code})"),
+            reason: format!("the endpoint asks for fewer requests ({code})"),
             retry_after: retry_after(answer.headers(), now),
         }),
         StatusCode::SERVICE_UNAVAILABLE => Err(SendError::Busy {
@@ -70,26 +70,29 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_blame(status: u16, said: Option<&str>, blame: Blame) {
-        let error = judged(status, said).unwrap_err();
-        assert_eq!(error.blame(), blame, "{status} {said:?}");
+    fn check_blame(status: u16, retry_after: Option<&str>, blame: Blame) {
+        let error = judged(status, retry_after).unwrap_err();
+        assert_eq!(error.blame(), blame, "{status} {retry_after:?}");
     }
 
-    fn judge_voice(status: u16, delivery: &str) -> (Result<(), SendError>, Option<String>) {
+    fn judge_delivery_header(
+        status: u16,
+        delivery: &str,
+    ) -> (Result<(), SendError>, Option<String>) {
         let answer = Response::builder().status(status);
         let answer = answer.header(DELIVERY_HEADER, delivery).body(()).unwrap();
-        (judge(&answer, Timestamp::UNIX_EPOCH), closes(&answer))
+        (judge(&answer, Timestamp::UNIX_EPOCH), pause_reason(&answer))
     }
 
     #[test]
-    fn every_2xx_takes_the_event_over() {
+    fn every_2xx_accepts_the_event() {
         for status in [200, 201, 202, 204, 299] {
             assert_eq!(judged(status, None), Ok(()), "{status}");
         }
     }
 
     #[test]
-    fn every_other_answer_says_who_is_to_blame() {
+    fn every_other_status_blames_the_event_or_the_endpoint() {
         let blame = |status| judged(status, None).unwrap_err().blame();
         assert_eq!(blame(410), Blame::Gone);
         for status in [400, 413, 415, 422] {
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_endpoint_says_for_how_long() {
+    fn a_busy_endpoint_can_say_when_to_retry() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         let busy = |retry_after| Blame::Endpoint { retry_after };
         check_blame(
@@ -119,30 +122,33 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_may_abort_a_batch_that_it_did_not_take() {
+    fn a_receiver_can_abort_a_batch_that_it_did_not_accept() {
         for status in [200, 204] {
-            assert_eq!(judge_voice(status, "abort-message").0, Ok(()));
+            assert_eq!(judge_delivery_header(status, "abort-message").0, Ok(()));
         }
         for status in [400, 429, 500, 503] {
-            let (outcome, closes) = judge_voice(status, " abort-message ");
+            let (outcome, pause_reason) = judge_delivery_header(status, " abort-message ");
             assert_eq!(outcome.unwrap_err().blame(), Blame::Batch, "{status}");
-            assert_eq!(closes, None);
-            assert_eq!(judge_voice(status, "later").0, judged(status, None));
+            assert_eq!(pause_reason, None);
+            assert_eq!(
+                judge_delivery_header(status, "later").0,
+                judged(status, None)
+            );
         }
     }
 
     #[test]
-    fn a_receiver_may_disable_itself_with_any_answer() {
+    fn a_receiver_can_disable_the_subscription_with_any_status() {
         for status in [200, 400, 500] {
-            let (outcome, closes) = judge_voice(status, "disable");
+            let (outcome, pause_reason) = judge_delivery_header(status, "disable");
             assert_eq!(outcome, judged(status, None));
             let reason = format!("the endpoint asked to be disabled ({status})");
-            assert_eq!(closes, Some(reason));
+            assert_eq!(pause_reason, Some(reason));
         }
     }
 
     #[test]
-    fn retry_after_means_nothing_beside_other_answers() {
+    fn retry_after_is_ignored_with_other_statuses() {
         let reason = "the endpoint answered 500".to_owned();
         assert_eq!(judged(500, Some("120")), Err(SendError::Refused { reason }));
     }

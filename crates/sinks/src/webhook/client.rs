@@ -1,8 +1,8 @@
 //! The connections that all webhooks share.
 //!
-//! One client holds one pool: a connection to a host is kept and used again, whichever webhook
-//! asked for it. Over TLS the endpoint chooses HTTP/2 or HTTP/1.1; in the clear it is HTTP/1.1.
-//! Certificates are checked against the operating system's roots and the operator's own.
+//! One client has one connection pool, so all webhooks reuse the connections to a host. With TLS, the
+//! endpoint chooses HTTP/2 or HTTP/1.1; without TLS, it is HTTP/1.1. Certificates are validated against
+//! the root certificates of the operating system and of the operator.
 
 use std::error::Error;
 use std::fmt;
@@ -29,42 +29,44 @@ use tracing::warn;
 use super::wire::{Wire, WireConnector};
 use crate::SendError;
 
-/// Tells the time of day, which every request carries.
+/// Returns the current time, which every request contains.
 pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Connections kept for later per host, as many as one lane may use at once, and for how long.
+/// The maximum number of idle connections per host: as many as one lane may use at once.
 const MAX_IDLE_PER_HOST: usize = 256;
+/// How long an idle connection stays open.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// An attempt that was given up leaves its connecting behind, which ends after this.
+/// A cancelled attempt may still be connecting in the background. This timeout ends it.
 const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);
-/// An HTTP/2 connection with requests on it is asked this often whether it is still there: it is
-/// shared, so one that died silently would cost every request its whole time-out.
+/// The interval of HTTP/2 pings on a connection with open requests. Many requests share the connection.
+/// Without pings, a dead connection would make every one of them time out.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
-/// What is read of an answer's body so that its connection can be used again.
+/// The maximum bytes that are read of an answer's body, so that its connection can be reused.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
-/// What an answer's head may take, and how much of a body HTTP/2 may send ahead.
+/// The maximum bytes of an answer's head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Header lines of an answer. Room for all of them is made for each answer, so more would cost
-/// throughput.
+/// The maximum number of header lines of an answer. Memory for all of them is allocated for each answer, so a
+/// higher limit would cost throughput.
 const MAX_HEADERS: usize = 256;
+/// The bytes of a body that an endpoint may send ahead over HTTP/2.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 
-/// How webhooks connect.
+/// The connection settings of all webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookOptions {
-    /// A PEM file of certificate authorities to trust besides the operating system's.
+    /// A PEM file of certificate authorities to trust, in addition to those of the operating system.
     pub ca_file: Option<PathBuf>,
 }
 
-/// Why webhooks cannot connect to anything.
+/// An error while creating a client.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// The file of certificate authorities cannot be used.
+    /// The file of certificate authorities is missing or invalid.
     #[error("read certificate authorities from {}", path.display())]
     CaFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
     /// TLS could not be set up.
@@ -72,7 +74,7 @@ pub enum ClientError {
     Tls(#[from] rustls::Error),
 }
 
-/// The connections that all webhooks share; its clones share them too.
+/// The connections that all webhooks share. Clones share the same connections.
 #[derive(Clone)]
 pub struct WebhookClient {
     http: Arc<Client<WireConnector, Full<Bytes>>>,
@@ -82,7 +84,7 @@ pub struct WebhookClient {
 }
 
 impl WebhookClient {
-    /// A client without any connection yet.
+    /// Creates a client without connections.
     pub fn new(options: &WebhookOptions, now: TimeSource) -> Result<Self, ClientError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -123,9 +125,8 @@ impl WebhookClient {
         (self.now)()
     }
 
-    /// Sends the request that `request` builds and returns its answer, without regard to what it
-    /// says; all of it within `limit`. `max_bytes` says how much of the body is kept, given the
-    /// status.
+    /// Sends the request that `request` builds, and returns the answer with any status. The timeout for
+    /// everything is `limit`. `max_bytes` returns how many bytes of the body to keep for a status.
     pub(super) async fn exchange(
         &self,
         request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
@@ -137,7 +138,7 @@ impl WebhookClient {
             .await
             .map_err(|_elapsed| SendError::TimedOut)??
             .into_parts();
-        // The head has decided. A body that is too long, late or broken only costs the connection.
+        // The head decides the outcome. A body that is too long, late or broken only costs the connection.
         let start = read_start(body, deadline, max_bytes(head.status)).await;
         if let Some(wire) = head.extensions.get::<Arc<Wire>>() {
             wire.answer_ended();
@@ -145,8 +146,8 @@ impl WebhookClient {
         Ok(Response::from_parts(head, start))
     }
 
-    /// Sends a request, once more on a new connection if it went out on a stale one. The request is
-    /// built again for that, since a copy for every attempt would cost throughput.
+    /// Sends a request. If the connection was stale, sends the request once more on a new connection. The
+    /// request is built again for that, because a copy for every attempt would cost throughput.
     async fn answer(
         &self,
         request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
@@ -163,8 +164,8 @@ impl WebhookClient {
     }
 }
 
-/// Reads a body to its end, as far as its connection is worth that, and returns its first
-/// `max_bytes`. Of a body that breaks or is late, it returns what has arrived.
+/// Reads a body, up to [`MAX_ANSWER_BYTES`], and returns its first `max_bytes`. If the body breaks or is late,
+/// returns the part that has arrived.
 async fn read_start(mut body: Incoming, deadline: Instant, max_bytes: usize) -> Bytes {
     let (mut start, mut read_bytes) = (Vec::new(), 0);
     while read_bytes < MAX_ANSWER_BYTES
@@ -193,7 +194,7 @@ fn unreachable(error: &hyper_util::client::legacy::Error) -> SendError {
     }
 }
 
-/// The certificate authorities to trust.
+/// Returns the certificate authorities to trust.
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ClientError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -214,17 +215,17 @@ fn add_from(path: &Path, roots: &mut RootCertStore) -> Result<(), Box<dyn Error 
     let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|_malformed| "it is not a valid PEM file")?;
     if certificates.is_empty() {
-        return Err("it holds no certificate".into());
+        return Err("it has no certificate".into());
     }
     for (index, certificate) in certificates.into_iter().enumerate() {
         let number = index + 1;
         let added = roots.add(certificate);
-        added.map_err(|_malformed| format!("certificate {number} in it is not valid"))?;
+        added.map_err(|_malformed| format!("certificate {number} is invalid"))?;
     }
     Ok(())
 }
 
-/// `error` and its causes.
+/// Formats an error and its causes.
 fn chain(error: &dyn Error) -> String {
     let mut reason = error.to_string();
     let mut cause = error.source();

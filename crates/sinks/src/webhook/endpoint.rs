@@ -1,4 +1,4 @@
-//! Where a webhook posts to.
+//! The URL that a webhook posts to.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use http::Uri;
 use thiserror::Error;
 use url::{ParseError, Url};
 
-/// An `http` or `https` URL that can be posted to.
+/// A valid `http` or `https` URL of a webhook.
 ///
-/// Its query may hold a secret, so neither `Debug` nor `Display` shows it.
+/// The query may contain a secret, so `Debug` and `Display` omit it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(Arc<Parts>);
 
 #[derive(PartialEq, Eq)]
 struct Parts {
     uri: Uri,
-    /// The host and port that it connects to.
+    /// The host and port to connect to.
     host: String,
 }
 
 impl Endpoint {
-    /// Reads a URL as an operator writes it, by the rules of the WHATWG: the name of a host is
-    /// written in Punycode, and what a path or query must not hold is percent-encoded.
+    /// Parses a URL by the WHATWG rules. Encodes the host name in Punycode, and percent-encodes characters
+    /// that a path or query does not allow.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let url = Url::parse(text)?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -37,7 +37,7 @@ impl Endpoint {
         if url.port() == Some(0) {
             return Err(EndpointError::Port);
         }
-        // The two standards differ in little that is left: a `Uri` is shorter than 64 KiB.
+        // A valid URL fails here only for small differences of the standards: a `Uri` is shorter than 64 KiB.
         let uri = url
             .as_str()
             .parse()
@@ -51,7 +51,7 @@ impl Endpoint {
         &self.0.uri
     }
 
-    /// The host and port that it connects to, such as `events.example.edu:443`.
+    /// Returns the host and port to connect to, such as `events.example.edu:443`.
     pub fn host(&self) -> &str {
         &self.0.host
     }
@@ -80,32 +80,32 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Why a text is not the URL of an endpoint. It never repeats the text.
+/// Why a text is not the URL of an endpoint. The error never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EndpointError {
-    /// It is no URL, or one that is too long.
-    #[error("read the URL: it is not valid")]
+    /// The text is not a URL, or the URL is too long.
+    #[error("read the URL: it is invalid")]
     Malformed,
-    /// It does not begin with a scheme.
-    #[error("read the URL: it does not begin with http:// or https://")]
+    /// The scheme is missing.
+    #[error("read the URL: it must begin with http:// or https://")]
     Relative,
-    /// It has another scheme than the two.
-    #[error("read the URL: it is neither http nor https")]
+    /// The scheme is neither `http` nor `https`.
+    #[error("read the URL: its scheme must be http or https")]
     Scheme,
-    /// It names no host.
-    #[error("read the URL: it has no host")]
+    /// The host is missing.
+    #[error("read the URL: its host is missing")]
     NoHost,
-    /// Its host is neither a name that can be looked up nor an address.
-    #[error("read the URL: its host is not a valid name or address")]
+    /// The host is neither a valid name nor a valid address.
+    #[error("read the URL: its host must be a valid name or address")]
     Host,
-    /// Its port is not one.
-    #[error("read the URL: its port is not a number from 1 to 65535")]
+    /// The port is invalid.
+    #[error("read the URL: its port must be a number from 1 to 65535")]
     Port,
-    /// It holds a user name or a password.
-    #[error("read the URL: it holds a user name or password, which is not supported")]
+    /// The URL contains a user name or a password.
+    #[error("read the URL: it must not contain a user name or password")]
     Userinfo,
-    /// It ends in a fragment, which is never sent.
-    #[error("read the URL: it has a fragment (#…), which is never sent")]
+    /// The URL has a fragment, which HTTP never sends.
+    #[error("read the URL: it must not contain a fragment (#…), which is never sent")]
     Fragment,
 }
 
@@ -121,7 +121,7 @@ impl From<ParseError> for EndpointError {
             | ParseError::InvalidIpv4Address
             | ParseError::InvalidIpv6Address
             | ParseError::InvalidDomainCharacter => Self::Host,
-            // `ParseError` may get further variants.
+            // `ParseError` is `non_exhaustive`.
             _ => Self::Malformed,
         }
     }
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn refuses(url: &str, why: &str) {
+    fn rejects(url: &str, reason: &str) {
         let error = Endpoint::parse(url).unwrap_err();
-        assert!(error.to_string().contains(why), "{url}: {error}");
+        assert!(error.to_string().contains(reason), "{url}: {error}");
     }
 
     #[test]
-    fn urls_of_http_and_https_are_endpoints() {
+    fn http_and_https_urls_are_accepted() {
         accepts("http://127.0.0.1:8080", "http://127.0.0.1:8080/");
         accepts(
             "https://lms.meadow.example/a/b",
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_uri_does_not_allow_is_encoded() {
+    fn characters_that_a_uri_does_not_allow_are_encoded() {
         accepts("https://Bücher.example/", "https://xn--bcher-kva.example/");
         accepts("https://例え.テスト/", "https://xn--r8jz45g.xn--zckzah/");
         accepts(
@@ -166,24 +166,24 @@ mod tests {
     }
 
     #[test]
-    fn other_urls_are_refused_with_the_reason() {
-        refuses("", "does not begin with http");
-        refuses("/hook", "does not begin with http");
-        refuses("meadow.example", "does not begin with http");
-        refuses("ftp://meadow.example/", "neither http nor https");
-        refuses("mailto:ida@meadow.example", "neither http nor https");
-        refuses("http://", "no host");
-        refuses("http://:80/", "no host");
-        refuses("http://a b/", "not a valid name or address");
-        refuses("http://1.2.3.4.5/", "not a valid name or address");
-        refuses("http://[::1", "not a valid name or address");
-        refuses("http://xn--a/", "not a valid name or address");
-        refuses("http://meadow.example:99999/", "port");
-        refuses("http://meadow.example:0/", "port");
-        refuses("http://ida:pw@meadow.example/", "user name");
-        refuses("http://meadow.example/#top", "fragment");
+    fn other_urls_are_rejected_with_the_reason() {
+        rejects("", "must begin with http");
+        rejects("/hook", "must begin with http");
+        rejects("meadow.example", "must begin with http");
+        rejects("ftp://meadow.example/", "must be http or https");
+        rejects("mailto:ida@meadow.example", "must be http or https");
+        rejects("http://", "host is missing");
+        rejects("http://:80/", "host is missing");
+        rejects("http://a b/", "must be a valid name or address");
+        rejects("http://1.2.3.4.5/", "must be a valid name or address");
+        rejects("http://[::1", "must be a valid name or address");
+        rejects("http://xn--a/", "must be a valid name or address");
+        rejects("http://meadow.example:99999/", "port");
+        rejects("http://meadow.example:0/", "port");
+        rejects("http://ida:pw@meadow.example/", "user name");
+        rejects("http://meadow.example/#top", "fragment");
         let long = format!("http://meadow.example/{}", "a".repeat(70_000));
-        refuses(&long, "not valid");
+        rejects(&long, "it is invalid");
     }
 
     #[test]

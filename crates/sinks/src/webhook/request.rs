@@ -1,4 +1,4 @@
-//! What an attempt looks like on the wire.
+//! The HTTP request of an attempt.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -18,13 +18,13 @@ use crate::{Batch, Form, Item};
 
 const AGENT: &str = concat!("easel/", env!("CARGO_PKG_VERSION"));
 
-/// What is sent of a batch in an attempt made `now`.
+/// The content of the request for one batch, at the time `now`.
 pub(super) struct RequestContent {
     body: Bytes,
     now: Timestamp,
 }
 
-/// Makes what is sent of a batch in an attempt made `now`.
+/// Builds the content of the request for a batch, at the time `now`.
 pub(super) fn content(batch: &Batch, now: Timestamp) -> RequestContent {
     let body = match batch.items.first().map(|item| &item.form) {
         Some(Form::Canvas(event)) => event.clone(),
@@ -37,7 +37,7 @@ pub(super) fn content(batch: &Batch, now: Timestamp) -> RequestContent {
     RequestContent { body, now }
 }
 
-/// The request for one attempt.
+/// Builds the request for one attempt.
 pub(super) fn build(
     endpoint: &Endpoint,
     batch: &Batch,
@@ -57,18 +57,21 @@ pub(super) fn build(
     );
     headers.insert(
         "easel-event-name",
-        header_value(&joined(items, |it| &it.event_type)),
+        header_value(&joined(items, |item| &item.event_type)),
     );
     headers.insert(
         "easel-event-time",
-        header_value(&joined(items, |it| &it.event_time)),
+        header_value(&joined(items, |item| &item.event_time)),
     );
     headers.insert("easel-attempt", HeaderValue::from(batch.attempt.get()));
     headers.insert("easel-subscription", header_value(&batch.subscription));
     if let Some(replay) = batch.replay {
         headers.insert("easel-replay", HeaderValue::from(replay.get()));
     }
-    if items.first().is_some_and(|it| it.form.caliper().is_some()) {
+    if items
+        .first()
+        .is_some_and(|item| item.form.caliper().is_some())
+    {
         headers.insert(
             "easel-mapper-version",
             HeaderValue::from_static(MAPPER_VERSION),
@@ -77,7 +80,7 @@ pub(super) fn build(
     request
 }
 
-/// The event's id; of several, the id that their ids together make.
+/// Returns the event's id; for several events, an id derived from their ids.
 fn id(batch: &Batch) -> Uuid {
     match &batch.items[..] {
         [alone] => alone.id,
@@ -88,7 +91,7 @@ fn id(batch: &Batch) -> Uuid {
     }
 }
 
-/// A text of each item, with commas between.
+/// Joins one text per item with commas.
 fn joined(items: &[Arc<Item>], text: fn(&Item) -> &str) -> Cow<'_, str> {
     match items {
         [alone] => Cow::Borrowed(text(alone)),
@@ -99,26 +102,26 @@ fn joined(items: &[Arc<Item>], text: fn(&Item) -> &str) -> Cow<'_, str> {
     }
 }
 
-/// `text` as a header value: visible ASCII and spaces between stand for themselves, every other
-/// byte of its UTF-8, and `%`, is percent-encoded. Decoding gives `text` back.
+/// Encodes `text` as a header value. Visible ASCII and inner spaces stay; `%` and all other bytes of the UTF-8
+/// text are percent-encoded. Decoding returns `text`.
 fn header_value(text: &str) -> HeaderValue {
     let mut value = String::with_capacity(text.len());
     let last = text.len().saturating_sub(1);
-    for (at, byte) in text.bytes().enumerate() {
-        // A space at either end would be taken for padding.
-        let inner_space = byte == b' ' && at != 0 && at != last;
+    for (index, byte) in text.bytes().enumerate() {
+        // HTTP would strip a space at either end.
+        let inner_space = byte == b' ' && index != 0 && index != last;
         if inner_space || byte.is_ascii_graphic() && byte != b'%' {
             value.push(char::from(byte));
         } else {
             #[expect(clippy::expect_used, reason = "writing to a String does not fail")]
-            write!(value, "%{byte:02X}").expect("a String takes it");
+            write!(value, "%{byte:02X}").expect("a String is writable");
         }
     }
     #[expect(
         clippy::expect_used,
         reason = "only visible ASCII and spaces were pushed"
     )]
-    HeaderValue::try_from(value).expect("a header value")
+    HeaderValue::try_from(value).expect("the header value is valid")
 }
 
 #[cfg(test)]
@@ -149,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_values_stand_for_themselves() {
+    fn ordinary_values_stay_unchanged() {
         check("course_created", "course_created");
         check("2019-11-01 19:11:05.222 UTC", "2019-11-01 19:11:05.222 UTC");
     }
 
     #[test]
-    fn what_http_does_not_allow_is_percent_encoded() {
+    fn characters_that_http_does_not_allow_are_percent_encoded() {
         check("", "");
         check(" ", "%20");
         check(" a b ", "%20a b%20");
@@ -167,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_allowed_and_can_be_decoded(text in any::<String>()) {
+        fn any_text_can_be_encoded_and_decoded(text in any::<String>()) {
             let value = header_value(&text);
             prop_assert!(value.to_str().is_ok_and(|shown| shown == shown.trim()));
             prop_assert_eq!(decoded(&value), text);

@@ -1,16 +1,16 @@
-//! How long an endpoint asks to be left alone (RFC 9110, section 10.2.3).
+//! The header `Retry-After` (RFC 9110, section 10.2.3).
 
 use std::time::Duration;
 
 use http::header::{HeaderMap, RETRY_AFTER};
 use jiff::Timestamp;
 
-/// The wait that `Retry-After` asks for, in seconds or as a date in any of the three forms of RFC
-/// 9110, section 5.6.7. A date in the past means no wait. What is neither counts as not said.
+/// Returns the wait that `Retry-After` asks for. The value is a number of seconds, or a date in one of the
+/// three formats of RFC 9110, section 5.6.7. A date in the past means no wait. An invalid value is ignored.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than a number holds are for ever.
+        // A number of seconds above `u64::MAX` counts as `u64::MAX`.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = Timestamp::try_from(httpdate::parse_http_date(value).ok()?).ok()?;
@@ -34,14 +34,14 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_read() {
+    fn seconds_are_parsed() {
         check("120", Some(120));
         check(" 0 ", Some(0));
         check("99999999999999999999", Some(u64::MAX));
     }
 
     #[test]
-    fn each_form_of_a_date_is_read() {
+    fn each_date_format_is_parsed() {
         check("Sun, 06 Nov 1994 08:49:37 GMT", Some(60));
         check("Sunday, 06-Nov-94 08:49:37 GMT", Some(60));
         check("Sun Nov  6 08:49:37 1994", Some(60));
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wait_counts_as_not_said() {
+    fn an_invalid_value_is_ignored() {
         for value in ["", "soon", "-5", "+5", "1.5", "Mon, 99 Mar 2025"] {
             check(value, None);
         }

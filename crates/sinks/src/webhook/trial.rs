@@ -1,4 +1,4 @@
-//! One attempt that somebody watches: a test, or a delivery by hand. The answer is shown.
+//! One attempt that a person watches: a test, or a delivery by hand. The person sees the answer.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -6,26 +6,25 @@ use http::{HeaderMap, HeaderValue};
 use super::{Webhook, answer, request};
 use crate::{Batch, SendError};
 
-/// The header that tells a test from a delivery.
+/// The header that marks a test.
 const TEST_HEADER: &str = "easel-test";
 
-/// What is shown of an answer's body.
+/// The maximum bytes that are shown of an answer's body.
 const MAX_BODY_BYTES: usize = 1024;
 
-/// How a watched attempt ended.
+/// The result of a watched attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// What a lane would make of the answer.
+    /// The result that a lane would get.
     pub outcome: Result<(), SendError>,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
-    /// The first 1,024 bytes of its body.
+    /// The first 1,024 bytes of the answer's body.
     pub body: Bytes,
 }
 
 impl Webhook {
-    /// Makes one attempt that is marked as a test by the header `easel-test: true`, and returns what
-    /// the endpoint answered.
+    /// Makes one attempt with the header `easel-test: true`, and returns the endpoint's answer.
     pub async fn try_out(&self, batch: &Batch) -> Trial {
         let mark = |headers: &mut HeaderMap| {
             headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
@@ -33,7 +32,7 @@ impl Webhook {
         self.watched_attempt(batch, mark).await
     }
 
-    /// Makes one attempt with the request of a delivery, and returns what the endpoint answered.
+    /// Makes one attempt with the same request as a delivery, and returns the endpoint's answer.
     pub async fn deliver(&self, batch: &Batch) -> Trial {
         self.watched_attempt(batch, |_headers| ()).await
     }

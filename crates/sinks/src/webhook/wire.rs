@@ -1,7 +1,7 @@
-//! What came in on a connection, so that a stale one is told from an endpoint that fails.
+//! Counts the bytes read from a connection, to distinguish a stale connection from a failing endpoint.
 //!
-//! A receiver may close a kept-alive connection at any moment, also while the next request is on
-//! its way. The endpoint is not at fault then, and it has most likely not seen the request.
+//! A receiver may close a keep-alive connection at any moment, even while the next request is on its
+//! way. Then the endpoint is not at fault, and most likely it has not seen the request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,31 +17,31 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-/// The connection below: TCP, or TLS over it.
+/// The underlying connection: TCP, or TLS on TCP.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// Bytes taken from a connection in one read.
+/// The maximum bytes of one read.
 const READ_BYTES: usize = 4096;
 
-/// What came in on one connection.
+/// The counts of bytes read from one connection.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     /// Bytes read, after decryption.
     read: AtomicU64,
-    /// The bytes of them that belong to answers which have ended.
+    /// The value of `read` at the end of the latest answer.
     answered: AtomicU64,
     is_http2: AtomicBool,
 }
 
 impl Wire {
-    /// Notes that an answer has ended.
+    /// Records the end of an answer.
     pub(super) fn answer_ended(&self) {
         let read = self.read.load(Ordering::Acquire);
         self.answered.store(read, Ordering::Release);
     }
 
-    /// Whether the connection that a failed request went out on was used before, and brought no
-    /// byte of an answer to this request.
+    /// True if the connection of a failed request was used before, and no byte of an answer to this
+    /// request arrived.
     pub(super) fn was_stale(connection: &Connected) -> bool {
         let mut extras = Extensions::new();
         connection.get_extras(&mut extras);
@@ -49,14 +49,14 @@ impl Wire {
             return false;
         };
         let answered = wire.answered.load(Ordering::Acquire);
-        // Over HTTP/2, what came in meanwhile may belong to other requests.
+        // On HTTP/2, bytes read since then may belong to other requests.
         let is_silent =
             wire.is_http2.load(Ordering::Acquire) || wire.read.load(Ordering::Acquire) == answered;
         answered > 0 && is_silent
     }
 }
 
-/// Connects, and notes what comes in.
+/// A connector whose connections count the bytes they read.
 #[derive(Clone, Debug)]
 pub(super) struct WireConnector(pub(super) HttpsConnector<HttpConnector>);
 
@@ -80,7 +80,7 @@ impl Service<Uri> for WireConnector {
     }
 }
 
-/// A connection, and what came in on it.
+/// A connection that counts the bytes it reads.
 #[derive(Debug)]
 pub(super) struct WireStream {
     stream: Stream,
@@ -108,7 +108,7 @@ impl Read for WireStream {
         context: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        // A cursor does not tell how far it was filled, so the bytes go through an own buffer.
+        // A cursor does not show how far it was filled, so this reads into its own buffer first.
         let mut bytes = [0; READ_BYTES];
         let free = std::cmp::min(buffer.remaining(), READ_BYTES);
         let mut read = ReadBuf::new(bytes.get_mut(..free).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Connections are kept, used again, and replaced when they are gone.
+//! Tests of connections: they are reused, and replaced when they break.
 
 use easel_sinks::{Endpoint, SendError, Webhook, WebhookOptions};
 use easel_testkit::Receiver;
@@ -7,10 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{PATIENT, Post, batch, client, short_batch, webhook, within};
+use crate::fixtures::{LONG_TIMEOUT, Post, batch, client, short_batch, webhook, with_timeout};
 
 #[tokio::test]
-async fn a_hundred_batches_take_one_connection() {
+async fn a_hundred_batches_use_one_connection() {
     let receiver = Receiver::start().await;
     receiver.set_body("thank you");
     let webhook = webhook(&receiver.url());
@@ -21,7 +21,7 @@ async fn a_hundred_batches_take_one_connection() {
 }
 
 #[tokio::test]
-async fn refusals_keep_the_connection_too() {
+async fn a_connection_is_reused_after_a_refusal() {
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::INTERNAL_SERVER_ERROR);
     receiver.set_body("it hurts");
@@ -33,7 +33,7 @@ async fn refusals_keep_the_connection_too() {
 }
 
 #[tokio::test]
-async fn webhooks_of_one_client_share_its_connections() {
+async fn webhooks_of_one_client_share_connections() {
     let receiver = Receiver::start().await;
     let client = client(&WebhookOptions::default());
     for path in ["a", "b", "c"] {
@@ -41,7 +41,7 @@ async fn webhooks_of_one_client_share_its_connections() {
         let webhook = Webhook::new(
             client.clone(),
             Endpoint::parse(&url).unwrap(),
-            within(PATIENT),
+            with_timeout(LONG_TIMEOUT),
         );
         webhook.post(batch()).await.unwrap();
     }
@@ -49,7 +49,7 @@ async fn webhooks_of_one_client_share_its_connections() {
 }
 
 #[tokio::test]
-async fn batches_sent_at_once_do_not_wait_for_each_other() {
+async fn concurrent_batches_do_not_wait_for_each_other() {
     let receiver = Receiver::start().await;
     receiver.hang(true);
     let webhook = webhook(&receiver.url());
@@ -74,12 +74,13 @@ async fn a_restarted_receiver_is_reached_over_a_new_connection() {
     assert_eq!((receiver.count(), receiver.connection_count()), (2, 2));
 }
 
-/// What a server of the tests does with the requests of one connection, in order.
+/// The answers of a test server to the requests of one connection, in order.
 type Script = &'static [&'static str];
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
-/// Answers each connection by its script, then closes it; returns the listener at the end.
+/// Starts a server that answers each connection with its script, then closes it. The task returns the
+/// listener.
 fn serve(listener: TcpListener, scripts: &'static [Script]) -> JoinSet<TcpListener> {
     let mut server = JoinSet::new();
     server.spawn(async move {
@@ -96,7 +97,8 @@ fn serve(listener: TcpListener, scripts: &'static [Script]) -> JoinSet<TcpListen
     server
 }
 
-async fn nobody_knocks(mut server: JoinSet<TcpListener>) -> bool {
+/// Waits for the server to end. True if no further connection arrived.
+async fn no_client_connects(mut server: JoinSet<TcpListener>) -> bool {
     let listener = server.join_next().await.unwrap().unwrap();
     std::future::poll_fn(|context| {
         std::task::Poll::Ready(listener.poll_accept(context).is_pending())
@@ -105,14 +107,14 @@ async fn nobody_knocks(mut server: JoinSet<TcpListener>) -> bool {
 }
 
 #[tokio::test]
-async fn a_request_on_a_stale_connection_is_sent_again_at_once_on_a_new_one() {
+async fn a_request_on_a_stale_connection_is_sent_again_on_a_new_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let webhook = webhook(&format!("http://{}/", listener.local_addr().unwrap()));
-    // The first connection is closed as the second request comes in.
+    // The first connection is closed when the second request arrives.
     let server = serve(listener, &[&[NO_CONTENT, ""], &[NO_CONTENT]]);
     assert_eq!(webhook.post(short_batch()).await, Ok(()));
     assert_eq!(webhook.post(short_batch()).await, Ok(()));
-    assert!(nobody_knocks(server).await);
+    assert!(no_client_connects(server).await);
 }
 
 #[tokio::test]
@@ -122,7 +124,7 @@ async fn a_watched_delivery_on_a_stale_connection_is_sent_again_too() {
     let server = serve(listener, &[&[NO_CONTENT, ""], &[NO_CONTENT]]);
     assert_eq!(webhook.deliver(&short_batch()).await.status, Some(204));
     assert_eq!(webhook.deliver(&short_batch()).await.status, Some(204));
-    assert!(nobody_knocks(server).await);
+    assert!(no_client_connects(server).await);
 }
 
 #[tokio::test]
@@ -133,7 +135,7 @@ async fn a_request_is_sent_again_only_once() {
     assert_eq!(webhook.post(short_batch()).await, Ok(()));
     let error = webhook.post(short_batch()).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
-    assert!(nobody_knocks(server).await);
+    assert!(no_client_connects(server).await);
 }
 
 #[tokio::test]
@@ -143,7 +145,7 @@ async fn a_new_connection_that_breaks_is_a_failed_attempt() {
     let server = serve(listener, &[&[""]]);
     let error = webhook.post(short_batch()).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
-    assert!(nobody_knocks(server).await);
+    assert!(no_client_connects(server).await);
 }
 
 #[tokio::test]
@@ -154,11 +156,11 @@ async fn a_connection_that_breaks_in_the_middle_of_an_answer_is_a_failed_attempt
     assert_eq!(webhook.post(short_batch()).await, Ok(()));
     let error = webhook.post(short_batch()).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
-    assert!(nobody_knocks(server).await);
+    assert!(no_client_connects(server).await);
 }
 
 #[tokio::test]
-async fn an_answer_with_hundreds_of_header_lines_is_an_answer() {
+async fn an_answer_with_two_hundred_header_lines_is_accepted() {
     let receiver = Receiver::start().await;
     for number in 0..200 {
         let name = format!("x-{number}").leak();

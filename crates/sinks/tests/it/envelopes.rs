@@ -1,4 +1,4 @@
-//! Several Caliper events in one request.
+//! Tests of requests with several Caliper events.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use serde_json::Value;
 
 use crate::fixtures::{Post, batch, webhook};
 
-/// The catalogue's example of an event type in Caliper, made different by its time.
-fn item(name: &str, second: i64) -> Arc<Item> {
+/// Returns an item with the catalogue's example of an event type, in Caliper. `second` is its time and offset.
+fn item(event_type: &str, second: i64) -> Arc<Item> {
     let catalog = Arc::new(Catalog::built_in());
-    let at = Timestamp::from_second(second).unwrap();
-    let example = catalog.example(catalog.get(name).unwrap(), EventOrigin::Request, at);
+    let time = Timestamp::from_second(second).unwrap();
+    let example = catalog.example(catalog.get(event_type).unwrap(), EventOrigin::Request, time);
     let event = admit(example.as_bytes(), &Limits::default()).unwrap();
     let translator = Translator::new(catalog, TranslationOptions::default()).unwrap();
-    let translated = translator.translate(name, &event.bytes, event.id, Dialect::Compatible);
+    let translated = translator.translate(event_type, &event.bytes, event.id, Dialect::Compatible);
     Arc::new(Item {
         offset: Offset::new(second.unsigned_abs()),
         id: event.id,
         event_type: event.event_type,
-        occurred_at: at,
+        occurred_at: time,
         event_time: format!("{second}"),
         form: Form::Caliper(translated.unwrap()),
     })
 }
 
 #[tokio::test]
-async fn an_envelope_has_all_events_and_headers_that_name_each() {
+async fn an_envelope_has_all_events_and_the_headers_name_each_event() {
     let receiver = Receiver::start().await;
     let items: Vec<_> = (1..=3)
         .map(|second| item("course_created", second))
@@ -52,16 +52,16 @@ async fn an_envelope_has_all_events_and_headers_that_name_each() {
     let envelope: Value = serde_json::from_slice(&received[0].body).unwrap();
     let ids: Vec<_> = items
         .iter()
-        .map(|it| format!("urn:uuid:{}", it.id))
+        .map(|item| format!("urn:uuid:{}", item.id))
         .collect();
     let data = envelope["data"].as_array().unwrap();
     assert_eq!(
-        data.iter().map(|it| &it["id"]).collect::<Vec<_>>(),
+        data.iter().map(|event| &event["id"]).collect::<Vec<_>>(),
         ids.iter().collect::<Vec<_>>()
     );
     assert!(
         data.iter()
-            .all(|it| it["edApp"]["id"] == envelope["sensor"])
+            .all(|event| event["edApp"]["id"] == envelope["sensor"])
     );
     assert_eq!(
         received[0].header("easel-event-name"),
@@ -69,33 +69,36 @@ async fn an_envelope_has_all_events_and_headers_that_name_each() {
     );
     assert_eq!(received[0].header("easel-event-time"), "1,2,3");
     assert_eq!(received[0].header("easel-mapper-version"), MAPPER_VERSION);
-    // The same events have the same id; one of them alone has its own.
-    let id = |place: usize| received[place].header("webhook-id").to_owned();
+    // The same events give the same id. A single event keeps its own id.
+    let id = |index: usize| received[index].header("webhook-id").to_owned();
     assert_eq!(id(0), id(1));
     assert_eq!(id(2), items[0].id.to_string());
     assert_ne!(id(0), id(2));
 }
 
 #[test]
-fn only_caliper_events_of_one_installation_share_an_envelope() {
+fn only_caliper_events_with_one_sensor_share_an_envelope() {
     let first = item("course_created", 1);
-    assert!(Webhook::share_an_envelope(&[], &first));
-    assert!(Webhook::share_an_envelope(
+    assert!(Webhook::can_share_envelope(&[], &first));
+    assert!(Webhook::can_share_envelope(
         &[Arc::clone(&first)],
         &item("course_created", 2)
     ));
     let canvas = Arc::clone(&batch().items[0]);
-    assert!(Webhook::share_an_envelope(&[], &canvas));
-    assert!(!Webhook::share_an_envelope(&[Arc::clone(&first)], &canvas));
-    assert!(!Webhook::share_an_envelope(&[Arc::clone(&canvas)], &canvas));
+    assert!(Webhook::can_share_envelope(&[], &canvas));
+    assert!(!Webhook::can_share_envelope(&[Arc::clone(&first)], &canvas));
+    assert!(!Webhook::can_share_envelope(
+        &[Arc::clone(&canvas)],
+        &canvas
+    ));
 }
 
 #[test]
-fn the_event_types_of_an_envelope_fit_into_one_header() {
+fn the_event_types_of_an_envelope_must_fit_into_one_header() {
     let long = Arc::new(Item {
         event_type: "x".repeat(128).into(),
         ..(*item("course_created", 1)).clone()
     });
-    let fits = |count: usize| Webhook::share_an_envelope(&vec![Arc::clone(&long); count], &long);
+    let fits = |count: usize| Webhook::can_share_envelope(&vec![Arc::clone(&long); count], &long);
     assert!(fits(20) && !fits(40));
 }

@@ -1,4 +1,4 @@
-//! Endpoints that do not answer as they should.
+//! Tests with endpoints that answer wrongly or not at all.
 
 use std::convert::Infallible;
 
@@ -8,9 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{Post, batch, hasty_webhook, short_batch, webhook};
+use crate::fixtures::{Post, batch, impatient_webhook, short_batch, webhook};
 
-/// A server that takes one request and leaves the answer to `answer`.
+/// Starts a server that reads one request, then calls `answer`.
 async fn server<T, F>(answer: impl FnOnce(TcpStream) -> F + Send + 'static) -> (String, JoinSet<T>)
 where
     T: Send + 'static,
@@ -31,12 +31,12 @@ where
     (url, server)
 }
 
-/// A server that answers one request with `bytes` and closes the connection.
-async fn server_of(bytes: &'static [u8]) -> (String, JoinSet<()>) {
+/// Starts a server that answers one request with `bytes`, then closes the connection.
+async fn server_with(bytes: &'static [u8]) -> (String, JoinSet<()>) {
     server(async |mut stream| stream.write_all(bytes).await.unwrap()).await
 }
 
-/// A server that answers one request with `bytes` and then says nothing more.
+/// Starts a server that answers one request with `bytes`, then sends nothing more.
 async fn silent_after(bytes: &'static [u8]) -> (String, JoinSet<Infallible>) {
     server(async |mut stream| {
         stream.write_all(bytes).await.unwrap();
@@ -45,16 +45,16 @@ async fn silent_after(bytes: &'static [u8]) -> (String, JoinSet<Infallible>) {
     .await
 }
 
-/// A server that answers one request with `head` and then goes on and on; it tells how many bytes
-/// were taken before the other side hung up, among them those that only the sockets hold.
+/// Starts a server that answers one request with `head`, then sends bytes without end. The task returns the
+/// number of bytes that were sent until the client disconnected, including bytes in socket buffers.
 async fn endless_after(head: &'static [u8]) -> (String, JoinSet<usize>) {
     server(async |mut stream| {
         stream.write_all(head).await.unwrap();
-        let mut taken = 0;
+        let mut sent_bytes = 0;
         while stream.write_all(&[b'x'; 8192]).await.is_ok() {
-            taken += 8192;
+            sent_bytes += 8192;
         }
-        taken
+        sent_bytes
     })
     .await
 }
@@ -63,7 +63,7 @@ async fn endless_after(head: &'static [u8]) -> (String, JoinSet<usize>) {
 async fn an_endpoint_that_does_not_answer_times_out() {
     let receiver = Receiver::start().await;
     receiver.hang(true);
-    let error = hasty_webhook(&receiver.url())
+    let error = impatient_webhook(&receiver.url())
         .post(batch())
         .await
         .unwrap_err();
@@ -77,19 +77,19 @@ async fn an_endpoint_that_does_not_answer_times_out() {
 async fn an_endpoint_that_never_ends_its_head_times_out() {
     let (url, _server) = silent_after(b"HTTP/1.1 200 OK\r\nx-slow: ").await;
     assert_eq!(
-        hasty_webhook(&url).post(short_batch()).await,
+        impatient_webhook(&url).post(short_batch()).await,
         Err(SendError::TimedOut)
     );
 }
 
 #[tokio::test]
-async fn the_head_decides_even_when_the_body_never_ends() {
+async fn the_status_decides_even_when_the_body_never_ends() {
     let (url, _server) = silent_after(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nslow").await;
-    assert_eq!(hasty_webhook(&url).post(short_batch()).await, Ok(()));
+    assert_eq!(impatient_webhook(&url).post(short_batch()).await, Ok(()));
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_told_with_its_cause_and_without_the_query() {
+async fn a_refused_connection_gives_an_error_with_its_cause_and_without_the_query() {
     let receiver = Receiver::start().await;
     receiver.take_down().await;
     let webhook = webhook(&format!("{}?token=s3cret", receiver.url()));
@@ -109,7 +109,7 @@ async fn a_connection_closed_before_or_within_the_head_is_unreachable() {
         b"HTTP/1.1 200 OK\r\nx-",
         b"no such protocol\r\n\r\n",
     ] {
-        let (url, _server) = server_of(bytes).await;
+        let (url, _server) = server_with(bytes).await;
         let error = webhook(&url).post(short_batch()).await.unwrap_err();
         assert_eq!(error.name(), "unreachable", "{error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
@@ -117,25 +117,25 @@ async fn a_connection_closed_before_or_within_the_head_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_within_the_body_has_answered() {
-    let (url, _server) = server_of(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhal").await;
+async fn a_connection_closed_within_the_body_is_a_success() {
+    let (url, _server) = server_with(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhal").await;
     assert_eq!(webhook(&url).post(short_batch()).await, Ok(()));
 }
 
 #[tokio::test]
-async fn an_endless_head_is_not_read_on() {
+async fn an_endless_head_is_not_read_to_its_end() {
     let (url, mut server) = endless_after(b"HTTP/1.1 200 OK\r\nx-endless: ").await;
     let error = webhook(&url).post(short_batch()).await.unwrap_err();
     assert_eq!(error.name(), "unreachable", "{error}");
-    let taken = server.join_next().await.unwrap().unwrap();
-    assert!(taken < 50_000_000, "{taken} bytes were taken");
+    let sent_bytes = server.join_next().await.unwrap().unwrap();
+    assert!(sent_bytes < 50_000_000, "{sent_bytes} bytes were sent");
 }
 
 #[tokio::test]
-async fn a_huge_body_is_not_read_on() {
+async fn a_huge_body_is_not_read_to_its_end() {
     let (url, mut server) =
         endless_after(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await;
     assert_eq!(webhook(&url).post(short_batch()).await, Ok(()));
-    let taken = server.join_next().await.unwrap().unwrap();
-    assert!(taken < 50_000_000, "{taken} bytes were taken");
+    let sent_bytes = server.join_next().await.unwrap().unwrap();
+    assert!(sent_bytes < 50_000_000, "{sent_bytes} bytes were sent");
 }

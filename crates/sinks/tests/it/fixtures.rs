@@ -1,4 +1,4 @@
-//! A client, a webhook and a batch to begin with.
+//! A sample client, webhook and batch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use easel_sinks::{
 use easel_testkit::event;
 use jiff::Timestamp;
 
-/// A client for which it is always 2025-03-03T08:00:00Z.
+/// Returns a client whose clock always shows 2025-03-03T08:00:00Z.
 pub(crate) fn client(options: &WebhookOptions) -> WebhookClient {
     WebhookClient::new(options, Arc::new(|| Timestamp::constant(1_740_988_800, 0))).unwrap()
 }
 
-/// The longest an attempt may take where the test is not about that.
-pub(crate) const PATIENT: Duration = Duration::from_secs(15);
+/// The timeout of an attempt in tests that do not test timeouts.
+pub(crate) const LONG_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(crate) fn webhook(url: &str) -> Webhook {
-    webhook_within(url, PATIENT)
+    webhook_within(url, LONG_TIMEOUT)
 }
 
-/// A webhook that gives up almost at once.
-pub(crate) fn hasty_webhook(url: &str) -> Webhook {
+/// Returns a webhook with a short timeout.
+pub(crate) fn impatient_webhook(url: &str) -> Webhook {
     webhook_within(url, Duration::from_millis(200))
 }
 
-/// One request at a time, with one event.
-pub(crate) fn within(timeout: Duration) -> WebhookSettings {
+/// Returns settings with this timeout, one request in flight and one event per request.
+pub(crate) fn with_timeout(timeout: Duration) -> WebhookSettings {
     WebhookSettings {
         timeout,
         batch: 1,
@@ -38,24 +38,24 @@ pub(crate) fn within(timeout: Duration) -> WebhookSettings {
 
 fn webhook_within(url: &str, timeout: Duration) -> Webhook {
     let client = client(&WebhookOptions::default());
-    Webhook::new(client, Endpoint::parse(url).unwrap(), within(timeout))
+    Webhook::new(client, Endpoint::parse(url).unwrap(), with_timeout(timeout))
 }
 
 pub(crate) fn batch() -> Batch {
     easel_testkit::batch(event("course_created", 1))
 }
 
-/// A batch that goes out in one write.
+/// Returns a batch that is small enough for one write.
 pub(crate) fn short_batch() -> Batch {
     easel_testkit::batch("{}")
 }
 
-/// What is sent of the only event of a batch.
+/// Returns the bytes of the only event of a batch.
 pub(crate) fn body(batch: &Batch) -> &[u8] {
     batch.items[0].form.bytes()
 }
 
-/// One attempt, which ends alike for all events of a batch.
+/// Makes one attempt, which must have the same result for all events of the batch.
 pub(crate) trait Post {
     async fn post(&self, batch: Batch) -> Result<(), SendError>;
 }
@@ -69,7 +69,7 @@ impl Post for Webhook {
     }
 }
 
-/// What an endpoint's answer with this status, which blames the endpoint, comes to.
+/// Returns the error for an answer with this status, which blames the endpoint.
 pub(crate) fn refused(status: u16) -> SendError {
     SendError::Refused {
         reason: format!("the endpoint answered {status}"),

@@ -1,4 +1,4 @@
-//! The sinks against real servers.
+//! Tests of the sinks with real servers.
 
 #[cfg(test)]
 mod connections;

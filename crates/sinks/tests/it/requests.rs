@@ -1,4 +1,4 @@
-//! What a receiver sees of an attempt, and what its answer does.
+//! Tests of the request that a receiver gets, and of the effect of its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use crate::fixtures::{Post, batch, refused, webhook};
 
 #[tokio::test]
-async fn the_request_carries_exactly_the_promised_headers() {
+async fn the_request_has_exactly_the_documented_headers() {
     let receiver = Receiver::start().await;
     webhook(&format!("{}?k=v%20w", receiver.url()))
         .post(batch())
@@ -67,22 +67,22 @@ async fn the_body_arrives_byte_for_byte() {
         .into_iter()
         .map(|request| request.body)
         .collect();
-    assert!(received == bodies, "some body changed on the way");
+    assert!(received == bodies, "a body changed on the way");
 }
 
 #[tokio::test]
-async fn names_that_a_header_cannot_hold_arrive_percent_encoded() {
+async fn characters_that_a_header_does_not_allow_arrive_percent_encoded() {
     let receiver = Receiver::start().await;
     let item = Item {
         event_type: "søknad\r\nhost: evil".into(),
         ..(*batch().items[0]).clone()
     };
-    let odd = Batch {
+    let batch = Batch {
         subscription: "100 % lærere".into(),
         items: vec![Arc::new(item)],
         ..batch()
     };
-    webhook(&receiver.url()).post(odd).await.unwrap();
+    webhook(&receiver.url()).post(batch).await.unwrap();
 
     let request = receiver.received().remove(0);
     assert_eq!(
@@ -94,7 +94,7 @@ async fn names_that_a_header_cannot_hold_arrive_percent_encoded() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_refused_and_not_followed() {
+async fn a_redirect_fails_and_is_not_followed() {
     let elsewhere = Receiver::start().await;
     let receiver = Receiver::start().await;
     receiver.set_header("location", &elsewhere.url());
@@ -109,7 +109,7 @@ async fn a_redirect_is_refused_and_not_followed() {
 }
 
 #[tokio::test]
-async fn gone_pauses_the_subscription() {
+async fn status_410_means_that_the_endpoint_is_gone() {
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::GONE);
     let error = webhook(&receiver.url()).post(batch()).await.unwrap_err();
@@ -117,7 +117,7 @@ async fn gone_pauses_the_subscription() {
 }
 
 #[tokio::test]
-async fn a_busy_endpoint_says_when_to_come_back_in_seconds_or_as_a_date() {
+async fn a_busy_endpoint_can_say_when_to_retry_in_seconds_or_as_a_date() {
     let receiver = Receiver::start().await;
     let webhook = webhook(&receiver.url());
     receiver.set_status(StatusCode::SERVICE_UNAVAILABLE);
@@ -151,7 +151,7 @@ async fn the_attempt_after_a_refusal_can_succeed() {
 }
 
 #[tokio::test]
-async fn what_an_endpoint_says_to_a_failure_is_kept_up_to_4_kib() {
+async fn the_first_4_kib_of_a_failure_answer_are_kept() {
     let receiver = Receiver::start().await;
     let webhook = webhook(&receiver.url());
     receiver.set_body("n".repeat(10_000));
@@ -161,17 +161,17 @@ async fn what_an_endpoint_says_to_a_failure_is_kept_up_to_4_kib() {
     let outcome = webhook.send(&batch()).await;
     let answer = outcome.answer.unwrap();
     assert_eq!((answer.status, answer.body.len()), (422, 4_096));
-    assert_eq!(outcome.closes, None);
-    // The connection is used again after so long a body.
+    assert_eq!(outcome.pause_reason, None);
+    // The connection is reused despite the long body.
     assert_eq!(receiver.connection_count(), 1);
 }
 
 #[tokio::test]
-async fn a_receiver_may_ask_to_be_disabled() {
+async fn a_receiver_can_ask_to_be_disabled() {
     let receiver = Receiver::start().await;
     receiver.set_header("webhook-delivery", "disable");
     let outcome = webhook(&receiver.url()).send(&batch()).await;
     assert_eq!(outcome.result(0), Ok(()));
     let reason = "the endpoint asked to be disabled (200)".to_owned();
-    assert_eq!(outcome.closes, Some(reason));
+    assert_eq!(outcome.pause_reason, Some(reason));
 }

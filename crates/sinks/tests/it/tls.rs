@@ -1,4 +1,4 @@
-//! Over TLS: which HTTP is spoken, and whom the client trusts.
+//! Tests of TLS: the HTTP version, and the certificates that the client trusts.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,15 +13,15 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::fixtures::{PATIENT, Post, batch, body, client, within};
+use crate::fixtures::{LONG_TIMEOUT, Post, batch, body, client, with_timeout};
 
-/// A receiver that offers these protocols, and the file of the authority that vouches for it.
-async fn receiver(protocols: &[&str], name: &str) -> (Receiver, NamedTempFile) {
+/// Starts a receiver that offers these protocols. Returns it with the file of its certificate authority.
+async fn receiver(protocols: &[&str], host: &str) -> (Receiver, NamedTempFile) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let names = vec![String::from(name)];
+    let names = vec![String::from(host)];
     let certificate = CertificateParams::new(names)
         .unwrap()
         .signed_by(&key, &authority)
@@ -37,7 +37,7 @@ async fn receiver(protocols: &[&str], name: &str) -> (Receiver, NamedTempFile) {
         .unwrap();
     config.alpn_protocols = protocols
         .iter()
-        .map(|name| name.as_bytes().to_vec())
+        .map(|protocol| protocol.as_bytes().to_vec())
         .collect();
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(authority.pem().as_bytes()).unwrap();
@@ -54,12 +54,12 @@ fn webhook(receiver: &Receiver, options: &WebhookOptions) -> Webhook {
     Webhook::new(
         client(options),
         Endpoint::parse(&receiver.url()).unwrap(),
-        within(PATIENT),
+        with_timeout(LONG_TIMEOUT),
     )
 }
 
 #[tokio::test]
-async fn an_endpoint_that_offers_http_2_gets_it_on_one_connection() {
+async fn an_endpoint_that_offers_http_2_gets_all_requests_on_one_connection() {
     let (receiver, ca) = receiver(&["h2", "http/1.1"], "127.0.0.1").await;
     let webhook = webhook(&receiver, &options(ca.path()));
     for _ in 0..20 {
@@ -84,7 +84,7 @@ async fn an_endpoint_that_offers_http_2_gets_it_on_one_connection() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_offers_nothing_gets_http_1() {
+async fn an_endpoint_that_does_not_offer_http_2_gets_http_1() {
     for protocols in [&["http/1.1"][..], &[]] {
         let (receiver, ca) = receiver(protocols, "127.0.0.1").await;
         webhook(&receiver, &options(ca.path()))
@@ -96,7 +96,7 @@ async fn an_endpoint_that_offers_nothing_gets_http_1() {
 }
 
 #[tokio::test]
-async fn an_authority_nobody_named_is_not_trusted() {
+async fn an_unknown_authority_is_not_trusted() {
     let (receiver, _ca) = receiver(&["h2"], "127.0.0.1").await;
     let error = webhook(&receiver, &WebhookOptions::default())
         .post(batch())
@@ -119,7 +119,7 @@ async fn a_certificate_for_another_name_is_not_trusted() {
 }
 
 #[test]
-fn a_file_without_authorities_is_refused_by_its_path() {
+fn an_empty_or_missing_authority_file_is_rejected_with_its_path() {
     let empty = NamedTempFile::new().unwrap();
     let missing = Path::new("/no/such/file.pem");
     for path in [empty.path(), missing] {

@@ -1,13 +1,13 @@
-//! A watched attempt.
+//! Tests of watched attempts.
 
 use easel_sinks::{SendError, Sink, Trial};
 use easel_testkit::Receiver;
 use http::StatusCode;
 
-use crate::fixtures::{batch, body, hasty_webhook, webhook};
+use crate::fixtures::{batch, body, impatient_webhook, webhook};
 
 #[tokio::test]
-async fn a_trial_is_marked_as_a_test_and_shows_the_start_of_the_answer() {
+async fn a_test_has_the_test_header_and_shows_the_start_of_the_answer() {
     let receiver = Receiver::start().await;
     receiver.set_body("thank you ".repeat(500));
     let trial = webhook(&receiver.url()).try_out(&batch()).await;
@@ -24,7 +24,7 @@ async fn a_trial_is_marked_as_a_test_and_shows_the_start_of_the_answer() {
 }
 
 #[tokio::test]
-async fn a_trial_shows_what_a_refusal_says() {
+async fn a_test_shows_the_answer_of_a_refusal() {
     let receiver = Receiver::start().await;
     receiver.set_status(StatusCode::UNPROCESSABLE_ENTITY);
     receiver.set_body("no such course");
@@ -40,10 +40,10 @@ async fn a_trial_shows_what_a_refusal_says() {
 }
 
 #[tokio::test]
-async fn a_trial_without_an_answer_says_why() {
+async fn a_test_without_an_answer_has_an_error() {
     let receiver = Receiver::start().await;
     receiver.hang(true);
-    let trial = hasty_webhook(&receiver.url()).try_out(&batch()).await;
+    let trial = impatient_webhook(&receiver.url()).try_out(&batch()).await;
     assert_eq!(
         (trial.outcome, trial.status),
         (Err(SendError::TimedOut), None)
@@ -51,7 +51,7 @@ async fn a_trial_without_an_answer_says_why() {
 }
 
 #[tokio::test]
-async fn a_watched_delivery_is_the_request_of_a_delivery_and_shows_the_answer() {
+async fn a_watched_delivery_sends_the_request_of_a_delivery_and_shows_the_answer() {
     let receiver = Receiver::start().await;
     receiver.set_body("thank you");
     let webhook = webhook(&receiver.url());
