@@ -1,4 +1,4 @@
-//! Forgets dead letters after their retention.
+//! Deletes dead letters after their retention.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use crate::rooms::Rooms;
+use crate::lane_context::LaneContext;
 
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Forgets, once a minute, the dead letters that are older than their retention.
-pub(crate) async fn apply(rooms: &Rooms, retention: Duration) -> Infallible {
+/// Deletes dead letters that are older than `retention`, once a minute.
+pub(crate) async fn apply(context: &LaneContext, retention: Duration) -> Infallible {
     loop {
         sleep(EVERY).await;
-        match rooms.subscriptions.forget_dead(retention).await {
+        match context.subscriptions.forget_dead(retention).await {
             Ok(0) => (),
-            Ok(letter_count) => info!(letter_count, "dead letters forgotten after their retention"),
-            Err(error) => error!(%error, "dead letters not forgotten"),
+            Ok(letter_count) => info!(letter_count, "dead letters deleted after their retention"),
+            Err(error) => error!(%error, "dead letters not deleted"),
         }
     }
 }

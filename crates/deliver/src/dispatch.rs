@@ -1,4 +1,4 @@
-//! One lane per active subscription: started, stopped and restarted as subscriptions change.
+//! Runs one lane per active subscription. Starts, stops and restarts lanes when subscriptions change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,28 +21,29 @@ use crate::forms::Forms;
 use crate::hosts::Hosts;
 use crate::item_cache::CacheBudget;
 use crate::lane::{Closing, Lane};
-use crate::rooms::Rooms;
+use crate::lane_context::LaneContext;
 use crate::{dead_letter_retention, lag, metrics, saving};
 
-/// Makes the sink a spec asks for, or says why it cannot.
+/// Creates the sink of a spec, or returns the reason why it cannot.
 pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
 
-/// How many lanes may look through the past at once.
+/// The maximum number of lanes that scan old blocks at once.
 const MAX_SCANS: usize = 4;
 
-/// A lane that has lived so long before it died is started again as if it died for the first time.
+/// After a panic, the pause before the restart grows. It starts again from the shortest if the lane ran this
+/// long before it panicked.
 const LONG_LIFE: Duration = Duration::from_mins(5);
 
-/// What a dispatch needs to be told.
+/// The settings of a dispatch.
 #[derive(Clone, Copy, Debug)]
 pub struct DispatchOptions {
-    /// How often cursors are saved, at least.
+    /// The maximum time between two saves of the cursors.
     pub save_every: Duration,
     /// How often lag is measured.
     pub measure_every: Duration,
     /// How long a subscription may hold before it is deactivated.
     pub deactivate_after: Duration,
-    /// How long dead letters are kept.
+    /// How long dead letters are stored.
     pub dead_letter_retention: Duration,
 }
 
@@ -57,58 +58,58 @@ impl Default for DispatchOptions {
     }
 }
 
-/// What a dispatch works with.
+/// The dependencies of a dispatch.
 pub struct DispatchDeps {
-    /// The accepted events.
+    /// The log of accepted events.
     pub log: SharedLog,
-    /// Who wants them.
+    /// The subscriptions to serve.
     pub subscriptions: Arc<Subscriptions>,
-    /// Makes the sink of a subscription.
+    /// Creates the sink of a subscription.
     pub make_sink: MakeSink,
-    /// Makes Caliper events of them.
+    /// Translates events to Caliper.
     pub translator: Arc<Translator>,
-    /// The time of day.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Tells operators what needs them.
+    /// Sends operator events.
     pub tell_operator: TellOperator,
 }
 
 impl std::fmt::Debug for DispatchDeps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Supplies").finish_non_exhaustive()
+        f.debug_struct("DispatchDeps").finish_non_exhaustive()
     }
 }
 
 /// Keeps one lane per active subscription.
 pub struct Dispatch {
     subscriptions: Arc<Subscriptions>,
-    rooms: Arc<Rooms>,
+    context: Arc<LaneContext>,
     make_sink: MakeSink,
     options: DispatchOptions,
     lane_count: watch::Sender<Option<usize>>,
 }
 
-/// The lanes there are.
+/// All running lanes.
 #[derive(Default)]
 struct RunningLanes {
     tasks: JoinSet<(LaneId, Option<Closing>)>,
     running: HashMap<LaneId, RunningLane>,
-    /// How long a lane that dies again and again stays down.
+    /// The pauses before lanes that panic repeatedly are restarted.
     deaths: HashMap<LaneId, Backoff>,
 }
 
-/// A lane that runs, or is about to.
+/// A lane that runs, or will start after a pause.
 struct RunningLane {
     subscription: Arc<Subscription>,
     stop: CancellationToken,
     task: Id,
-    /// When it was to begin.
+    /// When the lane starts, or started.
     begins: Instant,
 }
 
 impl Dispatch {
-    /// A dispatch that has not started yet.
-    pub fn new(supplies: DispatchDeps, options: DispatchOptions) -> Self {
+    /// Creates a dispatch. [`run`](Self::run) starts it.
+    pub fn new(deps: DispatchDeps, options: DispatchOptions) -> Self {
         let DispatchDeps {
             log,
             subscriptions,
@@ -116,10 +117,10 @@ impl Dispatch {
             translator,
             clock,
             tell_operator,
-        } = supplies;
+        } = deps;
         metrics::describe();
         Self {
-            rooms: Arc::new(Rooms {
+            context: Arc::new(LaneContext {
                 feed: Arc::new(Feed::new(Arc::clone(&log))),
                 log,
                 subscriptions: Arc::clone(&subscriptions),
@@ -139,22 +140,22 @@ impl Dispatch {
         }
     }
 
-    /// How many lanes run, now and later; `None` while nothing is served at all.
+    /// Returns a receiver of the number of running lanes; `None` before the start and after the end.
     pub fn lane_count(&self) -> watch::Receiver<Option<usize>> {
         self.lane_count.subscribe()
     }
 
-    /// Serves all subscriptions until told to stop; then lets deliveries under way finish until
-    /// told to give up, and saves every cursor.
+    /// Serves all subscriptions until `stop` is cancelled. Then waits for deliveries in flight, until `give_up`
+    /// is cancelled, and saves every cursor.
     pub async fn run(self, stop: CancellationToken, give_up: CancellationToken) {
-        let saves = saving::save_journals(&self.rooms, self.options.save_every);
+        let saves = saving::save_journals(&self.context, self.options.save_every);
         let lane_count = self.lane_count.subscribe();
-        let measures = lag::measure(&self.rooms, self.options.measure_every, lane_count);
+        let measures = lag::measure(&self.context, self.options.measure_every, lane_count);
         let retention =
-            dead_letter_retention::apply(&self.rooms, self.options.dead_letter_retention);
+            dead_letter_retention::apply(&self.context, self.options.dead_letter_retention);
         tokio::select! {
             () = self.serve(&stop, &give_up) => (),
-            () = Arc::clone(&self.rooms.feed).run() => error!("feed ended: the log is closed"),
+            () = Arc::clone(&self.context.feed).run() => error!("feed ended: the log is closed"),
             never = saves => match never {},
             never = measures => match never {},
             never = retention => match never {},
@@ -188,7 +189,7 @@ impl Dispatch {
         loop {
             tokio::select! {
                 () = give_up.cancelled() => {
-                    warn!("deliveries under way given up; they will be repeated");
+                    warn!("deliveries in flight cancelled; they will be repeated");
                     return;
                 }
                 ended = lanes.tasks.join_next_with_id() => match ended {
@@ -199,7 +200,7 @@ impl Dispatch {
         }
     }
 
-    /// Stops the lanes that are no longer right and starts the ones that are missing.
+    /// Stops lanes whose subscription changed or is inactive, and starts missing lanes.
     fn reconcile(&self, lanes: &mut RunningLanes) {
         let paused = self.subscriptions.deliveries_are_paused();
         let all: HashMap<LaneId, _> = self
@@ -235,7 +236,7 @@ impl Dispatch {
             }
         };
         let stop = CancellationToken::new();
-        let lane = Lane::new(Arc::clone(&subscription), sink, Arc::clone(&self.rooms));
+        let lane = Lane::new(Arc::clone(&subscription), sink, Arc::clone(&self.context));
         let (id, stopped) = (lane.id(), stop.clone());
         let task = lanes.tasks.spawn(async move {
             tokio::select! {
@@ -280,7 +281,7 @@ impl Dispatch {
                     return;
                 };
                 error!(subscription = %lane.subscription.spec.name, %join_error, "lane died");
-                self.rooms.feed.detach(&lane.subscription);
+                self.context.feed.detach(&lane.subscription);
                 if !lane.stop.is_cancelled() {
                     let backoff = lanes.deaths.entry(id).or_default();
                     if lane.begins.elapsed() >= LONG_LIFE {
@@ -294,8 +295,8 @@ impl Dispatch {
         self.count(lanes.running.len());
     }
 
-    /// Puts a subscription into the state that its lane has closed for; `false` if that failed, so that
-    /// the lane is to start again after a pause.
+    /// Puts a subscription into the state that its lane asks for. Returns `false` after a failure; the lane must
+    /// then start again after a pause.
     async fn close(&self, subscription: &Arc<Subscription>, closing: Closing) -> bool {
         let name = &subscription.spec.name;
         let state = match closing {
@@ -306,11 +307,15 @@ impl Dispatch {
                 reason: Some(reason),
             },
         };
-        match self.subscriptions.set_state_of(subscription, state).await {
+        let subscriptions = &self.subscriptions;
+        match subscriptions
+            .set_state_if_current(subscription, state)
+            .await
+        {
             Ok(Some(changed)) => {
                 info!(subscription = %name, state = ?changed.state, "subscription no longer served");
             }
-            // It was changed meanwhile: what its old endpoint said no longer counts.
+            // The subscription was changed meanwhile, so the old endpoint no longer matters.
             Ok(None) => (),
             Err(error) => {
                 error!(subscription = %name, %error, "subscription not paused");

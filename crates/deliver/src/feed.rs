@@ -1,12 +1,12 @@
-//! Matches every new event once, on behalf of all lanes that are up to date.
+//! Matches every new event once, for all lanes that are up to date.
 //!
-//! A lane that follows the feed costs nothing while events pass that it does not want. One that
-//! cannot keep up is dropped from the feed and matches for itself until it has caught up.
+//! A lane that follows the feed costs nothing while the feed sees only events that the lane does not
+//! want. A lane that cannot keep up leaves the feed, and matches events itself until it has caught up.
 //!
-//! Invariant: whoever follows is in the index, and events were matched for it as far as the feed's
-//! position. An account begins to follow under the lock of the index only, so no block is matched
-//! twice for a lane, and none is missed. It may stop any time; the index finds that out when it next
-//! matches.
+//! Invariant: every following account is in the index, and its events are matched up to the feed's
+//! position. An account starts to follow only under the lock of the index, so each block is matched
+//! exactly once for a lane. An account may stop following at any time. The feed removes it from the
+//! index at the next match.
 
 use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,18 +19,18 @@ use tracing::error;
 
 use crate::offload::offload;
 
-/// The shared match of new events.
+/// The shared matcher of new events.
 #[derive(Debug)]
 pub(crate) struct Feed {
     log: SharedLog,
-    /// Everything before this was matched. It moves under the lock of the index only.
+    /// Everything before this offset was matched. Changed only under the lock of the index.
     position: Arc<FeedPosition>,
     index: Mutex<Index>,
     moved: watch::Sender<Offset>,
 }
 
 impl Feed {
-    /// A feed that begins at the log's head.
+    /// Creates a feed that starts at the log's head.
     pub(crate) fn new(log: SharedLog) -> Self {
         let head = log.bounds().borrow().head;
         Self {
@@ -41,21 +41,20 @@ impl Feed {
         }
     }
 
-    /// Lets a lane follow from here on, as long as it is owed no more than `max_owed`; `false` when
-    /// it has not matched exactly as much as the feed has, or when its subscription is no longer the
-    /// current one.
+    /// Lets a lane follow the feed, while it is owed at most `max_owed` events. Returns `false` if the lane has
+    /// not matched exactly up to the feed's position, or if its subscription is retired.
     pub(crate) fn attach(&self, subscription: &Arc<Subscription>, max_owed: usize) -> bool {
         let mut index = self.index();
         let mut account = subscription.live.account();
-        let is_level = account.matched() == self.position.get() && !subscription.is_retired();
-        if is_level {
+        let is_caught_up = account.matched() == self.position.get() && !subscription.is_retired();
+        if is_caught_up {
             account.follow(&self.position, max_owed);
             index.insert(subscription);
         }
-        is_level
+        is_caught_up
     }
 
-    /// Takes a lane out, if it follows. A replay never does, and shares its id with one that may.
+    /// Removes a lane that follows. Ignores replays: they never follow, but share the id of the live lane.
     pub(crate) fn detach(&self, subscription: &Subscription) {
         if subscription.replay.is_some() {
             return;
@@ -65,12 +64,12 @@ impl Feed {
         index.remove(subscription.id);
     }
 
-    /// Word of every step of the feed.
+    /// Returns a receiver of the feed's position.
     pub(crate) fn moved(&self) -> watch::Receiver<Offset> {
         self.moved.subscribe()
     }
 
-    /// Matches new events for ever; ends when the log is closed.
+    /// Matches new events until the log is closed.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut reader = Reader::new(Arc::clone(&self.log), self.position.get());
         loop {
@@ -92,31 +91,35 @@ impl Feed {
         let mut index = self.index();
         for record in block.records_from(from) {
             let facts = OnceCell::new();
-            let facts = || facts.get_or_init(|| Facts::of(&record.bytes)).clone();
-            let mut no_longer = Vec::new();
+            let facts = || {
+                facts
+                    .get_or_init(|| Facts::from_event(&record.bytes))
+                    .clone()
+            };
+            let mut unfollowed = Vec::new();
             index.visit(&record.event_type, facts, |subscription| {
                 let mut account = subscription.live.account();
                 if account.may_follow() {
                     account.owe(record.offset);
                 } else {
                     if account.is_following() {
-                        // It is owed too much. Its lane matches from this event on.
+                        // The lane is owed too many events. From here on, it matches events itself.
                         account.match_to(record.offset);
                         account.unfollow();
                     }
-                    no_longer.push(subscription.id);
+                    unfollowed.push(subscription.id);
                 }
                 drop(account);
                 subscription.live.work.notify_one();
             });
-            for id in no_longer {
+            for id in unfollowed {
                 index.remove(id);
             }
         }
         self.move_to(index, block.next());
     }
 
-    /// Records for all that follow that what lies before `to` is lost.
+    /// Records for all following accounts that the events before `to` are lost.
     fn lose_to(&self, to: Offset, loss: Loss) {
         let index = self.index();
         for subscription in index.members() {

@@ -1,12 +1,11 @@
-//! Makes of a record what a subscription wants to be sent: its form.
+//! Converts a record to its form: the bytes that a subscription is sent.
 //!
-//! A form that takes work is made once and shared by all lanes and attempts, as long as it is among
-//! the latest: at the head, lanes of one format ask for the same events at about the same time.
-//! Nothing is made while the collection is locked, so lanes of different formats do not wait for each
-//! other.
+//! A translated form is made once and cached. All lanes and attempts share it: at the head of the log,
+//! lanes with one format ask for the same events at about the same time. No form is made while the
+//! cache is locked, so lanes with different formats do not wait for each other.
 //!
-//! The event's own JSON takes no work, so each lane makes a copy. To collect and share these copies
-//! took 6 % of the throughput of one lane: their memory was cold when it was freed.
+//! The event's own JSON needs no translation, so each lane makes a copy. Caching these copies cost 6 %
+//! of the throughput of one lane, because their memory was cold when it was freed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -21,29 +20,29 @@ use tracing::debug;
 
 use crate::metrics;
 
-/// Forms kept at most, in count and in bytes of the records that they were made of.
-const MAX_KEPT: usize = 4096;
-const MAX_KEPT_BYTES: usize = 8 << 20;
+/// The maximum number of cached forms.
+const MAX_FORMS: usize = 4096;
+/// The maximum bytes of the records of all cached forms.
+const MAX_FORM_BYTES: usize = 8 << 20;
 
-/// Which form it is.
+/// The key of a cached form.
 type FormKey = (Offset, Dialect);
 
-/// A place for a form: empty until somebody has made it, and `None` in it when the event has no such
-/// form.
+/// A cache entry. It is empty until the form is made, and contains `None` if the event has no such form.
 type Cell = Arc<OnceLock<Option<Arc<Item>>>>;
 
-/// Makes forms.
+/// Makes and caches forms.
 #[derive(Debug)]
 pub(crate) struct Forms {
     translator: Arc<Translator>,
     latest: Mutex<LatestForms>,
 }
 
-/// The latest forms.
+/// The cache of the latest forms.
 #[derive(Debug, Default)]
 struct LatestForms {
     cells: HashMap<FormKey, Cell>,
-    /// The oldest first, each with the bytes of its record.
+    /// The keys, oldest first, each with the bytes of its record.
     order: VecDeque<(FormKey, usize)>,
     bytes: usize,
 }
@@ -56,12 +55,11 @@ impl Forms {
         }
     }
 
-    /// A record in this format; `None` when it has no such form.
+    /// Returns a record in this format; `None` if it has no such form.
     pub(crate) fn item(&self, record: &Record, format: Format) -> Option<Arc<Item>> {
         let dialect = match format {
             Format::Canvas => {
-                // A slice would keep the record's whole block in memory for as long as its endpoint
-                // takes.
+                // A slice would keep the record's whole block in memory until the attempt ends.
                 let copy = Bytes::copy_from_slice(&record.bytes);
                 return Some(item(record, Form::Canvas(copy)));
             }
@@ -83,11 +81,11 @@ impl Forms {
             .translate(event_type, bytes, record.id, dialect);
         match translated {
             Ok(event) => {
-                metrics::unreadable(event.unreadable);
+                metrics::count_unreadable_values(event.unreadable);
                 Some(item(record, Form::Caliper(event)))
             }
             Err(error) => {
-                metrics::untranslated();
+                metrics::count_untranslated();
                 debug!(offset = %record.offset, %event_type, %error, "event has no Caliper form");
                 None
             }
@@ -96,7 +94,9 @@ impl Forms {
 }
 
 fn item(record: &Record, form: Form) -> Arc<Item> {
-    let event_time = Facts::of(&record.bytes).event_time.unwrap_or_default();
+    let event_time = Facts::from_event(&record.bytes)
+        .event_time
+        .unwrap_or_default();
     Arc::new(Item {
         offset: record.offset,
         id: record.id,
@@ -108,7 +108,7 @@ fn item(record: &Record, form: Form) -> Arc<Item> {
 }
 
 impl LatestForms {
-    /// The place of a form, which is made if there is none; the oldest beyond the bounds go.
+    /// Returns the cell of a form, and creates it if it is missing. Drops the oldest forms beyond the limits.
     fn cell(&mut self, key: FormKey, record_bytes: usize) -> Cell {
         if let Some(cell) = self.cells.get(&key) {
             return Cell::clone(cell);
@@ -117,7 +117,7 @@ impl LatestForms {
         self.cells.insert(key, Cell::clone(&cell));
         self.order.push_back((key, record_bytes));
         self.bytes += record_bytes;
-        while self.order.len() > MAX_KEPT || self.bytes > MAX_KEPT_BYTES {
+        while self.order.len() > MAX_FORMS || self.bytes > MAX_FORM_BYTES {
             let Some((oldest, bytes)) = self.order.pop_front() else {
                 break;
             };
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn all_who_ask_for_a_form_get_the_same_one() {
+    fn all_lanes_get_the_same_form() {
         let forms = forms();
         let catalog = Catalog::built_in();
         let example = catalog.example(
@@ -173,27 +173,27 @@ mod tests {
             let others: Vec<_> = (0..4).map(|_| threads.spawn(ask)).collect();
             others
                 .into_iter()
-                .map(|it| it.join().unwrap())
+                .map(|thread| thread.join().unwrap())
                 .collect::<Vec<_>>()
         });
         assert!(others.iter().all(|item| Arc::ptr_eq(item, &first)));
     }
 
     #[test]
-    fn the_latest_forms_keep_to_their_bounds() {
+    fn the_cache_respects_its_limits() {
         let forms = forms();
-        // Without a form; that is remembered too.
+        // The blank records have no Caliper form. The cache stores that result too.
         for offset in 0..20 {
             forms
                 .item(&record(offset, 1 << 20), Format::Canvas)
                 .unwrap();
         }
-        assert!(forms.latest.lock().unwrap().bytes <= MAX_KEPT_BYTES);
-        for offset in 0..2 * MAX_KEPT as u64 {
+        assert!(forms.latest.lock().unwrap().bytes <= MAX_FORM_BYTES);
+        for offset in 0..2 * MAX_FORMS as u64 {
             assert!(forms.item(&record(offset, 1), Format::Caliper).is_none());
         }
         let latest = forms.latest.lock().unwrap();
         assert_eq!(latest.order.len(), latest.cells.len());
-        assert!(latest.order.len() <= MAX_KEPT);
+        assert!(latest.order.len() <= MAX_FORMS);
     }
 }

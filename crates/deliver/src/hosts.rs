@@ -1,8 +1,9 @@
-//! Which hosts cannot be connected to.
+//! Tracks which hosts are down.
 //!
-//! Lanes that send to one host share what they know of it. When its name does not resolve, its port
-//! refuses, or TLS fails, three times in a row from whichever lane, all of them hold, and one lane at
-//! a time probes for all. What an endpoint answers, or that it answers too late, is its own affair.
+//! Lanes that send to one host share its state. A connection attempt fails if the name does not
+//! resolve, the port refuses, or TLS fails. After three such failures in a row, from any lanes, all
+//! lanes of the host hold, and one lane at a time probes for all of them. An error status or a timeout
+//! of an endpoint does not count here.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +15,14 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 
-/// Failures one after another after which a host is down.
+/// The number of consecutive failures after which a host is down.
 const MAX_CONSECUTIVE: u32 = 3;
 
-/// A lane that was to probe and has not reported is forgotten after this.
+/// If a probing lane reports no result for this long, another lane may probe.
 const PROBE_LIFE: Duration = Duration::from_mins(6);
 
-/// How often a lane looks whether it may probe while another one does.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a lane checks whether it may probe while another lane probes.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// All hosts that lanes send to.
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ pub(crate) struct Hosts(Mutex<HashMap<String, Weak<EndpointHost>>>);
 #[derive(Debug)]
 pub(crate) struct EndpointHost {
     state: Mutex<HostState>,
-    /// The same as `is_up`, for lanes that only look.
+    /// The opposite of `is_up`, for lanes that only read it.
     is_down: AtomicBool,
     /// Whether connections can be made.
     is_up: watch::Sender<bool>,
@@ -48,23 +49,23 @@ struct HostState {
 struct Down {
     /// When the next probe is due.
     until: Instant,
-    /// When a lane began to probe, if one does.
+    /// When the probing lane started, if a lane probes.
     probe_began: Option<Instant>,
 }
 
 /// Whether a lane may probe a host that is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeTurn {
-    /// It may: the others wait for it.
+    /// The lane may probe. The others wait for it.
     Probe,
-    /// Not before this.
+    /// The lane must wait until this time.
     Wait(Instant),
     /// The host is up again.
     Up,
 }
 
 impl Hosts {
-    /// The host of this name, shared by all who ask for it.
+    /// Returns the host with this name. All lanes share it.
     pub(crate) fn get(&self, name: &str) -> Arc<EndpointHost> {
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(name).and_then(Weak::upgrade) {
@@ -82,27 +83,27 @@ impl Hosts {
 }
 
 impl EndpointHost {
-    /// Whether connections can be made, now and later.
+    /// Returns a receiver of whether connections can be made.
     pub(crate) fn is_up(&self) -> watch::Receiver<bool> {
         self.is_up.subscribe()
     }
 
-    /// Whether no connection can be made at this moment.
+    /// True while no connection can be made.
     pub(crate) fn is_down(&self) -> bool {
         self.is_down.load(Ordering::Acquire)
     }
 
-    /// A connection was made.
+    /// Records that a connection was made.
     pub(crate) fn succeed(&self) {
         let mut state = self.state();
         if state.consecutive_count > 0 || state.down.is_some() {
             *state = HostState::default();
-            self.show(true);
+            self.set_up(true);
         }
     }
 
-    /// No connection could be made; when the next probe is due, if the host is down. `is_probe` says
-    /// whether the caller had its turn to probe.
+    /// Records that no connection could be made. Returns when the next probe is due if the host is down.
+    /// `is_probe` is true if the caller had the turn to probe.
     pub(crate) fn fail(&self, is_probe: bool) -> Option<Instant> {
         let mut state = self.state();
         state.consecutive_count = state.consecutive_count.saturating_add(1);
@@ -112,12 +113,12 @@ impl EndpointHost {
                 until,
                 probe_began: None,
             });
-            self.show(false);
+            self.set_up(false);
         }
         state.down.as_ref().map(|down| down.until)
     }
 
-    /// Whether the caller may probe now.
+    /// Returns whether the caller may probe now, and if so gives it the turn.
     pub(crate) fn probe(&self) -> ProbeTurn {
         let mut state = self.state();
         let now = Instant::now();
@@ -127,7 +128,7 @@ impl EndpointHost {
         if let Some(began) = down.probe_began
             && now.duration_since(began) < PROBE_LIFE
         {
-            return ProbeTurn::Wait(now + LOOK_EVERY);
+            return ProbeTurn::Wait(now + CHECK_EVERY);
         }
         if down.until > now {
             return ProbeTurn::Wait(down.until);
@@ -136,8 +137,8 @@ impl EndpointHost {
         ProbeTurn::Probe
     }
 
-    /// Gives a turn back that told nothing of the host. The next turn is after a pause.
-    pub(crate) fn give_back(&self) {
+    /// Returns the turn to probe without a result. The next turn is after a pause.
+    pub(crate) fn return_turn(&self) {
         let state = &mut *self.state();
         if let Some(down) = &mut state.down {
             down.probe_began = None;
@@ -145,7 +146,7 @@ impl EndpointHost {
         }
     }
 
-    fn show(&self, is_up: bool) {
+    fn set_up(&self, is_up: bool) {
         self.is_down.store(!is_up, Ordering::Release);
         self.is_up.send_replace(is_up);
     }
@@ -160,18 +161,21 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn of_all_who_wait_for_a_host_one_probes_at_a_time() {
+    async fn only_one_lane_at_a_time_probes_a_host() {
         let hosts = Hosts::default();
         let host = hosts.get("nowhere.example:443");
         assert!(Arc::ptr_eq(&host, &hosts.get("nowhere.example:443")));
         assert_eq!((host.fail(false), host.fail(false)), (None, None));
-        let due = host.fail(false).expect("it is down");
+        let due = host.fail(false).expect("the host is down");
         assert!(!*host.is_up().borrow());
         assert_eq!(host.probe(), ProbeTurn::Wait(due));
         tokio::time::advance(Duration::from_secs(6)).await;
         assert_eq!(host.probe(), ProbeTurn::Probe);
-        assert!(matches!(host.probe(), ProbeTurn::Wait(_)), "one at a time");
-        let later = host.fail(true).expect("it is still down");
+        assert!(
+            matches!(host.probe(), ProbeTurn::Wait(_)),
+            "another lane probes"
+        );
+        let later = host.fail(true).expect("the host is still down");
         assert!(later > due + Duration::from_secs(6));
         tokio::time::advance(Duration::from_secs(12)).await;
         assert_eq!(host.probe(), ProbeTurn::Probe);
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_in_between_starts_the_count_again() {
+    fn a_successful_connection_resets_the_failure_count() {
         let host = Hosts::default().get("example:80");
         for _ in 0..20 {
             assert_eq!((host.fail(false), host.fail(false)), (None, None));

@@ -1,7 +1,7 @@
-//! Items of parked deliveries that stay in memory until their next attempt.
+//! A cache of the items of parked deliveries, until their next attempt.
 //!
-//! Most deliveries that fail are due again after seconds. To read each of them from the log again
-//! would decompress a whole block for one event.
+//! Most failed deliveries are due again after seconds. Without the cache, each of them would decompress
+//! a whole block of the log for one event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use easel_log::Offset;
 use easel_sinks::Item;
 
-/// The most bytes of items in the caches of all lanes together. An item that does not fit is read from
-/// the log again.
+/// The maximum bytes of items in the caches of all lanes. An item that does not fit is read from the log
+/// again.
 const MAX_BYTES: usize = 32 << 20;
 
-/// About how many bytes an item takes besides its form.
+/// The approximate bytes of an item, without its form.
 const ITEM_BYTES: usize = 256;
 
-/// How many bytes the caches of all lanes have.
+/// The bytes that the caches of all lanes use together.
 #[derive(Debug, Default)]
 pub(crate) struct CacheBudget(AtomicUsize);
 
@@ -38,7 +38,7 @@ impl ItemCache {
         }
     }
 
-    /// Adds an item, if there is room.
+    /// Adds an item if the budget allows.
     pub(crate) fn insert(&mut self, item: &Arc<Item>) {
         let bytes = bytes_of(item);
         let used = self.budget.0.fetch_add(bytes, Ordering::Relaxed);
@@ -50,7 +50,7 @@ impl ItemCache {
         self.items.insert(item.offset, Arc::clone(item));
     }
 
-    /// Removes the item at an offset and returns it.
+    /// Removes and returns the item at an offset.
     pub(crate) fn take(&mut self, offset: Offset) -> Option<Arc<Item>> {
         let item = self.items.remove(&offset)?;
         let bytes = bytes_of(&item);

@@ -1,4 +1,4 @@
-//! Measures how far lanes are behind.
+//! Measures the lag of the lanes.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use easel_subscriptions::Term;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::lane_context::LaneContext;
 use crate::metrics;
-use crate::rooms::Rooms;
 
-/// Measures so often how far each lane is behind.
+/// Measures the lag of each lane at this interval.
 pub(crate) async fn measure(
-    rooms: &Rooms,
+    context: &LaneContext,
     every: Duration,
     lane_count: watch::Receiver<Option<usize>>,
 ) -> Infallible {
@@ -26,8 +26,8 @@ pub(crate) async fn measure(
             ..metrics::LaneTotals::default()
         };
         let mut lags = metrics::Lags::default();
-        for subscription in rooms.subscriptions.lanes() {
-            let balance = rooms.subscriptions.balance(&subscription);
+        for subscription in context.subscriptions.lanes() {
+            let balance = context.subscriptions.balance(&subscription);
             lanes.unbalanced += usize::from(!balance.adds_up());
             if subscription.replay.is_some() {
                 continue;
@@ -36,19 +36,23 @@ pub(crate) async fn measure(
             let pending = balance.get(Term::Pending);
             let age = match pending {
                 0 => 0.0,
-                _ => age_of(rooms, balance.cursor).await,
+                _ => age_of(context, balance.cursor).await,
             };
             lags.add(subscription.spec.name.as_str(), &balance, age);
         }
-        lags.show();
-        metrics::lanes(lanes);
+        lags.publish();
+        metrics::set_lanes(lanes);
     }
 }
 
-/// How long ago, in seconds, the event at `offset` was accepted; zero when nobody knows.
-async fn age_of(rooms: &Rooms, offset: Offset) -> f64 {
-    match rooms.log.appended_at(offset).await {
-        Ok(Some(appended_at)) => rooms.clock.now().duration_since(appended_at).as_secs_f64(),
+/// Returns the age of the event at `offset` in seconds; 0 if the log does not know it.
+async fn age_of(context: &LaneContext, offset: Offset) -> f64 {
+    match context.log.appended_at(offset).await {
+        Ok(Some(appended_at)) => context
+            .clock
+            .now()
+            .duration_since(appended_at)
+            .as_secs_f64(),
         Ok(None) | Err(_) => 0.0,
     }
 }

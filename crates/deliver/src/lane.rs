@@ -1,16 +1,15 @@
 //! The task that serves one subscription, or one replay of it.
 //!
-//! A lane takes batches from its [`LaneSource`](source::Source), in the [order](order) that the sink
-//! asks for, keeps attempts going in its [`Flight`](flight::Flight), and [settles](settle) each one
-//! in the account. A delivery that fails is parked, and the lane goes on. When the endpoint itself is
-//! at fault, the [`Breaker`](breaker::Breaker) opens and the lane [holds](hold): nothing is sent but
-//! one probe from time to time.
+//! A lane takes batches from its [`LaneSource`], in the [order](order) that the sink requires. It runs
+//! the attempts in its [`Flight`], and [settles](settle) each one in the account. A delivery that fails
+//! is parked, and the lane continues. If the endpoint itself is at fault, the [`Breaker`] opens and the
+//! lane [holds](hold): it sends only single probes.
 //!
-//! A sink with order parks nothing: whatever fails holds its lane.
+//! With an ordered sink nothing is parked: any failure holds the lane.
 //!
-//! Invariant: a crash repeats no more deliveries than the sink's limits say, whatever hangs. What may
-//! be repeated is what no saved journal holds: what is under way, and what was delivered since the
-//! latest save.
+//! Invariant: a crash repeats at most as many deliveries as the sink's limits allow, even if attempts
+//! hang. A crash can repeat the deliveries that no saved journal contains: those in flight, and those
+//! delivered since the latest save.
 
 mod breaker;
 mod due;
@@ -35,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::hosts::EndpointHost;
+use crate::lane_context::LaneContext;
 use crate::metrics::LaneCounts;
-use crate::rooms::Rooms;
 use breaker::Breaker;
 use flight::{Flight, OutgoingBatch};
 use notices::Notices;
@@ -46,52 +45,53 @@ use source::{LaneSource, NextBatch};
 #[derive(Debug)]
 pub(crate) struct Lane {
     subscription: Arc<Subscription>,
-    rooms: Arc<Rooms>,
+    context: Arc<LaneContext>,
     sink: Arc<dyn Sink>,
     limits: SinkLimits,
     source: LaneSource,
     flight: Flight,
     breaker: Breaker,
-    /// The host that the sink connects to, and whether connections can be made.
+    /// The host that the sink connects to, if it has one.
     host: Option<Arc<EndpointHost>>,
+    /// Whether connections to the host can be made.
     host_is_up: Option<watch::Receiver<bool>>,
     /// True while the lane holds because of its host.
     waits_for_host: bool,
-    /// True while this lane has its turn to probe the host.
+    /// True while it is this lane's turn to probe the host.
     probes_host: bool,
     stop: CancellationToken,
     probe_number: u32,
-    /// The journal must be saved before anything else is sent.
+    /// True if the journal must be saved before the lane sends again.
     must_save: bool,
     counts: LaneCounts,
     notices: Notices,
     latest_reason: Arc<str>,
-    /// Why the lane sends nothing more; `None` while it may send.
+    /// Why the lane has stopped sending; `None` while it may send.
     closed: Option<Closing>,
 }
 
-/// What is to become of a subscription whose lane has closed by itself.
+/// The next state of a subscription whose lane closed itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Closing {
-    /// It is paused, for this reason.
+    /// Paused, for this reason.
     Pause(String),
-    /// It is deactivated, for this reason.
+    /// Deactivated, for this reason.
     Deactivate(String),
 }
 
 impl Lane {
-    /// A lane that goes on where an earlier one has stopped.
+    /// Creates a lane that continues where an earlier one stopped.
     pub(crate) fn new(
         subscription: Arc<Subscription>,
         sink: Arc<dyn Sink>,
-        rooms: Arc<Rooms>,
+        context: Arc<LaneContext>,
     ) -> Self {
-        // An earlier lane that died has left its attempts and its hold behind.
-        subscription.live.account().give_up_attempts();
+        // An earlier lane that panicked did not clear its attempts and its hold.
+        subscription.live.account().cancel_attempts();
         subscription.live.set_hold(None);
-        let limits = order::within(sink.limits());
-        let source = LaneSource::new(&subscription, &sink, limits, Arc::clone(&rooms));
-        let host = sink.host().map(|host| rooms.hosts.get(host));
+        let limits = order::ordered_limits(sink.limits());
+        let source = LaneSource::new(&subscription, &sink, limits, Arc::clone(&context));
+        let host = sink.host().map(|host| context.hosts.get(host));
         Self {
             counts: LaneCounts::new(subscription.spec.name.as_str()),
             source,
@@ -108,28 +108,28 @@ impl Lane {
             latest_reason: Arc::from(""),
             closed: None,
             subscription,
-            rooms,
+            context,
             sink,
             limits,
         }
     }
 
-    /// Which lane it is.
+    /// Returns the id of the lane.
     pub(crate) fn id(&self) -> LaneId {
         self.subscription.lane()
     }
 
-    /// Serves until told to stop, or until a replay has ended; then what is under way is settled
-    /// first. Returns why the lane has closed by itself, if it has.
+    /// Serves until `stop` is cancelled, or until a replay has ended. Settles the attempts in flight before it
+    /// returns. Returns the next state of the subscription if the lane closed itself.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Option<Closing> {
         self.stop = stop.clone();
-        self.take_over_hold();
+        self.restore_hold();
         self.find_position(&stop).await;
         self.serve(&stop).await;
-        self.rooms.feed.detach(&self.subscription);
-        let now = self.rooms.clock.now();
+        self.context.feed.detach(&self.subscription);
+        let now = self.context.clock.now();
         let mut account = self.subscription.live.account();
-        account.give_up_attempts();
+        account.cancel_attempts();
         account.stop_clock(now);
         if self.closed.is_some() {
             account.set_held_since(None);
@@ -139,23 +139,23 @@ impl Lane {
         self.closed
     }
 
-    /// Asks the destination what it has, as often as it takes.
+    /// Asks the destination for its position until it answers, with pauses that grow.
     async fn find_position(&mut self, stop: &CancellationToken) {
         let mut has_failed = false;
         while !stop.is_cancelled() && self.closed.is_none() {
             let is_found = tokio::select! {
                 () = stop.cancelled() => return,
-                is_found = self.ask_position() => is_found,
+                is_found = self.query_position() => is_found,
             };
             if is_found {
                 if has_failed {
-                    self.go_on();
+                    self.end_hold();
                 }
                 return;
             }
             has_failed = true;
             self.probe_number = self.probe_number.wrapping_add(1);
-            self.look_at_deadline();
+            self.close_if_held_too_long();
             let until = self.breaker.probe_due().unwrap_or_else(Instant::now);
             tokio::select! {
                 () = stop.cancelled() => (),
@@ -165,12 +165,12 @@ impl Lane {
         }
     }
 
-    /// Asks the destination what it has; `false` after a failure, for which the lane holds.
-    async fn ask_position(&mut self) -> bool {
+    /// Asks the destination for its position. Returns `false` after a failure; the lane then holds.
+    async fn query_position(&mut self) -> bool {
         let note = self.subscription.live.account().note().cloned();
         match self.sink.resume_at(note.as_ref()).await {
             Ok(position) => {
-                let head = self.rooms.log.bounds().borrow().head;
+                let head = self.context.log.bounds().borrow().head;
                 match position.filter(|position| *position > head) {
                     None => self.source.resume_at(position),
                     Some(beyond) => {
@@ -183,13 +183,13 @@ impl Lane {
                 true
             }
             Err(failure) => {
-                self.fail_position(&failure);
+                self.position_failed(&failure);
                 false
             }
         }
     }
 
-    fn fail_position(&mut self, failure: &SendError) {
+    fn position_failed(&mut self, failure: &SendError) {
         match failure {
             SendError::Gone { .. } => self.closed = Some(Closing::Pause(failure.to_string())),
             _ => {
@@ -201,13 +201,13 @@ impl Lane {
 
     async fn serve(&mut self, stop: &CancellationToken) {
         let subscription = Arc::clone(&self.subscription);
-        let mut feed_moved = self.rooms.feed.moved();
+        let mut feed_moved = self.context.feed.moved();
         loop {
             let (mut wait_for_feed, mut wait_until) = (false, None);
-            self.follow_host();
+            self.hold_if_host_is_down();
             if !self.breaker.is_closed() {
-                self.source.take_news();
-                self.look_at_operator();
+                self.source.apply_parked_news();
+                self.resume_if_operator_acted();
             }
             while self.may_send() && !stop.is_cancelled() {
                 if self.must_save && !self.save().await {
@@ -216,7 +216,7 @@ impl Lane {
                 feed_moved.mark_unchanged();
                 match self.source.step(self.flight.load()).await {
                     Ok(NextBatch::Send(outgoing)) => self.send(outgoing),
-                    Ok(NextBatch::Nearer) => (),
+                    Ok(NextBatch::Again) => (),
                     Ok(NextBatch::Wait) => break,
                     Ok(NextBatch::WaitForFeed) => {
                         wait_for_feed = true;
@@ -231,15 +231,15 @@ impl Lane {
                         self.hold_for_storage(error.to_string());
                     }
                 }
-                // Attempts must also end while the lane reads much of the log.
+                // Settle attempts that have ended, also while the lane reads a long part of the log.
                 while let Some(landed) = self.flight.next_ended() {
                     self.settle(&landed);
                 }
-                self.follow_host();
+                self.hold_if_host_is_down();
             }
             let is_over = self.flight.is_empty() && subscription.has_ended();
             if stop.is_cancelled() || self.closed.is_some() || is_over {
-                self.rooms.feed.detach(&subscription);
+                self.context.feed.detach(&subscription);
                 if self.flight.is_empty() {
                     return;
                 }
@@ -257,7 +257,7 @@ impl Lane {
                 () = subscription.live.work.notified() => (),
                 Ok(()) = feed_moved.changed(), if wait_for_feed => (),
                 () = host_changed(&mut self.host_is_up), if self.waits_for_host => {
-                    self.host_changed();
+                    self.resume_if_host_is_up();
                 }
             }
         }
@@ -269,14 +269,18 @@ impl Lane {
     }
 
     fn send(&mut self, outgoing: OutgoingBatch) {
-        let (subscription, rooms) = (Arc::clone(&self.subscription), Arc::clone(&self.rooms));
+        let (subscription, context) = (Arc::clone(&self.subscription), Arc::clone(&self.context));
         self.flight
-            .start(outgoing, Arc::clone(&self.sink), subscription, rooms);
+            .start(outgoing, Arc::clone(&self.sink), subscription, context);
     }
 
-    /// Saves the journal; `false` after a failure, for which the lane holds.
+    /// Saves the journal. Returns `false` after a failure; the lane then holds.
     async fn save(&mut self) -> bool {
-        let saved = self.rooms.subscriptions.save_one(&self.subscription).await;
+        let saved = self
+            .context
+            .subscriptions
+            .save_one(&self.subscription)
+            .await;
         match saved {
             Ok(()) => {
                 self.must_save = false;
@@ -289,9 +293,10 @@ impl Lane {
         }
     }
 
-    /// The batch of a probe: what is sent again first; then, in turns, what is parked and what is new.
+    /// Returns the batch for a probe: first a batch that must be sent again, then a parked and a new batch by
+    /// turns.
     async fn next_probe(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
-        self.source.take_news();
+        self.source.apply_parked_news();
         if let Some(resend) = self.source.next_resend().await? {
             return Ok(Some(resend));
         }
@@ -302,7 +307,7 @@ impl Lane {
         while !self.stop.is_cancelled() {
             match self.source.next_fresh().await? {
                 NextBatch::Send(outgoing) => return Ok(Some(outgoing)),
-                NextBatch::Nearer => (),
+                NextBatch::Again => (),
                 NextBatch::Wait | NextBatch::WaitForFeed | NextBatch::WaitUntil(_) => break,
             }
         }
@@ -312,20 +317,23 @@ impl Lane {
         self.source.probe_parked().await
     }
 
-    /// Goes on once connections can be made to its host again.
-    fn host_changed(&mut self) {
-        let is_up = self.host_is_up.as_ref().is_some_and(|it| *it.borrow());
+    /// Ends the hold if connections to the host can be made again.
+    fn resume_if_host_is_up(&mut self) {
+        let is_up = self
+            .host_is_up
+            .as_ref()
+            .is_some_and(|is_up| *is_up.borrow());
         let waits = self.waits_for_host && !self.breaker.waits_for_operator();
         if is_up && waits && !self.breaker.is_closed() && self.flight.is_empty() {
-            self.go_on();
+            self.end_hold();
         }
     }
 }
 
-/// Waits until a host is said to be up or down.
+/// Waits until the host goes up or down.
 async fn host_changed(is_up: &mut Option<watch::Receiver<bool>>) {
     match is_up {
-        // An error means that nobody will say anything any more, which the lane's own host rules out.
+        // An error would mean that the sender was dropped. The lane's `host` holds the sender.
         Some(is_up) => drop(is_up.changed().await),
         None => std::future::pending().await,
     }

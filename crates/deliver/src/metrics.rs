@@ -1,8 +1,7 @@
-//! The names of what this room measures.
+//! Metric names and descriptions of this crate.
 //!
-//! A subscription's name is a label. Names are made by whoever manages subscriptions, so their number
-//! is bounded: the first 1,000 names of a process have series of their own, all others share the name
-//! `other`.
+//! A subscription's name is a label. Operators choose the names, so the number of labels is bounded:
+//! the first 1,000 names in a process have their own series, all others share the label `other`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -27,22 +26,22 @@ const UNREADABLE: &str = "easel_untranslated_values_total";
 /// The outcome of an attempt that succeeded.
 const DELIVERED: &str = "delivered";
 
-/// Names of subscriptions with series of their own.
+/// The maximum number of subscription names with their own series.
 const MAX_NAMES: usize = 1_000;
 
-/// The label of all subscriptions beyond those.
+/// The label of all other subscriptions.
 const OTHER: &str = "other";
 
-/// Says what each of them means, and has each begin at 0; to say it again changes nothing. What is
-/// counted by subscription begins with the subscription.
+/// Describes each metric and starts it at 0. A second call changes nothing. A metric with a label for the
+/// subscription starts with the subscription.
 pub(crate) fn describe() {
     describe_counter!(
         ATTEMPTS,
-        "Requests made to deliver one event or a batch, by subscription and outcome."
+        "Attempts to deliver one event or a batch, by subscription and outcome."
     );
     describe_counter!(
         DELIVERIES,
-        "Events that a subscriber answered that it has, by subscription."
+        "Events that the subscriber confirmed, by subscription."
     );
     describe_counter!(DEATHS, "Deliveries that were given up, by subscription.");
     describe_gauge!(
@@ -51,18 +50,18 @@ pub(crate) fn describe() {
     );
     describe_gauge!(
         PARKED,
-        "Deliveries that failed and wait for their next attempt, by subscription."
+        "Failed deliveries that wait for their next attempt, by subscription."
     );
-    describe_gauge!(LAG_EVENTS, "Events a subscription has not settled yet.");
+    describe_gauge!(
+        LAG_EVENTS,
+        "Events that a subscription has not settled yet."
+    );
     describe_gauge!(
         LAG_SECONDS,
-        "Age of the oldest event a subscription has not settled yet."
+        "Age of the oldest event that a subscription has not settled yet."
     );
     describe_gauge!(LANES, "Lanes running.");
-    describe_gauge!(
-        LANES_HOLDING,
-        "Lanes that wait for the next attempt after a failed one."
-    );
+    describe_gauge!(LANES_HOLDING, "Lanes that hold after a failed attempt.");
     describe_gauge!(
         UNBALANCED,
         "Subscriptions whose balance does not add up, which is a bug."
@@ -73,19 +72,19 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         UNREADABLE,
-        "Values left out of a translation to Caliper because they are not of their field's kind."
+        "Values omitted from a translation to Caliper because they have the wrong kind."
     );
     counter!(UNTRANSLATED).increment(0);
-    unreadable(0);
-    lanes(LaneTotals::default());
+    count_unreadable_values(0);
+    set_lanes(LaneTotals::default());
 }
 
-/// The names that have series of their own.
+/// The names that have their own series.
 #[derive(Debug, Default)]
 struct SeriesNames(HashSet<Arc<str>>);
 
 impl SeriesNames {
-    /// The label of the subscription `name`.
+    /// Returns the label of the subscription `name`.
     fn label(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.0.get(name) {
             return Arc::clone(known);
@@ -99,7 +98,7 @@ impl SeriesNames {
     }
 }
 
-/// The label of a subscription, the same for as long as the process lives.
+/// Returns the label of a subscription. It stays the same until the process ends.
 fn label(subscription: &str) -> Arc<str> {
     static NAMES: LazyLock<Mutex<SeriesNames>> = LazyLock::new(Mutex::default);
     NAMES
@@ -108,7 +107,7 @@ fn label(subscription: &str) -> Arc<str> {
         .label(subscription)
 }
 
-/// What one lane counts. Its counters are there from when it is made.
+/// The counters of one lane.
 pub(crate) struct LaneCounts {
     label: Arc<str>,
     attempts: Vec<(&'static str, Counter)>,
@@ -117,7 +116,7 @@ pub(crate) struct LaneCounts {
 }
 
 impl LaneCounts {
-    /// The counters of the subscription `name`.
+    /// Creates the counters of the subscription `name`, and starts them at 0.
     pub(crate) fn new(name: &str) -> Self {
         let label = label(name);
         let attempts = |outcome: &'static str| {
@@ -140,7 +139,7 @@ impl LaneCounts {
         }
     }
 
-    /// Counts an attempt that delivered so many events.
+    /// Counts an attempt that delivered `event_count` events.
     pub(crate) fn delivered(&self, event_count: usize) {
         self.attempted(DELIVERED);
         self.deliveries.increment(event_count as u64);
@@ -151,7 +150,7 @@ impl LaneCounts {
         self.deaths.increment(1);
     }
 
-    /// Counts an attempt that failed, for all but so many events.
+    /// Counts a failed attempt that still delivered `delivered_count` events.
     pub(crate) fn failed(&self, error: &SendError, delivered_count: usize) {
         self.attempted(error.name());
         self.deliveries.increment(delivered_count as u64);
@@ -175,15 +174,15 @@ impl std::fmt::Debug for LaneCounts {
     }
 }
 
-pub(crate) fn untranslated() {
+pub(crate) fn count_untranslated() {
     counter!(UNTRANSLATED).increment(1);
 }
 
-pub(crate) fn unreadable(values: u32) {
+pub(crate) fn count_unreadable_values(values: u32) {
     counter!(UNREADABLE).increment(values.into());
 }
 
-/// How far subscriptions are behind, with one entry for each label.
+/// The lag of the subscriptions, with one entry per label.
 #[derive(Debug, Default)]
 pub(crate) struct Lags(BTreeMap<Arc<str>, Lag>);
 
@@ -196,7 +195,7 @@ struct Lag {
 }
 
 impl Lags {
-    /// Adds a subscription: of those that share a label the events add up, and the oldest counts.
+    /// Adds a subscription. If several share a label, their events are summed, and the oldest age counts.
     pub(crate) fn add(&mut self, subscription: &str, balance: &Balance, seconds: f64) {
         self.add_as(label(subscription), balance, seconds);
     }
@@ -209,8 +208,8 @@ impl Lags {
         lag.dead += balance.get(Term::Dead) - balance.get(Term::Discarded);
     }
 
-    /// Shows them.
-    pub(crate) fn show(self) {
+    /// Sets the gauges.
+    pub(crate) fn publish(self) {
         for (label, lag) in self.0 {
             let counts = [
                 (LAG_EVENTS, lag.events),
@@ -220,7 +219,7 @@ impl Lags {
             for (name, count) in counts {
                 #[expect(
                     clippy::cast_precision_loss,
-                    reason = "a gauge is a float; there are no such counts"
+                    reason = "a gauge is a float; no count reaches 2^53"
                 )]
                 gauge!(name, "subscription" => Arc::clone(&label)).set(count as f64);
             }
@@ -232,16 +231,16 @@ impl Lags {
 /// Counts of lanes and subscriptions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LaneTotals {
-    /// Lanes that run.
+    /// Running lanes.
     pub(crate) running: usize,
-    /// Those that wait after a failed attempt.
+    /// Lanes that hold after a failed attempt.
     pub(crate) holding: usize,
     /// Subscriptions whose balance does not add up.
     pub(crate) unbalanced: usize,
 }
 
-/// Shows counts of lanes and subscriptions.
-pub(crate) fn lanes(lanes: LaneTotals) {
+/// Sets the gauges of lanes and subscriptions.
+pub(crate) fn set_lanes(lanes: LaneTotals) {
     let counts = [
         (LANES, lanes.running),
         (LANES_HOLDING, lanes.holding),
@@ -250,7 +249,7 @@ pub(crate) fn lanes(lanes: LaneTotals) {
     for (name, count) in counts {
         #[expect(
             clippy::cast_precision_loss,
-            reason = "a gauge is a float; there are no such counts"
+            reason = "a gauge is a float; no count reaches 2^53"
         )]
         gauge!(name).set(count as f64);
     }
@@ -261,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thousand_names_have_labels_of_their_own_and_the_others_share_one() {
+    fn a_thousand_names_have_their_own_label_and_all_others_share_one() {
         let mut names = SeriesNames::default();
         for number in 0..MAX_NAMES {
             let name = format!("s{number}");
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn of_those_that_share_a_label_events_add_up_and_the_oldest_counts() {
+    fn under_a_shared_label_events_are_summed_and_the_oldest_age_counts() {
         let mut lags = Lags::default();
         for (events, seconds) in [(2, 5.0), (3, 60.0), (1, 0.0)] {
             let mut balance = Balance::default();

@@ -1,24 +1,18 @@
-//! Work that may keep a thread busy.
+//! Runs long CPU work outside the runtime's threads.
 
-/// Work on this many records or fewer is not handed over. It takes about a millisecond at most, and a
-/// busy machine may need longer than that to start it on another thread.
-const MAX_AT_ONCE: usize = 512;
+use easel_log::run_blocking;
 
-/// Does work on `record_count` records. If it may take long, it runs outside of the runtime's threads,
-/// so that attempts go on.
+/// Work on this many records or fewer stays on the current thread. It takes a millisecond at most. On a busy
+/// machine, a switch to another thread can take longer.
+const MAX_INLINE_RECORDS: usize = 512;
+
+/// Runs work on `record_count` records. Runs long work on a blocking thread, so that attempts are not delayed.
 pub(crate) async fn offload<T: Send + 'static>(
     record_count: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    if record_count <= MAX_AT_ONCE {
+    if record_count <= MAX_INLINE_RECORDS {
         return work();
     }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is going, and with it whoever asked.
-            Err(_cancelled) => std::future::pending().await,
-        },
-    }
+    run_blocking(work).await
 }

@@ -1,4 +1,4 @@
-//! Saves what became of events, again and again.
+//! Saves the journals of all lanes periodically.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, error};
 
-use crate::rooms::Rooms;
+use crate::lane_context::LaneContext;
 
-/// How many saves go by between two that include the lanes which delivered nothing.
+/// Every 50th save also saves the cursors of lanes that moved only over filtered events.
 const SAVES_PER_FULL_SAVE: u32 = 50;
 
-/// Saves the journals of all lanes at least so often, and when a lane asks for it.
-pub(crate) async fn save_journals(rooms: &Rooms, every: Duration) -> Infallible {
-    let subscriptions = &rooms.subscriptions;
+/// Saves the journals of all lanes at this interval, and when a lane asks for it.
+pub(crate) async fn save_journals(context: &LaneContext, every: Duration) -> Infallible {
+    let subscriptions = &context.subscriptions;
     let mut tick = interval(every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut save_number = 0_u32;
@@ -24,7 +24,7 @@ pub(crate) async fn save_journals(rooms: &Rooms, every: Duration) -> Infallible 
                 save_number = save_number.wrapping_add(1);
                 save_number.is_multiple_of(SAVES_PER_FULL_SAVE)
             }
-            () = rooms.save_soon.notified() => false,
+            () = context.save_soon.notified() => false,
         };
         let saved = if is_full {
             if let Err(error) = subscriptions.save_attempts().await {

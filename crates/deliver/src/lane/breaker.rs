@@ -1,53 +1,55 @@
-//! How freely a lane sends.
+//! The circuit breaker of a lane.
 //!
-//! The breaker opens when the endpoint is at fault, never for a few failures among many successes:
+//! A few failures among many successes do not open it. It opens if:
 //!
-//! - 10 attempts fail one after another, or
-//! - of at least 20 attempts within 30 s, half fail because of the endpoint, or
-//! - of at least 20 attempts within 30 s, more than half are refused because of the event: so many
-//!   events are not at fault, or
-//! - the endpoint asks to be sent nothing for a while.
+//! - 10 attempts fail in a row, or
+//! - at least half of the attempts within 30 s fail because of the endpoint, or
+//! - more than half of the attempts within 30 s are rejected because of their event, since so many
+//!   events are unlikely to be at fault, or
+//! - the endpoint asks for a pause.
 //!
-//! An open breaker lets out one probe at a time, with pauses that grow from 5 s to 5 min. After a
-//! probe that succeeds, the lane may have one batch under way, then two, then four, up to its limit.
+//! The two rules for 30 s require at least 20 attempts.
+//!
+//! An open breaker allows one probe at a time, with pauses that grow from 5 s to 5 min. After a
+//! successful probe, the lane may have one batch in flight, then two, then four, up to its limit.
 
 use std::time::Duration;
 
-use easel_subscriptions::clamp_asked;
+use easel_subscriptions::clamp_retry_after;
 use tokio::time::Instant;
 
 use super::window::AttemptWindow;
 use crate::backoff::Backoff;
 
-/// Failures one after another that open the breaker.
+/// The number of consecutive failures that open the breaker.
 const MAX_CONSECUTIVE: u32 = 10;
 
-/// How freely a lane sends.
+/// The circuit breaker of a lane.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
     state: BreakerState,
     window: AttemptWindow,
     consecutive_count: u32,
     backoff: Backoff,
-    /// True if it opened because so many events were refused: then a refusal does not close it.
+    /// True if it opened because too many events were rejected. Then another rejection does not close it.
     is_open_for_refusals: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum BreakerState {
-    /// As much as the limits allow.
+    /// The lane may send up to its limits.
     #[default]
     Closed,
-    /// So many batches at once, after a hold. It grows after as many successes.
+    /// At most `limit` batches in flight, after a hold. The limit doubles after `limit` successes.
     Ramp { limit: usize, success_count: usize },
-    /// Nothing until then; `None` while an operator must act.
+    /// The lane sends nothing until this time; `None` if an operator must act.
     Open { until: Option<Instant> },
-    /// One batch, to see whether the endpoint is back.
+    /// One batch is in flight, to check whether the endpoint is back.
     Probing,
 }
 
 impl Breaker {
-    /// A breaker that is open, and due for a probe.
+    /// Creates an open breaker that is due for a probe.
     pub(super) fn due_for_probe() -> Self {
         Self {
             state: BreakerState::Open {
@@ -57,12 +59,12 @@ impl Breaker {
         }
     }
 
-    /// Whether batches may be sent beside a probe.
+    /// True if the lane may send batches that are not probes.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.state, BreakerState::Closed | BreakerState::Ramp { .. })
     }
 
-    /// How many batches may be under way, given the limit of the sink.
+    /// Returns the maximum number of batches in flight. `limit` is the limit of the sink.
     pub(super) fn max_in_flight(&self, limit: usize) -> usize {
         match self.state {
             BreakerState::Closed => limit,
@@ -71,7 +73,7 @@ impl Breaker {
         }
     }
 
-    /// When a probe is due, if the breaker is open.
+    /// Returns when a probe is due, if the breaker is open.
     pub(super) const fn probe_due(&self) -> Option<Instant> {
         match self.state {
             BreakerState::Open { until } => until,
@@ -79,17 +81,17 @@ impl Breaker {
         }
     }
 
-    /// Whether an operator must act before anything is sent.
+    /// True if an operator must act before the lane sends again.
     pub(super) fn waits_for_operator(&self) -> bool {
         self.state == BreakerState::Open { until: None }
     }
 
-    /// Lets one batch out.
+    /// Allows one batch as a probe.
     pub(super) const fn probe(&mut self) {
         self.state = BreakerState::Probing;
     }
 
-    /// An attempt succeeded; `true` if that ends a hold.
+    /// Records a successful attempt. Returns `true` if it ends a hold.
     pub(super) fn succeed(&mut self, max_in_flight: usize) -> bool {
         self.consecutive_count = 0;
         self.window.succeed();
@@ -113,12 +115,12 @@ impl Breaker {
                 self.release();
                 true
             }
-            // It was under way when the breaker opened.
+            // The attempt was in flight when the breaker opened.
             BreakerState::Open { .. } => false,
         }
     }
 
-    /// An attempt failed because of the endpoint; `true` if the endpoint is at fault by that.
+    /// Records an attempt that failed because of the endpoint. Returns `true` if the breaker must open.
     pub(super) fn fail(&mut self) -> bool {
         self.consecutive_count = self.consecutive_count.saturating_add(1);
         self.window.fail();
@@ -127,25 +129,25 @@ impl Breaker {
             || self.state == BreakerState::Probing
     }
 
-    /// An attempt was refused because of its event; `true` if so many were that the endpoint is at
-    /// fault.
+    /// Records an attempt that was rejected because of its event. Returns `true` if so many were rejected that
+    /// the endpoint is at fault.
     pub(super) fn refuse(&mut self) -> bool {
         self.window.refuse();
         self.is_open_for_refusals |= self.window.is_refusing();
         self.is_open_for_refusals || !self.may_blame_events()
     }
 
-    /// Whether a refusal may be the fault of an event.
+    /// True if a rejection may be the fault of an event.
     pub(super) fn may_blame_events(&self) -> bool {
         self.is_closed() || self.is_probing() && !self.is_open_for_refusals
     }
 
-    /// Whether one batch is out, to see whether the endpoint is back.
+    /// True while a probe is in flight.
     pub(super) fn is_probing(&self) -> bool {
         self.state == BreakerState::Probing
     }
 
-    /// Opens it after a failure, unless it is open already; the pause, if it was opened.
+    /// Opens the breaker after a failure. Returns the pause; `None` if it was open already.
     pub(super) fn open(&mut self) -> Option<Duration> {
         if matches!(self.state, BreakerState::Open { .. }) {
             return None;
@@ -154,18 +156,18 @@ impl Breaker {
         Some(self.open_for(pause))
     }
 
-    /// Opens it because the endpoint asks to be sent nothing for so long; the pause, unless it is open
-    /// for longer, or an operator must act first.
-    pub(super) fn pause(&mut self, asked: Duration) -> Option<Duration> {
-        let asked = clamp_asked(asked);
-        let is_longer = |until: Instant| until > Instant::now() + asked;
+    /// Opens the breaker because the endpoint asks for a pause. Returns the pause; `None` if the breaker is open
+    /// for longer already, or if an operator must act.
+    pub(super) fn pause(&mut self, retry_after: Duration) -> Option<Duration> {
+        let pause = clamp_retry_after(retry_after);
+        let is_longer = |until: Instant| until > Instant::now() + pause;
         if self.waits_for_operator() || self.probe_due().is_some_and(is_longer) {
             return None;
         }
-        Some(self.open_for(asked))
+        Some(self.open_for(pause))
     }
 
-    /// Opens it for so long.
+    /// Opens the breaker for `pause`.
     pub(super) fn open_for(&mut self, pause: Duration) -> Duration {
         self.state = BreakerState::Open {
             until: Some(Instant::now() + pause),
@@ -173,12 +175,12 @@ impl Breaker {
         pause
     }
 
-    /// Opens it until an operator acts.
+    /// Opens the breaker until an operator acts.
     pub(super) const fn open_for_operator(&mut self) {
         self.state = BreakerState::Open { until: None };
     }
 
-    /// Ends a hold: the lane begins with one batch.
+    /// Ends a hold. The lane starts with one batch in flight.
     pub(super) fn release(&mut self) {
         self.state = BreakerState::Ramp {
             limit: 1,
@@ -198,7 +200,7 @@ mod tests {
     const LIMIT: usize = 16;
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_failures_among_many_successes_do_not_open_it() {
+    async fn a_few_failures_among_many_successes_do_not_open_the_breaker() {
         let mut breaker = Breaker::default();
         for number in 0..10_000 {
             if number % 10 == 0 {
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn ten_failures_in_a_row_or_half_of_twenty_open_it() {
+    async fn ten_failures_in_a_row_or_half_of_twenty_attempts_open_the_breaker() {
         let mut breaker = Breaker::default();
         let faults: Vec<_> = (0..10).map(|_| breaker.fail()).collect();
         assert_eq!(faults.iter().position(|is_at_fault| *is_at_fault), Some(9));
@@ -222,11 +224,11 @@ mod tests {
             assert!(!breaker.fail(), "{number}");
         }
         assert!(!breaker.succeed(LIMIT));
-        assert!(breaker.fail(), "ten of twenty");
+        assert!(breaker.fail(), "ten of twenty attempts failed");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_lies_longer_back_does_not_count() {
+    async fn attempts_older_than_thirty_seconds_do_not_count() {
         let mut breaker = Breaker::default();
         for _ in 0..9 {
             breaker.fail();
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_endpoint_that_refuses_more_than_half_is_at_fault() {
+    async fn an_endpoint_that_rejects_more_than_half_is_at_fault() {
         let mut breaker = Breaker::default();
         let at_fault = (1..100).find(|_| breaker.refuse());
         assert_eq!(at_fault, Some(20));
@@ -252,10 +254,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_hold_it_lets_out_one_then_two_then_four() {
+    async fn after_a_hold_the_limit_is_one_then_two_then_four() {
         let mut breaker = Breaker::default();
         assert!(breaker.open().is_some());
-        assert_eq!(breaker.open(), None, "it is open already");
+        assert_eq!(breaker.open(), None, "the breaker is open already");
         breaker.probe();
         assert_eq!(breaker.max_in_flight(LIMIT), 0);
         assert!(breaker.succeed(LIMIT));
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_grow_and_the_endpoint_may_ask_for_longer_ones() {
+    async fn pauses_grow_and_the_endpoint_can_ask_for_longer_pauses() {
         let mut breaker = Breaker::default();
         let mut longest = Duration::ZERO;
         for _ in 0..8 {
@@ -281,7 +283,11 @@ mod tests {
         breaker.probe();
         assert_eq!(breaker.pause(Duration::ZERO), Some(Duration::from_secs(1)));
         assert_eq!(breaker.pause(Duration::MAX), Some(Duration::from_hours(24)));
-        assert_eq!(breaker.pause(Duration::ZERO), None, "the longer one counts");
+        assert_eq!(
+            breaker.pause(Duration::ZERO),
+            None,
+            "the longer pause counts"
+        );
         breaker.open_for_operator();
         assert_eq!(breaker.pause(Duration::MAX), None);
     }

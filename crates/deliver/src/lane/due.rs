@@ -1,26 +1,26 @@
-//! When parked deliveries are due.
+//! The queue of parked deliveries, by due time.
 
 use std::collections::BTreeSet;
 
 use easel_log::Offset;
 use easel_subscriptions::{Account, Due, LaneTime, Parked};
 
-/// The parked deliveries that have a time, by that time. The account alone says what is parked: an
-/// entry whose delivery has ended, or has another time by now, is passed over.
+/// The parked deliveries that have a due time, by due time. The account decides what is parked: an entry is
+/// skipped if its delivery has ended or has another due time now.
 #[derive(Debug, Default)]
 pub(super) struct DueQueue(BTreeSet<DueEntry>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct DueEntry {
     due: LaneTime,
-    /// Those of one batch are beside each other.
+    /// The batch, so that the deliveries of one batch are adjacent.
     batch: Offset,
     offset: Offset,
 }
 
 impl DueQueue {
-    /// The queue of everything that an account has parked.
-    pub(super) fn of(account: &Account) -> Self {
+    /// Creates the queue from the parked deliveries of an account.
+    pub(super) fn from_account(account: &Account) -> Self {
         let mut queue = Self::default();
         for (offset, parked) in account.all_parked(Offset::ZERO) {
             queue.insert(offset, parked);
@@ -28,7 +28,7 @@ impl DueQueue {
         queue
     }
 
-    /// Adds a parked delivery, if it has a time.
+    /// Adds a parked delivery if it has a due time.
     pub(super) fn insert(&mut self, offset: Offset, parked: &Parked) {
         if let Due::At(due) = parked.due {
             let batch = parked.batch;
@@ -36,7 +36,7 @@ impl DueQueue {
         }
     }
 
-    /// Makes a parked delivery due that waited for its key.
+    /// Makes a parked delivery due now if it waited for its key.
     pub(super) fn release(&mut self, account: &mut Account, offset: Offset, now: LaneTime) {
         if let Some(parked) = account.parked(offset).cloned()
             && parked.due == Due::AfterKey
@@ -49,17 +49,17 @@ impl DueQueue {
         }
     }
 
-    /// Whether no parked delivery has a time.
+    /// True if the queue is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// When the next one is due.
+    /// Returns when the next delivery is due.
     pub(super) fn next(&self) -> Option<LaneTime> {
         self.0.first().map(|entry| entry.due)
     }
 
-    /// Takes the deliveries of one batch that are due together by `now`.
+    /// Removes and returns the deliveries of one batch that are due together, at or before `now`.
     pub(super) fn pop(&mut self, account: &Account, now: LaneTime) -> Option<Vec<Offset>> {
         while let Some(first) = self.0.first().copied()
             && first.due <= now

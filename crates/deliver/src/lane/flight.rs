@@ -1,4 +1,4 @@
-//! The attempts of a lane that are under way.
+//! The attempts of a lane that are in flight.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{Instrument, trace_span};
 
-use crate::rooms::Rooms;
+use crate::lane_context::LaneContext;
 
-/// An attempt that is under way.
+/// An attempt in flight.
 type SendTask = BoxFuture<'static, Landed>;
 
-/// A batch that is to be sent.
+/// A batch to send.
 #[derive(Debug)]
 pub(super) struct OutgoingBatch {
     pub(super) batch: Batch,
-    /// What each item is kept in order by; empty if the lane keeps no order by key.
+    /// The key of each item; empty if the lane has no order by key.
     pub(super) keys: Vec<Option<OrderKey>>,
     pub(super) purpose: Purpose,
 }
@@ -29,40 +29,39 @@ pub(super) struct OutgoingBatch {
 /// Why a batch is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Its events are new.
+    /// The events are new.
     Fresh,
-    /// It was parked.
+    /// The deliveries were parked.
     Retry,
-    /// It is sent again at once: a part of a batch that was refused, or, at a sink with order, what
-    /// failed.
+    /// The batch is sent again at once: a part of a rejected batch, or a failed batch of an ordered sink.
     Resend,
-    /// The lane holds, and wants to know whether the endpoint is back.
+    /// The lane holds, and checks whether the endpoint is back.
     Probe,
 }
 
 /// An attempt that has ended.
 #[derive(Debug)]
 pub(super) struct Landed {
-    /// What was sent.
+    /// The batch that was sent.
     pub(super) sent: OutgoingBatch,
-    /// How it ended.
+    /// The outcome.
     pub(super) outcome: Outcome,
-    /// When it began, by the time of day.
+    /// When the attempt began.
     pub(super) began_at: Timestamp,
-    /// How many milliseconds it took.
+    /// The duration of the attempt in milliseconds.
     pub(super) took_millis: u32,
 }
 
-/// How much of a lane is under way.
+/// The number of items and retries in flight.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FlightLoad {
-    /// Items.
+    /// Items in flight.
     pub(super) item_count: usize,
-    /// Batches that were parked.
+    /// Batches in flight that were parked.
     pub(super) retry_count: usize,
 }
 
-/// The attempts of a lane that are under way. One that hangs costs its own place and no more.
+/// The attempts of a lane that are in flight. An attempt that hangs blocks only its own place.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     attempts: FuturesUnordered<SendTask>,
@@ -71,12 +70,12 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// How many batches are under way.
+    /// Returns the number of batches in flight.
     pub(super) fn batch_count(&self) -> usize {
         self.attempts.len()
     }
 
-    /// How much is under way.
+    /// Returns the number of items and retries in flight.
     pub(super) const fn load(&self) -> FlightLoad {
         FlightLoad {
             item_count: self.item_count,
@@ -84,19 +83,19 @@ impl Flight {
         }
     }
 
-    /// Whether nothing is under way.
+    /// True if no attempt is in flight.
     pub(super) fn is_empty(&self) -> bool {
         self.attempts.is_empty()
     }
 
-    /// Starts an attempt. The source has recorded it in the account already. If the sink has a note
-    /// for the batch, it is saved before the batch is sent.
+    /// Starts an attempt. The source has already recorded it in the account. If the sink has a note for the
+    /// batch, saves the note before the batch is sent.
     pub(super) fn start(
         &mut self,
         outgoing: OutgoingBatch,
         sink: Arc<dyn Sink>,
         subscription: Arc<Subscription>,
-        rooms: Arc<Rooms>,
+        context: Arc<LaneContext>,
     ) {
         let batch = &outgoing.batch;
         let span = trace_span!(
@@ -107,9 +106,9 @@ impl Flight {
         );
         self.item_count += batch.items.len();
         self.retry_count += usize::from(outgoing.purpose == Purpose::Retry);
-        let (began, began_at) = (Instant::now(), rooms.clock.now());
+        let (began, began_at) = (Instant::now(), context.clock.now());
         let attempt = async move {
-            let outcome = send(&outgoing.batch, &sink, &subscription, &rooms).await;
+            let outcome = send(&outgoing.batch, &sink, &subscription, &context).await;
             Landed {
                 sent: outgoing,
                 outcome,
@@ -120,7 +119,7 @@ impl Flight {
         self.attempts.push(Box::pin(attempt.instrument(span)));
     }
 
-    /// The next attempt that ends; waits for ever while nothing is under way.
+    /// Waits for the next attempt to end. Waits forever if no attempt is in flight.
     pub(super) async fn next(&mut self) -> Landed {
         match self.attempts.next().await {
             Some(landed) => self.count(landed),
@@ -128,7 +127,7 @@ impl Flight {
         }
     }
 
-    /// An attempt that has ended already.
+    /// Returns an attempt that has already ended, without waiting.
     pub(super) fn next_ended(&mut self) -> Option<Landed> {
         let landed = self.attempts.next().now_or_never()??;
         Some(self.count(landed))
@@ -145,11 +144,11 @@ async fn send(
     batch: &Batch,
     sink: &Arc<dyn Sink>,
     subscription: &Arc<Subscription>,
-    rooms: &Rooms,
+    context: &LaneContext,
 ) -> Outcome {
     if let Some(note) = sink.note(batch) {
         subscription.live.account().set_note(note);
-        if let Err(error) = rooms.subscriptions.save_one(subscription).await {
+        if let Err(error) = context.subscriptions.save_one(subscription).await {
             let reason = error.to_string();
             return Outcome::all(Err(SendError::Unreachable { reason }));
         }

@@ -1,7 +1,7 @@
-//! What a lane tells operators.
+//! The operator events of a lane.
 //!
-//! A subscription that receives operator events causes none about itself: two whose endpoints fail
-//! would keep each other busy.
+//! A subscription that receives operator events causes no operator events about itself. Otherwise two
+//! such subscriptions with failing endpoints would trigger each other forever.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use tokio::time::Instant;
 
 use super::Lane;
 
-/// The shortest time between two holds that are reported.
+/// The minimum time between two reported holds.
 const HOLDS_EVERY: Duration = Duration::from_mins(1);
 
-/// So many dead letters within this time are reported, once in this time.
+/// This many dead letters within this time are reported, once in this time.
 const MANY: u64 = 100;
 const MANY_WITHIN: Duration = Duration::from_hours(1);
 
-/// What a lane has reported to operators.
+/// The reports that a lane has sent to operators.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     /// When a hold was last reported.
     hold_reported_at: Option<Instant>,
-    /// When the hold began that was reported and is not over.
+    /// The start of the reported hold, while it lasts.
     reported_hold_since: Option<Timestamp>,
     dead: Dead,
 }
 
-/// Dead letters since counting began.
+/// The number of dead letters in the current period.
 #[derive(Debug, Default)]
 struct Dead {
     since: Option<(Instant, Timestamp)>,
@@ -37,7 +37,7 @@ struct Dead {
 }
 
 impl Notices {
-    /// Whether to report a hold.
+    /// True if a hold must be reported. Records the report.
     fn may_report_hold(&mut self, since: Timestamp) -> bool {
         let is_early = |reported_at: Instant| reported_at.elapsed() < HOLDS_EVERY;
         if self.reported_hold_since.is_some() || self.hold_reported_at.is_some_and(is_early) {
@@ -48,7 +48,7 @@ impl Notices {
         true
     }
 
-    /// Counts a dead letter. Returns how many there are, and since when, if that is to be reported.
+    /// Counts a dead letter. Returns the count and the start of the period if they must be reported.
     fn count_dead(&mut self, now: Timestamp) -> Option<(u64, Timestamp)> {
         let is_over = |(began, _): (Instant, Timestamp)| began.elapsed() >= MANY_WITHIN;
         if self.dead.since.is_none_or(is_over) {
@@ -68,13 +68,13 @@ impl Notices {
 }
 
 impl Lane {
-    /// Tells operators that the lane holds.
-    pub(super) fn tell_held(&mut self, reason: &str) {
+    /// Reports that the lane holds.
+    pub(super) fn report_held(&mut self, reason: &str) {
         let since = self.subscription.live.account().held_since();
         let Some(since) = since.filter(|since| self.notices.may_report_hold(*since)) else {
             return;
         };
-        self.tell(OperatorEvent::SubscriptionHeld {
+        self.report(OperatorEvent::SubscriptionHeld {
             subscription: self.subscription.spec.name.to_string(),
             reach: self.subscription.reach.clone(),
             reason: reason.to_owned(),
@@ -82,10 +82,10 @@ impl Lane {
         });
     }
 
-    /// Tells operators that the hold is over, if it was reported.
-    pub(super) fn tell_resumed(&mut self) {
+    /// Reports the end of the hold, if the hold was reported.
+    pub(super) fn report_resumed(&mut self) {
         if let Some(since) = self.notices.reported_hold_since.take() {
-            self.tell(OperatorEvent::SubscriptionResumed {
+            self.report(OperatorEvent::SubscriptionResumed {
                 subscription: self.subscription.spec.name.to_string(),
                 reach: self.subscription.reach.clone(),
                 since,
@@ -93,9 +93,9 @@ impl Lane {
         }
     }
 
-    /// Tells operators that the subscription is deactivated.
-    pub(super) fn tell_deactivated(&self, reason: &str, since: Timestamp) {
-        self.tell(OperatorEvent::SubscriptionDeactivated {
+    /// Reports that the subscription is deactivated.
+    pub(super) fn report_deactivated(&self, reason: &str, since: Timestamp) {
+        self.report(OperatorEvent::SubscriptionDeactivated {
             subscription: self.subscription.spec.name.to_string(),
             reach: self.subscription.reach.clone(),
             reason: reason.to_owned(),
@@ -103,12 +103,12 @@ impl Lane {
         });
     }
 
-    /// Counts a dead letter, and tells operators when these are many.
-    pub(super) fn note_dead(&mut self) {
+    /// Counts a dead letter, and reports to operators if there are many.
+    pub(super) fn count_dead_letter(&mut self) {
         self.counts.died();
-        let now = self.rooms.clock.now();
+        let now = self.context.clock.now();
         if let Some((dead_letter_count, since)) = self.notices.count_dead(now) {
-            self.tell(OperatorEvent::ManyDeadLetters {
+            self.report(OperatorEvent::ManyDeadLetters {
                 subscription: self.subscription.spec.name.to_string(),
                 reach: self.subscription.reach.clone(),
                 dead_letter_count,
@@ -117,9 +117,9 @@ impl Lane {
         }
     }
 
-    fn tell(&self, event: OperatorEvent) {
+    fn report(&self, event: OperatorEvent) {
         if !self.subscription.spec.wants_operator_events() {
-            self.rooms.tell_operator.tell(event);
+            self.context.tell_operator.tell(event);
         }
     }
 }

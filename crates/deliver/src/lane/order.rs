@@ -1,13 +1,12 @@
-//! In which order a lane sends.
+//! The order in which a lane sends.
 //!
-//! A lane takes from its source by offset, and what failed before anything new. So with one batch
-//! under way at a time, and nothing else while the lane holds after a failure, offsets reach the
-//! destination in order.
+//! The source returns failed batches first, then new events by offset. An ordered sink has one batch in
+//! flight at a time, and a failure holds the lane. So offsets reach the destination in order.
 
 use easel_sinks::{Order, SinkLimits};
 
-/// The limits of a sink, made to keep its order.
-pub(super) const fn within(limits: SinkLimits) -> SinkLimits {
+/// Returns the limits of a sink, with one batch in flight if the sink is ordered.
+pub(super) const fn ordered_limits(limits: SinkLimits) -> SinkLimits {
     let max_in_flight = match limits.order {
         Order::Any => limits.max_in_flight,
         Order::Offset => 1,

@@ -1,19 +1,19 @@
-//! How many events a lane may send a second.
+//! The rate limit of a lane.
 
 use std::time::Duration;
 
 use easel_subscriptions::MaxRate;
 use tokio::time::Instant;
 
-/// What a lane may send at once after a rest: the events of so long a time, and one at least.
+/// The burst after idle time: the events of this much time, and at least one.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Keeps a lane to a number of events a second.
+/// Limits a lane to a number of events per second.
 #[derive(Debug)]
 pub(super) struct Rate {
-    /// The time that one event takes.
+    /// The time per event.
     per_event: Duration,
-    /// When everything that was sent so far has taken its time.
+    /// The end of the time that the sent events use up.
     paid_until: Instant,
 }
 
@@ -25,13 +25,13 @@ impl Rate {
         }
     }
 
-    /// When the next events may be sent; `None` if that is now.
+    /// Returns when the next events may be sent; `None` if they may be sent now.
     pub(super) fn ready_at(&self) -> Option<Instant> {
         let ready_at = self.paid_until.checked_sub(BURST)?;
         (ready_at > Instant::now()).then_some(ready_at)
     }
 
-    /// Records that so many events are sent.
+    /// Records that `event_count` events are sent.
     pub(super) fn spend(&mut self, event_count: usize) {
         let count = u32::try_from(event_count).unwrap_or(u32::MAX);
         let from = std::cmp::max(self.paid_until, Instant::now());
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_events_a_second_are_sent_and_no_more() {
+    async fn the_rate_is_not_exceeded_except_for_a_short_burst() {
         let mut rate = Rate::new(50.try_into().unwrap());
         let began = Instant::now();
         for _ in 0..500 {
@@ -55,7 +55,7 @@ mod tests {
         }
         let secs = began.elapsed().as_secs_f64();
         assert!((9.7..10.1).contains(&secs), "{secs}");
-        // A rest allows no more than a short burst.
+        // Idle time allows only a short burst.
         tokio::time::advance(Duration::from_mins(1)).await;
         let burst = (0..).take_while(|_| {
             let is_ready = rate.ready_at().is_none();

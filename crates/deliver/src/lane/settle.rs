@@ -1,4 +1,4 @@
-//! What the end of an attempt means: for each event, for what is sent next, and for how long the lane
+//! Settles an attempt: records the result of each event, decides what to send next, and whether the lane
 //! holds.
 
 use std::borrow::Cow;
@@ -14,24 +14,24 @@ use tracing::{debug, warn};
 use super::flight::{Landed, OutgoingBatch, Purpose};
 use super::{Closing, Lane};
 
-/// What an attempt that failed comes to, as a whole.
+/// The consequences of a failed attempt for the whole batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Verdict {
-    /// The endpoint is at fault, so no event is given up for its sake.
+    /// The endpoint is at fault, so no event becomes a dead letter because of this attempt.
     endpoint_is_at_fault: bool,
-    /// A batch was refused: its parts are sent again, to find the event that is to blame.
+    /// The endpoint rejected a batch. Its halves are sent again, to find the event that is at fault.
     splits: bool,
 }
 
-/// One item that was not delivered, with what is known of the attempt.
+/// One item that was not delivered, with its attempt.
 struct Failed<'a> {
     item: &'a Arc<Item>,
     key: Option<OrderKey>,
     failure: &'a SendError,
     attempt: &'a Attempt,
     answer: Option<&'a EndpointAnswer>,
-    /// A random number that the items of a batch share, so that they are due together.
-    chance: f64,
+    /// A random number that all items of the batch share, so that they are due together.
+    jitter: f64,
     batch: Offset,
 }
 
@@ -61,13 +61,13 @@ impl Lane {
         };
         self.log_attempt(landed, failure);
         let verdict = self.judge(failure, outcome, batch.items.len());
-        let key_of = |place: usize| keys.get(place).copied().flatten();
+        let key_at = |index: usize| keys.get(index).copied().flatten();
         let batch_offset = batch.offsets().next().unwrap_or_default();
         let (mut delivered_count, mut resent, mut ended_keys) = (0, Vec::new(), Vec::new());
-        let chance = fastrand::f64();
-        for (place, item) in batch.items.iter().enumerate() {
-            let key = key_of(place);
-            let failure = match outcome.result(place) {
+        let jitter = fastrand::f64();
+        for (index, item) in batch.items.iter().enumerate() {
+            let key = key_at(index);
+            let failure = match outcome.result(index) {
                 Ok(()) => {
                     let mut account = self.subscription.live.account();
                     delivered_count += usize::from(account.deliver(item.offset));
@@ -82,7 +82,7 @@ impl Lane {
                 failure,
                 attempt: &attempt,
                 answer: outcome.answer.as_ref(),
-                chance,
+                jitter,
                 batch: batch_offset,
             };
             if self.fail(&failed, verdict, *purpose) {
@@ -109,18 +109,18 @@ impl Lane {
                     error = %failure,
                     "attempt failed"
                 );
-                // An event that the log dropped meanwhile does not expire while it is being sent.
-                let tail = self.rooms.log.bounds().borrow().tail;
+                // An event in flight does not expire. If the log dropped the event meanwhile, it expires now.
+                let tail = self.context.log.bounds().borrow().tail;
                 let tail = std::cmp::min(tail, self.subscription.end().unwrap_or(tail));
                 self.subscription.live.account().expire_to(tail);
             }
         }
-        if let Some(reason) = &outcome.closes {
+        if let Some(reason) = &outcome.pause_reason {
             self.closed = Some(Closing::Pause(reason.clone()));
         }
     }
 
-    /// Decides what an attempt says of the endpoint, and holds the lane if that is at fault.
+    /// Decides whether the endpoint is at fault, and if so holds the lane.
     fn judge(
         &mut self,
         failure: Option<&SendError>,
@@ -141,11 +141,11 @@ impl Lane {
             }
             return verdict;
         };
-        self.tell_host(failure);
+        self.report_to_host(failure);
         let is_ordered = self.limits.order == Order::Offset;
         match failure.blame() {
             Blame::Gone => {
-                // What is under way is finished first.
+                // The lane first waits for the attempts in flight.
                 self.closed = Some(Closing::Pause(failure.to_string()));
             }
             Blame::Event
@@ -165,10 +165,10 @@ impl Lane {
                 }
             }
             Blame::Pause {
-                retry_after: Some(asked),
+                retry_after: Some(retry_after),
             } => {
                 verdict.endpoint_is_at_fault = true;
-                self.hold(failure, Some(asked));
+                self.hold(failure, Some(retry_after));
             }
             Blame::Pause { retry_after: None } | Blame::Endpoint { .. } | Blame::Host => {
                 verdict.endpoint_is_at_fault = true;
@@ -180,7 +180,7 @@ impl Lane {
         verdict
     }
 
-    /// Records that an item was not delivered; `true` if it is to be sent again at once.
+    /// Records that an item was not delivered. Returns `true` if it must be sent again at once.
     fn fail(&mut self, failed: &Failed<'_>, verdict: Verdict, purpose: Purpose) -> bool {
         let is_ordered = self.limits.order == Order::Offset;
         let offset = failed.item.offset;
@@ -218,13 +218,13 @@ impl Lane {
         }
     }
 
-    /// Parks a delivery until its schedule says that it is due, or gives it up after its last
-    /// attempt. What does not count for the schedule, such as a probe, gives nothing up.
-    fn park(&mut self, failed: &Failed<'_>, asked: Option<Duration>, counts: bool) {
+    /// Parks a delivery until the next time of its schedule, or gives it up after its last attempt. An attempt
+    /// that does not count for the schedule, such as a probe, never gives a delivery up.
+    fn park(&mut self, failed: &Failed<'_>, retry_after: Option<Duration>, counts: bool) {
         let offset = failed.item.offset;
         let (previous, now) = {
             let account = self.subscription.live.account();
-            let now = account.clock().at(self.rooms.clock.now());
+            let now = account.clock().at(self.context.clock.now());
             (account.parked(offset).cloned(), now)
         };
         let failure_count = match &previous {
@@ -236,11 +236,11 @@ impl Lane {
         let due = match previous_due {
             Some(due @ Due::At(_)) if !counts => Some(due),
             _ if !counts => {
-                let pause = schedule.pause_after(1, asked, failed.chance);
+                let pause = schedule.pause_after(1, retry_after, failed.jitter);
                 Some(Due::At(now.after(pause.unwrap_or_default())))
             }
             _ => {
-                let pause = schedule.pause_after(failure_count, asked, failed.chance);
+                let pause = schedule.pause_after(failure_count, retry_after, failed.jitter);
                 pause.map(|pause| Due::At(now.after(pause)))
             }
         };
@@ -262,7 +262,9 @@ impl Lane {
             Some(previous) => previous.key,
             None => failed.key,
         };
-        let batch = previous.as_ref().map_or(failed.batch, |it| it.batch);
+        let batch = previous
+            .as_ref()
+            .map_or(failed.batch, |parked| parked.batch);
         let (attempts, attempt_count) = attempts(previous, failed.attempt);
         let parked = Parked {
             batch,
@@ -276,11 +278,11 @@ impl Lane {
         self.source.park(failed.item, parked);
     }
 
-    /// Gives a delivery up, as the subscription wants that.
+    /// Gives a delivery up, in the way that `on_exhausted` of the subscription says.
     fn give_up(&mut self, failed: &Failed<'_>) {
         let offset = failed.item.offset;
         let previous = self.subscription.live.account().parked(offset).cloned();
-        let failure_count = previous.as_ref().map_or(1, |it| it.failure_count);
+        let failure_count = previous.as_ref().map_or(1, |parked| parked.failure_count);
         let has_key = failed.key.is_some();
         match self.subscription.spec.on_exhausted {
             OnExhausted::HoldKey if has_key => {
@@ -300,7 +302,7 @@ impl Lane {
                     attempts,
                     attempt_count,
                     answer: answer.filter(|body| !body.is_empty()),
-                    died_at: self.rooms.clock.now(),
+                    died_at: self.context.clock.now(),
                     is_discarded: false,
                 };
                 warn!(
@@ -310,14 +312,14 @@ impl Lane {
                     "delivery given up"
                 );
                 self.subscription.live.account().give_up(offset, letter);
-                self.note_dead();
-                // A destination that keeps the position commits nothing beyond it before that.
+                self.count_dead_letter();
+                // An ordered destination commits its position, so the journal must have this dead letter first.
                 self.must_save |= self.limits.order == Order::Offset;
             }
         }
     }
 
-    /// The text of a failure, shared with those before it that say the same.
+    /// Returns the text of a failure. Repeated equal texts share memory.
     fn reason(&mut self, failure: &SendError) -> Arc<str> {
         let text = failure.to_string();
         if *self.latest_reason != *text {
@@ -339,15 +341,15 @@ impl Lane {
         });
     }
 
-    /// Ends a hold after a probe that was answered, though its event was refused: the endpoint is well.
+    /// Ends the hold if a probe was answered, even if its event was rejected: the endpoint works.
     fn end_probe(&mut self) {
         if self.breaker.is_probing() {
-            self.go_on();
+            self.end_hold();
         }
     }
 
-    /// Tells the lanes of the same host what an attempt says of it.
-    fn tell_host(&mut self, failure: &SendError) {
+    /// Updates the state of the host, which all its lanes share.
+    fn report_to_host(&mut self, failure: &SendError) {
         let is_probe = std::mem::take(&mut self.probes_host);
         let Some(host) = self.host.clone() else {
             return;
@@ -359,8 +361,8 @@ impl Lane {
                     self.hold(failure, None);
                 }
             }
-            // It says nothing of the host.
-            SendError::TimedOut if is_probe => host.give_back(),
+            // A timeout does not show whether the host is up.
+            SendError::TimedOut if is_probe => host.return_turn(),
             SendError::TimedOut => (),
             SendError::Gone { .. }
             | SendError::Rejected { .. }
@@ -373,12 +375,12 @@ impl Lane {
     }
 }
 
-/// The failure of an attempt that says the most: of the endpoint rather than of an event.
+/// Returns the failure that matters most. A failure of the endpoint comes before a failure of an event.
 fn worst_failure(outcome: &Outcome, item_count: usize) -> Option<&SendError> {
     if let Results::All(result) = &outcome.results {
         return result.as_ref().err();
     }
-    let failures = (0..item_count).filter_map(|place| outcome.result(place).err());
+    let failures = (0..item_count).filter_map(|index| outcome.result(index).err());
     failures.max_by_key(|failure| match failure.blame() {
         Blame::Gone => 3,
         Blame::Host | Blame::Pause { .. } => 2,
@@ -387,7 +389,7 @@ fn worst_failure(outcome: &Outcome, item_count: usize) -> Option<&SendError> {
     })
 }
 
-/// The attempts of a delivery with one more, and how many there were in all.
+/// Appends the latest attempt to those of a delivery. Returns them, and the total number of attempts.
 fn attempts(previous: Option<Parked>, latest: &Attempt) -> (Vec<Attempt>, u32) {
     let (mut attempts, count) = match previous {
         Some(previous) => (previous.attempts, previous.attempt_count),

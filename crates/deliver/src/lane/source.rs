@@ -1,9 +1,9 @@
-//! What a lane sends next.
+//! Chooses the next batch of a lane.
 //!
-//! First what is sent again at once. Then the parked deliveries that are due, each batch as it was
-//! sent before, so that a receiver knows it by its id; they share the places with what is owed, by
-//! offset. When nothing is owed, the source matches the next block for itself, until it has caught up
-//! with the feed.
+//! Batches that must be sent again come first. Then come the parked deliveries that are due, and new
+//! events by offset; both share the places in flight. A parked batch keeps its items, so a receiver
+//! recognises it by its id. When no event is owed, the source matches the next block itself, until it
+//! has caught up with the feed.
 
 mod fetch;
 mod retries;
@@ -23,78 +23,79 @@ use super::flight::{FlightLoad, OutgoingBatch, Purpose};
 use super::key_order::KeyOrder;
 use super::rate::Rate;
 use crate::item_cache::ItemCache;
+use crate::lane_context::LaneContext;
 use crate::offload::offload;
-use crate::rooms::Rooms;
 use fetch::{Fetch, Fetched, Ready};
 use retries::Resend;
 
-/// Items, and bytes of them, made ready at once: little, since each lane has its own. A sink whose
-/// batches are larger has one batch ready.
+/// Prefetch limits of a lane, in items and bytes. Small, because every lane holds its own copies. The item limit
+/// is rounded up to whole batches, so prefetching never causes a partial batch.
 const READY_ITEMS: usize = 32;
 const READY_BYTES: usize = 64 * 1024;
 
-/// The same for a lane that keeps events in order by key: it must look past those whose key is busy.
+/// Prefetch limits of a lane with order by key. Larger, because the lane must skip events whose key is busy.
 const KEYED_READY_ITEMS: usize = 512;
 const KEYED_READY_BYTES: usize = 1 << 20;
 
-/// Offsets owed to one lane at most, unless its sink's batches need more. With more than that it is
+/// The maximum number of owed offsets of one lane, unless its sink's batches need more. A lane at the limit is
 /// behind.
 const MAX_OWED: usize = 1_000;
 
-/// A lane asks for a save after this part (a quarter) of the deliveries that a crash may repeat. So
-/// the save ends, as a rule, before the lane has to wait for it.
+/// A lane asks for a save when a quarter of the allowed deliveries are unsaved. So the save usually ends before
+/// the lane must wait for it.
 const SAVES_PER_ROOM: u64 = 4;
 
-/// What a lane sends next.
+/// The source of a lane's batches.
 #[derive(Debug)]
 pub(super) struct LaneSource {
     subscription: Arc<Subscription>,
     name: Arc<str>,
     sink: Arc<dyn Sink>,
     limits: SinkLimits,
-    rooms: Arc<Rooms>,
+    context: Arc<LaneContext>,
     reader: Reader,
     fetch: Fetch,
     max_owed: usize,
-    /// The first offset that the destination did not have when it was last asked, if it keeps that.
-    destination_has: Option<Offset>,
-    /// Everything owed before this was taken.
+    /// The position of the destination when it was last asked, if it stores one: the first offset that it does
+    /// not have.
+    destination_position: Option<Offset>,
+    /// Every owed offset before this one was fetched.
     taken_to: Offset,
-    /// Ready to be sent, by offset.
+    /// The prefetched items, by offset.
     ready: VecDeque<Ready>,
     ready_bytes: usize,
-    /// When the first of them was made ready.
+    /// When the first prefetched item became ready.
     ready_since: Option<Instant>,
-    /// Batches that are sent again before anything else.
+    /// Batches that are sent again before all others.
     resends: VecDeque<Resend>,
     resends_under_way: usize,
-    /// When parked deliveries are due.
+    /// The due times of parked deliveries.
     due: DueQueue,
-    /// Batches of parked deliveries that are due.
+    /// Prefetched batches of parked deliveries that are due.
     ready_retries: VecDeque<Vec<Arc<Item>>>,
     item_cache: ItemCache,
-    /// Which keys are being sent or wait, if the lane keeps events in order by key.
+    /// The state of the keys, if the lane keeps events in order by key.
     keys: Option<KeyOrder>,
-    /// Why those wait that come after a parked event with their key.
-    reason_of_followers: Arc<str>,
+    /// The reason in the records of events that wait behind a parked event with the same key.
+    follower_reason: Arc<str>,
     rate: Option<Rate>,
-    /// Batches that were sent.
+    /// The number of batches that were sent.
     sent_count: u64,
-    /// The parked delivery that was the latest probe.
+    /// The latest parked delivery that was sent as a probe.
     latest_probe: Offset,
 }
 
-/// What one step towards the next batch came to.
+/// The result of one step towards the next batch.
 pub(super) enum NextBatch {
-    /// Send this.
+    /// Send this batch.
     Send(OutgoingBatch),
-    /// It is nearer; there is more to be done.
-    Nearer,
-    /// There is nothing, until the lane is notified.
+    /// There is no batch yet. Call again at once.
+    Again,
+    /// There is no batch until the lane is notified.
     Wait,
-    /// There is nothing, until the feed has moved.
+    /// There is no batch until the feed moves.
     WaitForFeed,
-    /// The batch waits for more, or for its turn, until then.
+    /// The next batch waits until this time, to gather more items or because of the rate limit.
     WaitUntil(Instant),
 }
 
@@ -103,21 +104,21 @@ impl LaneSource {
         subscription: &Arc<Subscription>,
         sink: &Arc<dyn Sink>,
         limits: SinkLimits,
-        rooms: Arc<Rooms>,
+        context: Arc<LaneContext>,
     ) -> Self {
         let filter = subscription.filter.clone();
         let want = Want::event_types(move |event_type| filter.wants_type(event_type));
-        let reader = Reader::new(Arc::clone(&rooms.log), Offset::ZERO).wanting(want);
-        let fetch = Fetch::new(&subscription.spec, Arc::clone(&rooms));
+        let reader = Reader::new(Arc::clone(&context.log), Offset::ZERO).wanting(want);
+        let fetch = Fetch::new(&subscription.spec, Arc::clone(&context));
         let mut account = subscription.live.account();
         account.take_parked_news();
         let keys = if fetch.is_keyed() {
-            Some(KeyOrder::of(&account))
+            Some(KeyOrder::from_account(&account))
         } else {
             None
         };
-        release_followers(&mut account, keys.as_ref(), &rooms);
-        let due = DueQueue::of(&account);
+        release_followers(&mut account, keys.as_ref(), &context);
+        let due = DueQueue::from_account(&account);
         drop(account);
         Self {
             subscription: Arc::clone(subscription),
@@ -127,7 +128,7 @@ impl LaneSource {
             reader,
             fetch,
             max_owed: std::cmp::max(MAX_OWED, limits.max_items * (limits.max_in_flight + 1)),
-            destination_has: None,
+            destination_position: None,
             taken_to: Offset::ZERO,
             ready: VecDeque::new(),
             ready_bytes: 0,
@@ -136,23 +137,23 @@ impl LaneSource {
             resends_under_way: 0,
             due,
             ready_retries: VecDeque::new(),
-            item_cache: ItemCache::new(&rooms.item_cache_budget),
+            item_cache: ItemCache::new(&context.item_cache_budget),
             keys,
-            reason_of_followers: Arc::from("an earlier event with its key is parked"),
+            follower_reason: Arc::from("an earlier event with its key is parked"),
             rate: subscription.max_rate().map(Rate::new),
             sent_count: 0,
             latest_probe: Offset::ZERO,
-            rooms,
+            context,
         }
     }
 
-    /// Sets the position of the destination. What is owed before it counts as delivered.
+    /// Sets the position of the destination. Owed events before it count as delivered.
     pub(super) fn resume_at(&mut self, position: Option<Offset>) {
-        self.destination_has = position;
+        self.destination_position = position;
     }
 
-    /// Forgets what is ready, so that a held lane takes no memory. It is made ready again.
-    pub(super) fn let_go(&mut self) {
+    /// Drops prefetched items, so that a held lane uses no memory. They are fetched again later.
+    pub(super) fn drop_ready(&mut self) {
         if let Some(first) = self.ready.front() {
             self.taken_to = first.item.offset;
         }
@@ -165,7 +166,7 @@ impl LaneSource {
         self.put_back(offsets.collect());
     }
 
-    /// An attempt has ended for these keys.
+    /// Marks the end of an attempt for these keys.
     pub(super) fn end_keys(&mut self, ended: impl IntoIterator<Item = OrderKey>) {
         if let Some(keys) = &mut self.keys {
             for key in ended {
@@ -174,7 +175,7 @@ impl LaneSource {
         }
     }
 
-    /// Makes one step towards the next batch, and reads at most one block of what is new for that.
+    /// Makes one step towards the next batch. Reads at most one block of new events.
     pub(super) async fn step(&mut self, load: FlightLoad) -> Result<NextBatch, ReadError> {
         if self.subscription.is_retired() {
             return Ok(NextBatch::Wait);
@@ -193,7 +194,7 @@ impl LaneSource {
             return Ok(NextBatch::Send(outgoing));
         }
         match self.next_fresh().await? {
-            step @ (NextBatch::Send(_) | NextBatch::Nearer) => Ok(step),
+            step @ (NextBatch::Send(_) | NextBatch::Again) => Ok(step),
             step @ (NextBatch::Wait | NextBatch::WaitForFeed | NextBatch::WaitUntil(_)) => {
                 let may_retry = !is_retry_turn && self.may_retry(load.retry_count);
                 if may_retry && let Some(outgoing) = self.next_due().await? {
@@ -204,7 +205,7 @@ impl LaneSource {
         }
     }
 
-    /// Makes one step towards a batch of what was never sent.
+    /// Makes one step towards a batch of events that were never sent.
     pub(super) async fn next_fresh(&mut self) -> Result<NextBatch, ReadError> {
         if self.subscription.is_retired() {
             return Ok(NextBatch::Wait);
@@ -238,7 +239,7 @@ impl LaneSource {
         };
         if has_next {
             self.make_ready().await?;
-            return Ok(NextBatch::Nearer);
+            return Ok(NextBatch::Again);
         }
         let step = if may_match {
             self.match_further().await?
@@ -258,7 +259,7 @@ impl LaneSource {
         }
     }
 
-    /// Drops what is ready and no longer owed.
+    /// Drops prefetched items that are no longer owed.
     fn drop_ended(&mut self, account: &Account) {
         while let Some(ready) = self
             .ready
@@ -271,13 +272,13 @@ impl LaneSource {
         }
     }
 
-    /// What is owed and neither taken nor being sent.
+    /// Returns the offsets that are owed, not fetched and not in flight.
     fn unsent<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = Offset> + 'a {
         account.waiting_from(self.taken_to)
     }
 
-    /// Whether one more batch keeps to what a crash may repeat; asks for a save in time. Learns by the
-    /// way what has happened to parked deliveries.
+    /// True if one more batch stays within the number of deliveries that a crash may repeat. Asks for a save
+    /// early enough. Also applies news about parked deliveries.
     fn has_room(&mut self, under_way: usize) -> bool {
         let (unsaved, has_news) = {
             let account = self.subscription.live.account();
@@ -285,14 +286,14 @@ impl LaneSource {
             (unsaved, account.has_parked_news())
         };
         if has_news {
-            self.take_news();
+            self.apply_parked_news();
         }
         let max_repeated = self.limits.max_repeated;
-        // This many can be delivered between two saves while the flight is full.
+        // A full flight can deliver this many items between two saves.
         let in_flight = u64::try_from(self.limits.max_in_flight * self.limits.max_items);
         let room = max_repeated.saturating_sub(in_flight.unwrap_or(u64::MAX));
         if unsaved > 0 && unsaved >= room / SAVES_PER_ROOM {
-            self.rooms.save_soon.notify_one();
+            self.context.save_soon.notify_one();
         }
         let under_way = u64::try_from(under_way + self.limits.max_items).unwrap_or(u64::MAX);
         unsaved.saturating_add(under_way) <= max_repeated
@@ -302,12 +303,12 @@ impl LaneSource {
         self.ready.len() >= self.limits.max_items || self.ready_bytes >= self.limits.max_bytes
     }
 
-    /// When the batch that gathers is to go out, full or not.
+    /// Returns when the gathering batch must be sent, even if it is not full.
     fn gathered_at(&self) -> Option<Instant> {
         self.ready_since.map(|since| since + self.limits.gather)
     }
 
-    /// A batch of what is ready and still owed, if there is any.
+    /// Builds a batch from the prefetched items that are still owed.
     fn load(&mut self, account: &mut Account) -> NextBatch {
         let mut items = Vec::new();
         let mut bytes = 0;
@@ -329,38 +330,38 @@ impl LaneSource {
         }
         self.ready_since = (!self.ready.is_empty()).then(Instant::now);
         if items.is_empty() {
-            return NextBatch::Nearer;
+            return NextBatch::Again;
         }
         NextBatch::Send(self.make_batch(items, Vec::new(), NonZeroU32::MIN, Purpose::Fresh))
     }
 
-    /// A batch of what is ready and whose key is free. What comes after a parked event with its key is
-    /// parked too.
+    /// Builds a batch from the prefetched items whose key is free. Parks items that follow a parked event with
+    /// the same key.
     fn load_by_key(&mut self, account: &mut Account) -> Option<OutgoingBatch> {
         let (mut items, mut keys) = (Vec::new(), Vec::new());
-        let (mut bytes, mut place) = (0, 0);
+        let (mut bytes, mut index) = (0, 0);
         while items.len() < self.limits.max_items
-            && let Some(Ready { item, key }) = self.ready.get(place).cloned()
+            && let Some(Ready { item, key }) = self.ready.get(index).cloned()
         {
             let order = self.keys.as_mut()?;
             let item_bytes = item.form.bytes().len();
             let is_owed = account.is_owed(item.offset);
             if is_owed && !order.is_blocked(key) {
                 if order.is_busy(key) && !keys.contains(&key) {
-                    place += 1;
+                    index += 1;
                     continue;
                 }
                 if !self.fits(&items, bytes, &item) {
                     break;
                 }
             }
-            self.ready.remove(place);
+            self.ready.remove(index);
             self.ready_bytes -= item_bytes;
             let order = self.keys.as_mut()?;
             match key {
                 _ if !is_owed => (),
                 Some(key) if order.is_blocked(Some(key)) => {
-                    let parked = Parked::behind(item.offset, key, &self.reason_of_followers);
+                    let parked = Parked::behind(item.offset, key, &self.follower_reason);
                     account.park(item.offset, parked);
                     order.park(item.offset, Some(key));
                 }
@@ -376,10 +377,10 @@ impl LaneSource {
         (!items.is_empty()).then(|| self.make_batch(items, keys, NonZeroU32::MIN, Purpose::Fresh))
     }
 
-    /// Whether an item can be in one batch with others that have so many bytes.
+    /// True if an item can join a batch with these items, which have `bytes` bytes.
     fn fits(&self, items: &[Arc<Item>], bytes: usize, item: &Item) -> bool {
         let fits = bytes + item.form.bytes().len() <= self.limits.max_bytes;
-        items.is_empty() || fits && self.sink.goes_with(items, item)
+        items.is_empty() || fits && self.sink.can_join_batch(items, item)
     }
 
     fn make_batch(
@@ -405,7 +406,7 @@ impl LaneSource {
         }
     }
 
-    /// Makes the next items ready, as far as one block has them.
+    /// Fetches the next items, from one block at most.
     async fn make_ready(&mut self) -> Result<(), ReadError> {
         let (max_items, max_bytes) = match self.limits.max_items {
             _ if self.keys.is_some() => (KEYED_READY_ITEMS / 4, KEYED_READY_BYTES / 4),
@@ -417,12 +418,12 @@ impl LaneSource {
             let offsets: Vec<_> = self.unsent(&account).take(max_items).collect();
             (offsets, account.is_following())
         };
-        // What a lane that follows is owed is new, and in memory: it does not queue with the others.
-        let rooms = Arc::clone(&self.rooms);
-        let _turn = if is_following {
+        // The events of a following lane are new and still in memory, so it does not wait for a scan permit.
+        let context = Arc::clone(&self.context);
+        let _permit = if is_following {
             None
         } else {
-            rooms.scans.acquire().await.ok()
+            context.scans.acquire().await.ok()
         };
         let fetched = self.fetch.read(offsets, max_bytes).await?;
         if let Some((last, _)) = fetched.last() {
@@ -436,13 +437,17 @@ impl LaneSource {
         Ok(())
     }
 
-    /// Returns the items to send. Everything else that was fetched ends in the account.
+    /// Returns the items to send. Records the result of all other fetched offsets in the account.
     fn take(&self, fetched: Vec<(Offset, Fetched)>) -> Vec<Ready> {
         let mut account = self.subscription.live.account();
         let mut items = Vec::with_capacity(fetched.len());
         for (offset, fetched) in fetched {
             match fetched {
-                Fetched::Item(_) if self.destination_has.is_some_and(|has| offset < has) => {
+                Fetched::Item(_)
+                    if self
+                        .destination_position
+                        .is_some_and(|position| offset < position) =>
+                {
                     account.deliver(offset);
                 }
                 Fetched::Item(ready) => items.push(ready),
@@ -453,19 +458,18 @@ impl LaneSource {
         items
     }
 
-    /// Matches the next block that this lane has not matched, unless the feed does that for it by
-    /// now.
+    /// Matches the next block for this lane, or attaches the lane to the feed if it has caught up.
     async fn match_further(&mut self) -> Result<NextBatch, ReadError> {
         let end = self.subscription.end();
-        if end.is_none() && self.rooms.feed.attach(&self.subscription, self.max_owed) {
-            return Ok(NextBatch::Nearer);
+        if end.is_none() && self.context.feed.attach(&self.subscription, self.max_owed) {
+            return Ok(NextBatch::Again);
         }
         let end = end.unwrap_or(Offset::new(u64::MAX));
         if self.subscription.live.account().matched() >= end {
             return Ok(NextBatch::Wait);
         }
-        let rooms = Arc::clone(&self.rooms);
-        let _turn = rooms.scans.acquire().await;
+        let context = Arc::clone(&self.context);
+        let _permit = context.scans.acquire().await;
         let position = self.subscription.live.account().matched();
         self.reader.seek(position);
         let Some(found) = self.reader.try_next().await? else {
@@ -476,7 +480,7 @@ impl LaneSource {
             let record_count = block.len();
             let work = move || match_block(&subscription, &block, from, max_owed);
             offload(record_count, work).await;
-            return Ok(NextBatch::Nearer);
+            return Ok(NextBatch::Again);
         }
         let mut account = self.subscription.live.account();
         if self.subscription.is_retired() {
@@ -488,18 +492,18 @@ impl LaneSource {
             Found::Trimmed(range) => account.lose_to(std::cmp::min(range.end, end), Loss::Trimmed),
             Found::Damaged(range) => account.lose_to(std::cmp::min(range.end, end), Loss::Damaged),
         }
-        Ok(NextBatch::Nearer)
+        Ok(NextBatch::Again)
     }
 }
 
-/// Matches the events of a block from `from` on, until so many are owed.
+/// Matches the events of a block from `from` on, until `max_owed` events are owed.
 fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owed: usize) {
     let filter: &Filter = &subscription.filter;
     let last = std::cmp::min(block.next(), subscription.end().unwrap_or(block.next()));
     let records = block.records_from(from);
     let records = records.take_while(|record| record.offset < last);
     let wanted = records.filter(|record| {
-        filter.wants_type(&record.event_type) && filter.wants(|| Facts::of(&record.bytes))
+        filter.wants_type(&record.event_type) && filter.wants(|| Facts::from_event(&record.bytes))
     });
     let mut wanted = wanted.map(|record| record.offset);
     let owed_count = subscription.live.account().owed_count();
@@ -516,9 +520,9 @@ fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owe
     account.match_to(end);
 }
 
-/// Lets those go that wait for a key, if no earlier delivery with their key is parked: the process may
-/// have died in between, or the lane keeps no order by key any more.
-fn release_followers(account: &mut Account, keys: Option<&KeyOrder>, rooms: &Rooms) {
+/// Releases parked deliveries that wait for their key, if no earlier delivery with the key is parked. They remain
+/// after a crash between two steps, or when the subscription no longer has order by key.
+fn release_followers(account: &mut Account, keys: Option<&KeyOrder>, context: &LaneContext) {
     let followers = account.all_parked(Offset::ZERO).filter(|(offset, parked)| {
         let first = keys.and_then(|keys| keys.first_parked(parked.key?));
         parked.due == Due::AfterKey && first.is_none_or(|first| first == *offset)
@@ -526,7 +530,7 @@ fn release_followers(account: &mut Account, keys: Option<&KeyOrder>, rooms: &Roo
     let followers: Vec<_> = followers
         .map(|(offset, parked)| (offset, parked.clone()))
         .collect();
-    let now = account.clock().at(rooms.clock.now());
+    let now = account.clock().at(context.clock.now());
     for (offset, parked) in followers {
         let due = Due::At(now);
         account.park(offset, Parked { due, ..parked });

@@ -1,18 +1,18 @@
-//! What became of a lane's latest attempts.
+//! The results of a lane's latest attempts.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How far back it looks, in steps of this length.
+/// The window covers `STEPS` steps of this length.
 const STEP: Duration = Duration::from_secs(3);
 const STEPS: u32 = 10;
 
-/// With fewer attempts than this, it says nothing.
+/// With fewer attempts than this, the window gives no verdict.
 const MIN_ATTEMPTS: u32 = 20;
 
-/// The attempts of the last 30 s, by how they ended.
+/// The attempts of the last 30 s, counted by result.
 #[derive(Debug, Default)]
 pub(super) struct AttemptWindow(VecDeque<AttemptCounts>);
 
@@ -29,29 +29,29 @@ impl AttemptWindow {
         self.now().succeeded += 1;
     }
 
-    /// An attempt failed because of the endpoint.
+    /// Counts an attempt that failed because of the endpoint.
     pub(super) fn fail(&mut self) {
         self.now().failed += 1;
     }
 
-    /// An attempt was refused because of its event.
+    /// Counts an attempt that was rejected because of its event.
     pub(super) fn refuse(&mut self) {
         self.now().refused += 1;
     }
 
-    /// Whether at least half of the attempts failed because of the endpoint.
+    /// True if at least half of the attempts failed because of the endpoint.
     pub(super) fn is_endpoint_at_fault(&self) -> bool {
         let (all, failed) = self.sum(|counts| counts.failed);
         all >= MIN_ATTEMPTS && failed * 2 >= all
     }
 
-    /// Whether more than half of the attempts were refused because of their event.
+    /// True if more than half of the attempts were rejected because of their event.
     pub(super) fn is_refusing(&self) -> bool {
         let (all, refused) = self.sum(|counts| counts.refused);
         all >= MIN_ATTEMPTS && refused * 2 > all
     }
 
-    /// All attempts, and those of one kind.
+    /// Returns the number of all attempts, and of those with one result.
     fn sum(&self, kind: fn(&AttemptCounts) -> u32) -> (u32, u32) {
         let all = self.0.iter();
         all.fold((0, 0), |(all, some), counts| {
@@ -82,7 +82,7 @@ impl AttemptWindow {
             });
         }
         let last = self.0.len() - 1;
-        #[expect(clippy::indexing_slicing, reason = "there is one")]
+        #[expect(clippy::indexing_slicing, reason = "the list is not empty")]
         &mut self.0[last]
     }
 }

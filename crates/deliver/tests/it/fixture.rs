@@ -1,4 +1,4 @@
-//! The rooms around the lanes: a log, a store, and one recording sink per subscription.
+//! The test fixture: a log, a store, and one recording sink per subscription.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Makes sinks that are not recording ones.
+/// Creates sinks of another type.
 type MakeOtherSink = dyn Fn(&Spec) -> Arc<dyn Sink> + Send + Sync;
 
-/// A log, a store and sinks; what runs on them can be stopped and started again.
+/// A log, a store and sinks. The dispatch that uses them can be stopped and started again.
 pub(crate) struct Fixture {
     store: Arc<MemoryStore>,
     options: DispatchOptions,
@@ -28,7 +28,7 @@ pub(crate) struct Fixture {
     pub(crate) log: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
     sinks: Arc<Mutex<HashMap<String, Arc<RecordingSink>>>>,
-    /// Makes the sinks, if these are not recording ones.
+    /// Creates the sinks; `None` for recording sinks.
     make_sink: Option<Arc<MakeOtherSink>>,
     running: JoinSet<()>,
     stop: CancellationToken,
@@ -38,37 +38,37 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) async fn new() -> Self {
         let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
-        Self::on(Arc::new(log)).await
+        Self::with_log(Arc::new(log)).await
     }
 
-    pub(crate) async fn on(log: SharedLog) -> Self {
-        let mut fixture = Self::resting(log).await;
+    pub(crate) async fn with_log(log: SharedLog) -> Self {
+        let mut fixture = Self::not_started(log).await;
         fixture.start();
         fixture
     }
 
-    /// One that saves seldom, so that days pass quickly.
+    /// Creates a fixture that rarely saves, so that a test of several days runs fast.
     pub(crate) async fn for_days() -> Self {
         let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
-        let mut fixture = Self::resting(Arc::new(log)).await;
+        let mut fixture = Self::not_started(Arc::new(log)).await;
         fixture.options.save_every = std::time::Duration::from_mins(10);
         fixture.options.measure_every = std::time::Duration::from_mins(10);
         fixture.start();
         fixture
     }
 
-    /// With sinks of another kind.
+    /// Creates a fixture with sinks of another type.
     pub(crate) async fn with_sinks<S: Sink>(
         make_sink: impl Fn(&Spec) -> Arc<S> + Send + Sync + 'static,
     ) -> Self {
         let log = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
-        let mut fixture = Self::resting(Arc::new(log)).await;
+        let mut fixture = Self::not_started(Arc::new(log)).await;
         fixture.make_sink = Some(Arc::new(move |spec| make_sink(spec) as Arc<dyn Sink>));
         fixture.start();
         fixture
     }
 
-    async fn resting(log: SharedLog) -> Self {
+    async fn not_started(log: SharedLog) -> Self {
         let store = Arc::default();
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
         let subscriptions = open(&store, &log, &clock).await;
@@ -88,7 +88,7 @@ impl Fixture {
 
     pub(crate) fn start(&mut self) {
         let (sinks, make_sink) = (Arc::clone(&self.sinks), self.make_sink.clone());
-        let supplies = DispatchDeps {
+        let deps = DispatchDeps {
             log: Arc::clone(&self.log),
             subscriptions: Arc::clone(&self.subscriptions),
             make_sink: Box::new(move |spec| {
@@ -103,31 +103,31 @@ impl Fixture {
             clock: Arc::clone(&self.clock),
             tell_operator: TellOperator::default(),
         };
-        let dispatch = Dispatch::new(supplies, self.options);
+        let dispatch = Dispatch::new(deps, self.options);
         self.stop = CancellationToken::new();
         self.give_up = CancellationToken::new();
         self.running
             .spawn(dispatch.run(self.stop.clone(), self.give_up.clone()));
     }
 
-    /// Stops as on SIGTERM.
+    /// Stops the dispatch as SIGTERM does.
     pub(crate) async fn drain(&mut self) {
         self.stop.cancel();
-        let patience = tokio::time::sleep(std::time::Duration::from_secs(20));
+        let timeout = tokio::time::sleep(std::time::Duration::from_secs(20));
         tokio::select! {
             ended = self.running.join_next() => return ended.unwrap().unwrap(),
-            () = patience => self.give_up.cancel(),
+            () = timeout => self.give_up.cancel(),
         }
         self.running.join_next().await.unwrap().unwrap();
     }
 
-    /// Stops as on SIGKILL: nothing more is saved, and what is in memory is forgotten.
+    /// Stops the dispatch as SIGKILL does: nothing more is saved, and the state in memory is lost.
     pub(crate) async fn crash(&mut self) {
         self.running.shutdown().await;
         self.subscriptions = open(&self.store, &self.log, &self.clock).await;
     }
 
-    /// Has every save refused from here on until a crash, as if another process had taken over.
+    /// Makes every save fail until the next crash, as if another process had taken over the store.
     pub(crate) async fn refuse_saves(&self) {
         self.store.take_over().await.unwrap();
     }
@@ -144,8 +144,9 @@ impl Fixture {
     }
 
     pub(crate) async fn append(&self, events: impl IntoIterator<Item = (&str, u64)>) {
-        let record = |(name, n): (&str, u64)| {
-            NewRecord::new(Uuid::from_u128(u128::from(n)), name, event(name, n))
+        let record = |(event_type, n): (&str, u64)| {
+            let id = Uuid::from_u128(u128::from(n));
+            NewRecord::new(id, event_type, event(event_type, n))
         };
         self.log
             .append(events.into_iter().map(record).collect())
@@ -153,13 +154,13 @@ impl Fixture {
             .unwrap();
     }
 
-    /// Appends events with these numbers that have a form in every format.
+    /// Appends events with these numbers. They have a form in every format.
     pub(crate) async fn append_examples(&self, numbers: std::ops::Range<u64>) {
         let catalog = Catalog::built_in();
         let grade_change = catalog.get("grade_change").unwrap();
         let record = |n: u64| {
-            let at = jiff::Timestamp::from_second(i64::try_from(n).unwrap()).unwrap();
-            let event = catalog.example(grade_change, easel_catalog::EventOrigin::Request, at);
+            let time = jiff::Timestamp::from_second(i64::try_from(n).unwrap()).unwrap();
+            let event = catalog.example(grade_change, easel_catalog::EventOrigin::Request, time);
             NewRecord::new(Uuid::from_u128(u128::from(n)), "grade_change", event)
         };
         self.log
@@ -168,10 +169,10 @@ impl Fixture {
             .unwrap();
     }
 
-    /// Appends events with these numbers, whose `body.key` is the number modulo `keys`.
-    pub(crate) async fn append_keyed(&self, numbers: std::ops::Range<u64>, keys: u64) {
+    /// Appends events with these numbers. `body.key` is the number modulo `key_count`.
+    pub(crate) async fn append_keyed(&self, numbers: std::ops::Range<u64>, key_count: u64) {
         let record = |n: u64| {
-            let key = n % keys;
+            let key = n % key_count;
             let event = format!(
                 r#"{{"metadata":{{"event_name":"user_created","event_time":"2025-03-03T08:00:00Z"}},"body":{{"key":{key}}}}}"#
             );
@@ -190,7 +191,7 @@ impl Fixture {
         balance
     }
 
-    /// Waits until nothing is pending or parked for this subscription.
+    /// Waits until no delivery of this subscription is pending or parked.
     pub(crate) async fn settled(&self, name: &str) -> Balance {
         self.reached(name, |balance| {
             balance.get(Term::Pending) + balance.get(Term::Parked) == 0
@@ -198,11 +199,15 @@ impl Fixture {
         .await
     }
 
-    /// Waits until the balance of this subscription is as wanted.
-    pub(crate) async fn reached(&self, name: &str, is_it: impl Fn(&Balance) -> bool) -> Balance {
+    /// Waits until the balance of this subscription meets the condition.
+    pub(crate) async fn reached(
+        &self,
+        name: &str,
+        condition: impl Fn(&Balance) -> bool,
+    ) -> Balance {
         loop {
             let balance = self.balance(name);
-            if is_it(&balance) {
+            if condition(&balance) {
                 return balance;
             }
             tokio::time::sleep(self.options.save_every / 5).await;
@@ -210,7 +215,7 @@ impl Fixture {
     }
 }
 
-/// The numbers of the events in these batches, as given to `append`.
+/// Returns the numbers of the events in these batches, as passed to `append`.
 pub(crate) fn numbers(batches: &[Batch]) -> Vec<u64> {
     let items = batches.iter().flat_map(|batch| &batch.items);
     items
@@ -218,26 +223,26 @@ pub(crate) fn numbers(batches: &[Batch]) -> Vec<u64> {
         .collect()
 }
 
-/// The id of the first event of a batch.
+/// Returns the id of the first event of a batch.
 pub(crate) fn id(batch: &Batch) -> Uuid {
     batch.items[0].id
 }
 
-/// An answer that blames the event.
+/// Returns an error that blames the event.
 pub(crate) fn rejected() -> SendError {
     SendError::Rejected {
         reason: "the endpoint answered 422".to_owned(),
     }
 }
 
-/// An answer that blames the endpoint.
+/// Returns an error that blames the endpoint.
 pub(crate) fn refused(status: u16) -> SendError {
     SendError::Refused {
         reason: format!("the endpoint answered {status}"),
     }
 }
 
-/// The answer of an endpoint that is gone for good.
+/// Returns the error of an endpoint that is gone permanently.
 pub(crate) fn gone() -> SendError {
     SendError::Gone {
         reason: "the endpoint is gone (410)".to_owned(),
@@ -246,14 +251,14 @@ pub(crate) fn gone() -> SendError {
 
 /// A recording sink with the limits of a webhook.
 #[derive(Debug)]
-struct AsWebhook {
+struct WebhookLikeSink {
     sink: Arc<RecordingSink>,
     settings: WebhookSettings,
     host: Option<String>,
 }
 
 #[async_trait]
-impl Sink for AsWebhook {
+impl Sink for WebhookLikeSink {
     fn limits(&self) -> SinkLimits {
         self.settings.limits()
     }
@@ -262,8 +267,8 @@ impl Sink for AsWebhook {
         self.host.as_deref()
     }
 
-    fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
-        Webhook::share_an_envelope(items, item)
+    fn can_join_batch(&self, items: &[Arc<Item>], item: &Item) -> bool {
+        Webhook::can_share_envelope(items, item)
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
@@ -282,10 +287,10 @@ fn as_webhook(sink: Arc<RecordingSink>, spec: &Spec) -> Arc<dyn Sink> {
         .unwrap()
         .host()
         .to_owned();
-    Arc::new(AsWebhook {
+    Arc::new(WebhookLikeSink {
         sink,
         settings,
-        // Only tests of hosts have another one.
+        // Only tests of hosts use another URL. All other tests have no host.
         host: (host != "localhost:80").then_some(host),
     })
 }

@@ -1,4 +1,4 @@
-//! Events in the forms of Caliper: translated, skipped where there is none, several in one envelope.
+//! Tests of the Caliper formats: translated events, events without a form, and envelopes.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, refused};
 
-/// The catalogue's example of an event type, made different by its time.
-fn event(name: &str, second: i64) -> NewRecord {
+/// Returns the catalogue's example of an event type. `second` is its time.
+fn event(event_type: &str, second: i64) -> NewRecord {
     let catalog = Catalog::built_in();
-    let at = jiff::Timestamp::from_second(second).unwrap();
-    let example = catalog.example(catalog.get(name).unwrap(), EventOrigin::Request, at);
+    let time = jiff::Timestamp::from_second(second).unwrap();
+    let example = catalog.example(catalog.get(event_type).unwrap(), EventOrigin::Request, time);
     record(&example)
 }
 
@@ -38,15 +38,19 @@ fn subscription(name: &str, format: &str, more: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filtered() {
+async fn each_format_gets_its_own_form_and_an_event_without_a_form_is_filtered() {
     let fixture = Fixture::new().await;
     let mut sinks = Vec::new();
     for format in ["canvas", "caliper", "caliper-strict"] {
         sinks.push(fixture.subscribe(&subscription(format, format, "")).await);
     }
     let sent = event("grade_change", 1);
-    let nobody = r#"{"metadata":{"event_name":"quiz_submitted","event_time":"2026-02-11T08:15:42Z"},"body":{}}"#;
-    let records = vec![sent.clone(), event("module_created", 2), record(nobody)];
+    let without_user = r#"{"metadata":{"event_name":"quiz_submitted","event_time":"2026-02-11T08:15:42Z"},"body":{}}"#;
+    let records = vec![
+        sent.clone(),
+        event("module_created", 2),
+        record(without_user),
+    ];
     fixture.log.append(records).await.unwrap();
 
     for (format, delivered) in [("canvas", 3), ("caliper", 1), ("caliper-strict", 1)] {
@@ -59,12 +63,12 @@ async fn each_format_gets_its_own_of_the_same_event_and_what_has_no_form_is_filt
     }
     let items: Vec<_> = sinks
         .iter()
-        .map(|it| Arc::clone(&it.received()[0].items[0]))
+        .map(|sink| Arc::clone(&sink.received()[0].items[0]))
         .collect();
     assert!(
         items
             .iter()
-            .all(|it| it.id == sent.id && &*it.event_type == "grade_change")
+            .all(|item| item.id == sent.id && &*item.event_type == "grade_change")
     );
     assert_eq!(items[0].form.bytes(), sent.bytes);
     let urn = format!("urn:uuid:{}", sent.id);
@@ -88,7 +92,7 @@ async fn a_form_is_made_once_for_all_lanes_and_attempts() {
     let fixture = Fixture::new().await;
     let first = fixture.subscribe(&subscription("a", "caliper", "")).await;
     let second = fixture.subscribe(&subscription("b", "caliper", "")).await;
-    second.answer_in_turn([Err(refused(500))]);
+    second.answer_in_order([Err(refused(500))]);
     fixture
         .log
         .append(vec![event("grade_change", 1)])
@@ -96,33 +100,40 @@ async fn a_form_is_made_once_for_all_lanes_and_attempts() {
         .unwrap();
     fixture.settled("a").await;
     fixture.settled("b").await;
-    let item = |sink: &RecordingSink, place: usize| Arc::clone(&sink.received()[place].items[0]);
+    let item = |sink: &RecordingSink, index: usize| Arc::clone(&sink.received()[index].items[0]);
     let wanted = item(&first, 0);
     assert!(Arc::ptr_eq(&wanted, &item(&second, 0)));
     assert!(Arc::ptr_eq(&wanted, &item(&second, 1)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_events_share_an_envelope_and_its_fate() {
+async fn several_events_share_an_envelope_and_its_result() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(&subscription("store", "caliper", r#","batch":4"#))
         .await;
-    sink.answer_in_turn([Err(refused(500))]);
+    sink.answer_in_order([Err(refused(500))]);
     let records: Vec<_> = (0..10).map(|n| event("course_created", n)).collect();
-    let mut wanted: Vec<_> = records.iter().map(|it| it.id).collect();
+    let mut wanted: Vec<_> = records.iter().map(|record| record.id).collect();
     fixture.log.append(records).await.unwrap();
 
     let balance = fixture.settled("store").await;
     assert_eq!(balance.get(Term::Delivered), 10);
     let batches = sink.received();
-    // The first batch was refused: none of its events is settled, and all come again, together.
+    // The first batch failed. All its events are sent again, in one batch.
     let first = ids(&batches[0]);
     assert_eq!(first.len(), 4);
-    let again: Vec<_> = batches[1..].iter().filter(|it| ids(it) == first).collect();
+    let again: Vec<_> = batches[1..]
+        .iter()
+        .filter(|batch| ids(batch) == first)
+        .collect();
     assert_eq!(again.len(), 1);
     assert_eq!((batches[0].attempt.get(), again[0].attempt.get()), (1, 2));
-    assert!(batches.iter().all(|it| (1..=4).contains(&it.items.len())));
+    assert!(
+        batches
+            .iter()
+            .all(|batch| (1..=4).contains(&batch.items.len()))
+    );
     let mut arrived: Vec<_> = batches[1..].iter().flat_map(ids).collect();
     arrived.sort_unstable();
     wanted.sort_unstable();
@@ -156,17 +167,20 @@ async fn events_of_different_installations_do_not_share_an_envelope() {
             .iter()
             .map(|item| json(item)["edApp"]["id"].clone());
         let sensors: Vec<_> = sensors.collect();
-        assert!(sensors.iter().all(|it| *it == sensors[0]), "{sensors:?}");
+        assert!(
+            sensors.iter().all(|sensor| *sensor == sensors[0]),
+            "{sensors:?}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_envelope_is_filled_up_to_its_bounds() {
-    let one_at_once = subscription("store", "caliper", r#","batch":100"#)
+async fn an_envelope_is_filled_up_to_its_limits() {
+    let one_in_flight = subscription("store", "caliper", r#","batch":100"#)
         .replace("\"format\"", "\"in_flight\":1,\"format\"");
     let sizes = async |title: &str, events: i64| {
         let fixture = Fixture::new().await;
-        let sink = fixture.subscribe(&one_at_once).await;
+        let sink = fixture.subscribe(&one_in_flight).await;
         let records = (0..events).map(|n| {
             let text = String::from_utf8(event("course_created", n).bytes.to_vec()).unwrap();
             let (before, after) = text.split_once("\"name\":\"").unwrap();
@@ -182,11 +196,14 @@ async fn an_envelope_is_filled_up_to_its_bounds() {
             let items = batch.items.iter();
             items.map(|item| item.form.bytes().len()).sum()
         };
-        assert!(batches.iter().all(|it| bytes(it) < 300 * 1024));
-        batches.iter().map(|it| it.items.len()).collect::<Vec<_>>()
+        assert!(batches.iter().all(|batch| bytes(batch) < 300 * 1024));
+        batches
+            .iter()
+            .map(|batch| batch.items.len())
+            .collect::<Vec<_>>()
     };
     assert_eq!(sizes("", 150).await, [100, 50]);
-    // Of 8 KiB each, some thirty fit into 256 KiB.
+    // About thirty events of 8 KiB fit into 256 KiB.
     let long = sizes(&"long ".repeat(1600), 60).await;
     assert!((20..=32).contains(&long[0]), "{long:?}");
 }

@@ -1,4 +1,4 @@
-//! Random histories: whatever happens, everything owed arrives and the balance adds up.
+//! Tests with random histories: every owed event arrives, and the balance adds up.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What one subscription must have received in the end.
+/// The events that one subscription must have received at the end.
 #[derive(Default)]
 struct Owed {
     glob: Option<usize>,
@@ -152,9 +152,7 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
             let settled = timeout(Duration::from_hours(1), fixture.settled(name)).await;
             let Ok(balance) = settled else {
                 let stuck = fixture.subscriptions.get(name).unwrap();
-                return Err(TestCaseError::fail(format!(
-                    "{name} does not go on: {stuck:?}"
-                )));
+                return Err(TestCaseError::fail(format!("{name} is stuck: {stuck:?}")));
             };
             prop_assert_eq!(balance.get(Term::Expired), 0);
             prop_assert_eq!(
@@ -196,7 +194,7 @@ async fn append(
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..cases(48) })]
     #[test]
-    fn everything_owed_arrives_whatever_happens(
+    fn every_owed_event_arrives_after_any_history(
         steps in proptest::collection::vec(step(), 1..40),
     ) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -205,7 +203,7 @@ proptest! {
     }
 }
 
-/// This many cases, unless the environment asks for another number.
+/// Returns a configuration with this many cases, unless `PROPTEST_CASES` is set.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     match std::env::var_os("PROPTEST_CASES") {

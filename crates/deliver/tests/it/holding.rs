@@ -1,4 +1,4 @@
-//! What a failing endpoint does to its own lane, and does not do to others.
+//! Tests of holds: a failing endpoint holds its own lane and no other lane.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ const OTHER: &str = r#"{"name":"other","webhook":{"url":"http://localhost/"}}"#;
 
 /// Waits until the lane of `one` holds.
 async fn held(fixture: &Fixture) {
-    let one = fixture.subscriptions.get("one").unwrap();
-    while one.live.hold().is_none() {
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    while subscription.live.hold().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -35,17 +35,20 @@ async fn a_failing_endpoint_holds_only_its_own_lane() {
         "the healthy lane waited"
     );
     held(&fixture).await;
-    let one = fixture.subscriptions.get("one").unwrap();
-    assert!(one.live.hold().unwrap().reason.contains("500"));
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    assert!(subscription.live.hold().unwrap().reason.contains("500"));
 
     let before = failing.received().len();
-    assert!((10..=26).contains(&before), "{before} before it held");
+    assert!(
+        (10..=26).contains(&before),
+        "{before} attempts before the hold"
+    );
     tokio::time::sleep(Duration::from_mins(1)).await;
     let probes = failing.received().len() - before;
-    assert!((3..=4).contains(&probes), "{probes} in a minute of holding");
+    assert!((3..=4).contains(&probes), "{probes} probes in a minute");
     failing.answer_with(|_| Ok(()));
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 50);
-    assert!(one.live.hold().is_none());
+    assert!(subscription.live.hold().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,47 +59,47 @@ async fn a_held_lane_sends_single_probes_with_growing_pauses() {
         .await;
     sink.answer_with(|_| Err(SendError::TimedOut));
     fixture.append((0..12).map(|n| ("user_created", n))).await;
-    let mut at = Vec::new();
+    let mut times = Vec::new();
     for attempt in 10..=15 {
         sink.wait_for(attempt).await;
-        at.push(Instant::now());
+        times.push(Instant::now());
     }
-    let pauses: Vec<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     for (pause, secs) in pauses.iter().zip([5.0, 10.0, 20.0, 40.0]) {
         let ratio = pause.as_secs_f64() / secs;
         assert!((0.79..1.25).contains(&ratio), "{pauses:?}");
     }
-    // Probes are another event each time, in turns a parked and a new one: one alone may be at fault.
+    // Each probe sends another event, a parked and a new one by turns, because one event may be at fault.
     let probes = numbers(&sink.received()[10..]);
     assert_eq!(probes, [1, 10, 2, 11, 3]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_asks_for_less_is_sent_nothing_for_as_long_as_it_asks() {
+async fn a_throttling_endpoint_receives_nothing_until_retry_after_has_passed() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    let asked = Duration::from_mins(2);
-    sink.answer_in_turn([Err(SendError::Throttled {
+    let retry_after = Duration::from_mins(2);
+    sink.answer_in_order([Err(SendError::Throttled {
         reason: String::new(),
-        retry_after: Some(asked),
+        retry_after: Some(retry_after),
     })]);
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     let began = Instant::now();
     fixture.append([("user_created", 2)]).await;
     sink.wait_for(2).await;
-    assert!(began.elapsed() >= asked, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= retry_after, "{:?}", began.elapsed());
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_is_busy_gets_others_meanwhile_and_that_one_when_it_asks() {
+async fn a_busy_endpoint_receives_other_events_at_once_and_the_failed_one_after_retry_after() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    let asked = Duration::from_mins(2);
-    sink.answer_in_turn([Err(SendError::Busy {
+    let retry_after = Duration::from_mins(2);
+    sink.answer_in_order([Err(SendError::Busy {
         reason: String::new(),
-        retry_after: Some(asked),
+        retry_after: Some(retry_after),
     })]);
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
@@ -105,12 +108,12 @@ async fn an_endpoint_that_is_busy_gets_others_meanwhile_and_that_one_when_it_ask
     sink.wait_for(2).await;
     assert!(began.elapsed() < Duration::from_secs(1));
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2);
-    assert!(began.elapsed() >= asked, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= retry_after, "{:?}", began.elapsed());
     assert_eq!(numbers(&sink.received()), [1, 2, 1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_held_lane_still_ends_at_once_and_holds_again_after_a_restart() {
+async fn a_held_lane_stops_at_once_and_holds_again_after_a_restart() {
     let mut fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(SendError::TimedOut));
@@ -138,24 +141,29 @@ async fn a_subscription_that_holds_for_three_days_is_deactivated_and_loses_nothi
     fixture.append((0..30).map(|n| ("user_created", n))).await;
     held(&fixture).await;
     tokio::time::sleep(Duration::from_hours(40)).await;
-    // A restart does not begin the three days anew.
+    // A restart does not restart the three days.
     fixture.drain().await;
     fixture.crash().await;
     fixture.start();
     let mut changes = fixture.subscriptions.changes();
     let began = Instant::now();
     let deactivated = timeout(Duration::from_hours(40), changes.changed()).await;
-    deactivated.expect("it is deactivated").unwrap();
+    deactivated
+        .expect("the subscription is deactivated")
+        .unwrap();
     assert!(began.elapsed() >= Duration::from_hours(31));
-    let one = fixture.subscriptions.get("one").unwrap();
-    let State::Deactivated { reason: Some(why) } = &one.state else {
-        panic!("{:?}", one.state);
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    let State::Deactivated {
+        reason: Some(reason),
+    } = &subscription.state
+    else {
+        panic!("{:?}", subscription.state);
     };
     assert!(
-        why.contains("it held for 3days") && why.contains("500"),
-        "{why}"
+        reason.contains("it held for 3days") && reason.contains("500"),
+        "{reason}"
     );
-    // Nobody's attempts were used up meanwhile.
+    // No delivery used up its attempts meanwhile.
     let balance = fixture.balance("one");
     assert_eq!(balance.get(Term::Dead), 0);
     assert_eq!(balance.get(Term::Pending) + balance.get(Term::Parked), 30);
@@ -166,7 +174,7 @@ async fn a_subscription_that_holds_for_three_days_is_deactivated_and_loses_nothi
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_for_which_an_operator_pauses_a_held_subscription_does_not_deactivate_it() {
+async fn the_time_of_a_pause_by_an_operator_does_not_count_towards_deactivation() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
@@ -176,13 +184,13 @@ async fn the_time_for_which_an_operator_pauses_a_held_subscription_does_not_deac
     tokio::time::advance(Duration::from_hours(5 * 24)).await;
     fixture.subscriptions.resume("one").await.unwrap();
     tokio::time::sleep(Duration::from_hours(1)).await;
-    let one = fixture.subscriptions.get("one").unwrap();
-    assert_eq!(one.state, State::Active);
-    assert!(one.live.hold().is_some());
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    assert_eq!(subscription.state, State::Active);
+    assert!(subscription.live.hold().is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_skipped_when_a_subscription_goes_on_later_is_expired() {
+async fn events_skipped_by_a_resume_from_a_later_offset_are_expired() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
@@ -201,10 +209,10 @@ async fn what_is_skipped_when_a_subscription_goes_on_later_is_expired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deliveries_that_hang_stop_no_others_and_a_crash_repeats_them_alone() {
+async fn hanging_deliveries_stop_no_others_and_a_crash_repeats_only_them() {
     let mut fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    sink.hang_for(|batch| id(batch).as_u128() < 2);
+    sink.hang_if(|batch| id(batch).as_u128() < 2);
     fixture
         .append((0..2_000).map(|n| ("user_created", n)))
         .await;
@@ -213,19 +221,19 @@ async fn deliveries_that_hang_stop_no_others_and_a_crash_repeats_them_alone() {
     assert_eq!(sink.received().len(), 2_000);
 
     fixture.crash().await;
-    sink.hang_for(|_| false);
+    sink.hang_if(|_| false);
     fixture.start();
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 2_000);
     assert_eq!(numbers(&sink.received()[2_000..]), [0, 1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_beside_others_keep_to_what_a_crash_may_repeat() {
+async fn retries_and_new_deliveries_stay_within_the_number_that_a_crash_may_repeat() {
     let mut fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#)
         .await;
-    // Some of the first requests fail while others go through, so they come again later.
+    // Some of the first requests fail and are retried later.
     sink.answer_with(|batch| match batch.attempt.get() {
         1 if id(batch).as_u128().is_multiple_of(4) => Err(SendError::TimedOut),
         _ => Ok(()),
@@ -242,7 +250,7 @@ async fn retries_beside_others_keep_to_what_a_crash_may_repeat() {
     let unsaved = sink.received().len() - before;
     assert!(
         (500..=1_000).contains(&unsaved),
-        "{unsaved} would be repeated"
+        "a crash would repeat {unsaved} deliveries"
     );
 
     fixture.crash().await;
@@ -251,10 +259,10 @@ async fn retries_beside_others_keep_to_what_a_crash_may_repeat() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
+async fn a_lane_full_of_unsaved_deliveries_continues_after_an_update() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    // The first one fails, late, so that the next lane begins with it.
+    // The first delivery fails late, so the next lane starts with it.
     let mut fails = true;
     sink.answer_with(move |batch| {
         if id(batch).is_nil() && std::mem::take(&mut fails) {
@@ -262,7 +270,7 @@ async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
         }
         Ok(())
     });
-    sink.hang_for(|batch| id(batch).is_nil());
+    sink.hang_if(|batch| id(batch).is_nil());
     fixture
         .append((0..2_000).map(|n| ("user_created", n)))
         .await;
@@ -270,16 +278,16 @@ async fn a_lane_full_of_unsaved_deliveries_goes_on_after_a_change() {
     let wider = r#"{"name":"one","in_flight":256,"webhook":{"url":"http://localhost/"}}"#;
     let wider = serde_json::from_str(wider).unwrap();
     fixture.subscriptions.update(wider).await.unwrap();
-    sink.hang_for(|_| false);
+    sink.hang_if(|_| false);
     let settled = timeout(Duration::from_mins(10), fixture.settled("one")).await;
     assert_eq!(
-        settled.expect("the lane goes on").get(Term::Delivered),
+        settled.expect("the lane continues").get(Term::Delivered),
         2_000
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_expires_while_a_lane_holds_is_neither_pending_nor_parked_nor_sent() {
+async fn events_that_expire_during_a_hold_are_neither_pending_nor_parked_nor_sent() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
@@ -304,7 +312,7 @@ async fn what_expires_while_a_lane_holds_is_neither_pending_nor_parked_nor_sent(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_of_a_held_lane_that_looks_through_the_past_takes_effect() {
+async fn an_update_of_a_held_lane_that_scans_old_events_takes_effect() {
     let fixture = Fixture::new().await;
     for n in 0..3_000 {
         fixture.append([("user_updated", n)]).await;
@@ -312,11 +320,11 @@ async fn an_edit_of_a_held_lane_that_looks_through_the_past_takes_effect() {
     let json = r#"{"name":"one","start":"earliest","conditions":{"user":["nobody"]},
         "webhook":{"url":"http://localhost/"}}"#;
     fixture.subscribe(json).await;
-    let one = fixture.subscriptions.get("one").unwrap();
-    // It holds from its start on, and its probe has nothing but the past to look through.
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    // The lane holds from its start, and its probe finds only old events that do not match.
     fixture.subscriptions.pause("one").await.unwrap();
     let now = fixture.clock.now();
-    one.live.account().set_held_since(Some(now));
+    subscription.live.account().set_held_since(Some(now));
     fixture.subscriptions.resume("one").await.unwrap();
     tokio::task::yield_now().await;
     let wider = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
@@ -327,7 +335,7 @@ async fn an_edit_of_a_held_lane_that_looks_through_the_past_takes_effect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_came_back_while_no_lane_ran_is_probed_before_anything_else() {
+async fn an_endpoint_that_recovered_while_no_lane_ran_is_probed_before_deactivation() {
     let mut fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
@@ -342,26 +350,26 @@ async fn an_endpoint_that_came_back_while_no_lane_ran_is_probed_before_anything_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_whose_event_is_refused_shows_that_the_endpoint_is_back() {
+async fn a_probe_whose_event_is_rejected_shows_that_the_endpoint_is_back() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
     fixture.append((0..12).map(|n| ("user_created", n))).await;
     held(&fixture).await;
-    // By now it takes everything but these.
+    // The endpoint now works, but rejects these events.
     sink.answer_with(|_| Err(crate::fixture::rejected()));
     let balance = timeout(Duration::from_hours(24), fixture.settled("one")).await;
-    let balance = balance.expect("it is not held for ever");
+    let balance = balance.expect("the hold ends");
     assert_eq!(balance.get(Term::Dead), 12);
-    let one = fixture.subscriptions.get("one").unwrap();
-    assert!(one.live.hold().is_none());
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    assert!(subscription.live.hold().is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_lands_late_does_not_keep_a_lane_held() {
+async fn a_late_rejection_does_not_prolong_a_hold() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    // Ten fail, so that the lane holds; the others are refused after that.
+    // Ten fail, so the lane holds. The other two are rejected later.
     sink.hang(true);
     sink.answer_with(|batch| match id(batch).as_u128() {
         0..10 if batch.attempt.get() == 1 => Err(refused(500)),
@@ -369,16 +377,16 @@ async fn a_refusal_that_lands_late_does_not_keep_a_lane_held() {
     });
     fixture.append((0..12).map(|n| ("user_created", n))).await;
     sink.wait_for(12).await;
-    sink.hang_for(|batch| id(batch).as_u128() >= 10);
+    sink.hang_if(|batch| id(batch).as_u128() >= 10);
     held(&fixture).await;
     sink.hang(false);
     let settled = timeout(Duration::from_hours(24), fixture.settled("one")).await;
-    let balance = settled.expect("it is not held for ever");
+    let balance = settled.expect("the hold ends");
     assert_eq!(balance.get(Term::Dead), 12);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_gives_nothing_up_even_without_retries() {
+async fn an_outage_causes_no_dead_letters_even_without_retries() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(
@@ -397,7 +405,7 @@ async fn an_outage_gives_nothing_up_even_without_retries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longer_of_two_pauses_that_an_endpoint_asks_for_counts() {
+async fn the_longer_of_two_requested_pauses_counts() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     let throttled = |secs| SendError::Throttled {
@@ -405,7 +413,7 @@ async fn the_longer_of_two_pauses_that_an_endpoint_asks_for_counts() {
         retry_after: Some(Duration::from_secs(secs)),
     };
     sink.hang(true);
-    sink.answer_in_turn([Err(throttled(600)), Err(throttled(1))]);
+    sink.answer_in_order([Err(throttled(600)), Err(throttled(1))]);
     fixture.append((0..2).map(|n| ("user_created", n))).await;
     sink.wait_for(2).await;
     sink.hang(false);

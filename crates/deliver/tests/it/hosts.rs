@@ -1,4 +1,4 @@
-//! Hosts that cannot be connected to: all lanes that send there share what they know.
+//! Tests of hosts that are down: all lanes of a host share its state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ async fn twenty_subscriptions_to_one_host_share_one_probe() {
     for number in 0..20 {
         fixture.settled(&format!("s{number}")).await;
     }
-    // One probe, and all go on; what was parked has its own schedule.
+    // After one successful probe, all lanes resume. Parked deliveries still follow their schedule.
     assert!(
         began.elapsed() < Duration::from_mins(8),
         "{:?}",
@@ -64,7 +64,7 @@ async fn twenty_subscriptions_to_one_host_share_one_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_path_of_a_host_answers_does_not_touch_the_others() {
+async fn an_error_status_of_one_path_does_not_affect_other_paths_of_the_host() {
     let fixture = Fixture::new().await;
     let bad = subscribe(&fixture, "bad", "https://shared.example/bad").await;
     bad.answer_with(|_| Err(refused(503)));
@@ -82,7 +82,7 @@ async fn what_one_path_of_a_host_answers_does_not_touch_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_that_waits_for_its_operator_still_waits_when_its_host_is_back() {
+async fn a_delivery_that_waits_for_an_operator_still_waits_when_its_host_is_back() {
     let fixture = Fixture::new().await;
     let json = r#"{"name":"careful","retry":[],"on_exhausted":"hold_lane",
         "webhook":{"url":"https://nowhere.example/careful"}}"#;

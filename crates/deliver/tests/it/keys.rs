@@ -1,4 +1,4 @@
-//! Order by key: first live deliveries of one key rise in offset, whatever fails.
+//! Tests of order by key: the first deliveries of one key rise in offset, even after failures.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use crate::fixture::{Fixture, id, numbers, refused, rejected};
 use crate::histories::cases;
 
-/// The key of the event with this number, in the events that `append_keyed` makes.
-fn key(number: u64, keys: u64) -> u64 {
-    number % keys
+/// Returns the key of an event that `append_keyed` appends.
+fn key(number: u64, key_count: u64) -> u64 {
+    number % key_count
 }
 
 async fn fixture(rest: &str) -> (Fixture, std::sync::Arc<easel_testkit::RecordingSink>) {
@@ -24,13 +24,13 @@ async fn fixture(rest: &str) -> (Fixture, std::sync::Arc<easel_testkit::Recordin
     (fixture, sink)
 }
 
-/// Of each key, the numbers of first attempts that were delivered must rise.
-fn check_order(batches: &[easel_sinks::Batch], keys: u64) {
+/// Checks that the numbers of each key rise, in the order of first deliveries.
+fn check_order(batches: &[easel_sinks::Batch], key_count: u64) {
     let mut latest: HashMap<u64, u64> = HashMap::new();
     let mut seen = std::collections::HashSet::new();
     for number in numbers(batches) {
         if seen.insert(number) {
-            let before = latest.insert(key(number, keys), number);
+            let before = latest.insert(key(number, key_count), number);
             assert!(
                 before.is_none_or(|before| before < number),
                 "{number} after {before:?}"
@@ -40,7 +40,7 @@ fn check_order(batches: &[easel_sinks::Batch], keys: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parked_event_blocks_its_key_alone_and_what_follows_comes_in_order() {
+async fn a_parked_event_blocks_only_its_key_and_later_events_of_the_key_stay_in_order() {
     let (fixture, sink) = fixture("").await;
     sink.answer_with(|batch| match (id(batch).as_u128(), batch.attempt.get()) {
         (3, 1) => Err(refused(500)),
@@ -66,7 +66,7 @@ async fn a_parked_event_blocks_its_key_alone_and_what_follows_comes_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_of_one_key_are_never_under_way_together() {
+async fn events_of_one_key_are_never_in_flight_together() {
     let (fixture, sink) = fixture(r#","in_flight":16"#).await;
     sink.hang(true);
     fixture.append_keyed(0..400, 4).await;
@@ -78,7 +78,7 @@ async fn events_of_one_key_are_never_under_way_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_forgets_no_blocked_key() {
+async fn a_blocked_key_stays_blocked_after_a_crash() {
     let (mut fixture, sink) = fixture("").await;
     sink.answer_with(|batch| match (id(batch).as_u128(), batch.attempt.get()) {
         (0, _) => Err(refused(500)),
@@ -97,7 +97,7 @@ async fn a_crash_forgets_no_blocked_key() {
         .await;
     assert!(
         !numbers(&sink.received()).contains(&200),
-        "its key is blocked"
+        "the key of event 200 is blocked"
     );
     sink.answer_with(|_| Ok(()));
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 400);
@@ -105,7 +105,7 @@ async fn a_crash_forgets_no_blocked_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_letter_frees_its_key_unless_the_key_is_to_be_held() {
+async fn a_dead_letter_frees_its_key_unless_on_exhausted_is_hold_key() {
     for (rest, freed) in [("", true), (r#","on_exhausted":"hold_key""#, false)] {
         let (fixture, sink) = fixture(rest).await;
         sink.answer_with(|batch| match id(batch).as_u128() {
@@ -123,11 +123,11 @@ async fn a_dead_letter_frees_its_key_unless_the_key_is_to_be_held() {
         );
         assert_eq!(counts, wanted);
         sink.answer_with(|_| Ok(()));
-        let one = fixture.subscriptions.get("one").unwrap();
+        let subscription = fixture.subscriptions.get("one").unwrap();
         let all = |_: easel_log::Offset, _: &DeadLetter| true;
         fixture
             .subscriptions
-            .redeliver(&one, .., all)
+            .redeliver(&subscription, .., all)
             .await
             .unwrap();
         assert_eq!(fixture.settled("one").await.get(Term::Delivered), 100);
@@ -148,11 +148,11 @@ async fn a_discarded_or_expired_event_frees_its_key() {
         fixture
             .reached("one", |balance| balance.get(Term::Pending) == 0)
             .await;
-        let one = fixture.subscriptions.get("one").unwrap();
+        let subscription = fixture.subscriptions.get("one").unwrap();
         if is_discarded {
             fixture
                 .subscriptions
-                .discard(&one, .., |_, _| true)
+                .discard(&subscription, .., |_, _| true)
                 .await
                 .unwrap();
         } else {
@@ -168,7 +168,7 @@ async fn a_discarded_or_expired_event_frees_its_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_a_key_is_sent_when_the_subscription_gives_up_its_order() {
+async fn events_that_wait_for_a_key_are_sent_when_the_subscription_drops_its_order() {
     let (fixture, sink) = fixture("").await;
     sink.answer_with(|_| Err(refused(500)));
     fixture.append_keyed(0..5, 1).await;
@@ -183,12 +183,12 @@ async fn what_waits_for_a_key_is_sent_when_the_subscription_gives_up_its_order()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_parts_of_a_refused_batch_keep_the_order_of_their_key() {
+async fn the_parts_of_a_rejected_batch_keep_the_order_of_their_key() {
     let fixture = Fixture::new().await;
     let json = r#"{"name":"one","order":"key","format":"caliper","in_flight":4,
         "webhook":{"url":"http://localhost/","batch":4}}"#;
     let sink = fixture.subscribe(json).await;
-    // The batch is refused, then its first half fails.
+    // The batch is rejected, then its first half fails.
     sink.answer_with(
         |batch| match (batch.items.len(), numbers(std::slice::from_ref(batch))[0]) {
             (4, 0) => Err(rejected()),
@@ -196,14 +196,14 @@ async fn the_parts_of_a_refused_batch_keep_the_order_of_their_key() {
             _ => Ok(()),
         },
     );
-    // All of them have the same acting user.
+    // All events have the same acting user, so the same key.
     fixture.append_examples(0..8).await;
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 8);
     let delivered = sink.received().into_iter().filter(|batch| {
         let first = numbers(std::slice::from_ref(batch))[0];
-        let is_refused = batch.items.len() == 4 && first == 0;
+        let is_rejected = batch.items.len() == 4 && first == 0;
         let failed = batch.items.len() == 2 && first == 0 && batch.attempt.get() == 2;
-        !is_refused && !failed
+        !is_rejected && !failed
     });
     let order = numbers(&delivered.collect::<Vec<_>>());
     assert_eq!(order, (0..8).collect::<Vec<_>>());
@@ -212,9 +212,9 @@ async fn the_parts_of_a_refused_batch_keep_the_order_of_their_key() {
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..cases(24) })]
     #[test]
-    fn no_key_is_ever_out_of_order(
+    fn every_key_stays_in_order_after_any_history(
         seed in any::<u64>(),
-        keys in 1..40_u64,
+        key_count in 1..40_u64,
         failing in 0..40_u64,
         crashes in 0..3_u32,
     ) {
@@ -222,22 +222,22 @@ proptest! {
         let runtime = runtime.enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let (mut fixture, sink) = fixture(r#","retry":["1s","2s","5s","10s","1m"]"#).await;
-            let mut random = fastrand::Rng::with_seed(seed);
-            let mut chance = random.fork();
-            sink.answer_with(move |_| match chance.u64(0..100) {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut answer_rng = rng.fork();
+            sink.answer_with(move |_| match answer_rng.u64(0..100) {
                 number if number < failing => Err(refused(503)),
                 _ => Ok(()),
             });
             let mut first = 0;
             for _ in 0..=crashes {
-                for _ in 0..random.u64(1..20) {
-                    let end = first + random.u64(1..60);
-                    fixture.append_keyed(first..end, keys).await;
+                for _ in 0..rng.u64(1..20) {
+                    let end = first + rng.u64(1..60);
+                    fixture.append_keyed(first..end, key_count).await;
                     first = end;
-                    tokio::time::sleep(Duration::from_millis(random.u64(0..2_000))).await;
+                    tokio::time::sleep(Duration::from_millis(rng.u64(0..2_000))).await;
                 }
-                let one = fixture.subscriptions.get("one").unwrap();
-                fixture.subscriptions.save_one(&one).await.unwrap();
+                let subscription = fixture.subscriptions.get("one").unwrap();
+                fixture.subscriptions.save_one(&subscription).await.unwrap();
                 fixture.drain().await;
                 fixture.crash().await;
                 fixture.start();
@@ -245,7 +245,7 @@ proptest! {
             sink.answer_with(|_| Ok(()));
             let balance = fixture.settled("one").await;
             assert_eq!(balance.get(Term::Delivered) + balance.get(Term::Dead), first);
-            check_order(&sink.received(), keys);
+            check_order(&sink.received(), key_count);
         });
     }
 }

@@ -1,4 +1,4 @@
-//! What lanes promise, on a memory log with recording sinks and a paused clock.
+//! Tests of lanes, on a memory log with recording sinks and a paused clock.
 
 #[cfg(test)]
 mod fixture;

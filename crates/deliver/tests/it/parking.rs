@@ -1,4 +1,4 @@
-//! What becomes of deliveries that fail: parked, tried again by their schedule, given up.
+//! Tests of failed deliveries: they are parked, retried by their schedule, and given up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,15 +17,15 @@ fn with(rest: &str) -> String {
 }
 
 async fn letters(fixture: &Fixture) -> Vec<(Offset, DeadLetter)> {
-    let one = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get("one").unwrap();
     let letters = fixture
         .subscriptions
-        .dead_letters(&one, Offset::ZERO, 1_000);
+        .dead_letters(&subscription, Offset::ZERO, 1_000);
     letters.await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_fails_comes_again_by_itself_and_stops_nobody() {
+async fn a_failed_delivery_is_retried_and_does_not_stop_others() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|batch| match (id(batch).is_nil(), batch.attempt.get()) {
@@ -43,10 +43,14 @@ async fn one_that_fails_comes_again_by_itself_and_stops_nobody() {
         (parked.get(Term::Delivered), parked.get(Term::Parked)),
         (999, 1)
     );
-    assert_eq!(parked.cursor, Offset::new(1_000), "the cursor passes it");
+    assert_eq!(
+        parked.cursor,
+        Offset::new(1_000),
+        "the cursor moves past the parked delivery"
+    );
     assert!(began.elapsed() < Duration::from_secs(4));
     fixture.settled("one").await;
-    // 5 s, 30 s and 2 min, each up to a fifth shorter or longer.
+    // The pauses are 5 s, 30 s and 2 min, each with a jitter of 20 %.
     let secs = began.elapsed().as_secs_f64();
     assert!((0.8 * 155.0..1.2 * 155.0 + 2.0).contains(&secs), "{secs}");
     let attempts: Vec<_> = sink.received()[1_000..]
@@ -57,7 +61,7 @@ async fn one_that_fails_comes_again_by_itself_and_stops_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_is_given_up_after_its_last_attempt_with_everything_that_is_known() {
+async fn a_delivery_becomes_a_dead_letter_with_all_details_after_its_last_attempt() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(&with(r#""retry":["10s","1m"]"#)).await;
     sink.answer_with(|batch| match id(batch).as_u128() {
@@ -80,8 +84,8 @@ async fn a_delivery_is_given_up_after_its_last_attempt_with_everything_that_is_k
     assert_eq!(&*letter.event_type, "grade_change");
     assert!(letter.reason.contains("500"), "{}", letter.reason);
     assert_eq!(letter.attempt_count, 3);
-    let at: Vec<_> = letter.attempts.iter().map(Attempt::at).collect();
-    let pauses: Vec<_> = at
+    let times: Vec<_> = letter.attempts.iter().map(Attempt::at).collect();
+    let pauses: Vec<_> = times
         .windows(2)
         .map(|pair| pair[1].duration_since(pair[0]))
         .collect();
@@ -89,12 +93,17 @@ async fn a_delivery_is_given_up_after_its_last_attempt_with_everything_that_is_k
         let ratio = pause.as_secs_f64() / secs;
         assert!((0.79..1.21).contains(&ratio), "{pauses:?}");
     }
-    assert!(letter.attempts.iter().all(|it| it.outcome == "refused"));
+    assert!(
+        letter
+            .attempts
+            .iter()
+            .all(|attempt| attempt.outcome == "refused")
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_schedule_is_kept_to_from_the_first_attempt_to_the_last() {
-    // What pauses each of these has is tested with the schedules.
+async fn each_schedule_is_followed_from_the_first_attempt_to_the_last() {
+    // The tests of schedules check the pauses of each schedule.
     for retry in [
         r#""default""#,
         r#""hosted""#,
@@ -111,7 +120,7 @@ async fn each_schedule_is_kept_to_from_the_first_attempt_to_the_last() {
         });
         let schedule = fixture.subscriptions.get("one").unwrap().spec.retry.clone();
         let pauses = schedule.pauses();
-        // Others go through every hour, so the endpoint is not at fault.
+        // Another event succeeds every hour, so the endpoint is not at fault.
         let mut number = 0;
         while fixture.balance("one").get(Term::Dead) == 0 {
             fixture.append([("grade_change", number)]).await;
@@ -122,17 +131,17 @@ async fn each_schedule_is_kept_to_from_the_first_attempt_to_the_last() {
         let attempts = received.iter().filter(|batch| id(batch).is_nil()).count();
         assert_eq!(attempts, pauses.len() + 1, "{retry}");
         let letters = letters(&fixture).await;
-        let at: Vec<_> = letters[0].1.attempts.iter().map(Attempt::at).collect();
-        for (pair, wanted) in at.windows(2).zip(pauses) {
+        let times: Vec<_> = letters[0].1.attempts.iter().map(Attempt::at).collect();
+        for (pair, wanted) in times.windows(2).zip(pauses) {
             let pause = pair[1].duration_since(pair[0]).as_secs_f64();
             let is_jittered = (0.79..1.21).contains(&(pause / wanted.as_secs_f64()));
-            assert!(is_jittered, "{retry}: {pause} s in place of {wanted:?}");
+            assert!(is_jittered, "{retry}: {pause} s instead of {wanted:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
+async fn a_rejected_event_is_a_dead_letter_at_once_and_can_be_redelivered() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|batch| match id(batch).as_u128() % 100 {
@@ -158,12 +167,12 @@ async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
     assert_eq!(letters(&fixture).await.len(), 100);
 
     sink.answer_with(|_| Ok(()));
-    let one = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get("one").unwrap();
     let all = |_: Offset, _: &DeadLetter| true;
-    // Two operators at once redeliver each of them once.
+    // Two concurrent redeliveries redeliver each event once.
     let (first, second) = tokio::join!(
-        fixture.subscriptions.redeliver(&one, .., all),
-        fixture.subscriptions.redeliver(&one, .., all)
+        fixture.subscriptions.redeliver(&subscription, .., all),
+        fixture.subscriptions.redeliver(&subscription, .., all)
     );
     let count = first.unwrap().redelivered_count + second.unwrap().redelivered_count;
     assert_eq!(count, 100);
@@ -176,7 +185,7 @@ async fn poison_is_dead_at_once_and_the_rest_goes_on_and_can_be_redelivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_refuses_everything_is_at_fault_itself() {
+async fn an_endpoint_that_rejects_everything_is_at_fault() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(&with(r#""in_flight":64"#)).await;
     sink.answer_with(|_| Err(rejected()));
@@ -188,9 +197,10 @@ async fn an_endpoint_that_refuses_everything_is_at_fault_itself() {
     tokio::time::sleep(Duration::from_hours(1)).await;
     let dead = fixture.balance("one").get(Term::Dead);
     assert!((1..=100).contains(&dead), "{dead} dead");
-    let one = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get("one").unwrap();
     assert!(
-        one.live
+        subscription
+            .live
             .hold()
             .is_some_and(|hold| hold.reason.contains("422"))
     );
@@ -200,34 +210,34 @@ async fn an_endpoint_that_refuses_everything_is_at_fault_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_redelivery_beside_a_scheduled_attempt_delivers_once() {
+async fn a_redelivery_and_a_scheduled_attempt_deliver_only_once() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(&with(r#""retry":["1h"],"on_exhausted":"hold_lane""#))
         .await;
-    sink.answer_in_turn([Err(refused(500))]);
+    sink.answer_in_order([Err(refused(500))]);
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let one = fixture.subscriptions.get("one").unwrap();
+    let subscription = fixture.subscriptions.get("one").unwrap();
     let now = fixture.clock.now();
     {
-        let mut account = one.live.account();
+        let mut account = subscription.live.account();
         let due = account.clock().at(now);
         assert!(account.make_due(Offset::ZERO, due));
         assert!(account.make_due(Offset::ZERO, due));
     }
-    one.live.work.notify_one();
+    subscription.live.work.notify_one();
     fixture.settled("one").await;
     tokio::time::sleep(Duration::from_hours(3)).await;
     assert_eq!(sink.received().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_of_a_schedule_is_stopped_while_a_lane_is_paused() {
+async fn the_clock_of_a_schedule_stops_while_a_lane_is_paused() {
     let mut fixture = Fixture::new().await;
     let sink = fixture.subscribe(&with(r#""retry":["1h"]"#)).await;
-    sink.answer_in_turn([Err(refused(500))]);
+    sink.answer_in_order([Err(refused(500))]);
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -235,8 +245,12 @@ async fn the_clock_of_a_schedule_is_stopped_while_a_lane_is_paused() {
     tokio::time::sleep(Duration::from_hours(5)).await;
     fixture.subscriptions.resume("one").await.unwrap();
     tokio::time::sleep(Duration::from_mins(40)).await;
-    assert_eq!(sink.received().len(), 1, "it has waited for 40 minutes");
-    // Neither does a restart bring it nearer, nor take what it has waited for.
+    assert_eq!(
+        sink.received().len(),
+        1,
+        "only 40 of 60 minutes have passed"
+    );
+    // A restart neither adds time to the clock nor resets it.
     fixture.drain().await;
     fixture.crash().await;
     tokio::time::sleep(Duration::from_hours(5)).await;
@@ -248,7 +262,7 @@ async fn the_clock_of_a_schedule_is_stopped_while_a_lane_is_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_batch_is_split_until_the_culprit_is_alone() {
+async fn a_rejected_batch_is_split_until_only_the_rejected_event_is_left() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(
@@ -278,18 +292,21 @@ async fn a_refused_batch_is_split_until_the_culprit_is_alone() {
         }
     }
     assert_eq!(delivered.len(), 99);
-    assert!(delivered.values().all(|count| *count == 1), "each once");
+    assert!(
+        delivered.values().all(|count| *count == 1),
+        "each event is delivered once"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_failed_is_sent_again_as_it_was() {
+async fn a_failed_batch_is_sent_again_with_the_same_items() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(
             r#"{"name":"one","format":"caliper","webhook":{"url":"http://localhost/","batch":10}}"#,
         )
         .await;
-    sink.answer_in_turn([Err(refused(502)), Ok(())]);
+    sink.answer_in_order([Err(refused(502)), Ok(())]);
     fixture.append_examples(0..30).await;
     fixture.settled("one").await;
     let received = sink.received();
@@ -311,14 +328,14 @@ async fn a_batch_that_failed_is_sent_again_as_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_of_the_endpoint_reaches_what_is_parked() {
+async fn an_update_of_the_endpoint_applies_to_parked_deliveries() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(&with(r#""retry":["1m"]"#)).await;
     sink.answer_with(|_| Err(refused(500)));
     fixture.append_examples(1..2).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    // The new endpoint is another sink of the same name, in another format.
+    // The new endpoint uses the same sink, in another format.
     sink.answer_with(|_| Ok(()));
     let moved = r#"{"name":"one","format":"caliper","webhook":{"url":"http://localhost/new"}}"#;
     let moved = serde_json::from_str(moved).unwrap();
@@ -330,7 +347,7 @@ async fn an_edit_of_the_endpoint_reaches_what_is_parked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_that_must_lose_nothing_waits_for_its_operator() {
+async fn a_lane_with_hold_lane_waits_for_an_operator() {
     let mut fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(&with(r#""retry":[],"on_exhausted":"hold_lane""#))
@@ -349,40 +366,46 @@ async fn a_lane_that_must_lose_nothing_waits_for_its_operator() {
     tokio::time::sleep(Duration::from_mins(10)).await;
     let balance = fixture.balance("one");
     assert_eq!((balance.get(Term::Parked), balance.get(Term::Dead)), (1, 0));
-    assert_eq!(sink.received().len(), 4, "not even a probe");
+    assert_eq!(sink.received().len(), 4, "no probe is sent");
     // A restart changes nothing.
     fixture.drain().await;
     fixture.crash().await;
     fixture.start();
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(sink.received().len(), 4);
-    let one = fixture.subscriptions.get("one").unwrap();
-    assert_eq!(one.live.hold().unwrap().until, None);
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    assert_eq!(subscription.live.hold().unwrap().until, None);
     let waiting = fixture
         .subscriptions
-        .waiting_for_operator(&one, &(..))
+        .waiting_for_operator(&subscription, &(..))
         .await
         .unwrap();
     assert_eq!(waiting[0].1.event_id.as_u128(), 3);
 
     sink.answer_with(|_| Ok(()));
-    let done = fixture.subscriptions.redeliver(&one, .., |_, _| true).await;
+    let done = fixture
+        .subscriptions
+        .redeliver(&subscription, .., |_, _| true)
+        .await;
     assert_eq!(done.unwrap().redelivered_count, 1);
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 50);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_its_operator_may_be_discarded() {
+async fn a_delivery_that_waits_for_an_operator_can_be_discarded() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(&with(r#""retry":[],"on_exhausted":"hold_lane""#))
         .await;
-    sink.answer_in_turn([Err(rejected())]);
+    sink.answer_in_order([Err(rejected())]);
     fixture.append((0..1).map(|n| ("user_created", n))).await;
     sink.wait_for(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let one = fixture.subscriptions.get("one").unwrap();
-    let done = fixture.subscriptions.discard(&one, .., |_, _| true).await;
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    let done = fixture
+        .subscriptions
+        .discard(&subscription, .., |_, _| true)
+        .await;
     assert_eq!(done.unwrap(), 1);
     fixture.append([("user_created", 1)]).await;
     let balance = fixture.settled("one").await;
@@ -391,17 +414,17 @@ async fn what_waits_for_its_operator_may_be_discarded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_neither_starve_what_is_new_nor_are_starved() {
+async fn retries_and_new_events_do_not_starve_each_other() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(&with(r#""in_flight":8,"retry":["1s","1s","1s","1s"]"#))
         .await;
-    // Everything of the first thousand fails once; then half of the places hang with retries.
+    // Every third of the first 400 events fails once, and all retries hang.
     sink.answer_with(|batch| match (id(batch).as_u128(), batch.attempt.get()) {
         (0..400, 1) if id(batch).as_u128().is_multiple_of(3) => Err(refused(500)),
         _ => Ok(()),
     });
-    sink.hang_for(|batch| batch.attempt.get() > 1);
+    sink.hang_if(|batch| batch.attempt.get() > 1);
     fixture.append((0..400).map(|n| ("user_created", n))).await;
     sink.wait_for(400).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -415,14 +438,18 @@ async fn retries_neither_starve_what_is_new_nor_are_starved() {
         .filter(|batch| batch.attempt.get() > 1)
         .count();
     let fresh = received.iter().filter(|batch| id(batch).as_u128() >= 1_000);
-    assert_eq!(fresh.count(), 2_000, "retries that hang leave places");
+    assert_eq!(
+        fresh.count(),
+        2_000,
+        "hanging retries leave places for new events"
+    );
     assert!((1..=8).contains(&retries), "{retries}");
     sink.hang(false);
     fixture.settled("one").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_keeps_to_its_rate() {
+async fn a_lane_does_not_exceed_its_rate() {
     let fixture = Fixture::new().await;
     fixture.subscribe(&with(r#""max_rate":100"#)).await;
     let began = Instant::now();
@@ -435,10 +462,10 @@ async fn a_lane_keeps_to_its_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_attempt_is_in_the_attempt_log_and_a_restart_forgets_none() {
+async fn every_attempt_is_in_the_attempt_log_and_survives_a_restart() {
     let mut fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    sink.answer_in_turn([Err(SendError::TimedOut), Ok(())]);
+    sink.answer_in_order([Err(SendError::TimedOut), Ok(())]);
     fixture.append([("user_created", 1)]).await;
     fixture.settled("one").await;
     fixture.drain().await;
@@ -446,12 +473,16 @@ async fn every_attempt_is_in_the_attempt_log_and_a_restart_forgets_none() {
     fixture.start();
     fixture.append([("user_created", 2)]).await;
     fixture.settled("one").await;
-    let one = fixture.subscriptions.get("one").unwrap();
-    fixture.subscriptions.restore_attempts(&one).await.unwrap();
-    let attempts = one.live.attempts();
+    let subscription = fixture.subscriptions.get("one").unwrap();
+    fixture
+        .subscriptions
+        .restore_attempts(&subscription)
+        .await
+        .unwrap();
+    let attempts = subscription.live.attempts();
     let latest: Vec<_> = attempts
         .latest()
-        .map(|it| (it.offset.get(), it.number, it.outcome))
+        .map(|attempt| (attempt.offset.get(), attempt.number, attempt.outcome))
         .collect();
     let wanted = [
         (1, 1, "delivered"),

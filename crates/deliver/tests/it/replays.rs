@@ -1,4 +1,4 @@
-//! Replays: a range served again, beside the live lane.
+//! Tests of replays: a range is served again, independent of the live lane.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ async fn ended(fixture: &Fixture, replay: &Subscription) {
     }
 }
 
-/// A fixture whose live lane has had a thousand events, of which every second is wanted.
+/// Returns a fixture whose live lane has processed a thousand events. Every second event matched.
 async fn fixture() -> (Fixture, std::sync::Arc<easel_testkit::RecordingSink>) {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    let name = |n| {
+    let event_type = |n| {
         if n % 2 == 0 {
             "grade_change"
         } else {
@@ -34,7 +34,7 @@ async fn fixture() -> (Fixture, std::sync::Arc<easel_testkit::RecordingSink>) {
     };
     for n in 0..10 {
         fixture
-            .append((n * 100..n * 100 + 100).map(|n| (name(n), n)))
+            .append((n * 100..n * 100 + 100).map(|n| (event_type(n), n)))
             .await;
     }
     fixture.settled("one").await;
@@ -42,7 +42,7 @@ async fn fixture() -> (Fixture, std::sync::Arc<easel_testkit::RecordingSink>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replay_serves_its_range_again_labelled_and_leaves_the_live_lane_alone() {
+async fn a_replay_serves_its_range_again_with_its_number_and_does_not_change_the_live_lane() {
     let (fixture, sink) = fixture().await;
     let live = fixture.balance("one");
     let replay = fixture
@@ -67,7 +67,7 @@ async fn a_replay_serves_its_range_again_labelled_and_leaves_the_live_lane_alone
         (balance.accepted, terms.map(|term| balance.get(term))),
         (200, [100, 100, 0])
     );
-    // What is live goes on.
+    // The live lane continues.
     fixture.append([("grade_change", 5_000)]).await;
     let after = fixture.settled("one").await;
     assert_eq!(after.get(Term::Delivered), live.get(Term::Delivered) + 1);
@@ -77,7 +77,7 @@ async fn a_replay_serves_its_range_again_labelled_and_leaves_the_live_lane_alone
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replay_may_be_a_part_and_has_a_rate_of_its_own() {
+async fn a_replay_can_have_its_own_rate_and_event_types() {
     let (fixture, sink) = fixture().await;
     let spec = ReplaySpec {
         max_rate: Some(MaxRate::try_from(50).unwrap()),
@@ -95,23 +95,23 @@ async fn a_replay_may_be_a_part_and_has_a_rate_of_its_own() {
         (9.5..10.5).contains(&secs),
         "500 events at 50 a second took {secs} s"
     );
-    let nothing = ReplaySpec {
+    let unwanted = ReplaySpec {
         events: vec!["user_*".parse().unwrap()],
         ..range(0, 1_000)
     };
     let before = sink.received().len();
-    let replay = fixture.subscriptions.start_replay("one", nothing).await;
+    let replay = fixture.subscriptions.start_replay("one", unwanted).await;
     let replay = replay.unwrap();
     ended(&fixture, &replay).await;
     assert_eq!(
         sink.received().len(),
         before,
-        "the subscription wants no such events"
+        "the subscription does not want user events"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_replay_sends_nothing_more_and_leaves_nothing_behind() {
+async fn a_cancelled_replay_sends_nothing_more_and_is_removed() {
     let (mut fixture, sink) = fixture().await;
     let spec = ReplaySpec {
         max_rate: Some(MaxRate::try_from(10).unwrap()),
@@ -142,7 +142,7 @@ async fn a_cancelled_replay_sends_nothing_more_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replay_goes_on_after_a_crash_and_its_dead_letters_are_its_own() {
+async fn a_replay_continues_after_a_crash_and_has_its_own_dead_letters() {
     let (mut fixture, sink) = fixture().await;
     sink.answer_with(|batch| match id(batch).as_u128() {
         40 => Err(crate::fixture::rejected()),
@@ -173,7 +173,7 @@ async fn a_replay_goes_on_after_a_crash_and_its_dead_letters_are_its_own() {
     );
     assert_eq!(fixture.balance("one").get(Term::Dead), 0);
     assert_eq!(sink.received().len(), 1_000, "a drain repeats nothing");
-    // It has ended; a redelivery wakes it once more.
+    // The replay has ended. A redelivery starts it again.
     sink.answer_with(|_| Ok(()));
     let done = fixture
         .subscriptions
@@ -188,10 +188,10 @@ async fn a_replay_goes_on_after_a_crash_and_its_dead_letters_are_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trim_past_the_end_of_a_replay_is_no_loss_of_the_replay() {
+async fn a_trim_past_the_end_of_a_replay_expires_only_events_of_its_range() {
     let (fixture, sink) = fixture().await;
     sink.answer_with(|_| Err(refused(500)));
-    sink.hang_for(|batch| batch.replay.is_some());
+    sink.hang_if(|batch| batch.replay.is_some());
     let replay = fixture
         .subscriptions
         .start_replay("one", range(0, 10))

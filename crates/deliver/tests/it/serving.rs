@@ -1,4 +1,4 @@
-//! What is delivered, to whom, and how often.
+//! Tests of which events are delivered, to which subscriber, and how often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::fixture::{Fixture, gone, id, numbers};
 const ALL: &str = r#"{"name":"all","webhook":{"url":"http://localhost/"}}"#;
 
 #[tokio::test(start_paused = true)]
-async fn each_subscriber_receives_what_it_asked_for_once_and_byte_for_byte() {
+async fn each_subscriber_receives_each_matching_event_once_and_byte_for_byte() {
     let fixture = Fixture::new().await;
     let all = fixture.subscribe(ALL).await;
     let grades = fixture
@@ -56,7 +56,7 @@ async fn each_subscriber_receives_what_it_asked_for_once_and_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscription_that_starts_in_the_past_receives_the_past_and_then_the_present() {
+async fn a_subscription_that_starts_in_the_past_receives_past_and_new_events() {
     let fixture = Fixture::new().await;
     for n in 0..50 {
         fixture
@@ -94,7 +94,7 @@ async fn a_subscription_that_starts_in_the_past_receives_the_past_and_then_the_p
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_than_in_flight_deliveries_are_under_way() {
+async fn no_more_deliveries_than_in_flight_are_sent_at_once() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(r#"{"name":"few","in_flight":3,"webhook":{"url":"http://localhost/"}}"#)
@@ -169,13 +169,13 @@ async fn a_drain_repeats_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_subscription_keeps_its_place_and_a_change_takes_effect_from_there() {
+async fn a_paused_subscription_keeps_its_cursor_and_an_update_applies_from_there() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
     fixture.append([("user_created", 1)]).await;
     fixture.settled("all").await;
     fixture.subscriptions.pause("all").await.unwrap();
-    // What is under way when it is paused may still arrive.
+    // A delivery in flight may still arrive after the pause.
     tokio::time::sleep(Duration::from_secs(1)).await;
     fixture
         .append([("user_created", 2), ("grade_change", 3)])
@@ -217,12 +217,14 @@ async fn a_removed_subscription_receives_nothing_more() {
 async fn an_endpoint_that_is_gone_pauses_its_subscription() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
-    sink.answer_in_turn([Err(gone())]);
+    sink.answer_in_order([Err(gone())]);
     let mut changes = fixture.subscriptions.changes();
     fixture.append([("user_created", 1)]).await;
     changes.changed().await.unwrap();
     let found = fixture.subscriptions.get("all").unwrap();
-    assert!(matches!(&found.state, State::Paused { reason: Some(why) } if why.contains("410")));
+    assert!(
+        matches!(&found.state, State::Paused { reason: Some(reason) } if reason.contains("410"))
+    );
 
     fixture.subscriptions.resume("all").await.unwrap();
     assert_eq!(fixture.settled("all").await.get(Term::Delivered), 1);
@@ -230,7 +232,7 @@ async fn an_endpoint_that_is_gone_pauses_its_subscription() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_under_way_when_an_endpoint_says_that_it_is_gone_is_settled() {
+async fn deliveries_in_flight_are_settled_when_an_endpoint_is_gone() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|batch| {
@@ -244,21 +246,26 @@ async fn what_is_under_way_when_an_endpoint_says_that_it_is_gone_is_settled() {
     let mut changes = fixture.subscriptions.changes();
     fixture.append((0..40).map(|n| ("user_created", n))).await;
     sink.wait_for(16).await;
-    // The first one is answered, and the other fifteen stay under way.
-    sink.hang_for(|batch| !id(batch).is_nil());
+    // The first delivery is answered. The other fifteen stay in flight.
+    sink.hang_if(|batch| !id(batch).is_nil());
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(sink.received().len(), 16, "nothing more is sent");
-    assert!(!changes.has_changed().unwrap(), "the lane waits for them");
+    assert_eq!(sink.received().len(), 16, "no further batch is sent");
+    assert!(
+        !changes.has_changed().unwrap(),
+        "the lane waits for the deliveries in flight"
+    );
     sink.hang(false);
     changes.changed().await.unwrap();
     let found = fixture.subscriptions.get("all").unwrap();
-    assert!(matches!(&found.state, State::Paused { reason: Some(why) } if why.contains("410")));
+    assert!(
+        matches!(&found.state, State::Paused { reason: Some(reason) } if reason.contains("410"))
+    );
     assert_eq!(fixture.balance("all").get(Term::Delivered), 15);
     assert_eq!(sink.received().len(), 16);
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_are_counted_on_after_a_pause_and_after_a_change() {
+async fn attempt_numbers_continue_after_a_pause_and_after_an_update() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|_| Err(SendError::TimedOut));
@@ -273,12 +280,16 @@ async fn attempts_are_counted_on_after_a_pause_and_after_a_change() {
     fixture.subscriptions.update(moved).await.unwrap();
     sink.answer_with(|_| Ok(()));
     fixture.settled("all").await;
-    let attempts: Vec<_> = sink.received().iter().map(|it| it.attempt.get()).collect();
+    let attempts: Vec<_> = sink
+        .received()
+        .iter()
+        .map(|batch| batch.attempt.get())
+        .collect();
     assert_eq!(attempts, [1, 2, 3, 4]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_failed_before_a_pause_is_sent_once_after_it_though_answers_come_late() {
+async fn deliveries_that_failed_before_a_pause_are_sent_once_after_it_despite_late_answers() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|_| Err(SendError::TimedOut));
@@ -290,7 +301,7 @@ async fn what_failed_before_a_pause_is_sent_once_after_it_though_answers_come_la
     sink.answer_with(|_| Ok(()));
     sink.hang(true);
     fixture.subscriptions.resume("all").await.unwrap();
-    // Retries have a quarter of the places as long as there is something new, and else all of them.
+    // Without new events, retries may use more than a quarter of the places.
     sink.wait_for(before + 8).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     sink.hang(false);
@@ -301,7 +312,7 @@ async fn what_failed_before_a_pause_is_sent_once_after_it_though_answers_come_la
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_for_what_expired_while_it_was_ready() {
+async fn prefetched_events_that_expired_are_not_sent() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(r#"{"name":"all","in_flight":1,"webhook":{"url":"http://localhost/"}}"#)
@@ -324,12 +335,12 @@ async fn nothing_is_sent_for_what_expired_while_it_was_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_that_has_lived_long_is_started_again_soon_after_it_died() {
+async fn a_lane_that_ran_long_is_restarted_quickly_after_a_panic() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|_| panic!("a bug in a sink"));
     fixture.append([("user_created", 0)]).await;
-    // By now it dies again and again, with long pauses between.
+    // The lane panics repeatedly, and the pauses before a restart are long.
     sink.wait_for(6).await;
     sink.answer_with(|_| Ok(()));
     fixture.settled("all").await;
@@ -351,7 +362,7 @@ async fn a_lane_that_has_lived_long_is_started_again_soon_after_it_died() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_that_panics_is_started_again() {
+async fn a_lane_that_panics_is_restarted() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
     let mut panics = [true, false].into_iter();
@@ -364,7 +375,7 @@ async fn a_lane_that_panics_is_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_trimmed_before_it_was_looked_at_is_expired() {
+async fn events_trimmed_before_they_were_matched_are_expired() {
     let fixture = Fixture::new().await;
     fixture.subscribe(ALL).await;
     fixture.subscriptions.pause("all").await.unwrap();
@@ -390,11 +401,11 @@ async fn what_was_trimmed_before_it_was_looked_at_is_expired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_counted_as_damaged_and_the_rest_is_delivered() {
+async fn unreadable_events_are_counted_as_damaged_and_the_others_are_delivered() {
     let memory = MemoryLog::new(LogOptions::default(), Arc::new(SystemClock));
     let log = Arc::new(FailingLog::new(Arc::new(memory)));
     let shared: SharedLog = Arc::<FailingLog>::clone(&log);
-    let fixture = Fixture::on(shared).await;
+    let fixture = Fixture::with_log(shared).await;
     for n in 0..10 {
         fixture
             .append((0..10).map(|k| ("grade_change", n * 10 + k)))
@@ -420,12 +431,12 @@ async fn what_cannot_be_read_is_counted_as_damaged_and_the_rest_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_filter_counts_from_the_answer_on() {
+async fn an_updated_filter_applies_to_events_appended_after_the_update() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(r#"{"name":"all","events":["grade_*"],"webhook":{"url":"http://localhost/"}}"#)
         .await;
-    // One attempt stays under way, so that the old lane cannot end.
+    // One attempt stays in flight, so the old lane cannot end.
     sink.hang(true);
     fixture.append([("grade_change", 1)]).await;
     sink.wait_for(1).await;
@@ -439,7 +450,7 @@ async fn a_changed_filter_counts_from_the_answer_on() {
         let changed = serde_json::from_str(&changed).unwrap();
         fixture.subscriptions.update(changed).await.unwrap();
         fixture.append([(name, n)]).await;
-        // What is looked at by then is looked at with the newest filter, or not yet.
+        // Vary when the lane matches the event, relative to the updates.
         tokio::time::sleep(Duration::from_millis(n)).await;
     }
     sink.hang(false);
@@ -448,15 +459,15 @@ async fn a_changed_filter_counts_from_the_answer_on() {
         balance.get(Term::Delivered) + balance.get(Term::Filtered),
         49
     );
-    // The last one is judged by the last filter, whatever was under way.
+    // The last event is matched with the last filter.
     assert!(numbers(&sink.received()).contains(&49));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_old_endpoint_says_does_not_pause_the_new_one() {
+async fn an_answer_of_the_old_endpoint_does_not_pause_the_new_one() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ALL).await;
-    sink.answer_in_turn([Err(gone())]);
+    sink.answer_in_order([Err(gone())]);
     sink.hang(true);
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
@@ -470,7 +481,7 @@ async fn what_the_old_endpoint_says_does_not_pause_the_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lane_told_to_stop_while_it_looks_through_the_past_stops_soon() {
+async fn a_lane_that_scans_old_events_stops_quickly() {
     let mut fixture = Fixture::new().await;
     for n in 0..2_000 {
         fixture.append([("user_updated", n)]).await;
@@ -488,6 +499,6 @@ async fn a_lane_told_to_stop_while_it_looks_through_the_past_stops_soon() {
     let balance = fixture.balance("all");
     assert!(
         balance.get(Term::Pending) > 0,
-        "it looked through everything first"
+        "the lane scanned everything before it stopped"
     );
 }

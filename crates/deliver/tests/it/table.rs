@@ -1,8 +1,8 @@
-//! A made-up sink whose destination keeps the position: it is ordered, has batches of 5,000, answers
-//! for each item, and commits events and position together. Lanes know nothing about it.
+//! Tests with an ordered sink whose destination stores a position. The sink has batches of 5,000, one
+//! result per item, and commits events and position together. Lanes have no special code for it.
 //!
-//! The process dies between any two steps of a delivery, also between the destination's commit and
-//! ours. In the end nothing is missing, nothing is there twice, and the account says so.
+//! The process crashes between any two steps of a delivery, also between the destination's commit and
+//! the save of the lane. At the end every event was stored exactly once, and the account agrees.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,30 +24,30 @@ const NAME: &str = "table";
 const SPEC: &str = r#"{"name":"table","events":["grade_*"],"start":"earliest",
     "webhook":{"url":"http://localhost/"}}"#;
 
-/// Where a send stops for ever, as if the process died there.
+/// The point where a send stops forever, as in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Death {
+enum CrashPoint {
     BeforeCommit,
     AfterCommit,
 }
 
-/// What survives the process: rows, each with the offset of its event, and the position.
+/// The state that survives a crash: the position, and the event offset of each row.
 #[derive(Debug, Default)]
 struct Content {
     rows: Vec<u64>,
     position: Option<Offset>,
     notes: Vec<Option<Bytes>>,
     largest_batch: usize,
-    death: Option<Death>,
-    /// The next sends take only so many items.
-    takes: Vec<usize>,
-    /// So many sends get no answer, though they are committed.
-    silent: usize,
-    /// The sends with these numbers, from 0, get no answer and are not committed.
-    unheard: Vec<usize>,
+    crash_point: Option<CrashPoint>,
+    /// How many items the next sends accept. The last entry is for the next send.
+    accepted_counts: Vec<usize>,
+    /// How many of the next sends are committed but get no answer.
+    unanswered: usize,
+    /// The numbers, from 0, of sends that are not committed and get no answer.
+    lost_sends: Vec<usize>,
     send_count: usize,
-    /// The position cannot be read so many times.
-    locked: usize,
+    /// How many of the next reads of the position fail.
+    failing_reads: usize,
 }
 
 #[derive(Debug, Default)]
@@ -61,10 +61,15 @@ impl Table {
         work(&mut self.content.lock().unwrap())
     }
 
-    /// Stops for ever if it is time to die.
-    async fn die(&self, death: Death) {
-        let dies = self.with(|content| content.death.take_if(|due| *due == death).is_some());
-        if dies {
+    /// Stops forever if the test has set this crash point.
+    async fn crash_at(&self, crash_point: CrashPoint) {
+        let crashes = self.with(|content| {
+            content
+                .crash_point
+                .take_if(|due| *due == crash_point)
+                .is_some()
+        });
+        if crashes {
             self.stopped.notify_one();
             std::future::pending::<()>().await;
         }
@@ -91,45 +96,45 @@ impl Sink for Table {
 
     async fn resume_at(&self, note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
         self.with(|content| content.notes.push(note.cloned()));
-        let is_locked = self.with(|content| {
-            let left = content.locked.checked_sub(1);
-            content.locked = left.unwrap_or(0);
+        let fails = self.with(|content| {
+            let left = content.failing_reads.checked_sub(1);
+            content.failing_reads = left.unwrap_or(0);
             left.is_some()
         });
-        if is_locked {
+        if fails {
             return Err(SendError::TimedOut);
         }
         Ok(self.with(|content| content.position))
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
-        self.die(Death::BeforeCommit).await;
-        let is_unheard = self.with(|content| {
+        self.crash_at(CrashPoint::BeforeCommit).await;
+        let is_lost = self.with(|content| {
             let number = content.send_count;
             content.send_count += 1;
-            content.unheard.contains(&number)
+            content.lost_sends.contains(&number)
         });
-        if is_unheard {
+        if is_lost {
             return Outcome::all(Err(SendError::TimedOut));
         }
-        let failed = self.with(|content| {
-            let takes = content.takes.pop().unwrap_or(usize::MAX);
-            let taken = std::cmp::min(takes, batch.items.len());
-            let rows = batch.items[..taken].iter().map(|item| item.offset.get());
+        let failed_count = self.with(|content| {
+            let limit = content.accepted_counts.pop().unwrap_or(usize::MAX);
+            let count = std::cmp::min(limit, batch.items.len());
+            let rows = batch.items[..count].iter().map(|item| item.offset.get());
             content.rows.extend(rows);
-            if let Some(last) = batch.items[..taken].last() {
+            if let Some(last) = batch.items[..count].last() {
                 content.position = Some(last.offset.next());
             }
             content.largest_batch = std::cmp::max(content.largest_batch, batch.items.len());
-            batch.items.len() - taken
+            batch.items.len() - count
         });
-        self.die(Death::AfterCommit).await;
-        let is_silent = self.with(|content| {
-            let left = content.silent.checked_sub(1);
-            content.silent = left.unwrap_or(0);
+        self.crash_at(CrashPoint::AfterCommit).await;
+        let is_unanswered = self.with(|content| {
+            let left = content.unanswered.checked_sub(1);
+            content.unanswered = left.unwrap_or(0);
             left.is_some()
         });
-        if is_silent {
+        if is_unanswered {
             return Outcome::all(Err(SendError::TimedOut));
         }
         let busy = || {
@@ -138,10 +143,10 @@ impl Sink for Table {
                 retry_after: None,
             })
         };
-        let taken = std::iter::repeat_n(Ok(()), batch.items.len() - failed);
+        let accepted = std::iter::repeat_n(Ok(()), batch.items.len() - failed_count);
         Outcome::each(
-            taken
-                .chain(std::iter::repeat_with(busy).take(failed))
+            accepted
+                .chain(std::iter::repeat_with(busy).take(failed_count))
                 .collect(),
         )
     }
@@ -152,9 +157,9 @@ async fn fixture(table: &Arc<Table>) -> Fixture {
     Fixture::with_sinks(move |_spec: &Spec| Arc::<Table>::clone(&table)).await
 }
 
-/// Appends so many events, of which every third is wanted.
+/// Appends `count` events. Every third matches the subscription.
 async fn append(fixture: &Fixture, first: u64, count: u64) {
-    let name = |n| {
+    let event_type = |n| {
         if n % 3 == 0 {
             "grade_change"
         } else {
@@ -163,33 +168,33 @@ async fn append(fixture: &Fixture, first: u64, count: u64) {
     };
     for n in (first..first + count).step_by(2_000) {
         let end = std::cmp::min(n + 2_000, first + count);
-        fixture.append((n..end).map(|n| (name(n), n))).await;
+        fixture.append((n..end).map(|n| (event_type(n), n))).await;
     }
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Append(u64),
-    /// The next send takes only so many items.
-    Partly(usize),
-    /// The process dies at this point of the next send, or while nothing is sent.
-    Die(Option<Death>),
-    /// As `Die`, but what was saved last is saved.
+    /// The next send accepts only this many items.
+    AcceptPart(usize),
+    /// The process crashes at this point of the next send; at `None`, at once.
+    Crash(Option<CrashPoint>),
+    /// The journals are saved.
     Save,
     Wait(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let death = prop_oneof![
+    let crash_point = prop_oneof![
         1 => Just(None),
-        1 => Just(Some(Death::BeforeCommit)),
-        3 => Just(Some(Death::AfterCommit)),
+        1 => Just(Some(CrashPoint::BeforeCommit)),
+        3 => Just(Some(CrashPoint::AfterCommit)),
     ];
     prop_oneof![
         6 => (0..4_000_u64).prop_map(Step::Append),
         1 => Just(Step::Append(20_000)),
-        2 => (0..3_000_usize).prop_map(Step::Partly),
-        5 => death.prop_map(Step::Die),
+        2 => (0..3_000_usize).prop_map(Step::AcceptPart),
+        5 => crash_point.prop_map(Step::Crash),
         1 => Just(Step::Save),
         3 => (0..8_000_u64).prop_map(Step::Wait),
     ]
@@ -206,15 +211,15 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
                 append(&fixture, count, more).await;
                 count += more;
             }
-            Step::Partly(takes) => table.with(|content| content.takes.push(takes)),
-            Step::Die(death) => {
-                table.with(|content| content.death = death);
-                if death.is_some() {
+            Step::AcceptPart(count) => table.with(|content| content.accepted_counts.push(count)),
+            Step::Crash(crash_point) => {
+                table.with(|content| content.crash_point = crash_point);
+                if crash_point.is_some() {
                     // There may be nothing to send.
                     drop(timeout(Duration::from_secs(2), table.stopped.notified()).await);
                 }
                 fixture.crash().await;
-                table.with(|content| content.death = None);
+                table.with(|content| content.crash_point = None);
                 fixture.start();
             }
             Step::Save => fixture.subscriptions.save_all().await.unwrap(),
@@ -224,12 +229,12 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
     }
     let settled = timeout(Duration::from_hours(1), fixture.settled(NAME)).await;
     let Ok(balance) = settled else {
-        return Err(TestCaseError::fail(format!("{NAME} does not go on")));
+        return Err(TestCaseError::fail(format!("{NAME} is stuck")));
     };
     let wanted: Vec<_> = (0..count).step_by(3).collect();
     prop_assert_eq!(balance.get(Term::Delivered), wanted.len() as u64);
     prop_assert_eq!(balance.get(Term::Filtered), count - wanted.len() as u64);
-    // In order, none missing, none twice.
+    // Every event is stored exactly once, in order.
     prop_assert_eq!(table.with(|content| content.rows.clone()), wanted);
     Ok(())
 }
@@ -237,7 +242,7 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..cases(24) })]
     #[test]
-    fn nothing_is_missing_and_nothing_is_there_twice_wherever_the_process_dies(
+    fn every_event_is_stored_exactly_once_wherever_the_process_crashes(
         steps in proptest::collection::vec(step(), 1..24),
     ) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -247,7 +252,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_gathered_up_to_its_bound() {
+async fn a_batch_is_gathered_up_to_its_limit() {
     let table = Arc::new(Table::default());
     let fixture = fixture(&table).await;
     append(&fixture, 0, 36_000).await;
@@ -261,7 +266,7 @@ async fn the_note_of_a_batch_is_saved_before_it_is_sent() {
     let table = Arc::new(Table::default());
     let mut fixture = fixture(&table).await;
     fixture.subscribe(SPEC).await;
-    table.with(|content| content.death = Some(Death::BeforeCommit));
+    table.with(|content| content.crash_point = Some(CrashPoint::BeforeCommit));
     append(&fixture, 0, 30).await;
     table.stopped.notified().await;
     fixture.crash().await;
@@ -272,16 +277,16 @@ async fn the_note_of_a_batch_is_saved_before_it_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_position_that_cannot_be_read_is_asked_for_again_with_growing_pauses() {
+async fn a_failed_read_of_the_position_is_retried_with_growing_pauses() {
     let table = Arc::new(Table::default());
     let fixture = fixture(&table).await;
-    table.with(|content| content.locked = 3);
+    table.with(|content| content.failing_reads = 3);
     append(&fixture, 0, 30).await;
     let began = Instant::now();
     fixture.subscribe(SPEC).await;
     fixture.settled(NAME).await;
     let secs = began.elapsed().as_secs_f64();
-    // 5, 10 and 20 s, each up to a fifth shorter or longer.
+    // The pauses are 5, 10 and 20 s, each with a jitter of 20 %.
     assert!((28.0..60.0).contains(&secs), "{secs}");
     assert_eq!(table.with(|content| content.rows.len()), 10);
 }
@@ -290,7 +295,7 @@ async fn a_position_that_cannot_be_read_is_asked_for_again_with_growing_pauses()
 async fn a_commit_whose_answer_was_lost_is_not_repeated() {
     let table = Arc::new(Table::default());
     let fixture = fixture(&table).await;
-    table.with(|content| content.silent = 1);
+    table.with(|content| content.unanswered = 1);
     fixture.subscribe(SPEC).await;
     append(&fixture, 0, 30).await;
     assert_eq!(fixture.settled(NAME).await.get(Term::Delivered), 10);
@@ -299,11 +304,11 @@ async fn a_commit_whose_answer_was_lost_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_timed_out_goes_before_what_comes_after_it() {
+async fn a_batch_that_timed_out_is_sent_again_before_later_batches() {
     let table = Arc::new(Table::default());
     let fixture = fixture(&table).await;
-    // The second batch begins at the very moment at which the first one is taken.
-    table.with(|content| content.unheard = vec![1]);
+    // The second batch starts at the moment when the first one is accepted.
+    table.with(|content| content.lost_sends = vec![1]);
     append(&fixture, 0, 60_000).await;
     fixture.subscribe(SPEC).await;
     fixture.settled(NAME).await;
@@ -312,7 +317,7 @@ async fn a_batch_that_timed_out_goes_before_what_comes_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_position_beyond_the_log_pauses_the_subscription() {
+async fn a_position_past_the_end_of_the_log_pauses_the_subscription() {
     let table = Arc::new(Table::default());
     let fixture = fixture(&table).await;
     table.with(|content| content.position = Some(Offset::new(31)));

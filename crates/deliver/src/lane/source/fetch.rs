@@ -1,4 +1,4 @@
-//! Reads what is to be sent.
+//! Reads events from the log, and converts them to items.
 
 use std::sync::Arc;
 
@@ -7,25 +7,25 @@ use easel_log::{Block, Offset, Read, ReadError};
 use easel_sinks::Item;
 use easel_subscriptions::{Format, Loss, OrderBy, Spec};
 
+use crate::lane_context::LaneContext;
 use crate::offload::offload;
-use crate::rooms::Rooms;
 
-/// Reads what is to be sent, in the form that a subscription wants.
+/// Reads events in the format of a subscription.
 #[derive(Debug)]
 pub(super) struct Fetch {
-    rooms: Arc<Rooms>,
+    context: Arc<LaneContext>,
     format: Format,
     order: Option<Arc<KeySource>>,
 }
 
-/// Where the key of an event comes from.
+/// The source of an event's key.
 #[derive(Debug)]
 enum KeySource {
     Actor,
     Field(KeyField),
 }
 
-/// What was found at an offset.
+/// The result of reading one offset.
 pub(super) enum Fetched {
     Item(Ready),
     /// The event has no form in the subscription's format.
@@ -37,31 +37,31 @@ pub(super) enum Fetched {
 #[derive(Clone, Debug)]
 pub(super) struct Ready {
     pub(super) item: Arc<Item>,
-    /// What it is kept in order by, if the lane keeps such an order.
+    /// The key, if the lane keeps events in order by key.
     pub(super) key: Option<OrderKey>,
 }
 
 impl Fetch {
-    pub(super) fn new(spec: &Spec, rooms: Arc<Rooms>) -> Self {
+    pub(super) fn new(spec: &Spec, context: Arc<LaneContext>) -> Self {
         let order = match (spec.order, &spec.key) {
             (OrderBy::None, _) => None,
             (OrderBy::Key, None) => Some(KeySource::Actor),
             (OrderBy::Key, Some(field)) => Some(KeySource::Field(field.clone())),
         };
         Self {
-            rooms,
+            context,
             format: spec.format,
             order: order.map(Arc::new),
         }
     }
 
-    /// Whether events are kept in order by key.
+    /// True if events are kept in order by key.
     pub(super) const fn is_keyed(&self) -> bool {
         self.order.is_some()
     }
 
-    /// Reads offsets, which ascend: as many as one block has, but no more than `max_bytes` take. It
-    /// is at least one, if there is one.
+    /// Reads offsets, which must ascend. Reads from one block only, and stops after `max_bytes`. Returns at least
+    /// one result unless `offsets` is empty.
     pub(super) async fn read(
         &self,
         offsets: Vec<Offset>,
@@ -70,22 +70,22 @@ impl Fetch {
         let Some(first) = offsets.first().copied() else {
             return Ok(Vec::new());
         };
-        let read = self.rooms.log.read(first).await?;
-        let tail = self.rooms.log.bounds().borrow().tail;
+        let read = self.context.log.read(first).await?;
+        let tail = self.context.log.bounds().borrow().tail;
         if matches!(read, Read::End) && first >= tail {
             return Err(ReadError::Failed {
-                reason: format!("it has offset {first}, but does not find it yet"),
+                reason: format!("offset {first} exists, but cannot be read yet"),
             });
         }
         let record_count = offsets.len();
-        let (rooms, format, order) = (Arc::clone(&self.rooms), self.format, self.order.clone());
+        let (context, format, order) = (Arc::clone(&self.context), self.format, self.order.clone());
         let make = move || {
             let mut fetched = Vec::new();
             let mut bytes = 0;
             for offset in offsets {
                 let found = match &read {
                     Read::Block(block) if block.first() <= offset => {
-                        match find(block, offset, format, order.as_deref(), &rooms) {
+                        match find(block, offset, format, order.as_deref(), &context) {
                             Some((found, record_bytes)) => {
                                 bytes += record_bytes;
                                 found
@@ -97,7 +97,7 @@ impl Fetch {
                     Read::Damaged(range) if range.end <= offset => break,
                     Read::Block(_) | Read::Damaged(_) => Fetched::Lost(Loss::Trimmed),
                     Read::End if offset < tail => Fetched::Lost(Loss::Trimmed),
-                    // It came after the log was read.
+                    // This event was appended after the read.
                     Read::End => break,
                 };
                 fetched.push((offset, found));
@@ -111,20 +111,20 @@ impl Fetch {
     }
 }
 
-/// What a block has at an offset, and the bytes of its record; `None` if it lies beyond the block.
+/// Returns the result for an offset, and the bytes of its record; `None` if the offset is beyond the block.
 fn find(
     block: &Block,
     offset: Offset,
     format: Format,
     order: Option<&KeySource>,
-    rooms: &Rooms,
+    context: &LaneContext,
 ) -> Option<(Fetched, usize)> {
     let record = block.record(offset)?;
     let key = order.and_then(|order| match order {
-        KeySource::Actor => OrderKey::of_actor(&record.bytes),
-        KeySource::Field(field) => field.key_of(&record.bytes),
+        KeySource::Actor => OrderKey::from_actor(&record.bytes),
+        KeySource::Field(field) => field.order_key(&record.bytes),
     });
-    let item = rooms.forms.item(&record, format);
+    let item = context.forms.item(&record, format);
     let found = item.map_or(Fetched::NoForm, |item| Fetched::Item(Ready { item, key }));
     Some((found, record.bytes.len()))
 }

@@ -1,5 +1,4 @@
-//! What failed before: the parked deliveries that are due, and the batches that are sent again at
-//! once.
+//! Retries: parked deliveries that are due, and batches that are sent again at once.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -14,27 +13,27 @@ use tokio::time::Instant;
 
 use super::{LaneSource, OutgoingBatch, Purpose};
 
-/// Parked deliveries, and bytes of them, made ready at once.
+/// Prefetch limits of parked deliveries, in deliveries and bytes.
 const READY_RETRIES: usize = 256;
 const READY_RETRY_BYTES: usize = 1 << 20;
 
-/// How soon a retry that found no place is looked at again.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How soon a retry that found no free place is checked again.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-/// The item of a delivery that is due later than this is not cached.
+/// The maximum time until a delivery is due for its item to be cached.
 const CACHED_FOR: Duration = Duration::from_mins(1);
 
-/// A batch that is sent again before anything else: a part of one that was refused, or, at a sink
-/// with order, one that failed.
+/// A batch that is sent again before all others: a part of a rejected batch, or a failed batch of an ordered
+/// sink.
 #[derive(Debug)]
 pub(super) struct Resend {
-    /// The offsets with their keys, which stay busy.
+    /// The offsets and their keys. The keys stay busy.
     events: Vec<(Offset, Option<OrderKey>)>,
     attempt: NonZeroU32,
 }
 
 impl LaneSource {
-    /// Sends a batch again before anything else. What it has stays recorded as being sent.
+    /// Queues a batch to be sent again before all others. The account still records its items as in flight.
     pub(in crate::lane) fn resend(
         &mut self,
         events: Vec<(Offset, Option<OrderKey>)>,
@@ -45,17 +44,17 @@ impl LaneSource {
         }
     }
 
-    /// A batch that was sent again has landed.
+    /// Records that a batch that was sent again has landed.
     pub(in crate::lane) const fn resend_landed(&mut self) {
         self.resends_under_way = self.resends_under_way.saturating_sub(1);
     }
 
-    /// Puts a delivery aside until it is due.
+    /// Parks a delivery until it is due.
     pub(in crate::lane) fn park(&mut self, item: &Arc<Item>, parked: Parked) {
         let (offset, key) = (item.offset, parked.key);
         let mut account = self.subscription.live.account();
         if let Due::At(due) = parked.due {
-            let now = account.clock().at(self.rooms.clock.now());
+            let now = account.clock().at(self.context.clock.now());
             if due.since(now) <= CACHED_FOR {
                 self.item_cache.insert(item);
             }
@@ -68,8 +67,8 @@ impl LaneSource {
         }
     }
 
-    /// Learns what has happened to parked deliveries, and lets those go that waited for their key.
-    pub(in crate::lane) fn take_news(&mut self) {
+    /// Applies news about parked deliveries from the account, and releases deliveries that waited for a key.
+    pub(in crate::lane) fn apply_parked_news(&mut self) {
         let subscription = Arc::clone(&self.subscription);
         let mut account = subscription.live.account();
         loop {
@@ -87,7 +86,7 @@ impl LaneSource {
                     ParkedNews::Left { offset, key } => {
                         let keys = self.keys.as_mut();
                         if let Some(next) = keys.and_then(|keys| keys.unpark(offset, key)) {
-                            let now = account.clock().at(self.rooms.clock.now());
+                            let now = account.clock().at(self.context.clock.now());
                             self.due.release(&mut account, next, now);
                         }
                     }
@@ -96,17 +95,17 @@ impl LaneSource {
         }
     }
 
-    /// When to look for the next parked delivery that is due.
+    /// Returns when to check for the next parked delivery that is due.
     pub(in crate::lane) fn next_retry(&self) -> Option<Instant> {
         let due = self.due.next()?;
         let account = self.subscription.live.account();
-        let now = account.clock().at(self.rooms.clock.now());
-        // What is due and not sent waits for a place.
-        Some(Instant::now() + std::cmp::max(due.since(now), LOOK_EVERY))
+        let now = account.clock().at(self.context.clock.now());
+        // A delivery that is due but not sent waits for a free place.
+        Some(Instant::now() + std::cmp::max(due.since(now), CHECK_EVERY))
     }
 
-    /// Whether a retry goes before what is new. Retries then have a quarter of the places, and of every
-    /// four batches one.
+    /// True if a retry goes before new events. Retries get a quarter of the places and one of every four
+    /// batches.
     pub(super) fn is_retry_turn(&self, retries_under_way: usize) -> bool {
         if self.due.is_empty() && self.ready_retries.is_empty() {
             return false;
@@ -116,18 +115,18 @@ impl LaneSource {
         retries_under_way < share && (max_in_flight >= 4 || self.sent_count.is_multiple_of(4))
     }
 
-    /// Whether a retry may be sent when there is nothing new. A quarter of the places stays free for
-    /// what comes in meanwhile: retries may all hang.
+    /// True if a retry may be sent when there are no new events. A quarter of the places stays free for new
+    /// events, because all retries may hang.
     pub(super) const fn may_retry(&self, retries_under_way: usize) -> bool {
         let max_in_flight = self.limits.max_in_flight;
         max_in_flight == 1 || retries_under_way < max_in_flight - max_in_flight.div_ceil(4)
     }
 
-    /// The next batch that is sent again at once.
+    /// Returns the next batch that is sent again at once.
     pub(in crate::lane) async fn next_resend(
         &mut self,
     ) -> Result<Option<OutgoingBatch>, ReadError> {
-        // Parts of one batch may have the same key.
+        // Parts of one batch may share a key, so with order by key only one part is in flight.
         while !(self.keys.is_some() && self.resends_under_way > 0)
             && let Some(resend) = self.resends.pop_front()
         {
@@ -169,14 +168,14 @@ impl LaneSource {
         Ok(None)
     }
 
-    /// Whether an earlier event with this key is parked.
+    /// True if an earlier event with this key is parked.
     fn follows_parked(&self, offset: Offset, key: Option<OrderKey>) -> bool {
         let keys = self.keys.as_ref();
         let first = keys.and_then(|keys| keys.first_parked(key?));
         first.is_some_and(|first| first < offset)
     }
 
-    /// Parks an event, whose key is busy because of it, behind an earlier one with its key.
+    /// Parks an event behind an earlier one with the same key, and frees the key, which this event kept busy.
     fn park_behind(&mut self, offset: Offset, key: Option<OrderKey>) {
         let (Some(keys), Some(key)) = (&mut self.keys, key) else {
             return;
@@ -188,14 +187,14 @@ impl LaneSource {
                 due: Due::AfterKey,
                 ..parked
             },
-            None => Parked::behind(offset, key, &self.reason_of_followers),
+            None => Parked::behind(offset, key, &self.follower_reason),
         };
         if account.park(offset, behind) {
             keys.park(offset, Some(key));
         }
     }
 
-    /// The next parked deliveries that are due.
+    /// Returns the next batch of parked deliveries that are due.
     pub(super) async fn next_due(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
         if self.due.is_empty() && self.ready_retries.is_empty() {
             return Ok(None);
@@ -212,8 +211,8 @@ impl LaneSource {
         }
     }
 
-    /// A parked delivery, due or not, to find out whether the endpoint is back; another one each
-    /// time, since one event alone may be at fault.
+    /// Returns a parked delivery, due or not, as a probe of the endpoint. Each call chooses another one, because
+    /// a single event may be at fault.
     pub(in crate::lane) async fn probe_parked(
         &mut self,
     ) -> Result<Option<OutgoingBatch>, ReadError> {
@@ -249,12 +248,12 @@ impl LaneSource {
         Ok(self.make_parked_batch(items, Purpose::Probe))
     }
 
-    /// Makes the parked deliveries ready that are due; `false` if none is.
+    /// Fetches the parked deliveries that are due. Returns `false` if there are none.
     async fn make_retries_ready(&mut self) -> Result<bool, ReadError> {
         let (mut batches, mut offsets) = (Vec::new(), Vec::new());
         {
             let account = self.subscription.live.account();
-            let now = account.clock().at(self.rooms.clock.now());
+            let now = account.clock().at(self.context.clock.now());
             while offsets.len() < READY_RETRIES
                 && let Some(batch) = self.due.pop(&account, now)
             {
@@ -279,13 +278,13 @@ impl LaneSource {
                 .into_iter()
                 .filter(|offset| !items.contains_key(offset));
             self.put_back(missing.collect());
-            self.ready_retries.extend(self.apart(found));
+            self.ready_retries.extend(self.split_by_limits(found));
         }
         Ok(true)
     }
 
-    /// Takes items apart into batches that the sink takes. It may have changed since they failed.
-    fn apart(&self, items: Vec<Arc<Item>>) -> Vec<Vec<Arc<Item>>> {
+    /// Splits items into batches that the sink allows. The sink's limits may have changed since they failed.
+    fn split_by_limits(&self, items: Vec<Arc<Item>>) -> Vec<Vec<Arc<Item>>> {
         let mut batches: Vec<Vec<Arc<Item>>> = Vec::new();
         let mut bytes = 0;
         for item in items {
@@ -293,7 +292,7 @@ impl LaneSource {
             let fits = |batch: &Vec<Arc<Item>>| {
                 batch.len() < self.limits.max_items
                     && bytes + item_bytes <= self.limits.max_bytes
-                    && self.sink.goes_with(batch, &item)
+                    && self.sink.can_join_batch(batch, &item)
             };
             match batches.last_mut().filter(|batch| fits(batch)) {
                 Some(batch) => {
@@ -309,7 +308,7 @@ impl LaneSource {
         batches
     }
 
-    /// Puts parked deliveries back that were to be sent and are not.
+    /// Puts parked deliveries back into the queue if they were not sent.
     pub(super) fn put_back(&mut self, offsets: Vec<Offset>) {
         let account = self.subscription.live.account();
         for offset in offsets {
@@ -319,7 +318,7 @@ impl LaneSource {
         }
     }
 
-    /// A batch of those parked deliveries that still wait.
+    /// Builds a batch from the parked deliveries that still wait.
     fn make_parked_batch(
         &mut self,
         mut items: Vec<Arc<Item>>,
@@ -341,7 +340,7 @@ impl LaneSource {
                 let order = self.keys.as_ref();
                 let first = order.and_then(|order| order.first_parked(parked.key?));
                 if first.is_some_and(|first| first != offset && !sent.contains(&first)) {
-                    // An earlier one with its key goes first, and releases it then.
+                    // An earlier delivery with the same key goes first, and later releases this one.
                     let due = Due::AfterKey;
                     account.park(offset, Parked { due, ..parked });
                     return false;
@@ -368,8 +367,8 @@ impl LaneSource {
         Some(self.make_batch(items, keys, attempt, purpose))
     }
 
-    /// The items at these offsets, from memory or from the log. What has no item any more ends in the
-    /// account. Beyond a bound of bytes, they are left out.
+    /// Returns the items at these offsets, from the cache or from the log. Stops after `max_bytes`. If an offset
+    /// has no item any more, records the reason in the account.
     async fn fetch_all(
         &mut self,
         mut offsets: Vec<Offset>,

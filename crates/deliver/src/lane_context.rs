@@ -1,4 +1,4 @@
-//! What lanes work with besides their subscription.
+//! The dependencies that all lanes share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +13,22 @@ use crate::forms::Forms;
 use crate::hosts::Hosts;
 use crate::item_cache::CacheBudget;
 
-/// What lanes work with besides their subscription.
+/// The dependencies that all lanes share.
 #[derive(Debug)]
-pub(crate) struct Rooms {
+pub(crate) struct LaneContext {
     pub(crate) log: SharedLog,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) forms: Forms,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where operators are told of holds and of dead letters.
+    /// Sends operator events about holds and dead letters.
     pub(crate) tell_operator: TellOperator,
-    /// Lets few lanes at a time look through the past, so that many of them neither hold many
-    /// blocks in memory nor keep new events waiting.
+    /// Limits the lanes that scan old blocks at once. So they neither fill the memory with blocks nor delay
+    /// new events.
     pub(crate) scans: Semaphore,
-    /// Which hosts cannot be connected to.
+    /// The hosts that lanes connect to, and which of them are down.
     pub(crate) hosts: Hosts,
-    /// How much of parked deliveries is kept in memory.
+    /// The memory limit for the items of parked deliveries.
     pub(crate) item_cache_budget: Arc<CacheBudget>,
     /// How long a subscription may hold before it is deactivated.
     pub(crate) deactivate_after: Duration,
