@@ -1,84 +1,84 @@
-//! Something that the catalogue does not know, and how often it came.
+//! One kind of drift: data that the catalogue does not know, and how often it arrived.
 
 use easel_catalog::{Drift, Field, Finding, Privacy, Rule, ValueClass, mask};
 use easel_log::{Offset, Record};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// The most characters of a path.
+/// The maximum length of a path, in characters.
 const MAX_PATH_CHARS: usize = 256;
-/// The most characters of an example, and of a value that is told.
+/// The maximum length of an example and of an unlisted value, in characters.
 const MAX_VALUE_CHARS: usize = 64;
-/// The most characters of an example of a whole event.
+/// The maximum length of an example that is a whole event, in characters.
 const MAX_EVENT_CHARS: usize = 1024;
 
-/// Something that the catalogue does not know, and how often it came.
+/// One kind of drift, and how often it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftRecord {
-    /// What tells it from others.
+    /// The identity of this record.
     pub(crate) key: DriftKey,
-    /// What the catalogue says of the field: a kind of value; nothing if it has no such field.
+    /// The kind of value that the catalogue declares; `None` if it does not know the field.
     pub declared: Option<String>,
-    /// What came instead: a class of value, or the value that is not listed.
+    /// What arrived instead: a class of value, or an unlisted value.
     pub found: String,
-    /// When the first event with it was accepted.
+    /// When the first event with this drift was accepted.
     pub first_seen: Timestamp,
-    /// When the last one was.
+    /// When the latest event with this drift was accepted.
     pub last_seen: Timestamp,
-    /// How many times it came; more than once in an event that has it several times.
+    /// How often it was found. One event can count several times.
     pub count: u64,
-    /// The first time it came.
+    /// The first occurrence.
     pub example: Example,
-    /// Whether it changed since it was last saved.
+    /// True if it changed since the last save.
     pub(crate) is_unsaved: bool,
 }
 
-/// Where something was first seen.
+/// The first occurrence of drift.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// The event's place in the log.
+    /// The event's offset in the log.
     pub offset: Offset,
     /// The event's id.
     pub id: Uuid,
-    /// The value, masked; for an unknown event type, the event.
+    /// The masked value. For an unknown event type, the masked event.
     pub value: String,
 }
 
-/// What tells a sighting from others.
+/// The identity of a drift record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct DriftKey {
-    /// The root account's global id; empty when the event tells none that is one.
+    /// The root account's global id; empty if the event has no valid one.
     pub(crate) root_account: String,
     pub(crate) event_type: String,
     pub(crate) drift: Drift,
     pub(crate) path: String,
-    /// What came, where different things make different sightings.
+    /// The value or class of value that arrived, for kinds of drift that are counted by it; else empty.
     pub(crate) which: String,
 }
 
 impl DriftRecord {
-    /// What kind of drift it is.
+    /// Returns the kind of drift.
     pub const fn drift(&self) -> Drift {
         self.key.drift
     }
 
-    /// The global id of the root account that it came from, if the events tell.
+    /// Returns the global id of the root account, if the events have one.
     pub fn root_account(&self) -> Option<&str> {
-        Some(self.key.root_account.as_str()).filter(|it| !it.is_empty())
+        Some(self.key.root_account.as_str()).filter(|id| !id.is_empty())
     }
 
-    /// The event type.
+    /// Returns the event type.
     pub fn event_type(&self) -> &str {
         &self.key.event_type
     }
 
-    /// The JSON pointer to it, with `*` for every index; empty for the event itself. A long one is
-    /// cut after 256 characters and ends in `…`.
+    /// Returns the JSON pointer to the value, with `*` for every index; empty for the event itself. A
+    /// long pointer is truncated to 256 characters, with `…` at the end.
     pub fn path(&self) -> &str {
         &self.key.path
     }
 
-    /// The first sighting with this key: `finding`, in `record`.
+    /// Creates a record from the first `finding` with this key, in the log record `record`.
     pub(crate) fn first(key: DriftKey, finding: &Finding<'_>, record: &Record) -> Self {
         let value = match key.drift {
             Drift::UnknownEventType => mask(&record.bytes, MAX_EVENT_CHARS),
@@ -104,12 +104,12 @@ impl DriftRecord {
         }
     }
 
-    /// Counts `finding`, in `record`, as another of the same.
-    pub(crate) fn again(&mut self, finding: &Finding<'_>, record: &Record) {
+    /// Counts another `finding` with the same key, in the log record `record`.
+    pub(crate) fn count_again(&mut self, finding: &Finding<'_>, record: &Record) {
         self.count += 1;
         self.last_seen = std::cmp::max(self.last_seen, record.appended_at);
         self.is_unsaved = true;
-        // A null says nothing about what a field is.
+        // A null does not show the kind of a field, so a later value replaces it.
         if self.found == "null" && finding.found != ValueClass::Null {
             let Self { found, example, .. } = Self::first(self.key.clone(), finding, record);
             (self.found, self.example) = (found, example);
@@ -118,16 +118,16 @@ impl DriftRecord {
 }
 
 impl DriftKey {
-    /// What `finding` in `record` is a sighting of, if it is drift.
-    pub(crate) fn of(finding: &Finding<'_>, record: &Record, root_account: &str) -> Option<Self> {
+    /// Returns the key of `finding` in `record`; `None` if the finding is not drift.
+    pub(crate) fn new(finding: &Finding<'_>, record: &Record, root_account: &str) -> Option<Self> {
         let drift = finding.rule.drift()?;
         Some(Self {
             root_account: root_account.to_owned(),
             event_type: record.event_type.as_ref().to_owned(),
             drift,
-            path: cut(finding.pattern(), MAX_PATH_CHARS),
+            path: truncate(finding.pattern(), MAX_PATH_CHARS),
             which: match drift {
-                // Whether it is null or not there at all, it is the same to consumers.
+                // For consumers, a null and a missing field are the same.
                 Drift::UnknownEventType
                 | Drift::UnknownField
                 | Drift::NoValue
@@ -139,35 +139,36 @@ impl DriftKey {
 }
 
 impl DriftKey {
-    /// Whether both are of the same drift of the same event type or field, whatever their root accounts.
-    pub(crate) fn is_of_same_name(&self, other: &Self) -> bool {
+    /// True if both are the same drift of the same event type or field. The root accounts may differ.
+    pub(crate) fn has_same_name(&self, other: &Self) -> bool {
         (self.drift, &self.event_type, &self.path) == (other.drift, &other.event_type, &other.path)
     }
 }
 
-/// What came: a class of value, or the value that is not listed.
+/// Returns what arrived: a class of value, or an unlisted value.
 fn found(finding: &Finding<'_>) -> String {
     match finding.rule {
-        Rule::UnlistedValue | Rule::NewValue => told(finding.value, finding.field),
+        Rule::UnlistedValue | Rule::NewValue => word_or_mask(finding.value, finding.field),
         _ => finding.found.code().to_owned(),
     }
 }
 
-/// A value that is not listed: as it is, where it is a word, as those for states and kinds are.
-fn told(value: &[u8], field: Option<&Field>) -> String {
-    let says_nothing = field.is_some_and(|field| field.privacy == Privacy::Nothing);
+/// Returns an unlisted value as it is if it is one word, such as the name of a state. Masks any other value,
+/// and any value that may be personal data.
+fn word_or_mask(value: &[u8], field: Option<&Field>) -> String {
+    let is_public = field.is_some_and(|field| field.privacy == Privacy::Nothing);
     let text = str::from_utf8(value).unwrap_or_default().trim_matches('"');
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:/".contains(&byte);
-    if says_nothing && text.len() <= MAX_VALUE_CHARS && text.bytes().all(is_word) {
+    if is_public && text.len() <= MAX_VALUE_CHARS && text.bytes().all(is_word) {
         text.to_owned()
     } else {
         mask(value, MAX_VALUE_CHARS)
     }
 }
 
-fn cut(mut text: String, max_chars: usize) -> String {
-    if let Some((at, _)) = text.char_indices().nth(max_chars) {
-        text.truncate(at);
+fn truncate(mut text: String, max_chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(max_chars) {
+        text.truncate(end);
         text.push('…');
     }
     text

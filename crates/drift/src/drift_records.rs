@@ -1,4 +1,4 @@
-//! All sightings, in memory: bounded, and aware of what is not on disk yet.
+//! All drift records, in memory. Their number is bounded. Each knows whether it is saved.
 
 use std::collections::HashMap;
 
@@ -8,79 +8,78 @@ use easel_log::{Block, Offset, Record};
 use crate::drift_record::{DriftKey, DriftRecord};
 use crate::new_findings::NewFindings;
 
-/// The most sightings kept.
-pub(crate) const MAX_SIGHTINGS: usize = 8192;
-/// The most sightings kept of one root account, so that one alone cannot take the place of all
-/// others.
-pub(crate) const MAX_OF_ACCOUNT: usize = 1024;
+/// The maximum number of records.
+pub(crate) const MAX_RECORDS: usize = 8192;
+/// The maximum number of records of one root account, so that one account cannot use up all records.
+pub(crate) const MAX_RECORDS_PER_ACCOUNT: usize = 1024;
 
-/// All sightings, as far as the log was looked at.
+/// All drift records of the scanned part of the log.
 ///
-/// Invariant: what it counts is what lies before `cursor`, each finding once. Both are saved
-/// together, so whatever is looked at again after a crash is counted from where it was.
+/// Invariant: they count each finding before `cursor` once, and nothing else. Records and cursor are
+/// saved in one transaction, so a crash neither loses a finding nor counts it twice.
 #[derive(Debug, Default)]
 pub(crate) struct DriftRecords {
     pub(crate) all: HashMap<DriftKey, DriftRecord>,
-    of_account: HashMap<String, usize>,
+    account_counts: HashMap<String, usize>,
     pub(crate) progress: ScanProgress,
-    /// What the next operator event reports.
+    /// The findings that the next operator event reports.
     pub(crate) new_findings: NewFindings,
     is_unsaved: bool,
 }
 
-/// How far the log was looked at, and what was not kept of it.
+/// How far the log was scanned, and what was lost or dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScanProgress {
-    /// Everything before this was looked at.
+    /// Everything before this offset was scanned.
     pub(crate) cursor: Offset,
-    /// Events that were gone, or could not be read, before they were looked at.
+    /// Number of events that were trimmed or unreadable before they were scanned.
     pub(crate) missed: u64,
-    /// Findings that were not kept since there were too many sightings, by kind of drift.
-    pub(crate) untold: Untold,
+    /// Findings without a record because there were too many records, by kind of drift.
+    pub(crate) dropped: DriftCounts,
 }
 
 /// A count for each kind of drift, in the order of [`Drift::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Untold([u64; Drift::ALL.len()]);
+pub(crate) struct DriftCounts([u64; Drift::ALL.len()]);
 
-/// What is to be saved.
+/// The changes to save.
 #[derive(Debug)]
 pub(crate) struct Unsaved {
-    pub(crate) sightings: Vec<DriftRecord>,
+    pub(crate) records: Vec<DriftRecord>,
     pub(crate) progress: ScanProgress,
 }
 
 impl DriftRecords {
     pub(crate) fn new(all: Vec<DriftRecord>, progress: ScanProgress) -> Self {
-        let mut sightings = Self {
+        let mut records = Self {
             progress,
             ..Self::default()
         };
-        for it in all {
-            sightings.count_account(&it.key.root_account);
-            sightings.all.insert(it.key.clone(), it);
+        for record in all {
+            records.count_account(&record.key.root_account);
+            records.all.insert(record.key.clone(), record);
         }
-        sightings
+        records
     }
 
-    /// Looks at the records of a block that were not looked at yet; says how many findings of
-    /// each kind were drift.
-    pub(crate) fn look_at(&mut self, block: &Block, catalog: &Catalog) -> Untold {
+    /// Scans the records of a block that were not scanned yet. Returns the number of findings by kind
+    /// of drift.
+    pub(crate) fn scan_block(&mut self, block: &Block, catalog: &Catalog) -> DriftCounts {
         let from = self.progress.cursor;
-        self.miss(block.first());
-        let mut found = Untold::default();
+        self.mark_missed(block.first());
+        let mut found = DriftCounts::default();
         for record in block.records().filter(|record| record.offset >= from) {
-            self.look_at_one(&record, catalog, &mut found);
+            self.scan_record(&record, catalog, &mut found);
         }
         self.move_to(block.next());
         found
     }
 
-    fn look_at_one(&mut self, record: &Record, catalog: &Catalog, found: &mut Untold) {
+    fn scan_record(&mut self, record: &Record, catalog: &Catalog, found: &mut DriftCounts) {
         let mut root_account = None;
         catalog.check(&record.event_type, &record.bytes, |finding| {
             let root_account = root_account.get_or_insert_with(|| root_account_of(record));
-            if let Some(key) = DriftKey::of(finding, record, root_account) {
+            if let Some(key) = DriftKey::new(finding, record, root_account) {
                 found.add(key.drift);
                 self.count(key, finding, record);
             }
@@ -90,22 +89,22 @@ impl DriftRecords {
     fn count(&mut self, key: DriftKey, finding: &Finding<'_>, record: &Record) {
         self.is_unsaved = true;
         if let Some(known) = self.all.get_mut(&key) {
-            known.again(finding, record);
+            known.count_again(finding, record);
         } else if self.has_room(&key.root_account) {
             self.note_new(&key);
             self.count_account(&key.root_account);
             let first = DriftRecord::first(key.clone(), finding, record);
             self.all.insert(key, first);
         } else {
-            self.progress.untold.add(key.drift);
+            self.progress.dropped.add(key.drift);
         }
     }
 
-    /// Notes an event type or a field for operators if no root account sent it before.
+    /// Notes a new event type or field for operators, if no root account sent it before.
     fn note_new(&mut self, key: &DriftKey) {
         let is_new = match key.drift {
             Drift::UnknownEventType | Drift::UnknownField => {
-                !self.all.keys().any(|known| known.is_of_same_name(key))
+                !self.all.keys().any(|known| known.has_same_name(key))
             }
             Drift::TypeChange | Drift::UnlistedValue | Drift::NoValue | Drift::LongerText => false,
         };
@@ -118,21 +117,21 @@ impl DriftRecords {
         }
     }
 
-    /// Whether there is room for another sighting of this account.
+    /// True if another record of this account is allowed.
     fn has_room(&self, root_account: &str) -> bool {
-        let of_account = self.of_account.get(root_account).copied().unwrap_or(0);
-        self.all.len() < MAX_SIGHTINGS && of_account < MAX_OF_ACCOUNT
+        let count = self.account_counts.get(root_account).copied().unwrap_or(0);
+        self.all.len() < MAX_RECORDS && count < MAX_RECORDS_PER_ACCOUNT
     }
 
     fn count_account(&mut self, root_account: &str) {
-        match self.of_account.get_mut(root_account) {
+        match self.account_counts.get_mut(root_account) {
             Some(count) => *count += 1,
-            None => drop(self.of_account.insert(root_account.to_owned(), 1)),
+            None => drop(self.account_counts.insert(root_account.to_owned(), 1)),
         }
     }
 
-    /// Notes that what lies before `to`, and was not looked at, cannot be looked at any more.
-    pub(crate) fn miss(&mut self, to: Offset) {
+    /// Moves the cursor to `to`, and counts the events in between as missed.
+    pub(crate) fn mark_missed(&mut self, to: Offset) {
         if to > self.progress.cursor {
             self.progress.missed += to.since(self.progress.cursor);
             self.move_to(to);
@@ -150,58 +149,58 @@ impl DriftRecords {
         self.is_unsaved
     }
 
-    /// Hands over what is not saved, and takes it for saved from here on.
+    /// Returns the unsaved changes, and marks them as saved.
     pub(crate) fn take_unsaved(&mut self) -> Unsaved {
         self.is_unsaved = false;
-        let unsaved = self.all.values_mut().filter(|it| it.is_unsaved);
-        let sightings = unsaved.map(|it| {
-            it.is_unsaved = false;
-            it.clone()
+        let unsaved = self.all.values_mut().filter(|record| record.is_unsaved);
+        let records = unsaved.map(|record| {
+            record.is_unsaved = false;
+            record.clone()
         });
         Unsaved {
-            sightings: sightings.collect(),
+            records: records.collect(),
             progress: self.progress,
         }
     }
 
-    /// Takes back what could not be saved.
-    pub(crate) fn give_back(&mut self, unsaved: &Unsaved) {
+    /// Marks these changes as unsaved again, after a failed save.
+    pub(crate) fn mark_unsaved(&mut self, unsaved: &Unsaved) {
         self.is_unsaved = true;
-        for it in &unsaved.sightings {
-            if let Some(known) = self.all.get_mut(&it.key) {
+        for record in &unsaved.records {
+            if let Some(known) = self.all.get_mut(&record.key) {
                 known.is_unsaved = true;
             }
         }
     }
 
-    /// How far the log was looked at, should everything that was found be forgotten.
-    pub(crate) fn cleared(&self) -> ScanProgress {
+    /// Returns the progress as it is after [`clear`](Self::clear).
+    pub(crate) fn cleared_progress(&self) -> ScanProgress {
         ScanProgress {
-            untold: Untold::default(),
+            dropped: DriftCounts::default(),
             ..self.progress
         }
     }
 
-    /// Forgets every sighting, and what was not kept, and says how many there were.
+    /// Removes all records and the counts of dropped findings. Returns how many records there were.
     pub(crate) fn clear(&mut self) -> u64 {
         let count = self.all.len() as u64;
-        self.progress = self.cleared();
+        self.progress = self.cleared_progress();
         self.all.clear();
-        self.of_account.clear();
+        self.account_counts.clear();
         count
     }
 }
 
-/// The root account that a record tells, if it is a global id: nothing else is kept.
+/// Returns the record's root account id if it is a global id; else an empty text.
 fn root_account_of(record: &Record) -> String {
     let account = record.provenance.root_account_id.as_deref();
     match account.unwrap_or_default().parse::<GlobalId>() {
         Ok(id) => id.to_string(),
-        Err(_none) => String::new(),
+        Err(_not_global) => String::new(),
     }
 }
 
-impl Untold {
+impl DriftCounts {
     pub(crate) fn add(&mut self, drift: Drift) {
         self.add_many(drift, 1);
     }
@@ -209,8 +208,8 @@ impl Untold {
     pub(crate) fn add_many(&mut self, drift: Drift, count: u64) {
         let counts = Drift::ALL.iter().zip(&mut self.0);
         counts
-            .filter(|(it, _)| **it == drift)
-            .for_each(|(_, sum)| *sum += count);
+            .filter(|(kind, _)| **kind == drift)
+            .for_each(|(_, total)| *total += count);
     }
 
     pub(crate) fn each(&self) -> impl Iterator<Item = (Drift, u64)> {

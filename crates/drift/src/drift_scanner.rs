@@ -1,4 +1,4 @@
-//! Reads the log behind everybody's back, for what the catalogue does not know.
+//! Scans the log in the background for data that the catalogue does not know.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,28 +17,28 @@ use crate::drift_records::DriftRecords;
 use crate::metrics;
 use crate::store::{DriftStoreError, Store};
 
-/// Pause between two saves at least.
+/// The minimum time between two saves.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// How often the lag is measured at least; a gauge that nobody sets for a minute is taken for gone.
+/// The maximum time between two measurements of the lag. A gauge that is not set for a minute disappears.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
-/// Looks at every event once, and keeps what the catalogue does not know.
+/// Scans every event once, and records what the catalogue does not know.
 ///
-/// How far it is and what it found are saved together about once a second; after a crash it goes
-/// on from there, so that every finding is counted exactly once.
+/// It saves its cursor and its records together, about once a second. After a crash it continues from
+/// the saved cursor, so every finding is counted exactly once.
 #[derive(Debug)]
 pub struct DriftScanner {
     log: SharedLog,
     catalog: Arc<Catalog>,
-    kept: Arc<DriftState>,
+    state: Arc<DriftState>,
     tell_operator: TellOperator,
 }
 
-/// What is in memory and what is on disk. The store is locked first where both are.
+/// The records in memory and the store on disk. Code that locks both must lock the store first.
 #[derive(Debug)]
 struct DriftState {
     store: Mutex<Store>,
-    sightings: Mutex<DriftRecords>,
+    records: Mutex<DriftRecords>,
 }
 
 /// Why drift could not be saved.
@@ -47,26 +47,26 @@ pub enum DriftError {
     /// The file could not be written.
     #[error(transparent)]
     Store(#[from] DriftStoreError),
-    /// The thread that was to write it died.
+    /// The thread that writes the file panicked.
     #[error("use the drift store")]
     Thread(#[from] JoinError),
 }
 
-/// What was seen, as far as the log was looked at.
+/// The drift found in the scanned part of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// What was seen: the latest first.
-    pub sightings: Vec<DriftRecord>,
-    /// Everything before this offset was looked at.
+    /// The drift records, the latest first.
+    pub records: Vec<DriftRecord>,
+    /// Everything before this offset was scanned.
     pub cursor: Offset,
-    /// Events that were gone from the log, or could not be read, before they were looked at.
+    /// Number of events that were trimmed or unreadable before they were scanned.
     pub missed: u64,
-    /// How often something came that is not among the sightings, since there were too many.
-    pub untold: Vec<(Drift, u64)>,
+    /// Findings without a record because there were too many records, by kind of drift.
+    pub dropped: Vec<(Drift, u64)>,
 }
 
 impl DriftScanner {
-    /// Opens the file of sightings, to go on where it ends.
+    /// Opens the file of drift records, and continues where it ends.
     pub fn open(
         path: &Path,
         log: SharedLog,
@@ -74,19 +74,19 @@ impl DriftScanner {
     ) -> Result<Self, DriftStoreError> {
         metrics::describe();
         let store = Store::open(path)?;
-        let sightings = store.load()?;
+        let records = store.load()?;
         Ok(Self {
             log,
             catalog,
-            kept: Arc::new(DriftState {
+            state: Arc::new(DriftState {
                 store: Mutex::new(store),
-                sightings: Mutex::new(sightings),
+                records: Mutex::new(records),
             }),
             tell_operator: TellOperator::default(),
         })
     }
 
-    /// Reports event types and fields that came for the first time through `tell_operator`.
+    /// Reports new event types and fields to operators through `tell_operator`.
     #[must_use]
     pub fn with_operator(self, tell_operator: TellOperator) -> Self {
         Self {
@@ -95,46 +95,47 @@ impl DriftScanner {
         }
     }
 
-    /// What was seen so far.
+    /// Returns the drift found so far.
     pub fn report(&self) -> Report {
-        let sightings = self.sightings();
-        let mut all: Vec<_> = sightings.all.values().cloned().collect();
+        let records = self.records();
+        let mut all: Vec<_> = records.all.values().cloned().collect();
         all.sort_by(|a, b| (b.last_seen, &a.key).cmp(&(a.last_seen, &b.key)));
-        let untold = sightings.progress.untold.each();
+        let dropped = records.progress.dropped.each();
         Report {
-            sightings: all,
-            cursor: sightings.progress.cursor,
-            missed: sightings.progress.missed,
-            untold: untold.filter(|(_, count)| *count > 0).collect(),
+            records: all,
+            cursor: records.progress.cursor,
+            missed: records.progress.missed,
+            dropped: dropped.filter(|(_, count)| *count > 0).collect(),
         }
     }
 
-    /// Forgets every sighting, and says how many there were; what comes again is seen again.
+    /// Removes all drift records, and returns how many there were. Drift that arrives again is recorded
+    /// again.
     pub async fn clear(&self) -> Result<u64, DriftError> {
-        let kept = Arc::clone(&self.kept);
+        let state = Arc::clone(&self.state);
         let clearing = move || -> Result<u64, DriftStoreError> {
-            // Nothing can be saved in between.
-            let mut store = locked(&kept.store);
-            let mut sightings = locked(&kept.sightings);
-            store.clear(sightings.cleared())?;
-            Ok(sightings.clear())
+            // Both locks are held, so no save can happen in between.
+            let mut store = locked(&state.store);
+            let mut records = locked(&state.records);
+            store.clear(records.cleared_progress())?;
+            Ok(records.clear())
         };
         Ok(tokio::task::spawn_blocking(clearing).await??)
     }
 
-    /// Looks at new events until told to stop, then saves.
+    /// Scans new events until `stop` is cancelled, then saves.
     pub async fn run(&self, stop: CancellationToken) {
         let bounds = self.log.bounds();
-        let mut reader = Reader::new(Arc::clone(&self.log), self.sightings().progress.cursor);
+        let mut reader = Reader::new(Arc::clone(&self.log), self.records().progress.cursor);
         let mut save_at = Instant::now() + SAVE_EVERY;
         while !stop.is_cancelled() {
             let (cursor, is_unsaved) = {
-                let sightings = self.sightings();
-                (sightings.progress.cursor, sightings.is_unsaved())
+                let records = self.records();
+                (records.progress.cursor, records.is_unsaved())
             };
-            self.tell(self.sightings().new_findings.take_due(Instant::now()));
-            metrics::lagging(bounds.borrow().head.since(cursor));
-            // What could not be looked at is read again.
+            self.notify_operator(self.records().new_findings.take_due(Instant::now()));
+            metrics::set_lag(bounds.borrow().head.since(cursor));
+            // Reads a block again if its scan failed.
             reader.seek(cursor);
             if is_unsaved && Instant::now() >= save_at {
                 self.save().await;
@@ -148,68 +149,68 @@ impl DriftScanner {
                 };
                 match found {
                     Ok(Some(found)) => tokio::select! {
-                        () = self.look_at(found) => (),
+                        () = self.scan(found) => (),
                         () = stop.cancelled() => (),
                     },
                     Ok(None) => break,
-                    Err(error) => error!(%error, "drift cannot be looked for"),
+                    Err(error) => error!(%error, "drift scan cannot read the log"),
                 }
             }
         }
         self.save().await;
-        self.tell(self.sightings().new_findings.take(Instant::now()));
+        self.notify_operator(self.records().new_findings.take(Instant::now()));
     }
 
-    fn tell(&self, event: Option<OperatorEvent>) {
+    fn notify_operator(&self, event: Option<OperatorEvent>) {
         if let Some(event) = event {
             self.tell_operator.tell(event);
         }
     }
 
-    /// Looks at what the log holds next.
-    async fn look_at(&self, found: Found) {
+    /// Scans a block, or counts lost events.
+    async fn scan(&self, found: Found) {
         let block = match found {
             Found::Block { block, .. } => block,
             Found::Trimmed(range) | Found::Damaged(range) | Found::Skipped(range) => {
-                self.sightings().miss(range.end);
+                self.records().mark_missed(range.end);
                 return;
             }
         };
-        // On a thread where nobody else waits to be served.
-        let (kept, catalog) = (Arc::clone(&self.kept), Arc::clone(&self.catalog));
-        let looking = move || locked(&kept.sightings).look_at(&block, &catalog);
-        match tokio::task::spawn_blocking(looking).await {
-            Ok(found) => metrics::found(found),
+        // The scan needs CPU time, so it must not block the runtime's threads.
+        let (state, catalog) = (Arc::clone(&self.state), Arc::clone(&self.catalog));
+        let work = move || locked(&state.records).scan_block(&block, &catalog);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(found) => metrics::count_findings(found),
             Err(error) => {
-                error!(%error, "drift cannot be looked for");
+                error!(%error, "drift scan failed");
                 sleep(Reader::PAUSE).await;
             }
         }
     }
 
     async fn save(&self) {
-        let kept = Arc::clone(&self.kept);
-        if let Err(error) = tokio::task::spawn_blocking(move || kept.save()).await {
-            error!(%error, "drift could not be saved");
+        let state = Arc::clone(&self.state);
+        if let Err(error) = tokio::task::spawn_blocking(move || state.save()).await {
+            error!(%error, "drift not saved");
         }
     }
 
-    fn sightings(&self) -> MutexGuard<'_, DriftRecords> {
-        locked(&self.kept.sightings)
+    fn records(&self) -> MutexGuard<'_, DriftRecords> {
+        locked(&self.state.records)
     }
 }
 
 impl DriftState {
     fn save(&self) {
         let mut store = locked(&self.store);
-        let unsaved = locked(&self.sightings).take_unsaved();
+        let unsaved = locked(&self.records).take_unsaved();
         if let Err(error) = store.save(&unsaved) {
-            error!(%error, "drift could not be saved");
-            locked(&self.sightings).give_back(&unsaved);
+            error!(%error, "drift not saved");
+            locked(&self.records).mark_unsaved(&unsaved);
         }
     }
 }
 
-fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
-    it.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,36 +1,36 @@
-//! The names of what this room measures.
+//! Metric names and descriptions of this crate.
 
 use easel_catalog::Drift;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::drift_records::Untold;
+use crate::drift_records::DriftCounts;
 
 const FINDINGS: &str = "easel_drift_findings_total";
 const LAG: &str = "easel_drift_lag_events";
 
-/// Says what each of them means, and has each begin at 0; to say it again changes nothing.
+/// Describes each metric and starts it at 0. A second call changes nothing.
 pub(crate) fn describe() {
     describe_counter!(
         FINDINGS,
-        "What came that the catalogue does not know, by kind."
+        "Findings of data that the catalogue does not know, by kind of drift."
     );
-    describe_gauge!(LAG, "Events not yet held against the catalogue.");
+    describe_gauge!(LAG, "Events not yet validated against the catalogue.");
     for drift in Drift::ALL {
         counter!(FINDINGS, "drift" => drift.code()).increment(0);
     }
-    lagging(0);
+    set_lag(0);
 }
 
-pub(crate) fn found(counts: Untold) {
+pub(crate) fn count_findings(counts: DriftCounts) {
     for (drift, count) in counts.each().filter(|(_, count)| *count > 0) {
         counter!(FINDINGS, "drift" => drift.code()).increment(count);
     }
 }
 
-pub(crate) fn lagging(events: u64) {
+pub(crate) fn set_lag(events: u64) {
     #[expect(
         clippy::cast_precision_loss,
-        reason = "a gauge is a float; so many events never lag"
+        reason = "a gauge is a float; the lag never reaches 2^53 events"
     )]
     gauge!(LAG).set(events as f64);
 }

@@ -1,19 +1,19 @@
-//! Event types and fields that came for the first time, until an operator event reports them.
+//! New event types and fields that no operator event has reported yet.
 //!
-//! The first report comes at once, the next ones at most once a minute. In between the findings are
-//! gathered.
+//! The first report is sent at once, later ones at most once a minute. In between, findings are
+//! collected.
 
 use std::time::Duration;
 
 use easel_catalog::{FoundDrift, OperatorEvent};
 use tokio::time::Instant;
 
-/// There is at most one report in this time.
+/// The minimum time between two reports.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
-/// The most findings that one event names.
+/// The maximum number of findings that one event names.
 const MAX_NAMES: usize = 100;
 
-/// Event types and fields that came for the first time since the last report.
+/// New event types and fields since the last report.
 #[derive(Debug, Default)]
 pub(crate) struct NewFindings {
     found: Vec<FoundDrift>,
@@ -22,7 +22,7 @@ pub(crate) struct NewFindings {
 }
 
 impl NewFindings {
-    /// Adds what came for the first time.
+    /// Adds a new event type or field.
     pub(crate) fn add(&mut self, found: FoundDrift) {
         self.found_count += 1;
         if self.found.len() < MAX_NAMES {
@@ -30,8 +30,8 @@ impl NewFindings {
         }
     }
 
-    /// The event to send at `now`; `None` if there is nothing to report, or if the last report is less
-    /// than a minute old.
+    /// Returns the event to send at `now`; `None` if there is nothing to report, or if the last report is
+    /// less than a minute old.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<OperatorEvent> {
         let is_early = self
             .reported_at
@@ -39,7 +39,7 @@ impl NewFindings {
         if is_early { None } else { self.take(now) }
     }
 
-    /// The event to send at the end, however old the last report is.
+    /// Returns the event to send at shutdown, at any time after the last report.
     pub(crate) fn take(&mut self, now: Instant) -> Option<OperatorEvent> {
         if self.found_count == 0 {
             return None;

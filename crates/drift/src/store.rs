@@ -1,7 +1,7 @@
-//! The file `drift.db`: every sighting, and how far the log was looked at.
+//! The file `drift.db`: all drift records, and how far the log was scanned.
 //!
-//! SQLite, format 2, with the table `folder` since format 2. Sightings and progress are saved in one transaction, so a crash loses
-//! both or none of what came since, and what is looked at again is counted once.
+//! SQLite, format 2. Format 2 added the table `folder`. Records and progress are saved in one
+//! transaction. So a crash loses either both or neither, and a repeated scan counts each finding once.
 
 use std::path::Path;
 
@@ -16,7 +16,8 @@ use uuid::Uuid;
 use crate::drift_record::{DriftKey, DriftRecord, Example};
 use crate::drift_records::{DriftRecords, ScanProgress, Unsaved};
 
-/// What `drift.db` looks like. A power failure may take back what can be looked at again.
+/// The layout of `drift.db`. A power failure may undo the latest saves; the scanner then scans those events
+/// again.
 pub static DRIFT_LAYOUT: Layout = Layout {
     noun: "file of drift",
     role: "drift",
@@ -64,19 +65,19 @@ pub(crate) struct Store {
     connection: Connection,
 }
 
-/// Why sightings could not be read or saved.
+/// An error while reading or saving drift records.
 #[derive(Debug, Error)]
 pub enum DriftStoreError {
-    /// SQLite said no.
-    #[error("use the drift store: {said}")]
+    /// SQLite failed.
+    #[error("use the drift store: {cause}")]
     Sqlite {
-        /// What it said.
-        said: rusqlite::Error,
+        /// The error of SQLite.
+        cause: rusqlite::Error,
     },
     /// The file was rejected.
     #[error(transparent)]
     Open(#[from] easel_sqlite::OpenError),
-    /// A row is not what this program writes.
+    /// A row is invalid.
     #[error("read the drift store: {what}")]
     Row {
         /// What is wrong with it.
@@ -101,11 +102,11 @@ impl Store {
             match name.as_str() {
                 CURSOR => progress.cursor = Offset::new(value),
                 MISSED => progress.missed = value,
-                _ => progress.untold.add_many(drift(&name)?, value),
+                _ => progress.dropped.add_many(drift(&name)?, value),
             }
         }
-        let mut sightings = self.connection.prepare("SELECT * FROM sightings")?;
-        let mut rows = sightings.query([])?;
+        let mut records = self.connection.prepare("SELECT * FROM sightings")?;
+        let mut rows = records.query([])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
             all.push(read(row)?);
@@ -113,31 +114,31 @@ impl Store {
         Ok(DriftRecords::new(all, progress))
     }
 
-    /// Saves what changed.
+    /// Saves the changes in one transaction.
     pub(crate) fn save(&mut self, unsaved: &Unsaved) -> Result<(), DriftStoreError> {
         let transaction = self.connection.transaction()?;
         {
-            let mut sighting = transaction.prepare_cached(
+            let mut insert = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO sightings
                  (root_account, event_type, drift, path, which, declared, found, first_seen,
                   last_seen, count, offset, id, value)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?;
-            for it in &unsaved.sightings {
-                sighting.execute(params![
-                    it.key.root_account,
-                    it.key.event_type,
-                    it.key.drift.code(),
-                    it.key.path,
-                    it.key.which,
-                    it.declared,
-                    it.found,
-                    it.first_seen.as_millisecond(),
-                    it.last_seen.as_millisecond(),
-                    signed(it.count),
-                    signed(it.example.offset.get()),
-                    it.example.id.as_bytes(),
-                    it.example.value,
+            for record in &unsaved.records {
+                insert.execute(params![
+                    record.key.root_account,
+                    record.key.event_type,
+                    record.key.drift.code(),
+                    record.key.path,
+                    record.key.which,
+                    record.declared,
+                    record.found,
+                    record.first_seen.as_millisecond(),
+                    record.last_seen.as_millisecond(),
+                    signed(record.count),
+                    signed(record.example.offset.get()),
+                    record.example.id.as_bytes(),
+                    record.example.value,
                 ])?;
             }
         }
@@ -146,7 +147,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes every sighting, and saves how far the log was looked at.
+    /// Removes all drift records, and saves the progress.
     pub(crate) fn clear(&mut self, progress: ScanProgress) -> Result<(), DriftStoreError> {
         let transaction = self.connection.transaction()?;
         transaction.execute("DELETE FROM sightings", [])?;
@@ -167,13 +168,13 @@ fn save_progress(
     let ScanProgress {
         cursor,
         missed,
-        untold,
+        dropped,
     } = progress;
     let mut number = transaction
         .prepare_cached("INSERT OR REPLACE INTO progress (name, value) VALUES (?1, ?2)")?;
     number.execute(params![CURSOR, signed(cursor.get())])?;
     number.execute(params![MISSED, signed(missed)])?;
-    for (drift, count) in untold.each() {
+    for (drift, count) in dropped.each() {
         number.execute(params![drift.code(), signed(count)])?;
     }
     Ok(())
@@ -211,7 +212,7 @@ fn read(row: &Row<'_>) -> Result<DriftRecord, DriftStoreError> {
 }
 
 fn drift(code: &str) -> Result<Drift, DriftStoreError> {
-    let known = Drift::ALL.iter().find(|it| it.code() == code);
+    let known = Drift::ALL.iter().find(|drift| drift.code() == code);
     known.copied().ok_or_else(|| DriftStoreError::Row {
         what: format!("unknown drift {code:?}"),
     })
@@ -224,13 +225,13 @@ fn unsigned(row: &Row<'_>, column: &str) -> Result<u64, DriftStoreError> {
     })
 }
 
-/// SQLite's integers are signed; no count or offset reaches the end of `i64`.
+/// Converts to SQLite's signed integers. No count or offset reaches `i64::MAX`.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl From<rusqlite::Error> for DriftStoreError {
-    fn from(said: rusqlite::Error) -> Self {
-        Self::Sqlite { said }
+    fn from(cause: rusqlite::Error) -> Self {
+        Self::Sqlite { cause }
     }
 }

@@ -1,13 +1,13 @@
-//! The bound on all accounts together.
+//! Tests the bound on the records of all accounts together.
 
 use easel_catalog::{Catalog, Limits, admit};
 use easel_log::{Clock, Log, LogOptions, MemoryLog, NewRecord, Offset, Provenance, Read};
 use easel_testkit::FakeClock;
 use std::sync::Arc;
 
-use super::{DriftRecords, MAX_OF_ACCOUNT, MAX_SIGHTINGS};
+use super::{DriftRecords, MAX_RECORDS, MAX_RECORDS_PER_ACCOUNT};
 
-/// An event of a root account with so many fields that nobody knows.
+/// Returns an event of a root account with this number of unknown fields.
 fn event(account: usize, fields: usize) -> NewRecord {
     let fields: Vec<_> = (0..fields).map(|n| format!("\"f{n}\":1")).collect();
     let text = format!(
@@ -25,26 +25,26 @@ fn event(account: usize, fields: usize) -> NewRecord {
 }
 
 #[tokio::test]
-async fn there_are_no_more_than_the_bound_and_the_rest_is_counted() {
+async fn the_number_of_records_is_bounded_and_further_findings_are_counted_as_dropped() {
     let clock: Arc<dyn Clock> = Arc::new(FakeClock::default());
     let log = MemoryLog::new(LogOptions::default(), clock);
-    // An event tells a thousand findings at most, so that each account takes two.
-    let each = MAX_OF_ACCOUNT / 2;
+    // A check reports at most a thousand findings per event, so one event must have fewer unknown fields.
+    let each = MAX_RECORDS_PER_ACCOUNT / 2;
     for account in 1..=20 {
         log.append(vec![event(account, each)]).await.unwrap();
     }
-    let (mut sightings, catalog) = (DriftRecords::default(), Catalog::built_in());
+    let (mut records, catalog) = (DriftRecords::default(), Catalog::built_in());
     let mut from = Offset::ZERO;
     while let Read::Block(block) = log.read(from).await.unwrap() {
-        sightings.look_at(&block, &catalog);
+        records.scan_block(&block, &catalog);
         from = block.next();
     }
-    assert_eq!(sightings.all.len(), MAX_SIGHTINGS);
-    let untold: u64 = sightings
+    assert_eq!(records.all.len(), MAX_RECORDS);
+    let dropped: u64 = records
         .progress
-        .untold
+        .dropped
         .each()
         .map(|(_, count)| count)
         .sum();
-    assert_eq!(untold, u64::try_from(20 * each - MAX_SIGHTINGS).unwrap());
+    assert_eq!(dropped, u64::try_from(20 * each - MAX_RECORDS).unwrap());
 }

@@ -1,4 +1,4 @@
-//! Every finding is counted once, whatever happens between.
+//! Every finding is counted exactly once, despite crashes and restarts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,17 +25,19 @@ fn event_with(fields: usize) -> String {
 }
 
 fn counts(report: &Report) -> BTreeMap<String, u64> {
-    let them = report.sightings.iter();
-    them.map(|it| (it.path().to_owned(), it.count)).collect()
+    let records = report.records.iter();
+    records
+        .map(|record| (record.path().to_owned(), record.count))
+        .collect()
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Two events, one with so many fields that nobody knows.
+    /// Appends two events, the first with this number of unknown fields.
     Append(usize),
-    /// The process looks at everything, and ends well.
+    /// A scanner reads everything, then stops in order.
     Finish,
-    /// The process ends at once after so many milliseconds.
+    /// A scanner crashes after this number of milliseconds.
     Crash(u64),
 }
 
@@ -51,76 +53,79 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_crash_loses_no_finding_and_counts_none_twice(steps in prop::collection::vec(step(), 1..20)) {
+    fn a_crash_neither_loses_a_finding_nor_counts_it_twice(steps in prop::collection::vec(step(), 1..20)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let fixture = Fixture::new();
             for step in steps {
                 match step {
                     Step::Append(fields) => fixture.append(&[event_with(fields), event_with(1)]).await,
-                    Step::Finish => drop(fixture.report(&fixture.lookout(&fixture.log)).await),
-                    // Longer than the pause between two saves, at times.
+                    Step::Finish => drop(fixture.report(&fixture.scanner(&fixture.log)).await),
+                    // Sometimes longer than the time between two saves.
                     Step::Crash(milliseconds) => {
-                        let lookout = fixture.lookout(&fixture.log);
+                        let scanner = fixture.scanner(&fixture.log);
                         let crash = tokio::time::sleep(Duration::from_millis(milliseconds));
                         tokio::select! {
-                            () = lookout.run(CancellationToken::new()) => (),
+                            () = scanner.run(CancellationToken::new()) => (),
                             () = crash => (),
                         }
                     }
                 }
             }
-            let counted = fixture.report(&fixture.lookout(&fixture.log)).await;
-            let at_once = fixture.report(&fixture.lookout_anew()).await;
-            assert_eq!(counts(&counted), counts(&at_once));
-            assert_eq!((counted.cursor, counted.missed), (at_once.cursor, 0));
+            let in_steps = fixture.report(&fixture.scanner(&fixture.log)).await;
+            let at_once = fixture.report(&fixture.new_scanner()).await;
+            assert_eq!(counts(&in_steps), counts(&at_once));
+            assert_eq!((in_steps.cursor, in_steps.missed), (at_once.cursor, 0));
         });
     }
 }
 
 #[tokio::test]
-async fn sightings_outlive_the_process_but_not_their_removal() {
+async fn records_survive_a_restart_until_they_are_cleared() {
     let fixture = Fixture::new();
     fixture.append(&[event_with(2)]).await;
-    let before = fixture.report(&fixture.lookout(&fixture.log)).await;
-    assert_eq!(before.sightings.len(), 2);
-    let lookout = fixture.lookout(&fixture.log);
-    assert_eq!(lookout.report(), before);
+    let before = fixture.report(&fixture.scanner(&fixture.log)).await;
+    assert_eq!(before.records.len(), 2);
+    let scanner = fixture.scanner(&fixture.log);
+    assert_eq!(scanner.report(), before);
 
-    assert_eq!(lookout.clear().await.unwrap(), 2);
-    assert_eq!(lookout.report().sightings, []);
-    assert_eq!(fixture.lookout(&fixture.log).report().sightings, []);
+    assert_eq!(scanner.clear().await.unwrap(), 2);
+    assert_eq!(scanner.report().records, []);
+    assert_eq!(fixture.scanner(&fixture.log).report().records, []);
     fixture.append(&[event_with(1)]).await;
-    let again = fixture.report(&lookout).await;
+    let again = fixture.report(&scanner).await;
     assert_eq!(counts(&again), BTreeMap::from([("/body/f0".to_owned(), 1)]));
     assert_eq!(again.cursor, Offset::new(2));
 }
 
 #[tokio::test]
-async fn an_account_cannot_take_the_place_of_others() {
+async fn one_account_cannot_use_up_the_records_of_other_accounts() {
     let fixture = Fixture::new();
     fixture.append(&[event_with(900)]).await;
-    // The same again, and more.
+    // More unknown fields of the same account.
     let more = event_with(900).replace("\"f", "\"g");
     fixture.append(&[more]).await;
     let other = event_with(3).replace("70000000000001", "80000000000001");
     fixture.append(&[other]).await;
-    let lookout = fixture.lookout(&fixture.log);
-    let report = fixture.report(&lookout).await;
-    let of = |account| {
+    let scanner = fixture.scanner(&fixture.log);
+    let report = fixture.report(&scanner).await;
+    let count = |account| {
         report
-            .sightings
+            .records
             .iter()
-            .filter(|it| it.root_account() == Some(account))
+            .filter(|record| record.root_account() == Some(account))
             .count()
     };
-    assert_eq!((of("70000000000001"), of("80000000000001")), (1024, 3));
-    assert_eq!(report.untold, [(Drift::UnknownField, 776)]);
-    assert_eq!(fixture.lookout(&fixture.log).report(), report);
+    assert_eq!(
+        (count("70000000000001"), count("80000000000001")),
+        (1024, 3)
+    );
+    assert_eq!(report.dropped, [(Drift::UnknownField, 776)]);
+    assert_eq!(fixture.scanner(&fixture.log).report(), report);
 }
 
 #[tokio::test]
-async fn what_is_gone_or_unreadable_is_counted_as_missed() {
+async fn trimmed_and_unreadable_events_are_counted_as_missed() {
     let fixture = Fixture::new();
     for _ in 0..4 {
         fixture.append(&[event_with(1), event_with(1)]).await;
@@ -129,7 +134,7 @@ async fn what_is_gone_or_unreadable_is_counted_as_missed() {
     let failing = Arc::new(FailingLog::new(Arc::clone(&fixture.log)));
     failing.damage(Offset::new(4)..Offset::new(6));
     let log: SharedLog = failing;
-    let report = fixture.report(&fixture.lookout(&log)).await;
+    let report = fixture.report(&fixture.scanner(&log)).await;
     assert_eq!(report.missed, 4);
     assert_eq!(
         counts(&report),

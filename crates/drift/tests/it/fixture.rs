@@ -1,4 +1,4 @@
-//! A lookout over a log in memory.
+//! A drift scanner on a log in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout of a scan. No scan of a test takes this long.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Fixture {
     pub(crate) log: SharedLog,
@@ -35,14 +35,14 @@ impl Fixture {
         }
     }
 
-    /// A lookout that goes on where the last one saved.
-    pub(crate) fn lookout(&self, log: &SharedLog) -> DriftScanner {
+    /// Opens a scanner that continues where the last one saved.
+    pub(crate) fn scanner(&self, log: &SharedLog) -> DriftScanner {
         self.open("drift.db", log)
     }
 
-    /// A lookout that knows nothing of the others.
-    pub(crate) fn lookout_anew(&self) -> DriftScanner {
-        self.open("anew.db", &self.log)
+    /// Opens a scanner with a new file.
+    pub(crate) fn new_scanner(&self) -> DriftScanner {
+        self.open("new.db", &self.log)
     }
 
     fn open(&self, file: &str, log: &SharedLog) -> DriftScanner {
@@ -64,24 +64,23 @@ impl Fixture {
         self.log.append(records.collect()).await.unwrap();
     }
 
-    /// What a lookout has seen once it has looked at everything, and saved it.
-    pub(crate) async fn report(&self, lookout: &DriftScanner) -> Report {
+    /// Runs a scanner until it has read everything and saved it. Returns its report.
+    pub(crate) async fn report(&self, scanner: &DriftScanner) -> Report {
         let stop = CancellationToken::new();
         let head = self.log.bounds().borrow().head;
-        let level = async {
-            while lookout.report().cursor < head {
+        let read_all = async {
+            while scanner.report().cursor < head {
                 tokio::task::yield_now().await;
             }
             stop.cancel();
         };
-        let both = async { tokio::join!(lookout.run(stop.clone()), level) };
-        tokio::time::timeout(PATIENCE, both).await.unwrap();
-        lookout.report()
+        let both = async { tokio::join!(scanner.run(stop.clone()), read_all) };
+        tokio::time::timeout(TIMEOUT, both).await.unwrap();
+        scanner.report()
     }
 }
 
-/// The catalogue's example of an event type, with the first part that reads like the one replaced
-/// by the other.
+/// Returns the catalogue's example of an event type, with the first `replace` replaced by `with`.
 pub(crate) fn event(name: &str, replace: &str, with: &str) -> String {
     let catalog = Catalog::built_in();
     let example = catalog.example(
@@ -93,15 +92,15 @@ pub(crate) fn event(name: &str, replace: &str, with: &str) -> String {
     example.replacen(replace, with, 1)
 }
 
-/// A sighting in a line.
-pub(crate) fn line(it: &DriftRecord) -> String {
+/// Formats a drift record as one line.
+pub(crate) fn line(record: &DriftRecord) -> String {
     format!(
         "{} {} {} {}→{} ×{}",
-        it.event_type(),
-        it.drift().code(),
-        it.path(),
-        it.declared.as_deref().unwrap_or("-"),
-        it.found,
-        it.count
+        record.event_type(),
+        record.drift().code(),
+        record.path(),
+        record.declared.as_deref().unwrap_or("-"),
+        record.found,
+        record.count
     )
 }

@@ -1,4 +1,4 @@
-//! What the lookout promises: every drift is seen, counted once, kept, and bounded.
+//! Tests of the drift scanner: it finds all drift, counts it once, saves it, and bounds its records.
 
 #[cfg(test)]
 mod counting;
@@ -7,6 +7,6 @@ mod fixture;
 #[cfg(test)]
 mod measuring;
 #[cfg(test)]
-mod release;
+mod operator_events;
 #[cfg(test)]
-mod telling;
+mod release;

@@ -1,4 +1,4 @@
-//! The lag is measured all the time.
+//! The lag metric is set regularly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,16 +53,16 @@ impl Recorder for LagRecorder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lag_is_measured_every_few_seconds_also_while_no_event_comes() {
+async fn the_lag_is_set_every_few_seconds_even_without_events() {
     let recorder = LagRecorder::default();
     let _recording = metrics::set_default_local_recorder(&recorder);
     let fixture = Fixture::new();
-    let lookout = fixture.lookout(&fixture.log);
-    let running = lookout.run(CancellationToken::new());
+    let scanner = fixture.scanner(&fixture.log);
+    let running = scanner.run(CancellationToken::new());
     tokio::time::timeout(Duration::from_mins(1), running)
         .await
         .unwrap_err();
-    // The recorder of a server forgets a gauge that nobody sets for a minute.
+    // The server's recorder drops a gauge that is not set for a minute.
     let set_count = recorder.0.0.load(Ordering::SeqCst);
-    assert!(set_count >= 10, "it was set {set_count} times");
+    assert!(set_count >= 10, "set {set_count} times");
 }

@@ -1,4 +1,4 @@
-//! A release of Canvas that changes things: each change is seen, as what it is.
+//! A new Canvas release changes events: each change is reported with the right kind of drift.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use easel_catalog::Drift;
 use crate::fixture::{Fixture, event, line};
 
 #[tokio::test]
-async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_example() {
+async fn every_change_of_a_release_has_one_record_with_count_times_and_a_masked_example() {
     let fixture = Fixture::new();
     let first = easel_log::Clock::now(&*fixture.clock);
     fixture
@@ -16,8 +16,8 @@ async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_ex
             event("course_created", "", ""),
         ])
         .await;
-    let lookout = fixture.lookout(&fixture.log);
-    assert_eq!(fixture.report(&lookout).await.sightings, []);
+    let scanner = fixture.scanner(&fixture.log);
+    assert_eq!(fixture.report(&scanner).await.records, []);
 
     for _ in 0..3 {
         fixture.clock.advance(Duration::from_mins(1));
@@ -38,8 +38,8 @@ async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_ex
             ])
             .await;
     }
-    let report = fixture.report(&lookout).await;
-    let mut lines: Vec<_> = report.sightings.iter().map(line).collect();
+    let report = fixture.report(&scanner).await;
+    let mut lines: Vec<_> = report.records.iter().map(line).collect();
     lines.sort_unstable();
     assert_eq!(
         lines,
@@ -51,16 +51,22 @@ async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_ex
             "module_created type_change /body/position integer→boolean ×3",
         ]
     );
-    for it in &report.sightings {
-        assert_eq!(it.root_account(), Some("70000000000001"));
-        assert_eq!(it.first_seen, first + Duration::from_mins(1));
-        assert_eq!(it.last_seen, first + Duration::from_mins(3));
-        let example = fixture.log.find_id(it.example.id).await.unwrap().unwrap();
-        assert_eq!(example.event_type.as_ref(), it.event_type());
+    for record in &report.records {
+        assert_eq!(record.root_account(), Some("70000000000001"));
+        assert_eq!(record.first_seen, first + Duration::from_mins(1));
+        assert_eq!(record.last_seen, first + Duration::from_mins(3));
+        let example = fixture
+            .log
+            .find_id(record.example.id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(example.event_type.as_ref(), record.event_type());
     }
     let example_of = |drift, path: &str| {
-        let is_it = |it: &&easel_drift::DriftRecord| it.drift() == drift && it.path() == path;
-        &report.sightings.iter().find(is_it).unwrap().example.value
+        let is_wanted =
+            |record: &&easel_drift::DriftRecord| record.drift() == drift && record.path() == path;
+        &report.records.iter().find(is_wanted).unwrap().example.value
     };
     assert_eq!(
         example_of(Drift::UnknownField, "/body/pace"),
@@ -75,7 +81,7 @@ async fn every_change_of_a_release_is_seen_once_with_count_times_and_a_masked_ex
 }
 
 #[tokio::test]
-async fn what_only_people_know_is_never_told() {
+async fn no_personal_data_is_recorded() {
     let fixture = Fixture::new();
     fixture
         .append(&[
@@ -105,39 +111,39 @@ async fn what_only_people_know_is_never_told() {
                 .replace("\"body\":{", "\"body\":{\"x\":1"),
         ])
         .await;
-    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
-    assert_eq!(report.sightings.len(), 8);
-    for it in report.sightings {
-        let told = format!("{it:?}");
+    let report = fixture.report(&fixture.scanner(&fixture.log)).await;
+    assert_eq!(report.records.len(), 8);
+    for record in report.records {
+        let text = format!("{record:?}");
         assert!(
-            !told.contains("Ola") && !told.contains("Nordmann"),
-            "{told}"
+            !text.contains("Ola") && !text.contains("Nordmann"),
+            "{text}"
         );
     }
 }
 
 #[tokio::test]
-async fn accounts_are_told_apart() {
+async fn each_root_account_has_its_own_records() {
     let fixture = Fixture::new();
-    let theirs = |account: &str| {
-        let ours = event("course_created", "\"name\":", "\"pace\":1,\"name\":");
-        ours.replacen("\"root_account_id\":\"70000000000001\"", account, 1)
+    let with_account = |account: &str| {
+        let event = event("course_created", "\"name\":", "\"pace\":1,\"name\":");
+        event.replacen("\"root_account_id\":\"70000000000001\"", account, 1)
     };
     fixture
         .append(
             &[
-                theirs("\"root_account_id\":\"80000000000001\""),
-                theirs("\"x\":1"),
-                theirs(""),
+                with_account("\"root_account_id\":\"80000000000001\""),
+                with_account("\"x\":1"),
+                with_account(""),
             ]
-            .map(|it| it.replace(",,", ",")),
+            .map(|text| text.replace(",,", ",")),
         )
         .await;
-    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
+    let report = fixture.report(&fixture.scanner(&fixture.log)).await;
     let mut accounts: Vec<_> = report
-        .sightings
+        .records
         .iter()
-        .map(|it| (it.root_account(), it.path()))
+        .map(|record| (record.root_account(), record.path()))
         .collect();
     accounts.sort_unstable();
     assert_eq!(
@@ -152,7 +158,7 @@ async fn accounts_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_null_does_not_hide_what_a_field_is() {
+async fn a_null_does_not_hide_the_kind_of_a_field() {
     let fixture = Fixture::new();
     let with = |value: &str| {
         event(
@@ -169,17 +175,17 @@ async fn a_null_does_not_hide_what_a_field_is() {
             with("7"),
         ])
         .await;
-    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
-    let lines: Vec<_> = report.sightings.iter().map(line).collect();
+    let report = fixture.report(&fixture.scanner(&fixture.log)).await;
+    let lines: Vec<_> = report.records.iter().map(line).collect();
     assert_eq!(
         lines,
         ["course_created unknown_field /body/pace -→digits ×4"]
     );
-    assert_eq!(report.sightings[0].example.value, "\"99999999999999\"");
+    assert_eq!(report.records[0].example.value, "\"99999999999999\"");
 }
 
 #[tokio::test]
-async fn a_missing_value_and_a_longer_text_are_drift() {
+async fn a_missing_value_and_a_text_over_the_limit_are_drift() {
     let fixture = Fixture::new();
     let long = format!("\"body\":\"{}", "w".repeat(9000));
     fixture
@@ -189,8 +195,8 @@ async fn a_missing_value_and_a_longer_text_are_drift() {
             event("wiki_page_created", "\"body\":\"", &long),
         ])
         .await;
-    let report = fixture.report(&fixture.lookout(&fixture.log)).await;
-    let lines: Vec<_> = report.sightings.iter().map(line).collect();
+    let report = fixture.report(&fixture.scanner(&fixture.log)).await;
+    let lines: Vec<_> = report.records.iter().map(line).collect();
     for wanted in [
         "course_created no_value /body/name string→nothing ×2",
         "wiki_page_created longer_text /body/body string→string ×1",

@@ -1,4 +1,4 @@
-//! Operators are told of what is new, once and not too often.
+//! Operator events report new event types and fields, once and at most once a minute.
 
 use std::slice;
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,12 @@ use crate::fixture::{Fixture, event};
 
 type Events = Arc<Mutex<Vec<OperatorEvent>>>;
 
-/// A lookout, and the events that it reported.
-fn lookout(fixture: &Fixture) -> (DriftScanner, Events) {
+/// Returns a scanner, and the operator events that it reports.
+fn scanner(fixture: &Fixture) -> (DriftScanner, Events) {
     let events = Events::default();
     let sink = Arc::clone(&events);
     let tell = TellOperator::new(move |event| sink.lock().unwrap().push(event));
-    (fixture.lookout(&fixture.log).with_operator(tell), events)
+    (fixture.scanner(&fixture.log).with_operator(tell), events)
 }
 
 fn field(path: &str) -> FoundDrift {
@@ -47,9 +47,9 @@ fn with_field(name: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_again() {
+async fn new_drift_is_reported_at_once_then_at_most_once_a_minute_and_never_twice() {
     let fixture = Fixture::new();
-    let (lookout, events) = lookout(&fixture);
+    let (scanner, events) = scanner(&fixture);
     let stop = CancellationToken::new();
     let sends = async {
         let unknown = event("grade_change", "grade_change", "grade_imported");
@@ -69,15 +69,19 @@ async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_a
         };
         assert_eq!(*events.lock().unwrap(), slice::from_ref(&first));
 
-        // Another root account sends what is known by now, and two things are new.
+        // Another root account sends fields that are known by now. Two other fields are new.
         let other = with_field("theme").replace("70000000000001", "80000000000001");
         fixture.append(&[unknown, other, with_field("pace")]).await;
         sleep(Duration::from_secs(10)).await;
-        // A value of another kind is drift, but neither a new type nor a new field.
+        // A value of another kind is drift, but not a new event type or field.
         let changed = event("module_created", "\"position\":3", "\"position\":true");
         fixture.append(&[with_field("color"), changed]).await;
         sleep(Duration::from_secs(30)).await;
-        assert_eq!(events.lock().unwrap().len(), 1, "a minute has not passed");
+        assert_eq!(
+            events.lock().unwrap().len(),
+            1,
+            "reported before a minute passed"
+        );
         sleep(Duration::from_secs(20)).await;
         let second = OperatorEvent::DriftFound {
             found: vec![field("/body/pace"), field("/body/color")],
@@ -86,18 +90,18 @@ async fn what_is_new_is_told_at_once_then_gathered_for_a_minute_and_never_told_a
         assert_eq!(*events.lock().unwrap(), [first, second]);
         stop.cancel();
     };
-    tokio::join!(lookout.run(stop.clone()), sends);
+    tokio::join!(scanner.run(stop.clone()), sends);
     assert_eq!(events.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
     let fixture = Fixture::new();
-    let (lookout, events) = lookout(&fixture);
+    let (scanner, events) = scanner(&fixture);
     fixture
         .append(&[with_fields((0..120).map(|n| format!("f{n}")))])
         .await;
-    fixture.report(&lookout).await;
+    fixture.report(&scanner).await;
     let events = events.lock().unwrap();
     let [OperatorEvent::DriftFound { found, found_count }] = events.as_slice() else {
         panic!("{events:?}");
@@ -106,9 +110,9 @@ async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_gathered_is_told_at_the_end_and_a_restart_tells_nothing_again() {
+async fn pending_findings_are_reported_at_shutdown_and_not_again_after_a_restart() {
     let fixture = Fixture::new();
-    let (first, events) = lookout(&fixture);
+    let (first, events) = scanner(&fixture);
     fixture.append(&[with_field("theme")]).await;
     fixture.report(&first).await;
     fixture.append(&[with_field("pace")]).await;
@@ -116,16 +120,16 @@ async fn what_was_gathered_is_told_at_the_end_and_a_restart_tells_nothing_again(
     assert_eq!(events.lock().unwrap().len(), 2);
     drop(first);
 
-    let (second, events) = lookout(&fixture);
+    let (second, events) = scanner(&fixture);
     fixture.append(&[with_field("pace")]).await;
     fixture.report(&second).await;
     assert_eq!(*events.lock().unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn operator_events_are_no_drift() {
+async fn operator_events_are_not_drift() {
     let fixture = Fixture::new();
-    let (lookout, events) = lookout(&fixture);
+    let (scanner, events) = scanner(&fixture);
     let own = OperatorEvent::DriftFound {
         found: vec![field("/body/theme")],
         found_count: 1,
@@ -133,7 +137,7 @@ async fn operator_events_are_no_drift() {
     let own = own.event(Timestamp::UNIX_EPOCH);
     let record = easel_log::NewRecord::new(own.id, own.event_type, own.bytes);
     fixture.log.append(vec![record]).await.unwrap();
-    let report = fixture.report(&lookout).await;
-    assert_eq!((report.sightings, report.cursor.get()), (Vec::new(), 1));
+    let report = fixture.report(&scanner).await;
+    assert_eq!((report.records, report.cursor.get()), (Vec::new(), 1));
     assert_eq!(*events.lock().unwrap(), []);
 }
