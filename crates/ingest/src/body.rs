@@ -1,10 +1,9 @@
-//! A request's body, read into memory within bounds.
+//! Reads the body of a request into memory, within limits.
 //!
-//! The bound is on what comes out of the decoder, and so is the room taken for it: a compressed
-//! body is never inflated past the bound, and its compressed form is never in memory as a whole.
-//! The room covers the capacity of the buffer, not only the bytes in it. A sender who pauses for
-//! longer than the hold is given up. A body that finds no room is handed back, [`Unread`], to
-//! whoever wants to know more of it than that.
+//! The size limit and the reserved room are for the decoded body. So a compressed body is never
+//! inflated past the limit, and its compressed form is never in memory as a whole. The room covers
+//! the capacity of the buffer, not only the bytes in it. Reading fails if the sender pauses for longer
+//! than the hold. If there is no room, the caller gets the rest of the body as [`Unread`].
 
 mod unread;
 
@@ -35,13 +34,13 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// The first capacity of a buffer that grows.
 const FIRST_CAPACITY: usize = 64 * 1024;
 
-/// What a decoder takes for itself at most.
+/// The most memory that a decoder takes for itself.
 pub(crate) const MAX_DECODER_BYTES: usize = 1 << ZSTD_WINDOW_LOG;
 
-/// What a body comes out of, decoded.
+/// A stream of the decoded bytes of a body.
 type Decoder = Pin<Box<dyn AsyncRead + Send>>;
 
-/// A body in memory, and the room it takes.
+/// A body in memory, with its room in the budget.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) bytes: Vec<u8>,
@@ -49,7 +48,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Takes room for `more` bytes besides the body, unless there is none right now.
+    /// Reserves room for `more` bytes in addition to the body. Fails at once if there is no room.
     pub(crate) fn make_room(&mut self, more: usize) -> Result<(), Shortage> {
         let bytes = self.bytes.capacity().saturating_add(more);
         self.room
@@ -57,19 +56,19 @@ impl Held {
             .map_err(|NoRoom| Shortage { bytes })
     }
 
-    /// How many bytes there is room for besides the body.
+    /// Returns the bytes of room in addition to the body.
     pub(crate) fn spare_bytes(&self) -> usize {
         self.room.bytes().saturating_sub(self.bytes.capacity())
     }
 }
 
-/// There is not enough room right now: `bytes` are needed in all.
+/// An error: there is not enough room now. The body needs `bytes` in total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shortage {
     pub(crate) bytes: usize,
 }
 
-/// How a body is encoded.
+/// The content encoding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Identity,
@@ -78,8 +77,8 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// The coding that `headers` name; `None` when it is none of ours.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// Reads the content encoding from `headers`. `None` if it is not supported.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut codings = headers.get_all(CONTENT_ENCODING).iter();
         let Some(coding) = codings.next() else {
             return Some(Self::Identity);
@@ -120,8 +119,8 @@ impl Coding {
     }
 }
 
-/// Reads `body`, at most `max` bytes of it once decoded. Waits for room at most for `hold`, and
-/// for the sender to go on at most for `hold` every time.
+/// Reads `body`, at most `max` decoded bytes. Waits at most `hold` for room, and at most `hold` for
+/// each read from the sender.
 pub(crate) async fn read(
     body: Body,
     coding: Coding,
@@ -136,7 +135,7 @@ pub(crate) async fn read(
     if declared_size.is_some_and(|size| size > max) {
         return Err(BodyError::TooLarge { max });
     }
-    // One byte more than declared is what it takes to see the end.
+    // One more byte than declared, to see the end.
     let capacity = declared_size.map_or(FIRST_CAPACITY, |size| size + 1);
     let capacity = std::cmp::min(capacity, max.saturating_add(1));
     let decoder_bytes = coding.decoder_bytes();
@@ -173,7 +172,7 @@ pub(crate) async fn read(
             return Err(BodyError::TooLarge { max });
         }
         if coding != Coding::Identity {
-            // A small body can inflate for long without ever waiting for its sender.
+            // A small body can inflate for a long time without waiting for its sender.
             yield_now().await;
         }
     }
@@ -182,18 +181,18 @@ pub(crate) async fn read(
     Ok(Held { bytes, room })
 }
 
-/// Why a body was not read.
+/// An error while reading a body.
 #[derive(Debug, Error)]
 pub(crate) enum BodyError {
     #[error("the body is larger than {max} bytes")]
     TooLarge { max: usize },
-    #[error("the body would become too large when it is parsed; send less at once")]
+    #[error("the parsed body would be too large; send less at once")]
     TooComplex,
-    #[error("there is no room for the body now")]
+    #[error("the server has no free memory for the body now")]
     NoRoom { unread: Box<Unread> },
-    #[error("the body stopped coming")]
+    #[error("the sender paused for too long within the body")]
     Stalled,
-    #[error("the body is broken: {source}")]
+    #[error("the body cannot be read: {source}")]
     Broken {
         #[from]
         source: io::Error,

@@ -1,14 +1,14 @@
-//! Bytes of an event, where its request brought them.
+//! Stores the bytes of an event in place, in the body of its request.
 //!
-//! An event as it is stored is never longer than it was sent: white space goes, `attributes`
-//! becomes `metadata`, base64 becomes bytes. So it is written over what was sent, and a request
+//! A stored event is never longer than the sent one: white space is removed, `attributes` becomes
+//! `metadata`, and base64 is decoded. So the stored bytes overwrite the sent bytes, and a request
 //! needs no second copy of its events in memory.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Bytes of a body, or bytes of their own where they did not fit into it.
+/// A range of a body, or own bytes if they did not fit into the body.
 #[derive(Debug)]
 pub(crate) enum BodyPart {
     Within(Range<usize>),
@@ -16,7 +16,7 @@ pub(crate) enum BodyPart {
 }
 
 impl BodyPart {
-    /// Writes `bytes` over the `sent` part of `body`.
+    /// Writes `bytes` over the range `sent` of `body`.
     pub(crate) fn write(body: &mut [u8], sent: Range<usize>, bytes: Bytes) -> Self {
         let range = sent.start..sent.start + bytes.len();
         match body.get_mut(range.clone()) {
@@ -28,7 +28,7 @@ impl BodyPart {
         }
     }
 
-    /// The bytes, given the body that they were written to.
+    /// Returns the bytes. `body` must be the body that they were written to.
     pub(crate) fn bytes(self, body: &Bytes) -> Bytes {
         match self {
             Self::Within(range) => body.slice(range),
@@ -37,7 +37,7 @@ impl BodyPart {
     }
 }
 
-/// Where in `body` its `part` is.
+/// Returns the range of `part`, a slice of `body`, in `body`.
 pub(crate) fn range_of(body: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr() - body.as_ptr().addr();
     start..start + part.len()
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_written_over_what_was_sent_or_stay_their_own() {
+    fn bytes_overwrite_the_sent_bytes_if_they_fit() {
         let mut body = b"[  {}  ]".to_vec();
         let sent = range_of(&body, &body[1..7]);
         let short = BodyPart::write(&mut body, sent, Bytes::from_static(b"{}"));

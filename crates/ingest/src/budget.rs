@@ -1,14 +1,14 @@
-//! How many bytes of memory requests may take at once.
+//! Limits the memory that all requests take together.
 //!
-//! A request takes room before its body is read, and more room before it takes more memory: for
-//! a body of unknown size as the body grows, and for what parsing makes of it. It gives all room
-//! back when it is answered. A request that finds no room waits in line.
+//! *Room* is memory of this budget. A request reserves room before it reads its body, and more room
+//! before it uses more memory: while a body of unknown size grows, and before parsing. It gives back
+//! all room after its answer. A request without room waits in a queue.
 //!
-//! Requests that each hold room and wait for more could wait for each other for ever. So a part
-//! of the budget, the *reserve*, is large enough for anything one request may need. It is for one
-//! request at a time, and only for one that holds room already: that one always gets done.
+//! Two requests that both hold room and wait for more could deadlock. So a part of the budget, the
+//! *reserve*, is large enough for everything that one request can need. Only one request at a time
+//! can take the reserve, and only if it already holds room. This request can always finish.
 //!
-//! Room comes in units of 16 KiB, so that a body read piece by piece seldom asks.
+//! Room is counted in units of 16 KiB, so that a growing body rarely has to reserve more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use tokio::time::timeout;
 
 const UNIT: usize = 16 * 1024;
 
-/// How many bytes of memory requests may take at once.
+/// The memory budget of all requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
-    /// Permits are units of room.
+    /// One permit for each unit of room.
     shared: Arc<Semaphore>,
-    /// Its one permit is the reserve.
+    /// One permit for the whole reserve.
     reserve: Arc<Semaphore>,
     reserve_bytes: usize,
 }
 
 impl Budget {
-    /// A budget of `shared_bytes` for all requests, and a reserve of `reserve_bytes`.
+    /// Creates a budget of `shared_bytes` for all requests, and a reserve of `reserve_bytes`.
     pub(crate) fn new(shared_bytes: usize, reserve_bytes: usize) -> Self {
         Self {
             shared: Arc::new(Semaphore::new(shared_bytes.div_ceil(UNIT))),
@@ -38,12 +38,12 @@ impl Budget {
         }
     }
 
-    /// The most bytes that one request may take.
+    /// Returns the most bytes that one request can take.
     pub(crate) const fn reserve_bytes(&self) -> usize {
         self.reserve_bytes
     }
 
-    /// Takes room for `bytes`. Waits at most for `hold`, now and whenever the room has to grow.
+    /// Reserves room for `bytes`. Waits at most `hold`, now and each time the room has to grow.
     pub(crate) async fn reserve(
         &self,
         bytes: usize,
@@ -63,7 +63,7 @@ impl Budget {
     }
 }
 
-/// Room for some bytes, given back on drop.
+/// Room for some bytes. Drop gives it back.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     budget: Budget,
@@ -73,7 +73,7 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// How many bytes there is room for: what was asked for, rounded up, or the reserve.
+    /// Returns the bytes of room: the reserved bytes, rounded up, or the whole reserve.
     pub(crate) fn bytes(&self) -> usize {
         let reserve = self
             .reserve
@@ -82,7 +82,7 @@ impl Reservation {
         std::cmp::max(self.permit.num_permits() * UNIT, reserve)
     }
 
-    /// Takes more, unless there is room for `bytes` already, or fails at once.
+    /// Grows the room to at least `bytes`. Fails at once if there is no more room.
     pub(crate) fn try_grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if bytes <= self.bytes() {
             return Ok(());
@@ -100,7 +100,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Takes more, unless there is room for `bytes` already; waits for it.
+    /// Grows the room to at least `bytes`. Waits for more room, at most for the hold.
     pub(crate) async fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if self.try_grow_to(bytes).is_ok() {
             return Ok(());
@@ -119,7 +119,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Gives back what is not needed for `bytes`.
+    /// Gives back the room that is not needed for `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let held = self.permit.num_permits();
         let needed = bytes.div_ceil(UNIT);
@@ -134,7 +134,7 @@ impl Reservation {
     }
 }
 
-/// There was no room in time.
+/// An error: there was no room in time.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoRoom;
 
@@ -151,7 +151,7 @@ mod tests {
     const HOLD: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_finds_no_room_is_held_and_then_refused() {
+    async fn a_request_without_room_waits_for_the_hold_and_then_fails() {
         let budget = Budget::new(2 * UNIT, UNIT);
         let _all = budget.reserve(2 * UNIT, HOLD).await.unwrap();
         let start = Instant::now();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_that_all_need_more_than_there_is_get_it_one_after_another() {
+    async fn requests_that_all_need_more_room_get_the_reserve_one_after_another() {
         let budget = Budget::new(4 * UNIT, 3 * UNIT);
         let rooms = (0..4).map(|_| budget.reserve(UNIT, HOLD));
         let rooms = futures::future::try_join_all(rooms).await.unwrap();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_never_gets_more_than_the_reserve_and_the_shared_room_have() {
+    async fn a_request_never_gets_more_room_than_the_reserve() {
         let budget = Budget::new(2 * UNIT, 2 * UNIT);
         let mut room = budget.reserve(UNIT, HOLD).await.unwrap();
         assert_eq!(room.grow_to(3 * UNIT).await, Err(NoRoom));
@@ -195,12 +195,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_reserve_is_for_one_request_at_a_time() {
         let budget = Budget::new(2 * UNIT, 2 * UNIT);
-        let mut one = budget.reserve(UNIT, HOLD).await.unwrap();
-        let mut two = budget.reserve(UNIT, HOLD).await.unwrap();
-        assert_eq!(one.try_grow_to(2 * UNIT), Ok(()));
-        assert_eq!(two.grow_to(2 * UNIT).await, Err(NoRoom));
-        one.shrink_to(UNIT);
-        assert_eq!(two.grow_to(2 * UNIT).await, Ok(()));
+        let mut first = budget.reserve(UNIT, HOLD).await.unwrap();
+        let mut second = budget.reserve(UNIT, HOLD).await.unwrap();
+        assert_eq!(first.try_grow_to(2 * UNIT), Ok(()));
+        assert_eq!(second.grow_to(2 * UNIT).await, Err(NoRoom));
+        first.shrink_to(UNIT);
+        assert_eq!(second.grow_to(2 * UNIT).await, Ok(()));
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
-//! The door for changes: `POST /v1/changes` takes one change of a record, a JSON array of them, or
-//! a line each, and puts the events they mean on the log.
+//! The door for changes: `POST /v1/changes` accepts one change, a JSON array of changes, or one change
+//! per line, and appends their events to the log.
 //!
-//! A request is one transaction: all events of all its changes are on stable storage when it is
-//! answered, or none is. A single change with a fault refuses the request, unless the request says
-//! `on_fault=skip`; the answer reports the faults of all changes at once. A change that means no
-//! event is answered with the gate that stopped it. With `dry_run` nothing is stored.
+//! A request is one transaction: at the answer, all events of all changes are on stable storage, or no
+//! event is. One change with a fault rejects the request, unless the request has `on_fault=skip`. The
+//! answer reports the faults of all changes. If no event follows from a change, the answer names the
+//! gate that stopped it. With `dry_run`, nothing is stored.
 
 mod answer;
 mod query;
@@ -29,37 +29,42 @@ use utoipa::openapi::{Ref, RefOr};
 
 use crate::Intake;
 use crate::body::{Coding, Held, Shortage};
-use crate::doors::Door;
+use crate::door::Door;
 use crate::intake::{Call, PART_BYTES, Parsed, Unparsed};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
-use crate::record::record;
+use crate::record::to_record;
 use crate::request_framing::{FrameError, RequestFraming};
 use crate::sent_body::keep_until_sent;
-use query::Wishes;
+use query::ChangesOptions;
 
-/// The most faults and warnings reported of one request. Past it, each change has its first.
+/// The most faults and warnings that are reported for one request. After that, only the first fault
+/// or warning of each change is reported.
 const MAX_NOTES: usize = 10_000;
 
-/// How much larger than changes their events seldom are.
+/// Events are rarely larger than their changes times this factor.
 const USUAL_GROWTH: usize = 3;
 
-/// What each value of a change takes in memory while the change is looked at, at most.
+/// The most memory of one value of a parsed change, in bytes.
 const VALUE_BYTES: usize = 128;
 
 #[derive(Clone)]
 struct ChangesDoor {
     intake: Arc<Intake>,
-    gate: Authorizer,
+    authorizer: Authorizer,
     triggers: Arc<Triggers>,
 }
 
-pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer, triggers: Arc<Triggers>) -> Router {
+pub(crate) fn routes(
+    intake: Arc<Intake>,
+    authorizer: Authorizer,
+    triggers: Arc<Triggers>,
+) -> Router {
     Router::new()
         .route("/v1/changes", post(take_changes))
         .with_state(ChangesDoor {
             intake,
-            gate,
+            authorizer,
             triggers,
         })
 }
@@ -69,15 +74,15 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer, triggers: Arc<Trigge
 #[openapi(paths(take_changes))]
 struct ChangesApi;
 
-/// Describes the door for changes, and the changes that these triggers take.
+/// Returns the OpenAPI document of the door, with the schemas of the changes that `triggers` accept.
 pub(crate) fn document(triggers: &Triggers) -> utoipa::openapi::OpenApi {
     let mut document = ChangesApi::openapi();
     let schemas = &mut document.components.get_or_insert_default().schemas;
     for (name, schema) in triggers.schemas() {
         match serde_json::from_value::<RefOr<Schema>>(schema) {
             Ok(schema) => drop(schemas.insert(name, schema)),
-            // The document is of use without it; a test says that none is left out.
-            Err(error) => error!(%error, name, "schema not described"),
+            // The document is useful without it. A test checks that no schema is left out.
+            Err(error) => error!(%error, name, "schema left out of the OpenAPI document"),
         }
     }
     let door = document.paths.paths.get_mut("/v1/changes");
@@ -90,32 +95,32 @@ pub(crate) fn document(triggers: &Triggers) -> utoipa::openapi::OpenApi {
     document
 }
 
-/// What each change of a request means, or all that is wrong with it.
+/// The outcome or the faults of each change of a request.
 type ChangeResults = Vec<Result<ChangeOutcome, ChangeFaults>>;
 
-/// Why nothing of a request is taken.
+/// An error that rejects the whole request.
 enum ChangesRefusal {
     Frame(FrameError),
-    /// The events would be larger together than a request may be.
+    /// The events together are larger than the limit for a request.
     TooLarge {
         max: usize,
     },
 }
 
-/// Takes changes of records, and actions: one, an array of them, or a line each; plain, or
-/// compressed with gzip or zstd. Puts the events they mean on the log, all or none. What the
-/// catalogue does not expect of a change is a warning in the answer; a fault refuses the request.
+/// Accepts changes of records and actions: one, an array, or one per line. The body can be compressed
+/// with gzip or zstd. Appends their events to the log, all or none. A value that the catalogue does
+/// not expect is a warning in the answer. A fault rejects the request.
 #[utoipa::path(
     post,
     path = "/v1/changes",
     operation_id = "send_changes",
     tag = "events",
     params(
-        ("on_fault" = Option<String>, Query, description = "`refuse` (default): a change with a fault refuses the request. `skip`: the others are stored, and each change is answered"),
-        ("dry_run" = Option<bool>, Query, description = "Explain the changes, with the events they mean, and store nothing; answered with 200"),
+        ("on_fault" = Option<String>, Query, description = "`refuse` (default): a change with a fault rejects the request. `skip`: changes with a fault are skipped, and the answer has the faults of each"),
+        ("dry_run" = Option<bool>, Query, description = "Returns the events of the changes and stores nothing. The status is 200"),
     ),
     request_body(
-        description = "`{\"record\", \"operation\", \"before\", \"after\", \"related\", \"context\"}` or `{\"action\", \"with\", \"related\", \"context\"}`; `occurred_at`, and `body` with further members where a body is not known whole",
+        description = "`{\"record\", \"operation\", \"before\", \"after\", \"related\", \"context\"}` or `{\"action\", \"with\", \"related\", \"context\"}`. Optional: `occurred_at`, and `body` with extra members for event types whose body is only partly known",
         content((Object = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
@@ -127,42 +132,42 @@ enum ChangesRefusal {
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex`, `too_many_events` or `events_too_large`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding` or `body_is_jwt`"),
-        (status = UNPROCESSABLE_ENTITY, description = "`bad_change`, with the `faults` of all changes and their places, or with `on_fault=skip` what is wrong with each of the `changes`; nothing was stored"),
-        (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
+        (status = UNPROCESSABLE_ENTITY, description = "`bad_change`, with the `faults` of all changes and their places. With `on_fault=skip`: every change has a fault; `changes` has the faults of each. Nothing was stored"),
+        (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
 #[instrument(name = "changes_request", skip_all)]
 async fn take_changes(
     State(ChangesDoor {
         intake,
-        gate,
+        authorizer,
         triggers,
     }): State<ChangesDoor>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    gate.admit(&head, Scope::Ingest)?;
-    let frame = RequestFraming::of(&head.headers).ok_or_else(unknown_type)?;
-    let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
+    authorizer.admit(&head, Scope::Ingest)?;
+    let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
+    let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 
-    let wishes = Wishes::of(&head.uri)?;
+    let options = ChangesOptions::from_uri(&head.uri)?;
 
     let call = Arc::new(Changes {
-        frame,
+        framing,
         limits: *intake.limits(),
         triggers,
         now: intake.now(),
         max_bytes: intake.max_request_bytes(),
-        wishes,
+        options,
     });
     let taken = intake.take(Door::Changes, (body, coding), call).await?;
     let (results, appended) = (taken.answer, taken.appended?);
     let faulty = results.iter().filter(|result| result.is_err()).count();
-    if wishes.refuses(faulty) {
+    if options.refuses(faulty) {
         metrics::changes("fault", faulty);
         return Err(refused(&results));
     }
-    if wishes.is_dry_run {
+    if options.is_dry_run {
         return Ok(keep_until_sent(taken.room, answer::explained(&results)));
     }
     metrics::changes("fault", faulty);
@@ -181,28 +186,28 @@ async fn take_changes(
     ))
 }
 
-/// How the door for changes reads a body.
+/// Parses the body of a request with changes.
 struct Changes {
-    frame: RequestFraming,
+    framing: RequestFraming,
     limits: Limits,
     triggers: Arc<Triggers>,
     now: Timestamp,
-    /// The most bytes of the events of one request.
+    /// The most bytes of all events of one request.
     max_bytes: usize,
-    wishes: Wishes,
+    options: ChangesOptions,
 }
 
 impl Changes {
-    /// The events that are to be stored.
+    /// Returns the events to store.
     fn events(&self, results: &ChangeResults) -> Vec<NewRecord> {
         let faulty = results.iter().filter(|result| result.is_err()).count();
-        if self.wishes.is_dry_run || self.wishes.refuses(faulty) {
+        if self.options.is_dry_run || self.options.refuses(faulty) {
             return Vec::new();
         }
         let outcomes = results.iter().flatten();
         let mut records = Vec::new();
         for event in outcomes.flat_map(|outcome| &outcome.events) {
-            let record = record(event.clone(), records.last());
+            let record = to_record(event.clone(), records.last());
             records.push(record);
         }
         records
@@ -216,14 +221,14 @@ impl Call for Changes {
     fn parse(&self, held: &mut Held) -> Result<Parsed<ChangeResults>, Unparsed<ChangesRefusal>> {
         let refused = |error| Unparsed::Refused(ChangesRefusal::Frame(error));
         let ranges = self
-            .frame
+            .framing
             .parts(&held.bytes, &self.limits)
             .map_err(refused)?;
         let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
-        let largest_tree = ranges.iter().map(|it| tree_bytes(part(it.clone()))).max();
-        let needed = ranges.len() * PART_BYTES + largest_tree.unwrap_or_default();
-        // What events take is known once they are made. Where they take more than there is room
-        // for, which is rare, they are made again.
+        let trees = ranges.iter().map(|range| tree_bytes(part(range.clone())));
+        let needed = ranges.len() * PART_BYTES + trees.max().unwrap_or_default();
+        // The size of the events is known only after they are made. If they need more room than there
+        // is, which is rare, they are made again.
         let expected = std::cmp::min(USUAL_GROWTH * held.bytes.len(), self.max_bytes);
         held.make_room(needed + expected)?;
         let max_bytes = std::cmp::min(held.spare_bytes() - needed, self.max_bytes);
@@ -245,13 +250,13 @@ impl Call for Changes {
     }
 }
 
-/// How much memory the JSON of one change takes once it is a tree, at most.
+/// Returns the most memory that the JSON of one change takes as a tree.
 fn tree_bytes(change: &[u8]) -> usize {
     let begins_value = |byte: &&u8| matches!(**byte, b',' | b':' | b'[' | b'{');
     change.len() + change.iter().filter(begins_value).count() * VALUE_BYTES
 }
 
-/// What each change means, or what is wrong with it.
+/// Returns the outcome or the faults of each change.
 fn results(
     parts: &[&[u8]],
     triggers: &Triggers,
@@ -284,7 +289,7 @@ fn results(
     Ok(results)
 }
 
-/// That nothing was stored, for the faults of these changes.
+/// Returns the problem of a request that is rejected because of the faults of its changes.
 fn refused(results: &ChangeResults) -> Problem {
     let faulty = results.iter().filter(|result| result.is_err()).count();
     Problem::new(
@@ -304,7 +309,7 @@ impl From<ChangesRefusal> for Problem {
             ChangesRefusal::TooLarge { max } => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "events_too_large",
-                "The events that these changes mean are too large together; send fewer at once.",
+                "The events of these changes are too large together; send fewer changes at once.",
             )
             .with("max_bytes", max),
         }

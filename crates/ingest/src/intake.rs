@@ -1,9 +1,9 @@
-//! What the doors share: the one way from a request's body onto the log and into quarantine.
+//! The intake: the part that all doors share, from a request's body to the log and to quarantine.
 //!
-//! A door checks a request's head and says, by a [`Call`], how its body is verified and parsed.
-//! The rest is here: receive, verify, parse, append. Verifying and parsing are one piece of work
-//! on one thread. The memory that parsing takes is asked for before it is used: a call that finds
-//! no room for it is parsed again once there is room.
+//! A door checks the head of a request. Its [`Call`] verifies and parses the body. The intake does
+//! the rest: it receives the body, runs the call, and appends the result. Verifying and parsing run
+//! together on one thread. Parsing reserves its memory before it uses it. If there is no room, the
+//! body is parsed again once there is room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,28 +20,28 @@ use tracing::debug;
 
 use crate::body::{self, BodyError, Coding, Held, MAX_DECODER_BYTES, Shortage, Unread};
 use crate::budget::{Budget, NoRoom, Reservation};
-use crate::doors::Door;
+use crate::door::Door;
 use crate::metrics;
 use crate::work::on_cpu;
 
-/// What one event, change or record of a request takes at most while it is answered for, besides
-/// its bytes: what is known about it, its place in the queue for the log, and its answer.
+/// The most memory of one event, change or record of a request, in addition to its bytes: its facts,
+/// its place in the log's queue, and its answer.
 pub(crate) const PART_BYTES: usize = 512;
 
-/// How often a request that waits for a log that refuses writes looks whether it still does.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often a waiting request checks whether the log still refuses writes.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What the doors take and how long they hold.
+/// Limits and timeouts of the doors.
 #[derive(Clone, Debug)]
 pub struct IntakeOptions {
-    /// What an event may be.
+    /// The limits for events.
     pub limits: Limits,
-    /// Largest body of one request, after decompression.
+    /// The largest body of one request, in bytes, after decompression.
     pub max_request_bytes: usize,
-    /// Bytes of memory that all requests take at once: their bodies, and what is made of them
+    /// The memory of all requests together, in bytes: their bodies and everything parsed from them,
     /// until they are answered. One request of the largest size always fits.
     pub max_in_flight_bytes: usize,
-    /// How long a request waits for room, for its sender, or for the log before it is refused.
+    /// How long a request waits for room, for its sender, or for the log, before it is rejected.
     pub hold: Duration,
 }
 
@@ -56,36 +56,36 @@ impl Default for IntakeOptions {
     }
 }
 
-/// How a door reads the body of one request, whose head it has accepted.
+/// Verifies and parses the body of one request, whose head the door has accepted.
 pub(crate) trait Call: Send + Sync + 'static {
-    /// What the door answers with, besides where the events are.
+    /// The data for the door's answer, in addition to the offsets of the events.
     type Answer: Send + 'static;
-    /// Why the door refuses a body.
+    /// The error of a rejected body.
     type Refusal: Send + 'static;
 
-    /// Refuses a body that its sender did not send.
+    /// Rejects a body whose signature does not match.
     fn verify(&self, _body: &[u8]) -> Result<(), Self::Refusal> {
         Ok(())
     }
 
-    /// Finds what a body brings. Asks for the memory that this takes before it uses it, and
-    /// leaves the body alone until it has all of it.
+    /// Parses a body. Reserves room before it uses memory. Does not change the body until it has all
+    /// the room.
     fn parse(&self, held: &mut Held) -> Result<Parsed<Self::Answer>, Unparsed<Self::Refusal>>;
 }
 
-/// What a body brings.
+/// The content of a body.
 #[derive(Debug)]
 pub(crate) struct Parsed<A> {
     pub(crate) events: Vec<NewRecord>,
-    /// What is no event, and is to be quarantined.
+    /// Records that are not events, for quarantine.
     pub(crate) misfits: Vec<NewQuarantined>,
     pub(crate) answer: A,
 }
 
-/// Why a body is not parsed.
+/// An error while parsing a body.
 #[derive(Debug)]
 pub(crate) enum Unparsed<R> {
-    /// It is, once there is room for what it becomes.
+    /// There is not enough room. Parse the body again with more room.
     Short(Shortage),
     Refused(R),
 }
@@ -96,26 +96,26 @@ impl<R> From<Shortage> for Unparsed<R> {
     }
 }
 
-/// A request of which everything that can be stored is.
+/// A request that was parsed, with the results of storing it.
 #[derive(Debug)]
 pub(crate) struct Taken<A> {
     pub(crate) answer: A,
-    /// Where the events are.
+    /// The offsets of the events.
     pub(crate) appended: Result<Vec<Appended>, NotStored>,
-    /// Where in quarantine the misfits are.
+    /// The offsets of the misfits in quarantine.
     pub(crate) quarantined: Result<Vec<Offset>, NotStored>,
-    /// To be given back once the answer is sent.
+    /// The room of the request. Drop it once the answer is sent.
     pub(crate) room: Reservation,
 }
 
-/// Why nothing of a request is stored.
+/// An error before anything of a request was stored.
 #[derive(Debug)]
 pub(crate) enum Untaken<R> {
     Body(BodyError),
     Refused(R),
 }
 
-/// What the doors share.
+/// The part that all doors share: log, quarantine, clock, options and memory budget.
 #[derive(Debug)]
 pub struct Intake {
     log: SharedLog,
@@ -127,10 +127,10 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// How many events one request may bring, so that its answer stays small too.
+    /// The most events of one request. It keeps the answer small too.
     pub(crate) const MAX_EVENTS: usize = 65_536;
 
-    /// An intake that appends to `log` and keeps what is no event in `quarantine`.
+    /// Creates an intake that appends events to `log` and puts other records into `quarantine`.
     pub fn new(
         log: SharedLog,
         quarantine: Quarantine,
@@ -138,10 +138,10 @@ impl Intake {
         options: IntakeOptions,
     ) -> Self {
         metrics::describe();
-        // Two bytes: a body is read to one past its bound, and one past that to see its end.
+        // Two more bytes: a body is read to one byte past its limit, and one more to see its end.
         let max_bytes = options.max_request_bytes;
         let largest_body = max_bytes.saturating_add(MAX_DECODER_BYTES + 2);
-        // The most a request is parsed into: its body, events as large again, and all their parts.
+        // The most memory of a parsed request: its body, events of the same size, and all their parts.
         let max_parts = std::cmp::min(Self::MAX_EVENTS, max_bytes / 2 + 1);
         let largest_call = max_bytes
             .saturating_mul(2)
@@ -159,7 +159,7 @@ impl Intake {
         }
     }
 
-    /// Lets no request wait past `stop` for a log that refuses writes.
+    /// Sets a token that ends the wait for a log that refuses writes.
     #[must_use]
     pub fn with_stop(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
@@ -169,7 +169,7 @@ impl Intake {
         &self.options.limits
     }
 
-    /// The most bytes of one request, and of the events that it makes.
+    /// Returns the most bytes of one request, and of its events.
     pub(crate) const fn max_request_bytes(&self) -> usize {
         self.options.max_request_bytes
     }
@@ -178,8 +178,8 @@ impl Intake {
         &self.log
     }
 
-    /// What the doors took in that is no event.
-    pub(crate) const fn records(&self) -> &Quarantine {
+    /// Returns the quarantine, which has the received records that are not events.
+    pub(crate) const fn quarantine(&self) -> &Quarantine {
         &self.quarantine
     }
 
@@ -187,7 +187,7 @@ impl Intake {
         self.clock.now()
     }
 
-    /// Takes one request, from its body to where its events are on stable storage.
+    /// Receives, parses and stores one request. Returns once its events are on stable storage.
     pub(crate) async fn take<C: Call>(
         &self,
         door: Door,
@@ -202,7 +202,7 @@ impl Intake {
         } = parsed;
         let (appended, quarantined) = tokio::join!(
             self.append(door, events),
-            self.quarantine(door, misfits, &mut room),
+            self.put_misfits(door, misfits, &mut room),
         );
         Ok(Taken {
             answer,
@@ -212,8 +212,8 @@ impl Intake {
         })
     }
 
-    /// Receives, verifies and parses. The room goes along with the body, so that it stays taken
-    /// for as long as the bytes are in memory, even when the client leaves meanwhile.
+    /// Receives, verifies and parses a body. The room moves along with the body. So it stays reserved
+    /// while the bytes are in memory, even if the client disconnects.
     async fn parse<C: Call>(
         &self,
         body: Body,
@@ -261,7 +261,7 @@ impl Intake {
         }
     }
 
-    /// Puts events onto the log, all or none, and answers once they are on stable storage.
+    /// Appends events to the log, all or none. Returns once they are on stable storage.
     pub(crate) async fn append(
         &self,
         door: Door,
@@ -271,19 +271,21 @@ impl Intake {
             return Ok(Vec::new());
         }
         let is_refusing = || self.log.stats().refusing;
-        let appended = self.held(is_refusing, self.log.append(records)).await?;
+        let appended = self
+            .with_hold(is_refusing, self.log.append(records))
+            .await?;
         let stored = appended
             .iter()
-            .filter(|one| matches!(one, Appended::Stored(_)))
+            .filter(|result| matches!(result, Appended::Stored(_)))
             .count();
         metrics::accepted(door, stored);
         metrics::duplicates(door, appended.len() - stored);
         Ok(appended)
     }
 
-    /// Puts records that are no events into quarantine, on stable storage as well. They are
-    /// written in base64 there, for which there has to be room.
-    async fn quarantine(
+    /// Puts records that are not events into quarantine, on stable storage too. Reserves room for
+    /// their base64 form first.
+    async fn put_misfits(
         &self,
         door: Door,
         records: Vec<NewQuarantined>,
@@ -292,7 +294,8 @@ impl Intake {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let written_bytes: usize = records.iter().map(|it| it.bytes.len() * 4 / 3).sum();
+        let base64_bytes = records.iter().map(|record| record.bytes.len() * 4 / 3);
+        let written_bytes: usize = base64_bytes.sum();
         let bytes = std::cmp::min(room.bytes() + written_bytes, self.budget.reserve_bytes());
         if let Err(NoRoom) = room.grow_to(bytes).await {
             return Err(NotStored::Held {
@@ -300,16 +303,18 @@ impl Intake {
             });
         }
         let is_refusing = || self.quarantine.is_refusing();
-        let offsets = self.held(is_refusing, self.quarantine.put(records)).await?;
+        let offsets = self
+            .with_hold(is_refusing, self.quarantine.put(records))
+            .await?;
         metrics::quarantined(door, offsets.len());
         Ok(offsets)
     }
 
-    /// Stores something, and waits up to the hold while the log is busy or refuses writes.
+    /// Runs `storing`. Waits up to the hold while the log is busy or refuses writes.
     ///
-    /// A log that refuses writes would answer at once, and a sender that does not pause would use
+    /// A log that refuses writes answers at once. A sender without a pause between retries would use
     /// up its retries before an operator can restart the server. So the answer waits too.
-    async fn held<T>(
+    async fn with_hold<T>(
         &self,
         is_refusing: impl Fn() -> bool,
         storing: impl Future<Output = Result<T, AppendError>>,
@@ -325,25 +330,25 @@ impl Intake {
         if stored.is_err() {
             self.wait_while(&is_refusing, deadline).await;
         }
-        // Operators hear of it from the log itself, once and not for every request.
+        // The log itself warns the operator, once and not for every request.
         stored.inspect_err(|error| debug!(%error, "records not stored"))
     }
 }
 
 impl Intake {
-    /// Waits while `is_refusing`, at most until `deadline` or the stop.
+    /// Waits while `is_refusing` returns true, at most until `deadline` or the stop.
     async fn wait_while(&self, is_refusing: impl Fn() -> bool, deadline: Instant) {
         while is_refusing() {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = sleep_until(deadline) => return,
-                () = sleep(LOOK_AGAIN) => (),
+                () = sleep(POLL_INTERVAL) => (),
             }
         }
     }
 }
 
-/// Why records are not known to be on stable storage.
+/// An error while storing records. Some of them can be stored all the same.
 #[derive(Debug, Error)]
 pub(crate) enum NotStored {
     #[error("the log did not answer within {hold:?}")]

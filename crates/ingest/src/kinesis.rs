@@ -1,11 +1,14 @@
-//! The Kinesis door: enough of the protocol of Amazon Kinesis Data Streams for what producers
-//! and their tools ask, over `POST /`, JSON 1.1.
+//! The Kinesis door: the part of the protocol of Amazon Kinesis Data Streams that producers and their
+//! tools use, over `POST /`, JSON 1.1.
 //!
-//! It is kind to producers that give up easily: any stream name leads to the one log, a request
-//! may bring far more than the original allows, one that finds no room is held, a record that is
-//! no event is accepted into quarantine, and what could not be stored is answered record by
-//! record with `InternalFailure`, which is what producers try again. There is one shard, whose
-//! sequence numbers are the log's offsets. CBOR is not spoken.
+//! Many producers drop events after an error. So the door avoids errors:
+//! - Any stream name leads to the one log.
+//! - A request can have far more records than AWS allows.
+//! - A request without room in the memory budget waits.
+//! - A record that is not an event is accepted into quarantine.
+//! - A record that was not stored has the error `InternalFailure`, which producers retry.
+//!
+//! There is one shard. Its sequence numbers are the log's offsets. CBOR is not supported.
 
 mod describe;
 mod error;
@@ -41,7 +44,7 @@ use uuid::Uuid;
 
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held, Unread};
-use crate::doors::Door;
+use crate::door::Door;
 use crate::intake::{Call, Parsed, Unparsed, Untaken};
 use crate::sent_body::keep_until_sent;
 use crate::sigv4::{self, Signed};
@@ -55,10 +58,10 @@ use tally::RecordTally;
 const CONTENT: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// How many calls may read records at once; others wait for their turn.
+/// The most calls that read records at the same time. Other calls wait.
 const CONCURRENT_READS: usize = 4;
 
-/// What the log shows for an access key id that is one of the secrets.
+/// The text in server logs instead of an access key id that is a configured secret.
 const SWAPPED: &str = "(a secret: id and secret are mixed up)";
 
 /// The settings of the Kinesis door.
@@ -69,20 +72,19 @@ pub struct Kinesis {
     refusals: Arc<Refusals>,
 }
 
-/// Changes whom a Kinesis door lets in, while it is open.
+/// A handle that replaces the keys of a Kinesis door while it runs.
 #[derive(Clone, Debug)]
 pub struct KinesisAccess(Arc<RwLock<KinesisAuth>>);
 
 impl KinesisAccess {
-    /// Lets in whom `auth` says, from the next request on.
+    /// Uses `auth` from the next request on.
     pub fn replace(&self, auth: KinesisAuth) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = auth;
     }
 }
 
 impl Kinesis {
-    /// A door that lets in whom `auth` says, with the stream that producers of live events are
-    /// used to.
+    /// Creates the settings of a door with `auth` and with the stream `live-events`.
     pub fn new(auth: KinesisAuth) -> Self {
         Self {
             auth: Arc::new(RwLock::new(auth)),
@@ -91,18 +93,18 @@ impl Kinesis {
         }
     }
 
-    /// Notes refused calls where others note their refusals.
+    /// Records rejected calls in `refusals`.
     #[must_use]
     pub fn with_refusals(self, refusals: Arc<Refusals>) -> Self {
         Self { refusals, ..self }
     }
 
-    /// What changes later whom the door lets in.
+    /// Returns the handle that replaces the keys.
     pub fn access(&self) -> KinesisAccess {
         KinesisAccess(Arc::clone(&self.auth))
     }
 
-    /// Names the stream that is listed before anything was sent.
+    /// Sets the stream that is listed before the first call names one.
     #[must_use]
     pub fn with_stream(self, stream: impl Into<String>) -> Self {
         Self {
@@ -112,14 +114,14 @@ impl Kinesis {
     }
 }
 
-/// Whom the Kinesis door lets in.
+/// The authentication of the Kinesis door.
 #[derive(Debug)]
 pub enum KinesisAuth {
-    /// Whoever signs with one of these keys, to send and to read.
+    /// Calls must be signed with one of these keys. A key allows sending and reading.
     Keys(KinesisKeys),
-    /// Everyone, for a listener nobody else reaches.
+    /// Calls need no signature. For a listener that no untrusted client reaches.
     Open,
-    /// Nobody, and the answer says which setting is missing.
+    /// Every call is rejected. The error names the missing setting.
     Off,
 }
 
@@ -134,8 +136,8 @@ impl FromIterator<(String, Secret<String>)> for KinesisKeys {
 }
 
 impl KinesisAuth {
-    /// The access key id that a signature names, as the log may show it. Whoever has mixed up id
-    /// and secret in a client's settings sends the secret as the id.
+    /// Returns the access key id of a signature for the server's log. A client whose settings swap id
+    /// and secret sends the secret as the id; the log must not show it.
     fn shown_key_id<'a>(&self, head: &'a Parts) -> Option<&'a str> {
         let claimed = sigv4::claimed_key_id(&head.headers)?;
         let is_secret = match self {
@@ -145,7 +147,7 @@ impl KinesisAuth {
         Some(if is_secret { SWAPPED } else { claimed })
     }
 
-    /// Checks the head of a request; the signature, if one is asked for, waits for the body.
+    /// Checks the head of a request. The returned signature must be verified with the body.
     fn check(&self, head: &Parts, now: Timestamp) -> Result<Option<Signed>, KinesisError> {
         match self {
             Self::Keys(keys) => Ok(Some(Signed::read(
@@ -160,7 +162,7 @@ impl KinesisAuth {
     }
 }
 
-/// What the operations work with.
+/// The state of the door, for all operations.
 struct KinesisDoor {
     intake: Arc<Intake>,
     auth: Arc<RwLock<KinesisAuth>>,
@@ -207,7 +209,7 @@ fn request_id(id: Uuid) -> HeaderValue {
 
 impl KinesisDoor {
     async fn answer(&self, head: &Parts, body: Body) -> Result<Response, KinesisError> {
-        let operation = KinesisOperation::of(&head.headers)?;
+        let operation = KinesisOperation::from_headers(&head.headers)?;
         check_content(&head.headers)?;
         let signed = self.auth().check(head, self.intake.now())?;
         let call = Arc::new(KinesisCall {
@@ -220,7 +222,7 @@ impl KinesisDoor {
         let taken = match taking.await {
             Ok(taken) => taken,
             Err(Untaken::Body(BodyError::NoRoom { unread })) => {
-                return turn_away(operation, call.signed.as_ref(), *unread).await;
+                return reject_without_room(operation, call.signed.as_ref(), *unread).await;
             }
             Err(Untaken::Body(error)) => return Err(error.into()),
             Err(Untaken::Refused(error)) => return Err(error),
@@ -250,23 +252,23 @@ impl KinesisDoor {
 }
 
 impl KinesisDoor {
-    /// Whom the door lets in now.
+    /// Returns the current authentication.
     fn auth(&self) -> RwLockReadGuard<'_, KinesisAuth> {
         self.auth.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a call that is refused: its sender may show nobody why.
+    /// Records a rejected call, because the sender may not show the error to anybody.
     fn note(&self, head: &Parts, error: &KinesisError) {
         let Some(reason) = error.refusal() else {
             return;
         };
-        let operation = KinesisOperation::of(&head.headers).ok();
+        let operation = KinesisOperation::from_headers(&head.headers).ok();
         let refused = RefusedRequest {
             reason,
             token_id: None,
             access_key_id: self.auth().shown_key_id(head),
-            asked: operation.map_or("unknown operation", KinesisOperation::as_str),
-            // The message may repeat a part of the body.
+            target: operation.map_or("unknown operation", KinesisOperation::as_str),
+            // The message can contain a part of the body.
             detail: match reason {
                 Reason::CallInvalid => error.name(),
                 _ => error.message(),
@@ -276,17 +278,17 @@ impl KinesisDoor {
     }
 }
 
-/// How the Kinesis door reads a body.
+/// Verifies and parses the body of a call.
 struct KinesisCall {
     operation: KinesisOperation,
     signed: Option<Signed>,
     limits: Limits,
 }
 
-/// What a body says.
+/// The parsed body of a call.
 enum CallBody {
     Put(Put),
-    /// What an operation that brings no records was asked, as it was sent.
+    /// The raw body of an operation that sends no records.
     Other(Vec<u8>),
 }
 
@@ -335,15 +337,15 @@ fn check_content(headers: &HeaderMap) -> Result<(), KinesisError> {
         .unwrap_or_default();
     if content.starts_with(b"application/x-amz-cbor") {
         return Err(KinesisError::serialization(
-            "CBOR is not spoken here; set AWS_CBOR_DISABLE=true, or your SDK's setting for JSON",
+            "CBOR is not supported; set AWS_CBOR_DISABLE=true, or your SDK's setting for JSON",
         ));
     }
     Ok(())
 }
 
-/// Answers a call that found no room. One that brings records is answered record by record, so
-/// that they are sent again: producers take an error of the whole call for final.
-async fn turn_away(
+/// Answers a call without room. A call with records has an error for each record, so that the producer
+/// retries them. Producers do not retry after an error of the whole call.
+async fn reject_without_room(
     operation: KinesisOperation,
     signed: Option<&Signed>,
     unread: Unread,
@@ -367,12 +369,12 @@ async fn turn_away(
     }
 }
 
-/// Reads what an operation was asked.
+/// Parses the body of an operation.
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, KinesisError> {
     serde_json::from_slice(body).map_err(|error| KinesisError::serialization(error.to_string()))
 }
 
-/// Answers an operation.
+/// Returns the response of an operation.
 fn answer(answer: &impl Serialize) -> Result<Response, KinesisError> {
     let body = serde_json::to_vec(answer).map_err(|_impossible| KinesisError::internal())?;
     Ok(([(CONTENT_TYPE, CONTENT)], Bytes::from(body)).into_response())

@@ -1,10 +1,44 @@
-//! The doors: requests in, admitted events on the log.
+//! The doors: they validate requests and append their events to the log.
 //!
-//! What every door promises: an event is answered for only once it is on stable storage; a
-//! request's bytes count against one budget for all doors; who finds no room, or a log that is
-//! busy, is held for a while and then told so.
-//! Not here: what an event is (`easel-catalog`), and what becomes of it after the log.
+//! Every door promises:
+//! - It accepts an event only once the event is on stable storage.
+//! - The bytes of all requests, at all doors, count against one memory budget.
+//! - A request waits if there is no memory, or if the log is busy. After a timeout it is rejected.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use axum::body::Body;
+//! use axum::http::{Request, StatusCode};
+//! use easel_access::Authorizer;
+//! use easel_ingest::{Intake, IntakeOptions, Kinesis, KinesisAuth, routes};
+//! use easel_log::{Clock, LogOptions, MemoryLog};
+//! use easel_quarantine::Quarantine;
+//! use easel_triggers::{TriggerOptions, Triggers};
+//! use tower::ServiceExt;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let clock: Arc<dyn Clock> = Arc::new(easel_testkit::FakeClock::default());
+//! let log = || Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
+//! let quarantine = Quarantine::new(log(), Arc::clone(&clock));
+//! let intake = Intake::new(log(), quarantine, Arc::clone(&clock), IntakeOptions::default());
+//! let catalog = Arc::new(easel_catalog::Catalog::built_in());
+//! let triggers = Arc::new(Triggers::new(catalog, TriggerOptions::default())?);
+//! let kinesis = Kinesis::new(KinesisAuth::Open);
+//! let doors = routes(Arc::new(intake), Authorizer::open(), kinesis, triggers);
+//!
+//! let event = easel_testkit::event("course_created", 1);
+//! let request = Request::post("/v1/events").body(Body::from(event))?;
+//! assert_eq!(doors.oneshot(request).await?.status(), StatusCode::ACCEPTED);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Not here: the definition of an event (`easel-catalog`), and everything after the log.
 
+mod door;
 mod doors;
 mod intake;
 

@@ -1,11 +1,13 @@
-//! The native door: `POST /v1/events` takes one event, a JSON array of events, or a line each.
+//! The native door: `POST /v1/events` accepts one event, a JSON array of events, or one event per line.
 //!
-//! The answer is 202 with a result per event, in order, once what was accepted is on stable
-//! storage. An event that is not admitted is answered with its fault and kept nowhere; the
-//! others of its request are not affected. A request of which no event is admitted is answered
-//! with 422 and the same results. A request whose frame is broken is a problem as a
-//! whole, and nothing of it is stored; so is one that finds no room or no log: sending it again
-//! does no harm, since what was stored after all is then a duplicate.
+//! The answer is 202 with a result for each event, in order. It comes once the accepted events are on
+//! stable storage. A rejected event is answered with its fault and is not stored. It does not affect
+//! the other events of the request. If all events are rejected, the answer is 422 with the same
+//! results.
+//!
+//! If the array or the lines cannot be split, the whole request is rejected and nothing is stored. The
+//! same holds if there is no room, or if the log is unavailable. It is safe to send the request again:
+//! an event that was stored all the same becomes a duplicate.
 
 mod answer;
 
@@ -28,20 +30,20 @@ use uuid::Uuid;
 
 use crate::Intake;
 use crate::body::{BodyError, Coding, Held};
-use crate::doors::Door;
+use crate::door::Door;
 use crate::intake::{Call, NotStored, PART_BYTES, Parsed, Unparsed, Untaken};
 use crate::request_framing::{Admitted, FrameError, RequestFraming};
 use crate::sent_body::keep_until_sent;
 
-/// When to come back after there was no room.
+/// `Retry-After` if there was no room.
 const SOON: Duration = Duration::from_secs(2);
-/// When to come back after the log failed, which takes an operator.
+/// `Retry-After` if the log failed. An operator must repair it.
 const LATER: Duration = Duration::from_secs(30);
 
-pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer) -> Router {
+pub(crate) fn routes(intake: Arc<Intake>, authorizer: Authorizer) -> Router {
     Router::new()
         .route("/v1/events", post(take_events))
-        .with_state((intake, gate))
+        .with_state((intake, authorizer))
 }
 
 /// Describes the native door.
@@ -49,7 +51,7 @@ pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer) -> Router {
 #[openapi(paths(take_events))]
 pub(crate) struct NativeApi;
 
-/// An event, or an array of them.
+/// An event, or an array of events.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Events)]
 #[serde(untagged)]
@@ -59,14 +61,14 @@ enum EventsJson {
     Many(Vec<HashMap<String, Value>>),
 }
 
-/// Takes events: one, an array of them, or a line each; plain, or compressed with gzip or zstd.
+/// Accepts events: one, an array, or one per line. The body can be compressed with gzip or zstd.
 #[utoipa::path(
     post,
     path = "/v1/events",
     operation_id = "send_events",
     tag = "events",
     request_body(
-        description = "`metadata` may be called `attributes`",
+        description = "An event can have `attributes` instead of `metadata`",
         content((EventsJson = "application/json"), (String = "application/x-ndjson")),
     ),
     responses(
@@ -77,22 +79,22 @@ enum EventsJson {
         (status = REQUEST_TIMEOUT, description = "`body_stalled`; nothing was stored"),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`, `body_too_complex` or `too_many_events`; nothing was stored"),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`unsupported_type`, `unsupported_encoding`, or `body_is_jwt`: JWTs are for the route `/v1/hooks` of a later version"),
-        (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, content_type = "application/problem+json", description = "`nothing_stored`: every event was rejected; with the `results`"),
-        (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
+        (status = UNPROCESSABLE_ENTITY, body = answer::NothingStoredJson<'_>, content_type = "application/problem+json", description = "`nothing_stored`: every event was rejected. `results` has the fault of each event"),
+        (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
 #[instrument(name = "native_request", skip_all)]
 async fn take_events(
-    State((intake, gate)): State<(Arc<Intake>, Authorizer)>,
+    State((intake, authorizer)): State<(Arc<Intake>, Authorizer)>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    gate.admit(&head, Scope::Ingest)?;
-    let frame = RequestFraming::of(&head.headers).ok_or_else(unknown_type)?;
-    let coding = Coding::of(&head.headers).ok_or_else(unknown_coding)?;
+    authorizer.admit(&head, Scope::Ingest)?;
+    let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
+    let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 
     let call = Arc::new(Native {
-        frame,
+        framing,
         limits: *intake.limits(),
     });
     let taken = intake.take(Door::Native, (body, coding), call).await?;
@@ -100,19 +102,19 @@ async fn take_events(
     Ok(keep_until_sent(taken.room, response))
 }
 
-/// How the native door reads a body.
+/// Parses the body of a request with events.
 struct Native {
-    frame: RequestFraming,
+    framing: RequestFraming,
     limits: Limits,
 }
 
 impl Call for Native {
-    /// The id of each event, or why it is none.
+    /// The id of each event, or the fault of a rejected event.
     type Answer = Vec<Result<Uuid, Fault>>;
     type Refusal = FrameError;
 
     fn parse(&self, held: &mut Held) -> Result<Parsed<Self::Answer>, Unparsed<FrameError>> {
-        let parts = self.frame.parts(&held.bytes, &self.limits)?;
+        let parts = self.framing.parts(&held.bytes, &self.limits)?;
         if parts.is_empty() {
             return Err(FrameError::Empty.into());
         }
@@ -137,7 +139,7 @@ pub(crate) fn unknown_type() -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_type",
-        "Send events as application/json (one, or an array of them) or application/x-ndjson.",
+        "Send events as application/json (one event or an array) or as application/x-ndjson.",
     )
 }
 
@@ -145,7 +147,7 @@ pub(crate) fn unknown_coding() -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_encoding",
-        "Send the body plain, or compressed with gzip or zstd.",
+        "Send the body uncompressed, or compressed with gzip or zstd.",
     )
 }
 
@@ -201,12 +203,14 @@ impl From<FrameError> for Problem {
 impl From<NotStored> for Problem {
     fn from(error: NotStored) -> Self {
         match error {
-            NotStored::Held { .. } => overloaded("The log is busy; nothing is known to be stored."),
-            // What the storage said is for operators.
+            NotStored::Held { .. } => {
+                overloaded("The log is busy; assume that nothing was stored.")
+            }
+            // The error of the storage is only for operators.
             NotStored::Log { .. } => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "log_unavailable",
-                "The log takes no events now; nothing was stored.",
+                "The log accepts no events now; nothing was stored.",
             )
             .retry_after(LATER),
         }
@@ -217,7 +221,7 @@ fn overloaded(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(SOON)
 }
 
-/// An error's text as a sentence for people.
+/// Returns the text of an error as a sentence.
 fn sentence(error: &impl ToString) -> String {
     let text = error.to_string();
     let mut letters = text.chars();

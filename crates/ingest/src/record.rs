@@ -1,16 +1,16 @@
-//! How an event becomes a record of the log, and what an older log reads from its bytes.
+//! Converts an event to a record of the log. Reads the facts of an event from its stored bytes.
 
 use std::sync::Arc;
 
 use easel_catalog::{Event, Facts, parse_timestamp};
 use easel_log::{NewRecord, Provenance, RecordFacts, Shape};
 
-/// The most bytes of what is taken for an id or a UUID of a root account.
+/// The most bytes of an id or a UUID of a root account.
 const MAX_ACCOUNT_BYTES: usize = 64;
 
-/// An event as the log takes it. It shares its provenance with the record before, if that is the
-/// same: so the log has little to compare, and many events take little memory.
-pub(crate) fn record(event: Event, before: Option<&NewRecord>) -> NewRecord {
+/// Converts an event to a record. The record shares the provenance of the `previous` one if they are
+/// equal. So the log has little to compare, and many events take little memory.
+pub(crate) fn to_record(event: Event, previous: Option<&NewRecord>) -> NewRecord {
     let Event {
         id,
         event_type,
@@ -20,8 +20,8 @@ pub(crate) fn record(event: Event, before: Option<&NewRecord>) -> NewRecord {
         bytes,
     } = event;
     let provenance = provenance(root_account_id, root_account_uuid);
-    let known = before.map(|it| &it.provenance);
-    // Written out: a record that was made without would allocate a provenance for nothing.
+    let known = previous.map(|record| &record.provenance);
+    // A struct literal, because `NewRecord::new` would allocate a provenance that is not needed.
     NewRecord {
         id,
         event_type,
@@ -35,15 +35,15 @@ pub(crate) fn record(event: Event, before: Option<&NewRecord>) -> NewRecord {
     }
 }
 
-/// What a stored event says of itself, for blocks that an older version wrote without that. It is
-/// what [`admit`](easel_catalog::admit) found when the event came in.
+/// Reads the facts of a stored event, for blocks that an older version wrote without them. They equal
+/// the facts that [`admit`](easel_catalog::admit) found when the event arrived.
 pub fn event_facts(stored: &[u8]) -> RecordFacts {
     let Facts {
         event_time,
         root_account_id,
         root_account_uuid,
         ..
-    } = Facts::of(stored);
+    } = Facts::from_event(stored);
     RecordFacts {
         occurred_at: event_time.and_then(|time| parse_timestamp(&time)),
         provenance: provenance(
@@ -74,7 +74,7 @@ mod tests {
         let text = format!(
             r#"{{"attributes":{{"event_name":"x","event_time":"2019-11-05 07:38:00.25 -0800"{members}}},"body":{{}}}}"#
         );
-        let record = record(admit(text.as_bytes(), &Limits::default()).unwrap(), None);
+        let record = to_record(admit(text.as_bytes(), &Limits::default()).unwrap(), None);
         let facts = event_facts(&record.bytes);
         assert_eq!(record.occurred_at, facts.occurred_at, "{members}");
         assert_eq!(*record.provenance, facts.provenance, "{members}");
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_block_does_not_tell_is_read_as_admission_reads_it() {
+    fn facts_of_stored_bytes_equal_those_of_admission() {
         check("", None);
         check(r#","root_account_id":"7""#, Some("7"));
         check(
@@ -103,29 +103,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_for_an_account_is_none() {
+    fn an_account_id_that_is_too_long_is_dropped() {
         let most = "7".repeat(MAX_ACCOUNT_BYTES);
         check(&format!(r#","root_account_id":"{most}""#), Some(&most));
         check(&format!(r#","root_account_id":"{most}7""#), None);
     }
 
     #[test]
-    fn records_of_one_account_in_a_row_share_their_provenance() {
+    fn consecutive_records_of_one_account_share_their_provenance() {
         let account = |id: &str| {
             let text = format!(
                 r#"{{"metadata":{{"event_name":"x","event_time":"2019-11-05T07:38:00Z","root_account_id":"{id}"}},"body":{{}}}}"#
             );
             admit(text.as_bytes(), &Limits::default()).unwrap()
         };
-        let first = record(account("7"), None);
-        let second = record(account("7"), Some(&first));
-        let third = record(account("8"), Some(&second));
+        let first = to_record(account("7"), None);
+        let second = to_record(account("7"), Some(&first));
+        let third = to_record(account("8"), Some(&second));
         assert!(Arc::ptr_eq(&first.provenance, &second.provenance));
         assert_eq!(third.provenance.root_account_id.as_deref(), Some("8"));
     }
 
     #[test]
-    fn what_is_no_event_has_no_facts() {
+    fn bytes_that_are_not_an_event_have_no_facts() {
         assert_eq!(event_facts(b"[]"), RecordFacts::default());
     }
 }

@@ -1,4 +1,4 @@
-//! How the events of a request are told apart.
+//! Splits the body of a request into events.
 
 use std::mem;
 use std::ops::Range;
@@ -15,20 +15,20 @@ use uuid::Uuid;
 
 use crate::Intake;
 use crate::body_part::{BodyPart, range_of};
-use crate::record::record;
+use crate::record::to_record;
 
-/// How the events of a request are told apart.
+/// The format of a body with several events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestFraming {
-    /// One event, or an array of them.
+    /// One event, or an array of events.
     Json,
     /// One event on each line that is not blank.
     Lines,
 }
 
 impl RequestFraming {
-    /// The frame that the content type names, JSON when there is none; `None` for other types.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// Reads the framing from the content type. JSON if there is none, `None` for an unknown type.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let Some(content_type) = headers.get(CONTENT_TYPE) else {
             return Some(Self::Json);
         };
@@ -44,7 +44,7 @@ impl RequestFraming {
         }
     }
 
-    /// Takes a request apart: where in `input` each event, or change, is.
+    /// Returns the range of each event or change in `input`.
     pub(crate) fn parts(
         self,
         input: &[u8],
@@ -54,7 +54,7 @@ impl RequestFraming {
         let text = without_bom(input)?;
         let first = text.trim_ascii_start().first().ok_or(FrameError::Empty)?;
         let range = |part| range_of(input, part);
-        // One more than the bound shows that it is passed; the rest is not even looked for.
+        // One part more than the limit is enough to reject the request. The rest is not parsed.
         let parts: Vec<Range<usize>> = match (self, first) {
             (Self::Lines, _) => split_lines(text)
                 .map(|(_number, line)| range(line))
@@ -81,20 +81,20 @@ impl RequestFraming {
     }
 }
 
-/// The events of a request, and what is to be answered about each of its parts, in order.
+/// The valid events of a request, and the verdict on each of its parts, in order.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) events: Vec<NewRecord>,
-    /// The id of an event, or why the part is none.
+    /// For each part: the id of the event, or the fault.
     pub(crate) verdicts: Vec<Result<Uuid, Fault>>,
 }
 
 impl Admitted {
-    /// Admits the `parts` of `body`. The place of a fault is its place in the body, but its path
+    /// Validates the `parts` of `body`. The place of a fault is its place in the body, but its path
     /// starts at the event.
     pub(crate) fn new(mut body: Vec<u8>, parts: Vec<Range<usize>>, limits: &Limits) -> Self {
         let mut locator = Locator::new(&body);
-        // Not as large as all parts would need: perhaps none of them is an event.
+        // No capacity for all parts: perhaps no part is an event.
         let mut events: Vec<(NewRecord, BodyPart)> = Vec::new();
         let mut verdicts = Vec::with_capacity(parts.len());
         for range in parts {
@@ -102,22 +102,22 @@ impl Admitted {
             verdicts.push(match admit(part, limits) {
                 Ok(mut event) => {
                     if event.bytes.len() < part.len() {
-                        // Counts lines while they are as they were sent.
+                        // Count the lines before they are overwritten.
                         locator.walk_to(&body, range.end);
                     }
                     let bytes = mem::take(&mut event.bytes);
-                    let piece = BodyPart::write(&mut body, range, bytes);
+                    let written = BodyPart::write(&mut body, range, bytes);
                     let id = event.id;
-                    let before = events.last().map(|(record, _piece)| record);
-                    events.push((record(event, before), piece));
+                    let previous = events.last().map(|(record, _written)| record);
+                    events.push((to_record(event, previous), written));
                     Ok(id)
                 }
                 Err(fault) => Err(locator.locate(&body, range.start, fault)),
             });
         }
         let body = Bytes::from(body);
-        let event = |(record, piece): (NewRecord, BodyPart)| NewRecord {
-            bytes: piece.bytes(&body),
+        let event = |(record, written): (NewRecord, BodyPart)| NewRecord {
+            bytes: written.bytes(&body),
             ..record
         };
         Self {
@@ -127,13 +127,13 @@ impl Admitted {
     }
 }
 
-/// A fault of `text`, with its place in the `input` that the text is the end of.
+/// Converts the place of a fault in `text` to a place in `input`, which is `text` after a BOM.
 fn after_bom(input: &[u8], text: &[u8], mut fault: Fault) -> Fault {
     fault.at.byte += input.len() - text.len();
     fault
 }
 
-/// Whether a text, in quotes or not, is a JSON Web Token: three parts in base64url.
+/// Returns whether a text, quoted or not, is a JSON Web Token: three parts in base64url.
 fn is_jwt(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     let bare = text
@@ -144,13 +144,13 @@ fn is_jwt(text: &[u8]) -> bool {
         let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         !part.is_empty() && part.iter().all(is_letter)
     };
-    // A JSON object in base64url, such as a header, begins so.
+    // The header of a JWT is a JSON object. In base64url, it starts with `e`.
     bare.starts_with(b"e")
         && bare.split(|byte| *byte == b'.').count() == 3
         && bare.split(|byte| *byte == b'.').all(is_base64url)
 }
 
-/// Why a request is not understood as a whole.
+/// An error that rejects the whole body.
 #[derive(Debug, Error)]
 pub(crate) enum FrameError {
     #[error("the body is empty")]
@@ -165,7 +165,7 @@ pub(crate) enum FrameError {
          itself as JSON"
     )]
     Jwt,
-    #[error("the body brings more than {max} events")]
+    #[error("the body has more than {max} events")]
     TooMany { max: usize },
     #[error("{fault}")]
     BadArray {
@@ -174,9 +174,9 @@ pub(crate) enum FrameError {
     },
 }
 
-/// Finds the place of a fault in the request, which its event is a part of.
+/// Converts the place of a fault in an event to a place in the request.
 ///
-/// Walks the request once for any number of faults, given that they come in order.
+/// Walks through the request once for any number of faults. They must come in order.
 struct Locator {
     byte: usize,
     line: usize,
@@ -184,7 +184,7 @@ struct Locator {
 }
 
 impl Locator {
-    /// Starts at the first character of `body`. A byte order mark is none.
+    /// Starts at the first character of `body`, after a byte order mark.
     fn new(body: &[u8]) -> Self {
         let text = without_bom(body).unwrap_or(body);
         Self {
@@ -194,7 +194,7 @@ impl Locator {
         }
     }
 
-    /// `fault` was found in the part of `body` that begins at `start`.
+    /// Converts the place of a fault in the part of `body` that begins at `start`.
     fn locate(&mut self, body: &[u8], start: usize, mut fault: Fault) -> Fault {
         self.walk_to(body, start);
         let Place {
@@ -218,7 +218,7 @@ impl Locator {
             }
             None => passed,
         };
-        // Every character has exactly one byte that does not continue another.
+        // In UTF-8, every character has exactly one byte that is not a continuation byte.
         let begins_character = |passed: &&u8| **passed & 0xc0 != 0x80;
         self.column += on_last_line.iter().filter(begins_character).count();
         self.byte = byte;

@@ -1,9 +1,9 @@
-//! `POST /v1/quarantine/retry`: admits what is in quarantine and is an event by now.
+//! `POST /v1/quarantine/retry`: admits the quarantined records that are valid now.
 //!
-//! A record goes in because this version does not accept it; a newer one may. What it accepts goes
-//! onto the log of events and leaves quarantine; the rest stays as it is. An event is never put on
-//! the log twice: a record is marked as tried before its event is appended, and an event whose record
-//! was tried before, by a run that did not end, is looked for on the log first.
+//! A record is quarantined because this version rejects it. A newer version can accept it. Accepted
+//! records are appended to the log as events and leave quarantine. The others stay. No event is
+//! appended twice: each record is marked as tried before its event is appended. If an earlier run
+//! that did not finish has marked the record, its event is searched on the log first.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,30 +23,30 @@ use tracing::{info, instrument};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::Intake;
-use crate::doors::Door;
+use crate::door::Door;
 use crate::intake::NotStored;
 use crate::kinesis::put::read_record;
-use crate::record::record as record_of;
+use crate::record::to_record;
 use crate::work::on_cpu;
 
-/// Records looked at by one request at most.
+/// The most records that one request tries.
 const MAX_LIMIT: usize = 1000;
 
 #[derive(Clone)]
 struct RetryRoute {
     intake: Arc<Intake>,
-    gate: Authorizer,
-    /// One request at a time: two would append the same events.
-    turn: Arc<Mutex<()>>,
+    authorizer: Authorizer,
+    /// Allows one request at a time. Two would append the same events.
+    lock: Arc<Mutex<()>>,
 }
 
-pub(crate) fn routes(intake: Arc<Intake>, gate: Authorizer) -> Router {
+pub(crate) fn routes(intake: Arc<Intake>, authorizer: Authorizer) -> Router {
     Router::new()
         .route("/v1/quarantine/retry", post(retry))
         .with_state(RetryRoute {
             intake,
-            gate,
-            turn: Arc::default(),
+            authorizer,
+            lock: Arc::default(),
         })
 }
 
@@ -59,29 +59,29 @@ pub(crate) struct RetryApi;
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its description is used")]
 struct RetryQuery {
-    /// The place to begin at; the oldest when left out.
+    /// The offset of the first record. Default: the oldest record.
     from: Option<u64>,
-    /// How many records to look at, at most: 1 to 1,000, which is meant when it is left out.
+    /// The most records to try, 1 to 1,000. Default: 1,000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
-/// What became of some records in quarantine.
+/// The result of a retry of quarantined records.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Retried)]
 struct RetriedJson {
-    /// Records whose events are on the log now.
+    /// Records whose events were appended to the log.
     admitted: usize,
-    /// Records whose events the log had already; they left quarantine too.
+    /// Records whose events the log already had. They left quarantine too.
     duplicates: usize,
-    /// Records that are still no events; they stay.
+    /// Records that are still invalid. They stay in quarantine.
     kept: usize,
-    /// Where to go on; `from` of the next request. The same as `from` at the end.
+    /// `from` of the next request. Equal to `from` of this request at the end.
     #[schema(value_type = u64)]
     next: Offset,
 }
 
-/// Admits what is in quarantine and is an event by now.
+/// Admits the quarantined records that are valid events now.
 #[utoipa::path(
     post,
     path = "/v1/quarantine/retry",
@@ -91,22 +91,30 @@ struct RetriedJson {
     responses(
         (status = OK, body = RetriedJson),
         (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`"),
-        (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; come back after `Retry-After`"),
+        (status = SERVICE_UNAVAILABLE, description = "`overloaded` or `log_unavailable`; retry after `Retry-After`"),
     ),
 )]
 #[instrument(name = "retry_request", skip_all)]
 async fn retry(
-    State(RetryRoute { intake, gate, turn }): State<RetryRoute>,
+    State(RetryRoute {
+        intake,
+        authorizer,
+        lock,
+    }): State<RetryRoute>,
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<RetriedJson>, Problem> {
-    gate.admit(&head, Scope::Manage)?;
+    authorizer.admit(&head, Scope::Manage)?;
     let (from, limit) = range(&query)?;
-    let _turn = turn.lock().await;
-    let records = intake.records().list(from, limit).await.map_err(unread)?;
+    let _guard = lock.lock().await;
+    let records = intake
+        .quarantine()
+        .list(from, limit)
+        .await
+        .map_err(read_error)?;
     let next = records.last().map_or(from, |last| last.offset.next());
     let (count, limits) = (records.len(), *intake.limits());
-    let size = records.iter().map(|it| it.bytes.len()).sum();
+    let size = records.iter().map(|record| record.bytes.len()).sum();
     let events = on_cpu(size, move || read_events(&records, &limits)).await;
     let duplicates = store(&intake, &events).await?;
     if !events.is_empty() {
@@ -120,10 +128,10 @@ async fn retry(
     }))
 }
 
-/// The records that are events by now.
+/// Returns the events of the records that are valid now.
 fn read_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)> {
     let event = |record: &Quarantined| {
-        // What is no base64 was kept as it came, as text.
+        // A record in invalid base64 was quarantined as the received text.
         if record.code == "bad_base64" {
             return read_record(&record.bytes, &mut Vec::new(), limits).ok();
         }
@@ -135,59 +143,57 @@ fn read_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)>
     events.collect()
 }
 
-/// Puts the events on the log and takes their records out of quarantine; answers how many of them
-/// the log had already.
+/// Appends the events to the log and removes their records from quarantine. Returns the number of
+/// events that the log already had.
 async fn store(intake: &Intake, events: &[(Offset, Event)]) -> Result<usize, Problem> {
     let mut known = 0;
     let (mut new, mut trying, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
     for (place, event) in events {
-        let is_stored = intake.records().was_tried(*place)
+        let is_stored = intake.quarantine().was_tried(*place)
             && intake
                 .log()
                 .find_id(event.id)
                 .await
-                .map_err(unread)?
+                .map_err(read_error)?
                 .is_some();
         if is_stored || !ids.insert(event.id) {
             known += 1;
         } else {
-            let record = record_of(event.clone(), new.last());
+            let record = to_record(event.clone(), new.last());
             new.push(record);
             trying.push(*place);
         }
     }
-    let unmarked = |error: AppendError| Problem::from(NotStored::from(error));
-    let quarantine = intake.records();
-    quarantine.mark_trying(&trying).await.map_err(unmarked)?;
+    let mark_error = |error: AppendError| Problem::from(NotStored::from(error));
+    let quarantine = intake.quarantine();
+    quarantine.mark_trying(&trying).await.map_err(mark_error)?;
     let appended = intake.append(Door::Quarantine, new).await?;
-    let is_duplicate = |it: &&Appended| matches!(it, Appended::Duplicate(_));
+    let is_duplicate = |result: &&Appended| matches!(result, Appended::Duplicate(_));
     known += appended.iter().filter(is_duplicate).count();
     let admitted: Vec<_> = events.iter().map(|(record, _)| *record).collect();
     quarantine
         .mark_admitted(&admitted)
         .await
-        .map_err(unmarked)?;
+        .map_err(mark_error)?;
     Ok(known)
 }
 
-/// What a query asks for.
+/// Parses the query string.
 fn range(query: &HashMap<String, String>) -> Result<(Offset, usize), Problem> {
     let malformed = |detail| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
     let (mut from, mut limit) = (0, MAX_LIMIT);
     for (name, value) in query {
         match name.as_str() {
             "from" => {
-                let wanted =
-                    |_| malformed("`from` must be an integer that is not negative.".to_owned());
-                from = value.parse().map_err(wanted)?;
+                let error = |_| malformed("`from` must be a non-negative integer.".to_owned());
+                from = value.parse().map_err(error)?;
             }
             "limit" => {
-                let wanted =
-                    |_| malformed("`limit` must be an integer that is not negative.".to_owned());
-                limit = value.parse().map_err(wanted)?;
+                let error = |_| malformed("`limit` must be a non-negative integer.".to_owned());
+                limit = value.parse().map_err(error)?;
             }
             other => {
-                let detail = format!("`{other}` is unknown; known are `from`, `limit`.");
+                let detail = format!("`{other}` is unknown; use `from` or `limit`.");
                 return Err(malformed(detail));
             }
         }
@@ -195,7 +201,7 @@ fn range(query: &HashMap<String, String>) -> Result<(Offset, usize), Problem> {
     if (1..=MAX_LIMIT).contains(&limit) {
         return Ok((Offset::new(from), limit));
     }
-    let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
+    let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
     Err(Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "invalid_range",
@@ -203,7 +209,7 @@ fn range(query: &HashMap<String, String>) -> Result<(Offset, usize), Problem> {
     ))
 }
 
-fn unread(_error: ReadError) -> Problem {
+fn read_error(_error: ReadError) -> Problem {
     let reason = "The log or the quarantine cannot be read.".to_owned();
     Problem::from(NotStored::from(AppendError::Failed { reason }))
 }

@@ -1,6 +1,6 @@
-//! An answer that keeps its room in the budget until it is sent.
+//! A response that keeps its room in the budget until it is sent.
 //!
-//! The answer about many events is large, and a client may be slow to read it.
+//! The response about many events is large, and a client can be slow to read it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,16 +12,16 @@ use bytes::Bytes;
 
 use crate::budget::Reservation;
 
-/// Answers smaller than this are not worth the trouble: the system takes them at once.
+/// Smaller responses give back their room at once: they fit into the socket's buffer.
 const SMALL: u64 = 64 * 1024;
 
-/// Gives the room back once `response` is sent, and what the response does not take now.
+/// Keeps `room` until `response` is sent. Gives back the part that the response does not need now.
 pub(crate) fn keep_until_sent(mut room: Reservation, response: Response) -> Response {
     let size = response.body().size_hint().lower();
     if size < SMALL {
         return response;
     }
-    // A buffer that grew by doubling is up to twice as large as what is in it.
+    // A buffer that grew by doubling can have twice the capacity of its content.
     room.shrink_to(usize::try_from(size.saturating_mul(2)).unwrap_or(usize::MAX));
     response.map(|body| Body::new(SentBody { body, _room: room }))
 }

@@ -1,21 +1,20 @@
-//! AWS Signature Version 4, the form in the `Authorization` header: verifies what others signed.
+//! Verifies AWS Signature Version 4 in the `Authorization` header.
 //!
-//! Pure: takes the request's head, its body, the keys and the time. It works in two steps, since
-//! the head arrives first: [`Signed::read`] refuses what can be refused by the head alone, so
-//! that nobody without a key makes us read a body, and [`Signed::verify`] does the rest.
+//! Pure: the inputs are the request's head, its body, the keys and the time. The head arrives first,
+//! so verification has two steps. [`Signed::read`] checks the head, so that a client without a key
+//! cannot make the server read a body. [`Signed::verify`] checks the body.
 //!
-//! What is acted upon must be signed: the host, the time, the target and, always, the body. The
-//! host may be signed as `host` or, as clients do that speak HTTP/2, as `:authority`. A
-//! request counts for [`MAX_SKEW`] around the time it names. The canonical path is the path as
-//! sent and the canonical query its pairs sorted as sent: right for the only path there is, `/`,
-//! and for queries without odd escapes; others fail to verify, and nothing worse.
-//! Signatures in the query and in chunks are not read.
+//! The host, the time, the target and the body must be signed. HTTP/2 clients can sign the host as
+//! `:authority` instead of `host`. A request is valid for [`MAX_SKEW`] before and after its time.
+//!
+//! The canonical path is the path as sent. The canonical query is the sorted pairs as sent. This is
+//! correct for `/`, the only path, and for queries without unusual escapes; for others, verification
+//! fails. Signatures in the query and in chunks are not supported.
 
 use axum::http::header::{AUTHORIZATION, DATE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use easel_keys::Secret;
-use hmac::{Hmac, Mac};
+use easel_keys::{Secret, SigningKey, hex};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -23,10 +22,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
-/// How far a request's time may lie from ours.
+/// The largest difference between the time of a request and the server's time.
 pub(crate) const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// The name under which clients that speak HTTP/2 sign the host.
+/// The name with which HTTP/2 clients sign the host.
 const AUTHORITY: &str = ":authority";
 const WHITE_SPACE: [char; 2] = [' ', '\t'];
 const AMZ_DATE: &str = "x-amz-date";
@@ -35,20 +34,21 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const BASIC_ISO: &str = "%Y%m%dT%H%M%SZ";
 const TERMINATOR: &str = "aws4_request";
 
-/// A request whose head is in order and whose signature waits for the body.
+/// A request with a valid head. Its signature must be verified with the body.
 #[derive(Debug)]
 pub(crate) struct Signed {
     /// The canonical request up to the hash of the body.
     head: Vec<u8>,
     /// The text to sign up to the hash of the canonical request.
     preamble: String,
-    signing_key: Secret<Vec<u8>>,
+    signing_key: SigningKey,
     declared_hash: Option<Vec<u8>>,
     signature: String,
 }
 
 impl Signed {
-    /// Reads what a request for `service` says about its signer and its time.
+    /// Parses the signature of a request for `service`. Rejects an unknown key, an invalid time or an
+    /// unsigned header.
     pub(crate) fn read<'k>(
         parts: &Parts,
         service: &str,
@@ -63,7 +63,7 @@ impl Signed {
         let claim = claim.unwrap_or(Err(SignatureError::incomplete("is not plain text")))?;
         let secret = secret_of(claim.access_key_id).ok_or(SignatureError::UnknownKey)?;
 
-        let time = SigningTime::of(&parts.headers)?;
+        let time = SigningTime::from_headers(&parts.headers)?;
         time.check(now)?;
         claim.check_scope(&time, service)?;
         check_signed(&parts.headers, &claim)?;
@@ -72,7 +72,7 @@ impl Signed {
         Ok(Self {
             head: canonical_head(parts, claim.signed_headers)?,
             preamble: format!("{ALGORITHM}\n{}\n{}\n", time.text, scope.join("/")),
-            signing_key: Secret::new(signing_key(secret, &scope)),
+            signing_key: SigningKey::derive(secret, &scope),
             declared_hash: parts
                 .headers
                 .get("x-amz-content-sha256")
@@ -86,7 +86,7 @@ impl Signed {
         self.verify_hashed(Sha256::new_with_prefix(body))
     }
 
-    /// Checks the signature over the head and a body that was hashed piece by piece.
+    /// Checks the signature over the head and a body that was hashed in chunks.
     pub(crate) fn verify_hashed(&self, body: Sha256) -> Result<(), SignatureError> {
         let body_hash = hex(&body.finalize());
         if self
@@ -103,19 +103,19 @@ impl Signed {
             .chain_update(body_hash)
             .finalize();
         let text = format!("{}{}", self.preamble, hex(&canonical));
-        let wanted = hex(&hmac(self.signing_key.expose(), text.as_bytes()));
+        let wanted = self.signing_key.sign(text.as_bytes());
         if wanted.as_bytes().ct_eq(self.signature.as_bytes()).into() {
             Ok(())
         } else {
             Err(SignatureError::mismatch(
-                "the signature is not the one made with this secret; check the secret, and that \
-                 nothing on the way changed the host",
+                "the signature was not made with this secret; check the secret, and that no proxy \
+                 changed the host",
             ))
         }
     }
 }
 
-/// Why a request counts as unsigned. Each becomes the AWS error of the same meaning.
+/// An error in a signature. Each variant becomes the AWS error with the same meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum SignatureError {
     #[error("Missing Authentication Token")]
@@ -160,20 +160,20 @@ impl SignatureError {
     }
 }
 
-/// The access key id that a request's signature names, right or wrong.
+/// Returns the access key id in a request's signature, without verification.
 pub(crate) fn claimed_key_id(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let claim = Claim::read(authorization).ok()?;
     Some(claim.access_key_id)
 }
 
-/// What an `Authorization` header says.
+/// The parsed `Authorization` header.
 struct Claim<'a> {
     access_key_id: &'a str,
     date: &'a str,
     region: &'a str,
     service: &'a str,
-    /// Lower-case names with `;` between them.
+    /// Lower-case names, separated by `;`.
     signed_headers: &'a str,
     /// Lower-case hex.
     signature: &'a str,
@@ -199,7 +199,7 @@ impl<'a> Claim<'a> {
         let (credential, signature) = (field("Credential")?, field("Signature")?);
         let signed_headers = field("SignedHeaders")?;
 
-        // From the right: an access key id may have a slash in it, the others have none.
+        // Split from the right, because only an access key id can contain a slash.
         let mut scope = credential.rsplitn(5, '/');
         let mut next = || scope.next().filter(|part| !part.is_empty());
         match (next(), next(), next(), next(), next()) {
@@ -243,15 +243,15 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// The time a request names, from `X-Amz-Date` or, without that, from `Date`.
+/// The time of a request, from `X-Amz-Date` or else from `Date`.
 struct SigningTime {
     at: Timestamp,
-    /// As it is signed: `20250303T080000Z`.
+    /// The signed form: `20250303T080000Z`.
     text: String,
 }
 
 impl SigningTime {
-    fn of(headers: &HeaderMap) -> Result<Self, SignatureError> {
+    fn from_headers(headers: &HeaderMap) -> Result<Self, SignatureError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let at = match (text(AMZ_DATE), text(DATE.as_str())) {
             (Some(iso), _) => DateTime::strptime(BASIC_ISO, iso)
@@ -296,7 +296,7 @@ fn basic_iso(time: Timestamp) -> String {
     time.strftime(BASIC_ISO).to_string()
 }
 
-/// Checks that whatever is acted upon is signed.
+/// Requires signatures of the host, the time and the target.
 fn check_signed(headers: &HeaderMap, claim: &Claim<'_>) -> Result<(), SignatureError> {
     let date = if headers.contains_key(AMZ_DATE) {
         AMZ_DATE
@@ -321,7 +321,7 @@ fn check_signed(headers: &HeaderMap, claim: &Claim<'_>) -> Result<(), SignatureE
     }
 }
 
-/// The canonical request without its last line, the hash of the body.
+/// Returns the canonical request without its last line, which is the hash of the body.
 fn canonical_head(parts: &Parts, signed_headers: &str) -> Result<Vec<u8>, SignatureError> {
     let (method, path) = (&parts.method, parts.uri.path());
     let mut head = format!("{method}\n{path}\n{}\n", canonical_query(&parts.uri)).into_bytes();
@@ -350,11 +350,11 @@ fn canonical_query(uri: &Uri) -> String {
     pairs.join("&")
 }
 
-/// A header's values with a comma between them, each trimmed and its runs of white space made one
-/// space.
+/// Returns the values of a header, separated by commas. Each value is trimmed, and each run of white
+/// space becomes one space.
 fn canonical_value(parts: &Parts, name: &str) -> Option<Vec<u8>> {
-    // HTTP/2 says the host in `:authority`, HTTP/1.1 in the header `Host`; a proxy makes one of the
-    // other.
+    // HTTP/2 has the host in `:authority`, HTTP/1.1 in the header `Host`. A proxy can convert one to
+    // the other.
     let authority = || {
         let authority = parts.uri.authority();
         authority.map(|authority| authority.as_str().as_bytes().to_owned())
@@ -381,26 +381,6 @@ fn header_value(parts: &Parts, name: &str) -> Option<Vec<u8>> {
         })
         .collect();
     (!values.is_empty()).then(|| values.join(&b','))
-}
-
-fn signing_key(secret: &Secret<String>, scope: &[&str]) -> Vec<u8> {
-    let first = format!("AWS4{}", secret.expose()).into_bytes();
-    scope
-        .iter()
-        .fold(first, |key, part| hmac(&key, part.as_bytes()))
-}
-
-fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    mac.chain_update(text).finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,22 +1,21 @@
-//! Work that keeps a processor busy, kept off the threads that serve connections.
+//! Runs CPU-bound work on blocking threads, off the threads that serve connections.
 
-use std::panic::resume_unwind;
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
 
+use easel_log::run_blocking;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinError, spawn_blocking};
 
-/// Bytes that are parsed and hashed in well under a millisecond.
+/// The most bytes that are parsed and hashed in well under a millisecond.
 const SMALL: usize = 64 * 1024;
 
-/// One permit for each processor. More threads at once would only take memory: each has an arena of
-/// the allocator, and fills it with what one request needs.
+/// One permit for each processor. More threads would only take memory, because each thread fills its
+/// own arena of the allocator.
 static PROCESSORS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(2, usize::from)));
 
-/// Does `work` over `size` bytes: here when that is quickly done, else on a thread of its own, as
-/// soon as a processor is free.
+/// Runs `work` over `size` bytes. Small work runs on the current thread. Other work waits for a free
+/// processor and runs on a blocking thread.
 pub(crate) async fn on_cpu<T, F>(size: usize, work: F) -> T
 where
     T: Send + 'static,
@@ -25,15 +24,7 @@ where
     if size <= SMALL {
         return work();
     }
-    // It is never closed.
+    // The semaphore is never closed.
     let _permit = PROCESSORS.acquire().await;
-    match spawn_blocking(work)
-        .await
-        .map_err(JoinError::try_into_panic)
-    {
-        Ok(done) => done,
-        Err(Ok(panic)) => resume_unwind(panic),
-        // The runtime is going, and with it whoever asked.
-        Err(Err(_cancelled)) => std::future::pending().await,
-    }
+    run_blocking(work).await
 }

@@ -1,4 +1,4 @@
-//! Bodies within and beyond their bounds, plain and compressed.
+//! Bodies within and above the limits, uncompressed and compressed.
 
 use std::convert::Infallible;
 
@@ -34,7 +34,7 @@ async fn compress(coding: Coding, bytes: &[u8]) -> Vec<u8> {
     compressed
 }
 
-/// A body that comes in pieces and does not tell its size.
+/// Returns a body of unknown size that arrives in pieces.
 fn in_pieces(bytes: &[u8], piece: usize) -> Body {
     let pieces: Vec<_> = bytes
         .chunks(piece)
@@ -49,11 +49,11 @@ async fn read_all(body: Body, coding: Coding, max: usize) -> Result<Held, BodyEr
 }
 
 #[tokio::test]
-async fn a_bomb_is_not_inflated_past_the_bound() {
+async fn a_decompression_bomb_is_not_inflated_past_the_limit() {
     let zeros = vec![0; 64 * 1024 * 1024];
     for coding in [Coding::Gzip, Coding::Zstd] {
         let bomb = compress(coding, &zeros).await;
-        assert!(bomb.len() < 100_000, "small enough to come in");
+        assert!(bomb.len() < 100_000, "the compressed body is small");
         let error = read_all(bomb.into(), coding, 1024 * 1024)
             .await
             .unwrap_err();
@@ -65,7 +65,7 @@ async fn a_bomb_is_not_inflated_past_the_bound() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_cut_short_is_broken() {
+async fn a_truncated_compressed_body_is_rejected() {
     for coding in [Coding::Gzip, Coding::Zstd] {
         let mut cut = compress(coding, b"an event, an event, an event").await;
         cut.truncate(cut.len() - 3);
@@ -75,7 +75,7 @@ async fn a_compressed_body_cut_short_is_broken() {
 }
 
 #[tokio::test]
-async fn compressed_bodies_one_after_another_are_one_body() {
+async fn concatenated_compressed_bodies_are_one_body() {
     for coding in [Coding::Gzip, Coding::Zstd] {
         let mut both = compress(coding, b"one ").await;
         both.extend(compress(coding, b"two").await);
@@ -87,7 +87,7 @@ async fn compressed_bodies_one_after_another_are_one_body() {
 }
 
 #[tokio::test]
-async fn a_zstd_window_wider_than_http_allows_is_refused() {
+async fn a_zstd_window_wider_than_http_allows_is_rejected() {
     let params = [CParameter::window_log(27)];
     let zeros = vec![0; 32 * 1024 * 1024];
     let mut wide = Vec::new();
@@ -100,7 +100,7 @@ async fn a_zstd_window_wider_than_http_allows_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_who_stops_is_given_up_after_the_hold() {
+async fn reading_fails_if_the_sender_pauses_for_the_hold() {
     let start = Instant::now();
     let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
     let error = read_all(silent, Coding::Identity, 1024).await.unwrap_err();
@@ -109,7 +109,7 @@ async fn a_sender_who_stops_is_given_up_after_the_hold() {
 }
 
 #[tokio::test]
-async fn a_body_that_tells_it_is_too_large_is_not_read() {
+async fn a_body_with_a_declared_size_above_the_limit_is_not_read() {
     let budget = Budget::new(0, 0);
     let body = Body::from(vec![0; 1025]);
     let error = read(body, Coding::Identity, 1024, &budget, HOLD)
@@ -122,7 +122,7 @@ async fn a_body_that_tells_it_is_too_large_is_not_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_of_any_size_waits_for_room_as_it_grows() {
+async fn a_body_without_a_size_limit_needs_room_while_it_grows() {
     let budget = Budget::new(1024 * 1024, 0);
     let body = in_pieces(&vec![0; 2 * 1024 * 1024], 64 * 1024);
     let error = read(body, Coding::Identity, usize::MAX - 1, &budget, HOLD)
@@ -143,8 +143,8 @@ async fn bodies_of_unknown_size_that_need_more_room_than_there_is_are_all_read()
     }
 }
 
-/// Lets a body go by where there is only so much room.
-async fn pass_by(body: Body, max: usize, room: usize) -> Result<Vec<u8>, BodyError> {
+/// Drains a body that needs more than `room` bytes of room, and returns its bytes.
+async fn drain(body: Body, max: usize, room: usize) -> Result<Vec<u8>, BodyError> {
     let BodyError::NoRoom { unread } =
         read(body, Coding::Identity, max, &Budget::new(room, 0), HOLD)
             .await
@@ -152,22 +152,19 @@ async fn pass_by(body: Body, max: usize, room: usize) -> Result<Vec<u8>, BodyErr
     else {
         panic!("there was room")
     };
-    let mut passed = Vec::new();
-    unread.pass(|piece| passed.extend(piece)).await?;
-    Ok(passed)
+    let mut drained = Vec::new();
+    unread.drain(|chunk| drained.extend(chunk)).await?;
+    Ok(drained)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_without_room_goes_by_whole_however_much_of_it_was_read() {
+async fn a_body_without_room_is_drained_completely() {
     let bytes: Vec<u8> = (0..=250).cycle().take(200_000).collect();
     for room in [0, 50_000] {
         for body in [Body::from(bytes.clone()), in_pieces(&bytes, 7_000)] {
-            assert!(
-                pass_by(body, 200_000, room).await.unwrap() == bytes,
-                "{room}"
-            );
+            assert!(drain(body, 200_000, room).await.unwrap() == bytes, "{room}");
         }
-        let error = pass_by(in_pieces(&bytes, 7_000), 199_999, room)
+        let error = drain(in_pieces(&bytes, 7_000), 199_999, room)
             .await
             .unwrap_err();
         assert!(
@@ -178,16 +175,16 @@ async fn a_body_without_room_goes_by_whole_however_much_of_it_was_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_without_room_who_stops_is_given_up_after_the_hold() {
+async fn draining_fails_if_the_sender_pauses_for_the_hold() {
     let start = Instant::now();
     let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
-    let error = pass_by(silent, 1024, 0).await.unwrap_err();
+    let error = drain(silent, 1024, 0).await.unwrap_err();
     assert!(matches!(error, BodyError::Stalled), "{error}");
     assert_eq!(start.elapsed(), 2 * HOLD);
 }
 
 #[tokio::test]
-async fn what_the_decoder_took_is_given_back() {
+async fn the_room_of_the_decoder_is_given_back() {
     let body = compress(Coding::Zstd, b"small").await;
     let held = read_all(body.into(), Coding::Zstd, 1024).await.unwrap();
     assert!(held.room.bytes() < MAX_DECODER_BYTES / 100);
@@ -195,18 +192,21 @@ async fn what_the_decoder_took_is_given_back() {
 
 #[test]
 fn codings_are_known_by_their_names() {
-    let of = |text: &str| {
-        Coding::of(&HeaderMap::from_iter([(
+    let coding = |text: &str| {
+        Coding::from_headers(&HeaderMap::from_iter([(
             CONTENT_ENCODING,
             text.parse().unwrap(),
         )]))
     };
-    assert_eq!(Coding::of(&HeaderMap::new()), Some(Coding::Identity));
-    assert_eq!(of("identity"), Some(Coding::Identity));
-    assert_eq!(of("GZip"), Some(Coding::Gzip));
-    assert_eq!(of("zstd"), Some(Coding::Zstd));
-    assert_eq!(of("br"), None);
-    assert_eq!(of("gzip, gzip"), None);
+    assert_eq!(
+        Coding::from_headers(&HeaderMap::new()),
+        Some(Coding::Identity)
+    );
+    assert_eq!(coding("identity"), Some(Coding::Identity));
+    assert_eq!(coding("GZip"), Some(Coding::Gzip));
+    assert_eq!(coding("zstd"), Some(Coding::Zstd));
+    assert_eq!(coding("br"), None);
+    assert_eq!(coding("gzip, gzip"), None);
 }
 
 fn coding() -> impl Strategy<Value = Coding> {
@@ -223,7 +223,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 proptest! {
     #[test]
-    fn a_body_comes_out_as_it_was_or_is_too_large(
+    fn a_body_is_read_unchanged_or_is_too_large(
         byte: u8,
         len in 0_usize..100_000,
         max in 0_usize..100_000,
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_never_inflated_past_the_bound(
+    fn arbitrary_bytes_are_never_inflated_past_the_limit(
         bytes in prop::collection::vec(any::<u8>(), 0..2_000),
         flip in any::<prop::sample::Index>(),
         coding in coding(),

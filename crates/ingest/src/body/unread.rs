@@ -1,4 +1,4 @@
-//! A body there was no room for.
+//! A body without room in the budget.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::{BodyError, Decoder, Held};
 
-/// The most bytes looked at, and in memory, at once.
-const PIECE: usize = 16 * 1024;
+/// The size of a chunk. Only one chunk is in memory at a time.
+const CHUNK_BYTES: usize = 16 * 1024;
 
-/// A body there was no room for: what was read before that showed, and what is still to come.
+/// A body without room in the budget: the bytes that were read, and the decoder for the rest.
 pub(crate) struct Unread {
     pub(super) begun: Option<Held>,
     pub(super) rest: Decoder,
@@ -22,7 +22,7 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// A body that was read, but there is no room for what it would become.
+    /// Wraps a complete body, if there is no room to parse it.
     pub(crate) fn read(held: Held, max: usize, hold: Duration) -> Self {
         Self {
             begun: Some(held),
@@ -32,21 +32,21 @@ impl Unread {
         }
     }
 
-    /// Lets the whole body go by, piece by piece, and keeps none of it. The bounds on its size
-    /// and on the patience with its sender are those of any body.
-    pub(crate) async fn pass(mut self, mut look: impl FnMut(&[u8])) -> Result<(), BodyError> {
+    /// Reads the whole body in chunks, calls `on_chunk` for each and keeps none. The limits on the
+    /// size and on the pauses of the sender are the same as for any body.
+    pub(crate) async fn drain(mut self, mut on_chunk: impl FnMut(&[u8])) -> Result<(), BodyError> {
         let mut size = 0;
-        // Gives back the room of what was begun before waiting for the rest.
+        // Gives back the room of the bytes that were read before it waits for the rest.
         if let Some(Held { bytes, room: _room }) = self.begun.take() {
             size = bytes.len();
-            for piece in bytes.chunks(PIECE) {
-                look(piece);
+            for chunk in bytes.chunks(CHUNK_BYTES) {
+                on_chunk(chunk);
                 yield_now().await;
             }
         }
-        let mut piece = BytesMut::with_capacity(PIECE);
+        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
         loop {
-            let reading = timeout(self.hold, self.rest.read_buf(&mut piece));
+            let reading = timeout(self.hold, self.rest.read_buf(&mut chunk));
             size += match reading.await.map_err(|_elapsed| BodyError::Stalled)?? {
                 0 => return Ok(()),
                 read => read,
@@ -54,8 +54,8 @@ impl Unread {
             if size > self.max {
                 return Err(BodyError::TooLarge { max: self.max });
             }
-            look(&piece);
-            piece.clear();
+            on_chunk(&chunk);
+            chunk.clear();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the door for changes answers.
+//! The answers of the door for changes.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The most faults in a refusal; all are counted.
+/// The most faults in the answer of a rejected request. The count includes all faults.
 const MAX_FAULTS: usize = 100;
 
 type ChangeResults = [Result<ChangeOutcome, ChangeFaults>];
 
-/// The answer about changes whose events went onto the log as `appended`.
+/// Returns the answer for changes whose events were appended with the results `appended`.
 pub(super) fn taken(results: &ChangeResults, appended: Vec<Appended>) -> Response {
     let mut answer = ChangesAnswerJson::default();
     let mut appended = appended.into_iter();
     for result in results {
-        let mut change = ChangeJson::of(result);
+        let mut change = ChangeJson::new(result);
         let events = result.iter().flat_map(|outcome| &outcome.events);
-        // The log answers for every record; were it not to, nothing would be claimed.
+        // The log returns a result for every record. An event without a result is left out.
         for (event, appended) in events.zip(&mut appended) {
             change
                 .events
@@ -39,10 +39,10 @@ pub(super) fn taken(results: &ChangeResults, appended: Vec<Appended>) -> Respons
     (StatusCode::ACCEPTED, Json(answer)).into_response()
 }
 
-/// The answer about changes of which nothing is stored: what each would mean.
+/// Returns the answer of a dry run: the events of each change, without offsets.
 pub(super) fn explained(results: &ChangeResults) -> Response {
     let explained = |result: &Result<ChangeOutcome, ChangeFaults>| {
-        let mut change = ChangeJson::of(result);
+        let mut change = ChangeJson::new(result);
         let events = result.iter().flat_map(|outcome| &outcome.events);
         change.events = events.map(ChangeEventJson::explained).collect();
         change
@@ -55,21 +55,21 @@ pub(super) fn explained(results: &ChangeResults) -> Response {
     Json(answer).into_response()
 }
 
-/// What is wrong with each of the changes of a request.
+/// Returns the answer for each change of a request.
 pub(super) fn each(results: &ChangeResults) -> Value {
     results
         .iter()
-        .map(|result| json!(ChangeJson::of(result)))
+        .map(|result| json!(ChangeJson::new(result)))
         .collect()
 }
 
-/// How many faults the changes of a request have.
+/// Returns the number of faults of all changes.
 pub(super) fn fault_count(results: &ChangeResults) -> usize {
     let faults = results.iter().filter_map(|result| result.as_ref().err());
     faults.map(|faults| faults.as_slice().len()).sum()
 }
 
-/// The first faults of a request, with the number of the change, from 0, and the place in it.
+/// Returns the first faults of a request, each with the index of its change, from 0, and its place.
 pub(super) fn faults(results: &ChangeResults) -> Value {
     let faulty = results.iter().enumerate();
     let faulty = faulty.filter_map(|(number, result)| Some((number, result.as_ref().err()?)));
@@ -80,29 +80,29 @@ pub(super) fn faults(results: &ChangeResults) -> Value {
     faults.take(MAX_FAULTS).collect()
 }
 
-/// What became of the changes of a request.
+/// The results of the changes of a request.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = TakenChanges)]
 pub(super) struct ChangesAnswerJson {
-    /// Whether nothing was to be stored.
+    /// Whether the request was a dry run, which stores nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
     accepted: u64,
     duplicates: u64,
-    /// One for each change, in order.
+    /// The result of each change, in order.
     changes: Vec<ChangeJson>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = TakenChange)]
 struct ChangeJson {
-    /// The events it means, in order.
+    /// The events of the change, in order.
     events: Vec<ChangeEventJson>,
-    /// The events it does not mean, and why.
+    /// The events that a gate stopped, with the gate.
     no_event: Vec<StopJson>,
-    /// What is unusual about it; its events are made all the same.
+    /// Unusual values. They do not stop the events.
     warnings: Vec<NoteJson>,
-    /// What is wrong with it, so that it was skipped.
+    /// Errors. A change with a fault is skipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     faults: Vec<NoteJson>,
 }
@@ -111,14 +111,14 @@ struct ChangeJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ChangeNote)]
 struct NoteJson {
-    /// The JSON pointer to the place in the change.
+    /// The JSON pointer of the value in the change.
     at: String,
     detail: String,
 }
 
 impl ChangeJson {
-    /// All but the events.
-    fn of(result: &Result<ChangeOutcome, ChangeFaults>) -> Self {
+    /// Creates the result of a change without its events.
+    fn new(result: &Result<ChangeOutcome, ChangeFaults>) -> Self {
         let mut change = Self {
             events: Vec::new(),
             no_event: Vec::new(),
@@ -133,11 +133,13 @@ impl ChangeJson {
             Ok(outcome) => {
                 change.no_event = outcome.stops.iter().map(StopJson::from).collect();
                 let warnings = outcome.warnings.iter();
-                change.warnings = warnings.map(|it| note(&it.at, &it.what)).collect();
+                let warnings = warnings.map(|warning| note(&warning.at, &warning.what));
+                change.warnings = warnings.collect();
             }
             Err(faults) => {
                 let faults = faults.as_slice().iter();
-                change.faults = faults.map(|it| note(&it.at, &it.what)).collect();
+                let faults = faults.map(|fault| note(&fault.at, &fault.what));
+                change.faults = faults.collect();
             }
         }
         change
@@ -153,10 +155,10 @@ struct ChangeEventJson {
     #[schema(value_type = Option<u64>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<Offset>,
-    /// `accepted`, or `duplicate` when the same bytes were stored before; none of a dry run.
+    /// `accepted`, or `duplicate` if the same bytes were stored before. Missing in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
-    /// The event itself, of a dry run.
+    /// The event itself. Only in a dry run.
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Box<RawValue>>,
@@ -165,10 +167,10 @@ struct ChangeEventJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = StoppedEvent)]
 struct StopJson {
-    /// None where such a change never means an event.
+    /// The event type. Missing if no rule exists for this record or action and operation.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_name: Option<&'static str>,
-    /// What stopped it.
+    /// The closed gate that stopped the event.
     gate: &'static str,
 }
 
@@ -194,7 +196,7 @@ impl ChangeEventJson {
             id: event.id,
             offset: None,
             status: None,
-            // What was admitted is JSON.
+            // An admitted event is valid JSON.
             event: RawValue::from_string(json).ok(),
         }
     }

@@ -1,47 +1,47 @@
-//! What the query string of a request with changes asks for.
+//! The query string of a request with changes.
 
 use axum::extract::Query;
 use axum::http::{StatusCode, Uri};
 use easel_access::Problem;
 use serde::Deserialize;
 
-/// What the query string asks for.
+/// The options in the query string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wishes {
+pub(super) struct ChangesOptions {
     pub(super) on_fault: OnFault,
-    /// Explain the changes and store nothing.
+    /// Whether to return the events and store nothing.
     pub(super) is_dry_run: bool,
 }
 
-/// What becomes of a request in which a change has a fault.
+/// What to do with a request in which a change has a fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OnFault {
-    /// Nothing of it is stored.
+    /// Reject the request and store nothing.
     #[default]
     Refuse,
-    /// The other changes are stored.
+    /// Skip the change and store the others.
     Skip,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WishesQuery {
+struct ChangesQuery {
     #[serde(default)]
     on_fault: OnFault,
     dry_run: Option<String>,
 }
 
-impl Wishes {
-    /// Whether a request with so many faulty changes is refused.
+impl ChangesOptions {
+    /// Returns whether a request with `faulty_count` faulty changes is rejected.
     pub(super) fn refuses(self, faulty_count: usize) -> bool {
         faulty_count > 0 && self.on_fault == OnFault::Refuse
     }
 
-    pub(super) fn of(uri: &Uri) -> Result<Self, Problem> {
+    pub(super) fn from_uri(uri: &Uri) -> Result<Self, Problem> {
         let invalid =
             |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
-        let Query(query) = Query::<WishesQuery>::try_from_uri(uri)
+        let Query(query) = Query::<ChangesQuery>::try_from_uri(uri)
             .map_err(|rejection| invalid(rejection.body_text()))?;
         let is_dry_run = match query.dry_run.as_deref() {
             None | Some("0" | "false") => false,

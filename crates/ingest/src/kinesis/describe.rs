@@ -1,4 +1,4 @@
-//! What tools ask about streams and shards before they get to records.
+//! Operations about streams, which tools call before they read records.
 
 use std::ops::RangeInclusive;
 
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 use super::error::KinesisError;
 use super::shards::shards_after;
-use super::stream::StreamName;
-use super::violations::{Violations, is_name};
+use super::stream::{StreamName, is_name};
+use super::violations::Violations;
 use super::{CONTENT, KinesisDoor, answer, parse};
 
-/// What a `Limit` may be.
+/// The valid values of `Limit`.
 const LIMITS: RangeInclusive<i64> = 1..=10_000;
 
-/// The most streams in one answer of `ListStreams`, and as many as it has unless told otherwise.
+/// The most streams in one answer of `ListStreams`, and the default limit.
 const MAX_LISTED: usize = 100;
 
-/// Begins a `NextToken` of `ListStreams`, before the name of the last stream listed.
+/// The prefix of a `NextToken` of `ListStreams`. The name of the last listed stream follows.
 const AFTER: &str = "easel-after-";
 
-/// Any stream there can be is there already.
+/// Accepts any valid name: every stream already exists.
 pub(super) fn create_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
     let request: CreateStreamJson = parse(body)?;
     let mut violations = Violations::default();
@@ -68,8 +68,7 @@ pub(super) fn list_streams(door: &KinesisDoor, body: &[u8]) -> Result<Response, 
 }
 
 impl KinesisDoor {
-    /// Describes a stream. Clients pass over members that they do not expect, so all operations
-    /// have the same ones.
+    /// Describes a stream. Clients ignore unknown members, so all operations return the same members.
     fn describe(&self, name: &StreamName, shards: &[Value]) -> Value {
         json!({
             "StreamName": name.to_string(),
@@ -79,7 +78,7 @@ impl KinesisDoor {
             "StreamCreationTimestamp": self.opened_at.as_duration().as_secs_f64(),
             "EncryptionType": "NONE",
             "EnhancedMonitoring": [{ "ShardLevelMetrics": [] }],
-            // The least the protocol can say; how long records are kept is the log's affair.
+            // The minimum of the protocol. The retention of the log decides how long records stay.
             "RetentionPeriodHours": 24,
             "OpenShardCount": 1,
             "ConsumerCount": 0,
@@ -107,7 +106,7 @@ struct StreamJson {
 }
 
 impl StreamJson {
-    /// The stream that is asked for; refuses the call if any member is out of bounds.
+    /// Returns the requested stream. Rejects the call if a member is invalid.
     fn stream(&self) -> Result<StreamName, KinesisError> {
         let mut violations = Violations::default();
         violations.require_range("limit", self.limit, &LIMITS);
@@ -135,8 +134,8 @@ struct ListStreamsJson {
 }
 
 impl ListStreamsJson {
-    /// The name after which to list. A token goes before a name: clients that follow tokens repeat
-    /// the name that they began with.
+    /// Returns the name after which to list. A token wins over a name, because clients that follow
+    /// tokens repeat their first name.
     fn start(&self) -> Result<&str, KinesisError> {
         let start = self.exclusive_start_stream_name.as_deref();
         let mut violations = Violations::default();

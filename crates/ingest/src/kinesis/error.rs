@@ -1,4 +1,4 @@
-//! Errors as the AWS JSON protocol says them, with the names and statuses its clients expect.
+//! Errors of the AWS JSON protocol, with the names and statuses that its clients expect.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -11,10 +11,10 @@ use super::CONTENT;
 use crate::body::BodyError;
 use crate::sigv4::SignatureError;
 
-/// What clients try again, for a whole call and for a single record.
+/// The error that clients retry, for a whole call and for a single record.
 pub(super) const INTERNAL_FAILURE: &str = "InternalFailure";
 
-/// A refusal.
+/// The error of a call.
 #[derive(Debug)]
 pub(super) struct KinesisError {
     status: StatusCode,
@@ -56,12 +56,12 @@ impl KinesisError {
         Self::client("ResourceNotFoundException", message)
     }
 
-    /// Members that do not satisfy their constraints; see `Violations`.
+    /// Creates the error for members that violate their constraints; see `Violations`.
     pub(super) fn validation(message: String) -> Self {
         Self::client("ValidationException", message)
     }
 
-    /// Why the log and the metrics say that this was refused, if it is the sender's fault.
+    /// Returns the reason for the server's log and metrics, if the sender caused the error.
     pub(super) const fn refusal(&self) -> Option<Reason> {
         self.refusal
     }
@@ -70,13 +70,13 @@ impl KinesisError {
         &self.message
     }
 
-    /// The error's name in the protocol.
+    /// Returns the name of the error in the protocol.
     pub(super) const fn name(&self) -> &'static str {
         self.name
     }
 
     pub(super) fn no_keys() -> Self {
-        let message = "no Kinesis keys are configured here: add a [[kinesis.keys]] entry to the \
+        let message = "no Kinesis keys are configured: add a [[kinesis.keys]] entry to the \
                        settings";
         Self::refused("AccessDeniedException", message, Reason::KeysNotConfigured)
     }
@@ -85,7 +85,7 @@ impl KinesisError {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             name: INTERNAL_FAILURE,
-            message: "the log is not available; try again".to_owned(),
+            message: "the log is not available; retry".to_owned(),
             refusal: None,
         }
     }
@@ -94,7 +94,7 @@ impl KinesisError {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             name: "ServiceUnavailable",
-            message: "there is no room for the call now; try again".to_owned(),
+            message: "the server has no free memory for the call now; retry".to_owned(),
             refusal: None,
         }
     }

@@ -1,4 +1,4 @@
-//! `GetShardIterator`: where to begin reading.
+//! `GetShardIterator`: returns a position to start reading.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use super::{KinesisDoor, answer, parse};
 
 const PREFIX: &str = "easel-next-";
 
-/// Names the next record to read. It does not go stale.
+/// The offset of the next record to read. Unlike in AWS, it does not expire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ShardIterator(pub(super) Offset);
 
@@ -80,7 +80,7 @@ impl KinesisDoor {
     }
 }
 
-/// Where to begin.
+/// The position to start reading.
 #[derive(Clone, Copy)]
 enum IteratorType {
     TrimHorizon,
@@ -144,7 +144,7 @@ impl GetShardIteratorJson {
     fn sequence(&self) -> Result<Offset, KinesisError> {
         let number = self.starting_sequence_number.as_deref().unwrap_or_default();
         Sequence::read_event(number).ok_or_else(|| {
-            KinesisError::invalid_argument("StartingSequenceNumber is not that of an event here")
+            KinesisError::invalid_argument("StartingSequenceNumber is not the number of an event")
         })
     }
 

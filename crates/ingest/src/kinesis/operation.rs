@@ -1,4 +1,4 @@
-//! The operations there are.
+//! The supported operations.
 
 use axum::http::HeaderMap;
 
@@ -7,7 +7,7 @@ use super::error::KinesisError;
 const TARGET: &str = "x-amz-target";
 const VERSION: &str = "Kinesis_20131202.";
 
-/// What a request asks for, by its `X-Amz-Target`.
+/// An operation, named by the header `X-Amz-Target`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KinesisOperation {
     PutRecord,
@@ -34,18 +34,20 @@ impl KinesisOperation {
         Self::ListShards,
     ];
 
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, KinesisError> {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, KinesisError> {
         let target = headers.get(TARGET).and_then(|target| target.to_str().ok());
         let target = target.ok_or_else(|| {
-            KinesisError::unknown_operation("this is a Kinesis endpoint: it needs an X-Amz-Target")
+            KinesisError::unknown_operation("this is a Kinesis endpoint: X-Amz-Target is missing")
         })?;
         let name = target.strip_prefix(VERSION);
-        let operation = Self::ALL.into_iter().find(|it| name == Some(it.as_str()));
+        let operation = Self::ALL
+            .into_iter()
+            .find(|operation| name == Some(operation.as_str()));
         operation
-            .ok_or_else(|| KinesisError::unknown_operation(format!("{target} is not offered here")))
+            .ok_or_else(|| KinesisError::unknown_operation(format!("{target} is not supported")))
     }
 
-    /// The operation's name.
+    /// Returns the name of the operation.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::PutRecord => "PutRecord",

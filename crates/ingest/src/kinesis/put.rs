@@ -1,8 +1,8 @@
-//! `PutRecord` and `PutRecords`: the way in.
+//! `PutRecord` and `PutRecords`: the operations that send records.
 //!
-//! Every record of a call is admitted on its own and one append stores them all. A record that
-//! is no event goes to quarantine as it came. Whatever has a sequence number in the answer is on
-//! stable storage; whatever has none is answered as an internal failure, to be sent again.
+//! Each record of a call is validated on its own, and one append stores all events. A record that is
+//! not an event goes to quarantine unchanged. A record with a sequence number in the answer is on
+//! stable storage. A record without one has the error `InternalFailure`, and the producer retries it.
 
 mod call;
 
@@ -27,13 +27,13 @@ use super::stream::{StreamName, Streams};
 use super::{answer, parse};
 use crate::body::Held;
 use crate::body_part::{BodyPart, range_of};
-use crate::doors::Door;
+use crate::door::Door;
 use crate::intake::{NotStored, PART_BYTES, Parsed, Unparsed};
-use crate::record::record as record_of;
+use crate::record::to_record;
 
 use call::{PutRecordJson, PutRecordsJson};
 
-/// Base64 as anyone writes it, with or without its padding.
+/// Base64 with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -41,23 +41,23 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A call that brings records, read.
+/// A parsed call that sends records.
 #[derive(Debug)]
 pub(super) struct Put {
     stream: StreamName,
     operation: PutOperation,
-    /// What each record is.
+    /// The kind of each record, in order.
     order: Vec<RecordKind>,
 }
 
-/// What a call is, and with it the form of its answer.
+/// The operation of a call. It decides the shape of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PutOperation {
     One,
     Many,
 }
 
-/// What a record turned out to be.
+/// The result of validating a record.
 #[derive(Clone, Copy, Debug)]
 enum RecordKind {
     Event,
@@ -65,13 +65,13 @@ enum RecordKind {
 }
 
 impl Put {
-    /// Reads a call. Its events and misfits are written over what was sent.
+    /// Parses a call. The events and misfits overwrite the sent bytes.
     pub(super) fn parse(
         operation: PutOperation,
         held: &mut Held,
         limits: &Limits,
     ) -> Result<Parsed<Self>, Unparsed<KinesisError>> {
-        // A string with an escape is read into memory of its own.
+        // A string with an escape is parsed into its own memory.
         let unescaped_bytes = if held.bytes.contains(&b'\\') {
             held.bytes.len()
         } else {
@@ -96,7 +96,7 @@ impl Put {
         })
     }
 
-    /// Answers where each record is, if it is anywhere.
+    /// Returns the response with the sequence number of each stored record.
     pub(super) fn answer(
         self,
         streams: &Streams,
@@ -107,7 +107,9 @@ impl Put {
         let mut appended = appended.unwrap_or_default().into_iter();
         let mut quarantined = quarantined.unwrap_or_default().into_iter();
         let sequence = |kind| match kind {
-            RecordKind::Event => appended.next().map(|it| Sequence::Event(it.offset())),
+            RecordKind::Event => appended
+                .next()
+                .map(|result| Sequence::Event(result.offset())),
             RecordKind::Misfit => quarantined.next().map(Sequence::Quarantined),
         };
         let mut sequences = self.order.into_iter().map(sequence);
@@ -125,7 +127,7 @@ impl Put {
     }
 }
 
-/// Answers a call of so many records of which none was stored.
+/// Returns the response to a call with `count` records, none of them stored.
 pub(super) fn fail_records(count: usize) -> Result<Response, KinesisError> {
     answer_each(vec![None; count])
 }
@@ -138,14 +140,14 @@ fn answer_each(stored: Vec<Option<Sequence>>) -> Result<Response, KinesisError> 
     })
 }
 
-/// What a call says, with the data of its records as they were sent.
+/// A call, with the data of its records as they were sent.
 #[derive(Debug)]
 struct PutCall {
     stream: StreamName,
     records: Vec<Data>,
 }
 
-/// Base64: a part of the body, or what a string with an escape says.
+/// The base64 of a record: a range of the body, or the text of a string with escapes.
 #[derive(Debug)]
 enum Data {
     Within(Range<usize>),
@@ -155,7 +157,7 @@ enum Data {
 impl Data {
     fn new(body: &[u8], data: Cow<'_, str>) -> Self {
         match data {
-            // An empty one need not lie in the body.
+            // An empty slice can be outside the body.
             Cow::Borrowed("") => Self::Within(0..0),
             Cow::Borrowed(text) => Self::Within(range_of(body, text.as_bytes())),
             Cow::Owned(text) => Self::Unescaped(text),
@@ -208,9 +210,9 @@ impl Sorted {
             };
             order.push(match record {
                 Ok(mut event) => {
-                    let piece = write(mem::take(&mut event.bytes));
-                    let before = events.last().map(|(record, _piece)| record);
-                    events.push((record_of(event, before), piece));
+                    let written = write(mem::take(&mut event.bytes));
+                    let previous = events.last().map(|(record, _written)| record);
+                    events.push((to_record(event, previous), written));
                     RecordKind::Event
                 }
                 Err(InvalidRecord {
@@ -224,15 +226,15 @@ impl Sorted {
             });
         }
         let body = Bytes::from(body);
-        let event = |(record, piece): (NewRecord, BodyPart)| NewRecord {
-            bytes: piece.bytes(&body),
+        let event = |(record, written): (NewRecord, BodyPart)| NewRecord {
+            bytes: written.bytes(&body),
             ..record
         };
-        let misfit = |(code, detail, piece): (&str, _, BodyPart)| NewQuarantined {
+        let misfit = |(code, detail, written): (&str, _, BodyPart)| NewQuarantined {
             door: Door::Kinesis.as_str(),
             code: code.to_owned(),
             detail,
-            bytes: piece.bytes(&body),
+            bytes: written.bytes(&body),
         };
         Self {
             order,
@@ -242,14 +244,14 @@ impl Sorted {
     }
 }
 
-/// A record that is no event.
+/// A record that is not an event.
 pub(crate) struct InvalidRecord {
     code: &'static str,
     detail: String,
     bytes: Bytes,
 }
 
-/// Reads a record, using `decoded` for what its base64 says.
+/// Validates a record. Uses `decoded` as the buffer for its decoded base64.
 pub(crate) fn read_record(
     data: &[u8],
     decoded: &mut Vec<u8>,
@@ -281,20 +283,20 @@ struct PutRecordsAnswerJson {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum RecordAnswerJson {
-    Stored(StoredRecordJson),
+    Stored(PutRecordsResultJson),
     Failed(FailedRecordJson),
 }
 
 impl From<Option<Sequence>> for RecordAnswerJson {
     fn from(stored: Option<Sequence>) -> Self {
         match stored {
-            Some(sequence_number) => Self::Stored(StoredRecordJson {
+            Some(sequence_number) => Self::Stored(PutRecordsResultJson {
                 sequence_number,
                 shard_id: SHARD_ID,
             }),
             None => Self::Failed(FailedRecordJson {
                 error_code: INTERNAL_FAILURE,
-                error_message: "not stored; try again",
+                error_message: "not stored; retry",
             }),
         }
     }
@@ -310,7 +312,7 @@ struct PutResultJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct StoredRecordJson {
+struct PutRecordsResultJson {
     sequence_number: Sequence,
     shard_id: &'static str,
 }

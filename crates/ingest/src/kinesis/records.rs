@@ -1,4 +1,4 @@
-//! `GetRecords`: what is on the log, for tools that look, without the events of Easel itself.
+//! `GetRecords`: returns records of the log, for tools. It leaves out Easel's own events.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use super::violations::Violations;
 use super::{KinesisDoor, answer, parse};
 use crate::work::on_cpu;
 
-/// The most records of one answer, and as many as it has unless told otherwise.
+/// The most records in one answer, and the default limit.
 const MAX_RECORDS: i64 = 10_000;
 const MAX_BYTES: usize = 10 * 1024 * 1024;
 
 pub(super) async fn get_records(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
     let request: GetRecordsJson = parse(body)?;
     let (ShardIterator(from), limit) = request.check()?;
-    let _turn = door
+    let _permit = door
         .reads
         .acquire()
         .await
@@ -38,16 +38,16 @@ pub(super) async fn get_records(door: &KinesisDoor, body: &[u8]) -> Result<Respo
     on_cpu(page.bytes, move || answer(&page.to_json(behind))).await
 }
 
-/// Records in a row, and what comes after them.
+/// Consecutive records, and the offset after them.
 struct RecordPage {
     records: Vec<Record>,
-    /// Bytes of the records.
+    /// The size of all records in bytes.
     bytes: usize,
     next: Offset,
 }
 
 impl KinesisDoor {
-    /// At most `limit` records from `from` on, as many as fit into `MAX_BYTES` but at least one.
+    /// Reads at most `limit` records from `from` on, as many as fit into `MAX_BYTES` but at least one.
     async fn page(&self, from: Offset, limit: usize) -> Result<RecordPage, ReadError> {
         let mut page = RecordPage {
             records: Vec::new(),
@@ -74,7 +74,8 @@ impl KinesisDoor {
         Ok(page)
     }
 
-    /// How long before now the page ends; zero when it ends at the head.
+    /// Returns how long ago the last record of the page was appended. Zero if the page ends at the
+    /// head.
     fn behind(&self, page: &RecordPage) -> SignedDuration {
         match page.records.last() {
             Some(last) if page.next < self.intake.log().bounds().borrow().head => {

@@ -1,15 +1,15 @@
-//! Sequence numbers: 21 digits, of which the first says where the record is and the others are
-//! its offset there.
+//! Sequence numbers: 21 digits. The first digit is 4 for an event and 9 for a quarantined record. The
+//! other digits are the offset.
 //!
-//! They sort as the offsets do, as text and as numbers, and an event's number is never mistaken
-//! for that of a record in quarantine.
+//! As strings and as numbers, they sort like the offsets. The numbers of events and of quarantined
+//! records are always different.
 
 use std::fmt;
 
 use easel_log::Offset;
 use serde::{Serialize, Serializer};
 
-/// Where a record that was accepted is.
+/// The place of an accepted record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sequence {
     /// On the log.
@@ -19,7 +19,7 @@ pub(super) enum Sequence {
 }
 
 impl Sequence {
-    /// Reads the number of an event; others lead nowhere.
+    /// Parses the number of an event. `None` for any other text.
     pub(super) fn read_event(text: &str) -> Option<Offset> {
         let digits = text.strip_prefix('4').filter(|digits| digits.len() == 20)?;
         digits
@@ -52,13 +52,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_of_a_quarantined_record_is_no_event_s() {
+    fn the_number_of_a_quarantined_record_is_not_the_number_of_an_event() {
         let quarantined = Sequence::Quarantined(Offset::new(7)).to_string();
         assert_eq!(Sequence::read_event(&quarantined), None);
     }
 
     #[test]
-    fn what_only_looks_like_a_number_is_none() {
+    fn a_text_that_only_resembles_a_number_is_rejected() {
         for text in [
             "",
             "4",
@@ -72,10 +72,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_reads_back_and_sorts_as_its_offset(one: u64, two: u64) {
+        fn a_number_parses_to_its_offset_and_sorts_like_it(first: u64, second: u64) {
             let text = |offset| Sequence::Event(Offset::new(offset)).to_string();
-            prop_assert_eq!(Sequence::read_event(&text(one)), Some(Offset::new(one)));
-            prop_assert_eq!(text(one).cmp(&text(two)), one.cmp(&two));
+            prop_assert_eq!(Sequence::read_event(&text(first)), Some(Offset::new(first)));
+            prop_assert_eq!(text(first).cmp(&text(second)), first.cmp(&second));
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The one shard, and `ListShards`.
 //!
-//! The shard has always been open and is never closed, so every filter of `ListShards` lets it
-//! through, but one that asks for the shards after it. All shards fit into one answer, so a
-//! `NextToken` is never given out.
+//! The shard has always been open and is never closed. So every filter of `ListShards` matches it,
+//! except a filter for the shards after it. One answer has all shards, so there is never a `NextToken`.
 
 use axum::response::Response;
 use easel_log::Offset;
@@ -17,7 +16,7 @@ use super::{answer, parse};
 /// The id of the one shard.
 pub(super) const SHARD_ID: &str = "shardId-000000000000";
 
-/// The shards with an id after `start`, or all of them: the one there is, or none.
+/// Returns the shards with an id after `start`: the one shard, or an empty list.
 pub(super) fn shards_after(start: Option<&str>) -> Vec<Value> {
     if start.is_some_and(|start| *start >= *SHARD_ID) {
         return Vec::new();
@@ -40,7 +39,7 @@ pub(super) fn list_shards(body: &[u8]) -> Result<Response, KinesisError> {
     request.check_combinations()?;
     let filter = request.shard_filter.as_ref();
     let after_filter = filter.and_then(|filter| filter.shard_id.as_deref());
-    // The later of the two starts; no start is before any.
+    // The later of the two starts. `None` sorts before any start.
     let start = std::cmp::max(request.exclusive_start_shard_id.as_deref(), after_filter);
     answer(&json!({ "Shards": shards_after(start) }))
 }
@@ -82,7 +81,7 @@ impl ListShardsJson {
         violations.check()
     }
 
-    /// Checks what may not be together, or not alone.
+    /// Rejects members that exclude each other.
     fn check_combinations(&self) -> Result<(), KinesisError> {
         if self.next_token.is_some() {
             let others = [
@@ -97,11 +96,11 @@ impl ListShardsJson {
                 ),
             ];
             return Err(KinesisError::invalid_argument(
-                match others.iter().find(|(_, is_given)| *is_given) {
+                match others.iter().find(|(_, is_present)| *is_present) {
                     Some((name, _)) => {
                         format!("NextToken and {name} cannot be provided together.")
                     }
-                    None => "NextToken is invalid: all shards fit into one answer here".to_owned(),
+                    None => "NextToken is invalid: one answer has all shards".to_owned(),
                 },
             ));
         }
@@ -133,7 +132,7 @@ impl ShardFilterJson {
 
     fn check_combinations(&self) -> Result<(), KinesisError> {
         let kind = self.r#type.as_deref().unwrap_or_default();
-        for (member, is_given, is_wanted) in [
+        for (member, is_present, is_required) in [
             ("ShardId", self.shard_id.is_some(), kind == "AFTER_SHARD_ID"),
             (
                 "Timestamp",
@@ -141,8 +140,8 @@ impl ShardFilterJson {
                 kind.ends_with("_TIMESTAMP"),
             ),
         ] {
-            if is_given != is_wanted {
-                let verb = if is_wanted { "needs" } else { "takes no" };
+            if is_present != is_required {
+                let verb = if is_required { "needs" } else { "takes no" };
                 let message = format!("A ShardFilter of type {kind} {verb} {member}.");
                 return Err(KinesisError::invalid_argument(message));
             }

@@ -1,33 +1,37 @@
-//! Streams, of which there is only one by many names.
+//! Stream names. There is one stream with many names.
 //!
-//! Any valid name leads to the log, so that no event is lost to a name misspelt. The names used
-//! since the start are remembered for the tools that list them, up to a bound.
+//! Any valid name leads to the log, so that a misspelt name loses no event. The names used since the
+//! start are remembered, up to a limit, for tools that list streams.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::violations::is_name;
-
 const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/";
 const MAX_NAMES: usize = 1_000;
+
+/// Returns whether `text` is a valid name of a stream or shard: `[a-zA-Z0-9_.-]{1,128}`.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(is_valid)
+}
 
 /// A valid name for the stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StreamName(String);
 
 impl StreamName {
-    /// Reads a name; `None` when it is none.
+    /// Parses a name. `None` if it is invalid.
     pub(super) fn read(name: &str) -> Option<Self> {
         is_name(name).then(|| Self(name.to_owned()))
     }
 
-    /// Reads the name at the end of an ARN.
+    /// Parses the name at the end of an ARN.
     pub(super) fn read_arn(arn: &str) -> Option<Self> {
         Self::read(arn.strip_prefix("arn:")?.split_once(":stream/")?.1)
     }
 
-    /// The ARN that names it; account and region are made up.
+    /// Returns the ARN of the stream. Account and region are invented.
     pub(super) fn arn(&self) -> String {
         format!("{ARN}{}", self.0)
     }
@@ -44,12 +48,12 @@ impl fmt::Display for StreamName {
 pub(super) struct Streams(Mutex<BTreeSet<StreamName>>);
 
 impl Streams {
-    /// Remembers `first`, which is in use as soon as it is configured.
+    /// Creates the list with the configured name `first`.
     pub(super) fn new(first: String) -> Self {
         Self(Mutex::new(BTreeSet::from([StreamName(first)])))
     }
 
-    /// Remembers a name, unless there are too many.
+    /// Adds a name, unless there are too many names.
     pub(super) fn remember(&self, name: StreamName) {
         let mut names = self.names();
         if names.len() < MAX_NAMES {
@@ -57,7 +61,7 @@ impl Streams {
         }
     }
 
-    /// At most `limit` names after `start`, in order, and whether there are more.
+    /// Returns at most `limit` names after `start`, in order, and whether there are more.
     pub(super) fn list_after(&self, start: &str, limit: usize) -> (Vec<StreamName>, bool) {
         let names = self.names();
         let mut rest = names.iter().filter(|name| *name.0 > *start).cloned();

@@ -1,9 +1,9 @@
-//! How many records a call brings, told without keeping the call.
+//! Counts the records of a call without storing the call.
 //!
-//! A call that found no room has to be answered record by record all the same. It goes by piece
-//! by piece, and just enough of its JSON is followed to count the elements of the member
-//! `Records`. For a call that is JSON the count is right. For one that is not it may be anything:
-//! nothing of the call is stored, and the sender is told so in any case.
+//! A call without room must still be answered record by record. So it is read in chunks, and a small
+//! state machine counts the elements of the member `Records`. For valid JSON the count is correct. For
+//! other input it can be wrong, which does no harm: nothing of the call is stored, and the answer says
+//! so.
 
 use sha2::{Digest, Sha256};
 
@@ -14,13 +14,13 @@ use crate::sigv4::Signed;
 
 const RECORDS: &[u8] = b"Records";
 
-/// A count of the elements of `Records`, after some bytes of a call.
+/// The state machine that counts the elements of `Records`.
 #[derive(Default)]
 pub(super) struct RecordTally {
     place: TallyPosition,
-    /// Objects and arrays open.
+    /// The number of open objects and arrays.
     depth: usize,
-    /// What the string read last lacks to be `Records`; `None` when it is another one.
+    /// The rest of `Records` that the last string still needs. `None` if the string is another one.
     lacking: Option<&'static [u8]>,
     elements: ElementsPosition,
     count: usize,
@@ -35,48 +35,48 @@ enum TallyPosition {
     Between,
     InString,
     InEscape,
-    /// After what is no object.
+    /// After a value that is not an object.
     Lost,
 }
 
-/// Where the elements of `Records` are.
+/// The position relative to the elements of `Records`.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum ElementsPosition {
-    /// Not here.
+    /// Outside `Records`.
     #[default]
     Elsewhere,
-    /// Here, and what comes next begins one.
+    /// In `Records`, before an element.
     Next,
-    /// Here, and one is begun.
+    /// In `Records`, in an element.
     Begun,
 }
 
 impl RecordTally {
-    /// Lets a call go by, of which the signature must be right if one is asked for.
+    /// Reads a whole call and counts its records. Rejects it if the signature is required and wrong.
     pub(super) async fn take(
         unread: Unread,
         signed: Option<&Signed>,
     ) -> Result<Self, KinesisError> {
         let (mut tally, mut hash) = (Self::default(), Sha256::new());
-        let look = |piece: &[u8]| {
-            hash.update(piece);
-            tally.follow(piece);
+        let on_chunk = |chunk: &[u8]| {
+            hash.update(chunk);
+            tally.follow(chunk);
         };
-        unread.pass(look).await?;
+        unread.drain(on_chunk).await?;
         if let Some(signed) = signed {
             signed.verify_hashed(hash)?;
         }
         Ok(tally)
     }
 
-    /// The number of records, if it is one that a whole call may bring.
+    /// Returns the number of records. `None` if the call is incomplete, empty or too large.
     pub(super) fn count(&self) -> Option<usize> {
-        let whole = matches!(self.place, TallyPosition::Between) && self.depth == 0;
-        (whole && (1..=Intake::MAX_EVENTS).contains(&self.count)).then_some(self.count)
+        let is_complete = matches!(self.place, TallyPosition::Between) && self.depth == 0;
+        (is_complete && (1..=Intake::MAX_EVENTS).contains(&self.count)).then_some(self.count)
     }
 
-    fn follow(&mut self, piece: &[u8]) {
-        for byte in piece {
+    fn follow(&mut self, chunk: &[u8]) {
+        for byte in chunk {
             self.step(*byte);
         }
     }
@@ -106,14 +106,14 @@ impl RecordTally {
     fn token(&mut self, token: u8) {
         match (self.elements, self.depth, token) {
             (ElementsPosition::Next | ElementsPosition::Begun, 2, b']') => {
-                self.elements = ElementsPosition::Elsewhere
+                self.elements = ElementsPosition::Elsewhere;
             }
             (ElementsPosition::Begun, 2, b',') => self.elements = ElementsPosition::Next,
             (ElementsPosition::Next, _, _) => {
                 self.elements = ElementsPosition::Begun;
                 self.count += 1;
             }
-            // In JSON, an array that begins here is the value of the key just read.
+            // In valid JSON, this array is the value of the last key.
             (ElementsPosition::Elsewhere, 1, b'[') if self.lacking == Some(b"") => {
                 self.elements = ElementsPosition::Next;
             }

@@ -1,27 +1,21 @@
-//! What a call lacks, or has outside its bounds: all of it, in one `ValidationException`.
+//! Collects all missing and invalid members of a call for one `ValidationException`.
 //!
-//! The rules are those that the API reference of Amazon Kinesis Data Streams gives for each member.
+//! The rules come from the API reference of Amazon Kinesis Data Streams.
 
 use std::ops::RangeInclusive;
 
 use super::error::KinesisError;
-use super::stream::StreamName;
+use super::stream::{StreamName, is_name};
 
-/// How much of a value is repeated to its sender, in characters.
+/// The most characters of a value in a message.
 const MAX_SHOWN_CHARS: usize = 128;
 
-/// Names of streams and shards are `[a-zA-Z0-9_.-]+`, of at most 128 characters.
-pub(super) fn is_name(text: &str) -> bool {
-    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    (1..=128).contains(&text.len()) && text.bytes().all(is_valid)
-}
-
-/// The constraints that a call does not satisfy.
+/// The violated constraints of a call.
 #[derive(Debug, Default)]
 pub(super) struct Violations(Vec<String>);
 
 impl Violations {
-    /// Adds that `member`, which is `shown`, does not satisfy `constraint`.
+    /// Adds a violation: `member` with the value `shown` violates `constraint`.
     pub(super) fn add(&mut self, member: &str, shown: &str, constraint: &str) {
         self.0.push(format!(
             "Value {shown} at '{member}' failed to satisfy constraint: Member must {constraint}"
@@ -36,7 +30,7 @@ impl Violations {
         value
     }
 
-    /// Requires a number, if there is one, to be in `range`.
+    /// Requires an optional number to be in `range`.
     pub(super) fn require_range(
         &mut self,
         member: &str,
@@ -54,7 +48,7 @@ impl Violations {
         self.add(member, &format!("'{value}'"), &constraint);
     }
 
-    /// Requires a text, if there is one, to be the name of a stream or of a shard.
+    /// Requires an optional string to be a valid name of a stream or shard.
     pub(super) fn require_name(&mut self, member: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !is_name(value)) {
             let constraint = "satisfy regular expression pattern: [a-zA-Z0-9_.-]{1,128}";
@@ -62,7 +56,7 @@ impl Violations {
         }
     }
 
-    /// Requires the name of a stream, by itself or at the end of an ARN.
+    /// Requires the name of a stream, alone or at the end of an ARN.
     pub(super) fn require_stream(
         &mut self,
         name: Option<&str>,
@@ -93,7 +87,7 @@ impl Violations {
         }
     }
 
-    /// Refuses the call if there are any.
+    /// Rejects the call if there are violations.
     pub(super) fn check(self) -> Result<(), KinesisError> {
         if self.0.is_empty() {
             Ok(())
@@ -103,7 +97,7 @@ impl Violations {
     }
 }
 
-/// A value as messages show it.
+/// Quotes a value for a message.
 pub(super) fn quoted(value: &str) -> String {
     let shown: String = value.chars().take(MAX_SHOWN_CHARS).collect();
     format!("'{shown}'")

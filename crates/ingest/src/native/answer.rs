@@ -1,4 +1,4 @@
-//! What the native door answers.
+//! The answers of the native door.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -10,10 +10,11 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::doors::Door;
+use crate::door::Door;
 use crate::metrics;
 
-/// The answer about the parts of a request, of which the events went onto the log as `appended`.
+/// Returns the answer for the parts of a request, whose events were appended with the results
+/// `appended`.
 pub(super) fn results(verdicts: &[Result<Uuid, Fault>], appended: &[Appended]) -> Response {
     let mut answer = EventsAnswerJson {
         accepted: 0,
@@ -39,7 +40,7 @@ pub(super) fn results(verdicts: &[Result<Uuid, Fault>], appended: &[Appended]) -
     (status, content_type, Json(NothingStoredJson::from(answer))).into_response()
 }
 
-/// What became of each part. It is written part by part, as there may be many.
+/// The result of each part. It is serialised part by part, because there can be many.
 struct EventResults<'a> {
     verdicts: &'a [Result<Uuid, Fault>],
     appended: &'a [Appended],
@@ -50,14 +51,14 @@ impl Serialize for EventResults<'_> {
         let mut appended = self.appended.iter();
         let result = |verdict: &Result<Uuid, Fault>| match verdict {
             Err(fault) => Some(EventResultJson::from(fault)),
-            // The log answers for every record; were it not to, nothing would be claimed.
+            // The log returns a result for every record. Without one, the results end here.
             Ok(id) => Some(EventResultJson::new(*id, *appended.next()?)),
         };
         serializer.collect_seq(self.verdicts.iter().map_while(result))
     }
 }
 
-/// The problem of a request of which every event was rejected, with what became of each.
+/// The problem of a request whose events were all rejected, with the result of each.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NothingStored)]
 pub(super) struct NothingStoredJson<'a> {
@@ -69,7 +70,7 @@ pub(super) struct NothingStoredJson<'a> {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
-    /// One for each event, in order.
+    /// The result of each event, in order.
     #[schema(value_type = Vec<EventResultJson>)]
     results: EventResults<'a>,
 }
@@ -96,14 +97,14 @@ impl<'a> From<EventsAnswerJson<'a>> for NothingStoredJson<'a> {
     }
 }
 
-/// What became of the events of a request.
+/// The results of the events of a request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Taken)]
 pub(super) struct EventsAnswerJson<'a> {
     accepted: u64,
     duplicates: u64,
     rejected: u64,
-    /// One for each event, in order.
+    /// The result of each event, in order.
     #[schema(value_type = Vec<EventResultJson>)]
     results: EventResults<'a>,
 }
@@ -112,21 +113,21 @@ pub(super) struct EventsAnswerJson<'a> {
 #[schema(as = Result)]
 #[serde(tag = "status", rename_all = "snake_case")]
 enum EventResultJson {
-    /// On stable storage.
+    /// The event is on stable storage.
     Accepted {
         #[schema(value_type = String)]
         id: Uuid,
         #[schema(value_type = u64)]
         offset: Offset,
     },
-    /// The same bytes were stored before, at this place; they are not stored again.
+    /// The same bytes were stored before, at this offset. They are not stored again.
     Duplicate {
         #[schema(value_type = String)]
         id: Uuid,
         #[schema(value_type = u64)]
         offset: Offset,
     },
-    /// Not an event, and not stored.
+    /// The event is invalid. It is not stored.
     Rejected {
         code: &'static str,
         detail: String,
@@ -153,7 +154,7 @@ impl From<&Fault> for EventResultJson {
     }
 }
 
-/// Where a fault is: byte, line and column of the request, and a JSON pointer into the event.
+/// The place of a fault: byte, line and column in the request, and the JSON pointer in the event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Place)]
 pub(super) struct FaultPlaceJson {

@@ -1,4 +1,4 @@
-//! Frames: one event, arrays, lines, and what is none of them.
+//! Bodies with one event, an array, lines, or none of them.
 
 use easel_catalog::FaultCode;
 use proptest::prelude::*;
@@ -9,34 +9,36 @@ const EVENT: &str =
     r#"{"metadata":{"event_name":"logged_out","event_time":"2025-03-03T08:00:00Z"},"body":{}}"#;
 
 fn admit(
-    frame: RequestFraming,
+    framing: RequestFraming,
     input: impl AsRef<[u8]>,
 ) -> Result<Vec<Result<Uuid, Fault>>, FrameError> {
     let (input, limits) = (input.as_ref().to_vec(), Limits::default());
-    let parts = frame.parts(&input, &limits)?;
+    let parts = framing.parts(&input, &limits)?;
     let Admitted { events, verdicts } = Admitted::new(input, parts, &limits);
-    let ids: Vec<_> = verdicts.iter().filter_map(|it| it.as_ref().ok()).collect();
+    let ids = verdicts.iter().filter_map(|verdict| verdict.as_ref().ok());
+    let ids: Vec<_> = ids.collect();
     for event in &events {
         assert_eq!(easel_catalog::event_id(&event.bytes), event.id);
     }
-    assert_eq!(events.iter().map(|it| &it.id).collect::<Vec<_>>(), ids);
+    let stored = events.iter().map(|event| &event.id);
+    assert_eq!(stored.collect::<Vec<_>>(), ids);
     Ok(verdicts)
 }
 
 /// Checks that `EVENT` in place of every `@` is admitted and that the only fault is at the `^`.
 #[track_caller]
-fn check(frame: RequestFraming, marked: &str, line: usize, column: usize) {
-    check_one(frame, &marked.replace('@', EVENT), line, column);
+fn check(framing: RequestFraming, marked: &str, line: usize, column: usize) {
+    check_one(framing, &marked.replace('@', EVENT), line, column);
 }
 
 /// Checks that the only fault is at the `^`.
 #[track_caller]
-fn check_one(frame: RequestFraming, marked: &str, line: usize, column: usize) {
+fn check_one(framing: RequestFraming, marked: &str, line: usize, column: usize) {
     let input = marked.replace('^', "");
-    let faults: Vec<Place> = admit(frame, &input)
+    let faults: Vec<Place> = admit(framing, &input)
         .unwrap()
         .into_iter()
-        .filter_map(|one| one.err().map(|fault| fault.at))
+        .filter_map(|verdict| verdict.err().map(|fault| fault.at))
         .collect();
     let [at] = &faults[..] else {
         panic!("{} faults in {input}", faults.len())
@@ -58,7 +60,7 @@ fn a_fault_is_placed_in_the_whole_request() {
 }
 
 #[test]
-fn a_fault_behind_events_that_were_minified_is_where_it_was_sent() {
+fn a_fault_after_minified_events_has_its_place_in_the_sent_body() {
     let spaced = EVENT
         .replace("\":", "\" :\n ")
         .replace("metadata", "attributes");
@@ -70,12 +72,12 @@ fn a_fault_behind_events_that_were_minified_is_where_it_was_sent() {
 
 #[test]
 fn a_byte_order_mark_is_skipped() {
-    for (frame, input) in [
+    for (framing, input) in [
         (RequestFraming::Json, format!("\u{feff}{EVENT}")),
         (RequestFraming::Json, format!("\u{feff}[{EVENT}]")),
         (RequestFraming::Lines, format!("\u{feff}{EVENT}\n")),
     ] {
-        let admitted = admit(frame, &input).unwrap();
+        let admitted = admit(framing, &input).unwrap();
         assert!(matches!(admitted[..], [Ok(_)]), "{admitted:?}");
     }
     let marked = format!("\u{feff}[^7, {EVENT}]");
@@ -87,7 +89,7 @@ fn a_byte_order_mark_is_skipped() {
 }
 
 #[test]
-fn text_in_utf16_is_refused_as_such() {
+fn the_error_for_utf16_names_utf16() {
     for bom in [Some(0xfeff), None] {
         let units = bom.into_iter().chain(EVENT.encode_utf16());
         let big: Vec<u8> = units.clone().flat_map(u16::to_be_bytes).collect();
@@ -100,28 +102,28 @@ fn text_in_utf16_is_refused_as_such() {
 }
 
 #[test]
-fn a_jwt_is_known_as_such_bare_or_in_quotes() {
+fn a_jwt_is_recognised_with_or_without_quotes() {
     const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJib2R5Ijp7fX0.c2lnbmF0dXJl-_";
-    for (frame, input) in [
+    for (framing, input) in [
         (RequestFraming::Json, JWT.to_owned()),
         (RequestFraming::Json, format!(" \"{JWT}\"\n")),
         (RequestFraming::Lines, JWT.to_owned()),
         (RequestFraming::Lines, format!("{JWT}\n\"{JWT}\"\n")),
         (RequestFraming::Json, format!("[\"{JWT}\"]")),
     ] {
-        let refused = admit(frame, &input);
+        let refused = admit(framing, &input);
         assert!(
             matches!(refused, Err(FrameError::Jwt)),
             "{input}: {refused:?}"
         );
     }
-    for (frame, input) in [
+    for (framing, input) in [
         (RequestFraming::Json, EVENT.to_owned()),
         (RequestFraming::Json, "\"a.b\"".to_owned()),
         (RequestFraming::Json, format!("{JWT}.{JWT}")),
         (RequestFraming::Lines, format!("{JWT}\n{EVENT}")),
     ] {
-        assert!(admit(frame, &input).is_ok(), "{input}");
+        assert!(admit(framing, &input).is_ok(), "{input}");
     }
 }
 
@@ -144,17 +146,17 @@ fn columns_count_characters_of_the_request() {
 #[test]
 fn many_faults_are_each_placed() {
     let faults = admit(RequestFraming::Json, "[1,\n2, 3,\n\n4]").unwrap();
-    let places = faults.into_iter().map(|one| one.unwrap_err().at);
+    let places = faults.into_iter().map(|verdict| verdict.unwrap_err().at);
     let places: Vec<_> = places.map(|at| (at.byte, at.line, at.column)).collect();
     assert_eq!(places, [(1, 1, 2), (4, 2, 1), (7, 2, 4), (11, 4, 1)]);
 }
 
 #[test]
-fn nothing_but_space_is_no_request() {
-    for frame in [RequestFraming::Json, RequestFraming::Lines] {
+fn a_body_of_white_space_is_empty() {
+    for framing in [RequestFraming::Json, RequestFraming::Lines] {
         for input in ["", " \r\n\t"] {
             assert!(
-                matches!(admit(frame, input), Err(FrameError::Empty)),
+                matches!(admit(framing, input), Err(FrameError::Empty)),
                 "{input:?}"
             );
         }
@@ -162,7 +164,7 @@ fn nothing_but_space_is_no_request() {
 }
 
 #[test]
-fn an_empty_array_brings_no_events() {
+fn an_empty_array_has_no_events() {
     assert!(admit(RequestFraming::Json, "[]").unwrap().is_empty());
 }
 
@@ -175,51 +177,51 @@ fn a_broken_array_is_a_fault_of_the_whole_request() {
 }
 
 #[test]
-fn a_request_brings_a_bounded_number_of_events() {
+fn the_number_of_events_of_a_request_is_limited() {
     let most = vec!["7"; Intake::MAX_EVENTS];
-    for (frame, input) in [
+    for (framing, input) in [
         (RequestFraming::Lines, most.join("\n")),
         (RequestFraming::Json, format!("[{}]", most.join(","))),
     ] {
-        assert_eq!(admit(frame, &input).unwrap().len(), Intake::MAX_EVENTS);
+        assert_eq!(admit(framing, &input).unwrap().len(), Intake::MAX_EVENTS);
     }
-    // What is broken past the bound is not seen any more.
+    // An error after the limit is not detected.
     let more = most.join(",") + ",7";
-    for (frame, input) in [
+    for (framing, input) in [
         (RequestFraming::Lines, more.replace(',', "\n")),
         (RequestFraming::Json, format!("[{more}]")),
         (RequestFraming::Json, format!("[{more}, tru")),
     ] {
         assert!(
-            matches!(admit(frame, &input), Err(FrameError::TooMany { .. })),
-            "{frame:?}"
+            matches!(admit(framing, &input), Err(FrameError::TooMany { .. })),
+            "{framing:?}"
         );
     }
 }
 
 #[test]
-fn the_content_type_tells_the_frame() {
-    let of = |text: &str| {
-        RequestFraming::of(&HeaderMap::from_iter([(
+fn the_content_type_decides_the_framing() {
+    let framing = |text: &str| {
+        RequestFraming::from_headers(&HeaderMap::from_iter([(
             CONTENT_TYPE,
             text.parse().unwrap(),
         )]))
     };
     assert_eq!(
-        RequestFraming::of(&HeaderMap::new()),
+        RequestFraming::from_headers(&HeaderMap::new()),
         Some(RequestFraming::Json)
     );
     assert_eq!(
-        of("application/json; charset=utf-8"),
+        framing("application/json; charset=utf-8"),
         Some(RequestFraming::Json)
     );
-    assert_eq!(of("Application/X-NDJSON"), Some(RequestFraming::Lines));
-    assert_eq!(of("text/csv"), None);
+    assert_eq!(framing("Application/X-NDJSON"), Some(RequestFraming::Lines));
+    assert_eq!(framing("text/csv"), None);
 }
 
 proptest! {
     #[test]
-    fn lines_are_admitted_one_by_one_whatever_else_there_is(
+    fn each_valid_line_is_admitted(
         lines in prop::collection::vec(
             prop_oneof![Just(EVENT.to_owned()), "[ -~é]{0,30}", Just("\r".to_owned())],
             0..20,
@@ -228,21 +230,24 @@ proptest! {
         let input = lines.join("\n");
         let wanted = lines.iter().filter(|line| *line == EVENT).count();
         match admit(RequestFraming::Lines, &input) {
-            Ok(all) => prop_assert_eq!(all.iter().filter(|one| one.is_ok()).count(), wanted),
+            Ok(verdicts) => {
+                let admitted = verdicts.iter().filter(|verdict| verdict.is_ok());
+                prop_assert_eq!(admitted.count(), wanted);
+            }
             Err(error) => prop_assert!(matches!(error, FrameError::Empty) && wanted == 0),
         }
     }
 
     #[test]
-    fn arbitrary_bytes_are_framed_without_a_panic(
+    fn arbitrary_bytes_are_split_without_a_panic(
         input in prop_oneof![
             any::<Vec<u8>>(),
             "[\\[\\]{}\",:a0 \n]{0,60}".prop_map(String::into_bytes),
         ]
     ) {
-        for frame in [RequestFraming::Json, RequestFraming::Lines] {
-            if let Ok(all) = admit(frame, &input) {
-                for fault in all.into_iter().filter_map(Result::err) {
+        for framing in [RequestFraming::Json, RequestFraming::Lines] {
+            if let Ok(verdicts) = admit(framing, &input) {
+                for fault in verdicts.into_iter().filter_map(Result::err) {
                     prop_assert!(fault.at.byte <= input.len());
                 }
             }

@@ -1,6 +1,7 @@
-//! Signatures against a signer of the test's own, and against requests that botocore signed.
+//! Signatures of the tests' own signer and of botocore.
 
 use axum::http::{HeaderName, Request};
+use hmac::{Hmac, Mac};
 use proptest::prelude::*;
 
 use super::*;
@@ -15,7 +16,7 @@ fn verify(request: &Request<Vec<u8>>, now: Timestamp) -> Result<(), SignatureErr
     Signed::read(&parts, "kinesis", secret_of, now)?.verify(request.body())
 }
 
-/// Reads a request as it was captured from the wire.
+/// Parses a captured request.
 fn captured(text: &str) -> Request<Vec<u8>> {
     let (head, body) = text.split_once("\n\n").unwrap();
     let mut lines = head.lines();
@@ -31,10 +32,10 @@ fn captured(text: &str) -> Request<Vec<u8>> {
 }
 
 fn time_of(request: &Request<Vec<u8>>) -> Timestamp {
-    SigningTime::of(request.headers()).unwrap().at
+    SigningTime::from_headers(request.headers()).unwrap().at
 }
 
-/// Signs as the published algorithm says, on its own: it shares no code with what it tests.
+/// Signs a request with the published algorithm. Shares no code with the verifier.
 fn sign(request: &mut Request<Vec<u8>>, date: &str) {
     let mac = |key: &[u8], text: &str| -> Vec<u8> {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
@@ -48,7 +49,7 @@ fn sign(request: &mut Request<Vec<u8>>, date: &str) {
         .iter()
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap().trim()))
         .collect();
-    // As clients do that speak HTTP/2.
+    // HTTP/2 clients sign the authority.
     values.extend(
         request
             .uri()
@@ -94,7 +95,7 @@ fn sign(request: &mut Request<Vec<u8>>, date: &str) {
         .insert(AUTHORIZATION, authorization.parse().unwrap());
 }
 
-/// A signed request, and the time it was signed at.
+/// Returns a signed request, and the time of its signature.
 fn signed(uri: &str, extra: &str, body: &[u8]) -> (Request<Vec<u8>>, Timestamp) {
     let date = "20250303T080000Z";
     let mut request = Request::post(uri)
@@ -115,7 +116,7 @@ fn check_mismatch(request: &Request<Vec<u8>>, now: Timestamp) {
 }
 
 #[test]
-fn what_boto3_signed_verifies() {
+fn signatures_of_boto3_verify() {
     for golden in [
         include_str!("../../fixtures/boto3_put_records.http"),
         include_str!("../../fixtures/boto3_list_streams_with_session_token.http"),
@@ -130,7 +131,7 @@ fn what_boto3_signed_verifies() {
 }
 
 #[test]
-fn a_request_counts_for_five_minutes_around_its_time() {
+fn a_request_is_valid_for_five_minutes_before_and_after_its_time() {
     let (request, at) = signed("/", "", b"{}");
     for seconds in [-300, 0, 300] {
         assert_eq!(
@@ -153,7 +154,7 @@ fn a_request_counts_for_five_minutes_around_its_time() {
 }
 
 #[test]
-fn a_date_header_does_in_place_of_the_aws_one() {
+fn the_date_header_replaces_a_missing_x_amz_date() {
     let mut request = Request::post("/")
         .header("host", "easel.meadow.example")
         .header("date", "Mon, 03 Mar 2025 08:00:00 GMT")
@@ -174,7 +175,7 @@ fn the_host_of_an_http2_request_is_in_its_uri() {
     assert_eq!(verify(&request, now), Ok(()));
 }
 
-/// A request as a client sends it that speaks HTTP/2, and the time it was signed at.
+/// Returns a request as an HTTP/2 client signs it, and the time of its signature.
 fn signed_over_authority() -> (Request<Vec<u8>>, Timestamp) {
     let (mut request, now) = signed("/", "", b"{}");
     request.headers_mut().remove(HOST);
@@ -193,7 +194,7 @@ fn the_host_may_be_signed_as_authority() {
 }
 
 #[test]
-fn a_proxy_may_make_a_host_header_of_a_signed_authority() {
+fn a_proxy_may_convert_a_signed_authority_to_a_host_header() {
     let (mut request, now) = signed_over_authority();
     *request.uri_mut() = "/".parse().unwrap();
     check_mismatch(&request, now);
@@ -231,14 +232,14 @@ fn spaces_around_and_between_words_of_a_header_do_not_count() {
 }
 
 #[test]
-fn nobody_comes_in_without_a_signature() {
+fn a_request_without_a_signature_is_rejected() {
     let (mut request, now) = signed("/", "", b"{}");
     request.headers_mut().remove(AUTHORIZATION);
     assert_eq!(verify(&request, now), Err(SignatureError::Missing));
 }
 
 #[test]
-fn an_unknown_key_is_told_from_a_wrong_signature() {
+fn an_unknown_key_has_another_error_than_a_wrong_signature() {
     let (mut request, now) = signed("/", "", b"{}");
     let authorization = request.headers()[AUTHORIZATION].to_str().unwrap();
     let other = authorization.replace(KEY_ID, "MEADOWKEYFORTESTS002");
@@ -249,7 +250,7 @@ fn an_unknown_key_is_told_from_a_wrong_signature() {
 }
 
 #[test]
-fn an_authorization_that_lacks_something_is_incomplete() {
+fn an_authorization_without_a_required_part_is_incomplete() {
     let (request, now) = signed("/", "", b"{}");
     let whole = request.headers()[AUTHORIZATION]
         .to_str()
@@ -277,7 +278,7 @@ fn an_authorization_that_lacks_something_is_incomplete() {
 }
 
 #[test]
-fn what_is_acted_upon_must_be_signed() {
+fn host_time_and_target_must_be_signed() {
     for name in ["host", "x-amz-date", "x-amz-target"] {
         let (mut request, now) = signed("/", "", b"{}");
         let value = request.headers_mut().remove(name).unwrap();
@@ -307,7 +308,7 @@ fn a_signature_is_for_one_service_and_one_day() {
 }
 
 #[test]
-fn a_declared_hash_must_be_that_of_the_body() {
+fn a_declared_hash_must_be_the_hash_of_the_body() {
     let (mut request, now) = signed("/", "", b"{}");
     for (declared, wanted) in [
         (hex(&Sha256::digest(b"{}")), true),
@@ -386,7 +387,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_is_read_with_a_panic(
+    fn arbitrary_headers_are_parsed_without_a_panic(
         authorization in prop_oneof![
             any::<Vec<u8>>(),
             "AWS4-HMAC-SHA256 [ -~]{0,80}".prop_map(String::into_bytes),

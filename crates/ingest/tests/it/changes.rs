@@ -1,4 +1,4 @@
-//! The rules of the door for changes.
+//! The door for changes.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ fn idle() -> Value {
 }
 
 #[tokio::test]
-async fn a_change_is_answered_with_its_events_and_what_stopped_the_others() {
+async fn the_answer_has_the_events_of_a_change_and_the_gates_of_the_others() {
     let doors = Doors::open();
     let answer = doors.change(&renamed(1)).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
@@ -85,7 +85,7 @@ async fn a_change_is_answered_with_its_events_and_what_stopped_the_others() {
     let answer = doors.change(&deleted).await;
     assert_eq!(
         answer.json["changes"][0]["no_event"],
-        json!([{ "gate": "a deletion of such a record means no event" }])
+        json!([{ "gate": "deleting this record makes no event" }])
     );
     assert_eq!(doors.names().await, ["wiki_page_updated"]);
 }
@@ -100,7 +100,8 @@ async fn changes_come_alone_in_an_array_or_by_line() {
     let answer = doors.changes("application/x-ndjson", lines).await;
     assert_eq!(answer.json["accepted"], 2, "{answer:?}");
     assert_eq!(answer.json["changes"].as_array().unwrap().len(), 2);
-    // At the same moment, the same again, in a request of its own; in one request both are meant.
+    // Equal changes at the same time: in one request, each makes an event; in two requests, the second
+    // event is a duplicate.
     let twice =
         json!([renamed(5), renamed(5), { "action": "logged_out" }, { "action": "logged_out" }]);
     let answer = doors.change(&twice).await;
@@ -111,7 +112,7 @@ async fn changes_come_alone_in_an_array_or_by_line() {
 }
 
 #[tokio::test]
-async fn one_fault_refuses_the_request_and_names_its_place() {
+async fn one_fault_rejects_the_request_and_names_its_place() {
     let doors = Doors::open();
     let mut wrong = renamed(2);
     wrong["record"] = json!("WikiPage");
@@ -142,7 +143,7 @@ async fn one_fault_refuses_the_request_and_names_its_place() {
 }
 
 #[tokio::test]
-async fn what_the_catalogue_does_not_expect_is_stored_with_a_warning() {
+async fn a_value_that_the_catalogue_does_not_expect_is_stored_with_a_warning() {
     let doors = Doors::open();
     let mut change = renamed(1);
     change["after"]["title"] = Value::Null;
@@ -152,7 +153,7 @@ async fn what_the_catalogue_does_not_expect_is_stored_with_a_warning() {
     assert_eq!(
         answer.json["changes"][0]["warnings"],
         json!([
-            { "at": "/after/title", "detail": "this is null; by the catalogue, `title` is never null" },
+            { "at": "/after/title", "detail": "this is null, but the catalogue says that `title` is never null" },
             { "at": "/after/workflow_state", "detail": "\"archived\" is not on the list of values of `workflow_state`" },
         ])
     );
@@ -179,7 +180,7 @@ async fn with_on_fault_skip_the_other_changes_are_stored_and_each_is_answered() 
     assert_eq!(changes[0].get("faults"), None);
     assert_eq!(changes[4]["events"][0]["offset"], 1);
     assert_eq!(doors.names().await.len(), 2);
-    // Of a request without a good change nothing is stored.
+    // If every change has a fault, the request is rejected.
     let answer = doors.ask("?on_fault=skip", &json!([{}, 7])).await;
     assert_eq!(
         answer.status,
@@ -207,7 +208,7 @@ async fn a_dry_run_explains_and_stores_nothing() {
     assert_ne!(event["id"], explained[1]["events"][0]["id"]);
     assert_eq!(explained[2]["no_event"].as_array().unwrap().len(), 2);
     assert_eq!(doors.names().await, [""; 0]);
-    // What would be refused is, and what would be skipped is explained.
+    // A dry run rejects and skips like a real request.
     let changes = json!([renamed(1), { "record": "Fish" }]);
     let answer = doors.ask("?dry_run=true", &changes).await;
     assert_eq!(
@@ -227,7 +228,7 @@ async fn a_dry_run_explains_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_wish_is_refused() {
+async fn an_unknown_query_parameter_is_rejected() {
     let doors = Doors::open();
     for query in [
         "?dry_run=perhaps",
@@ -264,7 +265,7 @@ fn the_document_describes_every_change_and_every_reference_leads_somewhere() {
     }
     let is_name = |name: &str| {
         name.chars()
-            .all(|it| it.is_ascii_alphanumeric() || "._-".contains(it))
+            .all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter))
     };
     assert!(schemas.keys().all(|name| is_name(name)));
     let text = document.to_string();
@@ -293,7 +294,7 @@ fn the_document_describes_every_change_and_every_reference_leads_somewhere() {
 }
 
 #[tokio::test]
-async fn what_is_no_change_is_refused() {
+async fn a_body_that_is_not_a_change_is_rejected() {
     let doors = Doors::open();
     for (body, status, code) in [
         ("", 400, "body_empty"),
@@ -319,20 +320,20 @@ async fn what_is_no_change_is_refused() {
 }
 
 #[tokio::test]
-async fn a_change_of_too_many_values_is_refused_before_it_is_read() {
+async fn a_change_with_too_many_values_is_rejected() {
     let doors = Doors::open();
     let many = vec!["{\"\":1}"; 100_000].join(",");
     let change = format!("{{\"record\":\"Course\",\"x\":[{many}]}}");
     let answer = doors.changes("application/json", change).await;
-    let said = answer.json["faults"][0]["detail"].as_str().unwrap();
+    let detail = answer.json["faults"][0]["detail"].as_str().unwrap();
     assert!(
-        said.starts_with("this cannot be read: there are more than 100000 values"),
-        "{said}"
+        detail.starts_with("this cannot be read: there must not be more than 100000 values"),
+        "{detail}"
     );
 }
 
 #[tokio::test]
-async fn a_hundred_faults_are_told_and_all_are_counted() {
+async fn a_hundred_faults_are_reported_and_all_are_counted() {
     let doors = Doors::open();
     let many: Vec<_> = (0..250).map(|_| json!({})).collect();
     let answer = doors.change(&many.into()).await;
@@ -341,12 +342,12 @@ async fn a_hundred_faults_are_told_and_all_are_counted() {
 }
 
 #[tokio::test]
-async fn events_larger_than_a_request_may_be_are_refused_together() {
+async fn changes_whose_events_are_too_large_together_are_rejected() {
     let doors = Doors::with_options(IntakeOptions {
         max_request_bytes: 4096,
         ..IntakeOptions::default()
     });
-    // An action says little, and its context is in each event.
+    // Each event repeats the large context of its change.
     let url = "x".repeat(900);
     let request = json!({
         "root_account_id": 1, "root_account_uuid": "u", "root_account_lti_guid": "g",
@@ -385,17 +386,17 @@ async fn nothing_is_stored_when_the_log_fails() {
 }
 
 #[tokio::test]
-async fn a_token_needs_the_scope_for_sending() {
+async fn a_token_needs_the_scope_ingest() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
     let make = |scope: Scope| {
         let scopes = easel_access::Scopes::from_iter([scope]);
-        let made = tokens.create("one", scopes, Timestamp::UNIX_EPOCH).unwrap();
-        made.1.expose().clone()
+        let (_token, secret) = tokens.create("one", scopes, Timestamp::UNIX_EPOCH).unwrap();
+        secret.expose().clone()
     };
     let (sends, reads) = (make(Scope::Ingest), make(Scope::Read));
-    let gate = Authorizer::new(Arc::clone(&tokens));
-    let doors = Doors::with(IntakeOptions::default(), gate, KinesisAuth::Open);
+    let authorizer = Authorizer::new(Arc::clone(&tokens));
+    let doors = Doors::with(IntakeOptions::default(), authorizer, KinesisAuth::Open);
     let ask = async |token: &str| {
         let request = Request::post("/v1/changes")
             .header("content-type", "application/json")

@@ -1,4 +1,4 @@
-//! What operators see counted.
+//! The metrics of the doors.
 
 use easel_testkit::event;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -10,16 +10,17 @@ async fn every_event_is_counted_by_door_and_outcome() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _counting = metrics::set_default_local_recorder(&recorder);
     let doors = Doors::open();
-    let (one, two) = (event("course_created", 1), event("course_created", 2));
-    doors.native("application/json", one.clone()).await;
+    let (first, second) = (event("course_created", 1), event("course_created", 2));
+    doors.native("application/json", first.clone()).await;
     doors.native("application/x-ndjson", "7\n{}").await;
-    doors.put_records(&[&one[..], &two, b"7", b"8", b"9"]).await;
+    let records = [&first[..], &second, b"7", b"8", b"9"];
+    doors.put_records(&records).await;
     doors.log.fail_appends(true);
     doors.put_records(&[event("course_created", 3)]).await;
 
     let shown = recorder.handle().render();
     for line in [
-        "# HELP easel_accepted_events_total Events a door brought and the log stored.",
+        "# HELP easel_accepted_events_total Events that a door received and the log stored.",
         r#"easel_accepted_events_total{door="native"} 1"#,
         r#"easel_accepted_events_total{door="kinesis"} 1"#,
         r#"easel_duplicate_events_total{door="kinesis"} 1"#,

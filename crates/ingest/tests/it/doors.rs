@@ -1,4 +1,4 @@
-//! The doors of one test, and a client for each.
+//! The doors of a test, with a client for each door.
 
 use std::io;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// The stream they are configured with.
+/// The configured stream.
 pub(crate) const STREAM: &str = "meadow-events";
 
-/// The doors, and all that is behind them.
+/// The doors, with their log, quarantine and clock.
 pub(crate) struct Doors {
     pub(crate) router: Router,
     pub(crate) log: Arc<FailingLog>,
@@ -35,7 +35,7 @@ pub(crate) struct Doors {
     pub(crate) stop: CancellationToken,
 }
 
-/// What a door answered.
+/// The answer of a door.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -44,7 +44,7 @@ pub(crate) struct Answer {
 }
 
 impl Doors {
-    /// Doors that ask for nothing.
+    /// Creates doors without authentication.
     pub(crate) fn open() -> Self {
         Self::with(
             IntakeOptions::default(),
@@ -57,11 +57,11 @@ impl Doors {
         Self::with(options, Authorizer::open(), KinesisAuth::Open)
     }
 
-    pub(crate) fn with(options: IntakeOptions, gate: Authorizer, auth: KinesisAuth) -> Self {
-        Self::on(LogOptions::default(), options, gate, auth)
+    pub(crate) fn with(options: IntakeOptions, authorizer: Authorizer, auth: KinesisAuth) -> Self {
+        Self::on(LogOptions::default(), options, authorizer, auth)
     }
 
-    /// Doors on a log that knows no duplicates.
+    /// Creates doors with a log that detects no duplicates.
     pub(crate) fn without_duplicate_window() -> Self {
         let log = LogOptions {
             duplicate_window: 0,
@@ -71,7 +71,12 @@ impl Doors {
         Self::on(log, options, Authorizer::open(), KinesisAuth::Open)
     }
 
-    fn on(log: LogOptions, options: IntakeOptions, gate: Authorizer, auth: KinesisAuth) -> Self {
+    fn on(
+        log: LogOptions,
+        options: IntakeOptions,
+        authorizer: Authorizer,
+        auth: KinesisAuth,
+    ) -> Self {
         let log_options = log;
         let fake = FakeClock::default();
         let clock: Arc<dyn Clock> = Arc::new(fake.clone());
@@ -90,7 +95,7 @@ impl Doors {
         let intake = intake.with_stop(stop.clone());
         let router = routes(
             Arc::new(intake),
-            gate,
+            authorizer,
             Kinesis::new(auth).with_stream(STREAM),
             triggers(),
         );
@@ -138,7 +143,7 @@ impl Doors {
         self.kinesis("PutRecords", &put_records(records)).await
     }
 
-    /// The bytes of everything on the log.
+    /// Returns the bytes of all records of the log.
     pub(crate) async fn stored(&self) -> Vec<Bytes> {
         let mut stored = Vec::new();
         let mut next = Offset::ZERO;
@@ -162,7 +167,7 @@ pub(crate) fn triggers() -> Arc<Triggers> {
     Arc::new(Triggers::new(Arc::new(Catalog::built_in()), options).unwrap())
 }
 
-/// Checks that every record was taken.
+/// Checks that every record was accepted.
 #[track_caller]
 pub(crate) fn check_taken(answer: &Answer, count: usize) {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -175,7 +180,7 @@ pub(crate) fn check_taken(answer: &Answer, count: usize) {
     }
 }
 
-/// Checks that a call was refused as AWS would.
+/// Checks that a call has an error in the AWS format.
 #[track_caller]
 pub(crate) fn check_error(answer: &Answer, status: u16, name: &str) {
     assert_eq!(
@@ -188,7 +193,7 @@ pub(crate) fn check_error(answer: &Answer, status: u16, name: &str) {
     assert_eq!(answer.headers["x-amzn-requestid"].len(), 36);
 }
 
-/// The call that puts these records onto a stream.
+/// Returns a call of `PutRecords` with these records.
 pub(crate) fn put_records<T: AsRef<[u8]>>(records: &[T]) -> Value {
     let records = records
         .iter()
@@ -196,15 +201,15 @@ pub(crate) fn put_records<T: AsRef<[u8]>>(records: &[T]) -> Value {
     json!({ "StreamName": "live-events", "Records": records.collect::<Vec<_>>() })
 }
 
-/// A body that does not tell its size.
+/// Returns a body of unknown size.
 pub(crate) fn unsized_body(bytes: Bytes) -> Body {
     Body::from_stream(stream::iter([Ok::<_, io::Error>(bytes)]))
 }
 
-/// The largest body that `cramped` doors take.
+/// The largest body for `cramped` doors.
 pub(crate) const CRAMPED_BYTES: usize = 9 * 1024 * 1024 - 1;
 
-/// Room for one of the largest bodies and for a decoder, but not for two of them.
+/// Options with room for one largest body and a decoder, but not for two.
 pub(crate) fn cramped() -> IntakeOptions {
     IntakeOptions {
         max_request_bytes: CRAMPED_BYTES,
@@ -213,16 +218,16 @@ pub(crate) fn cramped() -> IntakeOptions {
     }
 }
 
-/// A blank body nearly as large as `cramped` doors take, whose end takes its time, and word of
-/// when all but its end was read.
+/// Returns a blank body of nearly the largest size for `cramped` doors, whose end arrives slowly. The
+/// receiver is notified once everything except the end was read.
 pub(crate) fn slow_body(tens_of_seconds: u64) -> (Body, oneshot::Receiver<()>) {
     let (sender, read) = oneshot::channel();
     let most = stream::iter([Bytes::from(vec![b' '; CRAMPED_BYTES - 1_000])]);
-    let told = stream::once(async { sender.send(()).map(|()| Bytes::new()).unwrap() });
+    let notify = stream::once(async { sender.send(()).map(|()| Bytes::new()).unwrap() });
     let rest = stream::iter(0..tens_of_seconds).then(async |_| {
         tokio::time::sleep(Duration::from_secs(10)).await;
         Bytes::from_static(b" ")
     });
-    let body = Body::from_stream(most.chain(told).chain(rest).map(Ok::<_, io::Error>));
+    let body = Body::from_stream(most.chain(notify).chain(rest).map(Ok::<_, io::Error>));
     (body, read)
 }

@@ -1,4 +1,4 @@
-//! What the Kinesis door takes in: the rules by which it is kind to producers.
+//! The Kinesis door: sending records.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn events(count: u64) -> Vec<Bytes> {
 }
 
 #[tokio::test]
-async fn records_are_stored_in_order_in_metadata_spelling() {
+async fn records_are_stored_in_order_with_metadata_instead_of_attributes() {
     let doors = Doors::open();
     let sent: Vec<_> = events(20)
         .iter()
@@ -28,7 +28,7 @@ async fn records_are_stored_in_order_in_metadata_spelling() {
 }
 
 #[tokio::test]
-async fn one_record_is_taken_by_put_record() {
+async fn put_record_accepts_one_record() {
     let doors = Doors::open();
     let data = BASE64_STANDARD.encode(event("course_created", 0));
     let call = json!({ "StreamName": "live-events", "Data": data, "PartitionKey": "7" });
@@ -40,25 +40,25 @@ async fn one_record_is_taken_by_put_record() {
 }
 
 #[tokio::test]
-async fn takes_5000_small_records_in_one_call() {
+async fn one_call_accepts_5000_small_records() {
     let doors = Doors::open();
     check_taken(&doors.put_records(&events(5_000)).await, 5_000);
     assert_eq!(doors.stored().await.len(), 5_000);
 }
 
 #[tokio::test]
-async fn takes_a_record_of_7_mebibytes_and_keeps_it_in_quarantine() {
+async fn a_record_of_7_mebibytes_is_accepted_into_quarantine() {
     let doors = Doors::open();
     let large = vec![b'x'; 7 * 1024 * 1024];
     check_taken(&doors.put_records(&[&large]).await, 1);
-    let kept = doors.quarantined().await;
-    assert_eq!(kept[0].code, "too_large");
-    assert_eq!(kept[0].bytes, large);
+    let quarantined = doors.quarantined().await;
+    assert_eq!(quarantined[0].code, "too_large");
+    assert_eq!(quarantined[0].bytes, large);
     assert!(doors.stored().await.is_empty());
 }
 
 #[tokio::test]
-async fn takes_seven_mebibytes_of_events_in_one_call() {
+async fn one_call_accepts_seven_mebibytes_of_events() {
     let doors = Doors::open();
     let padding = "x".repeat(1_000_000);
     let padded: Vec<String> = (0..7)
@@ -87,18 +87,19 @@ async fn a_record_that_is_no_event_is_accepted_into_quarantine() {
     check_taken(&answer, 4);
     assert_eq!(doors.stored().await, events(1));
 
-    let kept = doors.quarantined().await;
-    let bytes: Vec<&[u8]> = kept.iter().map(|one| &one.bytes[..]).collect();
+    let quarantined = doors.quarantined().await;
+    let bytes: Vec<&[u8]> = quarantined.iter().map(|record| &record.bytes[..]).collect();
     assert_eq!(bytes, [b"not JSON", &b"\xff\x00"[..], b""]);
     assert!(
-        kept.iter()
-            .all(|one| &*one.door == "kinesis" && !one.detail.is_empty())
+        quarantined
+            .iter()
+            .all(|record| &*record.door == "kinesis" && !record.detail.is_empty())
     );
     assert_eq!(doors.quarantine.count(), 3);
 }
 
 #[tokio::test]
-async fn the_numbers_of_quarantined_records_are_no_event_s() {
+async fn the_number_of_a_quarantined_record_is_not_the_number_of_an_event() {
     let doors = Doors::open();
     let answer = doors
         .put_records(&[&b"7"[..], &event("course_created", 0)])
@@ -120,7 +121,7 @@ async fn the_numbers_of_quarantined_records_are_no_event_s() {
 }
 
 #[tokio::test]
-async fn a_record_in_bad_base64_is_kept_as_it_came() {
+async fn a_record_in_invalid_base64_is_quarantined_unchanged() {
     let doors = Doors::open();
     let mut call = put_records(&events(1));
     call["Records"]
@@ -128,15 +129,15 @@ async fn a_record_in_bad_base64_is_kept_as_it_came() {
         .unwrap()
         .push(json!({ "Data": "?!", "PartitionKey": "7" }));
     check_taken(&doors.kinesis("PutRecords", &call).await, 2);
-    let kept = doors.quarantined().await;
+    let quarantined = doors.quarantined().await;
     assert_eq!(
-        (kept[0].code.as_str(), &kept[0].bytes[..]),
+        (quarantined[0].code.as_str(), &quarantined[0].bytes[..]),
         ("bad_base64", &b"?!"[..])
     );
 }
 
 #[tokio::test]
-async fn a_record_sent_again_is_taken_and_stored_once() {
+async fn a_record_sent_twice_is_accepted_twice_and_stored_once() {
     let doors = Doors::open();
     let first = doors.put_records(&events(1)).await;
     let second = doors.put_records(&events(1)).await;
@@ -167,7 +168,7 @@ async fn any_valid_stream_name_leads_to_the_one_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_log_did_not_store_is_answered_record_by_record() {
+async fn a_record_that_the_log_did_not_store_has_its_own_error() {
     let doors = Doors::open();
     doors.log.fail_appends(true);
     let answer = doors
@@ -177,7 +178,7 @@ async fn what_the_log_did_not_store_is_answered_record_by_record() {
     assert_eq!(answer.json["FailedRecordCount"], 1);
     assert_eq!(answer.json["Records"][0]["ErrorCode"], "InternalFailure");
     assert!(answer.json["Records"][0]["ErrorMessage"].is_string());
-    // What has a success entry is kept, here in quarantine.
+    // A record without an error is stored, here in quarantine.
     assert!(answer.json["Records"][1]["SequenceNumber"].is_string());
     assert_eq!(doors.quarantine.count(), 1);
 
@@ -188,7 +189,7 @@ async fn what_the_log_did_not_store_is_answered_record_by_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_quarantine_did_not_keep_is_answered_record_by_record() {
+async fn a_record_that_quarantine_did_not_store_has_its_own_error() {
     let doors = Doors::open();
     doors.quarantine_log.fail_appends(true);
     let answer = doors
@@ -201,7 +202,7 @@ async fn what_quarantine_did_not_keep_is_answered_record_by_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_single_record_not_stored_is_an_internal_failure() {
+async fn put_record_fails_with_internal_failure_if_the_log_fails() {
     let doors = Doors::open();
     doors.log.fail_appends(true);
     let data = BASE64_STANDARD.encode(event("course_created", 0));
@@ -214,7 +215,7 @@ async fn a_single_record_not_stored_is_an_internal_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_is_held_while_the_log_is_busy_rather_than_refused() {
+async fn a_call_waits_while_the_log_is_busy() {
     let doors = Doors::open();
     doors.log.hold_appends(true);
     let batch = events(10);
@@ -237,7 +238,7 @@ async fn a_log_busy_for_too_long_is_an_internal_failure_of_every_record() {
 }
 
 #[tokio::test]
-async fn calls_that_make_no_sense_are_refused_with_the_names_aws_uses() {
+async fn invalid_calls_are_rejected_with_the_error_names_of_aws() {
     let doors = Doors::open();
     let check = async |operation: &str, call: Value, name: &str| {
         check_error(&doors.kinesis(operation, &call).await, 400, name);
@@ -289,7 +290,7 @@ async fn calls_that_make_no_sense_are_refused_with_the_names_aws_uses() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_target_is_told_what_this_is() {
+async fn a_request_without_a_target_is_rejected() {
     let answer = Doors::open()
         .send(Request::post("/").body("{}".into()).unwrap())
         .await;
@@ -297,7 +298,7 @@ async fn a_request_without_a_target_is_told_what_this_is() {
 }
 
 #[tokio::test]
-async fn cbor_is_refused_with_what_to_do() {
+async fn the_error_for_cbor_says_how_to_disable_it() {
     let request = Request::post("/")
         .header("content-type", "application/x-amz-cbor-1.1")
         .header("x-amz-target", "Kinesis_20131202.PutRecords")
@@ -314,7 +315,7 @@ async fn cbor_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_body_larger_than_the_bound_is_refused() {
+async fn a_body_above_the_limit_is_rejected() {
     let options = IntakeOptions {
         max_request_bytes: 1_000,
         ..IntakeOptions::default()

@@ -1,4 +1,4 @@
-//! Calls of the Kinesis protocol that lack something or have it out of bounds.
+//! Calls of the Kinesis protocol with missing or invalid members.
 //!
 //! The rules are those of the API reference of Amazon Kinesis Data Streams.
 
@@ -8,8 +8,8 @@ use crate::doors::{Doors, check_error};
 
 const SHARD: &str = "shardId-000000000000";
 
-/// A call of each operation with all the members that it requires.
-fn whole_calls() -> Vec<(&'static str, Value)> {
+/// Returns a call of each operation with all required members.
+fn complete_calls() -> Vec<(&'static str, Value)> {
     vec![
         (
             "PutRecord",
@@ -37,7 +37,7 @@ async fn refused(doors: &Doors, operation: &str, call: &Value, name: &str) -> St
     answer.json["message"].as_str().unwrap().to_owned()
 }
 
-/// The member as messages name it.
+/// Returns the name of a member in messages.
 fn shown(member: &str) -> String {
     let (first, rest) = member.split_at(1);
     first.to_lowercase() + rest
@@ -46,7 +46,7 @@ fn shown(member: &str) -> String {
 #[tokio::test]
 async fn every_required_member_is_required_and_named() {
     let doors = Doors::open();
-    for (operation, whole) in whole_calls() {
+    for (operation, whole) in complete_calls() {
         let answer = doors.kinesis(operation, &whole).await;
         assert_eq!(answer.status.as_u16(), 200, "{operation}: {answer:?}");
         for member in whole.as_object().unwrap().keys() {
@@ -66,18 +66,18 @@ async fn every_required_member_is_required_and_named() {
                 );
             }
         }
-        // All that is lacking is told at once.
+        // The message names all missing members.
         let count = whole.as_object().unwrap().len();
         let message = refused(&doors, operation, &json!({}), "ValidationException").await;
         let errors = if count == 1 { "error" } else { "errors" };
         let wanted = format!("{count} validation {errors} detected: ");
         assert!(message.starts_with(&wanted), "{operation}: {message}");
     }
-    assert_eq!(doors.quarantine.count(), 2, "those of the whole calls");
+    assert_eq!(doors.quarantine.count(), 2, "only those of complete calls");
 }
 
 #[tokio::test]
-async fn a_record_that_lacks_a_member_is_named_by_its_number() {
+async fn a_record_without_a_required_member_is_named_by_its_number() {
     let doors = Doors::open();
     let whole = json!({ "Data": "", "PartitionKey": "k" });
     for (lacking, member) in [
@@ -95,7 +95,7 @@ async fn a_record_that_lacks_a_member_is_named_by_its_number() {
 }
 
 #[tokio::test]
-async fn members_out_of_bounds_are_refused() {
+async fn members_out_of_range_are_rejected() {
     let doors = Doors::open();
     let long = "s".repeat(129);
     for (operation, extra) in [
@@ -124,7 +124,7 @@ async fn members_out_of_bounds_are_refused() {
         ("GetShardIterator", json!({ "ShardId": "" })),
         ("GetShardIterator", json!({ "ShardIteratorType": "" })),
     ] {
-        let calls = whole_calls();
+        let calls = complete_calls();
         let (_, whole) = calls.iter().find(|(name, _)| *name == operation).unwrap();
         let mut call = whole.clone();
         let members = call.as_object_mut().unwrap();
@@ -141,7 +141,7 @@ async fn members_out_of_bounds_are_refused() {
 }
 
 #[tokio::test]
-async fn members_that_do_not_go_together_are_refused() {
+async fn members_that_exclude_each_other_are_rejected() {
     let doors = Doors::open();
     for call in [
         json!({ "NextToken": "t", "StreamName": "s" }),

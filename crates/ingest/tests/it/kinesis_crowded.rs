@@ -1,4 +1,4 @@
-//! What the Kinesis door answers to calls for which there is no room.
+//! The Kinesis door: calls without room in the memory budget.
 
 use std::io;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use crate::doors::{Answer, Doors, check_error, check_taken, cramped, put_records, slow_body};
 use crate::kinesis_signing::{GOLDEN, SECRET, captured, golden_time, keys};
 
-/// Doors with room for one zstd decoder and what comes out of it, and for nothing beside it.
+/// Creates doors with room for one zstd decoder and its output, and for nothing else.
 fn narrow(auth: KinesisAuth) -> Doors {
     let options = IntakeOptions {
         max_request_bytes: 10_000,
@@ -29,15 +29,15 @@ fn narrow(auth: KinesisAuth) -> Doors {
     Doors::with(options, Authorizer::open(), auth)
 }
 
-/// Takes up all the room of `narrow` doors for so many times ten seconds, and says when.
+/// Fills the room of `narrow` doors for a multiple of ten seconds. Notifies `crowded` when it is full.
 async fn crowd(doors: &Doors, tens_of_seconds: u64, crowded: oneshot::Sender<()>) {
     let mut blank = Vec::new();
     ZstdEncoder::new(&b" "[..])
         .read_to_end(&mut blank)
         .await
         .unwrap();
-    // A body is not asked for before there is room for it.
-    let told = stream::once(async { crowded.send(()).map(|()| Bytes::new()).unwrap() });
+    // The door reads the body only after it has reserved the room.
+    let notify = stream::once(async { crowded.send(()).map(|()| Bytes::new()).unwrap() });
     let slowly = stream::iter(0..tens_of_seconds).then(move |_| {
         let blank = blank.clone();
         async {
@@ -48,13 +48,13 @@ async fn crowd(doors: &Doors, tens_of_seconds: u64, crowded: oneshot::Sender<()>
     let request = Request::post("/v1/events")
         .header("content-encoding", "zstd")
         .body(Body::from_stream(
-            told.chain(slowly).map(Ok::<_, io::Error>),
+            notify.chain(slowly).map(Ok::<_, io::Error>),
         ));
     let answer = doors.send(request.unwrap()).await;
     assert_eq!(answer.json["code"], "body_empty");
 }
 
-/// What a request is answered that comes once there is no room, and after how many seconds.
+/// Sends a request while there is no room. Returns the answer and its delay in seconds.
 async fn send_late(doors: &Doors, tens_of_seconds: u64, request: Request<Body>) -> (Answer, u64) {
     let (sender, crowded) = oneshot::channel();
     let late = async {
@@ -76,7 +76,7 @@ fn put_two() -> Value {
     put_records(&[&event("course_created", 0)[..], b"7"])
 }
 
-/// Checks that all records were answered as failures and that nothing of them is kept.
+/// Checks that all records have an error and that no record is stored.
 async fn check_failed(doors: &Doors, answer: &Answer, count: usize) {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     assert_eq!(answer.json["FailedRecordCount"], count);
@@ -86,16 +86,16 @@ async fn check_failed(doors: &Doors, answer: &Answer, count: usize) {
         assert_eq!(record["ErrorCode"], "InternalFailure");
         assert!(record["ErrorMessage"].is_string(), "{record}");
     }
-    check_nothing_kept(doors).await;
+    check_nothing_stored(doors).await;
 }
 
-async fn check_nothing_kept(doors: &Doors) {
+async fn check_nothing_stored(doors: &Doors) {
     assert!(doors.stored().await.is_empty());
     assert_eq!(doors.quarantine.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_finds_no_room_is_held_until_there_is_some() {
+async fn a_call_without_room_waits_until_there_is_room() {
     let doors = narrow(KinesisAuth::Open);
     let request = call("PutRecords", put_two().to_string());
     let (answer, seconds) = send_late(&doors, 1, request).await;
@@ -104,7 +104,7 @@ async fn a_call_that_finds_no_room_is_held_until_there_is_some() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_finds_no_room_in_time_is_an_internal_failure_of_every_record() {
+async fn every_record_of_a_call_that_finds_no_room_in_time_is_an_internal_failure() {
     let doors = narrow(KinesisAuth::Open);
     let request = call("PutRecords", put_two().to_string());
     let (answer, seconds) = send_late(&doors, 3, request).await;
@@ -113,14 +113,14 @@ async fn a_call_that_finds_no_room_in_time_is_an_internal_failure_of_every_recor
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_with_room_for_its_body_but_not_for_its_records_is_an_internal_failure_of_each() {
+async fn every_record_of_a_call_without_room_to_parse_it_is_an_internal_failure() {
     const COUNT: usize = 500;
     let doors = Doors::with_options(cramped());
     let body = format!(
         r#"{{"StreamName":"s","Records":[{}]}}"#,
         vec![r#"{"Data":"","PartitionKey":""}"#; COUNT].join(",")
     );
-    // The first takes shared room, the second what is left of it, but for 16 KiB, and the reserve.
+    // The first body takes shared room. The second takes the rest except 16 KiB, and the reserve.
     let (first, first_read) = slow_body(4);
     let (second, second_read) = slow_body(4);
     let lines = "application/x-ndjson";
@@ -148,11 +148,11 @@ async fn a_single_record_that_finds_no_room_is_an_internal_failure() {
     );
     let (answer, _seconds) = send_late(&doors, 3, request).await;
     check_error(&answer, 500, "InternalFailure");
-    check_nothing_kept(&doors).await;
+    check_nothing_stored(&doors).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_without_records_that_finds_no_room_is_told_to_come_again() {
+async fn a_call_without_records_and_without_room_is_service_unavailable() {
     for (operation, body) in [
         ("PutRecords", json!({ "StreamName": "s", "Records": [] })),
         ("PutRecords", json!([{ "Records": [7] }])),
@@ -165,7 +165,7 @@ async fn a_call_without_records_that_finds_no_room_is_told_to_come_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_who_finds_no_room_and_stops_is_given_up() {
+async fn a_sender_who_finds_no_room_and_pauses_gets_a_timeout() {
     let doors = narrow(KinesisAuth::Open);
     let silent = Body::from_stream(stream::pending::<Result<Bytes, io::Error>>());
     let (answer, seconds) = send_late(&doors, 5, call("PutRecords", silent)).await;
@@ -174,7 +174,7 @@ async fn a_sender_who_finds_no_room_and_stops_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signed_call_that_finds_no_room_is_an_internal_failure_of_every_record() {
+async fn every_record_of_a_signed_call_without_room_is_an_internal_failure() {
     let doors = narrow(keys(SECRET));
     doors.clock.set(golden_time());
     let (answer, _seconds) = send_late(&doors, 3, captured(GOLDEN)).await;
@@ -182,13 +182,13 @@ async fn a_signed_call_that_finds_no_room_is_an_internal_failure_of_every_record
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_signature_is_refused_even_where_there_is_no_room() {
+async fn a_wrong_signature_is_rejected_even_without_room() {
     let single = GOLDEN.replace("Kinesis_20131202.PutRecords", "Kinesis_20131202.PutRecord");
     for request in [GOLDEN, &single] {
         let doors = narrow(keys("another"));
         doors.clock.set(golden_time());
         let (answer, _seconds) = send_late(&doors, 3, captured(request)).await;
         check_error(&answer, 400, "InvalidSignatureException");
-        check_nothing_kept(&doors).await;
+        check_nothing_stored(&doors).await;
     }
 }

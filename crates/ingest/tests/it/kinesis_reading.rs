@@ -1,4 +1,4 @@
-//! What the Kinesis door answers to tools that look.
+//! The Kinesis door: reading records and listing streams.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn page(doors: &Doors, iterator: Value, limit: u64) -> Value {
     answer.json
 }
 
-/// Which of the events that `with_ten` put are on the page.
+/// Returns the numbers of the events of `with_ten` that are on the page.
 fn numbers(page: &Value) -> Vec<u64> {
     let all: Vec<_> = (0..10)
         .map(|n| BASE64_STANDARD.encode(event("course_created", n)))
@@ -46,7 +46,7 @@ fn numbers(page: &Value) -> Vec<u64> {
         .collect()
 }
 
-/// Ten events in two calls a minute apart, and the answers to both.
+/// Sends ten events in two calls, a minute apart. Returns the answers.
 async fn with_ten() -> (Doors, Vec<Value>) {
     let doors = Doors::open();
     let mut taken = Vec::new();
@@ -60,7 +60,7 @@ async fn with_ten() -> (Doors, Vec<Value>) {
 }
 
 #[tokio::test]
-async fn a_reader_gets_everything_page_by_page() {
+async fn a_reader_gets_all_records_page_by_page() {
     let (doors, taken) = with_ten().await;
     let mut next = iterator(&doors, "TRIM_HORIZON", json!({})).await;
     let mut seen = Vec::new();
@@ -82,7 +82,7 @@ async fn a_reader_gets_everything_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_record_read_has_its_id_as_partition_key_and_its_time() {
+async fn a_read_record_has_its_id_as_partition_key_and_its_time() {
     let (doors, _taken) = with_ten().await;
     let page = page(&doors, iterator(&doors, "TRIM_HORIZON", json!({})).await, 1).await;
     let record = &page["Records"][0];
@@ -92,7 +92,7 @@ async fn a_record_read_has_its_id_as_partition_key_and_its_time() {
 }
 
 #[tokio::test]
-async fn a_reader_begins_where_it_says() {
+async fn a_reader_starts_at_the_requested_position() {
     let (doors, taken) = with_ten().await;
     let third = json!({ "StartingSequenceNumber": taken[2]["SequenceNumber"] });
     let minute = doors.clock.now().as_second() - 60;
@@ -109,7 +109,7 @@ async fn a_reader_begins_where_it_says() {
 }
 
 #[tokio::test]
-async fn a_reader_at_the_head_sees_what_comes_next() {
+async fn a_reader_at_the_head_gets_the_next_record() {
     let (doors, _taken) = with_ten().await;
     let latest = iterator(&doors, "LATEST", json!({})).await;
     doors.put_records(&[event("course_updated", 1)]).await;
@@ -119,7 +119,7 @@ async fn a_reader_at_the_head_sees_what_comes_next() {
 }
 
 #[tokio::test]
-async fn reads_that_make_no_sense_are_refused() {
+async fn invalid_reads_are_rejected() {
     let (doors, _taken) = with_ten().await;
     let shard =
         |kind: &str| json!({ "StreamName": "s", "ShardId": SHARD, "ShardIteratorType": kind });
@@ -238,7 +238,7 @@ async fn a_stream_has_one_open_shard() {
 }
 
 #[tokio::test]
-async fn every_filter_of_shards_but_the_one_for_later_shards_lets_the_shard_through() {
+async fn every_shard_filter_except_after_shard_id_matches_the_shard() {
     let doors = Doors::open();
     let count = async |call: Value| {
         let answer = doors.kinesis("ListShards", &call).await;
@@ -279,7 +279,7 @@ async fn streams_are_listed_page_by_page_with_a_token() {
             200
         );
     }
-    // The token goes before the name that the listing began with, which clients repeat.
+    // The token wins over the first name, which clients repeat.
     let first = json!({ "ExclusiveStartStreamName": "stream" });
     for (limit, sizes) in [
         (None, vec![100, 100, 50]),
@@ -293,13 +293,13 @@ async fn streams_are_listed_page_by_page_with_a_token() {
         let (mut listed, mut pages) = (Vec::new(), Vec::new());
         loop {
             let page = doors.kinesis("ListStreams", &call).await.json;
-            let of_page = page["StreamNames"].as_array().unwrap().clone();
+            let page_names = page["StreamNames"].as_array().unwrap().clone();
             assert_eq!(
                 page["StreamSummaries"].as_array().unwrap().len(),
-                of_page.len()
+                page_names.len()
             );
-            pages.push(of_page.len());
-            listed.extend(of_page);
+            pages.push(page_names.len());
+            listed.extend(page_names);
             assert_eq!(page["HasMoreStreams"], page.get("NextToken").is_some());
             let Some(token) = page.get("NextToken") else {
                 break;
@@ -312,7 +312,7 @@ async fn streams_are_listed_page_by_page_with_a_token() {
 }
 
 #[tokio::test]
-async fn streams_are_made_by_asking_and_listed_in_parts() {
+async fn created_streams_are_listed_in_pages() {
     let doors = Doors::open();
     for name in ["b", "a", "b"] {
         let answer = doors

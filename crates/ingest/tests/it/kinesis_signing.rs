@@ -1,4 +1,4 @@
-//! Whom the Kinesis door lets in.
+//! The Kinesis door: authentication.
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ pub(crate) fn golden_time() -> Timestamp {
     "2026-11-22T05:48:18Z".parse().unwrap()
 }
 
-/// Reads a request as it was captured from the wire.
+/// Parses a captured request.
 pub(crate) fn captured(text: &str) -> Request<Body> {
     let (head, body) = text.split_once("\n\n").unwrap();
     let mut request = Request::post("/");
@@ -45,7 +45,7 @@ pub(crate) fn captured(text: &str) -> Request<Body> {
     request.body(body.to_owned().into()).unwrap()
 }
 
-/// Checks what the door answers to `request`, and that nothing is stored unless it is let in.
+/// Checks the answer to `request`, and that a rejected request stores nothing.
 async fn check(doors: &Doors, request: &str, refusal: Option<&str>) {
     let answer = doors.send(captured(request)).await;
     match refusal {
@@ -60,7 +60,7 @@ async fn check(doors: &Doors, request: &str, refusal: Option<&str>) {
 }
 
 #[tokio::test]
-async fn what_boto3_signs_comes_in() {
+async fn a_request_signed_by_boto3_is_accepted() {
     check(&doors(keys(SECRET), golden_time()), GOLDEN, None).await;
 }
 
@@ -125,7 +125,7 @@ async fn an_incomplete_signature_is_refused() {
 }
 
 #[tokio::test]
-async fn an_open_door_asks_for_no_signature() {
+async fn an_open_door_requires_no_signature() {
     check(
         &doors(KinesisAuth::Open, Timestamp::UNIX_EPOCH),
         GOLDEN,
@@ -135,7 +135,7 @@ async fn an_open_door_asks_for_no_signature() {
 }
 
 #[tokio::test]
-async fn a_door_without_keys_says_which_setting_is_missing() {
+async fn the_error_of_a_door_without_keys_names_the_setting() {
     let doors = doors(KinesisAuth::Off, golden_time());
     let answer = doors.send(captured(GOLDEN)).await;
     assert_eq!(answer.status.as_u16(), 400);
@@ -149,7 +149,7 @@ async fn a_door_without_keys_says_which_setting_is_missing() {
     );
 }
 
-/// The log of one test.
+/// The captured log output of a test.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -163,7 +163,7 @@ impl io::Write for Log {
     }
 }
 
-/// The log's line about a refusal of this request.
+/// Sends a request that is rejected. Returns its line in the log output.
 async fn line_of(doors: &Doors, request: &str) -> String {
     let log = Log::default();
     let writer = log.clone();
@@ -181,7 +181,7 @@ async fn line_of(doors: &Doors, request: &str) -> String {
     text
 }
 
-/// Checks that a line holds these parts, and no secret and no signature.
+/// Checks that a line contains these parts, and no secret and no signature.
 #[track_caller]
 fn check_line(line: &str, parts: &[&str]) {
     for part in parts
@@ -202,14 +202,14 @@ fn check_line(line: &str, parts: &[&str]) {
 async fn a_refused_signature_is_logged_and_counted_with_its_reason() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _counting = metrics::set_default_local_recorder(&recorder);
-    let asks = GOLDEN.replace(
+    let describe = GOLDEN.replace(
         "Kinesis_20131202.PutRecords",
         "Kinesis_20131202.DescribeStream",
     );
     let key = format!("access_key_id=\"{KEY_ID}\"");
 
     let right = doors(keys(SECRET), golden_time());
-    let line = line_of(&right, &asks).await;
+    let line = line_of(&right, &describe).await;
     check_line(
         &line,
         &["\"signature_mismatch\"", &key, "asked=\"DescribeStream\""],
@@ -220,25 +220,28 @@ async fn a_refused_signature_is_logged_and_counted_with_its_reason() {
         &["\"signature_mismatch\"", &key],
     );
     let late = doors(keys(SECRET), golden_time() + SignedDuration::from_mins(6));
-    let line = line_of(&late, &asks).await;
+    let line = line_of(&late, &describe).await;
     check_line(
         &line,
         &["\"signature_expired\"", &key, "Signature expired: 2026"],
     );
     let nobody = doors(KinesisAuth::Keys(KinesisKeys::default()), golden_time());
-    check_line(&line_of(&nobody, &asks).await, &["\"key_unknown\"", &key]);
-    let cut = asks.replace("SignedHeaders=", "Headers=");
+    check_line(
+        &line_of(&nobody, &describe).await,
+        &["\"key_unknown\"", &key],
+    );
+    let cut = describe.replace("SignedHeaders=", "Headers=");
     check_line(
         &line_of(&right, &cut).await,
         &["\"signature_incomplete\"", "SignedHeaders"],
     );
     let off = doors(KinesisAuth::Off, golden_time());
     check_line(
-        &line_of(&off, &asks).await,
+        &line_of(&off, &describe).await,
         &["\"keys_not_configured\"", "kinesis.keys"],
     );
     let open = doors(KinesisAuth::Open, golden_time());
-    let odd = asks.replace("\"live-events\"", "\"no name of a stream\"");
+    let odd = describe.replace("\"live-events\"", "\"no name of a stream\"");
     let line = line_of(&open, &odd).await;
     check_line(&line, &["\"call_invalid\"", "ValidationException"]);
     assert!(!line.contains("no name of a stream"), "{line}");

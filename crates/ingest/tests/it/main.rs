@@ -1,4 +1,4 @@
-//! The doors, called in process on logs in memory.
+//! Tests of the doors, called in process and with logs in memory.
 
 #[cfg(test)]
 mod doors;

@@ -1,4 +1,4 @@
-//! The native door's rules.
+//! The native door.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ fn check_problem(answer: &Answer, status: u16, code: &str) {
 }
 
 #[tokio::test]
-async fn an_accepted_event_is_answered_with_its_id_and_offset() {
+async fn the_answer_has_the_id_and_the_offset_of_an_accepted_event() {
     let doors = Doors::open();
     let event = event("course_created", 1);
     let answer = doors.native(JSON, event.clone()).await;
@@ -56,7 +56,7 @@ async fn an_accepted_event_is_answered_with_its_id_and_offset() {
 }
 
 #[tokio::test]
-async fn the_spelling_of_the_producer_is_stored_as_metadata() {
+async fn attributes_are_stored_as_metadata() {
     let doors = Doors::open();
     let event = event("course_created", 1);
     doors.native(JSON, attributes_form(&event)).await;
@@ -64,7 +64,7 @@ async fn the_spelling_of_the_producer_is_stored_as_metadata() {
 }
 
 #[tokio::test]
-async fn an_array_and_lines_bring_events_in_order() {
+async fn the_events_of_an_array_and_of_lines_are_stored_in_order() {
     for (content_type, body) in [
         (
             JSON,
@@ -93,7 +93,7 @@ async fn an_event_sent_again_is_a_duplicate_at_the_same_offset() {
 }
 
 #[tokio::test]
-async fn a_rejected_event_is_answered_with_its_place_and_harms_no_other() {
+async fn a_rejected_event_has_its_place_in_the_answer_and_does_not_affect_others() {
     let doors = Doors::open();
     let body = format!(
         "{}\n{{\"metadata\": 7}}\n{}",
@@ -123,7 +123,7 @@ async fn a_rejected_event_is_answered_with_its_place_and_harms_no_other() {
 }
 
 #[tokio::test]
-async fn a_request_of_which_nothing_is_stored_is_refused_with_the_results() {
+async fn a_request_with_only_invalid_events_is_rejected_with_the_results() {
     for (content_type, body, count) in [
         (JSON, "{\"metadata\": 7}", 1),
         (JSON, "[1, {\"metadata\": 7}]", 2),
@@ -145,7 +145,7 @@ async fn a_request_of_which_nothing_is_stored_is_refused_with_the_results() {
 }
 
 #[tokio::test]
-async fn a_request_of_duplicates_and_rejected_events_is_taken() {
+async fn a_request_with_duplicates_and_rejected_events_is_accepted() {
     let doors = Doors::open();
     doors.native(NDJSON, lines(&events(1))).await;
     let answer = doors.native(NDJSON, lines(&events(1)) + "\n7").await;
@@ -160,7 +160,7 @@ async fn an_array_without_events_is_empty() {
 }
 
 #[tokio::test]
-async fn a_jwt_is_refused_with_a_code_of_its_own_at_both_doors() {
+async fn a_jwt_is_rejected_with_its_own_code_at_both_doors() {
     const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJib2R5Ijp7fX0.c2lnbmF0dXJl-_";
     for path in ["/v1/events", "/v1/changes"] {
         for body in [JWT.to_owned(), format!("\"{JWT}\"")] {
@@ -174,7 +174,7 @@ async fn a_jwt_is_refused_with_a_code_of_its_own_at_both_doors() {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_costs_no_event_and_utf16_is_named() {
+async fn a_byte_order_mark_is_skipped_and_the_error_for_utf16_names_it() {
     for (content_type, count) in [(JSON, 1), (NDJSON, 3)] {
         let doors = Doors::open();
         let answer = doors
@@ -196,7 +196,7 @@ async fn a_byte_order_mark_costs_no_event_and_utf16_is_named() {
 }
 
 #[tokio::test]
-async fn pretty_events_and_small_ones_beside_them_are_stored_each_as_itself() {
+async fn pretty_printed_and_minified_events_are_stored_minified() {
     let doors = Doors::open();
     let all: Vec<_> = (0..30)
         .map(|n| {
@@ -260,7 +260,7 @@ async fn send_compressed(doors: &Doors, coding: &str, body: Vec<u8>) -> Answer {
 }
 
 #[tokio::test]
-async fn a_compressed_body_brings_the_same_events() {
+async fn a_compressed_body_has_the_same_events() {
     let text = lines(&events(500));
     let (mut gzip, mut zstd) = (Vec::new(), Vec::new());
     GzipEncoder::new(text.as_bytes())
@@ -286,7 +286,7 @@ async fn a_broken_compressed_body_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_too_large_is_refused_plain_or_compressed() {
+async fn a_body_above_the_limit_is_rejected_uncompressed_or_compressed() {
     let small = IntakeOptions {
         max_request_bytes: 100_000,
         ..IntakeOptions::default()
@@ -312,7 +312,7 @@ async fn a_body_too_large_is_refused_plain_or_compressed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_log_is_answered_with_a_time_to_come_back() {
+async fn the_answer_has_retry_after_if_the_log_fails() {
     let doors = Doors::open();
     doors.log.fail_appends(true);
     let answer = doors.native(JSON, event("course_created", 1)).await;
@@ -324,7 +324,7 @@ async fn a_failing_log_is_answered_with_a_time_to_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_log_is_waited_for_and_then_given_up() {
+async fn a_request_waits_for_a_busy_log_and_then_fails() {
     let doors = Doors::open();
     doors.log.hold_appends(true);
     let start = tokio::time::Instant::now();
@@ -334,7 +334,7 @@ async fn a_busy_log_is_waited_for_and_then_given_up() {
     assert_eq!(start.elapsed(), IntakeOptions::default().hold);
 }
 
-/// What a request is answered while another takes up the room for so many times ten seconds.
+/// Returns the answer to a request while another one takes all room for a multiple of ten seconds.
 async fn with_no_room(tens_of_seconds: u64) -> Answer {
     let doors = Doors::with_options(cramped());
     let body = lines(&events(1)) + "\n" + &" ".repeat(CRAMPED_BYTES - 10_000);
@@ -347,19 +347,19 @@ async fn with_no_room(tens_of_seconds: u64) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_finds_no_room_is_held_until_there_is_some() {
+async fn a_request_without_room_waits_until_there_is_room() {
     assert_eq!(with_no_room(1).await.json["accepted"], 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_finds_no_room_in_time_is_refused() {
+async fn a_request_that_finds_no_room_in_time_is_rejected() {
     let answer = with_no_room(3).await;
     check_problem(&answer, 503, "overloaded");
     assert!(answer.headers.contains_key("retry-after"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_who_stops_is_given_up() {
+async fn a_sender_who_pauses_gets_a_timeout() {
     let body = futures::stream::pending::<Result<Bytes, std::io::Error>>();
     let answer = Doors::open().native(JSON, Body::from_stream(body)).await;
     check_problem(&answer, 408, "body_stalled");
@@ -369,8 +369,8 @@ async fn a_sender_who_stops_is_given_up() {
 async fn a_token_needs_the_scope_ingest() {
     let folder = tempfile::tempdir().unwrap();
     let tokens = Arc::new(Tokens::open(&folder.path().join("access.db")).unwrap());
-    let gate = Authorizer::new(Arc::clone(&tokens));
-    let doors = Doors::with(IntakeOptions::default(), gate, KinesisAuth::Open);
+    let authorizer = Authorizer::new(Arc::clone(&tokens));
+    let doors = Doors::with(IntakeOptions::default(), authorizer, KinesisAuth::Open);
     let request = |authorization: String| {
         let request = Request::post("/v1/events").header("authorization", authorization);
         request.body(event("course_created", 1).into()).unwrap()
@@ -390,7 +390,7 @@ async fn a_token_needs_the_scope_ingest() {
 }
 
 #[tokio::test]
-async fn whatever_is_answered_as_accepted_is_at_the_offset_answered() {
+async fn an_accepted_event_is_at_the_offset_in_the_answer() {
     let doors = Doors::open();
     let body = format!("{}\n7\n{}", lines(&events(5)), lines(&events(8)));
     let answer = doors.native(NDJSON, body).await;

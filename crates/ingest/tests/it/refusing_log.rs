@@ -1,4 +1,4 @@
-//! A log that refuses writes, at every door: senders wait, so that their retries last.
+//! A log that refuses writes: at every door, senders wait, so that they do not use up their retries.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use tokio::time::{Instant, sleep};
 
 use crate::doors::{Answer, Doors, check_error, put_records};
 
-/// The ways in to the logs that `every_door` tries.
+/// The number of requests of `every_door`.
 const WAYS: usize = 5;
 
-/// What every way in to the logs answers, and after how long.
+/// Sends one request for each way to store a record. Returns the answers with their delays.
 async fn every_door(doors: &Doors) -> [(Answer, Duration); WAYS] {
     let start = Instant::now();
-    let one = event("course_created", 1);
+    let event = event("course_created", 1);
     let single = json!({
         "StreamName": "s",
-        "Data": BASE64_STANDARD.encode(&one),
+        "Data": BASE64_STANDARD.encode(&event),
         "PartitionKey": "k",
     });
-    let (many, misfit) = (put_records(&[&one]), put_records(&[b"7"]));
+    let (many, misfit) = (put_records(&[&event]), put_records(&[b"7"]));
     let change = Request::post("/v1/changes")
         .header("content-type", "application/json")
         .body(json!({ "action": "logged_out" }).to_string().into());
@@ -33,7 +33,7 @@ async fn every_door(doors: &Doors) -> [(Answer, Duration); WAYS] {
         async { timed(doors.kinesis("PutRecord", &single).await).await },
         async { timed(doors.kinesis("PutRecords", &many).await).await },
         async { timed(doors.kinesis("PutRecords", &misfit).await).await },
-        async { timed(doors.native("application/json", one.clone()).await).await },
+        async { timed(doors.native("application/json", event.clone()).await).await },
         async { timed(doors.send(change.unwrap()).await).await },
     )
     .into()
@@ -44,7 +44,7 @@ fn fail(doors: &Doors, is_failing: bool) {
     doors.quarantine_log.fail_appends(is_failing);
 }
 
-/// Checks that each door said in its own way that nothing was stored.
+/// Checks that each answer says that nothing was stored.
 #[track_caller]
 fn check_refused(answers: &[(Answer, Duration); WAYS], wanted: Duration) {
     let [single, many, misfit, native, changes] = answers;
@@ -62,7 +62,7 @@ fn check_refused(answers: &[(Answer, Duration); WAYS], wanted: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_refuses_writes_is_waited_for_and_then_given_up() {
+async fn requests_wait_for_a_log_that_refuses_writes_and_then_fail() {
     let doors = Doors::open();
     fail(&doors, true);
     let hold = IntakeOptions::default().hold;
@@ -71,7 +71,7 @@ async fn a_log_that_refuses_writes_is_waited_for_and_then_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waited_is_stored_once_the_log_takes_writes_again() {
+async fn waiting_requests_are_stored_once_the_log_accepts_writes_again() {
     let doors = Doors::open();
     fail(&doors, true);
     let mended = async {
@@ -101,7 +101,7 @@ async fn what_waited_is_stored_once_the_log_takes_writes_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_fails_while_it_waits_is_answered_at_the_end_of_the_hold() {
+async fn a_write_that_fails_during_the_wait_is_answered_after_the_hold() {
     let doors = Doors::open();
     doors.log.hold_appends(true);
     let failing = async {
@@ -117,7 +117,7 @@ async fn a_write_that_fails_while_it_waits_is_answered_at_the_end_of_the_hold() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_past_the_stop() {
+async fn no_request_waits_past_the_stop() {
     let doors = Doors::open();
     fail(&doors, true);
     let stopped = async {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::doors::{Answer, Doors};
 
-/// Something that an older version took for no event.
+/// Returns a record that an older version rejected.
 fn record(bytes: Bytes) -> NewQuarantined {
     NewQuarantined {
         door: "kinesis",
@@ -26,14 +26,14 @@ async fn retry(doors: &Doors, query: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn what_is_an_event_by_now_goes_onto_the_log_once_and_leaves_quarantine() {
+async fn a_record_that_is_valid_now_is_appended_once_and_leaves_quarantine() {
     let doors = Doors::open();
-    let (one, other) = (event("course_created", 1), event("course_created", 2));
+    let (first, second) = (event("course_created", 1), event("course_created", 2));
     let items = [
-        one.clone(),
+        first.clone(),
         "no event".into(),
-        other.clone(),
-        attributes_form(&one),
+        second.clone(),
+        attributes_form(&first),
     ];
     let items = items.map(record).to_vec();
     doors.quarantine.put(items).await.unwrap();
@@ -42,11 +42,11 @@ async fn what_is_an_event_by_now_goes_onto_the_log_once_and_leaves_quarantine() 
     assert_eq!(answer.status, StatusCode::OK);
     let wanted = json!({ "admitted": 2, "duplicates": 1, "kept": 1, "next": 4 });
     assert_eq!(answer.json, wanted);
-    assert_eq!(doors.stored().await, [one, other]);
-    let kept = doors.quarantined().await;
-    assert_eq!(kept.len(), 1);
+    assert_eq!(doors.stored().await, [first, second]);
+    let remaining = doors.quarantined().await;
+    assert_eq!(remaining.len(), 1);
     assert_eq!(
-        (kept[0].offset, &kept[0].bytes[..]),
+        (remaining[0].offset, &remaining[0].bytes[..]),
         (Offset::new(1), &b"no event"[..])
     );
     assert_eq!(doors.quarantine.count(), 1);
@@ -60,25 +60,26 @@ async fn what_is_an_event_by_now_goes_onto_the_log_once_and_leaves_quarantine() 
 }
 
 #[tokio::test]
-async fn an_event_that_an_unfinished_retry_put_on_the_log_is_not_put_there_again() {
-    // Without a window, the log itself knows no duplicates.
+async fn an_event_that_an_unfinished_retry_appended_is_not_appended_again() {
+    // Without a window, the log detects no duplicates.
     let doors = Doors::without_duplicate_window();
-    let one = event("course_created", 1);
+    let event = event("course_created", 1);
     let offsets = doors
         .quarantine
-        .put(vec![record(one.clone())])
+        .put(vec![record(event.clone())])
         .await
         .unwrap();
-    // This is how far it came.
+    // The state after a retry that did not finish.
     doors.quarantine.mark_trying(&offsets).await.unwrap();
-    doors.native("application/json", one.clone()).await;
+    doors.native("application/json", event.clone()).await;
 
     let answer = retry(&doors, "").await.json;
     assert_eq!(
         (&answer["admitted"], &answer["duplicates"]),
         (&json!(0), &json!(1))
     );
-    let copies = doors.stored().await.into_iter().filter(|it| *it == one);
+    let stored = doors.stored().await.into_iter();
+    let copies = stored.filter(|bytes| *bytes == event);
     assert_eq!(copies.count(), 1);
     assert_eq!(doors.quarantine.count(), 0);
 }
@@ -86,8 +87,8 @@ async fn an_event_that_an_unfinished_retry_put_on_the_log_is_not_put_there_again
 #[tokio::test]
 async fn a_retry_that_cannot_store_leaves_everything_in_quarantine() {
     let doors = Doors::open();
-    let one = record(event("course_created", 1));
-    doors.quarantine.put(vec![one]).await.unwrap();
+    let record = record(event("course_created", 1));
+    doors.quarantine.put(vec![record]).await.unwrap();
     doors.log.fail_appends(true);
     let answer = retry(&doors, "").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -96,7 +97,7 @@ async fn a_retry_that_cannot_store_leaves_everything_in_quarantine() {
 }
 
 #[tokio::test]
-async fn a_retry_of_a_part_says_where_to_go_on_and_refuses_what_makes_no_sense() {
+async fn a_partial_retry_returns_the_next_offset_and_invalid_queries_are_rejected() {
     let doors = Doors::open();
     let items = (0..3).map(|n| record(event("course_created", n))).collect();
     doors.quarantine.put(items).await.unwrap();
@@ -106,8 +107,8 @@ async fn a_retry_of_a_part_says_where_to_go_on_and_refuses_what_makes_no_sense()
         json!({ "admitted": 1, "duplicates": 0, "kept": 0, "next": 2 })
     );
     for (query, status, words) in [
-        ("?limit=0", 422, "`limit` is 1 to 1000"),
-        ("?limit=all", 400, "`limit` must be an integer"),
+        ("?limit=0", 422, "`limit` must be 1 to 1000"),
+        ("?limit=all", 400, "`limit` must be a non-negative integer"),
         ("?form=1", 400, "`form` is unknown"),
     ] {
         let answer = retry(&doors, query).await;

@@ -1,4 +1,4 @@
-//! What `PutRecord` and `PutRecords` are called with.
+//! The JSON of calls of `PutRecord` and `PutRecords`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,7 +24,7 @@ pub(super) struct PutRecordJson<'a> {
 }
 
 impl<'a> PutRecordJson<'a> {
-    /// The stream and the data; refuses a call that lacks something.
+    /// Returns the stream and the data. Rejects a call if a required member is missing.
     pub(super) fn check(self) -> Result<(StreamName, Cow<'a, str>), KinesisError> {
         let mut violations = Violations::default();
         let stream =
@@ -49,7 +49,8 @@ pub(super) struct PutRecordsJson<'a> {
 }
 
 impl<'a> PutRecordsJson<'a> {
-    /// The stream and the records; refuses a call that lacks something, or has too many records.
+    /// Returns the stream and the records. Rejects a call if a required member is missing, or if there
+    /// are too many records.
     pub(super) fn check(self) -> Result<(StreamName, Vec<Cow<'a, str>>), KinesisError> {
         let mut violations = Violations::default();
         let stream =
@@ -65,17 +66,18 @@ impl<'a> PutRecordsJson<'a> {
     }
 }
 
-/// A text that stays where it is in the body, unless it has escapes.
+/// A string that borrows from the body, unless it has escapes.
 #[derive(Deserialize)]
 struct TextJson<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Records, of which none is kept past the bound: a short one takes far more memory than bytes.
+/// The records of a call. Records past the limit are counted but not stored, because a short record
+/// takes far more memory than its bytes.
 #[derive(Default)]
 pub(super) struct RecordsJson<'a> {
     pub(super) data: Vec<Cow<'a, str>>,
-    /// How many there are, kept or not.
+    /// The number of all records, stored or not.
     pub(super) count: usize,
-    /// The first record that lacks a member, by its number from 1, and which.
+    /// The number of the first record without a required member, from 1, and the member.
     lacking: Option<(usize, &'static str)>,
 }
 

@@ -1,4 +1,4 @@
-//! Calls of any shape, from well formed to arbitrary.
+//! Valid and arbitrary calls.
 
 use proptest::prelude::*;
 
@@ -13,13 +13,13 @@ fn many(body: &str) -> Result<Sorted, KinesisError> {
 fn put_records(data: &[&str]) -> String {
     let records: Vec<_> = data
         .iter()
-        .map(|it| format!(r#"{{"Data":"{it}","PartitionKey":"k"}}"#))
+        .map(|data| format!(r#"{{"Data":"{data}","PartitionKey":"k"}}"#))
         .collect();
     format!(r#"{{"StreamName":"s","Records":[{}]}}"#, records.join(","))
 }
 
 #[test]
-fn every_record_keeps_its_bytes_though_they_share_the_memory_of_the_call() {
+fn every_record_keeps_its_bytes_in_the_memory_of_the_call() {
     let event = |n: u64| {
         format!(
             r#"{{"attributes":{{"event_name":"logged_out", "event_time":"2025-03-03T08:00:00Z"}}, "body":{{"n":{n}}}}}"#
@@ -36,9 +36,11 @@ fn every_record_keeps_its_bytes_though_they_share_the_memory_of_the_call() {
     ]))
     .unwrap();
     let stored = |n: u64| event(n).replace("attributes", "metadata").replace(' ', "");
-    let events: Vec<_> = sorted.events.iter().map(|it| it.bytes.to_vec()).collect();
+    let events = sorted.events.iter().map(|event| event.bytes.to_vec());
+    let events: Vec<_> = events.collect();
     assert_eq!(events, [1, 2, 3].map(|n| stored(n).into_bytes()));
-    let misfits: Vec<_> = sorted.misfits.iter().map(|it| it.bytes.to_vec()).collect();
+    let misfits = sorted.misfits.iter().map(|misfit| misfit.bytes.to_vec());
+    let misfits: Vec<_> = misfits.collect();
     assert_eq!(misfits, [&b"not base64!"[..], b"[]"]);
 }
 
@@ -54,13 +56,13 @@ fn base64_is_read_with_or_without_padding_and_escapes() {
 }
 
 #[test]
-fn a_record_with_empty_data_is_a_record_all_the_same() {
+fn a_record_with_empty_data_is_a_misfit() {
     let put = many(r#"{"StreamName":"s","Records":[{"Data":"","PartitionKey":"k"}]}"#).unwrap();
     assert_eq!(put.misfits[0].code, "empty");
 }
 
 #[test]
-fn records_are_counted_but_not_kept_past_the_bound() {
+fn records_past_the_limit_are_counted_but_not_stored() {
     let body = |count| {
         format!(
             r#"{{"StreamName":"s","Records":[{}]}}"#,
@@ -77,7 +79,7 @@ fn records_are_counted_but_not_kept_past_the_bound() {
         Intake::MAX_EVENTS
     );
     let Err(refused) = many(&more) else {
-        panic!("{} records are taken", call.records.unwrap().count)
+        panic!("{} records are accepted", call.records.unwrap().count)
     };
     let refused = format!("{refused:?}");
     assert!(refused.contains("ValidationException"), "{refused}");
@@ -97,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_calls_are_read_without_a_panic(
+    fn arbitrary_calls_are_parsed_without_a_panic(
         body in prop_oneof![
             any::<Vec<u8>>(),
             r#"\{("(StreamName|StreamARN|Records|Data)":("[a-z:/]*"|\[(\{"Data":("W10="|7|null)\},?){0,2}\]|7),?){0,4}\}"#

@@ -1,4 +1,4 @@
-//! Counts, against those of a parser that keeps everything.
+//! The counts, compared with those of a full parser.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn only_the_elements_of_the_member_records_count() {
 }
 
 #[test]
-fn what_is_no_call_with_records_has_no_count() {
+fn an_invalid_call_has_no_count() {
     for call in [
         "",
         "7",
@@ -42,7 +42,7 @@ fn what_is_no_call_with_records_has_no_count() {
 }
 
 #[test]
-fn more_records_than_a_call_may_bring_are_no_count() {
+fn a_call_with_too_many_records_has_no_count() {
     let call = |count| json!({ "Records": vec![0; count] }).to_string();
     check(&call(Intake::MAX_EVENTS), Some(Intake::MAX_EVENTS));
     check(&call(Intake::MAX_EVENTS + 1), None);
@@ -66,7 +66,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn the_count_is_the_one_of_whoever_parses(
+    fn the_count_equals_that_of_a_full_parser(
         value in prop_oneof![
             value(),
             prop::collection::vec(value(), 0..6)
@@ -83,7 +83,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_followed_without_a_panic(
+    fn arbitrary_bytes_are_counted_without_a_panic(
         bytes in prop_oneof![
             any::<Vec<u8>>(),
             "\\{(\"Records\"|[\\[\\]{}:,\"\\\\ 7]){0,20}".prop_map(String::into_bytes),

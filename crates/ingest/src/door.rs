@@ -1,0 +1,26 @@
+//! The names of the doors.
+
+/// A way in for events. Its name labels metrics and quarantined records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Native,
+    Kinesis,
+    Changes,
+    /// Events that are admitted from quarantine.
+    Quarantine,
+}
+
+impl Door {
+    /// All doors.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Native, Self::Kinesis, Self::Changes, Self::Quarantine];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Kinesis => "kinesis",
+            Self::Changes => "changes",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
