@@ -1,6 +1,6 @@
-//! What a room's error becomes over HTTP.
+//! Converts errors of the rooms to HTTP problems.
 //!
-//! The public sentence of a fault of ours says nothing of its causes; those are logged here.
+//! The public sentence of an internal error does not contain its causes. They are logged here.
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use easel_subscriptions::{ChangeError, StateStoreError};
 use tokio::task::JoinError;
 use tracing::error;
 
-/// An error on its way to becoming an answer.
+/// A problem that a handler answers with.
 #[derive(Debug)]
 pub(crate) struct ApiError(Problem);
 
@@ -30,7 +30,7 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
-    /// Adds the JSON pointer to the place in the body that is at fault.
+    /// Adds the JSON pointer to the invalid place in the body.
     pub(crate) fn at(self, pointer: &str) -> Self {
         Self(self.0.with("pointer", pointer))
     }
@@ -39,14 +39,15 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// A fault of ours that no storage is to blame for.
+    /// Logs `error` and returns a problem for a bug in Easel.
     pub(crate) fn bug(error: &dyn Error) -> Self {
         error!(%error, "request failed");
-        let detail = "This is a bug in Easel; the log of the service says more.";
+        let detail = "This is a bug in Easel. See the log of the server for details.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", detail)
     }
 
-    fn ours(code: &'static str, error: &dyn Error) -> Self {
+    /// Logs `error` with its causes and returns a problem for failed storage.
+    fn storage(code: &'static str, error: &dyn Error) -> Self {
         let mut causes = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -55,7 +56,7 @@ impl ApiError {
             cause = error.source();
         }
         error!(error = causes, "request failed");
-        let detail = "The storage behind this answer failed; the log of the service says how.";
+        let detail = "The storage failed. See the log of the server for the cause.";
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
         Self(problem.retry_after(Duration::from_secs(5)))
     }
@@ -69,37 +70,37 @@ impl axum::response::IntoResponse for ApiError {
 
 impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
-        Self::ours("log_unavailable", &error)
+        Self::storage("log_unavailable", &error)
     }
 }
 
 impl From<TrimError> for ApiError {
     fn from(error: TrimError) -> Self {
-        Self::ours("log_unavailable", &error)
+        Self::storage("log_unavailable", &error)
     }
 }
 
 impl From<DriftError> for ApiError {
     fn from(error: DriftError) -> Self {
-        Self::ours("drift_unavailable", &error)
+        Self::storage("drift_unavailable", &error)
     }
 }
 
 impl From<TokensError> for ApiError {
     fn from(error: TokensError) -> Self {
-        Self::ours("tokens_unavailable", &error)
+        Self::storage("tokens_unavailable", &error)
     }
 }
 
 impl From<JoinError> for ApiError {
     fn from(error: JoinError) -> Self {
-        Self::ours("tokens_unavailable", &error)
+        Self::storage("tokens_unavailable", &error)
     }
 }
 
 impl From<StateStoreError> for ApiError {
     fn from(error: StateStoreError) -> Self {
-        Self::ours("subscriptions_unavailable", &error)
+        Self::storage("subscriptions_unavailable", &error)
     }
 }
 

@@ -1,7 +1,7 @@
-//! `/v1/subscriptions/{name}/attempts`: how the latest attempts of a lane ended.
+//! `/v1/subscriptions/{name}/attempts`: the latest attempts of a lane.
 //!
-//! The server keeps the latest 10,000 attempts of each lane. A crash may forget those of the last
-//! seconds.
+//! The server keeps the latest 10,000 attempts of each lane. A crash can lose the attempts of the
+//! last seconds.
 
 use std::collections::BTreeMap;
 
@@ -18,50 +18,50 @@ use crate::api_error::ApiError;
 use crate::lane_name::LaneNameJson;
 use crate::request::{Path, Query, limit};
 
-/// How far back a summary looks.
+/// The time that a summary covers.
 const SUMMARY: SignedDuration = SignedDuration::from_hours(1);
 
-/// One attempt to deliver an event, as it is remembered of that delivery.
+/// One attempt to deliver an event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub(crate) struct AttemptJson {
-    /// When it began.
+    /// When the attempt began.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// How it ended, such as `refused` or `timed_out`.
+    /// The outcome, such as `refused` or `timed_out`.
     outcome: String,
-    /// The status of the answer, if there was one.
+    /// The HTTP status of the answer, if the endpoint answered.
     status: Option<u16>,
-    /// How many milliseconds it took.
+    /// The duration in milliseconds.
     took_ms: u32,
 }
 
-/// One attempt of a lane. It may have sent several events.
+/// One attempt of a lane. An attempt can send several events.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LoggedAttempt)]
 pub(crate) struct LoggedAttemptJson {
-    /// When it began.
+    /// When the attempt began.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// The offset of the first event that it sent.
+    /// The offset of the first event of the attempt.
     #[schema(value_type = u64)]
     offset: Offset,
-    /// How many events it sent.
+    /// The number of events in the attempt.
     events: u32,
-    /// Which attempt of these events it was, from 1.
+    /// The number of the attempt for these events, from 1.
     number: u32,
-    /// How it ended: `delivered`, or the name of the failure.
+    /// The outcome: `delivered`, or the name of the failure.
     outcome: &'static str,
-    /// The status of the answer, if there was one.
+    /// The HTTP status of the answer, if the endpoint answered.
     status: Option<u16>,
-    /// How many milliseconds it took.
+    /// The duration in milliseconds.
     took_ms: u32,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = AttemptList)]
 pub(crate) struct AttemptListJson {
-    /// The newest first.
+    /// The attempts, newest first.
     attempts: Vec<LoggedAttemptJson>,
 }
 
@@ -69,49 +69,49 @@ pub(crate) struct AttemptListJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = AttemptSummary)]
 pub(crate) struct AttemptSummaryJson {
-    /// Attempts since then are counted: an hour ago, or later if there were more than 10,000.
+    /// The start of the summary: an hour ago, or later if there were more than 10,000 attempts.
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
-    /// How many attempts ended in each way; `delivered` are those that succeeded.
+    /// The number of attempts by outcome. `delivered` counts the successful ones.
     #[schema(value_type = BTreeMap<String, u64>)]
     outcomes: BTreeMap<&'static str, u64>,
-    /// How long those that succeeded took, in milliseconds; null if there were none.
+    /// The latency of the successful attempts. Null if no attempt succeeded.
     latency_ms: Option<LatencyJson>,
 }
 
-/// How long attempts took, in milliseconds.
+/// Percentiles of the duration of attempts, in milliseconds.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Latency)]
 struct LatencyJson {
-    /// Half of them took no longer than this.
+    /// Half of the attempts took no longer than this.
     p50: u32,
-    /// 95 of 100 took no longer than this.
+    /// 95 of 100 attempts took no longer than this.
     p95: u32,
-    /// 99 of 100 took no longer than this.
+    /// 99 of 100 attempts took no longer than this.
     p99: u32,
 }
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AttemptQuery {
-    /// The lane: `live`, or the number of a replay. `live` when left out.
+    /// The lane: `live`, or the number of a replay. The default is `live`.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
     lane: LaneNameJson,
-    /// How many at most: 1 to 1,000, 100 when left out.
+    /// The maximum number of attempts: 1 to 1,000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
-/// Lists the latest attempts of a lane, the newest first.
+/// Lists the latest attempts of a lane, newest first.
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/attempts", operation_id = "list_attempts", tag = "subscriptions", params(("name" = String, Path), AttemptQuery), responses((status = OK, body = AttemptListJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(latest): Query<AttemptQuery>,
+    Query(query): Query<AttemptQuery>,
 ) -> Result<Json<AttemptListJson>, ApiError> {
-    let limit = limit(latest.limit)?;
-    let lane = latest.lane.find(&api, &name)?;
+    let limit = limit(query.limit)?;
+    let lane = query.lane.find(&api, &name)?;
     api.subscriptions.restore_attempts(&lane).await?;
     let attempts: Vec<_> = {
         let log = lane.live.attempts();
@@ -122,7 +122,7 @@ pub(crate) async fn list(
 }
 
 impl AttemptSummaryJson {
-    /// A summary of the last hour.
+    /// Summarizes the attempts of the last hour.
     pub(crate) fn new(live: &Live, now: Timestamp) -> Self {
         let an_hour_ago = now.checked_sub(SUMMARY).unwrap_or(Timestamp::MIN);
         let attempts: Vec<_> = live.attempts().since(an_hour_ago).copied().collect();
@@ -140,28 +140,28 @@ impl AttemptSummaryJson {
                 Some(_) | None => an_hour_ago,
             },
             outcomes,
-            latency_ms: LatencyJson::of(delivered.map(|attempt| attempt.took_millis).collect()),
+            latency_ms: LatencyJson::new(delivered.map(|attempt| attempt.took_millis).collect()),
         }
     }
 }
 
 impl LatencyJson {
-    /// The percentiles of some lengths in milliseconds; `None` if there are none.
-    fn of(mut lengths: Vec<u32>) -> Option<Self> {
-        lengths.sort_unstable();
-        let at = |percent: usize| {
-            let rank = (lengths.len() * percent).div_ceil(100);
-            lengths.get(rank.checked_sub(1)?).copied()
+    /// Returns the percentiles of `durations` in milliseconds; `None` if there are no durations.
+    fn new(mut durations: Vec<u32>) -> Option<Self> {
+        durations.sort_unstable();
+        let percentile = |percent: usize| {
+            let rank = (durations.len() * percent).div_ceil(100);
+            durations.get(rank.checked_sub(1)?).copied()
         };
         Some(Self {
-            p50: at(50)?,
-            p95: at(95)?,
-            p99: at(99)?,
+            p50: percentile(50)?,
+            p95: percentile(95)?,
+            p99: percentile(99)?,
         })
     }
 }
 
-/// When an attempt began.
+/// Returns when an attempt began.
 pub(crate) fn began_at(attempt: &LoggedAttempt) -> Timestamp {
     Timestamp::from_millisecond(attempt.at_millis).unwrap_or_default()
 }
@@ -196,9 +196,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_a_length_that_was_measured() {
-        let percentiles =
-            |lengths: Vec<u32>| LatencyJson::of(lengths).map(|it| (it.p50, it.p95, it.p99));
+    fn a_percentile_is_one_of_the_measured_durations() {
+        let percentiles = |durations: Vec<u32>| {
+            LatencyJson::new(durations).map(|latency| (latency.p50, latency.p95, latency.p99))
+        };
         assert_eq!(percentiles(Vec::new()), None);
         assert_eq!(percentiles(vec![7]), Some((7, 7, 7)));
         assert_eq!(percentiles((1..=100).rev().collect()), Some((50, 95, 99)));

@@ -1,4 +1,4 @@
-//! `/v1/balance`: what became of every event, for anyone to see.
+//! `/v1/balance`: what happened to every event, per subscription.
 
 use std::borrow::Cow;
 
@@ -21,28 +21,28 @@ pub(crate) struct BalanceJson {
     balance: Balance,
 }
 
-/// The balance of every subscription, and where the log stands.
+/// The balances of all subscriptions, and the bounds of the log.
 #[derive(serde::Serialize, ToSchema)]
 #[schema(as = Balances)]
 pub(crate) struct BalancesJson {
-    /// The oldest offset kept.
+    /// The oldest offset on the log.
     #[schema(value_type = u64)]
     tail: Offset,
-    /// The offset the next event will get.
+    /// The offset that the next event will get.
     #[schema(value_type = u64)]
     head: Offset,
-    /// Records in quarantine.
+    /// The number of records in quarantine.
     quarantined: u64,
     subscriptions: Vec<BalanceJson>,
 }
 
-/// What became of every event, per subscription.
+/// Lists the balances of all subscriptions.
 #[utoipa::path(get, path = "/v1/balance", operation_id = "list_balances", tag = "balance", responses((status = OK, body = BalancesJson)))]
 pub(crate) async fn all(State(api): State<Api>) -> Json<BalancesJson> {
     let subscriptions = api.subscriptions.list();
     let subscriptions = subscriptions
         .iter()
-        .map(|it| BalanceJson::new(it, api.subscriptions.balance(it)))
+        .map(|subscription| BalanceJson::new(subscription, api.subscriptions.balance(subscription)))
         .collect();
     let bounds = *api.log.bounds().borrow();
     Json(BalancesJson {
@@ -53,7 +53,7 @@ pub(crate) async fn all(State(api): State<Api>) -> Json<BalancesJson> {
     })
 }
 
-/// What became of every event since one subscription began.
+/// Shows what happened to every event since a subscription began.
 #[utoipa::path(get, path = "/v1/subscriptions/{name}/balance", operation_id = "show_balance", tag = "balance", params(("name" = String, Path)), responses((status = OK, body = BalanceJson), (status = NOT_FOUND, description = "`no_such_subscription`")))]
 pub(crate) async fn one(
     State(api): State<Api>,
@@ -104,7 +104,7 @@ impl PartialSchema for BalanceJson {
         let sum = Term::SUMMANDS.map(Term::name).join(" + ");
         let mut object = ObjectBuilder::new()
             .description(Some(format!(
-                "What became of every event since a subscription began: `accepted = {sum}`."
+                "What happened to every event since a subscription began: `accepted = {sum}`."
             )))
             .property(
                 "subscription",
@@ -112,12 +112,15 @@ impl PartialSchema for BalanceJson {
             )
             .property(
                 "accepted",
-                count("Events the log accepted since the subscription's start."),
+                count("Events that the log accepted since the start of the subscription."),
             );
         for term in Term::ALL {
             object = object.property(term.name(), count(term.meaning()));
         }
-        object = object.property("cursor", count("The next offset owed."));
+        object = object.property(
+            "cursor",
+            count("The next offset that the subscription must handle."),
+        );
         let names = Term::ALL.map(Term::name);
         let required = ["subscription", "accepted", "cursor"]
             .into_iter()

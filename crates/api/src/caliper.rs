@@ -1,9 +1,9 @@
-//! `/v1/caliper/check`: a test partner for whoever makes Caliper events.
+//! `/v1/caliper/check`: a test endpoint for developers who send Caliper events.
 //!
-//! It answers as the standard asks an endpoint to: 2xx to an envelope it received, 400 to what is
-//! none, 415 to another type of content, 422 to a version of the data that it cannot handle. The
-//! version decides first: an envelope of another version is 422 whatever else is wrong with it. In
-//! every answer it says what rules are broken. Nothing is kept.
+//! The endpoint answers as the standard requires: 2xx to an envelope, 400 to a body that is not an
+//! envelope, 415 to another content type, 422 to an unknown data version. The version decides first:
+//! an envelope of another version gets 422 even if it has other faults. Every answer lists the broken
+//! rules. Nothing is stored.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -18,44 +18,44 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use crate::api_error::ApiError;
-use crate::request::{is_json, whole};
+use crate::request::{body_bytes, is_json};
 
-/// What an envelope breaks.
+/// The rules that an envelope breaks.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CaliperCheck)]
 pub(crate) struct CheckedJson {
-    /// Whether no rule is broken that says MUST.
+    /// Whether the envelope breaks no MUST rule.
     conforms: bool,
     findings: Vec<BreachJson>,
 }
 
-/// A rule of Caliper 1.1 that is broken.
+/// A broken rule of Caliper 1.1.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CaliperFinding)]
 struct BreachJson {
     rule: &'static str,
-    /// `MUST`, `SHOULD`, or `sense` for what the standard does not say.
+    /// `MUST`, `SHOULD`, or `sense` for a rule that is not in the standard.
     level: &'static str,
-    /// The JSON pointer to what breaks it.
+    /// The JSON pointer to the place that breaks the rule.
     path: String,
     detail: String,
-    /// What the rule asks for.
+    /// What the rule requires.
     asks: &'static str,
 }
 
-/// Holds a Caliper envelope against the standard.
+/// Validates a Caliper envelope against the standard.
 #[utoipa::path(post, path = "/v1/caliper/check", tag = "caliper", operation_id = "check_envelope", request_body = Object, responses((status = OK, body = CheckedJson), (status = BAD_REQUEST, description = "`no_envelope`"), (status = UNPROCESSABLE_ENTITY, description = "`unknown_data_version`")))]
 pub(crate) async fn check_envelope(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     if !is_json(&headers) {
-        let detail = "An envelope comes as application/json.";
+        let detail = "The content type of an envelope must be application/json.";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Ok(Problem::new(status, "unsupported_type", detail).into_response());
     }
-    let body = whole(body)?;
-    // It can take longer than other requests should wait for.
+    let body = body_bytes(body)?;
+    // A check can take long, so it must not block the threads of other requests.
     let breaches = match spawn_blocking(move || check(&body)).await? {
         Ok(breaches) => breaches,
         Err(error) => {
@@ -64,10 +64,12 @@ pub(crate) async fn check_envelope(
             return Ok(problem.into_response());
         }
     };
-    let is_none = breaches.iter().any(|it| is_of_envelope(it.rule));
-    let is_other_version = breaches.iter().any(|it| it.rule == Rule::E6);
+    let is_no_envelope = breaches.iter().any(|breach| is_envelope_rule(breach.rule));
+    let is_other_version = breaches.iter().any(|breach| breach.rule == Rule::E6);
     let checked = CheckedJson {
-        conforms: breaches.iter().all(|it| it.rule.level() != Level::Must),
+        conforms: breaches
+            .iter()
+            .all(|breach| breach.rule.level() != Level::Must),
         findings: breaches.into_iter().map(BreachJson::from).collect(),
     };
     let problem = |status, code, detail: &str| {
@@ -77,34 +79,34 @@ pub(crate) async fn check_envelope(
             .into_response()
     };
     Ok(if is_other_version {
-        let detail = "Only the data version of Caliper 1.1 can be checked.";
+        let detail = "The data version is unknown. Only Caliper 1.1 can be checked.";
         problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "unknown_data_version",
             detail,
         )
-    } else if is_none {
-        let detail = "This is no envelope of Caliper 1.1, or one that lacks something.";
+    } else if is_no_envelope {
+        let detail = "The body is not a complete envelope of Caliper 1.1.";
         problem(StatusCode::BAD_REQUEST, "no_envelope", detail)
     } else {
         Json(checked).into_response()
     })
 }
 
-/// Whether an envelope that breaks this rule is none, whatever is in it.
-fn is_of_envelope(rule: Rule) -> bool {
+/// Returns whether a body that breaks this rule is not an envelope at all.
+fn is_envelope_rule(rule: Rule) -> bool {
     use Rule::{E1, E2, E3, E4, E5, E7, E8};
     [E1, E2, E3, E4, E5, E7, E8].contains(&rule)
 }
 
 impl From<Breach> for BreachJson {
-    fn from(it: Breach) -> Self {
+    fn from(breach: Breach) -> Self {
         Self {
-            rule: it.rule.code(),
-            level: it.rule.level().code(),
-            path: it.path,
-            detail: it.detail,
-            asks: it.rule.meaning(),
+            rule: breach.rule.code(),
+            level: breach.rule.level().code(),
+            path: breach.path,
+            detail: breach.detail,
+            asks: breach.rule.meaning(),
         }
     }
 }

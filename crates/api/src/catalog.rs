@@ -1,4 +1,4 @@
-//! `/v1/catalog`: every event type there is, as data and as schemas.
+//! `/v1/catalog`: all event types, as data and as schemas.
 
 use axum::Json;
 use axum::extract::State;
@@ -15,9 +15,9 @@ use crate::request::{Path, Query};
 #[derive(Serialize, ToSchema)]
 #[schema(as = Catalog)]
 pub(crate) struct CatalogJson {
-    /// The version of the built-in data, or what the operator's own files call theirs.
+    /// The version of the built-in data, or the version that the operator's own files name.
     version: String,
-    /// The event types by name, each in a line.
+    /// A summary of each event type, by name.
     event_types: Vec<Value>,
     /// The fields that metadata can have.
     metadata: Value,
@@ -26,7 +26,7 @@ pub(crate) struct CatalogJson {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CatalogQuery {
-    /// Only event types whose name matches: `*` stands for any text, `?` for a character.
+    /// Only event types whose name matches this pattern: `*` is any text, `?` is one character.
     event: Option<String>,
 }
 
@@ -40,8 +40,8 @@ enum SchemaFormat {
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct In {
-    /// The format whose schema is wanted; `canvas` when left out.
+pub(crate) struct SchemaQuery {
+    /// The format of the events. The default is `canvas`.
     format: Option<SchemaFormat>,
 }
 
@@ -59,42 +59,42 @@ pub(crate) async fn list(
     })
 }
 
-/// Tells everything about an event type.
+/// Shows an event type with all its fields.
 #[utoipa::path(get, path = "/v1/catalog/{event}", operation_id = "show_event_type", tag = "catalog", params(("event" = String, Path)), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`")))]
 pub(crate) async fn show(
     State(api): State<Api>,
     Path(event): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let it = find(&api, &event)?;
-    Ok(Json(api.catalog.describe(it, api.clock.now())))
+    let event_type = find(&api, &event)?;
+    Ok(Json(api.catalog.describe(event_type, api.clock.now())))
 }
 
-/// The JSON Schema of an event type, draft 2020-12.
-#[utoipa::path(get, path = "/v1/catalog/{event}/schema", operation_id = "show_event_schema", tag = "catalog", params(("event" = String, Path), In), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`, or `no_such_form`")))]
+/// Shows the JSON Schema of an event type, draft 2020-12.
+#[utoipa::path(get, path = "/v1/catalog/{event}/schema", operation_id = "show_event_schema", tag = "catalog", params(("event" = String, Path), SchemaQuery), responses((status = OK, body = Object), (status = NOT_FOUND, description = "`no_such_event_type`, or `no_such_form`")))]
 pub(crate) async fn schema(
     State(api): State<Api>,
     Path(event): Path<String>,
-    Query(In { format }): Query<In>,
+    Query(SchemaQuery { format }): Query<SchemaQuery>,
 ) -> Result<Json<Value>, ApiError> {
-    let it = find(&api, &event)?;
+    let event_type = find(&api, &event)?;
     let no_form = || {
-        let detail = format!("{} has no Caliper form.", it.name);
+        let detail = format!("{} has no Caliper form.", event_type.name);
         ApiError::not_found("no_such_form", detail)
     };
-    let caliper = || it.caliper.ok_or_else(no_form);
+    let caliper = || event_type.caliper.ok_or_else(no_form);
     let catalog = &api.catalog;
     Ok(Json(match format {
-        None | Some(SchemaFormat::Canvas) => catalog.json_schema(it),
+        None | Some(SchemaFormat::Canvas) => catalog.json_schema(event_type),
         Some(SchemaFormat::Caliper) => {
-            catalog.caliper_schema(it, "caliper", &caliper()?.compatible)
+            catalog.caliper_schema(event_type, "caliper", &caliper()?.compatible)
         }
         Some(SchemaFormat::CaliperStrict) => {
-            catalog.caliper_schema(it, "caliper-strict", &caliper()?.strict)
+            catalog.caliper_schema(event_type, "caliper-strict", &caliper()?.strict)
         }
     }))
 }
 
-/// The AsyncAPI document of everything that subscribers are sent.
+/// Shows the AsyncAPI document of all events that subscribers get.
 #[utoipa::path(get, path = "/v1/asyncapi.json", operation_id = "show_asyncapi", tag = "catalog", responses((status = OK, body = Object)))]
 pub(crate) async fn async_api(State(api): State<Api>) -> Json<Value> {
     Json(api.catalog.async_api())

@@ -1,7 +1,7 @@
 //! `/v1/subscriptions/{name}/dead-letters`: deliveries that were given up.
 //!
-//! Beside them the list has the parked deliveries that wait for an operator: the same commands
-//! redeliver and discard both.
+//! The list also has the parked deliveries that wait for an operator. The same commands redeliver
+//! and discard both.
 
 mod selection;
 
@@ -25,37 +25,38 @@ use crate::lane_name::LaneNameJson;
 use crate::request::{Body, Path, Query, limit};
 use selection::{Selection, SelectionJson};
 
-/// Rows that are read at once, and for one answer at most when few match.
+/// Rows in one read.
 const ROWS: usize = 200;
+/// The maximum number of rows that are read for one answer when few match.
 const MAX_ROWS: usize = 2_000;
 
 /// A delivery that was given up.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeadLetter)]
 pub(crate) struct DeadLetterJson {
-    /// The offset of its event.
+    /// The offset of the event.
     #[schema(value_type = u64)]
     offset: Offset,
     #[schema(value_type = String)]
     event_id: Uuid,
     event_type: String,
-    /// Why it was given up.
+    /// Why the delivery was given up.
     reason: String,
-    /// How many attempts were made.
+    /// The number of attempts.
     attempt_count: u32,
-    /// The latest 20 attempts, the oldest first.
+    /// The latest 20 attempts, oldest first.
     attempts: Vec<AttemptJson>,
-    /// The first 4 KiB of what the endpoint answered to the last attempt, as text.
+    /// The first 4 KiB of the endpoint's answer to the last attempt, as text.
     answer: Option<String>,
-    /// The status of that answer.
+    /// The HTTP status of that answer.
     answer_status: Option<u16>,
     #[schema(value_type = String, format = DateTime)]
     died_at: Timestamp,
-    /// Whether an operator has said that it is not to be redelivered.
+    /// Whether an operator has discarded the dead letter, so that it is never redelivered.
     discarded: bool,
-    /// Whether it can be redelivered: it is not discarded, and the log still has its event.
+    /// Whether the dead letter can be redelivered: it is not discarded, and the log still has the event.
     redeliverable: bool,
-    /// The event itself, in the answer about one dead letter, if the log still has it.
+    /// The event, if the log still has it. Only in the answer for one dead letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     event: Option<Box<RawValue>>,
@@ -65,80 +66,80 @@ pub(crate) struct DeadLetterJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = WaitingDelivery)]
 pub(crate) struct WaitingJson {
-    /// The offset of its event.
+    /// The offset of the event.
     #[schema(value_type = u64)]
     offset: Offset,
-    /// The id of its event, if the log still has it.
+    /// The id of the event, if the log still has it.
     #[schema(value_type = Option<String>)]
     event_id: Option<Uuid>,
     /// The event type, if the log still has the event.
     event_type: Option<String>,
-    /// Why its last attempt failed.
+    /// Why the last attempt failed.
     reason: String,
-    /// How many attempts were made.
+    /// The number of attempts.
     attempt_count: u32,
-    /// The latest 20 attempts, the oldest first.
+    /// The latest 20 attempts, oldest first.
     attempts: Vec<AttemptJson>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeadLetterList)]
 pub(crate) struct DeadLetterListJson {
-    /// By offset.
+    /// The dead letters, by offset.
     dead_letters: Vec<DeadLetterJson>,
     /// Parked deliveries that wait for an operator, by offset.
     waiting: Vec<WaitingJson>,
-    /// Where the next answer goes on, also when nothing matched so far; `from` of the next request.
-    /// Null at the end.
+    /// The value for `from` in the next request. Null at the end. It can be set although nothing
+    /// matched so far.
     #[schema(value_type = Option<u64>)]
     next: Option<Offset>,
 }
 
-/// What a redelivery came to.
+/// The result of a redelivery.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Redelivered)]
 pub(crate) struct RedeliveredJson {
-    /// Deliveries that are parked now, and due.
+    /// Deliveries that are now parked and due.
     redelivered: u64,
-    /// Deliveries that stay dead: the log no longer has their events.
+    /// Deliveries that stay dead because the log no longer has their events.
     gone: u64,
-    /// Whether the subscription has no room for more parked deliveries, so that some are still to be
-    /// redelivered.
+    /// Whether some deliveries were not redelivered because the subscription has no room for more
+    /// parked deliveries.
     full: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Discarded)]
 pub(crate) struct DiscardedJson {
-    /// Deliveries that nobody will redeliver.
+    /// Deliveries that were discarded.
     discarded: u64,
 }
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeadLetterQuery {
-    /// The lane: `live`, or the number of a replay. `live` when left out.
+    /// The lane: `live`, or the number of a replay. The default is `live`.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
     lane: LaneNameJson,
-    /// The offset to begin at; the first one when left out.
+    /// The offset to begin at. The default is the first one.
     from: Option<u64>,
-    /// How many of each at most: 1 to 1,000, 100 when left out.
+    /// The maximum number of each kind: 1 to 1,000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
     /// Only event types that this pattern matches, such as `grade_*`.
     #[param(min_length = 1, max_length = 128)]
     event: Option<String>,
-    /// Only those whose reason contains this text.
+    /// Only deliveries whose reason contains this text.
     reason: Option<String>,
-    /// Only those that are discarded, or only those that are not. Both when left out.
+    /// Only dead letters that are discarded (`true`) or not discarded (`false`). The default is both.
     discarded: Option<bool>,
 }
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LaneQuery {
-    /// The lane: `live`, or the number of a replay. `live` when left out.
+    /// The lane: `live`, or the number of a replay. The default is `live`.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
     lane: LaneNameJson,
@@ -154,12 +155,14 @@ pub(crate) async fn list(
     let limit = limit(range.limit)?;
     let lane = range.lane.find(&api, &name)?;
     let from = Offset::new(range.from.unwrap_or(0));
-    let selection = Selection::of_query(range.event.as_deref(), range.reason)?;
-    let wants = |offset, letter: &DeadLetter| {
-        range.discarded.is_none_or(|it| it == letter.is_discarded)
+    let selection = Selection::from_query(range.event.as_deref(), range.reason)?;
+    let is_wanted = |offset, letter: &DeadLetter| {
+        range
+            .discarded
+            .is_none_or(|discarded| discarded == letter.is_discarded)
             && selection.covers(offset, &letter.event_type, &letter.reason)
     };
-    let (mut letters, mut next) = read_dead(&api, &lane, from, limit, wants).await?;
+    let (mut letters, mut next) = read_dead(&api, &lane, from, limit, is_wanted).await?;
     let mut waiting = Vec::new();
     if range.discarded != Some(true) {
         let (parked, end) = waiting_for_operator(&lane, from, next, limit);
@@ -210,7 +213,7 @@ pub(crate) async fn show(
     }))
 }
 
-/// Redelivers dead letters, and parked deliveries that wait for an operator: they are due now.
+/// Redelivers dead letters, and parked deliveries that wait for an operator. They are due at once.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/redeliver", operation_id = "redeliver_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = RedeliveredJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
 pub(crate) async fn redeliver(
     State(api): State<Api>,
@@ -219,21 +222,21 @@ pub(crate) async fn redeliver(
 ) -> Result<Json<RedeliveredJson>, ApiError> {
     let (lane, selection) = SelectionJson::read(&body)?;
     let lane = lane.find(&api, &name)?;
-    let which =
+    let is_selected =
         |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
-    let done = api
+    let redelivered = api
         .subscriptions
-        .redeliver(&lane, selection.offsets(), which)
+        .redeliver(&lane, selection.offsets(), is_selected)
         .await?;
-    info!(subscription = %name, count = done.redelivered_count, "dead letters redelivered");
+    info!(subscription = %name, count = redelivered.redelivered_count, "dead letters redelivered");
     Ok(Json(RedeliveredJson {
-        redelivered: done.redelivered_count,
-        gone: done.gone_count,
-        full: done.is_full,
+        redelivered: redelivered.redelivered_count,
+        gone: redelivered.gone_count,
+        full: redelivered.is_full,
     }))
 }
 
-/// Discards dead letters, and parked deliveries that wait for an operator: nobody will redeliver them.
+/// Discards dead letters, and parked deliveries that wait for an operator. They are never redelivered.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/discard", operation_id = "discard_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = DiscardedJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
 pub(crate) async fn discard(
     State(api): State<Api>,
@@ -242,11 +245,11 @@ pub(crate) async fn discard(
 ) -> Result<Json<DiscardedJson>, ApiError> {
     let (lane, selection) = SelectionJson::read(&body)?;
     let lane = lane.find(&api, &name)?;
-    let which =
+    let is_selected =
         |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
     let discarded = api
         .subscriptions
-        .discard(&lane, selection.offsets(), which)
+        .discard(&lane, selection.offsets(), is_selected)
         .await?;
     info!(subscription = %name, count = discarded, "dead letters discarded");
     Ok(Json(DiscardedJson { discarded }))
@@ -255,14 +258,14 @@ pub(crate) async fn discard(
 /// Dead letters by offset.
 type Letters = Vec<(Offset, DeadLetter)>;
 
-/// The dead letters from an offset on that are wanted, and where to go on; `None` at the end. It reads
-/// a bounded number of rows.
+/// Reads the wanted dead letters from offset `from` on. Returns them with the offset to continue from,
+/// or `None` at the end. Reads a bounded number of rows.
 async fn read_dead(
     api: &Api,
     lane: &Arc<Subscription>,
     from: Offset,
     limit: usize,
-    wants: impl Fn(Offset, &DeadLetter) -> bool + Send,
+    is_wanted: impl Fn(Offset, &DeadLetter) -> bool + Send,
 ) -> Result<(Letters, Option<Offset>), ApiError> {
     let (mut letters, mut from, mut row_count) = (Vec::new(), from, 0);
     while row_count < MAX_ROWS {
@@ -271,7 +274,7 @@ async fn read_dead(
         row_count += rows.len();
         for (offset, letter) in rows {
             from = offset.next();
-            if wants(offset, &letter) {
+            if is_wanted(offset, &letter) {
                 if letters.len() == limit {
                     return Ok((letters, Some(offset)));
                 }
@@ -285,7 +288,8 @@ async fn read_dead(
     Ok((letters, Some(from)))
 }
 
-/// The parked deliveries before `end` that wait for an operator, so many at most; and where to go on.
+/// Returns up to `limit` parked deliveries before `end` that wait for an operator, and the offset to
+/// continue from.
 fn waiting_for_operator(
     lane: &Subscription,
     from: Offset,
@@ -307,7 +311,7 @@ fn waiting_for_operator(
 }
 
 impl DeadLetterJson {
-    /// A dead letter, while the log begins at `tail`.
+    /// Returns the answer for one dead letter. `tail` is the oldest offset on the log.
     fn new(offset: Offset, letter: &DeadLetter, tail: Offset) -> Self {
         let answer = letter.answer.as_ref();
         Self {

@@ -1,6 +1,6 @@
-//! `/v1/deliveries`: whether anything is sent to anybody, for all subscriptions together.
+//! `/v1/deliveries`: pauses and resumes the deliveries of all subscriptions.
 //!
-//! The switch belongs to the running server: a restart sets it again as `serve` was asked to.
+//! The pause is not saved. After a restart, the option of `serve` decides again.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,21 +10,21 @@ use utoipa::ToSchema;
 
 use crate::Api;
 
-/// Whether deliveries run.
+/// The state of all deliveries.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Deliveries)]
 pub(crate) struct DeliveriesJson {
-    /// Whether nothing is sent to any subscription.
+    /// Whether deliveries are paused for all subscriptions.
     paused: bool,
 }
 
-/// Whether deliveries run.
+/// Shows whether deliveries are paused.
 #[utoipa::path(get, path = "/v1/deliveries", operation_id = "show_deliveries", tag = "deliveries", responses((status = OK, body = DeliveriesJson)))]
 pub(crate) async fn show(State(api): State<Api>) -> Json<DeliveriesJson> {
     answer(&api)
 }
 
-/// Stops all deliveries. Events still come in, and every subscription keeps its place.
+/// Pauses all deliveries. The server still accepts events, and every subscription keeps its cursor.
 #[utoipa::path(post, path = "/v1/deliveries/pause", operation_id = "pause_deliveries", tag = "deliveries", responses((status = OK, body = DeliveriesJson)))]
 pub(crate) async fn pause(State(api): State<Api>) -> Json<DeliveriesJson> {
     api.subscriptions.pause_deliveries();
@@ -32,7 +32,7 @@ pub(crate) async fn pause(State(api): State<Api>) -> Json<DeliveriesJson> {
     answer(&api)
 }
 
-/// Starts all deliveries again, each from where it stopped.
+/// Resumes all deliveries, each from its cursor.
 #[utoipa::path(post, path = "/v1/deliveries/resume", operation_id = "resume_deliveries", tag = "deliveries", responses((status = OK, body = DeliveriesJson)))]
 pub(crate) async fn resume(State(api): State<Api>) -> Json<DeliveriesJson> {
     api.subscriptions.resume_deliveries();

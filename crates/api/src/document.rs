@@ -1,4 +1,4 @@
-//! The OpenAPI document: what is true of every route, added to what each says of itself.
+//! The OpenAPI document: adds the parts that all routes share to the description of each route.
 
 mod merge;
 mod open;
@@ -18,15 +18,15 @@ use utoipa::openapi::{
 use merge::merge_all_of;
 use open::{open, open_content};
 
-/// The name of the response that every refusal refers to as its schema.
+/// The name of the schema of every refusal.
 const PROBLEM: &str = "Problem";
 
-/// A refusal that many routes share.
+/// A refusal that many routes have.
 struct SharedRefusal {
     status: &'static str,
     name: &'static str,
     description: &'static str,
-    /// Whether an operation can be refused in this way.
+    /// Returns whether an operation can have this refusal.
     applies: fn(&Operation) -> bool,
 }
 
@@ -64,7 +64,7 @@ const REFUSALS: [SharedRefusal; 6] = [
     SharedRefusal {
         status: "503",
         name: "Unavailable",
-        description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable` or `drift_unavailable`; come back after `Retry-After`",
+        description: "`log_unavailable`, `subscriptions_unavailable`, `tokens_unavailable` or `drift_unavailable`; retry after `Retry-After`",
         applies: |_| true,
     },
 ];
@@ -74,20 +74,20 @@ const REFUSALS: [SharedRefusal; 6] = [
 #[schema(as = Problem)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct ProblemSchema {
-    /// `urn:easel:problem:` and the code.
+    /// `urn:easel:problem:` followed by the code.
     r#type: String,
-    /// What the status means.
+    /// The meaning of the status.
     title: String,
     status: u16,
-    /// What programs tell the problem by; it never changes.
+    /// The code of the problem, for programs. It never changes.
     code: String,
-    /// The problem in a sentence, for people.
+    /// A sentence about the problem, for people.
     detail: String,
-    /// The JSON pointer to the place in the body, where one is at fault.
+    /// The JSON pointer to the invalid place in the body, if there is one.
     pointer: Option<String>,
 }
 
-/// This document.
+/// Shows this document.
 #[utoipa::path(get, path = "/v1/openapi.json", operation_id = "show_openapi", tag = "catalog", security(()), responses((status = OK, body = Object)))]
 pub(crate) async fn show(State(document): State<Arc<OpenApi>>) -> Json<OpenApi> {
     Json(OpenApi::clone(&document))
@@ -97,7 +97,7 @@ pub(crate) async fn show(State(document): State<Arc<OpenApi>>) -> Json<OpenApi> 
 #[openapi(paths(show), components(schemas(ProblemSchema)))]
 struct Own;
 
-/// The whole document, of the routes `described` here and of the doors.
+/// Returns the complete document of the `described` routes and of the doors.
 pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
     described.merge(doors);
     described.merge(<Own as utoipa::OpenApi>::openapi());
@@ -105,7 +105,7 @@ pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
         if !is_public(operation) {
             for refusal in &REFUSALS {
                 if (refusal.applies)(operation) {
-                    // What a route says of itself stands.
+                    // A route's own description takes precedence.
                     let responses = &mut operation.responses.responses;
                     responses
                         .entry(refusal.status.to_owned())
@@ -129,8 +129,8 @@ pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
         .title("Easel")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "Events in and out of the Live Events service, and its management. Refusals are problem details (RFC 9457) \
-             whose `code` never changes.",
+            "The API of Easel: send events, read events, and manage the server. Every refusal is a problem (RFC 9457), \
+             and its `code` never changes.",
         ))
         .build();
     OpenApiBuilder::new()
@@ -160,7 +160,7 @@ fn components(described: Option<Components>) -> Components {
     components
 }
 
-/// Says that a refusal is a problem, unless the route says that it is something else.
+/// Describes a refusal as a problem, unless the route describes another body.
 fn answer_problem(response: &mut Response) {
     if response.content.is_empty() {
         let schema = Content::new(Some(Ref::from_schema_name(PROBLEM)));
@@ -170,10 +170,10 @@ fn answer_problem(response: &mut Response) {
     }
 }
 
-/// Whether a route asks for no token.
+/// Returns whether a route requires no token.
 fn is_public(operation: &Operation) -> bool {
     let security = operation.security.as_ref();
-    security.is_some_and(|it| it.contains(&SecurityRequirement::default()))
+    security.is_some_and(|requirements| requirements.contains(&SecurityRequirement::default()))
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -1,4 +1,4 @@
-//! `/v1/drift`: what arrives that the catalogue does not know.
+//! `/v1/drift`: what arrives and is unknown to the catalogue.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +17,34 @@ use crate::api_error::ApiError;
 use crate::quarantine::RemovedJson;
 use crate::request::Query;
 
-/// Something that the catalogue does not know.
+/// A drift finding: something in an event that is unknown to the catalogue.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DriftRecord)]
-struct SightingJson {
-    /// `unknown_event_type`, `unknown_field`, `type_change`, `unlisted_value`, `no_value` or
-    /// `longer_text`.
+struct DriftRecordJson {
+    /// The kind of drift: `unknown_event_type`, `unknown_field`, `type_change`, `unlisted_value`,
+    /// `no_value` or `longer_text`.
     drift: &'static str,
     event: String,
-    /// The JSON pointer to it, with `*` for every index; empty for the event itself.
+    /// The JSON pointer to the place, with `*` for every index. Empty for the event itself.
     path: String,
-    /// The global id of the root account that it came from, if the events tell.
+    /// The global id of the root account, if the events have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     root_account: Option<String>,
-    /// What the catalogue says of the field, if it has it.
+    /// What the catalogue declares for the field, if it has the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     declared: Option<String>,
-    /// What came: a kind of value, or the value that is not listed.
+    /// What arrived: a kind of value, or the unlisted value.
     found: String,
     #[schema(value_type = String, format = DateTime)]
     first_seen: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     last_seen: Timestamp,
-    /// How many times it came.
+    /// How many times it arrived.
     count: u64,
     example: ExampleJson,
 }
 
-/// Where something was first seen.
+/// Where a finding was first seen.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Example)]
 struct ExampleJson {
@@ -59,73 +59,73 @@ struct ExampleJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Drift)]
 pub(crate) struct DriftJson {
-    /// What was seen, the latest first.
-    sightings: Vec<SightingJson>,
-    /// Everything before this offset was looked at.
+    /// All drift findings, latest first.
+    sightings: Vec<DriftRecordJson>,
+    /// All events before this offset were scanned.
     #[schema(value_type = u64)]
     cursor: Offset,
-    /// Events that were gone from the log, or could not be read, before they were looked at.
+    /// Events that were not scanned, because they were gone from the log or could not be read.
     missed: u64,
-    /// How often something came that is not told, since too many things are, by kind of drift.
+    /// The number of findings that are not listed because the list is full, by kind of drift.
     untold: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DriftQuery {
-    /// Only event types whose name matches: `*` stands for any text, `?` for a character.
+    /// Only event types whose name matches this pattern: `*` is any text, `?` is one character.
     event: Option<String>,
-    /// Only what came from the root account with this global id.
+    /// Only findings from the root account with this global id.
     root_account: Option<String>,
 }
 
-/// Lists what came that the catalogue does not know.
+/// Lists the drift findings: what arrived and is unknown to the catalogue.
 #[utoipa::path(get, path = "/v1/drift", operation_id = "list_drift", tag = "drift", params(DriftQuery), responses((status = OK, body = DriftJson)))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Query(which): Query<DriftQuery>,
+    Query(query): Query<DriftQuery>,
 ) -> Json<DriftJson> {
     let report = api.drift.report();
-    let glob = WildMatch::new(which.event.as_deref().unwrap_or("*"));
-    let account = which.root_account.as_deref();
-    let sightings = report.sightings.into_iter().filter(|it| {
-        glob.matches(it.event_type()) && (account.is_none() || it.root_account() == account)
+    let glob = WildMatch::new(query.event.as_deref().unwrap_or("*"));
+    let account = query.root_account.as_deref();
+    let records = report.records.into_iter().filter(|record| {
+        glob.matches(record.event_type()) && (account.is_none() || record.root_account() == account)
     });
     Json(DriftJson {
-        sightings: sightings.map(SightingJson::from).collect(),
+        sightings: records.map(DriftRecordJson::from).collect(),
         cursor: report.cursor,
         missed: report.missed,
         untold: report
-            .untold
+            .dropped
             .into_iter()
             .map(|(drift, count)| (drift.code(), count))
             .collect(),
     })
 }
 
-/// Forgets what was seen; what comes again is listed again.
+/// Clears the drift findings. Drift that arrives again is listed again.
 #[utoipa::path(delete, path = "/v1/drift", operation_id = "clear_drift", tag = "drift", responses((status = OK, body = RemovedJson)))]
 pub(crate) async fn clear(State(api): State<Api>) -> Result<Json<RemovedJson>, ApiError> {
     let removed = api.drift.clear().await?;
     Ok(Json(RemovedJson::new(removed)))
 }
 
-impl From<DriftRecord> for SightingJson {
-    fn from(it: DriftRecord) -> Self {
+impl From<DriftRecord> for DriftRecordJson {
+    fn from(record: DriftRecord) -> Self {
         Self {
-            drift: it.drift().code(),
-            event: it.event_type().to_owned(),
-            path: it.path().to_owned(),
-            root_account: it.root_account().map(str::to_owned),
-            declared: it.declared,
-            found: it.found,
-            first_seen: it.first_seen,
-            last_seen: it.last_seen,
-            count: it.count,
+            drift: record.drift().code(),
+            event: record.event_type().to_owned(),
+            path: record.path().to_owned(),
+            root_account: record.root_account().map(str::to_owned),
+            declared: record.declared,
+            found: record.found,
+            first_seen: record.first_seen,
+            last_seen: record.last_seen,
+            count: record.count,
             example: ExampleJson {
-                offset: it.example.offset,
-                id: it.example.id,
-                value: it.example.value,
+                offset: record.example.offset,
+                id: record.example.id,
+                value: record.example.value,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! `/v1/events`: the accepted events, by place, by time, by id.
+//! `/v1/events`: the accepted events, by offset, time or id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,33 +19,34 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::request::{Path, Query};
 
-/// Events in one answer at most, and when nothing is said.
+/// The maximum number of events in one answer.
 const MAX_LIMIT: usize = 1000;
+/// The default number of events in one answer.
 const LIMIT: usize = 100;
 
-/// Bytes of events after which an answer is full, whatever its limit.
+/// An answer is full after this many bytes of events, independent of its limit.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Blocks looked through for one answer at most, when few events match.
+/// The maximum number of blocks that are searched for one answer when few events match.
 const MAX_BLOCKS: usize = 256;
 
-/// Runs of blocks without a match that are skipped for one answer at most.
+/// The maximum number of skipped runs of blocks without a match, for one answer.
 const MAX_RUNS: usize = 16;
 
-/// How long an answer may be held back at most.
+/// The maximum time of a long poll.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// An accepted event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct EventJson {
-    /// Its place in the log.
+    /// The place of the event on the log.
     #[schema(value_type = u64)]
     pub(crate) offset: Offset,
-    /// Its identity, the same at every door, delivery and replay.
+    /// The id of the event, the same at every door, delivery and replay.
     #[schema(value_type = String, example = "0b7f3c4e-9d1a-4c55-8e21-6f0a9b3d2c11")]
     id: Uuid,
-    /// When it was stored.
+    /// When the event was stored.
     #[schema(value_type = String, format = DateTime)]
     appended_at: Timestamp,
     /// The event itself.
@@ -53,12 +54,12 @@ pub(crate) struct EventJson {
     event: Box<RawValue>,
 }
 
-/// Some events in order.
+/// A page of events, in order.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventList)]
 pub(crate) struct EventListJson {
     pub(crate) events: Vec<EventJson>,
-    /// Where the next answer goes on; `from` of the next request.
+    /// The value for `from` in the next request.
     #[schema(value_type = u64)]
     pub(crate) next: Offset,
 }
@@ -66,19 +67,19 @@ pub(crate) struct EventListJson {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventQuery {
-    /// An offset, or `latest` for events still to come. The oldest event kept when left out.
+    /// An offset, or `latest` for future events only. The default is the oldest event on the log.
     #[param(pattern = "^(latest|[0-9]{1,19})$")]
     from: Option<String>,
-    /// Begin with the first event stored at this time or later, instead of `from`.
+    /// Begin with the first event that was stored at this time or later. Not together with `from`.
     #[param(format = DateTime)]
     time: Option<String>,
-    /// How many events at most: 1 to 1,000, 100 when left out. Large events make fewer.
+    /// The maximum number of events: 1 to 1,000. The default is 100. A page of large events has fewer.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
-    /// How long to wait for an event when there is none, in seconds: at most 60.
+    /// How many seconds to wait if there is no event yet: at most 60.
     #[param(pattern = "^([0-9]|[1-5][0-9]|60)s?$")]
     wait: Option<String>,
-    /// Only event types this pattern matches, such as `grade_*`. Events of Easel itself match only a
+    /// Only event types that this pattern matches, such as `grade_*`. Operator events match only a
     /// pattern that begins with `easel.`.
     #[param(min_length = 1, max_length = 128)]
     event: Option<String>,
@@ -93,7 +94,7 @@ pub(crate) async fn list(
 ) -> Result<Json<EventListJson>, ApiError> {
     let limit = range.limit.unwrap_or(LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
+        let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
         return Err(ApiError::invalid("invalid_range", detail));
     }
     let glob = glob(range.event.as_deref())?;
@@ -109,7 +110,7 @@ pub(crate) async fn list(
         tokio::select! {
             biased;
             () = api.end(&caller) => return Ok(Json(page)),
-            // Whether it is news or the end of the wait, what counts is read above.
+            // After news and after the timeout, the loop reads again.
             waited = timeout_at(deadline, reader.wait()) => if waited == Ok(false) {
                 return Ok(Json(page)); // the log is closed
             },
@@ -128,15 +129,15 @@ pub(crate) async fn show(
         Err(_not_an_id) => None,
     };
     let event = found.as_ref().and_then(event_json);
-    let missing = || ApiError::not_found("no_such_event", format!("The log holds no event {id}."));
+    let missing = || ApiError::not_found("no_such_event", format!("The log has no event {id}."));
     event.map(Json).ok_or_else(missing)
 }
 
 impl EventListJson {
-    /// Reads up to `limit` events whose event type matches, and fewer when they are large. It may
-    /// come back empty before the head when few match; `next` says where to go on, as the reader
-    /// does. A record becomes its answer as soon as it is found, since it would hold its block.
-    /// What was found before a failed read is answered; the next answer tells of the failure.
+    /// Reads up to `limit` matching events, and fewer if they are large. When few events match, the
+    /// page can be empty before the head. The next page continues at `next`. Each record is converted
+    /// at once, because a record keeps its block in memory. If a read fails after some events were
+    /// found, this call returns them, and the next call returns the error.
     pub(crate) async fn read(
         reader: &mut Reader,
         limit: usize,
@@ -177,12 +178,12 @@ impl EventListJson {
     }
 }
 
-/// A reader of the events whose event type matches.
+/// Returns a reader of the matching events.
 pub(crate) fn reader(log: &SharedLog, from: Offset, glob: &EventGlob) -> Reader {
     Reader::new(Arc::clone(log), from).wanting(Want::event_types(glob.matcher()))
 }
 
-/// A record as it is answered; `None` only if the log held something that is no JSON.
+/// Converts a record to its answer; `None` only if the log has bytes that are not JSON.
 fn event_json(record: &Record) -> Option<EventJson> {
     Some(EventJson {
         offset: record.offset,
@@ -192,7 +193,7 @@ fn event_json(record: &Record) -> Option<EventJson> {
     })
 }
 
-/// The offset a request wants to begin with.
+/// Returns the offset at which a request begins.
 pub(crate) async fn start(
     log: &SharedLog,
     from: Option<&str>,
@@ -201,19 +202,21 @@ pub(crate) async fn start(
     let invalid = |detail| ApiError::invalid("invalid_range", detail);
     let bounds = *log.bounds().borrow();
     match (from, time) {
-        (Some(_), Some(_)) => Err(invalid("Say `from` or `time`, not both.".to_owned())),
+        (Some(_), Some(_)) => Err(invalid(
+            "`from` and `time` must not be combined.".to_owned(),
+        )),
         (None, None) => Ok(bounds.tail),
         (Some("latest"), None) => Ok(bounds.head),
         (Some(from), None) => match from.parse() {
             Ok(number) => Ok(Offset::new(number)),
             Err(_) => Err(invalid(format!(
-                "`from` is an offset or `latest`; {from:?} is not."
+                "`from` must be an offset or `latest`, not {from:?}."
             ))),
         },
         (None, Some(time)) => match time.parse() {
             Ok(time) => Ok(log.find_time(time).await?),
             Err(_) => Err(invalid(format!(
-                "`time` is a time such as 2026-11-22T00:00:00Z; {time:?} is not."
+                "`time` must be a time such as 2026-11-22T00:00:00Z, not {time:?}."
             ))),
         },
     }
@@ -235,7 +238,7 @@ fn wait(wait: Option<&str>) -> Result<Duration, ApiError> {
         _ => Err(ApiError::invalid(
             "invalid_range",
             format!(
-                "`wait` is a number of seconds up to {}; {text:?} is not.",
+                "`wait` must be a number of seconds up to {}, not {text:?}.",
                 MAX_WAIT.as_secs()
             ),
         )),

@@ -1,4 +1,4 @@
-//! The lane that a request is about: that of the live events, or that of a replay.
+//! The lane of a request: the lane of live events, or the lane of a replay.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use crate::Api;
 use crate::api_error::ApiError;
 
-/// `live`, or the number of a replay; `live` if it is missing.
+/// `live`, or the number of a replay. The default is `live`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LaneNameJson(Option<ReplayNumber>);
 
 impl LaneNameJson {
-    /// That lane of the subscription `name`.
+    /// Returns this lane of the subscription `name`.
     pub(crate) fn find(self, api: &Api, name: &str) -> Result<Arc<Subscription>, ApiError> {
         Ok(api.subscriptions.lane(name, self.0)?)
     }
 }
 
 impl<'de> serde::Deserialize<'de> for LaneNameJson {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(LaneNameVisitor)
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LaneNameVisitor)
     }
 }
 
@@ -42,7 +42,7 @@ impl Visitor<'_> for LaneNameVisitor {
         }
         let number = text.parse().map_err(|_not_a_number| {
             E::custom(format_args!(
-                "a lane is `live` or the number of a replay; {text:?} is not"
+                "a lane must be `live` or the number of a replay, not {text:?}"
             ))
         })?;
         Ok(LaneNameJson(Some(number)))
@@ -53,12 +53,12 @@ impl Visitor<'_> for LaneNameVisitor {
     }
 }
 
-/// The schema of a lane's name in a body.
+/// Returns the schema of the name of a lane in a body.
 pub(crate) fn schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
         .description(Some(
-            "The lane: `live`, which is the default, or the number of a replay.",
+            "The lane: `live`, or the number of a replay. The default is `live`.",
         ))
         .examples(["live"])
         .into()

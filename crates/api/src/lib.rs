@@ -1,10 +1,26 @@
 //! Management over HTTP: wire shapes, answers, the OpenAPI document.
 //!
-//! Everything under `/v1` but the doors. Handlers translate between HTTP and the rooms behind;
-//! what they decide themselves is only how a refusal is worded.
+//! This crate has all routes under `/v1` except the doors. Handlers translate between HTTP and the
+//! other rooms. The only thing they decide is the wording of a refusal.
+//!
+//! ```
+//! use utoipa::openapi::OpenApi;
+//!
+//! // A server passes the description of its doors. Without doors, it is empty.
+//! let document = easel_api::document(OpenApi::default());
+//! let json = serde_json::to_value(&document)?;
+//!
+//! let status = &json["paths"]["/v1/status"]["get"];
+//! assert_eq!(status["operationId"], "show_status");
+//! // Every route requires a token, except the route of the document itself.
+//! assert!(status["responses"]["401"].is_object());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod api;
 mod document;
+mod routes;
+mod send_test;
 mod server_facts;
 
 mod attempts;
@@ -28,6 +44,7 @@ mod api_error;
 mod lane_name;
 mod request;
 
-pub use api::{Api, document, fallbacks, routes};
+pub use api::Api;
+pub use routes::{document, fallbacks, routes};
+pub use send_test::{SendTest, TestReport};
 pub use server_facts::{DiskSpace, ReadDiskSpace, ServerFacts};
-pub use test_delivery::{SendTest, TestReport};

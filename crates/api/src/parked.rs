@@ -1,4 +1,4 @@
-//! `/v1/subscriptions/{name}/parked`: deliveries that failed and wait for their next attempt.
+//! `/v1/subscriptions/{name}/parked`: failed deliveries that wait for their next attempt.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,26 +18,26 @@ use crate::attempts::AttemptJson;
 use crate::lane_name::LaneNameJson;
 use crate::request::{Path, Query, limit};
 
-/// Reasons in a summary.
+/// The maximum number of reasons in a summary.
 const MAX_REASONS: usize = 5;
 
-/// A delivery that failed and waits for its next attempt.
+/// A failed delivery that waits for its next attempt.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Parked)]
 pub(crate) struct ParkedJson {
-    /// The offset of its event.
+    /// The offset of the event.
     #[schema(value_type = u64)]
     offset: Offset,
     waits_for: WaitsForJson,
-    /// When its next attempt is due. Null if it does not wait for a time, and while the subscription
-    /// is on hold or paused: its schedule is stopped then.
+    /// When the next attempt is due. Null if the delivery waits for something else, and while the
+    /// subscription is on hold or paused, because its schedule is stopped then.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
-    /// Why it waits.
+    /// Why the delivery waits.
     reason: String,
-    /// How many attempts were made.
+    /// The number of attempts.
     attempt_count: u32,
-    /// The latest 20 attempts, the oldest first.
+    /// The latest 20 attempts, oldest first.
     attempts: Vec<AttemptJson>,
 }
 
@@ -50,7 +50,7 @@ enum WaitsForJson {
     Time,
     /// An earlier delivery with the same key.
     Key,
-    /// An operator, who redelivers or discards it.
+    /// An operator, who must redeliver or discard it.
     Operator,
 }
 
@@ -58,30 +58,30 @@ enum WaitsForJson {
 #[schema(as = ParkedList)]
 pub(crate) struct ParkedListJson {
     parked: Vec<ParkedJson>,
-    /// Where the next answer goes on; `from` of the next request. Null at the end.
+    /// The value for `from` in the next request. Null at the end.
     #[schema(value_type = Option<u64>)]
     next: Option<Offset>,
 }
 
-/// How many deliveries are parked, and why.
+/// The number of parked deliveries, and their reasons.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = ParkedSummary)]
 pub(crate) struct ParkedSummaryJson {
-    /// How many there are.
+    /// The number of parked deliveries.
     count: u64,
-    /// When the next attempt is due. Null if none waits for a time, and while the subscription is on
-    /// hold or paused.
+    /// When the next attempt is due. Null if no delivery waits for a time, and while the subscription
+    /// is on hold or paused.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_due_at: Option<Timestamp>,
     /// The five most frequent reasons.
     reasons: Vec<ReasonJson>,
-    /// How many wait for an earlier delivery with the same key.
+    /// The number of deliveries that wait for an earlier delivery with the same key.
     waits_for_key: u64,
-    /// How many wait for an operator.
+    /// The number of deliveries that wait for an operator.
     waits_for_operator: u64,
 }
 
-/// A reason, and how many deliveries wait because of it.
+/// A reason, and the number of deliveries that wait because of it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ParkedReason)]
 struct ReasonJson {
@@ -92,13 +92,13 @@ struct ReasonJson {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ParkedQuery {
-    /// The lane: `live`, or the number of a replay. `live` when left out.
+    /// The lane: `live`, or the number of a replay. The default is `live`.
     #[param(value_type = Option<String>, pattern = "^(live|[0-9]{1,10})$")]
     #[serde(default)]
     lane: LaneNameJson,
-    /// The offset to begin at; the first one when left out.
+    /// The offset to begin at. The default is the first one.
     from: Option<u64>,
-    /// How many at most: 1 to 1,000, 100 when left out.
+    /// The maximum number of deliveries: 1 to 1,000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
@@ -148,7 +148,7 @@ impl ParkedJson {
 }
 
 impl ParkedSummaryJson {
-    /// A summary of what a lane has parked.
+    /// Summarizes the parked deliveries of a lane.
     pub(crate) fn new(live: &Live) -> Self {
         let mut summary = Self::default();
         let mut reasons = HashMap::<Arc<str>, u64>::new();
@@ -186,8 +186,8 @@ impl ParkedSummaryJson {
     }
 }
 
-/// The time of day at which a delivery is due, unless it waits for something else or the clock of its
-/// lane is stopped.
+/// Returns when a delivery is due; `None` if it waits for something else or the clock of its lane is
+/// stopped.
 fn due_at(due: Due, clock: &LaneClock) -> Option<Timestamp> {
     match due {
         Due::At(time) if clock.stopped_since.is_none() => clock.time_of_day(time),

@@ -1,4 +1,4 @@
-//! `/v1/quarantine`: what doors took in that is no event.
+//! `/v1/quarantine`: records that doors accepted although they are not valid events.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,29 +14,30 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::request::Query;
 
-/// Records in one answer at most, and when nothing is said.
+/// The maximum number of records in one answer.
 const MAX_LIMIT: usize = 1000;
+/// The default number of records in one answer.
 const LIMIT: usize = 100;
 
-/// Something a door took in that is no event.
+/// A record that a door accepted although it is not a valid event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Quarantined)]
 struct QuarantinedJson {
-    /// Its place in the quarantine.
+    /// The place of the record in quarantine.
     #[schema(value_type = u64)]
     offset: Offset,
-    /// The door it came through.
+    /// The door that accepted the record.
     door: String,
-    /// Why it is no event, for programs.
+    /// Why the record is not an event, for programs.
     code: String,
-    /// Why it is no event, for people.
+    /// Why the record is not an event, for people.
     detail: String,
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
-    /// What came, where it is text.
+    /// The bytes of the record, if they are text.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
-    /// What came, where it is not.
+    /// The bytes of the record in base64, if they are not text.
     #[serde(skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
 }
@@ -45,19 +46,19 @@ struct QuarantinedJson {
 #[schema(as = QuarantineList)]
 pub(crate) struct QuarantineListJson {
     records: Vec<QuarantinedJson>,
-    /// Where the next answer goes on; `from` of the next request.
+    /// The value for `from` in the next request.
     #[schema(value_type = u64)]
     next: Offset,
-    /// How many there are in all.
+    /// The number of records in quarantine.
     count: u64,
-    /// How many were there once and are gone: emptied, or dropped for want of room.
+    /// The number of records that were removed, or dropped because of a limit.
     gone: u64,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Removed)]
 pub(crate) struct RemovedJson {
-    /// How many records are gone.
+    /// The number of removed records.
     removed: u64,
 }
 
@@ -70,21 +71,21 @@ impl RemovedJson {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuarantineQuery {
-    /// The place to begin at; the oldest when left out.
+    /// The place to begin at. The default is the oldest record.
     from: Option<u64>,
-    /// How many at most: 1 to 1,000, 100 when left out. Large records make fewer.
+    /// The maximum number of records: 1 to 1,000. The default is 100. A page of large records has fewer.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Before {
-    /// Only records before this place; all when left out. What was stored together goes together.
+pub(crate) struct EmptyQuery {
+    /// Only records before this place. The default is all. Records that were stored together are removed together.
     before: Option<u64>,
 }
 
-/// Lists what is in quarantine, oldest first.
+/// Lists the records in quarantine, oldest first.
 #[utoipa::path(get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "quarantine", params(QuarantineQuery), responses((status = OK, body = QuarantineListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
@@ -93,7 +94,7 @@ pub(crate) async fn list(
     let from = Offset::new(range.from.unwrap_or(0));
     let limit = range.limit.unwrap_or(LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
+        let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
         return Err(ApiError::invalid("invalid_range", detail));
     }
     let records = api.quarantine.list(from, limit).await?;
@@ -107,11 +108,11 @@ pub(crate) async fn list(
     }))
 }
 
-/// Throws away what is in quarantine.
-#[utoipa::path(delete, path = "/v1/quarantine", operation_id = "empty_quarantine", tag = "quarantine", params(Before), responses((status = OK, body = RemovedJson)))]
+/// Removes records from quarantine.
+#[utoipa::path(delete, path = "/v1/quarantine", operation_id = "empty_quarantine", tag = "quarantine", params(EmptyQuery), responses((status = OK, body = RemovedJson)))]
 pub(crate) async fn empty(
     State(api): State<Api>,
-    Query(Before { before }): Query<Before>,
+    Query(EmptyQuery { before }): Query<EmptyQuery>,
 ) -> Result<Json<RemovedJson>, ApiError> {
     let removed = api
         .quarantine
@@ -121,17 +122,17 @@ pub(crate) async fn empty(
 }
 
 impl From<Quarantined> for QuarantinedJson {
-    fn from(it: Quarantined) -> Self {
-        let (data, data_base64) = match String::from_utf8(it.bytes.into()) {
+    fn from(quarantined: Quarantined) -> Self {
+        let (data, data_base64) = match String::from_utf8(quarantined.bytes.into()) {
             Ok(text) => (Some(text), None),
             Err(binary) => (None, Some(BASE64_STANDARD.encode(binary.as_bytes()))),
         };
         Self {
-            offset: it.offset,
-            door: it.door.to_string(),
-            code: it.code,
-            detail: it.detail,
-            received_at: it.received_at,
+            offset: quarantined.offset,
+            door: quarantined.door.to_string(),
+            code: quarantined.code,
+            detail: quarantined.detail,
+            received_at: quarantined.received_at,
             data,
             data_base64,
         }

@@ -1,6 +1,6 @@
-//! `/v1/subscriptions/{name}/replays`: serving a range of the log again.
+//! `/v1/subscriptions/{name}/replays`: sends a range of the log to a subscription again.
 //!
-//! A replay has a lane and a balance of its own. What is live goes on undisturbed.
+//! A replay has a lane and a balance of its own. It does not affect the delivery of live events.
 
 mod dry_run;
 
@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use easel_log::{Bounds, Offset};
 use easel_subscriptions::{
     Attempt, AttemptLog, ChangeError, Conditions, EventGlob, MaxRate, ReplayNumber, ReplaySpec,
-    Start, State as Standing, Subscription, Term,
+    Start, State as SubscriptionState, Subscription, Term,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -30,13 +30,13 @@ use crate::balance::BalanceJson;
 use crate::request::{Body, Path};
 use dry_run::DryRunJson;
 
-/// The code when a replay cannot be.
+/// The code of a problem with a replay.
 const INVALID: &str = "invalid_replay";
 
 /// The time over which the rate of a replay is measured.
 const RATE_WINDOW: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is to be served again. The subscription's own filter applies besides.
+/// The range of a new replay. The filter of the subscription applies too.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewReplay)]
 #[serde(deny_unknown_fields)]
@@ -45,16 +45,16 @@ pub(crate) struct NewReplayJson {
     from: Start,
     #[schema(schema_with = to_schema)]
     to: Option<Start>,
-    /// Only these event types; one match is enough. All of them when left out.
+    /// Only event types that match one of these patterns. The default is all event types.
     #[schema(value_type = Option<Vec<String>>, example = json!(["grade_*"]))]
     events: Option<Vec<EventGlob>>,
-    /// What an event's metadata must say besides.
+    /// Conditions on the metadata of the events.
     #[serde(default)]
     conditions: Conditions,
-    /// Events a second that are sent at most. No limit when left out.
+    /// The maximum number of events per second. The default is no limit.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, example = 100)]
     max_rate: Option<MaxRate>,
-    /// Only count the events that would be sent.
+    /// Whether to only count the events that would be sent.
     #[serde(default)]
     dry_run: bool,
 }
@@ -63,7 +63,7 @@ pub(crate) struct NewReplayJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Replay)]
 pub(crate) struct ReplayJson {
-    /// Its number among the replays of its subscription, from 1.
+    /// The number of the replay within its subscription, from 1.
     #[schema(value_type = u32)]
     number: ReplayNumber,
     /// The first offset.
@@ -72,21 +72,21 @@ pub(crate) struct ReplayJson {
     /// The offset after the last one.
     #[schema(value_type = u64)]
     to: Offset,
-    /// The event types that it is narrowed to.
+    /// The patterns of the event types that are sent.
     #[schema(value_type = Vec<String>)]
     events: Vec<EventGlob>,
-    /// The conditions that it is narrowed to.
+    /// The conditions on the metadata of the events.
     conditions: Conditions,
-    /// Events a second that are sent at most.
+    /// The maximum number of events per second.
     #[schema(value_type = Option<u32>)]
     max_rate: Option<MaxRate>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     state: ReplayStateJson,
-    /// Why it does not run, when no operator asked for it.
+    /// Why the replay does not run, unless an operator paused it.
     reason: Option<String>,
     progress: ProgressJson,
-    /// Events delivered a second, over the last minute or since it was started.
+    /// Delivered events per second, over the last minute or since the start of the replay.
     rate: f64,
     balance: BalanceJson,
 }
@@ -95,35 +95,35 @@ pub(crate) struct ReplayJson {
 #[schema(as = ReplayState)]
 #[serde(rename_all = "snake_case")]
 enum ReplayStateJson {
-    /// It is served.
+    /// The replay runs.
     Running,
-    /// The endpoint failed; it is tried again from time to time.
+    /// The endpoint failed. The lane probes it from time to time.
     Holding,
-    /// Its subscription is paused or deactivated, or all deliveries are paused.
+    /// The subscription is paused or deactivated, or all deliveries are paused.
     Paused,
-    /// Every event of its range was delivered, filtered, given up or lost.
+    /// Every event of the range was delivered, filtered, given up or lost.
     Ended,
 }
 
-/// How far a replay is.
+/// The progress of a replay.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReplayProgress)]
 struct ProgressJson {
-    /// Events of its range that have ended.
+    /// Events of the range that are settled.
     done: u64,
-    /// Events of its range.
+    /// All events of the range.
     total: u64,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReplayList)]
 pub(crate) struct ReplayListJson {
-    /// By number.
+    /// The replays, by number.
     replays: Vec<ReplayJson>,
 }
 
 /// Starts a replay of a range, or counts what it would send.
-#[utoipa::path(post, path = "/v1/subscriptions/{name}/replays", operation_id = "start_replay", tag = "replays", params(("name" = String, Path)), request_body = NewReplayJson, responses((status = CREATED, body = ReplayJson), (status = OK, body = DryRunJson, description = "What a dry run counted."), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_replay`")))]
+#[utoipa::path(post, path = "/v1/subscriptions/{name}/replays", operation_id = "start_replay", tag = "replays", params(("name" = String, Path)), request_body = NewReplayJson, responses((status = CREATED, body = ReplayJson), (status = OK, body = DryRunJson, description = "The result of a dry run."), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_replay`")))]
 pub(crate) async fn start(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -140,7 +140,7 @@ pub(crate) async fn start(
     }
     let started = api.subscriptions.start_replay(&name, spec).await;
     let started = started.map_err(invalid)?;
-    let replay = ReplayJson::new(&api, &started).ok_or_else(|| vanished(&name))?;
+    let replay = ReplayJson::new(&api, &started).ok_or_else(|| not_a_replay(&name))?;
     let number = replay.number;
     info!(subscription = %name, replay = number, "replay started");
     let location = [(
@@ -158,7 +158,9 @@ pub(crate) async fn list(
 ) -> Result<Json<ReplayListJson>, ApiError> {
     let live = api.subscriptions.get(&name)?;
     let replays = api.subscriptions.replays(&live);
-    let replays = replays.iter().filter_map(|it| ReplayJson::new(&api, it));
+    let replays = replays
+        .iter()
+        .filter_map(|replay| ReplayJson::new(&api, replay));
     Ok(Json(ReplayListJson {
         replays: replays.collect(),
     }))
@@ -174,10 +176,10 @@ pub(crate) async fn show(
         .subscriptions
         .lane(&name, Some(read_number(&name, &number)?))?;
     let replay = ReplayJson::new(&api, &replay);
-    replay.map(Json).ok_or_else(|| vanished(&name))
+    replay.map(Json).ok_or_else(|| not_a_replay(&name))
 }
 
-/// Cancels a replay, and forgets it with its balance, its parked deliveries and its dead letters.
+/// Cancels a replay. Removes its balance, its parked deliveries and its dead letters.
 #[utoipa::path(delete, path = "/v1/subscriptions/{name}/replays/{number}", operation_id = "cancel_replay", tag = "replays", params(("name" = String, Path), ("number" = u32, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`")))]
 pub(crate) async fn cancel(
     State(api): State<Api>,
@@ -189,24 +191,24 @@ pub(crate) async fn cancel(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The range and the part of it that is asked for.
+/// Converts a request to the spec of a replay.
 async fn spec(api: &Api, new: NewReplayJson) -> Result<ReplaySpec, ApiError> {
     if new.events.as_ref().is_some_and(Vec::is_empty) {
-        let detail = "`/events` must have at least one pattern; leave it out for all event types.";
+        let detail = "`/events` must have at least one pattern. Omit it for all event types.";
         return Err(ApiError::invalid(INVALID, detail).at("/events"));
     }
     let from = offset(api, new.from).await?;
     let to = offset(api, new.to.unwrap_or(Start::Now)).await?;
-    let whole = ReplaySpec::of_range(from, to);
+    let all_events = ReplaySpec::of_range(from, to);
     Ok(ReplaySpec {
-        events: new.events.unwrap_or(whole.events),
+        events: new.events.unwrap_or(all_events.events),
         conditions: new.conditions,
         max_rate: new.max_rate,
-        ..whole
+        ..all_events
     })
 }
 
-/// The offset that an end of a range means at this moment.
+/// Returns the offset that `place` means at this moment.
 async fn offset(api: &Api, place: Start) -> Result<Offset, ApiError> {
     let Bounds { tail, head } = *api.log.bounds().borrow();
     Ok(match place {
@@ -224,7 +226,7 @@ fn invalid(error: ChangeError) -> ApiError {
     }
 }
 
-/// The number of a replay in a path.
+/// Reads the number of a replay in a path.
 fn read_number(name: &str, number: &str) -> Result<ReplayNumber, ApiError> {
     number.parse().map_err(|_not_a_number| {
         let detail = format!("{name} has no replay {number:?}.");
@@ -232,13 +234,13 @@ fn read_number(name: &str, number: &str) -> Result<ReplayNumber, ApiError> {
     })
 }
 
-/// What is said of a lane that is no replay, which is never asked for here.
-fn vanished(name: &str) -> ApiError {
+/// Returns the problem for a lane that is not a replay. No request should reach it.
+fn not_a_replay(name: &str) -> ApiError {
     ApiError::not_found("no_such_replay", format!("{name} has no such replay."))
 }
 
 impl ReplayJson {
-    /// A replay as it stands; `None` for a lane that is none.
+    /// Returns the state of a replay; `None` for a lane that is not a replay.
     fn new(api: &Api, replay: &Arc<Subscription>) -> Option<Self> {
         let known = replay.replay.as_ref()?;
         let balance = api.subscriptions.balance(replay);
@@ -269,18 +271,18 @@ fn state(api: &Api, replay: &Subscription) -> (ReplayStateJson, Option<String>) 
         return (ReplayStateJson::Ended, None);
     }
     match (&replay.state, replay.live.hold()) {
-        (Standing::Active, _) if api.subscriptions.deliveries_are_paused() => {
+        (SubscriptionState::Active, _) if api.subscriptions.deliveries_are_paused() => {
             (ReplayStateJson::Paused, None)
         }
-        (Standing::Active, None) => (ReplayStateJson::Running, None),
-        (Standing::Active, Some(hold)) => (ReplayStateJson::Holding, Some(hold.reason)),
-        (Standing::Paused { reason } | Standing::Deactivated { reason }, _) => {
+        (SubscriptionState::Active, None) => (ReplayStateJson::Running, None),
+        (SubscriptionState::Active, Some(hold)) => (ReplayStateJson::Holding, Some(hold.reason)),
+        (SubscriptionState::Paused { reason } | SubscriptionState::Deactivated { reason }, _) => {
             (ReplayStateJson::Paused, reason.clone())
         }
     }
 }
 
-/// Events delivered a second, over the last minute or since the replay was started.
+/// Returns the delivered events per second, over the last minute or since the start of the replay.
 fn rate(replay: &Subscription, created_at: Timestamp, now: Timestamp) -> f64 {
     let a_minute_ago = now.checked_sub(RATE_WINDOW).unwrap_or(Timestamp::MIN);
     let since = std::cmp::max(a_minute_ago, created_at);
@@ -292,7 +294,7 @@ fn rate(replay: &Subscription, created_at: Timestamp, now: Timestamp) -> f64 {
             event_count += attempt.item_count;
         }
     }
-    // If more attempts were made than are kept, they cover less than the window.
+    // The attempt log is limited. A full log covers less than the window.
     let since = if attempt_count >= AttemptLog::MAX {
         oldest
     } else {
@@ -308,8 +310,8 @@ fn from_schema() -> Schema {
 
 fn to_schema() -> Schema {
     place_schema(
-        "The end, which is not served itself: an offset or a time. What is the newest event now is \
-         the last one when it is left out.",
+        "The end of the range, as an offset or a time. The event at the end is not sent. By default, \
+         the newest event at this moment is the last one.",
     )
 }
 

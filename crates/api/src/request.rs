@@ -1,8 +1,8 @@
-//! What is read of a request; what cannot be read is refused with a problem.
+//! Reads queries, paths and bodies of requests, and rejects malformed ones with a problem.
 //!
-//! Malformed queries and paths are answered with 400; a body that is JSON of the wrong shape, or
-//! none, is refused like one that asks for what cannot be, with the code of its route. A refusal
-//! names the parameter, or has the JSON pointer to the place in its member `pointer`.
+//! A malformed query or path gets 400. A body that is not JSON or has the wrong shape gets 422 with
+//! the code of its route, like a body with invalid values. A refusal names the parameter, or has the
+//! JSON pointer to the place in its member `pointer`.
 
 mod tree;
 
@@ -30,10 +30,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let extract::Query(pairs) = pairs.map_err(|_unreadable| {
             refused("The query must be pairs such as `limit=10`, joined by `&`.".to_owned())
         })?;
-        T::deserialize(Tree::of_query(pairs))
+        T::deserialize(Tree::from_query(pairs))
             .map(Self)
             .map_err(|fault| {
-                // A parameter is called by its name.
+                // A parameter has a name, not a JSON pointer.
                 let sentence = fault.sentence("The query");
                 refused(sentence.replacen("`/", "`", 1))
             })
@@ -58,7 +58,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// A body of JSON that is not read yet: only its route knows the code of a refusal.
+/// A JSON body that is not parsed yet, because only the route knows the code of a refusal.
 pub(crate) struct Body(Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
@@ -68,20 +68,20 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         if !is_json(request.headers()) {
             return Err(unsupported_type());
         }
-        Ok(Self(whole(Bytes::from_request(request, state).await)?))
+        Ok(Self(body_bytes(Bytes::from_request(request, state).await)?))
     }
 }
 
 impl Body {
-    /// Reads the body; `invalid` is the code when it is not of the right shape.
+    /// Parses the body. `invalid` is the code of the problem if that fails.
     pub(crate) fn read<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
         let tree: Tree = self.json(invalid)?;
-        T::deserialize(tree).map_err(|fault| misshapen(invalid, &fault))
+        T::deserialize(tree).map_err(|fault| wrong_shape(invalid, &fault))
     }
 
-    /// Reads the body as a change of `old`, by RFC 7396: a member replaces that of `old`, `null`
-    /// takes it away, and an object changes that of `old` in turn.
-    pub(crate) fn read_over<T: DeserializeOwned>(
+    /// Applies the body to `old` as a merge patch (RFC 7396): a member replaces the member of `old`,
+    /// `null` removes the member, and objects are merged recursively.
+    pub(crate) fn read_patch<T: DeserializeOwned>(
         &self,
         mut old: Value,
         invalid: &'static str,
@@ -91,14 +91,14 @@ impl Body {
             return Err(ApiError::invalid(invalid, "The body must be an object."));
         }
         merge(&mut old, patch);
-        T::deserialize(Tree::from(old)).map_err(|fault| misshapen(invalid, &fault))
+        T::deserialize(Tree::from(old)).map_err(|fault| wrong_shape(invalid, &fault))
     }
 
     fn json<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
         serde_json::from_slice(&self.0).map_err(|fault| {
             let (line, column) = (fault.line(), fault.column());
             let detail = if fault.is_eof() {
-                "The body ends before its JSON does.".to_owned()
+                "The JSON of the body ends too early.".to_owned()
             } else {
                 format!("The body is not valid JSON; see line {line}, column {column}.")
             };
@@ -107,7 +107,7 @@ impl Body {
     }
 }
 
-/// A body of JSON that may be left out.
+/// An optional JSON body.
 pub(crate) struct OptionalBody(Option<Body>);
 
 impl<S: Send + Sync> FromRequest<S> for OptionalBody {
@@ -115,7 +115,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let bytes = whole(Bytes::from_request(request, state).await)?;
+        let bytes = body_bytes(Bytes::from_request(request, state).await)?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
@@ -127,7 +127,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
 }
 
 impl OptionalBody {
-    /// Reads the body, if there is one; `invalid` is the code when it is not of the right shape.
+    /// Parses the body, if there is one. `invalid` is the code of the problem if that fails.
     pub(crate) fn read<T: DeserializeOwned>(
         &self,
         invalid: &'static str,
@@ -136,22 +136,23 @@ impl OptionalBody {
     }
 }
 
-/// Entries in one answer at most, and when nothing is said.
+/// The maximum number of entries in one answer.
 const MAX_LIMIT: usize = 1000;
+/// The default number of entries in one answer.
 const LIMIT: usize = 100;
 
-/// How many entries an answer may have.
+/// Returns the number of entries that an answer may have.
 pub(crate) fn limit(limit: Option<usize>) -> Result<usize, ApiError> {
     let limit = limit.unwrap_or(LIMIT);
     if (1..=MAX_LIMIT).contains(&limit) {
         return Ok(limit);
     }
-    let detail = format!("`limit` is 1 to {MAX_LIMIT}; {limit} is not.");
+    let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
     Err(ApiError::invalid("invalid_range", detail))
 }
 
 fn unsupported_type() -> ApiError {
-    let detail = "Send the body as application/json.";
+    let detail = "The content type of the body must be application/json.";
     ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_type",
@@ -159,30 +160,32 @@ fn unsupported_type() -> ApiError {
     )
 }
 
-/// The bytes of a body, or a refusal.
-pub(crate) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+/// Returns the bytes of a body, or a refusal.
+pub(crate) fn body_bytes(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
     body.map_err(|fault| match fault.status() {
         status @ StatusCode::PAYLOAD_TOO_LARGE => {
             let detail = "The body is larger than the limit of 2 MiB.";
             ApiError::new(status, "body_too_large", detail)
         }
         _ => {
-            let detail = "The body did not arrive whole.";
+            let detail = "The body was not received completely.";
             ApiError::new(StatusCode::BAD_REQUEST, "body_broken", detail)
         }
     })
 }
 
-/// Whether the body is said to be JSON.
+/// Returns whether the content type is JSON.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let media_type = content_type
-        .and_then(|it| it.split(';').next())
+        .and_then(|value| value.split(';').next())
         .map(str::trim);
-    media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/json"))
+    media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"))
 }
 
-fn misshapen(code: &'static str, fault: &TreeFault) -> ApiError {
+fn wrong_shape(code: &'static str, fault: &TreeFault) -> ApiError {
     ApiError::invalid(code, fault.sentence("The body")).at(&fault.pointer)
 }
 

@@ -1,4 +1,4 @@
-//! What the API says of the server it runs in, and of that server's machine.
+//! Facts about the server and its machine that the API shows.
 
 use std::fmt;
 use std::io;
@@ -9,43 +9,42 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// Reads how much room the disk has. It asks the file system and may block.
+/// Reads the free space of the disk. The call can block.
 pub type ReadDiskSpace = Arc<dyn Fn() -> io::Result<DiskSpace> + Send + Sync>;
 
-/// The server and its machine.
+/// Facts about the server and its machine.
 #[derive(Clone)]
 pub struct ServerFacts {
-    /// An address that the server can be reached at from its own machine.
+    /// The address of the server for clients on its own machine.
     pub address: SocketAddr,
     /// When the server started.
     pub started_at: Timestamp,
     /// The age at which events are dropped from the log.
     pub max_age: Option<Duration>,
-    /// The bytes of the log beyond which the oldest events are dropped.
+    /// The size of the log in bytes above which the oldest events are dropped.
     pub max_bytes: Option<u64>,
-    /// How many lanes run; `None` while no subscription is served.
+    /// The number of running lanes; `None` while no subscription is served.
     pub lane_count: watch::Receiver<Option<usize>>,
-    /// Reads how much room the disk of the data folder has.
+    /// Reads the free space of the disk with the data folder.
     pub disk_space: ReadDiskSpace,
 }
 
-/// A disk is nearly full with less free space than this, whatever its size.
+/// A disk of any size is nearly full with less free space than this.
 pub(crate) const MIN_FREE_BYTES: u64 = 1 << 30;
-/// So is one with less than one part in so many free.
+/// A disk is also nearly full if less than this fraction (1/20) of its size is free.
 const MIN_FREE_PART: u64 = 20;
 
-/// The room on a disk.
+/// The space on a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// Bytes that can still be written.
+    /// The bytes that can still be written.
     pub free_bytes: u64,
-    /// Bytes there are in all.
+    /// The size of the disk in bytes.
     pub total_bytes: u64,
 }
 
 impl DiskSpace {
-    /// The disk is nearly full when fewer bytes than this are free: 5 % of it, or 1 GiB, whichever is
-    /// more.
+    /// Returns the limit below which the disk is nearly full: 5 % of its size, but at least 1 GiB.
     pub fn low_below_bytes(self) -> u64 {
         std::cmp::max(self.total_bytes / MIN_FREE_PART, MIN_FREE_BYTES)
     }
@@ -53,7 +52,7 @@ impl DiskSpace {
 
 impl fmt::Debug for ServerFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Host")
+        f.debug_struct("ServerFacts")
             .field("address", &self.address)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,6 @@
-//! `/v1/status`: how the server is, in one answer.
+//! `/v1/status`: the state of the server, in one answer.
 //!
-//! What it says of each subscription is in `lane`, what of all that needs an operator in `attention`.
+//! Module `lane` has the state of each subscription. Module `attention` lists what needs an operator.
 
 mod attention;
 mod lane;
@@ -25,32 +25,32 @@ use lane::LaneJson;
 /// The time over which the rate of events is measured.
 const RATE_WINDOW: Duration = Duration::from_mins(5);
 
-/// How the server is.
+/// The state of the server.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Status)]
 pub(crate) struct StatusJson {
     /// The version of Easel.
     version: &'static str,
-    /// An address that the server can be reached at from its own machine.
+    /// The address of the server for clients on its own machine.
     address: String,
-    /// The server's time.
+    /// The time on the server's clock.
     #[schema(value_type = String, format = DateTime)]
     now: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
     log: LogJson,
-    /// The room on the disk of the data folder; absent when it cannot be read.
+    /// The space on the disk with the data folder. Absent if it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskJson>,
     drift: DriftStatusJson,
     quarantine: QuarantineJson,
-    /// Lanes that run.
+    /// The number of running lanes.
     lanes_running: usize,
-    /// Whether the places of the subscriptions in the log could be saved when they last were.
+    /// Whether the last save of the cursors succeeded.
     cursors_saved: bool,
-    /// Every subscription, by name.
+    /// All subscriptions, by name.
     lanes: Vec<LaneJson>,
-    /// What needs an operator; empty when all is well.
+    /// What needs an operator. Empty if there is no problem.
     attention: Vec<AttentionJson>,
 }
 
@@ -58,75 +58,75 @@ pub(crate) struct StatusJson {
 #[derive(Serialize, ToSchema)]
 #[schema(as = LogStatus)]
 struct LogJson {
-    /// Whether it takes new events; after a failed write it does not until a restart.
+    /// Whether the log accepts new events. After a failed write it refuses them until a restart.
     writable: bool,
-    /// Whether it could be read for this answer; if not, times and the rate are absent.
+    /// Whether the log could be read for this answer. If not, times and the rate are absent.
     readable: bool,
-    /// Events kept.
+    /// The number of events on the log.
     events: u64,
-    /// Bytes they take on disk.
+    /// The bytes of these events on disk.
     bytes: u64,
-    /// The oldest offset kept.
+    /// The oldest offset on the log.
     #[schema(value_type = u64)]
     tail: Offset,
-    /// The offset the next event will get.
+    /// The offset that the next event will get.
     #[schema(value_type = u64)]
     head: Offset,
-    /// When the oldest event kept was accepted; absent when none is kept.
+    /// When the oldest event was accepted. Absent if the log is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     oldest_at: Option<Timestamp>,
-    /// Events accepted each second, over the last five minutes.
+    /// Accepted events per second, over the last five minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     events_per_second: Option<f64>,
-    /// Records found unreadable since the server started.
+    /// The number of unreadable records that were found since the server started.
     damaged: u64,
-    /// The age in seconds at which events are dropped; absent without a bound on age.
+    /// The age in seconds at which events are dropped. Absent without a limit on age.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age_seconds: Option<u64>,
-    /// The size beyond which the oldest events are dropped; absent without a bound on size.
+    /// The size in bytes above which the oldest events are dropped. Absent without a limit on size.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_bytes: Option<u64>,
 }
 
-/// The room on a disk.
+/// The space on a disk.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DiskStatus)]
 struct DiskJson {
-    /// Bytes the server can still use.
+    /// The bytes that the server can still use.
     free_bytes: u64,
-    /// Bytes there are in all.
+    /// The size of the disk in bytes.
     total_bytes: u64,
 }
 
-/// What arrived that the catalogue does not know.
+/// What arrived and is unknown to the catalogue.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DriftStatus)]
 struct DriftStatusJson {
-    /// How many different things were seen.
+    /// The number of drift findings.
     sightings: u64,
-    /// How many of them were first seen within the last 24 hours.
+    /// The number of findings that were first seen within the last 24 hours.
     new: u64,
-    /// When one was last seen; absent when nothing was.
+    /// When a finding was last seen. Absent without findings.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     last_seen: Option<Timestamp>,
-    /// Events not yet held against the catalogue.
+    /// The number of events that are not scanned yet.
     pending: u64,
 }
 
-/// What doors took in that is no event.
+/// Records that doors accepted although they are not valid events.
 #[derive(Serialize, ToSchema)]
 #[schema(as = QuarantineStatus)]
 struct QuarantineJson {
-    /// Whether it takes new records.
+    /// Whether the quarantine accepts new records.
     writable: bool,
-    /// Records kept.
+    /// The number of records in quarantine.
     records: u64,
 }
 
-/// Shows how the server is: log, lanes, disk, drift, quarantine, and what needs an operator. What
-/// cannot be read is left out.
+/// Shows the state of the server: log, lanes, disk, drift, quarantine, and what needs an operator.
+/// Values that cannot be read are absent.
 #[utoipa::path(get, path = "/v1/status", operation_id = "show_status", tag = "status", responses((status = OK, body = StatusJson)))]
 pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
     let now = api.clock.now();
@@ -163,7 +163,7 @@ async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> LogJson {
         .checked_sub(lane::duration(RATE_WINDOW))
         .unwrap_or(Timestamp::MIN);
     let first_recent = readable(api.log.find_time(since).await);
-    // The bounds come after: what was found is not beyond the head then.
+    // The bounds are read afterwards, so that the found offset is not past the head.
     let bounds = *api.log.bounds().borrow();
     let stats = api.log.stats();
     #[expect(
@@ -186,7 +186,7 @@ async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> LogJson {
     }
 }
 
-/// What was read of the log; `None`, and a line in the output, when it could not be.
+/// Returns the value that was read from the log. Logs an error and returns `None` if the read failed.
 fn readable<T>(read: Result<T, ReadError>) -> Option<T> {
     read.inspect_err(|error| error!(%error, "log cannot be read for the status"))
         .ok()
@@ -212,21 +212,21 @@ async fn disk(api: &Api) -> Option<DiskJson> {
 
 fn drift(report: &Report, head: Offset, now: Timestamp) -> DriftStatusJson {
     let is_new = |first_seen: Timestamp| now.duration_since(first_seen).as_hours() < 24;
-    let sightings = &report.sightings;
-    let new = sightings.iter().filter(|seen| is_new(seen.first_seen));
+    let records = &report.records;
+    let new = records.iter().filter(|record| is_new(record.first_seen));
     DriftStatusJson {
-        sightings: sightings.len() as u64,
+        sightings: records.len() as u64,
         new: new.count() as u64,
-        last_seen: sightings.iter().map(|seen| seen.last_seen).max(),
+        last_seen: records.iter().map(|record| record.last_seen).max(),
         pending: head.since(report.cursor),
     }
 }
 
-/// When events were accepted; each offset is looked up once in one answer.
+/// The times at which events were accepted. A cache, so that one answer looks up each offset once.
 #[derive(Debug)]
 struct AcceptTimes {
     known: HashMap<Offset, Option<Timestamp>>,
-    /// Whether everything that was looked up could be read.
+    /// Whether all lookups succeeded.
     all_read: bool,
 }
 
@@ -240,13 +240,13 @@ impl Default for AcceptTimes {
 }
 
 impl AcceptTimes {
-    /// When the event at `offset`, or the first one kept after it, was accepted; `None` when there
-    /// is none yet, or when the log cannot be read.
+    /// Returns when the event at `offset`, or the first event after it, was accepted. Returns `None`
+    /// if there is no such event yet or the log cannot be read.
     async fn accepted_at(&mut self, api: &Api, offset: Offset) -> Option<Timestamp> {
         if let Some(known) = self.known.get(&offset) {
             return *known;
         }
-        // Once is enough to know that the log cannot be read.
+        // After one failed read, do not try again.
         let read = if self.all_read {
             readable(api.log.appended_at(offset).await)
         } else {

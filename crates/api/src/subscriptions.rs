@@ -1,4 +1,4 @@
-//! `/v1/subscriptions`: who wants which events.
+//! `/v1/subscriptions`: manages subscriptions.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use easel_access::{Caller, Scope};
 use easel_subscriptions::{
-    ChangeError, Hold, Origin, Spec, SpecJson, Start, State as Standing, Subscription,
+    ChangeError, Hold, Origin, Spec, SpecJson, Start, State as SubscriptionState, Subscription,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,40 +24,40 @@ use crate::balance::BalanceJson;
 use crate::parked::ParkedSummaryJson;
 use crate::request::{Body, OptionalBody, Path};
 
-/// The code when a spec cannot be.
+/// The code of a problem with a spec.
 const INVALID: &str = "invalid_subscription";
 
-/// A subscription as it stands.
+/// A subscription with its state.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Subscription)]
 pub(crate) struct SubscriptionJson {
-    /// What was asked for.
+    /// The spec of the subscription.
     #[serde(flatten)]
     spec: SpecJson,
     state: StateJson,
-    /// Why it is paused, on hold, or deactivated, when no operator asked for it.
+    /// Why the subscription is paused, on hold or deactivated, unless an operator paused it.
     reason: Option<String>,
-    /// Since when it is on hold.
+    /// When the hold began.
     #[schema(value_type = Option<String>, format = DateTime)]
     held_since: Option<Timestamp>,
-    /// When the next attempt is due, while it is on hold; null while it waits for an operator.
+    /// When the next attempt of a hold is due. Null while the hold waits for an operator.
     #[schema(value_type = Option<String>, format = DateTime)]
     holding_until: Option<Timestamp>,
-    /// `file` when the configuration file declares it, which alone may then change it.
+    /// `file` if the configuration file declares the subscription. Then only the file can change it.
     #[schema(value_type = String, example = "api")]
     origin: &'static str,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     balance: BalanceJson,
-    /// Its attempts of the last hour; absent in lists.
+    /// The attempts of the last hour. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<AttemptSummaryJson>,
-    /// What it has parked; absent in lists.
+    /// The parked deliveries. Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     parked: Option<ParkedSummaryJson>,
 }
 
-/// How a subscription is resumed.
+/// The options of a resume.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Resumption)]
 #[serde(deny_unknown_fields)]
@@ -70,14 +70,14 @@ pub(crate) struct ResumptionJson {
 #[schema(as = State)]
 #[serde(rename_all = "snake_case")]
 enum StateJson {
-    /// It is served.
+    /// The subscription is served.
     Active,
-    /// Its endpoint failed; it is tried again from time to time.
+    /// The endpoint failed. The lane probes it from time to time.
     Holding,
-    /// It keeps its place until it is resumed.
+    /// The subscription keeps its cursor until it is resumed.
     Paused,
-    /// It is no longer served: the configuration file no longer declares it, or it was on hold for
-    /// too long, as `reason` says.
+    /// The subscription is no longer served: it is not in the configuration file any more, or it was
+    /// on hold for too long. `reason` has the details.
     Deactivated,
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn list(
     let subscriptions = api.subscriptions.list();
     let subscriptions = subscriptions.iter();
     let subscriptions = subscriptions
-        .map(|it| standing(&api, it, &caller))
+        .map(|subscription| list_item(&api, subscription, &caller))
         .collect();
     Json(SubscriptionListJson { subscriptions })
 }
@@ -110,27 +110,27 @@ pub(crate) async fn show(
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let subscription = api.subscriptions.get(&name)?;
     api.subscriptions.restore_attempts(&subscription).await?;
-    Ok(Json(answer(&api, &subscription, &caller)))
+    Ok(Json(details(&api, &subscription, &caller)))
 }
 
-/// Makes a subscription.
+/// Creates a subscription.
 #[utoipa::path(post, path = "/v1/subscriptions", operation_id = "create_subscription", tag = "subscriptions", request_body = SpecJson, responses((status = CREATED, body = SubscriptionJson), (status = CONFLICT, description = "`name_taken`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn create(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let made = api.subscriptions.create(body.read(INVALID)?).await?;
-    let location = [(LOCATION, format!("/v1/subscriptions/{}", made.spec.name))];
+    let created = api.subscriptions.create(body.read(INVALID)?).await?;
+    let location = [(LOCATION, format!("/v1/subscriptions/{}", created.spec.name))];
     Ok((
         StatusCode::CREATED,
         location,
-        Json(answer(&api, &made, &caller)),
+        Json(details(&api, &created, &caller)),
     )
         .into_response())
 }
 
-/// Changes what a subscription asks for. It keeps its place: `start` is not looked at again.
+/// Replaces the spec of a subscription. The cursor stays the same, so `start` has no effect.
 #[utoipa::path(put, path = "/v1/subscriptions/{name}", operation_id = "replace_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = SpecJson, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn replace(
     State(api): State<Api>,
@@ -141,8 +141,8 @@ pub(crate) async fn replace(
     update(&api, &caller, &name, body.read(INVALID)?).await
 }
 
-/// Changes some fields of a subscription, by RFC 7396: a field that is left out stays, `null` sets
-/// it to its default.
+/// Changes some fields of a subscription with a merge patch (RFC 7396). Omitted fields stay the same.
+/// `null` sets a field to its default.
 #[utoipa::path(patch, path = "/v1/subscriptions/{name}", operation_id = "change_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body(content = Object, content_type = "application/json", description = "Any fields of a `Spec`"), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_subscription`")))]
 pub(crate) async fn change(
     State(api): State<Api>,
@@ -153,10 +153,10 @@ pub(crate) async fn change(
     let subscription = api.subscriptions.get(&name)?;
     let spec = serde_json::to_value(SpecJson::with_secrets(&subscription.spec))
         .map_err(|error| ApiError::bug(&error))?;
-    update(&api, &caller, &name, body.read_over(spec, INVALID)?).await
+    update(&api, &caller, &name, body.read_patch(spec, INVALID)?).await
 }
 
-/// Replaces the spec of a subscription, which keeps its name.
+/// Replaces the spec of a subscription. Rejects a spec with another name.
 async fn update(
     api: &Api,
     caller: &Caller,
@@ -165,16 +165,16 @@ async fn update(
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     if spec.name.as_str() != name {
         let detail = format!(
-            "A subscription keeps its name; {name:?} cannot become {:?}.",
+            "The name of a subscription cannot change from {name:?} to {:?}.",
             spec.name.as_str()
         );
         return Err(ApiError::invalid(INVALID, detail).at("/name"));
     }
     let changed = api.subscriptions.update(spec).await?;
-    Ok(Json(answer(api, &changed, caller)))
+    Ok(Json(details(api, &changed, caller)))
 }
 
-/// Forgets a subscription.
+/// Removes a subscription.
 #[utoipa::path(delete, path = "/v1/subscriptions/{name}", operation_id = "remove_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`declared_in_file`")))]
 pub(crate) async fn remove(
     State(api): State<Api>,
@@ -184,7 +184,7 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Stops serving a subscription, which keeps its place.
+/// Pauses a subscription. It keeps its cursor.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/pause", operation_id = "pause_subscription", tag = "subscriptions", params(("name" = String, Path)), responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`")))]
 pub(crate) async fn pause(
     State(api): State<Api>,
@@ -192,11 +192,11 @@ pub(crate) async fn pause(
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
     let paused = api.subscriptions.pause(&name).await?;
-    Ok(Json(answer(&api, &paused, &caller)))
+    Ok(Json(details(&api, &paused, &caller)))
 }
 
-/// Serves a subscription again that is paused or deactivated: from where it stopped, or from a later
-/// place. What lies between is skipped, and counts as expired.
+/// Resumes a paused or deactivated subscription, from its cursor or from a later place. The events
+/// between are skipped and count as expired.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/resume", operation_id = "resume_subscription", tag = "subscriptions", params(("name" = String, Path)), request_body = Option<ResumptionJson>, responses((status = OK, body = SubscriptionJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = CONFLICT, description = "`deactivated`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_resume`")))]
 pub(crate) async fn resume(
     State(api): State<Api>,
@@ -220,38 +220,40 @@ pub(crate) async fn resume(
             resumed
         }
     };
-    Ok(Json(answer(&api, &resumed, &caller)))
+    Ok(Json(details(&api, &resumed, &caller)))
 }
 
 fn from_schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
         .description(Some(
-            "Where to go on: `now`, a time, or an offset. From where it stopped when it is left out.",
+            "The place to resume from: `now`, a time, or an offset. The default is the cursor.",
         ))
         .examples(["now"])
         .into()
 }
 
-/// A subscription with a summary of its attempts and of what it has parked.
-fn answer(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
+/// Returns a subscription with summaries of its attempts and its parked deliveries.
+fn details(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
     let live = &subscription.live;
     SubscriptionJson {
         attempts: Some(AttemptSummaryJson::new(live, api.clock.now())),
         parked: Some(ParkedSummaryJson::new(live)),
-        ..standing(api, subscription, caller)
+        ..list_item(api, subscription, caller)
     }
 }
 
-fn standing(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
+fn list_item(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
     let hold = subscription.live.hold();
     let (state, reason) = match (&subscription.state, &hold) {
-        (Standing::Active, None) => (StateJson::Active, None),
-        (Standing::Active, Some(Hold { reason, .. })) => (StateJson::Holding, Some(reason.clone())),
-        (Standing::Paused { reason }, _) => (StateJson::Paused, reason.clone()),
-        (Standing::Deactivated { reason }, _) => (StateJson::Deactivated, reason.clone()),
+        (SubscriptionState::Active, None) => (StateJson::Active, None),
+        (SubscriptionState::Active, Some(Hold { reason, .. })) => {
+            (StateJson::Holding, Some(reason.clone()))
+        }
+        (SubscriptionState::Paused { reason }, _) => (StateJson::Paused, reason.clone()),
+        (SubscriptionState::Deactivated { reason }, _) => (StateJson::Deactivated, reason.clone()),
     };
-    let hold = hold.filter(|_| subscription.state == Standing::Active);
+    let hold = hold.filter(|_| subscription.state == SubscriptionState::Active);
     SubscriptionJson {
         spec: if caller.scopes.contains(Scope::Manage) {
             SpecJson::with_secrets(&subscription.spec)

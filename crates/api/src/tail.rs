@@ -1,4 +1,4 @@
-//! `/v1/events/stream`: events as they are accepted, as server-sent events.
+//! `/v1/events/stream`: new events as server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -20,30 +20,30 @@ use crate::api_error::ApiError;
 use crate::events::{EventJson, EventListJson, glob, reader, start};
 use crate::request::Query;
 
-/// Events fetched at once.
+/// The number of events in one read.
 const PAGE: usize = 100;
 
-/// A comment is sent after this much silence, so that proxies keep the connection.
+/// After this time without an event, a comment is sent, so that proxies keep the connection open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TailQuery {
-    /// An offset, or `latest`, which is meant when it is left out.
+    /// The offset to begin at, or `latest` for future events only. The default is `latest`.
     #[param(pattern = "^(latest|[0-9]{1,19})$")]
     from: Option<String>,
-    /// Only event types this pattern matches. Events of Easel itself match only a pattern that begins
+    /// Only event types that this pattern matches. Operator events match only a pattern that begins
     /// with `easel.`.
     #[param(min_length = 1, max_length = 128)]
     event: Option<String>,
 }
 
-/// Streams events as they are accepted. `Last-Event-ID` goes on after the event it names.
+/// Streams new events. With `Last-Event-ID`, the stream continues after that event.
 #[utoipa::path(get, path = "/v1/events/stream", operation_id = "stream_events", tag = "events", params(TailQuery), responses((status = OK, content_type = "text/event-stream", body = EventJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn stream(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Query(beginning): Query<TailQuery>,
+    Query(query): Query<TailQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let last = headers
@@ -51,9 +51,9 @@ pub(crate) async fn stream(
         .and_then(|id| id.to_str().ok()?.parse().ok());
     let from = match last {
         Some(last) => Offset::new(last).next(),
-        None => start(&api.log, beginning.from.as_deref().or(Some("latest")), None).await?,
+        None => start(&api.log, query.from.as_deref().or(Some("latest")), None).await?,
     };
-    let glob = glob(beginning.event.as_deref())?;
+    let glob = glob(query.event.as_deref())?;
     let tail = Tail {
         reader: reader(&api.log, from, &glob),
         glob,
@@ -64,14 +64,14 @@ pub(crate) async fn stream(
     Ok(Sse::new(events.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-/// Where one stream stands.
+/// The position of one stream.
 struct Tail {
     reader: Reader,
     glob: EventGlob,
 }
 
 impl Tail {
-    /// The next events, however long they take.
+    /// Waits for the next events and returns them.
     async fn fetch(&mut self) -> Vec<Event> {
         loop {
             match EventListJson::read(&mut self.reader, PAGE, &self.glob).await {
@@ -84,7 +84,7 @@ impl Tail {
                 Err(error) => error!(%error, "stream cannot read the log"),
             }
             if !self.reader.wait().await {
-                // The log is closed; the stop that follows ends the stream.
+                // The log is closed, so the server stops, and the stop ends the stream.
                 std::future::pending::<()>().await;
             }
         }

@@ -1,18 +1,14 @@
-//! `/v1/test-deliveries`: a sample event to an endpoint, and what it answers.
+//! `/v1/test-deliveries`: sends a sample event to an endpoint and returns the answer.
 //!
-//! The event is the catalogue's example of its type. It is told from a real one by the header
-//! `easel-test: true` and by `easel-test` as the producer in its metadata. It never comes near the
-//! log, and no balance counts it.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! The event is the example from the catalogue. The header `easel-test: true` and the producer
+//! `easel-test` in the metadata mark it as a test. The event is not on the log, and no balance counts
+//! it.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use easel_catalog::{EventOrigin, EventType};
 use easel_subscriptions::{Format, SinkSpec, Spec};
-use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -21,28 +17,10 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::request::Body;
 
-/// The code when a test cannot be sent.
+/// The code of a problem with a test.
 const INVALID: &str = "invalid_test";
 
-/// Sends the event to the endpoint of a spec, in its format; fails with the reason when the spec
-/// has no endpoint that can be sent to.
-pub type SendTest =
-    Arc<dyn Fn(Spec, Vec<u8>) -> BoxFuture<'static, Result<TestReport, String>> + Send + Sync>;
-
-/// What an endpoint answered to a test.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestReport {
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// Why it would count as not delivered.
-    pub error: Option<String>,
-    /// How long the attempt took.
-    pub duration: Duration,
-    /// The first bytes of the answer's body.
-    pub body: Vec<u8>,
-}
-
-/// Where to send a test: to the endpoint of a subscription, or to a URL.
+/// The target of a test: the endpoint of a subscription, or a URL.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewTestDelivery)]
 #[serde(deny_unknown_fields)]
@@ -52,40 +30,40 @@ pub(crate) struct NewTestDeliveryJson {
     /// A URL, instead of a subscription.
     #[schema(example = "https://events.example.edu/canvas")]
     url: Option<String>,
-    /// The event type; one that the subscription wants when it is left out.
+    /// The event type. The default is one that the subscription wants.
     event: Option<String>,
-    /// The form in which it is sent to a URL; `canvas` when it is left out.
+    /// The format of an event for a URL. The default is `canvas`.
     format: Option<Format>,
 }
 
-/// What became of a test.
+/// The result of a test.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TestDelivery)]
 pub(crate) struct TestDeliveryJson {
     /// The event type that was sent.
     event: String,
     url: String,
-    /// Whether the endpoint took the event over: a lane would go on.
+    /// Whether the endpoint accepted the event.
     delivered: bool,
-    /// The status of the answer, if there was one.
+    /// The HTTP status of the answer, if the endpoint answered.
     status: Option<u16>,
-    /// Why it was not delivered.
+    /// Why the delivery failed.
     error: Option<String>,
-    /// How long the attempt took, in milliseconds.
+    /// The duration of the attempt in milliseconds.
     duration_ms: u64,
-    /// The first 1,024 bytes of the answer's body, as text.
+    /// The first 1,024 bytes of the answer, as text.
     body: String,
 }
 
-/// Sends a sample event to an endpoint, once, and answers with what the endpoint answered.
+/// Sends a sample event to an endpoint once, and returns the answer of the endpoint.
 #[utoipa::path(post, path = "/v1/test-deliveries", operation_id = "send_test", tag = "subscriptions", request_body = NewTestDeliveryJson, responses((status = OK, body = TestDeliveryJson), (status = NOT_FOUND, description = "`no_such_subscription`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_test`")))]
 pub(crate) async fn send(
     State(api): State<Api>,
     body: Body,
 ) -> Result<Json<TestDeliveryJson>, ApiError> {
-    let wanted: NewTestDeliveryJson = body.read(INVALID)?;
-    let spec = spec(&api, &wanted)?;
-    let event_type = event_type(&api, &spec, wanted.event.as_deref())?;
+    let new: NewTestDeliveryJson = body.read(INVALID)?;
+    let spec = spec(&api, &new)?;
+    let event_type = event_type(&api, &spec, new.event.as_deref())?;
     let example = api
         .catalog
         .example(event_type, EventOrigin::Request, api.clock.now());
@@ -97,7 +75,7 @@ pub(crate) async fn send(
     let url = webhook.url.expose().to_owned();
     let report = (api.send_test)(spec, event.to_string().into_bytes()).await;
     let report = report.map_err(|reason| {
-        let detail = format!("The endpoint cannot be sent to: {reason}.");
+        let detail = format!("The endpoint cannot be used: {reason}.");
         ApiError::invalid(INVALID, detail).at("/url")
     })?;
     Ok(Json(TestDeliveryJson {
@@ -111,24 +89,25 @@ pub(crate) async fn send(
     }))
 }
 
-/// The spec of the subscription, or one with the URL.
-fn spec(api: &Api, wanted: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
-    match (&wanted.subscription, &wanted.url) {
-        (Some(_), None) if wanted.format.is_some() => {
-            let detail = "`/format` is for a URL; a subscription has a format.";
+/// Returns the spec of the subscription, or a spec for the URL.
+fn spec(api: &Api, new: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
+    match (&new.subscription, &new.url) {
+        (Some(_), None) if new.format.is_some() => {
+            let detail =
+                "`/format` is only allowed for a URL, because a subscription has a format.";
             Err(ApiError::invalid(INVALID, detail).at("/format"))
         }
         (Some(name), None) => Ok(api.subscriptions.get(name)?.spec.clone()),
         (None, Some(url)) => {
             let spec = json!({
                 "name": "test",
-                "format": wanted.format.unwrap_or_default(),
+                "format": new.format.unwrap_or_default(),
                 "webhook": { "url": url },
             });
             serde_json::from_value(spec).map_err(|error| ApiError::bug(&error))
         }
         (Some(_), Some(_)) | (None, None) => {
-            let detail = "Name either a `subscription` or a `url`.";
+            let detail = "Either a `subscription` or a `url` is required, and not both.";
             Err(ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 INVALID,
@@ -138,26 +117,27 @@ fn spec(api: &Api, wanted: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
     }
 }
 
-/// The event type to send: the one asked for, or the first that the spec covers.
+/// Returns the event type to send: the requested one, or the first one that the spec wants.
 fn event_type<'a>(
     api: &'a Api,
     spec: &Spec,
-    wanted: Option<&str>,
+    requested: Option<&str>,
 ) -> Result<&'a EventType, ApiError> {
-    let can_be_sent = |it: &&EventType| !spec.format.is_caliper() || it.caliper.is_some();
-    if let Some(name) = wanted {
+    let can_be_sent =
+        |event_type: &&EventType| !spec.format.is_caliper() || event_type.caliper.is_some();
+    if let Some(name) = requested {
         let detail = match api.catalog.get(name) {
-            Some(it) if can_be_sent(&it) => return Ok(it),
+            Some(event_type) if can_be_sent(&event_type) => return Ok(event_type),
             Some(_) => format!("{name} has no Caliper form."),
             None => format!("The catalogue has no event type {name:?}."),
         };
         return Err(ApiError::invalid(INVALID, detail).at("/event"));
     }
     let globs = spec.events.iter();
-    let mut covered = globs.flat_map(|glob| api.catalog.matching(glob.as_str()));
-    let usual = || api.catalog.types().iter().find(can_be_sent);
-    // A spec for event types that the catalogue does not know is tested with another.
-    covered.find(can_be_sent).or_else(usual).ok_or_else(|| {
+    let mut wanted = globs.flat_map(|glob| api.catalog.matching(glob.as_str()));
+    let first = || api.catalog.types().iter().find(can_be_sent);
+    // If the spec wants only unknown event types, the test uses another event type.
+    wanted.find(can_be_sent).or_else(first).ok_or_else(|| {
         ApiError::invalid(INVALID, "The catalogue has no event type that can be sent.")
     })
 }

@@ -1,4 +1,4 @@
-//! `/v1/tokens`: who may come in.
+//! `/v1/tokens`: manages access tokens.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::request::{Body, Path};
 
-/// What is known about a token.
+/// A token without its secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Token)]
 struct TokenJson {
@@ -48,7 +48,7 @@ pub(crate) struct TokenListJson {
 #[schema(as = NewToken)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTokenJson {
-    /// What people call it.
+    /// The name of the token, for people.
     #[schema(example = "canvas", min_length = 1)]
     name: String,
     #[schema(value_type = Vec<ScopeJson>, example = json!(["ingest"]), min_items = 1)]
@@ -60,44 +60,44 @@ pub(crate) struct NewTokenJson {
 pub(crate) struct MadeTokenJson {
     #[serde(flatten)]
     known: TokenJson,
-    /// The token itself, shown this once: only its hash is kept.
+    /// The token itself. It is shown only once, because the server stores only a hash.
     token: String,
 }
 
-/// Lists the tokens there are.
+/// Lists all tokens.
 #[utoipa::path(get, path = "/v1/tokens", operation_id = "list_tokens", tag = "tokens", responses((status = OK, body = TokenListJson)))]
 pub(crate) async fn list(State(api): State<Api>) -> Json<TokenListJson> {
     let tokens = api.tokens.list().into_iter().map(TokenJson::from).collect();
     Json(TokenListJson { tokens })
 }
 
-/// Makes a token.
+/// Creates a token.
 #[utoipa::path(post, path = "/v1/tokens", operation_id = "create_token", tag = "tokens", request_body = NewTokenJson, responses((status = CREATED, body = MadeTokenJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_token`")))]
 pub(crate) async fn create(
     State(api): State<Api>,
     body: Body,
 ) -> Result<(StatusCode, Json<MadeTokenJson>), ApiError> {
-    let wanted: NewTokenJson = body.read("invalid_token")?;
+    let new: NewTokenJson = body.read("invalid_token")?;
     let invalid = |detail: String| ApiError::invalid("invalid_token", detail);
-    if wanted.name.is_empty() || wanted.scopes.is_empty() {
+    if new.name.is_empty() || new.scopes.is_empty() {
         return Err(invalid(
-            "A token has a name and at least one scope.".to_owned(),
+            "A token must have a name and at least one scope.".to_owned(),
         ));
     }
-    let scopes: Result<Vec<Scope>, _> = wanted.scopes.iter().map(|scope| scope.parse()).collect();
+    let scopes: Result<Vec<Scope>, _> = new.scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|unknown| invalid(format!("{unknown}.")))?;
     let scopes: Scopes = scopes.into_iter().collect();
     let (tokens, now) = (api.tokens, api.clock.now());
-    let made = spawn_blocking(move || tokens.create(&wanted.name, scopes, now));
-    let (token, secret) = made.await??;
-    let made = MadeTokenJson {
+    let created = spawn_blocking(move || tokens.create(&new.name, scopes, now));
+    let (token, secret) = created.await??;
+    let created = MadeTokenJson {
         known: token.into(),
         token: secret.expose().clone(),
     };
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// Removes a token; whoever holds it is refused from now on.
+/// Removes a token. The server refuses the token from now on.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", operation_id = "remove_token", tag = "tokens", params(("id" = String, Path)), responses((status = NO_CONTENT), (status = NOT_FOUND, description = "`no_such_token`")))]
 pub(crate) async fn remove(
     State(api): State<Api>,

@@ -1,4 +1,4 @@
-//! Which dead letters a command or a list is about.
+//! Selects the dead letters of a command or a list.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -13,10 +13,10 @@ use crate::events::glob;
 use crate::lane_name::{self, LaneNameJson};
 use crate::request::Body;
 
-/// The code when a selection cannot be read.
+/// The code of a problem with a selection.
 const INVALID: &str = "invalid_selection";
 
-/// Which dead letters. What is given must all hold. Say `{"all": true}` to choose all of them.
+/// Selects dead letters. A dead letter must meet all conditions. `{"all": true}` selects all of them.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = DeadLetterSelection)]
 #[serde(deny_unknown_fields)]
@@ -30,14 +30,14 @@ pub(crate) struct SelectionJson {
     /// Only event types that this pattern matches.
     #[schema(value_type = Option<String>, example = "grade_*")]
     event: Option<EventGlob>,
-    /// Only those whose reason contains this text.
+    /// Only dead letters whose reason contains this text.
     reason: Option<String>,
-    /// All of them. It must be said if nothing else is.
+    /// All dead letters. Required if there is no other condition.
     #[serde(default)]
     all: bool,
 }
 
-/// Which dead letters.
+/// A selection of dead letters, ready to match.
 pub(crate) struct Selection {
     offsets: Option<BTreeSet<u64>>,
     matches: Box<dyn Fn(&str) -> bool + Send + Sync>,
@@ -45,7 +45,7 @@ pub(crate) struct Selection {
 }
 
 impl SelectionJson {
-    /// Reads which lane and which dead letters a command is about.
+    /// Reads the lane and the dead letters of a command.
     pub(super) fn read(body: &Body) -> Result<(LaneNameJson, Selection), ApiError> {
         let Self {
             lane,
@@ -56,12 +56,12 @@ impl SelectionJson {
         } = body.read(INVALID)?;
         let is_narrowed = offsets.is_some() || event.is_some() || reason.is_some();
         if all && is_narrowed {
-            let detail = "Say `all` or a selection, not both.";
+            let detail = "`all` must not be combined with a selection.";
             return Err(ApiError::invalid(INVALID, detail).at("/all"));
         }
         if !all && !is_narrowed {
             let detail =
-                "Say which dead letters: `offsets`, `event` or `reason`, or `{\"all\": true}`.";
+                "A selection is required: `offsets`, `event` or `reason`, or `{\"all\": true}`.";
             return Err(ApiError::invalid("selection_missing", detail));
         }
         let selection = Selection {
@@ -74,8 +74,11 @@ impl SelectionJson {
 }
 
 impl Selection {
-    /// The selection of a query.
-    pub(super) fn of_query(event: Option<&str>, reason: Option<String>) -> Result<Self, ApiError> {
+    /// Creates the selection of a query.
+    pub(super) fn from_query(
+        event: Option<&str>,
+        reason: Option<String>,
+    ) -> Result<Self, ApiError> {
         let event = event.map(|event| glob(Some(event))).transpose()?;
         Ok(Self {
             offsets: None,
@@ -84,7 +87,7 @@ impl Selection {
         })
     }
 
-    /// From the first of its offsets to the last.
+    /// Returns the range from the first selected offset to the last.
     pub(super) fn offsets(&self) -> RangeInclusive<Offset> {
         let Some(offsets) = &self.offsets else {
             return Offset::ZERO..=Offset::new(u64::MAX);
@@ -94,17 +97,20 @@ impl Selection {
         Offset::new(first)..=Offset::new(last)
     }
 
-    /// Whether it is about the delivery at an offset.
+    /// Returns whether the delivery at `offset` is selected.
     pub(super) fn covers(&self, offset: Offset, event_type: &str, reason: &str) -> bool {
         self.offsets
             .as_ref()
             .is_none_or(|offsets| offsets.contains(&offset.get()))
             && (self.matches)(event_type)
-            && self.reason.as_ref().is_none_or(|it| reason.contains(it))
+            && self
+                .reason
+                .as_ref()
+                .is_none_or(|part| reason.contains(part))
     }
 }
 
-/// Whether a pattern matches an event type. Without a pattern all do, those of Easel itself too.
+/// Returns the test of an event type. Without a pattern, every event type matches, also those of Easel.
 fn matches(event: Option<EventGlob>) -> Box<dyn Fn(&str) -> bool + Send + Sync> {
     match event {
         Some(event) => Box::new(event.matcher()),

@@ -1,15 +1,16 @@
-//! One object in place of a schema that is all of several.
+//! Replaces an `allOf` of objects by one object.
 //!
-//! A type with a flattened member is described as all of that member's schema and its own fields.
-//! If the member's schema refuses other fields, no value is valid against both.
+//! utoipa describes a type with a flattened member as `allOf` of two schemas: that of the member and
+//! that of the other fields. If the member's schema refuses unknown fields, no value is valid against
+//! both.
 
 use utoipa::openapi::schema::{AllOf, Object, ObjectBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
 
-/// The schemas of a document by their names.
+/// The schemas of a document, by name.
 type Schemas = std::collections::BTreeMap<String, RefOr<Schema>>;
 
-/// Replaces every schema that is all of several objects by one object with the fields of all.
+/// Replaces every `allOf` of objects by one object with all their fields.
 pub(super) fn merge_all_of(schemas: &mut Schemas) {
     let merged: Vec<_> = schemas
         .iter()
@@ -23,9 +24,9 @@ pub(super) fn merge_all_of(schemas: &mut Schemas) {
     }
 }
 
-/// The object with the fields of all; `None` if one of them is no object.
+/// Returns one object with the fields of all; `None` if one of the schemas is not an object.
 fn one_object(all: &AllOf, schemas: &Schemas) -> Option<Object> {
-    let mut whole = ObjectBuilder::new().description(all.description.clone());
+    let mut merged = ObjectBuilder::new().description(all.description.clone());
     for part in &all.items {
         let part = match part {
             RefOr::T(Schema::Object(object)) => object,
@@ -33,13 +34,13 @@ fn one_object(all: &AllOf, schemas: &Schemas) -> Option<Object> {
             RefOr::T(_) => return None,
         };
         for (name, schema) in &part.properties {
-            whole = whole.property(name, schema.clone());
+            merged = merged.property(name, schema.clone());
         }
         for name in &part.required {
-            whole = whole.required(name);
+            merged = merged.required(name);
         }
     }
-    Some(whole.build())
+    Some(merged.build())
 }
 
 fn named<'a>(reference: &Ref, schemas: &'a Schemas) -> Option<&'a Object> {

@@ -1,19 +1,19 @@
-//! Objects with members that no schema names.
+//! Marks objects without known members as objects that allow any member.
 //!
-//! JSON Schema allows any member where nothing is said. Generators of clients take silence for an
-//! object without members, so an object of which nothing is known says that it takes any.
+//! By default, JSON Schema allows any member. But client generators read an object without properties
+//! as an empty object. So the document says explicitly that any member is allowed.
 
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::{Content, RefOr};
 
-/// Opens the schema of a body.
+/// Applies [`open`] to the schema of a body.
 pub(super) fn open_content(content: &mut Content) {
     if let Some(schema) = &mut content.schema {
         open(schema);
     }
 }
 
-/// Says of each object in a schema of which nothing is known that it takes any member.
+/// Allows any member in each object of a schema that has no known members.
 pub(super) fn open(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else {
         return;

@@ -1,4 +1,4 @@
-//! Counts what a replay would send.
+//! Counts the events that a replay would send.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::api_error::ApiError;
 
-/// How long one count may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit of one count.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Counts that run at once. Each keeps a thread busy.
+/// Limits the number of counts that run at the same time. Each count uses one thread.
 static COUNTS: Semaphore = Semaphore::const_new(2);
 
-/// What a replay would send.
+/// The result of a dry run.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReplayDryRun)]
 pub(crate) struct DryRunJson {
@@ -34,25 +34,25 @@ pub(crate) struct DryRunJson {
     events: u64,
     /// Events that would be sent.
     matches: u64,
-    /// Events before this offset were counted. It is `to`, unless a count takes longer than 30 s.
+    /// Events before this offset were counted. It is `to`, unless the count took longer than 30 s.
     #[schema(value_type = u64)]
     counted_to: Offset,
 }
 
 impl DryRunJson {
-    /// Counts with the filter that the replay itself would have.
+    /// Counts events with the filter that the replay would have.
     pub(super) async fn count(
         api: &Api,
         live: &Subscription,
         spec: &ReplaySpec,
     ) -> Result<Self, ApiError> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _turn = COUNTS.acquire().await.ok();
-        let filter = Arc::new(live.filter_of_replay(spec));
-        let wants = Arc::clone(&filter);
-        let want = Want::event_types(move |event_type| wants.wants_type(event_type));
+        let filter = Arc::new(live.replay_filter(spec));
+        let type_filter = Arc::clone(&filter);
+        let want = Want::event_types(move |event_type| type_filter.wants_type(event_type));
         let mut reader = Reader::new(Arc::clone(&api.log), spec.from).wanting(want);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut matches = 0;
         while reader.position() < spec.to
             && Instant::now() < deadline
@@ -76,12 +76,12 @@ impl DryRunJson {
     }
 }
 
-/// How many events of a block are covered.
+/// Counts the events of a block that match the filter.
 fn count(filter: &Filter, block: &Block, from: Offset, to: Offset) -> u64 {
     let records = block.records_from(from);
     let records = records.take_while(|record| record.offset < to);
-    let covered = records.filter(|record| {
-        filter.wants_type(&record.event_type) && filter.wants(|| Facts::of(&record.bytes))
+    let matching = records.filter(|record| {
+        filter.wants_type(&record.event_type) && filter.wants(|| Facts::from_event(&record.bytes))
     });
-    covered.count() as u64
+    matching.count() as u64
 }

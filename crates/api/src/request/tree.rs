@@ -1,8 +1,8 @@
-//! JSON or a query on its way into a type, with faults that name their place.
+//! Deserialises JSON or a query into a type, with faults that name their place.
 //!
-//! A [`Tree`] is read into a type by `Deserialize`. A fault is a [`TreeFault`]: a JSON pointer and a
-//! sentence of our own, so that no answer ever shows the words of a deserialiser. A repeated member
-//! is kept, so that the type can refuse it.
+//! `Deserialize` reads a type from a [`Tree`]. A [`TreeFault`] has a JSON pointer and a sentence of
+//! our own, so that no answer shows the wording of a deserialiser. A tree keeps repeated members, so
+//! that the type can reject them.
 
 use std::fmt;
 
@@ -21,17 +21,17 @@ pub(crate) enum Tree {
     Bool(bool),
     Number(Number),
     Text(String),
-    /// A value of a query: a text, or a number or a truth value that is written as one.
+    /// A value of a query: text, or a number or a boolean that is written as text.
     Parameter(String),
     Array(Vec<Self>),
-    /// Members in the order they came, repeated ones too.
+    /// Members in their original order, with repeated ones.
     Object(Vec<(String, Self)>),
 }
 
-/// Why a tree is not what a type needs.
+/// Why a tree does not fit a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TreeFault {
-    /// The JSON pointer to the place.
+    /// The JSON pointer to the invalid place.
     pub(crate) pointer: String,
     what: What,
 }
@@ -45,13 +45,13 @@ enum What {
     },
     /// What the value must be.
     Wrong(String),
-    /// What the type itself said.
-    Said(String),
+    /// A message of the type itself.
+    Custom(String),
 }
 
 impl Tree {
-    /// The parameters of a query.
-    pub(crate) fn of_query(pairs: Vec<(String, String)>) -> Self {
+    /// Creates a tree from the parameters of a query.
+    pub(crate) fn from_query(pairs: Vec<(String, String)>) -> Self {
         let pairs = pairs.into_iter();
         Self::Object(
             pairs
@@ -60,44 +60,44 @@ impl Tree {
         )
     }
 
-    fn wrong(wanted: impl Into<String>) -> TreeFault {
-        What::Wrong(wanted.into()).into()
+    fn wrong(expected: impl Into<String>) -> TreeFault {
+        What::Wrong(expected.into()).into()
     }
 
-    /// The value as an integer of a type that takes `min` to `max`.
+    /// Returns the value as an integer from `min` to `max`.
     fn integer<N: TryFrom<i128>>(&self, min: i128, max: i128) -> Result<N, TreeFault> {
         let number = match self {
             Self::Number(number) => number.as_i128(),
             Self::Parameter(text) => text.parse().ok(),
             Self::Null | Self::Bool(_) | Self::Text(_) | Self::Array(_) | Self::Object(_) => None,
         };
-        let wanted = || Self::wrong(format!("an integer from {min} to {max}"));
+        let fault = || Self::wrong(format!("an integer from {min} to {max}"));
         number
             .and_then(|number| N::try_from(number).ok())
-            .ok_or_else(wanted)
+            .ok_or_else(fault)
     }
 }
 
 impl TreeFault {
-    /// The fault as a sentence; `whole` names what an empty pointer means.
-    pub(crate) fn sentence(&self, whole: &str) -> String {
+    /// Returns the fault as a sentence. `root` is the name of the place with an empty pointer.
+    pub(crate) fn sentence(&self, root: &str) -> String {
         let place = match self.pointer.as_str() {
-            "" => whole.to_owned(),
+            "" => root.to_owned(),
             pointer => format!("`{pointer}`"),
         };
         match &self.what {
             What::Missing => format!("{place} is missing."),
-            What::Repeated => format!("{place} is there more than once."),
+            What::Repeated => format!("{place} occurs more than once."),
             What::Unknown { known: [] } => format!("{place} is unknown."),
             What::Unknown { known } => {
-                format!("{place} is unknown; known are {}.", names(known))
+                format!("{place} is unknown; expected one of {}.", names(known))
             }
-            What::Wrong(wanted) => format!("{place} must be {wanted}."),
-            What::Said(said) => format!("{place}: {said}."),
+            What::Wrong(expected) => format!("{place} must be {expected}."),
+            What::Custom(message) => format!("{place}: {message}."),
         }
     }
 
-    /// The same fault, seen from the object or array that has the value under `key`.
+    /// Returns the same fault, with a pointer from the object or array that has the value under `key`.
     fn within(mut self, key: &str) -> Self {
         let key = key.replace('~', "~0").replace('/', "~1");
         self.pointer = format!("/{key}{}", self.pointer);
@@ -128,20 +128,20 @@ fn names(names: &[&str]) -> String {
 }
 
 impl Error for TreeFault {
-    fn custom<T: fmt::Display>(said: T) -> Self {
-        What::Said(said.to_string()).into()
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        What::Custom(message.to_string()).into()
     }
 
-    fn invalid_type(_found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Tree::wrong(wanted.to_string())
+    fn invalid_type(_found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Tree::wrong(expected.to_string())
     }
 
-    fn invalid_value(_found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Tree::wrong(wanted.to_string())
+    fn invalid_value(_found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Tree::wrong(expected.to_string())
     }
 
-    fn invalid_length(_length: usize, wanted: &dyn Expected) -> Self {
-        Tree::wrong(wanted.to_string())
+    fn invalid_length(_length: usize, expected: &dyn Expected) -> Self {
+        Tree::wrong(expected.to_string())
     }
 
     fn unknown_variant(_found: &str, known: &'static [&'static str]) -> Self {
@@ -161,7 +161,7 @@ impl Error for TreeFault {
     }
 }
 
-/// Integers, each with the bounds of its type.
+/// Implements the methods for integers, each with the bounds of its type.
 macro_rules! integers {
     ($($method:ident, $visit:ident, $number:ty;)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TreeFault> {
@@ -193,11 +193,11 @@ impl<'de> Deserializer<'de> for Tree {
                 (Some(number), _, _) => visitor.visit_u64(number),
                 (None, Some(number), _) => visitor.visit_i64(number),
                 (None, None, Some(number)) => visitor.visit_f64(number),
-                (None, None, None) => Err(Self::wrong("a number that a computer can hold")),
+                (None, None, None) => Err(Self::wrong("a number in the range of a 64-bit float")),
             },
             Self::Text(text) | Self::Parameter(text) => visitor.visit_string(text),
-            Self::Array(elements) => visitor.visit_seq(TreeElements::of(elements)),
-            Self::Object(members) => visitor.visit_map(TreeMembers::of(members)),
+            Self::Array(elements) => visitor.visit_seq(TreeElements::new(elements)),
+            Self::Object(members) => visitor.visit_map(TreeMembers::new(members)),
         }
     }
 
@@ -238,14 +238,14 @@ impl<'de> Deserializer<'de> for Tree {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TreeFault> {
         match self {
-            Self::Array(elements) => visitor.visit_seq(TreeElements::of(elements)),
+            Self::Array(elements) => visitor.visit_seq(TreeElements::new(elements)),
             _ => Err(Self::wrong("an array")),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TreeFault> {
         match self {
-            Self::Object(members) => visitor.visit_map(TreeMembers::of(members)),
+            Self::Object(members) => visitor.visit_map(TreeMembers::new(members)),
             _ => Err(Self::wrong("an object")),
         }
     }
@@ -269,7 +269,7 @@ impl<'de> Deserializer<'de> for Tree {
             Self::Text(text) | Self::Parameter(text) => {
                 visitor.visit_enum(IntoDeserializer::<TreeFault>::into_deserializer(text))
             }
-            Self::Object(members) => MapAccessDeserializer::new(TreeMembers::of(members))
+            Self::Object(members) => MapAccessDeserializer::new(TreeMembers::new(members))
                 .deserialize_enum(name, variants, visitor),
             _ => Err(Self::wrong(format!("one of {}", names(variants)))),
         }
@@ -288,7 +288,7 @@ struct TreeElements {
 }
 
 impl TreeElements {
-    fn of(elements: Vec<Tree>) -> Self {
+    fn new(elements: Vec<Tree>) -> Self {
         Self {
             next: 0,
             rest: elements.into_iter(),
@@ -322,7 +322,7 @@ struct TreeMembers {
 }
 
 impl TreeMembers {
-    fn of(members: Vec<(String, Tree)>) -> Self {
+    fn new(members: Vec<(String, Tree)>) -> Self {
         Self {
             rest: members.into_iter(),
             member: None,
@@ -347,7 +347,7 @@ impl<'de> MapAccess<'de> for TreeMembers {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, TreeFault> {
         let Some((key, value)) = self.member.take() else {
-            return Err(TreeFault::custom("a value was asked for before its key"));
+            return Err(TreeFault::custom("a value was read before its key"));
         };
         let read = seed.deserialize(value);
         read.map_err(|fault| fault.within(&key))
@@ -432,14 +432,14 @@ mod tests {
 
     use super::*;
 
-    /// The sentence about a JSON text that is no [`Spec`].
+    /// Returns the sentence about a JSON text that is not a [`Spec`].
     fn fault(json: &str) -> String {
         let tree: Tree = serde_json::from_str(json).unwrap();
         Spec::deserialize(tree).unwrap_err().sentence("The body")
     }
 
     #[test]
-    fn a_spec_is_read_as_before() {
+    fn a_spec_is_read_from_a_tree_as_from_its_text() {
         let json = r#"{"name":"x","events":["a*"],"conditions":{"course":["1"]},"start":7,
             "format":"caliper","in_flight":4,"webhook":{"url":"http://a/","timeout":"5s"}}"#;
         let tree: Tree = serde_json::from_str(json).unwrap();
@@ -477,7 +477,7 @@ mod tests {
             ),
             (
                 spec(r#","in_flight":0"#),
-                "`/in_flight`: in_flight is 1 to 256; 0 is not.",
+                "`/in_flight`: in_flight must be 1 to 256, not 0.",
             ),
             (
                 spec(r#","format":"xml""#),
@@ -487,10 +487,10 @@ mod tests {
                 spec(r#","start":true"#),
                 "`/start` must be `now`, `earliest`, a time or an offset.",
             ),
-            (spec(r#","name":"y""#), "`/name` is there more than once."),
+            (spec(r#","name":"y""#), "`/name` occurs more than once."),
             (
                 spec(r#","conditions":{"a/b~":["1"]}"#),
-                "`/conditions/a~1b~0` is unknown; known are `root_account`, `account`, `course`, \
+                "`/conditions/a~1b~0` is unknown; expected one of `root_account`, `account`, `course`, \
                  `user`, `producer`, `context_type`.",
             ),
         ] {
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_has_numbers_that_are_written_as_text() {
+    fn numbers_of_a_query_are_parsed_from_text() {
         #[derive(Debug, PartialEq, Deserialize)]
         struct Wanted {
             limit: Option<u16>,
@@ -507,7 +507,8 @@ mod tests {
         }
         let read = |key: &str, value: &str| {
             let pairs = vec![(key.to_owned(), value.to_owned())];
-            Wanted::deserialize(Tree::of_query(pairs)).map_err(|it| it.sentence("The query"))
+            Wanted::deserialize(Tree::from_query(pairs))
+                .map_err(|fault| fault.sentence("The query"))
         };
         let limit = Some(7);
         assert_eq!(read("limit", "7"), Ok(Wanted { limit, event: None }));

@@ -1,6 +1,6 @@
-//! What needs an operator.
+//! Lists what needs an operator.
 //!
-//! The alert rules of `docs/operating.md` watch for the same.
+//! The alert rules of `docs/operating.md` report the same problems.
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -12,27 +12,27 @@ use crate::DiskSpace;
 
 /// A lane that is behind for longer than this needs attention.
 const BEHIND_FOR: SignedDuration = SignedDuration::from_mins(5);
-/// Names in one sentence at most.
+/// The maximum number of names in one sentence.
 const MAX_NAMES: usize = 3;
 
-/// Something that needs an operator.
+/// A problem that needs an operator.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attention)]
 pub(crate) struct AttentionJson {
-    /// What it is, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
+    /// The kind of problem, for programs: `log_refusing`, `log_unreadable`, `log_damaged`, `cursors_unsaved`,
     /// `lanes_missing`, `balance`, `disk`, `losing_events`, `deactivated`, `waits_for_operator`,
     /// `holding`, `paused_by_endpoint`, `dead_letters`, `behind`, `quarantine` or `drift`.
     code: &'static str,
-    /// What it is, for people.
+    /// The problem, for people.
     detail: String,
 }
 
-/// What needs an operator, the most urgent first.
+/// Lists what needs an operator, most urgent first.
 pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
     let mut found = Vec::new();
     let mut note = |code, detail| found.push(AttentionJson { code, detail });
     if !status.log.writable || !status.quarantine.writable {
-        let detail = "a log refuses writes after one failed; mend the cause and restart";
+        let detail = "a log refuses writes after a failed write; fix the cause and restart";
         note("log_refusing", detail.to_owned());
     }
     if !status.log.readable {
@@ -43,7 +43,7 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         note("log_damaged", detail);
     }
     if !status.cursors_saved {
-        let detail = "the places of subscriptions in the log could not be saved";
+        let detail = "the cursors of the subscriptions could not be saved";
         note("cursors_unsaved", detail.to_owned());
     }
     let active = status.lanes.iter().filter(|lane| lane.state == "active");
@@ -68,14 +68,13 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         note("quarantine", format!("{records} in quarantine"));
     }
     if status.drift.new > 0 {
-        let new = counted(status.drift.new, "thing");
-        let detail = format!("{new} new to the catalogue within 24 h");
-        note("drift", detail);
+        let new = counted(status.drift.new, "new drift finding");
+        note("drift", format!("{new} within 24 h"));
     }
     found
 }
 
-/// What needs an operator of the subscriptions.
+/// Lists the subscriptions that need an operator.
 fn lanes(status: &StatusJson, note: &mut impl FnMut(&'static str, String)) {
     let with = |applies: &dyn Fn(&LaneJson) -> bool| -> Vec<&LaneJson> {
         let lanes = status.lanes.iter();
@@ -133,8 +132,8 @@ fn lanes(status: &StatusJson, note: &mut impl FnMut(&'static str, String)) {
     named("behind", "behind", &found, &name);
 }
 
-/// Whether less than a quarter of the time is left for which the log keeps the oldest event that a
-/// subscription still has to get.
+/// Returns whether a subscription is about to lose events: less than a quarter of `max_age` is left
+/// until the log drops its oldest open event.
 fn is_losing(lane: &LaneJson, status: &StatusJson) -> bool {
     let max_age = status.log.max_age_seconds.unwrap_or(0);
     let quarter = i64::try_from(max_age / 4).unwrap_or(i64::MAX);
@@ -145,7 +144,7 @@ fn is_losing(lane: &LaneJson, status: &StatusJson) -> bool {
             .is_some_and(|at| at.duration_since(status.now).as_secs() < quarter)
 }
 
-/// Deliveries that wait.
+/// Returns a phrase such as `2 deliveries wait`.
 fn waiting(count: u64) -> String {
     match count {
         1 => "1 delivery waits".to_owned(),
@@ -153,7 +152,7 @@ fn waiting(count: u64) -> String {
     }
 }
 
-/// A length of time in one unit, rounded down.
+/// Formats a duration in one unit, rounded down.
 fn length(length: SignedDuration) -> String {
     let seconds = length.as_secs();
     match seconds {
@@ -164,13 +163,13 @@ fn length(length: SignedDuration) -> String {
     }
 }
 
-/// A count with what it counts.
+/// Returns a count with its noun, such as `2 records`.
 fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
 }
 
-/// Some names, and how many more there are.
+/// Lists the first names, and the number of the others.
 fn listed(names: &[String]) -> String {
     let shown: Vec<_> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
     let shown = shown.join(", ");
@@ -190,8 +189,8 @@ mod tests {
     use super::super::{DiskJson, DriftStatusJson, LogJson, QuarantineJson};
     use super::*;
 
-    /// A status in which all is well.
-    fn well() -> StatusJson {
+    /// Returns a status without problems.
+    fn healthy() -> StatusJson {
         let now = Timestamp::UNIX_EPOCH;
         StatusJson {
             version: "1",
@@ -245,9 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn all_that_can_be_wrong_is_said_the_most_urgent_first() {
-        assert!(attention(&well()).is_empty());
-        let mut status = well();
+    fn problems_are_listed_most_urgent_first() {
+        assert!(attention(&healthy()).is_empty());
+        let mut status = healthy();
         status.quarantine = QuarantineJson {
             writable: false,
             records: 1,
@@ -272,21 +271,21 @@ mod tests {
         lane.loses_events_at = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(400));
         lane.waits_for_operator = 1;
         lane.dead_letters = 2;
-        let said = attention(&status);
-        let said: Vec<_> = said
+        let attention = attention(&status);
+        let problems: Vec<_> = attention
             .iter()
-            .map(|one| (one.code, one.detail.as_str()))
+            .map(|problem| (problem.code, problem.detail.as_str()))
             .collect();
         let wanted = [
             (
                 "log_refusing",
-                "a log refuses writes after one failed; mend the cause and restart",
+                "a log refuses writes after a failed write; fix the cause and restart",
             ),
             ("log_unreadable", "the log cannot be read"),
             ("log_damaged", "2 records of the log are unreadable"),
             (
                 "cursors_unsaved",
-                "the places of subscriptions in the log could not be saved",
+                "the cursors of the subscriptions could not be saved",
             ),
             ("lanes_missing", "0 lanes run for 1 active subscriptions"),
             ("disk", "the disk is nearly full"),
@@ -299,14 +298,14 @@ mod tests {
             ("dead_letters", "2 dead letters: grades"),
             ("behind", "behind: grades"),
             ("quarantine", "1 record in quarantine"),
-            ("drift", "3 things new to the catalogue within 24 h"),
+            ("drift", "3 new drift findings within 24 h"),
         ];
-        assert_eq!(said, wanted);
+        assert_eq!(problems, wanted);
     }
 
     #[test]
-    fn one_that_was_deactivated_says_why_unless_the_file_took_it_out() {
-        let mut status = well();
+    fn a_deactivated_subscription_shows_its_reason_unless_it_was_removed_from_the_file() {
+        let mut status = healthy();
         let [lane] = status.lanes.as_mut_slice() else {
             panic!("one lane");
         };
@@ -316,17 +315,17 @@ mod tests {
             panic!("one lane");
         };
         lane.reason = Some("it held for 3days: send: the endpoint answered 503".to_owned());
-        let said = attention(&status);
-        let said: Vec<_> = said
+        let attention = attention(&status);
+        let problems: Vec<_> = attention
             .iter()
-            .map(|one| (one.code, one.detail.as_str()))
+            .map(|problem| (problem.code, problem.detail.as_str()))
             .collect();
         let wanted = "deactivated: grades (it held for 3days: send: the endpoint answered 503)";
-        assert_eq!(said, [("deactivated", wanted)]);
+        assert_eq!(problems, [("deactivated", wanted)]);
     }
 
     #[test]
-    fn a_sentence_names_three_subscriptions_at_most() {
+    fn a_sentence_names_at_most_three_subscriptions() {
         let listed = |names: &str| {
             let names: Vec<_> = names.split(' ').map(str::to_owned).collect();
             super::listed(&names)

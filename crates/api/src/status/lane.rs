@@ -1,4 +1,4 @@
-//! How far one subscription is, and what keeps it.
+//! The progress of one subscription, and what blocks it.
 
 use std::time::Duration;
 
@@ -14,45 +14,45 @@ use crate::Api;
 /// An active subscription is behind when its oldest pending event waits longer than this.
 const BEHIND_AFTER: Duration = Duration::from_mins(1);
 
-/// How far a subscription is.
+/// The progress of a subscription.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LaneStatus)]
 pub(crate) struct LaneJson {
     pub(super) subscription: String,
     /// `active`, `paused` or `deactivated`.
     pub(super) state: &'static str,
-    /// Whether it is behind: it is not served or on hold while events are pending, or the oldest of
-    /// them has waited for more than a minute.
+    /// Whether the subscription is behind: events are pending although it is not served or is on
+    /// hold, or the oldest pending event has waited for more than a minute.
     pub(super) behind: bool,
-    /// Events it has not settled.
+    /// Events that are not settled yet.
     pub(super) pending: u64,
-    /// Deliveries that failed and wait for their next attempt.
+    /// Failed deliveries that wait for their next attempt.
     pub(super) parked: u64,
-    /// Those of them that wait for an operator.
+    /// Parked deliveries that wait for an operator.
     pub(super) waits_for_operator: u64,
-    /// Dead letters that were neither redelivered nor discarded, those of its replays too.
+    /// Dead letters that were neither redelivered nor discarded, including those of replays.
     pub(super) dead_letters: u64,
     /// Events that were gone from the log before they could be delivered.
     pub(super) expired: u64,
-    /// Whether its balance adds up, as it always must.
+    /// Whether the balance adds up. It always must.
     pub(super) adds_up: bool,
-    /// When the oldest pending event was accepted; absent when none is pending.
+    /// When the oldest pending event was accepted. Absent if no event is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) pending_since: Option<Timestamp>,
-    /// Why it is not served, or why it is on hold; absent when neither is known.
+    /// Why the subscription is not served or is on hold. Absent without a known reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
-    /// Since when it is on hold.
+    /// When the hold began.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) held_since: Option<Timestamp>,
-    /// When the next attempt is due, while it is on hold; absent while it waits for an operator.
+    /// When the next attempt of a hold is due. Absent while the hold waits for an operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) next_attempt_at: Option<Timestamp>,
-    /// When the log drops its oldest pending or parked event because of the event's age; absent
-    /// without a bound on age. A bound on size may drop it sooner.
+    /// When the log drops the oldest pending or parked event because of its age. Absent without a
+    /// limit on age. A limit on size can drop the event sooner.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) loses_events_at: Option<Timestamp>,
@@ -84,7 +84,7 @@ impl LaneJson {
         let replays = api.subscriptions.replays(subscription);
         let replays = replays
             .iter()
-            .map(|it| open_dead(&api.subscriptions.balance(it)));
+            .map(|replay| open_dead(&api.subscriptions.balance(replay)));
         let dead_letters = open_dead(&balance) + replays.sum::<u64>();
         let hold = subscription.live.hold();
         let (state, paused_for) = match &subscription.state {
@@ -94,14 +94,14 @@ impl LaneJson {
         };
         let waits_long =
             pending_since.is_some_and(|since| now.duration_since(since) > duration(BEHIND_AFTER));
-        let is_kept = state != "active" || hold.is_some();
+        let is_blocked = state != "active" || hold.is_some();
         let loses_events_at = open_since
             .zip(api.host.max_age)
             .and_then(|(since, max_age)| since.checked_add(duration(max_age)).ok());
         Self {
             subscription: subscription.spec.name.to_string(),
             state,
-            behind: pending > 0 && (is_kept || waits_long),
+            behind: pending > 0 && (is_blocked || waits_long),
             pending,
             parked: balance.get(Term::Parked),
             waits_for_operator,
@@ -116,14 +116,14 @@ impl LaneJson {
         }
     }
 
-    /// How long the oldest pending event has waited.
+    /// Returns how long the oldest pending event has waited.
     pub(super) fn waits(&self, now: Timestamp) -> SignedDuration {
         self.pending_since
             .map_or(SignedDuration::ZERO, |since| now.duration_since(since))
     }
 }
 
-/// The first parked offset, and how many parked deliveries wait for an operator.
+/// Returns the first parked offset, and the number of parked deliveries that wait for an operator.
 fn parked(subscription: &Subscription) -> (Option<Offset>, u64) {
     let account = subscription.live.account();
     let mut first = None;
@@ -135,14 +135,14 @@ fn parked(subscription: &Subscription) -> (Option<Offset>, u64) {
     (first, waits_for_operator)
 }
 
-/// Dead letters that were not discarded.
+/// Counts the dead letters that were not discarded.
 fn open_dead(balance: &Balance) -> u64 {
     balance
         .get(Term::Dead)
         .saturating_sub(balance.get(Term::Discarded))
 }
 
-/// A length of time that may be longer than a time can be apart from another.
+/// Converts a duration. A duration that is too long becomes the maximum.
 pub(super) fn duration(length: Duration) -> SignedDuration {
     SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX)
 }

@@ -1,4 +1,4 @@
-//! The test partner for Caliper: it answers as the standard asks an endpoint to.
+//! The Caliper check answers as the standard requires.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -9,7 +9,7 @@ use crate::fixture::Fixture;
 const ENVELOPE: &str = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"Person"}]}"#;
 
 #[tokio::test]
-async fn an_envelope_is_received_and_its_findings_are_told() {
+async fn an_envelope_is_accepted_and_its_findings_are_listed() {
     let fixture = Fixture::new().await;
     let (status, answer) = fixture.ask("POST", "/v1/caliper/check", ENVELOPE).await;
     assert_eq!(
@@ -27,7 +27,7 @@ async fn an_envelope_is_received_and_its_findings_are_told() {
 }
 
 #[tokio::test]
-async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
+async fn half_a_surrogate_pair_and_a_huge_number_are_accepted() {
     let fixture = Fixture::new().await;
     let strange = ENVELOPE.replace(
         "\"Person\"",
@@ -49,13 +49,13 @@ async fn half_a_surrogate_pair_and_a_huge_number_are_received() {
     );
     let detail = problem["detail"].as_str().unwrap();
     assert!(
-        detail.contains("nested deeper than the 128 levels allowed, at line 1, column "),
+        detail.contains("the nesting must not be deeper than 128 levels, at line 1, column "),
         "{detail}"
     );
 }
 
 #[tokio::test]
-async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
+async fn a_body_that_is_not_an_envelope_is_refused_as_the_standard_requires() {
     let fixture = Fixture::new().await;
     let refused = async |body: &str| {
         let (status, problem) = fixture.ask("POST", "/v1/caliper/check", body).await;
@@ -97,7 +97,7 @@ async fn what_is_no_envelope_is_refused_as_the_standard_asks() {
             "{new}"
         );
     }
-    // An envelope without a version is no envelope.
+    // A body without a version is not an envelope.
     let without = ENVELOPE.replace(
         "\"dataVersion\":\"http://purl.imsglobal.org/ctx/caliper/v1p1\",",
         "",

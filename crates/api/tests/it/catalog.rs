@@ -1,4 +1,4 @@
-//! The catalogue, and what it does not know.
+//! Shows the catalogue and the drift.
 
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
+async fn event_types_are_listed_by_glob_and_shown_completely_by_name() {
     let fixture = Fixture::new().await;
     let list = fixture.get("/v1/catalog?event=grade_*").await;
     let names: Vec<_> = list["event_types"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| &it["event"])
+        .map(|event_type| &event_type["event"])
         .collect();
     assert_eq!(names, ["grade_change", "grade_override"]);
     assert_eq!(list["metadata"][0]["field"], "event_name");
@@ -23,21 +23,23 @@ async fn event_types_are_listed_by_glob_and_told_whole_by_name() {
     let count = easel_catalog::Catalog::built_in().types().len();
     assert_eq!(all["event_types"].as_array().unwrap().len(), count);
 
-    let it = fixture
+    let event_type = fixture
         .get("/v1/catalog/outcomes.retry_outcome_alignment_clone")
         .await;
-    assert_eq!(it["category"], "outcomes");
-    let it = fixture.get("/v1/catalog/grade_change").await;
+    assert_eq!(event_type["category"], "outcomes");
+    let event_type = fixture.get("/v1/catalog/grade_change").await;
     let wanted = json!({
         "field": "old_grade", "type": "string", "null": true, "old_value_of": "grade",
-        "privacy": "content", "about": "Grade before.", "example": "C",
+        "privacy": "content", "about": "Grade before the change.", "example": "C",
     });
-    assert!(it["body"].as_array().unwrap().contains(&wanted), "{it}");
-    assert_eq!(it["example"]["metadata"]["event_name"], "grade_change");
+    let fields = event_type["body"].as_array().unwrap();
+    assert!(fields.contains(&wanted), "{event_type}");
+    let metadata = &event_type["example"]["metadata"];
+    assert_eq!(metadata["event_name"], "grade_change");
 }
 
 #[tokio::test]
-async fn a_schema_is_that_of_the_format_asked_for() {
+async fn a_schema_describes_the_requested_format() {
     let fixture = Fixture::new().await;
     let schema = fixture.get("/v1/catalog/grade_change/schema").await;
     assert_eq!(schema["$id"], "urn:easel:canvas:grade_change");
@@ -79,7 +81,7 @@ async fn a_schema_is_that_of_the_format_asked_for() {
 }
 
 #[tokio::test]
-async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
+async fn drift_is_listed_by_event_and_account_until_it_is_cleared() {
     let fixture = Fixture::new().await;
     let send = async |n, event: &str, account: &str| {
         let text = format!(
@@ -91,20 +93,20 @@ async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
     send(1, "pen_found", "80000000000001").await;
     send(2, "logged_out", "80000000000001").await;
     let stop = CancellationToken::new();
-    let level = async {
+    let scanned = async {
         while fixture.drift.report().cursor.get() < 3 {
             tokio::task::yield_now().await;
         }
         stop.cancel();
     };
-    tokio::join!(fixture.drift.run(stop.clone()), level);
+    tokio::join!(fixture.drift.run(stop.clone()), scanned);
 
     let events = async |path: &str| {
         let list = fixture.get(path).await;
         assert_eq!(list["cursor"], 3);
-        let them = list["sightings"].as_array().unwrap().iter();
-        let mut events: Vec<_> = them
-            .map(|it| it["event"].as_str().unwrap().to_owned())
+        let records = list["sightings"].as_array().unwrap().iter();
+        let mut events: Vec<_> = records
+            .map(|record| record["event"].as_str().unwrap().to_owned())
             .collect();
         events.sort();
         events
@@ -116,12 +118,12 @@ async fn drift_is_listed_by_event_and_account_until_it_is_forgotten() {
         ["pen_found"]
     );
     let list = fixture.get("/v1/drift?event=pen_lost").await;
-    let it = &list["sightings"][0];
+    let record = &list["sightings"][0];
     assert_eq!(
-        (&it["drift"], &it["count"]),
+        (&record["drift"], &record["count"]),
         (&json!("unknown_event_type"), &json!(1))
     );
-    assert_eq!(it["example"]["offset"], 0);
+    assert_eq!(record["example"]["offset"], 0);
 
     let (status, removed) = fixture.ask("DELETE", "/v1/drift", "").await;
     assert_eq!((status, removed), (StatusCode::OK, json!({ "removed": 2 })));

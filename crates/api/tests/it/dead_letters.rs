@@ -1,4 +1,4 @@
-//! Dead letters: listed, shown, redelivered, discarded.
+//! Lists, shows, redelivers and discards dead letters.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ fn give_up(lane: &Subscription, offset: u64, letter: DeadLetter) {
     assert!(account.give_up(Offset::new(offset), letter));
 }
 
-/// A delivery that waits for an operator.
+/// Returns a parked delivery that waits for an operator.
 fn waiting(offset: u64) -> Parked {
     Parked {
         batch: Offset::new(offset),
@@ -58,8 +58,8 @@ fn waiting(offset: u64) -> Parked {
     }
 }
 
-/// A subscription with six events: 0, 2 and 4 are `grade_change` and dead, 1 and 3 are `logged_in`
-/// and dead, 5 is `grade_change` and waits for an operator.
+/// Creates a subscription with six events. 0, 2 and 4 are `grade_change` and dead, 1 and 3 are
+/// `logged_in` and dead, 5 is `grade_change` and waits for an operator.
 async fn fixture() -> (Fixture, Arc<Subscription>) {
     let fixture = Fixture::new().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
@@ -84,7 +84,7 @@ async fn fixture() -> (Fixture, Arc<Subscription>) {
 
 fn offsets(list: &Value) -> Vec<u64> {
     let list = list.as_array().unwrap().iter();
-    list.map(|it| it["offset"].as_u64().unwrap()).collect()
+    list.map(|item| item["offset"].as_u64().unwrap()).collect()
 }
 
 async fn balance(fixture: &Fixture) -> Value {
@@ -106,7 +106,7 @@ async fn balance(fixture: &Fixture) -> Value {
 }
 
 #[tokio::test]
-async fn they_are_listed_with_what_the_endpoint_answered_and_by_pages() {
+async fn dead_letters_are_listed_in_pages_with_the_answer_of_the_endpoint() {
     let (fixture, _lane) = fixture().await;
     let all = fixture.get(PATH).await;
     assert_eq!(offsets(&all["dead_letters"]), [0, 1, 2, 3, 4]);
@@ -134,7 +134,7 @@ async fn they_are_listed_with_what_the_endpoint_answered_and_by_pages() {
 }
 
 #[tokio::test]
-async fn they_are_filtered_by_event_type_reason_and_whether_they_are_discarded() {
+async fn dead_letters_are_filtered_by_event_type_reason_and_discarded() {
     let (fixture, _lane) = fixture().await;
     let found = async |query: &str| {
         let page = fixture.get(&format!("{PATH}?{query}")).await;
@@ -157,28 +157,28 @@ async fn they_are_filtered_by_event_type_reason_and_whether_they_are_discarded()
 }
 
 #[tokio::test]
-async fn a_page_reads_a_bounded_number_of_rows_and_says_where_to_go_on() {
+async fn a_page_reads_a_bounded_number_of_rows_and_has_the_next_offset() {
     let fixture = Fixture::new().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     let lane = fixture.subscriptions.get("grades").unwrap();
     for offset in 0..2_500 {
         give_up(&lane, offset, letter("grade_change", "timed out"));
     }
-    give_up(&lane, 2_500, letter("grade_change", "the one"));
-    let page = fixture.get(&format!("{PATH}?reason=the%20one")).await;
+    give_up(&lane, 2_500, letter("grade_change", "rare reason"));
+    let page = fixture.get(&format!("{PATH}?reason=rare%20reason")).await;
     assert_eq!(
         page,
         json!({"dead_letters": [], "waiting": [], "next": 2000})
     );
     let page = fixture
-        .get(&format!("{PATH}?reason=the%20one&from=2000"))
+        .get(&format!("{PATH}?reason=rare%20reason&from=2000"))
         .await;
     assert_eq!(offsets(&page["dead_letters"]), [2_500]);
     assert_eq!(page["next"], Value::Null);
 }
 
 #[tokio::test]
-async fn a_page_has_no_more_waiting_deliveries_than_its_limit_either() {
+async fn the_limit_of_a_page_also_applies_to_waiting_deliveries() {
     let (fixture, lane) = fixture().await;
     for offset in 6..10 {
         fixture.append("grade_change", offset..offset + 1).await;
@@ -202,14 +202,14 @@ async fn a_page_has_no_more_waiting_deliveries_than_its_limit_either() {
 }
 
 #[tokio::test]
-async fn one_is_shown_with_its_event_as_long_as_the_log_has_it() {
+async fn a_dead_letter_is_shown_with_its_event_until_the_log_drops_it() {
     let (fixture, _lane) = fixture().await;
-    let one = fixture.get(&format!("{PATH}/2")).await;
-    assert_eq!(one["event"]["metadata"]["event_name"], "grade_change");
+    let letter = fixture.get(&format!("{PATH}/2")).await;
+    assert_eq!(letter["event"]["metadata"]["event_name"], "grade_change");
     fixture.log.trim_to(Offset::new(3)).await.unwrap();
-    let one = fixture.get(&format!("{PATH}/2")).await;
+    let letter = fixture.get(&format!("{PATH}/2")).await;
     assert_eq!(
-        (one.get("event"), &one["redeliverable"]),
+        (letter.get("event"), &letter["redeliverable"]),
         (None, &json!(false))
     );
     for offset in ["7", "x", "5"] {
@@ -220,13 +220,13 @@ async fn one_is_shown_with_its_event_as_long_as_the_log_has_it() {
 }
 
 #[tokio::test]
-async fn redelivery_counts_what_is_due_and_what_is_gone() {
+async fn a_redelivery_counts_due_and_gone_deliveries() {
     let (fixture, _lane) = fixture().await;
     fixture.log.trim_to(Offset::new(1)).await.unwrap();
     let path = format!("{PATH}/redeliver");
     let (status, answer) = fixture.ask("POST", &path, r#"{"event":"grade_*"}"#).await;
     assert_eq!(status, StatusCode::OK);
-    // 2, 4 and the one that waits.
+    // 2, 4 and the waiting delivery 5.
     assert_eq!(answer, json!({"redelivered": 3, "gone": 1, "full": false}));
     let now = balance(&fixture).await;
     assert_eq!((&now["parked"], &now["dead"]), (&json!(3), &json!(3)));
@@ -236,12 +236,15 @@ async fn redelivery_counts_what_is_due_and_what_is_gone() {
     let (_, answer) = fixture
         .ask("POST", &path, r#"{"all":true,"lane":"live"}"#)
         .await;
-    assert_eq!(answer["redelivered"], 2, "the others are due already");
+    assert_eq!(
+        answer["redelivered"], 2,
+        "the other deliveries are due already"
+    );
     assert_eq!(balance(&fixture).await["dead"], 1);
 }
 
 #[tokio::test]
-async fn a_command_must_say_which_and_is_refused_otherwise() {
+async fn a_command_without_a_valid_selection_is_refused() {
     let (fixture, _lane) = fixture().await;
     for command in ["redeliver", "discard"] {
         let path = format!("{PATH}/{command}");

@@ -1,4 +1,4 @@
-//! What a subscription has parked, its latest attempts, and how it is resumed.
+//! Shows the parked deliveries and the latest attempts of a subscription, and resumes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ const GRADES: &str =
     r#"{"name":"grades","start":"earliest","webhook":{"url":"http://localhost:9/"}}"#;
 const PATH: &str = "/v1/subscriptions/grades";
 
-/// A subscription with three parked deliveries: one due in 30 s, one behind it, one for an operator.
+/// Creates a subscription with three parked deliveries: the first is due in 30 s, the second waits
+/// for the first, and the third waits for an operator.
 async fn fixture() -> (FakeClock, Fixture) {
     let clock = FakeClock::default();
     let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
@@ -51,7 +52,7 @@ async fn fixture() -> (FakeClock, Fixture) {
 }
 
 #[tokio::test]
-async fn parked_deliveries_say_what_they_wait_for_and_when_they_are_due() {
+async fn parked_deliveries_show_what_they_wait_for_and_when_they_are_due() {
     let (clock, fixture) = fixture().await;
     let page = fixture.get(&format!("{PATH}/parked?limit=2")).await;
     let wanted = json!({
@@ -109,7 +110,7 @@ async fn parked_deliveries_say_what_they_wait_for_and_when_they_are_due() {
 }
 
 #[tokio::test]
-async fn attempts_are_listed_newest_first_and_summed_up_over_the_last_hour() {
+async fn attempts_are_listed_newest_first_and_summarized_for_the_last_hour() {
     let (clock, fixture) = fixture().await;
     let grades = fixture.subscriptions.get("grades").unwrap();
     let push = |offset, took_millis, outcome| {
@@ -147,7 +148,7 @@ async fn attempts_are_listed_newest_first_and_summed_up_over_the_last_hour() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_skipped() {
+async fn a_resume_from_a_later_place_skips_the_events_between() {
     let (_clock, fixture) = fixture().await;
     fixture.append("grade_change", 3..6).await;
     let resume = async |body: &str| fixture.ask("POST", &format!("{PATH}/resume"), body).await;
@@ -155,7 +156,10 @@ async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_s
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(problem["code"], "invalid_resume");
     assert!(
-        problem["detail"].as_str().unwrap().contains("pause it"),
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("it must be paused"),
         "{problem}"
     );
     fixture.ask("POST", &format!("{PATH}/pause"), "").await;
@@ -187,7 +191,7 @@ async fn a_subscription_is_resumed_from_a_later_place_and_what_lies_between_is_s
 }
 
 #[tokio::test]
-async fn the_status_counts_what_is_parked_and_what_waits_for_an_operator() {
+async fn the_status_counts_deliveries_that_are_parked_or_wait_for_an_operator() {
     let (_clock, fixture) = fixture().await;
     fixture.lane_count.send_replace(Some(1));
     let status = fixture.get("/v1/status").await;

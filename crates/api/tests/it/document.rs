@@ -1,4 +1,4 @@
-//! The OpenAPI document is true of the routes.
+//! The OpenAPI document matches the routes.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use utoipa::openapi::OpenApi;
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
+async fn every_documented_route_requires_a_token_and_the_right_scope() {
     let fixture = Fixture::new().await;
     let now = jiff::Timestamp::now();
     let token = |scope| {
@@ -39,8 +39,8 @@ async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
             }
             route_count += 1;
             for status in ["401", "403", "503"] {
-                let said = &document["paths"][documented][method]["responses"][status];
-                assert!(said.is_object(), "{method} {path}: {status}");
+                let response = &document["paths"][documented][method]["responses"][status];
+                assert!(response.is_object(), "{method} {path}: {status}");
             }
             let method = method.to_uppercase();
             let status = async |token| fixture.raw(&method, &path, "{}", token).await.status();
@@ -64,13 +64,13 @@ async fn every_documented_route_asks_for_a_token_and_for_the_right_scope() {
 }
 
 #[tokio::test]
-async fn the_document_is_served_to_everyone() {
+async fn the_document_is_served_without_a_token() {
     let fixture = Fixture::new().await;
     let response = fixture.raw("GET", "/v1/openapi.json", "", None).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
 
-/// Every operation of the document, with its method and path.
+/// Returns every operation of the document, with its method and path.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let paths = document["paths"].as_object().unwrap();
     let operations = paths.iter().flat_map(|(path, methods)| {
@@ -81,12 +81,12 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 }
 
 #[test]
-fn every_operation_has_an_id_of_its_own() {
+fn every_operation_has_a_unique_id() {
     let document = serde_json::to_value(easel_api::document(OpenApi::default())).unwrap();
     let mut ids = BTreeSet::new();
     for (name, operation) in operations(&document) {
         let id = operation["operationId"].as_str().unwrap();
-        assert!(ids.insert(id.to_owned()), "{name}: {id} is there twice");
+        assert!(ids.insert(id.to_owned()), "{name}: {id} occurs twice");
     }
 }
 
@@ -113,7 +113,7 @@ fn every_answer_with_a_body_has_a_content_type_and_a_schema() {
 }
 
 #[test]
-fn no_schema_is_all_of_several() {
+fn no_schema_is_an_all_of() {
     let document = serde_json::to_value(easel_api::document(OpenApi::default())).unwrap();
     let schemas = document["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas {

@@ -1,4 +1,4 @@
-//! An API with the rooms behind it, asked in process.
+//! An API with the rooms behind it, called in process.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,14 +32,14 @@ pub(crate) struct Fixture {
     app: Router,
     pub(crate) token: String,
     pub(crate) log: SharedLog,
-    /// The same log, which can be told to fail.
+    /// The same log, with a switch that makes it fail.
     pub(crate) failing: Arc<FailingLog>,
     pub(crate) quarantine: Quarantine,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) drift: Arc<DriftScanner>,
     pub(crate) stop: CancellationToken,
-    /// Lanes that run, as far as the API is told.
+    /// The number of running lanes that the API sees.
     pub(crate) lane_count: watch::Sender<Option<usize>>,
     /// Bytes free on a disk of 100 GiB.
     pub(crate) free_bytes: Arc<AtomicU64>,
@@ -48,7 +48,7 @@ pub(crate) struct Fixture {
     _folder: TempDir,
 }
 
-/// An endpoint that answers every test with 418, and cannot be sent to by FTP.
+/// Returns an endpoint that answers every test with 418 and rejects FTP.
 fn endpoint(sent: Arc<Mutex<Vec<(Spec, Value)>>>) -> SendTest {
     Arc::new(move |spec, event| {
         let SinkSpec::Webhook(webhook) = &spec.sink;
@@ -134,8 +134,8 @@ impl Fixture {
             stop: stop.clone(),
         };
         let door = Router::new().route("/v1/events", post(StatusCode::ACCEPTED));
-        let gate = Authorizer::new(Arc::clone(&tokens));
-        let routes = easel_api::routes(api, &gate, OpenApi::default()).merge(door);
+        let authorizer = Authorizer::new(Arc::clone(&tokens));
+        let routes = easel_api::routes(api, &authorizer, OpenApi::default()).merge(door);
         Self {
             app: easel_api::fallbacks(routes),
             token: secret.expose().clone(),
@@ -153,7 +153,7 @@ impl Fixture {
         }
     }
 
-    /// The whole response, with the token `token` if there is one.
+    /// Sends a request with the token `token`, if there is one, and returns the whole response.
     pub(crate) async fn raw(
         &self,
         method: &str,
@@ -174,7 +174,7 @@ impl Fixture {
         self.app.clone().oneshot(request).await.unwrap()
     }
 
-    /// Status and JSON, with a token that may read and manage.
+    /// Sends a request with a token for `read` and `manage`, and returns status and JSON.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
         let response = self.raw(method, path, body, Some(&self.token)).await;
         let status = response.status();
@@ -193,7 +193,7 @@ impl Fixture {
         json
     }
 
-    /// A response whose body is still to come.
+    /// Returns a response whose body is still open.
     pub(crate) async fn stream(&self, path: &str) -> Response<Body> {
         self.raw("GET", path, "", Some(&self.token)).await
     }
@@ -205,7 +205,7 @@ impl Fixture {
     }
 
     pub(crate) async fn append_bytes(&self, name: &str, n: u64, bytes: Bytes) {
-        let account = Facts::of(&bytes).root_account_id.map(Arc::from);
+        let account = Facts::from_event(&bytes).root_account_id.map(Arc::from);
         let record = NewRecord {
             provenance: Arc::new(Provenance {
                 root_account_id: account,

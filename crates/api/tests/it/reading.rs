@@ -1,4 +1,4 @@
-//! Events by place, time and id, as they come, and what is in quarantine.
+//! Reads events by offset, time and id, follows new events, and lists the quarantine.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ fn offsets(page: &Value) -> Vec<u64> {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| it["offset"].as_u64().unwrap())
+        .map(|event| event["offset"].as_u64().unwrap())
         .collect()
 }
 
 #[tokio::test]
-async fn events_are_read_page_by_page_from_any_offset() {
+async fn events_are_read_in_pages_from_any_offset() {
     let fixture = Fixture::new().await;
     fixture.append("grade_change", 0..5).await;
     fixture.append("course_created", 5..10).await;
@@ -44,7 +44,7 @@ async fn events_are_read_page_by_page_from_any_offset() {
 }
 
 #[tokio::test]
-async fn a_page_ends_after_some_bytes_but_never_before_its_first_event() {
+async fn a_page_is_limited_in_bytes_but_has_at_least_one_event() {
     let fixture = Fixture::new().await;
     for (n, mebibytes) in [1, 1, 1, 1, 1, 9, 1].into_iter().enumerate() {
         let bytes = format!("\"{}\"", "x".repeat(mebibytes << 20));
@@ -65,7 +65,7 @@ async fn a_page_ends_after_some_bytes_but_never_before_its_first_event() {
 }
 
 #[tokio::test]
-async fn an_event_is_answered_as_it_was_stored() {
+async fn an_event_is_returned_with_its_stored_bytes() {
     let fixture = Fixture::new().await;
     fixture.append("grade_change", 7..8).await;
     let response = fixture.stream("/v1/events").await;
@@ -74,7 +74,7 @@ async fn an_event_is_answered_as_it_was_stored() {
         .unwrap();
     let stored = event("grade_change", 7);
     let found = body.windows(stored.len()).any(|part| part == stored);
-    assert!(found, "the bytes are not in the answer");
+    assert!(found, "the stored bytes are not in the answer");
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn an_event_is_found_by_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_answers_when_an_event_comes_or_when_the_wait_is_over() {
+async fn a_long_poll_ends_with_a_new_event_or_after_the_wait() {
     let fixture = Fixture::new().await;
     let (page, ()) = tokio::join!(fixture.get("/v1/events?from=latest&wait=30s"), async {
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -109,8 +109,7 @@ async fn a_long_poll_answers_when_an_event_comes_or_when_the_wait_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_sends_events_as_they_come_goes_on_after_the_last_one_seen_and_ends_with_the_server()
- {
+async fn a_stream_sends_new_events_and_ends_when_the_server_stops() {
     let fixture = Fixture::new().await;
     fixture.append("grade_change", 0..2).await;
     let mut body = fixture
@@ -134,33 +133,33 @@ async fn a_stream_sends_events_as_they_come_goes_on_after_the_last_one_seen_and_
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_token_is_removed_and_no_other_does() {
+async fn a_stream_ends_when_its_token_is_removed_and_other_streams_continue() {
     let fixture = Fixture::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
     let (token, secret) = fixture.tokens.create("reader", read, now).unwrap();
     let path = "/v1/events/stream?from=0";
-    let theirs = fixture.raw("GET", path, "", Some(secret.expose())).await;
-    let mut theirs = theirs.into_body().into_data_stream();
-    let mut ours = fixture.stream(path).await.into_body().into_data_stream();
+    let removed = fixture.raw("GET", path, "", Some(secret.expose())).await;
+    let mut removed = removed.into_body().into_data_stream();
+    let mut other = fixture.stream(path).await.into_body().into_data_stream();
     fixture.append("grade_change", 0..3).await;
-    assert!(text(theirs.next().await.unwrap().unwrap()).contains("id: 0\n"));
+    assert!(text(removed.next().await.unwrap().unwrap()).contains("id: 0\n"));
 
     let path = format!("/v1/tokens/{}", token.id);
     let (status, _) = fixture.ask("DELETE", &path, "").await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert!(
-        theirs.next().await.is_none(),
-        "not even what was read before"
+        removed.next().await.is_none(),
+        "the stream also drops the events that it had read before"
     );
     for n in 0..3 {
-        let event = text(ours.next().await.unwrap().unwrap());
+        let event = text(other.next().await.unwrap().unwrap());
         assert!(event.contains(&format!("id: {n}\n")), "{event}");
     }
 }
 
 #[tokio::test]
-async fn a_stream_that_waits_is_woken_when_its_token_is_removed() {
+async fn a_waiting_stream_ends_when_its_token_is_removed() {
     let fixture = Fixture::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
@@ -174,7 +173,7 @@ async fn a_stream_that_waits_is_woken_when_its_token_is_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_poll_answers_nothing_more_when_its_token_is_removed() {
+async fn a_long_poll_returns_no_events_after_its_token_was_removed() {
     let fixture = Fixture::new().await;
     let read = [Scope::Read].into_iter().collect();
     let now = jiff::Timestamp::now();
@@ -198,15 +197,15 @@ fn text(bytes: Bytes) -> String {
 }
 
 #[tokio::test]
-async fn a_range_that_makes_no_sense_is_refused_with_the_reason() {
+async fn an_invalid_range_is_refused_with_the_reason() {
     let fixture = Fixture::new().await;
     for (query, words) in [
-        ("limit=0", "`limit` is 1 to 1000"),
-        ("from=first", "`from` is an offset or `latest`"),
-        ("time=noon", "`time` is a time such as"),
-        ("from=1&time=2020-01-01T00:00:00Z", "not both"),
-        ("wait=1h", "`wait` is a number of seconds up to 60"),
-        ("event=", "an event glob is"),
+        ("limit=0", "`limit` must be 1 to 1000"),
+        ("from=first", "`from` must be an offset or `latest`"),
+        ("time=noon", "`time` must be a time such as"),
+        ("from=1&time=2020-01-01T00:00:00Z", "must not be combined"),
+        ("wait=1h", "`wait` must be a number of seconds up to 60"),
+        ("event=", "an event glob must be"),
     ] {
         let (status, problem) = fixture.ask("GET", &format!("/v1/events?{query}"), "").await;
         assert_eq!(
@@ -227,7 +226,7 @@ async fn quarantine_is_listed_and_emptied() {
     let record = |bytes: &'static [u8]| NewQuarantined {
         door: "kinesis",
         code: "syntax".to_owned(),
-        detail: "it is no JSON".to_owned(),
+        detail: "it is not JSON".to_owned(),
         bytes: Bytes::from_static(bytes),
     };
     fixture

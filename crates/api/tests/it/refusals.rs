@@ -1,4 +1,4 @@
-//! Every refusal is a problem, wherever it comes from.
+//! Every refusal is a problem, in every room.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};
@@ -19,7 +19,7 @@ async fn problem(response: Response<Body>) -> Value {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_of_a_request_is_refused_with_a_problem() {
+async fn a_malformed_request_is_refused_with_a_problem() {
     let fixture = Fixture::new().await;
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(3 << 20));
     for (method, path, body, status, code, words) in [
@@ -131,7 +131,7 @@ async fn a_body_of_another_type_is_refused_with_a_problem() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones_of_every_room() {
+async fn a_wrong_method_is_answered_with_the_allowed_methods_of_all_rooms() {
     let fixture = Fixture::new().await;
     let response = fixture.raw("DELETE", "/v1/events", "", None).await;
     check_is_problem(&response, 405);

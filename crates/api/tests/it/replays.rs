@@ -1,4 +1,4 @@
-//! Replays: started, counted, listed, cancelled.
+//! Starts, counts, lists and cancels replays.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
 const PATH: &str = "/v1/subscriptions/grades/replays";
 
-/// A log with ten times `grade_change` and then, an hour later, `logged_in`, in turns.
+/// Creates a log with ten pairs of `grade_change` and `logged_in`, one pair per hour.
 async fn fixture() -> (FakeClock, Fixture) {
     let clock = FakeClock::default();
     let fixture = Fixture::with_clock(Arc::new(clock.clone())).await;
@@ -92,7 +92,7 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
 }
 
 #[tokio::test]
-async fn a_range_may_be_given_by_times_and_ends_at_the_head() {
+async fn a_range_can_begin_at_a_time_and_ends_at_the_head_by_default() {
     let (_clock, fixture) = fixture().await;
     let body =
         r#"{"from":"2025-03-03T13:00:00Z","events":["grade_*"],"conditions":{"user":["1"]}}"#;
@@ -103,7 +103,7 @@ async fn a_range_may_be_given_by_times_and_ends_at_the_head() {
 }
 
 #[tokio::test]
-async fn a_dry_run_counts_what_the_run_would_send_and_starts_nothing() {
+async fn a_dry_run_counts_the_matching_events_and_starts_no_replay() {
     let (_clock, fixture) = fixture().await;
     let count = async |body: &str| {
         let (status, answer) = fixture.ask("POST", PATH, body).await;
@@ -116,7 +116,10 @@ async fn a_dry_run_counts_what_the_run_would_send_and_starts_nothing() {
     let part = count(r#"{"from":5,"to":9,"dry_run":true}"#).await;
     assert_eq!((&part["events"], &part["matches"]), (&json!(4), &json!(2)));
     let other = count(r#"{"from":0,"events":["logged_in"],"dry_run":true}"#).await;
-    assert_eq!(other["matches"], 0, "the subscription does not want them");
+    assert_eq!(
+        other["matches"], 0,
+        "the subscription does not want this event type"
+    );
     let user = event_user(&fixture, 0).await;
     let body = json!({"from": 0, "conditions": {"user": [user]}, "dry_run": true});
     let narrowed = count(&body.to_string()).await["matches"].as_u64().unwrap();
@@ -132,7 +135,7 @@ async fn event_user(fixture: &Fixture, offset: u64) -> Value {
 }
 
 #[tokio::test]
-async fn what_cannot_be_replayed_is_refused() {
+async fn an_invalid_replay_is_refused() {
     let (_clock, fixture) = fixture().await;
     let check = async |body: &str, words: &str| {
         for dry_run in [false, true] {
@@ -146,7 +149,7 @@ async fn what_cannot_be_replayed_is_refused() {
         }
     };
     check("{}", "`/from` is missing").await;
-    check(r#"{"from":"soon"}"#, "`/from`: a start is").await;
+    check(r#"{"from":"soon"}"#, "`/from`: the start must be").await;
     check(r#"{"from":"now"}"#, "has no events").await;
     check(r#"{"from":3,"to":3}"#, "has no events").await;
     check(r#"{"from":3,"to":21}"#, "the log's head 20").await;

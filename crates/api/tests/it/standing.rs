@@ -9,7 +9,7 @@ const GRADES: &str =
     r#"{"name":"grades","events":["grade_*"],"webhook":{"url":"http://localhost:9/"}}"#;
 
 #[tokio::test]
-async fn a_subscription_is_made_shown_changed_and_forgotten() {
+async fn a_subscription_is_created_shown_changed_and_removed() {
     let fixture = Fixture::new().await;
     let (status, made) = fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     assert_eq!(status, StatusCode::CREATED);
@@ -46,7 +46,7 @@ async fn a_subscription_is_made_shown_changed_and_forgotten() {
 }
 
 #[tokio::test]
-async fn where_a_new_subscription_is_found_is_in_the_location() {
+async fn the_location_header_has_the_path_of_a_new_subscription() {
     let fixture = Fixture::new().await;
     let now = jiff::Timestamp::now();
     let manage = [easel_access::Scope::Manage].into_iter().collect();
@@ -58,7 +58,7 @@ async fn where_a_new_subscription_is_found_is_in_the_location() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
+async fn an_invalid_request_is_refused_with_a_code_and_the_reason() {
     let fixture = Fixture::new().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     let check = async |method, path, body: &str, wanted: (u16, &str), words: &str| {
@@ -75,7 +75,7 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
     };
     let (path, invalid) = ("/v1/subscriptions", (422, "invalid_subscription"));
     check("POST", path, GRADES, (409, "name_taken"), "grades").await;
-    check("POST", path, "{", invalid, "ends before its JSON does").await;
+    check("POST", path, "{", invalid, "ends too early").await;
     check("POST", path, "{\n7}", invalid, "see line 2, column 1").await;
     check(
         "POST",
@@ -98,7 +98,7 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
         path,
         &GRADES.replace("events", "evnts"),
         invalid,
-        "`/evnts` is unknown; known are `name`, `events`",
+        "`/evnts` is unknown; expected one of `name`, `events`",
     )
     .await;
     let renamed = GRADES.replace("\"grades\"", "\"other\"");
@@ -107,7 +107,7 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
         "/v1/subscriptions/grades",
         &renamed,
         invalid,
-        "keeps its name",
+        "The name of a subscription cannot change",
     )
     .await;
     check(
@@ -145,7 +145,7 @@ async fn what_cannot_be_is_refused_with_a_code_that_says_why() {
 }
 
 #[tokio::test]
-async fn a_declared_subscription_is_changed_in_its_file_only() {
+async fn a_declared_subscription_can_only_be_changed_in_its_file() {
     let fixture = Fixture::new().await;
     fixture
         .subscriptions
@@ -159,7 +159,7 @@ async fn a_declared_subscription_is_changed_in_its_file_only() {
             (StatusCode::CONFLICT, &json!("declared_in_file"))
         );
     }
-    // Pausing is no change of what is declared.
+    // A pause does not change the declaration.
     let (_, paused) = fixture
         .ask("POST", "/v1/subscriptions/grades/pause", "")
         .await;
@@ -180,7 +180,7 @@ async fn a_declared_subscription_is_changed_in_its_file_only() {
 }
 
 #[tokio::test]
-async fn the_balance_adds_up_for_anyone_who_asks() {
+async fn the_balance_of_a_subscription_adds_up() {
     let fixture = Fixture::new().await;
     fixture.append("grade_change", 0..3).await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
@@ -213,13 +213,13 @@ async fn a_token_is_shown_once_and_works_until_it_is_removed() {
         .await;
     assert_eq!(status, StatusCode::CREATED);
     let token = made["token"].as_str().unwrap();
-    let try_it = async || {
+    let balance_status = async || {
         fixture
             .raw("GET", "/v1/balance", "", Some(token))
             .await
             .status()
     };
-    assert_eq!(try_it().await, StatusCode::OK);
+    assert_eq!(balance_status().await, StatusCode::OK);
 
     let listed = fixture.get("/v1/tokens").await.to_string();
     assert!(listed.contains("reader") && !listed.contains(token));
@@ -227,11 +227,11 @@ async fn a_token_is_shown_once_and_works_until_it_is_removed() {
     let id = made["id"].as_str().unwrap();
     let (status, _) = fixture.ask("DELETE", &format!("/v1/tokens/{id}"), "").await;
     assert_eq!(status, StatusCode::NO_CONTENT);
-    assert_eq!(try_it().await, StatusCode::UNAUTHORIZED);
+    assert_eq!(balance_status().await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn the_secrets_of_a_url_are_shown_only_to_who_may_manage() {
+async fn the_secrets_of_a_url_are_shown_only_with_the_scope_manage() {
     let fixture = Fixture::new().await;
     let spec = r#"{"name":"a","webhook":{"url":"http://localhost:9/hook?key=s3cret"}}"#;
     fixture.ask("POST", "/v1/subscriptions", spec).await;
@@ -251,7 +251,7 @@ async fn the_secrets_of_a_url_are_shown_only_to_who_may_manage() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_a_body_has_the_json_pointer_to_the_fault() {
+async fn a_refusal_of_a_body_has_the_json_pointer_to_the_invalid_place() {
     let fixture = Fixture::new().await;
     let body = GRADES.replace("\"http://localhost:9/\"", "9");
     let (status, problem) = fixture.ask("POST", "/v1/subscriptions", &body).await;
@@ -260,14 +260,14 @@ async fn a_refusal_of_a_body_has_the_json_pointer_to_the_fault() {
     assert_eq!(problem["detail"], "`/webhook/url` must be a string.");
 }
 
-/// A subscription without what changes with time.
+/// Removes the members that change with time from a subscription.
 fn spec_of(mut subscription: serde_json::Value) -> serde_json::Value {
     subscription["attempts"].take();
     subscription
 }
 
 #[tokio::test]
-async fn some_fields_of_a_subscription_are_changed_and_the_others_stay() {
+async fn a_patch_changes_some_fields_of_a_subscription_and_keeps_the_others() {
     let fixture = Fixture::new().await;
     let (_, made) = fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     let path = "/v1/subscriptions/grades";

@@ -1,4 +1,4 @@
-//! How the server is, in one answer.
+//! Tests of `/v1/status`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,16 +20,18 @@ async fn fixture() -> (FakeClock, Fixture) {
     (clock.clone(), Fixture::with_clock(Arc::new(clock)).await)
 }
 
-/// The codes of what needs attention.
+/// Returns the codes of all problems that need attention.
 async fn codes(fixture: &Fixture) -> Vec<String> {
     let status = fixture.get("/v1/status").await;
     let attention = status["attention"].as_array().unwrap();
-    let codes = attention.iter().map(|one| one["code"].as_str().unwrap());
+    let codes = attention
+        .iter()
+        .map(|problem| problem["code"].as_str().unwrap());
     codes.map(str::to_owned).collect()
 }
 
 #[tokio::test]
-async fn a_fresh_server_is_well_and_says_what_it_is() {
+async fn a_fresh_server_has_no_problems() {
     let (_clock, fixture) = fixture().await;
     let status = fixture.get("/v1/status").await;
     let wanted = json!({
@@ -53,7 +55,7 @@ async fn a_fresh_server_is_well_and_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_rate_is_that_of_the_last_five_minutes_and_the_oldest_event_has_its_time() {
+async fn the_rate_covers_the_last_five_minutes_and_the_oldest_event_has_a_time() {
     let (clock, fixture) = fixture().await;
     fixture.append("a", 0..100).await;
     clock.advance(Duration::from_mins(10));
@@ -65,7 +67,7 @@ async fn the_rate_is_that_of_the_last_five_minutes_and_the_oldest_event_has_its_
 }
 
 #[tokio::test]
-async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_events() {
+async fn a_lane_that_is_behind_shows_since_when_why_and_when_it_loses_events() {
     let (clock, fixture) = fixture().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     fixture.lane_count.send_replace(Some(1));
@@ -105,7 +107,7 @@ async fn a_lane_that_is_behind_says_since_when_why_and_when_it_begins_to_lose_ev
     assert_eq!(lane().await["behind"], true);
     assert_eq!(codes(&fixture).await, ["behind"]);
 
-    // Three quarters of its time are gone.
+    // Three quarters of the maximum age have passed.
     clock.advance(MAX_AGE * 3 / 4);
     assert_eq!(codes(&fixture).await, ["losing_events", "behind"]);
 }
@@ -124,12 +126,12 @@ async fn a_subscription_that_is_not_served_is_behind_as_soon_as_events_are_pendi
         (&lane["behind"], &lane["state"]),
         (&json!(true), &json!("paused"))
     );
-    // An operator wished so, and nothing is about to be lost.
+    // An operator paused it, and no event is about to be lost.
     assert_eq!(codes(&fixture).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn each_thing_that_needs_an_operator_is_named() {
+async fn each_problem_that_needs_an_operator_is_listed() {
     let (_clock, fixture) = fixture().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     assert_eq!(codes(&fixture).await, ["lanes_missing"]);
@@ -157,7 +159,7 @@ async fn each_thing_that_needs_an_operator_is_named() {
     };
     fixture
         .subscriptions
-        .set_state_of(&grades, paused)
+        .set_state_if_current(&grades, paused)
         .await
         .unwrap();
     let status = fixture.get("/v1/status").await;
@@ -168,17 +170,17 @@ async fn each_thing_that_needs_an_operator_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_new_to_the_catalogue_needs_attention_for_a_day() {
+async fn new_drift_needs_attention_for_a_day() {
     let (clock, fixture) = fixture().await;
     fixture.append("never_heard_of", 0..1).await;
-    let looked_at = async {
-        while fixture.drift.report().sightings.is_empty() {
+    let scanned = async {
+        while fixture.drift.report().records.is_empty() {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
         () = fixture.drift.run(fixture.stop.clone()) => (),
-        () = looked_at => (),
+        () = scanned => (),
     }
     let drift = fixture.get("/v1/status").await["drift"].clone();
     let wanted: Value = json!({
@@ -191,7 +193,7 @@ async fn what_is_new_to_the_catalogue_needs_attention_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_log_that_cannot_be_read_leaves_times_out_and_the_rest_is_said() {
+async fn an_unreadable_log_leaves_out_only_the_times() {
     let (_clock, fixture) = fixture().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     fixture.lane_count.send_replace(Some(1));

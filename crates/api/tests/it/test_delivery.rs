@@ -1,4 +1,4 @@
-//! `/v1/test-deliveries`.
+//! Tests of `/v1/test-deliveries`.
 
 use axum::http::StatusCode;
 use easel_subscriptions::SinkSpec;
@@ -14,13 +14,13 @@ async fn test(fixture: &Fixture, body: &str) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn a_test_sends_an_example_that_is_labelled_and_answers_what_came_back() {
+async fn a_test_sends_a_marked_example_and_returns_the_answer_of_the_endpoint() {
     let fixture = Fixture::new().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
-    let (status, told) = test(&fixture, r#"{"subscription":"grades"}"#).await;
-    assert_eq!(status, StatusCode::OK, "{told}");
+    let (status, answer) = test(&fixture, r#"{"subscription":"grades"}"#).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(
-        told,
+        answer,
         json!({
             "event": "grade_change", "url": "http://localhost:9/", "delivered": false,
             "status": 418, "error": "send: the endpoint answered 418", "duration_ms": 7,
@@ -32,16 +32,16 @@ async fn a_test_sends_an_example_that_is_labelled_and_answers_what_came_back() {
     assert_eq!(event["metadata"]["event_name"], "grade_change");
     assert_eq!(event["metadata"]["producer"], "easel-test");
     let balance = fixture.get("/v1/subscriptions/grades/balance").await;
-    assert_eq!(balance["accepted"], 0, "a test is no event");
+    assert_eq!(balance["accepted"], 0, "a test is not on the log");
 }
 
 #[tokio::test]
-async fn a_test_goes_to_any_url_in_any_form_with_any_event() {
+async fn a_test_can_use_any_url_format_and_event_type() {
     let fixture = Fixture::new().await;
     let body = r#"{"url":"http://a/","format":"caliper","event":"submission_created"}"#;
-    let (status, told) = test(&fixture, body).await;
+    let (status, answer) = test(&fixture, body).await;
     assert_eq!(
-        (status, &told["event"]),
+        (status, &answer["event"]),
         (StatusCode::OK, &json!("submission_created"))
     );
     let (spec, _) = fixture.sent.lock().unwrap().remove(0);
@@ -59,19 +59,19 @@ async fn a_test_that_cannot_be_sent_is_refused_with_the_reason() {
             "{}",
             422,
             "invalid_test",
-            "either a `subscription` or a `url`",
+            "Either a `subscription` or a `url`",
         ),
         (
             r#"{"subscription":"grades","url":"http://a/"}"#,
             422,
             "invalid_test",
-            "either",
+            "not both",
         ),
         (
             r#"{"subscription":"grades","format":"caliper"}"#,
             422,
             "invalid_test",
-            "`/format` is for a URL",
+            "`/format` is only allowed for a URL",
         ),
         (r#"{"subscription":"x"}"#, 404, "no_such_subscription", "x"),
         (r#"{"url":"ftp://a/"}"#, 422, "invalid_test", "no scheme"),
