@@ -1,4 +1,4 @@
-//! The catalogue, with the data files of a folder over the built-in ones.
+//! Loads the catalogue: the built-in data files, and the operator's files that override them.
 
 use std::fmt;
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use easel_catalog::{Catalog, CatalogError, CatalogFile, DataFileError};
 use thiserror::Error;
 
-/// The operator's own data files: their paths below the folder, and their text.
+/// The operator's own data files: the path below the folder and the text of each file.
 pub(crate) type OwnFiles = Vec<(String, String)>;
 
-/// A place in a text file; lines and columns count from one, columns in characters.
+/// A place in a text file. Lines and columns count from one; columns count characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilePlace {
     path: PathBuf,
@@ -19,39 +19,38 @@ pub struct FilePlace {
     column: usize,
 }
 
-/// What is wrong with the folder of data files, or with one of them.
+/// A fault of the folder of data files, or of one file.
 #[derive(Debug, Error)]
 pub enum CatalogFault {
     /// The folder, or a file in it, cannot be read.
     #[error("failed to read {}: {source}", path.display())]
     Unreadable {
-        /// Which one.
+        /// The folder or the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// A file's name is not text.
-    #[error("failed to read {}: its name is not UTF-8", path.display())]
+    /// The name of a file is not UTF-8.
+    #[error("failed to read {}: its name must be UTF-8", path.display())]
     NotText {
-        /// Which one.
+        /// The file.
         path: PathBuf,
     },
-    /// A file is wrong.
+    /// The content of a file is invalid.
     #[error("{place}: {fault}")]
     File {
-        /// Where.
+        /// The place of the fault.
         place: FilePlace,
-        /// What is wrong there.
+        /// The fault.
         fault: String,
     },
 }
 
-/// Everything that is wrong with the folder of data files; never empty.
+/// All faults of the folder of data files. Never empty.
 #[derive(Debug, Error)]
 pub struct CatalogFaults(pub Vec<CatalogFault>);
 
-/// The catalogue: the built-in one, with every `.toml` file below `folder`, if there is one, over
-/// it.
+/// Loads the catalogue. If there is a `folder`, its `.toml` files override the built-in ones.
 pub fn load_catalog(folder: Option<&Path>) -> Result<Catalog, CatalogFaults> {
     let Some(folder) = folder else {
         return Ok(Catalog::built_in());
@@ -67,7 +66,7 @@ pub(crate) fn read_files(folder: &Path) -> Result<OwnFiles, CatalogFault> {
     Ok(files)
 }
 
-/// The built-in catalogue with `files`, of `folder`, over it.
+/// Builds the built-in catalogue, overridden by the `files` of `folder`.
 pub(crate) fn build(folder: &Path, files: &OwnFiles) -> Result<Catalog, CatalogFaults> {
     let files: Vec<_> = files
         .iter()
@@ -77,16 +76,16 @@ pub(crate) fn build(folder: &Path, files: &OwnFiles) -> Result<Catalog, CatalogF
         Ok(catalog) => return Ok(catalog),
         Err(error) => error,
     };
-    // The catalogue ends at the first fault; what is wrong with the other files is told as well.
-    let alone = files.iter().filter_map(|file| file.check().err());
-    let mut faults: Vec<_> = alone.map(|error| file_fault(folder, error)).collect();
+    // The catalogue stops at the first fault, but the operator must see the faults of all files.
+    let errors = files.iter().filter_map(|file| file.check().err());
+    let mut faults: Vec<_> = errors.map(|error| file_fault(folder, error)).collect();
     if faults.is_empty() {
-        faults.push(fault_of(folder, &files, first));
+        faults.push(catalog_fault(folder, &files, first));
     }
     Err(CatalogFaults(faults))
 }
 
-/// Where `word` stands first in the data file that `is_file` picks by its path.
+/// Returns the first place of `word` in the data file whose path `is_file` accepts.
 pub(crate) fn place_of_word(
     folder: &Path,
     files: &OwnFiles,
@@ -94,7 +93,7 @@ pub(crate) fn place_of_word(
     word: &str,
 ) -> Option<FilePlace> {
     let (path, text) = files.iter().find(|(path, _)| is_file(path))?;
-    let (line, column) = CatalogFile { path, text }.place_of(word);
+    let (line, column) = CatalogFile { path, text }.locate(word);
     Some(FilePlace {
         path: folder.join(path),
         line,
@@ -113,7 +112,7 @@ fn file_fault(folder: &Path, error: DataFileError) -> CatalogFault {
     }
 }
 
-fn fault_of(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) -> CatalogFault {
+fn catalog_fault(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) -> CatalogFault {
     let (path, word, fault) = match error {
         CatalogError::File(error) => return file_fault(folder, error),
         CatalogError::Example {
@@ -129,11 +128,11 @@ fn fault_of(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) -> Ca
                 format!("the example breaks `{rule}` at {pointer}: {what}"),
             )
         }
-        CatalogError::Twice { path, other } => {
-            let fault = format!("{other} is about this event type too");
+        CatalogError::DuplicateEventType { path, other } => {
+            let fault = format!("{other} describes the same event type");
             (path, String::new(), fault)
         }
-        CatalogError::FormOfNothing { path } => {
+        CatalogError::FormWithoutEventType { path } => {
             let fault = "there is no event type of this name".to_owned();
             (path, String::new(), fault)
         }
@@ -148,7 +147,7 @@ fn fault_of(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) -> Ca
     };
     let file = files.iter().find(|file| file.path == path);
     let (line, column) = match file {
-        Some(file) if !word.is_empty() => file.place_of(&word),
+        Some(file) if !word.is_empty() => file.locate(&word),
         Some(_) | None => (1, 1),
     };
     CatalogFault::File {
@@ -161,7 +160,7 @@ fn fault_of(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) -> Ca
     }
 }
 
-/// Reads every data file below `folder`, with its path below `root`.
+/// Reads every data file below `folder`. The paths in `files` are relative to `root`.
 fn read(root: &Path, folder: &Path, files: &mut OwnFiles) -> Result<(), CatalogFault> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -169,7 +168,7 @@ fn read(root: &Path, folder: &Path, files: &mut OwnFiles) -> Result<(), CatalogF
     };
     let entries = fs::read_dir(folder).map_err(unreadable(folder))?;
     let mut paths: Vec<_> = entries
-        .map(|entry| entry.map(|it| it.path()))
+        .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()
         .map_err(unreadable(folder))?;
     paths.sort();

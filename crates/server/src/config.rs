@@ -1,6 +1,6 @@
-//! Everything a server can be told, with its defaults.
+//! All settings of a server, with their defaults.
 //!
-//! Where the values come from is the command line's business.
+//! The command line reads the values from arguments, the environment and the settings file.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,34 +20,34 @@ use easel_triggers::{Nulls, SubmissionRule, Triggers};
 
 use crate::ConfigError;
 
-/// Everything a server can be told.
+/// All settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The one address doors, API and health listen on.
+    /// The address of the doors, the API and the health checks.
     pub listen: SocketAddr,
-    /// The folder everything is kept in; one process at a time.
+    /// The data folder. Only one process can use it at a time.
     pub data: PathBuf,
-    /// Whether callers have to show who they are.
+    /// Whether callers must authenticate.
     pub auth: Auth,
-    /// The first token of a data folder that has none; `None`: one is made.
+    /// The first token of a data folder without tokens. With `None`, the server creates one.
     pub first_token: Option<Secret<String>>,
-    /// Where a first token that was made is put.
+    /// Where the server puts a first token that it created.
     pub first_token_place: FirstTokenPlace,
-    /// Whether deliveries begin with the server.
+    /// Whether deliveries start with the server.
     pub deliveries: Deliveries,
     /// All deliveries.
     pub delivery: DeliveryConfig,
-    /// How long requests and deliveries under way may take once told to stop.
+    /// The time limit for open requests and deliveries after the stop.
     pub drain: Duration,
     /// The catalogue.
     pub catalog: CatalogConfig,
     /// Translation to Caliper.
     pub caliper: CaliperConfig,
-    /// Events made of changes.
+    /// Events that follow from changes.
     pub triggers: TriggersConfig,
     /// The log.
     pub log: LogConfig,
-    /// What is no event.
+    /// The quarantine.
     pub quarantine: QuarantineConfig,
     /// The doors.
     pub ingest: IngestConfig,
@@ -55,41 +55,41 @@ pub struct Config {
     pub kinesis: KinesisConfig,
     /// All webhooks.
     pub webhook: WebhookConfig,
-    /// The subscriptions the file declares.
+    /// The subscriptions that the file declares.
     pub subscriptions: Vec<Spec>,
 }
 
-/// Whether callers have to show who they are.
+/// Whether callers must authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// With a bearer token or, at the Kinesis door, a signature.
+    /// Callers need a bearer token or, at the Kinesis door, a signature.
     Tokens,
-    /// They do not; only for an address that nobody outside this machine reaches.
+    /// Callers need nothing. Allowed only for an address that is not reachable from other machines.
     None,
 }
 
-/// Where a first token that was made is put.
+/// Where the server puts a first token that it created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstTokenPlace {
-    /// Whoever starts the server asks for it and shows it.
+    /// The caller that starts the server reads the token and shows it.
     Caller,
-    /// In the data folder, in a file that only its owner can read.
+    /// A file in the data folder that only its owner can read.
     File,
 }
 
-/// Whether deliveries begin with the server.
+/// Whether deliveries start with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deliveries {
-    /// They begin at once.
+    /// Deliveries start at once.
     Running,
-    /// They begin once the server is asked to resume them.
+    /// Deliveries start when an operator resumes them.
     Paused,
 }
 
 /// All deliveries.
 #[derive(Clone, Debug)]
 pub struct DeliveryConfig {
-    /// How long a subscription may hold before it is deactivated.
+    /// After this time on hold, a subscription is deactivated.
     pub deactivate_after: Duration,
     /// How long dead letters are kept.
     pub dead_letter_retention: Duration,
@@ -98,16 +98,16 @@ pub struct DeliveryConfig {
 /// The catalogue.
 #[derive(Clone, Debug, Default)]
 pub struct CatalogConfig {
-    /// A folder of data files that are laid over the built-in ones.
+    /// A folder of data files that override the built-in ones.
     pub folder: Option<PathBuf>,
 }
 
 /// Translation to Caliper.
 #[derive(Clone, Debug, Default)]
 pub struct CaliperConfig {
-    /// The address of the installation in events that do not tell it.
+    /// The address of the installation, for events that do not contain it.
     pub application: Application,
-    /// What roles of Canvas are in Caliper, besides those known or in their place.
+    /// The Caliper roles of Canvas roles. They extend and override the known roles.
     pub roles: Vec<Role>,
     /// Whether the values of secret parameters are masked in addresses.
     pub secrets: Secrets,
@@ -117,12 +117,12 @@ pub struct CaliperConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application(String);
 
-/// Events made of changes.
+/// Events that follow from changes.
 #[derive(Clone, Debug, Default)]
 pub struct TriggersConfig {
-    /// The shard that local ids are of; 0 where there are none.
+    /// The shard of local ids; 0 without shards.
     pub shard: u64,
-    /// What becomes of members of a body that are null.
+    /// What happens to null members of a body.
     pub nulls: Nulls,
     /// When a submission counts as created.
     pub submission_rule: SubmissionRule,
@@ -131,67 +131,67 @@ pub struct TriggersConfig {
 /// The log.
 #[derive(Clone, Debug)]
 pub struct LogConfig {
-    /// Events older than this are dropped, and what is in quarantine too.
+    /// Events and quarantined records that are older than this are dropped.
     pub max_age: Option<Duration>,
-    /// The oldest events are dropped while the log takes more bytes than this.
+    /// The oldest events are dropped while the log is larger than this.
     pub max_bytes: Option<u64>,
-    /// How many of the newest ids are remembered to recognise duplicates; 0 turns that off.
+    /// The number of latest ids that are kept to recognise duplicates. 0 turns this off.
     pub duplicate_window: usize,
 }
 
-/// What is no event.
+/// The quarantine.
 #[derive(Clone, Debug)]
 pub struct QuarantineConfig {
-    /// The oldest of it is dropped while it takes more bytes than this.
+    /// The oldest records are dropped while the quarantine is larger than this.
     pub max_bytes: Option<u64>,
 }
 
 /// The doors.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
-    /// The largest event, in bytes.
+    /// The maximum size of an event, in bytes.
     pub max_event_bytes: usize,
-    /// The largest request, in bytes after inflating.
+    /// The maximum size of a decompressed request, in bytes.
     pub max_request_bytes: usize,
-    /// Bytes of requests held in memory, over all of them.
+    /// The maximum number of bytes of all requests in memory.
     pub max_in_flight_bytes: usize,
-    /// How long a request is held while there is no room for it.
+    /// How long a request waits while there is no room for it.
     pub hold: Duration,
 }
 
 /// The Kinesis door.
 #[derive(Clone, Debug)]
 pub struct KinesisConfig {
-    /// The stream that is listed before anything was sent.
+    /// The stream that is listed before the first event.
     pub stream: String,
-    /// Who may send.
+    /// The key pairs of the senders.
     pub keys: Vec<KinesisKey>,
 }
 
-/// A key pair as AWS clients have them.
+/// A key pair of an AWS client.
 #[derive(Clone, Debug)]
 pub struct KinesisKey {
-    /// Names the pair.
+    /// The id of the pair.
     pub access_key_id: String,
-    /// Signs requests.
+    /// The secret that signs requests.
     pub secret_access_key: Secret<String>,
 }
 
 /// All webhooks.
 #[derive(Clone, Debug, Default)]
 pub struct WebhookConfig {
-    /// Certificates, in PEM, that are trusted besides the system's.
+    /// A PEM file of certificate authorities. They are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
 impl Config {
-    /// The translator these settings ask for; refuses what cannot be had with this catalogue.
+    /// Creates the translator of these settings. Rejects settings that do not fit the catalogue.
     pub fn translator(&self, catalog: &Arc<Catalog>) -> Result<Translator, ConfigError> {
         let translator = Translator::new(Arc::clone(catalog), self.caliper.options());
         translator.map_err(|error| ConfigError::Caliper { place: None, error })
     }
 
-    /// The triggers these settings ask for; refuses what cannot be had with this catalogue.
+    /// Creates the triggers of these settings. Rejects settings that do not fit the catalogue.
     pub fn triggers(&self, catalog: &Arc<Catalog>) -> Result<Triggers, ConfigError> {
         let options = easel_triggers::TriggerOptions {
             limits: self.ingest.options().limits,
@@ -264,11 +264,11 @@ impl DeliveryConfig {
 }
 
 impl KinesisKey {
-    /// Refuses what cannot name a key pair in the head of a signed request.
+    /// Rejects an access key id that a signed request cannot contain.
     ///
     /// # Errors
     ///
-    /// What the id must be; reads after the name of the setting.
+    /// Returns what the id must be. The text reads after the name of the setting.
     pub fn check_id(id: &str) -> Result<(), String> {
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"/,=\"".contains(&byte);
         if (1..=128).contains(&id.len()) && id.bytes().all(is_plain) {
@@ -280,16 +280,17 @@ impl KinesisKey {
         ))
     }
 
-    /// Refuses what protects nothing, or was not meant: nothing, and white space around a secret.
+    /// Rejects a secret that is empty or probably wrong, such as one with white space at its ends.
     ///
     /// # Errors
     ///
-    /// What the secret must be, without the secret; reads after the name of the setting.
+    /// Returns what the secret must be, without the secret. The text reads after the name of the
+    /// setting.
     pub fn check_secret(secret: &str) -> Result<(), String> {
         let fault = if secret.trim().is_empty() {
             "must not be empty"
         } else if secret.trim() != secret || secret.contains(char::is_control) {
-            "must not begin or end with white space, nor hold a control character"
+            "must not begin or end with white space or contain a control character"
         } else {
             return Ok(());
         };
@@ -298,15 +299,16 @@ impl KinesisKey {
 }
 
 impl CaliperConfig {
-    /// What a translator is told.
+    /// Returns the options of the translator.
     pub fn options(&self) -> easel_caliper::TranslationOptions {
         let mut options = easel_caliper::TranslationOptions {
             application: self.application.0.clone(),
             secrets: self.secrets,
             ..easel_caliper::TranslationOptions::default()
         };
-        let known = |it: &Role| !self.roles.iter().any(|own| own.canvas == it.canvas);
-        options.roles.retain(known);
+        let is_not_overridden =
+            |role: &Role| !self.roles.iter().any(|own| own.canvas == role.canvas);
+        options.roles.retain(is_not_overridden);
         options.roles.extend(self.roles.iter().cloned());
         options
     }
@@ -327,7 +329,7 @@ impl FromStr for Application {
             .all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
         let is_address = ["http:", "https:", "urn:"]
             .iter()
-            .any(|it| text.starts_with(it));
+            .any(|scheme| text.starts_with(scheme));
         if is_plain && is_address && is_iri(text) {
             Ok(Self(text.to_owned()))
         } else {

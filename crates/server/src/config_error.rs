@@ -1,7 +1,7 @@
-//! Why a server cannot be started with some settings.
+//! Why a server cannot start with its settings.
 //!
-//! A fault names the setting, or the place in a file, that must change. It is a sentence of its
-//! own, without the place where the setting stands, which only the reader of the settings knows.
+//! The text of a fault names the invalid setting or the place in a file. It does not name the place
+//! of the setting, because only the reader of the settings knows it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,132 +15,132 @@ use thiserror::Error;
 
 use crate::catalog_folder::{CatalogFault, FilePlace};
 
-/// The fewest characters of a preset first token.
+/// The minimum length of a preset first token, in characters.
 const MIN_TOKEN_CHARS: usize = 32;
-/// The most characters of a preset first token.
+/// The maximum length of a preset first token, in characters.
 const MAX_TOKEN_CHARS: usize = 256;
 
-/// Why a server cannot be started with these settings.
+/// Why a server cannot start with these settings.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// Everyone could come in.
+    /// Other machines could send requests without a token.
     #[error("listen must be a loopback address while auth is \"none\", not {address}")]
     OpenToOthers {
-        /// The address asked for.
+        /// The configured address.
         address: std::net::SocketAddr,
     },
-    /// The first token is too weak, or cannot stand in a header.
+    /// The first token is too weak, or has characters that a header cannot contain.
     #[error("auth.first_token {0}")]
     FirstToken(&'static str),
-    /// The data folder cannot be written to.
+    /// The data folder is not writable.
     #[error("data folder {}: {fault}", path.display())]
     DataFolder {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of the folder.
         fault: String,
     },
-    /// One limit makes another one useless.
+    /// A limit is larger than the limit that bounds it.
     #[error(
         "{smaller} ({smaller_bytes} bytes) must not be larger than {larger} ({larger_bytes} bytes)"
     )]
     Limits {
         /// The setting that is too large.
         smaller: &'static str,
-        /// Its value.
+        /// The value of `smaller`.
         smaller_bytes: usize,
-        /// The setting that bounds it.
+        /// The setting that bounds `smaller`.
         larger: &'static str,
-        /// Its value.
+        /// The value of `larger`.
         larger_bytes: usize,
     },
-    /// One half of a key pair protects nothing or cannot be used.
+    /// One half of a key pair is invalid.
     #[error("kinesis.keys: `{half}` {fault}")]
     KeyPair {
-        /// Which of the pairs it is, from 0.
+        /// The index of the pair, from 0.
         index: usize,
         /// `access_key_id` or `secret_access_key`.
         half: &'static str,
-        /// What is wrong with it.
+        /// What the half must be.
         fault: String,
     },
     /// Two key pairs have one id.
     #[error("kinesis.keys: the access key id {id:?} is given twice")]
     KeyIdTaken {
-        /// Which of the pairs it is, from 0: the later one.
+        /// The index of the second pair, from 0.
         index: usize,
-        /// Their id.
+        /// The id of both pairs.
         id: String,
     },
-    /// Two roles are the same in Canvas.
+    /// Two roles have the same Canvas name.
     #[error("caliper.roles: the role {canvas:?} is given twice")]
     RoleTaken {
-        /// Which of the roles it is, from 0: the later one.
+        /// The index of the second role, from 0.
         index: usize,
-        /// Their name.
+        /// The name of both roles.
         canvas: String,
     },
-    /// A role cannot be written in Caliper.
+    /// A role is invalid in Caliper.
     #[error("{source}")]
     Role {
-        /// Which of the roles it is, from 0.
+        /// The index of the role, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// The fault of the role.
         source: FormError,
     },
     /// Two subscriptions have one name.
     #[error("subscription {name} is declared twice")]
     NameTaken {
-        /// Which of the subscriptions it is, from 0: the later one.
+        /// The index of the second subscription, from 0.
         index: usize,
-        /// Their name.
+        /// The name of both subscriptions.
         name: Name,
     },
-    /// A subscription's events cannot be sent where it says.
+    /// The endpoint of a subscription is invalid.
     #[error("subscription {name}: failed to {source}")]
     Endpoint {
-        /// Which of the subscriptions it is, from 0.
+        /// The index of the subscription, from 0.
         index: usize,
-        /// Its name.
+        /// The name of the subscription.
         name: Name,
-        /// What is wrong with the URL.
+        /// The fault of the URL.
         source: EndpointError,
     },
-    /// A subscription asks for what its format cannot give.
-    #[error("subscription {name}: {said}")]
+    /// A subscription does not fit its format or the catalogue.
+    #[error("subscription {name}: {fault}")]
     Format {
-        /// Which of the subscriptions it is, from 0.
+        /// The index of the subscription, from 0.
         index: usize,
-        /// Its name.
+        /// The name of the subscription.
         name: Name,
-        /// What it cannot.
-        said: String,
+        /// The fault of the subscription.
+        fault: String,
     },
-    /// The operator's own part of the catalogue cannot be used.
+    /// An operator's own catalogue file is invalid.
     #[error(transparent)]
     Catalog(CatalogFault),
-    /// A field is made by a rule that does not exist.
+    /// A field uses an unknown rule.
     #[error("{}{error}", prefix(place.as_ref()))]
     Triggers {
-        /// Where the rule is named.
+        /// The place of the rule.
         place: Option<FilePlace>,
-        /// What is wrong.
+        /// The fault.
         error: TriggersError,
     },
-    /// A Caliper form cannot be used.
+    /// A Caliper form is invalid.
     #[error("{}{error}", prefix(place.as_ref()))]
     Caliper {
-        /// Where the form is.
+        /// The place of the form.
         place: Option<FilePlace>,
-        /// What is wrong.
+        /// The fault.
         error: FormError,
     },
-    /// The webhooks cannot be prepared.
+    /// The client of webhooks cannot be created.
     #[error("failed to {}", chain(.0))]
     Webhooks(ClientError),
 }
 
-/// Everything that is wrong with some settings; never empty.
+/// All faults of the settings. Never empty.
 #[derive(Debug, Error)]
 pub struct ConfigFaults(pub Vec<ConfigError>);
 
@@ -151,11 +151,11 @@ impl fmt::Display for ConfigFaults {
     }
 }
 
-/// Refuses a preset first token that is too weak, or cannot stand in a header.
+/// Rejects a preset first token that is too weak, or has characters that a header cannot contain.
 ///
 /// # Errors
 ///
-/// What a token must be, without the token; reads after the name of the setting.
+/// Returns what a token must be, without the token. The text reads after the name of the setting.
 pub fn check_token(token: &Secret<String>) -> Result<(), &'static str> {
     let token = token.expose();
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
@@ -166,7 +166,7 @@ pub fn check_token(token: &Secret<String>) -> Result<(), &'static str> {
     if !(MIN_TOKEN_CHARS..=MAX_TOKEN_CHARS).contains(&token.len()) {
         Err("must be 32 to 256 characters long")
     } else if !body.bytes().all(is_allowed) {
-        Err("must be letters, digits, and - . _ ~ + / alone")
+        Err("must contain only letters, digits and - . _ ~ + /")
     } else if letters.len() < 8 {
         Err("must have at least 8 different characters")
     } else {
@@ -178,7 +178,7 @@ fn prefix(place: Option<&FilePlace>) -> String {
     place.map(|place| format!("{place}: ")).unwrap_or_default()
 }
 
-/// An error and its causes.
+/// Formats an error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

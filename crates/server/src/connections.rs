@@ -1,12 +1,12 @@
-//! Serves the connections of one listener, and never more of them than it can hold.
+//! Serves the connections of one listener, with a limit on their number.
 //!
-//! Whoever connects is a stranger until a request's head has been read, and may be one who means
-//! to hold on to as many connections as there are. So their number is bounded, each has to bring
-//! its first head within a time limit, and so does each later one over HTTP/1.1; over HTTP/2 a
-//! ping has to be answered. A request that does not name one host is refused here, for all routes;
-//! the others learn who is at the other end from `ConnectInfo`. An answer to a request that was not
-//! read to its end is followed by a close that lets the client read it. Not here: how long a body may
-//! take, which is for who reads it.
+//! A client is unknown until its first request head is read, and it can be an attacker who occupies
+//! connections. So the number of connections is limited. The first head must arrive within a time
+//! limit, and over HTTP/1.1 each later head too. Over HTTP/2 the client must answer pings. For all
+//! routes, this module refuses a request that does not name exactly one host, and passes the address
+//! of the client in `ConnectInfo`. If a request was not read to its end, the connection is closed so
+//! that the client can still read the answer. Not here: the time limit for a body, which its reader
+//! sets.
 
 mod lingering;
 
@@ -31,21 +31,21 @@ use tracing::{debug, error, warn};
 use crate::host;
 use lingering::{Exchange, Lingering};
 
-/// How many connections are served at once; further ones wait to be taken up.
+/// The maximum number of open connections. Further ones wait until they are accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// How long a sender may take for a request's head, or leave a connection unused before it.
+/// The time limit for a request head. It includes the idle time before the head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to
-/// answer.
+/// The interval of pings on an HTTP/2 connection.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// The time limit for the answer to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long no connection is taken up after one could not be, so that some may end.
+/// The pause after a failed accept, so that some connections can end.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// The connections of one listener, and what answers on them.
+/// The connections of one listener, and the app that answers them.
 #[derive(Debug)]
 pub(crate) struct Connections {
     listener: TcpListener,
@@ -54,7 +54,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// What `listener` takes up, answered by `app`.
+    /// Creates a server of `app` on `listener`.
     pub(crate) const fn new(listener: TcpListener, app: Router) -> Self {
         Self {
             listener,
@@ -63,14 +63,14 @@ impl Connections {
         }
     }
 
-    /// Serves until told to stop, then until all requests under way are finished. Dropped before
-    /// that, it takes all connections with it.
+    /// Serves until `stop`, and then until all open requests are finished. If the future is dropped
+    /// before that, all connections are closed.
     pub(crate) async fn serve(self, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(ended) = tasks.join_next() => note(ended),
+                Some(ended) = tasks.join_next() => log_failure(ended),
                 connection = self.accept(), if tasks.len() < MAX_CONNECTIONS => {
                     let (app, stop) = (self.app.clone(), stop.clone());
                     tasks.spawn(serve_one(connection, app, self.head_timeout, stop));
@@ -79,7 +79,7 @@ impl Connections {
         }
         drop(self.listener);
         while let Some(ended) = tasks.join_next().await {
-            note(ended);
+            log_failure(ended);
         }
     }
 
@@ -87,9 +87,9 @@ impl Connections {
         loop {
             match self.listener.accept().await {
                 Ok(accepted) => return accepted,
-                // Either the peer has left already, or this process has too many files open.
+                // The peer has already left, or this process has too many open files.
                 Err(error) => {
-                    warn!(%error, "connection not taken up");
+                    warn!(%error, "connection not accepted");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -97,9 +97,9 @@ impl Connections {
     }
 }
 
-fn note(ended: Result<(), tokio::task::JoinError>) {
+fn log_failure(ended: Result<(), tokio::task::JoinError>) {
     if let Err(join_error) = ended {
-        error!(%join_error, "connection died");
+        error!(%join_error, "connection task failed");
     }
 }
 
@@ -120,10 +120,10 @@ async fn serve_one(
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
-    let asked = CancellationToken::new();
+    let first_request = CancellationToken::new();
     let exchange = Exchange::default();
     let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
-        asked.cancel();
+        first_request.cancel();
         let refusal = host::check(&request).err();
         request.extensions_mut().insert(ConnectInfo(peer));
         let (request, watch) = exchange.watch(request);
@@ -139,25 +139,25 @@ async fn serve_one(
     let stream = Lingering::new(stream, exchange.clone());
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
 
-    // The time limit for heads begins to count once the version of HTTP is known, which takes as
-    // long as the sender likes. So the first head has another one.
+    // hyper's time limit for heads starts only when the version of HTTP is known, and the sender
+    // can delay that. So the first head has a time limit of its own.
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return told(ended),
-        () = asked.cancelled() => (),
-        () = sleep(head_timeout) => return debug!("connection without a request given up"),
+        ended = connection.as_mut() => return log_broken(ended),
+        () = first_request.cancelled() => (),
+        () = sleep(head_timeout) => return debug!("connection closed because no request arrived"),
         () = stop.cancelled() => return,
     }
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return told(ended),
+        ended = connection.as_mut() => return log_broken(ended),
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
-    told(connection.await);
+    log_broken(connection.await);
 }
 
-/// Connections break all the time, and whoever had a request on one knows it.
-fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+/// Logs a broken connection, at level debug: it is normal, and the client knows about it.
+fn log_broken(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     if let Err(error) = ended {
         debug!(%error, "connection broke");
     }

@@ -1,18 +1,18 @@
-//! The folder everything is kept in, held by one process at a time.
+//! The folder with all data of a server. Only one process can use it at a time.
 //!
-//! | file | what |
+//! | file | content |
 //! | --- | --- |
-//! | `manifest.json` | which files there are, and which folder it is |
-//! | `lock` | locked while a server runs; holds its process id |
-//! | `local.json` | where that server listens, and a token for the commands on this machine |
-//! | `log.db`, `quarantine.db` | accepted events, and what was taken in that is no event |
+//! | `manifest.json` | the list of files, and the identity of the folder |
+//! | `lock` | the process id of the server; locked while the server runs |
+//! | `local.json` | the address of the server, and a token for the commands on this machine |
+//! | `log.db`, `quarantine.db` | the accepted events, and records that are not valid events |
 //! | `state.db` | subscriptions and their cursors |
-//! | `drift.db` | what arrived that the catalogue does not know |
+//! | `drift.db` | what arrived and is unknown to the catalogue |
 //! | `access.db` | hashes of tokens |
 //!
-//! A start validates all of them before it changes any. Files that do not belong together are
-//! rejected: with a log older than the cursors, events would be lost without a word. Files of an
-//! older version, and a folder without a manifest, are brought to the current format.
+//! A start validates all files before it changes any of them. It rejects files that do not belong
+//! together: if the log were older than the cursors, events would be lost silently. It migrates files
+//! of an older version, and a folder without a manifest, to the current format.
 
 mod backup;
 mod files;
@@ -40,14 +40,14 @@ use files::FILES;
 use findings::Findings;
 use manifest::Manifest;
 
-/// The file that is locked.
+/// The name of the lock file.
 const LOCK: &str = "lock";
 
-/// The folder, held by this process until dropped.
+/// The folder, locked by this process until this is dropped.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
     path: PathBuf,
-    /// Unlocked when it is closed, by this program or by its end.
+    /// The lock file. Closing it releases the lock, also when the process ends.
     _lock: File,
 }
 
@@ -63,69 +63,69 @@ pub(crate) struct Session {
 pub struct LocalServer {
     /// The address to connect to.
     pub address: std::net::SocketAddr,
-    /// A token with every scope that lives as long as the process; absent when none is asked for.
+    /// A token with every scope, valid while the process runs. Absent if the server requires no tokens.
     pub token: Option<String>,
-    /// The process.
+    /// The process id of the server.
     pub pid: u32,
 }
 
 /// Why a data folder cannot be used.
 #[derive(Debug, Error)]
 pub enum FolderError {
-    /// Another process runs on it.
+    /// Another process uses the folder.
     #[error("use data folder {}: another server runs on it{}", .path.display(), process(.pid.as_deref()))]
     InUse {
         /// The folder.
         path: PathBuf,
-        /// The other's process id, where it could be read.
+        /// The id of the other process, if it could be read.
         pid: Option<String>,
     },
-    /// The file system said no.
+    /// An operation of the file system failed.
     #[error("use data folder {}", .path.display())]
     Io {
         /// The folder.
         path: PathBuf,
-        /// What it said.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// Its files do not belong together.
+    /// The files of the folder do not belong together.
     #[error("use data folder {}: {}{}", .path.display(), listed(.faults), advice(.path, .faults))]
     Faulty {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with them.
+        /// All faults of the files.
         faults: Vec<FolderFault>,
     },
-    /// One of its files cannot be used.
+    /// A file of the folder cannot be used.
     #[error("use data folder {}", .path.display())]
     File {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: OpenError,
     },
-    /// Its log cannot be continued.
+    /// The log of the folder cannot be continued.
     #[error("use data folder {}", .path.display())]
     Log {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: easel_log_sqlite::OpenLogError,
     },
-    /// Its subscriptions cannot be read.
+    /// The subscriptions of the folder cannot be read.
     #[error("use data folder {}", .path.display())]
     State {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: easel_subscriptions::StandingsError,
     },
-    /// The operating system gave no randomness to make an identity of.
-    #[error("make an identity for data folder {}", .path.display())]
+    /// The operating system returned no random bytes for an identity.
+    #[error("create an identity for data folder {}", .path.display())]
     Random {
         /// The folder.
         path: PathBuf,
-        /// What it said.
+        /// The error of the operating system.
         source: getrandom::Error,
     },
 }
@@ -140,24 +140,24 @@ impl FolderError {
 }
 
 impl DataFolder {
-    /// Makes the folder if need be, and takes it for this process.
-    pub(crate) fn take(path: &Path) -> Result<Self, FolderError> {
+    /// Creates the folder if it is missing, and locks it for this process.
+    pub(crate) fn lock(path: &Path) -> Result<Self, FolderError> {
         let fault = |source| FolderError::Io {
             path: path.to_owned(),
             source,
         };
-        // Events name people: the folder is its owner's alone.
+        // Events contain personal data, so only the owner may read the folder.
         let mut folder = DirBuilder::new();
         folder
             .recursive(true)
             .mode(0o700)
             .create(path)
             .map_err(fault)?;
-        Self::take_existing(path)
+        Self::lock_existing(path)
     }
 
-    /// Takes the folder for this process, unless it does not exist.
-    pub(crate) fn take_existing(path: &Path) -> Result<Self, FolderError> {
+    /// Locks the folder for this process. Fails if the folder does not exist.
+    pub(crate) fn lock_existing(path: &Path) -> Result<Self, FolderError> {
         let fault = |source| FolderError::Io {
             path: path.to_owned(),
             source,
@@ -198,10 +198,10 @@ impl DataFolder {
         })
     }
 
-    /// Validates all files, and then brings them to the current format and marks them as files of
-    /// this folder. When they do not belong together, nothing is changed.
+    /// Validates all files, migrates them to the current format, and marks them as files of this
+    /// folder. Changes nothing if the files do not belong together.
     pub(crate) fn prepare(&self) -> Result<Session, FolderError> {
-        let findings = Findings::look(&self.path);
+        let findings = Findings::read(&self.path);
         let faults = findings.faults();
         if !faults.is_empty() {
             return Err(FolderError::faulty(&self.path, faults));
@@ -213,7 +213,7 @@ impl DataFolder {
         let generation = findings.generation();
         let head = findings.log_head().unwrap_or(0);
         if !matches!(&findings.manifest, Ok(Some(manifest)) if manifest.complete) {
-            // Whatever ends this before all files are marked, the next start goes on with it.
+            // If the process ends before all files are marked, the next start completes this step.
             let unfinished = Manifest {
                 complete: false,
                 ..Manifest::new(identity, generation, head)
@@ -228,8 +228,8 @@ impl DataFolder {
         Ok(session)
     }
 
-    /// Marks all files after a clean stop, so that none of them can be replaced by an older one, and
-    /// the log by none that ends before `head`, without being noticed.
+    /// Marks all files after a clean stop. The next start then detects an older file, and a log that
+    /// ends before `head`.
     pub(crate) fn finish(&self, session: Session, head: u64) -> Result<(), FolderError> {
         self.mark_all(session.identity, session.generation + 1, head)
     }
@@ -269,19 +269,20 @@ impl DataFolder {
         }
     }
 
-    /// The path of a file in it.
+    /// Returns the path of a file in the folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Tells commands on this machine how to reach the server; only its owner can read it.
-    pub(crate) fn announce(&self, local: &LocalServer) -> Result<(), FolderError> {
+    /// Writes `local.json`, from which commands on this machine read how to reach the server. Only the
+    /// owner of the folder can read it.
+    pub(crate) fn write_local(&self, local: &LocalServer) -> Result<(), FolderError> {
         let fault = |source| FolderError::Io {
             path: self.path.clone(),
             source,
         };
         let json = serde_json::to_vec(local).map_err(|error| fault(error.into()))?;
-        // Written aside and renamed, so that no command reads half of it.
+        // Written under another name and renamed, so that no command reads a partial file.
         let aside = self.file("local.json.new");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
@@ -290,8 +291,8 @@ impl DataFolder {
         fs::rename(&aside, self.file(LocalServer::FILE)).map_err(fault)
     }
 
-    /// Takes back what [`Self::announce`] said.
-    pub(crate) fn renounce(&self) -> io::Result<()> {
+    /// Removes `local.json`.
+    pub(crate) fn remove_local(&self) -> io::Result<()> {
         fs::remove_file(self.file(LocalServer::FILE))
     }
 }
@@ -299,7 +300,7 @@ impl DataFolder {
 impl LocalServer {
     const FILE: &str = "local.json";
 
-    /// What the server on this folder said of itself; an error of kind `NotFound` when none runs.
+    /// Reads `local.json`. Fails with an error of kind `NotFound` if no server runs on the folder.
     pub fn read(data: &Path) -> io::Result<Self> {
         let json = fs::read(data.join(Self::FILE))?;
         Ok(serde_json::from_slice(&json)?)
@@ -308,7 +309,7 @@ impl LocalServer {
 
 impl std::fmt::Debug for LocalServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Local")
+        f.debug_struct("LocalServer")
             .field("address", &self.address)
             .field("pid", &self.pid)
             .finish_non_exhaustive()
@@ -325,7 +326,7 @@ fn listed(faults: &[FolderFault]) -> String {
     faults.join("; ")
 }
 
-/// What to do about it.
+/// Returns what the operator can do about the faults.
 fn advice(path: &Path, faults: &[FolderFault]) -> String {
     if faults.iter().all(FolderFault::is_repairable) {
         return format!(

@@ -1,5 +1,4 @@
-//! The room on the disk that holds the data folder, and when an operator event reports that little is
-//! left.
+//! The space on the disk with the data folder, and the operator event about a nearly full disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,41 +6,41 @@ use std::path::{Path, PathBuf};
 use easel_api::DiskSpace;
 use easel_catalog::OperatorEvent;
 
-/// The disk that holds a folder.
+/// The disk with a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     folder: PathBuf,
 }
 
 impl Disk {
-    /// The disk that holds `folder`.
-    pub(crate) fn of(folder: &Path) -> Self {
+    /// Creates the disk with `folder`.
+    pub(crate) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
         }
     }
 
-    /// How much room there is now. Asks the file system, which may block.
+    /// Reads the space from the file system. The call can block.
     pub(crate) fn space(&self) -> io::Result<DiskSpace> {
         let found = rustix::fs::statvfs(&self.folder)?;
         Ok(DiskSpace {
-            // Blocks that only root may use are of no use to a server.
+            // Without the blocks that are reserved for root.
             free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
             total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
         })
     }
 }
 
-/// Reports once that a disk is nearly full. Reports it again only after more than 1.5 times the limit
-/// was free.
+/// Reports once that a disk is nearly full. Reports again only after more than 1.5 times the limit was
+/// free.
 #[derive(Debug, Default)]
 pub(crate) struct DiskWatch {
     is_low: bool,
 }
 
 impl DiskWatch {
-    /// The event to send now that the disk has this much room, if there is one.
-    pub(crate) fn look(&mut self, space: DiskSpace) -> Option<OperatorEvent> {
+    /// Returns the operator event to send for this space, if there is one.
+    pub(crate) fn check(&mut self, space: DiskSpace) -> Option<OperatorEvent> {
         let low_below_bytes = space.low_below_bytes();
         let was_low = self.is_low;
         if space.free_bytes < low_below_bytes {
@@ -62,9 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_that_is_low_is_told_of_once_until_it_had_half_as_much_more_room() {
+    fn a_nearly_full_disk_is_reported_again_only_after_1_5_times_the_limit_was_free() {
         const GIB: u64 = 1 << 30;
-        /// Looks at a disk with so much of `total_gib` free, and so on.
+        /// Checks a disk repeatedly. Each look has the free bytes, and whether they are reported.
         #[track_caller]
         fn check(total_gib: u64, low_below_gib: u64, looks: &[(u64, bool)]) {
             let mut watch = DiskWatch::default();
@@ -78,7 +77,11 @@ mod tests {
                     total_bytes: total_gib * GIB,
                     low_below_bytes: low_below_gib * GIB,
                 });
-                assert_eq!(watch.look(space), wanted, "{free_bytes} of {total_gib} GiB");
+                assert_eq!(
+                    watch.check(space),
+                    wanted,
+                    "{free_bytes} of {total_gib} GiB"
+                );
             }
         }
         let around = |low: u64| {
@@ -100,11 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_has_no_more_room_than_its_size_and_a_missing_folder_is_an_error() {
+    fn free_space_is_at_most_the_size_of_the_disk_and_a_missing_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let space = Disk::of(folder.path()).space().unwrap();
+        let space = Disk::new(folder.path()).space().unwrap();
         assert!(space.total_bytes > 0, "{space:?}");
         assert!(space.free_bytes <= space.total_bytes, "{space:?}");
-        assert!(Disk::of(&folder.path().join("missing")).space().is_err());
+        assert!(Disk::new(&folder.path().join("missing")).space().is_err());
     }
 }

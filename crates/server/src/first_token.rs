@@ -1,9 +1,9 @@
 //! The first token of a data folder.
 //!
-//! A data folder without tokens gets one at its first start: the one that the settings preset, or
-//! a fresh one. A fresh one is shown once by whoever starts the server, or written to `first-token`
-//! in the data folder, which its owner alone can read. The file is on disk before the token is, so
-//! that no crash leaves a token that nobody knows.
+//! A data folder without tokens gets one at its first start: the preset token of the settings, or a
+//! random token. The caller that starts the server shows a random token once, or the server writes it
+//! to `first-token` in the data folder, which only its owner can read. The file is written before the
+//! token is stored, so that a crash never leaves an unknown token.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -17,34 +17,34 @@ use tracing::warn;
 
 use crate::{Config, FirstTokenPlace, FolderError};
 
-/// The file that a fresh token is written to.
+/// The file for a random token.
 const FILE: &str = "first-token";
 
-/// What became of the first token at this start.
+/// The first token at this start.
 #[derive(Debug)]
 pub(crate) enum FirstToken {
-    /// There was one already.
+    /// The folder already had a token.
     Known,
-    /// It is the preset one.
+    /// The token is the preset one.
     Preset,
-    /// It was made, and is to be shown.
+    /// The token is new, and the caller must show it.
     Shown(Secret<String>),
-    /// It was made, and is in this file.
+    /// The token is new, and was written to this file.
     Filed(PathBuf),
 }
 
-/// Why there is no first token.
+/// Why the first token was not created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FirstTokenError {
-    /// It could not be kept.
+    /// The token could not be stored.
     #[error(transparent)]
     Tokens(#[from] TokensError),
-    /// It could not be written to its file.
+    /// The file could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
 }
 
-/// Makes sure that `tokens` has one.
+/// Adds a first token if `tokens` is empty.
 pub(crate) fn ensure(
     tokens: &Tokens,
     config: &Config,
@@ -82,7 +82,7 @@ pub(crate) fn ensure(
 }
 
 fn write(path: &Path, secret: &Secret<String>) -> io::Result<()> {
-    // A file that an earlier start left may have other rights.
+    // A file of an earlier start may have other permissions.
     match fs::remove_file(path) {
         Ok(()) => (),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (),

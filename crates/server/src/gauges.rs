@@ -1,4 +1,4 @@
-//! The one recorder of metrics in this process, and the page that shows them.
+//! The metrics recorder of this process.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::MetricKindMask;
 
-/// Bounds for what is measured in seconds: 100 µs to 10 s.
+/// The buckets of histograms in seconds: 100 µs to 10 s.
 const SECONDS: [f64; 11] = [
     0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0,
 ];
 
-/// Bounds for counts and sizes.
+/// The buckets of histograms of counts and sizes.
 const COUNTS: [f64; 8] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1e6, 1e7];
 
-/// A gauge that nobody has set for so long speaks of something that is gone, such as a
-/// subscription; those of the living are set every few seconds.
+/// A gauge that was not set for this time is removed, because its subscription is gone. All other
+/// gauges are set every few seconds.
 const STALE_AFTER: Duration = Duration::from_mins(1);
 
-/// The process's recorder, installed on first use.
+/// Returns the recorder of the process. Installs it on first use.
 pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
-    // A process has one recorder, and may have several servers, even at once, as tests do.
+    // A process can have only one recorder, but several servers, as in tests.
     static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
     let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(handle) = &*installed {

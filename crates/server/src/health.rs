@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics`: for probes and scrapers, which have no token.
+//! `/healthz`, `/readyz` and `/metrics`: for probes and scrapers, without a token.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::{OpenApi, ToSchema};
 
-/// What health is told by.
+/// The state from which health is read.
 #[derive(Clone)]
 pub(crate) struct Health {
     pub(crate) log: SharedLog,
@@ -25,7 +25,7 @@ pub(crate) struct Health {
     pub(crate) metrics: PrometheusHandle,
 }
 
-/// Whether the server is ready, and what that depends on.
+/// Whether the server is ready, and the reasons.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Readiness)]
 struct ReadinessJson {
@@ -35,7 +35,7 @@ struct ReadinessJson {
     lanes: usize,
     active: usize,
     holding: usize,
-    /// Subscriptions whose balance does not add up, so that events are missing from it.
+    /// Subscriptions whose balance does not add up, so that events are missing from the balance.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unbalanced: Vec<String>,
 }
@@ -48,44 +48,44 @@ pub(crate) fn routes(health: Health) -> Router {
         .with_state(health)
 }
 
-/// Describes these routes.
+/// The OpenAPI document of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(alive, readiness, metrics))]
 struct HealthApi;
 
-/// Describes these routes.
+/// Returns the OpenAPI document of these routes.
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
     HealthApi::openapi()
 }
 
-/// The process answers.
+/// Shows that the process answers.
 #[utoipa::path(get, path = "/healthz", operation_id = "show_health", tag = "health", security(()), responses((status = OK, body = String, content_type = "text/plain; charset=utf-8")))]
 async fn alive() -> &'static str {
     "ok"
 }
 
-/// Ready: events can be stored, whoever is to be served is, how far is being saved, and every balance
-/// adds up.
-#[utoipa::path(get, path = "/readyz", operation_id = "show_readiness", tag = "health", security(()), responses((status = OK, body = ReadinessJson), (status = SERVICE_UNAVAILABLE, description = "Not ready", body = ReadinessJson)))]
+/// Shows whether the server is ready: it can store events, every active subscription has a lane, the
+/// cursors are saved, and every balance adds up.
+#[utoipa::path(get, path = "/readyz", operation_id = "show_readiness", tag = "health", security(()), responses((status = OK, body = ReadinessJson), (status = SERVICE_UNAVAILABLE, description = "The server is not ready.", body = ReadinessJson)))]
 async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJson>) {
     let refusing = health.log.stats().refusing || health.quarantine.stats().refusing;
     let subscriptions = health.subscriptions.list();
     let holding = subscriptions
         .iter()
-        .filter(|it| it.live.hold().is_some())
+        .filter(|subscription| subscription.live.hold().is_some())
         .count();
     let active = subscriptions
         .iter()
-        .filter(|it| it.state == SubscriptionState::Active)
+        .filter(|subscription| subscription.state == SubscriptionState::Active)
         .count();
     let lanes = *health.lane_count.borrow();
-    // Paused deliveries are what the operator asked for, and events come in all the same.
+    // A server with paused deliveries is ready: an operator paused them, and doors accept events.
     let paused = health.subscriptions.deliveries_are_paused();
     let served = paused || lanes.is_some_and(|lanes| lanes >= active);
     let unbalanced: Vec<_> = subscriptions
         .iter()
-        .filter(|it| !health.subscriptions.balance(it).adds_up())
-        .map(|it| it.spec.name.to_string())
+        .filter(|subscription| !health.subscriptions.balance(subscription).adds_up())
+        .map(|subscription| subscription.spec.name.to_string())
         .collect();
     let ready = !refusing && served && health.subscriptions.is_healthy() && unbalanced.is_empty();
     let status = if ready {
@@ -105,10 +105,10 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     (status, Json(readiness))
 }
 
-/// The version of Prometheus's text format, which scrapers go by.
+/// The content type of the Prometheus text format. Scrapers read the version in it.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Metrics, as Prometheus reads them.
+/// Shows all metrics in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", operation_id = "show_metrics", tag = "health", security(()), responses((status = OK, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
     ([(CONTENT_TYPE, METRICS_TYPE)], health.metrics.render())
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::gauges;
 
-    /// What `/readyz` says with one active subscription and so many lanes.
+    /// Returns the answer of `/readyz` with one active subscription and this number of lanes.
     async fn ready(lanes: Option<usize>) -> (StatusCode, String) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log: SharedLog = Arc::new(MemoryLog::new(LogOptions::default(), Arc::clone(&clock)));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_balance_that_does_not_add_up_is_not_ready() {
+    async fn a_server_with_a_wrong_balance_is_not_ready() {
         let store = Arc::new(MemoryStore::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let open = async |log: &SharedLog| {
@@ -186,7 +186,7 @@ mod tests {
             (log, StatusCode::OK),
             (new_log(), StatusCode::SERVICE_UNAVAILABLE),
         ] {
-            let (said, body) = ask(Health {
+            let (found, body) = ask(Health {
                 subscriptions: open(&log).await,
                 quarantine: Arc::clone(&log),
                 log,
@@ -194,22 +194,22 @@ mod tests {
                 metrics: gauges::recorder().unwrap(),
             })
             .await;
-            assert_eq!(said, status, "{body}");
+            assert_eq!(found, status, "{body}");
             let is_named = body.contains(r#""unbalanced":["all"]"#);
             assert_eq!(is_named, status != StatusCode::OK, "{body}");
         }
     }
 
     #[tokio::test]
-    async fn a_subscription_that_no_lane_serves_is_not_ready() {
+    async fn a_server_with_a_subscription_without_a_lane_is_not_ready() {
         let unready = StatusCode::SERVICE_UNAVAILABLE;
         for (lanes, status) in [
             (None, unready),
             (Some(0), unready),
             (Some(1), StatusCode::OK),
         ] {
-            let (said, body) = ready(lanes).await;
-            assert_eq!(said, status, "{lanes:?}: {body}");
+            let (found, body) = ready(lanes).await;
+            assert_eq!(found, status, "{lanes:?}: {body}");
             assert!(body.contains(r#""active":1"#), "{body}");
         }
     }

@@ -1,11 +1,10 @@
-//! The host that a request names: one, and a well-formed one.
+//! Validates the host of a request: exactly one, and well-formed.
 //!
-//! RFC 9112, section 3.2: a request of HTTP/1.1 without `Host`, and any request with two of them or
-//! with a malformed one, is answered with 400. Over HTTP/2 the host is in `:authority` (RFC 9113,
-//! section 8.3.1); a request may have `Host` instead, or both if they agree. A host is what RFC 3986
-//! calls `host [":" port]`, without user information; an empty one is refused, as RFC 9110, section
-//! 4.2.1, asks for `http`. Whether the host is one of ours is nobody's concern: Easel serves under
-//! any name.
+//! RFC 9112, section 3.2: an HTTP/1.1 request without `Host`, and any request with two `Host` headers
+//! or a malformed one, gets 400. Over HTTP/2 the host is in `:authority` (RFC 9113, section 8.3.1). A
+//! request can have `Host` instead, or both if they are equal. A host has the form `host [":" port]` of
+//! RFC 3986, without user information. An empty host is refused, as RFC 9110, section 4.2.1, requires
+//! for `http`. The name of the host does not matter: Easel serves under any name.
 
 use std::net::Ipv6Addr;
 
@@ -15,18 +14,18 @@ use easel_access::Problem;
 
 /// Refuses a request that does not name exactly one well-formed host.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
-    named_once(request).map_err(|(code, detail)| {
+    check_host(request).map_err(|(code, detail)| {
         let problem = Problem::new(StatusCode::BAD_REQUEST, code, detail);
         if request.version() == Version::HTTP_2 {
             return problem;
         }
-        // What follows such a request may mean something else to a proxy.
+        // A proxy may read the bytes after such a request differently.
         problem.with_header(CONNECTION, HeaderValue::from_static("close"))
     })
 }
 
-/// The code and the detail of what is wrong, if anything is.
-fn named_once<B>(request: &Request<B>) -> Result<(), (&'static str, &'static str)> {
+/// Checks the host. An error has the code and the detail of the problem.
+fn check_host<B>(request: &Request<B>) -> Result<(), (&'static str, &'static str)> {
     let mut headers = request.headers().get_all(HOST).iter();
     let header = headers.next().map(HeaderValue::as_bytes);
     if headers.next().is_some() {
@@ -42,14 +41,11 @@ fn named_once<B>(request: &Request<B>) -> Result<(), (&'static str, &'static str
         .flatten()
         .any(|host| !is_host(host))
     {
-        return Err((
-            "host_malformed",
-            "The host that the request names is malformed.",
-        ));
+        return Err(("host_malformed", "The host of the request is malformed."));
     }
     match (request.version(), header, authority) {
         (Version::HTTP_2, None, None) | (Version::HTTP_11, None, _) => {
-            Err(("host_missing", "The request names no host."))
+            Err(("host_missing", "The request has no host."))
         }
         (Version::HTTP_2, Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority) => {
             Err(("host_repeated", "The request's Host and :authority differ."))
@@ -58,7 +54,7 @@ fn named_once<B>(request: &Request<B>) -> Result<(), (&'static str, &'static str
     }
 }
 
-/// Whether `text` is a host and, perhaps, a port.
+/// Returns whether `text` is a host with an optional port.
 fn is_host(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else {
         return false;
@@ -73,7 +69,7 @@ fn is_host(text: &[u8]) -> bool {
     !name.is_empty() && is_name(name) && is_port(port)
 }
 
-/// Whether `text` is nothing, or a colon and a port, which may be empty.
+/// Returns whether `text` is empty, or a colon and an optional port.
 fn is_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else {
         return text.is_empty();
@@ -82,14 +78,14 @@ fn is_port(text: &str) -> bool {
         && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
-/// Whether `name` is a registered name, or an IPv4 address, which has the same letters.
+/// Returns whether `name` is a registered name or an IPv4 address, which has the same characters.
 fn is_name(name: &str) -> bool {
     let mut pieces = name.split('%');
     let is_plain = |piece: &str| {
         let mut bytes = piece.bytes();
         bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte))
     };
-    // What follows a percent sign begins with two hexadecimal digits.
+    // Two hexadecimal digits follow a percent sign.
     let is_escaped = |piece: &str| {
         let digits = piece.get(..2);
         digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -101,7 +97,7 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What a request of this version with these hosts is answered, by the problem's code.
+    /// Checks the code of the problem for a request of this version with these hosts.
     #[track_caller]
     fn check_code(version: Version, uri: &str, hosts: &[&str], wanted: Option<&str>) {
         let mut request = Request::get(uri).version(version);
@@ -114,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_exactly_one_host() {
+    fn a_request_must_name_exactly_one_host() {
         let (missing, repeated) = (Some("host_missing"), Some("host_repeated"));
         check_code(Version::HTTP_11, "/", &["a"], None);
         check_code(Version::HTTP_11, "/", &[], missing);
@@ -131,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
         for host in [
             "easel.example",
             "Easel_1.example.",

@@ -1,13 +1,37 @@
 //! The composition root: builds the rooms, watches their health, drains them.
 //!
-//! The only room that knows all others. It decides nothing about events; it decides what is
-//! started in which order, with which settings, and how it ends.
+//! This is the only room that knows all others. It makes no decisions about events. It decides what
+//! starts in which order and with which settings, and how the server stops.
+//!
+//! ```
+//! use easel_server::{Auth, Config, Server};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let config = Config {
+//!     listen: "127.0.0.1:0".parse()?,
+//!     data: folder.path().to_owned(),
+//!     auth: Auth::None,
+//!     ..Config::default()
+//! };
+//! tokio::runtime::Runtime::new()?.block_on(async {
+//!     let server = Server::start(config).await?;
+//!     assert!(server.address().ip().is_loopback());
+//!     let stop = CancellationToken::new();
+//!     stop.cancel();
+//!     server.run_until(stop).await;
+//!     Ok::<(), easel_server::StartError>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod catalog_folder;
 mod config;
 mod config_error;
 mod prepare;
+mod start_error;
 
+mod callers;
 mod connections;
 mod data_folder;
 mod disk;
@@ -15,6 +39,8 @@ mod first_token;
 mod gauges;
 mod health;
 mod host;
+mod kinesis_auth;
+mod logs;
 mod operator_events;
 mod reload;
 mod retention;
@@ -43,4 +69,5 @@ pub use easel_subscriptions::{
 pub use easel_triggers::{Nulls, SubmissionRule};
 pub use prepare::{Prepared, check_webhook_url};
 pub use reload::{Reloaded, Reloader};
-pub use server::{Server, StartError};
+pub use server::Server;
+pub use start_error::StartError;

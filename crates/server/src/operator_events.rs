@@ -1,11 +1,10 @@
-//! Puts the events of Easel itself onto the log.
+//! Appends operator events to the log.
 //!
-//! Other rooms put events into a bounded queue and never wait. One task takes them from the queue and
-//! appends them. An event that finds no room in the queue, or that the log refuses, is counted, logged
-//! and dropped.
+//! Other rooms put operator events into a bounded queue and never wait. One task appends them to the
+//! log. If the queue is full or the log refuses an event, the event is counted, logged and dropped.
 //!
-//! If a subscription lost only operator events, no event is sent about that. The subscription would
-//! lose this event in its turn, that loss would cause the next event, and so on without end.
+//! If a subscription lost only operator events, no operator event reports the loss. Otherwise the
+//! subscription could lose this event too, and each loss would cause another event, without end.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,21 +20,21 @@ use tracing::{debug, warn};
 
 const OPERATOR_EVENTS: &str = "easel_operator_events_total";
 
-/// How many events the queue holds.
+/// The capacity of the queue.
 const MAX_QUEUED: usize = 1024;
-/// How many events one append has at most.
+/// The maximum number of events in one append.
 const MAX_APPENDED: usize = 64;
 
-/// What became of an operator event.
+/// The result for an operator event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AppendResult {
-    /// It is on the log.
+    /// The event is on the log.
     Stored,
-    /// It found no room in the queue.
+    /// The queue was full.
     QueueFull,
-    /// The log did not take it.
+    /// The log refused the event.
     Refused,
-    /// It reports only the loss of other operator events.
+    /// The event would report only the loss of other operator events.
     LeftOut,
 }
 
@@ -57,18 +56,14 @@ impl AppendResult {
 #[derive(Debug)]
 pub(crate) struct OperatorEvents {
     queue: Receiver<(Timestamp, OperatorEvent)>,
-    /// The latest operator events of this process that lie on the log without another event between
-    /// them.
+    /// The offsets of the latest operator events of this process, without another event between them.
     newest: Range<Offset>,
 }
 
 impl OperatorEvents {
-    /// An empty queue, and the handle that puts events into it, with the time of `clock`.
+    /// Creates an empty queue, and a handle that puts events into the queue with the time of `clock`.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> (TellOperator, Self) {
-        describe_counter!(
-            OPERATOR_EVENTS,
-            "Events of Easel itself, by what became of them."
-        );
+        describe_counter!(OPERATOR_EVENTS, "Operator events, by outcome.");
         for outcome in AppendResult::ALL {
             outcome.count(0);
         }
@@ -79,11 +74,17 @@ impl OperatorEvents {
                 Ok(()) => (),
                 Err(TrySendError::Full(_)) => {
                     AppendResult::QueueFull.count(1);
-                    warn!(event_type, "operator event dropped, its queue is full");
+                    warn!(
+                        event_type,
+                        "operator event dropped because the queue is full"
+                    );
                 }
                 Err(TrySendError::Closed(_)) => {
                     AppendResult::Refused.count(1);
-                    warn!(event_type, "operator event dropped, the server stops");
+                    warn!(
+                        event_type,
+                        "operator event dropped because the server stops"
+                    );
                 }
             }
         });
@@ -91,8 +92,7 @@ impl OperatorEvents {
         (tell, Self { queue, newest })
     }
 
-    /// Appends events to `log`. After `stop`, takes no more into the queue, appends what is queued, and
-    /// ends.
+    /// Appends events to `log`. After `stop`, closes the queue, appends the queued events, and returns.
     pub(crate) async fn run(mut self, log: &dyn Log, stop: CancellationToken) {
         let mut queued = Vec::new();
         loop {
@@ -122,8 +122,8 @@ impl OperatorEvents {
         match log.append(records).await {
             Ok(appended) => {
                 AppendResult::Stored.count(event_count);
-                for one in appended {
-                    self.note_newest(one);
+                for appended in appended {
+                    self.note_newest(appended);
                 }
                 debug!(event_count, "operator events stored");
             }
@@ -134,7 +134,7 @@ impl OperatorEvents {
         }
     }
 
-    /// Whether an event reports only the loss of other operator events.
+    /// Returns whether an event reports only the loss of other operator events.
     fn is_about_operator_events(&self, event: &OperatorEvent) -> bool {
         let OperatorEvent::TrimmedPastCursor { offsets, .. } = event else {
             return false;
@@ -153,7 +153,7 @@ impl OperatorEvents {
     }
 }
 
-/// An operator event as the log takes it.
+/// Converts an operator event to a record of the log.
 fn record(event: Event) -> NewRecord {
     let provenance = Provenance {
         root_account_id: event.root_account_id,

@@ -1,9 +1,8 @@
-//! Everything that can be validated and made of settings without the data folder and the network.
+//! Validates the settings, and creates everything that needs neither the data folder nor the network.
 //!
-//! `easel config check` and a start both go through [`Config::prepare`], so the one passes nothing
-//! that the other refuses. All faults are reported at once. Nothing is written, and nothing is
-//! opened for writing. Only a start can tell whether the address is free and whether the files in
-//! the data folder can be opened.
+//! `easel config check` and a start both call [`Config::prepare`], so they accept the same settings.
+//! All faults are reported at once. Nothing is written, and nothing is opened for writing. Only a start
+//! can check whether the address is free and whether the files in the data folder can be opened.
 
 use std::collections::HashSet;
 use std::io;
@@ -22,7 +21,7 @@ use crate::catalog_folder::{self, OwnFiles, place_of_word};
 use crate::config_error::{ConfigError, ConfigFaults, check_token};
 use crate::{Auth, Config, KinesisKey};
 
-/// Settings that passed, with everything that was made of them.
+/// Valid settings, with everything that was created from them.
 #[derive(Debug)]
 pub struct Prepared {
     pub(crate) config: Config,
@@ -31,15 +30,15 @@ pub struct Prepared {
     pub(crate) translator: Arc<Translator>,
     pub(crate) triggers: Arc<Triggers>,
     pub(crate) webhooks: WebhookClient,
-    /// The bytes of the file of certificate authorities, to tell later whether they changed.
+    /// The bytes of the file of certificate authorities, to detect later changes.
     pub(crate) ca_file: Option<Vec<u8>>,
 }
 
-/// Refuses a URL that no webhook can be sent to.
+/// Rejects a URL that is invalid for a webhook.
 ///
 /// # Errors
 ///
-/// What is wrong with it, without the URL.
+/// Returns the fault, without the URL.
 pub fn check_webhook_url(url: &str) -> Result<(), String> {
     match Endpoint::parse(url) {
         Ok(_endpoint) => Ok(()),
@@ -48,11 +47,11 @@ pub fn check_webhook_url(url: &str) -> Result<(), String> {
 }
 
 impl Config {
-    /// Validates the settings and makes everything of them that a server needs.
+    /// Validates the settings, and creates everything that a server needs from them.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with them.
+    /// Returns all faults of the settings.
     pub fn prepare(self) -> Result<Prepared, ConfigFaults> {
         let mut faults = Vec::new();
         self.check_access(&mut faults);
@@ -157,7 +156,7 @@ impl Config {
         }
     }
 
-    /// The catalogue with the operator's own files; the built-in one where they are wrong.
+    /// Returns the catalogue with the operator's own files, or the built-in one if a file is invalid.
     fn own_catalog(&self, faults: &mut Vec<ConfigError>) -> (Catalog, OwnFiles) {
         let Some(folder) = &self.catalog.folder else {
             return (Catalog::built_in(), OwnFiles::new());
@@ -179,8 +178,8 @@ impl Config {
     }
 
     fn check_subscriptions(&self, catalog: &Catalog, faults: &mut Vec<ConfigError>) {
-        // An event type of an own file that is wrong would be reported as unknown besides.
-        let is_whole = !faults
+        // If an own file is invalid, its event types are not in this catalogue and would seem unknown.
+        let is_complete = !faults
             .iter()
             .any(|fault| matches!(fault, ConfigError::Catalog(_)));
         let mut names = HashSet::new();
@@ -199,8 +198,8 @@ impl Config {
                     source,
                 });
             }
-            if is_whole && let Err(said) = spec.validate(catalog) {
-                faults.push(ConfigError::Format { index, name, said });
+            if is_complete && let Err(fault) = spec.validate(catalog) {
+                faults.push(ConfigError::Format { index, name, fault });
             }
         }
     }
@@ -238,7 +237,7 @@ impl Config {
     ) -> Option<Translator> {
         match self.translator(catalog) {
             Ok(translator) => Some(translator),
-            // Every role was looked at by itself.
+            // `check_roles` has reported this role already.
             Err(ConfigError::Caliper {
                 error: FormError::Role { .. },
                 ..
@@ -272,7 +271,7 @@ impl Config {
         let clock = SystemClock;
         match WebhookClient::new(&options, Arc::new(move || clock.now())) {
             Ok(client) => {
-                // The client has read the file; one that is gone since then has no bytes to compare.
+                // The client has read the file. If it is missing now, there are no bytes to compare.
                 let bytes = self.webhook.ca_file.as_deref().map(std::fs::read);
                 Some((client, bytes.and_then(Result::ok)))
             }
@@ -288,24 +287,25 @@ fn is_named(path: &str, name: &str) -> bool {
     path.rsplit('/').next() == Some(name)
 }
 
-/// Refuses a folder that cannot be written to, or cannot be made.
+/// Rejects a folder that is not writable, or that cannot be created.
 fn check_folder(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_dir() => Err("it is not a folder".to_owned()),
         Ok(_folder) => {
             let rights = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
             access(path, rights)
-                .map_err(|error| format!("it cannot be written to: {}", io::Error::from(error)))
+                .map_err(|error| format!("it is not writable: {}", io::Error::from(error)))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-            let above = above.unwrap_or(Path::new("."));
-            if above == path {
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new("."));
+            if parent == path {
                 return Err("it does not exist".to_owned());
             }
-            check_folder(above).map_err(|fault| {
-                format!("it cannot be made, because of {}: {fault}", above.display())
-            })
+            check_folder(parent)
+                .map_err(|fault| format!("it cannot be created in {}: {fault}", parent.display()))
         }
         Err(error) => Err(error.to_string()),
     }

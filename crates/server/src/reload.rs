@@ -1,8 +1,8 @@
-//! Puts new settings in force while the server runs, as far as that can be done.
+//! Applies new settings while the server runs.
 //!
 //! The subscriptions of the file, the key pairs of the Kinesis door and the certificate authorities
-//! of webhooks change at once. Everything else waits for a restart. Either all of these change, or,
-//! when a subscription is refused, none.
+//! of webhooks change at once. All other settings need a restart. If a subscription is refused,
+//! nothing changes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +12,11 @@ use easel_subscriptions::{ChangeError, Spec, Subscriptions};
 use tracing::info;
 
 use crate::catalog_folder::OwnFiles;
-use crate::server::kinesis_auth;
+use crate::kinesis_auth::kinesis_auth;
 use crate::webhooks::Webhooks;
 use crate::{Config, Prepared};
 
-/// Puts new settings in force while the server runs; its clones do the same.
+/// A handle that applies new settings while the server runs. Clones share the server.
 #[derive(Clone, Debug)]
 pub struct Reloader(Arc<ReloadTarget>);
 
@@ -25,23 +25,23 @@ struct ReloadTarget {
     subscriptions: Arc<Subscriptions>,
     kinesis: KinesisAccess,
     webhooks: Webhooks,
-    in_force: Mutex<InForce>,
+    applied: Mutex<AppliedSettings>,
 }
 
-/// What was in force after the last change.
+/// The settings after the last change.
 #[derive(Debug)]
-struct InForce {
+struct AppliedSettings {
     config: Config,
     ca_file: Option<Vec<u8>>,
     catalog_files: OwnFiles,
 }
 
-/// What came of new settings.
+/// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
-    /// Whether anything was put in force.
+    /// Whether a setting was applied.
     pub changed: bool,
-    /// Whether a file of the catalogue changed, which needs a restart.
+    /// Whether a file of the catalogue changed. Such a change needs a restart.
     pub catalog_changed: bool,
 }
 
@@ -56,7 +56,7 @@ impl Reloader {
             subscriptions,
             kinesis,
             webhooks,
-            in_force: Mutex::new(InForce {
+            applied: Mutex::new(AppliedSettings {
                 config: prepared.config.clone(),
                 ca_file: prepared.ca_file.clone(),
                 catalog_files: prepared.catalog_files.clone(),
@@ -64,11 +64,11 @@ impl Reloader {
         }))
     }
 
-    /// Puts in force what can be, and logs what changed.
+    /// Applies the settings that can change without a restart, and logs the changes.
     ///
     /// # Errors
     ///
-    /// A subscription that cannot be served, or a store that cannot be written to.
+    /// Fails if a subscription is invalid or the store cannot be written.
     pub async fn reload(&self, prepared: Prepared) -> Result<Reloaded, ChangeError> {
         let Prepared {
             config,
@@ -77,9 +77,9 @@ impl Reloader {
             ca_file,
             ..
         } = prepared;
-        let old = self.with(|in_force| in_force.config.clone());
+        let old = self.with(|applied| applied.config.clone());
         let mut reloaded = Reloaded {
-            catalog_changed: self.with(|in_force| in_force.catalog_files != catalog_files),
+            catalog_changed: self.with(|applied| applied.catalog_files != catalog_files),
             ..Reloaded::default()
         };
         if old.subscriptions != config.subscriptions {
@@ -109,7 +109,7 @@ impl Reloader {
         };
         let (old_pairs, new_pairs) = (pairs(&old), pairs(&config));
         if old_pairs != new_pairs {
-            // Who may come in without a key pair does not change without a restart.
+            // The setting `auth` only changes with a restart, so the old value stays.
             self.0
                 .kinesis
                 .replace(kinesis_auth(old.auth, &config.kinesis.keys));
@@ -117,7 +117,7 @@ impl Reloader {
             reloaded.changed = true;
         }
         let ca_changed = old.webhook.ca_file != config.webhook.ca_file
-            || self.with(|in_force| in_force.ca_file != ca_file);
+            || self.with(|applied| applied.ca_file != ca_file);
         if ca_changed {
             self.0.webhooks.replace(webhooks);
             info!(
@@ -126,27 +126,27 @@ impl Reloader {
             );
             reloaded.changed = true;
         }
-        self.with(|in_force| {
-            in_force.config.subscriptions = config.subscriptions;
-            in_force.config.kinesis.keys = config.kinesis.keys;
-            in_force.config.webhook = config.webhook;
-            in_force.ca_file = ca_file;
+        self.with(|applied| {
+            applied.config.subscriptions = config.subscriptions;
+            applied.config.kinesis.keys = config.kinesis.keys;
+            applied.config.webhook = config.webhook;
+            applied.ca_file = ca_file;
         });
         Ok(reloaded)
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut InForce) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut AppliedSettings) -> T) -> T {
         work(
             &mut self
                 .0
-                .in_force
+                .applied
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         )
     }
 }
 
-/// Logs which of some named things are new, changed or gone.
+/// Logs the names that were added, changed or removed.
 fn report_changes<T: PartialEq>(
     setting: &str,
     old: &BTreeMap<String, T>,
@@ -159,7 +159,10 @@ fn report_changes<T: PartialEq>(
     let added = names(&|name| !old.contains_key(name), new);
     let removed = names(&|name| !new.contains_key(name), old);
     let changed = names(
-        &|name| old.get(name).is_some_and(|it| new.get(name) != Some(it)),
+        &|name| {
+            old.get(name)
+                .is_some_and(|value| new.get(name) != Some(value))
+        },
         new,
     );
     info!(setting, added, changed, removed, "setting re-read");

@@ -1,4 +1,4 @@
-//! Drops from a log what it no longer keeps, once a minute, and tells whoever has to know.
+//! Trims a log once a minute.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -7,11 +7,12 @@ use easel_log::{Clock, Log, LogName, Retention};
 use tokio::time::sleep;
 use tracing::{error, info};
 
-const EVERY: Duration = Duration::from_mins(1);
+/// The interval between trims.
+const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Trims the log `name` for ever, and calls `after_trim` whenever something was dropped; ends by
-/// being dropped.
-pub(crate) async fn keep(
+/// Trims the log `name` in a loop, until the future is dropped. Calls `after_trim` whenever records
+/// were dropped.
+pub(crate) async fn run(
     name: LogName,
     log: &dyn Log,
     retention: Retention,
@@ -28,6 +29,6 @@ pub(crate) async fn keep(
             Ok(_nothing) => (),
             Err(error) => error!(log = name.as_str(), %error, "log not trimmed"),
         }
-        sleep(EVERY).await;
+        sleep(INTERVAL).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Sends a sample event to an endpoint, as a lane would, and reports what came back.
+//! Sends a sample event to an endpoint as a lane would, and returns the answer.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use easel_sinks::{Batch, Form, Item, Webhook};
 use easel_subscriptions::{Format, Spec};
 use tokio::time::Instant;
 
-/// Makes the webhook that a spec asks for, or says why it cannot.
+/// Creates the webhook of a spec, or returns why that is impossible.
 pub(crate) type MakeWebhook = Arc<dyn Fn(&Spec) -> Result<Webhook, String> + Send + Sync>;
 
-/// What sends tests through webhooks of `make`.
-pub(crate) fn sender(make: MakeWebhook, translator: Arc<Translator>) -> SendTest {
+/// Returns a function that sends test events through the webhooks of `make_webhook`.
+pub(crate) fn sender(make_webhook: MakeWebhook, translator: Arc<Translator>) -> SendTest {
     Arc::new(move |spec, event| {
-        let prepared = make(&spec).and_then(|webhook| {
+        let prepared = make_webhook(&spec).and_then(|webhook| {
             let batch = batch(&spec, &event, &translator)?;
             Ok((webhook, batch))
         });
@@ -35,7 +35,7 @@ pub(crate) fn sender(make: MakeWebhook, translator: Arc<Translator>) -> SendTest
     })
 }
 
-/// What is sent of an event: the first attempt of a delivery, in the form that the spec wants.
+/// Returns the batch of a first attempt, with the event in the format of the spec.
 fn batch(spec: &Spec, event: &[u8], translator: &Translator) -> Result<Batch, String> {
     let Event {
         id,
@@ -44,7 +44,7 @@ fn batch(spec: &Spec, event: &[u8], translator: &Translator) -> Result<Batch, St
         bytes,
         ..
     } = admit(event, &Limits::default()).map_err(|fault| fault.to_string())?;
-    let event_time = Facts::of(&bytes)
+    let event_time = Facts::from_event(&bytes)
         .event_time
         .unwrap_or_default()
         .into_owned();
@@ -58,7 +58,7 @@ fn batch(spec: &Spec, event: &[u8], translator: &Translator) -> Result<Batch, St
         Format::CaliperStrict => translated(Dialect::Strict)?,
     };
     let item = Item {
-        // It is on no log.
+        // The event is not on the log.
         offset: Offset::ZERO,
         id,
         event_type,

@@ -1,5 +1,5 @@
-//! Gauges that no other room sets: which build runs, how large the logs are, and how much disk is left.
-//! When little disk is left, an operator event is sent.
+//! Sets the gauges of the server: the build, the size of the logs, and the free disk space. Sends an
+//! operator event if the disk is nearly full.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,10 +21,10 @@ const LOG_MAX_AGE: &str = "easel_log_max_age_seconds";
 const DISK_FREE: &str = "easel_disk_free_bytes";
 const DISK_SIZE: &str = "easel_disk_size_bytes";
 
-/// How often they are set. One that is not set for a minute is taken for gone.
+/// The interval between updates. A gauge that is not set for a minute is removed from the page.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// What these gauges are read from.
+/// The sources of these gauges.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     pub(crate) logs: [(LogName, SharedLog); 2],
@@ -34,8 +34,8 @@ pub(crate) struct Vitals {
 }
 
 impl Vitals {
-    /// Says what each gauge means, and sets each once, so that the first scrape finds them.
-    pub(crate) fn begin(&self) {
+    /// Describes each gauge, and sets each gauge once, so that the first scrape finds all of them.
+    pub(crate) fn init(&self) {
         describe_gauge!(
             BUILD_INFO,
             "Always 1; the labels say which build of Easel runs."
@@ -46,17 +46,17 @@ impl Vitals {
         );
         describe_gauge!(
             LOG_REFUSING,
-            "1 while a log refuses writes after one failed, else 0, by log."
+            "1 while a log refuses writes after a failed write, else 0, by log."
         );
         describe_gauge!(
             LOG_MAX_AGE,
-            "Age at which events are dropped from the log; infinite without a bound on age."
+            "Age at which events are dropped from the log; infinite without a limit on age."
         );
         describe_gauge!(
             DISK_FREE,
             "Bytes that the server can still use on the disk of its data folder."
         );
-        describe_gauge!(DISK_SIZE, "Size of the disk of the data folder.");
+        describe_gauge!(DISK_SIZE, "Size of the disk of the data folder, in bytes.");
         self.set_constants();
         self.set_logs();
         match self.disk.space() {
@@ -65,7 +65,7 @@ impl Vitals {
         }
     }
 
-    /// Sets them for ever; ends by being dropped.
+    /// Sets the gauges in a loop, until the future is dropped.
     pub(crate) async fn measure(self) -> Infallible {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -80,7 +80,7 @@ impl Vitals {
             match read.map_err(io::Error::other).flatten() {
                 Ok(space) => {
                     set_disk(space);
-                    if let Some(event) = watch.look(space) {
+                    if let Some(event) = watch.check(space) {
                         self.tell_operator.tell(event);
                     }
                     failing = false;
@@ -124,7 +124,7 @@ fn set_disk(space: DiskSpace) {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a gauge is a float; a byte more or less does not matter there"
+    reason = "a gauge is a float; the rounding does not matter"
 )]
 const fn float(bytes: u64) -> f64 {
     bytes as f64

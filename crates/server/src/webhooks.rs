@@ -1,7 +1,7 @@
-//! Makes the sinks of subscriptions, all on connections that can be replaced while they run.
+//! Creates the sinks of subscriptions. They share a client that can be replaced while they run.
 //!
-//! A file of certificate authorities that is renewed makes new connections, which every attempt
-//! from then on uses; attempts under way end on the old ones.
+//! If the file of certificate authorities changes, a new client is created, and every new attempt
+//! uses it. Running attempts finish with the old client.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,23 +14,23 @@ use easel_subscriptions::{SinkSpec, Spec};
 
 use crate::test_delivery::MakeWebhook;
 
-/// The connections of all webhooks; its clones share them.
+/// The client of all webhooks. Clones share the client.
 #[derive(Clone, Debug)]
 pub(crate) struct Webhooks(Arc<RwLock<WebhookClient>>);
 
 impl Webhooks {
-    /// Webhooks over the connections of `client`.
+    /// Creates webhooks that use `client`.
     pub(crate) fn new(client: WebhookClient) -> Self {
         Self(Arc::new(RwLock::new(client)))
     }
 
-    /// Has every attempt from now on use the connections of `client`.
+    /// Makes every new attempt use `client`.
     pub(crate) fn replace(&self, client: WebhookClient) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
-    /// What makes the sink of a subscription.
-    pub(crate) fn maker(&self) -> MakeSink {
+    /// Returns a function that creates the sink of a subscription.
+    pub(crate) fn make_sink(&self) -> MakeSink {
         let webhooks = self.clone();
         Box::new(move |spec: &Spec| {
             Ok(Arc::new(ReplaceableWebhook {
@@ -41,7 +41,7 @@ impl Webhooks {
         })
     }
 
-    /// What makes a webhook for one attempt.
+    /// Returns a function that creates a webhook for one attempt.
     pub(crate) fn make_webhook(&self) -> MakeWebhook {
         let webhooks = self.clone();
         Arc::new(move |spec: &Spec| {
@@ -56,7 +56,7 @@ impl Webhooks {
     }
 }
 
-/// A webhook whose connections can be replaced.
+/// A webhook whose client can be replaced.
 #[derive(Debug)]
 struct ReplaceableWebhook {
     webhooks: Webhooks,
@@ -80,8 +80,8 @@ impl Sink for ReplaceableWebhook {
         Some(self.endpoint.host())
     }
 
-    fn goes_with(&self, items: &[Arc<Item>], item: &Item) -> bool {
-        Webhook::share_an_envelope(items, item)
+    fn can_join_batch(&self, items: &[Arc<Item>], item: &Item) -> bool {
+        Webhook::can_share_envelope(items, item)
     }
 
     async fn send(&self, batch: &Batch) -> Outcome {
@@ -89,7 +89,7 @@ impl Sink for ReplaceableWebhook {
     }
 }
 
-/// How a subscription's webhook sends.
+/// Returns the settings of a subscription's webhook.
 fn settings(spec: &Spec) -> WebhookSettings {
     let SinkSpec::Webhook(webhook) = &spec.sink;
     WebhookSettings {
@@ -99,7 +99,7 @@ fn settings(spec: &Spec) -> WebhookSettings {
     }
 }
 
-/// Where a subscription's events are sent, or what is wrong with it.
+/// Returns the endpoint of a subscription, or the fault of its URL.
 pub(crate) fn endpoint(spec: &Spec) -> Result<Endpoint, String> {
     let SinkSpec::Webhook(webhook) = &spec.sink;
     Endpoint::parse(webhook.url.expose()).map_err(|error| error.to_string())

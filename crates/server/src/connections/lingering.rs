@@ -1,12 +1,12 @@
-//! A connection that is closed so that its last answer can be read.
+//! Closes a connection so that the client can still read the last answer.
 //!
-//! A server that closes a connection while bytes of a request are on their way makes the system
-//! reset it, and the reset can destroy an answer that the client has not read yet. So, as RFC 9112
-//! (section 9.6) says, the sending half is closed first, and what still comes is read and
-//! discarded until the client closes, or until a bound of time or bytes is reached.
+//! If a server closes a connection while bytes of a request are on their way, the system resets the
+//! connection. The reset can destroy an answer that the client has not read yet. So, as RFC 9112
+//! (section 9.6) says, the sending half is closed first. Then the server reads and discards bytes
+//! until the client closes, or until a limit on time or bytes is reached.
 //!
-//! That is done only over HTTP/1, and only where something can still come: after an answer to a
-//! request whose body was not read to its end, or to a head that could not be read.
+//! This happens only over HTTP/1, and only if more bytes can arrive: after an answer to a request
+//! whose body was not read to its end, or to a head that could not be read.
 
 use std::future::Future;
 use std::io;
@@ -25,15 +25,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long to discard in all.
+/// The total time limit for discarding.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// How long to wait for further bytes.
+/// The time limit for the next bytes.
 const MAX_SILENCE: Duration = Duration::from_secs(5);
-/// How many bytes to discard. Many clients send all of a body before they read an answer.
+/// The maximum number of discarded bytes. Many clients send the whole body before they read an answer.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
-/// How many bytes are read at once.
+/// The number of bytes in one read.
 const PIECE: usize = 64 * 1024;
-/// The rest of a body that hyper usually reads by itself, so that the connection can stay open.
+/// The size of a remaining body that hyper usually reads itself, so that the connection can stay open.
 const SMALL_REST: u64 = 8 * 1024;
 
 /// Whether a client may still be sending.
@@ -42,13 +42,13 @@ pub(super) struct Exchange(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
-    /// The last request was read to its end.
+    /// True if the last request was read to its end.
     is_at_rest: AtomicBool,
     is_http2: AtomicBool,
 }
 
 impl Exchange {
-    /// The request, with a body that is watched.
+    /// Returns the request with a body that records whether it was read to its end.
     pub(super) fn watch(&self, request: Request<Incoming>) -> (Request<Body>, Watch) {
         let version = request.version();
         if version == Version::HTTP_2 {
@@ -68,7 +68,7 @@ impl Exchange {
         )
     }
 
-    fn may_get_more(&self) -> bool {
+    fn expects_more_bytes(&self) -> bool {
         let Flags {
             is_at_rest,
             is_http2,
@@ -77,18 +77,18 @@ impl Exchange {
     }
 }
 
-/// Knows how far the body of one request was read.
+/// Records whether the body of one request was read to its end.
 #[derive(Debug)]
 pub(super) struct Watch {
     exchange: Exchange,
     is_read: Arc<AtomicBool>,
     is_http2: bool,
-    /// The most bytes the body has, if that is known.
+    /// The maximum size of the body in bytes, if it is known.
     size: Option<u64>,
 }
 
 impl Watch {
-    /// The response, which says that the connection ends if the request was not read to its end.
+    /// Returns the response. If the request was not read to its end, adds `connection: close`.
     pub(super) fn answer(self, mut response: Response<Body>) -> Response<Body> {
         if self.is_read.load(Ordering::Relaxed) {
             self.exchange.0.is_at_rest.store(true, Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl Watch {
     }
 }
 
-/// The body of a request.
+/// The body of a request, which records its end.
 #[derive(Debug)]
 struct Watched {
     body: Incoming,
@@ -131,7 +131,7 @@ impl HttpBody for Watched {
     }
 }
 
-/// A connection that discards what still comes before it is closed.
+/// A connection that discards the remaining bytes before it is closed.
 #[derive(Debug)]
 pub(super) struct Lingering {
     stream: TcpStream,
@@ -169,7 +169,7 @@ impl Discarding {
         }
     }
 
-    /// Ready once the client has closed, or a bound is reached.
+    /// Returns ready when the client has closed or a limit is reached.
     fn poll_discard(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
         while self.bytes_left > 0 {
             if self.end.as_mut().poll(cx).is_ready() || self.silence.as_mut().poll(cx).is_ready() {
@@ -236,7 +236,7 @@ impl AsyncWrite for Lingering {
         } = &mut *self;
         if discarding.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            if *is_over || !exchange.may_get_more() {
+            if *is_over || !exchange.expects_more_bytes() {
                 return Poll::Ready(Ok(()));
             }
         }

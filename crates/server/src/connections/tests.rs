@@ -1,4 +1,4 @@
-//! Who is cut off, and when; with real sockets and short time limits.
+//! Which connections are closed, and when. With real sockets and short time limits.
 
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -9,10 +9,10 @@ use super::*;
 
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any step of these tests takes.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Connections that are being served.
+/// A running server of connections.
 struct Served {
     address: std::net::SocketAddr,
     stop: CancellationToken,
@@ -20,7 +20,7 @@ struct Served {
 }
 
 impl Served {
-    async fn within(head_timeout: Duration) -> Self {
+    async fn start(head_timeout: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = get(async || {
@@ -48,32 +48,32 @@ impl Served {
         }
     }
 
-    /// A connection on which `bytes` were sent.
-    async fn sent(&self, bytes: &str) -> TcpStream {
+    /// Opens a connection and sends `bytes`.
+    async fn connect(&self, bytes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
         stream
     }
 
-    async fn stopped(mut self) {
+    async fn stop(mut self) {
         self.stop.cancel();
-        let ended = timeout(PATIENCE, self.tasks.join_next()).await;
-        ended.expect("it stops").unwrap().unwrap();
+        let ended = timeout(TEST_TIMEOUT, self.tasks.join_next()).await;
+        ended.expect("the server stops").unwrap().unwrap();
     }
 }
 
-/// What comes until the other side closes.
+/// Reads all bytes until the other side closes.
 async fn rest(mut stream: TcpStream) -> String {
     let mut rest = Vec::new();
-    let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
-    read.expect("it is closed").unwrap();
-    // HTTP/2 begins with bytes that are no text.
+    let read = timeout(TEST_TIMEOUT, stream.read_to_end(&mut rest)).await;
+    read.expect("the connection is closed").unwrap();
+    // HTTP/2 begins with bytes that are not text.
     String::from_utf8_lossy(&rest).into_owned()
 }
 
 #[tokio::test]
-async fn whoever_does_not_bring_a_whole_head_is_cut_off() {
-    let served = Served::within(SHORT).await;
+async fn a_client_that_sends_no_complete_head_is_disconnected() {
+    let served = Served::start(SHORT).await;
     let whole = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
     for sent in [
         "",
@@ -81,54 +81,59 @@ async fn whoever_does_not_bring_a_whole_head_is_cut_off() {
         "GET / HTTP/1.1\r\nhost:",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
-        rest(served.sent(sent).await).await;
+        rest(served.connect(sent).await).await;
     }
-    let answered = rest(served.sent(&format!("{whole}GET / HT")).await).await;
+    let answered = rest(served.connect(&format!("{whole}GET / HT")).await).await;
     assert!(answered.contains("here"), "{answered}");
-    served.stopped().await;
+    served.stop().await;
 }
 
 #[tokio::test]
-async fn a_request_that_does_not_name_one_host_is_refused_and_its_connection_closed() {
-    let served = Served::within(PATIENCE).await;
+async fn a_request_without_exactly_one_host_is_refused_and_its_connection_closed() {
+    let served = Served::start(TEST_TIMEOUT).await;
     for (hosts, code) in [
         ("", "host_missing"),
         ("Host: a\r\nHost: a\r\n", "host_repeated"),
         ("Host: a b\r\n", "host_malformed"),
     ] {
-        // Only the first is a request: nothing is answered after a refusal.
+        // Only the first request is answered: after a refusal the connection is closed.
         let sent = format!("GET / HTTP/1.1\r\n{hosts}\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        let answered = rest(served.sent(&sent).await).await;
+        let answered = rest(served.connect(&sent).await).await;
         assert!(answered.starts_with("HTTP/1.1 400 "), "{answered}");
         assert!(answered.contains(code), "{answered}");
         assert!(!answered.contains("here"), "{answered}");
     }
-    let answered = rest(served.sent("GET / HTTP/1.0\r\n\r\n").await).await;
+    let answered = rest(served.connect("GET / HTTP/1.0\r\n\r\n").await).await;
     assert!(answered.ends_with("here"), "{answered}");
-    served.stopped().await;
+    served.stop().await;
 }
 
 #[tokio::test]
-async fn a_handler_knows_who_is_at_the_other_end() {
-    let served = Served::within(PATIENCE).await;
-    let stream = served.sent("GET /peer HTTP/1.0\r\n\r\n").await;
+async fn a_handler_gets_the_address_of_the_client() {
+    let served = Served::start(TEST_TIMEOUT).await;
+    let stream = served.connect("GET /peer HTTP/1.0\r\n\r\n").await;
     let local = stream.local_addr().unwrap().to_string();
     let answered = rest(stream).await;
     assert!(answered.ends_with(&local), "{answered}");
-    served.stopped().await;
+    served.stop().await;
 }
 
 #[tokio::test]
 async fn a_request_may_take_longer_than_its_head() {
-    let served = Served::within(SHORT).await;
-    let answered = rest(served.sent("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await).await;
+    let served = Served::start(SHORT).await;
+    let answered = rest(
+        served
+            .connect("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await,
+    )
+    .await;
     assert!(answered.ends_with("done"), "{answered}");
-    served.stopped().await;
+    served.stop().await;
 }
 
-/// What a client reads that sends `head` and then all of a large body before it reads.
+/// Sends `head` and a large body, and then reads the answer.
 async fn refused(served: &Served, head: &str, body: &[u8]) -> String {
-    let mut stream = served.sent(head).await;
+    let mut stream = served.connect(head).await;
     stream.write_all(body).await.unwrap();
     rest(stream).await
 }
@@ -136,7 +141,7 @@ async fn refused(served: &Served, head: &str, body: &[u8]) -> String {
 #[tokio::test]
 async fn a_client_that_sends_a_large_body_first_can_read_an_early_answer() {
     const SIZE: usize = 32 * 1024 * 1024;
-    let served = Served::within(PATIENCE).await;
+    let served = Served::start(TEST_TIMEOUT).await;
     let (body, chunk) = (vec![b'x'; SIZE], format!("{SIZE:x}\r\n"));
     let sized = format!("content-length: {SIZE}\r\n\r\n");
     let chunked = format!("transfer-encoding: chunked\r\n\r\n{chunk}");
@@ -153,28 +158,28 @@ async fn a_client_that_sends_a_large_body_first_can_read_an_early_answer() {
     }
     let answered = refused(&served, "no request\r\n\r\n", &body).await;
     assert!(answered.starts_with("HTTP/1.1 400 "), "{answered}");
-    served.stopped().await;
+    served.stop().await;
 }
 
 #[tokio::test]
 async fn a_connection_stays_open_after_a_refusal_of_a_small_body() {
-    let served = Served::within(PATIENCE).await;
+    let served = Served::start(TEST_TIMEOUT).await;
     let refused = "POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nsmall";
     let last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    let answered = rest(served.sent(&format!("{refused}{refused}{last}")).await).await;
+    let answered = rest(served.connect(&format!("{refused}{refused}{last}")).await).await;
     assert_eq!(answered.matches("HTTP/1.1 403").count(), 2, "{answered}");
     assert!(answered.ends_with("here"), "{answered}");
-    served.stopped().await;
+    served.stop().await;
 }
 
 #[tokio::test]
-async fn a_client_that_never_stops_sending_is_cut_off() {
-    let served = Served::within(PATIENCE).await;
+async fn a_client_that_never_stops_sending_is_disconnected() {
+    let served = Served::start(TEST_TIMEOUT).await;
     let head = "POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999\r\n\r\n";
-    let mut stream = served.sent(head).await;
+    let mut stream = served.connect(head).await;
     let piece = vec![b'x'; 1024 * 1024];
     let sending = async {
-        // Far more than is discarded, and than the system buffers.
+        // More than the server discards and the system buffers.
         for _ in 0..1024 {
             if stream.write_all(&piece).await.is_err() {
                 return true;
@@ -183,27 +188,29 @@ async fn a_client_that_never_stops_sending_is_cut_off() {
         false
     };
     assert!(
-        timeout(PATIENCE, sending).await.unwrap(),
-        "it takes all there is"
+        timeout(TEST_TIMEOUT, sending).await.unwrap(),
+        "the server accepts all bytes"
     );
-    served.stopped().await;
+    served.stop().await;
 }
 
 #[tokio::test]
-async fn a_stop_waits_for_requests_and_not_for_idle_connections() {
-    let served = Served::within(2 * PATIENCE).await;
-    let silent = served.sent("").await;
-    let half = served.sent("GET / HTTP/1.1\r\nhost:").await;
-    let mut idle = served.sent("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+async fn a_stop_waits_for_requests_but_not_for_idle_connections() {
+    let served = Served::start(2 * TEST_TIMEOUT).await;
+    let silent = served.connect("").await;
+    let half = served.connect("GET / HTTP/1.1\r\nhost:").await;
+    let mut idle = served.connect("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let mut answer = [0; 12];
     idle.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
-    let slow = served.sent("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    // Sent after the slow one and answered: by then that one is under way.
-    let mut later = served.sent("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let slow = served
+        .connect("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    // When this later request is answered, the slow request is being handled.
+    let mut later = served.connect("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     later.read_exact(&mut answer).await.unwrap();
 
-    served.stopped().await;
+    served.stop().await;
     assert!(rest(slow).await.ends_with("done"));
     for connection in [silent, half, idle, later] {
         rest(connection).await;

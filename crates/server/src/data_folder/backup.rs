@@ -1,11 +1,12 @@
-//! Copies of a data folder: `easel backup` and `easel restore`.
+//! Copies data folders: `easel backup` and `easel restore`.
 //!
-//! A backup is a folder with the same files and a manifest of its own. It is made beside its place
-//! and put there as a whole, so there is never half of one. Files are copied while a server runs,
-//! each as it was at one moment, the log last: whatever the other files say of the log is in it.
+//! A backup is a folder with the same files and its own manifest. It is created under a temporary name
+//! and renamed at the end, so there is never a partial backup. A server can run during the copy. Each
+//! copied file is a snapshot. The log is copied last, so it has every offset that the other files
+//! contain.
 //!
-//! A restored folder gets an identity of its own, since its offsets, from the end of its log on,
-//! will mean other events than those of the folder it was copied from.
+//! A restored folder gets a new identity, because the same new offsets will mean different events in
+//! the two folders.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -21,13 +22,13 @@ use super::findings::Findings;
 use super::manifest::{Manifest, ManifestError, sync_folder};
 use super::{DataFolder, FolderError, LOCK};
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// The files, in the order they were copied in, and their bytes.
+    /// The files in the order of the copy, and their sizes in bytes.
     pub files: Vec<(&'static str, u64)>,
-    /// The head of the event log in the copy: every event before this offset is in it, but for those
-    /// that retention has dropped.
+    /// The head of the event log in the copy. All events before this offset are in the copy, except
+    /// those that retention has dropped.
     pub head: u64,
     /// Whether an earlier backup was replaced.
     pub replaced: bool,
@@ -36,7 +37,7 @@ pub struct Copied {
 /// Why a folder was not copied.
 #[derive(Debug, Error)]
 pub enum CopyError {
-    /// There is nothing to copy.
+    /// The source has no manifest.
     #[error(
         "copy {}: it has no manifest.json, so it is neither a data folder that this version of \
          Easel has served nor a backup", .path.display()
@@ -50,15 +51,15 @@ pub enum CopyError {
     Manifest {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: ManifestError,
     },
-    /// The target is something else, which is not replaced.
+    /// The target has other content, and must not be overwritten.
     #[error("write to {}: {what}", .path.display())]
     Target {
         /// The folder.
         path: PathBuf,
-        /// What it is.
+        /// Why the target cannot be used.
         what: String,
     },
     /// The folder to restore from is in use.
@@ -73,17 +74,17 @@ pub enum CopyError {
     /// A file cannot be copied.
     #[error(transparent)]
     File(#[from] OpenError),
-    /// The file system said no.
+    /// An operation of the file system failed.
     #[error("write to {}", .path.display())]
     Io {
         /// The folder.
         path: PathBuf,
-        /// What it said.
+        /// The error of the file system.
         source: io::Error,
     },
 }
 
-/// About how many bytes a copy of the folder has.
+/// Returns the approximate size of a copy of the folder, in bytes.
 pub fn copy_bytes(folder: &Path) -> u64 {
     let lengths = FILES
         .iter()
@@ -91,26 +92,26 @@ pub fn copy_bytes(folder: &Path) -> u64 {
     lengths.map(|metadata| metadata.len()).sum()
 }
 
-/// Copies the data folder `data`, on which a server may run, into the folder `target`: a new or an
-/// empty one, or an earlier backup of the same data folder, which is replaced once the new one is
-/// complete. `progress` is called with the bytes of each step.
+/// Copies the data folder `data` into the folder `target`. A server may run on `data`. The target must
+/// be new, empty, or an earlier backup of the same data folder, which is replaced when the new backup
+/// is complete. The callback `progress` gets the bytes of each step.
 pub fn backup(
     data: &Path,
     target: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Copied, CopyError> {
-    let manifest = manifest_of(data)?;
+    let manifest = read_manifest(data)?;
     let failed = |source| CopyError::Io {
         path: target.to_owned(),
         source,
     };
     let target = &std::path::absolute(target).map_err(failed)?;
     let replaced = check_target(data, target, manifest.identity)?;
-    let aside = Aside::make(target).map_err(failed)?;
-    let files = copy_files((data, CopySource::Live), &aside.path, progress)?;
+    let temporary = TemporaryFolder::create(target).map_err(failed)?;
+    let files = copy_files((data, CopySource::Live), &temporary.path, progress)?;
 
-    let mut findings = Findings::look(&aside.path);
-    // A server that was started or stopped meanwhile has raised the generation of some.
+    let mut findings = Findings::read(&temporary.path);
+    // A server that started or stopped during the copy has raised the generation of some files.
     findings.manifest = Ok(Some(Manifest {
         generation: 0,
         seen: 0,
@@ -122,8 +123,8 @@ pub fn backup(
     }
     let head = findings.log_head().unwrap_or(0);
     let generation = std::cmp::max(findings.generation(), manifest.generation);
-    finish_copy(&aside.path, manifest.identity, generation, head)?;
-    aside.put_in_place(target, replaced).map_err(failed)?;
+    finish_copy(&temporary.path, manifest.identity, generation, head)?;
+    temporary.move_to(target, replaced).map_err(failed)?;
     Ok(Copied {
         files,
         head,
@@ -137,20 +138,20 @@ pub fn restore(
     data: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Copied, CopyError> {
-    let manifest = manifest_of(source)?;
+    let manifest = read_manifest(source)?;
     let _source_lock = lock_if_any(source)?;
-    let findings = Findings::look(source);
+    let findings = Findings::read(source);
     let faults = findings.faults();
     if !faults.is_empty() {
         return Err(FolderError::faulty(source, faults).into());
     }
-    let folder = DataFolder::take(data)?;
+    let folder = DataFolder::lock(data)?;
     let failed = |source| CopyError::Io {
         path: data.to_owned(),
         source,
     };
-    let occupied = names_in(data).map_err(failed)?;
-    if let Some(name) = occupied.into_iter().find(|name| name != LOCK) {
+    let names = names_in(data).map_err(failed)?;
+    if let Some(name) = names.into_iter().find(|name| name != LOCK) {
         return Err(CopyError::Target {
             path: data.to_owned(),
             what: format!("the data folder must be empty, but it has {name}"),
@@ -175,7 +176,7 @@ pub fn restore(
     }
 }
 
-fn manifest_of(path: &Path) -> Result<Manifest, CopyError> {
+fn read_manifest(path: &Path) -> Result<Manifest, CopyError> {
     let manifest = Manifest::read(path).map_err(|source| CopyError::Manifest {
         path: path.to_owned(),
         source,
@@ -186,7 +187,7 @@ fn manifest_of(path: &Path) -> Result<Manifest, CopyError> {
     })
 }
 
-/// Whether the target is an earlier backup. Anything else but an empty folder is refused.
+/// Returns whether the target is an earlier backup. Rejects other content.
 fn check_target(data: &Path, target: &Path, identity: Identity) -> Result<bool, CopyError> {
     let failed = |source| CopyError::Io {
         path: target.to_owned(),
@@ -199,7 +200,7 @@ fn check_target(data: &Path, target: &Path, identity: Identity) -> Result<bool, 
     let real_data = fs::canonicalize(data).map_err(failed)?;
     let parent = target.parent().map(fs::canonicalize);
     if parent.is_some_and(|parent| parent.is_ok_and(|parent| parent.starts_with(&real_data))) {
-        return Err(refused("a backup cannot be kept in the data folder itself"));
+        return Err(refused("a backup cannot be in the data folder itself"));
     }
     let names = match names_in(target) {
         Ok(names) => names,
@@ -210,7 +211,7 @@ fn check_target(data: &Path, target: &Path, identity: Identity) -> Result<bool, 
         return Ok(false);
     }
     if names.iter().any(|name| name == LOCK) {
-        return Err(refused("it is a data folder, on which a server has run"));
+        return Err(refused("it is a data folder that a server has used"));
     }
     let is_known = |name: &String| name == Manifest::FILE || super::repair::is_data_file(name);
     if let Some(other) = names.iter().find(|name| !is_known(name)) {
@@ -222,8 +223,7 @@ fn check_target(data: &Path, target: &Path, identity: Identity) -> Result<bool, 
         Ok(Some(manifest)) if manifest.identity == identity => Ok(true),
         Ok(Some(_other)) => Err(refused("it is a backup of another data folder")),
         Ok(None) | Err(_) => Err(refused(
-            "the folder must be empty or an earlier backup, but it has no manifest.json that can \
-             be read",
+            "the folder must be empty or an earlier backup, but it has no readable manifest.json",
         )),
     }
 }
@@ -254,7 +254,7 @@ fn copy_files(
     Ok(files)
 }
 
-/// Marks the copies as files of one folder, and writes its manifest.
+/// Marks the copies as files of one folder, and writes the manifest of the folder.
 fn finish_copy(
     path: &Path,
     identity: Identity,
@@ -285,22 +285,22 @@ fn finish_copy(
         .map_err(failed)
 }
 
-/// A folder beside the place that it is meant for, removed unless it gets there.
+/// A folder with a temporary name beside the target. It is removed on drop, unless it was renamed.
 #[derive(Debug)]
-struct Aside {
+struct TemporaryFolder {
     path: PathBuf,
 }
 
-impl Aside {
-    fn make(target: &Path) -> io::Result<Self> {
+impl TemporaryFolder {
+    fn create(target: &Path) -> io::Result<Self> {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let path = target.with_file_name(format!(".{name}.new-{}", std::process::id()));
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self { path })
     }
 
-    /// Puts the folder in its place in one step. An earlier backup is removed afterwards.
-    fn put_in_place(self, target: &Path, replaces: bool) -> io::Result<()> {
+    /// Renames the folder to `target` in one step. An earlier backup is removed afterwards.
+    fn move_to(self, target: &Path, replaces: bool) -> io::Result<()> {
         if replaces {
             renameat_with(CWD, &self.path, CWD, target, RenameFlags::EXCHANGE)?;
         } else {
@@ -310,14 +310,14 @@ impl Aside {
     }
 }
 
-impl Drop for Aside {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // It is what was not finished, or what was replaced; nothing, if it was put in its place.
+        // The unfinished or the replaced folder. After a rename, nothing has this name.
         drop(fs::remove_dir_all(&self.path));
     }
 }
 
-/// Keeps servers away from a folder that may be a data folder.
+/// Locks the folder if it has a lock file, so that no server can start on it.
 fn lock_if_any(path: &Path) -> Result<Option<File>, CopyError> {
     let failed = |source| CopyError::Io {
         path: path.to_owned(),
@@ -344,7 +344,7 @@ fn names_in(folder: &Path) -> io::Result<Vec<String>> {
         .collect()
 }
 
-/// Takes back what a restore has written.
+/// Removes the files that a restore has written.
 fn remove_files(folder: &Path) -> io::Result<()> {
     for name in names_in(folder)? {
         if name != LOCK {

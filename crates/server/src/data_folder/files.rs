@@ -13,14 +13,14 @@ pub(crate) const STATE: &str = "state.db";
 pub(crate) const DRIFT: &str = "drift.db";
 pub(crate) const ACCESS: &str = "access.db";
 
-/// One file, and what it looks like.
+/// A data file and its layout.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FolderFile {
     pub(crate) name: &'static str,
     pub(crate) layout: &'static Layout,
 }
 
-/// All of them. The log comes last: copied in this order, no file is ahead of the log.
+/// All data files. The log comes last, so that in a copy no file is ahead of the log.
 pub(crate) static FILES: [FolderFile; 5] = [
     FolderFile {
         name: QUARANTINE,

@@ -1,6 +1,6 @@
-//! What there is in a data folder, and whether it belongs together.
+//! Reads the files of a data folder, and finds out whether they belong together.
 //!
-//! Looking changes nothing.
+//! Nothing is changed.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::files::{FILES, FolderFile, LOG};
 use super::manifest::{Manifest, ManifestError};
 
-/// What there is in a data folder.
+/// The files of a data folder as they were found.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) manifest: Result<Option<Manifest>, ManifestError>,
@@ -18,32 +18,32 @@ pub(crate) struct Findings {
     pub(crate) files: Vec<FoundFile>,
 }
 
-/// What there is of one file.
+/// One file as it was found.
 #[derive(Debug)]
 pub(crate) struct FoundFile {
     pub(crate) file: FolderFile,
-    /// `None` when it is missing, or has no content.
+    /// `None` if the file is missing or empty.
     pub(crate) found: Result<Option<Inspection>, OpenError>,
 }
 
-/// Why files do not belong together.
+/// Why the files of a data folder do not belong together.
 #[derive(Debug, Error)]
 pub enum FolderFault {
     /// The manifest cannot be used.
     #[error("{what}")]
     Manifest {
-        /// What is wrong with it.
+        /// The fault of the manifest.
         what: String,
-        /// Whether it can be made again.
+        /// Whether a repair can write a new manifest.
         is_repairable: bool,
     },
-    /// There is no manifest, though files say that they belong to a data folder.
+    /// The manifest is missing, although a file is marked as part of a data folder.
     #[error("manifest.json is missing, although {file} belongs to a data folder")]
     ManifestMissing {
-        /// One of these files.
+        /// A marked file.
         file: &'static str,
     },
-    /// A file that should be there is missing, or empty.
+    /// A required file is missing or empty.
     #[error("{file} is missing or empty")]
     Missing {
         /// The file.
@@ -54,18 +54,18 @@ pub enum FolderFault {
     Unusable {
         /// The file.
         file: &'static str,
-        /// Why.
+        /// The cause.
         what: String,
-        /// Whether the folder can go on without it.
+        /// Whether a repair can replace the file.
         is_repairable: bool,
     },
-    /// A file is of another data folder.
+    /// A file belongs to another data folder.
     #[error("{file} belongs to another data folder")]
     OtherFolder {
         /// The file.
         file: &'static str,
     },
-    /// A file was never in a data folder that has a manifest.
+    /// A file has no mark, although the folder has a manifest.
     #[error(
         "{file} does not say which data folder it belongs to: an older version of Easel wrote it"
     )]
@@ -73,27 +73,27 @@ pub enum FolderFault {
         /// The file.
         file: &'static str,
     },
-    /// A file is from an earlier time than the manifest.
+    /// A file is older than the manifest.
     #[error("{file} is older than manifest.json: the server was started or stopped since")]
     Older {
         /// The file.
         file: &'static str,
     },
-    /// The log ends before what others have seen of it.
+    /// The log ends before an offset that another file has seen.
     #[error("log.db ends at offset {head}, but {by} has seen the log up to offset {seen}")]
     LogBehind {
-        /// Where it ends.
+        /// The head of the log.
         head: u64,
-        /// Who has seen more.
+        /// The file that has seen more.
         by: &'static str,
-        /// How much.
+        /// The head that the other file has seen.
         seen: u64,
     },
 }
 
 impl Findings {
-    /// Looks into the folder.
-    pub(crate) fn look(folder: &Path) -> Self {
+    /// Reads the files of the folder.
+    pub(crate) fn read(folder: &Path) -> Self {
         let files = FILES.iter().map(|file| FoundFile {
             file: *file,
             found: inspect(&folder.join(file.name), file.layout),
@@ -104,7 +104,7 @@ impl Findings {
         }
     }
 
-    /// Everything that does not belong together.
+    /// Returns all faults.
     pub(crate) fn faults(&self) -> Vec<FolderFault> {
         let mut faults = Vec::new();
         let manifest = match &self.manifest {
@@ -135,60 +135,60 @@ impl Findings {
                 seen: seen.0,
             }),
             None if seen.0 > 0 && faults.is_empty() => {
-                faults.push(FolderFault::Missing { file: LOG })
+                faults.push(FolderFault::Missing { file: LOG });
             }
             Some(_) | None => (),
         }
         faults
     }
 
-    /// The folder's identity, if anything says which it is.
+    /// Returns the identity of the folder, if a file has one.
     pub(crate) fn identity(&self) -> Option<Identity> {
         if let Ok(Some(manifest)) = &self.manifest {
             return Some(manifest.identity);
         }
-        // The log, and then what speaks of it.
+        // The log comes first, and then the files that refer to it.
         self.files.iter().rev().find_map(FoundFile::identity)
     }
 
-    /// The highest generation of the files and the manifest.
+    /// Returns the highest generation of the files and the manifest.
     pub(crate) fn generation(&self) -> u64 {
-        let of_files = self.files.iter().filter_map(FoundFile::mark_generation);
-        let of_manifest = match &self.manifest {
+        let files = self.files.iter().filter_map(FoundFile::mark_generation);
+        let manifest = match &self.manifest {
             Ok(Some(manifest)) => Some(manifest.generation),
             Ok(None) | Err(_) => None,
         };
-        of_files.chain(of_manifest).max().unwrap_or(0)
+        files.chain(manifest).max().unwrap_or(0)
     }
 
-    /// Where the log ends, if there is one of this folder.
+    /// Returns the head of the log, if the folder has a log of its own.
     pub(crate) fn log_head(&self) -> Option<u64> {
         let log = self.files.iter().find(|file| file.file.name == LOG)?;
         log.usable(self.identity()).map(|found| found.seen)
     }
 
-    /// How far the log was seen by whoever has seen most of it, and who that is.
+    /// Returns the highest head of the log that any file has seen, and the name of that file.
     pub(crate) fn seen(&self) -> (u64, &'static str) {
         let identity = self.identity();
-        let of_files = self
+        let files = self
             .files
             .iter()
             .filter_map(|file| Some((file.usable(identity)?.seen, file.file.name)));
-        let of_manifest = match &self.manifest {
+        let manifest = match &self.manifest {
             Ok(Some(manifest)) => Some((manifest.seen, Manifest::FILE)),
             Ok(None) | Err(_) => None,
         };
-        of_files.chain(of_manifest).max().unwrap_or((0, LOG))
+        files.chain(manifest).max().unwrap_or((0, LOG))
     }
 }
 
 impl FoundFile {
-    /// The file's identity.
+    /// Returns the identity in the mark of the file.
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.inspection()?.mark?.identity
     }
 
-    /// What the file says, unless it is of another folder.
+    /// Returns the content of the mark, unless the file belongs to another folder.
     pub(crate) fn usable(&self, identity: Option<Identity>) -> Option<&Inspection> {
         let is_other = self.identity().is_some() && self.identity() != identity;
         self.inspection().filter(|_found| !is_other)
@@ -198,12 +198,12 @@ impl FoundFile {
         self.found.as_ref().ok()?.as_ref()
     }
 
-    /// The file's generation.
+    /// Returns the generation in the mark of the file.
     pub(crate) fn mark_generation(&self) -> Option<u64> {
         Some(self.inspection()?.mark?.generation)
     }
 
-    /// What is wrong with this file in a folder of this manifest and identity.
+    /// Returns the fault of this file in a folder with this manifest and identity.
     pub(crate) fn fault(
         &self,
         manifest: Option<&Manifest>,
@@ -243,8 +243,8 @@ impl FoundFile {
 }
 
 impl FolderFault {
-    /// Whether `easel repair` can do something about it: nothing helps against a newer format but a
-    /// newer program, nor against a disk that cannot be read but another disk.
+    /// Returns whether `easel repair` can repair the fault. It cannot repair a newer format or an
+    /// unreadable disk.
     pub(crate) const fn is_repairable(&self) -> bool {
         match self {
             Self::Manifest { is_repairable, .. } | Self::Unusable { is_repairable, .. } => {
@@ -260,7 +260,7 @@ impl FolderFault {
     }
 }
 
-/// An error and its causes, in one line.
+/// Formats an error and its causes in one line.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

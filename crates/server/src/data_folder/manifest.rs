@@ -1,9 +1,9 @@
-//! `manifest.json`: which files a data folder has, and which folder it is.
+//! `manifest.json`: the list of files of a data folder, and its identity.
 //!
-//! A JSON object: `format` (1), `identity` (32 hexadecimal digits), `generation` (how many starts,
-//! clean stops and repairs there were), `seen` (the head of the event log at the last of them),
-//! `complete` (false until all files were made), `files` (their names). It is replaced as a whole,
-//! after the files were marked: so no file's generation is behind that of the manifest.
+//! A JSON object: `format` (1), `identity` (32 hexadecimal digits), `generation` (the number of
+//! starts, clean stops and repairs), `seen` (the head of the event log at the last of them),
+//! `complete` (false until all files exist), `files` (their names). It is replaced as a whole, after
+//! the files were marked. So no file has a lower generation than the manifest.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,13 +18,13 @@ use super::files::FILES;
 
 const FORMAT: u32 = 1;
 
-/// Which files a data folder has, and which folder it is.
+/// The list of files of a data folder, and its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) identity: Identity,
     pub(crate) generation: u64,
     pub(crate) seen: u64,
-    /// Whether all files have been made.
+    /// Whether all files exist.
     pub(crate) complete: bool,
     pub(crate) files: Vec<String>,
 }
@@ -38,16 +38,16 @@ pub enum ManifestError {
     /// The file is not a manifest.
     #[error("manifest.json is damaged: {what}")]
     Damaged {
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
-    /// The file is of a format that this version does not know.
+    /// The format of the file is unknown to this version.
     #[error(
         "manifest.json has format {found}, this version knows only {FORMAT}; use a newer version \
          of Easel"
     )]
     Format {
-        /// The format.
+        /// The format of the file.
         found: u32,
     },
 }
@@ -70,7 +70,7 @@ struct FormatJson {
 impl Manifest {
     pub(crate) const FILE: &str = "manifest.json";
 
-    /// A manifest of all files that this version has.
+    /// Creates a complete manifest with all files of this version.
     pub(crate) fn new(identity: Identity, generation: u64, seen: u64) -> Self {
         Self {
             identity,
@@ -81,7 +81,7 @@ impl Manifest {
         }
     }
 
-    /// The manifest of the folder; `None` when it has none.
+    /// Reads the manifest of the folder; `None` if there is no manifest.
     pub(crate) fn read(folder: &Path) -> Result<Option<Self>, ManifestError> {
         let json = match fs::read(folder.join(Self::FILE)) {
             Ok(json) => json,
@@ -110,7 +110,7 @@ impl Manifest {
         }))
     }
 
-    /// Puts this in the place of what the folder has. When it returns, it is on stable storage.
+    /// Replaces the manifest of the folder, with fsync before it returns.
     pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
         let json = serde_json::to_vec_pretty(&ManifestJson {
             format: FORMAT,
@@ -138,13 +138,13 @@ impl Manifest {
         sync_folder(folder)
     }
 
-    /// Whether the folder has to have this file.
+    /// Returns whether the folder must have this file.
     pub(crate) fn lists(&self, name: &str) -> bool {
         self.complete && self.files.iter().any(|file| file == name)
     }
 }
 
-/// Has the names in a folder on stable storage.
+/// Fsyncs a folder, so that the names of its files are on disk.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -1,8 +1,8 @@
-//! Making a data folder whole again on purpose: `easel repair`.
+//! Repairs a data folder: `easel repair`.
 //!
-//! Nothing is deleted: a file that cannot be used is renamed. The log goes on above every offset
-//! that anybody has seen, so that no offset ever means two events; what is missing in between reads
-//! as damaged, and is counted as expired for every subscription that had not had it.
+//! A repair deletes nothing. It renames files that cannot be used. The log continues above every
+//! offset that any file has seen, so that no offset ever means two events. Missing offsets read as
+//! damaged. They count as expired for every subscription that had not handled them.
 
 use std::fs;
 use std::io;
@@ -17,38 +17,38 @@ use super::files::{ACCESS, DRIFT, FILES, LOG, QUARANTINE, STATE};
 use super::findings::{Findings, FolderFault, FoundFile};
 use super::{DataFolder, FolderError};
 
-/// What a repair would do. The data folder is locked until this is dropped.
+/// The plan of a repair. The data folder is locked until the plan is dropped.
 #[derive(Debug)]
 pub struct Repair {
     folder: DataFolder,
     identity: Option<Identity>,
     generation: u64,
-    /// Files that are renamed, and what to.
+    /// The files to rename, with their new names.
     set_aside: Vec<(&'static str, String)>,
-    /// Where the log begins, if it is a new one.
+    /// The offset at which a new log begins.
     tail: u64,
-    /// Where the log goes on.
+    /// The offset at which the log continues.
     head: u64,
     steps: Vec<String>,
 }
 
-/// What one file comes to.
+/// What a repair does with one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is used as it is.
-    Kept,
-    /// It is used, although others know of a later time.
-    KeptOlder,
-    /// A new one takes its place.
+    /// Uses the file.
+    Used,
+    /// Uses the file, although it is older than other files.
+    UsedOlder,
+    /// Creates a new file.
     New,
 }
 
 impl Repair {
-    /// Looks into the folder and says what is to be done; nothing is changed yet. The log goes on
-    /// at `above` at least, for the sake of a destination that has seen so much of it.
+    /// Reads the folder and plans the repair. Changes nothing. The log continues at `above` or later,
+    /// because a destination has seen the log up to `above`.
     pub fn plan(path: &Path, above: u64) -> Result<Self, FolderError> {
-        let folder = DataFolder::take_existing(path)?;
-        let findings = Findings::look(path);
+        let folder = DataFolder::lock_existing(path)?;
+        let findings = Findings::read(path);
         let faults = findings.faults();
         if faults.iter().any(|fault| !fault.is_repairable()) {
             return Err(FolderError::faulty(path, faults));
@@ -73,7 +73,7 @@ impl Repair {
         };
         let standings = match fate(STATE) {
             Fate::New => Vec::new(),
-            Fate::Kept | Fate::KeptOlder => {
+            Fate::Used | Fate::UsedOlder => {
                 standings(&repair.folder.file(STATE)).map_err(|error| FolderError::State {
                     path: path.to_owned(),
                     source: error,
@@ -82,7 +82,7 @@ impl Repair {
         };
         let old_head = match fate(LOG) {
             Fate::New => None,
-            Fate::Kept | Fate::KeptOlder => findings.log_head(),
+            Fate::Used | Fate::UsedOlder => findings.log_head(),
         };
         repair.head = [findings.seen().0, above, old_head.unwrap_or(0)]
             .into_iter()
@@ -100,12 +100,12 @@ impl Repair {
         Ok(repair)
     }
 
-    /// What is to be done, in words, one step each; nothing when the folder is whole.
+    /// Returns the steps of the plan, for people. Empty if the folder needs no repair.
     pub fn steps(&self) -> &[String] {
         &self.steps
     }
 
-    /// Does it.
+    /// Runs the plan.
     pub fn run(self) -> Result<(), FolderError> {
         if self.steps.is_empty() {
             return Ok(());
@@ -150,24 +150,27 @@ impl Repair {
         let name = file.file.name;
         let is_there = matches!(file.found, Ok(Some(_)));
         match file.fault(manifest, findings.identity()) {
-            // Without a manifest, the newest file tells which the others are older than.
+            // Without a manifest, the newest file decides which files are older.
             None if is_there
                 && manifest.is_none()
                 && file.mark_generation().unwrap_or(0) < self.generation =>
             {
-                let means = older_means(name);
+                let loss = loss_of_older(name);
                 self.step(format!(
-                    "use {name} as it is: it is older than others{means}"
+                    "use {name} unchanged: it is older than other files{loss}"
                 ));
-                return Fate::KeptOlder;
+                return Fate::UsedOlder;
             }
-            None if is_there => return Fate::Kept,
-            // A folder of an older version need not have had it.
+            None if is_there => return Fate::Used,
+            // A folder of an older version does not need this file.
             None => return Fate::New,
             Some(FolderFault::Missing { .. }) => (),
             Some(fault @ (FolderFault::Unmarked { .. } | FolderFault::Older { .. })) => {
-                self.step(format!("use {name} as it is: {fault}{}", older_means(name)));
-                return Fate::KeptOlder;
+                self.step(format!(
+                    "use {name} unchanged: {fault}{}",
+                    loss_of_older(name)
+                ));
+                return Fate::UsedOlder;
             }
             Some(fault) => {
                 let aside = self.free_name(name);
@@ -183,11 +186,11 @@ impl Repair {
                 .iter()
                 .any(|suffix| side_file(&self.folder.file(name), suffix).exists())
         {
-            // A write-ahead log whose database is gone; a new database would delete it.
+            // The database of this WAL is missing. A new database would delete the WAL.
             let aside = self.free_name(name);
             self.set_aside.push((name, aside));
         }
-        self.step(format!("make a new {name}: {}", lost_with(name)));
+        self.step(format!("create a new {name}: {}", loss_of_new(name)));
         Fate::New
     }
 
@@ -207,7 +210,7 @@ impl Repair {
         }
     }
 
-    /// Says what becomes of one subscription.
+    /// Adds the steps for one subscription.
     fn plan_subscription(&mut self, standing: &Standing, old_head: Option<u64>, state: Fate) {
         let Standing { name, cursor } = standing;
         let cursor = cursor.get();
@@ -221,7 +224,7 @@ impl Repair {
                  they count as expired"
             ));
         }
-        if state == Fate::KeptOlder && cursor < readable_to {
+        if state == Fate::UsedOlder && cursor < readable_to {
             let count = readable_to - cursor;
             self.step(format!(
                 "subscription {name}: repeat up to {count} deliveries, from offset {cursor} on"
@@ -229,7 +232,7 @@ impl Repair {
         }
     }
 
-    /// A name beside `name` that no file has.
+    /// Returns an unused file name that begins with `name`.
     fn free_name(&self, name: &str) -> String {
         let is_free = |aside: &String| {
             let path = self.folder.file(aside);
@@ -243,28 +246,28 @@ impl Repair {
     }
 }
 
-/// What it means that a file is older than the others.
-fn older_means(name: &str) -> &'static str {
+/// Returns what is lost when an older file is used.
+fn loss_of_older(name: &str) -> &'static str {
     match name {
-        STATE => "; changes of subscriptions made since are lost",
-        ACCESS => "; tokens made since are lost, tokens removed since are back",
-        QUARANTINE => "; what came into quarantine since is lost",
-        DRIFT => "; what arrived since is looked at again",
+        STATE => "; later changes of subscriptions are lost",
+        ACCESS => "; tokens created later are lost, and tokens removed later are valid again",
+        QUARANTINE => "; records quarantined later are lost",
+        DRIFT => "; later events are scanned for drift again",
         _ => "",
     }
 }
 
-/// What is lost when a file begins anew.
-fn lost_with(name: &str) -> &'static str {
+/// Returns what is lost when a new file is created.
+fn loss_of_new(name: &str) -> &'static str {
     match name {
-        LOG => "its events are lost, and events sent again are no longer recognised",
+        LOG => "its events are lost, and duplicates of them are no longer recognised",
         STATE => {
-            "subscriptions made through the API are lost; those of the settings file begin anew, \
-             each at its `start`"
+            "subscriptions created through the API are lost; subscriptions of the settings file \
+             start again, each at its `start`"
         }
-        ACCESS => "all tokens are lost; the next start makes a first one",
-        QUARANTINE => "what was in quarantine is lost",
-        _ => "what arrived is looked at again, as far back as the log reaches",
+        ACCESS => "all tokens are lost; the next start creates a first token",
+        QUARANTINE => "all quarantined records are lost",
+        _ => "all events on the log are scanned for drift again",
     }
 }
 
@@ -279,7 +282,7 @@ fn set_file_aside(from: &Path, to: &Path) -> io::Result<()> {
         .try_for_each(|suffix| rename(side_file(from, suffix), side_file(to, suffix)))
 }
 
-/// Whether `name` is one of the folder's own files, or beside one of them.
+/// Returns whether `name` is a data file or a side file of one.
 pub(super) fn is_data_file(name: &str) -> bool {
     FILES.iter().any(|file| {
         let rest = name.strip_prefix(file.name);

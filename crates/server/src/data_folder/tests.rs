@@ -1,4 +1,4 @@
-//! Data folders that belong together, and many that do not.
+//! Data folders with files that belong together, and with files that do not.
 
 mod copies;
 mod exchanges;
@@ -18,10 +18,10 @@ use uuid::Uuid;
 use super::files::{FILES, LOG, STATE};
 use super::{DataFolder, FolderError, LOCK, Manifest, Repair};
 
-/// Events that come in while a server runs once.
+/// The number of events that [`serve`] accepts.
 const EVENTS: u64 = 10;
 
-/// The bytes of every file that holds data, and of the manifest.
+/// Returns the bytes of every data file and of the manifest.
 fn bytes_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -32,15 +32,15 @@ fn bytes_of(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Does what a server does between a start and a clean stop: takes events in, and delivers all of
-/// them to one subscription.
+/// Does what a server does between a start and a clean stop: accepts events, and delivers all of them
+/// to one subscription.
 fn serve(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let data = DataFolder::take(folder).unwrap();
+        let data = DataFolder::lock(folder).unwrap();
         let session = data.prepare().unwrap();
         let log = SqliteLog::open(
             &data.file(LOG),
@@ -74,10 +74,10 @@ fn serve(folder: &Path) {
     });
 }
 
-/// A record that no log has yet.
+/// Returns a record with a random id.
 fn record() -> NewRecord {
-    let chance = easel_sqlite::Identity::random().unwrap().to_string();
-    NewRecord::new(chance.parse::<Uuid>().unwrap(), "grade_change", "{}")
+    let random = easel_sqlite::Identity::random().unwrap().to_string();
+    NewRecord::new(random.parse::<Uuid>().unwrap(), "grade_change", "{}")
 }
 
 async fn open_subscriptions(path: &Path, log: &SharedLog) -> Arc<Subscriptions> {
@@ -91,7 +91,7 @@ async fn open_subscriptions(path: &Path, log: &SharedLog) -> Arc<Subscriptions> 
     Arc::new(opened.await.unwrap())
 }
 
-/// Copies what makes a folder up.
+/// Copies the data files and the manifest of a folder.
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for name in FILES.iter().map(|file| file.name).chain([Manifest::FILE]) {
@@ -106,30 +106,27 @@ fn copy_file(from: &Path, to: &Path, name: &str) {
 }
 
 fn start(folder: &Path) -> Result<(), FolderError> {
-    let data = DataFolder::take(folder).unwrap();
+    let data = DataFolder::lock(folder).unwrap();
     data.prepare().map(drop)
 }
 
-/// Asserts that a start is rejected and changes nothing, and answers what it says.
+/// Asserts that a start is rejected and changes nothing. Returns the error.
 #[track_caller]
 fn rejected(folder: &Path) -> String {
     let before = bytes_of(folder);
     let error = start(folder).unwrap_err();
-    assert!(bytes_of(folder) == before, "{error}: something was changed");
+    assert!(bytes_of(folder) == before, "{error}: a file was changed");
     error.to_string()
 }
 
-/// Repairs the folder; answers what was done. Until it is run, a repair changes nothing.
+/// Repairs the folder, and returns the steps. Asserts that the plan alone changes nothing.
 #[track_caller]
 fn repaired(folder: &Path) -> Vec<String> {
     let before = bytes_of(folder);
     let repair = Repair::plan(folder, 0).unwrap();
     let steps = repair.steps().to_vec();
     assert!(!steps.is_empty());
-    assert!(
-        bytes_of(folder) == before,
-        "{steps:?}: something was changed"
-    );
+    assert!(bytes_of(folder) == before, "{steps:?}: a file was changed");
     repair.run().unwrap();
     assert_eq!(
         Repair::plan(folder, 0).unwrap().steps(),
@@ -139,9 +136,9 @@ fn repaired(folder: &Path) -> Vec<String> {
     steps
 }
 
-/// Where the log ends, and where the subscription stands.
+/// Returns the head of the log and the cursor of the subscription.
 fn head_and_cursor(folder: &Path) -> (u64, Option<u64>) {
-    let log = super::Findings::look(folder).log_head().unwrap();
+    let log = super::Findings::read(folder).log_head().unwrap();
     let standings = easel_subscriptions::standings(&folder.join(STATE)).unwrap();
     (log, standings.first().map(|standing| standing.cursor.get()))
 }

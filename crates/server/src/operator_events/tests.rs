@@ -1,4 +1,4 @@
-//! The queue: bounded, never waited for, counted, and without circles.
+//! The queue is bounded, nobody waits for it, all events are counted, and there are no cycles.
 
 use easel_catalog::Reach;
 use easel_log::{LogOptions, MemoryLog, SharedLog};
@@ -16,7 +16,7 @@ fn queue() -> (TellOperator, OperatorEvents) {
     OperatorEvents::new(Arc::new(FakeClock::default()))
 }
 
-/// What the `n`th subscription lost.
+/// Returns the event about the loss of the `n`th subscription.
 fn lost(n: usize, offsets: Range<u64>) -> OperatorEvent {
     OperatorEvent::TrimmedPastCursor {
         subscription: format!("s{n}"),
@@ -26,7 +26,7 @@ fn lost(n: usize, offsets: Range<u64>) -> OperatorEvent {
     }
 }
 
-/// What was counted of each outcome while `work` was done.
+/// Runs `work`, and returns the count of each outcome.
 async fn counted(work: impl AsyncFnOnce()) -> [u64; 4] {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
@@ -49,7 +49,7 @@ async fn drain(events: OperatorEvents, log: &SharedLog) {
 }
 
 #[tokio::test]
-async fn what_operators_are_told_is_on_the_log_with_its_root_account() {
+async fn operator_events_are_appended_with_their_root_account() {
     let log = log();
     let counts = counted(async || {
         let (tell, events) = queue();
@@ -79,7 +79,7 @@ async fn what_operators_are_told_is_on_the_log_with_its_root_account() {
 }
 
 #[tokio::test]
-async fn a_full_queue_is_counted_and_nobody_waits_for_it() {
+async fn an_event_for_a_full_queue_is_dropped_and_counted() {
     let log = log();
     let counts = counted(async || {
         let (tell, events) = queue();
@@ -91,7 +91,7 @@ async fn a_full_queue_is_counted_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
-async fn what_the_log_refuses_is_counted_and_the_next_event_is_tried() {
+async fn a_refused_event_is_counted_and_the_next_event_is_appended() {
     let failing = Arc::new(FailingLog::new(log()));
     let log: SharedLog = Arc::<FailingLog>::clone(&failing);
     let counts = counted(async || {
@@ -108,7 +108,7 @@ async fn what_the_log_refuses_is_counted_and_the_next_event_is_tried() {
 }
 
 #[tokio::test]
-async fn the_loss_of_operator_events_alone_causes_none() {
+async fn the_loss_of_only_operator_events_causes_no_operator_event() {
     let log = log();
     let sent = NewRecord::new(uuid::Uuid::nil(), "grade_change", "{}");
     log.append(vec![sent]).await.unwrap();
@@ -120,13 +120,13 @@ async fn the_loss_of_operator_events_alone_causes_none() {
             events.append(&*log, vec![queued]).await;
             log.bounds().borrow().head.get()
         };
-        // The event of the sender is lost: that is event 1. Then event 1 is lost.
+        // The event of the sender is lost, and event 1 reports that. Then event 1 is lost.
         assert_eq!(append(0..1).await, 2);
         assert_eq!(append(1..2).await, 2);
-        // More than that is lost.
+        // The lost range also has the event of the sender.
         assert_eq!(append(0..2).await, 3);
         assert_eq!(append(1..3).await, 3);
-        // Another event comes between.
+        // Another event of the sender is appended between.
         let sent = NewRecord::new(uuid::Uuid::max(), "grade_change", "{}");
         log.append(vec![sent]).await.unwrap();
         assert_eq!(append(2..4).await, 5);

@@ -1,9 +1,9 @@
-//! The OpenAPI document, kept as a golden file: what clients are made from changes knowingly.
+//! The OpenAPI document as a golden file, so that it never changes by accident.
 
 use crate::test_server::{TestServer, config};
 
 #[tokio::test]
-async fn the_document_served_to_everyone_is_the_one_checked_in() {
+async fn the_served_document_equals_the_golden_file() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let served: serde_json::Value =

@@ -1,4 +1,4 @@
-//! Data folders of older versions, and those that were repaired.
+//! Data folders of older versions, and repaired data folders.
 
 use std::fs;
 use std::path::Path;
@@ -10,11 +10,11 @@ use hyper::StatusCode;
 
 use crate::test_server::{TestServer, config};
 
-/// A folder as the first version left it: four events, of which `everything` has had all and
-/// `paused`, which wants grades, none; one sighting of drift; two tokens.
+/// A folder of the first version, with four events, one drift finding and two tokens. `everything` has
+/// got all events. `paused`, which wants grades, has got none.
 const FIRST: &str = "folder-v1";
 
-/// A folder whose files are of format 2, with a manifest: forty events, of which `all` has had all,
+/// A folder with files of format 2 and a manifest, with forty events. `all` has got all events,
 /// `grades` the ten that it wants, and `past` twelve before it was paused.
 const SECOND: &str = "folder-v2";
 
@@ -30,7 +30,7 @@ fn old_folder(name: &str) -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn a_folder_of_the_first_version_opens_and_goes_on() {
+async fn a_folder_of_the_first_version_is_opened_and_used() {
     let folder = old_folder(FIRST);
     let with_tokens = Config {
         auth: Auth::Tokens,
@@ -63,7 +63,7 @@ async fn a_folder_of_the_first_version_opens_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_folder_of_format_2_opens_and_goes_on() {
+async fn a_folder_of_format_2_is_opened_and_used() {
     let folder = old_folder(SECOND);
     for pending in [28_u64, 29] {
         let test_server = TestServer::open(config(folder.path())).await;
@@ -89,7 +89,7 @@ async fn a_folder_of_format_2_opens_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
+async fn a_lost_log_is_rejected_and_after_a_repair_new_events_are_delivered() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
     let test_server = TestServer::open(config(folder.path())).await;
@@ -115,10 +115,10 @@ async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
     let refused = Server::start(config(folder.path())).await.unwrap_err();
     assert!(matches!(refused, StartError::Folder(_)), "{refused}");
     assert!(refused.is_configuration());
-    let said = refused.to_string();
+    let error = refused.to_string();
     assert!(
-        said.contains("log.db is missing") && said.contains("easel repair"),
-        "{said}"
+        error.contains("log.db is missing") && error.contains("easel repair"),
+        "{error}"
     );
     Repair::plan(folder.path(), 0).unwrap().run().unwrap();
 
@@ -131,7 +131,7 @@ async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
     assert_eq!(test_server.send(resume, "").await.0, StatusCode::OK);
     let received = tokio::time::timeout(Duration::from_secs(20), receiver.wait_for(4)).await;
     assert_eq!(received.unwrap()[3].body, event("grade_change", 6));
-    // The cursor is moved before the balance is asked for, or soon after.
+    // The cursor may move shortly after the first read of the balance.
     let balance = loop {
         let balance = test_server.balance("all").await;
         if balance["pending"] == 0 {
@@ -148,7 +148,7 @@ async fn a_lost_log_is_noticed_and_after_a_repair_new_events_are_delivered() {
 }
 
 #[tokio::test]
-async fn what_retention_drops_undelivered_is_counted_from_the_first_moment_on() {
+async fn undelivered_events_that_retention_drops_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let expired = async |test_server: &TestServer| {
         let metrics = test_server.get("/metrics").await;

@@ -1,4 +1,4 @@
-//! How a server starts, how it tells that it is well, and how it ends.
+//! How a server starts, reports its health, and stops.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::test_server::{TestServer, config};
 
 #[tokio::test]
-async fn the_first_token_is_shown_at_the_first_start_only_and_is_asked_for() {
+async fn the_first_token_is_shown_only_at_the_first_start_and_is_required() {
     let folder = tempfile::tempdir().unwrap();
     let with_tokens = || Config {
         auth: Auth::Tokens,
@@ -47,18 +47,18 @@ async fn the_first_token_is_shown_at_the_first_start_only_and_is_asked_for() {
 #[tokio::test]
 async fn a_data_folder_serves_one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    let one = Server::start(config(folder.path())).await.unwrap();
+    let first = Server::start(config(folder.path())).await.unwrap();
     let refused = Server::start(config(folder.path())).await.unwrap_err();
     assert!(refused.is_configuration());
-    let said = refused.to_string();
-    assert!(said.contains("another server runs on it"), "{said}");
-    assert!(said.contains(&std::process::id().to_string()), "{said}");
-    drop(one);
+    let error = refused.to_string();
+    assert!(error.contains("another server runs on it"), "{error}");
+    assert!(error.contains(&std::process::id().to_string()), "{error}");
+    drop(first);
     Server::start(config(folder.path())).await.unwrap();
 }
 
 #[tokio::test]
-async fn listening_to_others_without_tokens_is_refused() {
+async fn a_public_address_without_tokens_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let open = Config {
         listen: "0.0.0.0:0".parse().unwrap(),
@@ -75,7 +75,7 @@ async fn listening_to_others_without_tokens_is_refused() {
 }
 
 #[tokio::test]
-async fn declared_subscriptions_that_cannot_be_served_are_refused_at_start() {
+async fn invalid_declared_subscriptions_are_rejected_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let refused = async |specs: &str| {
         let bad = Config {
@@ -89,7 +89,7 @@ async fn declared_subscriptions_that_cannot_be_served_are_refused_at_start() {
     let bad = refused(r#"[{"name":"bad","webhook":{"url":"gopher://x/"}}]"#).await;
     assert_eq!(
         bad,
-        "subscription bad: failed to read the URL: it is neither http nor https"
+        "subscription bad: failed to read the URL: its scheme must be http or https"
     );
     let one = r#"{"name":"one","webhook":{"url":"http://x/"}}"#;
     let taken = refused(&format!("[{one},{one}]")).await;
@@ -97,7 +97,7 @@ async fn declared_subscriptions_that_cannot_be_served_are_refused_at_start() {
 }
 
 #[tokio::test]
-async fn the_first_token_waits_for_a_start_that_succeeds() {
+async fn only_a_successful_start_creates_the_first_token() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config {
         auth: Auth::Tokens,
@@ -111,7 +111,7 @@ async fn the_first_token_waits_for_a_start_that_succeeds() {
 }
 
 #[tokio::test]
-async fn quarantine_keeps_no_more_than_it_may() {
+async fn the_quarantine_is_trimmed_to_its_limit() {
     let folder = tempfile::tempdir().unwrap();
     // `{"no":"event"}`, as base64.
     let call = r#"{"StreamName":"s","Data":"eyJubyI6ImV2ZW50In0=","PartitionKey":"1"}"#;
@@ -135,7 +135,7 @@ async fn quarantine_keeps_no_more_than_it_may() {
 }
 
 #[tokio::test]
-async fn health_readiness_and_metrics_tell_how_it_is() {
+async fn health_readiness_and_metrics_show_the_state_of_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
     let spec = format!(
@@ -173,7 +173,7 @@ async fn health_readiness_and_metrics_tell_how_it_is() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_waiting_readers_and_a_restart_goes_on_where_it_stopped() {
+async fn a_stop_ends_long_polls_and_a_restart_continues_at_the_cursor() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
     let test_server = TestServer::open(config(folder.path())).await;
@@ -204,7 +204,7 @@ async fn a_stop_ends_waiting_readers_and_a_restart_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn requests_and_deliveries_that_do_not_end_share_one_deadline() {
+async fn hanging_requests_and_deliveries_share_one_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
     let mut config = config(folder.path());
@@ -216,7 +216,7 @@ async fn requests_and_deliveries_that_do_not_end_share_one_deadline() {
         .post("/v1/events", event("grade_change", 1))
         .await;
     receiver.wait_for(1).await;
-    // The body never comes; the server asks for it, so the request is under way.
+    // The body never arrives. The server has asked for it, so the request is being handled.
     let head = "POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
                 content-length: 9\r\nexpect: 100-continue\r\n\r\n";
     let mut request = TcpStream::connect(test_server.address).await.unwrap();

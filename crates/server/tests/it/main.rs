@@ -1,4 +1,4 @@
-//! The whole service in one process: real HTTP, real SQLite, real webhooks.
+//! Tests of the whole server in one process: real HTTP, real SQLite, real webhooks.
 
 #[cfg(test)]
 mod document;

@@ -1,4 +1,4 @@
-//! `/metrics`: everything that is measured is there from the start, as Prometheus wants it.
+//! `/metrics` has all metrics from the start, in the format of Prometheus.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,15 +8,18 @@ use std::process::{Command, Stdio};
 
 use easel_catalog::{Catalog, EventOrigin, FaultCode};
 use easel_server::Config;
-use easel_testkit::{Receiver, left_out};
+use easel_testkit::{Receiver, report_skipped};
 use hyper::StatusCode;
 
 use crate::test_server::{TestServer, config};
 
+/// The reference of all metrics.
+const METRICS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+
 /// The operators' manual.
 const OPERATING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
 
-/// A server that has served nothing yet, with one subscription.
+/// Starts a server with one subscription and no events.
 async fn fresh(data: &Path) -> TestServer {
     let spec = r#"{"name":"all","webhook":{"url":"http://127.0.0.1:1/"}}"#;
     let declared = Config {
@@ -26,7 +29,7 @@ async fn fresh(data: &Path) -> TestServer {
     TestServer::open(declared).await
 }
 
-/// The page, once the lane of the subscription runs: it is started after the server listens.
+/// Returns the page when the lane of the subscription runs. The lane starts after the server listens.
 async fn page(test_server: &TestServer) -> String {
     loop {
         let page = test_server.get("/metrics").await;
@@ -37,7 +40,7 @@ async fn page(test_server: &TestServer) -> String {
     }
 }
 
-/// Every source file of every room, tests of the rooms apart.
+/// Returns every source file of every room, without integration tests.
 fn sources() -> Vec<PathBuf> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut folders: Vec<_> = fs::read_dir(crates)
@@ -59,7 +62,8 @@ fn sources() -> Vec<PathBuf> {
     files
 }
 
-/// The names of the metrics that rooms describe: `describe_…!(CONSTANT, …)` and the constant's value.
+/// Returns the names of all described metrics. Reads the constants in `describe_…!(CONSTANT, …)` and
+/// their values.
 fn described() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for file in sources() {
@@ -86,7 +90,7 @@ fn described() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_metric_that_is_described_is_there_before_anything_was_served() {
+async fn every_described_metric_is_on_the_page_of_a_fresh_server() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = fresh(folder.path()).await;
     let page = page(&test_server).await;
@@ -104,8 +108,62 @@ async fn every_metric_that_is_described_is_there_before_anything_was_served() {
     test_server.close().await;
 }
 
+/// The reference of all metrics, from the page of a server: name, type, labels, meaning.
+fn reference(page: &str) -> String {
+    let mut text = "# Metrics\n\nThis page is generated from `/metrics`, which has the format of Prometheus.\n\n\
+                    | metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
+        .to_owned();
+    let helps = page.lines().filter_map(|line| line.strip_prefix("# HELP "));
+    let mut rows: Vec<_> = helps
+        .map(|help| {
+            let (name, meaning) = help.split_once(' ').unwrap();
+            let kind = format!("# TYPE {name} ");
+            let kind = page
+                .lines()
+                .find_map(|line| line.strip_prefix(&kind))
+                .unwrap();
+            let is_sample = |line: &&str| {
+                let rest = line.strip_prefix(name).unwrap_or_default();
+                rest.starts_with('{') || rest.starts_with("_count{") || rest.starts_with("_bucket{")
+            };
+            let labels: BTreeSet<_> = page
+                .lines()
+                .filter(is_sample)
+                .flat_map(|line| {
+                    let pairs = line.split(['{', '}']).nth(1).unwrap().split(',');
+                    pairs.filter_map(|pair| Some(pair.split_once('=')?.0))
+                })
+                .filter(|label| !["le", "quantile"].contains(label))
+                .map(|label| format!("`{label}`"))
+                .collect();
+            let labels = labels.into_iter().collect::<Vec<_>>().join(", ");
+            format!("| `{name}` | {kind} | {labels} | {meaning} |\n")
+        })
+        .collect();
+    rows.sort();
+    text.extend(rows);
+    text
+}
+
+/// `EASEL_WRITE_PAGES=1 cargo nt -p easel-server metrics` writes the page.
 #[tokio::test]
-async fn every_label_of_a_closed_set_is_there_before_anything_was_served() {
+async fn the_metrics_page_of_the_docs_is_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let test_server = fresh(folder.path()).await;
+    let reference = reference(&page(&test_server).await);
+    test_server.close().await;
+    if std::env::var_os("EASEL_WRITE_PAGES").is_some() {
+        fs::write(METRICS, &reference).unwrap();
+    }
+    let written = fs::read_to_string(METRICS).unwrap_or_default();
+    assert!(
+        written == reference,
+        "docs/metrics.md is stale; CONTRIBUTING.md says how to write it"
+    );
+}
+
+#[tokio::test]
+async fn every_label_of_a_closed_set_is_on_the_page_of_a_fresh_server() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = fresh(folder.path()).await;
     let page = page(&test_server).await;
@@ -179,7 +237,7 @@ async fn every_label_of_a_closed_set_is_there_before_anything_was_served() {
     test_server.close().await;
 }
 
-/// The page, as soon as it has the line `wanted`.
+/// Waits until the page has the line `wanted`, and returns the page.
 async fn page_with(test_server: &TestServer, wanted: &str) -> String {
     loop {
         let page = test_server.get("/metrics").await;
@@ -191,7 +249,7 @@ async fn page_with(test_server: &TestServer, wanted: &str) -> String {
 }
 
 #[tokio::test]
-async fn attempts_and_deliveries_are_counted_apart_and_by_subscription() {
+async fn attempts_and_deliveries_are_counted_separately_for_each_subscription() {
     let folder = tempfile::tempdir().unwrap();
     let (taking, refusing) = (Receiver::start().await, Receiver::start().await);
     refusing.set_status(StatusCode::INTERNAL_SERVER_ERROR);
@@ -236,14 +294,14 @@ async fn attempts_and_deliveries_are_counted_apart_and_by_subscription() {
     test_server.close().await;
 }
 
-/// Runs promtool on `input`, and says what it complains about; `None` where there is no promtool.
+/// Runs promtool on `input`, and returns its complaint; `None` if promtool is missing.
 fn promtool(args: &[&str], input: &str) -> Option<String> {
     let Some(promtool) = std::env::var_os("EASEL_TEST_PROMTOOL") else {
-        left_out("promtool, which checks metrics and alert rules; scripts/test installs it");
+        report_skipped("promtool, which checks metrics and alert rules; scripts/test installs it");
         assert_eq!(
             std::env::var_os("EASEL_TEST_ALL"),
             None,
-            "nothing is to be left out"
+            "with EASEL_TEST_ALL, no test may be skipped"
         );
         return None;
     };
@@ -261,16 +319,16 @@ fn promtool(args: &[&str], input: &str) -> Option<String> {
         .write_all(input.as_bytes())
         .unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let complaint = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     Some(if output.status.success() {
         String::new()
     } else {
-        format!("failed: {said}")
+        format!("failed: {complaint}")
     })
 }
 
 #[tokio::test]
-async fn promtool_finds_no_fault_in_the_metrics_of_a_running_server() {
+async fn promtool_accepts_the_metrics_of_a_running_server() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = fresh(folder.path()).await;
     let page = page(&test_server).await;
@@ -280,7 +338,7 @@ async fn promtool_finds_no_fault_in_the_metrics_of_a_running_server() {
     test_server.close().await;
 }
 
-/// The block of alert rules in the operators' manual.
+/// Returns the alert rules in the operators' manual.
 fn rules() -> String {
     let manual = fs::read_to_string(OPERATING).unwrap();
     let block = manual.split("```yaml\ngroups:").nth(1).unwrap();
@@ -297,8 +355,9 @@ fn promtool_accepts_the_alert_rules_of_the_manual() {
     }
 }
 
-/// A day with two servers. `a` drops events after 1,000 minutes, `b` after ages; at both a lane is
-/// behind by as much time as has passed. The disk of `a` loses a thousandth of its room each minute.
+/// A day with two servers. `a` drops events after 1,000 minutes, `b` almost never. On both servers, a
+/// lane is behind by the time since the start. The disk of `a` loses a thousandth of its space each
+/// minute.
 const DAY: &str = r#"
 rule_files: [rules.yml]
 evaluation_interval: 1m
@@ -363,7 +422,7 @@ tests:
 "#;
 
 #[test]
-fn alerts_are_raised_when_a_lane_has_a_quarter_of_its_time_left_and_the_disk_a_twentieth() {
+fn alerts_fire_at_a_quarter_of_the_remaining_time_and_a_twentieth_of_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yml"), rules()).unwrap();
     let day = folder.path().join("day.yml");
@@ -374,7 +433,7 @@ fn alerts_are_raised_when_a_lane_has_a_quarter_of_its_time_left_and_the_disk_a_t
 }
 
 #[test]
-fn every_metric_of_the_alert_rules_is_one_that_is_described() {
+fn every_metric_of_the_alert_rules_is_described() {
     let described = described();
     let rules = rules();
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';

@@ -1,4 +1,4 @@
-//! Events of Easel itself: who gets them, who cannot send them, and that they cause no more of them.
+//! Operator events: who gets them, who cannot send them, and that they cause no further ones.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use crate::test_server::{TestServer, config};
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any step of these tests takes.
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The `n`th event that is as the catalogue says.
+/// Returns the `n`th event without drift.
 fn known(n: i64) -> String {
     let catalog = Catalog::built_in();
     let course_created = catalog.get("course_created").unwrap();
@@ -24,38 +24,38 @@ fn known(n: i64) -> String {
     catalog.example(course_created, EventOrigin::Request, time)
 }
 
-/// The same server on the same folder, with a log that keeps nothing for long.
-fn forgetful(data: &Path) -> Config {
+/// Returns settings for a server on `data` whose log drops all events at the next trim.
+fn config_without_retention(data: &Path) -> Config {
     let mut config = config(data);
     config.log.max_bytes = Some(0);
     config
 }
 
-/// The operator events on the log, as soon as there are any from `from` on.
+/// Waits for operator events at offset `from` or later, and returns them.
 async fn operator_events(test_server: &TestServer, from: u64) -> Value {
     let path = format!("/v1/events?from={from}&event=easel.*&wait=30s");
     serde_json::from_str(&test_server.get(&path).await).unwrap()
 }
 
-/// Where the log ends.
+/// Returns the head of the log.
 async fn head(test_server: &TestServer) -> u64 {
     let balance: Value = serde_json::from_str(&test_server.get("/v1/balance").await).unwrap();
     balance["head"].as_u64().unwrap()
 }
 
-/// Waits until so many events of a subscription have expired.
+/// Waits until `count` events of a subscription have expired.
 async fn wait_for_expired(test_server: &TestServer, name: &str, count: u64) {
     let expired = async {
         while test_server.balance(name).await["expired"] != count {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let expired = tokio::time::timeout(PATIENCE, expired).await;
+    let expired = tokio::time::timeout(TEST_TIMEOUT, expired).await;
     assert!(expired.is_ok(), "{}", test_server.balance(name).await);
 }
 
 #[tokio::test]
-async fn who_asks_for_operator_events_gets_them_and_for_all_others_they_are_filtered() {
+async fn operator_events_are_delivered_only_to_subscriptions_that_ask_for_them() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let (watcher, all) = (Receiver::start().await, Receiver::start().await);
@@ -77,7 +77,7 @@ async fn who_asks_for_operator_events_gets_them_and_for_all_others_they_are_filt
     });
     assert_eq!(body["body"], found);
 
-    // Without a pattern that begins with `easel.`, nobody sees it.
+    // Only a pattern that begins with `easel.` finds the operator event.
     let seen: Value = serde_json::from_str(&test_server.get("/v1/events?event=*").await).unwrap();
     assert_eq!(seen["events"].as_array().unwrap().len(), 1, "{seen}");
     assert_eq!(seen["next"], 2);
@@ -103,7 +103,7 @@ async fn who_asks_for_operator_events_gets_them_and_for_all_others_they_are_filt
 }
 
 #[tokio::test]
-async fn no_door_takes_an_operator_event() {
+async fn every_door_rejects_operator_events() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let forged = event("easel.disk.low", 1);
@@ -126,7 +126,7 @@ async fn no_door_takes_an_operator_event() {
 }
 
 #[tokio::test]
-async fn operators_are_told_which_subscription_lost_how_many_events_and_where() {
+async fn an_operator_event_reports_the_lost_events_of_a_subscription() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
@@ -140,7 +140,7 @@ async fn operators_are_told_which_subscription_lost_how_many_events_and_where() 
     }
     test_server.close().await;
 
-    let test_server = TestServer::open(forgetful(folder.path())).await;
+    let test_server = TestServer::open(config_without_retention(folder.path())).await;
     let page = operator_events(&test_server, 0).await;
     let [event] = page["events"].as_array().unwrap().as_slice() else {
         panic!("{page}");
@@ -164,7 +164,7 @@ async fn operators_are_told_which_subscription_lost_how_many_events_and_where() 
 }
 
 #[tokio::test]
-async fn two_subscriptions_to_operator_events_whose_endpoints_fail_cause_no_more_of_them() {
+async fn failing_subscriptions_to_operator_events_cause_no_further_operator_events() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
@@ -173,7 +173,7 @@ async fn two_subscriptions_to_operator_events_whose_endpoints_fail_cause_no_more
         let events = r#""events":["*","easel.*"],"#;
         test_server.subscribe(name, events, &receiver.url()).await;
     }
-    // The one operator event there is: of drift.
+    // This causes the only operator event, about drift.
     test_server
         .post("/v1/events", event("campus_opened", 1))
         .await;
@@ -181,12 +181,12 @@ async fn two_subscriptions_to_operator_events_whose_endpoints_fail_cause_no_more
     receiver.wait_for(4).await;
     test_server.close().await;
 
-    // Both lose both events.
-    let test_server = TestServer::open(forgetful(folder.path())).await;
+    // Both subscriptions lose both events.
+    let test_server = TestServer::open(config_without_retention(folder.path())).await;
     for name in ["one", "two"] {
         wait_for_expired(&test_server, name, 2).await;
     }
-    // What operators are told is on the log after this.
+    // The stop appends all queued operator events.
     test_server.close().await;
     let test_server = TestServer::open(config(folder.path())).await;
     assert_eq!(head(&test_server).await, 2);

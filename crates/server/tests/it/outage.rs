@@ -1,4 +1,4 @@
-//! Endpoints that are down, and the subscriptions beside them.
+//! Endpoints that are down, and the other subscriptions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use easel_testkit::{Receiver, event};
 use crate::test_server::{TestServer, config};
 
 #[tokio::test]
-async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited() {
+async fn an_endpoint_gets_missed_events_after_an_outage_and_other_endpoints_do_not_wait() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let (down, up) = (Receiver::start().await, Receiver::start().await);
@@ -23,7 +23,7 @@ async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited
         let arrived = tokio::time::timeout(Duration::from_secs(4), up.wait_for(count)).await;
         assert!(arrived.is_ok(), "event {n} waited for the other endpoint");
     }
-    // The first ones failed and are parked; then the subscription was on hold.
+    // The first deliveries failed and are parked. Then the subscription was on hold.
     let balance = test_server.balance("down").await;
     let term = |name: &str| balance[name].as_u64().unwrap();
     assert_eq!(term("pending") + term("parked"), 200, "{balance}");
@@ -34,7 +34,7 @@ async fn what_an_endpoint_missed_arrives_once_it_is_back_and_others_never_waited
         .wait_for(200)
         .await
         .into_iter()
-        .map(|it| it.body)
+        .map(|request| request.body)
         .collect();
     received.sort();
     received.dedup();

@@ -1,4 +1,4 @@
-//! The way of an event, from a door to a webhook.
+//! Events from a door to a webhook.
 
 use easel_testkit::{Receiver, attributes_form, event};
 use hyper::StatusCode;
@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use crate::test_server::{TestServer, config};
 
 #[tokio::test]
-async fn an_event_of_the_native_door_reaches_its_webhook_with_its_name_in_the_headers() {
+async fn an_event_of_the_native_door_is_delivered_with_its_event_type_in_the_headers() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
@@ -37,7 +37,7 @@ async fn an_event_of_the_native_door_reaches_its_webhook_with_its_name_in_the_he
 }
 
 #[tokio::test]
-async fn the_producers_spelling_through_the_kinesis_door_arrives_as_metadata_and_once() {
+async fn the_attributes_of_a_kinesis_record_arrive_as_metadata_and_only_once() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
@@ -60,7 +60,7 @@ async fn the_producers_spelling_through_the_kinesis_door_arrives_as_metadata_and
         (status, &answer["FailedRecordCount"]),
         (StatusCode::OK, &0.into())
     );
-    // A producer that did not hear the answer sends the whole call again.
+    // A producer that did not get the answer repeats the whole call.
     let (status, answer) = test_server.kinesis("PutRecords", call).await;
     assert_eq!(
         (status, &answer["FailedRecordCount"]),
@@ -71,7 +71,10 @@ async fn the_producers_spelling_through_the_kinesis_door_arrives_as_metadata_and
         .await;
 
     let received = receiver.wait_for(51).await;
-    let mut bodies: Vec<_> = received.iter().map(|it| it.body.clone()).collect();
+    let mut bodies: Vec<_> = received
+        .iter()
+        .map(|request| request.body.clone())
+        .collect();
     let mut wanted: Vec<_> = (0..51).map(|n| event("submission_created", n)).collect();
     bodies.sort();
     wanted.sort();
@@ -80,7 +83,7 @@ async fn the_producers_spelling_through_the_kinesis_door_arrives_as_metadata_and
 }
 
 #[tokio::test]
-async fn what_is_no_event_goes_to_quarantine_and_not_to_subscribers() {
+async fn an_invalid_event_goes_to_quarantine_and_not_to_subscribers() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;

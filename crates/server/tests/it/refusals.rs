@@ -1,10 +1,10 @@
-//! Refusals of requests whose large body is still on its way: clients must be able to read them.
+//! Clients can read a refusal while they still send a large body.
 
 use std::path::Path;
 use std::process::Command;
 
 use easel_server::{Auth, Config};
-use easel_testkit::left_out;
+use easel_testkit::report_skipped;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -34,7 +34,7 @@ const CASES: [(&str, &str, &str, u16); 8] = [
     ("POST", "/", "", 400),
 ];
 
-async fn strict_house(data: &Path) -> TestServer {
+async fn server_with_tokens(data: &Path) -> TestServer {
     TestServer::open(Config {
         auth: Auth::Tokens,
         ..config(data)
@@ -42,7 +42,7 @@ async fn strict_house(data: &Path) -> TestServer {
     .await
 }
 
-/// The status of the answer that a client reads after it has sent all of its body.
+/// Sends a request with its whole body, and returns the status of the answer.
 async fn answered(test_server: &TestServer, (method, path, headers): (&str, &str, &str)) -> u16 {
     let mut stream = TcpStream::connect(test_server.address).await.unwrap();
     let head =
@@ -57,9 +57,9 @@ async fn answered(test_server: &TestServer, (method, path, headers): (&str, &str
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_refusal_can_be_read_after_a_large_body_was_sent() {
+async fn a_client_can_read_every_refusal_after_it_sent_a_large_body() {
     let folder = tempfile::tempdir().unwrap();
-    let test_server = strict_house(folder.path()).await;
+    let test_server = server_with_tokens(folder.path()).await;
     for (method, path, headers, status) in CASES {
         let got = answered(&test_server, (method, path, headers)).await;
         assert_eq!(got, status, "{method} {path} {headers}");
@@ -127,13 +127,13 @@ const request = (url, headers) => new Promise((resolve, reject) => {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_reads_every_refusal_of_a_large_body() {
     if Command::new("node").arg("--version").output().is_err() {
-        left_out("Node.js");
+        report_skipped("Node.js");
         let all = std::env::var_os("EASEL_TEST_ALL");
-        assert_eq!(all, None, "nothing is to be left out");
+        assert_eq!(all, None, "with EASEL_TEST_ALL, no test may be skipped");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let test_server = strict_house(folder.path()).await;
+    let test_server = server_with_tokens(folder.path()).await;
     let cases = serde_json::json!([
         ["/v1/events", {}, 401],
         ["/v1/changes", { "authorization": "Bearer wrong" }, 401],

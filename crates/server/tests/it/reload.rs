@@ -1,4 +1,4 @@
-//! What changes while a server runs: deliveries that are paused, and settings that are read again.
+//! Changes while a server runs: paused deliveries, and new settings.
 
 use std::fs;
 use std::path::Path;
@@ -16,11 +16,11 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::test_server::{TestServer, config};
 
-/// A running server, and what puts new settings in force in it.
+/// Starts a server, and returns it with its reloader.
 async fn open(config: Config) -> (TestServer, Reloader) {
     let server = Server::start(config).await.unwrap();
     let reloader = server.reloader();
-    (TestServer::of(server), reloader)
+    (TestServer::from_server(server), reloader)
 }
 
 fn prepare(config: &Config) -> Prepared {
@@ -32,7 +32,7 @@ fn declare(name: &str, url: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_paused_server_takes_events_and_delivers_them_once_resumed() {
+async fn a_paused_server_accepts_events_and_delivers_them_after_a_resume() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
     let paused = Config {
@@ -58,7 +58,7 @@ async fn a_paused_server_takes_events_and_delivers_them_once_resumed() {
     test_server.close().await;
     assert_eq!(receiver.count(), 0);
 
-    // A start is paused when it is asked to be, whatever the one before it was.
+    // The setting pauses every start, independent of the state before.
     let test_server = TestServer::open(paused).await;
     assert_eq!(test_server.balance("all").await["pending"], 3);
     assert_eq!(receiver.count(), 0);
@@ -85,7 +85,7 @@ async fn a_paused_server_takes_events_and_delivers_them_once_resumed() {
 }
 
 #[tokio::test]
-async fn subscriptions_that_are_declared_again_change_and_those_that_stay_keep_their_lanes() {
+async fn a_reload_changes_declared_subscriptions_and_keeps_the_lanes_of_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (Receiver::start().await, Receiver::start().await);
     let specs = |specs: &[String]| serde_json::from_str(&format!("[{}]", specs.join(","))).unwrap();
@@ -116,7 +116,7 @@ async fn subscriptions_that_are_declared_again_change_and_those_that_stay_keep_t
     assert!(list.contains(r#""deactivated""#), "{list}");
     assert!(!reloader.reload(prepare(&new)).await.unwrap().changed);
 
-    // One that is refused changes nothing, also where it comes last.
+    // A refused subscription changes nothing, even if it is the last one.
     let bad = Config {
         subscriptions: specs(&[
             declare("early", &first.url(), ""),
@@ -142,7 +142,7 @@ async fn subscriptions_that_are_declared_again_change_and_those_that_stay_keep_t
 }
 
 #[tokio::test]
-async fn key_pairs_that_are_read_again_count_at_once() {
+async fn reloaded_key_pairs_are_valid_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let old = Config {
         auth: Auth::Tokens,
@@ -158,7 +158,7 @@ async fn key_pairs_that_are_read_again_count_at_once() {
     });
     assert!(reloader.reload(prepare(&new)).await.unwrap().changed);
     assert_eq!(refusal().await, "MissingAuthenticationTokenException");
-    // Without tokens everyone could come in: that waits for a restart.
+    // `auth` changes only with a restart.
     let open = Config {
         auth: Auth::None,
         ..old
@@ -168,7 +168,7 @@ async fn key_pairs_that_are_read_again_count_at_once() {
     test_server.close().await;
 }
 
-/// A receiver over TLS, whose authority's certificate is put into `file`.
+/// Starts a receiver over TLS, and writes the certificate of its authority to `file`.
 async fn tls_receiver(file: &Path) -> Receiver {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -189,7 +189,7 @@ async fn tls_receiver(file: &Path) -> Receiver {
 }
 
 #[tokio::test]
-async fn certificate_authorities_that_are_read_again_are_trusted_at_once() {
+async fn reloaded_certificate_authorities_are_trusted_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.pem"), folder.path().join("new.pem"));
     let _unused = tls_receiver(&old).await;
@@ -208,7 +208,7 @@ async fn certificate_authorities_that_are_read_again_are_trusted_at_once() {
     }
     assert_eq!(receiver.count(), 0);
 
-    // The same path with other bytes.
+    // The same path, with other bytes.
     fs::copy(&new, &file).unwrap();
     assert!(reloader.reload(prepare(&config)).await.unwrap().changed);
     receiver.wait_for(1).await;
@@ -217,7 +217,7 @@ async fn certificate_authorities_that_are_read_again_are_trusted_at_once() {
 }
 
 #[tokio::test]
-async fn a_preset_first_token_lets_in_without_being_shown() {
+async fn a_preset_first_token_is_accepted_and_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     let token = "A-preset_token.for~tests+0123456789/abc=";
     let preset = Config {
@@ -228,7 +228,7 @@ async fn a_preset_first_token_lets_in_without_being_shown() {
     let server = Server::start(preset).await.unwrap();
     assert!(server.first_token().is_none());
     assert!(server.first_token_file().is_none());
-    let test_server = TestServer::of(server);
+    let test_server = TestServer::from_server(server);
     let request = test_server.request("GET", "/v1/tokens");
     let request = request.header("authorization", format!("Bearer {token}"));
     assert_eq!(test_server.send(request, "").await.0, StatusCode::OK);

@@ -1,4 +1,4 @@
-//! A test of a subscription, through the whole server.
+//! A test delivery through the whole server.
 
 use easel_testkit::Receiver;
 use hyper::StatusCode;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::test_server::{TestServer, config};
 
 #[tokio::test]
-async fn a_test_arrives_as_a_delivery_would_but_for_its_label() {
+async fn a_test_arrives_like_a_delivery_with_a_test_header() {
     let folder = tempfile::tempdir().unwrap();
     let test_server = TestServer::open(config(folder.path())).await;
     let receiver = Receiver::start().await;
@@ -18,13 +18,13 @@ async fn a_test_arrives_as_a_delivery_would_but_for_its_label() {
         .await;
 
     let test = json!({ "subscription": "strict" }).to_string();
-    let (status, told) = test_server.post("/v1/test-deliveries", test).await;
-    assert_eq!(status, StatusCode::OK, "{told}");
+    let (status, answer) = test_server.post("/v1/test-deliveries", test).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(
-        (&told["delivered"], &told["status"]),
+        (&answer["delivered"], &answer["status"]),
         (&json!(true), &json!(200))
     );
-    assert_eq!(told["body"], "thanks");
+    assert_eq!(answer["body"], "thanks");
     let request = receiver.received().remove(0);
     assert_eq!(request.header("easel-test"), "true");
     assert_eq!(request.header("easel-subscription"), "strict");

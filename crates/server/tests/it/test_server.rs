@@ -1,4 +1,4 @@
-//! A server on a port of its own, and a client that talks to it.
+//! A server on its own port, with a client.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) struct TestServer {
     running: JoinSet<()>,
 }
 
-/// Settings for a server on `data` that asks nobody who they are.
+/// Returns settings for a server on `data` that requires no tokens.
 pub(crate) fn config(data: &Path) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -34,15 +34,14 @@ pub(crate) fn config(data: &Path) -> Config {
 
 impl TestServer {
     pub(crate) async fn open(config: Config) -> Self {
-        Self::of(Server::start(config).await.unwrap())
+        Self::from_server(Server::start(config).await.unwrap())
     }
 
-    /// Runs a server that listens already.
-    pub(crate) fn of(server: Server) -> Self {
+    /// Runs a server that already listens.
+    pub(crate) fn from_server(server: Server) -> Self {
         let (address, stop) = (server.address(), CancellationToken::new());
         let mut running = JoinSet::new();
-        let told = stop.clone();
-        running.spawn(server.run_until(told));
+        running.spawn(server.run_until(stop.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self {
             address,
@@ -52,12 +51,12 @@ impl TestServer {
         }
     }
 
-    /// Tells it to stop, as SIGTERM does.
+    /// Stops the server, as SIGTERM does.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Stops the server, and waits until it has stopped.
     pub(crate) async fn close(mut self) {
         self.stop();
         self.running.join_next().await.unwrap().unwrap();
@@ -103,7 +102,7 @@ impl TestServer {
         assert_eq!(status, StatusCode::CREATED, "{answer}");
     }
 
-    /// The subscription's balance, which must add up.
+    /// Returns the balance of a subscription. Asserts that the balance adds up.
     pub(crate) async fn balance(&self, name: &str) -> Value {
         let json = self.get(&format!("/v1/subscriptions/{name}/balance")).await;
         let balance: Value = serde_json::from_str(&json).unwrap();

@@ -1,4 +1,4 @@
-//! Backups, and folders made from them.
+//! Backups, and data folders that are restored from them.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::data_folder::{CopyError, backup, copy_bytes, restore};
 fn no_progress(_bytes: u64) {}
 
 #[test]
-fn a_backup_becomes_a_data_folder_of_its_own() {
+fn a_restored_backup_is_a_data_folder_with_its_own_identity() {
     let root = tempfile::tempdir().unwrap();
     let [data, copy, other] = ["data", "copy", "other"].map(|name| root.path().join(name));
     serve(&data);
@@ -20,7 +20,7 @@ fn a_backup_becomes_a_data_folder_of_its_own() {
     let before = bytes_of(&copy);
     assert_eq!(before.len(), FILES.len() + 1, "{:?}", before.keys());
 
-    // The target may be there already, with nothing but the lock of a failed start.
+    // The target may exist already, with only the lock file of a failed start.
     fs::create_dir(&other).unwrap();
     fs::write(other.join(LOCK), "").unwrap();
     let restored = restore(&copy, &other, &mut no_progress).unwrap();
@@ -31,17 +31,17 @@ fn a_backup_becomes_a_data_folder_of_its_own() {
     let identity = |folder| Manifest::read(folder).unwrap().unwrap().identity;
     assert_ne!(identity(&other), identity(&data));
 
-    // Its offsets mean other events now, so its files are not the first folder's.
+    // Its offsets mean other events now, so the first folder must reject its files.
     copy_file(&other, &data, LOG);
-    let said = rejected(&data);
+    let error = rejected(&data);
     assert!(
-        said.contains("log.db belongs to another data folder"),
-        "{said}"
+        error.contains("log.db belongs to another data folder"),
+        "{error}"
     );
 }
 
 #[test]
-fn a_second_backup_takes_the_place_of_the_first() {
+fn a_second_backup_replaces_the_first() {
     let root = tempfile::tempdir().unwrap();
     let [data, copy, other] = ["data", "copy", "other"].map(|name| root.path().join(name));
     serve(&data);
@@ -53,22 +53,22 @@ fn a_second_backup_takes_the_place_of_the_first() {
     assert_eq!(
         fs::read_dir(root.path()).unwrap().count(),
         2,
-        "something was left"
+        "a temporary folder was left"
     );
 
-    // What is something else is not replaced.
+    // A folder that is not a backup of this data folder is not replaced.
     serve(&other);
     let check = |target: &Path, wanted: &str| {
         let before = target.exists().then(|| bytes_of(target));
         let refused = backup(&data, target, &mut no_progress).unwrap_err();
         assert!(matches!(refused, CopyError::Target { .. }), "{refused}");
-        let said = refused.to_string();
-        assert!(said.contains(wanted), "{said}");
+        let error = refused.to_string();
+        assert!(error.contains(wanted), "{error}");
         assert!(target.exists().then(|| bytes_of(target)) == before);
     };
     check(&other, "it is a data folder");
     check(&data, "it is a data folder");
-    check(&data.join("backup"), "cannot be kept in the data folder");
+    check(&data.join("backup"), "cannot be in the data folder");
     fs::remove_file(other.join(LOCK)).unwrap();
     check(&other, "it is a backup of another data folder");
     let letters = root.path().join("letters");
@@ -105,7 +105,7 @@ fn files_that_do_not_belong_together_are_neither_backed_up_nor_restored() {
     assert_eq!(
         fs::read_dir(root.path()).unwrap().count(),
         2,
-        "something was left"
+        "a temporary folder was left"
     );
 }
 
@@ -120,7 +120,7 @@ fn a_restore_overwrites_nothing() {
     assert!(matches!(refused, CopyError::Target { .. }), "{refused}");
     assert!(bytes_of(&data) == before);
 
-    let _server = DataFolder::take(&data).unwrap();
+    let _server = DataFolder::lock(&data).unwrap();
     let refused = restore(&data, &root.path().join("other"), &mut no_progress).unwrap_err();
     assert!(matches!(refused, CopyError::InUse { .. }), "{refused}");
 }

@@ -1,4 +1,4 @@
-//! Files exchanged at random: whatever is put together, nothing is lost without a word.
+//! Files exchanged at random: no combination of files loses data silently.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,18 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Where a file comes from.
+/// The origin of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
-    /// This folder, after so many runs of the server, from 1.
+enum FileOrigin {
+    /// This folder, after this number of runs of the server.
     Here(usize),
     /// Another folder, after one run.
     Elsewhere,
     /// A folder of format 1.
     Old,
+    /// The file is missing.
     Nowhere,
-    /// This folder, but its end is missing.
+    /// This folder, but the end of the file is missing.
     Truncated,
 }
 
@@ -41,71 +42,71 @@ impl Snapshots {
         Self { root }
     }
 
-    fn folder(&self, from: From) -> PathBuf {
-        match from {
-            From::Here(run) => self.root.path().join(run.to_string()),
-            From::Elsewhere => self.root.path().join("elsewhere"),
-            From::Old => Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v1"),
-            From::Nowhere => self.root.path().join("nowhere"),
-            From::Truncated => self.root.path().join(RUNS.to_string()),
+    fn folder(&self, origin: FileOrigin) -> PathBuf {
+        match origin {
+            FileOrigin::Here(run) => self.root.path().join(run.to_string()),
+            FileOrigin::Elsewhere => self.root.path().join("elsewhere"),
+            FileOrigin::Old => Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v1"),
+            FileOrigin::Nowhere => self.root.path().join("nowhere"),
+            FileOrigin::Truncated => self.root.path().join(RUNS.to_string()),
         }
     }
 
-    fn place(&self, from: From, to: &Path, name: &str) {
-        copy_file(&self.folder(from), to, name);
-        if from == From::Truncated {
+    fn place(&self, origin: FileOrigin, to: &Path, name: &str) {
+        copy_file(&self.folder(origin), to, name);
+        if origin == FileOrigin::Truncated {
             let file = fs::File::options().write(true).open(to.join(name)).unwrap();
             file.set_len(file.metadata().unwrap().len() / 2).unwrap();
         }
     }
 }
 
-fn from() -> impl Strategy<Value = From> {
+fn origin() -> impl Strategy<Value = FileOrigin> {
     prop_oneof![
-        4 => (1..=RUNS).prop_map(From::Here),
-        2 => Just(From::Elsewhere),
-        2 => Just(From::Old),
-        2 => Just(From::Nowhere),
-        1 => Just(From::Truncated),
+        4 => (1..=RUNS).prop_map(FileOrigin::Here),
+        2 => Just(FileOrigin::Elsewhere),
+        2 => Just(FileOrigin::Old),
+        2 => Just(FileOrigin::Nowhere),
+        1 => Just(FileOrigin::Truncated),
     ]
 }
 
-/// A folder as it was some time, in which up to three files were exchanged: the manifest first.
-fn exchanges() -> impl Strategy<Value = Vec<From>> {
+/// A folder in which up to three files were exchanged. The manifest comes first.
+fn exchanges() -> impl Strategy<Value = Vec<FileOrigin>> {
     let places = 0..=FILES.len();
-    let exchanged = proptest::collection::vec((places, from()), 0..=3);
-    (from(), exchanged).prop_map(|(base, exchanged)| {
+    let exchanged = proptest::collection::vec((places, origin()), 0..=3);
+    (origin(), exchanged).prop_map(|(base, exchanged)| {
         let mut files = vec![base; FILES.len() + 1];
-        for (place, from) in exchanged {
-            files[place] = from;
+        for (place, origin) in exchanged {
+            files[place] = origin;
         }
         files
     })
 }
 
-/// Whether these files, in the order of [`FILES`], belong together.
-fn belong_together(manifest: From, files: &[From]) -> bool {
+/// Returns whether these files, in the order of [`FILES`], belong together.
+fn belong_together(manifest: FileOrigin, files: &[FileOrigin]) -> bool {
     let log = files[FILES.len() - 1];
     match manifest {
         // No file is older than the manifest, and the log is not older than any other file.
-        From::Here(run) => files.iter().all(|file| match (file, log) {
-            (From::Here(other), From::Here(log)) => *other >= run && log >= *other,
+        FileOrigin::Here(run) => files.iter().all(|file| match (file, log) {
+            (FileOrigin::Here(other), FileOrigin::Here(log)) => *other >= run && log >= *other,
             _ => false,
         }),
-        From::Elsewhere => files.iter().all(|file| *file == From::Elsewhere),
-        // Without a manifest they have to be of format 1, the log no older than the others.
-        From::Old | From::Nowhere => {
+        FileOrigin::Elsewhere => files.iter().all(|file| *file == FileOrigin::Elsewhere),
+        // Without a manifest, all files must have format 1, and the log must not be missing.
+        FileOrigin::Old | FileOrigin::Nowhere => {
             let are_old = files
                 .iter()
-                .all(|file| matches!(file, From::Old | From::Nowhere));
-            are_old && (log == From::Old || files[2..4] == [From::Nowhere; 2])
+                .all(|file| matches!(file, FileOrigin::Old | FileOrigin::Nowhere));
+            are_old && (log == FileOrigin::Old || files[2..4] == [FileOrigin::Nowhere; 2])
         }
-        From::Truncated => false,
+        FileOrigin::Truncated => false,
     }
 }
 
 #[test]
-fn files_that_were_exchanged_are_rejected_untouched_and_repaired_without_a_loss() {
+fn exchanged_files_are_rejected_unchanged_and_repaired_without_a_silent_loss() {
     let snapshots = Snapshots::make();
     let mut runner = TestRunner::new(Config {
         cases: 100,
@@ -117,8 +118,8 @@ fn files_that_were_exchanged_are_rejected_untouched_and_repaired_without_a_loss(
         let manifest = files.remove(0);
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        for (from, file) in files.iter().zip(&FILES) {
-            snapshots.place(*from, folder, file.name);
+        for (origin, file) in files.iter().zip(&FILES) {
+            snapshots.place(*origin, folder, file.name);
         }
         snapshots.place(manifest, folder, Manifest::FILE);
         let before = bytes_of(folder);
@@ -129,18 +130,18 @@ fn files_that_were_exchanged_are_rejected_untouched_and_repaired_without_a_loss(
             "{:?}",
             started
         );
-        let seen = super::super::Findings::look(folder).seen().0;
+        let seen = super::super::Findings::read(folder).seen().0;
         if started.is_ok() {
             started_count.set(started_count.get() + 1);
         } else {
             prop_assert!(
                 bytes_of(folder) == before,
-                "{:?}: something was changed",
+                "{:?}: a file was changed",
                 started
             );
             repaired(folder);
-            // Whatever was there is there still, under its own name or another one; those that
-            // were used are marked now.
+            // Every file still exists, under its own name or another one. The used files are marked
+            // now.
             for file in &FILES {
                 let is_used = folder.join(file.name).exists();
                 let aside = folder.join(format!("{}.set-aside-1", file.name));
@@ -150,7 +151,7 @@ fn files_that_were_exchanged_are_rejected_untouched_and_repaired_without_a_loss(
                 }
             }
         }
-        // No offset that anybody knows about will be used again.
+        // No offset that a file has seen is used again.
         let (head, cursor) = head_and_cursor(folder);
         prop_assert!(head >= seen, "head {} before {}", head, seen);
         prop_assert!(cursor.is_none_or(|cursor| cursor <= head));

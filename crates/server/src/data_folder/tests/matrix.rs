@@ -1,4 +1,4 @@
-//! Each file of a data folder: missing, older, of another folder, of another format, damaged.
+//! Each file of a data folder when it is missing, older, foreign, of another format, or damaged.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::data_folder::files::{ACCESS, DRIFT, QUARANTINE};
 
-/// A folder on which a server ran three times, and what it had after the second.
+/// A folder on which a server ran three times, and a copy of the folder after the second run.
 struct Case {
     folder: TempDir,
     before: &'static TempDir,
@@ -32,16 +32,19 @@ fn case() -> Case {
     Case { folder, before }
 }
 
-/// Breaks each file in one way. Each time the start is rejected with these words and changes
-/// nothing, and the repair makes the folder whole without reusing an offset.
-fn check(break_it: impl Fn(&Case, &Path), wanted: &str) {
+/// Damages each file in one way. Each time, the start is rejected with the text `wanted` and changes
+/// nothing, and the repair makes the folder usable without reusing an offset.
+fn check(damage: impl Fn(&Case, &Path), wanted: &str) {
     for file in &FILES {
         let case = case();
         let folder = case.folder.path();
-        break_it(&case, &folder.join(file.name));
-        let said = rejected(folder);
-        assert!(said.contains(file.name) && said.contains(wanted), "{said}");
-        assert!(said.contains("easel repair --data"), "{said}");
+        damage(&case, &folder.join(file.name));
+        let error = rejected(folder);
+        assert!(
+            error.contains(file.name) && error.contains(wanted),
+            "{error}"
+        );
+        assert!(error.contains("easel repair --data"), "{error}");
         let steps = repaired(folder);
         assert!(
             steps.iter().any(|step| step.contains(file.name)),
@@ -53,7 +56,7 @@ fn check(break_it: impl Fn(&Case, &Path), wanted: &str) {
     }
 }
 
-/// After a repair the folder serves as before.
+/// Asserts that a server can use the folder after a repair.
 fn serve_on(folder: &Path) {
     serve(folder);
     let (head, cursor) = head_and_cursor(folder);
@@ -61,12 +64,12 @@ fn serve_on(folder: &Path) {
 }
 
 #[test]
-fn a_missing_file_is_noticed_and_a_repair_makes_a_new_one() {
+fn a_missing_file_is_rejected_and_a_repair_creates_a_new_file() {
     check(|_case, file| fs::remove_file(file).unwrap(), "is missing");
 }
 
 #[test]
-fn an_empty_file_is_a_missing_one() {
+fn an_empty_file_counts_as_missing() {
     check(
         |_case, file| fs::write(file, "").unwrap(),
         "is missing or empty",
@@ -74,7 +77,7 @@ fn an_empty_file_is_a_missing_one() {
 }
 
 #[test]
-fn an_older_file_is_noticed_and_a_repair_goes_on_with_it() {
+fn an_older_file_is_rejected_and_a_repair_uses_the_file() {
     let older = |case: &Case, file: &Path| {
         fs::copy(case.before.path().join(file.file_name().unwrap()), file).unwrap();
     };
@@ -82,7 +85,7 @@ fn an_older_file_is_noticed_and_a_repair_goes_on_with_it() {
 }
 
 #[test]
-fn a_file_of_another_folder_is_noticed_and_set_aside() {
+fn a_file_of_another_folder_is_rejected_and_set_aside() {
     let other = tempfile::tempdir().unwrap();
     serve(other.path());
     let foreign = |_case: &Case, file: &Path| {
@@ -92,7 +95,7 @@ fn a_file_of_another_folder_is_noticed_and_set_aside() {
 }
 
 #[test]
-fn a_truncated_file_is_noticed_and_set_aside() {
+fn a_truncated_file_is_rejected_and_set_aside() {
     for length in [30, 100, 4_096, 8_000] {
         let truncate = |_case: &Case, file: &Path| {
             let file = fs::File::options().write(true).open(file).unwrap();
@@ -103,7 +106,7 @@ fn a_truncated_file_is_noticed_and_set_aside() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_noticed_and_set_aside() {
+fn a_file_that_is_not_a_database_is_rejected_and_set_aside() {
     let magic = |_case: &Case, file: &Path| {
         let file = fs::File::options().write(true).open(file).unwrap();
         file.write_all_at(&[0xff; 8], 4).unwrap();
@@ -112,7 +115,7 @@ fn a_file_that_is_no_database_is_noticed_and_set_aside() {
 }
 
 #[test]
-fn a_file_in_another_ones_place_is_noticed_and_set_aside() {
+fn a_file_in_the_place_of_another_file_is_rejected_and_set_aside() {
     for file in &FILES {
         for wrong in FILES.iter().filter(|wrong| wrong.name != file.name) {
             let case = case();
@@ -120,8 +123,8 @@ fn a_file_in_another_ones_place_is_noticed_and_set_aside() {
             let path = folder.join(file.name);
             fs::copy(folder.join(wrong.name), &path).unwrap();
             let moved = fs::read(&path).unwrap();
-            let said = rejected(folder);
-            assert!(said.contains(file.name), "{said}");
+            let error = rejected(folder);
+            assert!(error.contains(file.name), "{error}");
             repaired(folder);
             let aside = path.with_file_name(format!("{}.set-aside-1", file.name));
             assert!(fs::read(aside).unwrap() == moved);
@@ -139,29 +142,29 @@ fn a_file_of_a_newer_format_is_left_to_a_newer_version() {
             .execute_batch("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)")
             .unwrap();
         let before = bytes_of(folder);
-        let said = rejected(folder);
-        assert!(said.contains("use a newer version of Easel"), "{said}");
-        assert!(!said.contains("easel repair"), "{said}");
+        let error = rejected(folder);
+        assert!(error.contains("use a newer version of Easel"), "{error}");
+        assert!(!error.contains("easel repair"), "{error}");
         let refused = Repair::plan(folder, 0).unwrap_err().to_string();
         assert!(
             refused.contains("use a newer version of Easel"),
             "{refused}"
         );
-        assert!(bytes_of(folder) == before, "something was changed");
+        assert!(bytes_of(folder) == before, "a file was changed");
     }
 }
 
 #[test]
-fn a_file_of_an_older_format_in_a_marked_folder_is_noticed() {
+fn a_file_of_an_older_format_in_a_marked_folder_is_rejected() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v1");
     for file in &FILES {
         let case = case();
         let folder = case.folder.path();
         copy_file(&fixture, folder, file.name);
-        let said = rejected(folder);
+        let error = rejected(folder);
         assert!(
-            said.contains("an older version of Easel wrote it"),
-            "{said}"
+            error.contains("an older version of Easel wrote it"),
+            "{error}"
         );
         repaired(folder);
         assert_eq!(head_and_cursor(folder).0, 3 * EVENTS);
@@ -169,7 +172,7 @@ fn a_file_of_an_older_format_in_a_marked_folder_is_noticed() {
 }
 
 #[test]
-fn a_missing_or_damaged_manifest_is_noticed_and_made_again() {
+fn a_missing_or_damaged_manifest_is_rejected_and_written_again() {
     for damage in [None, Some(""), Some("{}"), Some("{\"format\":1}")] {
         let case = case();
         let folder = case.folder.path();
@@ -178,8 +181,8 @@ fn a_missing_or_damaged_manifest_is_noticed_and_made_again() {
             None => fs::remove_file(path).unwrap(),
             Some(text) => fs::write(path, text).unwrap(),
         }
-        let said = rejected(folder);
-        assert!(said.contains("manifest.json is"), "{said}");
+        let error = rejected(folder);
+        assert!(error.contains("manifest.json is"), "{error}");
         let steps = repaired(folder);
         assert_eq!(
             steps,
@@ -190,13 +193,13 @@ fn a_missing_or_damaged_manifest_is_noticed_and_made_again() {
 }
 
 #[test]
-fn a_log_that_ends_before_what_others_have_seen_is_noticed_without_a_manifest_too() {
+fn a_missing_log_that_other_files_have_seen_is_rejected_without_a_manifest_too() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/folder-v1");
     let folder = tempfile::tempdir().unwrap();
     copy_folder(&fixture, folder.path());
     fs::remove_file(folder.path().join(LOG)).unwrap();
-    let said = rejected(folder.path());
-    assert!(said.contains("log.db is missing"), "{said}");
+    let error = rejected(folder.path());
+    assert!(error.contains("log.db is missing"), "{error}");
     let steps = repaired(folder.path());
     let wanted = "begin log.db at offset 4: offsets 0 to 3 read as damaged";
     assert!(steps.iter().any(|step| step == wanted), "{steps:?}");
@@ -205,7 +208,7 @@ fn a_log_that_ends_before_what_others_have_seen_is_noticed_without_a_manifest_to
 }
 
 #[test]
-fn a_repair_says_what_is_repeated_and_what_is_skipped() {
+fn the_steps_of_a_repair_name_repeated_and_skipped_events() {
     let case = case();
     let folder = case.folder.path();
     for name in [LOG, STATE, ACCESS, DRIFT, QUARANTINE] {
@@ -222,7 +225,7 @@ fn a_repair_says_what_is_repeated_and_what_is_skipped() {
     assert!(
         steps
             .iter()
-            .any(|step| step.contains("tokens removed since are back"))
+            .any(|step| step.contains("tokens removed later are valid again"))
     );
 
     let case = self::case();
@@ -234,7 +237,7 @@ fn a_repair_says_what_is_repeated_and_what_is_skipped() {
 }
 
 #[test]
-fn a_log_is_continued_above_what_a_destination_has_seen() {
+fn a_log_continues_above_the_offset_that_a_destination_has_seen() {
     let case = case();
     let folder = case.folder.path();
     assert_eq!(
@@ -247,7 +250,7 @@ fn a_log_is_continued_above_what_a_destination_has_seen() {
 }
 
 #[test]
-fn a_first_start_that_was_ended_halfway_goes_on() {
+fn a_start_completes_an_interrupted_first_start() {
     let case = case();
     let folder = case.folder.path();
     let manifest = Manifest::read(folder).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! The folder itself: who may read it, and who may use it.
+//! The folder itself: its permissions and its lock.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,16 +7,16 @@ use super::*;
 use crate::data_folder::LocalServer;
 
 #[test]
-fn data_files_are_for_their_owner_alone_in_a_folder_that_is_open_to_others() {
+fn only_the_owner_can_read_data_files_even_in_a_folder_that_is_open_to_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    // As an older version made them.
+    // An older version created files with this mode.
     for name in [LOCK, "log.db", "state.db"] {
         fs::write(path.join(name), "").unwrap();
         fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o644)).unwrap();
     }
-    let data = DataFolder::take(path).unwrap();
+    let data = DataFolder::lock(path).unwrap();
     data.prepare().unwrap();
     let log = SqliteLog::open(
         &data.file(LOG),
@@ -29,7 +29,7 @@ fn data_files_are_for_their_owner_alone_in_a_folder_that_is_open_to_others() {
         token: None,
         pid: 1,
     };
-    data.announce(&local).unwrap();
+    data.write_local(&local).unwrap();
     let mut names = Vec::new();
     for entry in fs::read_dir(path).unwrap() {
         let entry = entry.unwrap();
@@ -54,7 +54,7 @@ fn data_files_are_for_their_owner_alone_in_a_folder_that_is_open_to_others() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_neither_repaired_nor_made() {
+fn a_missing_folder_is_neither_repaired_nor_created() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing");
     assert!(matches!(
@@ -67,7 +67,7 @@ fn a_folder_that_is_not_there_is_neither_repaired_nor_made() {
 #[test]
 fn a_folder_in_use_is_not_repaired() {
     let folder = tempfile::tempdir().unwrap();
-    let _server = DataFolder::take(folder.path()).unwrap();
+    let _server = DataFolder::lock(folder.path()).unwrap();
     let refused = Repair::plan(folder.path(), 0);
     assert!(
         matches!(refused, Err(FolderError::InUse { .. })),

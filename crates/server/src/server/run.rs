@@ -1,0 +1,121 @@
+//! Serves until the stop, and then drains and closes the server.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use easel_access::Refusals;
+use easel_log::{Log, LogName, Retention};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::time::{interval, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Server;
+use crate::retention;
+
+/// The interval of the upkeep of the metrics recorder.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+impl Server {
+    /// Serves until `stop`. Then finishes open requests and deliveries within one time limit, and closes
+    /// all files.
+    pub async fn run_until(self, stop: CancellationToken) {
+        let Self {
+            config,
+            folder,
+            session,
+            subscriptions,
+            logs,
+            dispatch,
+            drift,
+            vitals,
+            operator_events,
+            clock,
+            metrics,
+            refusals,
+            connections,
+            stopping,
+            ..
+        } = self;
+        let give_up = CancellationToken::new();
+        let requests = async {
+            tokio::select! {
+                () = connections.serve(stopping.clone()) => (),
+                () = give_up.cancelled() => warn!("open requests cancelled"),
+            }
+        };
+        let deliveries = dispatch.run(stopping.clone(), give_up.clone());
+        let drift_scan = drift.run(stopping.clone());
+        let deadline = async {
+            stop.cancelled().await;
+            info!("stopping");
+            stopping.cancel();
+            sleep(config.drain).await;
+            give_up.cancel();
+            std::future::pending::<Infallible>().await
+        };
+        let retention = |max_bytes| Retention {
+            max_age: config.log.max_age,
+            max_bytes,
+        };
+        let chores = async {
+            tokio::join!(
+                retention::run(
+                    LogName::Events,
+                    &*logs.events,
+                    retention(config.log.max_bytes),
+                    &*clock,
+                    || subscriptions.expire_trimmed(),
+                ),
+                retention::run(
+                    LogName::Quarantine,
+                    &*logs.quarantine,
+                    retention(config.quarantine.max_bytes),
+                    &*clock,
+                    || (),
+                ),
+                upkeep(metrics, refusals),
+                vitals.measure(),
+                deadline,
+            )
+            .0
+        };
+        let no_more_events = CancellationToken::new();
+        let work = async {
+            tokio::join!(requests, deliveries, drift_scan);
+            subscriptions.report_remaining_losses();
+            no_more_events.cancel();
+        };
+        let operator_events = operator_events.run(&*logs.events, no_more_events.clone());
+        tokio::select! {
+            ((), ()) = async { tokio::join!(work, operator_events) } => (),
+            never = chores => match never {},
+        }
+        logs.events.close().await;
+        logs.quarantine.close().await;
+        // After a failed write, nothing more is written. The next start does the remaining steps.
+        if !logs.events.stats().refusing && !logs.quarantine.stats().refusing {
+            let head = logs.events.bounds().borrow().head.get();
+            if let Err(error) = folder.finish(session, head) {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "data folder not marked as cleanly stopped"
+                );
+            }
+        }
+        if let Err(error) = folder.remove_local() {
+            warn!(%error, "local.json could not be removed");
+        }
+        info!("stopped");
+    }
+}
+
+async fn upkeep(metrics: PrometheusHandle, refusals: Arc<Refusals>) -> Infallible {
+    let mut tick = interval(UPKEEP);
+    loop {
+        tick.tick().await;
+        metrics.run_upkeep();
+        refusals.report_left_out();
+    }
+}

@@ -1,0 +1,72 @@
+//! Why a server does not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use easel_access::TokensError;
+use easel_log::ReadError;
+use easel_log_sqlite::OpenLogError;
+use easel_subscriptions::{ChangeError, StateStoreError};
+use metrics_exporter_prometheus::BuildError;
+use thiserror::Error;
+
+use crate::{ConfigFaults, FolderError};
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The settings are invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigFaults),
+    /// The server cannot listen on the address.
+    #[error("listen on {address}")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A log cannot be opened.
+    #[error("open the log")]
+    Log(#[from] OpenLogError),
+    /// The quarantine cannot be read.
+    #[error("read the quarantine")]
+    Quarantine(#[from] ReadError),
+    /// The tokens cannot be read.
+    #[error("open the tokens")]
+    Tokens(#[from] TokensError),
+    /// The subscriptions cannot be read.
+    #[error(transparent)]
+    Store(#[from] StateStoreError),
+    /// The file of the subscriptions was rejected.
+    #[error(transparent)]
+    StoreFile(#[from] easel_sqlite::OpenError),
+    /// The drift findings cannot be read.
+    #[error(transparent)]
+    Drift(#[from] easel_drift::DriftStoreError),
+    /// A declared subscription is invalid.
+    #[error("declare a subscription")]
+    Declare(#[from] ChangeError),
+    /// The metrics recorder cannot be created.
+    #[error("prepare metrics")]
+    Metrics(#[from] BuildError),
+}
+
+impl StartError {
+    /// Returns whether other settings can fix the error.
+    pub const fn is_configuration(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Listen { .. } | Self::Folder(_) | Self::Declare(_) => true,
+            Self::Log(_)
+            | Self::Quarantine(_)
+            | Self::Tokens(_)
+            | Self::Store(_)
+            | Self::StoreFile(_)
+            | Self::Drift(_)
+            | Self::Metrics(_) => false,
+        }
+    }
+}
