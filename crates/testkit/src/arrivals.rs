@@ -1,8 +1,8 @@
-//! What has arrived so far, in order, for somebody to wait for.
+//! A list of arrivals, in order, that a test can wait on.
 
 use tokio::sync::watch;
 
-/// A list that only grows, and wakes those who wait for its length.
+/// A list that only grows. A push wakes everyone who waits for a length.
 #[derive(Debug)]
 pub(crate) struct Arrivals<T>(watch::Sender<Vec<T>>);
 
@@ -19,7 +19,7 @@ impl<T: Clone> Arrivals<T> {
         self.0.borrow().len()
     }
 
-    /// Waits until there are at least `count`, and answers all there are then.
+    /// Waits until the list has at least `count` items, then returns all items.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<T> {
         match self.0.subscribe().wait_for(|all| all.len() >= count).await {
             Ok(all) => all.clone(),

@@ -1,8 +1,8 @@
-//! A barrier that a test lowers and lifts.
+//! A barrier that a test lowers and lifts. While it is lowered, callers wait.
 
 use tokio::sync::watch;
 
-/// A barrier, lifted at first.
+/// A barrier. It starts lifted.
 #[derive(Debug)]
 pub(crate) struct Barrier(watch::Sender<bool>);
 
@@ -16,8 +16,8 @@ impl Barrier {
     }
 
     /// Waits until the barrier is lifted.
-    pub(crate) async fn passed(&self) {
-        // An error means that nobody is left to lift it, which `self` rules out.
+    pub(crate) async fn wait_until_lifted(&self) {
+        // An error would mean that the sender was dropped. `self` holds the sender.
         drop(self.0.subscribe().wait_for(|lowered| !lowered).await);
     }
 }

@@ -1,4 +1,4 @@
-//! A batch to begin with.
+//! A sample batch for tests.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use easel_sinks::{Batch, Form, Item};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// The third attempt to send one event, whose form is `body`, to the subscription `data-team`.
+/// Returns a batch of one event with the body `body`: attempt 3, for the subscription `data-team`.
 pub fn batch(body: impl Into<Bytes>) -> Batch {
     Batch {
         subscription: Arc::from("data-team"),

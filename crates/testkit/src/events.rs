@@ -1,4 +1,4 @@
-//! Events as Canvas writes them, with values of our own.
+//! Sample events in the shape that Canvas writes.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use easel_log::Clock;
 
 use crate::FakeClock;
 
-/// The `n`th event of type `name`, minified, in the spelling in which it is stored and delivered.
+/// Returns the `n`th event of type `name`: minified JSON, as it is stored and delivered.
 ///
-/// Its bytes differ for every `n`; so does its time, by a millisecond. The acting user is one of
-/// ten (`user_id` ends in the last digit of `n`) and the context one of five courses. Those of type
-/// `course_created`, `course_updated` and `grade_change` have no field that the catalogue does not know.
+/// Each `n` gives other bytes, and a time one millisecond later. There are ten acting users
+/// (`user_id` ends in the last digit of `n`) and five courses as context. The catalogue knows every
+/// field of `course_created`, `course_updated` and `grade_change`.
 pub fn event(name: &str, n: u64) -> Bytes {
     let is_grade = name == "grade_change";
     let points = if matches!(name, "course_created" | "course_updated") {
@@ -83,9 +83,9 @@ pub fn event(name: &str, n: u64) -> Bytes {
     Bytes::from(pretty.lines().map(str::trim_start).collect::<String>())
 }
 
-/// The same event in the producer's own spelling: `attributes` in the place of `metadata`.
+/// Returns the same event with the producer's own key: `attributes` instead of `metadata`.
 ///
-/// What is inside either part keeps its bytes.
+/// The bytes inside both parts stay the same.
 pub fn attributes_form(event: &[u8]) -> Bytes {
     #[derive(Deserialize)]
     struct Parts<'a> {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_minified_json_and_tell_what_they_were_asked_for() {
+    fn events_are_minified_json_with_the_requested_name_time_and_user() {
         let event = event("odd \" name", 1_234);
         let value: Value = serde_json::from_slice(&event).unwrap();
         assert_eq!(value["metadata"]["event_name"], "odd \" name");
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn events_differ_by_their_number() {
+    fn events_with_different_numbers_have_different_bytes() {
         assert_ne!(event("course_created", 1), event("course_created", 2));
         assert_eq!(event("course_created", 1), event("course_created", 1));
     }
 
     #[test]
-    fn the_attributes_form_differs_in_nothing_but_the_key() {
+    fn the_attributes_form_differs_only_in_the_key() {
         let event = event("course_created", 1);
         let other = attributes_form(&event);
         let text = std::str::from_utf8(&other).unwrap();

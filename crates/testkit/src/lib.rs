@@ -1,7 +1,22 @@
 //! Stand-ins for tests: clocks, receivers, events, failing logs.
 //!
-//! A dev-dependency only, so what cannot go on panics. Nothing here sleeps or polls: whoever
-//! waits is woken by what it waits for.
+//! Other crates use this one only as a dev-dependency, so it panics instead of returning errors.
+//! Nothing here sleeps or polls: each wait ends with a notification.
+//!
+//! ```
+//! use easel_sinks::{SendError, Sink};
+//! use easel_testkit::{RecordingSink, batch, event};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let sink = RecordingSink::new();
+//! sink.answer_in_order([Err(SendError::TimedOut)]);
+//! let sample = batch(event("course_created", 1));
+//! assert!(sink.send(&sample).await.result(0).is_err());
+//! assert!(sink.send(&sample).await.result(0).is_ok());
+//! assert_eq!(sink.received().len(), 2);
+//! # });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod batch;
 mod clock;
@@ -15,9 +30,10 @@ mod arrivals;
 mod barrier;
 
 pub use batch::batch;
-pub use clock::{FakeClock, TokioClock};
+pub use clock::TokioClock;
+pub use easel_log::FakeClock;
 pub use events::{attributes_form, event};
 pub use log::FailingLog;
 pub use receiver::{Received, Receiver};
-pub use report::left_out;
+pub use report::report_skipped;
 pub use sink::RecordingSink;

@@ -1,4 +1,4 @@
-//! A log that fails or waits when it is told to.
+//! A log that fails or waits on a test's command.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,58 +16,59 @@ use uuid::Uuid;
 use crate::arrivals::Arrivals;
 use crate::barrier::Barrier;
 
-/// A log that passes everything on to another one, unless told to fail or to wait.
+/// A log that forwards every call to another log, until a test makes calls fail or wait.
 ///
-/// A failed append stores nothing. Unlike a real log it takes appends again once it is told to.
+/// A failed append stores nothing. A real log refuses all later appends after a failure; this one
+/// accepts them again when the test says so.
 #[derive(Debug)]
 pub struct FailingLog {
     inner: SharedLog,
     failing_appends: AtomicBool,
     failing_reads: AtomicBool,
     damaged: Mutex<Range<Offset>>,
-    hold: Barrier,
-    held: Arrivals<()>,
+    append_barrier: Barrier,
+    held_appends: Arrivals<()>,
 }
 
 impl FailingLog {
-    /// A log in front of `inner` that does nothing of its own yet.
+    /// Creates a log that forwards every call to `inner`.
     pub fn new(inner: SharedLog) -> Self {
         Self {
             inner,
             failing_appends: AtomicBool::new(false),
             failing_reads: AtomicBool::new(false),
             damaged: Mutex::default(),
-            hold: Barrier::default(),
-            held: Arrivals::default(),
+            append_barrier: Barrier::default(),
+            held_appends: Arrivals::default(),
         }
     }
 
-    /// Whether appends and trims fail from here on.
+    /// Makes appends and trims fail from now on, or succeed again.
     pub fn fail_appends(&self, fail: bool) {
         self.failing_appends.store(fail, Ordering::SeqCst);
     }
 
-    /// Whether reads of any kind fail from here on.
+    /// Makes all reads fail from now on, or succeed again.
     pub fn fail_reads(&self, fail: bool) {
         self.failing_reads.store(fail, Ordering::SeqCst);
     }
 
-    /// Makes these records, which are whole blocks, unreadable, headers and all.
+    /// Makes these records unreadable, block headers included. The range must cover whole blocks.
     pub fn damage(&self, range: Range<Offset>) {
         *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = range;
     }
 
-    /// Whether appends wait from here on; those that wait go on when this is taken back.
+    /// Makes appends wait from now on. `false` releases the appends that wait.
     pub fn hold_appends(&self, hold: bool) {
-        self.hold.set(hold);
+        self.append_barrier.set(hold);
     }
 
-    /// Waits until `count` appends in all have been made to wait.
+    /// Waits until `count` appends in total have been held.
     pub async fn wait_for_held(&self, count: usize) {
-        self.held.wait_for(count).await;
+        self.held_appends.wait_for(count).await;
     }
 
-    /// What is damaged of the block at or after `from`.
+    /// Returns the damaged records from `from` on, if the record at `from` is damaged.
     fn damaged_at(&self, from: Offset) -> Option<Range<Offset>> {
         let damaged = self.damaged();
         damaged.contains(&from).then_some(from..damaged.end)
@@ -90,7 +91,7 @@ impl FailingLog {
     fn check_append(&self) -> Result<(), AppendError> {
         if self.failing_appends.load(Ordering::SeqCst) {
             return Err(AppendError::Failed {
-                reason: String::from("told to fail"),
+                reason: String::from("the test made it fail"),
             });
         }
         Ok(())
@@ -99,7 +100,7 @@ impl FailingLog {
     fn check_read(&self) -> Result<(), ReadError> {
         if self.failing_reads.load(Ordering::SeqCst) {
             return Err(ReadError::Unavailable {
-                reason: String::from("told to fail"),
+                reason: String::from("the test made it fail"),
             });
         }
         Ok(())
@@ -109,9 +110,9 @@ impl FailingLog {
 #[async_trait]
 impl Log for FailingLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError> {
-        if self.hold.is_lowered() {
-            self.held.push(());
-            self.hold.passed().await;
+        if self.append_barrier.is_lowered() {
+            self.held_appends.push(());
+            self.append_barrier.wait_until_lifted().await;
         }
         self.check_append()?;
         self.inner.append(records).await
@@ -133,7 +134,7 @@ impl Log for FailingLog {
         let read = self.inner.read_if(from, want).await?;
         let damage = self.damaged();
         Ok(match read {
-            // A run of unwanted blocks ends where damage begins.
+            // The skipped range must end where the damage starts.
             ReadIf::Skipped(range) if range.start < damage.start && damage.start < range.end => {
                 ReadIf::Skipped(range.start..damage.start)
             }
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_append_stores_nothing_and_reads_go_on() {
+    async fn a_failed_append_stores_nothing_and_reads_still_work() {
         let log = log();
         log.fail_appends(true);
         assert!(log.append(records()).await.is_err());
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_held_append_is_stored_once_it_is_released() {
+    async fn a_held_append_is_stored_after_its_release() {
         let log = log();
         log.hold_appends(true);
         let mut appends = JoinSet::new();

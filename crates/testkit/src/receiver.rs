@@ -1,7 +1,7 @@
-//! A webhook receiver: a real HTTP server on a port of its own.
+//! A webhook receiver: a real HTTP server on its own port.
 //!
-//! It speaks HTTP/1.1 and HTTP/2, in the clear or over TLS, and records what comes in before it
-//! answers. It stops when it is dropped.
+//! It speaks HTTP/1.1 and HTTP/2, with or without TLS, and records each request before it answers.
+//! It stops when it is dropped.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,80 +25,74 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::arrivals::Arrivals;
 use crate::barrier::Barrier;
 
-/// One request that came in.
+/// One received request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Its method.
+    /// The method.
     pub method: Method,
-    /// Its path and query.
+    /// The path and query.
     pub uri: Uri,
-    /// The version of HTTP it was sent in.
+    /// The HTTP version.
     pub version: Version,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
 }
 
 impl Received {
-    /// The header `name` as text; panics when there is no such header.
-    #[expect(
-        clippy::expect_used,
-        reason = "a test asks for a header that must be there"
-    )]
+    /// Returns the header `name` as text. Panics if the header is missing.
+    #[expect(clippy::expect_used, reason = "the test requires this header")]
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .expect(name)
             .to_str()
-            .expect("a header of visible ASCII")
+            .expect("the header is visible ASCII")
     }
 }
 
-/// A webhook receiver on `127.0.0.1`; at first it answers every request with 200.
+/// A webhook receiver on `127.0.0.1`. By default it answers every request with 200.
 #[derive(Debug)]
 pub struct Receiver {
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
-    desk: Arc<ReceiverState>,
+    state: Arc<ReceiverState>,
     server: tokio::sync::Mutex<AcceptLoop>,
 }
 
 impl Receiver {
-    /// Starts a receiver of plain HTTP on a free port.
+    /// Starts a plain HTTP receiver on a free port.
     pub async fn start() -> Self {
         Self::start_with(None).await
     }
 
-    /// Starts a receiver that speaks TLS on a free port.
+    /// Starts a TLS receiver on a free port.
     pub async fn start_tls(config: ServerConfig) -> Self {
         Self::start_with(Some(Arc::new(config))).await
     }
 
     async fn start_with(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
-        #[expect(
-            clippy::expect_used,
-            reason = "a listener that is bound has an address"
-        )]
-        let address = listener.local_addr().expect("a bound address");
-        let desk = Arc::new(ReceiverState::default());
-        let server = AcceptLoop::start(listener, tls.clone(), Arc::clone(&desk));
+        #[expect(clippy::expect_used, reason = "a bound listener has an address")]
+        let address = listener.local_addr().expect("the listener is bound");
+        let state = Arc::new(ReceiverState::default());
+        let server = AcceptLoop::start(listener, tls.clone(), Arc::clone(&state));
         Self {
             address,
             tls,
-            desk,
+            state,
             server: tokio::sync::Mutex::new(server),
         }
     }
 
-    /// The URL to send to.
+    /// Returns the URL to send to.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}/hook", self.address)
     }
 
-    /// The address it listens on.
+    /// Returns the address that the receiver listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -108,16 +102,16 @@ impl Receiver {
         self.answer_with(move |_received| status);
     }
 
-    /// Answers each request with what `answer` says.
+    /// Answers each request with the status that `answer` returns.
     pub fn answer_with(&self, answer: impl Fn(&Received) -> StatusCode + Send + Sync + 'static) {
-        self.desk.script().status = Arc::new(answer);
+        self.state.script().status = Arc::new(answer);
     }
 
-    /// Adds a header to every answer; panics when HTTP does not allow it.
-    #[expect(clippy::expect_used, reason = "a test names a header that HTTP allows")]
+    /// Adds a header to every answer. Panics if the value is invalid in HTTP.
+    #[expect(clippy::expect_used, reason = "the test passes a valid header value")]
     pub fn set_header(&self, name: &'static str, value: &str) {
-        let value = HeaderValue::from_str(value).expect("a header value");
-        self.desk
+        let value = HeaderValue::from_str(value).expect("the header value is valid");
+        self.state
             .script()
             .headers
             .insert(HeaderName::from_static(name), value);
@@ -125,36 +119,36 @@ impl Receiver {
 
     /// Answers every request with this body.
     pub fn set_body(&self, body: impl Into<Bytes>) {
-        self.desk.script().body = body.into();
+        self.state.script().body = body.into();
     }
 
-    /// Whether requests wait for their answer from here on; those that wait go on when this is
-    /// taken back. A request counts as received before it waits.
+    /// Delays all answers from now on. `false` releases the requests that wait. A request counts as
+    /// received before it waits.
     pub fn hang(&self, hang: bool) {
-        self.desk.hold.set(hang);
+        self.state.answer_barrier.set(hang);
     }
 
-    /// The requests received so far, in order of arrival.
+    /// Returns the requests received so far, in order of arrival.
     pub fn received(&self) -> Vec<Received> {
-        self.desk.requests.all()
+        self.state.requests.all()
     }
 
-    /// How many requests were received so far.
+    /// Returns how many requests were received so far.
     pub fn count(&self) -> usize {
-        self.desk.requests.count()
+        self.state.requests.count()
     }
 
-    /// How many connections were accepted so far.
+    /// Returns how many connections were accepted so far.
     pub fn connection_count(&self) -> usize {
-        self.desk.connections.count()
+        self.state.connections.count()
     }
 
-    /// Waits until at least `count` requests were received, and answers all of them.
+    /// Waits until at least `count` requests were received, then returns all of them.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
-        self.desk.requests.wait_for(count).await
+        self.state.requests.wait_for(count).await
     }
 
-    /// Closes its port and every connection: from here on it cannot be reached.
+    /// Closes the port and all connections. After this, no client can connect.
     pub async fn take_down(&self) {
         self.server.lock().await.stop().await;
     }
@@ -164,18 +158,19 @@ impl Receiver {
         let mut server = self.server.lock().await;
         server.stop().await;
         let listener = listen(self.address).await;
-        *server = AcceptLoop::start(listener, self.tls.clone(), Arc::clone(&self.desk));
+        *server = AcceptLoop::start(listener, self.tls.clone(), Arc::clone(&self.state));
     }
 }
 
-#[expect(clippy::expect_used, reason = "a test without its port cannot go on")]
+#[expect(
+    clippy::expect_used,
+    reason = "a test cannot continue without its port"
+)]
 async fn listen(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address)
-        .await
-        .expect("a port to listen on")
+    TcpListener::bind(address).await.expect("the port is free")
 }
 
-/// The task that accepts connections, and the word that ends it.
+/// The task that accepts connections, and the signal that stops it.
 #[derive(Debug)]
 struct AcceptLoop {
     tasks: JoinSet<()>,
@@ -186,18 +181,18 @@ impl AcceptLoop {
     fn start(
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
-        desk: Arc<ReceiverState>,
+        state: Arc<ReceiverState>,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, tls, desk, stopped));
+        tasks.spawn(accept(listener, tls, state, stopped));
         Self {
             tasks,
             stop: Some(stop),
         }
     }
 
-    /// Returns once the port and all connections are closed.
+    /// Stops the task, and returns when the port and all connections are closed.
     async fn stop(&mut self) {
         drop(self.stop.take());
         while self.tasks.join_next().await.is_some() {}
@@ -207,7 +202,7 @@ impl AcceptLoop {
 async fn accept(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    desk: Arc<ReceiverState>,
+    state: Arc<ReceiverState>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut connections = JoinSet::new();
@@ -216,10 +211,10 @@ async fn accept(
             _ = &mut stopped => break,
             Some(_ended) = connections.join_next() => (),
             accepted = listener.accept() => {
-                // A client may hang up before it was let in.
+                // A client may disconnect before it is accepted.
                 if let Ok((stream, _peer)) = accepted {
-                    desk.connections.push(());
-                    connections.spawn(greet(stream, tls.clone(), Arc::clone(&desk)));
+                    state.connections.push(());
+                    connections.spawn(handshake(stream, tls.clone(), Arc::clone(&state)));
                 }
             }
         }
@@ -228,13 +223,13 @@ async fn accept(
     connections.shutdown().await;
 }
 
-async fn greet(stream: TcpStream, tls: Option<Arc<ServerConfig>>, desk: Arc<ReceiverState>) {
+async fn handshake(stream: TcpStream, tls: Option<Arc<ServerConfig>>, state: Arc<ReceiverState>) {
     match tls {
-        None => serve(stream, desk).await,
-        // A client that does not trust the certificate breaks the handshake off.
+        None => serve(stream, state).await,
+        // A client that does not trust the certificate aborts the handshake.
         Some(config) => {
             if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
-                serve(stream, desk).await;
+                serve(stream, state).await;
             }
         }
     }
@@ -242,23 +237,23 @@ async fn greet(stream: TcpStream, tls: Option<Arc<ServerConfig>>, desk: Arc<Rece
 
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    desk: Arc<ReceiverState>,
+    state: Arc<ReceiverState>,
 ) {
     let service = service_fn(move |request| {
-        let desk = Arc::clone(&desk);
-        async move { desk.answer(request).await }
+        let state = Arc::clone(&state);
+        async move { state.answer(request).await }
     });
     let server = auto::Builder::new(TokioExecutor::new());
-    // A client may hang up whenever it likes.
+    // A client may disconnect at any time.
     drop(server.serve_connection(TokioIo::new(stream), service).await);
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug, Default)]
 struct ReceiverState {
     requests: Arrivals<Received>,
     connections: Arrivals<()>,
-    hold: Barrier,
+    answer_barrier: Barrier,
     script: Mutex<Script>,
 }
 
@@ -277,7 +272,7 @@ impl ReceiverState {
             body: body.collect().await?.to_bytes(),
         };
         self.requests.push(received.clone());
-        self.hold.passed().await;
+        self.answer_barrier.wait_until_lifted().await;
         let Script {
             status,
             headers,
@@ -290,7 +285,7 @@ impl ReceiverState {
     }
 }
 
-/// What the answers look like.
+/// The status, headers and body of the answers.
 #[derive(Clone)]
 struct Script {
     status: Arc<dyn Fn(&Received) -> StatusCode + Send + Sync>,

@@ -1,4 +1,4 @@
-//! A sink that keeps what it is given.
+//! A sink that records the batches it receives.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::arrivals::Arrivals;
 type BatchAnswer = Box<dyn FnMut(&Batch) -> Result<(), SendError> + Send>;
 type BatchPredicate = Box<dyn Fn(&Batch) -> bool + Send + Sync>;
 
-/// A sink that keeps every batch and answers as it is told; at first it takes everything.
+/// A sink that records every batch and answers as the test says. By default it accepts everything.
 pub struct RecordingSink {
     batches: Arrivals<Batch>,
     hanging: watch::Sender<BatchPredicate>,
@@ -21,7 +21,7 @@ pub struct RecordingSink {
 }
 
 impl RecordingSink {
-    /// A sink that takes everything.
+    /// Creates a sink that accepts everything.
     pub fn new() -> Self {
         Self {
             batches: Arrivals::default(),
@@ -30,7 +30,7 @@ impl RecordingSink {
         }
     }
 
-    /// Answers each batch with what `answer` says.
+    /// Answers each batch with the result that `answer` returns.
     pub fn answer_with(
         &self,
         answer: impl FnMut(&Batch) -> Result<(), SendError> + Send + 'static,
@@ -38,8 +38,8 @@ impl RecordingSink {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(answer);
     }
 
-    /// Gives these answers one after another, then takes everything.
-    pub fn answer_in_turn(
+    /// Gives these answers in order, one per batch. After the last one, accepts everything.
+    pub fn answer_in_order(
         &self,
         answers: impl IntoIterator<Item = Result<(), SendError>, IntoIter: Send + 'static>,
     ) {
@@ -47,23 +47,23 @@ impl RecordingSink {
         self.answer_with(move |_batch| answers.next().unwrap_or(Ok(())));
     }
 
-    /// Whether batches wait for their answer from here on; those that wait go on when this is
-    /// taken back. A batch counts as received before it waits.
+    /// Delays all answers from now on. `false` releases the batches that wait. A batch counts as
+    /// received before it waits.
     pub fn hang(&self, hang: bool) {
-        self.hang_for(move |_batch| hang);
+        self.hang_if(move |_batch| hang);
     }
 
-    /// The same for some batches only.
-    pub fn hang_for(&self, which: impl Fn(&Batch) -> bool + Send + Sync + 'static) {
-        drop(self.hanging.send_replace(Box::new(which)));
+    /// Delays the answer of each batch for which `hangs` is true. Releases the other batches.
+    pub fn hang_if(&self, hangs: impl Fn(&Batch) -> bool + Send + Sync + 'static) {
+        drop(self.hanging.send_replace(Box::new(hangs)));
     }
 
-    /// The batches received so far, in order.
+    /// Returns the batches received so far, in order.
     pub fn received(&self) -> Vec<Batch> {
         self.batches.all()
     }
 
-    /// Waits until at least `count` batches were received, and answers all of them.
+    /// Waits until at least `count` batches were received, then returns all of them.
     pub async fn wait_for(&self, count: usize) -> Vec<Batch> {
         self.batches.wait_for(count).await
     }
@@ -98,7 +98,7 @@ impl Sink for RecordingSink {
 
     async fn send(&self, batch: &Batch) -> Outcome {
         self.batches.push(batch.clone());
-        // An error means that nobody is left to release it, which `self` rules out.
+        // An error would mean that the sender was dropped. `self` holds the sender.
         drop(
             self.hanging
                 .subscribe()
@@ -126,9 +126,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_are_given_in_turn_and_then_everything_is_taken() {
+    async fn answers_are_given_in_order_and_then_everything_is_accepted() {
         let sink = RecordingSink::new();
-        sink.answer_in_turn([Err(gone()), Ok(()), Err(SendError::TimedOut)]);
+        sink.answer_in_order([Err(gone()), Ok(()), Err(SendError::TimedOut)]);
         let mut answers = Vec::new();
         for _ in 0..4 {
             answers.push(sink.send(&batch("{}")).await);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hanging_sink_has_received_and_answers_once_it_is_released() {
+    async fn a_hanging_sink_records_the_batch_and_answers_after_its_release() {
         let sink = Arc::new(RecordingSink::new());
         sink.hang(true);
         let mut sends = JoinSet::new();
