@@ -1,4 +1,4 @@
-//! Holding events against the catalogue, beside reading and parsing them.
+//! Compares validation against the catalogue with admitting and parsing the same events.
 
 use std::hint::black_box;
 
@@ -13,10 +13,10 @@ use crate::rounds::{Way, compare};
 pub(crate) struct CheckBenchArgs {
     #[command(flatten)]
     events: EventsArgs,
-    /// Rounds of each way
+    /// Rounds per variant
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// How often the events are gone through in a round
+    /// Passes over the events per round
     #[arg(long, default_value_t = 200)]
     repeat: usize,
 }
@@ -26,7 +26,7 @@ impl CheckBenchArgs {
         let events = self.events.load()?;
         let catalog = Catalog::built_in();
         let limits = Limits::default();
-        let bytes: usize = events.iter().map(|it| it.bytes.len()).sum();
+        let bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
         let repeat = |work: &dyn Fn(&easel_catalog::Event)| {
             for _ in 0..self.repeat {
                 events.iter().for_each(work);
@@ -36,34 +36,34 @@ impl CheckBenchArgs {
             Way {
                 name: "admit",
                 work: Box::new(|| {
-                    repeat(&|it| {
-                        black_box(admit(&it.bytes, &limits).is_ok());
+                    repeat(&|event| {
+                        black_box(admit(&event.bytes, &limits).is_ok());
                     });
                 }),
             },
             Way {
                 name: "check against the catalogue",
                 work: Box::new(|| {
-                    repeat(&|it| {
-                        let mut found = 0_usize;
-                        catalog.check(&it.event_type, &it.bytes, |_finding| found += 1);
-                        black_box(found);
+                    repeat(&|event| {
+                        let mut findings = 0_usize;
+                        catalog.check(&event.event_type, &event.bytes, |_finding| findings += 1);
+                        black_box(findings);
                     });
                 }),
             },
             Way {
                 name: "parse into a tree (serde_json)",
                 work: Box::new(|| {
-                    repeat(&|it| {
-                        black_box(serde_json::from_slice::<Value>(&it.bytes).is_ok());
+                    repeat(&|event| {
+                        black_box(serde_json::from_slice::<Value>(&event.bytes).is_ok());
                     });
                 }),
             },
             Way {
-                name: "parse and keep nothing (serde_json)",
+                name: "parse and discard (serde_json)",
                 work: Box::new(|| {
-                    repeat(&|it| {
-                        black_box(serde_json::from_slice::<IgnoredAny>(&it.bytes).is_ok());
+                    repeat(&|event| {
+                        black_box(serde_json::from_slice::<IgnoredAny>(&event.bytes).is_ok());
                     });
                 }),
             },

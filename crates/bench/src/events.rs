@@ -1,4 +1,4 @@
-//! The events that are worked on: payloads from files, or the catalogue's own examples.
+//! The input events: payloads from files, or the examples of the catalogue.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use easel_catalog::{Catalog, Event, EventOrigin, Limits, admit};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-/// Where the events come from.
+/// The source of the events.
 #[derive(clap::Args)]
 pub(crate) struct EventsArgs {
-    /// Folders of JSON files, an event or an array of events each; without any, an example of
-    /// every event type
+    /// Folders of JSON files with one event or an array of events [default: an example of every
+    /// event type]
     folders: Vec<PathBuf>,
 }
 
 impl EventsArgs {
-    /// The events, each once.
+    /// Loads the events.
     pub(crate) fn load(&self) -> anyhow::Result<Vec<Event>> {
         let mut texts = Vec::new();
         for folder in &self.folders {
@@ -24,7 +24,9 @@ impl EventsArgs {
         }
         if self.folders.is_empty() {
             let catalog = Catalog::built_in();
-            let example = |it| catalog.example(it, EventOrigin::Request, Timestamp::UNIX_EPOCH);
+            let example = |event_type| {
+                catalog.example(event_type, EventOrigin::Request, Timestamp::UNIX_EPOCH)
+            };
             texts.extend(catalog.types().iter().map(example));
         }
         let admit = |text: &String| Ok(admit(text.as_bytes(), &Limits::default())?);
@@ -36,8 +38,8 @@ fn read(folder: &Path, texts: &mut Vec<String>) -> anyhow::Result<()> {
     for entry in folder.read_dir()? {
         let text = std::fs::read_to_string(entry?.path())?;
         if text.trim_start().starts_with('[') {
-            let them: Vec<&RawValue> = serde_json::from_str(&text)?;
-            texts.extend(them.into_iter().map(|it| it.get().to_owned()));
+            let events: Vec<&RawValue> = serde_json::from_str(&text)?;
+            texts.extend(events.into_iter().map(|event| event.get().to_owned()));
         } else {
             texts.push(text);
         }

@@ -1,8 +1,8 @@
-//! The benchmark program: what Easel's speed claims come from.
+//! The benchmark program behind Easel's performance figures.
 //!
-//! `cargo run --release -p easel-bench -- check`. Run by hand, never by tests: a shared machine has
-//! no times to rely on. So every figure is one of several taken in turns within one run, and what
-//! counts is how they compare.
+//! Run `cargo run --release -p easel-bench -- check` by hand. Tests never run it, since absolute
+//! times are not reliable on a shared machine. Each run therefore measures several variants in turn,
+//! and only their ratios count.
 
 mod check;
 mod events;
@@ -16,11 +16,11 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(about, version)]
 enum BenchArgs {
-    /// Holding events against the catalogue, beside reading and parsing them.
+    /// Validate events against the catalogue, compared with admitting and parsing them
     Check(check::CheckBenchArgs),
-    /// Translating to Caliper, beside parsing and writing.
+    /// Translate events to Caliper, compared with parsing and writing
     Translate(translate::TranslateBenchArgs),
-    /// Making events of changes, beside parsing and writing the same.
+    /// Create events from changes, compared with parsing and writing the changes
     Triggers(triggers::TriggersArgs),
     Server(server::ServerBenchArgs),
 }

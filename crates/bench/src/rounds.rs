@@ -1,20 +1,22 @@
-//! Several ways to do the same work, timed in turns.
+//! Times several ways to do the same work, in turn.
 
 use std::time::Duration;
-#[expect(clippy::disallowed_types, reason = "what is measured is real time")]
+#[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
 use std::time::Instant;
 
 /// One way to do the work.
 pub(crate) struct Way<'a> {
-    /// What it is called.
+    /// The name in the output.
     pub(crate) name: &'static str,
-    /// Does the work once.
+    /// The function that does the work once.
     pub(crate) work: Box<dyn FnMut() + 'a>,
 }
 
-/// Times every way `rounds` times, in turns, and prints for each the median, what that makes of
-/// `events` of `bytes` in all, and how long it takes compared with the first.
-#[expect(clippy::print_stdout, reason = "printing is what the program is for")]
+/// Times every way `rounds` times, in turn, and prints the rates and relative time of each median.
+///
+/// One round handles `events` events with `bytes` bytes in total. The relative time compares a way
+/// with the first one.
+#[expect(clippy::print_stdout, reason = "the program prints its results")]
 pub(crate) fn compare(mut ways: Vec<Way<'_>>, rounds: usize, events: usize, bytes: usize) {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
     for way in &mut ways {
@@ -22,7 +24,7 @@ pub(crate) fn compare(mut ways: Vec<Way<'_>>, rounds: usize, events: usize, byte
     }
     for _ in 0..rounds {
         for (way, times) in ways.iter_mut().zip(&mut times) {
-            #[expect(clippy::disallowed_types, reason = "what is measured is real time")]
+            #[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
             let start = Instant::now();
             (way.work)();
             times.push(start.elapsed());

@@ -1,8 +1,9 @@
-//! Measures a real server: a process of its own on a temporary folder, loaded from this process.
+//! Measures a real server. It runs in its own process with a temporary folder; this process sends
+//! the load.
 //!
-//! Every figure is checked before it counts: each event that was acknowledged must have arrived,
-//! and the balance must add up. With `--against` a second program does the same work in turns, and
-//! the ratio of each pair of runs is what counts on a shared machine.
+//! Every figure is verified before it counts: each acknowledged event must have arrived, and the
+//! balance must add up. With `--against` a second program does the same work in turn. On a shared
+//! machine only the ratio of each pair of runs is reliable.
 
 mod connection;
 mod deliver;
@@ -23,13 +24,13 @@ use tokio::runtime::Runtime;
 use figures::{Figures, Table};
 use process::ServerProcess;
 
-/// Events sent to a real server, and what it delivers of them.
+/// Send events to a real server and measure how it accepts and delivers them
 #[derive(clap::Args)]
 pub(crate) struct ServerBenchArgs {
     /// The program to measure
     #[arg(long, default_value = "target/release/easel", value_hint = ValueHint::FilePath)]
     easel: PathBuf,
-    /// A second program to measure in turns with the first
+    /// A second program to measure in turn with the first
     #[arg(long, value_hint = ValueHint::FilePath)]
     against: Option<PathBuf>,
     /// Rounds of every case
@@ -41,13 +42,13 @@ pub(crate) struct ServerBenchArgs {
 
 #[derive(Subcommand)]
 enum Suite {
-    /// How fast events come in: Kinesis batches, native batches, one event a request
+    /// Measure ingest: Kinesis batches, native batches, one event per request
     Ingest(ingest::IngestArgs),
-    /// How fast events go out: healthy, flaky and hanging endpoints, 1 to 256 in flight
+    /// Measure delivery: healthy, flaky and hanging endpoints, 1 to 256 requests in flight
     Deliver(deliver::DeliverArgs),
-    /// How long an event takes from its sender to its subscriber, at a fixed rate
+    /// Measure the latency from sender to subscriber at a fixed rate
     Latency(latency::LatencyArgs),
-    /// How long deliveries take beside one endpoint that is dead and one that hangs
+    /// Measure delivery latency next to a dead endpoint and a hanging one
     Neighbours(neighbours::NeighboursArgs),
 }
 
@@ -73,7 +74,7 @@ impl ServerBenchArgs {
 }
 
 impl Suite {
-    /// The names of the cases that were asked for.
+    /// Returns the names of the cases to run.
     fn cases(&self) -> Vec<String> {
         match self {
             Self::Ingest(args) => args.cases(),

@@ -1,4 +1,4 @@
-//! Translating to Caliper, beside parsing and writing the same input.
+//! Compares translation to Caliper with parsing and writing the same input.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::rounds::{Way, compare};
 pub(crate) struct TranslateBenchArgs {
     #[command(flatten)]
     events: EventsArgs,
-    /// Rounds of each way
+    /// Rounds per variant
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// How often the events are gone through in a round
+    /// Passes over the events per round
     #[arg(long, default_value_t = 200)]
     repeat: usize,
 }
@@ -28,8 +28,8 @@ impl TranslateBenchArgs {
         let catalog = Arc::new(Catalog::built_in());
         let translator = Translator::new(catalog, TranslationOptions::default())?;
         let mut events = self.events.load()?;
-        events.retain(|it| translator.translates(&it.event_type));
-        let bytes: usize = events.iter().map(|it| it.bytes.len()).sum();
+        events.retain(|event| translator.translates(&event.event_type));
+        let bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
         let repeat = |work: &dyn Fn(&Event)| {
             for _ in 0..self.repeat {
                 events.iter().for_each(work);
@@ -38,9 +38,10 @@ impl TranslateBenchArgs {
         let now = Timestamp::UNIX_EPOCH;
         let translate = |dialect| {
             let translator = &translator;
-            move |it: &Event| {
-                let event = translator.translate(&it.event_type, &it.bytes, it.id, dialect);
-                black_box(event.is_ok_and(|event| !event.envelope(now).is_empty()));
+            move |event: &Event| {
+                let translated =
+                    translator.translate(&event.event_type, &event.bytes, event.id, dialect);
+                black_box(translated.is_ok_and(|caliper| !caliper.envelope(now).is_empty()));
             }
         };
         let way = |name, work: Box<dyn Fn(&Event)>| Way {
@@ -50,8 +51,8 @@ impl TranslateBenchArgs {
         let ways = vec![
             way(
                 "parse and write (serde_json)",
-                Box::new(|it| {
-                    let tree: Value = serde_json::from_slice(&it.bytes).unwrap_or_default();
+                Box::new(|event| {
+                    let tree: Value = serde_json::from_slice(&event.bytes).unwrap_or_default();
                     black_box(serde_json::to_vec(&tree).is_ok());
                 }),
             ),

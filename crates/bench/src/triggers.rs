@@ -1,4 +1,4 @@
-//! Making events of changes, beside parsing and writing the same changes.
+//! Compares creating events from changes with parsing and writing the same changes.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::rounds::{Way, compare};
 
 #[derive(clap::Args)]
 pub(crate) struct TriggersArgs {
-    /// Rounds of each way
+    /// Rounds per variant
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// Students of the campus whose changes these are
+    /// Students of the simulated campus
     #[arg(long, default_value_t = 100)]
     students: u32,
 }
@@ -31,7 +31,10 @@ impl TriggersArgs {
         };
         let campus = || Campus::new(options);
         let changes: Vec<Change> = campus().collect();
-        let lines: Vec<String> = changes.iter().map(|it| it.to_json().to_string()).collect();
+        let lines: Vec<String> = changes
+            .iter()
+            .map(|change| change.to_json().to_string())
+            .collect();
         let bytes = lines.iter().map(String::len).sum();
         let now = Timestamp::UNIX_EPOCH;
         let ways = vec![
@@ -45,13 +48,13 @@ impl TriggersArgs {
                 }),
             },
             Way {
-                name: "make the campus",
+                name: "simulate the campus",
                 work: Box::new(|| {
                     black_box(campus().count());
                 }),
             },
             Way {
-                name: "triggers, of changes read",
+                name: "triggers, changes already read",
                 work: Box::new(|| {
                     for change in &changes {
                         black_box(triggers.events(change, now).is_ok());
@@ -63,7 +66,11 @@ impl TriggersArgs {
                 work: Box::new(|| {
                     for line in &lines {
                         let change = Change::read(line.as_bytes());
-                        black_box(change.and_then(|it| triggers.events(&it, now)).is_ok());
+                        black_box(
+                            change
+                                .and_then(|change| triggers.events(&change, now))
+                                .is_ok(),
+                        );
                     }
                 }),
             },

@@ -1,4 +1,4 @@
-//! One kept-alive HTTP/1.1 connection to the server.
+//! A persistent HTTP/1.1 connection to the server.
 
 use std::net::SocketAddr;
 
@@ -13,12 +13,12 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// One kept-alive HTTP/1.1 connection to the server.
+/// A persistent HTTP/1.1 connection to the server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     host: String,
     requests: SendRequest<Full<Bytes>>,
-    /// Moves the bytes; ends with the connection.
+    /// The task that transfers the bytes. It ends with the connection.
     _driver: JoinSet<()>,
 }
 
@@ -47,7 +47,7 @@ impl Connection {
         self.exchange(request).await
     }
 
-    /// Gets the JSON at a path.
+    /// Sends a GET request for a path and returns the JSON of a 2xx answer.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Value> {
         let request = self.request(Method::GET, path, Bytes::new())?;
         self.exchange(request).await
@@ -74,7 +74,7 @@ impl Connection {
     }
 }
 
-/// Where a body is posted to.
+/// The target of a POST request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) path: &'static str,

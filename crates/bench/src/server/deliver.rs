@@ -1,4 +1,4 @@
-//! How fast events go out to one subscription.
+//! Measures how fast events are delivered to one subscription.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +13,24 @@ use super::load::{EventLoad, SendPlan, SendTo};
 use super::process::ServerProcess;
 use super::receiver::{Behaviour, BenchReceiver, count};
 
-/// How the log is filled before anything is delivered.
+/// The plan that fills the log before the delivery starts.
 const FILL: SendPlan = SendPlan {
     door: SendTo::Native,
     batch: 500,
     connections: 4,
 };
 
-/// The same, so that the order of the log is that of the numbers.
+/// Like [`FILL`], but the log has the events in the order of their numbers.
 const FILL_IN_ORDER: SendPlan = SendPlan {
     connections: 1,
     ..FILL
 };
 
-/// How long some users fail.
+/// The time for which some users fail.
 const USERS_FAIL_FOR: Duration = Duration::from_mins(1);
 
-/// The pause of an endpoint beside which a request that hangs is measured: the places in flight are
-/// what limits it, not the processor.
+/// The delay of the endpoint in the cases `paced` and `hanging`. With it, the requests in flight
+/// limit the rate, not the CPU.
 const PACED: Duration = Duration::from_millis(5);
 
 #[derive(clap::Args)]
@@ -39,19 +39,19 @@ pub(crate) struct DeliverArgs {
     #[arg(long, default_value_t = 100_000)]
     events: usize,
     /// Cases to run: healthy, flaky-2, flaky-10, paced, hanging, in-flight-N, keyed, keyed-flaky-2,
-    /// keyed-users-10 (so many of 1,000 users fail for a minute)
+    /// keyed-users-N (N of 1,000 users fail for a minute)
     #[arg(long = "case", value_delimiter = ',')]
     cases: Vec<String>,
-    /// How long one run may take; the rate is of what was delivered by then
+    /// The longest time of one run in seconds; the rate counts the events delivered by then
     #[arg(long, default_value_t = 30)]
     seconds: u64,
 }
 
-/// What a case is.
+/// The settings of a case.
 struct Case {
     behaviour: Behaviour,
     in_flight: u16,
-    /// Whether events of one user are kept in order.
+    /// Whether events of one user are delivered in order.
     is_keyed: bool,
 }
 
@@ -70,7 +70,7 @@ impl DeliverArgs {
             behaviour,
             in_flight,
             is_keyed,
-        } = Case::named(case)?;
+        } = Case::parse(case)?;
         let load = Arc::new(EventLoad::new(self.events)?);
         let fill = if is_keyed { FILL_IN_ORDER } else { FILL };
         load.send(server.address(), fill).await?;
@@ -82,7 +82,7 @@ impl DeliverArgs {
         let inversions = delivery.receiver.arrivals().inversions();
         ensure!(
             !is_keyed || inversions == 0,
-            "{inversions} events of a user came out of order"
+            "{inversions} events of a user arrived out of order"
         );
         if behaviour.is_healthy() {
             delivery.complete(server, limit).await?;
@@ -96,7 +96,8 @@ impl DeliverArgs {
 }
 
 impl Case {
-    fn named(case: &str) -> Result<Self> {
+    /// Parses the name of a case.
+    fn parse(case: &str) -> Result<Self> {
         let mut behaviour = Behaviour::default();
         let mut in_flight = 16;
         let (is_keyed, case) = match case.strip_prefix("keyed") {
@@ -116,7 +117,7 @@ impl Case {
             Some(("users", number)) => {
                 behaviour.failing_users = Some((number.parse()?, USERS_FAIL_FOR));
             }
-            _ => bail!("there is no case {case:?}"),
+            _ => bail!("the case {case:?} is unknown"),
         }
         Ok(Self {
             behaviour,
@@ -132,7 +133,7 @@ impl Behaviour {
     }
 }
 
-/// A subscription that is served from the log's beginning.
+/// A subscription that is served from the beginning of the log.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     load: Arc<EventLoad>,
@@ -141,7 +142,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Makes a subscription for everything in the log, with more members in its spec.
+    /// Creates a subscription for all events in the log. `more` has extra members of its spec.
     pub(crate) async fn start(
         server: &ServerProcess,
         load: Arc<EventLoad>,
@@ -169,8 +170,9 @@ impl Delivery {
         })
     }
 
-    /// Events delivered a second, until nineteen of twenty were, or the time is up: the last of an
-    /// unreliable endpoint wait for their repetition, which says nothing about the rate.
+    /// Returns the events delivered per second, measured until 95 % are delivered or the limit ends.
+    ///
+    /// The last events for an unreliable endpoint wait for their retry, which would distort the rate.
     async fn rate(&self, limit: Duration) -> f64 {
         let arrivals = self.receiver.arrivals();
         let most = self.load.count() / 20 * 19;
@@ -179,7 +181,7 @@ impl Delivery {
         f64::from(delivered) / self.started.elapsed().as_secs_f64()
     }
 
-    /// When an event arrived first.
+    /// Returns the time when an event was first accepted.
     pub(crate) fn accepted_at(&self, number: usize) -> Option<Instant> {
         self.receiver.arrivals().accepted_at(number)
     }
@@ -194,7 +196,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Waits until every event has arrived, and checks that none did twice and that the balance
+    /// Waits until every event has arrived. Checks that no event arrived twice and that the balance
     /// adds up.
     pub(crate) async fn complete(&self, server: &ServerProcess, limit: Duration) -> Result<()> {
         let arrivals = self.receiver.arrivals();
@@ -210,10 +212,10 @@ impl Delivery {
         loop {
             let balances = connection.get("/v1/balance").await?;
             let subscriptions = balances.get("subscriptions");
-            let balance = subscriptions.and_then(|them| them.get(0));
-            let balance = balance.context("the subscription has a balance")?;
+            let balance = subscriptions.and_then(|subscriptions| subscriptions.get(0));
+            let balance = balance.context("the balance of the subscription is missing")?;
             if count(balance, "delivered")? == u64::try_from(sent)? {
-                ensure!(count(balance, "pending")? == 0, "something is pending");
+                ensure!(count(balance, "pending")? == 0, "an event is still pending");
                 return Ok(());
             }
             ensure!(Instant::now() < deadline, "the balance is {balance}");

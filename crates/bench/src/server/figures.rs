@@ -1,4 +1,4 @@
-//! What was measured, and how two programs compare.
+//! The measured figures, and the comparison of two programs.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ pub(crate) type Figures = Vec<Figure>;
 /// One measured value.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
-    /// What was measured.
+    /// The name of the measurement.
     pub(crate) name: String,
-    /// How much it was.
+    /// The measured value.
     pub(crate) value: f64,
-    /// What it is counted in.
+    /// The unit of the value.
     pub(crate) unit: Unit,
 }
 
-/// What a figure is counted in.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
-    /// Events a second: more is better.
+    /// Events per second: more is better.
     EventsPerSecond,
     /// Milliseconds: less is better.
     Milliseconds,
@@ -33,7 +33,7 @@ impl Unit {
         }
     }
 
-    /// How much better the first value is than the second: above 1 is better.
+    /// Returns how many times better the first value is. Above 1, the first one is better.
     fn ratio(self, first: f64, second: f64) -> f64 {
         match self {
             Self::EventsPerSecond => first / second,
@@ -81,8 +81,8 @@ impl Table {
         }
     }
 
-    /// Prints the rows that were not printed yet.
-    #[expect(clippy::print_stdout, reason = "printing is what the program is for")]
+    /// Prints the rows that are not printed yet.
+    #[expect(clippy::print_stdout, reason = "the program prints its results")]
     pub(crate) fn print_new(&mut self) {
         if !self.has_header {
             self.has_header = true;

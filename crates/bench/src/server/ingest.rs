@@ -1,4 +1,4 @@
-//! How fast events come in.
+//! Measures how fast the server accepts events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use super::load::{EventLoad, SendPlan, SendTo};
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
-/// The ways events are sent, by name.
-const WAYS: [(&str, SendPlan); 3] = [
+/// The send plans, by case name.
+const SEND_PLANS: [(&str, SendPlan); 3] = [
     (
         "kinesis-500",
         SendPlan {
@@ -48,7 +48,7 @@ pub(crate) struct IngestArgs {
     /// Cases to run: kinesis-500, native-500, native-1
     #[arg(long = "case", value_delimiter = ',')]
     cases: Vec<String>,
-    /// How long it may take until every event was delivered back
+    /// Seconds until every event must be delivered back
     #[arg(long, default_value_t = 60)]
     seconds: u64,
 }
@@ -56,19 +56,22 @@ pub(crate) struct IngestArgs {
 impl IngestArgs {
     pub(crate) fn cases(&self) -> Vec<String> {
         if self.cases.is_empty() {
-            return WAYS.iter().map(|(name, _)| (*name).to_owned()).collect();
+            return SEND_PLANS
+                .iter()
+                .map(|(name, _)| (*name).to_owned())
+                .collect();
         }
         self.cases.clone()
     }
 
     pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
-        let known = WAYS.iter().find(|(name, _)| *name == case);
-        let (_, way) = known.with_context(|| format!("there is no case {case:?}"))?;
+        let known = SEND_PLANS.iter().find(|(name, _)| *name == case);
+        let (_, plan) = known.with_context(|| format!("the case {case:?} is unknown"))?;
         let load = Arc::new(EventLoad::new(self.events)?);
-        let took = load.send(server.address(), *way).await?;
+        let took = load.send(server.address(), *plan).await?;
         let value = f64::from(u32::try_from(load.count())?) / took.as_secs_f64();
 
-        // What was acknowledged must be there: every event is delivered back, outside the figure.
+        // Acknowledged events must be stored: every event is delivered back. This is not timed.
         let delivery = Delivery::start(server, load, Behaviour::default(), json!({})).await?;
         let limit = Duration::from_secs(self.seconds);
         delivery.complete(server, limit).await?;

@@ -1,7 +1,7 @@
-//! How long an event takes from its sender to its subscriber.
+//! Measures the latency of an event from its sender to its subscriber.
 //!
-//! The load is open: each event is due at a time that is fixed beforehand, and its latency counts
-//! from that time, whether or not the server kept up. So a server that stalls is not asked less.
+//! The load is open: each event is due at a fixed time, and its latency counts from that time. A
+//! server that stalls therefore does not receive less load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,15 +20,15 @@ use super::load::{EventLoad, SendTo};
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
-/// Connections that events are sent over, one event a request.
+/// Connections for sending events, with one event per request.
 const CONNECTIONS: usize = 64;
 
 #[derive(clap::Args)]
 pub(crate) struct LatencyArgs {
-    /// Events a second, a case each
+    /// Events per second; one case per rate
     #[arg(long = "rate", value_delimiter = ',', default_values_t = [1000, 3000])]
     rates: Vec<u32>,
-    /// How long each run sends
+    /// Seconds that each run sends events
     #[arg(long, default_value_t = 10)]
     seconds: u32,
 }
@@ -48,7 +48,7 @@ impl LatencyArgs {
         let mut latencies = (0..load.count())
             .map(|number| {
                 let arrived = delivery.accepted_at(number);
-                let arrived = arrived.context("every event has arrived")?;
+                let arrived = arrived.context("no arrival time is recorded")?;
                 Ok(arrived
                     .duration_since(due(started, rate, number))
                     .as_secs_f64()
@@ -66,7 +66,7 @@ impl LatencyArgs {
     }
 }
 
-/// Sends each event when it is due, and returns when the first one was.
+/// Sends each event when it is due, and returns the time when the first one was due.
 pub(super) async fn send_at(
     rate: u32,
     load: &Arc<EventLoad>,
@@ -105,8 +105,9 @@ pub(super) async fn send_at(
     Ok(started)
 }
 
-/// Releases each event when it is due. It waits on a thread of its own, since the runtime's timer
-/// has steps of a millisecond.
+/// Releases each event when it is due.
+///
+/// It must run on its own thread, since the timer of the runtime has a resolution of only 1 ms.
 fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
     for number in 0..count {
         loop {
@@ -118,11 +119,11 @@ fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
         }
         due_events.add_permits(1);
     }
-    // One more for each sender, which then finds that there is nothing left.
+    // One more permit per sender wakes it, so that it finds no event left and ends.
     due_events.add_permits(CONNECTIONS);
 }
 
-/// When an event is due.
+/// Returns the time when an event is due.
 pub(super) fn due(started: Instant, rate: u32, number: usize) -> Instant {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     started + Duration::from_secs(1) * number / rate

@@ -1,11 +1,11 @@
-//! Events that are sent, each different from all others.
+//! The events to send. All are different.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-#[expect(clippy::disallowed_types, reason = "what is measured is real time")]
+#[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -20,14 +20,14 @@ use uuid::Uuid;
 
 use super::connection::{Connection, Target};
 
-/// Events that are sent, each different from all others.
+/// The events to send. All are different.
 #[derive(Debug)]
 pub(crate) struct EventLoad {
     events: Vec<Bytes>,
     numbers: HashMap<Uuid, usize>,
 }
 
-/// How events are sent.
+/// The settings for sending events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SendPlan {
     pub(crate) door: SendTo,
@@ -36,7 +36,7 @@ pub(crate) struct SendPlan {
     pub(crate) connections: usize,
 }
 
-/// Where events are sent to.
+/// The door that receives the events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SendTo {
     Native,
@@ -44,7 +44,7 @@ pub(crate) enum SendTo {
 }
 
 impl EventLoad {
-    /// So many events: the catalogue's examples in turn, each with a request id of its own.
+    /// Creates `count` events: the examples of the catalogue in turn, each with its own request id.
     pub(crate) fn new(count: usize) -> Result<Self> {
         let catalog = Catalog::built_in();
         let examples: Vec<Value> = catalog
@@ -61,7 +61,9 @@ impl EventLoad {
         };
         for (number, example) in examples.iter().cycle().take(count).enumerate() {
             let mut event = example.clone();
-            let metadata = event.get_mut("metadata").context("an event has metadata")?;
+            let metadata = event
+                .get_mut("metadata")
+                .context("an example has no metadata")?;
             *metadata = with_request_id(metadata, number);
             let bytes = serde_json::to_vec(&event)?;
             let admitted = admit(&bytes, &Limits::default())?;
@@ -71,17 +73,17 @@ impl EventLoad {
         Ok(load)
     }
 
-    /// How many events there are.
+    /// Returns the number of events.
     pub(crate) const fn count(&self) -> usize {
         self.events.len()
     }
 
-    /// The number of the event with this id.
+    /// Returns the number of the event with this id.
     pub(crate) fn number(&self, id: Uuid) -> Option<usize> {
         self.numbers.get(&id).copied()
     }
 
-    /// The body of a request with the events from `first` on.
+    /// Returns the body of a request with `batch` events, starting with `first`.
     pub(crate) fn body(&self, door: SendTo, first: usize, batch: usize) -> Bytes {
         let events = self.events.iter().skip(first).take(batch);
         match door {
@@ -99,27 +101,27 @@ impl EventLoad {
         }
     }
 
-    /// Sends all events and returns how long that took; fails unless all were acknowledged.
-    #[expect(clippy::disallowed_types, reason = "what is measured is real time")]
+    /// Sends all events and returns the time taken. Fails if any event is not acknowledged.
+    #[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
     pub(crate) async fn send(
         self: &Arc<Self>,
         server: SocketAddr,
-        way: SendPlan,
+        plan: SendPlan,
     ) -> Result<Duration> {
-        let count = self.count().div_ceil(way.batch);
-        let body = |number| self.body(way.door, number * way.batch, way.batch);
+        let count = self.count().div_ceil(plan.batch);
+        let body = |number| self.body(plan.door, number * plan.batch, plan.batch);
         let bodies: Arc<Vec<Bytes>> = Arc::new((0..count).map(body).collect());
         let next = Arc::new(AtomicUsize::new(0));
         let mut senders = JoinSet::new();
         let started = Instant::now();
-        for _ in 0..way.connections {
+        for _ in 0..plan.connections {
             let mut connection = Connection::open(server).await?;
             let (bodies, next) = (Arc::clone(&bodies), Arc::clone(&next));
             senders.spawn(async move {
                 let mut accepted = 0;
                 while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let answer = connection.post(&way.door.target(), body.clone()).await?;
-                    accepted += way.door.accepted(&answer)?;
+                    let answer = connection.post(&plan.door.target(), body.clone()).await?;
+                    accepted += plan.door.accepted(&answer)?;
                 }
                 Ok::<u64, anyhow::Error>(accepted)
             });
@@ -139,7 +141,7 @@ impl EventLoad {
 }
 
 impl SendTo {
-    /// Where its requests go.
+    /// Returns the target of the requests.
     pub(crate) const fn target(self) -> Target {
         match self {
             Self::Native => Target {
@@ -155,16 +157,16 @@ impl SendTo {
         }
     }
 
-    /// How many events an answer acknowledges.
+    /// Returns the number of events that an answer acknowledges.
     fn accepted(self, answer: &Value) -> Result<u64> {
         match self {
             Self::Native => answer
                 .get("accepted")
                 .and_then(Value::as_u64)
-                .context("an answer counts what was accepted"),
+                .context("`accepted` is missing in an answer"),
             Self::Kinesis => {
                 let records = answer.get("Records").and_then(Value::as_array);
-                let records = records.context("an answer has records")?;
+                let records = records.context("`Records` is missing in an answer")?;
                 let is_stored = |record: &&Value| record.get("SequenceNumber").is_some();
                 Ok(u64::try_from(records.iter().filter(is_stored).count())?)
             }
@@ -172,10 +174,10 @@ impl SendTo {
     }
 }
 
-/// Users that act in turns.
+/// The number of users, who act in turn.
 pub(crate) const USERS: usize = 1_000;
 
-/// The metadata with a request id made of a number, and the user whose turn it is.
+/// Returns the metadata with a request id and a user id that are derived from `number`.
 fn with_request_id(metadata: &Value, number: usize) -> Value {
     let mut metadata = metadata.clone();
     if let Some(members) = metadata.as_object_mut() {

@@ -1,4 +1,4 @@
-//! How long deliveries to healthy endpoints take beside one that is dead and one that hangs.
+//! Measures deliveries to healthy endpoints next to a dead endpoint and a hanging one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ pub(crate) struct NeighboursArgs {
     /// Subscriptions with healthy endpoints
     #[arg(long, default_value_t = 50)]
     healthy: usize,
-    /// Events a second, for each subscription
+    /// Events per second, for each subscription
     #[arg(long, default_value_t = 50)]
     rate: u32,
-    /// How long each run sends
+    /// Seconds that each run sends events
     #[arg(long, default_value_t = 20)]
     seconds: u32,
 }
@@ -59,7 +59,7 @@ impl NeighboursArgs {
             delivery.all_arrived(limit).await?;
             for number in 0..load.count() {
                 let arrived = delivery.accepted_at(number);
-                let arrived = arrived.context("every event has arrived")?;
+                let arrived = arrived.context("no arrival time is recorded")?;
                 let took = arrived.duration_since(due(started, self.rate, number));
                 latencies.push(took.as_secs_f64() * 1000.0);
             }

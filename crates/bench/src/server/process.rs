@@ -1,4 +1,4 @@
-//! A server in a process of its own, on a temporary folder.
+//! A server in its own process, with a temporary folder.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,10 +12,10 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::Connection;
 
-/// How long a server may take until it answers.
+/// The time within which a started server must answer.
 const START: Duration = Duration::from_secs(30);
 
-/// A server in a process of its own; it is killed when this is dropped, and its folder removed.
+/// A server in its own process. Dropping this kills the server and removes its folder.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
     child: Child,
@@ -23,14 +23,14 @@ pub(crate) struct ServerProcess {
     _folder: TempDir,
 }
 
-/// What a server writes into its data folder about itself.
+/// The part of `local.json` in the data folder that this program reads.
 #[derive(Deserialize)]
 struct LocalJson {
     address: SocketAddr,
 }
 
 impl ServerProcess {
-    /// Starts a server that asks nobody for a token, on a port that the system chooses.
+    /// Starts a server without authentication, on a port that the system chooses.
     pub(crate) async fn start(program: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
@@ -55,7 +55,7 @@ impl ServerProcess {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -79,7 +79,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It may have ended already.
+        // Both may fail: the server may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -1,4 +1,4 @@
-//! The endpoint that deliveries arrive at: it counts them by event, and fails as it is told to.
+//! An endpoint that receives deliveries. It counts them per event and fails as configured.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -23,22 +23,22 @@ use uuid::Uuid;
 
 use super::load::{EventLoad, USERS};
 
-/// How the endpoint behaves.
+/// The behaviour of the endpoint.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Behaviour {
-    /// How long it takes for an answer.
+    /// The delay before each answer.
     pub(crate) pause: Duration,
-    /// How many requests of a thousand it answers with 503, chosen by chance.
+    /// The number of requests per thousand, chosen at random, that get 503.
     pub(crate) failing_per_mille: u32,
-    /// How often a request gets no answer at all.
+    /// The interval at which one request gets no answer.
     pub(crate) hanging_every: Option<Duration>,
-    /// So many of all users get 503, for so long.
+    /// The number of users whose events get 503, and how long after the start.
     pub(crate) failing_users: Option<(usize, Duration)>,
-    /// Every request hangs.
+    /// Whether every request hangs.
     pub(crate) is_hanging: bool,
 }
 
-/// The endpoint that deliveries arrive at; it ends when it is dropped.
+/// An endpoint that receives deliveries. It stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct BenchReceiver {
     address: SocketAddr,
@@ -46,7 +46,7 @@ pub(crate) struct BenchReceiver {
     _server: JoinSet<()>,
 }
 
-/// What has arrived.
+/// The arrivals of deliveries.
 #[derive(Debug)]
 pub(crate) struct ArrivalTimes {
     load: Arc<EventLoad>,
@@ -57,10 +57,10 @@ pub(crate) struct ArrivalTimes {
     unknown: AtomicU64,
     next_hang: Mutex<Option<Instant>>,
     started: Instant,
-    /// The latest event of each user that was accepted for the first time.
+    /// The number of the last event of each user that was accepted for the first time.
     latest_of_user: Vec<Mutex<Option<usize>>>,
     inversions: AtomicU64,
-    /// Rung at every thousandth arrival, and at the last.
+    /// Notified at every thousandth arrival and at the last one.
     moved: Notify,
 }
 
@@ -91,45 +91,45 @@ impl BenchReceiver {
         })
     }
 
-    /// Where to deliver to.
+    /// Returns the URL of the endpoint.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// What has arrived.
+    /// Returns the arrivals.
     pub(crate) const fn arrivals(&self) -> &Arc<ArrivalTimes> {
         &self.arrivals
     }
 }
 
 impl ArrivalTimes {
-    /// How many events have arrived and were accepted.
+    /// Returns the number of different events that were accepted.
     pub(crate) fn distinct(&self) -> usize {
         self.distinct.load(Ordering::Acquire)
     }
 
-    /// How many deliveries repeated one that was accepted.
+    /// Returns the number of deliveries of events that were already accepted.
     pub(crate) fn repeated(&self) -> u64 {
         self.repeated.load(Ordering::Acquire)
     }
 
-    /// How many deliveries were of no event that was sent.
+    /// Returns the number of deliveries whose event is not part of the load.
     pub(crate) fn unknown(&self) -> u64 {
         self.unknown.load(Ordering::Acquire)
     }
 
-    /// How many events came after a later one of the same user.
+    /// Returns the number of events that were accepted after a later event of the same user.
     pub(crate) fn inversions(&self) -> u64 {
         self.inversions.load(Ordering::Acquire)
     }
 
-    /// When an event was accepted first.
+    /// Returns the time when an event was first accepted.
     pub(crate) fn accepted_at(&self, number: usize) -> Option<Instant> {
-        let place = self.first.get(number)?;
-        *place.lock().unwrap_or_else(PoisonError::into_inner)
+        let first = self.first.get(number)?;
+        *first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until so many events have arrived; `false` when the deadline comes first.
+    /// Waits until `count` events are accepted. Returns `false` if the deadline passes first.
     pub(crate) async fn reached(&self, count: usize, deadline: Instant) -> bool {
         while self.distinct() < count {
             if Instant::now() >= deadline {
@@ -143,16 +143,16 @@ impl ArrivalTimes {
         true
     }
 
-    /// Notes one delivery that is about to be accepted.
+    /// Records one accepted delivery.
     fn accept(&self, id: Option<Uuid>) {
         let Some(number) = id.and_then(|id| self.load.number(id)) else {
             self.unknown.fetch_add(1, Ordering::AcqRel);
             return;
         };
-        let Some(place) = self.first.get(number) else {
+        let Some(first) = self.first.get(number) else {
             return;
         };
-        let mut first = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_some() {
             self.repeated.fetch_add(1, Ordering::AcqRel);
             return;
@@ -171,7 +171,8 @@ impl ArrivalTimes {
         }
     }
 
-    fn is_to_hang(&self) -> bool {
+    /// Returns whether the current request must hang and, if so, schedules the next one.
+    fn start_hang_if_due(&self) -> bool {
         let Some(every) = self.behaviour.hanging_every else {
             return false;
         };
@@ -187,7 +188,7 @@ impl ArrivalTimes {
         is_due
     }
 
-    /// Whether it fails the user whose event this is, at this moment.
+    /// Returns whether the event belongs to a user whose events currently fail.
     fn fails_user(&self, id: Option<Uuid>) -> bool {
         let Some((count, until)) = self.behaviour.failing_users else {
             return false;
@@ -203,7 +204,7 @@ impl ArrivalTimes {
         let id = request.headers().get("webhook-id");
         let id = id.and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
         drop(request.into_body().collect().await);
-        if self.behaviour.is_hanging || self.is_to_hang() {
+        if self.behaviour.is_hanging || self.start_hang_if_due() {
             return pending().await;
         }
         if !self.behaviour.pause.is_zero() {
@@ -232,7 +233,7 @@ async fn serve(listener: TcpListener, arrivals: Arc<ArrivalTimes>) {
                 });
                 connections.spawn(async move {
                     drop(stream.set_nodelay(true));
-                    // A connection that breaks is the server's affair; it shows in the arrivals.
+                    // A broken connection is not an error here: missing arrivals show it.
                     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
                 });
             }
@@ -244,5 +245,5 @@ async fn serve(listener: TcpListener, arrivals: Arc<ArrivalTimes>) {
 /// Reads a member of a JSON answer as a count.
 pub(crate) fn count(value: &serde_json::Value, member: &str) -> Result<u64> {
     let count = value.get(member).and_then(serde_json::Value::as_u64);
-    count.with_context(|| format!("the answer has no count {member:?}"))
+    count.with_context(|| format!("{member:?} is missing in the answer"))
 }
