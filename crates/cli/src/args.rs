@@ -1,33 +1,27 @@
 //! The command line.
 
-use std::path::PathBuf;
+use clap::Parser;
 
-use clap::{Parser, Subcommand};
-use easel_keys::Secret;
-
-use crate::commands::{
-    BackupArgs, BalanceArgs, CatalogArgs, ChangesArgs, CheckArgs, CompletionsArgs, ConfigArgs,
-    DeadLettersArgs, DemoArgs, DriftArgs, EmitArgs, ListenArgs, PauseArgs, QuarantineArgs,
-    RepairArgs, ReplayArgs, RestoreArgs, ResumeArgs, ServeArgs, SimulateArgs, StatusArgs,
-    SubscriptionsArgs, TailArgs, TokensArgs, TranslateArgs,
-};
-use crate::contact::Url;
+use crate::commands::Command;
+use crate::global_args::GlobalArgs;
 
 const AFTER_HELP: &str = "\
 First steps:
-  easel demo                                     see the whole job, with a campus made up
-  easel serve                                    start a server in this folder
-  easel emit course_created --set name=Botany    send it an event
-  easel tail                                     see what it has
+  easel demo                                   run a complete demo
+  easel serve                                  start a server in this folder
+  easel emit course_created --set name=Botany  send an event to it
+  easel tail                                   print the newest events
 
-Commands find a server on this machine through its data folder; --url and --token name any other.
+Commands find a server on this machine through its data folder. For any other
+server, use --url and --token.
 
 Exit codes:
-  0   done
+  0   success
   1   `easel status` found something that needs attention
   64  the command line is wrong
-  65  what was given was refused
-  69  no server could be reached, it could not take the work, or output could not be written
+  65  the input is invalid or was rejected
+  69  no server was reached, the server could not do the work, or output
+      could not be written
   70  a bug in Easel
   78  a setting, the data folder or the token is wrong";
 
@@ -41,67 +35,28 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct GlobalArgs {
-    /// Settings file [default: ./easel.toml, if there is one]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "EASEL_CONFIG",
-        hide_env_values = true
-    )]
-    pub(crate) config: Option<PathBuf>,
-    /// Folder the server keeps its data in
-    #[arg(long, global = true, value_name = "DIR")]
-    pub(crate) data: Option<String>,
-    /// Address of the server to talk to [default: the one running on the data folder]
-    #[arg(long, global = true, env = "EASEL_URL", hide_env_values = true)]
-    pub(crate) url: Option<Url>,
-    /// Token to show to the server
-    #[arg(long, global = true, env = "EASEL_TOKEN", hide_env_values = true, value_parser = secret)]
-    pub(crate) token: Option<Secret<String>>,
-    /// Print the server's JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Demo(DemoArgs),
-    Serve(ServeArgs),
-    Config(ConfigArgs),
-    Emit(EmitArgs),
-    Simulate(SimulateArgs),
-    Tail(TailArgs),
-    Listen(ListenArgs),
-    Subscriptions(Box<SubscriptionsArgs>),
-    DeadLetters(DeadLettersArgs),
-    Replay(ReplayArgs),
-    Status(StatusArgs),
-    Balance(BalanceArgs),
-    Pause(PauseArgs),
-    Resume(ResumeArgs),
-    Catalog(CatalogArgs),
-    Check(CheckArgs),
-    Changes(ChangesArgs),
-    Drift(DriftArgs),
-    Tokens(TokensArgs),
-    Quarantine(QuarantineArgs),
-    Translate(TranslateArgs),
-    Backup(BackupArgs),
-    Restore(RestoreArgs),
-    Repair(RepairArgs),
-    Completions(CompletionsArgs),
-}
+    use clap::CommandFactory;
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "clap asks for a function that may refuse"
-)]
-fn secret(text: &str) -> Result<Secret<String>, String> {
-    Ok(Secret::new(text.to_owned()))
+    use super::*;
+    use crate::settings::OPTION_VARIABLES;
+
+    /// Returns the `EASEL_*` variables that set an option of `command` or of a subcommand.
+    fn variables(command: &clap::Command) -> BTreeSet<String> {
+        let names = command.get_arguments().filter_map(clap::Arg::get_env);
+        let names = names.map(|name| name.to_string_lossy().into_owned());
+        let names = names.filter(|name| name.starts_with("EASEL_"));
+        names
+            .chain(command.get_subcommands().flat_map(variables))
+            .collect()
+    }
+
+    #[test]
+    fn option_variables_lists_every_variable_of_an_option() {
+        let known = OPTION_VARIABLES.map(str::to_owned);
+        assert_eq!(variables(&Args::command()), BTreeSet::from(known));
+    }
 }

@@ -1,4 +1,4 @@
-//! A subscription's balance, as the API answers it.
+//! A subscription's balance, as the API returns it.
 
 use easel_server::{Counts, Term};
 use serde::Deserialize;
@@ -24,7 +24,7 @@ impl TryFrom<Map<String, Value>> for BalanceJson {
         };
         let count = |name: &str| {
             let count = member(name)?.as_u64();
-            count.ok_or_else(|| format!("{name} is no count"))
+            count.ok_or_else(|| format!("{name} must be a count"))
         };
         let mut counts = Counts::default();
         for term in Term::ALL {
@@ -42,20 +42,20 @@ impl TryFrom<Map<String, Value>> for BalanceJson {
 }
 
 impl BalanceJson {
-    /// Whether the terms add up, which they always do.
+    /// Returns whether the terms add up to the accepted events. A server guarantees this.
     pub(crate) fn adds_up(&self) -> bool {
         let terms = Term::SUMMANDS.into_iter().map(|term| self.counts[term]);
         terms.into_iter().try_fold(0, u64::checked_add) == Some(self.accepted)
     }
 
-    /// The balance in one line.
+    /// Returns the balance as one line.
     pub(crate) fn sentence(&self) -> String {
         let terms = Term::SUMMANDS.map(|term| format!("{} {}", self.counts[term], term.name()));
         let (accepted, terms) = (self.accepted, terms.join(" + "));
         format!("{accepted} accepted = {terms}: {}", self.verdict())
     }
 
-    /// Whether the balance adds up, in words.
+    /// Returns in words whether the balance adds up.
     pub(crate) fn verdict(&self) -> String {
         match (self.adds_up(), self.counts[Term::Damaged]) {
             (false, _) => "DOES NOT ADD UP".to_owned(),

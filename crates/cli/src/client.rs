@@ -1,7 +1,7 @@
 //! A small HTTP client for Easel's own API.
 //!
-//! It shows the token, follows no redirects, and turns a problem (RFC 9457) into one line and an
-//! exit code. Answers stay bytes, so that `--json` prints exactly what the server said.
+//! It sends the token, follows no redirects, and converts a problem (RFC 9457) to an error of one line
+//! with an exit code. Answers stay bytes, so that `--json` prints exactly what the server sent.
 
 mod event_stream;
 mod follower;
@@ -24,16 +24,17 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::args::GlobalArgs;
-use crate::contact::{Contact, Url};
+use crate::contact::Contact;
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
+use crate::url::Url;
 
 pub(crate) use event_stream::EventStream;
 pub(crate) use follower::Follower;
 pub(crate) use kinesis::KeyPair;
 
-/// A server may hold a request while it is busy; longer than this it is out of order.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The timeout of a request. A busy server may hold a request, but not longer than this.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A connection to one server.
 #[derive(Debug)]
@@ -43,71 +44,71 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of the server that the arguments name or lead to.
+    /// Creates a client for the server that the arguments name, or for the one on the data folder.
     pub(crate) fn connect(args: &GlobalArgs) -> Result<Self, Failure> {
-        Self::of(Contact::find(args)?)
+        Self::new(Contact::find(args)?)
     }
 
-    fn of(contact: Contact) -> Result<Self, Failure> {
+    fn new(contact: Contact) -> Result<Self, Failure> {
         let connector = connector(contact.url.is_https())?;
         let http =
             hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { http, contact })
     }
 
-    /// A client of the server at an address that asks for no token.
-    pub(crate) fn to(url: &str) -> Result<Self, Failure> {
-        let url = url.parse().map_err(|told: String| anyhow!(told));
+    /// Creates a client for a server that requires no token.
+    pub(crate) fn without_token(url: &str) -> Result<Self, Failure> {
+        let url = url.parse().map_err(|error: String| anyhow!(error));
         let contact = Contact {
             url: url.or_exit(Code::Bug)?,
             token: None,
         };
-        Self::of(contact)
+        Self::new(contact)
     }
 
-    /// The server's address.
+    /// Returns the server's address.
     pub(crate) const fn url(&self) -> &Url {
         &self.contact.url
     }
 
-    /// Reads what is at `path`.
+    /// Sends a GET request to `path`.
     pub(crate) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
         self.call(Method::GET, path, None).await
     }
 
-    /// Posts `body`, or nothing, to `path`.
+    /// Sends a POST request to `path`, with or without a body.
     pub(crate) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Bytes, Failure> {
         self.call(Method::POST, path, body).await
     }
 
-    /// Changes some fields of what is at `path`.
+    /// Sends a PATCH request to `path`.
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Bytes, Failure> {
         self.call(Method::PATCH, path, Some(body)).await
     }
 
-    /// Posts events or changes, a line each, to `path`.
+    /// Posts events or changes to `path`, one on each line.
     pub(crate) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Bytes, Failure> {
         let mut request = self.request(Method::POST, path, None)?;
         let kind = HeaderValue::from_static("application/x-ndjson");
         request.headers_mut().insert(CONTENT_TYPE, kind);
         *request.body_mut() = Full::new(lines.into());
-        self.answered(request).await
+        self.send_and_read(request).await
     }
 
-    /// Deletes what is at `path`.
+    /// Sends a DELETE request to `path`.
     pub(crate) async fn delete(&self, path: &str) -> Result<Bytes, Failure> {
         self.call(Method::DELETE, path, None).await
     }
 
-    /// Removes what is at `path`, which is answered with nothing.
+    /// Sends a DELETE request to `path` and requires an empty answer.
     pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
         if self.delete(path).await?.is_empty() {
             return Ok(());
         }
-        Err(Failure::new(Code::Unavailable, no_easel()))
+        Err(Failure::new(Code::Unavailable, unexpected_answer()))
     }
 
-    /// Opens the stream of events at `path`, behind `last_id` if one was seen already.
+    /// Opens the event stream at `path`. With `last_id`, the stream continues after that event.
     pub(crate) async fn stream(
         &self,
         path: &str,
@@ -135,16 +136,16 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Bytes, Failure> {
         let request = self.request(method, path, body)?;
-        self.answered(request).await
+        self.send_and_read(request).await
     }
 
-    /// Sends a request and reads what is answered, unless that is a refusal.
-    async fn answered(&self, request: Request<Full<Bytes>>) -> Result<Bytes, Failure> {
+    /// Sends a request and returns the body of the answer. Fails if the server rejects the request.
+    async fn send_and_read(&self, request: Request<Full<Bytes>>) -> Result<Bytes, Failure> {
         let response = self.send(request).await?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
         }
-        let body = tokio::time::timeout(PATIENCE, response.into_body().collect());
+        let body = tokio::time::timeout(TIMEOUT, response.into_body().collect());
         let body = body
             .await
             .or_exit(Code::Unavailable)?
@@ -176,40 +177,42 @@ impl Client {
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
         let url = &self.contact.url;
-        match tokio::time::timeout(PATIENCE, self.http.request(request)).await {
+        match tokio::time::timeout(TIMEOUT, self.http.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 let what = if error.is_connect() {
                     "no server answers at"
                 } else {
-                    "lost"
+                    "lost the connection to"
                 };
                 let cause = anyhow::Error::new(error);
-                let told = anyhow!("{what} {url}: {}", cause.root_cause());
-                Err(Failure::new(Code::Unavailable, told))
+                let error = anyhow!("{what} {url}: {}", cause.root_cause());
+                Err(Failure::new(Code::Unavailable, error))
             }
             Err(_elapsed) => {
-                let told = anyhow!("{url} did not answer within {} s", PATIENCE.as_secs());
-                Err(Failure::new(Code::Unavailable, told))
+                let error = anyhow!("{url} did not answer within {} s", TIMEOUT.as_secs());
+                Err(Failure::new(Code::Unavailable, error))
             }
         }
     }
 }
 
-/// Reads the server's JSON.
+/// Parses the server's JSON.
 pub(crate) fn read<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Result<T, Failure> {
     serde_json::from_slice(answer)
-        .map_err(|_other_words| no_easel())
+        .map_err(|_parse_error| unexpected_answer())
         .or_exit(Code::Unavailable)
 }
 
-/// What is said of an answer that no Easel gives.
-fn no_easel() -> anyhow::Error {
+/// Returns the error for an answer that does not come from this version of Easel.
+fn unexpected_answer() -> anyhow::Error {
     let version = env!("CARGO_PKG_VERSION");
-    anyhow!("the answer is not one of easel {version}; does --url name an Easel of this version?")
+    anyhow!(
+        "the answer is not from easel {version}; check that --url names a server of this version"
+    )
 }
 
-/// Escapes what stands in a path or in a query, so that it is one piece of it.
+/// Percent-encodes a text for use as one segment of a path or one value of a query.
 pub(crate) fn escape(text: &str) -> String {
     let escape = |byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
@@ -220,7 +223,7 @@ pub(crate) fn escape(text: &str) -> String {
     text.bytes().map(escape).collect()
 }
 
-/// The events from an offset on whose type is like `glob`, at `path`.
+/// Returns `path` with the query for the events from an offset on whose type matches `glob`.
 pub(crate) fn range_path(path: &str, from: u64, glob: Option<&str>) -> String {
     match glob {
         Some(glob) => format!("{path}?from={from}&event={}", escape(glob)),
@@ -228,7 +231,7 @@ pub(crate) fn range_path(path: &str, from: u64, glob: Option<&str>) -> String {
     }
 }
 
-/// Certificates are only looked for when they are needed: a machine may have none.
+/// Loads the system's certificates only for https, because a machine may have none.
 fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, Failure> {
     let builder = HttpsConnectorBuilder::new();
     let builder = if https {
@@ -250,14 +253,14 @@ fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, Failure> {
 struct ProblemJson {
     code: String,
     detail: String,
-    /// What is wrong with each event, where every event of a request was rejected.
+    /// The error of each event, if every event of a request was rejected.
     #[serde(default)]
     results: Vec<RejectedJson>,
-    /// The JSON pointer to the place in the body that is at fault.
+    /// The JSON pointer to the invalid place in the body.
     pointer: Option<String>,
 }
 
-/// The flags that set what the server calls by these names, in bodies and in queries.
+/// The server's names of body members and query parameters, with the flags that set them.
 const FLAGS: [(&str, &str); 26] = [
     ("/webhook/url", "--webhook"),
     ("/webhook/timeout", "--timeout"),
@@ -294,24 +297,26 @@ struct RejectedJson {
 }
 
 impl ProblemJson {
-    /// The detail, with the flag in place of the name that the server has for it.
+    /// Returns the detail with the name of the flag instead of the server's name.
     fn detail(&self) -> String {
         let Self { detail, .. } = self;
-        let quoted = detail.strip_prefix('`').and_then(|it| it.split_once('`'));
+        let quoted = detail
+            .strip_prefix('`')
+            .and_then(|rest| rest.split_once('`'));
         let Some((name, rest)) = quoted else {
             return detail.clone();
         };
         let is_parameter = ["invalid_query", "invalid_range"].contains(&self.code.as_str());
-        let is_it = |place: &str| match &self.pointer {
+        let matches = |place: &str| match &self.pointer {
             Some(_) => name == place || name.starts_with(&format!("{place}/")),
             None => is_parameter && name == place,
         };
-        let flag = FLAGS.iter().find(|(place, _)| is_it(place));
+        let flag = FLAGS.iter().find(|(place, _)| matches(place));
         flag.map_or_else(|| detail.clone(), |(_, flag)| format!("{flag}{rest}"))
     }
 }
 
-/// How the Kinesis door refuses, as AWS does.
+/// An error of the Kinesis door, in the format of AWS.
 #[derive(Deserialize)]
 struct AwsJson {
     #[serde(rename = "__type")]
@@ -334,15 +339,13 @@ async fn refusal(response: Response<Incoming>) -> Failure {
         .as_ref()
         .and_then(|body| serde_json::from_slice(body).ok())
     {
-        let told = anyhow!(
-            "{message} ({kind}); keys are given with --access-key-id and \
-                            --secret-access-key"
-        );
-        return Failure::new(Code::Configuration, told);
+        let error =
+            anyhow!("{message} ({kind}); give keys with --access-key-id and --secret-access-key");
+        return Failure::new(Code::Configuration, error);
     }
-    let told = match problem {
+    let error = match problem {
         Some(problem) if status == StatusCode::UNAUTHORIZED => anyhow!(
-            "{} ({}); a token is given with --token or EASEL_TOKEN",
+            "{} ({}); give a token with --token or EASEL_TOKEN",
             problem.detail(),
             problem.code
         ),
@@ -350,9 +353,9 @@ async fn refusal(response: Response<Incoming>) -> Failure {
             Some(RejectedJson { code, detail }) => anyhow!("{detail} ({code})"),
             None => anyhow!("{} ({})", problem.detail(), problem.code),
         },
-        None => anyhow!("the server answered {status}; does --url name an Easel?"),
+        None => anyhow!("the server answered {status}; check that --url names an Easel server"),
     };
-    Failure::new(code_of(status), told)
+    Failure::new(code_of(status), error)
 }
 
 fn code_of(status: StatusCode) -> Code {
@@ -370,13 +373,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_escaped_is_one_piece_of_a_path() {
+    fn an_escaped_text_is_one_segment_of_a_path() {
         assert_eq!(escape("grade_*"), "grade_%2A");
         assert_eq!(escape("a/b?c=d&é"), "a%2Fb%3Fc%3Dd%26%C3%A9");
     }
 
     #[test]
-    fn a_refusal_names_the_flag_that_sets_what_is_at_fault() {
+    fn a_refusal_names_the_flag_of_the_invalid_value() {
         let check = |code: &str, detail: &str, pointer: Option<&str>, wanted: &str| {
             let problem = ProblemJson {
                 code: code.to_owned(),
@@ -402,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_from_an_outage() {
+    fn a_refusal_and_an_outage_have_different_exit_codes() {
         assert_eq!(code_of(StatusCode::FORBIDDEN), Code::Configuration);
         assert_eq!(code_of(StatusCode::CONFLICT), Code::BadInput);
         assert_eq!(code_of(StatusCode::SERVICE_UNAVAILABLE), Code::Unavailable);

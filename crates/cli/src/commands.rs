@@ -1,4 +1,4 @@
-//! The commands: a file each, with its arguments beside what it does.
+//! The commands. Each file holds the arguments and the code of one command.
 
 mod backup;
 mod balance;
@@ -29,36 +29,72 @@ mod translate;
 
 use std::future::Future;
 
-pub(crate) use backup::BackupArgs;
-pub(crate) use balance::BalanceArgs;
-pub(crate) use catalog::CatalogArgs;
-pub(crate) use changes::ChangesArgs;
-pub(crate) use check::CheckArgs;
-pub(crate) use completions::CompletionsArgs;
-pub(crate) use config::ConfigArgs;
-pub(crate) use dead_letters::DeadLettersArgs;
-pub(crate) use deliveries::{PauseArgs, ResumeArgs};
-pub(crate) use demo::DemoArgs;
-pub(crate) use drift::DriftArgs;
-pub(crate) use emit::EmitArgs;
-pub(crate) use listen::ListenArgs;
-pub(crate) use quarantine::QuarantineArgs;
-pub(crate) use repair::RepairArgs;
-pub(crate) use replay::ReplayArgs;
-pub(crate) use restore::RestoreArgs;
-pub(crate) use serve::ServeArgs;
-pub(crate) use simulate::SimulateArgs;
-pub(crate) use status::StatusArgs;
-pub(crate) use subscriptions::SubscriptionsArgs;
-pub(crate) use tail::TailArgs;
-pub(crate) use tokens::TokensArgs;
-pub(crate) use translate::TranslateArgs;
+use clap::Subcommand;
 
-use crate::args::{Args, Command};
+use backup::BackupArgs;
+use balance::BalanceArgs;
+use catalog::CatalogArgs;
+use changes::ChangesArgs;
+use check::CheckArgs;
+use completions::CompletionsArgs;
+use config::ConfigArgs;
+use dead_letters::DeadLettersArgs;
+use deliveries::{PauseArgs, ResumeArgs};
+use demo::DemoArgs;
+use drift::DriftArgs;
+use emit::EmitArgs;
+use listen::ListenArgs;
+use quarantine::QuarantineArgs;
+use repair::RepairArgs;
+use replay::ReplayArgs;
+use restore::RestoreArgs;
+use serve::ServeArgs;
+use simulate::SimulateArgs;
+use status::StatusArgs;
+use subscriptions::SubscriptionsArgs;
+use tail::TailArgs;
+use tokens::TokensArgs;
+use translate::TranslateArgs;
+
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
 
-/// Does what the arguments say.
-pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
+/// A command, with its arguments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(DemoArgs),
+    Serve(ServeArgs),
+    Config(ConfigArgs),
+    Emit(EmitArgs),
+    Simulate(SimulateArgs),
+    Tail(TailArgs),
+    Listen(ListenArgs),
+    Subscriptions(Box<SubscriptionsArgs>),
+    DeadLetters(DeadLettersArgs),
+    Replay(ReplayArgs),
+    Status(StatusArgs),
+    Balance(BalanceArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
+    Catalog(CatalogArgs),
+    Check(CheckArgs),
+    Changes(ChangesArgs),
+    Drift(DriftArgs),
+    Tokens(TokensArgs),
+    Quarantine(QuarantineArgs),
+    Translate(TranslateArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
+    Repair(RepairArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Runs `command`. `command_line` describes all commands and their arguments.
+pub(crate) fn run(
+    command: Command,
+    global: GlobalArgs,
+    command_line: clap::Command,
+) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => args.run(&global),
         Command::Config(args) => args.run(&global),
@@ -84,11 +120,11 @@ pub(crate) fn run(Args { global, command }: Args) -> Result<(), Failure> {
         Command::Tokens(args) => wait(args.run(&global)),
         Command::Quarantine(args) => wait(args.run(&global)),
         Command::Translate(args) => args.run(&global),
-        Command::Completions(args) => args.run(),
+        Command::Completions(args) => args.run(command_line),
     }
 }
 
-/// Runs a command that talks to a server; one thread is enough for that.
+/// Runs a command that talks to a server, on a runtime with one thread.
 fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,17 +1,17 @@
-//! What the command's exit code says.
+//! The exit codes of the command.
 //!
-//! | code | name | it means |
+//! | code | name | meaning |
 //! | ---: | --- | --- |
-//! | 0 | | done |
+//! | 0 | | success |
 //! | 1 | attention | `easel status` found something that needs an operator |
 //! | 64 | usage | the command line is wrong |
-//! | 65 | bad input | the server, or this command, refused what it was given |
-//! | 69 | unavailable | no server could be reached, it could not take the work, it stopped before it had drained, or output could not be written |
+//! | 65 | bad input | the input is invalid, or the server rejected it |
+//! | 69 | unavailable | no server was reached, the server could not do the work, it stopped before it had drained, or output could not be written |
 //! | 70 | our bug | Easel is at fault; please report it |
 //! | 78 | configuration | a setting, the data folder or the token is wrong |
 //!
-//! The numbers above 1 are those of `sysexits.h`, so that scripts and service managers can tell a mistake
-//! of the operator from an outage.
+//! The numbers above 1 are from `sysexits.h`. With them, scripts and service managers can distinguish a
+//! mistake of the operator from an outage.
 
 use std::io;
 use std::process::ExitCode;
@@ -19,16 +19,14 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use easel_server::CatalogFaults;
 
-use crate::settings::SettingsFaults;
-
-/// Why a command failed, as far as its exit code goes.
+/// The kind of a failure, which determines the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// The command line is wrong.
     Usage,
-    /// What was given was refused.
+    /// The input is invalid, or the server rejected it.
     BadInput,
-    /// No server could be reached, it could not take the work, or output could not be written.
+    /// No server was reached, the server could not do the work, or output could not be written.
     Unavailable,
     /// Easel is at fault.
     Bug,
@@ -36,50 +34,50 @@ pub(crate) enum Code {
     Configuration,
 }
 
-/// A command that did not do what was asked.
+/// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Whoever read stdout has left (`easel tail | head`): nothing failed, and nobody is listening.
-    ReaderLeft,
-    /// The server answered, and something needs an operator; stdout says what.
+    /// The reader of stdout closed the pipe, as in `easel tail | head`. This is not an error.
+    PipeClosed,
+    /// The server reported something that needs an operator. It is printed on stdout.
     Attention,
-    /// Something to tell the user.
-    Told {
-        /// What kind of failure it is.
+    /// One error.
+    Single {
+        /// The kind of the failure.
         code: Code,
-        /// What to say, causes included.
+        /// The error with its causes.
         error: anyhow::Error,
     },
-    /// Several things to tell the user, each of which must change.
+    /// Several errors. The user must correct all of them.
     Several {
-        /// What kind of failure they are.
+        /// The kind of the failures.
         code: Code,
-        /// What to say.
+        /// The errors.
         errors: Vec<anyhow::Error>,
     },
 }
 
 impl Failure {
-    /// A failure that `error` explains.
+    /// Creates a failure with one error.
     pub(crate) fn new(code: Code, error: impl Into<anyhow::Error>) -> Self {
-        Self::Told {
+        Self::Single {
             code,
             error: error.into(),
         }
     }
 
-    /// A failure that several errors explain.
+    /// Creates a failure with several errors.
     pub(crate) fn several(code: Code, errors: impl Iterator<Item = anyhow::Error>) -> Self {
         let errors = errors.collect();
         Self::Several { code, errors }
     }
 
-    /// The code the process ends with.
+    /// Returns the exit code of the process.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::ReaderLeft => ExitCode::SUCCESS,
+            Self::PipeClosed => ExitCode::SUCCESS,
             Self::Attention => ExitCode::from(1),
-            Self::Told { code, .. } | Self::Several { code, .. } => (*code).into(),
+            Self::Single { code, .. } | Self::Several { code, .. } => (*code).into(),
         }
     }
 }
@@ -96,11 +94,11 @@ impl From<Code> for ExitCode {
     }
 }
 
-/// A failure to write to stdout.
+/// Converts an error of writing to stdout.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::ReaderLeft,
+            io::ErrorKind::BrokenPipe => Self::PipeClosed,
             _ => Self::new(
                 Code::Unavailable,
                 anyhow::Error::new(error).context("failed to write"),
@@ -109,15 +107,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Settings that were refused.
-impl From<SettingsFaults> for Failure {
-    fn from(faults: SettingsFaults) -> Self {
-        let code = faults.code();
-        Self::several(code, faults.0.into_iter().map(anyhow::Error::new))
-    }
-}
-
-/// A folder of data files that was refused.
+/// Converts the faults of a folder of catalogue files.
 impl From<CatalogFaults> for Failure {
     fn from(faults: CatalogFaults) -> Self {
         let errors = faults.0.into_iter();
@@ -125,9 +115,9 @@ impl From<CatalogFaults> for Failure {
     }
 }
 
-/// Gives an error the exit code it ends the command with.
+/// Attaches an exit code to an error.
 pub(crate) trait OrExit<T> {
-    /// The value, or a failure with this code.
+    /// Returns the value, or a failure with this code.
     fn or_exit(self, code: Code) -> Result<T, Failure>;
 }
 

@@ -1,8 +1,8 @@
-//! Events from files and stdin, at full speed and in bounded memory.
+//! Reads events from files and stdin, on all cores and in bounded memory.
 //!
-//! A file is a sequence of JSON values, or of arrays of them, or has a value on each line. It is
-//! read in batches of about a megabyte; all cores work on some batches at once, and what they made
-//! of them comes in the order of the input.
+//! A file is a sequence of JSON values, or of arrays of values, or has one value on each line. It is
+//! read in batches of about one megabyte. All cores process batches in parallel; the results keep the
+//! order of the input.
 
 mod reader;
 mod splitter;
@@ -21,71 +21,71 @@ use crate::progress::Progress;
 use reader::InputText;
 use splitter::{Splitter, ValueRange};
 
-/// Bytes after which a batch ends, at the end of a value.
+/// The minimum size of a batch. A batch ends at the end of a value.
 const BATCH_BYTES: usize = 1 << 20;
-/// Bytes after which a value that does not end is given up.
+/// The maximum size of a value.
 const MAX_VALUE_BYTES: usize = 64 << 20;
-/// How deep an array may be.
+/// The limits of an array.
 const LIMITS: Limits = Limits {
     max_event_bytes: MAX_VALUE_BYTES,
     max_depth: 128,
 };
-/// Batches for each core that are worked on at once.
+/// The number of batches per core that are processed at once.
 const BATCHES_PER_CORE: usize = 2;
 
-/// Where events are read from.
+/// The source of the events.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Input {
-    /// Files of JSON values, arrays of them, or a value on each line, plain or compressed with gzip or zstd; stdin when there are none, or for `-`
+    /// Files with JSON values, arrays, or one value per line; plain, gzip or zstd [default: stdin, also `-`]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
-/// Some values of a file, one after another.
+/// A batch of consecutive values of a file.
 #[derive(Debug)]
 pub(crate) struct InputBatch {
-    /// The file's name.
+    /// The name of the file.
     pub(crate) file: Arc<str>,
     bytes: Vec<u8>,
-    pieces: Vec<ValueRange>,
+    ranges: Vec<ValueRange>,
 }
 
 /// A value of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InputValue<'a> {
-    /// The line it begins in, counted from 1.
+    /// The line in which the value begins, counted from 1.
     pub(crate) line: usize,
-    /// Its bytes. Whether they are JSON was not looked at.
+    /// The bytes. They are not validated as JSON.
     pub(crate) bytes: &'a [u8],
 }
 
 impl InputBatch {
-    /// Its values, in order, and of an array that stands on a line of its own each element. A fault
-    /// comes with the line of the array that has it.
+    /// Returns the values in order. An array is replaced by its elements. A fault comes with the line of
+    /// its array.
     pub(crate) fn elements(&self) -> impl Iterator<Item = Result<InputValue<'_>, (usize, Fault)>> {
         self.values().flat_map(|value| {
             let is_array = value.bytes.trim_ascii_start().starts_with(b"[");
-            let alone = (!is_array).then_some(Ok(value));
+            let single = (!is_array).then_some(Ok(value));
             let array = if is_array { value.bytes } else { b"[]" };
             let elements = split_array(array, &LIMITS).map(move |element| match element {
                 Ok(bytes) => Ok(InputValue { bytes, ..value }),
                 Err(fault) => Err((value.line, fault)),
             });
-            alone.into_iter().chain(elements)
+            single.into_iter().chain(elements)
         })
     }
 
-    /// Its values, in order.
+    /// Returns the values in order.
     fn values(&self) -> impl Iterator<Item = InputValue<'_>> {
-        self.pieces.iter().map(|it| InputValue {
-            line: it.line,
-            bytes: self.bytes.get(it.range.clone()).unwrap_or_default(),
+        self.ranges.iter().map(|place| InputValue {
+            line: place.line,
+            bytes: self.bytes.get(place.range.clone()).unwrap_or_default(),
         })
     }
 }
 
 impl Input {
-    /// Has all cores `work` on the batches, and hands what that makes to `take`, in order.
+    /// Runs `work` on all batches, on all cores, and passes the results to `take` in order.
     pub(crate) fn each_batch<T: Send>(
         &self,
         work: impl Fn(&InputBatch) -> T + Sync,
@@ -106,8 +106,8 @@ impl Input {
                 if batches.is_empty() {
                     break;
                 }
-                for made in on_all_cores(&batches, cores, &work)? {
-                    progress.pause(|| take(made))?;
+                for result in on_all_cores(&batches, cores, &work)? {
+                    progress.pause(|| take(result))?;
                 }
                 progress.add(source.text.take_read_bytes());
             }
@@ -115,7 +115,7 @@ impl Input {
         Ok(())
     }
 
-    /// The bytes of all files together, if they tell.
+    /// Returns the total size of all files, or `None` if it is unknown.
     fn size(&self) -> Option<u64> {
         let sizes = self.files.iter().map(|path| {
             let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
@@ -127,7 +127,7 @@ impl Input {
     }
 }
 
-/// What `work` makes of each batch, in order.
+/// Runs `work` on each batch and returns the results in order.
 fn on_all_cores<T: Send>(
     batches: &[InputBatch],
     cores: usize,
@@ -139,27 +139,27 @@ fn on_all_cores<T: Send>(
             .chunks(share)
             .map(|share| scope.spawn(move || share.iter().map(work).collect::<Vec<_>>()))
             .collect();
-        let mut made = Vec::new();
+        let mut results = Vec::new();
         for thread in threads {
             match thread.join() {
-                Ok(its) => made.extend(its),
-                Err(_panic_told_already) => {
-                    return Err(Failure::new(Code::Bug, anyhow!("a thread died")));
+                Ok(share) => results.extend(share),
+                Err(_already_reported) => {
+                    return Err(Failure::new(Code::Bug, anyhow!("a thread panicked")));
                 }
             }
         }
-        Ok(made)
+        Ok(results)
     })
 }
 
-/// A file that is read batch by batch.
+/// A file that is read in batches.
 struct InputFile {
     file: Arc<str>,
     text: InputText,
-    /// What was read and belongs to no batch yet.
+    /// Bytes that were read but are not part of a batch yet.
     rest: Vec<u8>,
     splitter: Splitter,
-    is_over: bool,
+    at_end: bool,
 }
 
 impl InputFile {
@@ -175,36 +175,36 @@ impl InputFile {
             file: file.into(),
             rest: Vec::new(),
             splitter: Splitter::default(),
-            is_over: false,
+            at_end: false,
         })
     }
 
-    /// Up to `count` batches; none at the end.
+    /// Returns up to `count` batches; an empty list at the end of the file.
     fn read(&mut self, count: usize) -> Result<Vec<InputBatch>, Failure> {
         let mut batches = Vec::new();
-        while batches.len() < count && !self.is_over {
+        while batches.len() < count && !self.at_end {
             batches.extend(self.batch()?);
         }
         Ok(batches)
     }
 
     fn batch(&mut self) -> Result<Option<InputBatch>, Failure> {
-        let mut pieces = Vec::new();
-        while !self.is_over && (self.rest.len() < BATCH_BYTES || pieces.is_empty()) {
+        let mut ranges = Vec::new();
+        while !self.at_end && (self.rest.len() < BATCH_BYTES || ranges.is_empty()) {
             let more = u64::try_from(BATCH_BYTES).unwrap_or(u64::MAX);
             let read = self.text.by_ref().take(more).read_to_end(&mut self.rest);
-            self.is_over = read.map_err(|error| unreadable(&self.file, error))? == 0;
-            self.splitter.split(&self.rest, self.is_over, &mut pieces);
-            if pieces.is_empty() && self.rest.len() > MAX_VALUE_BYTES {
+            self.at_end = read.map_err(|error| unreadable(&self.file, error))? == 0;
+            self.splitter.split(&self.rest, self.at_end, &mut ranges);
+            if ranges.is_empty() && self.rest.len() > MAX_VALUE_BYTES {
                 let line = self.splitter.line();
-                let told = anyhow!(
+                let error = anyhow!(
                     "{}:{line}: the value that begins here does not end",
                     self.file
                 );
-                return Err(Failure::new(Code::BadInput, told));
+                return Err(Failure::new(Code::BadInput, error));
             }
         }
-        let Some(last) = pieces.last() else {
+        let Some(last) = ranges.last() else {
             return Ok(None);
         };
         let rest = self.rest.split_off(last.range.end);
@@ -212,7 +212,7 @@ impl InputFile {
         Ok(Some(InputBatch {
             file: Arc::clone(&self.file),
             bytes: std::mem::replace(&mut self.rest, rest),
-            pieces,
+            ranges,
         }))
     }
 }
@@ -226,14 +226,14 @@ fn unreadable(file: &str, error: io::Error) -> Failure {
 mod tests {
     use super::*;
 
-    /// The lines and texts of the values in `text`.
+    /// Returns the lines and texts of the values in `text`.
     fn values(text: &str) -> Vec<(usize, String)> {
         let mut source = InputFile {
             file: "test".into(),
             text: InputText::open(io::Cursor::new(text.to_owned())).unwrap(),
             rest: Vec::new(),
             splitter: Splitter::default(),
-            is_over: false,
+            at_end: false,
         };
         let mut values = Vec::new();
         loop {
@@ -243,16 +243,16 @@ mod tests {
             }
             for batch in &batches {
                 values.extend(
-                    batch
-                        .values()
-                        .map(|it| (it.line, String::from_utf8(it.bytes.to_vec()).unwrap())),
+                    batch.values().map(|value| {
+                        (value.line, String::from_utf8(value.bytes.to_vec()).unwrap())
+                    }),
                 );
             }
         }
     }
 
     #[test]
-    fn values_come_whole_and_in_order_over_many_batches() {
+    fn values_stay_whole_and_in_order_over_many_batches() {
         let events: Vec<String> = (0..40_000)
             .map(|n| format!(r#"{{"n":{n},"s":"] }} \" {{"}}"#))
             .collect();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_larger_than_a_batch_comes_whole() {
+    fn a_value_larger_than_a_batch_stays_whole() {
         let large = format!(r#"{{"s":"{}"}}"#, "x".repeat(3 * BATCH_BYTES));
         let text = format!("{{}}\n{large}\n{{}}\n");
         let found = values(&text);

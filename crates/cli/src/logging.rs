@@ -1,8 +1,8 @@
 //! The operational log: tracing events to stderr.
 //!
-//! In its JSON form nothing but JSON reaches stderr: what a command says, why it failed, what is
-//! wrong with its arguments, and a panic become records as well. That holds from the first line of
-//! `main` on, since the form is looked up in the arguments before they are parsed.
+//! In JSON format, stderr contains only JSON. Messages, errors, usage errors and panics are log records
+//! too. This holds from the first line of `main`: the format is read from the raw arguments before
+//! they are parsed.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
-/// The variable that stands in for `--log`.
+/// The variable that sets `--log`.
 pub(crate) const FILTER_VARIABLE: &str = "EASEL_LOG";
-/// The variable that stands in for `--log-format`.
+/// The variable that sets `--log-format`.
 pub(crate) const FORMAT_VARIABLE: &str = "EASEL_LOG_FORMAT";
 
-/// Whether stderr is for JSON alone.
-static SPEAKS_JSON: AtomicBool = AtomicBool::new(false);
+/// Whether stderr must contain only JSON.
+static STDERR_IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// The form of the operational log: for people, or one JSON object a line for machines.
+/// The format of the operational log: text for people, or one JSON object on each line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     Text,
@@ -28,7 +28,7 @@ pub(crate) enum LogFormat {
 }
 
 impl LogFormat {
-    /// The form of this name.
+    /// Returns the format with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "text" => Some(Self::Text),
@@ -38,17 +38,20 @@ impl LogFormat {
     }
 }
 
-/// Has stderr speak JSON alone if these arguments, or the variable, ask for a server that does.
-pub(crate) fn choose_form(args: impl Iterator<Item = OsString>, variable: Option<OsString>) {
+/// Switches stderr to JSON if the arguments or the variable start a server with a JSON log.
+pub(crate) fn choose_format(args: impl Iterator<Item = OsString>, variable: Option<OsString>) {
     if asks_for_json(args, variable) {
-        SPEAKS_JSON.store(true, Ordering::Relaxed);
+        STDERR_IS_JSON.store(true, Ordering::Relaxed);
         std::panic::set_hook(Box::new(report_panic));
     }
 }
 
 fn asks_for_json(args: impl Iterator<Item = OsString>, variable: Option<OsString>) -> bool {
     let mut args = args.map(|arg| arg.to_string_lossy().into_owned());
-    let (mut serves, mut format) = (false, variable.map(|it| it.to_string_lossy().into_owned()));
+    let (mut serves, mut format) = (
+        false,
+        variable.map(|value| value.to_string_lossy().into_owned()),
+    );
     while let Some(arg) = args.next() {
         match arg.strip_prefix("--log-format") {
             Some("") => format = args.next(),
@@ -61,43 +64,41 @@ fn asks_for_json(args: impl Iterator<Item = OsString>, variable: Option<OsString
     serves && format.as_deref() == Some("json")
 }
 
-/// Whether stderr is for JSON alone.
-pub(crate) fn speaks_json() -> bool {
-    SPEAKS_JSON.load(Ordering::Relaxed)
+/// Returns whether stderr must contain only JSON.
+pub(crate) fn stderr_is_json() -> bool {
+    STDERR_IS_JSON.load(Ordering::Relaxed)
 }
 
-/// What passes a filter with this text; `None` when it is no filter.
+/// Parses a filter. Returns `None` if the text is invalid.
 pub(crate) fn filter(text: &str) -> Option<EnvFilter> {
-    // An empty filter would pass errors alone.
+    // An empty filter would only let errors through.
     if text.trim().is_empty() {
         return None;
     }
     EnvFilter::try_new(text).ok()
 }
 
-/// Sends what passes `filter` to stderr from here on.
-pub(crate) fn start(filter: EnvFilter, format: LogFormat) {
+/// Starts to log to stderr.
+pub(crate) fn start(filter: EnvFilter, format: LogFormat) -> Result<(), anyhow::Error> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Without a reader of stderr there is nobody to complain to, and complaining would panic.
+        // If stderr is closed, reporting that error on stderr would panic.
         .log_internal_errors(false)
         .with_writer(io::stderr);
     let started = match format {
         LogFormat::Text => log.with_ansi(false).try_init(),
         LogFormat::Json => log.json().try_init(),
     };
-    if let Err(error) = started {
-        crate::output::talk(format_args!("the log was not started: {error}"));
-    }
+    started.map_err(anyhow::Error::from_boxed)
 }
 
-/// Writes an error as a record, whatever the filter says.
+/// Writes an error as a log record. The filter does not apply.
 pub(crate) fn record_error(error: impl Display) {
     unfiltered(|| tracing::error!(%error, "command failed"));
 }
 
-/// Writes what is said to people as a record, whatever the filter says.
-pub(crate) fn record_talk(text: impl Display) {
+/// Writes a message as a log record. The filter does not apply.
+pub(crate) fn record_notice(text: impl Display) {
     let text = text.to_string();
     let text = text.trim();
     if !text.is_empty() {
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_known_before_the_arguments_are_parsed() {
+    fn the_log_format_is_known_before_the_arguments_are_parsed() {
         check("easel serve --log-format json", None, true);
         check("easel --data x serve --log-format=json --bogus", None, true);
         check("easel serve", Some("json"), true);

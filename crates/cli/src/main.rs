@@ -1,7 +1,6 @@
-//! The `easel` command: reads its arguments and settings, does one thing, and says in its exit
-//! code how that went.
+//! The `easel` command. It reads arguments and settings, runs one command and returns an exit code.
 //!
-//! stdout is for data, stderr for talk. Everything a command prints goes through [`output`].
+//! Data goes to stdout, messages go to stderr. Every command prints through [`output`].
 
 mod args;
 mod balance_json;
@@ -10,33 +9,35 @@ mod client;
 mod commands;
 mod contact;
 mod exit_code;
+mod global_args;
 mod input;
 mod logging;
 mod output;
 mod progress;
 mod settings;
 mod signals;
+mod url;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::args::Args;
 use crate::exit_code::Code;
 
 fn main() -> ExitCode {
-    // What a panic has to say is on stderr by then.
+    // The panic hook has already written the panic message to stderr.
     std::panic::catch_unwind(run).unwrap_or(Code::Bug.into())
 }
 
 fn run() -> ExitCode {
     let variable = settings::log_format_variable();
-    logging::choose_form(std::env::args_os(), variable);
+    logging::choose_format(std::env::args_os(), variable);
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(usage) => return output::usage(&usage),
     };
-    match commands::run(args) {
+    match commands::run(args.command, args.global, Args::command()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::report(&failure);

@@ -1,4 +1,4 @@
-//! The one place that prints: stdout is for data, stderr for talk.
+//! The only place that prints: data goes to stdout, messages go to stderr.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -12,36 +12,36 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
-/// Text from outside, which must not steer a terminal: quotes stay as they are.
+/// Escapes control characters in text from outside, so that it cannot control a terminal. Quotes stay unchanged.
 pub(crate) fn plain(text: &str) -> String {
-    let spell = |letter: char| match letter {
+    let escape = |letter: char| match letter {
         '"' | '\'' | '\\' => letter.to_string(),
         _ => letter.escape_debug().to_string(),
     };
-    text.chars().map(spell).collect()
+    text.chars().map(escape).collect()
 }
 
-/// Writes text as it is.
+/// Writes text unchanged.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
     raw(text.as_bytes())
 }
 
-/// Writes data as it is.
+/// Writes data unchanged.
 pub(crate) fn raw(data: &[u8]) -> Result<(), Failure> {
     Ok(io::stdout().lock().write_all(data)?)
 }
 
-/// Writes text with styles, which are taken out where they would be of no use.
+/// Writes text with styles. The styles are removed if stdout does not support them.
 pub(crate) fn styled(text: impl Display) -> Result<(), Failure> {
     Ok(write!(anstream::stdout().lock(), "{text}")?)
 }
 
-/// Writes JSON that people may read too.
+/// Writes indented JSON.
 pub(crate) fn pretty(json: &serde_json::Value) -> Result<(), Failure> {
     line(format_args!("{json:#}"))
 }
 
-/// Writes data as it is, and ends the line.
+/// Writes data unchanged, with a line break at the end.
 pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(data)?;
@@ -51,9 +51,9 @@ pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-/// Writes named values, a line each: what is wider than a table may be goes on in the next line.
+/// Writes named values, one on each line. A value that is too wide is wrapped.
 pub(crate) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
-    /// Where values begin.
+    /// The column in which values begin.
     const INDENT: usize = 12;
     for (name, value) in fields {
         let first = format!("{name:<INDENT$}");
@@ -71,8 +71,8 @@ pub(crate) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a table: columns two spaces apart, numbers to the right. A table that is wider than the
-/// terminal, or than 80 characters where there is none, has its widest cells on several lines.
+/// Writes a table: columns two spaces apart, numbers to the right. If the table is wider than the
+/// terminal (80 characters without a terminal), its widest cells are wrapped.
 pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
     let heads = heads.map(str::to_owned);
     let width = |column: usize| {
@@ -123,23 +123,23 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> R
     Ok(())
 }
 
-/// How wide a table may be.
+/// Returns the maximum width of a table.
 fn table_width() -> usize {
     let terminal = terminal_size::terminal_size_of(io::stdout());
     terminal.map_or(80, |(width, _)| usize::from(width.0))
 }
 
-/// Makes the widest columns narrower until all fit into `limit`: first only as far as their words
-/// stay whole, then further. Those of numbers keep their width.
+/// Narrows the widest columns until all columns fit into `limit`. First it keeps words whole, then
+/// it also breaks words. Columns of numbers keep their width.
 fn fit<const N: usize>(
     mut widths: [usize; N],
     words: [usize; N],
     numeric: [bool; N],
     limit: usize,
 ) -> [usize; N] {
-    /// Words longer than this are broken before other columns suffer.
+    /// Longer words may be broken before other columns are narrowed further.
     const LONG_WORD: usize = 20;
-    /// No column becomes narrower than this.
+    /// The minimum width of a narrowed column.
     const NARROWEST: usize = 8;
     let whole_words = words.map(|word| word.clamp(NARROWEST, LONG_WORD));
     for narrowest in [whole_words, [NARROWEST; N]] {
@@ -156,7 +156,7 @@ fn fit<const N: usize>(
     widths
 }
 
-/// The lines of a cell; what has no space within `width` is broken there.
+/// Splits a cell into lines. A word longer than `width` is broken.
 fn wrap(cell: &str, width: usize) -> Vec<String> {
     if cell.chars().count() <= width {
         return vec![cell.to_owned()];
@@ -168,31 +168,32 @@ fn wrap(cell: &str, width: usize) -> Vec<String> {
     lines.map(std::borrow::Cow::into_owned).collect()
 }
 
-/// Whether stdout is a terminal: somebody reads along.
-pub(crate) fn is_read_by_people() -> bool {
+/// Returns whether stdout is a terminal.
+pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Says something to the user.
+/// Writes a message to stderr.
 ///
-/// A stderr that cannot be written to leaves nobody to tell, so that is not an error.
-pub(crate) fn talk(text: impl Display) {
-    if logging::speaks_json() {
-        return logging::record_talk(text);
+/// Ignores write errors: there is no other place to report them.
+pub(crate) fn notice(text: impl Display) {
+    if logging::stderr_is_json() {
+        return logging::record_notice(text);
     }
     drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
-/// Whether what is said is seen by somebody, who likes it redrawn in one place.
-pub(crate) fn is_watched() -> bool {
+/// Returns whether stderr is a terminal.
+pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Says something in the place of the last so many lines, each cut to the width of the terminal, and
-/// answers how many there are then; where nobody looks, below what was said before.
-pub(crate) fn talk_over(lines: usize, text: &str) -> usize {
-    if !is_watched() {
-        talk(text);
+/// Replaces the last `lines` lines on stderr with `text` and returns the number of new lines.
+///
+/// Each line is cut to the width of the terminal. Without a terminal, the text is appended instead.
+pub(crate) fn redraw(lines: usize, text: &str) -> usize {
+    if !stderr_is_terminal() {
+        notice(text);
         return 0;
     }
     let width = terminal_size::terminal_size_of(io::stderr());
@@ -203,29 +204,29 @@ pub(crate) fn talk_over(lines: usize, text: &str) -> usize {
         0 => String::new(),
         lines => format!("\x1b[{lines}A\x1b[J"),
     };
-    talk(format_args!("{up}{}", cut.join("\n")));
+    notice(format_args!("{up}{}", cut.join("\n")));
     cut.len()
 }
 
-/// Says why a command failed: one line for each error, the error and then its causes.
+/// Writes why a command failed: one line for each error, with its causes.
 pub(crate) fn report(failure: &Failure) {
     let errors = match failure {
-        Failure::ReaderLeft | Failure::Attention => &[],
-        Failure::Told { error, .. } => std::slice::from_ref(error),
+        Failure::PipeClosed | Failure::Attention => &[],
+        Failure::Single { error, .. } => std::slice::from_ref(error),
         Failure::Several { errors, .. } => errors.as_slice(),
     };
     for error in errors {
-        if logging::speaks_json() {
+        if logging::stderr_is_json() {
             logging::record_error(format_args!("{error:#}"));
         } else {
-            talk(format_args!("error: {error:#}"));
+            notice(format_args!("error: {error:#}"));
         }
     }
 }
 
-/// Prints help, or what is wrong with the command line.
+/// Prints the help, or the error of a wrong command line.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && logging::speaks_json() {
+    if error.use_stderr() && logging::stderr_is_json() {
         logging::record_error(error.render().to_string().trim());
         return Code::Usage.into();
     }
@@ -240,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_made_to_fit_by_its_widest_texts() {
+    fn the_widest_text_columns_are_narrowed_until_a_table_fits() {
         let texts = |widths, limit| fit(widths, [9; 3], [false; 3], limit);
         assert_eq!(texts([4, 10, 20], 80), [4, 10, 20]);
         assert_eq!(texts([10, 90, 20], 80), [10, 46, 20]);
@@ -255,12 +256,12 @@ mod tests {
         assert_eq!(
             fit([90, 90], [9; 2], [true, false], 80),
             [90, 8],
-            "there is an end to it"
+            "stops at the minimum width"
         );
     }
 
     #[test]
-    fn a_cell_loses_nothing_when_it_is_broken() {
+    fn a_wrapped_cell_keeps_all_its_text() {
         assert_eq!(wrap("short", 8), ["short"]);
         assert_eq!(
             wrap("grade_* submission_*", 12),

@@ -1,42 +1,42 @@
-//! A bar on stderr for work that takes long; none where nobody would see it.
+//! A progress bar on stderr for long work. Hidden if stderr is not a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What is over sooner needs no bar.
-const LONG: Duration = Duration::from_secs(1);
+/// Shorter work shows no bar.
+const MIN_DURATION: Duration = Duration::from_secs(1);
 
 const BYTES: &str = "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}";
-const BYTES_ON_AND_ON: &str = "{spinner} {bytes}  {bytes_per_sec}";
+const BYTES_WITHOUT_TOTAL: &str = "{spinner} {bytes}  {bytes_per_sec}";
 const DAYS: &str = "{bar:40} day {human_pos} of {human_len}  {eta}";
 const EVENTS: &str = "{bar:40} {human_pos}/{human_len} events  {per_sec}  {eta}";
 
-/// How far a long work is.
+/// The progress bar of a long operation.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// Work on so many bytes; `None` when nobody knows how many.
+    /// Creates a bar for `total` bytes. `None` if the size is unknown.
     pub(crate) fn of_bytes(total: Option<u64>) -> Self {
         Self::new(
             total,
             if total.is_some() {
                 BYTES
             } else {
-                BYTES_ON_AND_ON
+                BYTES_WITHOUT_TOTAL
             },
         )
     }
 
-    /// Work on so many days.
+    /// Creates a bar for `total` days.
     pub(crate) fn of_days(total: u64) -> Self {
         Self::new(Some(total), DAYS)
     }
 
-    /// Work on so many events.
+    /// Creates a bar for `total` events.
     pub(crate) fn of_events(total: u64) -> Self {
         Self::new(Some(total), EVENTS)
     }
@@ -44,20 +44,20 @@ impl Progress {
     #[expect(clippy::expect_used, reason = "the templates above are well-formed")]
     fn new(total: Option<u64>, template: &str) -> Self {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
-        bar.set_style(ProgressStyle::with_template(template).expect("a template"));
+        bar.set_style(ProgressStyle::with_template(template).expect("valid template"));
         Self { bar }
     }
 
-    /// Notes that so much more is done.
+    /// Advances the bar by `count`.
     pub(crate) fn add(&self, count: usize) {
-        if self.bar.is_hidden() && self.bar.elapsed() > LONG {
-            // It stays hidden where stderr is no terminal.
+        if self.bar.is_hidden() && self.bar.elapsed() > MIN_DURATION {
+            // The bar stays hidden if stderr is not a terminal.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.inc(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// Does something that may print, with the bar out of the way.
+    /// Hides the bar while `work` runs, because `work` may print.
     pub(crate) fn pause<T>(&self, work: impl FnOnce() -> T) -> T {
         self.bar.suspend(work)
     }

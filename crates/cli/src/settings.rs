@@ -1,12 +1,12 @@
-//! The settings, put together once, before anything starts.
+//! The settings, loaded once, before anything starts.
 //!
-//! Four sources speak, each over the one before it: defaults, the file, `EASEL_*` variables, flags.
-//! A source becomes a [`Layer`]: which settings it names, with what text, and where. Laying the
-//! layers over the defaults is the same work for all of them, so a bad value is refused with the
-//! same words wherever it stands, and every setting knows where it came from.
+//! There are four sources; each overrides the one before it: defaults, the file, `EASEL_*` variables,
+//! flags. Each source becomes a [`Layer`]: setting names, texts and origins. All layers are applied to
+//! the defaults by the same code. So an invalid value gives the same error from every source, and each
+//! setting has an origin.
 //!
-//! The process environment is read here and nowhere else (clap reads the variables that stand in
-//! for an option, such as `EASEL_URL`).
+//! Only this module reads the process environment. (clap reads the variables that set an option, such as
+//! `EASEL_URL`.)
 
 mod environment;
 mod error;
@@ -22,43 +22,45 @@ use std::path::PathBuf;
 
 use easel_server::{CatalogFault, Config, ConfigError, KinesisKey, Prepared, Role, Spec};
 
-use crate::args::GlobalArgs;
+use crate::global_args::GlobalArgs;
 
+#[cfg(test)]
+pub(crate) use environment::OPTION_VARIABLES;
 pub(crate) use error::{SettingsError, SettingsFaults, nearest};
 pub(crate) use origin::SettingOrigin;
 use setting::Setting;
 
-/// The file that is read when no other is named and this one exists.
+/// The settings file that is read if `--config` is not given and this file exists.
 const DEFAULT_FILE: &str = "easel.toml";
 
-/// The settings in force, and where each came from.
+/// The settings in use, each with its origin.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// What the server is started with.
+    /// The configuration of the server.
     pub(crate) config: Config,
     origins: BTreeMap<&'static str, Vec<SettingOrigin>>,
-    /// Where each item of a list stands, in the order of the items.
+    /// The origin of each item of a list, in the order of the items.
     item_origins: BTreeMap<&'static str, Vec<SettingOrigin>>,
     faults: Vec<SettingsError>,
-    /// The settings whose values were refused, so that their defaults are in force.
-    refused_keys: BTreeSet<&'static str>,
+    /// The settings with an invalid value. Their defaults are in use.
+    rejected_keys: BTreeSet<&'static str>,
 }
 
-/// One line of what is in force.
+/// One setting in use.
 #[derive(Debug)]
 pub(crate) struct Effective {
-    /// The setting's name in the file.
+    /// The key in the file.
     pub(crate) key: &'static str,
-    /// Its value, without secrets.
+    /// The value, without secrets.
     pub(crate) value: String,
-    /// Where it came from.
+    /// The origin.
     pub(crate) origin: String,
 }
 
-/// What one source says.
+/// The settings of one source.
 #[derive(Debug, Default)]
 struct Layer {
-    said: Vec<Said>,
+    values: Vec<SettingValue>,
     list_origins: Vec<(&'static str, SettingOrigin)>,
     kinesis_keys: Vec<(SettingOrigin, KinesisKey)>,
     caliper_roles: Vec<(SettingOrigin, Role)>,
@@ -66,9 +68,9 @@ struct Layer {
     faults: Vec<SettingsError>,
 }
 
-/// A value for one setting.
+/// The value of one setting as text.
 #[derive(Debug)]
-struct Said {
+struct SettingValue {
     setting: &'static Setting,
     text: String,
     origin: SettingOrigin,
@@ -82,14 +84,14 @@ impl Default for Settings {
             origins: BTreeMap::new(),
             item_origins: BTreeMap::new(),
             faults: Vec::new(),
-            refused_keys: BTreeSet::new(),
+            rejected_keys: BTreeSet::new(),
         }
     }
 }
 
 impl Settings {
-    /// Reads the file and the environment, and lays the flags over them. Every value makes sense
-    /// by itself; [`Self::prepare`] tells whether they do together.
+    /// Loads the settings from file, environment and flags. Validates each value alone; [`Self::prepare`]
+    /// validates them together.
     pub(crate) fn load(args: &GlobalArgs, flags: &[Flag]) -> Result<Self, SettingsFaults> {
         let mut settings = Self::read(args, flags);
         if settings.faults.is_empty() {
@@ -99,9 +101,10 @@ impl Settings {
         }
     }
 
-    /// Reads the settings, validates all of them, and makes everything of them that a server needs.
-    /// `others` are faults that the caller found, to be reported with those found here; `adjust`
-    /// has the last word on what is in force.
+    /// Loads the settings, validates them together and prepares a server.
+    ///
+    /// `others` are faults that the caller found; they are reported with the faults found here. `adjust`
+    /// may change the configuration before the validation.
     pub(crate) fn prepare(
         args: &GlobalArgs,
         flags: &[Flag],
@@ -115,10 +118,10 @@ impl Settings {
         match settings.config.clone().prepare() {
             Ok(prepared) if faults.is_empty() => return Ok((settings, prepared)),
             Ok(_prepared) => (),
-            Err(refused) => {
-                let refused = refused.0.into_iter();
-                let real = refused.filter(|error| !settings.follows_from_a_refused_value(error));
-                faults.extend(real.map(|error| settings.refused(&error)));
+            Err(errors) => {
+                let errors = errors.0.into_iter();
+                let errors = errors.filter(|error| !settings.is_caused_by_rejected_value(error));
+                faults.extend(errors.map(|error| settings.locate(&error)));
             }
         }
         Err(SettingsFaults(faults))
@@ -132,20 +135,24 @@ impl Settings {
         };
         let environment = environment::read(std::env::vars_os());
         let data = Flag::new(setting::DATA, "--data", args.data.clone());
-        let flags = flags.iter().chain([&data]).filter_map(Flag::said).collect();
+        let values = flags
+            .iter()
+            .chain([&data])
+            .filter_map(Flag::value)
+            .collect();
         let flags = Layer {
-            said: flags,
+            values,
             ..Layer::default()
         };
         let mut settings = Self::default();
         for layer in [file, environment, flags] {
-            settings.lay(layer);
+            settings.apply(layer);
         }
         settings
     }
 
-    /// What is wrong, with the place of the setting that must change.
-    pub(crate) fn refused(&self, error: &ConfigError) -> SettingsError {
+    /// Converts an error to a fault with the place of the setting that must change.
+    pub(crate) fn locate(&self, error: &ConfigError) -> SettingsError {
         let setting = |key: &str| self.origins.get(key).and_then(|all| all.first());
         let item = |key: &str, index: usize| {
             let items = self.item_origins.get(key);
@@ -184,8 +191,8 @@ impl Settings {
         }
     }
 
-    /// Whether a fault may only come from the default of a setting whose own value was refused.
-    fn follows_from_a_refused_value(&self, error: &ConfigError) -> bool {
+    /// Returns whether an error may be caused only by the default of a setting whose own value is invalid.
+    fn is_caused_by_rejected_value(&self, error: &ConfigError) -> bool {
         let keys: &[&str] = match error {
             ConfigError::OpenToOthers { .. } => &[setting::LISTEN, setting::AUTH],
             ConfigError::DataFolder { .. } => &[setting::DATA],
@@ -194,10 +201,10 @@ impl Settings {
             } => &[smaller, larger],
             _ => &[],
         };
-        keys.iter().any(|key| self.refused_keys.contains(key))
+        keys.iter().any(|key| self.rejected_keys.contains(key))
     }
 
-    /// Everything in force, secrets hidden.
+    /// Returns all settings in use, without secrets.
     pub(crate) fn effective(&self) -> Vec<Effective> {
         let Config {
             kinesis,
@@ -205,12 +212,14 @@ impl Settings {
             subscriptions,
             ..
         } = &self.config;
-        let roles = caliper.roles.iter().map(|it| it.canvas.clone());
+        let roles = caliper.roles.iter().map(|role| role.canvas.clone());
         let keys = kinesis
             .keys
             .iter()
-            .map(|it| format!("{} (secret hidden)", it.access_key_id));
-        let names = subscriptions.iter().map(|it| it.name.to_string());
+            .map(|key| format!("{} (secret hidden)", key.access_key_id));
+        let names = subscriptions
+            .iter()
+            .map(|subscription| subscription.name.to_string());
         let lists = [
             (setting::KINESIS_KEYS, listed(keys)),
             (setting::CALIPER_ROLES, listed(roles)),
@@ -218,7 +227,7 @@ impl Settings {
         ];
         let scalars = setting::ALL
             .iter()
-            .map(|it| (it.key, (it.show)(&self.config)));
+            .map(|setting| (setting.key, (setting.show)(&self.config)));
         let line = |(key, value)| Effective {
             key,
             value,
@@ -227,11 +236,11 @@ impl Settings {
         scalars.chain(lists).map(line).collect()
     }
 
-    /// The settings that `other` has changed and that a running server does not take.
+    /// Returns the settings that differ in `other` and that a running server cannot change.
     pub(crate) fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let taken = [setting::CA_FILE, setting::FIRST_TOKEN];
+        let reloadable = [setting::CA_FILE, setting::FIRST_TOKEN];
         let scalars = setting::ALL.iter().filter(|setting| {
-            !taken.contains(&setting.key)
+            !reloadable.contains(&setting.key)
                 && (setting.show)(&self.config) != (setting.show)(&other.config)
         });
         let roles = self.config.caliper.roles != other.config.caliper.roles;
@@ -239,10 +248,10 @@ impl Settings {
         scalars.map(|setting| setting.key).chain(roles).collect()
     }
 
-    /// Whether the data folder was named on the command line, so that other commands need it too.
+    /// Returns whether `--data` was given. Then other commands need the flag too.
     pub(crate) fn data_is_a_flag(&self) -> bool {
         let origins = self.origins.get(setting::DATA);
-        origins.is_some_and(|them| matches!(them.as_slice(), [SettingOrigin::Flag(_)]))
+        origins.is_some_and(|origins| matches!(origins.as_slice(), [SettingOrigin::Flag(_)]))
     }
 
     fn origin(&self, key: &str) -> String {
@@ -253,59 +262,60 @@ impl Settings {
             .flatten()
             .map(SettingOrigin::to_string);
         match origins.collect::<Vec<_>>() {
-            them if them.is_empty() => "default".to_owned(),
-            them => them.join(", "),
+            origins if origins.is_empty() => "default".to_owned(),
+            origins => origins.join(", "),
         }
     }
 
-    fn lay(&mut self, layer: Layer) {
+    fn apply(&mut self, layer: Layer) {
         self.faults.extend(layer.faults);
-        for Said {
+        for SettingValue {
             setting,
             text,
             origin,
-        } in layer.said
+        } in layer.values
         {
             if (setting.set)(&mut self.config, &text).is_some() {
                 self.origins.insert(setting.key, vec![origin]);
                 continue;
             }
-            self.refused_keys.insert(setting.key);
+            self.rejected_keys.insert(setting.key);
             self.faults.push(SettingsError::BadValue {
                 origin,
                 setting,
                 text,
             });
         }
-        // Key pairs, roles and subscriptions add up; everything else is replaced.
+        // Lists are concatenated; a single value replaces the one before it.
         for (key, origin) in layer.list_origins {
             self.origins.entry(key).or_default().push(origin);
         }
         let items = &mut self.item_origins;
-        let mut note = |key, origin: SettingOrigin| items.entry(key).or_default().push(origin);
+        let mut add_origin =
+            |key, origin: SettingOrigin| items.entry(key).or_default().push(origin);
         for (origin, pair) in layer.kinesis_keys {
-            note(setting::KINESIS_KEYS, origin);
+            add_origin(setting::KINESIS_KEYS, origin);
             self.config.kinesis.keys.push(pair);
         }
         for (origin, role) in layer.caliper_roles {
-            note(setting::CALIPER_ROLES, origin);
+            add_origin(setting::CALIPER_ROLES, origin);
             self.config.caliper.roles.push(role);
         }
         for (origin, spec) in layer.subscriptions {
-            note(setting::SUBSCRIPTIONS, origin);
+            add_origin(setting::SUBSCRIPTIONS, origin);
             self.config.subscriptions.push(spec);
         }
     }
 }
 
-/// What the variable says that stands in for `--log-format`.
+/// Returns the value of the variable that sets `--log-format`.
 pub(crate) fn log_format_variable() -> Option<OsString> {
     std::env::var_os(crate::logging::FORMAT_VARIABLE)
 }
 
-/// Where the value of an option came from that a variable can stand in for.
+/// Returns the origin of an option that a flag or a variable can set.
 pub(crate) fn option_origin(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
-    environment::origin_of(flag, variable, value)
+    environment::option_origin(flag, variable, value)
 }
 
 fn listed(items: impl Iterator<Item = String>) -> String {
@@ -315,7 +325,7 @@ fn listed(items: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// A flag that stands for a setting.
+/// A flag that sets a setting.
 #[derive(Debug)]
 pub(crate) struct Flag {
     key: &'static str,
@@ -324,14 +334,16 @@ pub(crate) struct Flag {
 }
 
 impl Flag {
-    /// The flag `name` of the setting `key`, and what was given with it.
+    /// Creates the flag `name` of the setting `key`. `text` is its value, if the flag was given.
     pub(crate) const fn new(key: &'static str, name: &'static str, text: Option<String>) -> Self {
         Self { key, name, text }
     }
 
-    fn said(&self) -> Option<Said> {
-        let setting = setting::ALL.iter().find(|it| it.key == self.key)?;
-        Some(Said {
+    fn value(&self) -> Option<SettingValue> {
+        let setting = setting::ALL
+            .iter()
+            .find(|setting| setting.key == self.key)?;
+        Some(SettingValue {
             setting,
             text: self.text.clone()?,
             origin: SettingOrigin::Flag(self.name),

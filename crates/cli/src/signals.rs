@@ -1,27 +1,27 @@
-//! The signals that ask to stop.
+//! The signals that stop a command or reload its settings.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM, and the SIGINT that Ctrl-C sends.
+/// SIGTERM and SIGINT (Ctrl-C), optionally SIGHUP.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// What a terminal sends that is closed, where it matters.
+    /// SIGHUP, if the command handles it.
     hangup: Option<Signal>,
 }
 
-/// What a signal asks for.
+/// The meaning of a received signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignalRequest {
-    /// To stop: SIGTERM or SIGINT.
+    /// Stop: SIGTERM or SIGINT.
     Stop,
     /// SIGHUP: the terminal is closed, or the settings have changed.
     Hangup,
 }
 
 impl Signals {
-    /// Takes them from here on; none ends the process by itself any more.
+    /// Starts to handle SIGTERM and SIGINT. From then on, they no longer end the process by themselves.
     pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -30,8 +30,8 @@ impl Signals {
         })
     }
 
-    /// The same, and takes SIGHUP, which a closed terminal sends, and whoever changed the settings
-    /// of a server.
+    /// Starts to handle SIGTERM, SIGINT and SIGHUP. A closed terminal sends SIGHUP; an operator sends
+    /// it after a change of the settings.
     pub(crate) fn with_hangup() -> std::io::Result<Self> {
         Ok(Self {
             hangup: Some(signal(SignalKind::hangup())?),
@@ -39,7 +39,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one that asks to stop.
+    /// Waits for the next SIGTERM or SIGINT.
     pub(crate) async fn stop(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => (),
@@ -47,7 +47,7 @@ impl Signals {
         }
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
             _ = self.terminate.recv() => SignalRequest::Stop,

@@ -1,7 +1,7 @@
-//! Server-sent events, read from a body as it comes in.
+//! Server-sent events, parsed from a body while it arrives.
 //!
-//! Only what Easel sends is kept: the id and the data of a message. Comments keep the connection
-//! alive; a stream that is silent for longer than they allow is lost.
+//! The parser keeps only the fields that Easel sends: the id and the data of a message. The server
+//! sends comments to keep the connection alive. A stream without any bytes for [`SILENCE_TIMEOUT`] is lost.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use hyper::body::Incoming;
 
 use crate::exit_code::{Code, Failure, OrExit};
 
-/// The server speaks at least every 15 seconds.
-const SILENCE: Duration = Duration::from_secs(45);
+/// The timeout between two frames. The server sends something at least every 15 seconds.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Messages that come in one after another.
+/// A stream of messages.
 #[derive(Debug)]
 pub(crate) struct EventStream {
     body: Incoming,
@@ -25,14 +25,14 @@ pub(crate) struct EventStream {
 /// One server-sent event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Message {
-    /// What to say on return, to go on behind this message.
+    /// The id to send after a reconnect, to continue after this message.
     pub(crate) id: Option<String>,
-    /// What it carries.
+    /// The payload.
     pub(crate) data: String,
 }
 
 impl EventStream {
-    /// Reads messages from `body`.
+    /// Creates a stream that reads messages from `body`.
     pub(super) fn new(body: Incoming) -> Self {
         Self {
             body,
@@ -40,13 +40,13 @@ impl EventStream {
         }
     }
 
-    /// The next message; fails when the stream ends or falls silent.
+    /// Returns the next message. Fails if the stream ends or is silent for too long.
     pub(crate) async fn next(&mut self) -> Result<Message, Failure> {
         loop {
             if let Some(message) = self.lines.message() {
                 return Ok(message);
             }
-            let frame = tokio::time::timeout(SILENCE, self.body.frame()).await;
+            let frame = tokio::time::timeout(SILENCE_TIMEOUT, self.body.frame()).await;
             let Some(frame) = frame.or_exit(Code::Unavailable)? else {
                 return Err(Failure::new(
                     Code::Unavailable,
@@ -60,7 +60,7 @@ impl EventStream {
     }
 }
 
-/// The lines received so far, and the message they are part of.
+/// The received bytes and the current, incomplete message.
 #[derive(Debug, Default)]
 struct Lines {
     received: BytesMut,
@@ -68,7 +68,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Takes whole lines until a message is complete.
+    /// Consumes whole lines until a message is complete.
     fn message(&mut self) -> Option<Message> {
         while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
             let line = self.received.split_to(end);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_empty_messages_are_passed_over() {
+    fn comments_and_empty_messages_are_skipped() {
         check(
             ": hello\n\n\n: again\n\ndata: 1\n: within\n\n",
             &[(None, "1")],

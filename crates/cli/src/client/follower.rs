@@ -1,8 +1,8 @@
-//! Follows the events of a server for as long as somebody wants them.
+//! Follows the events of a server.
 //!
-//! When the stream is lost, the follower connects again, with growing pauses, and continues behind the
-//! last event it handed over. It reads address and token again each time: a server that was started
-//! again may have others.
+//! If the stream is lost, the follower backs off, reconnects and continues after the last event that it
+//! returned. It reads the address and the token again each time, because a restarted server may have
+//! others.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::event_stream::{EventStream, Message};
 use super::{Client, range_path};
-use crate::args::GlobalArgs;
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::output;
 
-/// The pause before the server is tried again, at first and at most.
+/// The first and the longest pause before a reconnect.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
@@ -25,13 +25,13 @@ pub(crate) struct Follower<'a> {
     path: String,
     last_id: Option<String>,
     stream: Option<EventStream>,
-    /// How long it waits after the next failure.
+    /// The pause after the next failure.
     pause: Duration,
     retry_at: Instant,
 }
 
 impl<'a> Follower<'a> {
-    /// Connects to follow the events from an offset on whose type is like `glob`.
+    /// Connects and follows the events from an offset on whose type matches `glob`.
     pub(crate) async fn connect(
         global: &'a GlobalArgs,
         from: u64,
@@ -49,20 +49,20 @@ impl<'a> Follower<'a> {
         Ok(follower)
     }
 
-    /// The next event. Fails if the server refuses.
+    /// Returns the next event. Retries while the server is unavailable; fails if it rejects the request.
     ///
-    /// A caller may drop the future and ask again; no event is lost by that.
+    /// Cancel-safe: if the future is dropped, no event is lost.
     pub(crate) async fn next(&mut self) -> Result<Message, Failure> {
         loop {
             let error = match self.try_next().await {
-                Err(Failure::Told {
+                Err(Failure::Single {
                     code: Code::Unavailable,
                     error,
                 }) => error,
                 ended => return ended,
             };
             self.stream = None;
-            output::talk(format_args!("{error:#}; trying again"));
+            output::notice(format_args!("{error:#}; retrying"));
             self.retry_at = Instant::now() + self.pause;
             self.pause = std::cmp::min(self.pause * 2, MAX_PAUSE);
         }

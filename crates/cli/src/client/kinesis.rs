@@ -1,11 +1,10 @@
-//! Events through the Kinesis door: `PutRecords`, signed as AWS clients sign (Signature Version 4).
+//! Sends events through the Kinesis door: `PutRecords`, signed with AWS Signature Version 4.
 
 use anyhow::anyhow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use easel_keys::Secret;
-use hmac::{Hmac, Mac};
+use easel_keys::{Secret, SigningKey, hex};
 use http::{HeaderValue, Method};
 use http_body_util::Full;
 use jiff::Timestamp;
@@ -18,11 +17,11 @@ use crate::exit_code::{Code, Failure, OrExit};
 
 const OPERATION: &str = "Kinesis_20131202.PutRecords";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
-/// The door takes any.
+/// The region for the signature. The door accepts any region.
 const REGION: &str = "us-east-1";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// A key pair as AWS clients have them.
+/// An AWS key pair.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyPair {
     pub(crate) access_key_id: String,
@@ -36,7 +35,7 @@ struct PutRecordsAnswerJson {
 }
 
 impl Client {
-    /// Puts events onto a stream; all of them, or it is a failure.
+    /// Puts events onto a stream. Fails unless the server stores all of them.
     pub(crate) async fn put_records(
         &self,
         stream: &str,
@@ -64,24 +63,24 @@ impl Client {
             headers.insert(http::header::AUTHORIZATION, header(&signed)?);
         }
         *request.body_mut() = Full::new(body.into());
-        let answer = self.answered(request).await?;
+        let answer = self.send_and_read(request).await?;
         let PutRecordsAnswerJson {
             failed_record_count,
         } = super::read(&answer)?;
         match failed_record_count {
             0 => Ok(()),
             count => {
-                let told = anyhow!(
+                let error = anyhow!(
                     "the server could not store {count} of {} records",
                     events.len()
                 );
-                Err(Failure::new(Code::Unavailable, told))
+                Err(Failure::new(Code::Unavailable, error))
             }
         }
     }
 }
 
-/// The host as the request's header has it: without the port that the scheme implies.
+/// Returns the value of the `host` header: without the port if it is the default of the scheme.
 fn host_of(uri: &http::Uri) -> String {
     let host = uri.host().unwrap_or_default();
     match (uri.port_u16(), uri.scheme_str()) {
@@ -95,7 +94,7 @@ fn header(text: &str) -> Result<HeaderValue, Failure> {
 }
 
 impl KeyPair {
-    /// What the header `authorization` holds for a request at `time`.
+    /// Returns the value of the `authorization` header for a request at `time`.
     fn authorization(&self, (host, path): (&str, &str), time: &str, body: &[u8]) -> String {
         let signed = "content-type;host;x-amz-date;x-amz-target";
         let digest = hex(&Sha256::digest(body));
@@ -107,28 +106,12 @@ impl KeyPair {
         let scope = format!("{day}/{REGION}/kinesis/aws4_request");
         let canonical = hex(&Sha256::digest(canonical.as_bytes()));
         let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{canonical}");
-        let secret = format!("AWS4{}", self.secret_access_key.expose());
-        let key = [day, REGION, "kinesis", "aws4_request"]
-            .iter()
-            .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-        let signature = hex(&hmac(&key, &to_sign));
+        let scope_parts = [day, REGION, "kinesis", "aws4_request"];
+        let key = SigningKey::derive(&self.secret_access_key, &scope_parts);
+        let signature = key.sign(to_sign.as_bytes());
         let id = &self.access_key_id;
         format!(
             "{ALGORITHM} Credential={id}/{scope}, SignedHeaders={signed}, Signature={signature}"
         )
     }
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }

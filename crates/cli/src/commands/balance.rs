@@ -4,26 +4,26 @@ use anyhow::anyhow;
 use easel_server::Term;
 use serde::Deserialize;
 
-use crate::args::GlobalArgs;
 use crate::balance_json::BalanceJson;
 use crate::client::{self, Client, escape};
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-Every event accepted since a subscription began is accounted for:
+The totals account for every event accepted since a subscription began:
 accepted = delivered + filtered + pending + parked + dead + expired.
 
 Examples:
   easel balance
   easel balance grades
-  easel balance --json | jq '.subscriptions[] | select(.pending > 1000) | .subscription'";
+  easel balance --json | jq '.subscriptions[] | select(.pending > 1000)'";
 
-/// Show what became of every event, for each subscription
+/// Show delivery totals per subscription
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BalanceArgs {
-    /// Only this subscription
+    /// Show only this subscription
     name: Option<String>,
 }
 
@@ -55,16 +55,17 @@ impl BalanceArgs {
             quarantined,
             subscriptions,
         } = client::read(&answer)?;
-        let kept = head.saturating_sub(tail);
-        let kept = format!("the log keeps {kept} of {head} events, {quarantined} in quarantine");
-        output::talk(kept);
+        let stored = head.saturating_sub(tail);
+        output::notice(format_args!(
+            "the log has {stored} of {head} events, {quarantined} in quarantine"
+        ));
         print(&subscriptions)
     }
 }
 
 fn print(balances: &[BalanceJson]) -> Result<(), Failure> {
     if balances.is_empty() {
-        output::talk("no subscriptions yet; add one with `easel subscriptions add`");
+        output::notice("no subscriptions yet; add one with `easel subscriptions add`");
         return Ok(());
     }
     let heads = row("SUBSCRIPTION", "ACCEPTED", |term| {
@@ -72,31 +73,35 @@ fn print(balances: &[BalanceJson]) -> Result<(), Failure> {
     });
     let rows: Vec<_> = balances
         .iter()
-        .map(|it| {
-            let count = |term| it.counts[term].to_string();
-            row(&it.subscription, &it.accepted.to_string(), count)
+        .map(|balance| {
+            let count = |term| balance.counts[term].to_string();
+            row(&balance.subscription, &balance.accepted.to_string(), count)
         })
         .collect();
     output::table(heads.each_ref().map(String::as_str), &rows)?;
-    let damaged = balances.iter().filter(|it| it.counts[Term::Damaged] > 0);
-    for it in damaged {
-        let (name, count) = (&it.subscription, it.counts[Term::Damaged]);
-        output::talk(format_args!("{name}: {count} of expired were damaged"));
+    let damaged = balances
+        .iter()
+        .filter(|balance| balance.counts[Term::Damaged] > 0);
+    for balance in damaged {
+        let (name, count) = (&balance.subscription, balance.counts[Term::Damaged]);
+        output::notice(format_args!(
+            "{name}: {count} of the expired events were damaged"
+        ));
     }
     if balances.iter().all(BalanceJson::adds_up) {
         let terms = Term::SUMMANDS.map(Term::name).join(" + ");
-        output::talk(format_args!("adds up: accepted = {terms}"));
+        output::notice(format_args!("adds up: accepted = {terms}"));
     }
-    match balances.iter().find(|it| !it.adds_up()) {
+    match balances.iter().find(|balance| !balance.adds_up()) {
         None => Ok(()),
-        Some(it) => {
-            let told = anyhow!("the balance of {} does not add up", it.subscription);
-            Err(Failure::new(Code::Bug, told))
+        Some(balance) => {
+            let error = anyhow!("the balance of {} does not add up", balance.subscription);
+            Err(Failure::new(Code::Bug, error))
         }
     }
 }
 
-/// A line of the table.
+/// Returns one row of the table.
 fn row(
     name: &str,
     accepted: &str,

@@ -1,4 +1,4 @@
-//! `--from`: where in the log to begin.
+//! `--from`: the start position in the log.
 
 use std::str::FromStr;
 
@@ -10,20 +10,20 @@ use serde::Deserialize;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
 
-/// Where in the log to begin.
+/// A start position in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StartPosition {
-    /// With the oldest event kept.
+    /// The oldest stored event.
     Earliest,
-    /// With the next event accepted.
+    /// The next accepted event.
     Latest,
-    /// With the event at this offset.
+    /// The event at this offset.
     Offset(u64),
-    /// With the first event accepted at this time or later.
+    /// The first event accepted at this time or later.
     Time(Timestamp),
 }
 
-/// What the log holds: `[tail, head)`.
+/// The bounds of the log: `[tail, head)`.
 #[derive(Deserialize)]
 pub(super) struct BoundsJson {
     pub(super) head: u64,
@@ -42,14 +42,14 @@ struct EventOffsetJson {
 }
 
 impl BoundsJson {
-    /// Asks the server.
+    /// Requests the bounds from the server.
     pub(super) async fn read(client: &Client) -> Result<Self, Failure> {
         client::read(&client.get("/v1/balance").await?)
     }
 }
 
 impl StartPosition {
-    /// The offset to begin with, in a log with these bounds.
+    /// Returns the offset of this position in a log with these bounds.
     pub(super) async fn offset(self, client: &Client, bounds: &BoundsJson) -> Result<u64, Failure> {
         match self {
             Self::Earliest => Ok(bounds.tail),
@@ -59,8 +59,8 @@ impl StartPosition {
         }
     }
 
-    /// Reads where to begin; an age is counted back from `now`.
-    fn read(text: &str, now: Timestamp) -> Option<Self> {
+    /// Parses a position. An age is subtracted from `now`.
+    fn parse_at(text: &str, now: Timestamp) -> Option<Self> {
         match text {
             "earliest" => return Some(Self::Earliest),
             "latest" => return Some(Self::Latest),
@@ -76,14 +76,14 @@ impl StartPosition {
         if let Ok(time) = text.parse() {
             return Some(Self::Time(time));
         }
-        // Without a zone, as a day alone is, it is UTC, like all times that Easel prints.
+        // A time or day without a zone is UTC, like all times that Easel prints.
         let civil: DateTime = text.parse().ok()?;
         let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
         Some(Self::Time(zoned.timestamp()))
     }
 }
 
-/// The offset of the first event that came at `time` or later.
+/// Returns the offset of the first event accepted at `time` or later.
 async fn first_since(client: &Client, time: Timestamp) -> Result<u64, Failure> {
     let time = escape(&time.to_string());
     let answer = client
@@ -97,9 +97,9 @@ impl FromStr for StartPosition {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::read(text, Timestamp::now()).ok_or(
-            "an offset, `earliest`, `latest`, a time such as 2026-11-22T08:00:00Z or an age such as \
-             1h is needed",
+        Self::parse_at(text, Timestamp::now()).ok_or(
+            "must be an offset, `earliest`, `latest`, a time such as 2026-11-22T08:00:00Z or an age \
+             such as 1h",
         )
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_words_times_and_ages_are_told_apart() {
+    fn offsets_words_times_and_ages_are_distinguished() {
         let now: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
         let time = |text: &str| Some(StartPosition::Time(text.parse().unwrap()));
         for (text, wanted) in [
@@ -125,7 +125,7 @@ mod tests {
             ("-1", None),
             ("", None),
         ] {
-            assert_eq!(StartPosition::read(text, now), wanted, "{text:?}");
+            assert_eq!(StartPosition::parse_at(text, now), wanted, "{text:?}");
         }
     }
 }

@@ -7,14 +7,14 @@ use easel_catalog::{CaliperForm, Catalog, EventType};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-Needs no server. Event types of your own come from the folder that `catalog.folder` names in the
-settings.
+Needs no server. Your own event types are loaded from the folder that the
+setting `catalog.folder` names.
 
 Examples:
   easel catalog
@@ -24,20 +24,20 @@ Examples:
   easel catalog grade_change --schema > grade_change.schema.json
   easel catalog --asyncapi > live-events.json";
 
-/// Look up event types: what they say, what triggers them, their fields
+/// Look up event types: their meaning, triggers and fields
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CatalogArgs {
-    /// Event type, or a glob: * is any run of characters, ? is one
+    /// Event type or glob: * matches any characters, ? matches one
     #[arg(value_name = "EVENT", default_value = "*")]
     event: String,
     /// Print the JSON Schema of the event type
     #[arg(long)]
     schema: bool,
-    /// Print the Caliper form of the event type, or with --schema its schema
+    /// Print the Caliper form of the event type; with --schema, the schema of that form
     #[arg(long, conflicts_with = "asyncapi")]
     caliper: bool,
-    /// With --caliper and --schema: that of the form that keeps to the standard
+    /// With --caliper and --schema: print the schema of the strict form
     #[arg(long, requires = "caliper", requires = "schema")]
     strict: bool,
     /// Print the AsyncAPI document of all event types
@@ -51,54 +51,65 @@ impl CatalogArgs {
         if self.asyncapi {
             return output::pretty(&catalog.async_api());
         }
-        if let Some(it) = catalog.get(&self.event) {
-            if self.caliper && it.caliper.is_none() {
-                let told = anyhow!("{} has no Caliper form", it.name);
-                return Err(Failure::new(Code::BadInput, told));
+        if let Some(event_type) = catalog.get(&self.event) {
+            if self.caliper && event_type.caliper.is_none() {
+                let error = anyhow!("{} has no Caliper form", event_type.name);
+                return Err(Failure::new(Code::BadInput, error));
             }
-            return match it.caliper.filter(|_| self.caliper) {
-                _ if self.schema => output::pretty(&self.schema_of(&catalog, it)),
-                Some(form) if global.json => output::pretty(&describe_caliper(&catalog, it, &form)),
-                Some(form) => output::styled(page::render_caliper(it, &form)),
-                None if global.json => output::pretty(&catalog.describe(it, Timestamp::now())),
-                None => output::styled(page::render(&catalog, it)),
+            return match event_type.caliper.filter(|_| self.caliper) {
+                _ if self.schema => output::pretty(&self.schema_of(&catalog, event_type)),
+                Some(form) if global.json => {
+                    output::pretty(&describe_caliper(&catalog, event_type, &form))
+                }
+                Some(form) => output::styled(page::render_caliper(event_type, &form)),
+                None if global.json => {
+                    output::pretty(&catalog.describe(event_type, Timestamp::now()))
+                }
+                None => output::styled(page::render(&catalog, event_type)),
             };
         }
-        let has_form = |it: &&EventType| !self.caliper || it.caliper.is_some();
+        let has_form = |event_type: &&EventType| !self.caliper || event_type.caliper.is_some();
         let matching: Vec<_> = catalog.matching(&self.event).filter(has_form).collect();
         if matching.is_empty() {
-            let told = catalog::unknown(&catalog, &self.event);
-            return Err(Failure::new(Code::BadInput, anyhow!(told)));
+            let message = catalog::unknown(&catalog, &self.event);
+            return Err(Failure::new(Code::BadInput, anyhow!(message)));
         }
         if self.schema {
-            let schemas = matching.iter().map(|it| self.schema_of(&catalog, it));
+            let schemas = matching
+                .iter()
+                .map(|event_type| self.schema_of(&catalog, event_type));
             return output::pretty(&schemas.collect());
         }
         list(&catalog, &matching, global)
     }
 
-    /// The schema that was asked for.
-    fn schema_of(&self, catalog: &Catalog, it: &EventType) -> Value {
-        match it.caliper.filter(|_| self.caliper) {
-            Some(form) if self.strict => catalog.caliper_schema(it, "caliper-strict", &form.strict),
-            Some(form) => catalog.caliper_schema(it, "caliper", &form.compatible),
-            None => catalog.json_schema(it),
+    /// Returns the requested schema of an event type.
+    fn schema_of(&self, catalog: &Catalog, event_type: &EventType) -> Value {
+        match event_type.caliper.filter(|_| self.caliper) {
+            Some(form) if self.strict => {
+                catalog.caliper_schema(event_type, "caliper-strict", &form.strict)
+            }
+            Some(form) => catalog.caliper_schema(event_type, "caliper", &form.compatible),
+            None => catalog.json_schema(event_type),
         }
     }
 }
 
-/// Both Caliper forms of an event type, by their schemas.
-fn describe_caliper(catalog: &Catalog, it: &EventType, form: &CaliperForm) -> Value {
+/// Returns the schemas of both Caliper forms of an event type.
+fn describe_caliper(catalog: &Catalog, event_type: &EventType, form: &CaliperForm) -> Value {
     json!({
-        "event_type": it.name,
-        "caliper": catalog.caliper_schema(it, "caliper", &form.compatible),
-        "caliper-strict": catalog.caliper_schema(it, "caliper-strict", &form.strict),
+        "event_type": event_type.name,
+        "caliper": catalog.caliper_schema(event_type, "caliper", &form.compatible),
+        "caliper-strict": catalog.caliper_schema(event_type, "caliper-strict", &form.strict),
     })
 }
 
 fn list(catalog: &Catalog, matching: &[&EventType], global: &GlobalArgs) -> Result<(), Failure> {
     if global.json {
-        let types: Vec<_> = matching.iter().map(|it| it.summary()).collect();
+        let types: Vec<_> = matching
+            .iter()
+            .map(|event_type| event_type.summary())
+            .collect();
         let metadata = catalog.describe_metadata();
         let version = catalog.version();
         return output::pretty(
@@ -107,17 +118,19 @@ fn list(catalog: &Catalog, matching: &[&EventType], global: &GlobalArgs) -> Resu
     }
     let rows: Vec<_> = matching
         .iter()
-        .map(|it| [it.category, it.name, it.meaning].map(str::to_owned))
+        .map(|event_type| {
+            [event_type.category, event_type.name, event_type.meaning].map(str::to_owned)
+        })
         .collect();
-    output::table(["CATEGORY", "EVENT TYPE", "SAYS"], &rows)?;
+    output::table(["CATEGORY", "EVENT TYPE", "MEANING"], &rows)?;
     let (count, version) = (matching.len(), catalog.version());
     let types = if count == 1 {
         "event type"
     } else {
         "event types"
     };
-    output::talk(format_args!(
-        "{count} {types}, catalogue {version}; `easel catalog NAME` tells more"
+    output::notice(format_args!(
+        "{count} {types}, catalogue {version}; for details run `easel catalog NAME`"
     ));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `easel changes`: what changes mean, what they can have, and some to fill in.
+//! `easel changes`: explains changes, lists the known records and prints templates.
 
 mod shapes;
 
@@ -12,26 +12,28 @@ use easel_triggers::{Change, ChangeFault, ChangeFaults, ChangeOutcome, Series, S
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::input::{Input, InputBatch};
 use crate::output;
 use crate::settings::{Settings, SettingsFaults};
 use shapes::{RecordsArgs, TemplateArgs};
 
 const EXPLAIN_HELP: &str = "\
-A change is what POST /v1/changes takes: {\"record\", \"operation\", \"before\", \"after\", \"related\",
-\"context\"}, or {\"action\", \"with\", \"related\", \"context\"}. Which change makes which events is in
-docs/triggers.md. Needs no server, and stores nothing; settings triggers.* count. The changes are taken
-as those of one request: of two that are the same, the second is sent a millisecond later.
+Reads changes as POST /v1/changes accepts them: {\"record\", \"operation\",
+\"before\", \"after\", \"related\", \"context\"} or {\"action\", \"with\", \"related\",
+\"context\"}. docs/triggers.md describes which change produces which events.
+Needs no server and stores nothing. The settings triggers.* apply. All changes
+count as one request: if two are identical, the event of the second is stamped
+1 ms later.
 
 Examples:
   easel changes explain change.json
   easel changes explain --events < changes.ndjson > events.ndjson
   easel changes explain --json change.json";
 
-/// See which events changes of records mean
+/// Show which events follow from changes of records
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChangesArgs {
     #[command(subcommand)]
@@ -40,13 +42,13 @@ pub(crate) struct ChangesArgs {
 
 #[derive(Debug, Subcommand)]
 enum ChangesCommand {
-    /// Say of each change which events it means, and what stopped those that it does not
+    /// Print the events of each change, or the condition that prevents an event
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
-    /// Print a change to fill in
+    /// Print a sample change to fill in
     #[command(after_help = shapes::TEMPLATE_HELP)]
     Template(TemplateArgs),
-    /// List the records and actions, with their operations, columns and related rows
+    /// List the known records and actions with their operations, columns and related rows
     #[command(after_help = shapes::RECORDS_HELP)]
     Records(RecordsArgs),
 }
@@ -55,10 +57,10 @@ enum ChangesCommand {
 struct ExplainArgs {
     #[command(flatten)]
     input: Input,
-    /// Print the events themselves, a line each, and nothing else
+    /// Print only the events, one on each line
     #[arg(long, conflicts_with = "json")]
     events: bool,
-    /// When the changes are sent, for those without `occurred_at`: ids depend on it [default: now]
+    /// Time of changes without `occurred_at`; event ids depend on it [default: now]
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     at: Option<Timestamp>,
 }
@@ -67,7 +69,7 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
     parse_timestamp(text).ok_or_else(|| "must be a time such as 2026-02-11T08:15:42Z".to_owned())
 }
 
-/// How what is found is printed.
+/// The output format.
 #[derive(Clone, Copy)]
 enum ChangeStyle {
     Text,
@@ -75,20 +77,20 @@ enum ChangeStyle {
     Events,
 }
 
-/// The changes of a batch, by line: read on all cores, and explained one after another.
+/// The changes of a batch with their lines. They are parsed on all cores and explained in order.
 struct ParsedChanges {
     file: Arc<str>,
     changes: Vec<(usize, Result<Change, ChangeFaults>)>,
 }
 
-/// What was found of some changes.
+/// The output for a batch of changes.
 #[derive(Default)]
 struct Explained {
     text: String,
     complaints: Vec<String>,
 }
 
-/// How many there were of what.
+/// The totals.
 #[derive(Default)]
 struct ChangeCounts {
     changes: u64,
@@ -102,7 +104,7 @@ impl ChangesArgs {
         let settings = Settings::load(global, &[])?;
         let catalog = Arc::new(catalog::load(global)?);
         let triggers = settings.config.triggers(&catalog);
-        let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.refused(&error)]))?;
+        let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.locate(&error)]))?;
         match self.command {
             ChangesCommand::Explain(args) => args.run(&triggers, global.json),
             ChangesCommand::Template(args) => args.run(&triggers),
@@ -120,10 +122,10 @@ impl ExplainArgs {
         };
         let mut series = Series::new(triggers, self.at.unwrap_or_else(Timestamp::now));
         let mut counts = ChangeCounts::default();
-        self.input.each_batch(read, |read| {
+        self.input.each_batch(parse, |parsed| {
             let mut explained = Explained::default();
-            for (line, change) in read.changes {
-                let place = (&*read.file, line);
+            for (line, change) in parsed.changes {
+                let place = (&*parsed.file, line);
                 let result = change.and_then(|change| Ok((series.events(&change)?, change)));
                 counts.changes += 1;
                 match result {
@@ -139,7 +141,7 @@ impl ExplainArgs {
                 }
             }
             output::text(&explained.text)?;
-            explained.complaints.iter().for_each(output::talk);
+            explained.complaints.iter().for_each(output::notice);
             Ok(())
         })?;
         let ChangeCounts {
@@ -152,7 +154,7 @@ impl ExplainArgs {
             0 => String::new(),
             _ => format!(", warnings: {warnings}"),
         };
-        output::talk(format_args!(
+        output::notice(format_args!(
             "changes: {changes}, events: {events}{warnings}"
         ));
         if faulty == 0 {
@@ -160,12 +162,12 @@ impl ExplainArgs {
         }
         Err(Failure::new(
             Code::BadInput,
-            anyhow!("changes with a fault: {faulty}"),
+            anyhow!("invalid changes: {faulty}"),
         ))
     }
 }
 
-fn read(batch: &InputBatch) -> ParsedChanges {
+fn parse(batch: &InputBatch) -> ParsedChanges {
     let changes = batch.elements().map(|value| match value {
         Ok(value) => (value.line, Change::read(value.bytes)),
         Err((line, fault)) => {
@@ -193,7 +195,7 @@ impl Explained {
         match style {
             ChangeStyle::Text => {
                 append(&mut self.text, format_args!("{file}:{line}: "));
-                told(&mut self.text, change, outcome);
+                append_outcome(&mut self.text, change, outcome);
             }
             ChangeStyle::Json => {
                 let json = json_of((file, line), outcome);
@@ -219,7 +221,7 @@ impl Explained {
         if let ChangeStyle::Json = style {
             let faults = faults
                 .iter()
-                .map(|it| json!({ "at": it.at, "detail": it.what }));
+                .map(|fault| json!({ "at": fault.at, "detail": fault.what }));
             let json = json!({ "file": file, "line": line, "faults": faults.collect::<Vec<_>>() });
             append(&mut self.text, format_args!("{json}\n"));
         }
@@ -239,8 +241,8 @@ impl Explained {
     }
 }
 
-/// What came of a change, in words.
-fn told(text: &mut String, change: &Change, outcome: &ChangeOutcome) {
+/// Appends the outcome of a change as text.
+fn append_outcome(text: &mut String, change: &Change, outcome: &ChangeOutcome) {
     match &change.subject {
         Subject::Record { kind, operation } => {
             let operation = operation.name();
@@ -271,7 +273,7 @@ fn json_of((file, line): (&str, usize), outcome: &ChangeOutcome) -> Value {
         None => json!({ "gate": stop.gate }),
     });
     let warnings = outcome.warnings.iter();
-    let warnings = warnings.map(|it| json!({ "at": it.at, "detail": it.what }));
+    let warnings = warnings.map(|warning| json!({ "at": warning.at, "detail": warning.what }));
     json!({
         "file": file,
         "line": line,

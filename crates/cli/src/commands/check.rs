@@ -9,38 +9,38 @@ use anyhow::anyhow;
 use easel_catalog::{Catalog, Fault, Limits, admit_stored};
 use serde_json::json;
 
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::input::{Input, InputBatch, InputValue};
 use crate::output;
 
 const EXAMPLES: &str = "\
-Every event is held against the catalogue: each field against what it is declared to be. What is
-found is printed with file, line and JSON pointer, and a summary by event type after it. The exit
-code is 65 when anything was found.
+Validates each field of every event against its declaration in the catalogue.
+Prints each finding with file, line and JSON pointer, then a summary by event
+type. The exit code is 65 if there is any finding.
 
 Examples:
   easel check events.ndjson
   easel check --summary archive/*.gz
   easel translate --to caliper events.ndjson | easel check --caliper
-  easel check --json dump.json | jq 'select(.rule == \"unknown_field\") | .path' | sort | uniq -c";
+  easel check --json dump.json | jq 'select(.rule == \"unknown_field\") | .path'";
 
-/// Hold events from files or stdin against the catalogue
+/// Validate events against the catalogue
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     input: Input,
-    /// Print the summary alone
+    /// Print only the summary
     #[arg(long)]
     summary: bool,
-    /// Hold Caliper envelopes against the rules of Caliper 1.1 instead
+    /// Validate Caliper envelopes against the rules of Caliper 1.1 instead
     #[arg(long)]
     caliper: bool,
 }
 
-/// What was found of one event type.
+/// The counts of one event type.
 #[derive(Clone, Copy, Debug, Default)]
 struct FindingCounts {
     events: u64,
@@ -49,13 +49,13 @@ struct FindingCounts {
     findings: u64,
 }
 
-/// What was found in some events.
+/// The findings of a batch of events.
 #[derive(Debug, Default)]
 struct CheckedEvents {
-    /// The findings, as they are printed.
+    /// The findings, formatted for output.
     lines: String,
     tallies: BTreeMap<String, FindingCounts>,
-    /// Values that are no events.
+    /// The number of values that are not valid events.
     faults: u64,
 }
 
@@ -67,7 +67,7 @@ enum FindingStyle {
     Nothing,
 }
 
-/// What events are held against, and how findings are told.
+/// Validates events and formats the findings.
 struct EventChecker<'a> {
     catalog: &'a Catalog,
     style: FindingStyle,
@@ -112,7 +112,7 @@ impl EventChecker<'_> {
         for value in batch.elements() {
             match value {
                 Ok(value) => self.check_event(&batch.file, value, &mut checked),
-                Err((line, fault)) => self.tell_fault(&batch.file, line, &fault, &mut checked),
+                Err((line, fault)) => self.add_fault(&batch.file, line, &fault, &mut checked),
             }
         }
         checked
@@ -121,36 +121,41 @@ impl EventChecker<'_> {
     fn check_event(&self, file: &str, value: InputValue<'_>, checked: &mut CheckedEvents) {
         let event = match admit_stored(value.bytes, &Limits::default()) {
             Ok(event) => event,
-            Err(fault) => return self.tell_fault(file, value.line, &fault, checked),
+            Err(fault) => return self.add_fault(file, value.line, &fault, checked),
         };
         let mut findings = 0;
         let (mut at, mut line) = (0, value.line);
         let lines = &mut checked.lines;
-        self.catalog.check(&event.event_type, value.bytes, |it| {
-            findings += 1;
-            if let Some(since) = value.bytes.get(at..it.at) {
-                line += memchr::memchr_iter(b'\n', since).count();
-                at = it.at;
-            }
-            let (event_type, rule) = (&*event.event_type, it.rule.code());
-            match self.style {
-                FindingStyle::Nothing => (),
-                FindingStyle::Lines => {
-                    let path = it.pointer();
-                    let place = [event_type, &path].join(" ");
-                    // Names come from outside and must not steer a terminal.
-                    let place = place.trim_end().escape_debug();
-                    tell(lines, format_args!("{file}:{line}: {place} {rule}: {it}"));
+        self.catalog
+            .check(&event.event_type, value.bytes, |finding| {
+                findings += 1;
+                if let Some(since) = value.bytes.get(at..finding.at) {
+                    line += memchr::memchr_iter(b'\n', since).count();
+                    at = finding.at;
                 }
-                FindingStyle::Json => tell(
-                    lines,
-                    json!({
-                        "file": file, "line": line, "event": event_type, "rule": rule,
-                        "path": it.pointer(), "found": it.found.code(), "detail": it.to_string(),
-                    }),
-                ),
-            }
-        });
+                let (event_type, rule) = (&*event.event_type, finding.rule.code());
+                match self.style {
+                    FindingStyle::Nothing => (),
+                    FindingStyle::Lines => {
+                        let path = finding.pointer();
+                        let place = [event_type, &path].join(" ");
+                        // Names come from outside; they must not control a terminal.
+                        let place = place.trim_end().escape_debug();
+                        push_line(
+                            lines,
+                            format_args!("{file}:{line}: {place} {rule}: {finding}"),
+                        );
+                    }
+                    FindingStyle::Json => push_line(
+                        lines,
+                        json!({
+                            "file": file, "line": line, "event": event_type, "rule": rule,
+                            "path": finding.pointer(), "found": finding.found.code(),
+                            "detail": finding.to_string(),
+                        }),
+                    ),
+                }
+            });
         let tally = match checked.tallies.get_mut(&*event.event_type) {
             Some(tally) => tally,
             None => checked
@@ -165,7 +170,7 @@ impl EventChecker<'_> {
         });
     }
 
-    fn tell_fault(&self, file: &str, line: usize, fault: &Fault, checked: &mut CheckedEvents) {
+    fn add_fault(&self, file: &str, line: usize, fault: &Fault, checked: &mut CheckedEvents) {
         checked.faults += 1;
         let line = line + fault.at.line - 1;
         match self.style {
@@ -177,12 +182,12 @@ impl EventChecker<'_> {
                 } else {
                     format!(" {path}")
                 };
-                tell(
+                push_line(
                     &mut checked.lines,
-                    format_args!("{file}:{line}: no event:{place} {what}"),
+                    format_args!("{file}:{line}: invalid event:{place} {what}"),
                 );
             }
-            FindingStyle::Json => tell(
+            FindingStyle::Json => push_line(
                 &mut checked.lines,
                 json!({
                     "file": file, "line": line, "event": null, "rule": fault.code.as_str(),
@@ -211,30 +216,37 @@ impl CheckedEvents {
 
     fn total(&self) -> FindingCounts {
         let mut total = FindingCounts::default();
-        self.tallies.values().for_each(|it| total.add(*it));
+        self.tallies.values().for_each(|counts| total.add(*counts));
         total
     }
 
     fn summary(&self) -> serde_json::Value {
-        let of = |it: &FindingCounts| json!({ "events": it.events, "flawed": it.flawed, "findings": it.findings });
-        let types = self.tallies.iter().map(|(name, it)| (name.clone(), of(it)));
+        let counts_json = |counts: &FindingCounts| {
+            json!({
+                "events": counts.events, "flawed": counts.flawed, "findings": counts.findings,
+            })
+        };
+        let types = self.tallies.iter();
+        let types = types.map(|(name, counts)| (name.clone(), counts_json(counts)));
         let types: serde_json::Map<_, _> = types.collect();
-        json!({ "summary": { "event_types": types, "total": of(&self.total()), "no_events": self.faults } })
+        json!({ "summary": {
+            "event_types": types, "total": counts_json(&self.total()), "no_events": self.faults,
+        } })
     }
 
     fn print_summary(&self) -> Result<(), Failure> {
-        let row = |name: String, it: &FindingCounts| {
+        let row = |name: String, counts: &FindingCounts| {
             [
                 name,
-                it.events.to_string(),
-                it.flawed.to_string(),
-                it.findings.to_string(),
+                counts.events.to_string(),
+                counts.flawed.to_string(),
+                counts.findings.to_string(),
             ]
         };
         let types = self
             .tallies
             .iter()
-            .map(|(name, it)| row(name.escape_debug().to_string(), it));
+            .map(|(name, counts)| row(name.escape_debug().to_string(), counts));
         let rows: Vec<_> = types
             .chain([row("total".to_owned(), &self.total())])
             .collect();
@@ -243,21 +255,21 @@ impl CheckedEvents {
 
     fn verdict(&self) -> Result<(), Failure> {
         let FindingCounts { flawed, .. } = self.total();
-        let told = match (flawed, self.faults) {
+        let error = match (flawed, self.faults) {
             (0, 0) => return Ok(()),
             (_, 0) => anyhow!("events with findings: {flawed}"),
-            (0, _) => anyhow!("values that are no events: {}", self.faults),
+            (0, _) => anyhow!("invalid events: {}", self.faults),
             _ => anyhow!(
-                "events with findings: {flawed}, values that are no events: {}",
+                "events with findings: {flawed}, invalid events: {}",
                 self.faults
             ),
         };
-        Err(Failure::new(Code::BadInput, told))
+        Err(Failure::new(Code::BadInput, error))
     }
 }
 
-/// Adds a line.
-fn tell(lines: &mut String, line: impl std::fmt::Display) {
+/// Appends a line.
+fn push_line(lines: &mut String, line: impl std::fmt::Display) {
     // Writing to a string does not fail.
     if writeln!(lines, "{line}").is_err() {}
 }

@@ -1,9 +1,7 @@
 //! `easel completions`
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::args::Args;
 use crate::exit_code::Failure;
 use crate::output;
 
@@ -17,13 +15,14 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompletionsArgs {
+    /// The shell
     shell: Shell,
 }
 
 impl CompletionsArgs {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(self, mut command_line: clap::Command) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Args::command(), "easel", &mut script);
+        clap_complete::generate(self.shell, &mut command_line, "easel", &mut script);
         output::bytes(&script)
     }
 }

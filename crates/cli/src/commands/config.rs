@@ -4,26 +4,28 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::server_args::ServerArgs;
-use crate::args::GlobalArgs;
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::settings::Effective;
 
 const CHECK_HELP: &str = "\
-Settings come from four places, each over the one before it: defaults, the file (./easel.toml or
---config), EASEL_* variables, flags. A variable is the key in capitals with two underscores for each
-dot: log.max_age is EASEL_LOG__MAX_AGE. Lengths of time are written 30s, 2h or 30d, sizes 16MiB.
-Relative paths are relative to the working directory, also those in the file.
+Settings come from four sources; each overrides the one before it: defaults, the
+file (./easel.toml or --config), EASEL_* variables, flags. The name of a
+variable is the key in capitals, with two underscores for each dot: log.max_age
+is EASEL_LOG__MAX_AGE. Durations are written as 30s, 2h or 30d, sizes as 16MiB.
+All relative paths, also those in the file, start at the working directory.
 
-What passes, `easel serve` with the same options does not refuse, unless the address is taken or the
-data folder is in use or damaged. All faults are printed at once.
+If the check succeeds, `easel serve` with the same options starts too, unless
+the address is in use or the data folder is in use or damaged. The check prints
+all errors at once.
 
 Examples:
   easel config check
   easel config check --config /etc/easel/easel.toml
   EASEL_LOG__MAX_AGE=30d easel config check";
 
-/// Look into the settings
+/// Check the settings
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
@@ -32,7 +34,7 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Print the settings in force and where each came from, or what is wrong with them
+    /// Print each setting in use and its source, or all errors of the settings
     #[command(after_help = CHECK_HELP)]
     Check(ServerArgs),
 }

@@ -6,16 +6,18 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::args::GlobalArgs;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-A delivery is given up after the last attempt of its schedule, or at once if the endpoint rejects the
-event. It is kept as a dead letter for 30 days, unless `delivery.dead_letter_retention` is set. It can
-be redelivered as long as the log has its event. The list has also the parked deliveries that wait for
-an operator; the same commands redeliver and discard them.
+A delivery becomes a dead letter after the last attempt of its schedule, or at
+once if the endpoint rejects the event. Dead letters are stored for 30 days; the
+setting `delivery.dead_letter_retention` changes that. A dead letter can be
+redelivered while the log still has its event. The list also shows parked
+deliveries that wait for an operator; the same commands redeliver or discard
+them.
 
 Examples:
   easel dead-letters list grades
@@ -25,7 +27,7 @@ Examples:
   easel dead-letters discard grades --reason 'answered 422'
   easel dead-letters redeliver grades --all --lane 3";
 
-/// Look at deliveries that were given up, redeliver or discard them
+/// Inspect, redeliver or discard failed deliveries
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DeadLettersArgs {
@@ -35,13 +37,13 @@ pub(crate) struct DeadLettersArgs {
 
 #[derive(Debug, Subcommand)]
 enum DeadLettersCommand {
-    /// List dead letters by offset, and deliveries that wait for an operator
+    /// List dead letters, and deliveries that wait for an operator, by offset
     List(ListArgs),
-    /// Show one dead letter: its attempts, what the endpoint answered, and its event
+    /// Show one dead letter with its attempts, the endpoint's answer and its event
     Show(ShowArgs),
-    /// Send again what is selected
+    /// Redeliver the selected dead letters
     Redeliver(CommandArgs),
-    /// Say of what is selected that nobody will redeliver it
+    /// Discard the selected dead letters; they will not be redelivered
     Discard(CommandArgs),
 }
 
@@ -58,19 +60,19 @@ struct LaneArgs {
 struct ListArgs {
     #[command(flatten)]
     target: LaneArgs,
-    /// Only event types that match, * stands for any characters
+    /// Only event types that match; * matches any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Only those whose reason contains this text
+    /// Only dead letters whose reason contains this text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Only those that are discarded
+    /// Only discarded dead letters
     #[arg(long)]
     discarded: bool,
     /// Start at this offset
     #[arg(long, value_name = "OFFSET", default_value_t = 0)]
     from: u64,
-    /// List at most this many
+    /// Maximum number of dead letters
     #[arg(short = 'n', value_name = "N", default_value_t = 100)]
     limit: u16,
 }
@@ -79,7 +81,7 @@ struct ListArgs {
 struct ShowArgs {
     #[command(flatten)]
     target: LaneArgs,
-    /// Its offset, as listed
+    /// Offset of the dead letter, as listed
     offset: u64,
 }
 
@@ -91,20 +93,20 @@ struct CommandArgs {
     selection: SelectionArgs,
 }
 
-/// Which dead letters. What is given must all hold.
+/// The selected dead letters. All given conditions must match.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 struct SelectionArgs {
-    /// Event types that match, * stands for any characters
+    /// Select event types that match; * matches any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Those whose reason contains this text
+    /// Select dead letters whose reason contains this text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// The one at this offset; can be repeated
+    /// Select the dead letter at this offset; can be repeated
     #[arg(long = "offset", value_name = "N")]
     offsets: Vec<u64>,
-    /// All of them
+    /// Select all
     #[arg(long, conflicts_with_all = ["event", "reason", "offsets"])]
     all: bool,
 }
@@ -184,11 +186,15 @@ impl DeadLettersArgs {
                     gone,
                     full,
                 } = client::read(&answer)?;
-                let gone = (gone > 0).then(|| format!("{gone} stay dead: their events are gone"));
-                let full = full.then(|| "no room for more: try again later".to_owned());
+                let gone = (gone > 0).then(|| {
+                    format!("{gone} cannot be redelivered: the log no longer has their events")
+                });
+                let full = full.then(|| {
+                    "the limit of parked deliveries is reached: try again later".to_owned()
+                });
                 let parts = [Some(format!("redelivered {redelivered}")), gone, full];
                 let parts: Vec<_> = parts.into_iter().flatten().collect();
-                output::talk(parts.join("; "));
+                output::notice(parts.join("; "));
                 Ok(())
             }
             DeadLettersCommand::Discard(args) => {
@@ -197,7 +203,7 @@ impl DeadLettersArgs {
                     return output::bytes(&answer);
                 }
                 let DiscardedJson { discarded } = client::read(&answer)?;
-                output::talk(format_args!("discarded {discarded}"));
+                output::notice(format_args!("discarded {discarded}"));
                 Ok(())
             }
         }
@@ -216,7 +222,7 @@ impl ListArgs {
             return output::bytes(&client.get(&self.path(self.from, self.limit)).await?);
         }
         let (mut rows, mut from, mut limit) = (Vec::new(), self.from, self.limit);
-        // A page is short where few dead letters match.
+        // A page can have fewer items than `limit` if few dead letters match.
         let next = loop {
             let page: DeadLetterPageJson =
                 client::read(&client.get(&self.path(from, limit)).await?)?;
@@ -233,12 +239,14 @@ impl ListArgs {
             }
         };
         if rows.is_empty() {
-            output::talk("there are no such dead letters");
+            output::notice("no dead letters found");
             return Ok(());
         }
-        output::table(["OFFSET", "GIVEN UP", "TRIES", "EVENT", "REASON"], &rows)?;
+        output::table(["OFFSET", "GIVEN UP", "ATTEMPTS", "EVENT", "REASON"], &rows)?;
         if let Some(next) = next {
-            output::talk(format_args!("there may be more; go on with --from {next}"));
+            output::notice(format_args!(
+                "there may be more; continue with --from {next}"
+            ));
         }
         Ok(())
     }
@@ -258,7 +266,7 @@ impl ListArgs {
 }
 
 impl CommandArgs {
-    /// Has the server do something with what is selected.
+    /// Posts a command on the selected dead letters.
     async fn post(&self, client: &Client, command: &str) -> Result<bytes::Bytes, Failure> {
         let path = format!("{}/{command}", self.target.path());
         client.post(&path, Some(&self.selection())).await
@@ -303,7 +311,7 @@ impl DeadLetterJson {
         let state = match (self.discarded, self.redeliverable) {
             (true, _) => "discarded",
             (false, true) => "can be redelivered",
-            (false, false) => "cannot be redelivered, the log no longer has its event",
+            (false, false) => "cannot be redelivered: the log no longer has its event",
         };
         let mut lines = vec![
             ("offset", self.offset.to_string()),
@@ -313,7 +321,9 @@ impl DeadLetterJson {
             ("attempts", self.attempt_count.to_string()),
         ];
         for attempt in &self.attempts {
-            let status = attempt.status.map_or("-".to_owned(), |it| it.to_string());
+            let status = attempt
+                .status
+                .map_or("-".to_owned(), |status| status.to_string());
             let AttemptJson {
                 at,
                 outcome,

@@ -2,25 +2,27 @@
 
 use serde::Deserialize;
 
-use crate::args::GlobalArgs;
 use crate::client::{self, Client};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const PAUSE_HELP: &str = "\
-Nothing is sent to any subscription until `easel resume` or the next start. Events still come in and
-every subscription keeps its place. `easel serve --paused` starts a server like this.
+Stops all deliveries until `easel resume` or the next start of the server. The
+server still accepts events, and every subscription keeps its cursor.
+`easel serve --paused` starts a server in this state.
 
 Examples:
   easel pause
-  easel subscriptions pause grades          one subscription alone";
+  easel subscriptions pause grades     pause only one subscription";
 
 const RESUME_HELP: &str = "\
-Ends `easel pause` and `easel serve --paused`. A subscription that was paused by itself stays paused.
+Ends `easel pause` and `easel serve --paused`. A subscription that was paused
+with `easel subscriptions pause` stays paused.
 
 Examples:
   easel resume
-  easel subscriptions resume grades         one subscription alone";
+  easel subscriptions resume grades    resume only one subscription";
 
 /// Pause all deliveries of the running server
 #[derive(Debug, clap::Args)]
@@ -56,6 +58,6 @@ async fn switch(global: &GlobalArgs, path: &str) -> Result<(), Failure> {
     }
     let DeliveriesJson { paused } = client::read(&answer)?;
     let state = if paused { "paused" } else { "running" };
-    output::talk(format_args!("deliveries are {state}"));
+    output::notice(format_args!("deliveries are {state}"));
     Ok(())
 }

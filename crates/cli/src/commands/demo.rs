@@ -15,20 +15,22 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::serve::{not_started, raise_file_limit};
+use super::serve::{raise_file_limit, start_failure};
 use super::simulate::Pace;
-use crate::args::GlobalArgs;
 use crate::balance_json::BalanceJson;
 use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::signals::Signals;
 use receiver::{ArrivalReport, DemoReceiver, UNRELIABLE};
 
 const ABOUT: &str = "\
-Starts a server in a folder of its own, a receiver, three subscriptions (one in Canvas's format, one in
-Caliper, one in strict Caliper whose endpoint fails now and then) and a campus whose life comes in
-through POST /v1/changes. It ends by Ctrl-C or after a year of that campus, and the folder goes with it.
+Starts a server in a temporary folder, a receiver, and three subscriptions: one
+in Canvas's format, one in Caliper, and one in strict Caliper whose endpoint
+fails from time to time. A simulated campus sends its changes to
+POST /v1/changes. The demo ends with Ctrl-C or after one year of the campus;
+then it deletes the folder.
 
 Examples:
   easel demo
@@ -37,27 +39,27 @@ Examples:
 
 /// Changes sent in one request at most.
 const MAX_SENT: usize = 200;
-/// How long it is waited at the end for what is still pending or parked.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Days that the campus lives, up to today.
+/// The maximum wait at the end for pending and parked deliveries.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The simulated days; the last one is today.
 const DAYS: u32 = 365;
 
-/// See the whole job: a server, subscribers, and a campus that lives
+/// Run a complete demo: a server, subscribers and a simulated campus
 #[derive(Debug, clap::Args)]
 #[command(after_help = ABOUT)]
 pub(crate) struct DemoArgs {
-    /// Students of the campus
+    /// Number of students
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     students: u32,
-    /// Changes a second at most
+    /// Maximum number of changes per second
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// End after so long instead of at Ctrl-C
+    /// Stop after this many seconds instead of at Ctrl-C
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
 }
 
-/// What the server says of its subscriptions.
+/// The server's list of subscriptions.
 #[derive(Deserialize)]
 struct SubscriptionListJson {
     subscriptions: Vec<SubscriptionJson>,
@@ -67,7 +69,7 @@ struct SubscriptionListJson {
 struct SubscriptionJson {
     name: String,
     state: String,
-    /// Why it is on hold.
+    /// Why the subscription is on hold.
     reason: Option<String>,
     balance: BalanceJson,
 }
@@ -87,15 +89,17 @@ impl DemoArgs {
         let mut signals = Signals::with_hangup().or_exit(Code::Unavailable)?;
         let receiver = DemoReceiver::listen().await?;
         let folder = tempfile::Builder::new().prefix("easel-demo-").tempdir();
-        let folder = folder.context("make a folder").or_exit(Code::Unavailable)?;
+        let folder = folder
+            .context("failed to create a folder")
+            .or_exit(Code::Unavailable)?;
         let config = config(folder.path(), receiver.address)?;
-        let server = Server::start(config).await.map_err(not_started)?;
+        let server = Server::start(config).await.map_err(start_failure)?;
         let address = server.address();
-        output::talk(format_args!(
+        output::notice(format_args!(
             "Easel listens on http://{address}; its data is in {}.\n\
-             A campus with {} students sends it what changes; three subscribers get it on \
+             A campus with {} students sends changes; three subscribers receive the events on \
              http://{}.\n\
-             Look closer, in another terminal:\n\
+             To see more, run in another terminal:\n\
              \n  easel --url http://{address} tail --follow\n  \
                easel --url http://{address} tail --event 'grade_*'\n  \
                curl http://{address}/metrics\n",
@@ -103,14 +107,14 @@ impl DemoArgs {
             self.students,
             receiver.address,
         ));
-        let client = Client::to(&format!("http://{address}"))?;
+        let client = Client::without_token(&format!("http://{address}"))?;
         let stop = CancellationToken::new();
-        let desk = receiver.desk();
+        let arrivals = receiver.arrivals();
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run_until(stop.clone()));
         tasks.spawn(receiver.run_until(stop.clone()));
-        let campus = self.live(&client);
-        let over = async {
+        let campus = self.simulate(&client);
+        let time_is_up = async {
             match self.seconds {
                 Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
                 None => std::future::pending().await,
@@ -118,9 +122,9 @@ impl DemoArgs {
         };
         let shown = tokio::select! {
             ended = campus => ended,
-            ended = watch(&client, &desk) => ended,
-            () = over => Ok(()),
-            _asked = signals.next() => Ok(()),
+            ended = watch(&client, &arrivals) => ended,
+            () = time_is_up => Ok(()),
+            _signal = signals.next() => Ok(()),
         };
         let ended = match shown {
             Ok(()) => settle(&client, &mut signals, global).await,
@@ -131,8 +135,8 @@ impl DemoArgs {
         ended
     }
 
-    /// Lets the campus live for its year.
-    async fn live(&self, client: &Client) -> Result<(), Failure> {
+    /// Simulates one year of the campus and posts its changes.
+    async fn simulate(&self, client: &Client) -> Result<(), Failure> {
         let today = Timestamp::now().as_second() / 86_400;
         let begins = (today - i64::from(DAYS)) * 86_400;
         let options = TermOptions {
@@ -143,7 +147,7 @@ impl DemoArgs {
         };
         let mut pace = Pace::new(options.begins, None, Some(self.rate));
         let mut campus = Campus::new(options);
-        // Ten times a second, so that it does not come in gusts.
+        // Ten requests per second, so that the events arrive evenly.
         let at_once = usize::try_from(self.rate / 10).unwrap_or(MAX_SENT);
         let at_once = at_once.clamp(1, MAX_SENT);
         loop {
@@ -151,7 +155,9 @@ impl DemoArgs {
             if changes.is_empty() {
                 return Ok(());
             }
-            let lines = changes.iter().map(|it| format!("{}\n", it.to_json()));
+            let lines = changes
+                .iter()
+                .map(|change| format!("{}\n", change.to_json()));
             let lines = lines.collect::<String>().into();
             pace.add(changes.len());
             client.post_lines("/v1/changes", lines).await?;
@@ -160,14 +166,14 @@ impl DemoArgs {
     }
 }
 
-/// A server without tokens on loopback, with the three subscriptions.
+/// Returns the settings: no tokens, loopback only, three subscriptions.
 fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
     let spec = |name: &str, format: &str, path: &str| {
         let spec = json!({
             "name": name,
             "format": format,
             "start": "earliest",
-            // Short pauses, so that people see parked deliveries come back.
+            // Short pauses, so that the user sees retries of parked deliveries.
             "retry": ["1s", "1s", "2s", "4s", "8s", "16s", "30s", "1m", "5m"],
             "webhook": { "url": format!("http://{receiver}{path}") },
         });
@@ -187,7 +193,7 @@ fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
     })
 }
 
-/// The address, or another of this machine where it is taken.
+/// Returns the address, or a loopback address with a free port if it is in use.
 fn free(address: SocketAddr) -> SocketAddr {
     match TcpListener::bind(address) {
         Ok(_free) => address,
@@ -195,40 +201,47 @@ fn free(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Shows every second, or where nobody looks every five, how it goes.
-async fn watch(client: &Client, desk: &ArrivalReport) -> Result<(), Failure> {
-    let every = if output::is_watched() { 1 } else { 5 };
+/// Prints the state every second; every five seconds if stderr is not a terminal.
+async fn watch(client: &Client, arrivals: &ArrivalReport) -> Result<(), Failure> {
+    let every = if output::stderr_is_terminal() { 1 } else { 5 };
     let mut tick = tokio::time::interval(Duration::from_secs(every));
     tick.tick().await;
     let (mut lines, mut last_head) = (0, 0);
     loop {
         tick.tick().await;
         let SubscriptionListJson { subscriptions } = list(client).await?;
-        let head = subscriptions.iter().map(|it| it.balance.accepted).max();
+        let head = subscriptions
+            .iter()
+            .map(|subscription| subscription.balance.accepted)
+            .max();
         let head = head.unwrap_or_default();
         let rate = (head - last_head) / every;
         last_head = head;
-        let last = output::plain(&desk.last());
-        let mut text = format!("{head} events accepted, {rate}/s; delivered last: {last}\n");
+        let last = output::plain(&arrivals.last());
+        let mut text = format!("{head} events accepted, {rate}/s; last delivered: {last}\n");
         text.push_str(&heads());
-        for it in &subscriptions {
-            text.push_str(&it.line());
+        for subscription in &subscriptions {
+            text.push_str(&subscription.line());
         }
-        lines = output::talk_over(lines, &text);
+        lines = output::redraw(lines, &text);
     }
 }
 
-/// Waits until everything was delivered, and says that nothing is lost.
+/// Waits until all events are delivered, then checks and prints the balances.
 async fn settle(
     client: &Client,
     signals: &mut Signals,
     global: &GlobalArgs,
 ) -> Result<(), Failure> {
-    output::talk("the campus rests; what is pending or parked is delivered (Ctrl-C to leave it)");
+    output::notice("the campus has stopped; delivering pending and parked events (Ctrl-C to skip)");
     let wait = async {
         loop {
             let all = list(client).await?;
-            if all.subscriptions.iter().all(|it| it.open() == 0) {
+            if all
+                .subscriptions
+                .iter()
+                .all(|subscription| subscription.open() == 0)
+            {
                 return Ok::<_, Failure>(all);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -236,19 +249,18 @@ async fn settle(
     };
     let all = tokio::select! {
         settled = wait => settled?,
-        () = tokio::time::sleep(PATIENCE) => list(client).await?,
-        _asked = signals.next() => list(client).await?,
+        () = tokio::time::sleep(SETTLE_TIMEOUT) => list(client).await?,
+        _signal = signals.next() => list(client).await?,
     };
     let mut is_right = true;
-    for it in &all.subscriptions {
-        is_right &= it.balance.adds_up();
-        let name = &it.name;
-        output::talk(format_args!("{name:<12} {}", it.balance.sentence()));
-        let open = it.open();
+    for subscription in &all.subscriptions {
+        is_right &= subscription.balance.adds_up();
+        let name = &subscription.name;
+        let sentence = subscription.balance.sentence();
+        output::notice(format_args!("{name:<12} {sentence}"));
+        let open = subscription.open();
         if open > 0 {
-            output::talk(format_args!(
-                "{open} of {name} go undelivered, with the folder"
-            ));
+            output::notice(format_args!("{open} events of {name} were not delivered"));
         }
     }
     if global.json {
@@ -267,7 +279,7 @@ async fn list(client: &Client) -> Result<SubscriptionListJson, Failure> {
     client::read(&client.get("/v1/subscriptions").await?)
 }
 
-/// The terms that are shown of each subscription, and the width of each column.
+/// The terms shown for each subscription, with the width of each column.
 const COLUMNS: [(Term, usize); 5] = [
     (Term::Delivered, 9),
     (Term::Filtered, 8),
@@ -276,14 +288,14 @@ const COLUMNS: [(Term, usize); 5] = [
     (Term::Dead, 4),
 ];
 
-/// The line above those of the subscriptions.
+/// Returns the heading line.
 fn heads() -> String {
     let heads = COLUMNS.map(|(term, width)| format!(" {:>width$}", term.name()));
     format!("  {:<10}{}  state\n", "", heads.concat())
 }
 
 impl SubscriptionJson {
-    /// Events that are still to be delivered.
+    /// Returns the number of events that are still to be delivered.
     fn open(&self) -> u64 {
         self.balance.counts[Term::Pending] + self.balance.counts[Term::Parked]
     }
@@ -296,7 +308,9 @@ impl SubscriptionJson {
             balance,
         } = self;
         let counts = COLUMNS.map(|(term, width)| format!(" {:>width$}", balance.counts[term]));
-        let reason = reason.as_ref().map(|it| format!(": {}", output::plain(it)));
+        let reason = reason
+            .as_ref()
+            .map(|reason| format!(": {}", output::plain(reason)));
         let reason = reason.unwrap_or_default();
         format!("  {name:<10}{}  {state}{reason}\n", counts.concat())
     }

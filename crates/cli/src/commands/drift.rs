@@ -6,52 +6,53 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::args::GlobalArgs;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-What came that the catalogue does not know: event types, fields, other kinds of values than
-declared, values that are not listed. Events are delivered all the same. Values are shown with
-letters as x and digits as 9. With --json, the root account and both times are shown too.
+Drift is what the catalogue does not know: new event types, new fields, values
+of another type than declared, values that are not listed. Events with drift are
+delivered as usual. Example values are masked: letters become x, digits become
+9. --json also prints the root account and the first and last time.
 
 Examples:
   easel drift
   easel drift --event 'grade_*'
-  easel drift --json | jq '.sightings[] | select(.drift == \"unknown_field\") | .path'
+  easel drift --json | jq '.sightings[] | select(.drift == \"unknown_field\")'
   easel drift clear";
 
-/// Show what came that the catalogue does not know
+/// Show drift: event types, fields and values that the catalogue does not know
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct DriftArgs {
     #[command(subcommand)]
     command: Option<DriftCommand>,
-    /// Only event types whose name matches
+    /// Only event types that match; * matches any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Only what came from the root account with this global id
+    /// Only drift from the root account with this global id
     #[arg(long, value_name = "ID")]
     root_account: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum DriftCommand {
-    /// Forget what was seen; what comes again is shown again
+    /// Delete all findings; drift that occurs again is listed again
     Clear,
 }
 
 #[derive(Deserialize)]
 struct DriftJson {
-    sightings: Vec<SightingJson>,
+    sightings: Vec<DriftRecordJson>,
     cursor: u64,
     missed: u64,
     untold: BTreeMap<String, u64>,
 }
 
 #[derive(Deserialize)]
-struct SightingJson {
+struct DriftRecordJson {
     drift: String,
     event: String,
     path: String,
@@ -72,7 +73,7 @@ struct RemovedJson {
     removed: u64,
 }
 
-/// The most characters of an example in a table.
+/// The maximum length of an example in the table, in characters.
 const EXAMPLE_CHARS: usize = 32;
 
 impl DriftArgs {
@@ -85,15 +86,15 @@ impl DriftArgs {
                     return output::bytes(&answer);
                 }
                 let RemovedJson { removed } = client::read(&answer)?;
-                output::talk(format_args!("forgot {removed}"));
+                output::notice(format_args!("deleted {removed} findings"));
                 Ok(())
             }
             None => {
-                let asked = [("event", &self.event), ("root_account", &self.root_account)];
-                let asked = asked
+                let filters = [("event", &self.event), ("root_account", &self.root_account)];
+                let filters = filters
                     .into_iter()
                     .filter_map(|(key, value)| Some(format!("{key}={}", escape(value.as_ref()?))));
-                let query = asked.collect::<Vec<_>>().join("&");
+                let query = filters.collect::<Vec<_>>().join("&");
                 let answer = client.get(&format!("/v1/drift?{query}")).await?;
                 if global.json {
                     return output::bytes(&answer);
@@ -107,32 +108,33 @@ impl DriftArgs {
 impl DriftJson {
     fn print(self) -> Result<(), Failure> {
         if self.sightings.is_empty() {
-            output::talk("nothing that the catalogue does not know");
+            output::notice("no drift found");
         } else {
             let heads = ["DRIFT", "WHERE", "FOUND", "COUNT", "LAST SEEN"];
-            let rows: Vec<_> = self.sightings.into_iter().map(SightingJson::row).collect();
+            let rows: Vec<_> = self
+                .sightings
+                .into_iter()
+                .map(DriftRecordJson::row)
+                .collect();
             output::table(heads, &rows)?;
         }
         for (drift, count) in self.untold {
-            output::talk(format_args!(
-                "{drift}: {count} more that are not listed, there are too many"
+            output::notice(format_args!(
+                "{drift}: {count} more findings are not listed (limit reached)"
             ));
         }
         if self.missed > 0 {
             let missed = self.missed;
-            output::talk(format_args!(
-                "{missed} events were gone before they could be looked at"
+            output::notice(format_args!(
+                "{missed} events were trimmed before they could be checked"
             ));
         }
-        output::talk(format_args!(
-            "{} events looked at",
-            self.cursor - self.missed
-        ));
+        output::notice(format_args!("{} events checked", self.cursor - self.missed));
         Ok(())
     }
 }
 
-impl SightingJson {
+impl DriftRecordJson {
     fn row(self) -> [String; 5] {
         let mut example = self.example.value;
         if let Some((at, _)) = example.char_indices().nth(EXAMPLE_CHARS) {

@@ -10,24 +10,25 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::client::{self, Client};
-use crate::contact::Url;
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::progress::Progress;
+use crate::url::Url;
 use assignment::{FieldAssignment, assign};
 
 const EXAMPLES: &str = "\
-An event is the catalogue's example of its type, as a request or a job would send it, with the
-fields set that are given here. A value that reads as JSON is taken as JSON, anything else as text.
-A dot leads into an object; metadata. leads into the metadata, every other field is in the body.
-Several events differ in their time, by a microsecond each, and none is in the future. An event type
-or a field that the catalogue does not know is refused, unless --force is given.
+Sends the catalogue's example of the event type. --set changes fields of it. A
+value that is valid JSON is parsed as JSON, any other value is a string. A dot
+separates the names of nested objects. metadata.FIELD is a field of the
+metadata; every other field is in the body. With --count, each event is one
+microsecond later than the one before; no event is in the future. Unknown event
+types and fields are rejected, unless --force is given.
 
 Examples:
-  easel emit course_created --set name=Botany --set account_id='\"10000000000007\"'
+  easel emit course_created --set name=Botany --set account_id='\"10000000007\"'
   easel emit grade_change --set grade=A- --set metadata.user_id='\"42\"'
   easel emit sis_batch_updated --job
   easel emit logged_in --count 10000 --to https://easel.example.edu
@@ -36,33 +37,33 @@ Examples:
 /// Events sent in one request at most.
 const MAX_SENT: usize = 500;
 
-/// Send valid events of any type
+/// Send sample events of any type
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EmitArgs {
     /// Event type, such as `course_created`
     event: String,
-    /// Set a field of the body, or of the metadata with metadata.FIELD; can be repeated
+    /// Set a field of the body; metadata.FIELD sets one of the metadata; can be repeated
     #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = FieldAssignment::parse)]
     fields: Vec<FieldAssignment>,
-    /// With the metadata of an event from a request (default)
+    /// Use the metadata of an event from a web request (default)
     #[arg(long, conflicts_with = "job")]
     request: bool,
-    /// With the metadata of an event from a background job
+    /// Use the metadata of an event from a background job
     #[arg(long)]
     job: bool,
-    /// Send it even if the catalogue does not know its type or a field that is set
+    /// Send the event even if the catalogue does not know its type or a field
     #[arg(long)]
     force: bool,
-    /// Send so many
+    /// Number of events to send
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// Server to send it to; the same as --url
+    /// Address of the server; the same as --url
     #[arg(long, value_name = "URL", conflicts_with = "url")]
     to: Option<Url>,
 }
 
-/// What the native door answers.
+/// The answer of the native door.
 #[derive(Deserialize)]
 struct EventsAnswerJson {
     results: Vec<EventResultJson>,
@@ -81,8 +82,8 @@ impl EmitArgs {
     pub(super) async fn run(self, mut global: GlobalArgs) -> Result<(), Failure> {
         let catalog = catalog::load(&global)?;
         let now = Timestamp::now();
-        // What cannot be set is refused before anything is sent.
-        self.check(&catalog, &self.made(&catalog, now)?)?;
+        // Reject invalid fields before anything is sent.
+        self.check(&catalog, &self.event_at(&catalog, now)?)?;
         global.url = self.to.clone().or(global.url);
         let client = Client::connect(&global)?;
         let progress = Progress::of_events(u64::from(self.count));
@@ -91,50 +92,50 @@ impl EmitArgs {
             let mut latest = now;
             let events = numbers.by_ref().take(MAX_SENT).map(|n| {
                 latest = now + Duration::from_micros(u64::from(n));
-                self.made(&catalog, latest)
+                self.event_at(&catalog, latest)
             });
             let mut events = events.collect::<Result<Vec<_>, _>>()?;
             let count = events.len();
-            // One alone is told alone about, should it be refused.
-            let sent = match (events.pop(), events.is_empty()) {
-                (Some(one), true) => one,
+            // A single event is not sent as an array, so that a rejection names this event.
+            let body = match (events.pop(), events.is_empty()) {
+                (Some(event), true) => event,
                 (last, _) => events.into_iter().chain(last).collect(),
             };
-            // Everything sent lies between the start and the end of this process, so that no other
-            // run makes the same events.
+            // All event times are between the start and the end of this process, so that no other run
+            // sends the same events.
             if let Ok(ahead) = Duration::try_from(latest.duration_since(Timestamp::now())) {
                 tokio::time::sleep(ahead).await;
             }
-            let answer = client.post("/v1/events", Some(&sent)).await?;
-            progress.pause(|| tell(&answer, global.json))?;
+            let answer = client.post("/v1/events", Some(&body)).await?;
+            progress.pause(|| print_results(&answer, global.json))?;
             progress.add(count);
         }
         Ok(())
     }
 
-    /// Refuses what the catalogue does not know, and warns of values that it does not expect.
+    /// Rejects event types and fields that the catalogue does not know. Warns about unexpected values.
     fn check(&self, catalog: &Catalog, event: &Value) -> Result<(), Failure> {
         let Some(event_type) = catalog.get(&self.event) else {
-            let told = catalog::unknown(catalog, &self.event);
+            let message = catalog::unknown(catalog, &self.event);
             if self.force {
-                output::talk(format_args!("{told}; only what is set is sent"));
+                output::notice(format_args!("{message}; sending only the fields of --set"));
                 return Ok(());
             }
-            let told = anyhow!("{told} (--force sends it all the same)");
-            return Err(Failure::new(Code::BadInput, told));
+            let error = anyhow!("{message} (--force sends it anyway)");
+            return Err(Failure::new(Code::BadInput, error));
         };
         for remark in assignment::remarks(catalog, event_type, event, &self.fields) {
             if remark.is_unknown && !self.force {
-                let told = anyhow!("{} (--force sends it all the same)", remark.text);
-                return Err(Failure::new(Code::BadInput, told));
+                let error = anyhow!("{} (--force sends it anyway)", remark.text);
+                return Err(Failure::new(Code::BadInput, error));
             }
-            output::talk(format_args!("warning: {}", remark.text));
+            output::notice(format_args!("warning: {}", remark.text));
         }
         Ok(())
     }
 
-    /// The event that happens at `at`.
-    fn made(&self, catalog: &Catalog, at: Timestamp) -> Result<Value, Failure> {
+    /// Creates the event that occurs at `at`.
+    fn event_at(&self, catalog: &Catalog, at: Timestamp) -> Result<Value, Failure> {
         let origin = if self.job {
             EventOrigin::Job
         } else {
@@ -142,7 +143,7 @@ impl EmitArgs {
         };
         let example = catalog
             .get(&self.event)
-            .map(|it| catalog.example(it, origin, at));
+            .map(|event_type| catalog.example(event_type, origin, at));
         let mut event = match example.map(|json| serde_json::from_str(&json)) {
             Some(Ok(example)) => example,
             Some(Err(error)) => return Err(Failure::new(Code::Bug, error)),
@@ -158,8 +159,8 @@ impl EmitArgs {
     }
 }
 
-/// Says what became of the events sent.
-fn tell(answer: &[u8], as_json: bool) -> Result<(), Failure> {
+/// Prints the result of each sent event.
+fn print_results(answer: &[u8], as_json: bool) -> Result<(), Failure> {
     if as_json {
         output::bytes(answer)?;
     }
@@ -172,8 +173,8 @@ fn tell(answer: &[u8], as_json: bool) -> Result<(), Failure> {
             (Some(_), Some(_)) => (),
             _ => {
                 let code = result.code.unwrap_or(result.status);
-                let told = anyhow!("{} ({code})", result.detail.unwrap_or_default());
-                return Err(Failure::new(Code::BadInput, told));
+                let error = anyhow!("{} ({code})", result.detail.unwrap_or_default());
+                return Err(Failure::new(Code::BadInput, error));
             }
         }
     }

@@ -1,29 +1,30 @@
 //! `easel listen`
 //!
-//! A temporary subscription for whoever builds a consumer: events come over the server's event stream
-//! and go from this machine to the consumer, as the requests that a webhook subscription sends. Nothing
-//! is configured on the server, and the server keeps nothing of it.
+//! A temporary subscription for developers of a consumer. The command reads the server's event stream and
+//! sends each event from this machine to the consumer, in the same request as a webhook subscription.
+//! It configures nothing on the server, and the server stores nothing for it.
 //!
-//! Not here: automatic retries. A failed attempt is printed, and the next event follows.
+//! Not here: automatic retries. A failed attempt is printed, then the next event follows.
 
 mod answer;
 mod forwarder;
 mod keys;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use easel_caliper::{Dialect, Translator};
 use easel_catalog::Catalog;
 use easel_server::load_catalog;
-use easel_sinks::Endpoint;
+use easel_sinks::{Endpoint, WebhookSettings};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::beginning::{BoundsJson, StartPosition};
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::client::{self, Client, Follower};
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -32,56 +33,66 @@ use forwarder::{Forwarder, Unsent};
 use keys::UserCommands;
 
 const EXAMPLES: &str = "\
-Each event is one POST with the headers and the body of a webhook delivery; the header
-easel-subscription is `listen`. Each answer is one line: time (UTC), event type, offset, status and
-latency. An attempt that fails is not repeated by itself, and the next event follows.
+Sends each event as one POST request with the headers and the body of a webhook
+delivery; the header easel-subscription is `listen`. Prints one line for each
+answer: time (UTC), event type, offset, status and latency. A failed attempt is
+not retried automatically; the next event follows.
 
-UserCommands, each followed by Enter: r sends the last event again (easel-attempt counts up), q leaves. From
-a pipe, the same lines do the same; the end of the input does not end the command.
+Keys, each followed by Enter: r sends the last event again (easel-attempt
+increases), q quits. Lines from a pipe work the same way; the end of the input
+does not end the command.
 
-Caliper formats and https follow the settings here (caliper, catalog.folder, webhook.ca_file).
+Caliper formats and https use the settings of this machine (caliper,
+catalog.folder, webhook.ca_file).
 
 Examples:
   easel listen --forward http://localhost:3000
   easel listen --forward http://localhost:3000/hook --event 'grade_*' --print
-  easel listen --forward http://localhost:3000 --format caliper-strict --from earliest";
+  easel listen --forward http://localhost:3000 --format caliper --from earliest";
 
-/// Forward events to a consumer on your machine, as a webhook delivers them
+/// The defaults of a webhook subscription.
+const SETTINGS: WebhookSettings = WebhookSettings {
+    timeout: Duration::from_secs(15),
+    batch: 1,
+    in_flight: 1,
+};
+
+/// Forward events to a consumer on your machine, as a webhook would
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ListenArgs {
-    /// URL to send each event to
+    /// URL that receives each event
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     forward: Endpoint,
-    /// Only events whose type is like this; * stands for any characters
+    /// Only event types that match; * matches any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Form to send them in
+    /// Format of the events
     #[arg(long, value_enum, default_value_t = ListenFormat::Canvas)]
     format: ListenFormat,
-    /// Start at an offset, a time, an age such as `1h`, at the `earliest` event kept, or at the
-    /// `latest`, yet to come
+    /// Start position: an offset, a time, an age such as `1h`, `earliest` for the oldest stored event,
+    /// or `latest` for the next new event
     #[arg(long, value_name = "WHERE", default_value = "latest")]
     from: StartPosition,
-    /// Print each event too, in the form in which it is sent
+    /// Also print each event, in the format in which it is sent
     #[arg(long)]
     print: bool,
 }
 
-/// What events are sent in.
+/// The format of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum ListenFormat {
     /// The event's own JSON
     Canvas,
-    /// An envelope with the event as Canvas publishes it in Caliper
+    /// A Caliper envelope, as Canvas publishes it
     Caliper,
-    /// An envelope with the event as the Caliper standard wants it
+    /// A Caliper envelope that conforms to the standard
     CaliperStrict,
 }
 
-/// An event as the stream has it.
+/// An event of the stream.
 #[derive(Deserialize)]
-struct StoredJson<'a> {
+struct StreamedJson<'a> {
     offset: u64,
     #[serde(borrow)]
     event: &'a RawValue,
@@ -104,11 +115,11 @@ impl ListenArgs {
         let from = self.from.offset(&client, &bounds).await?;
         let mut follower = Follower::connect(global, from, self.event.as_deref()).await?;
         self.explain(&client, from);
-        // Only from here on, so that `q` does not hide that there is no server.
+        // Start to read keys only now: before, `q` would hide the error that no server runs.
         let mut keys = UserCommands::read().or_exit(Code::Unavailable)?;
-        let leave = keys.leave();
+        let quit = keys.quit();
         tokio::select! {
-            () = leave.cancelled() => Ok(()),
+            () = quit.cancelled() => Ok(()),
             ended = self.forward_all(global, &mut forwarder, &mut follower, &mut keys) => ended,
         }
     }
@@ -128,15 +139,18 @@ impl ListenArgs {
         forwarder.or_exit(Code::Configuration)
     }
 
-    /// Warns of an `--event` that names only event types without a Caliper form.
+    /// Warns if `--event` matches only event types without a Caliper form.
     fn warn_of_unmapped(&self, catalog: &Catalog, translator: &Translator) {
         let Some(glob) = &self.event else {
             return;
         };
-        let mut names = catalog.matching(glob).map(|it| it.name).peekable();
+        let mut names = catalog
+            .matching(glob)
+            .map(|event_type| event_type.name)
+            .peekable();
         if names.peek().is_some() && !names.any(|name| translator.translates(name)) {
             let glob = output::plain(glob);
-            output::talk(format_args!(
+            output::notice(format_args!(
                 "warning: --event {glob} matches no event type that has a Caliper form"
             ));
         }
@@ -144,7 +158,7 @@ impl ListenArgs {
 
     fn explain(&self, client: &Client, from: u64) {
         let what = self.event.as_deref().unwrap_or("all");
-        output::talk(format_args!(
+        output::notice(format_args!(
             "forwarding {} events from {} to {}, format {}, beginning at offset {from}",
             output::plain(what),
             client.url(),
@@ -153,7 +167,7 @@ impl ListenArgs {
         ));
     }
 
-    /// Sends one event after another, and the last one again when asked to.
+    /// Sends each event in order. On `r`, sends the last event again.
     async fn forward_all(
         &self,
         global: &GlobalArgs,
@@ -167,12 +181,12 @@ impl ListenArgs {
         };
         loop {
             let answer = tokio::select! {
-                // What the user has just seen is the event to send again, not the one after it.
+                // `r` refers to the event that the user saw last, not to the next one.
                 biased;
                 () = keys.again() => forwarder.send_again().await,
                 message = follower.next() => {
                     let message = message?;
-                    let stored: StoredJson<'_> = client::read(message.data.as_bytes())?;
+                    let stored: StreamedJson<'_> = client::read(message.data.as_bytes())?;
                     let event = stored.event.get().as_bytes();
                     forwarder.send(stored.offset, event).await
                 }
@@ -180,7 +194,7 @@ impl ListenArgs {
             match answer {
                 Ok(answer) => answer.print(style)?,
                 Err(Unsent::Known) => (),
-                Err(unsent) => output::talk(unsent),
+                Err(unsent) => output::notice(unsent),
             }
         }
     }
@@ -205,6 +219,6 @@ impl ListenFormat {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let advice = "an address such as http://localhost:3000 is needed";
+    let advice = "use an address such as http://localhost:3000";
     Endpoint::parse(text).map_err(|error| format!("failed to {error}; {advice}"))
 }

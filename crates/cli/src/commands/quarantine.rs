@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::args::GlobalArgs;
 use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-The Kinesis door refuses no record: what is no valid event is accepted and kept here.
+The Kinesis door rejects no record. It stores invalid records in the quarantine.
 
 Examples:
   easel quarantine list
@@ -21,7 +21,7 @@ Examples:
   easel quarantine retry
   easel quarantine empty --before 100";
 
-/// Look at what came in and is no event
+/// Inspect invalid records
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QuarantineArgs {
@@ -36,20 +36,20 @@ enum QuarantineCommand {
         /// Start at this offset of the quarantine
         #[arg(long, value_name = "OFFSET", default_value_t = 0)]
         from: u64,
-        /// List at most this many
+        /// Maximum number of records
         #[arg(short = 'n', value_name = "N", default_value_t = 100)]
         limit: u16,
     },
-    /// Print a record as it came in, in base64 if it is not text
+    /// Print a record as it was received, in base64 if it is not text
     Show {
-        /// Its offset, as listed
+        /// Offset of the record, as listed
         offset: u64,
     },
-    /// Admit what is a valid event for this version of the server; the rest stays
+    /// Validate all records again; append valid events to the log and keep the rest
     Retry,
-    /// Drop records
+    /// Delete records
     Empty {
-        /// Keep the records from this offset on
+        /// Delete only records before this offset
         #[arg(long, value_name = "OFFSET")]
         before: Option<u64>,
     },
@@ -72,7 +72,7 @@ struct QuarantinedJson {
     data_base64: Option<String>,
 }
 
-/// What became of some records.
+/// The result of a retry.
 #[derive(Default, Deserialize, Serialize)]
 struct RetriedJson {
     admitted: u64,
@@ -101,35 +101,37 @@ impl QuarantineArgs {
                     .into_iter()
                     .map(QuarantinedJson::row)
                     .collect::<Vec<_>>();
-                output::table(["OFFSET", "RECEIVED", "DOOR", "CODE", "WHY"], &rows)?;
-                output::talk(format_args!("{count} in quarantine"));
+                output::table(["OFFSET", "RECEIVED", "DOOR", "CODE", "REASON"], &rows)?;
+                output::notice(format_args!("{count} in quarantine"));
                 Ok(())
             }
             QuarantineCommand::Show { offset } => {
                 let answer = client.get(&page_path(offset, 1)).await?;
                 let QuarantinePageJson { records, .. } = client::read(&answer)?;
-                match records.into_iter().find(|it| it.offset == offset) {
+                match records.into_iter().find(|record| record.offset == offset) {
                     Some(_) if global.json => output::bytes(only_record(&answer)?),
-                    Some(it) => output::line(it.data.or(it.data_base64).unwrap_or_default()),
+                    Some(record) => {
+                        output::line(record.data.or(record.data_base64).unwrap_or_default())
+                    }
                     None => {
-                        let told = anyhow!("there is no record at offset {offset}");
-                        Err(Failure::new(Code::BadInput, told))
+                        let error = anyhow!("there is no record at offset {offset}");
+                        Err(Failure::new(Code::BadInput, error))
                     }
                 }
             }
             QuarantineCommand::Retry => {
-                let told = retry(&client).await?;
+                let retried = retry(&client).await?;
                 if global.json {
-                    return output::line(json!(told));
+                    return output::line(json!(retried));
                 }
                 let RetriedJson {
                     admitted,
                     duplicates,
                     kept,
                     ..
-                } = told;
-                output::talk(format_args!(
-                    "admitted {admitted}, already on the log {duplicates}, still no event {kept}"
+                } = retried;
+                output::notice(format_args!(
+                    "appended {admitted}, already in the log {duplicates}, still invalid {kept}"
                 ));
                 Ok(())
             }
@@ -142,14 +144,14 @@ impl QuarantineArgs {
                     return output::bytes(&answer);
                 }
                 let RemovedJson { removed } = client::read(&answer)?;
-                output::talk(format_args!("dropped {removed}"));
+                output::notice(format_args!("deleted {removed} records"));
                 Ok(())
             }
         }
     }
 }
 
-/// Has the server look at everything in quarantine again, part by part.
+/// Has the server validate all records in quarantine again, page by page.
 async fn retry(client: &Client) -> Result<RetriedJson, Failure> {
     let mut total = RetriedJson::default();
     loop {
@@ -177,7 +179,7 @@ impl QuarantinedJson {
     }
 }
 
-/// The record of a page that has one, as the server wrote it.
+/// Returns the only record of a page, as the server wrote it.
 fn only_record(page: &[u8]) -> Result<&[u8], Failure> {
     #[derive(Deserialize)]
     struct Page<'a> {

@@ -10,17 +10,18 @@ use serde_json::{Value, json};
 
 use super::beginning::StartPosition;
 use super::subscriptions::{condition, conditions_json, object};
-use crate::args::GlobalArgs;
 use crate::balance_json::BalanceJson;
 use crate::client::{self, Client, escape};
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::progress::Progress;
 
 const EXAMPLES: &str = "\
-A replay sends a range of the log to a subscription again, on a lane and with a balance of its own.
-The filter of the subscription applies; --event and --condition narrow it further. What is live goes on
-undisturbed. Receivers know a replayed event by the header `easel-replay`, which has the number.
+A replay sends a range of the log to a subscription again. It has its own lane
+and its own balance. The filter of the subscription applies; --event and
+--condition restrict it further. Live deliveries continue. Replayed events have
+the header `easel-replay` with the number of the replay.
 
 Examples:
   easel replay start grades --from 2026-11-22 --to 2026-11-23 --dry-run
@@ -28,8 +29,8 @@ Examples:
   easel replay list grades
   easel replay cancel grades 3";
 
-/// How often a replay is looked at.
-const EVERY: Duration = Duration::from_millis(500);
+/// The polling interval of `--wait`.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Send a range of the log to a subscription again
 #[derive(Debug, clap::Args)]
@@ -48,7 +49,7 @@ enum ReplayCommand {
         /// Name of the subscription
         name: String,
     },
-    /// End a replay and forget it, with its parked deliveries and its dead letters
+    /// Cancel a replay and delete its parked deliveries and dead letters
     Cancel {
         /// Name of the subscription
         name: String,
@@ -61,19 +62,19 @@ enum ReplayCommand {
 struct StartArgs {
     /// Name of the subscription
     name: String,
-    /// The first event: an offset, `earliest`, a time, or an age such as 6h
+    /// First event: an offset, `earliest`, a time, or an age such as 6h
     #[arg(long, value_name = "WHERE")]
     from: StartPosition,
-    /// The end, which is not sent itself: an offset, a time, or an age [default: now]
+    /// End of the range (exclusive): an offset, a time, or an age [default: now]
     #[arg(long, value_name = "WHERE")]
     to: Option<StartPosition>,
-    /// Event types to send, * stands for any characters; can be repeated [default: all]
+    /// Event types to send; * matches any characters; can be repeated [default: all]
     #[arg(long = "event", value_name = "GLOB")]
     events: Vec<String>,
-    /// What an event's metadata must say besides, such as `course=10000000000301`; can be repeated
+    /// Additional condition on the metadata, such as `course=10000000000301`; can be repeated
     #[arg(long = "condition", value_name = "KEY=VALUE", value_parser = condition)]
     conditions: Vec<(String, String)>,
-    /// Events a second at most [default: no limit]
+    /// Maximum number of events per second [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: Option<u32>,
     /// Only count the events that would be sent
@@ -123,13 +124,13 @@ impl ReplayArgs {
         match self.command {
             ReplayCommand::Start(args) => args.start(&client, global).await,
             ReplayCommand::List { name } => {
-                let answer = client.get(&path_of(&name)).await?;
+                let answer = client.get(&replays_path(&name)).await?;
                 if global.json {
                     return output::bytes(&answer);
                 }
                 let ReplayListJson { replays } = client::read(&answer)?;
                 if replays.is_empty() {
-                    output::talk(format_args!("{name} has no replays"));
+                    output::notice(format_args!("{name} has no replays"));
                     return Ok(());
                 }
                 let rows: Vec<_> = replays.into_iter().map(ReplayJson::row).collect();
@@ -138,12 +139,12 @@ impl ReplayArgs {
             }
             ReplayCommand::Cancel { name, number } => {
                 client
-                    .remove(&format!("{}/{number}", path_of(&name)))
+                    .remove(&format!("{}/{number}", replays_path(&name)))
                     .await?;
                 if global.json {
                     return output::line(json!({ "cancelled": number }));
                 }
-                output::talk(format_args!("cancelled replay {number} of {name}"));
+                output::notice(format_args!("cancelled replay {number} of {name}"));
                 Ok(())
             }
         }
@@ -152,8 +153,8 @@ impl ReplayArgs {
 
 impl StartArgs {
     async fn start(self, client: &Client, global: &GlobalArgs) -> Result<(), Failure> {
-        let path = path_of(&self.name);
-        let mut answer = client.post(&path, Some(&self.order())).await?;
+        let path = replays_path(&self.name);
+        let mut answer = client.post(&path, Some(&self.request_json())).await?;
         if self.dry_run {
             if global.json {
                 return output::bytes(&answer);
@@ -171,19 +172,19 @@ impl StartArgs {
         let name = &self.name;
         if self.wait {
             let balance = replay.balance.sentence();
-            output::talk(format_args!("replay {number} of {name} has ended"));
-            output::talk(balance);
+            output::notice(format_args!("replay {number} of {name} has ended"));
+            output::notice(balance);
             return Ok(());
         }
         let total = replay.progress.total;
-        output::talk(format_args!(
-            "replay {number} of {name} looks through {total} events; `easel replay list {name}` \
-             says how far it is"
+        output::notice(format_args!(
+            "replay {number} of {name} processes {total} events; for its progress, run \
+             `easel replay list {name}`"
         ));
         Ok(())
     }
 
-    /// Waits until the replay at `path` has ended, and shows how far it is.
+    /// Waits until the replay at `path` has ended and shows its progress.
     async fn wait(&self, client: &Client, path: &str) -> Result<bytes::Bytes, Failure> {
         let mut bar = None;
         let mut shown = 0;
@@ -202,24 +203,24 @@ impl StartArgs {
             match state.as_str() {
                 "ended" => return Ok(answer),
                 "paused" => {
-                    let reason = reason.map(|it| format!(" ({})", output::plain(&it)));
+                    let reason = reason.map(|reason| format!(" ({})", output::plain(&reason)));
                     let error = anyhow!(
-                        "replay {number} of {} is paused{}; it goes on when its subscription does",
+                        "replay {number} of {} is paused{}; it continues when its subscription does",
                         self.name,
                         reason.unwrap_or_default()
                     );
                     return Err(Failure::new(Code::Unavailable, error));
                 }
-                _ => tokio::time::sleep(EVERY).await,
+                _ => tokio::time::sleep(POLL_INTERVAL).await,
             }
         }
     }
 
-    /// The replay as the API takes it.
-    fn order(&self) -> Value {
+    /// Returns the body of the API request.
+    fn request_json(&self) -> Value {
         object([
-            ("from", Some(place(self.from))),
-            ("to", self.to.map(place)),
+            ("from", Some(position_json(self.from))),
+            ("to", self.to.map(position_json)),
             (
                 "events",
                 (!self.events.is_empty()).then(|| json!(self.events)),
@@ -232,9 +233,9 @@ impl StartArgs {
     }
 }
 
-/// An end of a range as the API takes it.
-fn place(beginning: StartPosition) -> Value {
-    match beginning {
+/// Returns one end of the range for the API request.
+fn position_json(position: StartPosition) -> Value {
+    match position {
         StartPosition::Earliest => "earliest".into(),
         StartPosition::Latest => "now".into(),
         StartPosition::Offset(offset) => offset.into(),
@@ -242,7 +243,7 @@ fn place(beginning: StartPosition) -> Value {
     }
 }
 
-fn path_of(name: &str) -> String {
+fn replays_path(name: &str) -> String {
     format!("/v1/subscriptions/{}/replays", escape(name))
 }
 
@@ -259,8 +260,8 @@ impl DryRunJson {
             "{matches} of {events} events from {from} to {to} would be sent"
         ))?;
         if counted_to < to {
-            output::talk(format_args!(
-                "counting took too long: only events before {counted_to} were counted"
+            output::notice(format_args!(
+                "counting took too long: only events before offset {counted_to} were counted"
             ));
         }
         Ok(())

@@ -4,25 +4,26 @@ use std::path::PathBuf;
 
 use easel_server::{copy_bytes, restore};
 
-use super::backup::{not_copied, tell};
-use crate::args::GlobalArgs;
+use super::backup::{copy_failure, print_copied};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::progress::Progress;
 use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
-The data folder must be new or empty: nothing is overwritten. Subscriptions go on from where they
-were when the backup was made, so what was delivered since is delivered again.
+The data folder must be new or empty; nothing is overwritten. Subscriptions
+continue from their cursors in the backup. Events that were delivered after the
+backup are delivered again.
 
 Examples:
   easel restore /backup/easel
   easel restore --data /var/lib/easel /backup/easel";
 
-/// Make a data folder from a backup
+/// Restore a data folder from a backup
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RestoreArgs {
-    /// The backup
+    /// Folder of the backup
     folder: PathBuf,
 }
 
@@ -34,8 +35,8 @@ impl RestoreArgs {
             progress.add(usize::try_from(bytes).unwrap_or(usize::MAX));
         });
         drop(progress);
-        let copied = copied.map_err(not_copied)?;
-        tell(
+        let copied = copied.map_err(copy_failure)?;
+        print_copied(
             global,
             &copied,
             &format!("data folder {} restored", data.display()),

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::server_args::ServerArgs;
-use crate::args::GlobalArgs;
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
 use crate::logging;
 use crate::output;
 use crate::settings::Settings;
@@ -19,10 +19,12 @@ use crate::signals::{SignalRequest, Signals};
 use reload::Reload;
 
 const EXAMPLES: &str = "\
-SIGTERM or Ctrl-C stops it: requests and deliveries under way are finished first, within the time
-that `drain` allows. A second signal stops it at once; nothing acknowledged is lost either way.
-SIGHUP re-reads the settings: subscriptions of the file, key pairs and `webhook.ca_file` change at
-once, and the log says what needs a restart. `easel config check` lists all settings.
+SIGTERM or Ctrl-C stops the server. First it finishes running requests and
+deliveries, but not longer than the setting `drain`. A second signal stops it at
+once. In both cases no acknowledged event is lost. SIGHUP reloads the settings:
+subscriptions of the file, key pairs and `webhook.ca_file` change at once; the
+server logs which settings need a restart. `easel config check` lists all
+settings.
 
 Examples:
   easel serve
@@ -36,7 +38,7 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     server: ServerArgs,
-    /// Take events in, but deliver none until `easel resume`
+    /// Accept events, but deliver none until `easel resume`
     #[arg(long)]
     paused: bool,
 }
@@ -44,7 +46,9 @@ pub(crate) struct ServeArgs {
 impl ServeArgs {
     pub(super) fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let logging = self.server.logging();
-        logging::start(logging.filter, logging.format);
+        if let Err(error) = logging::start(logging.filter, logging.format) {
+            output::notice(format_args!("logging was not started: {error}"));
+        }
         let (settings, prepared) = self.server.prepare(global, logging.faults, |config| {
             if self.paused {
                 config.deliveries = Deliveries::Paused;
@@ -56,7 +60,7 @@ impl ServeArgs {
             .build();
         let runtime = runtime.or_exit(Code::Unavailable)?;
         let ended = runtime.block_on(self.serve(global, settings, prepared));
-        // After a second signal nothing is waited for.
+        // After a second signal, do not wait for running tasks.
         runtime.shutdown_background();
         ended
     }
@@ -71,9 +75,9 @@ impl ServeArgs {
         let drain = settings.config.drain;
         let server = Server::start_prepared(prepared)
             .await
-            .map_err(not_started)?;
+            .map_err(start_failure)?;
         report_start(&server, &settings);
-        if !logging::speaks_json() {
+        if !logging::stderr_is_json() {
             greeting::greet(&server, &settings);
         }
         let mut reload = Reload::new(server.reloader(), settings);
@@ -83,16 +87,16 @@ impl ServeArgs {
         loop {
             tokio::select! {
                 () = &mut run => return Ok(()),
-                asked = signals.next() => match asked {
+                signal = signals.next() => match signal {
                     SignalRequest::Stop => break,
                     SignalRequest::Hangup => reload.run(&self.server, global).await,
                 },
             }
         }
-        if logging::speaks_json() {
+        if logging::stderr_is_json() {
             info!(?drain, "draining");
         } else {
-            output::talk(format_args!(
+            output::notice(format_args!(
                 "draining, at most {drain:?}; a second signal stops at once"
             ));
         }
@@ -107,7 +111,7 @@ impl ServeArgs {
     }
 }
 
-/// Logs that the server started, and what an operator has to do about it.
+/// Logs that the server started and what the operator must do next.
 fn report_start(server: &Server, settings: &Settings) {
     let config = &settings.config;
     info!(
@@ -128,8 +132,8 @@ fn report_start(server: &Server, settings: &Settings) {
     }
 }
 
-/// Why a server does not start, with the exit code for it.
-pub(super) fn not_started(error: StartError) -> Failure {
+/// Converts a start error to a failure with its exit code.
+pub(super) fn start_failure(error: StartError) -> Failure {
     let code = if error.is_configuration() {
         Code::Configuration
     } else {
@@ -143,8 +147,8 @@ pub(super) fn not_started(error: StartError) -> Failure {
     }
 }
 
-/// Raises the number of files and connections this process may have open to the most that it is
-/// allowed. Systems set it low for the sake of programs that cannot take many; this one can.
+/// Raises the limit of open files and connections to the maximum that the system allows. Many systems
+/// set a low default for old programs that cannot handle more.
 pub(super) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,24 +1,24 @@
-//! What `easel serve` and `easel config check` take alike, and how both prepare a server.
+//! The shared arguments of `easel serve` and `easel config check`.
 
 use std::io::IsTerminal;
 
 use easel_server::{Config, FirstTokenPlace, Prepared};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::GlobalArgs;
+use crate::global_args::GlobalArgs;
 use crate::logging::{self, FILTER_VARIABLE, FORMAT_VARIABLE, LogFormat};
 use crate::settings::{Flag, Settings, SettingsError, SettingsFaults, option_origin, setting};
 
-/// What `easel serve` and `easel config check` take alike.
+/// The shared arguments of `easel serve` and `easel config check`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ServerArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Who may come in: `tokens`, or `none` to ask for no token, on loopback only
+    /// Access control: `tokens`, or `none` to require no token (only on loopback)
     #[arg(long)]
     auth: Option<String>,
-    /// What to log on stderr, such as `debug` or `info,easel_deliver=trace`
+    /// Log filter, such as `debug` or `info,easel_deliver=trace`
     #[arg(
         long,
         value_name = "FILTER",
@@ -27,7 +27,7 @@ pub(crate) struct ServerArgs {
         hide_env_values = true
     )]
     log: String,
-    /// Form of the log: `text` or `json`; with `json`, stderr holds nothing else
+    /// Log format: `text` or `json`; with `json`, stderr contains only JSON
     #[arg(
         long,
         value_name = "FORMAT",
@@ -38,33 +38,33 @@ pub(crate) struct ServerArgs {
     log_format: String,
 }
 
-/// How the server logs.
+/// The log options.
 #[derive(Debug)]
 pub(super) struct Logging {
     pub(super) filter: EnvFilter,
     pub(super) format: LogFormat,
-    /// What is wrong with the options; what is in their place are the defaults.
+    /// The faults of the options. Invalid options have their default values.
     pub(super) faults: Vec<SettingsError>,
 }
 
 impl ServerArgs {
-    /// How the server logs.
+    /// Parses the log options.
     pub(super) fn logging(&self) -> Logging {
         let mut faults = Vec::new();
-        let mut refuse = |flag, variable, value: &str, expects: &str| {
+        let mut reject = |flag, variable, value: &str, expects: &str| {
             faults.push(SettingsError::Option {
                 origin: option_origin(flag, variable, value),
                 fault: format!("the log {expects}, not {value:?}"),
             });
         };
         let filter = logging::filter(&self.log).unwrap_or_else(|| {
-            let expects = "filter must be such as \"debug\" or \"info,easel_deliver=trace\"";
-            refuse("--log", FILTER_VARIABLE, &self.log, expects);
+            let expects = "filter must be like \"debug\" or \"info,easel_deliver=trace\"";
+            reject("--log", FILTER_VARIABLE, &self.log, expects);
             EnvFilter::new("info")
         });
         let format = LogFormat::named(&self.log_format).unwrap_or_else(|| {
             let expects = "format must be \"text\" or \"json\"";
-            refuse("--log-format", FORMAT_VARIABLE, &self.log_format, expects);
+            reject("--log-format", FORMAT_VARIABLE, &self.log_format, expects);
             LogFormat::Text
         });
         Logging {
@@ -92,9 +92,9 @@ impl ServerArgs {
     }
 }
 
-/// Where a first token goes: to people if they can see it, else to a file.
+/// Returns where the first token goes: to a terminal if there is one, otherwise to a file.
 fn first_token_place() -> FirstTokenPlace {
-    if std::io::stderr().is_terminal() && !logging::speaks_json() {
+    if std::io::stderr().is_terminal() && !logging::stderr_is_json() {
         FirstTokenPlace::Caller
     } else {
         FirstTokenPlace::File

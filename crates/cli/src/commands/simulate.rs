@@ -16,10 +16,10 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::client::{self, Client, KeyPair};
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::progress::Progress;
 use crate::settings::{Settings, SettingsFaults};
@@ -27,54 +27,55 @@ use crate::settings::{Settings, SettingsFaults};
 pub(super) use pace::Pace;
 
 const EXAMPLES: &str = "\
-A campus of accounts, courses and people lives a term: they log in by day, hand in shortly before it
-is due, and are graded some days later. What changes by that goes through the triggers, as it would
-through POST /v1/changes; settings triggers.* count. The same arguments give the same events.
+Simulates a term of a campus with accounts, courses and people. They log in by
+day, submit shortly before the due date and get grades some days later. The
+changes pass the triggers, as with POST /v1/changes; the settings triggers.*
+apply. The same arguments produce the same events.
 
 Examples:
   easel simulate --students 100 --days 7 > events.ndjson
   easel simulate --students 2000 --days 30 --seed 7 | easel check --summary
   easel simulate --to events --rate 200
   easel simulate --to changes --speed 3600
-  easel simulate --to kinesis --access-key-id easel --secret-access-key \"$SECRET\"
+  easel simulate --to kinesis --access-key-id easel --secret-access-key \"$KEY\"
   easel simulate --changes --days 1 | easel changes explain";
 
-/// Events sent in one request at most, and bytes of them.
+/// The maximum number of events, and of bytes, in one request.
 const MAX_SENT: usize = 500;
 const MAX_SENT_BYTES: usize = 4 << 20;
 
-/// Let a campus live a term, and send or print what happens
+/// Generate test events of a simulated campus
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SimulateArgs {
-    /// Where to send it: a door of the server, or stdout
+    /// Destination: a door of the server, or stdout
     #[arg(long, value_enum, default_value_t = Destination::Stdout)]
     to: Destination,
-    /// Print the changes instead of the events they mean
+    /// Print the changes instead of their events
     #[arg(long, conflicts_with = "to")]
     changes: bool,
-    /// Students there are
+    /// Number of students
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     students: u32,
-    /// Days the term lasts
+    /// Length of the term in days
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
-    /// What chance begins with
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// First day of the term
     #[arg(long, value_name = "DATE", default_value = "2026-01-12")]
     begins: Date,
-    /// Events a second at most
+    /// Maximum number of events per second
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Seconds of the campus in one second here; without it, as fast as it goes
+    /// Simulated seconds per real second [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     speed: Option<u32>,
     /// Stream of the Kinesis door
     #[arg(long, value_name = "NAME", default_value = "live-events")]
     stream: String,
-    /// Key for the Kinesis door, if it asks for one
+    /// Access key ID for the Kinesis door, if it requires one
     #[arg(
         long,
         value_name = "ID",
@@ -82,7 +83,7 @@ pub(crate) struct SimulateArgs {
         hide_env_values = true
     )]
     access_key_id: Option<String>,
-    /// Secret of that key
+    /// Secret access key for the Kinesis door
     #[arg(
         long,
         value_name = "SECRET",
@@ -95,17 +96,17 @@ pub(crate) struct SimulateArgs {
 /// Where events are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Destination {
-    /// Standard output, a line each
+    /// Standard output, one on each line
     Stdout,
     /// POST /v1/events
     Events,
-    /// POST /v1/changes: the server makes the events
+    /// POST /v1/changes: sends changes; the server creates the events
     Changes,
     /// PutRecords of the Kinesis protocol
     Kinesis,
 }
 
-/// What is sent together.
+/// The lines of one request.
 #[derive(Default)]
 struct EventBatch {
     lines: Vec<bytes::Bytes>,
@@ -117,7 +118,7 @@ impl SimulateArgs {
         let settings = Settings::load(&global, &[])?;
         let catalog = Arc::new(catalog::load(&global)?);
         let triggers = settings.config.triggers(&catalog);
-        let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.refused(&error)]))?;
+        let triggers = triggers.map_err(|error| SettingsFaults(vec![settings.locate(&error)]))?;
         let begins = self.begins.to_zoned(TimeZone::UTC).or_exit(Code::Usage)?;
         let options = TermOptions {
             seed: self.seed,
@@ -125,19 +126,19 @@ impl SimulateArgs {
             days: self.days,
             begins: begins.timestamp(),
         };
-        let sender = Sender::of(&self, &global)?;
+        let sender = Sender::new(&self, &global)?;
         let mut pace = Pace::new(options.begins, self.speed, self.rate);
         let progress = Progress::of_days(u64::from(self.days));
         let mut counts: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         let (mut changes, mut silent, mut day) = (0_u64, 0_u64, 0);
-        let (mut load, mut stored) = (EventBatch::default(), Stored::default());
+        let (mut batch, mut stored) = (EventBatch::default(), Stored::default());
         for change in Campus::new(options) {
             let at = change.occurred_at.unwrap_or(options.begins);
             let events = events(&triggers, &change)?;
             changes += 1;
             silent += u64::from(events.is_empty());
             if pace.is_ahead(at) {
-                sender.send(&mut load, &progress, &mut stored).await?;
+                sender.send(&mut batch, &progress, &mut stored).await?;
                 pace.wait(at).await;
             }
             let elapsed = at.duration_since(options.begins).as_secs() / 86_400;
@@ -148,19 +149,19 @@ impl SimulateArgs {
                 *counts.entry(Arc::clone(&event.event_type)).or_default() += 1;
             }
             if self.changes || self.to == Destination::Changes {
-                load.add(change.to_json().to_string().into());
+                batch.add(change.to_json().to_string().into());
             } else {
                 for event in events {
-                    load.add(event.bytes);
+                    batch.add(event.bytes);
                 }
             }
-            if load.is_full() {
-                sender.send(&mut load, &progress, &mut stored).await?;
+            if batch.is_full() {
+                sender.send(&mut batch, &progress, &mut stored).await?;
             }
         }
-        sender.send(&mut load, &progress, &mut stored).await?;
+        sender.send(&mut batch, &progress, &mut stored).await?;
         drop(progress);
-        // On stdout there are the events already.
+        // With --to stdout, stdout already contains the events.
         if global.json && self.to != Destination::Stdout {
             let Stored { duplicates, .. } = stored;
             return output::line(json!({
@@ -171,19 +172,19 @@ impl SimulateArgs {
         summarise(&counts, changes, silent);
         if stored.duplicates > 0 {
             let Stored { duplicates, .. } = stored;
-            output::talk(format_args!("{duplicates} of them the server had already"));
+            output::notice(format_args!("{duplicates} of them were already in the log"));
         }
         Ok(())
     }
 }
 
-/// The events that a change means, for the triggers and the campus are of one version.
+/// Returns the events of a change. An error is a bug: triggers and simulator have the same version.
 fn events(triggers: &Triggers, change: &Change) -> Result<Vec<easel_catalog::Event>, Failure> {
     match triggers.events(change, Timestamp::UNIX_EPOCH) {
         Ok(outcome) => Ok(outcome.events),
         Err(fault) => {
-            let told = anyhow!("the campus made a change with a fault: {fault}");
-            Err(Failure::new(Code::Bug, told))
+            let error = anyhow!("the simulator produced an invalid change: {fault}");
+            Err(Failure::new(Code::Bug, error))
         }
     }
 }
@@ -194,7 +195,7 @@ fn by_name(counts: &BTreeMap<Arc<str>, u64>) -> Value {
     Value::Object(counts.collect::<Map<_, _>>())
 }
 
-/// Says how many events of each type there were.
+/// Prints the number of events of each type.
 fn summarise(counts: &BTreeMap<Arc<str>, u64>, changes: u64, silent: u64) {
     let total: u64 = counts.values().sum();
     let mut by_count: Vec<_> = counts.iter().collect();
@@ -202,10 +203,10 @@ fn summarise(counts: &BTreeMap<Arc<str>, u64>, changes: u64, silent: u64) {
     for (event_type, count) in by_count {
         #[expect(clippy::cast_precision_loss, reason = "a share, for people")]
         let share = *count as f64 * 100.0 / total as f64;
-        output::talk(format_args!("{count:>9}  {share:>5.2} %  {event_type}"));
+        output::notice(format_args!("{count:>9}  {share:>5.2} %  {event_type}"));
     }
-    output::talk(format_args!(
-        "{total:>9} events of {} types, from {changes} changes, {silent} of which meant none",
+    output::notice(format_args!(
+        "{total:>9} events of {} types, from {changes} changes ({silent} changes without an event)",
         counts.len()
     ));
 }
@@ -230,7 +231,7 @@ impl EventBatch {
     }
 }
 
-/// What the server says that it did with events.
+/// The counts in the server's answer.
 #[derive(Clone, Copy, Default, Deserialize)]
 struct Stored {
     duplicates: u64,
@@ -244,14 +245,14 @@ impl Stored {
         match other.rejected {
             0 => Ok(()),
             count => {
-                let told = anyhow!("the server refused events: {count}");
-                Err(Failure::new(Code::BadInput, told))
+                let error = anyhow!("the server rejected {count} events");
+                Err(Failure::new(Code::BadInput, error))
             }
         }
     }
 }
 
-/// A door, and what it takes to get in.
+/// A destination with its client and keys.
 enum Sender {
     Stdout,
     Lines {
@@ -266,7 +267,7 @@ enum Sender {
 }
 
 impl Sender {
-    fn of(args: &SimulateArgs, global: &GlobalArgs) -> Result<Self, Failure> {
+    fn new(args: &SimulateArgs, global: &GlobalArgs) -> Result<Self, Failure> {
         let path = match args.to {
             Destination::Stdout => return Ok(Self::Stdout),
             Destination::Events => "/v1/events",
@@ -279,9 +280,9 @@ impl Sender {
                         secret_access_key: Secret::new(secret.clone()),
                     }),
                     (Some(_), None) | (None, Some(_)) => {
-                        let told =
-                            anyhow!("--access-key-id and --secret-access-key are given together");
-                        return Err(Failure::new(Code::Usage, told));
+                        let error =
+                            anyhow!("--access-key-id and --secret-access-key require each other");
+                        return Err(Failure::new(Code::Usage, error));
                     }
                 };
                 return Ok(Self::Kinesis {
@@ -295,28 +296,32 @@ impl Sender {
         Ok(Self::Lines { client, path })
     }
 
-    /// Sends what is loaded, if anything is, and unloads it.
+    /// Sends and clears the batch. Does nothing if the batch is empty.
     async fn send(
         &self,
-        load: &mut EventBatch,
+        batch: &mut EventBatch,
         progress: &Progress,
         stored: &mut Stored,
     ) -> Result<(), Failure> {
-        let load = std::mem::take(load);
-        if load.lines.is_empty() {
+        let batch = std::mem::take(batch);
+        if batch.lines.is_empty() {
             return Ok(());
         }
         match self {
-            Self::Stdout => progress.pause(|| output::raw(&load.lines())),
+            Self::Stdout => progress.pause(|| output::raw(&batch.lines())),
             Self::Lines { client, path } => {
-                let answer = client.post_lines(path, load.lines()).await?;
+                let answer = client.post_lines(path, batch.lines()).await?;
                 stored.add(client::read(&answer)?)
             }
             Self::Kinesis {
                 client,
                 stream,
                 keys,
-            } => client.put_records(stream, &load.lines, keys.as_ref()).await,
+            } => {
+                client
+                    .put_records(stream, &batch.lines, keys.as_ref())
+                    .await
+            }
         }
     }
 }

@@ -5,25 +5,25 @@ mod screen;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::args::GlobalArgs;
 use crate::client::{self, Client};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-The exit code is 1 when something needs attention, so that a script can go by it.
+The exit code is 1 if something needs attention, so that scripts can use it.
 
 Examples:
   easel status
   easel status --json | jq -r '.attention[].detail'
-  easel status >/dev/null || echo 'look after Easel'";
+  easel status >/dev/null || echo 'Easel needs attention'";
 
-/// Show on one screen how the server is, and what needs attention
+/// Show the state of the server and what needs attention
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StatusArgs {}
 
-/// How the server says that it is.
+/// The status of the server.
 #[derive(Deserialize)]
 struct StatusJson {
     version: String,

@@ -9,10 +9,10 @@ use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 use edit::EditArgs;
 use fields::FieldArgs;
@@ -23,17 +23,19 @@ use test::TestArgs;
 const EXAMPLES: &str = "\
 Examples:
   easel subscriptions add everything --webhook https://events.example.edu/canvas
-  easel subscriptions add grades --webhook https://grades.example.edu/hook --event 'grade_*'
+  easel subscriptions add grades --webhook https://grades.example.edu/hook \\
+      --event 'grade_*'
   easel subscriptions add botany --webhook https://botany.example.edu/ \\
       --condition course=10000000000301 --start earliest
-  easel subscriptions add store --webhook https://store.example.edu/ --format caliper-strict
+  easel subscriptions add store --webhook https://store.example.edu/ \\
+      --format caliper-strict
   easel subscriptions test grades
   easel subscriptions edit grades --timeout 30s
   easel subscriptions edit grades --order key --retry 5s,1m,10m,1h
   easel subscriptions pause grades
   easel subscriptions resume grades --from now";
 
-/// Say who gets which events
+/// Manage subscriptions
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SubscriptionsArgs {
@@ -49,21 +51,21 @@ enum SubscriptionsCommand {
     List,
     /// Show one subscription
     Show(Named),
-    /// Send a sample event to an endpoint, and print what it answers
+    /// Send a sample event to an endpoint and print the answer
     Test(TestArgs),
-    /// Change fields of a subscription, which keeps its place; without flags, in $EDITOR
+    /// Change a subscription, which keeps its cursor; without flags, in $EDITOR
     Edit(EditArgs),
-    /// Stop sending; the subscription keeps its place
+    /// Pause a subscription, which keeps its cursor
     Pause(Named),
-    /// Go on sending where it was paused, or from a later place
+    /// Resume a subscription at its cursor or at a later position
     Resume(ResumeSubscriptionArgs),
-    /// Remove a subscription and its place
+    /// Remove a subscription and its cursor
     Remove(Named),
 }
 
 #[derive(Debug, clap::Args)]
 struct Named {
-    /// Its name
+    /// Name of the subscription
     name: String,
 }
 
@@ -71,21 +73,21 @@ struct Named {
 struct ResumeSubscriptionArgs {
     #[command(flatten)]
     named: Named,
-    /// Skip to here: now, a time, or an offset. What is skipped counts as expired
+    /// Skip to this position: now, a time, or an offset. Skipped events count as expired
     #[arg(long, value_name = "WHERE")]
     from: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
 struct AddArgs {
-    /// What to call it: a-z, 0-9, `-`, `_` and `.`
+    /// Name of the subscription: a-z, 0-9, `-`, `_` and `.`
     name: String,
-    /// Endpoint each event is posted to
+    /// URL of the endpoint that receives the events
     #[arg(long, value_name = "URL")]
     webhook: String,
     #[command(flatten)]
     fields: FieldArgs,
-    /// Where to begin: now, earliest, a time, or an offset [default: now]
+    /// Start position: now, earliest, a time, or an offset [default: now]
     #[arg(long)]
     start: Option<String>,
 }
@@ -104,26 +106,26 @@ impl SubscriptionsArgs {
                 client.post("/v1/subscriptions", Some(&args.spec())).await?
             }
             SubscriptionsCommand::List => client.get("/v1/subscriptions").await?,
-            SubscriptionsCommand::Show(it) => client.get(&it.path("")).await?,
+            SubscriptionsCommand::Show(args) => client.get(&args.path("")).await?,
             SubscriptionsCommand::Test(args) => return args.run(&client, global).await,
             SubscriptionsCommand::Edit(args) => match args.run(&client, global).await? {
                 Some(answer) => answer,
                 None => return Ok(()),
             },
-            SubscriptionsCommand::Pause(it) => client.post(&it.path("/pause"), None).await?,
-            SubscriptionsCommand::Resume(it) => {
-                let from = it.from.as_deref().map(start_json);
-                let order = from.map(|from| json!({ "from": from }));
+            SubscriptionsCommand::Pause(args) => client.post(&args.path("/pause"), None).await?,
+            SubscriptionsCommand::Resume(args) => {
+                let from = args.from.as_deref().map(start_json);
+                let body = from.map(|from| json!({ "from": from }));
                 client
-                    .post(&it.named.path("/resume"), order.as_ref())
+                    .post(&args.named.path("/resume"), body.as_ref())
                     .await?
             }
-            SubscriptionsCommand::Remove(it) => {
-                client.remove(&it.path("")).await?;
+            SubscriptionsCommand::Remove(args) => {
+                client.remove(&args.path("")).await?;
                 if global.json {
-                    return output::line(json!({ "removed": it.name }));
+                    return output::line(json!({ "removed": args.name }));
                 }
-                output::talk(format_args!("removed {}", it.name));
+                output::notice(format_args!("removed {}", args.name));
                 return Ok(());
             }
         };
@@ -148,8 +150,8 @@ impl SubscriptionsArgs {
             | SubscriptionsCommand::Pause(_)
             | SubscriptionsCommand::Resume(_)
             | SubscriptionsCommand::Remove(_) => {
-                let it: SubscriptionJson = client::read(&answer)?;
-                output::talk(format_args!("{} is {}", it.name, it.state));
+                let SubscriptionJson { name, state, .. } = client::read(&answer)?;
+                output::notice(format_args!("{name} is {state}"));
                 Ok(())
             }
         }
@@ -158,23 +160,23 @@ impl SubscriptionsArgs {
 
 impl Named {
     fn path(&self, rest: &str) -> String {
-        format!("{}{rest}", path_of(&self.name))
+        format!("{}{rest}", subscription_path(&self.name))
     }
 }
 
-/// A place in the log as the API takes it: a number, or the text.
+/// Returns a position in the log for the API: a number, or the text.
 fn start_json(start: &str) -> Value {
     start
         .parse::<u64>()
         .map_or_else(|_not_a_number| start.into(), Value::from)
 }
 
-fn path_of(name: &str) -> String {
+fn subscription_path(name: &str) -> String {
     format!("/v1/subscriptions/{}", escape(name))
 }
 
 impl AddArgs {
-    /// The subscription as the API takes it; what was not given is left to its defaults.
+    /// Returns the body of the API request. Fields that were not given keep their defaults.
     fn spec(&self) -> Value {
         let mut spec = self.fields.json(Some(&self.webhook));
         if let Some(members) = spec.as_object_mut() {

@@ -8,37 +8,38 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::beginning::{BoundsJson, StartPosition};
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::client::{self, Client, Follower, range_path};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-On a terminal, each event is a line with its time, type, who did it, in which context, and its id.
-Otherwise it is a line of JSON as it is stored; with --json, with its offset, id and time of arrival.
+On a terminal, each event is one line: time, type, user, context and id.
+Otherwise it is one line of JSON as it is stored. --json adds the offset, the id
+and the time of arrival.
 
 Examples:
-  easel tail                                    the ten newest events
-  easel tail -n 100 --event 'grade_*'           the hundred newest about grades
+  easel tail                               the ten newest events
+  easel tail -n 100 --event 'grade_*'      the hundred newest grade events
   easel tail --follow | jq .metadata.event_name
-  easel tail --from 1h                          what came in the last hour
-  easel tail --from 2026-11-22T08:00:00Z        what came since then
-  easel tail --from earliest > everything.ndjson
-  easel tail --follow --event 'easel.*'         what Easel itself tells operators";
+  easel tail --from 1h                     events of the last hour
+  easel tail --from 2026-11-22T08:00:00Z   events since this time
+  easel tail --from earliest > all.ndjson
+  easel tail --follow --event 'easel.*'    Easel's own events for operators";
 
 /// Print events
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TailArgs {
-    /// Go on with events as they come in
+    /// Continue with new events as they arrive
     #[arg(long, short)]
     follow: bool,
-    /// Only events whose type is like this; * stands for any characters
+    /// Only event types that match; * matches any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Start at an offset, a time, an age such as `1h`, at the `earliest` event kept, or at the
-    /// `latest`, yet to come
+    /// Start position: an offset, a time, an age such as `1h`, `earliest` for the oldest stored event,
+    /// or `latest` for the next new event
     #[arg(long, value_name = "WHERE", conflicts_with = "newest")]
     from: Option<StartPosition>,
     /// Start with this many of the newest events
@@ -46,10 +47,10 @@ pub(crate) struct TailArgs {
     newest: usize,
 }
 
-/// How an event is printed.
+/// The output format of an event.
 #[derive(Clone, Copy, Debug)]
 enum EventStyle {
-    /// A line for people.
+    /// One line of text.
     Line,
     /// The event as it is stored.
     Event,
@@ -75,14 +76,14 @@ impl TailArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let client = Client::connect(global)?;
         catalog::warn_of_unmatched(global, &client, &self.event).await;
-        let style = match (global.json, output::is_read_by_people()) {
+        let style = match (global.json, output::stdout_is_terminal()) {
             (true, _) => EventStyle::Stored,
             (false, true) => EventStyle::Line,
             (false, false) => EventStyle::Event,
         };
         let bounds = BoundsJson::read(&client).await?;
         let start = match self.from {
-            Some(beginning) => beginning.offset(&client, &bounds).await?,
+            Some(position) => position.offset(&client, &bounds).await?,
             None => self.start_of_newest(&client, &bounds).await?,
         };
         if self.follow {
@@ -92,7 +93,7 @@ impl TailArgs {
             .await
     }
 
-    /// Where the newest events asked for begin, looking back over more and more of the log.
+    /// Returns the offset of the first of the newest events. Searches a growing part of the log.
     async fn start_of_newest(&self, client: &Client, bounds: &BoundsJson) -> Result<u64, Failure> {
         let mut window = u64::try_from(self.newest).unwrap_or(u64::MAX);
         loop {
@@ -113,7 +114,7 @@ impl TailArgs {
         }
     }
 
-    /// Hands over the events asked for among `offsets`.
+    /// Passes each matching event of `offsets` to `take`.
     async fn pages(
         &self,
         client: &Client,
@@ -135,7 +136,7 @@ impl TailArgs {
         Ok(())
     }
 
-    /// Prints events as they come in, for as long as there is someone to read them.
+    /// Prints new events until stdout is closed.
     async fn follow(
         &self,
         global: &GlobalArgs,
@@ -153,7 +154,7 @@ impl TailArgs {
 fn print(stored: &RawValue, style: EventStyle) -> Result<(), Failure> {
     let event = || client::read::<StoredJson<'_>>(stored.get().as_bytes());
     match style {
-        EventStyle::Line => output::line(line::of(client::read(stored.get().as_bytes())?)),
+        EventStyle::Line => output::line(line::render(client::read(stored.get().as_bytes())?)),
         EventStyle::Event => output::line(event()?.event),
         EventStyle::Stored => output::line(stored),
     }

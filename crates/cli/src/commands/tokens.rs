@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::args::GlobalArgs;
 use crate::client::{self, Client, escape};
 use crate::exit_code::Failure;
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
@@ -17,7 +17,7 @@ Examples:
   easel tokens create dashboards --scope read
   easel tokens remove 3kD9xQ0a";
 
-/// Say who may come in
+/// Manage access tokens
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TokensArgs {
@@ -27,24 +27,24 @@ pub(crate) struct TokensArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokensCommand {
-    /// Make a token; it is printed this once and kept only as a hash
+    /// Create a token; it is printed only once, the server stores only its hash
     Create {
-        /// What to call it
+        /// Name of the token
         name: String,
-        /// What it may do; can be repeated
+        /// Permission of the token; can be repeated
         #[arg(
             long = "scope",
             value_name = "SCOPE",
             required = true,
-            value_parser = PossibleValuesParser::new(easel_access::Scope::ALL.map(|it| it.as_str()))
+            value_parser = PossibleValuesParser::new(easel_access::Scope::ALL.map(|scope| scope.as_str()))
         )]
         scopes: Vec<String>,
     },
     /// List all tokens
     List,
-    /// Remove a token; requests that show it are refused from then on
+    /// Remove a token; requests with it are rejected from then on
     Remove {
-        /// Its id, as listed
+        /// Id of the token, as listed
         id: String,
     },
 }
@@ -79,7 +79,7 @@ impl TokensArgs {
                     return output::bytes(&answer);
                 }
                 let CreatedJson { id, token } = client::read(&answer)?;
-                output::talk(format_args!("token {id}, shown this once:"));
+                output::notice(format_args!("token {id}, shown only now:"));
                 output::line(token)
             }
             TokensCommand::List => {
@@ -98,7 +98,7 @@ impl TokensArgs {
                 if global.json {
                     return output::line(json!({ "removed": id }));
                 }
-                output::talk(format_args!("removed token {id}"));
+                output::notice(format_args!("removed token {id}"));
                 Ok(())
             }
         }

@@ -9,20 +9,21 @@ use easel_caliper::{Dialect, Translator};
 use easel_catalog::{Limits, admit_stored};
 use jiff::Timestamp;
 
-use crate::args::GlobalArgs;
 use crate::catalog;
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
 use crate::input::{Input, InputBatch, InputValue};
 use crate::output;
 use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
-Each event becomes an envelope on a line of its own, in the order of the input. Event types without
-a Caliper form are counted on stderr; what is no event is named there, and makes the exit code 65.
+Prints one envelope per line, in the order of the input. Counts events without a
+Caliper form on stderr. Reports invalid events there too; then the exit code is
+65.
 
 Examples:
   easel translate --to caliper events.ndjson > caliper.ndjson
-  easel emit grade_change && easel tail -n 1 | easel translate --to caliper-strict --pretty
+  easel tail -n 1 | easel translate --to caliper-strict --pretty
   easel translate --to caliper --only-event archive/*.gz";
 
 /// Translate Canvas events from files or stdin to Caliper
@@ -31,34 +32,34 @@ Examples:
 pub(crate) struct TranslateArgs {
     #[command(flatten)]
     input: Input,
-    /// The form to translate to
+    /// Format to translate to
     #[arg(long, value_enum)]
     to: TargetFormat,
     /// Print the events without their envelopes
     #[arg(long)]
     only_event: bool,
-    /// Print each over many lines
+    /// Print indented JSON
     #[arg(long)]
     pretty: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum TargetFormat {
-    /// As Canvas publishes it
+    /// Caliper as Canvas publishes it
     Caliper,
-    /// As the standard wants it
+    /// Caliper that conforms to the standard
     CaliperStrict,
 }
 
-/// What became of some events.
+/// The output for a batch of events.
 #[derive(Debug, Default)]
 struct Translated {
     text: Vec<u8>,
-    /// What is said of values that are no events, and of events that could not be translated.
+    /// Messages about invalid events and events that could not be translated.
     complaints: Vec<String>,
     count: u64,
     faults: u64,
-    /// Values left out because they are not of their field's kind.
+    /// Values that were omitted because they do not have the type of their field.
     unreadable: u64,
     /// Events without a Caliper form, by type.
     unmapped: BTreeMap<String, u64>,
@@ -87,12 +88,12 @@ impl TranslateArgs {
             |batch| work.translate(batch),
             |translated| {
                 output::raw(&translated.text)?;
-                translated.complaints.iter().for_each(output::talk);
+                translated.complaints.iter().for_each(output::notice);
                 all.add(translated);
                 Ok(())
             },
         )?;
-        all.told()
+        all.report()
     }
 }
 
@@ -101,14 +102,14 @@ impl Translation<'_> {
         let mut translated = Translated::default();
         for value in batch.elements() {
             match value {
-                Ok(value) => self.translate_one(batch, value, &mut translated),
+                Ok(value) => self.translate_event(batch, value, &mut translated),
                 Err((line, fault)) => translated.complain(batch, line, &fault.to_string()),
             }
         }
         translated
     }
 
-    fn translate_one(
+    fn translate_event(
         &self,
         batch: &InputBatch,
         value: InputValue<'_>,
@@ -143,11 +144,11 @@ impl Translation<'_> {
                 }
             }
             Err(error) => {
-                let told = format!(
+                let message = format!(
                     "{} cannot be translated: {error}",
                     event_type.escape_debug()
                 );
-                translated.complain(batch, value.line, &told);
+                translated.complain(batch, value.line, &message);
             }
         }
     }
@@ -178,21 +179,21 @@ impl Translated {
         }
     }
 
-    /// Says what was not translated.
-    fn told(&self) -> Result<(), Failure> {
+    /// Prints the counts. Fails if any event could not be translated.
+    fn report(&self) -> Result<(), Failure> {
         let unmapped: u64 = self.unmapped.values().sum();
         for (event_type, count) in &self.unmapped {
             let name = output::plain(event_type);
-            output::talk(format_args!("{name} has no Caliper form: {count} left out"));
+            output::notice(format_args!("{name} has no Caliper form: {count} skipped"));
         }
         let (count, faults) = (self.count, self.faults);
-        output::talk(format_args!(
+        output::notice(format_args!(
             "{count} translated, {unmapped} without a Caliper form"
         ));
         if self.unreadable > 0 {
             let values = self.unreadable;
-            output::talk(format_args!(
-                "values left out because they are not of their field's kind: {values}"
+            output::notice(format_args!(
+                "values omitted because their type does not match the field: {values}"
             ));
         }
         if faults == 0 {
@@ -200,7 +201,7 @@ impl Translated {
         }
         Err(Failure::new(
             Code::BadInput,
-            anyhow!("could not be translated: {faults}"),
+            anyhow!("events that could not be translated: {faults}"),
         ))
     }
 }

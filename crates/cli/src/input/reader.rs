@@ -1,8 +1,8 @@
-//! The text of a file or of stdin, compressed or not.
+//! Reads the text of a file or of stdin, compressed or not.
 //!
-//! gzip and zstd are known by their first bytes, whatever a file is called, and several members or
-//! frames one after another are one text. A byte order mark is skipped. Memory is bounded: a zstd
-//! window may have up to 128 MiB, which is what the zstd command takes too.
+//! gzip and zstd are recognized by their first bytes, independent of the file name. Several members or
+//! frames are one text. A byte order mark is skipped. Memory is bounded: a zstd window may have up to
+//! 128 MiB, the default limit of the zstd command.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
@@ -12,9 +12,9 @@ use easel_catalog::{NotUtf8Text, without_bom};
 use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder as ZstdDecoder;
 
-/// The widest zstd window that is decoded, as a power of two.
+/// The largest accepted zstd window, as a power of two.
 const ZSTD_WINDOW_LOG: u32 = 27;
-/// The first bytes of a file tell how it is compressed and encoded.
+/// The number of first bytes that identify compression and encoding.
 const HEAD: usize = 4;
 
 /// The text of a file.
@@ -24,7 +24,7 @@ pub(super) struct InputText {
 }
 
 impl InputText {
-    /// Reads the first bytes of `source`.
+    /// Reads the first bytes of `source` and chooses the decoder.
     pub(super) fn open(source: impl Read + 'static) -> io::Result<Self> {
         let read_bytes = Rc::new(Cell::new(0));
         let mut counted = Counted {
@@ -41,7 +41,7 @@ impl InputText {
         Ok(Self { reader, read_bytes })
     }
 
-    /// How many bytes of the file were read since this was last asked.
+    /// Returns the number of bytes read from the file since the last call.
     pub(super) fn take_read_bytes(&self) -> usize {
         self.read_bytes.take()
     }
@@ -53,7 +53,7 @@ impl Read for InputText {
     }
 }
 
-/// The first bytes of `reader`; fewer than [`HEAD`] where there are no more.
+/// Returns the first [`HEAD`] bytes of `reader`, or fewer at its end.
 fn head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD);
     let most = u64::try_from(HEAD).unwrap_or(u64::MAX);
@@ -61,7 +61,7 @@ fn head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// What `source`, which begins with `head`, is before it is compressed.
+/// Returns a reader that decompresses `source`, which begins with `head`.
 fn decoded(head: &[u8], source: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {
     match head {
         [0x1f, 0x8b, ..] => Ok(Box::new(Decoded {
@@ -81,7 +81,7 @@ fn decoded(head: &[u8], source: impl BufRead + 'static) -> io::Result<Box<dyn Re
     }
 }
 
-/// What comes out of a decoder, with errors that say what is wrong with the file.
+/// A decoder whose errors describe what is wrong with the file.
 struct Decoded<D> {
     coding: &'static str,
     decoder: D,
@@ -95,7 +95,7 @@ impl<D: Read> Read for Decoded<D> {
             .map_err(|error| match error.kind() {
                 ErrorKind::Interrupted => error,
                 ErrorKind::UnexpectedEof => {
-                    let what = format!("the {coding} data is truncated: it ends within a member");
+                    let what = format!("the {coding} data is truncated");
                     io::Error::new(ErrorKind::UnexpectedEof, what)
                 }
                 kind => io::Error::new(kind, format!("the {coding} data is corrupt: {error}")),
@@ -103,7 +103,7 @@ impl<D: Read> Read for Decoded<D> {
     }
 }
 
-/// Counts what is read.
+/// Counts the bytes that are read.
 struct Counted<R> {
     source: R,
     read_bytes: Rc<Cell<usize>>,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_as_it_was_before_it_was_compressed() {
+    fn a_compressed_file_reads_as_its_uncompressed_text() {
         let large: Vec<u8> = (0..=250).cycle().skip(1).take(3_000_000).collect();
         for text in [&b""[..], b"{}", b"[1]\n", &large] {
             assert!(read(text.to_vec()).unwrap() == text);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn members_one_after_another_are_one_text() {
+    fn several_members_are_one_text() {
         for compress in [gzip, zstd] {
             let both = [compress(b"{}\n"), compress(b""), compress(b"[]")].concat();
             assert_eq!(read(both).unwrap(), b"{}\n[]");
@@ -181,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_or_corrupt_file_is_told_as_such() {
+    fn a_truncated_or_corrupt_file_is_reported() {
         let text: Vec<u8> = (0..100_000)
             .flat_map(|n: u32| n.to_be_bytes())
-            .map(|it| it | 1)
+            .map(|byte| byte | 1)
             .collect();
         for (coding, whole) in [("gzip", gzip(&text)), ("zstd", zstd(&text))] {
             for cut in [6, whole.len() / 2, whole.len() - 1] {

@@ -1,46 +1,46 @@
-//! Finding the values of a text that comes in parts.
+//! Finds the values of a text that arrives in parts.
 //!
-//! Only brackets and quotes are looked at: whether a value is JSON is found out by whoever reads
-//! it. A text that has a whole value on one of its first lines is taken to have one on each line,
-//! so that a line that is broken does not spoil those after it.
+//! The splitter only examines brackets and quotes; the caller validates the JSON. If one of the first
+//! lines is a whole value, the text is read as one value per line. Then a broken line does not affect
+//! the lines after it.
 
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-/// Lines that are tried for a value before it is clear that values are not one a line.
+/// The number of first lines that are examined for a whole value.
 const TRIED_LINES: usize = 8;
 
-/// Where a value is in the text given.
+/// The place of a value in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ValueRange {
     pub(super) range: Range<usize>,
-    /// The line it begins in, counted from 1.
+    /// The line in which the value begins, counted from 1.
     pub(super) line: usize,
 }
 
-/// How values follow each other.
+/// How the values are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// One on each line.
+    /// One value on each line.
     Lines,
-    /// With anything between them.
+    /// Values with any separators, found by their brackets.
     Brackets,
 }
 
-/// Looks through a text that grows at its end, and is cut at its start.
+/// Scans a text that grows at its end and is cut at its start.
 #[derive(Debug)]
 pub(super) struct Splitter {
-    form: Option<Framing>,
-    /// Everything before this was looked at.
+    framing: Option<Framing>,
+    /// The position up to which the text was scanned.
     at: usize,
-    /// The line `at` is in.
+    /// The line of `at`.
     line: usize,
-    /// Where the value that `at` is in began, and its line.
+    /// The start and line of the value that contains `at`.
     open: Option<(usize, usize)>,
-    /// Brackets open within that value.
+    /// The number of open brackets in that value.
     depth: usize,
-    /// Whether values are the elements of an array.
+    /// Whether the values are elements of an array.
     in_array: bool,
     in_string: bool,
     escaped: bool,
@@ -49,7 +49,7 @@ pub(super) struct Splitter {
 impl Default for Splitter {
     fn default() -> Self {
         Self {
-            form: None,
+            framing: None,
             at: 0,
             line: 1,
             open: None,
@@ -62,21 +62,21 @@ impl Default for Splitter {
 }
 
 impl Splitter {
-    /// The line of the value that has begun, or of what comes next.
+    /// Returns the line of the current value, or of the current position.
     pub(super) fn line(&self) -> usize {
         self.open.map_or(self.line, |(_start, line)| line)
     }
 
-    /// Finds the values of `text` that end in the part not looked at yet; when it `is_over`, what
-    /// has begun ends there too.
-    pub(super) fn split(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<ValueRange>) {
-        match *self.form.get_or_insert_with(|| form_of(text)) {
-            Framing::Lines => self.lines(text, is_over, pieces),
-            Framing::Brackets => self.brackets(text, is_over, pieces),
+    /// Finds the values of `text` that end in the part not scanned yet. With `at_end`, the current value
+    /// ends there too.
+    pub(super) fn split(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
+        match *self.framing.get_or_insert_with(|| framing_of(text)) {
+            Framing::Lines => self.lines(text, at_end, ranges),
+            Framing::Brackets => self.brackets(text, at_end, ranges),
         }
     }
 
-    /// Forgets the first `count` bytes of the text.
+    /// Removes the first `count` bytes of the text.
     pub(super) fn cut(&mut self, count: usize) {
         self.at -= count;
         if let Some((start, _line)) = &mut self.open {
@@ -84,12 +84,12 @@ impl Splitter {
         }
     }
 
-    fn lines(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<ValueRange>) {
-        // The line that is not whole yet is looked at again.
+    fn lines(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
+        // An incomplete line is scanned again later.
         while let Some(rest) = text.get(self.at..).filter(|rest| !rest.is_empty()) {
             let end = match memchr::memchr(b'\n', rest) {
                 Some(length) => self.at + length,
-                None if is_over => text.len(),
+                None if at_end => text.len(),
                 None => return,
             };
             let range = self.at..end;
@@ -98,25 +98,25 @@ impl Splitter {
                 .is_some_and(|line| !line.trim_ascii().is_empty())
             {
                 let line = self.line;
-                pieces.push(ValueRange { range, line });
+                ranges.push(ValueRange { range, line });
             }
             self.at = std::cmp::min(end + 1, text.len());
             self.line += 1;
         }
     }
 
-    fn brackets(&mut self, text: &[u8], is_over: bool, pieces: &mut Vec<ValueRange>) {
+    fn brackets(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
         while let Some(byte) = text.get(self.at).copied() {
-            self.look_at(byte, pieces);
+            self.scan_byte(byte, ranges);
             self.at += 1;
             self.line += usize::from(byte == b'\n');
         }
-        if is_over {
-            self.close(self.at, pieces);
+        if at_end {
+            self.close(self.at, ranges);
         }
     }
 
-    fn look_at(&mut self, byte: u8, pieces: &mut Vec<ValueRange>) {
+    fn scan_byte(&mut self, byte: u8, ranges: &mut Vec<ValueRange>) {
         if self.in_string {
             self.in_string = self.escaped || byte != b'"';
             self.escaped = !self.escaped && byte == b'\\';
@@ -127,12 +127,12 @@ impl Splitter {
             (b'[', None) if !self.in_array => self.in_array = true,
             (b']', None) if self.in_array => self.in_array = false,
             (b']', Some(_)) if self.in_array && self.depth == 0 => {
-                self.close(self.at, pieces);
+                self.close(self.at, ranges);
                 self.in_array = false;
             }
-            // Something that is no object, such as a number.
+            // The end of a value without brackets, such as a number.
             (b' ' | b'\t' | b'\r' | b'\n' | b',', Some(_)) if self.depth == 0 => {
-                self.close(self.at, pieces);
+                self.close(self.at, ranges);
             }
             (b'{' | b'[', _) => {
                 self.begin();
@@ -141,7 +141,7 @@ impl Splitter {
             (b'}' | b']', Some(_)) => {
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 {
-                    self.close(self.at + 1, pieces);
+                    self.close(self.at + 1, ranges);
                 }
             }
             (b'"', _) => {
@@ -156,16 +156,16 @@ impl Splitter {
         self.open.get_or_insert((self.at, self.line));
     }
 
-    fn close(&mut self, end: usize, pieces: &mut Vec<ValueRange>) {
+    fn close(&mut self, end: usize, ranges: &mut Vec<ValueRange>) {
         if let Some((start, line)) = self.open.take() {
             let range = start..end;
-            pieces.push(ValueRange { range, line });
+            ranges.push(ValueRange { range, line });
         }
         self.depth = 0;
     }
 }
 
-fn form_of(text: &[u8]) -> Framing {
+fn framing_of(text: &[u8]) -> Framing {
     let mut lines = text
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty());
@@ -187,36 +187,36 @@ fn form_of(text: &[u8]) -> Framing {
 mod tests {
     use super::*;
 
-    /// Splits `text` given at once, and given byte by byte.
+    /// Splits `text` as one part, and again byte by byte.
     #[track_caller]
     fn check(text: &str, wanted: &[(usize, &str)]) {
         let wanted: Vec<_> = wanted
             .iter()
-            .map(|(line, it)| (*line, (*it).to_owned()))
+            .map(|(line, value)| (*line, (*value).to_owned()))
             .collect();
         for step in [text.len(), 1] {
             let mut splitter = Splitter {
-                form: Some(form_of(text.as_bytes())),
+                framing: Some(framing_of(text.as_bytes())),
                 ..Splitter::default()
             };
-            let (mut pieces, mut end) = (Vec::new(), 0);
+            let (mut ranges, mut end) = (Vec::new(), 0);
             loop {
                 end = std::cmp::min(end + step, text.len());
-                splitter.split(&text.as_bytes()[..end], end == text.len(), &mut pieces);
+                splitter.split(&text.as_bytes()[..end], end == text.len(), &mut ranges);
                 if end == text.len() {
                     break;
                 }
             }
-            let found: Vec<_> = pieces
+            let found: Vec<_> = ranges
                 .into_iter()
-                .map(|it| (it.line, text.get(it.range).unwrap().to_owned()))
+                .map(|value| (value.line, text.get(value.range).unwrap().to_owned()))
                 .collect();
             assert_eq!(found, wanted, "{text:?} by {step}");
         }
     }
 
     #[test]
-    fn a_value_on_each_line() {
+    fn lines_are_split_into_one_value_each() {
         check(
             "{\"a\":1}\n\n{\"b\":2}\r\n  \n[3]",
             &[(1, "{\"a\":1}"), (3, "{\"b\":2}\r"), (5, "[3]")],
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn values_over_many_lines() {
+    fn values_may_span_many_lines() {
         check(
             "\n{\n \"a\": {\"b\": \"}\\\"{\"}\n}\n{\n}",
             &[(2, "{\n \"a\": {\"b\": \"}\\\"{\"}\n}"), (5, "{\n}")],
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_elements_of_an_array() {
+    fn an_array_is_split_into_its_elements() {
         check(
             "[{\"a\":[1]},\n{\"b\":\"]\"} ]",
             &[(1, "{\"a\":[1]}"), (2, "{\"b\":\"]\"}")],
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing() {
+    fn an_empty_text_has_no_values() {
         check("", &[]);
         check(" \n\n", &[]);
     }

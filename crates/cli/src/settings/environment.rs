@@ -1,30 +1,38 @@
 //! Settings from `EASEL_*` variables.
 //!
-//! A variable is the setting's key in capitals, two underscores for each dot. One key pair of the
-//! Kinesis door can come this way too, so that its secret need not stand in a file.
+//! The name of a variable is the setting's key in capitals, with two underscores for each dot. Two more
+//! variables set a key pair of the Kinesis door, so that its secret need not be in a file.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::CommandFactory;
 use easel_keys::Secret;
 use easel_server::KinesisKey;
 
 use super::error::{SettingsError, nearest};
 use super::origin::SettingOrigin;
-use super::{Layer, Said, setting};
-use crate::args::Args;
+use super::{Layer, SettingValue, setting};
+use crate::logging::{FILTER_VARIABLE, FORMAT_VARIABLE};
 
 const PREFIX: &str = "EASEL_";
 const ACCESS_KEY_ID: &str = "EASEL_KINESIS__ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "EASEL_KINESIS__SECRET_ACCESS_KEY";
+
+/// The variables that set an option of the command line, not a setting.
+pub(crate) const OPTION_VARIABLES: [&str; 5] = [
+    "EASEL_CONFIG",
+    "EASEL_URL",
+    "EASEL_TOKEN",
+    FILTER_VARIABLE,
+    FORMAT_VARIABLE,
+];
 
 /// Reads the settings among `variables`.
 pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Layer {
     let mut layer = Layer::default();
     let mut ours = BTreeMap::new();
     for (name, value) in variables {
-        let Some(name) = name.to_str().filter(|it| it.starts_with(PREFIX)) else {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
         };
         match value.into_string() {
@@ -46,23 +54,25 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
         Err(faults) => layer.faults.extend(faults),
     }
 
-    let options = options(&Args::command());
     for (name, text) in ours {
-        if let Some(setting) = setting::ALL.iter().find(|it| it.variable() == name) {
-            layer.said.push(Said {
+        if let Some(setting) = setting::ALL
+            .iter()
+            .find(|setting| setting.variable() == name)
+        {
+            layer.values.push(SettingValue {
                 setting,
                 text,
                 origin: SettingOrigin::Variable(name),
             });
-        } else if !options.contains(&name) && !is_service_link(&name) {
-            layer.faults.push(unknown(name, &options));
+        } else if !OPTION_VARIABLES.contains(&name.as_str()) && !is_service_link(&name) {
+            layer.faults.push(unknown(name));
         }
     }
     layer
 }
 
-/// Where the value of an option came from that a variable can stand in for.
-pub(super) fn origin_of(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
+/// Returns the origin of an option that a flag or a variable can set.
+pub(super) fn option_origin(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
     if std::env::var_os(variable).is_some_and(|set| set == value) {
         SettingOrigin::Variable(variable.to_owned())
     } else {
@@ -70,12 +80,12 @@ pub(super) fn origin_of(flag: &'static str, variable: &str, value: &str) -> Sett
     }
 }
 
-/// The pair that two variables make, if they are set.
+/// Returns the key pair of the two variables, if they are set.
 fn key_pair(
     id: Option<String>,
     secret: Option<String>,
 ) -> Result<Option<KinesisKey>, Vec<SettingsError>> {
-    let half = |given, missing| Err(vec![SettingsError::HalfKeyPair { given, missing }]);
+    let half = |present, missing| Err(vec![SettingsError::HalfKeyPair { present, missing }]);
     let (id, secret) = match (id, secret) {
         (None, None) => return Ok(None),
         (Some(_), None) => return half(ACCESS_KEY_ID, SECRET_ACCESS_KEY),
@@ -102,22 +112,19 @@ fn key_pair(
     }
 }
 
-/// The variables that stand in for an option of the command or of one of its subcommands.
-fn options(command: &clap::Command) -> Vec<String> {
-    let own = command.get_arguments().filter_map(clap::Arg::get_env);
-    let own = own.map(|name| name.to_string_lossy().into_owned());
-    own.chain(command.get_subcommands().flat_map(options))
-        .collect()
-}
-
-/// Kubernetes puts such variables into every pod beside a service that is called `easel`.
+/// Returns whether Kubernetes set this variable: it does so in each pod next to a service named `easel`.
 fn is_service_link(name: &str) -> bool {
     name.starts_with("EASEL_SERVICE_") || name.starts_with("EASEL_PORT")
 }
 
-fn unknown(name: String, options: &[String]) -> SettingsError {
+fn unknown(name: String) -> SettingsError {
     let settings = setting::ALL.iter().map(setting::Setting::variable);
     let pair = [ACCESS_KEY_ID, SECRET_ACCESS_KEY].map(str::to_owned);
-    let suggestion = nearest(&name, settings.chain(options.iter().cloned()).chain(pair));
+    let suggestion = nearest(
+        &name,
+        settings
+            .chain(OPTION_VARIABLES.map(str::to_owned))
+            .chain(pair),
+    );
     SettingsError::UnknownVariable { name, suggestion }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with the settings, said so that the operator can go there and mend it.
+//! Errors of the settings, with the place that the operator must correct.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,43 +7,43 @@ use thiserror::Error;
 
 use super::origin::{FilePosition, SettingOrigin};
 use super::setting::Setting;
-use crate::exit_code::Code;
+use crate::exit_code::{Code, Failure};
 
-/// Why the settings were refused.
+/// Why the settings are invalid.
 #[derive(Debug, Error)]
 pub(crate) enum SettingsError {
     /// The settings file cannot be read.
     #[error("failed to read {}", path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The settings file is no TOML, or a list in it has the wrong shape.
+    /// The settings file is not valid TOML, or a list in it has the wrong shape.
     #[error("{place}: {fault}")]
     Malformed {
-        /// Where.
+        /// The place.
         place: FilePosition,
-        /// What is wrong there.
+        /// The fault.
         fault: String,
     },
-    /// The settings file has a key that means nothing.
+    /// The settings file has an unknown key.
     #[error("{place}: unknown key {key:?}{}", did_you_mean(suggestion.as_deref()))]
     UnknownKey {
-        /// Where.
+        /// The place.
         place: FilePosition,
         /// The key.
         key: String,
-        /// The key that was probably meant.
+        /// The nearest known key.
         suggestion: Option<String>,
     },
-    /// An environment variable starts with `EASEL_` and means nothing.
+    /// An environment variable starts with `EASEL_` and is unknown.
     #[error("{name}: unknown variable{}", did_you_mean(suggestion.as_deref()))]
     UnknownVariable {
         /// The variable.
         name: String,
-        /// The variable that was probably meant.
+        /// The nearest known variable.
         suggestion: Option<String>,
     },
     /// An environment variable is not UTF-8.
@@ -53,53 +53,53 @@ pub(crate) enum SettingsError {
         name: String,
     },
     /// One half of a key pair is missing.
-    #[error("{given} is set but {missing} is not; a key pair needs both")]
+    #[error("{present} is set but {missing} is not; a key pair requires both")]
     HalfKeyPair {
-        /// The variable that is there.
-        given: &'static str,
-        /// The variable that is not.
+        /// The variable that is set.
+        present: &'static str,
+        /// The variable that is not set.
         missing: &'static str,
     },
-    /// A value makes no sense.
+    /// A value is invalid.
     #[error("{origin}: {} must be {}{}", setting.key, setting.expects, not(setting, text))]
     BadValue {
-        /// Where it stands.
+        /// The origin of the value.
         origin: SettingOrigin,
-        /// Which setting it is for.
+        /// The setting.
         setting: &'static Setting,
         /// The value.
         text: String,
     },
-    /// No server could be started with the settings together.
+    /// A server cannot start with these settings together.
     #[error("{origin}: {fault}")]
     Refused {
-        /// Where the setting stands that must change.
+        /// The origin of the setting that must change.
         origin: String,
-        /// What is wrong with it.
+        /// The fault.
         fault: String,
     },
-    /// The command line asks for what the server cannot do.
+    /// An option of the command line is invalid.
     #[error("{origin}: {fault}")]
     Option {
-        /// The flag, or the variable that stands in for it.
+        /// The flag, or the variable that sets it.
         origin: SettingOrigin,
-        /// What is wrong with it.
+        /// The fault.
         fault: String,
     },
-    /// A file that the settings name is wrong; the fault has the place in that file.
+    /// Another file that the settings name is invalid. The fault contains the place in that file.
     #[error("{fault}")]
     OtherFile {
-        /// The place and what is wrong there.
+        /// The place and the fault.
         fault: String,
     },
 }
 
-/// Everything that is wrong with the settings; never empty.
+/// All errors of the settings; never empty.
 #[derive(Debug)]
 pub(crate) struct SettingsFaults(pub(crate) Vec<SettingsError>);
 
 impl SettingsError {
-    /// The code the command ends with: a wrong flag is wrong usage, the rest is configuration.
+    /// Returns the exit code: usage for an invalid flag, otherwise configuration.
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::BadValue {
@@ -125,7 +125,7 @@ impl SettingsError {
 }
 
 impl SettingsFaults {
-    /// The code the command ends with: wrong usage if that is all, else configuration.
+    /// Returns the exit code: usage if all errors are invalid flags, otherwise configuration.
     pub(crate) fn code(&self) -> Code {
         let is_usage = |fault: &SettingsError| fault.code() == Code::Usage;
         if self.0.iter().all(is_usage) {
@@ -136,7 +136,15 @@ impl SettingsFaults {
     }
 }
 
-/// What is said of a value that makes no sense; nothing of a secret one.
+/// Converts errors of the settings.
+impl From<SettingsFaults> for Failure {
+    fn from(faults: SettingsFaults) -> Self {
+        let code = faults.code();
+        Self::several(code, faults.0.into_iter().map(anyhow::Error::new))
+    }
+}
+
+/// Returns the part of the message with the invalid value; empty for a secret.
 fn not(setting: &Setting, text: &str) -> String {
     if setting.is_secret {
         String::new()
@@ -145,26 +153,26 @@ fn not(setting: &Setting, text: &str) -> String {
     }
 }
 
-/// The one of `known` that is most like `word`, if any is like it at all.
+/// Returns the item of `known` that is nearest to `word`, if any is near enough.
 pub(crate) fn nearest<S: AsRef<str>>(
     word: &str,
     known: impl IntoIterator<Item = S>,
 ) -> Option<String> {
     known
         .into_iter()
-        .map(|it| {
+        .map(|name| {
             (
-                strsim::normalized_damerau_levenshtein(word, it.as_ref()),
-                it,
+                strsim::normalized_damerau_levenshtein(word, name.as_ref()),
+                name,
             )
         })
-        .filter(|(likeness, _)| *likeness >= 0.6)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, it)| it.as_ref().to_owned())
+        .filter(|(similarity, _)| *similarity >= 0.6)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, name)| name.as_ref().to_owned())
 }
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion
-        .map(|it| format!("; did you mean {it:?}?"))
+        .map(|name| format!("; did you mean {name:?}?"))
         .unwrap_or_default()
 }

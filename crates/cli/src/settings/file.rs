@@ -1,9 +1,9 @@
 //! The settings file, TOML.
 //!
-//! Tables are walked by hand and single values are kept as text, so that the file, the environment
-//! and the flags share one set of readers. The lists, `[[kinesis.keys]]`, `[[caliper.roles]]` and
-//! `[[subscriptions]]`, are compared with their shapes, and then read by serde. Every fault is
-//! found in one run, and names the line and column.
+//! Tables are walked by hand and single values are stored as text, so that the file, the environment
+//! and the flags share the same parsers. The lists `[[kinesis.keys]]`, `[[caliper.roles]]` and
+//! `[[subscriptions]]` are validated with their shapes and then parsed by serde. One run finds all faults,
+//! each with line and column.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::error::{SettingsError, nearest};
 use super::origin::{FilePosition, SettingOrigin};
 use super::shape::{CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueShape, kind_of};
-use super::{Layer, Said, setting};
+use super::{Layer, SettingValue, setting};
 
 /// The long form of `auth`, for a file that sets its other keys too.
 const AUTH_MODE: &str = "auth.mode";
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Layer {
     }
 }
 
-/// Reads the text of a settings file.
+/// Parses the text of a settings file.
 pub(super) fn parse(path: &Path, text: &str) -> Layer {
     let file = SettingsFile { path, text };
     let mut layer = Layer::default();
@@ -50,7 +50,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Layer {
     let mut last_line = None;
     for (start, error) in &errors {
         let place = file.place(*start);
-        // One slip makes several faults of its line.
+        // One mistake can cause several errors in the same line; report only the first.
         if last_line.replace(place.line()) != Some(place.line()) {
             let fault = toml_syntax_words(text, error.message(), error.span());
             layer.faults.push(SettingsError::Malformed { place, fault });
@@ -67,9 +67,9 @@ struct SettingsFile<'a> {
     text: &'a str,
 }
 
-/// A table in a list, or a table in such a table.
+/// A table in a list, or a table nested in it.
 struct NestedTable<'a> {
-    /// What stands before its keys in messages.
+    /// The prefix of its keys in messages.
     prefix: String,
     place: FilePosition,
     table: &'a DeTable<'a>,
@@ -128,8 +128,8 @@ impl SettingsFile<'_> {
                     let origin = SettingOrigin::File(self.place(value.span().start));
                     match value.into_inner() {
                         DeValue::Table(table) => self.walk(&key, table, layer),
-                        single => match said(place, key, &single, origin) {
-                            Ok(said) => layer.said.push(said),
+                        single => match setting_value(place, key, &single, origin) {
+                            Ok(value) => layer.values.push(value),
                             Err(fault) => layer.faults.push(fault),
                         },
                     }
@@ -138,7 +138,7 @@ impl SettingsFile<'_> {
         }
     }
 
-    /// The tables of a list that have no fault, each with its place.
+    /// Returns the valid tables of a list, each with its place.
     fn list<T: DeserializeOwned>(
         &self,
         key: &str,
@@ -186,7 +186,7 @@ impl SettingsFile<'_> {
         read
     }
 
-    /// Compares a table with its shape.
+    /// Validates a table with its shape.
     fn check_table(
         &self,
         found: &NestedTable<'_>,
@@ -198,12 +198,12 @@ impl SettingsFile<'_> {
             place,
             table,
         } = found;
-        let mut meant = Vec::new();
+        let mut misspelled = Vec::new();
         for (name, value) in *table {
             let key: &str = name.get_ref();
             let Some(field) = fields.iter().find(|field| field.name == key) else {
                 let suggestion = nearest(key, fields.iter().map(|field| field.name));
-                meant.extend(suggestion.clone());
+                misspelled.extend(suggestion.clone());
                 faults.push(SettingsError::UnknownKey {
                     place: self.place(name.span().start),
                     key: key.to_owned(),
@@ -213,11 +213,11 @@ impl SettingsFile<'_> {
             };
             self.check_value(&format!("{prefix}{key}"), &field.shape, value, faults);
         }
-        // A key that is misspelled is not missing besides.
+        // A misspelled key is not reported as missing too.
         let is_missing = |field: &&SettingKey| {
             field.required
                 && !table.keys().any(|name| name.get_ref() == field.name)
-                && !meant.iter().any(|name| name == field.name)
+                && !misspelled.iter().any(|name| name == field.name)
         };
         for field in fields.iter().filter(is_missing) {
             let fault = format!("`{prefix}{}` is missing", field.name);
@@ -249,7 +249,7 @@ impl SettingsFile<'_> {
                 DeValue::Integer(number),
             ) => check(&number.to_string()),
             (ValueShape::Texts(_), DeValue::Array(items)) if items.is_empty() => Err(format!(
-                "`{key}` must not be an empty list; leave it out to ask for nothing in particular"
+                "`{key}` must not be an empty list; omit it to set no condition"
             )),
             (
                 ValueShape::Texts(check) | ValueShape::TextOrTexts { item: check, .. },
@@ -259,8 +259,8 @@ impl SettingsFile<'_> {
                     let place = self.place(item.span().start);
                     match item.get_ref() {
                         DeValue::String(text) => {
-                            if let Err(said) = check(text) {
-                                fault(place, format!("`{key}`: {said}"));
+                            if let Err(error) = check(text) {
+                                fault(place, format!("`{key}`: {error}"));
                             }
                         }
                         other => fault(
@@ -289,30 +289,30 @@ impl SettingsFile<'_> {
                 kind_of(other)
             )),
         };
-        if let Err(said) = checked {
-            fault(place, said);
+        if let Err(error) = checked {
+            fault(place, error);
         }
     }
 
     fn place(&self, byte: usize) -> FilePosition {
-        FilePosition::of(self.path, self.text, byte)
+        FilePosition::new(self.path, self.text, byte)
     }
 }
 
-/// What `value`, at `origin`, says about `key`, at `place`.
-fn said(
+/// Returns the value of the setting `key`. Fails if the key, which is at `place`, is unknown.
+fn setting_value(
     place: FilePosition,
     key: String,
     value: &DeValue<'_>,
     origin: SettingOrigin,
-) -> Result<Said, SettingsError> {
+) -> Result<SettingValue, SettingsError> {
     let name = if key == AUTH_MODE {
         setting::AUTH
     } else {
         &key
     };
     if let Some(setting) = setting::ALL.iter().find(|setting| setting.key == name) {
-        return Ok(Said {
+        return Ok(SettingValue {
             setting,
             text: text_of(value),
             origin,
@@ -332,7 +332,7 @@ fn said(
     })
 }
 
-/// A single value as it would stand in a variable; an array is nothing any setting takes.
+/// Returns a single value as the text of a variable. No setting accepts an array or a table.
 fn text_of(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => text.clone().into_owned(),

@@ -1,8 +1,8 @@
-//! Lengths of time and sizes, as people write them: `30s`, `2h`, `16MiB`.
+//! Parses and formats durations and sizes: `30s`, `2h`, `16MiB`.
 
 use std::time::Duration;
 
-/// Largest first, and a name before those it ends with.
+/// Units of size: the largest first, and a longer name before its suffixes.
 const SIZES: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("TB", 1_000_000_000_000),
@@ -15,14 +15,14 @@ const SIZES: [(&str, u64); 9] = [
     ("B", 1),
 ];
 
-const LENGTHS: [(&str, u128); 4] = [
+const DURATIONS: [(&str, u128); 4] = [
     ("d", 86_400_000),
     ("h", 3_600_000),
     ("m", 60_000),
     ("s", 1_000),
 ];
 
-/// Reads a size: a number of bytes, or a whole number of a unit.
+/// Parses a size: a number of bytes, or a whole number with a unit.
 pub(super) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
     let (number, unit) = SIZES
@@ -32,7 +32,7 @@ pub(super) fn size(text: &str) -> Option<u64> {
     number.trim_end().parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// Writes a size in the largest unit that loses nothing.
+/// Formats a size in the largest unit that represents it exactly.
 pub(super) fn show_size(bytes: u64) -> String {
     match SIZES
         .iter()
@@ -43,20 +43,20 @@ pub(super) fn show_size(bytes: u64) -> String {
     }
 }
 
-/// Reads a length of time.
-pub(super) fn length(text: &str) -> Option<Duration> {
+/// Parses a duration.
+pub(super) fn duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text.trim()).ok()
 }
 
-/// Writes a length of time in the largest unit that loses nothing.
-pub(super) fn show_length(length: Duration) -> String {
-    let millis = length.as_millis();
-    match LENGTHS
+/// Formats a duration in the largest unit that represents it exactly.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match DURATIONS
         .iter()
         .find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit))
     {
         Some((name, unit)) => format!("{}{name}", millis / unit),
-        None => humantime::format_duration(length).to_string(),
+        None => humantime::format_duration(duration).to_string(),
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_numbers_with_or_without_a_unit() {
+    fn a_size_is_a_number_with_or_without_a_unit() {
         check_size("16777216", Some(16 << 20));
         check_size("16MiB", Some(16 << 20));
         check_size("16 MiB", Some(16 << 20));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back_as_the_same() {
+    fn a_formatted_value_parses_to_the_same_value() {
         for bytes in [0, 1, 1023, 1024, 1536, 1 << 20, 10_000_000, 3 << 40] {
             assert_eq!(size(&show_size(bytes)), Some(bytes), "{}", show_size(bytes));
         }
@@ -101,20 +101,20 @@ mod tests {
         ] {
             let wanted = Duration::from_millis(millis);
             assert_eq!(
-                length(&show_length(wanted)),
+                duration(&show_duration(wanted)),
                 Some(wanted),
                 "{}",
-                show_length(wanted)
+                show_duration(wanted)
             );
         }
     }
 
     #[test]
-    fn written_forms_are_the_ones_people_write() {
+    fn values_are_formatted_in_the_largest_exact_unit() {
         assert_eq!(show_size(16 << 20), "16MiB");
         assert_eq!(show_size(20_000_000_000), "20GB");
         assert_eq!(show_size(1_234_567), "1234567B");
-        assert_eq!(show_length(Duration::from_hours(60 * 24)), "60d");
-        assert_eq!(show_length(Duration::from_secs(30)), "30s");
+        assert_eq!(show_duration(Duration::from_hours(60 * 24)), "60d");
+        assert_eq!(show_duration(Duration::from_secs(30)), "30s");
     }
 }

@@ -1,9 +1,9 @@
-//! Where a setting stands.
+//! The origin of a setting.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where a setting stands, as an operator would look for it.
+/// The origin of a setting, as the operator sees it in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SettingOrigin {
     /// A place in the settings file.
@@ -33,8 +33,8 @@ pub(crate) struct FilePosition {
 }
 
 impl FilePosition {
-    /// The place of `byte` in `text`, the content of `path`.
-    pub(crate) fn of(path: &Path, text: &str, byte: usize) -> Self {
+    /// Returns the position of `byte` in `text`, the content of `path`.
+    pub(crate) fn new(path: &Path, text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.split('\n').count();
         let last = before.rsplit('\n').next().unwrap_or(before);
@@ -45,7 +45,7 @@ impl FilePosition {
         }
     }
 
-    /// The line, counted from one.
+    /// Returns the line, counted from one.
     pub(crate) const fn line(&self) -> usize {
         self.line
     }

@@ -1,8 +1,7 @@
-//! What the tables in the lists of the settings file hold: keys, kinds of values, and what a value
-//! must be.
+//! The shapes of the tables in the lists of the settings file: keys, types and checks of values.
 //!
-//! A table is compared with its shape before serde reads it, so that every fault is found in one
-//! run and said in plain words. A test compares the shapes with what serde reads.
+//! A table is validated with its shape before serde parses it. So one run finds all faults, and the
+//! messages are plain. A test compares the shapes with the serde types.
 
 use easel_catalog::KeyField;
 use easel_server::{
@@ -11,7 +10,7 @@ use easel_server::{
 };
 use toml::de::DeValue;
 
-/// What a value must be; the error is a sentence that names what is wrong.
+/// Checks a value. The error describes what is wrong.
 type ValueCheck = fn(&str) -> Result<(), String>;
 
 /// One key of a table.
@@ -22,7 +21,7 @@ pub(super) struct SettingKey {
     pub(super) required: bool,
 }
 
-/// What kind of value a key has.
+/// The type of a value, with a check.
 #[derive(Debug)]
 pub(super) enum ValueShape {
     /// A string.
@@ -31,13 +30,13 @@ pub(super) enum ValueShape {
     Number(ValueCheck),
     /// A string or a whole number.
     TextOrNumber(ValueCheck),
-    /// A list of strings, with at least one of them.
+    /// A list of at least one string.
     Texts(ValueCheck),
-    /// A string, or a list of strings, which may be empty.
+    /// A string, or a list of strings that may be empty.
     TextOrTexts {
-        /// What a string must be.
+        /// The check of a single string.
         text: ValueCheck,
-        /// What a string of the list must be.
+        /// The check of each string of the list.
         item: ValueCheck,
     },
     /// A table.
@@ -45,7 +44,7 @@ pub(super) enum ValueShape {
 }
 
 impl ValueShape {
-    /// What a value must be; reads after "must be".
+    /// Returns the expected type; reads after "must be".
     pub(super) const fn expects(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -58,7 +57,7 @@ impl ValueShape {
     }
 }
 
-/// The kind of a value, as it is called in messages.
+/// Returns the name of a value's type for messages.
 pub(super) const fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -144,10 +143,10 @@ fn secret_access_key(text: &str) -> Result<(), String> {
     KinesisKey::check_secret(text).map_err(|fault| format!("`secret_access_key` {fault}"))
 }
 
-/// A text that is not empty and not white space alone.
+/// Rejects an empty text and a text of only white space.
 fn filled(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
-        return Err(format!("a value must not be empty; {text:?} is"));
+        return Err(format!("a value must not be empty, not {text:?}"));
     }
     Ok(())
 }
@@ -224,7 +223,7 @@ fn schedule(text: &str) -> Result<(), String> {
 }
 
 fn pause(text: &str) -> Result<(), String> {
-    let read = Schedule::own(&[text.to_owned()]);
+    let read = Schedule::from_pauses(&[text.to_owned()]);
     read.map(drop).map_err(|error| error.to_string())
 }
 

@@ -1,11 +1,11 @@
-//! Settings from every place they come from, and what is said of bad ones.
+//! Tests of all sources of settings and of the errors for invalid ones.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use super::*;
 
-/// Lays a file, variables and a listen flag over the defaults; else tells all faults, a line each.
+/// Applies a file, variables and a listen flag to the defaults. Returns all faults, one on each line.
 fn settings(
     file: &str,
     variables: &[(&str, &str)],
@@ -16,7 +16,7 @@ fn settings(
         .map(|(name, value)| (OsString::from(name), value.into()));
     let flag = Flag::new(setting::LISTEN, "--listen", listen.map(str::to_owned));
     let flags = Layer {
-        said: flag.said().into_iter().collect(),
+        values: flag.value().into_iter().collect(),
         ..Layer::default()
     };
     let mut settings = Settings::default();
@@ -25,7 +25,7 @@ fn settings(
         environment::read(variables),
         flags,
     ] {
-        settings.lay(layer);
+        settings.apply(layer);
     }
     if settings.faults.is_empty() {
         return Ok(settings);
@@ -45,14 +45,14 @@ fn check_variable(name: &str, value: &str, wanted: &str) {
 }
 
 #[test]
-fn each_source_is_over_the_one_before_it() {
+fn each_source_overrides_the_one_before_it() {
     let file = "listen = \"127.0.0.1:1\"\ndrain = \"1s\"\n[log]\nmax_age = \"2d\"";
     let variables = [("EASEL_LISTEN", "127.0.0.1:2"), ("EASEL_DRAIN", "2s")];
     let settings = settings(file, &variables, Some("127.0.0.1:3")).unwrap();
 
     let line = |key: &str| {
         let lines = settings.effective();
-        let line = lines.into_iter().find(|it| it.key == key).unwrap();
+        let line = lines.into_iter().find(|line| line.key == key).unwrap();
         (line.value, line.origin)
     };
     assert_eq!(
@@ -68,7 +68,7 @@ fn each_source_is_over_the_one_before_it() {
 }
 
 #[test]
-fn what_is_shown_of_a_setting_sets_it() {
+fn the_shown_value_of_a_setting_is_accepted_as_its_value() {
     for setting in setting::ALL {
         let shown = (setting.show)(&Config::default());
         let mut config = Config::default();
@@ -82,7 +82,7 @@ fn what_is_shown_of_a_setting_sets_it() {
 }
 
 #[test]
-fn limits_of_the_log_can_be_off() {
+fn the_limits_of_the_log_can_be_off() {
     let file = "[log]\nmax_age = \"off\"\nmax_bytes = \"off\"\nduplicate_window = 0";
     let log = settings(file, &[], None).unwrap().config.log;
     assert_eq!(
@@ -92,7 +92,7 @@ fn limits_of_the_log_can_be_off() {
 }
 
 #[test]
-fn a_bad_value_is_named_with_its_place() {
+fn an_invalid_value_is_reported_with_its_place() {
     check_file(
         "listen = \"localhost\"",
         "easel.toml:1:10: listen must be an address and port such as \"127.0.0.1:4567\", not \
@@ -111,7 +111,7 @@ fn a_bad_value_is_named_with_its_place() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
+fn an_unknown_key_is_rejected_with_the_nearest_known_key() {
     let unknown = "easel.toml:1:1: unknown key";
     check_file(
         "lisen = 1",
@@ -134,7 +134,7 @@ fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn the_lists_are_checked_as_closely() {
+fn keys_and_types_in_the_lists_are_validated() {
     check_file(
         "[[kinesis.keys]]\naccess_key_id = \"a\"\nsecret_key = \"b\"",
         "easel.toml:3:1: unknown key \"secret_key\"\n\
@@ -159,7 +159,7 @@ fn the_lists_are_checked_as_closely() {
 }
 
 #[test]
-fn what_is_no_toml_is_refused_with_its_place() {
+fn invalid_toml_is_rejected_with_its_place() {
     check_file(
         "listen = \n",
         "easel.toml:1:10: a value is missing after `=`",
@@ -168,7 +168,7 @@ fn what_is_no_toml_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_variable_is_checked_like_a_key() {
+fn a_variable_is_validated_like_a_key() {
     check_variable(
         "EASEL_LOG__MAX_AGE",
         "lots",
@@ -188,7 +188,7 @@ fn a_variable_is_checked_like_a_key() {
 }
 
 #[test]
-fn variables_of_options_and_of_others_are_left_alone() {
+fn variables_of_options_and_of_other_programs_are_ignored() {
     let variables = [
         ("EASEL_URL", "http://a"),
         ("EASEL_LOG", "debug"),
@@ -201,7 +201,7 @@ fn variables_of_options_and_of_others_are_left_alone() {
 }
 
 #[test]
-fn key_pairs_of_file_and_environment_add_up() {
+fn key_pairs_of_file_and_environment_are_combined() {
     let file = "[[kinesis.keys]]\naccess_key_id = \"one\"\nsecret_access_key = \"hush-1\"";
     let variables = [
         ("EASEL_KINESIS__ACCESS_KEY_ID", "two"),
@@ -214,22 +214,25 @@ fn key_pairs_of_file_and_environment_add_up() {
         .kinesis
         .keys
         .iter()
-        .map(|it| it.secret_access_key.expose());
+        .map(|key| key.secret_access_key.expose());
     assert_eq!(secrets.collect::<Vec<_>>(), ["hush-1", "hush-2"]);
     let lines = settings.effective();
-    let line = lines.iter().find(|it| it.key == "kinesis.keys").unwrap();
+    let line = lines
+        .iter()
+        .find(|line| line.key == "kinesis.keys")
+        .unwrap();
     assert_eq!(line.value, "one (secret hidden), two (secret hidden)");
     assert_eq!(line.origin, "easel.toml:1:11, EASEL_KINESIS__ACCESS_KEY_ID");
     check_variable(
         "EASEL_KINESIS__ACCESS_KEY_ID",
         "two",
         "EASEL_KINESIS__ACCESS_KEY_ID is set but EASEL_KINESIS__SECRET_ACCESS_KEY is not; \
-         a key pair needs both",
+         a key pair requires both",
     );
 }
 
 #[test]
-fn an_empty_key_pair_is_refused_wherever_it_stands() {
+fn an_empty_key_pair_is_rejected_from_every_source() {
     let id = "must be 1 to 128 characters of ASCII, without white space, `/`, `,`, `=` and quotes";
     check_file(
         "[[kinesis.keys]]\naccess_key_id = \"\"\nsecret_access_key = \"\"",
@@ -253,27 +256,26 @@ fn an_empty_key_pair_is_refused_wherever_it_stands() {
         settings("", &variables, None).unwrap_err(),
         format!(
             "EASEL_KINESIS__ACCESS_KEY_ID: the value {id}, not \"\"\n\
-             EASEL_KINESIS__SECRET_ACCESS_KEY: the value must not begin or end with white space, \
-             nor hold a control character"
+             EASEL_KINESIS__SECRET_ACCESS_KEY: the value must not begin or end with white space \
+             or contain a control character"
         )
     );
 }
 
 #[test]
-fn a_condition_without_a_value_is_refused_since_it_would_let_everything_through() {
+fn a_condition_without_a_value_is_rejected_because_it_would_match_everything() {
     let file = "[[subscriptions]]\nname = \"a\"\nwebhook.url = \"http://a\"\n";
     check_file(
         &format!("{file}events = []\nconditions.course = []\nconditions.user = [\" \"]"),
-        "easel.toml:4:10: `events` must not be an empty list; leave it out to ask for nothing in \
-         particular\n\
-         easel.toml:5:21: `conditions.course` must not be an empty list; leave it out to ask for \
-         nothing in particular\n\
-         easel.toml:6:20: `conditions.user`: a value must not be empty; \" \" is",
+        "easel.toml:4:10: `events` must not be an empty list; omit it to set no condition\n\
+         easel.toml:5:21: `conditions.course` must not be an empty list; omit it to set no \
+         condition\n\
+         easel.toml:6:20: `conditions.user`: a value must not be empty, not \" \"",
     );
 }
 
 #[test]
-fn what_would_lose_events_or_let_nothing_in_is_refused() {
+fn a_value_that_would_lose_or_block_events_is_rejected() {
     for (key, value) in [
         ("log.max_age", "0s"),
         ("log.max_bytes", "0"),
@@ -290,24 +292,24 @@ fn what_would_lose_events_or_let_nothing_in_is_refused() {
         ("webhook.ca_file", " "),
     ] {
         let file = format!("{key} = \"{value}\"");
-        let said = settings(&file, &[], None).unwrap_err();
+        let error = settings(&file, &[], None).unwrap_err();
         let column = key.len() + 4;
         let start = format!("easel.toml:1:{column}: {key} must be ");
-        assert!(said.starts_with(&start), "{file}: {said}");
+        assert!(error.starts_with(&start), "{file}: {error}");
     }
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let file = "listen = 1\nlisten_on = 2\n[[subscriptions]]\nname = 3\nevents = [4, \"\"]\n\
                 in_flight = 0\n[[caliper.roles]]\ncanvas = []\n[[kinesis.keys]]\n";
-    let said = settings(file, &[("EASEL_DRAIN", "x")], Some("there")).unwrap_err();
+    let error = settings(file, &[("EASEL_DRAIN", "x")], Some("there")).unwrap_err();
     assert_eq!(
-        said,
+        error,
         "easel.toml:2:1: unknown key \"listen_on\"; did you mean \"listen\"?\n\
          easel.toml:4:8: `name` must be a string, not a number\n\
          easel.toml:5:11: `events` must be a list of strings, not of a number\n\
-         easel.toml:5:14: `events`: a value must not be empty; \"\" is\n\
+         easel.toml:5:14: `events`: a value must not be empty, not \"\"\n\
          easel.toml:6:13: `in_flight` must be 1 to 256, not 0\n\
          easel.toml:3:1: `webhook` is missing\n\
          easel.toml:8:10: `canvas` must be a string, not a list\n\
@@ -323,7 +325,7 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn every_fault_of_syntax_is_told_in_plain_words() {
+fn every_syntax_error_is_reported_in_plain_words() {
     check_file(
         "listen = \"a\ndata = \n[log\nmax_age = \"1d\"",
         "easel.toml:1:12: the closing quote of a string is missing\n\
@@ -340,7 +342,7 @@ fn a_first_token_is_never_shown() {
     let lines = settings_in_force.effective();
     let line = lines
         .iter()
-        .find(|it| it.key == "auth.first_token")
+        .find(|line| line.key == "auth.first_token")
         .unwrap();
     assert_eq!(line.value, "set (hidden)");
     assert_eq!(line.origin, "easel.toml:3:15");
@@ -350,18 +352,18 @@ fn a_first_token_is_never_shown() {
         "this one has white space in it, which is bad",
         &"a".repeat(40),
     ] {
-        let said = settings("", &[("EASEL_AUTH__FIRST_TOKEN", bad)], None).unwrap_err();
+        let error = settings("", &[("EASEL_AUTH__FIRST_TOKEN", bad)], None).unwrap_err();
         assert_eq!(
-            said,
+            error,
             "EASEL_AUTH__FIRST_TOKEN: auth.first_token must be 32 to 256 letters, digits and \
              - . _ ~ + /, at least 8 of them different, or \"off\""
         );
     }
 }
 
-/// What serde writes of a subscription with everything set is what its shape knows.
+/// Compares the keys that serde writes for a full subscription with the keys of the shape.
 #[test]
-fn the_shape_of_a_subscription_is_what_serde_reads() {
+fn the_shape_of_a_subscription_has_the_keys_of_its_serde_type() {
     fn keys(fields: &[shape::SettingKey]) -> Vec<String> {
         let mut keys: Vec<_> = fields
             .iter()

@@ -1,4 +1,4 @@
-//! Backups of a server at work, and what becomes of a folder restored from one.
+//! Tests of backups of a running server and of a restored data folder.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -14,14 +14,14 @@ use crate::caller::Caller;
 use crate::easel::{check, easel};
 use crate::running::Running;
 
-/// Clients that send events one after the other, each event in a request of its own.
+/// The number of clients. Each sends one event per request.
 const CLIENTS: u64 = 4;
 
-/// Events acknowledged before the backup begins, and while it is made.
+/// The number of events acknowledged before the backup starts, and during the backup.
 const BEFORE: usize = 1_500;
 const AFTER: usize = 500;
 
-/// Deliveries that the store does not know about at any moment.
+/// The maximum number of deliveries that are not saved in the store yet.
 const MAX_UNSAVED: usize = 1_000;
 
 fn start(data: &Path) -> Running {
@@ -29,12 +29,12 @@ fn start(data: &Path) -> Running {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_under_load_has_all_that_was_acknowledged_before_it_began() {
+async fn a_backup_under_load_has_every_event_acknowledged_before_its_start() {
     let folder = tempdir().unwrap();
     let [data, copy, restored] = ["data", "copy", "restored"].map(|name| folder.path().join(name));
     let receiver = Receiver::start().await;
     let running = start(&data);
-    let caller = Caller::of(&running);
+    let caller = Caller::new(&running);
     caller.subscribe("every", "", &receiver.url()).await;
 
     let (acknowledge, mut acknowledged) = mpsc::channel(100);
@@ -65,19 +65,19 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_it_began() {
     }
     let before = all.clone();
     let received_before = receiver.count();
-    // A second one at once, which takes the place of the first.
-    for done in ["made", "replaced"] {
+    // A second backup directly after it replaces the first.
+    for done in ["created", "replaced"] {
         let (working, target) = (folder.path().to_owned(), copy.clone());
         let args = ["backup", "--data", "data", target.to_str().unwrap()].map(str::to_owned);
         let backup = tokio::task::spawn_blocking(move || {
             easel(&working, &args.each_ref().map(String::as_str))
         });
         let ended = CancellationToken::new();
-        let told = ended.clone().drop_guard();
+        let guard = ended.clone().drop_guard();
         let (ran, ()) = tokio::join!(
             async {
                 let ran = backup.await.unwrap();
-                drop(told);
+                drop(guard);
                 ran
             },
             async {
@@ -111,9 +111,12 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_it_began() {
     )
     .stdout();
     let running = start(&restored);
-    let caller = Caller::of(&running);
+    let caller = Caller::new(&running);
     let log = caller.log().await;
-    let stored: HashMap<_, _> = log.iter().map(|it| (it.bytes(), it.offset)).collect();
+    let stored: HashMap<_, _> = log
+        .iter()
+        .map(|shown| (shown.bytes(), shown.offset))
+        .collect();
     for (event, offset) in &before {
         let found = stored.get(&**event);
         assert_eq!(found, Some(offset), "an acknowledged event is missing");
@@ -128,14 +131,17 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_it_began() {
         (stored_count, stored_count)
     );
 
-    // Delivered a second time is what was delivered after the backup began, and the few deliveries
-    // before that which were not saved yet.
+    // Repeated are the deliveries after the start of the backup, and the few earlier ones that were not
+    // saved yet.
     let again = receiver.received().split_off(received.len());
     let early: HashSet<_> = received[..received_before]
         .iter()
-        .map(|it| &it.body)
+        .map(|request| &request.body)
         .collect();
-    let too_early = again.iter().filter(|it| early.contains(&it.body)).count();
+    let too_early = again
+        .iter()
+        .filter(|request| early.contains(&request.body))
+        .count();
     assert!(too_early <= MAX_UNSAVED, "{too_early} repeated");
     assert!(
         again.len() <= all.len() - before.len() + MAX_UNSAVED,
@@ -145,7 +151,7 @@ async fn a_backup_under_load_has_all_that_was_acknowledged_before_it_began() {
 }
 
 #[test]
-fn what_is_copied_is_said_and_what_is_in_the_way_is_not_overwritten() {
+fn a_backup_lists_its_files_and_overwrites_no_other_folder() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     running.easel(&["emit", "course_created"]).stdout();
@@ -167,7 +173,7 @@ fn what_is_copied_is_said_and_what_is_in_the_way_is_not_overwritten() {
         exit 65
         --- stdout
         --- stderr
-        error: failed to write to [folder]/data: it is a data folder, on which a server has run
+        error: failed to write to [folder]/data: it is a data folder that a server has used
         ");
     check!(running.easel(&["restore", "copy"]), @r"
         exit 78

@@ -1,4 +1,4 @@
-//! Caliper on the command line, and to subscribers.
+//! Tests of Caliper on the command line and in deliveries.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,18 +13,20 @@ use crate::caller::Caller;
 use crate::easel::{check, easel};
 use crate::running::Running;
 
-/// A folder with an example of every event type in `events.ndjson`.
+/// Returns a folder with an example of every event type in `events.ndjson`.
 fn examples() -> TempDir {
     let folder = tempdir().unwrap();
     let catalog = Catalog::built_in();
-    let example = |it| catalog.example(it, EventOrigin::Request, Timestamp::UNIX_EPOCH) + "\n";
+    let example = |event_type| {
+        catalog.example(event_type, EventOrigin::Request, Timestamp::UNIX_EPOCH) + "\n"
+    };
     let lines: String = catalog.types().iter().map(example).collect();
     fs::write(folder.path().join("events.ndjson"), lines).unwrap();
     folder
 }
 
 #[test]
-fn what_has_a_form_is_translated_and_the_rest_is_counted() {
+fn event_types_with_a_form_are_translated_and_the_others_are_counted() {
     let folder = examples();
     let ran = easel(
         folder.path(),
@@ -39,7 +41,7 @@ fn what_has_a_form_is_translated_and_the_rest_is_counted() {
     );
     assert!(
         ran.stderr
-            .contains("grade_override has no Caliper form: 1 left out\n"),
+            .contains("grade_override has no Caliper form: 1 skipped\n"),
         "{ran}"
     );
     fs::write(folder.path().join("strict.ndjson"), &ran.stdout).unwrap();
@@ -58,24 +60,22 @@ fn what_has_a_form_is_translated_and_the_rest_is_counted() {
     check!(easel(folder.path(), &["check", "--caliper", "--summary", "plain.ndjson"]), @r"
         exit 65
         --- stdout
-        RULE  LEVEL   BROKEN  ASKS
-        N10   MUST         2  A name means one thing.
-        N6    MUST         9  An entity has no properties that its type does not know;
-                              what else there is goes into extensions.
-        V5    MUST         1  The type of the event knows the action.
-        V8    MUST         2  The object is of a type that the event allows.
-        P2    SHOULD       1  An assessment tells the attempt that came of it.
-        P3    SHOULD       1  What is done about an assignable tells the attempt that
-                              came of it.
-        X3    sense        1  A membership comes with the group.
+        RULE  LEVEL   BROKEN  REQUIRES
+        N10   MUST         2  One id must not name entities of unrelated types.
+        N6    MUST         9  Unknown properties of an entity must be in `extensions`.
+        V5    MUST         1  The event type must allow the action.
+        V8    MUST         2  The object must be of a type that the event allows.
+        P2    SHOULD       1  An assessment event should have an attempt in `generated`.
+        P3    SHOULD       1  An assignable event should have an attempt in `generated`.
+        X3    sense        1  An event with a membership should have a group.
         --- stderr
         32 envelopes, 12 with findings
-        error: envelopes with findings: 12, values that cannot be read: 0
+        error: envelopes with findings: 12, values that cannot be parsed: 0
         ");
 }
 
 #[test]
-fn events_can_be_printed_alone_and_over_many_lines() {
+fn events_can_be_printed_without_envelopes_and_indented() {
     let folder = tempdir().unwrap();
     let event = r#"{"metadata":{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z"},"body":{"title":"Cells","wiki_page_id":"7"}}"#;
     fs::write(folder.path().join("one.json"), event).unwrap();
@@ -137,14 +137,14 @@ fn events_can_be_printed_alone_and_over_many_lines() {
     );
     check!(&ran.stderr, @r"
         two.json:2: expected a value, found 'o'
-        two.json:3: wiki_page_deleted cannot be translated: it does not tell the id of what was acted upon
+        two.json:3: wiki_page_deleted cannot be translated: the id of the object is missing
         1 translated, 0 without a Caliper form
-        error: could not be translated: 2
+        error: events that could not be translated: 2
         ");
 }
 
 #[test]
-fn a_form_can_be_looked_up() {
+fn the_catalog_shows_a_caliper_form() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["catalog", "syllabus_updated", "--caliper"]), @r"
         exit 0
@@ -198,25 +198,24 @@ fn a_file_of_envelopes_is_checked_by_line() {
     check!(easel(folder.path(), &["check", "--caliper", "two.json"]), @r"
         exit 65
         --- stdout
-        two.json:1: /sendTime E2 (MUST): there is no sendTime
-        two.json:1: /dataVersion E2 (MUST): there is no dataVersion
-        two.json:1: /data E2 (MUST): there is no data
-        two.json:1: /sensor E4 (MUST): this is no text
-        two.json:2:  E1 (MUST): this is no object
-        two.json:3: the envelope cannot be read: expected a key in quotes, found the end
-        RULE  LEVEL  BROKEN  ASKS
-        E1    MUST        1  An envelope is an object.
-        E2    MUST        3  An envelope has a sensor, a time of sending, a version of
-                             its data, and data.
-        E4    MUST        1  The sensor is a text.
+        two.json:1: /sendTime E2 (MUST): sendTime is missing
+        two.json:1: /dataVersion E2 (MUST): dataVersion is missing
+        two.json:1: /data E2 (MUST): data is missing
+        two.json:1: /sensor E4 (MUST): must be a string
+        two.json:2:  E1 (MUST): must be an object
+        two.json:3: the envelope cannot be parsed: expected a key in quotes, found the end
+        RULE  LEVEL  BROKEN  REQUIRES
+        E1    MUST        1  An envelope must be an object.
+        E2    MUST        3  Required: `sensor`, `sendTime`, `dataVersion` and `data`.
+        E4    MUST        1  The sensor must be a string.
         --- stderr
         2 envelopes, 2 with findings
-        error: envelopes with findings: 2, values that cannot be read: 1
+        error: envelopes with findings: 2, values that cannot be parsed: 1
         ");
 }
 
 #[test]
-fn an_envelope_of_another_version_is_counted_apart_and_its_data_is_not_checked() {
+fn an_envelope_of_another_version_is_counted_separately_without_a_data_check() {
     let folder = tempdir().unwrap();
     let other = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p2","data":[{"type":"ToolLaunchEvent"}]}"#;
     let strange = r#"{"sensor":"http://a/","sendTime":"2026-02-11T08:15:43.000Z","dataVersion":"http://purl.imsglobal.org/ctx/caliper/v1p1","data":[{"@context":"http://purl.imsglobal.org/ctx/caliper/v1p1","id":"http://a/1","type":"Person","name":"\ud800","extensions":{"\ud801":1e400}}]}"#;
@@ -229,11 +228,11 @@ fn an_envelope_of_another_version_is_counted_apart_and_its_data_is_not_checked()
         exit 65
         --- stdout
         two.json:1: /dataVersion E6 (MUST): the version must be http://purl.imsglobal.org/ctx/caliper/v1p1; the data is not checked
-        RULE  LEVEL  BROKEN  ASKS
-        E6    MUST        1  The version of the data is that of Caliper 1.1.
+        RULE  LEVEL  BROKEN  REQUIRES
+        E6    MUST        1  The data version must be that of Caliper 1.1.
         --- stderr
-        2 envelopes, 1 with findings, 1 of another data version
-        error: envelopes with findings: 1, values that cannot be read: 0
+        2 envelopes, 1 with findings, 1 with another data version
+        error: envelopes with findings: 1, values that cannot be parsed: 0
         ");
     let ran = easel(
         folder.path(),
@@ -249,12 +248,12 @@ fn an_envelope_of_another_version_is_counted_apart_and_its_data_is_not_checked()
     );
 }
 
-/// One subscription in each format, on the same events.
+/// Delivers the same events to one subscription of each format.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_events_arrive_in_each_format_with_the_same_id() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let caller = Caller::of(&running);
+    let caller = Caller::new(&running);
     let formats = ["canvas", "caliper", "caliper-strict"];
     let mut receivers = Vec::new();
     for format in formats {
@@ -275,10 +274,10 @@ async fn the_same_events_arrive_in_each_format_with_the_same_id() {
     let types: Vec<_> = catalog
         .types()
         .iter()
-        .filter(|it| it.caliper.is_some())
+        .filter(|event_type| event_type.caliper.is_some())
         .collect();
-    for it in &types {
-        running.easel(&["emit", it.name]).stdout();
+    for event_type in &types {
+        running.easel(&["emit", event_type.name]).stdout();
     }
     running.easel(&["emit", "grade_override"]).stdout();
     let mut ids = Vec::new();
@@ -306,7 +305,7 @@ async fn the_same_events_arrive_in_each_format_with_the_same_id() {
         ids.push(seen);
     }
     assert_eq!(ids[0].len(), 32);
-    assert!(ids.iter().all(|it| *it == ids[0]));
+    assert!(ids.iter().all(|id| *id == ids[0]));
 
     let named = [
         "subscriptions",
@@ -324,7 +323,7 @@ async fn the_same_events_arrive_in_each_format_with_the_same_id() {
     assert!(
         refused
             .stderr
-            .contains("grade_override has no Caliper form; those that have one: asset_accessed, "),
+            .contains("grade_override has no Caliper form; the event types with a form are "),
         "{refused}"
     );
 }

@@ -1,4 +1,4 @@
-//! Calls a server over HTTP, through its doors and its API, as programs on other machines do.
+//! A client that calls the doors and the API of a server over HTTP, like programs on other machines.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -21,10 +21,10 @@ use tokio::time::{interval, timeout};
 
 use crate::running::Running;
 
-/// Longer than anything here takes, so that a test ends with words rather than not at all.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Longer than any request takes, so that a hanging test fails with a message.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Somebody who calls one server.
+/// A client of one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     client: Client<HttpConnector, Full<Bytes>>,
@@ -32,7 +32,7 @@ pub(crate) struct Caller {
     token: Option<String>,
 }
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -40,7 +40,7 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// A record as the API shows it.
+/// A record as the API returns it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Shown {
     pub(crate) offset: u64,
@@ -62,7 +62,7 @@ pub(crate) struct Balance {
 }
 
 impl Caller {
-    pub(crate) fn of(running: &Running) -> Self {
+    pub(crate) fn new(running: &Running) -> Self {
         Self {
             client: Client::builder(TokioExecutor::new()).build_http(),
             url: running.url(),
@@ -105,7 +105,7 @@ impl Caller {
         self.send(request, call.to_string().into()).await
     }
 
-    /// Makes a subscription; `more` goes into its spec, as in `"start":"earliest",`.
+    /// Creates a subscription. `more` is added to its spec, as in `"start":"earliest",`.
     pub(crate) async fn subscribe(&self, name: &str, more: &str, url: &str) {
         let spec = format!(r#"{{"name":"{name}",{more}"webhook":{{"url":"{url}"}}}}"#);
         let request = self.request(Method::POST, "/v1/subscriptions");
@@ -114,7 +114,7 @@ impl Caller {
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
 
-    /// Makes a subscription whose attempts may take a second.
+    /// Creates a subscription with a timeout of one second.
     pub(crate) async fn subscribe_with_timeout(&self, name: &str, more: &str, url: &str) {
         let spec =
             format!(r#"{{"name":"{name}",{more}"webhook":{{"url":"{url}","timeout":"1s"}}}}"#);
@@ -126,7 +126,7 @@ impl Caller {
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
 
-    /// Asks the API for anything.
+    /// Sends any request to the API.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -143,20 +143,20 @@ impl Caller {
         }
     }
 
-    /// Asks for a page whose status does not matter yet.
+    /// Sends a GET request. The status may be any.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let request = self.request(Method::GET, path);
         self.send(request, Bytes::new()).await.unwrap()
     }
 
-    /// Asks for a page that must be there.
+    /// Sends a GET request that must succeed and parses the answer.
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> T {
         let answer = self.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
         answer.json()
     }
 
-    /// A subscription's balance, which must add up.
+    /// Returns a subscription's balance, which must add up.
     pub(crate) async fn balance(&self, name: &str) -> Balance {
         let balance: Balance = self
             .read(&format!("/v1/subscriptions/{name}/balance"))
@@ -167,7 +167,7 @@ impl Caller {
         balance
     }
 
-    /// Waits until nothing is owed to a subscription any more.
+    /// Waits until a subscription has no open deliveries.
     pub(crate) async fn settled(&self, name: &str) -> Balance {
         let path = format!("/v1/subscriptions/{name}/balance");
         self.wait_until::<Balance>(&path, |balance| balance.pending + balance.parked == 0)
@@ -175,7 +175,7 @@ impl Caller {
         self.balance(name).await
     }
 
-    /// Asks for a page until it says what is waited for.
+    /// Repeats a GET request until the answer meets the condition.
     pub(crate) async fn wait_until<T: DeserializeOwned + Debug>(
         &self,
         path: &str,
@@ -191,13 +191,13 @@ impl Caller {
                 }
             }
         };
-        let Ok(page) = timeout(PATIENCE, waiting).await else {
+        let Ok(page) = timeout(TIMEOUT, waiting).await else {
             panic!("{path} is still {:?}", self.read::<T>(path).await);
         };
         page
     }
 
-    /// The whole log, as far as it can be read.
+    /// Returns all readable records of the log.
     pub(crate) async fn log(&self) -> Vec<Shown> {
         #[derive(Deserialize)]
         struct Page {
@@ -244,7 +244,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Where the native door says that each event is. All must have been taken.
+    /// Returns the offset of each event from an answer of the native door. All must be accepted.
     pub(crate) fn accepted(&self) -> Vec<u64> {
         assert_eq!(self.status, StatusCode::ACCEPTED, "{self:?}");
         let answer: Value = self.json();
@@ -256,7 +256,7 @@ impl Answer {
             .collect()
     }
 
-    /// Where the Kinesis door says that each record is. All must have been taken.
+    /// Returns the offset of each record from an answer of the Kinesis door. All must be accepted.
     pub(crate) fn stored(&self) -> Vec<u64> {
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
         let answer: Value = self.json();
@@ -273,7 +273,7 @@ impl Answer {
 }
 
 impl Shown {
-    /// The event's bytes, as they are stored.
+    /// Returns the stored bytes of the event.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.event.get().as_bytes()
     }

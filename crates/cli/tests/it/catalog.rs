@@ -1,10 +1,10 @@
-//! The catalogue on the command line, and events held against it, without a server.
+//! Tests of `easel catalog` and `easel check`, without a server.
 
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use easel_testkit::left_out;
+use easel_testkit::report_skipped;
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -26,42 +26,42 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "grade_change"]), @r#"
         exit 0
         --- stdout
-        grade_change  grade, catalogue 2026.12
+        grade_change  grade, catalogue 2026.13
         A submission was graded, or its grade changed.
 
         TRIGGER
-          The grade, the score or the excuse of a submission changes, it becomes graded, its grade is posted
-          or hidden, or the points or grading type of its assignment change. Quizzes that grade themselves
-          count.
+          A submission becomes graded, or its grade, score or excused status changes. Canvas also sends the
+          event if the grade is posted or hidden, or if the points or the grading type of the assignment
+          change. Automatically graded quizzes are included.
 
         NOTES
           - Context and root account in the metadata are those of the record, so events from jobs have them
             too.
-          - Made of a change of the record `Submission`.
+          - Made from a change of the record `Submission`.
           - In Caliper: GradeEvent, Graded.
 
         BODY
           assignment_id        global id          Assignment that was graded.
-          grade                string or null     Grade as it is shown, in the scheme of the assignment.
-                                                  (content)
-          grader_id            global id or null  Who graded; null when Canvas did. (direct identifier)
-          grading_complete     boolean            Whether nothing of the work remains to be graded.
-                                                  (content)
-          muted                boolean            Whether the grade is still kept from students.
-          old_grade            string or null     Grade before. (content)
-          old_points_possible  number or null     Most points there were to get before.
-          old_score            number or null     Points before. (content)
-          points_possible      number or null     Most points there are to get.
+          grade                string or null     Grade as displayed, in the grading scheme of the
+                                                  assignment. (content)
+          grader_id            global id or null  User who graded; null if Canvas graded automatically.
+                                                  (direct identifier)
+          grading_complete     boolean            Whether the work is completely graded. (content)
+          muted                boolean            Whether the grade is still hidden from students.
+          old_grade            string or null     Grade before the change. (content)
+          old_points_possible  number or null     Maximum points before the change.
+          old_score            number or null     Points before the change. (content)
+          points_possible      number or null     Maximum points.
           score                number or null     Points. (content)
-          student_id           global id          Whose work it is; always the same as `user_id`. (direct
-                                                  identifier)
+          student_id           global id          Student whose work was graded; always the same as
+                                                  `user_id`. (direct identifier)
           student_sis_id       string or null     Id of the student in the student information system.
                                                   (direct identifier)
           submission_id        global id          The submission. (quasi-identifier)
-          user_id              global id          Whose work it is. Who graded is in the metadata. (direct
-                                                  identifier)
-          assignment_name      string             Title of the assignment, whole. Not in the published
-                                                  documents. (content)
+          user_id              global id          Student whose work was graded. The metadata has the user
+                                                  who graded it. (direct identifier)
+          assignment_name      string             Title of the assignment, not truncated. Not in the
+                                                  published documents. (content)
 
         METADATA
           - From a request: event_name, event_time, producer, root_account_id, root_account_uuid,
@@ -124,46 +124,48 @@ fn an_event_type_has_a_page() {
     check!(easel(folder.path(), &["catalog", "course_completed"]), @r#"
         exit 0
         --- stdout
-        course_completed  course, catalogue 2026.12
+        course_completed  course, catalogue 2026.13
         A student met every module requirement of a course.
 
         TRIGGER
-          A student meets the last open requirement, or the time of completion is set or changed. Sent by a
-          job two minutes later, at most one for each student and course.
+          A student meets the last open requirement, or the completion time is set or changed. A job sends
+          the event two minutes later, at most once per student and course.
 
         NOTES
           - Name and e-mail address of the student are in the body.
           - The ids are local.
-          - Made of the action `course_progress`.
+          - Made from the action `course_progress`.
 
         BODY
           course                                object             The course.
           course.account_id                     local id           Account of the course.
           course.id                             local id           The course.
-          course.name                           string             Its name.
-          course.sis_source_id                  string or null     Its id in the student information system.
-          progress                              object             How far the student is.
-          progress.error                        object             Why progress cannot be told. It stands
-                                                                   alone in `progress`. Only if the user is
-                                                                   no student of the course, or the course
-                                                                   has no requirements. Not in the published
+          course.name                           string             Name of the course.
+          course.sis_source_id                  string or null     Id of the course in the student
+                                                                   information system.
+          progress                              object             Progress of the student.
+          progress.error                        object             Reason why no progress is sent. It is
+                                                                   then the only field in `progress`. Only
+                                                                   if the user is not a student of the
+                                                                   course, or the course has no
+                                                                   requirements. Not in the published
                                                                    documents.
-          progress.error.message                string             A sentence in English. Only if there is
+          progress.error.message                string             Error text in English. Only if there is
                                                                    an `error`. Not in the published
                                                                    documents.
           progress.completed_at                 timestamp or null  When the last requirement was met; null
                                                                    before that. Only if there is no `error`.
                                                                    (quasi-identifier)
-          progress.next_requirement_url         string or null     Next module item to do; optional ones may
-                                                                   remain after the end. Only if there is no
-                                                                   `error`.
-          progress.requirement_completed_count  integer            Requirements met. Only if there is no
-                                                                   `error`. (quasi-identifier)
-          progress.requirement_count            integer            Requirements there are. Only if there is
+          progress.next_requirement_url         string or null     URL of the next module item. Optional
+                                                                   items can remain after completion. Only
+                                                                   if there is no `error`.
+          progress.requirement_completed_count  integer            Number of requirements met. Only if there
+                                                                   is no `error`. (quasi-identifier)
+          progress.requirement_count            integer            Number of requirements. Only if there is
                                                                    no `error`.
           user                                  object             The student. (direct identifier)
-          user.email                            string or null     E-mail address; null, and sent as null,
-                                                                   where the user has none. (direct
+          user.email                            string or null     E-mail address. If the user has no
+                                                                   address, null is sent. (direct
                                                                    identifier)
           user.id                               local id           The student. (direct identifier)
           user.name                             string             Name. (direct identifier)
@@ -235,12 +237,12 @@ fn event_types_are_listed_by_glob() {
     check!(easel(folder.path(), &["catalog", "*wiki*"]), @r"
         exit 0
         --- stdout
-        CATEGORY  EVENT TYPE         SAYS
+        CATEGORY  EVENT TYPE         MEANING
         wiki      wiki_page_created  A new page.
         wiki      wiki_page_deleted  A page was deleted.
         wiki      wiki_page_updated  A page changed.
         --- stderr
-        3 event types, catalogue 2026.12; `easel catalog NAME` tells more
+        3 event types, catalogue 2026.13; for details run `easel catalog NAME`
         ");
     check!(easel(folder.path(), &["catalog", "grade_chang"]), @r#"
         exit 65
@@ -277,7 +279,7 @@ fn schemas_and_the_asyncapi_document_are_printed() {
 }
 
 #[test]
-fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
+fn own_event_types_are_loaded_from_the_folder_in_the_settings() {
     let folder = tempdir().unwrap();
     fs::create_dir_all(folder.path().join("own/school")).unwrap();
     let file = folder.path().join("own/school/bell_rang.toml");
@@ -290,10 +292,10 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
     check!(easel(folder.path(), &["catalog", "bell_*"]), @r"
         exit 0
         --- stdout
-        CATEGORY  EVENT TYPE  SAYS
+        CATEGORY  EVENT TYPE  MEANING
         school    bell_rang   A bell rang.
         --- stderr
-        1 event type, catalogue 2026.12; `easel catalog NAME` tells more
+        1 event type, catalogue 2026.13; for details run `easel catalog NAME`
         ");
 
     fs::write(&file, BELL.replace("local", "lokal")).unwrap();
@@ -321,7 +323,7 @@ fn event_types_of_ones_own_come_from_the_folder_in_the_settings() {
         ");
 }
 
-/// Runs `easel check` on what comes in.
+/// Runs `easel check` with `text` as stdin.
 fn check_stdin(args: &[&str], text: impl AsRef<[u8]>) -> Ran {
     let folder = tempdir().unwrap();
     let mut child = command(folder.path(), &[&["check"], args].concat())
@@ -333,7 +335,7 @@ fn check_stdin(args: &[&str], text: impl AsRef<[u8]>) -> Ran {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(text.as_ref()).unwrap();
     drop(stdin);
-    Ran::of(&child.wait_with_output().unwrap())
+    Ran::new(&child.wait_with_output().unwrap())
 }
 
 const EVENTS: &str = r#"{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{}}
@@ -345,21 +347,21 @@ const EVENTS: &str = r#"{"metadata":{"event_name":"logged_out","event_time":"202
 "#;
 
 #[test]
-fn findings_have_their_lines_and_a_summary_after_them() {
+fn findings_are_printed_with_lines_and_a_summary() {
     check!(check_stdin(&[], EVENTS), @r"
         exit 65
         --- stdout
-        stdin:2: wiki_page_deleted /body/title wrong_type: string declared, integer found
-        stdin:4: no event: nothing may follow here
-        stdin:5: bell\u{1b}[1m unknown_event_type: the catalogue has no such event type
-        stdin:6: no event: the event has no metadata
+        stdin:2: wiki_page_deleted /body/title wrong_type: expected string, found integer
+        stdin:4: invalid event: there must be no data after the JSON value
+        stdin:5: bell\u{1b}[1m unknown_event_type: the event type is unknown
+        stdin:6: invalid event: the event has no metadata
         EVENT TYPE         EVENTS  WITH FINDINGS  FINDINGS
         bell\u{1b}[1m           1              1         1
         logged_out              2              0         0
         wiki_page_deleted       1              1         1
         total                   4              2         2
         --- stderr
-        error: events with findings: 2, values that are no events: 2
+        error: events with findings: 2, invalid events: 2
         ");
     check!(check_stdin(&["--summary"], EVENTS), @r"
         exit 65
@@ -370,18 +372,18 @@ fn findings_have_their_lines_and_a_summary_after_them() {
         wiki_page_deleted       1              1         1
         total                   4              2         2
         --- stderr
-        error: events with findings: 2, values that are no events: 2
+        error: events with findings: 2, invalid events: 2
         ");
     check!(check_stdin(&["--json", "-"], EVENTS), @r#"
         exit 65
         --- stdout
-        {"file":"stdin","line":2,"event":"wiki_page_deleted","rule":"wrong_type","path":"/body/title","found":"integer","detail":"string declared, integer found"}
-        {"file":"stdin","line":4,"event":null,"rule":"trailing_data","path":"","detail":"nothing may follow here"}
-        {"file":"stdin","line":5,"event":"bell\u001b[1m","rule":"unknown_event_type","path":"","found":"nothing","detail":"the catalogue has no such event type"}
+        {"file":"stdin","line":2,"event":"wiki_page_deleted","rule":"wrong_type","path":"/body/title","found":"integer","detail":"expected string, found integer"}
+        {"file":"stdin","line":4,"event":null,"rule":"trailing_data","path":"","detail":"there must be no data after the JSON value"}
+        {"file":"stdin","line":5,"event":"bell\u001b[1m","rule":"unknown_event_type","path":"","found":"nothing","detail":"the event type is unknown"}
         {"file":"stdin","line":6,"event":null,"rule":"missing_metadata","path":"","detail":"the event has no metadata"}
         {"summary":{"event_types":{"bell\u001b[1m":{"events":1,"flawed":1,"findings":1},"logged_out":{"events":2,"flawed":0,"findings":0},"wiki_page_deleted":{"events":1,"flawed":1,"findings":1}},"total":{"events":4,"flawed":2,"findings":2},"no_events":2}}
         --- stderr
-        error: events with findings: 2, values that are no events: 2
+        error: events with findings: 2, invalid events: 2
         "#);
     check!(check_stdin(&[], EVENTS.lines().next().unwrap()), @r"
         exit 0
@@ -401,7 +403,7 @@ fn findings_have_their_lines_and_a_summary_after_them() {
 }
 
 #[test]
-fn a_finding_in_an_event_over_many_lines_has_the_line_of_its_value() {
+fn a_finding_in_an_event_of_many_lines_has_the_line_of_its_value() {
     let folder = tempdir().unwrap();
     let event = r#"{"metadata":{"event_name":"wiki_page_deleted","event_time":"2026-02-11T08:15:42Z"},"body":{"title":7,"wiki_page_id":"1"}}"#;
     let event: Value = serde_json::from_str(event).unwrap();
@@ -418,10 +420,10 @@ fn a_finding_in_an_event_over_many_lines_has_the_line_of_its_value() {
     check!(easel(folder.path(), &["check", "one.json", "many.json"]), @r"
         exit 65
         --- stdout
-        one.json:7: wiki_page_deleted /body/title wrong_type: string declared, integer found
-        one.json:17: wiki_page_deleted /body/title wrong_type: string declared, integer found
-        many.json:8: wiki_page_deleted /body/title wrong_type: string declared, integer found
-        many.json:12: wiki_page_deleted /body/title wrong_type: string declared, integer found
+        one.json:7: wiki_page_deleted /body/title wrong_type: expected string, found integer
+        one.json:17: wiki_page_deleted /body/title wrong_type: expected string, found integer
+        many.json:8: wiki_page_deleted /body/title wrong_type: expected string, found integer
+        many.json:12: wiki_page_deleted /body/title wrong_type: expected string, found integer
         EVENT TYPE         EVENTS  WITH FINDINGS  FINDINGS
         wiki_page_deleted       4              4         4
         total                   4              4         4
@@ -437,7 +439,7 @@ fn a_finding_in_an_event_over_many_lines_has_the_line_of_its_value() {
 }
 
 #[test]
-fn a_value_that_does_not_end_is_told_and_takes_bounded_memory() {
+fn a_value_that_does_not_end_is_reported_and_takes_bounded_memory() {
     let folder = tempdir().unwrap();
     let text = format!("\n{{\"a\":\"{}", "x".repeat(70 << 20));
     fs::write(folder.path().join("endless.json"), text).unwrap();
@@ -449,11 +451,11 @@ fn a_value_that_does_not_end_is_told_and_takes_bounded_memory() {
         ");
 }
 
-/// The schemas once more, with a validator that others made.
+/// Validates the schemas with another implementation.
 #[test]
-fn a_python_validator_takes_every_schema_and_example() {
+fn a_python_validator_accepts_every_schema_and_example() {
     let Some(python) = std::env::var_os("EASEL_TEST_PYTHON") else {
-        left_out("the schemas in Python; scripts/test installs a validator");
+        report_skipped("the schemas in Python; scripts/test installs a validator");
         assert_eq!(
             std::env::var_os("EASEL_TEST_ALL"),
             None,
@@ -464,11 +466,11 @@ fn a_python_validator_takes_every_schema_and_example() {
     let output = Command::new(python)
         .arg(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(SCRIPT))
         .arg(env!("CARGO_BIN_EXE_easel"))
-        // Variables of the tests are no settings.
+        // Remove the variables of the tests, which are not settings.
         .env_clear()
         .output()
         .unwrap();
-    let ran = Ran::of(&output);
+    let ran = Ran::new(&output);
     assert_eq!(ran.code, Some(0), "{ran}");
     assert_eq!(
         ran.stdout,

@@ -1,4 +1,4 @@
-//! Changes of records, looked at without a server.
+//! Tests of `easel changes`, without a server.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn update(before: &Value, after: &Value) -> Value {
 }
 
 fn explain(folder: &Path, changes: &[Value], args: &[&str]) -> Ran {
-    let lines: Vec<_> = changes.iter().map(|it| format!("{it}\n")).collect();
+    let lines: Vec<_> = changes.iter().map(|change| format!("{change}\n")).collect();
     fs::write(folder.join("changes.ndjson"), lines.concat()).unwrap();
     easel(
         folder,
@@ -27,7 +27,7 @@ fn explain(folder: &Path, changes: &[Value], args: &[&str]) -> Ran {
 }
 
 #[test]
-fn what_a_change_means_is_explained() {
+fn the_events_of_a_change_are_explained() {
     let folder = tempdir().unwrap();
     let fish = page("Fish", "2026-02-11T08:15:41Z");
     let changes = [
@@ -46,7 +46,7 @@ fn what_a_change_means_is_explained() {
           no wiki_page_updated: only updated_at or sis_batch_id changed
           no wiki_page_deleted: only updated_at or sis_batch_id changed
         changes.ndjson:3: Course delete
-          no event: a deletion of such a record means no event
+          no event: deleting this record makes no event
         changes.ndjson:4: logged_out
           logged_out [id]
         --- stderr
@@ -70,7 +70,7 @@ fn what_a_change_means_is_explained() {
 }
 
 #[test]
-fn a_fault_is_told_with_its_line_and_place() {
+fn a_fault_is_reported_with_its_line_and_place() {
     let folder = tempdir().unwrap();
     let fish = page("Fish", "2026-02-11T08:15:41Z");
     let mut wrong = update(&fish, &page("Birds", "2026-02-11T08:15:42Z"));
@@ -96,12 +96,12 @@ fn a_fault_is_told_with_its_line_and_place() {
         changes.ndjson:3: /record: "Fish" is an unknown record type
         changes.ndjson:4: a change must be an object
         changes: 4, events: 1
-        error: changes with a fault: 3
+        error: invalid changes: 3
         "#);
 }
 
 #[test]
-fn settings_count() {
+fn the_trigger_settings_apply() {
     let folder = tempdir().unwrap();
     let fish = page("Fish", "2026-02-11T08:15:41Z");
     let mut birds = page("Birds", "2026-02-11T08:15:42Z");
@@ -118,7 +118,7 @@ fn settings_count() {
 }
 
 #[test]
-fn warnings_are_told_and_change_nothing_else() {
+fn warnings_are_printed_and_change_nothing_else() {
     let folder = tempdir().unwrap();
     let mut named = json!({ "record": "WikiPage", "operation": "insert",
         "after": page("Fish", "2026-02-11T08:15:41Z") });
@@ -131,13 +131,13 @@ fn warnings_are_told_and_change_nothing_else() {
           wiki_page_created [id]
         --- stderr
         changes.ndjson:1: /after/tilte: warning: this column is unknown; did you mean "title"?
-        changes.ndjson:1: /after/title: warning: this is null; by the catalogue, `title` is never null
+        changes.ndjson:1: /after/title: warning: this is null, but the catalogue says that `title` is never null
         changes: 1, events: 1, warnings: 2
         "#);
 }
 
 #[test]
-fn like_changes_are_explained_as_the_door_takes_them() {
+fn identical_changes_get_different_times_as_in_one_request() {
     let folder = tempdir().unwrap();
     let out = json!({ "action": "logged_out" });
     let changes = [out.clone(), out];
@@ -159,7 +159,7 @@ fn like_changes_are_explained_as_the_door_takes_them() {
 }
 
 #[test]
-fn a_template_is_explained_as_it_stands() {
+fn a_template_is_a_valid_change() {
     let folder = tempdir().unwrap();
     let template = easel(
         folder.path(),
@@ -176,7 +176,7 @@ fn a_template_is_explained_as_it_stands() {
     let changes: Vec<Value> = all
         .stdout
         .lines()
-        .map(|it| serde_json::from_str(it).unwrap())
+        .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let ran = explain(folder.path(), &changes, &["--json"]);
     assert_eq!(ran.stdout.lines().count(), changes.len());
@@ -213,13 +213,13 @@ fn records_are_listed_with_their_columns_and_related_rows() {
         shapes[0]["columns"][0],
         json!({ "name": "id", "type": "id", "required": true })
     );
-    // A gate alone asks for this one.
+    // Only a gate needs this column.
     let topic = &shapes[0]["related"]["discussion_topic"];
     let names: Vec<_> = topic
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| &it["name"])
+        .map(|column| &column["name"])
         .collect();
     assert!(names.contains(&&json!("assignment_id")), "{topic}");
     let all = easel(folder.path(), &["changes", "records"]);

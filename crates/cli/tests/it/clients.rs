@@ -1,9 +1,9 @@
-//! AWS's clients at the Kinesis door: boto3, both versions of the AWS CLI, and the SDK for JavaScript
-//! over HTTP/1.1 and HTTP/2. What they send arrives.
+//! Tests of AWS's clients with the Kinesis door: boto3, both versions of the AWS CLI, and the SDK for
+//! JavaScript over HTTP/1.1 and HTTP/2. Their events arrive at a webhook.
 //!
 //! They run in `clients/kinesis_clients.py`. `EASEL_TEST_PYTHON` names a Python that has boto3,
 //! `EASEL_TEST_AWS_1` and `EASEL_TEST_AWS_2` the AWS CLI of each version, `EASEL_TEST_NODE_MODULES`
-//! the folder that the SDK for JavaScript is in. `scripts/clients` installs them.
+//! the folder of the SDK for JavaScript. `scripts/clients` installs them.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytes::Bytes;
-use easel_testkit::{Received, Receiver, left_out};
+use easel_testkit::{Received, Receiver, report_skipped};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -23,7 +23,7 @@ use crate::running::Running;
 
 const SCRIPT: &str = "tests/clients/kinesis_clients.py";
 
-/// Where payloads are, from this crate on. Only the first folder is always there.
+/// The folders with payloads, relative to this crate. Only the first folder always exists.
 const PAYLOADS: [&str; 3] = [
     "../catalog/fixtures",
     "../../../shared/seeds/canvas",
@@ -33,7 +33,7 @@ const PAYLOADS: [&str; 3] = [
 const ACCESS_KEY: &str = "CANVAS";
 const SECRET: &str = "a long text that nobody guesses";
 
-/// What the script says it did.
+/// The report of the script.
 #[derive(Debug, Deserialize)]
 struct Summary {
     sent: usize,
@@ -42,14 +42,14 @@ struct Summary {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_clients_of_aws_send_over_both_versions_of_http_arrives_at_the_webhook_once_and_unaltered()
+async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_over_both_http_versions()
  {
     let Some(clients) = Clients::named() else {
-        left_out("boto3, the AWS CLI and the SDK for JavaScript; scripts/test installs them");
+        report_skipped("boto3, the AWS CLI and the SDK for JavaScript; scripts/test installs them");
         assert_eq!(
             std::env::var_os("EASEL_TEST_ALL"),
             None,
-            "nothing is to be left out"
+            "no client may be skipped"
         );
         return;
     };
@@ -59,7 +59,7 @@ async fn what_the_clients_of_aws_send_over_both_versions_of_http_arrives_at_the_
     );
     fs::write(folder.path().join("easel.toml"), keys).unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+    let (caller, receiver) = (Caller::new(&running), Receiver::start().await);
     caller.subscribe("every", "", &receiver.url()).await;
 
     let Summary {
@@ -97,7 +97,7 @@ async fn what_the_clients_of_aws_send_over_both_versions_of_http_arrives_at_the_
     }
 }
 
-/// Where the clients are.
+/// The paths of the clients.
 struct Clients {
     python: OsString,
     aws_1: OsString,
@@ -106,7 +106,7 @@ struct Clients {
 }
 
 impl Clients {
-    /// Those that the environment names; none unless it names all.
+    /// Returns the paths from the environment, or `None` unless all are set.
     fn named() -> Option<Self> {
         Some(Self {
             python: std::env::var_os("EASEL_TEST_PYTHON")?,
@@ -116,7 +116,7 @@ impl Clients {
         })
     }
 
-    /// Runs them to their end.
+    /// Runs all clients until they end.
     fn run(&self, url: &str) -> Summary {
         let output = Command::new(&self.python)
             .arg(here(SCRIPT))
@@ -138,7 +138,7 @@ impl Clients {
     }
 }
 
-/// The headers of a delivery, against its body.
+/// Compares the headers of a delivery with its body.
 fn check_headers(request: &Received) {
     let id = easel_catalog::event_id(&request.body).to_string();
     assert_eq!(request.header("webhook-id"), id);
@@ -160,10 +160,13 @@ fn folders() -> Vec<PathBuf> {
     folders.filter(|folder| folder.is_dir()).collect()
 }
 
-/// The events of all payload files, as they are spelled there. A file holds one, or an array.
+/// Returns the events of all payload files, unchanged. A file has one event or an array.
 fn payloads() -> Vec<String> {
     let mut found = Vec::new();
-    for file in folders().iter().flat_map(|it| fs::read_dir(it).unwrap()) {
+    for file in folders()
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+    {
         let path = file.unwrap().path();
         if path
             .extension()
@@ -180,7 +183,7 @@ fn payloads() -> Vec<String> {
     found
 }
 
-/// JSON without the white space between its tokens.
+/// Removes the white space between the tokens of a JSON text.
 fn minified(json: &str) -> String {
     let (mut is_text, mut is_escaped) = (false, false);
     let keeps = |letter: &char| {

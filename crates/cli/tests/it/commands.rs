@@ -1,4 +1,4 @@
-//! Commands that talk to a server.
+//! Tests of commands that talk to a server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,13 +10,13 @@ use crate::easel::{check, easel};
 use crate::running::Running;
 
 #[test]
-fn without_a_server_the_command_says_how_to_get_one() {
+fn without_a_server_the_error_says_how_to_start_or_name_one() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["tail"]), @r"
         exit 69
         --- stdout
         --- stderr
-        error: no server is running on easel-data; start one with `easel serve`, or name its folder with --data or its address with --url
+        error: no server is running on easel-data; start one with `easel serve`, or give its folder with --data or its address with --url
         ");
     check!(easel(folder.path(), &["tail", "--url", "http://127.0.0.1:1"]), @r"
         exit 69
@@ -24,7 +24,7 @@ fn without_a_server_the_command_says_how_to_get_one() {
         --- stderr
         error: no server answers at http://127.0.0.1:1: Connection refused (os error 111)
         ");
-    // The same with the preparations for TLS.
+    // The same with https.
     assert_eq!(
         easel(
             folder.path(),
@@ -36,14 +36,14 @@ fn without_a_server_the_command_says_how_to_get_one() {
 }
 
 #[test]
-fn what_is_no_event_is_refused_with_a_code() {
+fn an_invalid_event_is_rejected_with_a_code() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     check!(running.easel(&["emit", "x", "--force", "--set", "metadata.event_time=noon"]), @r#"
         exit 65
         --- stdout
         --- stderr
-        the catalogue has no event type "x"; only what is set is sent
+        the catalogue has no event type "x"; sending only the fields of --set
         error: the event_time must be a timestamp like "[time]", at line 1, column 44 (/metadata/event_time) (bad_event_time)
         "#);
     running.easel(&["emit", "x", "--force"]).stdout();
@@ -57,12 +57,12 @@ fn what_is_no_event_is_refused_with_a_code() {
         exit 65
         --- stdout
         --- stderr
-        error: --event: an event glob is 1 to 128 characters; "" is not. (invalid_range)
+        error: --event: an event glob must be 1 to 128 characters long, not "". (invalid_range)
         "#);
 }
 
 #[test]
-fn tail_starts_where_it_is_told() {
+fn tail_starts_at_the_given_position() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     for n in 0..12 {
@@ -106,14 +106,14 @@ fn tail_starts_where_it_is_told() {
 }
 
 #[test]
-fn a_subscription_is_looked_after() {
+fn a_subscription_can_be_managed() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     check!(running.easel(&["balance"]), @r"
         exit 0
         --- stdout
         --- stderr
-        the log keeps 0 of 0 events, 0 in quarantine
+        the log has 0 of 0 events, 0 in quarantine
         no subscriptions yet; add one with `easel subscriptions add`
         ");
     check!(running.easel(&[
@@ -131,13 +131,13 @@ fn a_subscription_is_looked_after() {
         exit 65
         --- stdout
         --- stderr
-        error: there is a subscription named grades already (name_taken)
+        error: subscription grades already exists (name_taken)
         ");
     check!(running.easel(&["subscriptions", "add", "b", "--webhook", "nonsense"]), @r"
         exit 65
         --- stdout
         --- stderr
-        error: subscription b: read the URL: it does not begin with http:// or https:// (invalid_subscription)
+        error: subscription b: read the URL: it must begin with http:// or https:// (invalid_subscription)
         ");
     check!(running.easel(&[
         "subscriptions", "add", "b", "--webhook", "http://a/", "--timeout", "an hour",
@@ -147,7 +147,7 @@ fn a_subscription_is_looked_after() {
         --- stdout
         --- stderr
         warning: --event cuorse_* matches no event type of the catalogue
-        error: --timeout: a time-out is 1s to 5m; "an hour" is not. (invalid_subscription)
+        error: --timeout: the timeout must be 1s to 5m, not "an hour". (invalid_subscription)
         "#);
     check!(running.easel(&[
         "subscriptions", "add", "b", "--webhook", "http://a/", "--condition", "cuorse=7",
@@ -155,7 +155,7 @@ fn a_subscription_is_looked_after() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'cuorse=7' for '--condition <KEY=VALUE>': "cuorse" is no key of a condition; did you mean course? Keys are root_account, account, course, user, producer, context_type
+        error: invalid value 'cuorse=7' for '--condition <KEY=VALUE>': the key "cuorse" is unknown; did you mean course? (keys: root_account, account, course, user, producer, context_type)
 
         For more information, try '--help'.
         "#);
@@ -201,7 +201,7 @@ fn a_subscription_is_looked_after() {
         SUBSCRIPTION  ACCEPTED  DELIVERED  FILTERED  PENDING  PARKED  DEAD  EXPIRED
         grades               1          0         0        1       0     0        0
         --- stderr
-        the log keeps 1 of 1 events, 0 in quarantine
+        the log has 1 of 1 events, 0 in quarantine
         adds up: accepted = delivered + filtered + pending + parked + dead + expired
         ");
     check!(running.easel(&["subscriptions", "resume", "grades"]), @r"
@@ -220,18 +220,18 @@ fn a_subscription_is_looked_after() {
         exit 65
         --- stdout
         --- stderr
-        error: there is no subscription named "grades" (no_such_subscription)
+        error: subscription "grades" does not exist (no_such_subscription)
         "#);
     check!(running.easel(&["balance", "grades"]), @r#"
         exit 65
         --- stdout
         --- stderr
-        error: there is no subscription named "grades" (no_such_subscription)
+        error: subscription "grades" does not exist (no_such_subscription)
         "#);
 }
 
 #[test]
-fn what_the_file_declares_only_the_file_changes() {
+fn a_subscription_of_the_file_changes_only_with_the_file() {
     let folder = tempdir().unwrap();
     let text = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://127.0.0.1:1/\"\n";
     fs::write(folder.path().join("easel.toml"), text).unwrap();
@@ -258,7 +258,7 @@ fn quarantine_is_listed_shown_and_emptied() {
     check!(running.easel(&["quarantine", "list"]), @r"
         exit 0
         --- stdout
-        OFFSET  RECEIVED  DOOR  CODE  WHY
+        OFFSET  RECEIVED  DOOR  CODE  REASON
         --- stderr
         0 in quarantine
         ");
@@ -267,10 +267,10 @@ fn quarantine_is_listed_shown_and_emptied() {
     check!(running.easel(&["quarantine", "list"]), @r"
         exit 0
         --- stdout
-        OFFSET  RECEIVED              DOOR     CODE      WHY
+        OFFSET  RECEIVED              DOOR     CODE      REASON
              0  [time]  kinesis  syntax    expected a value, found 'n', at
                                                          line 1, column 1
-             1  [time]  kinesis  not_utf8  these bytes are not UTF-8, at
+             1  [time]  kinesis  not_utf8  the bytes must be UTF-8, at
                                                          line 1, column 1
         --- stderr
         2 in quarantine
@@ -297,7 +297,7 @@ fn quarantine_is_listed_shown_and_emptied() {
         exit 0
         --- stdout
         --- stderr
-        admitted 0, already on the log 0, still no event 2
+        appended 0, already in the log 0, still invalid 2
         ");
     check!(running.easel(&["quarantine", "retry", "--json"]), @r#"
         exit 0
@@ -315,12 +315,12 @@ fn quarantine_is_listed_shown_and_emptied() {
         exit 0
         --- stdout
         --- stderr
-        dropped 2
+        deleted 2 records
         ");
     check!(running.easel(&["quarantine", "list"]), @r"
         exit 0
         --- stdout
-        OFFSET  RECEIVED  DOOR  CODE  WHY
+        OFFSET  RECEIVED  DOOR  CODE  REASON
         --- stderr
         0 in quarantine
         ");

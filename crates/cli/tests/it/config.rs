@@ -1,4 +1,4 @@
-//! `easel config check`: what is in force, and what is wrong.
+//! Tests of `easel config check`.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn check_file(folder: &Path, text: &str) -> Ran {
 }
 
 #[test]
-fn every_setting_says_where_it_comes_from() {
+fn every_setting_is_printed_with_its_origin() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["config", "check"]), @r"
         exit 0
@@ -77,7 +77,7 @@ webhook = { url = \"https://grades.example/hook\" }
         .env("EASEL_DRAIN", "45s")
         .output()
         .unwrap();
-    check!(Ran::of(&output), @r"
+    check!(Ran::new(&output), @r"
         exit 0
         --- stdout
         SETTING                         VALUE                      FROM
@@ -112,7 +112,7 @@ webhook = { url = \"https://grades.example/hook\" }
 }
 
 #[test]
-fn settings_are_json_when_asked_for() {
+fn settings_are_printed_as_json_with_the_flag() {
     let folder = tempdir().unwrap();
     let stdout = easel(folder.path(), &["config", "check", "--json"]).stdout();
     let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
@@ -124,7 +124,7 @@ fn settings_are_json_when_asked_for() {
 }
 
 #[test]
-fn a_bad_file_is_explained_with_line_and_column() {
+fn an_invalid_file_is_rejected_with_line_and_column() {
     let folder = tempdir().unwrap();
     check!(check_file(folder.path(), "listen = \"127.0.0.1:4567\n"), @r#"
         exit 78
@@ -156,12 +156,12 @@ fn a_bad_file_is_explained_with_line_and_column() {
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:2:8: a name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, and starts with a letter or digit; "Grades" is not
+        error: easel.toml:2:8: name "Grades" is invalid: use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, starting with a letter or digit
         "#);
 }
 
 #[test]
-fn a_fault_in_how_deliveries_are_made_has_its_line_and_column() {
+fn a_fault_in_delivery_settings_has_its_line_and_column() {
     let folder = tempdir().unwrap();
     let text = "[delivery]\ndeactivate_after = \"30s\"\n\n[[subscriptions]]\nname = \"grades\"\n\
                 webhook.url = \"http://a/\"\nretry = [\"5s\", \"8d\"]\norder = \"course\"\n\
@@ -170,9 +170,9 @@ fn a_fault_in_how_deliveries_are_made_has_its_line_and_column() {
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:7:16: `retry`: a pause of a schedule is 1s to 7d; "8d" is not
+        error: easel.toml:7:16: `retry`: a pause must be 1s to 7d, not "8d"
         error: easel.toml:8:9: `order` must be "none" or "key", not "course"
-        error: easel.toml:9:7: a key is a field such as `metadata.user_id` or `body.course_id`; "course_id" is not
+        error: easel.toml:9:7: a key must be a field such as `metadata.user_id` or `body.course_id`, not "course_id"
         error: easel.toml:10:16: `on_exhausted` must be "dead_letter", "hold_key" or "hold_lane", not "drop"
         error: easel.toml:11:12: `max_rate` must be 1 to 100000 events a second, not 0
         error: easel.toml:2:20: delivery.deactivate_after must be a length of time from 1m to 3650d such as "3d", not "30s"
@@ -183,12 +183,12 @@ fn a_fault_in_how_deliveries_are_made_has_its_line_and_column() {
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:4:9: a schedule is `default`, `hosted`, or a list of pauses such as ["5s", "1m"]; "weekly" is not
+        error: easel.toml:4:9: retry must be `default`, `hosted`, or a list of pauses such as ["5s", "1m"], not "weekly"
         "#);
 }
 
 #[test]
-fn what_serve_refuses_does_not_pass() {
+fn settings_that_serve_rejects_do_not_pass_the_check() {
     let folder = tempdir().unwrap();
     let text = "auth = \"none\"\nlisten = \"0.0.0.0:4567\"\n";
     check!(check_file(folder.path(), text), @r#"
@@ -197,33 +197,35 @@ fn what_serve_refuses_does_not_pass() {
         --- stderr
         error: easel.toml:2:10: listen must be a loopback address while auth is "none", not 0.0.0.0:4567
         "#);
-    let one = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://a/\"\n\n";
-    check!(check_file(folder.path(), &[one, one].concat()), @r"
+    let grades = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://a/\"\n\n";
+    check!(check_file(folder.path(), &[grades, grades].concat()), @r"
         exit 78
         --- stdout
         --- stderr
         error: easel.toml:5:1: subscription grades is declared twice
         ");
-    let text = one.replace("grades", "other").replace("http:", "gopher:");
-    check!(check_file(folder.path(), &[one, &text].concat()), @r"
+    let text = grades
+        .replace("grades", "other")
+        .replace("http:", "gopher:");
+    check!(check_file(folder.path(), &[grades, &text].concat()), @r"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:7:15: failed to read the URL: it is neither http nor https
+        error: easel.toml:7:15: failed to read the URL: its scheme must be http or https
         ");
-    let text = one.replace("webhook.url", "webhook.batch = 4\nwebhook.url");
+    let text = grades.replace("webhook.url", "webhook.batch = 4\nwebhook.url");
     check!(check_file(folder.path(), &text), @r"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:1:1: subscription grades: batch is for Caliper formats; a Canvas event is sent alone
+        error: easel.toml:1:1: subscription grades: batch requires a Caliper format; a Canvas event is sent alone
         ");
     let text = "[[caliper.roles]]\ncanvas = \"Tutor\"\nsegment = \"T T\"\nroles = [\"Learner\"]\n";
     check!(check_file(folder.path(), text), @r#"
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:1:1: the Caliper role of "Tutor": the segment "T T" is not letters, digits, and _ . - alone
+        error: easel.toml:1:1: the Caliper role of "Tutor": the segment "T T" must be letters, digits, `_`, `.` or `-`
         "#);
     let own = folder.path().join("own");
     fs::create_dir(&own).unwrap();
@@ -245,7 +247,7 @@ fn what_serve_refuses_does_not_pass() {
 }
 
 #[test]
-fn a_file_that_is_named_must_be_there() {
+fn the_file_of_the_config_flag_must_exist() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["config", "check", "--config", "missing.toml"]), @r"
         exit 78
@@ -256,13 +258,13 @@ fn a_file_that_is_named_must_be_there() {
 }
 
 #[test]
-fn a_bad_variable_is_named() {
+fn an_invalid_variable_is_reported_by_name() {
     let folder = tempdir().unwrap();
     let check_variable = |name: &str, value: &str| {
         let output = command(folder.path(), &["config", "check"])
             .env(name, value)
             .output();
-        Ran::of(&output.unwrap())
+        Ran::new(&output.unwrap())
     };
     check!(check_variable("EASEL_LISTN", "127.0.0.1:1"), @r#"
         exit 78
@@ -279,7 +281,7 @@ fn a_bad_variable_is_named() {
 }
 
 #[test]
-fn bad_settings_stop_every_command_that_needs_them() {
+fn invalid_settings_stop_every_command_that_needs_them() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("easel.toml"), "lisen = 1").unwrap();
     for args in [&["serve"][..], &["tail"], &["balance"]] {
@@ -287,13 +289,13 @@ fn bad_settings_stop_every_command_that_needs_them() {
     }
 }
 
-/// What `serve` and `config check` say, which must be the same.
+/// Checks that `serve` and `config check` reject the settings with the same message.
 #[track_caller]
-fn refused_alike(folder: &Path, file: &str, variables: &[(&str, &str)], wanted: &str) {
+fn check_rejected(folder: &Path, file: &str, variables: &[(&str, &str)], wanted: &str) {
     fs::write(folder.join("easel.toml"), file).unwrap();
     for path in [&["config", "check"][..], &["serve"]] {
         let mut command = command(folder, path);
-        let ran = Ran::of(&command.envs(variables.iter().copied()).output().unwrap());
+        let ran = Ran::new(&command.envs(variables.iter().copied()).output().unwrap());
         assert_eq!(ran.code, Some(78), "{path:?}: {ran}");
         assert_eq!(ran.stderr, wanted, "{path:?}");
         assert!(!folder.join("easel-data").exists(), "{path:?}");
@@ -301,10 +303,10 @@ fn refused_alike(folder: &Path, file: &str, variables: &[(&str, &str)], wanted: 
 }
 
 #[test]
-fn what_serve_refuses_config_check_refuses_with_the_same_words() {
+fn serve_and_config_check_reject_settings_with_the_same_messages() {
     let folder = tempdir().unwrap();
     let check = |file: &str, variables: &[(&str, &str)], wanted: &str| {
-        refused_alike(folder.path(), file, variables, wanted);
+        check_rejected(folder.path(), file, variables, wanted);
     };
     check(
         "[webhook]\nca_file = \"missing.pem\"\n",
@@ -316,13 +318,13 @@ fn what_serve_refuses_config_check_refuses_with_the_same_words() {
     check(
         "[webhook]\nca_file = \"empty.pem\"\n",
         &[],
-        "error: easel.toml:2:11: failed to read certificate authorities from empty.pem: it holds no \
+        "error: easel.toml:2:11: failed to read certificate authorities from empty.pem: it has no \
          certificate\n",
     );
     check(
         "",
         &[("EASEL_LOG", "=="), ("EASEL_LOG_FORMAT", "xml")],
-        "error: EASEL_LOG: the log filter must be such as \"debug\" or \
+        "error: EASEL_LOG: the log filter must be like \"debug\" or \
          \"info,easel_deliver=trace\", not \"==\"\n\
          error: EASEL_LOG_FORMAT: the log format must be \"text\" or \"json\", not \"xml\"\n",
     );
@@ -374,7 +376,7 @@ fn what_serve_refuses_config_check_refuses_with_the_same_words() {
 }
 
 #[test]
-fn faults_of_all_kinds_are_told_in_one_run() {
+fn faults_of_all_kinds_are_reported_in_one_run() {
     let folder = tempdir().unwrap();
     let own = folder.path().join("own");
     fs::create_dir(&own).unwrap();
@@ -387,13 +389,13 @@ fn faults_of_all_kinds_are_told_in_one_run() {
     fs::write(own.join("three.toml"), "meaning = \"Three.\n").unwrap();
     let file = "drain = \"soon\"\n[catalog]\nfolder = \"own\"\n[webhook]\nca_file = \"gone.pem\"\n\
                 [[subscriptions]]\nname = \"Grades\"\nwebhook = { url = \"gopher://a/\" }\n";
-    refused_alike(
+    check_rejected(
         folder.path(),
         file,
         &[("EASEL_LISTN", "x")],
-        "error: easel.toml:7:8: a name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, and starts with a \
-         letter or digit; \"Grades\" is not\n\
-         error: easel.toml:8:19: failed to read the URL: it is neither http nor https\n\
+        "error: easel.toml:7:8: name \"Grades\" is invalid: use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, \
+         starting with a letter or digit\n\
+         error: easel.toml:8:19: failed to read the URL: its scheme must be http or https\n\
          error: easel.toml:1:9: drain must be a length of time such as \"30s\" or \"2h\", not \"soon\"\n\
          error: EASEL_LISTN: unknown variable; did you mean \"EASEL_LISTEN\"?\n\
          error: own/one.toml:1:11: `meaning` must be a string, not a number\n\
@@ -407,7 +409,7 @@ fn faults_of_all_kinds_are_told_in_one_run() {
 }
 
 #[test]
-fn the_example_holds_every_default() {
+fn the_example_file_has_every_default() {
     let folder = tempdir().unwrap();
     let example = include_str!("../../../../easel.toml.example");
     let values = |args: &[&str]| {
@@ -418,7 +420,9 @@ fn the_example_holds_every_default() {
         .stdout();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let settings = json["settings"].as_array().unwrap().iter();
-        let line = |it: &serde_json::Value| (it["key"].to_string(), it["value"].to_string());
+        let line = |setting: &serde_json::Value| {
+            (setting["key"].to_string(), setting["value"].to_string())
+        };
         settings.map(line).collect::<Vec<_>>()
     };
     fs::write(folder.path().join("example.toml"), example).unwrap();

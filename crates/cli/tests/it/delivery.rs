@@ -1,7 +1,7 @@
-//! A delivery from its first failure to its end, through the commands, with a real receiver.
+//! Tests of failed deliveries through the commands, with a real receiver.
 //!
-//! An endpoint that fails now and then, an event that it rejects, redelivery, a replay, a hold, and
-//! what is skipped. After every step the balance adds up.
+//! They cover an endpoint that fails from time to time, a rejected event, redelivery, a replay, a hold and
+//! skipped events. After every step the balance adds up.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use tempfile::tempdir;
 use crate::easel::{Ran, check};
 use crate::running::Running;
 
-/// The terms that add up to what was accepted.
+/// The terms whose sum is the number of accepted events.
 const TERMS: [&str; 6] = [
     "delivered",
     "filtered",
@@ -24,7 +24,7 @@ const TERMS: [&str; 6] = [
     "expired",
 ];
 
-/// A server with the subscription `grades`, and the receiver of that.
+/// A server with the subscription `grades` and its receiver.
 struct Fixture {
     running: Running,
     receiver: Receiver,
@@ -57,7 +57,7 @@ impl Fixture {
         serde_json::from_str(&printed).unwrap()
     }
 
-    /// The balance, which must add up.
+    /// Returns the balance, which must add up.
     fn balance(&self) -> Value {
         let balance = self.json("balance grades");
         let counts = TERMS.map(|term| balance[term].as_u64().unwrap());
@@ -66,7 +66,7 @@ impl Fixture {
         balance
     }
 
-    /// Looks at the balance until it has these terms; each look takes as long as a command does.
+    /// Polls the balance with a command until it has these terms.
     #[track_caller]
     fn settle(&self, wanted: &Value) {
         let is_there = |balance: &Value| {
@@ -83,18 +83,18 @@ impl Fixture {
         panic!("{wanted} was not reached: {latest}");
     }
 
-    /// The codes of what needs attention.
+    /// Returns the codes of all items that need attention.
     fn attention(&self) -> Vec<String> {
         let ran = self.easel("status --json");
         let status: Value = serde_json::from_str(&ran.stdout).unwrap();
         let attention = status["attention"].as_array().unwrap().iter();
         attention
-            .map(|one| one["code"].as_str().unwrap().to_owned())
+            .map(|attention| attention["code"].as_str().unwrap().to_owned())
             .collect()
     }
 }
 
-/// Whether no line of a table is wider than a terminal.
+/// Asserts that no line of a table is wider than a terminal.
 #[track_caller]
 fn assert_fits(ran: &Ran) {
     assert_eq!(ran.code, Some(0), "{ran}");
@@ -103,7 +103,7 @@ fn assert_fits(ran: &Ran) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
+async fn a_failed_delivery_is_retried_or_dead_until_it_is_redelivered() {
     let fixture = Fixture::open().await;
     // A flaky endpoint: the first attempt of each event fails.
     let seen = Mutex::new(HashSet::new());
@@ -123,7 +123,7 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
     let outcomes = json!({"delivered": 3, "refused": 3});
     assert_eq!(shown["attempts"]["outcomes"], outcomes);
 
-    // An event that the endpoint rejects stops nothing.
+    // A rejected event does not stop other deliveries.
     fixture.receiver.set_body("no such quiz");
     fixture
         .receiver
@@ -149,7 +149,8 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
     assert!(ran.stderr.contains("--all"), "{ran}");
     fixture.balance();
 
-    // Redelivered while the endpoint still rejects it, it is dead again; then it is not.
+    // Redelivered while the endpoint still rejects the event, the delivery is dead again. The next
+    // redelivery succeeds.
     check!(fixture.easel("dead-letters redeliver grades --event quiz_*"), @r"
         exit 0
         --- stdout
@@ -163,9 +164,9 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
         .stdout();
     fixture.settle(&json!({"delivered": 6, "dead": 0, "parked": 0}));
     let ran = fixture.easel("dead-letters list grades");
-    assert_eq!(ran.stderr, "there are no such dead letters\n");
+    assert_eq!(ran.stderr, "no dead letters found\n");
 
-    // Or it is discarded.
+    // Or the dead letter is discarded.
     fixture
         .receiver
         .set_status(StatusCode::UNPROCESSABLE_ENTITY);
@@ -182,7 +183,7 @@ async fn what_fails_comes_back_or_is_dead_until_somebody_redelivers_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_range_is_replayed_with_a_balance_of_its_own() {
+async fn a_replay_has_its_own_balance() {
     let fixture = Fixture::open().await;
     fixture.easel("emit grade_change --count 4").stdout();
     fixture.easel("emit quiz_submitted --count 2").stdout();
@@ -204,7 +205,7 @@ async fn a_range_is_replayed_with_a_balance_of_its_own() {
     let received = fixture.receiver.received();
     let replayed = received
         .iter()
-        .filter(|one| one.headers.contains_key("easel-replay"));
+        .filter(|request| request.headers.contains_key("easel-replay"));
     assert_eq!(replayed.count(), 3);
     assert_eq!(
         fixture.balance(),
@@ -216,7 +217,7 @@ async fn a_range_is_replayed_with_a_balance_of_its_own() {
     assert!(list.stdout.contains("ended"), "{list}");
     assert!(list.stdout.contains("5/5"), "{list}");
 
-    // What a replay could not deliver is among its own dead letters.
+    // A replay has its own dead letters.
     fixture
         .receiver
         .set_status(StatusCode::UNPROCESSABLE_ENTITY);
@@ -242,7 +243,7 @@ async fn a_range_is_replayed_with_a_balance_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_endpoint_that_is_down_holds_its_subscription_and_the_backlog_can_be_skipped() {
+async fn a_subscription_holds_while_its_endpoint_is_down_and_its_backlog_can_be_skipped() {
     let fixture = Fixture::open().await;
     fixture
         .receiver
@@ -267,11 +268,11 @@ async fn an_endpoint_that_is_down_holds_its_subscription_and_the_backlog_can_be_
         exit 65
         --- stdout
         --- stderr
-        error: subscription grades: it is active; pause it before its events are skipped (invalid_resume)
+        error: subscription grades: it must be paused before events are skipped (invalid_resume)
         ");
     fixture.easel("subscriptions pause grades").stdout();
     fixture.receiver.set_status(StatusCode::OK);
-    // What was under way when it was paused is parked by then, so nothing is left over.
+    // Deliveries that were running at the pause are parked by now.
     fixture.settle(&json!({"delivered": 0, "dead": 0}));
     check!(fixture.easel("subscriptions resume grades --from now"), @r"
         exit 0
@@ -281,7 +282,7 @@ async fn an_endpoint_that_is_down_holds_its_subscription_and_the_backlog_can_be_
         ");
     fixture.settle(&json!({"pending": 0, "parked": 0}));
     let balance = fixture.balance();
-    // An event of Easel itself about the hold may be among what is skipped.
+    // The skipped events may include an event of Easel itself about the hold.
     assert!(balance["skipped"].as_u64().unwrap() >= 60, "{balance}");
     assert_eq!(balance["expired"], balance["skipped"]);
     fixture.easel("emit grade_change").stdout();

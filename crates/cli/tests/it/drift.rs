@@ -1,4 +1,4 @@
-//! A release of Canvas that changes things, as its operator sees it.
+//! Drift after a release of Canvas, as the operator sees it.
 
 use easel_testkit::Receiver;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::caller::Caller;
 use crate::easel::check;
 use crate::running::Running;
 
-/// What the release brings: a new event type, two new fields, a field of another kind, a new value
+/// The changes of the release: a new event type, two new fields, a field of another type, a new value
 /// of an enum.
 const RELEASE: [&[&str]; 4] = [
     &["emit", "page_liked", "--force", "--set", "page_id=\"140\""],
@@ -26,10 +26,10 @@ const RELEASE: [&[&str]; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_release_changes_is_shown_and_delivered_untouched() {
+async fn drift_is_listed_and_its_events_are_delivered_unchanged() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+    let (caller, receiver) = (Caller::new(&running), Receiver::start().await);
     caller.subscribe("every", "", &receiver.url()).await;
     running.easel(&["emit", "grade_change"]).stdout();
     for event in RELEASE {
@@ -40,14 +40,14 @@ async fn what_a_release_changes_is_shown_and_delivered_untouched() {
         let id = easel_catalog::event_id(&request.body).to_string();
         assert_eq!(request.header("webhook-id"), id, "{:?}", request.body);
     }
-    // Five that were sent, and the one by which operators are told of the first that is new.
-    let list = looked_at(&caller, 6).await;
+    // Five events that were sent, and one operator event about the first finding.
+    let list = wait_until_checked(&caller, 6).await;
     assert_eq!(list["sightings"].as_array().unwrap().len(), 5);
-    // The order is that of the last time, which may be the same for several.
-    let told = running.easel(&["drift"]);
-    let width = told.stdout.lines().map(|line| line.chars().count()).max();
-    assert!(width <= Some(80), "{told}");
-    let mut lines = rows(&told.stdout);
+    // Sorted by the last time, which may be the same for several findings.
+    let shown = running.easel(&["drift"]);
+    let width = shown.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(width <= Some(80), "{shown}");
+    let mut lines = rows(&shown.stdout);
     lines.sort();
     insta::with_settings!({filters => vec![(r"\d{4}-\d\d-\d\d", "[day]")]}, {
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -59,48 +59,48 @@ async fn what_a_release_changes_is_shown_and_delivered_untouched() {
             unlisted_value group_created archived (string 1 [day] /body/workflow_state declared): "xxxxxxxx"
             "#);
     });
-    assert_eq!(told.stderr, "6 events looked at\n");
+    assert_eq!(shown.stderr, "6 events checked\n");
 
-    let one: Value = serde_json::from_str(
+    let first: Value = serde_json::from_str(
         &running
             .easel(&["drift", "--event", "module_*", "--json"])
             .stdout(),
     )
     .unwrap();
-    let it = &one["sightings"][0];
+    let finding = &first["sightings"][0];
     assert_eq!(
-        (&it["declared"], &it["found"]),
+        (&finding["declared"], &finding["found"]),
         (&json!("integer"), &json!("boolean"))
     );
     check!(running.easel(&["drift", "--root-account", "1"]), @r"
         exit 0
         --- stdout
         --- stderr
-        nothing that the catalogue does not know
-        6 events looked at
+        no drift found
+        6 events checked
         ");
     check!(running.easel(&["drift", "clear"]), @r"
         exit 0
         --- stdout
         --- stderr
-        forgot 5
+        deleted 5 findings
         ");
     check!(running.easel(&["drift"]), @r"
         exit 0
         --- stdout
         --- stderr
-        nothing that the catalogue does not know
-        6 events looked at
+        no drift found
+        6 events checked
         ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn operators_see_what_is_new_by_asking_for_operator_events() {
+async fn operator_events_report_new_drift() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let caller = Caller::of(&running);
+    let caller = Caller::new(&running);
     running.easel(RELEASE[0]).stdout();
-    looked_at(&caller, 2).await;
+    wait_until_checked(&caller, 2).await;
     check!(running.easel(&["tail", "--event", "easel.drift.*"]), @r#"
         exit 0
         --- stdout
@@ -117,7 +117,7 @@ async fn operators_see_what_is_new_by_asking_for_operator_events() {
     assert_eq!(all.lines().count(), 1, "{all}");
     assert!(all.contains("page_liked"), "{all}");
 
-    // They are no finding of a check, and cannot be sent.
+    // Operator events pass a check and cannot be sent by clients.
     let own = folder.path().join("own.ndjson");
     let tail = running.easel(&["tail", "--event", "easel.*"]).stdout();
     std::fs::write(&own, tail).unwrap();
@@ -133,12 +133,12 @@ async fn operators_see_what_is_new_by_asking_for_operator_events() {
         exit 65
         --- stdout
         --- stderr
-        the catalogue has no event type "easel.disk.low"; only what is set is sent
+        the catalogue has no event type "easel.disk.low"; sending only the fields of --set
         error: the event_name must not begin with `easel.`; Easel alone sends such events, at line 1, column 27 (/metadata/event_name) (reserved_event_name)
         "#);
 }
 
-/// The rows of a table, each with the words of its cells, however many lines those take.
+/// Returns the rows of a table with the words of their cells. A cell may span several lines.
 fn rows(table: &str) -> Vec<String> {
     let mut rows: Vec<Vec<&str>> = Vec::new();
     for line in table.lines() {
@@ -151,8 +151,8 @@ fn rows(table: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.join(" ")).collect()
 }
 
-/// What is seen once so many events were looked at.
-async fn looked_at(caller: &Caller, count: u64) -> Value {
+/// Waits until `count` events were checked and returns the drift.
+async fn wait_until_checked(caller: &Caller, count: u64) -> Value {
     caller
         .wait_until("/v1/drift", |list: &Value| list["cursor"] == count)
         .await

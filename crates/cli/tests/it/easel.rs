@@ -1,19 +1,19 @@
-//! Runs the command in a folder, away from the settings of whoever runs the tests.
+//! Runs the command in a folder, without the settings of the user who runs the tests.
 
 use std::fmt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The command with `args`, in `folder`, with an empty environment.
+/// Returns the command with `args`, in `folder`, with an empty environment.
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_easel"));
     command.args(args).current_dir(folder).env_clear();
     command
 }
 
-/// Runs the command to its end.
+/// Runs the command until it ends.
 pub(crate) fn easel(folder: &Path, args: &[&str]) -> Ran {
-    Ran::of(&command(folder, args).output().unwrap())
+    Ran::new(&command(folder, args).output().unwrap())
 }
 
 /// A command that has ended.
@@ -25,8 +25,8 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// What `output` says.
-    pub(crate) fn of(output: &Output) -> Self {
+    /// Converts the output of a process.
+    pub(crate) fn new(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout.clone()).unwrap(),
@@ -34,7 +34,7 @@ impl Ran {
         }
     }
 
-    /// What it printed, given that it succeeded.
+    /// Returns stdout. The command must have succeeded.
     #[track_caller]
     pub(crate) fn stdout(self) -> String {
         assert_eq!(self.code, Some(0), "{self}");
@@ -42,7 +42,7 @@ impl Ran {
     }
 }
 
-/// Everything the caller sees.
+/// Shows everything that the caller sees.
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -55,7 +55,7 @@ impl fmt::Display for Ran {
     }
 }
 
-/// Compares what a command said, with what changes from run to run masked.
+/// Compares the output of a command with a snapshot. Values that change from run to run are masked.
 macro_rules! check {
     ($ran:expr, @$wanted:literal) => {
         $crate::easel::masks().bind(|| insta::assert_snapshot!($ran, @$wanted))
@@ -63,7 +63,7 @@ macro_rules! check {
 }
 pub(crate) use check;
 
-/// What changes from run to run.
+/// Returns the masks for values that change from run to run.
 pub(crate) fn masks() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]");

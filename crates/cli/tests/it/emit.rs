@@ -1,4 +1,4 @@
-//! `easel emit`: valid events of any type, and what becomes of them.
+//! Tests of `easel emit`.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::easel::check;
 use crate::running::Running;
 
 #[test]
-fn what_is_emitted_can_be_read_back() {
+fn an_emitted_event_can_be_read_back() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     check!(running.easel(&["emit", "logged_out", "--job", "--set", "metadata.producer=null"]), @r"
@@ -21,7 +21,7 @@ fn what_is_emitted_can_be_read_back() {
         --- stdout
         accepted [id] at offset 0
         --- stderr
-        warning: --set metadata.producer: this is never null
+        warning: --set metadata.producer: the value must not be null
         ");
     check!(running.easel(&["emit", "grade_change", "--json"]), @r#"
         exit 0
@@ -34,7 +34,7 @@ fn what_is_emitted_can_be_read_back() {
         --- stdout
         accepted [id] at offset 2
         --- stderr
-        the catalogue has no event type "bell_rang"; only what is set is sent
+        the catalogue has no event type "bell_rang"; sending only the fields of --set
         "#);
     check!(running.easel(&["tail", "--event", "logged_*"]), @r#"
         exit 0
@@ -59,37 +59,37 @@ fn what_is_emitted_can_be_read_back() {
         exit 65
         --- stdout
         --- stderr
-        error: the catalogue has no event type "bell_rang" (--force sends it all the same)
+        error: the catalogue has no event type "bell_rang" (--force sends it anyway)
         "#);
 }
 
 #[test]
-fn a_typo_in_an_event_type_or_a_field_is_refused_with_the_nearest_name() {
+fn a_typo_in_an_event_type_or_a_field_is_rejected_with_the_nearest_name() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     check!(running.easel(&["emit", "grade_chnage"]), @r#"
         exit 65
         --- stdout
         --- stderr
-        error: the catalogue has no event type "grade_chnage"; did you mean grade_change? (--force sends it all the same)
+        error: the catalogue has no event type "grade_chnage"; did you mean grade_change? (--force sends it anyway)
         "#);
     check!(running.easel(&["emit", "grade_change", "--set", "scroe=9"]), @r"
         exit 65
         --- stdout
         --- stderr
-        error: --set scroe: the catalogue has no such field of grade_change; did you mean score? (--force sends it all the same)
+        error: --set scroe: unknown field of grade_change; did you mean score? (--force sends it anyway)
         ");
     check!(running.easel(&["emit", "grade_change", "--set", "metadata.user_di=9"]), @r"
         exit 65
         --- stdout
         --- stderr
-        error: --set metadata.user_di: the catalogue has no such field of grade_change; did you mean metadata.user_id? (--force sends it all the same)
+        error: --set metadata.user_di: unknown field of grade_change; did you mean metadata.user_id? (--force sends it anyway)
         ");
     check!(running.easel(&["emit", "quiz_submitted", "--set", "a.b=9"]), @r"
         exit 65
         --- stdout
         --- stderr
-        error: --set a.b: the catalogue has no such field of quiz_submitted (--force sends it all the same)
+        error: --set a.b: unknown field of quiz_submitted (--force sends it anyway)
         ");
     assert_eq!(running.easel(&["tail"]).stdout(), "", "nothing was sent");
 
@@ -98,20 +98,20 @@ fn a_typo_in_an_event_type_or_a_field_is_refused_with_the_nearest_name() {
         --- stdout
         accepted [id] at offset 0
         --- stderr
-        warning: --set score: number declared, string found
+        warning: --set score: expected number, found string
         ");
     check!(running.easel(&["emit", "grade_change", "--force", "--set", "scroe=9"]), @r"
         exit 0
         --- stdout
         accepted [id] at offset 1
         --- stderr
-        warning: --set scroe: the catalogue has no such field of grade_change; did you mean score?
+        warning: --set scroe: unknown field of grade_change; did you mean score?
         ");
     assert_eq!(running.easel(&["tail"]).stdout().lines().count(), 2);
 }
 
 #[test]
-fn a_second_run_is_not_taken_for_a_repetition_and_no_event_is_in_the_future() {
+fn a_second_run_sends_no_duplicates_and_no_event_is_in_the_future() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let emit = || {
@@ -119,10 +119,11 @@ fn a_second_run_is_not_taken_for_a_repetition_and_no_event_is_in_the_future() {
             .easel(&["emit", "logged_in", "--count", "700"])
             .stdout()
     };
-    for told in [emit(), emit()] {
+    for stdout in [emit(), emit()] {
         assert_eq!(
-            told.lines()
-                .filter(|it| it.starts_with("accepted "))
+            stdout
+                .lines()
+                .filter(|line| line.starts_with("accepted "))
                 .count(),
             700
         );
@@ -144,13 +145,13 @@ fn a_second_run_is_not_taken_for_a_repetition_and_no_event_is_in_the_future() {
 }
 
 #[test]
-fn many_events_differ_and_are_all_stored() {
+fn many_events_are_distinct_and_all_stored() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let told = running
+    let stdout = running
         .easel(&["emit", "logged_in", "--count", "1201"])
         .stdout();
-    let offsets: Vec<_> = told
+    let offsets: Vec<_> = stdout
         .lines()
         .map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
         .collect();
@@ -159,8 +160,8 @@ fn many_events_differ_and_are_all_stored() {
         (0..1201).map(|n| n.to_string()).collect::<Vec<_>>()
     );
     assert!(
-        told.lines().all(|line| line.starts_with("accepted ")),
-        "{told}"
+        stdout.lines().all(|line| line.starts_with("accepted ")),
+        "{stdout}"
     );
     check!(running.easel(&["emit", "logged_in", "--count", "0"]), @r"
         exit 64
@@ -172,39 +173,39 @@ fn many_events_differ_and_are_all_stored() {
         ");
 }
 
-/// Every event type, from a request and from a job, on its way from the command to a webhook.
+/// Sends every event type, from a request and from a job, from the command to a webhook.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_example_of_every_event_type_arrives_as_the_catalogue_gives_it() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+    let (caller, receiver) = (Caller::new(&running), Receiver::start().await);
     caller.subscribe("every", "", &receiver.url()).await;
     let catalog = Catalog::built_in();
     let origins = [
         ("--request", EventOrigin::Request),
         ("--job", EventOrigin::Job),
     ];
-    for it in catalog.types() {
+    for event_type in catalog.types() {
         for (flag, _) in origins {
-            running.easel(&["emit", it.name, flag]).stdout();
+            running.easel(&["emit", event_type.name, flag]).stdout();
         }
     }
     let received = receiver.wait_for(2 * catalog.types().len()).await;
     let mut arrived = BTreeSet::new();
     for request in received {
         let event = admit(&request.body, &Limits::default()).unwrap();
-        let it = catalog.get(&event.event_type).unwrap();
-        catalog.check(it.name, &request.body, |finding| {
-            panic!("{}: {finding}", it.name)
+        let event_type = catalog.get(&event.event_type).unwrap();
+        catalog.check(event_type.name, &request.body, |finding| {
+            panic!("{}: {finding}", event_type.name)
         });
         for (flag, origin) in origins {
-            if catalog.example(it, origin, event.occurred_at) == request.body {
-                arrived.insert((it.name, flag));
+            if catalog.example(event_type, origin, event.occurred_at) == request.body {
+                arrived.insert((event_type.name, flag));
             }
         }
     }
     let types = catalog.types().iter();
-    let wanted = types.flat_map(|it| origins.map(|(flag, _)| (it.name, flag)));
+    let wanted = types.flat_map(|event_type| origins.map(|(flag, _)| (event_type.name, flag)));
     assert_eq!(arrived, wanted.collect());
     assert_eq!(
         caller.settled("every").await.delivered,

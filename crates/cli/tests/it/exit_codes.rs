@@ -1,6 +1,6 @@
-//! Every command ends with the exit codes that `easel help` lists.
+//! Tests that every command ends with the exit codes that `easel help` lists.
 //!
-//! The commands are those that the help of each command names, so a new one is not forgotten.
+//! The list of commands comes from the help texts, so a new command cannot be forgotten.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,12 +14,12 @@ use tempfile::tempdir;
 use crate::easel::{Ran, command, easel};
 use crate::running::Running;
 
-/// What a command needs.
+/// The needs of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
     /// A server to talk to.
     Server,
-    /// The settings alone.
+    /// Only the settings.
     Settings,
     /// The settings, and a data folder in a certain state.
     Folder,
@@ -27,7 +27,7 @@ enum Needs {
     Nothing,
 }
 
-/// Every command with arguments that are right.
+/// Every command with valid arguments.
 const COMMANDS: &[(&str, &str, Needs)] = &[
     ("demo", "--seconds 1", Needs::Nothing),
     ("serve", "", Needs::Settings),
@@ -80,7 +80,7 @@ const COMMANDS: &[(&str, &str, Needs)] = &[
     ("completions", "bash", Needs::Nothing),
 ];
 
-/// What is refused: by the server, or by the command itself.
+/// Commands that the server, or the command itself, rejects.
 const BAD_INPUT: &[&str] = &[
     "listen --forward http://127.0.0.1:1/ --event=",
     "subscriptions add Two --webhook http://127.0.0.1:1/",
@@ -123,14 +123,14 @@ fn run(folder: &Path, args: &[&str]) -> Ran {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Nothing comes in, but for the command that ends only when asked to.
+    // stdin is empty, except for the command that ends only on request.
     let mut stdin = child.stdin.take().unwrap();
     if args.first() == Some(&"listen") {
-        // It may have ended already.
+        // The process may have ended already.
         drop(stdin.write_all(b"q\n"));
     }
     drop(stdin);
-    Ran::of(&child.wait_with_output().unwrap())
+    Ran::new(&child.wait_with_output().unwrap())
 }
 
 #[track_caller]
@@ -140,7 +140,7 @@ fn check(folder: &Path, args: &[&str], code: i32) -> Ran {
     ran
 }
 
-/// The commands that can be run, as the help of each names them.
+/// Collects all commands below `path` from the help texts.
 fn commands_below(folder: &Path, path: &str, found: &mut BTreeSet<String>) {
     let help = check(folder, &args_of(path, "--help"), 0).stdout;
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
@@ -177,14 +177,14 @@ fn every_command_ends_with_the_codes_that_help_lists() {
         .iter()
         .map(|(path, ..)| (*path).to_owned())
         .collect();
-    assert_eq!(found, known, "a row of this table belongs to each command");
+    assert_eq!(found, known, "this table must have a row for each command");
 
     let events = check(folder, &args_of("simulate", "--days 1 --students 2"), 0);
     fs::write(folder.join("good.json"), events.stdout).unwrap();
     fs::write(folder.join("bad.json"), r#"{"metadata":{}}"#).unwrap();
     fs::write(folder.join("change.json"), r#"{"action":"logged_out"}"#).unwrap();
 
-    // Wrong usage, whatever else is wrong.
+    // A wrong command line is a usage error, independent of other errors.
     fs::write(folder.join("easel.toml"), "lisen = 1").unwrap();
     for (path, rest, _) in COMMANDS {
         check(
@@ -208,7 +208,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
     ] {
         check(folder, &args_of(args, ""), 64);
     }
-    // Settings that are wrong.
+    // Invalid settings.
     for (path, rest, needs) in COMMANDS {
         if *needs != Needs::Nothing {
             check(folder, &args_of(path, rest), 78);
@@ -218,7 +218,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
     for (path, rest, needs) in COMMANDS {
         let args = args_of(path, rest);
         match needs {
-            // No server runs on the data folder, none is at the address, and no Easel is there.
+            // No server on the data folder, no server at the address, and a server that is not Easel.
             Needs::Server => {
                 check(folder, &args, 69);
                 check(
@@ -245,7 +245,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
     check(folder, &["serve", "--data", "file"], 78);
     check(folder, &["config", "check", "--data", "file"], 78);
 
-    // Against a server: done, refused by it, and a token that it does not know.
+    // With a server: success, rejected by the server, and an unknown token.
     let data = folder.join("data");
     let running = Running::start(&data);
     let url = running.url();
@@ -256,7 +256,7 @@ fn every_command_ends_with_the_codes_that_help_lists() {
             check(folder, &[&args_of(path, rest)[..], &wrong].concat(), 78);
             let code = match *path {
                 "tokens remove" | "quarantine show" | "dead-letters show" => 65,
-                // Nobody listens at its endpoint.
+                // Its endpoint is down.
                 "subscriptions test" => 69,
                 // Without a receiver, the subscription is behind or its endpoint is down.
                 "status" => 0,
@@ -301,14 +301,14 @@ fn output_that_cannot_be_written_is_unavailable() {
             .open("/dev/full")
             .unwrap();
         let output = command(folder.path(), args).stdout(full).output().unwrap();
-        let ran = Ran::of(&output);
+        let ran = Ran::new(&output);
         assert_eq!(ran.code, Some(69), "{args:?}: {ran}");
         assert!(ran.stderr.contains("failed to write"), "{ran}");
     }
 }
 
 #[test]
-fn a_damaged_file_of_the_data_folder_is_told_in_plain_words() {
+fn a_damaged_file_of_the_data_folder_is_reported_in_plain_words() {
     let folder = tempdir().unwrap();
     fs::create_dir(folder.path().join("easel-data")).unwrap();
     fs::write(folder.path().join("easel-data/local.json"), "{").unwrap();
@@ -316,12 +316,12 @@ fn a_damaged_file_of_the_data_folder_is_told_in_plain_words() {
     assert_eq!(ran.code, Some(78), "{ran}");
     assert_eq!(
         ran.stderr,
-        "error: easel-data/local.json is damaged; restart the server, which writes it anew, or name \
-         a server with --url\n"
+        "error: easel-data/local.json is damaged; restart the server to write it again, or give \
+         an address with --url\n"
     );
 }
 
-/// A program that speaks HTTP and is no Easel.
+/// An HTTP server that is not Easel.
 struct OtherProgram {
     url: String,
 }
@@ -334,8 +334,8 @@ impl OtherProgram {
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
-                // Whoever asked may have left.
-                drop(connection.and_then(|mut it| it.write_all(answer.as_bytes())));
+                // The client may have disconnected.
+                drop(connection.and_then(|mut stream| stream.write_all(answer.as_bytes())));
             }
         });
         Self { url }

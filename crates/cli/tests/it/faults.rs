@@ -1,4 +1,4 @@
-//! Disks that fail under a running server, and a log that was damaged while none ran.
+//! Tests of disks that fail under a running server, and of a log that was damaged while no server ran.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,12 +16,12 @@ use crate::caller::{Caller, Shown};
 use crate::faulty_disk::FaultyDisk;
 use crate::running::Running;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Deliveries that a kill may repeat.
+/// The maximum number of deliveries that a kill may repeat.
 const MAX_REPEATS: usize = 1_000;
 
-/// A server whose disk can be made to fail, and a webhook that wants everything.
+/// A server on a disk that fails on demand, and a webhook for all events.
 struct Trial {
     folder: TempDir,
     disk: FaultyDisk,
@@ -37,10 +37,10 @@ impl Trial {
         let args = ["--auth", "none"];
         let running = Running::start_with(&data(folder.path()), &args, |command| {
             disk.mount(command);
-            // Requests wait so long for a log that refuses writes.
+            // Requests wait this long for a log that rejects writes.
             command.env("EASEL_INGEST__HOLD", "2s");
         });
-        let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+        let (caller, receiver) = (Caller::new(&running), Receiver::start().await);
         caller.subscribe("every", "", &receiver.url()).await;
         Self {
             folder,
@@ -51,19 +51,19 @@ impl Trial {
         }
     }
 
-    /// Kills the server and starts it on a disk that works.
-    fn killed_and_started(self) -> Self {
+    /// Kills the server and restarts it on a working disk.
+    fn kill_and_restart(self) -> Self {
         self.running.kill();
         let running = start(&data(self.folder.path()));
         Self {
-            caller: Caller::of(&running),
+            caller: Caller::new(&running),
             running,
             ..self
         }
     }
 
-    /// Asserts that neither door takes these, and each says so in its own way.
-    async fn assert_refused(&self, events: &[Bytes]) {
+    /// Asserts that both doors reject these events, each with its own error.
+    async fn assert_rejected(&self, events: &[Bytes]) {
         let lines = events.join(&b"\n"[..]);
         let native = self.caller.post_events("application/x-ndjson", lines).await;
         let native = native.unwrap();
@@ -85,9 +85,9 @@ impl Trial {
         assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{ready:?}");
     }
 
-    /// Waits until the webhook has had so many requests.
+    /// Waits until the webhook has received `count` requests.
     async fn wait_for(&self, count: usize) {
-        let received = timeout(PATIENCE, self.receiver.wait_for(count)).await;
+        let received = timeout(TIMEOUT, self.receiver.wait_for(count)).await;
         assert!(
             received.is_ok(),
             "{} of {count} received",
@@ -115,14 +115,17 @@ async fn post(caller: &Caller, events: &[Bytes]) -> Vec<u64> {
 }
 
 fn bodies(received: &[Received]) -> HashSet<Bytes> {
-    received.iter().map(|it| it.body.clone()).collect()
+    received
+        .iter()
+        .map(|request| request.body.clone())
+        .collect()
 }
 
 fn set(events: &[Bytes]) -> HashSet<Bytes> {
     events.iter().cloned().collect()
 }
 
-/// Asserts that the log begins with these, one after the other.
+/// Asserts that the log begins with these events in order.
 #[track_caller]
 fn assert_begins(log: &[Shown], events: &[Bytes]) {
     assert!(log.len() >= events.len(), "{} records", log.len());
@@ -131,8 +134,8 @@ fn assert_begins(log: &[Shown], events: &[Bytes]) {
     }
 }
 
-/// A log whose disk fails in this way, from before the fault until after a restart.
-async fn check_refusal(fault: &str) {
+/// Checks a log whose disk fails in this way, before the fault, during it and after a restart.
+async fn check_fault(fault: &str) {
     let trial = Trial::start("*/log.db*").await;
     trial.receiver.hang(true);
     let stored = events(0..200);
@@ -141,9 +144,9 @@ async fn check_refusal(fault: &str) {
     assert_eq!(answer.stored().len(), 100);
 
     trial.disk.fail(fault);
-    let refused = events(200..700);
-    trial.assert_refused(&refused).await;
-    // What is there is still read and delivered.
+    let rejected = events(200..700);
+    trial.assert_rejected(&rejected).await;
+    // Stored events are still read and delivered.
     assert!(trial.caller.balance("every").await.pending > 0);
     trial.receiver.hang(false);
     let balance = trial.caller.settled("every").await;
@@ -153,17 +156,17 @@ async fn check_refusal(fault: &str) {
     assert_eq!(log.len(), stored.len());
     assert_begins(&log, &stored);
 
-    // A disk that works again proves nothing about what it did before.
+    // The log keeps rejecting, because the disk may have lost earlier writes.
     trial.disk.heal();
-    trial.assert_refused(&refused).await;
+    trial.assert_rejected(&rejected).await;
 
-    let trial = trial.killed_and_started();
+    let trial = trial.kill_and_restart();
     assert_begins(&trial.caller.log().await, &stored);
     assert_eq!(trial.caller.get("/readyz").await.status, StatusCode::OK);
-    // Sent again, as their sender was told to; some may turn out to be there.
-    post(&trial.caller, &refused).await;
+    // The sender sends the rejected events again; some of them may be stored already.
+    post(&trial.caller, &rejected).await;
     let log = trial.caller.log().await;
-    let all = [stored, refused].concat();
+    let all = [stored, rejected].concat();
     assert_eq!(log.len(), all.len());
     assert_begins(&log, &all);
     let balance = trial.caller.settled("every").await;
@@ -172,48 +175,48 @@ async fn check_refusal(fault: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_cannot_be_synced_refuses_until_a_restart_and_loses_nothing() {
-    check_refusal("EIO sync").await;
+async fn a_log_that_cannot_be_synced_rejects_events_until_a_restart_and_loses_nothing() {
+    check_fault("EIO sync").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_cannot_be_written_refuses_until_a_restart_and_loses_nothing() {
-    check_refusal("EIO write").await;
+async fn a_log_that_cannot_be_written_rejects_events_until_a_restart_and_loses_nothing() {
+    check_fault("EIO write").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_on_a_full_disk_refuses_until_a_restart_and_loses_nothing() {
-    check_refusal("ENOSPC write").await;
+async fn a_log_on_a_full_disk_rejects_events_until_a_restart_and_loses_nothing() {
+    check_fault("ENOSPC write").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_ahead_log_that_cannot_be_moved_refuses_writes_and_loses_nothing() {
-    // The database alone, which is written only then.
+async fn a_failed_checkpoint_makes_the_log_reject_events_and_loses_nothing() {
+    // Only the database file fails; it is written only by a checkpoint.
     let trial = Trial::start("*/log.db").await;
     let mut stored = events(0..1);
     assert_eq!(post(&trial.caller, &stored).await, [0]);
     trial.disk.fail("EIO sync");
-    for one in events(1..2_000) {
-        let answer = trial.caller.post_events("application/json", one.clone());
+    for event in events(1..2_000) {
+        let answer = trial.caller.post_events("application/json", event.clone());
         if answer.await.unwrap().status == StatusCode::SERVICE_UNAVAILABLE {
             break;
         }
-        stored.push(one);
+        stored.push(event);
     }
-    assert!(stored.len() < 2_000, "it was never moved");
+    assert!(stored.len() < 2_000, "there was no checkpoint");
     trial.disk.heal();
-    trial.assert_refused(&events(5_000..5_010)).await;
+    trial.assert_rejected(&events(5_000..5_010)).await;
 
-    let trial = trial.killed_and_started();
+    let trial = trial.kill_and_restart();
     let log = trial.caller.log().await;
-    assert_eq!(log.len(), stored.len(), "what was refused is there");
+    assert_eq!(log.len(), stored.len(), "what was rejected is there");
     assert_begins(&log, &stored);
     let balance = trial.caller.settled("every").await;
     assert_eq!(balance.delivered, balance.accepted);
     assert_eq!(bodies(&trial.receiver.received()), set(&stored));
 }
 
-/// A server that cannot save cursors and delivers for as long as it may; with all its events.
+/// Starts a server that cannot save cursors and waits until it stops delivering. Returns all events.
 async fn stalled(fault: &str) -> (Trial, Vec<Bytes>) {
     let mut trial = Trial::start("*/state.db*").await;
     let all = events(0..3_101);
@@ -227,7 +230,7 @@ async fn stalled(fault: &str) -> (Trial, Vec<Bytes>) {
     trial.running.wait_for("cursors not saved");
     let ready = trial.caller.get("/readyz").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{ready:?}");
-    // Up to a hundred may be unsaved from before, and sixteen are under way.
+    // Up to 100 deliveries may be unsaved from before, and 16 are running.
     trial.wait_for(100 + MAX_REPEATS - 100 - 16).await;
     assert_eq!(post(&trial.caller, &all[3_100..]).await, [3_100]);
     assert!(trial.caller.balance("every").await.pending >= 2_000);
@@ -236,7 +239,7 @@ async fn stalled(fault: &str) -> (Trial, Vec<Bytes>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deliveries_wait_while_cursors_cannot_be_saved_and_go_on_once_they_can() {
+async fn deliveries_wait_while_cursors_cannot_be_saved_and_then_continue() {
     let (trial, all) = stalled("ENOSPC write").await;
     trial.disk.heal();
     let balance = trial.caller.settled("every").await;
@@ -247,9 +250,9 @@ async fn deliveries_wait_while_cursors_cannot_be_saved_and_go_on_once_they_can()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_while_cursors_cannot_be_saved_repeats_a_thousand_deliveries_at_most() {
+async fn a_kill_while_cursors_cannot_be_saved_repeats_at_most_a_thousand_deliveries() {
     let (trial, all) = stalled("EIO write").await;
-    let trial = trial.killed_and_started();
+    let trial = trial.kill_and_restart();
     let balance = trial.caller.settled("every").await;
     assert_eq!((balance.accepted, balance.delivered), (3_101, 3_101));
     let received = trial.receiver.received();
@@ -258,13 +261,13 @@ async fn a_kill_while_cursors_cannot_be_saved_repeats_a_thousand_deliveries_at_m
     assert!(repeat_count <= MAX_REPEATS, "{repeat_count} repeated");
 }
 
-/// Events of one request, and so of one block.
+/// The number of events in one request, and so in one block.
 const BLOCK: usize = 25;
 
-/// Stands in every event, and so in every block as it is.
+/// A text in every event, and so in every block.
 const MARK: &[u8] = b"q9XwT3mZLr0aVbN5sKdYfH2uPeGcJi8oRx1tWv4E";
 
-/// Changes a byte in some of the places where the file holds records.
+/// Flips a byte at some of the places where the file has records.
 fn flip(file: &Path, count: usize, random: &mut fastrand::Rng) {
     let mut bytes = fs::read(file).unwrap();
     let marked = bytes.windows(MARK.len()).enumerate();
@@ -279,7 +282,7 @@ fn flip(file: &Path, count: usize, random: &mut fastrand::Rng) {
     fs::write(file, bytes).unwrap();
 }
 
-/// The value of a metric without labels.
+/// Returns the value of a metric without labels.
 async fn metric(caller: &Caller, name: &str) -> Option<u64> {
     let metrics = caller.get("/metrics").await.body;
     let text = std::str::from_utf8(&metrics).unwrap();
@@ -288,14 +291,14 @@ async fn metric(caller: &Caller, name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flipped_bytes_in_the_log_hide_their_blocks_and_nothing_else() {
+async fn a_flipped_byte_damages_only_its_own_block() {
     let folder = tempdir().unwrap();
     let running = start(&data(folder.path()));
     let all = events(0..1_000);
     for some in all.chunks(BLOCK) {
-        post(&Caller::of(&running), some).await;
+        post(&Caller::new(&running), some).await;
     }
-    // A clean stop moves the write-ahead log into the database.
+    // A clean stop checkpoints the WAL into the database.
     running.terminate();
     running.ended();
 
@@ -311,7 +314,7 @@ async fn flipped_bytes_in_the_log_hide_their_blocks_and_nothing_else() {
         flip(&file, 8, &mut fastrand::Rng::with_seed(seed));
 
         let running = start(&data);
-        let (caller, receiver) = (Caller::of(&running), Receiver::start().await);
+        let (caller, receiver) = (Caller::new(&running), Receiver::start().await);
         let from_the_start = r#""start":"earliest","#;
         caller
             .subscribe("every", from_the_start, &receiver.url())
@@ -329,8 +332,10 @@ async fn flipped_bytes_in_the_log_hide_their_blocks_and_nothing_else() {
         let balance = caller.settled("every").await;
         let received = receiver.received();
         assert_eq!(received.len(), log.len());
-        let kept = log.iter().map(|it| Bytes::copy_from_slice(it.bytes()));
-        assert_eq!(bodies(&received), kept.collect());
+        let readable = log
+            .iter()
+            .map(|shown| Bytes::copy_from_slice(shown.bytes()));
+        assert_eq!(bodies(&received), readable.collect());
         let lost = u64::try_from(lost).unwrap();
         assert_eq!(balance.accepted, 1_000);
         assert_eq!(balance.delivered, 1_000 - lost);
@@ -338,7 +343,7 @@ async fn flipped_bytes_in_the_log_hide_their_blocks_and_nothing_else() {
         let counted = metric(&caller, "easel_log_damaged_records_total").await;
         assert_eq!(counted, Some(lost), "seed {seed}");
 
-        // The damaged log still takes and hands out what is new.
+        // The damaged log still stores and delivers new events.
         assert_eq!(post(&caller, &events(1_000..1_001)).await, [1_000]);
         assert_eq!(caller.settled("every").await.delivered, 1_001 - lost);
     }

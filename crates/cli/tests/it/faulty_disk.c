@@ -1,7 +1,7 @@
 /*
- * A disk that fails on demand. Loaded into a program with LD_PRELOAD, it lets file operations fail
- * for as long as the file that FAULTY_DISK_CONTROL names exists and says which, as in "EIO sync"
- * or "ENOSPC write". Only files whose path matches the pattern FAULTY_DISK_FILES are concerned.
+ * A disk that fails on demand. Loaded into a program with LD_PRELOAD, it makes file operations fail
+ * while the file FAULTY_DISK_CONTROL exists. That file names the fault, as in "EIO sync" or
+ * "ENOSPC write". Only files whose path matches the pattern FAULTY_DISK_FILES fail.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,7 +14,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Sets errno and returns 1 when this operation on this file is to fail now. */
+/* Sets errno and returns 1 if this operation on this file must fail now. */
 static int fails(const char *operation, int fd)
 {
     const int before = errno;

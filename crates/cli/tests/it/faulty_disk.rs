@@ -1,7 +1,7 @@
-//! A disk that fails on demand, for a server in a process of its own.
+//! A disk that fails on demand, for a server in its own process.
 //!
-//! A small library in C is loaded into the server, before the system's own, and fails what it does
-//! to some of its files. It takes a C compiler, as building Easel does.
+//! A small C library is loaded into the server before the system library. It makes operations on some files
+//! fail. It requires a C compiler, as the build of Easel does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::Command;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faulty_disk.c");
 
-/// What stands between a server and some of its files.
+/// The library between a server and some of its files.
 #[derive(Debug)]
 pub(crate) struct FaultyDisk {
     library: PathBuf,
@@ -18,7 +18,7 @@ pub(crate) struct FaultyDisk {
 }
 
 impl FaultyDisk {
-    /// Builds the library in `folder`; it will fail the files whose paths match the pattern.
+    /// Builds the library in `folder`. Operations on files whose paths match the pattern can fail.
     pub(crate) fn build(folder: &Path, files: &'static str) -> Self {
         let library = folder.join("faulty_disk.so");
         let built = Command::new("cc")
@@ -35,7 +35,7 @@ impl FaultyDisk {
         }
     }
 
-    /// Puts itself between the system and the program that `command` starts.
+    /// Loads the library into the program that `command` starts.
     pub(crate) fn mount(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", &self.library)
@@ -43,15 +43,15 @@ impl FaultyDisk {
             .env("FAULTY_DISK_FILES", self.files);
     }
 
-    /// Lets operations fail from here on: `EIO sync`, `EIO write` or `ENOSPC write`.
+    /// Makes operations fail from now on: `EIO sync`, `EIO write` or `ENOSPC write`.
     pub(crate) fn fail(&self, fault: &str) {
-        // Renamed into place, so that it is never seen half written.
+        // Written by rename, so that the library never reads a partial file.
         let draft = self.control.with_extension("draft");
         fs::write(&draft, fault).unwrap();
         fs::rename(&draft, &self.control).unwrap();
     }
 
-    /// Lets everything succeed again.
+    /// Makes all operations succeed again.
     pub(crate) fn heal(&self) {
         fs::remove_file(&self.control).unwrap();
     }

@@ -1,4 +1,4 @@
-//! `easel tail --follow`
+//! Tests of `easel tail --follow`.
 
 use std::io::BufReader;
 use std::process::{Child, Stdio};
@@ -10,9 +10,9 @@ use tempfile::tempdir;
 use crate::easel::command;
 use crate::running::{Running, lines_of};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A follower in a process of its own, killed when dropped.
+/// A follower in its own process, killed on drop.
 struct Follower {
     child: Child,
     lines: Receiver<String>,
@@ -32,10 +32,10 @@ impl Follower {
         Self { child, lines }
     }
 
-    /// The body's `n` of the next event it prints.
+    /// Returns the body's `n` of the next printed event.
     #[track_caller]
     fn next(&self) -> u64 {
-        let line = self.lines.recv_timeout(PATIENCE).unwrap();
+        let line = self.lines.recv_timeout(TIMEOUT).unwrap();
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
         event["body"]["n"].as_u64().unwrap()
     }
@@ -55,7 +55,7 @@ fn emit(running: &Running, event: &str, n: u64) {
 }
 
 #[test]
-fn a_follower_sees_what_was_and_what_comes() {
+fn a_follower_prints_old_and_new_events() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     (0..3).for_each(|n| emit(&running, "x", n));
@@ -66,7 +66,7 @@ fn a_follower_sees_what_was_and_what_comes() {
 }
 
 #[test]
-fn a_follower_gets_only_what_it_asked_for() {
+fn a_follower_prints_only_matching_events() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     emit(&running, "wanted", 0);
@@ -78,7 +78,7 @@ fn a_follower_gets_only_what_it_asked_for() {
 }
 
 #[test]
-fn a_follower_outlives_its_server_and_misses_nothing() {
+fn a_follower_survives_a_server_restart_and_misses_nothing() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let running = Running::start(&data);

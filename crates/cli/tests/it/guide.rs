@@ -1,4 +1,4 @@
-//! The consumers in `docs/building-a-consumer.md` get the events that `easel listen` forwards.
+//! Tests of the consumers in `docs/building-a-consumer.md` with `easel listen`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use easel_testkit::left_out;
+use easel_testkit::report_skipped;
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -17,16 +17,16 @@ use crate::running::{Running, lines_of};
 
 const GUIDE: &str = include_str!("../../../../docs/building-a-consumer.md");
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A consumer of the guide in a process of its own, killed when dropped.
+/// A consumer of the guide in its own process, killed on drop.
 struct Consumer {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Consumer {
-    /// Starts the code of the guide in `language`; `None` where the program to run it is missing.
+    /// Starts the code of the guide in `language`. Returns `None` if its interpreter is missing.
     fn start(folder: &Path, language: &str, file: &str, program: &OsStr) -> Option<Self> {
         fs::write(folder.join(file), code(language)).unwrap();
         let started = Command::new(program)
@@ -35,12 +35,12 @@ impl Consumer {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut child) = started else {
-            left_out(&format!(
+            report_skipped(&format!(
                 "the consumer in {language}; {} is missing",
                 program.display()
             ));
             let all = std::env::var_os("EASEL_TEST_ALL");
-            assert_eq!(all, None, "nothing is to be left out");
+            assert_eq!(all, None, "no consumer may be skipped");
             return None;
         };
         let lines = lines_of(BufReader::new(child.stdout.take().unwrap()));
@@ -49,7 +49,7 @@ impl Consumer {
 
     #[track_caller]
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).unwrap()
+        self.lines.recv_timeout(TIMEOUT).unwrap()
     }
 }
 
@@ -60,7 +60,7 @@ impl Drop for Consumer {
     }
 }
 
-/// The only block of code of the guide in this language.
+/// Returns the only code block of the guide in this language.
 fn code(language: &str) -> &'static str {
     let (_before, rest) = GUIDE.split_once(&format!("```{language}\n")).unwrap();
     rest.split_once("```").unwrap().0
@@ -100,13 +100,13 @@ fn check(language: &str, file: &str, program: &OsStr) {
 }
 
 #[test]
-fn the_python_consumer_of_the_guide_gets_events_and_knows_a_repetition() {
+fn the_python_consumer_of_the_guide_receives_events_and_detects_duplicates() {
     let named = std::env::var_os("EASEL_TEST_PYTHON");
     let program = named.unwrap_or_else(|| "python3".into());
     check("python", "consumer.py", &program);
 }
 
 #[test]
-fn the_node_consumer_of_the_guide_gets_events_and_knows_a_repetition() {
+fn the_node_consumer_of_the_guide_receives_events_and_detects_duplicates() {
     check("js", "consumer.mjs", OsStr::new("node"));
 }

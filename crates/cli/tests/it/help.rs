@@ -1,4 +1,4 @@
-//! What the command says about itself.
+//! Tests of the help texts and of wrong command lines.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use tempfile::tempdir;
 use crate::easel::{Ran, check, command, easel, masks};
 
 #[test]
-fn every_command_explains_itself() {
+fn every_command_has_a_help_text() {
     let folder = tempdir().unwrap();
     for path in [
         "",
@@ -45,7 +45,7 @@ fn every_command_explains_itself() {
 }
 
 #[test]
-fn a_wrong_command_line_is_wrong_usage() {
+fn a_wrong_command_line_is_a_usage_error() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["emti"]), @r"
         exit 64
@@ -74,7 +74,7 @@ fn a_wrong_command_line_is_wrong_usage() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'name' for '--set <FIELD=VALUE>': a field and its value are given as FIELD=VALUE
+        error: invalid value 'name' for '--set <FIELD=VALUE>': must be FIELD=VALUE
 
         For more information, try '--help'.
         ");
@@ -82,7 +82,7 @@ fn a_wrong_command_line_is_wrong_usage() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'yesterday' for '--from <WHERE>': an offset, `earliest`, `latest`, a time such as [time] or an age such as 1h is needed
+        error: invalid value 'yesterday' for '--from <WHERE>': must be an offset, `earliest`, `latest`, a time such as [time] or an age such as 1h
 
         For more information, try '--help'.
         ");
@@ -90,7 +90,7 @@ fn a_wrong_command_line_is_wrong_usage() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'localhost:4567' for '--url <URL>': an address such as http://127.0.0.1:4567 is needed
+        error: invalid value 'localhost:4567' for '--url <URL>': must be an address such as http://127.0.0.1:4567
 
         For more information, try '--help'.
         ");
@@ -107,14 +107,14 @@ fn a_wrong_command_line_is_wrong_usage() {
 }
 
 #[test]
-fn the_version_is_data() {
+fn the_version_is_printed_to_stdout() {
     let folder = tempdir().unwrap();
     let stdout = easel(folder.path(), &["--version"]).stdout();
     assert_eq!(stdout, format!("easel {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn completions_are_made_for_a_shell() {
+fn completions_are_printed_for_each_shell() {
     let folder = tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = easel(folder.path(), &["completions", shell]).stdout();
@@ -123,7 +123,7 @@ fn completions_are_made_for_a_shell() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
+fn a_closed_pipe_is_not_an_error() {
     let folder = tempdir().unwrap();
     let mut command = command(folder.path(), &["completions", "bash"]);
     let mut child = command
@@ -132,6 +132,6 @@ fn a_reader_that_leaves_is_no_failure() {
         .spawn()
         .unwrap();
     drop(child.stdout.take());
-    let ran = Ran::of(&child.wait_with_output().unwrap());
+    let ran = Ran::new(&child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran}");
 }

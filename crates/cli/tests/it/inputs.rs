@@ -1,4 +1,4 @@
-//! Files as people have them: with a byte order mark, in UTF-16, compressed.
+//! Tests of input files with a byte order mark, in UTF-16 and compressed.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ const EVENT: &str =
     r#"{"metadata":{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z"},"body":{}}"#;
 const CHANGE: &str = r#"{"action":"logged_out"}"#;
 
-/// Every command that reads events or changes, and one of those.
+/// Every command that reads events or changes, with a sample input.
 const READERS: [(&[&str], &str); 4] = [
     (&["check", "--summary", "--json"], EVENT),
     (&["translate", "--to", "caliper", "--only-event"], EVENT),
@@ -39,11 +39,11 @@ fn from_stdin(folder: &Path, args: &[&str], input: &[u8]) -> Ran {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input).unwrap();
     drop(stdin);
-    Ran::of(&child.wait_with_output().unwrap())
+    Ran::new(&child.wait_with_output().unwrap())
 }
 
 #[test]
-fn every_command_reads_files_with_a_byte_order_mark_and_compressed_ones_as_the_plain_ones() {
+fn every_command_reads_compressed_files_and_byte_order_marks_like_plain_files() {
     let folder = tempdir().unwrap();
     for (args, value) in READERS {
         let plain = format!("{value}\n{value}\n");
@@ -63,7 +63,7 @@ fn every_command_reads_files_with_a_byte_order_mark_and_compressed_ones_as_the_p
         };
         let (wanted_file, wanted_stdin) = read(plain.as_bytes());
         let masked = |ran: &Ran| {
-            // An envelope of Caliper and an event have ids and times of their own.
+            // Each Caliper envelope and event has its own id and time.
             let text = ran.to_string();
             (
                 text.lines().count(),
@@ -88,7 +88,7 @@ fn every_command_reads_files_with_a_byte_order_mark_and_compressed_ones_as_the_p
 }
 
 #[test]
-fn a_file_in_utf16_and_a_truncated_one_are_refused_as_such() {
+fn a_utf16_file_and_a_truncated_file_are_rejected_with_the_reason() {
     let folder = tempdir().unwrap();
     let utf16: Vec<u8> = EVENT.encode_utf16().flat_map(u16::to_le_bytes).collect();
     fs::write(folder.path().join("utf16.json"), utf16).unwrap();
@@ -105,7 +105,7 @@ fn a_file_in_utf16_and_a_truncated_one_are_refused_as_such() {
         exit 65
         --- stdout
         --- stderr
-        error: failed to read cut.json.gz: the gzip data is truncated: it ends within a member
+        error: failed to read cut.json.gz: the gzip data is truncated
         ");
     let mut corrupt = zstd::encode_all(EVENT.as_bytes(), 1).unwrap();
     corrupt[6..].fill(0xff);
@@ -115,6 +115,6 @@ fn a_file_in_utf16_and_a_truncated_one_are_refused_as_such() {
         &["translate", "--to", "caliper", "corrupt.zst"],
     );
     assert_eq!(ran.code, Some(65), "{ran}");
-    let told = "error: failed to read corrupt.zst: the zstd data is ";
-    assert!(ran.stderr.contains(told), "{ran}");
+    let message = "error: failed to read corrupt.zst: the zstd data is ";
+    assert!(ran.stderr.contains(message), "{ran}");
 }

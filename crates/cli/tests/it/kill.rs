@@ -1,7 +1,7 @@
-//! The kill test: a server that is killed over and over while it works, and an oracle outside it
-//! that knows what was acknowledged.
+//! The kill test: kills a busy server many times. An oracle outside the server knows which events were
+//! acknowledged.
 //!
-//! `EASEL_KILLS` says how often, `EASEL_SEED` when, as an earlier run printed it.
+//! `EASEL_KILLS` is the number of kills. `EASEL_SEED` is the random seed; each run prints its seed.
 
 pub(crate) mod load;
 pub(crate) mod oracle;
@@ -24,16 +24,16 @@ use crate::running::Running;
 use load::Load;
 use oracle::Oracle;
 
-/// Kills when `EASEL_KILLS` does not say how many.
+/// The default number of kills.
 const KILLS: u64 = 30;
 
-/// How long a server lives once it can be reached, in milliseconds.
+/// The lifetime of a server after its start, in milliseconds.
 const LIFE: std::ops::Range<u64> = 20..300;
 
-/// Every so many kills one meets a server that still starts.
+/// One of this many kills hits a server that is still starting.
 const EARLY: u64 = 5;
 
-/// Deliveries that one kill may repeat, for each subscription.
+/// The maximum number of deliveries per subscription that one kill may repeat.
 const MAX_REPEATS: u64 = 1_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +48,7 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     let (flaky, failed) = flaky().await;
 
     let mut running = start(&data);
-    let caller = Caller::of(&running);
+    let caller = Caller::new(&running);
     caller.subscribe("every", "", &every.url()).await;
     let grades_only = r#""events":["grade_*"],"#;
     caller.subscribe("grades", grades_only, &grades.url()).await;
@@ -57,17 +57,17 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
 
     let mut load = Load::start(&mut random);
     for kill in 0..kills {
-        load.turn_to(Caller::of(&running));
+        load.connect(Caller::new(&running));
         sleep(Duration::from_millis(random.u64(LIFE))).await;
         running.kill();
-        load.turn_away();
+        load.disconnect();
         if kill % EARLY == EARLY - 1 {
             start_and_kill(&data, Duration::from_millis(random.u64(0..LIFE.end))).await;
         }
         running = start(&data);
     }
-    let caller = Caller::of(&running);
-    load.turn_to(caller.clone());
+    let caller = Caller::new(&running);
+    load.connect(caller.clone());
     let sent = load.stop().await;
 
     let oracle = Oracle::check_log(sent, &caller.log().await);
@@ -94,7 +94,7 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     .unwrap();
 }
 
-/// An endpoint that refuses one request in fifty, and how many it has refused.
+/// Starts an endpoint that rejects one of 50 requests. Returns it with the number of rejections.
 async fn flaky() -> (Receiver, Arc<AtomicU64>) {
     let (flaky, failed) = (Receiver::start().await, Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&failed);
@@ -108,7 +108,7 @@ async fn flaky() -> (Receiver, Arc<AtomicU64>) {
     (flaky, failed)
 }
 
-/// The number that a variable has, if it is set.
+/// Parses the number in a variable, if the variable is set.
 pub(crate) fn number<T: FromStr<Err: std::fmt::Debug>>(variable: &str) -> Option<T> {
     std::env::var_os(variable).map(|text| text.to_str().unwrap().parse().unwrap())
 }
@@ -117,7 +117,7 @@ fn start(data: &Path) -> Running {
     Running::start_with(data, &["--auth", "none"], |_command| ())
 }
 
-/// Starts a server and kills it some time later, however far it is.
+/// Starts a server and kills it after `later`, in any state.
 async fn start_and_kill(data: &Path, later: Duration) {
     let folder = data.parent().unwrap();
     let mut child = command(

@@ -1,6 +1,6 @@
-//! Requests with changes while the server is killed: of each, all events are in the log or none.
+//! Kills the server during requests with changes. The log has all events of a request, or no event of it.
 //!
-//! `EASEL_SEED` says when it is killed, as an earlier run printed it.
+//! `EASEL_SEED` is the random seed; each run prints its seed.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::running::Running;
 
 const KILLS: u64 = 8;
 
-/// Changes of a request, of which each means two events: of some so many that they take several
+/// The numbers of changes in a request. Each change has two events, so that large requests span several
 /// blocks of the log.
 const fn count_of(request: u64) -> u64 {
     if request % 4 == 3 { 2_200 } else { 6 }
@@ -48,7 +48,7 @@ fn start(data: &Path) -> Running {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_events_of_a_request_are_all_there_or_none_is_however_often_the_server_is_killed() {
+async fn a_killed_server_stores_all_events_of_a_request_or_no_event() {
     let seed = number("EASEL_SEED").unwrap_or_else(|| fastrand::u64(..));
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +58,7 @@ async fn the_events_of_a_request_are_all_there_or_none_is_however_often_the_serv
     for _ in 0..KILLS {
         let life = sleep(Duration::from_millis(random.u64(20..900)));
         tokio::pin!(life);
-        let caller = Caller::of(&running);
+        let caller = Caller::new(&running);
         loop {
             let changes: Vec<_> = (0..count_of(sent))
                 .map(|number| change(sent, number))
@@ -78,7 +78,7 @@ async fn the_events_of_a_request_are_all_there_or_none_is_however_often_the_serv
         running = start(&data);
     }
     let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
-    for shown in Caller::of(&running).log().await {
+    for shown in Caller::new(&running).log().await {
         let event: Value = serde_json::from_slice(shown.bytes()).unwrap();
         let course = event["body"]["course_id"].as_str().unwrap();
         *counts

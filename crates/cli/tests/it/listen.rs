@@ -1,4 +1,4 @@
-//! `easel listen`
+//! Tests of `easel listen`.
 
 use easel_testkit::{Received, Receiver};
 use http::StatusCode;
@@ -10,7 +10,7 @@ use crate::easel::{check, easel};
 use crate::listener::Listener;
 use crate::running::Running;
 
-/// Where nobody listens.
+/// A URL without a server.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 /// Emits an event with a number in its body.
@@ -21,7 +21,7 @@ fn emit(running: &Running, event_type: &str, n: u64) {
         .stdout();
 }
 
-/// The number in the body of each event received.
+/// Returns the number in the body of each received event.
 fn numbers(received: &[Received]) -> Vec<u64> {
     let number = |request: &Received| {
         let event: Value = serde_json::from_slice(&request.body).unwrap();
@@ -30,7 +30,7 @@ fn numbers(received: &[Received]) -> Vec<u64> {
     received.iter().map(number).collect()
 }
 
-/// A request without what differs between two deliveries of one event: name of the subscription,
+/// Removes the values that differ between two deliveries of one event: name of the subscription,
 /// receiver, and time of the attempt.
 fn comparable(mut request: Received) -> Received {
     for name in ["easel-subscription", "host", "webhook-timestamp"] {
@@ -46,10 +46,10 @@ fn comparable(mut request: Received) -> Received {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_consumer_gets_the_request_that_a_webhook_subscription_gets() {
+async fn a_consumer_gets_the_same_request_as_a_webhook_subscription() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
-    let caller = Caller::of(&running);
+    let caller = Caller::new(&running);
     for format in ["canvas", "caliper", "caliper-strict"] {
         let (subscriber, consumer) = (Receiver::start().await, Receiver::start().await);
         let more = format!(r#""format":"{format}","#);
@@ -62,10 +62,10 @@ async fn a_consumer_gets_the_request_that_a_webhook_subscription_gets() {
         assert_eq!(forwarded[0].header("easel-subscription"), "listen");
         let has_version = forwarded[0].headers.contains_key("easel-mapper-version");
         assert_eq!(has_version, format != "canvas");
-        // A subscription promises no order.
+        // A subscription does not guarantee the order.
         let sorted = |requests: Vec<Received>| {
             let mut requests: Vec<_> = requests.into_iter().map(comparable).collect();
-            requests.sort_by_key(|it| it.header("webhook-id").to_owned());
+            requests.sort_by_key(|request| request.header("webhook-id").to_owned());
             requests
         };
         let delivered = subscriber.wait_for(3).await;
@@ -76,7 +76,7 @@ async fn a_consumer_gets_the_request_that_a_webhook_subscription_gets() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failing_consumer_is_shown_and_the_next_event_follows() {
+async fn a_failed_attempt_is_printed_and_the_next_event_follows() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let consumer = Receiver::start().await;
@@ -101,7 +101,7 @@ async fn a_failing_consumer_is_shown_and_the_next_event_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_consumer_that_is_not_running_is_shown_and_can_get_the_event_later() {
+async fn a_stopped_consumer_is_reported_and_can_get_the_event_later() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let consumer = Receiver::start().await;
@@ -119,7 +119,7 @@ async fn a_consumer_that_is_not_running_is_shown_and_can_get_the_event_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_line_sends_the_last_event_again_and_the_end_of_the_input_changes_nothing() {
+async fn r_sends_the_last_event_again_and_the_end_of_the_input_changes_nothing() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let consumer = Receiver::start().await;
@@ -132,7 +132,7 @@ async fn a_line_sends_the_last_event_again_and_the_end_of_the_input_changes_noth
     assert_eq!(listener.answer(), "x -> 200 ms (attempt 2)");
     assert_eq!(listener.answer(), "x -> 200 ms (attempt 3)");
     listener.type_in("again\n");
-    listener.wait_for("r sends the last event again, q leaves");
+    listener.wait_for("r sends the last event again, q quits");
     listener.close_stdin();
     emit(&running, "x", 1);
     assert_eq!(listener.answer(), "x -> 200 ms");
@@ -140,17 +140,20 @@ async fn a_line_sends_the_last_event_again_and_the_end_of_the_input_changes_noth
     let received = consumer.received();
     let attempts: Vec<_> = received
         .iter()
-        .map(|it| it.header("easel-attempt"))
+        .map(|request| request.header("easel-attempt"))
         .collect();
     assert_eq!(attempts, ["1", "2", "3", "1"]);
-    let ids: Vec<_> = received.iter().map(|it| it.header("webhook-id")).collect();
+    let ids: Vec<_> = received
+        .iter()
+        .map(|request| request.header("webhook-id"))
+        .collect();
     assert_eq!([ids[1], ids[2]], [ids[0], ids[0]]);
     assert_ne!(ids[3], ids[0]);
     assert_eq!(received[1].body, received[0].body);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_consumer_gets_only_what_was_asked_for_from_where_it_was_asked_for() {
+async fn a_consumer_gets_only_matching_events_from_the_start_position() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     (0..3).for_each(|n| emit(&running, "wanted", n));
@@ -166,7 +169,7 @@ async fn a_consumer_gets_only_what_was_asked_for_from_where_it_was_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_caliper_an_event_without_a_form_is_left_out_and_said_once() {
+async fn an_event_type_without_a_caliper_form_is_skipped_and_reported_once() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let consumer = Receiver::start().await;
@@ -175,18 +178,15 @@ async fn in_caliper_an_event_without_a_form_is_left_out_and_said_once() {
     emit(&running, "homemade", 1);
     running.easel(&["emit", "grade_change"]).stdout();
     assert_eq!(listener.answer(), "grade_change -> 200 ms");
-    let said = listener.wait_for("homemade");
-    assert_eq!(
-        said,
-        "homemade has no Caliper form; such events are left out"
-    );
+    let line = listener.wait_for("homemade");
+    assert_eq!(line, "homemade has no Caliper form; its events are skipped");
     emit(&running, "other", 3);
-    assert!(listener.wait_for("left out").starts_with("other "));
+    assert!(listener.wait_for("skipped").starts_with("other "));
     assert_eq!(consumer.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_outlives_its_server_and_misses_nothing() {
+async fn a_listener_survives_a_server_restart_and_misses_nothing() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let running = Running::start(&data);
@@ -195,7 +195,7 @@ async fn a_listener_outlives_its_server_and_misses_nothing() {
     emit(&running, "x", 0);
     assert_eq!(listener.answer(), "x -> 200 ms");
     running.kill();
-    listener.wait_for("trying again");
+    listener.wait_for("retrying");
     listener.type_in("r\n");
     assert_eq!(listener.answer(), "x -> 200 ms (attempt 2)");
 
@@ -208,7 +208,7 @@ async fn a_listener_outlives_its_server_and_misses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_that_starts_at_the_latest_event_misses_none_while_its_server_is_away() {
+async fn a_listener_that_starts_at_latest_misses_no_event_while_the_server_is_down() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let running = Running::start(&data);
@@ -216,7 +216,7 @@ async fn a_listener_that_starts_at_the_latest_event_misses_none_while_its_server
     let consumer = Receiver::start().await;
     let listener = Listener::start(&running, &consumer.url(), &[]);
     running.kill();
-    // Emitted before the listener is back.
+    // Emitted before the listener has reconnected.
     let running = Running::start(&data);
     emit(&running, "x", 1);
     assert_eq!(listener.answer(), "x -> 200 ms");
@@ -224,7 +224,7 @@ async fn a_listener_that_starts_at_the_latest_event_misses_none_while_its_server
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_ends_with_success_when_asked_to_even_while_its_consumer_hangs() {
+async fn a_listener_quits_with_success_even_while_its_consumer_hangs() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let consumer = Receiver::start().await;
@@ -248,7 +248,7 @@ async fn a_listener_ends_with_success_when_asked_to_even_while_its_consumer_hang
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn programs_get_an_object_for_each_answer_and_the_event_if_they_ask() {
+async fn json_output_has_an_object_per_answer_and_the_event_with_print() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let consumer = Receiver::start().await;
@@ -286,7 +286,7 @@ async fn programs_get_an_object_for_each_answer_and_the_event_if_they_ask() {
 }
 
 #[test]
-fn what_is_wrong_with_the_arguments_is_said() {
+fn invalid_arguments_are_rejected_with_a_reason() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     check!(easel(folder.path(), &["listen"]), @r"
@@ -304,7 +304,7 @@ fn what_is_wrong_with_the_arguments_is_said() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'localhost:3000' for '--forward <URL>': failed to read the URL: it is neither http nor https; an address such as http://localhost:3000 is needed
+        error: invalid value 'localhost:3000' for '--forward <URL>': failed to read the URL: its scheme must be http or https; use an address such as http://localhost:3000
 
         For more information, try '--help'.
         ");
@@ -312,13 +312,13 @@ fn what_is_wrong_with_the_arguments_is_said() {
         exit 69
         --- stdout
         --- stderr
-        error: no server is running on easel-data; start one with `easel serve`, or name its folder with --data or its address with --url
+        error: no server is running on easel-data; start one with `easel serve`, or give its folder with --data or its address with --url
         ");
     check!(running.easel(&["listen", "--forward", NOBODY, "--event", ""]), @r#"
         exit 65
         --- stdout
         --- stderr
-        error: --event: an event glob is 1 to 128 characters; "" is not. (invalid_range)
+        error: --event: an event glob must be 1 to 128 characters long, not "". (invalid_range)
         "#);
     let ran = running.easel(&["tokens", "create", "sender", "--scope", "ingest", "--json"]);
     let made: Value = serde_json::from_str(&ran.stdout()).unwrap();
@@ -347,6 +347,6 @@ fn a_glob_that_matches_nothing_is_a_warning() {
         ),
     ] {
         let listener = Listener::start(&running, NOBODY, args);
-        assert_eq!(listener.said()[0], wanted);
+        assert_eq!(listener.start_lines()[0], wanted);
     }
 }

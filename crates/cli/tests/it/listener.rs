@@ -1,4 +1,4 @@
-//! `easel listen` in a process of its own.
+//! Runs `easel listen` in its own process.
 
 use std::io::{BufReader, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -8,28 +8,28 @@ use std::time::Duration;
 use crate::easel::command;
 use crate::running::{Running, lines_of};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What it says when everything from there on is forwarded.
+/// The start of the line that the listener prints when it is ready.
 const READY: &str = "r and Enter";
 
-/// A listener in a process of its own, killed when dropped.
+/// A listener in its own process, killed on drop.
 pub(crate) struct Listener {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
-    /// What it said while it started.
-    said: Vec<String>,
+    /// The stderr lines of its start.
+    start_lines: Vec<String>,
 }
 
 impl Listener {
-    /// Starts one that forwards to `url`, and waits until everything from then on is forwarded.
+    /// Starts a listener that forwards to `url` and waits until it is ready.
     pub(crate) fn start(running: &Running, url: &str, args: &[&str]) -> Self {
         Self::start_with(running, url, args, Stdio::piped())
     }
 
-    /// The same with another stdin than a pipe.
+    /// Starts a listener with another stdin than a pipe.
     pub(crate) fn start_with(running: &Running, url: &str, args: &[&str], stdin: Stdio) -> Self {
         let folder = running.data().parent().unwrap();
         let mut command = command(folder, &["listen", "--forward", url, "--data"]);
@@ -45,34 +45,34 @@ impl Listener {
             stdout: lines_of(BufReader::new(child.stdout.take().unwrap())),
             stderr: lines_of(BufReader::new(child.stderr.take().unwrap())),
             child,
-            said: Vec::new(),
+            start_lines: Vec::new(),
         };
         while !listener
-            .said
+            .start_lines
             .last()
             .is_some_and(|line| line.starts_with(READY))
         {
-            let Ok(line) = listener.stderr.recv_timeout(PATIENCE) else {
-                panic!("it did not start: {:?}", listener.said);
+            let Ok(line) = listener.stderr.recv_timeout(TIMEOUT) else {
+                panic!("the listener did not start: {:?}", listener.start_lines);
             };
-            listener.said.push(line);
+            listener.start_lines.push(line);
         }
         listener
     }
 
-    /// The lines that it said on stderr while it started.
-    pub(crate) fn said(&self) -> &[String] {
-        &self.said
+    /// Returns the lines that it wrote to stderr during its start.
+    pub(crate) fn start_lines(&self) -> &[String] {
+        &self.start_lines
     }
 
-    /// The next line it prints.
+    /// Returns the next line of stdout.
     #[track_caller]
     pub(crate) fn line(&self) -> String {
-        self.stdout.recv_timeout(PATIENCE).unwrap()
+        self.stdout.recv_timeout(TIMEOUT).unwrap()
     }
 
-    /// The next answer it prints: the event type, and how the attempt ended. The latency is left out,
-    /// and the offset: events of Easel itself may lie between those of a test.
+    /// Returns the next printed answer: event type and result, without latency and offset. Offsets vary
+    /// because the log also has events of Easel itself.
     #[track_caller]
     pub(crate) fn answer(&self) -> String {
         let line = self.line();
@@ -87,48 +87,48 @@ impl Listener {
         format!("{} -> {}", words.join(" "), ending.join(" "))
     }
 
-    /// Waits for a line on its stderr that contains `part`, and returns it.
+    /// Waits for a stderr line that contains `part` and returns the line.
     #[track_caller]
     pub(crate) fn wait_for(&self, part: &str) -> String {
-        let mut said = String::new();
+        let mut stderr = String::new();
         loop {
-            let Ok(line) = self.stderr.recv_timeout(PATIENCE) else {
-                panic!("{part:?} was not said:\n{said}");
+            let Ok(line) = self.stderr.recv_timeout(TIMEOUT) else {
+                panic!("{part:?} is missing in stderr:\n{stderr}");
             };
             if line.contains(part) {
                 return line;
             }
-            said.extend([&line, "\n"]);
+            stderr.extend([&line, "\n"]);
         }
     }
 
-    /// Types some lines.
+    /// Writes lines to stdin.
     pub(crate) fn type_in(&mut self, lines: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(lines.as_bytes()).unwrap();
         stdin.flush().unwrap();
     }
 
-    /// Ends its input.
+    /// Closes stdin.
     pub(crate) fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
-    /// Sends it a signal, such as `-TERM`.
+    /// Sends a signal, such as `-TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub(crate) fn status(mut self) -> ExitStatus {
-        // What it printed before is of no interest.
+        // Ignore its remaining output.
         loop {
-            match self.stdout.recv_timeout(PATIENCE) {
+            match self.stdout.recv_timeout(TIMEOUT) {
                 Ok(_line) => (),
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+                Err(RecvTimeoutError::Timeout) => panic!("the listener did not end"),
             }
         }
         self.child.wait().unwrap()
@@ -137,7 +137,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }

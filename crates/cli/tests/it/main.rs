@@ -1,4 +1,4 @@
-//! The command as its users meet it: exit code, stdout and stderr, against a server of its own.
+//! End-to-end tests of the command: exit code, stdout and stderr, with a real server.
 
 #[cfg(test)]
 mod backup;
@@ -18,6 +18,10 @@ mod commands;
 mod config;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
+mod doc_blocks;
+#[cfg(test)]
+mod doc_pages;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]

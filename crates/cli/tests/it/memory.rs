@@ -1,6 +1,6 @@
-//! How much memory a server takes when many large requests come at once.
+//! Tests the memory use of a server during many large parallel requests.
 //!
-//! The server is a process of its own, whose peak the system tells (`VmHWM`).
+//! The server runs in its own process. The system reports its peak memory (`VmHWM`).
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,14 +9,14 @@ use std::thread;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use easel_testkit::left_out;
+use easel_testkit::report_skipped;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::tempdir;
 
 use crate::running::Running;
 
-/// The setting, and what everything else takes at most: the log, and what the allocator keeps.
+/// The setting, and the limit for everything else: the log and the allocator's reserve.
 const IN_FLIGHT_MIB: usize = 64;
 const REST_MIB: usize = 192;
 
@@ -47,7 +47,7 @@ fn change(n: usize) -> String {
     )
 }
 
-/// As many parts as a body has room for, with `between` them.
+/// Returns a body of [`BODY_BYTES`] from many parts with the separator `between`.
 fn body(part: fn(usize) -> String, between: &str) -> String {
     let count = BODY_BYTES / (part(0).len() + between.len());
     (0..count).map(part).collect::<Vec<_>>().join(between)
@@ -100,7 +100,7 @@ fn calls() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>)> {
     ]
 }
 
-/// The first line of the answer.
+/// Sends a request and returns the first line of the answer.
 fn send(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let sized = if headers.contains("chunked") {
@@ -118,7 +118,7 @@ fn send(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> String {
     answer.lines().next().unwrap().to_owned()
 }
 
-/// The most memory a process has had, in MiB.
+/// Returns the peak memory of a process in MiB.
 fn peak_mib(process: u32) -> Option<usize> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status
@@ -129,9 +129,9 @@ fn peak_mib(process: u32) -> Option<usize> {
 }
 
 #[test]
-fn requests_at_once_take_no_more_memory_than_the_setting_says_at_any_door() {
+fn parallel_requests_stay_within_the_memory_setting_at_every_door() {
     if peak_mib(std::process::id()).is_none() {
-        left_out("the peak of memory, which only Linux tells");
+        report_skipped("the peak of memory, which only Linux reports");
         return;
     }
     for (what, path, headers, body) in calls() {

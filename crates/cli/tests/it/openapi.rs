@@ -1,7 +1,7 @@
-//! The OpenAPI document as other people's tools take it: valid, true of a running server, and good for
+//! Tests of the OpenAPI document with other tools: it is valid, matches a running server and produces
 //! a TypeScript client.
 //!
-//! `EASEL_TEST_PYTHON` names a Python that has openapi-spec-validator and schemathesis,
+//! `EASEL_TEST_PYTHON` names a Python with openapi-spec-validator and schemathesis,
 //! `EASEL_TEST_NODE_MODULES` a folder with openapi-typescript, openapi-fetch and typescript.
 
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use easel_testkit::left_out;
+use easel_testkit::report_skipped;
 use tempfile::tempdir;
 
 use crate::caller::Caller;
@@ -27,23 +27,23 @@ const TSCONFIG: &str = r#"{
   "files": ["client.ts", "openapi.d.ts"]
 }"#;
 
-/// Waits have a bound of their own: the tester would choose the longest.
+/// Disables waiting: the tool would choose the longest wait.
 const SCHEMATHESIS: &str = "[parameters]\n\"query.wait\" = \"0s\"\n";
 
-/// What a variable names, or `None` where something may be left out.
-fn means(variable: &str, what: &str) -> Option<OsString> {
-    let means = std::env::var_os(variable);
-    if means.is_none() {
-        left_out(&format!("{what}; scripts/test installs it"));
+/// Returns the path in a variable, or `None` if the test may be skipped without it.
+fn tool_path(variable: &str, what: &str) -> Option<OsString> {
+    let path = std::env::var_os(variable);
+    if path.is_none() {
+        report_skipped(&format!("{what}; scripts/test installs it"));
         let all = std::env::var_os("EASEL_TEST_ALL");
-        assert_eq!(all, None, "nothing is to be left out");
+        assert_eq!(all, None, "no test may be skipped");
     }
-    means
+    path
 }
 
-/// The document of a server, in a file.
+/// Writes the document of a server to a file.
 async fn write_document(running: &Running, file: &Path) {
-    let document = Caller::of(running).get("/v1/openapi.json").await;
+    let document = Caller::new(running).get("/v1/openapi.json").await;
     fs::write(file, &document.body).unwrap();
 }
 
@@ -57,7 +57,7 @@ fn check_succeeds(command: &mut Command) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_is_valid_openapi() {
-    let Some(python) = means("EASEL_TEST_PYTHON", "openapi-spec-validator") else {
+    let Some(python) = tool_path("EASEL_TEST_PYTHON", "openapi-spec-validator") else {
         return;
     };
     let folder = tempdir().unwrap();
@@ -73,8 +73,8 @@ async fn the_document_is_valid_openapi() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_of_a_running_server_is_as_the_document_says() {
-    let Some(python) = means("EASEL_TEST_PYTHON", "schemathesis") else {
+async fn every_answer_of_a_running_server_matches_the_document() {
+    let Some(python) = tool_path("EASEL_TEST_PYTHON", "schemathesis") else {
         return;
     };
     let folder = tempdir().unwrap();
@@ -97,9 +97,9 @@ async fn every_answer_of_a_running_server_is_as_the_document_says() {
         .args(["-m", "schemathesis.cli", "run"])
         .arg(format!("{}/v1/openapi.json", running.url()))
         .args(["--header", &format!("Authorization: Bearer {token}")])
-        // It has no end.
+        // The event stream has no end.
         .args(["--exclude-path", "/v1/events/stream"])
-        // A schema cannot say all that is asked of an event or of a subscription.
+        // A schema cannot express all rules of an event or a subscription.
         .args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15"])
         .args(["--seed", "1", "--generation-database", "none", "--no-color"])
@@ -116,7 +116,7 @@ async fn every_answer_of_a_running_server_is_as_the_document_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_typescript_client_made_from_the_document_compiles() {
-    let Some(modules) = means("EASEL_TEST_NODE_MODULES", "a TypeScript client") else {
+    let Some(modules) = tool_path("EASEL_TEST_NODE_MODULES", "a TypeScript client") else {
         return;
     };
     let folder = tempdir().unwrap();

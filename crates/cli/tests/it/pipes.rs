@@ -1,4 +1,4 @@
-//! Readers that leave before a command is done, as `head` does.
+//! Tests of closed pipes: the reader ends before the command, as `head` does.
 
 use std::fs;
 use std::io::pipe;
@@ -10,14 +10,14 @@ use tempfile::tempdir;
 use crate::easel::{Ran, command};
 use crate::running::Running;
 
-/// Who has left.
+/// The pipes whose reader has closed.
 #[derive(Clone, Copy, Debug)]
 enum Left {
     Stdout,
     Both,
 }
 
-/// Runs a command whose output nobody reads.
+/// Runs a command with closed output pipes.
 fn unread(folder: &Path, args: &[&str], left: Left) -> Ran {
     let closed = || {
         let (reader, writer) = pipe().unwrap();
@@ -30,11 +30,11 @@ fn unread(folder: &Path, args: &[&str], left: Left) -> Ran {
         Left::Stdout => command.stderr(Stdio::piped()),
         Left::Both => command.stderr(closed()),
     };
-    Ran::of(&command.spawn().unwrap().wait_with_output().unwrap())
+    Ran::new(&command.spawn().unwrap().wait_with_output().unwrap())
 }
 
 #[test]
-fn a_reader_that_leaves_ends_every_command_quietly() {
+fn every_command_ends_quietly_if_its_pipe_is_closed() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     running.easel(&["emit", "course_created"]).stdout();
@@ -89,17 +89,20 @@ fn a_reader_that_leaves_ends_every_command_quietly() {
         for left in [Left::Stdout, Left::Both] {
             let args = [&args[..], &data].concat();
             let ran = unread(folder.path(), &args, left);
-            // What has a fault may say so to somebody who still reads.
+            // A command may still report an invalid input on an open stderr.
             let is_quiet = !ran.stderr.contains("panic") && !ran.stderr.contains("roken pipe");
             assert!(is_quiet, "{line}, {left:?}: {ran}");
-            let is_refused = line.starts_with("changes") && ran.code == Some(65);
-            assert!(ran.code == Some(0) || is_refused, "{line}, {left:?}: {ran}");
+            let is_rejected = line.starts_with("changes") && ran.code == Some(65);
+            assert!(
+                ran.code == Some(0) || is_rejected,
+                "{line}, {left:?}: {ran}"
+            );
         }
     }
 }
 
 #[test]
-fn a_command_that_fails_keeps_its_exit_code_when_nobody_reads() {
+fn a_failed_command_keeps_its_exit_code_if_all_pipes_are_closed() {
     let folder = tempdir().unwrap();
     for (line, code) in [
         ("tail --url http://127.0.0.1:1", 69),
@@ -114,12 +117,12 @@ fn a_command_that_fails_keeps_its_exit_code_when_nobody_reads() {
 }
 
 #[test]
-fn a_server_whose_log_nobody_reads_goes_on() {
+fn a_server_continues_if_its_log_pipe_is_closed() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let mut running = Running::start_with(&data, &["--log", "trace"], |_| ());
-    running.forget_stderr();
-    // The thread that reads finds out at the next line, the server at the one after that.
+    running.close_stderr();
+    // The reading thread ends at the next line; the server notices at the line after that.
     running.easel(&["balance"]).stdout();
     running.easel(&["emit", "course_created"]).stdout();
     running.terminate();

@@ -1,4 +1,4 @@
-//! Data folders that a server rejects, and what `easel repair` does about it.
+//! Tests of `easel repair` on data folders that a server rejects.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -56,20 +56,20 @@ fn a_folder_without_its_log_is_rejected_with_the_command_that_repairs_it() {
     check!(easel(&["repair"]), @r"
         exit 0
         --- stdout
-        make a new log.db: its events are lost, and events sent again are no longer recognised
+        create a new log.db: its events are lost, and duplicates of them are no longer recognised
         begin log.db at offset 3: offsets 0 to 2 read as damaged
         subscription all: skip up to 3 events, offsets 0 to 2; they count as expired
         --- stderr
-        nothing was changed; `easel repair --yes` does this
+        nothing was changed; to do this, run `easel repair --yes`
         ");
     assert!(
         !data.join("log.db").exists(),
-        "it was repaired without --yes"
+        "the repair was done without --yes"
     );
     check!(easel(&["repair", "--yes", "--json"]), @r#"
         exit 0
         --- stdout
-        {"steps":["make a new log.db: its events are lost, and events sent again are no longer recognised","begin log.db at offset 3: offsets 0 to 2 read as damaged","subscription all: skip up to 3 events, offsets 0 to 2; they count as expired"],"done":true}
+        {"steps":["create a new log.db: its events are lost, and duplicates of them are no longer recognised","begin log.db at offset 3: offsets 0 to 2 read as damaged","subscription all: skip up to 3 events, offsets 0 to 2; they count as expired"],"done":true}
         --- stderr
         "#);
 
@@ -90,12 +90,12 @@ fn a_folder_that_others_can_enter_is_reported_with_the_setting_to_change() {
     fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
     let mut running = Running::start(&data);
     running.wait_for("subscriptions add");
-    let said = running.stderr();
+    let stderr = running.stderr();
     assert!(
-        said.contains("WARN") && said.contains("StateDirectoryMode=0700"),
-        "{said}"
+        stderr.contains("WARN") && stderr.contains("StateDirectoryMode=0700"),
+        "{stderr}"
     );
-    assert!(said.contains("mode=\"0755\""), "{said}");
+    assert!(stderr.contains("mode=\"0755\""), "{stderr}");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn events_that_expire_undelivered_are_a_warning() {
     ];
     running.easel(&add).stdout();
     running.easel(&["subscriptions", "pause", "all"]).stdout();
-    // More than the smallest bound, and nothing that can be compressed.
+    // More data than the smallest limit, and not compressible.
     for _ in 0..20 {
         let name: String = std::iter::repeat_with(fastrand::alphanumeric)
             .take(100_000)
@@ -129,10 +129,10 @@ fn events_that_expire_undelivered_are_a_warning() {
         serve.env("EASEL_LOG__MAX_BYTES", "1MiB");
     });
     running.wait_for("events expired undelivered");
-    let said = running.stderr().lines().last().unwrap();
-    assert!(said.contains("WARN"), "{said}");
+    let stderr = running.stderr().lines().last().unwrap();
+    assert!(stderr.contains("WARN"), "{stderr}");
     assert!(
-        said.contains("subscription=all") && said.contains("event_count="),
-        "{said}"
+        stderr.contains("subscription=all") && stderr.contains("event_count="),
+        "{stderr}"
     );
 }

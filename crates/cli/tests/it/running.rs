@@ -1,4 +1,4 @@
-//! A server in a process of its own.
+//! Runs a server in its own process.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -11,12 +11,12 @@ use easel_server::LocalServer;
 
 use crate::easel::{Ran, command, easel};
 
-/// Longer than anything here takes, so that a test ends with words rather than not at all.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any step takes, so that a hanging test fails with a message.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A server in a process of its own, killed when dropped.
+/// A server in its own process, killed on drop.
 ///
-/// Its data folder outlives it, so that another one can be started on what it left.
+/// Its data folder is kept, so that another server can be started on it.
 pub(crate) struct Running {
     child: Child,
     data: PathBuf,
@@ -26,13 +26,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a server on a data folder, on a port of the system's choice, and waits until it
-    /// listens.
+    /// Starts a server on a data folder and a free port, and waits until it listens.
     pub(crate) fn start(data: &Path) -> Self {
         Self::start_with(data, &[], |_command| ())
     }
 
-    /// The same with further arguments, and whatever `prepare` does to the command.
+    /// Starts a server with more arguments. `prepare` may change the command.
     pub(crate) fn start_with(
         data: &Path,
         args: &[&str],
@@ -64,52 +63,52 @@ impl Running {
             lines,
             stderr: String::new(),
         };
-        // The form of its log decides which of them it says.
+        // Which line it prints depends on the log format.
         running.wait_for_any(&["easel listens on", "\"server started\""]);
-        // A server that was killed leaves a file as well.
+        // A killed server leaves an old file, so check the process id.
         running.local = LocalServer::read(&running.data).unwrap();
         assert_eq!(running.local.pid, running.child.id());
         running
     }
 
-    /// Its data folder.
+    /// Returns the data folder.
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Where it listens.
+    /// Returns the address.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.local.address)
     }
 
-    /// What it said about itself.
+    /// Returns the content of its `local.json`.
     pub(crate) fn local(&self) -> &LocalServer {
         &self.local
     }
 
-    /// Runs a command against it.
+    /// Runs a command with this server.
     pub(crate) fn easel(&self, args: &[&str]) -> Ran {
         let data = ["--data", self.data.to_str().unwrap()];
         easel(self.data.parent().unwrap(), &[args, &data].concat())
     }
 
-    /// What it has said on stderr, as far as anyone waited for it.
+    /// Returns the stderr lines read by the waits so far.
     pub(crate) fn stderr(&self) -> &str {
         &self.stderr
     }
 
-    /// Waits for a line on its stderr that contains `part`.
+    /// Waits for a stderr line that contains `part`.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, part: &str) {
         self.wait_for_any(&[part]);
     }
 
-    /// Waits for a line on its stderr that contains one of `parts`.
+    /// Waits for a stderr line that contains one of `parts`.
     #[track_caller]
     fn wait_for_any(&mut self, parts: &[&str]) {
         loop {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
-                panic!("{parts:?} was not said:\n{}", self.stderr);
+            let Ok(line) = self.lines.recv_timeout(TIMEOUT) else {
+                panic!("{parts:?} is missing in stderr:\n{}", self.stderr);
             };
             self.stderr.extend([&line, "\n"]);
             if parts.iter().any(|part| line.contains(part)) {
@@ -118,22 +117,22 @@ impl Running {
         }
     }
 
-    /// Leaves its stderr, as `head` does.
-    pub(crate) fn forget_stderr(&mut self) {
+    /// Closes the stderr pipe, as `head` does.
+    pub(crate) fn close_stderr(&mut self) {
         self.lines = mpsc::channel().1;
     }
 
-    /// Waits for its end.
+    /// Waits until the server ends.
     pub(crate) fn status(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
-    /// Asks it to stop, as a service manager does.
+    /// Sends SIGTERM, as a service manager does.
     pub(crate) fn terminate(&self) {
         self.signal("-TERM");
     }
 
-    /// Tells it that its settings have changed, as a service manager does.
+    /// Sends SIGHUP, as a service manager does after a change of the settings.
     pub(crate) fn hang_up(&self) {
         self.signal("-HUP");
     }
@@ -149,15 +148,15 @@ impl Running {
         );
     }
 
-    /// Waits for its end, and hands over everything it said on stderr.
+    /// Waits until the server ends and returns its whole stderr.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+        while let Ok(line) = self.lines.recv_timeout(TIMEOUT) {
             self.stderr.extend([&line, "\n"]);
         }
         (self.child.wait().unwrap(), std::mem::take(&mut self.stderr))
     }
 
-    /// Kills it with a signal that it cannot catch.
+    /// Kills the server with a signal that it cannot catch.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -166,7 +165,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -180,7 +179,7 @@ impl fmt::Debug for Running {
     }
 }
 
-/// The lines of a pipe, read in the background so that the writer never waits.
+/// Reads the lines of a pipe in the background, so that the writer never waits.
 pub(crate) fn lines_of(pipe: impl BufRead + Send + 'static) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! How a server starts, and how it ends.
+//! Tests of the start and the end of a server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,21 +14,21 @@ use crate::easel::{Ran, check, command, easel};
 use crate::running::Running;
 
 #[test]
-fn a_newcomer_is_told_what_to_do_next() {
+fn the_greeting_shows_the_next_steps() {
     let folder = tempdir().unwrap();
     let mut running = Running::start(&folder.path().join("data"));
     running.wait_for("subscriptions add");
     check!(running.stderr(), @r#"
         [time]  INFO easel::commands::serve: server started address=127.0.0.1:[port] version="[version]" data=[folder]/data
         [time]  WARN easel::commands::serve: first token written to a file; read it there and remove the file path=[folder]/data/first-token
-        easel listens on http://127.0.0.1:[port] and keeps its data in [folder]/data
+        easel listens on http://127.0.0.1:[port] and stores its data in [folder]/data
 
-        To send Canvas's events here, in its Live Events plug-in (/plugins/live_events):
+        To send Canvas's events here, set in its Live Events plugin (/plugins/live_events):
           AWS endpoint (aws_endpoint)                 http://127.0.0.1:[port]
           Kinesis stream name (kinesis_stream_name)   live-events
           AWS access key ID and secret                set a pair under [[kinesis.keys]] first
 
-        Try, in another terminal:
+        Run in another terminal:
           easel --data [folder]/data emit course_created --set name=Botany
           easel --data [folder]/data tail --follow
           easel --data [folder]/data subscriptions add mine --webhook https://example.edu/hook
@@ -36,7 +36,7 @@ fn a_newcomer_is_told_what_to_do_next() {
 }
 
 #[test]
-fn as_many_files_may_be_open_as_the_system_allows() {
+fn the_limit_of_open_files_is_raised_to_the_maximum() {
     let folder = tempdir().unwrap();
     let running = Running::start_with(&folder.path().join("data"), &[], |serve| {
         let mut shell = Command::new("/bin/sh");
@@ -51,7 +51,9 @@ fn as_many_files_may_be_open_as_the_system_allows() {
     });
     let limits = format!("/proc/{}/limits", running.local().pid);
     let limits = std::fs::read_to_string(limits).unwrap();
-    let files = limits.lines().find(|it| it.starts_with("Max open files"));
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
     let words: Vec<_> = files.unwrap().split_whitespace().collect();
     assert_eq!(words[3], words[4], "{words:?}");
 }
@@ -69,12 +71,12 @@ fn two_servers_never_share_a_data_folder() {
     assert_eq!(
         running.easel(&["balance"]).code,
         Some(0),
-        "the first one goes on"
+        "the first server must continue"
     );
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_a_matter_of_configuration() {
+fn an_unusable_address_is_a_configuration_error() {
     let folder = tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -100,12 +102,12 @@ fn an_address_that_cannot_be_had_is_a_matter_of_configuration() {
         exit 64
         --- stdout
         --- stderr
-        error: --log: the log filter must be such as "debug" or "info,easel_deliver=trace", not "=="
+        error: --log: the log filter must be like "debug" or "info,easel_deliver=trace", not "=="
         "#);
 }
 
 #[test]
-fn a_stop_drains_and_leaves_nothing_behind() {
+fn a_stop_drains_and_loses_nothing() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     running.easel(&["emit", "x", "--force"]).stdout();
@@ -124,7 +126,7 @@ fn a_stop_drains_and_leaves_nothing_behind() {
 fn a_second_signal_stops_at_once() {
     let folder = tempdir().unwrap();
     let mut running = Running::start(&folder.path().join("data"));
-    // A request whose body never comes holds the drain up.
+    // A request without its body blocks the drain.
     let mut stream = TcpStream::connect(running.local().address).unwrap();
     let token = running.local().token.clone().unwrap();
     write!(
@@ -148,7 +150,7 @@ fn a_second_signal_stops_at_once() {
     );
 }
 
-/// The records of a log in JSON; nothing else may be in it.
+/// Parses the records of a JSON log. The log must contain only JSON.
 #[track_caller]
 fn records(stderr: &str) -> Vec<serde_json::Value> {
     let record = |line: &str| {
@@ -158,12 +160,14 @@ fn records(stderr: &str) -> Vec<serde_json::Value> {
 }
 
 fn record<'a>(records: &'a [serde_json::Value], message: &str) -> &'a serde_json::Value {
-    let found = records.iter().find(|it| it["fields"]["message"] == message);
+    let found = records
+        .iter()
+        .find(|record| record["fields"]["message"] == message);
     &found.unwrap_or_else(|| panic!("no {message:?} in {records:#?}"))["fields"]
 }
 
 #[test]
-fn with_json_nothing_but_json_reaches_stderr() {
+fn with_a_json_log_stderr_contains_only_json() {
     let folder = tempdir().unwrap();
     let running = Running::start_with(
         &folder.path().join("data"),
@@ -196,24 +200,24 @@ fn with_json_nothing_but_json_reaches_stderr() {
 }
 
 #[test]
-fn with_json_a_start_that_fails_says_so_in_json() {
+fn with_a_json_log_a_failed_start_is_reported_in_json() {
     let folder = tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let check = |args: &[&str], variables: &[(&str, &str)], code: i32, errors: &[&str]| {
         let mut serve = command(folder.path(), &[&["serve"], args].concat());
-        let ran = Ran::of(&serve.envs(variables.iter().copied()).output().unwrap());
+        let ran = Ran::new(&serve.envs(variables.iter().copied()).output().unwrap());
         assert_eq!(ran.code, Some(code), "{ran}");
         let records = records(&ran.stderr);
-        let said: Vec<_> = records
+        let messages: Vec<_> = records
             .iter()
             .filter(|record| record["level"] == "ERROR")
             .map(|record| record["fields"]["error"].as_str().unwrap())
             .collect();
-        assert_eq!(said.len(), errors.len(), "{ran}");
+        assert_eq!(messages.len(), errors.len(), "{ran}");
         for part in errors {
-            let is_said = said.iter().any(|error| error.contains(part));
-            assert!(is_said, "{said:?} has no {part:?}");
+            let is_reported = messages.iter().any(|error| error.contains(part));
+            assert!(is_reported, "{messages:?} has no {part:?}");
         }
     };
     let json = [("EASEL_LOG_FORMAT", "json"), ("EASEL_LOG", "off")];
@@ -244,7 +248,7 @@ fn with_json_a_start_that_fails_says_so_in_json() {
 }
 
 #[test]
-fn the_first_token_goes_to_a_file_where_there_is_no_terminal() {
+fn the_first_token_goes_to_a_file_without_a_terminal() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let mut running = Running::start(&data);
@@ -304,7 +308,7 @@ fn the_first_token_is_shown_on_a_terminal_and_nowhere_else() {
     child.wait().unwrap();
     let seen = String::from_utf8(seen).unwrap();
     assert!(
-        seen.contains("First token, may do everything, shown this once"),
+        seen.contains("First token with full access, shown only now"),
         "{seen}"
     );
     assert!(seen.contains("  easel_"), "{seen}");
@@ -312,7 +316,7 @@ fn the_first_token_is_shown_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
-fn a_preset_first_token_opens_the_door_and_is_told_nowhere() {
+fn a_preset_first_token_works_and_is_never_printed() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let token = "A-preset_token.for~tests+0123456789/abc=";
@@ -348,7 +352,7 @@ fn a_preset_first_token_opens_the_door_and_is_told_nowhere() {
 }
 
 #[test]
-fn a_paused_server_says_so_and_is_resumed_by_a_command() {
+fn a_paused_server_logs_its_state_and_is_resumed_by_a_command() {
     let folder = tempdir().unwrap();
     let mut running = Running::start_with(&folder.path().join("data"), &["--paused"], |_| ());
     running.wait_for("subscriptions add");
@@ -357,25 +361,25 @@ fn a_paused_server_says_so_and_is_resumed_by_a_command() {
         "{}",
         running.stderr()
     );
-    let said = |args: &[&str]| {
+    let output = |args: &[&str]| {
         let ran = running.easel(args);
         assert_eq!(ran.code, Some(0), "{ran}");
         ran.stderr + &ran.stdout
     };
-    assert_eq!(said(&["pause", "--json"]).trim(), r#"{"paused":true}"#);
-    assert_eq!(said(&["resume"]), "deliveries are running\n");
-    assert_eq!(said(&["pause"]), "deliveries are paused\n");
+    assert_eq!(output(&["pause", "--json"]).trim(), r#"{"paused":true}"#);
+    assert_eq!(output(&["resume"]), "deliveries are running\n");
+    assert_eq!(output(&["pause"]), "deliveries are paused\n");
 }
 
 #[test]
-fn a_hangup_puts_new_settings_in_force_and_says_what_needs_a_restart() {
+fn a_hangup_applies_new_settings_and_logs_which_need_a_restart() {
     let folder = tempdir().unwrap();
     let settings = |text: &str| fs::write(folder.path().join("easel.toml"), text).unwrap();
     let hook = "webhook.url = \"http://127.0.0.1:1/\"\n";
-    let one = format!("[[subscriptions]]\nname = \"one\"\n{hook}");
-    let two = format!("[[subscriptions]]\nname = \"two\"\n{hook}");
+    let first = format!("[[subscriptions]]\nname = \"one\"\n{hook}");
+    let second = format!("[[subscriptions]]\nname = \"two\"\n{hook}");
     let pair = "[[kinesis.keys]]\naccess_key_id = \"canvas\"\nsecret_access_key = \"hush\"\n";
-    settings(&one);
+    settings(&first);
     let mut running = Running::start(&folder.path().join("data"));
     let states = |running: &Running| {
         let list = running.easel(&["subscriptions", "list"]).stdout();
@@ -389,7 +393,7 @@ fn a_hangup_puts_new_settings_in_force_and_says_what_needs_a_restart() {
     };
     assert_eq!(states(&running), ["one active"]);
 
-    settings(&format!("drain = \"1s\"\n{two}{pair}"));
+    settings(&format!("drain = \"1s\"\n{second}{pair}"));
     running.hang_up();
     running.wait_for("settings re-read");
     assert_eq!(states(&running), ["one deactivated", "two active"]);
@@ -404,7 +408,7 @@ fn a_hangup_puts_new_settings_in_force_and_says_what_needs_a_restart() {
     }
     assert!(!stderr.contains("hush"), "{stderr}");
 
-    settings(&format!("drain = 1\n{one}in_flight = 0\n"));
+    settings(&format!("drain = 1\n{first}in_flight = 0\n"));
     running.hang_up();
     running.wait_for("easel.toml:5:13: `in_flight` must be 1 to 256, not 0");
     running.wait_for("easel.toml:1:9: drain must be");
@@ -416,15 +420,18 @@ fn a_hangup_puts_new_settings_in_force_and_says_what_needs_a_restart() {
             .contains("settings not re-read; nothing changed")
     );
 
-    // Refused by the log that is in use, which only the running server knows.
-    settings(&format!("{one}{}start = 99\n", two.replace("two", "three")));
+    // The start offset is beyond the log, which only the running server knows.
+    settings(&format!(
+        "{first}{}start = 99\n",
+        second.replace("two", "three")
+    ));
     running.hang_up();
     running.wait_for("past the log's head");
     assert_eq!(states(&running), ["one deactivated", "two active"]);
 }
 
 #[test]
-fn a_data_folder_is_not_made_by_a_check() {
+fn config_check_does_not_create_the_data_folder() {
     let folder = tempdir().unwrap();
     easel(folder.path(), &["config", "check"]).stdout();
     let entries = |path: &Path| fs::read_dir(path).unwrap().count();

@@ -1,4 +1,4 @@
-//! A campus that lives: into files, and through every door of a server.
+//! Tests of `easel simulate` to files and through every door, and of `easel demo`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn simulate(folder: &Path, args: &[&str]) -> Ran {
     ran
 }
 
-/// How many events of each type there are in lines of events.
+/// Counts the events of each type in lines of events.
 fn counts(lines: &str) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for line in lines.lines() {
@@ -32,18 +32,18 @@ fn counts(lines: &str) -> BTreeMap<String, u64> {
 #[test]
 fn the_same_seed_prints_the_same_events_and_they_conform() {
     let folder = tempdir().unwrap();
-    let one = simulate(folder.path(), &["--seed", "7"]);
-    assert!(one.stdout == simulate(folder.path(), &["--seed", "7"]).stdout);
-    assert!(one.stdout != simulate(folder.path(), &["--seed", "8"]).stdout);
-    let events: u64 = counts(&one.stdout).values().sum();
-    let last = one.stderr.lines().last().unwrap();
+    let printed_run = simulate(folder.path(), &["--seed", "7"]);
+    assert!(printed_run.stdout == simulate(folder.path(), &["--seed", "7"]).stdout);
+    assert!(printed_run.stdout != simulate(folder.path(), &["--seed", "8"]).stdout);
+    let events: u64 = counts(&printed_run.stdout).values().sum();
+    let last = printed_run.stderr.lines().last().unwrap();
     assert!(
         last.trim_start()
             .starts_with(&format!("{events} events of ")),
         "{last}"
     );
 
-    std::fs::write(folder.path().join("events.ndjson"), &one.stdout).unwrap();
+    std::fs::write(folder.path().join("events.ndjson"), &printed_run.stdout).unwrap();
     let checked = easel(folder.path(), &["check", "--summary", "events.ndjson"]);
     assert_eq!(checked.code, Some(0), "{checked}");
 
@@ -54,11 +54,11 @@ fn the_same_seed_prints_the_same_events_and_they_conform() {
         &["changes", "explain", "--events", "changes.ndjson"],
     );
     assert_eq!(made.code, Some(0), "{made}");
-    assert!(made.stdout == one.stdout);
+    assert!(made.stdout == printed_run.stdout);
 }
 
 #[tokio::test]
-async fn every_door_takes_the_term() {
+async fn every_door_accepts_the_simulated_events() {
     let folder = tempdir().unwrap();
     let printed = simulate(folder.path(), &[]).stdout;
     for door in ["events", "changes", "kinesis"] {
@@ -76,17 +76,17 @@ async fn every_door_takes_the_term() {
         }
         let ran = running.easel(&args);
         assert_eq!(ran.code, Some(0), "{door}: {ran}");
-        let log = Caller::of(&running).log().await;
+        let log = Caller::new(&running).log().await;
         let log: Vec<_> = log
             .iter()
-            .map(|it| str::from_utf8(it.bytes()).unwrap())
+            .map(|record| str::from_utf8(record.bytes()).unwrap())
             .collect();
         assert!(log.join("\n") == printed.trim_end(), "{door}");
     }
 }
 
 #[test]
-fn a_wrong_key_is_refused() {
+fn a_wrong_key_is_rejected() {
     let folder = tempdir().unwrap();
     std::fs::write(
         folder.path().join("easel.toml"),
@@ -107,7 +107,7 @@ fn a_wrong_key_is_refused() {
     assert!(ran.stderr.contains("--secret-access-key"), "{ran}");
 }
 
-/// The demo ends by itself, nothing is lost, and nothing of it stays.
+/// The demo ends, loses no event and deletes its folder.
 #[test]
 fn the_demo_shows_three_subscriptions_whose_balances_add_up() {
     let folder = tempdir().unwrap();
@@ -120,22 +120,22 @@ fn the_demo_shows_three_subscriptions_whose_balances_add_up() {
         "--seconds",
         "8",
     ];
-    // What it keeps is kept below there.
+    // The demo creates its folder below `TMPDIR`.
     let output = command(folder.path(), &demo)
         .env("TMPDIR", folder.path())
         .output();
-    let ran = Ran::of(&output.unwrap());
+    let ran = Ran::new(&output.unwrap());
     assert_eq!(ran.code, Some(0), "{ran}");
     let balances: Vec<_> = ran
         .stderr
         .lines()
-        .filter(|it| it.ends_with("adds up"))
+        .filter(|line| line.ends_with("adds up"))
         .collect();
     assert_eq!(balances.len(), 3, "{ran}");
     for name in ["canvas", "caliper", "unreliable"] {
         let balance = balances
             .iter()
-            .find(|it| it.starts_with(&format!("{name} ")));
+            .find(|line| line.starts_with(&format!("{name} ")));
         let balance = balance.unwrap_or_else(|| panic!("{name}: {ran}"));
         assert!(!balance.contains(" 0 delivered"), "{balance}");
     }

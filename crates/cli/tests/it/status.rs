@@ -1,4 +1,4 @@
-//! `easel status`
+//! Tests of `easel status`.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::easel::{check, easel};
 use crate::running::Running;
 
 #[test]
-fn a_server_that_is_well_says_so_on_one_screen_and_ends_with_0() {
+fn a_healthy_server_is_shown_on_one_screen_with_exit_code_0() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let ran = running.easel(&["status"]);
@@ -28,7 +28,7 @@ fn a_server_that_is_well_says_so_on_one_screen_and_ends_with_0() {
         ["log", "disk", "lanes", "drift", "quarantine", "attention"],
         "{ran}"
     );
-    // The machine's disk may really be nearly full, and nothing else is amiss.
+    // The disk of the test machine may be nearly full; everything else must be healthy.
     let (attention, code) = if ran.stdout.contains("the disk is nearly full") {
         ("the disk is nearly full", 1)
     } else {
@@ -42,14 +42,14 @@ fn a_server_that_is_well_says_so_on_one_screen_and_ends_with_0() {
 }
 
 #[test]
-fn what_needs_attention_is_said_and_is_exit_code_1_also_with_json() {
+fn an_item_that_needs_attention_gives_exit_code_1_also_with_json() {
     let folder = tempdir().unwrap();
     let text = "[[subscriptions]]\nname = \"grades\"\nwebhook.url = \"http://127.0.0.1:1/\"\n";
     fs::write(folder.path().join("easel.toml"), text).unwrap();
     let log = ["--log", "info,easel_deliver=debug"];
     let mut running = Running::start_with(&folder.path().join("data"), &log, |_command| ());
-    // Attempts fail at once, for nobody listens there. After three the lane holds; most events are
-    // pending still.
+    // Attempts fail at once because the endpoint is down. After three attempts the lane holds, and most
+    // events are still pending.
     running
         .easel(&["emit", "grade_change", "--count", "100"])
         .stdout();
@@ -80,18 +80,18 @@ fn what_needs_attention_is_said_and_is_exit_code_1_also_with_json() {
     assert_eq!(status["lanes"][0]["subscription"], "grades");
     let attention = status["attention"].as_array().unwrap();
     assert!(
-        attention.iter().any(|one| one["code"] == "holding"),
+        attention.iter().any(|item| item["code"] == "holding"),
         "{status}"
     );
 }
 
 #[test]
-fn without_a_server_the_status_is_an_outage_and_not_a_thing_to_attend_to() {
+fn without_a_server_the_exit_code_is_unavailable_not_attention() {
     let folder = tempdir().unwrap();
     check!(easel(folder.path(), &["status"]), @r"
         exit 69
         --- stdout
         --- stderr
-        error: no server is running on easel-data; start one with `easel serve`, or name its folder with --data or its address with --url
+        error: no server is running on easel-data; start one with `easel serve`, or give its folder with --data or its address with --url
         ");
 }

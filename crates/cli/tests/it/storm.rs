@@ -1,8 +1,7 @@
-//! The storm: for minutes, everything happens at once that can go wrong between a log and its
-//! subscribers. In the end an oracle outside of it all compares what was acknowledged with what
-//! arrived.
+//! The storm: for minutes, many failures between a log and its subscribers happen at once. At the end, an
+//! oracle outside the server compares the acknowledged events with the received ones.
 //!
-//! `EASEL_STORM_SECONDS` says for how long, `EASEL_SEED` how, as an earlier run printed it.
+//! `EASEL_STORM_SECONDS` is the duration. `EASEL_SEED` is the random seed; each run prints its seed.
 
 mod endpoint;
 
@@ -22,30 +21,31 @@ use crate::kill::oracle::Oracle;
 use crate::running::Running;
 use endpoint::{Endpoint, Fault, Taken};
 
-/// How long it lasts when `EASEL_STORM_SECONDS` does not say.
+/// The default duration.
 const SECONDS: u64 = 45;
 
-/// Deliveries that one kill may repeat, for each subscription.
+/// The maximum number of deliveries per subscription that one kill may repeat.
 const MAX_REPEATS: usize = 1_000;
 
-/// The pause of each producer between two requests: an hour must fit into memory.
+/// The pause of each producer between two requests, so that the events of an hour fit into memory.
 const PAUSE: Duration = Duration::from_millis(80);
 
-/// In the end, fewer deliveries are open after this time: longer than any pause of a schedule or a hold.
+/// At the end, the number of open deliveries must fall within this time. It is longer than any pause of a
+/// schedule or hold.
 const GETS_ON_WITHIN: Duration = Duration::from_mins(6);
 
-/// Subscriptions that are there all the time, with what goes into their specs.
+/// The permanent subscriptions, with parts of their specs.
 const STEADY: [(&str, &str); 3] = [
     ("every", ""),
     ("grades", r#""events":["grade_*"],"#),
     ("keyed", r#""order":"key","on_exhausted":"hold_key","#),
 ];
 
-/// Retries that come soon, so that a delivery lives through many of them.
+/// A schedule with short pauses, so that a delivery has many retries.
 const RETRY: &str = r#""retry":["1s","1s","1s","2s","2s","3s","5s","5s","5s","5s"],"#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_acknowledged_is_lost_or_altered_or_out_of_order_whatever_fails() {
+async fn no_acknowledged_event_is_lost_changed_or_out_of_order_whatever_fails() {
     let seconds = number("EASEL_STORM_SECONDS").unwrap_or(SECONDS);
     let seed = number("EASEL_SEED").unwrap_or_else(|| fastrand::u64(..));
     let mut random = fastrand::Rng::with_seed(seed);
@@ -81,7 +81,7 @@ struct Storm {
 impl Storm {
     async fn begin(data: &Path, random: &mut fastrand::Rng) -> Self {
         let running = start(data);
-        let caller = Caller::of(&running);
+        let caller = Caller::new(&running);
         let mut endpoints = HashMap::new();
         for (name, more) in STEADY {
             let endpoint = Endpoint::start(random.fork()).await;
@@ -92,7 +92,7 @@ impl Storm {
             endpoints.insert(name, endpoint);
         }
         let load = Load::start_slow(random, PAUSE);
-        load.turn_to(caller.clone());
+        load.connect(caller.clone());
         Self {
             running: Some(running),
             data: data.to_owned(),
@@ -104,7 +104,7 @@ impl Storm {
         }
     }
 
-    /// One thing that happens.
+    /// Does one random step.
     async fn step(&mut self, random: &mut fastrand::Rng) {
         let (name, _) = STEADY[random.usize(..STEADY.len())];
         match random.u8(..16) {
@@ -120,7 +120,7 @@ impl Storm {
                 self.ask(Method::POST, &format!("{name}/pause"), None).await;
                 sleep(Duration::from_millis(random.u64(0..500))).await;
             }
-            10 | 11 => self.mend(name).await,
+            10 | 11 => self.restore(name).await,
             12 => {
                 let in_flight = [1, 4, 16, 64][random.usize(..4)];
                 self.ask(Method::PATCH, name, Some(json!({"in_flight": in_flight})))
@@ -141,20 +141,20 @@ impl Storm {
     }
 
     async fn kill(&mut self, random: &mut fastrand::Rng) {
-        self.load.turn_away();
+        self.load.disconnect();
         if let Some(running) = self.running.take() {
             running.kill();
         }
         self.kills += 1;
         sleep(Duration::from_millis(random.u64(0..300))).await;
         let running = start(&self.data);
-        self.caller = Caller::of(&running);
+        self.caller = Caller::new(&running);
         self.running = Some(running);
-        self.load.turn_to(self.caller.clone());
+        self.load.connect(self.caller.clone());
     }
 
-    /// Sends a subscription to where nobody listens, to a name that does not resolve, or to a port that
-    /// does not speak TLS.
+    /// Sets the URL of a subscription to a closed port, to a name that does not resolve, or to a port
+    /// without TLS.
     async fn move_endpoint(&self, name: &str, random: &mut fastrand::Rng) {
         let here = self.endpoints[name].address();
         let url = match random.u8(..3) {
@@ -166,8 +166,8 @@ impl Storm {
             .await;
     }
 
-    /// Brings a subscription back: its endpoint, and its service.
-    async fn mend(&self, name: &str) {
+    /// Restores a subscription: sets its URL and resumes it.
+    async fn restore(&self, name: &str) {
         let url = self.endpoints[name].url();
         self.ask(Method::PATCH, name, Some(json!({"webhook": {"url": url}})))
             .await;
@@ -191,8 +191,8 @@ impl Storm {
         self.ask(Method::POST, "every/replays", Some(body)).await;
     }
 
-    /// Makes a subscription that nobody will miss, and removes the one before the latest: there are few
-    /// at a time, or they would be most of the load after an hour.
+    /// Adds a temporary subscription and removes an older one. Only few exist at a time; otherwise they
+    /// would be most of the load after an hour.
     async fn temporary(&mut self, random: &mut fastrand::Rng) {
         if let Some(oldest) = self.temporary.checked_sub(1) {
             let oldest = format!("temp-{oldest}");
@@ -214,8 +214,8 @@ impl Storm {
         self.ask(Method::POST, "", Some(spec)).await;
     }
 
-    /// Asks something of the subscriptions. A refusal is an answer too: most steps make no sense now
-    /// and then.
+    /// Sends a request to the API of subscriptions. A rejection is allowed, because a random step can be
+    /// invalid.
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let slash = if path.is_empty() { "" } else { "/" };
         let path = format!("/v1/subscriptions{slash}{path}");
@@ -233,7 +233,7 @@ impl Storm {
         status["log"]["head"].as_u64().unwrap()
     }
 
-    /// The balance of everybody adds up at every moment.
+    /// Checks that the balance of every subscription adds up.
     async fn check_balances(&self) {
         let balances: Value = self.caller.read("/v1/balance").await;
         for balance in balances["subscriptions"].as_array().unwrap() {
@@ -251,7 +251,7 @@ impl Storm {
         }
     }
 
-    /// Redelivers what is dead until nothing is open any more; fails if it does not get on.
+    /// Redelivers dead letters until no delivery is open. Fails if there is no progress.
     async fn nothing_open(&self, name: &str) -> Value {
         let path = format!("/v1/subscriptions/{name}/balance");
         let (mut fewest, mut fewer_at) = (u64::MAX, Instant::now());
@@ -277,14 +277,14 @@ impl Storm {
         }
     }
 
-    /// Ends the storm, lets everything arrive, and checks all of it.
+    /// Ends the storm, waits until all events arrive, and checks everything.
     async fn end(mut self) -> String {
         for endpoint in self.endpoints.values() {
             endpoint.fail(0, Fault::Status(500));
             endpoint.accept_poison();
         }
         for (name, _) in STEADY {
-            self.mend(name).await;
+            self.restore(name).await;
         }
         let sent = self.load.stop().await;
         let mut balances = HashMap::new();
@@ -317,7 +317,7 @@ impl Storm {
     }
 }
 
-/// Everything wanted has arrived as it was sent, each key in order; returns how many were repeats.
+/// Checks that all wanted events arrived unchanged, each key in order. Returns the number of repeats.
 fn check_arrivals(oracle: &Oracle, taken: &[Taken], prefix: &str, name: &str) -> usize {
     let wanted = oracle.numbers(prefix);
     let (mut first, mut live_count) = (HashSet::new(), 0);

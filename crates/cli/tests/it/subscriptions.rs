@@ -1,4 +1,4 @@
-//! `easel subscriptions test` and `edit`.
+//! Tests of `easel subscriptions test` and `edit`.
 
 use std::fs;
 
@@ -24,19 +24,22 @@ fn show(running: &Running) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_test_prints_what_the_endpoint_answers() {
+async fn a_test_prints_the_answer_of_the_endpoint() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let receiver = Receiver::start().await;
     receiver.set_body("thanks\u{1b}[2J");
     add(&running, &receiver.url());
-    let told = running.easel(&["subscriptions", "test", "grades"]).stdout();
+    let printed = running.easel(&["subscriptions", "test", "grades"]).stdout();
     assert!(
-        told.starts_with("sent      grade_change to http://127.0.0.1:"),
-        "{told}"
+        printed.starts_with("sent      grade_change to http://127.0.0.1:"),
+        "{printed}"
     );
-    assert!(told.contains("\nanswered  200 after "), "{told}");
-    assert!(told.ends_with("\nbody      thanks\\u{1b}[2J\n"), "{told}");
+    assert!(printed.contains("\nanswered  200 after "), "{printed}");
+    assert!(
+        printed.ends_with("\nbody      thanks\\u{1b}[2J\n"),
+        "{printed}"
+    );
     assert_eq!(receiver.received()[0].header("easel-test"), "true");
 
     receiver.set_status(StatusCode::NOT_FOUND);
@@ -53,9 +56,9 @@ async fn a_test_prints_what_the_endpoint_answers() {
     let ran = running.easel(&args);
     assert_eq!(ran.code, Some(69), "{ran}");
     assert_eq!(ran.stderr, "error: send: the endpoint answered 404\n");
-    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let printed: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(
-        (&told["status"], &told["event"]),
+        (&printed["status"], &printed["event"]),
         (&404.into(), &"course_created".into())
     );
     check!(running.easel(&["subscriptions", "test", &url, "--event", "x"]), @r#"
@@ -68,13 +71,13 @@ async fn a_test_prints_what_the_endpoint_answers() {
         exit 65
         --- stdout
         --- stderr
-        error: there is no subscription named "nobody" (no_such_subscription)
+        error: subscription "nobody" does not exist (no_such_subscription)
         "#);
     check!(running.easel(&["subscriptions", "test", "ftp://a/"]), @r"
         exit 65
         --- stdout
         --- stderr
-        error: The endpoint cannot be sent to: read the URL: it is neither http nor https. (invalid_test)
+        error: The endpoint cannot be used: read the URL: its scheme must be http or https. (invalid_test)
         ");
 }
 
@@ -107,18 +110,18 @@ fn flags_change_fields_and_leave_the_others() {
         exit 65
         --- stdout
         --- stderr
-        error: --in-flight: in_flight is 1 to 256; 1000 is not. (invalid_subscription)
+        error: --in-flight: in_flight must be 1 to 256, not 1000. (invalid_subscription)
         ");
     check!(running.easel(&["subscriptions", "edit", "nobody", "--timeout", "5s"]), @r#"
         exit 65
         --- stdout
         --- stderr
-        error: there is no subscription named "nobody" (no_such_subscription)
+        error: subscription "nobody" does not exist (no_such_subscription)
         "#);
 }
 
 #[test]
-fn without_flags_the_editor_changes_it_and_what_is_refused_is_kept() {
+fn without_flags_an_editor_opens_and_a_rejected_text_is_kept() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     add(&running, "http://127.0.0.1:1/");
@@ -130,7 +133,7 @@ fn without_flags_the_editor_changes_it_and_what_is_refused_is_kept() {
             .env("EDITOR", editor)
             .env("TMPDIR", folder.path())
             .env("PATH", "/usr/bin:/bin");
-        Ran::of(&command.output().unwrap())
+        Ran::new(&command.output().unwrap())
     };
     let ran = edit("sed -i s/grade_/submission_/");
     assert_eq!((ran.code, &*ran.stderr), (Some(0), "grades is active\n"));
@@ -141,18 +144,18 @@ fn without_flags_the_editor_changes_it_and_what_is_refused_is_kept() {
     assert_eq!(edit("true").stderr, "nothing was changed\n");
 
     for (editor, words) in [
-        ("sed -i s/{/[/", "this is not valid JSON; see line "),
-        ("sed -i s/15s/15h/", "--timeout: a time-out is 1s to 5m"),
+        ("sed -i s/{/[/", "the JSON is invalid at line "),
+        (
+            "sed -i s/15s/15h/",
+            "--timeout: the timeout must be 1s to 5m",
+        ),
     ] {
         let ran = edit(editor);
         assert_eq!(ran.code, Some(65), "{ran}");
         assert!(ran.stderr.contains(words), "{ran}");
-        let (_, kept) = ran
-            .stderr
-            .split_once("what was edited is kept in ")
-            .unwrap();
-        let kept = kept.lines().next().unwrap();
-        assert!(fs::read_to_string(kept).unwrap().contains("submission_*"));
+        let (_, path) = ran.stderr.split_once("the edited text is in ").unwrap();
+        let path = path.lines().next().unwrap();
+        assert!(fs::read_to_string(path).unwrap().contains("submission_*"));
     }
     let ran = edit("false");
     assert_eq!(ran.code, Some(69), "{ran}");
@@ -163,19 +166,19 @@ fn without_flags_the_editor_changes_it_and_what_is_refused_is_kept() {
 }
 
 #[test]
-fn what_is_removed_is_told_as_json_too() {
+fn a_removal_is_also_printed_as_json() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     add(&running, "http://127.0.0.1:1/");
-    let told = running
+    let printed = running
         .easel(&["subscriptions", "remove", "grades", "--json"])
         .stdout();
-    assert_eq!(told, "{\"removed\":\"grades\"}\n");
+    assert_eq!(printed, "{\"removed\":\"grades\"}\n");
     let made = running
         .easel(&["tokens", "create", "x", "--scope", "read", "--json"])
         .stdout();
     let made: Value = serde_json::from_str(&made).unwrap();
     let id = made["id"].as_str().unwrap();
-    let told = running.easel(&["tokens", "remove", id, "--json"]).stdout();
-    assert_eq!(told, format!("{{\"removed\":\"{id}\"}}\n"));
+    let printed = running.easel(&["tokens", "remove", id, "--json"]).stdout();
+    assert_eq!(printed, format!("{{\"removed\":\"{id}\"}}\n"));
 }

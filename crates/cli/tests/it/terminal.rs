@@ -1,4 +1,4 @@
-//! What people see on a terminal, and how wide it is.
+//! Tests of the output on a terminal and of its width.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use crate::easel::command;
 use crate::listener::Listener;
 use crate::running::Running;
 
-/// A terminal, and the end of it that a command gets.
+/// Opens a terminal. Returns our end and the end for a command.
 fn terminal() -> (File, File) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
@@ -26,17 +26,17 @@ fn terminal() -> (File, File) {
     (File::from(terminal), end)
 }
 
-/// What a command against a server prints on a terminal.
+/// Returns the output of a command on a terminal.
 fn on_a_terminal(running: &Running, args: &[&str]) -> String {
     let (mut terminal, end) = terminal();
     let mut command = command(running.data().parent().unwrap(), args);
     command.arg("--data").arg(running.data()).stdout(end);
     let mut child = command.spawn().unwrap();
-    // It holds the other end of the terminal as well.
+    // The command holds the other end of the terminal too.
     drop(command);
     let mut shown = Vec::new();
     let mut part = [0; 4096];
-    // The last reader of a terminal is told of its end by an error.
+    // A read from a closed terminal returns an error instead of the end.
     while let Ok(count @ 1..) = terminal.read(&mut part) {
         shown.extend_from_slice(&part[..count]);
     }
@@ -45,7 +45,7 @@ fn on_a_terminal(running: &Running, args: &[&str]) -> String {
 }
 
 #[test]
-fn on_a_terminal_an_event_is_a_line_for_people() {
+fn on_a_terminal_an_event_is_one_line_of_text() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     running.easel(&["emit", "grade_change"]).stdout();
@@ -70,7 +70,7 @@ fn on_a_terminal_an_event_is_a_line_for_people() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_takes_lines_from_a_terminal_and_leaves_it_as_it_was() {
+async fn a_listener_reads_lines_from_a_terminal_and_does_not_change_its_mode() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let consumer = Receiver::start().await;

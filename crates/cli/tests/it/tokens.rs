@@ -1,4 +1,4 @@
-//! Who may come in.
+//! Tests of access tokens.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tempfile::tempdir;
 use crate::easel::{check, easel};
 use crate::running::Running;
 
-/// The word in `text` that is a token.
+/// Returns the token in `text`.
 #[track_caller]
 fn token_in(text: &str) -> &str {
     text.split_whitespace()
@@ -16,11 +16,11 @@ fn token_in(text: &str) -> &str {
 }
 
 #[test]
-fn the_first_token_is_made_once_and_works_from_anywhere() {
+fn the_first_token_is_created_once_and_works_from_any_folder() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("data");
     let mut running = Running::start(&data);
-    running.wait_for("Try");
+    running.wait_for("Run in another terminal");
     let first = fs::read_to_string(data.join("first-token")).unwrap();
     let first = first.trim();
     let at = ["--url", &running.url(), "--token", first];
@@ -39,7 +39,7 @@ fn the_first_token_is_made_once_and_works_from_anywhere() {
     running.kill();
 
     let mut again = Running::start(&data);
-    again.wait_for("Try");
+    again.wait_for("Run in another terminal");
     assert!(!again.stderr().contains("easel_"), "{}", again.stderr());
     let at = ["--url", &again.url(), "--token", first];
     assert_eq!(
@@ -49,7 +49,7 @@ fn the_first_token_is_made_once_and_works_from_anywhere() {
 }
 
 #[test]
-fn the_log_says_who_was_refused_and_why() {
+fn the_log_records_who_was_rejected_and_why() {
     let folder = tempdir().unwrap();
     let mut running = Running::start(&folder.path().join("data"));
     let url = running.url();
@@ -66,7 +66,7 @@ fn the_log_says_who_was_refused_and_why() {
 }
 
 #[test]
-fn a_token_opens_what_its_scopes_name() {
+fn a_token_allows_only_its_scopes() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let created = running.easel(&["tokens", "create", "canvas", "--scope", "ingest"]);
@@ -95,13 +95,13 @@ fn a_token_opens_what_its_scopes_name() {
         exit 78
         --- stdout
         --- stderr
-        error: This token is not known here; it may have been removed. (token_unknown); a token is given with --token or EASEL_TOKEN
+        error: This token is unknown; it may have been removed. (token_unknown); give a token with --token or EASEL_TOKEN
         ");
     check!(easel(folder.path(), &["tail", "--url", &url]), @r"
         exit 78
         --- stdout
         --- stderr
-        error: Send a token: `Authorization: Bearer easel_…`. (token_missing); a token is given with --token or EASEL_TOKEN
+        error: Send a token: `Authorization: Bearer easel_…`. (token_missing); give a token with --token or EASEL_TOKEN
         ");
 }
 

@@ -1,4 +1,4 @@
-//! An event type on a page for the terminal.
+//! The page of an event type for the terminal.
 
 use anstyle::{AnsiColor, Style};
 use easel_catalog::{
@@ -12,44 +12,47 @@ const HEAD: Style = Style::new().bold();
 const NAME: Style = AnsiColor::Cyan.on_default();
 const DIM: Style = Style::new().dimmed();
 
-/// Lines are not made longer than this, however wide the terminal is.
+/// The maximum width of a line, also on a wider terminal.
 const MAX_WIDTH: usize = 100;
 
-/// The page, with styles that whoever prints it takes out where they are of no use.
-pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
+/// Returns the page with styles. The caller removes the styles if the output does not support them.
+pub(super) fn render(catalog: &Catalog, event_type: &EventType) -> String {
     let mut page = PageText::new();
-    let published = if it.published {
+    let published = if event_type.published {
         ""
     } else {
         ", not in the published documents"
     };
     let about = format!(
         "{}, catalogue {}{published}",
-        it.category,
+        event_type.category,
         catalog.version()
     );
-    page.line(&format!("{HEAD}{}{HEAD:#}  {DIM}{about}{DIM:#}", it.name));
-    page.text("", it.meaning);
+    page.line(&format!(
+        "{HEAD}{}{HEAD:#}  {DIM}{about}{DIM:#}",
+        event_type.name
+    ));
+    page.text("", event_type.meaning);
 
     page.head("trigger");
-    page.text("  ", it.trigger);
-    let notes = it.remarks();
+    page.text("  ", event_type.trigger);
+    let notes = event_type.remarks();
     if !notes.is_empty() {
         page.head("notes");
         for note in &notes {
             page.item("  - ", note);
         }
     }
-    if !it.body.is_empty() {
+    if !event_type.body.is_empty() {
         page.head("body");
-        page.fields(&it.body);
+        page.fields(&event_type.body);
     }
     page.head("metadata");
-    for paragraph in metadata(catalog, it) {
+    for paragraph in metadata(catalog, event_type) {
         page.item("  - ", &paragraph);
     }
     page.head("example");
-    let example = catalog.example(it, EventOrigin::Request, Timestamp::now());
+    let example = catalog.example(event_type, EventOrigin::Request, Timestamp::now());
     let pretty = serde_json::from_str::<Value>(&example)
         .and_then(|event| serde_json::to_string_pretty(&event));
     for line in pretty.unwrap_or(example).lines() {
@@ -58,12 +61,12 @@ pub(super) fn render(catalog: &Catalog, it: &EventType) -> String {
     page.out
 }
 
-/// The Caliper form of an event type: what is written, in order, and where it comes from.
-pub(super) fn render_caliper(it: &EventType, form: &CaliperForm) -> String {
+/// Returns the page of a Caliper form: its properties in order, with their sources.
+pub(super) fn render_caliper(event_type: &EventType, form: &CaliperForm) -> String {
     let mut page = PageText::new();
     page.line(&format!(
         "{HEAD}{}{HEAD:#}  {DIM}in Caliper{DIM:#}",
-        it.name
+        event_type.name
     ));
     let actor = match form.actor {
         ActorSource::MetadataUser => "the user of the metadata".to_owned(),
@@ -105,26 +108,33 @@ pub(super) fn render_caliper(it: &EventType, form: &CaliperForm) -> String {
     page.out
 }
 
-fn template(it: &Template) -> Vec<String> {
+fn template(template: &Template) -> Vec<String> {
     let mut lines = vec![
-        format!("  type     {}", it.kind),
-        format!("  action   {}", it.action),
+        format!("  type     {}", template.kind),
+        format!("  action   {}", template.action),
     ];
-    if !it.group {
+    if !template.group {
         lines.push("  without the group".to_owned());
     }
-    for (name, them) in [("object", it.object), ("generated", it.generated)] {
-        if !them.is_empty() {
+    for (name, properties) in [
+        ("object", template.object),
+        ("generated", template.generated),
+    ] {
+        if !properties.is_empty() {
             lines.push(format!("  {name}"));
-            members(&mut lines, "    ", &them);
+            append_properties(&mut lines, "    ", &properties);
         }
     }
     lines
 }
 
-fn members(lines: &mut Vec<String>, indent: &str, them: &[TemplateProperty]) {
-    let width = them.iter().map(|it| it.key.len()).max().unwrap_or(0);
-    for TemplateProperty { key, value } in them {
+fn append_properties(lines: &mut Vec<String>, indent: &str, properties: &[TemplateProperty]) {
+    let width = properties
+        .iter()
+        .map(|property| property.key.len())
+        .max()
+        .unwrap_or(0);
+    for TemplateProperty { key, value } in properties {
         let (ValueSource::Entity(inner)
         | ValueSource::Array(inner)
         | ValueSource::Extensions(inner)) = value
@@ -133,20 +143,22 @@ fn members(lines: &mut Vec<String>, indent: &str, them: &[TemplateProperty]) {
             continue;
         };
         lines.push(format!("{indent}{NAME}{key}{NAME:#}"));
-        members(lines, &format!("{indent}  "), inner);
+        append_properties(lines, &format!("{indent}  "), inner);
     }
 }
 
-/// Which fields of the metadata such an event has.
-fn metadata(catalog: &Catalog, it: &EventType) -> Vec<String> {
-    let names = |is_it: &dyn Fn(&&MetadataField) -> bool| {
-        let them = catalog.metadata().iter().filter(is_it);
-        them.map(|it| it.field.name).collect::<Vec<_>>().join(", ")
+/// Returns the metadata fields of events of this type.
+fn metadata(catalog: &Catalog, event_type: &EventType) -> Vec<String> {
+    let names = |is_sent: &dyn Fn(&&MetadataField) -> bool| {
+        let fields = catalog.metadata().iter().filter(is_sent);
+        let names = fields.map(|metadata| metadata.field.name);
+        names.collect::<Vec<_>>().join(", ")
     };
-    let request = names(&|it| it.is_sent(EventOrigin::Request));
-    let of_record = it.context == Context::Record;
-    let job = names(&|it| {
-        it.is_sent(EventOrigin::Job) || of_record && it.sent.contains(&MetadataUse::OfRecord)
+    let request = names(&|metadata| metadata.is_sent(EventOrigin::Request));
+    let has_record_context = event_type.context == Context::Record;
+    let job = names(&|metadata| {
+        metadata.is_sent(EventOrigin::Job)
+            || has_record_context && metadata.sent.contains(&MetadataUse::OfRecord)
     });
     vec![
         format!("From a request: {request}"),
@@ -196,12 +208,12 @@ impl PageText {
         }
     }
 
-    /// Name and type of each field in columns, what it means beside them or, where there is no
-    /// room, below.
+    /// Writes name, type and description of each field in columns. On a narrow terminal, the description
+    /// is below the name.
     fn fields(&mut self, fields: &[Field]) {
         let rows = flat("", fields);
-        let widest = |of: fn(&FieldRow) -> usize| rows.iter().map(of).max().unwrap_or(0);
-        let (name, kind) = (widest(|it| it.name.len()), widest(|it| it.kind.len()));
+        let widest = |width: fn(&FieldRow) -> usize| rows.iter().map(width).max().unwrap_or(0);
+        let (name, kind) = (widest(|row| row.name.len()), widest(|row| row.kind.len()));
         let column = name + kind + 6;
         let indent = if column + 30 <= self.width { column } else { 6 };
         for row in rows {
@@ -236,13 +248,16 @@ struct FieldRow {
 
 fn flat(before: &str, fields: &[Field]) -> Vec<FieldRow> {
     let mut rows = Vec::new();
-    for it in fields {
+    for field in fields {
         rows.push(FieldRow {
-            name: format!("{before}{}", it.name),
-            kind: it.explained_kind(),
-            about: it.explained(),
+            name: format!("{before}{}", field.name),
+            kind: field.kind_text(),
+            about: field.description(),
         });
-        rows.extend(flat(&format!("{before}{}.", it.name), &it.kind.fields()));
+        rows.extend(flat(
+            &format!("{before}{}.", field.name),
+            &field.kind.fields(),
+        ));
     }
     rows
 }

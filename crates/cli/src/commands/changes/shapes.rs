@@ -10,8 +10,8 @@ use crate::output;
 use crate::settings::nearest;
 
 pub(super) const TEMPLATE_HELP: &str = "\
-Every column, related row and field of the context that events are made of is there, with a value of the
-right type. The template is a change that is accepted as it stands.
+The template has every column, related row and context field that the events
+use, each with a value of the right type. It is a valid change.
 
 Examples:
   easel changes template WikiPage
@@ -19,8 +19,8 @@ Examples:
   easel changes template logged_in";
 
 pub(super) const RECORDS_HELP: &str = "\
-A column with * is required: a change without it is refused. Rows can have more columns than these; they
-count for whether a row changed.
+A column with * is required: a change without it is rejected. A row may have
+more columns; a change of any column counts as a change of the row.
 
 Examples:
   easel changes records
@@ -29,20 +29,20 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TemplateArgs {
-    /// A type of record, or an action; all of them, a line each, if left out
+    /// Record type or action [default: all, one on each line]
     record: Option<String>,
-    /// What becomes of the record; the first that makes an event if left out
+    /// Operation on the record [default: the first one that produces an event]
     #[arg(long, value_enum, requires = "record")]
     operation: Option<OperationArg>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RecordsArgs {
-    /// A type of record, or an action; all of them if left out
+    /// Record type or action [default: all]
     record: Option<String>,
 }
 
-/// What becomes of a record.
+/// An operation on a record.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OperationArg {
     Insert,
@@ -59,7 +59,7 @@ impl TemplateArgs {
                 .iter()
                 .try_for_each(|shape| output::line(template(shape)));
         };
-        let shapes = of_record(&shapes, &record)?;
+        let shapes = shapes_for(&shapes, &record)?;
         let operation = self.operation.map(Operation::from);
         let mut chosen = shapes.iter();
         let chosen =
@@ -67,12 +67,12 @@ impl TemplateArgs {
         let names = shapes.iter().map(|shape| shape.operation.name());
         let names = names.collect::<Vec<_>>().join(", ");
         let Some(shape) = chosen else {
-            let what = anyhow!("{record} makes events for: {names}");
+            let what = anyhow!("{record} has events only for: {names}");
             return Err(Failure::new(Code::Usage, what));
         };
         output::pretty(&template(shape))?;
         if operation.is_none() && shapes.len() > 1 {
-            output::talk(format_args!(
+            output::notice(format_args!(
                 "operations of {record}: {names}; see --operation"
             ));
         }
@@ -84,7 +84,7 @@ impl RecordsArgs {
     pub(super) fn run(self, triggers: &Triggers, is_json: bool) -> Result<(), Failure> {
         let shapes = triggers.shapes();
         let shapes = match &self.record {
-            Some(record) => of_record(&shapes, record)?,
+            Some(record) => shapes_for(&shapes, record)?,
             None => shapes.iter().collect(),
         };
         for shape in shapes {
@@ -98,8 +98,11 @@ impl RecordsArgs {
     }
 }
 
-/// The shapes of a record type or an action, or that there is no such.
-fn of_record<'a>(shapes: &'a [ChangeShape], record: &str) -> Result<Vec<&'a ChangeShape>, Failure> {
+/// Returns the shapes of a record type or an action. Fails if it is unknown.
+fn shapes_for<'a>(
+    shapes: &'a [ChangeShape],
+    record: &str,
+) -> Result<Vec<&'a ChangeShape>, Failure> {
     let found: Vec<_> = shapes
         .iter()
         .filter(|shape| shape.subject == record)

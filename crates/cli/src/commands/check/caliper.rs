@@ -1,4 +1,4 @@
-//! `easel check --caliper`: envelopes instead of events.
+//! `easel check --caliper`: validates envelopes instead of events.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use anyhow::anyhow;
 use easel_caliper::{Breach, Level, Rule, check};
 use serde_json::json;
 
-use super::{FindingStyle, tell};
+use super::{FindingStyle, push_line};
 use crate::exit_code::{Code, Failure};
 use crate::input::{Input, InputBatch};
 use crate::output;
 
-/// What was found in some envelopes.
+/// The findings of a batch of envelopes.
 #[derive(Debug, Default)]
 struct CheckedEnvelopes {
     lines: String,
     envelopes: u64,
     flawed: u64,
-    /// Envelopes of another data version, whose data was not checked.
+    /// The number of envelopes with another data version. Their data was not validated.
     other_version: u64,
-    /// How often each rule is broken.
+    /// How often each rule was broken.
     rules: BTreeMap<(Level, &'static str), u64>,
-    /// Values that cannot be read: they are not JSON, or are nested too deeply.
+    /// The number of values that are not JSON or are nested too deeply.
     faults: u64,
 }
 
-/// Holds every envelope of the input against the standard.
+/// Validates every envelope of the input against the standard.
 pub(super) fn run(input: &Input, style: FindingStyle, as_json: bool) -> Result<(), Failure> {
     let mut all = CheckedEnvelopes::default();
     input.each_batch(
@@ -40,9 +40,10 @@ pub(super) fn run(input: &Input, style: FindingStyle, as_json: bool) -> Result<(
     match (all.flawed, all.faults) {
         (0, 0) => Ok(()),
         (flawed, faults) => {
-            let told =
-                anyhow!("envelopes with findings: {flawed}, values that cannot be read: {faults}");
-            Err(Failure::new(Code::BadInput, told))
+            let error = anyhow!(
+                "envelopes with findings: {flawed}, values that cannot be parsed: {faults}"
+            );
+            Err(Failure::new(Code::BadInput, error))
         }
     }
 }
@@ -56,7 +57,7 @@ fn check_batch(batch: &InputBatch, style: FindingStyle) -> CheckedEnvelopes {
                 Ok(breaches) => (value.line, Ok(breaches)),
                 Err(error) => {
                     let fault = error.fault();
-                    let detail = format!("the envelope cannot be read: {}", fault.message());
+                    let detail = format!("the envelope cannot be parsed: {}", fault.message());
                     (value.line + fault.at.line - 1, Err(detail))
                 }
             },
@@ -66,12 +67,12 @@ fn check_batch(batch: &InputBatch, style: FindingStyle) -> CheckedEnvelopes {
             Ok(breaches) => {
                 checked.envelopes += 1;
                 checked.flawed += u64::from(!breaches.is_empty());
-                let is_other_version = breaches.iter().any(|it| it.rule == Rule::E6);
+                let is_other_version = breaches.iter().any(|breach| breach.rule == Rule::E6);
                 checked.other_version += u64::from(is_other_version);
-                for it in breaches {
-                    let rule = (it.rule.level(), it.rule.code());
+                for breach in breaches {
+                    let rule = (breach.rule.level(), breach.rule.code());
                     *checked.rules.entry(rule).or_default() += 1;
-                    tell_breach(&mut checked.lines, &it, style, file, line);
+                    push_breach(&mut checked.lines, &breach, style, file, line);
                 }
             }
             Err(error) => {
@@ -79,9 +80,9 @@ fn check_batch(batch: &InputBatch, style: FindingStyle) -> CheckedEnvelopes {
                 match style {
                     FindingStyle::Nothing => (),
                     FindingStyle::Lines => {
-                        tell(&mut checked.lines, format_args!("{file}:{line}: {error}"));
+                        push_line(&mut checked.lines, format_args!("{file}:{line}: {error}"));
                     }
-                    FindingStyle::Json => tell(
+                    FindingStyle::Json => push_line(
                         &mut checked.lines,
                         json!({ "file": &**file, "line": line, "rule": null, "detail": error }),
                     ),
@@ -92,18 +93,19 @@ fn check_batch(batch: &InputBatch, style: FindingStyle) -> CheckedEnvelopes {
     checked
 }
 
-fn tell_breach(lines: &mut String, it: &Breach, style: FindingStyle, file: &str, line: usize) {
+fn push_breach(lines: &mut String, breach: &Breach, style: FindingStyle, file: &str, line: usize) {
     match style {
         FindingStyle::Nothing => (),
         FindingStyle::Lines => {
-            let (path, told) = (output::plain(&it.path), output::plain(&it.to_string()));
-            tell(lines, format_args!("{file}:{line}: {path} {told}"));
+            let path = output::plain(&breach.path);
+            let detail = output::plain(&breach.to_string());
+            push_line(lines, format_args!("{file}:{line}: {path} {detail}"));
         }
-        FindingStyle::Json => tell(
+        FindingStyle::Json => push_line(
             lines,
             json!({
-                "file": file, "line": line, "rule": it.rule.code(), "level": it.rule.level().code(),
-                "path": it.path, "detail": it.detail,
+                "file": file, "line": line, "rule": breach.rule.code(),
+                "level": breach.rule.level().code(), "path": breach.path, "detail": breach.detail,
             }),
         ),
     }
@@ -138,8 +140,8 @@ impl CheckedEnvelopes {
             .map(|((level, rule), count)| {
                 let meaning = easel_caliper::Rule::ALL
                     .iter()
-                    .find(|it| it.code() == *rule);
-                let meaning = meaning.map_or("", |it| it.meaning());
+                    .find(|known| known.code() == *rule);
+                let meaning = meaning.map_or("", |known| known.meaning());
                 [
                     (*rule).to_owned(),
                     level.code().to_owned(),
@@ -149,13 +151,13 @@ impl CheckedEnvelopes {
             })
             .collect();
         if !rows.is_empty() {
-            output::table(["RULE", "LEVEL", "BROKEN", "ASKS"], &rows)?;
+            output::table(["RULE", "LEVEL", "BROKEN", "REQUIRES"], &rows)?;
         }
         let other_version = match self.other_version {
             0 => String::new(),
-            count => format!(", {count} of another data version"),
+            count => format!(", {count} with another data version"),
         };
-        output::talk(format_args!(
+        output::notice(format_args!(
             "{} envelopes, {} with findings{other_version}",
             self.envelopes, self.flawed
         ));

@@ -1,4 +1,4 @@
-//! What stands for the subscribers of the demo: an HTTP server on a port of its own.
+//! The endpoints of the demo's subscribers: an HTTP server on its own port.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,23 +19,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit_code::{Code, Failure, OrExit};
 
-/// The path whose requests fail now and then.
+/// The path whose requests fail from time to time.
 pub(super) const UNRELIABLE: &str = "/unreliable";
 
-/// How often that fails, when first, and for how long.
+/// The outages of that path: the interval, the time of the first one, and the length.
 const OUTAGE_EVERY: Duration = Duration::from_secs(30);
 const FIRST_OUTAGE: Duration = Duration::from_secs(6);
 const OUTAGE: Duration = Duration::from_secs(3);
 
-/// What stands for the subscribers of the demo.
+/// The endpoints of the demo's subscribers.
 #[derive(Debug)]
 pub(super) struct DemoReceiver {
     listener: TcpListener,
     pub(super) address: SocketAddr,
-    desk: Arc<ArrivalReport>,
+    arrivals: Arc<ArrivalReport>,
 }
 
-/// What came in.
+/// Records the received events.
 #[derive(Debug)]
 pub(super) struct ArrivalReport {
     started: Instant,
@@ -49,18 +49,18 @@ impl DemoReceiver {
         Ok(Self {
             address: listener.local_addr().or_exit(Code::Unavailable)?,
             listener,
-            desk: Arc::new(ArrivalReport {
+            arrivals: Arc::new(ArrivalReport {
                 started: Instant::now(),
                 last: Mutex::default(),
             }),
         })
     }
 
-    pub(super) fn desk(&self) -> Arc<ArrivalReport> {
-        Arc::clone(&self.desk)
+    pub(super) fn arrivals(&self) -> Arc<ArrivalReport> {
+        Arc::clone(&self.arrivals)
     }
 
-    /// Answers until told to stop.
+    /// Serves requests until `stop` is cancelled.
     pub(super) async fn run_until(self, stop: CancellationToken) {
         let mut connections = JoinSet::new();
         loop {
@@ -68,7 +68,7 @@ impl DemoReceiver {
                 () = stop.cancelled() => break,
                 Some(_ended) = connections.join_next() => (),
                 Ok((stream, _peer)) = self.listener.accept() => {
-                    connections.spawn(serve(stream, Arc::clone(&self.desk)));
+                    connections.spawn(serve(stream, Arc::clone(&self.arrivals)));
                 }
             }
         }
@@ -76,18 +76,18 @@ impl DemoReceiver {
     }
 }
 
-async fn serve(stream: TcpStream, desk: Arc<ArrivalReport>) {
+async fn serve(stream: TcpStream, arrivals: Arc<ArrivalReport>) {
     let service = service_fn(move |request| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(desk.answer(request).await) }
+        let arrivals = Arc::clone(&arrivals);
+        async move { Ok::<_, Infallible>(arrivals.answer(request).await) }
     });
     let server = auto::Builder::new(TokioExecutor::new());
-    // A client may hang up whenever it likes.
+    // The client may close the connection at any time.
     drop(server.serve_connection(TokioIo::new(stream), service).await);
 }
 
 impl ArrivalReport {
-    /// The event type that came in last.
+    /// Returns the event type that was received last.
     pub(super) fn last(&self) -> String {
         self.last
             .lock()
@@ -105,7 +105,7 @@ impl ArrivalReport {
             let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = name;
         }
-        // Half a request is not received.
+        // An incomplete request does not count as received.
         if request.into_body().collect().await.is_err() {
             *answer.status_mut() = StatusCode::BAD_REQUEST;
         }

@@ -1,4 +1,4 @@
-//! `--set FIELD=VALUE`: what it sets, and what the catalogue says about that.
+//! `--set FIELD=VALUE`: sets fields of an event and validates them with the catalogue.
 
 use anyhow::anyhow;
 use easel_catalog::{Catalog, EventType, Field, Kind, Rule};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::exit_code::{Code, Failure};
 use crate::settings::nearest;
 
-/// One field and what it is to be.
+/// One field and its new value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FieldAssignment {
     path: String,
@@ -17,10 +17,10 @@ pub(super) struct FieldAssignment {
 impl FieldAssignment {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let Some((path, value)) = text.split_once('=') else {
-            return Err("a field and its value are given as FIELD=VALUE".to_owned());
+            return Err("must be FIELD=VALUE".to_owned());
         };
         if path.split('.').any(str::is_empty) {
-            return Err(format!("{path:?} names no field"));
+            return Err(format!("the field name {path:?} is invalid"));
         }
         let value = serde_json::from_str(value).unwrap_or_else(|_not_json| Value::from(value));
         Ok(Self {
@@ -40,14 +40,14 @@ pub(super) fn assign(mut event: Value, fields: &[FieldAssignment]) -> Result<Val
         };
         let names = part.split_terminator('.').chain(path.split('.'));
         if set(&mut event, names, value.clone()).is_none() {
-            let told = anyhow!("--set {path}: a part of this path is a value, not an object");
-            return Err(Failure::new(Code::Usage, told));
+            let error = anyhow!("--set {path}: a part of this path is a value, not an object");
+            return Err(Failure::new(Code::Usage, error));
         }
     }
     Ok(event)
 }
 
-/// Sets the field at `path`, making the objects on the way.
+/// Sets the field at `path`. Creates missing objects of the path.
 fn set<'a>(place: &mut Value, path: impl Iterator<Item = &'a str>, value: Value) -> Option<()> {
     let mut place = place;
     for name in path {
@@ -60,7 +60,7 @@ fn set<'a>(place: &mut Value, path: impl Iterator<Item = &'a str>, value: Value)
     Some(())
 }
 
-/// What the catalogue says about a field that was set.
+/// A finding of the catalogue about a field that was set.
 #[derive(Debug)]
 pub(super) struct Remark {
     /// Whether the catalogue does not know the field.
@@ -68,7 +68,7 @@ pub(super) struct Remark {
     pub(super) text: String,
 }
 
-/// What the catalogue says about the fields that were set in `event`.
+/// Returns the catalogue's findings about the fields that were set in `event`.
 pub(super) fn remarks(
     catalog: &Catalog,
     event_type: &EventType,
@@ -86,7 +86,7 @@ pub(super) fn remarks(
             let near = suggestion(catalog, event_type, &place);
             let near = near.map(|near| format!("; did you mean {near}?"));
             let (name, near) = (event_type.name, near.unwrap_or_default());
-            format!("--set {path}: the catalogue has no such field of {name}{near}")
+            format!("--set {path}: unknown field of {name}{near}")
         } else {
             format!("--set {path}: {finding}")
         };
@@ -98,11 +98,14 @@ pub(super) fn remarks(
     remarks
 }
 
-/// The path of the known field that is most like the unknown one at the JSON pointer `place`.
+/// Returns the path of the known field that is nearest to the unknown one at the JSON pointer `place`.
 fn suggestion(catalog: &Catalog, event_type: &EventType, place: &str) -> Option<String> {
     let mut names = place.split('/').skip(1);
     if names.next()? == "metadata" {
-        let known = catalog.metadata().iter().map(|it| it.field.name);
+        let known = catalog
+            .metadata()
+            .iter()
+            .map(|metadata| metadata.field.name);
         return nearest(names.next()?, known).map(|name| format!("metadata.{name}"));
     }
     let (mut fields, mut path): (&[Field], _) = (&event_type.body, String::new());
@@ -125,7 +128,7 @@ fn suggestion(catalog: &Catalog, event_type: &EventType, place: &str) -> Option<
 }
 
 impl FieldAssignment {
-    /// Sets the time of an event.
+    /// Creates an assignment of the event time.
     pub(super) fn event_time(time: String) -> Self {
         Self {
             path: "metadata.event_time".to_owned(),
@@ -133,7 +136,7 @@ impl FieldAssignment {
         }
     }
 
-    /// Whether what is set is at the JSON pointer `place`, in it, or around it.
+    /// Returns whether the assigned field is at the JSON pointer `place`, inside it or around it.
     fn touches(&self, place: &str) -> bool {
         let path = self
             .path
@@ -159,7 +162,7 @@ mod tests {
     fn assigned(fields: &[&str]) -> Result<Value, Failure> {
         let fields: Vec<_> = fields
             .iter()
-            .map(|it| FieldAssignment::parse(it).unwrap())
+            .map(|field| FieldAssignment::parse(field).unwrap())
             .collect();
         assign(json!({ "metadata": {}, "body": {} }), &fields)
     }
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_of_the_body_unless_they_say_metadata() {
+    fn a_field_is_in_the_body_unless_its_path_starts_with_metadata() {
         check(
             &["name=Botany", "metadata.user_id=\"42\"", "metadata=1"],
             &json!({ "metadata": { "user_id": "42" }, "body": { "name": "Botany", "metadata": 1 } }),
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_json_where_they_read_as_json() {
+    fn a_value_that_is_valid_json_is_parsed_as_json() {
         check(
             &[
                 "a=1",
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_lead_into_objects() {
+    fn dots_separate_nested_names() {
         check(
             &["a.b.c=1", "a.b.d=2"],
             &json!({ "metadata": {}, "body": { "a": { "b": { "c": 1, "d": 2 } } } }),
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_a_value_is_refused() {
+    fn a_field_inside_a_plain_value_is_rejected() {
         assert!(assigned(&["a=1", "a.b=2"]).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! What the consumer answered, as one line for people or for programs.
+//! The consumer's answer, printed as one line of text or JSON.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::forwarder::SETTINGS;
+use super::SETTINGS;
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
 
-/// What is shown of the body of a refusal.
+/// The maximum number of characters shown of the body of a rejection.
 const MAX_SHOWN_CHARS: usize = 200;
 
-/// How one attempt ended.
+/// The result of one attempt.
 #[derive(Debug)]
 pub(super) struct AttemptResult {
     pub(super) item: Arc<Item>,
@@ -27,12 +27,12 @@ pub(super) struct AttemptResult {
     pub(super) latency: Duration,
 }
 
-/// How answers are printed.
+/// The output format of answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AnswerStyle {
-    /// For programs: one JSON object a line.
+    /// Print one JSON object on each line.
     pub(super) is_json: bool,
-    /// Whether the event is printed too.
+    /// Also print the event.
     pub(super) prints_event: bool,
 }
 
@@ -46,17 +46,17 @@ struct AttemptResultJson<'a> {
     /// Whether a subscription would count the event as delivered.
     delivered: bool,
     status: Option<u16>,
-    /// Why it is not delivered.
+    /// Why the event was not delivered.
     error: Option<String>,
     duration_ms: u128,
-    /// The first 1,024 bytes of what the consumer answered.
+    /// The first 1,024 bytes of the consumer's answer.
     body: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a RawValue>,
 }
 
 impl AttemptResult {
-    /// Prints it, and the event if that is asked for.
+    /// Prints the result, and the event if `style` requests it.
     pub(super) fn print(&self, style: AnswerStyle) -> Result<(), Failure> {
         if style.is_json {
             let event = self.event().filter(|_| style.prints_event);
@@ -65,13 +65,13 @@ impl AttemptResult {
         }
         output::line(self.line())?;
         match self.event().filter(|_| style.prints_event) {
-            Some(event) if output::is_read_by_people() => output::line(output::plain(event.get())),
+            Some(event) if output::stdout_is_terminal() => output::line(output::plain(event.get())),
             Some(event) => output::line(event),
             None => Ok(()),
         }
     }
 
-    /// The event in the form in which it was sent.
+    /// Returns the event in the format in which it was sent.
     fn event(&self) -> Option<&RawValue> {
         serde_json::from_slice(self.item.form.bytes()).ok()
     }
@@ -113,7 +113,7 @@ impl AttemptResult {
                 let body = String::from_utf8_lossy(&self.trial.body);
                 let start: String = body.trim().chars().take(MAX_SHOWN_CHARS).collect();
                 match start.lines().next() {
-                    Some(said) => format!("{status} in {ms} ms: {}", output::plain(said)),
+                    Some(line) => format!("{status} in {ms} ms: {}", output::plain(line)),
                     None => format!("{status} in {ms} ms"),
                 }
             }
@@ -128,7 +128,7 @@ impl AttemptResult {
     }
 }
 
-/// Why there is no answer, without the words of the HTTP client before it.
+/// Returns why there is no answer, without the prefix of the HTTP client.
 fn cause(error: &SendError) -> String {
     let text = error.to_string();
     let reason = text.strip_prefix("send: ").unwrap_or(&text);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_was_answered_or_why_nothing_was() {
+    fn a_line_shows_the_answer_or_why_there_is_none() {
         let refused = || SendError::Rejected {
             reason: "the endpoint answered 422".to_owned(),
         };
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_which_attempt_it_is_from_the_second_on() {
+    fn a_line_shows_the_attempt_number_from_the_second_attempt() {
         let mut answer = answer(Some(200), Ok(()), "");
         answer.attempt = NonZeroU32::new(2).unwrap();
         check(&answer, "200 in 12 ms (attempt 2)");

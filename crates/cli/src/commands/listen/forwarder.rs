@@ -1,12 +1,11 @@
-//! Sends events to the consumer, one at a time, and remembers the last one.
+//! Sends events to the consumer, one at a time, and stores the last one.
 //!
-//! An event becomes the batch that a lane would make of it, so the webhook sink sends the same headers
+//! Each event becomes the same batch that a lane would create. So the webhook sink sends the same headers
 //! and the same body as for a subscription.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use easel_caliper::{Dialect, Translator};
 use easel_catalog::{Event, Facts, Limits, admit};
@@ -14,26 +13,19 @@ use easel_log::Offset;
 use easel_server::WebhookConfig;
 use easel_sinks::{
     Batch, ClientError, Endpoint, Form, Item, Webhook, WebhookClient, WebhookOptions,
-    WebhookSettings,
 };
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::SETTINGS;
 use super::answer::AttemptResult;
 use crate::output;
 
-/// The name that a consumer sees in `easel-subscription`.
+/// The value of the header `easel-subscription`.
 const NAME: &str = "listen";
 
-/// How a subscription sends where nothing else is set.
-pub(super) const SETTINGS: WebhookSettings = WebhookSettings {
-    timeout: Duration::from_secs(15),
-    batch: 1,
-    in_flight: 1,
-};
-
-/// The server has decided what is an event; its limits do not matter here.
+/// No limits: the server has already validated the events.
 const LIMITS: Limits = Limits {
     max_event_bytes: usize::MAX,
     max_depth: usize::MAX,
@@ -43,31 +35,31 @@ const LIMITS: Limits = Limits {
 #[derive(Debug)]
 pub(super) struct Forwarder {
     webhook: Webhook,
-    /// What makes Caliper events, unless events are sent as they are.
+    /// The Caliper translation; `None` sends events unchanged.
     translation: Option<(Translator, Dialect)>,
     last: Option<Batch>,
-    /// Event types that the user knows to have no Caliper form.
+    /// Event types without a Caliper form that the user was already notified about.
     known_unmapped: BTreeSet<String>,
 }
 
 /// Why nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Unsent {
-    /// The user was told before that events of this type are left out.
-    #[error("an event of a type without a Caliper form is left out")]
+    /// The event type has no Caliper form, and the user was already notified.
+    #[error("the event type has no Caliper form; the event is skipped")]
     Known,
     /// Events of this type have no Caliper form.
-    #[error("{event_type} has no Caliper form; such events are left out")]
+    #[error("{event_type} has no Caliper form; its events are skipped")]
     Unmapped {
-        /// The event type, fit for a terminal.
+        /// The event type, escaped for a terminal.
         event_type: String,
     },
     /// This event cannot be sent.
-    #[error("event #{offset} is left out: {reason}")]
+    #[error("event #{offset} is skipped: {reason}")]
     Unfit {
-        /// Its place in the log.
+        /// The offset of the event.
         offset: u64,
-        /// What is wrong with it.
+        /// Why the event cannot be sent.
         reason: String,
     },
     /// There is no last event yet.
@@ -117,9 +109,9 @@ impl Forwarder {
 
     async fn attempt(&mut self, batch: Batch) -> Result<AttemptResult, Unsent> {
         let attempted_at = Timestamp::now();
-        let began = Instant::now();
+        let started = Instant::now();
         let trial = self.webhook.deliver(&batch).await;
-        let latency = began.elapsed();
+        let latency = started.elapsed();
         let answer = batch.items.first().map(|item| AttemptResult {
             item: Arc::clone(item),
             attempt: batch.attempt,
@@ -150,7 +142,7 @@ impl Forwarder {
                 Form::Caliper(translated.map_err(|error| unfit(error.to_string()))?)
             }
         };
-        let event_time = Facts::of(&bytes).event_time.unwrap_or_default();
+        let event_time = Facts::from_event(&bytes).event_time.unwrap_or_default();
         Ok(Item {
             offset: Offset::new(offset),
             id,

@@ -1,8 +1,8 @@
-//! What the user types: `r` and `q`, each followed by Enter.
+//! The user's input: `r` and `q`, each followed by Enter.
 //!
-//! Lines are read, not single keys. So the terminal stays in its usual mode, and there is nothing to
-//! restore if the process is killed; and a pipe works like a terminal. A process that starts in
-//! the background reads nothing, since its terminal would stop it.
+//! This module reads lines, not single keys. So the terminal stays in its normal mode, nothing must be
+//! restored if the process is killed, and a pipe works like a terminal. A process that starts in the
+//! background reads nothing, because its terminal would stop it.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
@@ -13,59 +13,59 @@ use tokio_util::sync::CancellationToken;
 
 use crate::output;
 
-/// Requests to send again that may wait while an attempt is under way; after that nothing is read.
+/// The maximum number of queued `r` commands. If the queue is full, reading pauses.
 const MAX_WAITING: usize = 16;
 
-/// The most bytes of a line; what is longer is no command.
+/// The maximum length of a line. A longer line is not a command.
 const MAX_LINE_BYTES: u64 = 1024;
 
-/// What the user asks for.
+/// The user's commands.
 #[derive(Debug)]
 pub(super) struct UserCommands {
     again: mpsc::Receiver<()>,
-    leave: CancellationToken,
+    quit: CancellationToken,
 }
 
 impl UserCommands {
-    /// Says what can be typed, and reads stdin from here on.
+    /// Prints the available keys and starts to read stdin.
     pub(super) fn read() -> io::Result<Self> {
         let (sender, again) = mpsc::channel(MAX_WAITING);
-        let leave = CancellationToken::new();
-        let left = leave.clone();
+        let quit = CancellationToken::new();
+        let quit_sender = quit.clone();
         if may_read() {
-            output::talk("r and Enter: send the last event again; q and Enter, or Ctrl-C: leave");
-            // A read cannot be interrupted, so nobody can join this thread: it ends with the process.
-            let read = move || read(io::stdin().lock(), &sender, &left);
+            output::notice("r and Enter: send the last event again; q and Enter, or Ctrl-C: quit");
+            // A read cannot be interrupted, so this thread cannot be joined. It ends with the process.
+            let read = move || read(io::stdin().lock(), &sender, &quit_sender);
             std::thread::Builder::new()
                 .name("keys".to_owned())
                 .spawn(read)?;
         }
-        Ok(Self { again, leave })
+        Ok(Self { again, quit })
     }
 
-    /// What is cancelled when the user asks to leave.
-    pub(super) fn leave(&self) -> CancellationToken {
-        self.leave.clone()
+    /// Returns the token that is cancelled when the user quits.
+    pub(super) fn quit(&self) -> CancellationToken {
+        self.quit.clone()
     }
 
-    /// Waits until the user asks to send the last event again.
+    /// Waits until the user enters `r`.
     pub(super) async fn again(&mut self) {
         if self.again.recv().await.is_none() {
-            // The input has ended, which does not end the command.
+            // The end of the input does not end the command.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Whether stdin can be read without being stopped by its terminal.
+/// Returns whether this process can read stdin without being stopped by its terminal.
 fn may_read() -> bool {
     let stdin = io::stdin();
-    // A terminal that does not control this process stops nobody, and knows no process group.
+    // A terminal that is not the controlling terminal has no process group and stops no process.
     !stdin.is_terminal() || tcgetpgrp(&stdin).map_or(true, |group| group == getpgrp())
 }
 
-/// Reads commands until the input ends, or until nobody waits for them.
-fn read(mut input: impl BufRead, again: &mpsc::Sender<()>, leave: &CancellationToken) {
+/// Reads commands until the input ends or the receiver is dropped.
+fn read(mut input: impl BufRead, again: &mpsc::Sender<()>, quit: &CancellationToken) {
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -79,9 +79,9 @@ fn read(mut input: impl BufRead, again: &mpsc::Sender<()>, leave: &CancellationT
                     return;
                 }
             }
-            b"q" => return leave.cancel(),
+            b"q" => return quit.cancel(),
             b"" => (),
-            _ => output::talk("r sends the last event again, q leaves"),
+            _ => output::notice("r sends the last event again, q quits"),
         }
     }
 }
@@ -94,16 +94,16 @@ fn read_line(mut input: impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
 mod tests {
     use super::*;
 
-    /// How often the last event is sent again, and whether the command ends.
+    /// Checks how often the last event is sent again, and whether the command ends.
     #[track_caller]
-    fn check(input: &str, again_count: usize, leaves: bool) {
+    fn check(input: &str, again_count: usize, quits: bool) {
         let (sender, mut again) = mpsc::channel(MAX_WAITING);
-        let leave = CancellationToken::new();
-        read(input.as_bytes(), &sender, &leave);
+        let quit = CancellationToken::new();
+        read(input.as_bytes(), &sender, &quit);
         let count = std::iter::from_fn(|| again.try_recv().ok()).count();
         assert_eq!(
-            (count, leave.is_cancelled()),
-            (again_count, leaves),
+            (count, quit.is_cancelled()),
+            (again_count, quits),
             "{input:?}"
         );
     }

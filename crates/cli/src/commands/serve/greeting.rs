@@ -1,4 +1,4 @@
-//! What `easel serve` says to people when it has started.
+//! The text that `easel serve` prints after the start.
 
 use std::net::SocketAddr;
 
@@ -7,20 +7,20 @@ use easel_server::{Auth, Server};
 use crate::output;
 use crate::settings::Settings;
 
-/// Says what a newcomer does next.
+/// Prints the next steps for a new user.
 pub(super) fn greet(server: &Server, settings: &Settings) {
     let config = &settings.config;
     let address = server.address();
     let data = config.data.display();
-    output::talk(format_args!(
-        "easel listens on http://{address} and keeps its data in {data}"
+    output::notice(format_args!(
+        "easel listens on http://{address} and stores its data in {data}"
     ));
     match (server.first_token(), config.auth) {
-        (Some(token), _) => output::talk(format_args!(
-            "\nFirst token, may do everything, shown this once (only its hash is kept):\n\n  {}",
+        (Some(token), _) => output::notice(format_args!(
+            "\nFirst token with full access, shown only now (the server stores only its hash):\n\n  {}",
             token.expose()
         )),
-        (None, Auth::None) => output::talk("It asks for no token (auth = \"none\")."),
+        (None, Auth::None) => output::notice("No token is required (auth = \"none\")."),
         (None, Auth::Tokens) => (),
     }
     let keys = match (config.kinesis.keys.first(), config.auth) {
@@ -33,25 +33,25 @@ pub(super) fn greet(server: &Server, settings: &Settings) {
     } else {
         String::new()
     };
-    output::talk(format_args!(
+    output::notice(format_args!(
         "
-To send Canvas's events here, in its Live Events plug-in (/plugins/live_events):
+To send Canvas's events here, set in its Live Events plugin (/plugins/live_events):
   AWS endpoint (aws_endpoint)                 {}
   Kinesis stream name (kinesis_stream_name)   {}
   AWS access key ID and secret                {keys}
 
-Try, in another terminal:
+Run in another terminal:
   easel{data} emit course_created --set name=Botany
   easel{data} tail --follow
   easel{data} subscriptions add mine --webhook https://example.edu/hook
 ",
-        from_elsewhere(address),
+        address_for_others(address),
         config.kinesis.stream
     ));
 }
 
-/// What others connect to: no address that stands for all addresses of this machine.
-fn from_elsewhere(address: SocketAddr) -> String {
+/// Returns the address for other machines: never the unspecified address such as 0.0.0.0.
+fn address_for_others(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://<this host>:{}", address.port())
     } else {
@@ -64,10 +64,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn canvas_is_never_told_to_connect_to_every_address() {
-        let told = |address: &str| from_elsewhere(address.parse().unwrap());
-        assert_eq!(told("0.0.0.0:4567"), "http://<this host>:4567");
-        assert_eq!(told("[::]:4567"), "http://<this host>:4567");
-        assert_eq!(told("10.0.0.7:4567"), "http://10.0.0.7:4567");
+    fn the_greeting_never_shows_the_unspecified_address() {
+        let shown = |address: &str| address_for_others(address.parse().unwrap());
+        assert_eq!(shown("0.0.0.0:4567"), "http://<this host>:4567");
+        assert_eq!(shown("[::]:4567"), "http://<this host>:4567");
+        assert_eq!(shown("10.0.0.7:4567"), "http://10.0.0.7:4567");
     }
 }

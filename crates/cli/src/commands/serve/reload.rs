@@ -1,19 +1,19 @@
-//! What SIGHUP does: reads the settings again, and puts in force what can be.
+//! The reload on SIGHUP: reads the settings again and applies those that need no restart.
 //!
-//! It never ends the process. Settings with a fault change nothing.
+//! A reload never ends the process. If the settings have an error, nothing changes.
 
 use easel_server::{Reloaded, Reloader};
 use tracing::{error, info, warn};
 
-use crate::args::GlobalArgs;
 use crate::commands::server_args::ServerArgs;
+use crate::global_args::GlobalArgs;
 use crate::settings::{Settings, setting};
 
-/// What SIGHUP does.
+/// The reload on SIGHUP.
 #[derive(Debug)]
 pub(super) struct Reload {
     reloader: Reloader,
-    /// The settings at the start, which all others are compared with.
+    /// The settings at the start. Each reload is compared with them.
     started_with: Settings,
 }
 
@@ -25,7 +25,7 @@ impl Reload {
         }
     }
 
-    /// Reads the settings again, and puts in force what can be.
+    /// Reads the settings again and applies those that need no restart.
     pub(super) async fn run(&mut self, args: &ServerArgs, global: &GlobalArgs) {
         let deliveries = self.started_with.config.deliveries;
         let prepared = args.prepare(global, Vec::new(), |config| config.deliveries = deliveries);

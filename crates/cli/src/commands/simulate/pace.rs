@@ -1,23 +1,23 @@
-//! How fast a simulation goes.
+//! The speed of a simulation.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-/// How fast it goes.
+/// The speed and rate limit of a simulation.
 #[derive(Debug)]
 pub(in crate::commands) struct Pace {
     started: Instant,
     begins: Timestamp,
     speed: Option<u32>,
     rate: Option<u32>,
-    /// When the rate lets the next event go.
+    /// The earliest time of the next event according to `rate`.
     next: Instant,
 }
 
 impl Pace {
-    /// `speed` is seconds of the campus in one here, `rate` events a second at most.
+    /// Creates a pace. `speed` is simulated seconds per real second, `rate` the maximum of events per second.
     pub(in crate::commands) fn new(
         begins: Timestamp,
         speed: Option<u32>,
@@ -33,21 +33,21 @@ impl Pace {
         }
     }
 
-    /// Notes that so many events go out. What was not sent before is not made up for.
+    /// Counts sent events for the rate limit. Unused rate of the past is not saved up.
     pub(in crate::commands) fn add(&mut self, events: usize) {
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         if let Some(rate) = self.rate {
-            let long = Duration::from_secs(1) * events / rate;
-            self.next = std::cmp::max(self.next, Instant::now()) + long;
+            let pause = Duration::from_secs(1) * events / rate;
+            self.next = std::cmp::max(self.next, Instant::now()) + pause;
         }
     }
 
-    /// Whether what happens at `at` is not due yet.
+    /// Returns whether a change at `at` is not due yet.
     pub(in crate::commands) fn is_ahead(&self, at: Timestamp) -> bool {
         self.due(at) > Instant::now()
     }
 
-    /// Waits until that is due.
+    /// Waits until a change at `at` is due.
     pub(in crate::commands) async fn wait(&self, at: Timestamp) {
         sleep_until(self.due(at)).await;
     }

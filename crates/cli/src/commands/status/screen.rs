@@ -1,4 +1,4 @@
-//! The status as lines of a screen: 80 columns, and in the usual case no more than 24 lines.
+//! Formats the status for a screen of 80 columns and usually at most 24 lines.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -8,16 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::{LaneJson, StatusJson};
 use crate::output;
 
-/// Columns of a screen.
+/// The width of a screen in columns.
 const WIDTH: usize = 80;
-/// Where values begin.
+/// The column in which values begin.
 const INDENT: usize = 12;
-/// Lanes shown; the others are counted.
+/// The maximum number of lanes shown. The other lanes are only counted.
 const MAX_LANES: usize = 4;
-/// Lines of one lane, and of one thing that needs attention.
+/// The maximum number of lines for one lane or one item that needs attention.
 const MAX_WRAPPED: usize = 3;
 
-/// The status of the server at `address`, line by line.
+/// Returns the lines of the status of the server at `address`.
 pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
     let now = status.now;
     let mut lines = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
             let (free, total) = (size(disk.free_bytes), size(disk.total_bytes));
             format!("{free} of {total} free")
         }
-        None => "free space cannot be read".to_owned(),
+        None => "free space is unknown".to_owned(),
     };
     row(&mut lines, "disk", &disk);
     row(&mut lines, "lanes", &lane_counts(&status.lanes));
@@ -42,8 +42,8 @@ pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
         [] => row(&mut lines, "attention", "nothing needs attention"),
         [first, more @ ..] => {
             row(&mut lines, "attention", &first.detail);
-            for one in more {
-                row(&mut lines, "", &one.detail);
+            for attention in more {
+                row(&mut lines, "", &attention.detail);
             }
         }
     }
@@ -71,7 +71,7 @@ fn drift(status: &StatusJson) -> String {
     }
     if drift.pending > 0 {
         let pending = counted(drift.pending, "event");
-        parts.push(format!("{pending} not yet looked at"));
+        parts.push(format!("{pending} not yet checked"));
     }
     parts.join(", ")
 }
@@ -97,7 +97,7 @@ fn lane_counts(lanes: &[LaneJson]) -> String {
     parts.join(", ")
 }
 
-/// The lanes that are behind, those that lose events first before the others.
+/// Appends the lanes that are behind. Lanes that lose events soonest come first.
 fn lanes(lines: &mut Vec<String>, status: &StatusJson) {
     let mut behind: Vec<_> = status.lanes.iter().filter(|lane| lane.behind).collect();
     behind.sort_by_key(|lane| {
@@ -108,50 +108,48 @@ fn lanes(lines: &mut Vec<String>, status: &StatusJson) {
         wrap(lines, "  ", "    ", &lane_text(lane, status.now));
     }
     if let Some(more @ 1..) = behind.len().checked_sub(MAX_LANES) {
-        lines.push(format!(
-            "  and {more} more; easel status --json has them all"
-        ));
+        lines.push(format!("  and {more} more; easel status --json lists all"));
     }
 }
 
 fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
     let (name, pending) = (&lane.subscription, number(lane.pending));
-    let how_far = match lane.pending_since {
+    let backlog = match lane.pending_since {
         Some(since) => format!("{name}: {pending} pending for {}", ago(now, since)),
         None => format!("{name}: {pending} pending"),
     };
     let state = match (lane.state.as_str(), lane.next_attempt_at) {
         ("active", Some(at)) => {
-            let left = length(std::cmp::max(at.duration_since(now), SignedDuration::ZERO));
+            let left = duration(std::cmp::max(at.duration_since(now), SignedDuration::ZERO));
             format!("on hold, next attempt in {left}")
         }
         ("active", None) if lane.held_since.is_some() => "waits for an operator".to_owned(),
         ("active", None) => "catching up".to_owned(),
         (state, _) => state.to_owned(),
     };
-    let why = match &lane.reason {
+    let state = match &lane.reason {
         Some(reason) => format!("{state} ({})", output::plain(reason)),
         None => state,
     };
-    let mut parts = vec![how_far, why];
+    let mut parts = vec![backlog, state];
     match lane.loses_events_at {
         Some(at) if at > now => {
-            let left = length(at.duration_since(now));
+            let left = duration(at.duration_since(now));
             parts.push(format!("will begin to lose events in {left}"));
         }
-        Some(_past) => parts.push("loses events from now on".to_owned()),
+        Some(_past) => parts.push("loses events now".to_owned()),
         None => (),
     }
     parts.join("; ")
 }
 
-/// Adds a value with its name.
+/// Appends a value with its name.
 fn row(lines: &mut Vec<String>, name: &str, value: &str) {
     let first = format!("{name:<INDENT$}");
     wrap(lines, &first, &" ".repeat(INDENT), value);
 }
 
-/// Adds a text in lines of one screen's width, cut after a few.
+/// Appends a wrapped text. The text is cut after [`MAX_WRAPPED`] lines.
 fn wrap(lines: &mut Vec<String>, first: &str, further: &str, text: &str) {
     let options = textwrap::Options::new(WIDTH)
         .initial_indent(first)
@@ -161,18 +159,18 @@ fn wrap(lines: &mut Vec<String>, first: &str, further: &str, text: &str) {
     if wrapped.next().is_some()
         && let Some(last) = lines.last_mut()
     {
-        let kept: String = last.chars().take(WIDTH - 2).collect();
-        *last = format!("{} …", kept.trim_end());
+        let start: String = last.chars().take(WIDTH - 2).collect();
+        *last = format!("{} …", start.trim_end());
     }
 }
 
-/// A count with what it counts.
+/// Formats a count with its noun.
 fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {what}{plural}", number(count))
 }
 
-/// A number with a comma after every third digit, from the right.
+/// Formats a number with a comma before every third digit from the right.
 fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -185,20 +183,20 @@ fn number(number: u64) -> String {
     text
 }
 
-/// How long ago something was; never less than nothing, should the clock have been set back.
+/// Formats the time since `then`; at least 0 s, even if the clock was set back.
 fn ago(now: Timestamp, then: Timestamp) -> String {
-    length(std::cmp::max(
+    duration(std::cmp::max(
         now.duration_since(then),
         SignedDuration::ZERO,
     ))
 }
 
-/// A length of time in one unit, rounded down: fine enough to decide what to do first.
-fn length(length: SignedDuration) -> String {
+/// Formats a duration in one unit, rounded down.
+fn duration(duration: SignedDuration) -> String {
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
-    let seconds = length.as_secs();
+    let seconds = duration.as_secs();
     match seconds {
         ..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / MINUTE),
@@ -207,7 +205,7 @@ fn length(length: SignedDuration) -> String {
     }
 }
 
-/// A number of bytes in one unit, with three digits at least where there are as many.
+/// Formats a number of bytes in one unit, with at least three digits if it has that many.
 fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] = [
         ("TiB", 1 << 40),
@@ -215,12 +213,12 @@ fn size(bytes: u64) -> String {
         ("MiB", 1 << 20),
         ("KiB", 1 << 10),
     ];
-    let Some((unit, one)) = UNITS.into_iter().find(|(_, one)| bytes >= *one) else {
+    let Some((unit, factor)) = UNITS.into_iter().find(|(_, factor)| bytes >= *factor) else {
         return format!("{bytes} bytes");
     };
-    let (whole, rest) = (bytes / one, bytes % one);
+    let (whole, rest) = (bytes / factor, bytes % factor);
     if whole < 100 {
-        format!("{whole}.{} {unit}", rest / (one / 10 + 1))
+        format!("{whole}.{} {unit}", rest / (factor / 10 + 1))
     } else {
         format!("{} {unit}", number(whole))
     }
@@ -250,7 +248,7 @@ mod tests {
         }
     }
 
-    /// A server with so many lanes on hold, and one that is paused.
+    /// Returns a status with `holding` lanes on hold and one paused lane.
     fn status(holding: usize) -> StatusJson {
         let now = time("2026-11-25T08:00:00Z");
         let mut lanes = vec![lane("fine")];
@@ -303,14 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_says_who_is_behind_since_when_why_and_when_events_begin_to_be_lost() {
+    fn the_screen_shows_each_lane_behind_with_backlog_state_and_time_of_loss() {
         let screen = lines(&status(1), "http://127.0.0.1:4567").join("\n");
         insta::assert_snapshot!(screen, @r"
         easel       version 0.1.0 at http://127.0.0.1:4567, up for 4 days
         log         1,204,331 events, 412 MiB, the oldest 29 days old, 12.3 events/s
         disk        81.4 GiB of 100 GiB free
         lanes       2 active, 1 paused, 2 behind, 12 events lost
-          attic: 3 pending for 5 days; paused; loses events from now on
+          attic: 3 pending for 5 days; paused; loses events now
           grades-of-campus-0: 1,204 pending for 31 h; on hold, next attempt in 4 min
             (send: the endpoint answered 503); will begin to lose events in 41 h
         drift       3 findings, 1 new, the last 2 h ago
@@ -343,8 +341,8 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_sizes_are_told_in_one_unit() {
-        let seconds = |seconds| length(SignedDuration::from_secs(seconds));
+    fn durations_and_sizes_are_shown_in_one_unit() {
+        let seconds = |seconds| duration(SignedDuration::from_secs(seconds));
         assert_eq!(seconds(119), "119 s");
         assert_eq!(seconds(120), "2 min");
         assert_eq!(seconds(41 * 3600 + 59), "41 h");

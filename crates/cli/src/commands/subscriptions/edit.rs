@@ -9,24 +9,25 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::fields::{CONDITION_KEYS, FieldArgs};
-use super::path_of;
-use crate::args::GlobalArgs;
+use super::subscription_path;
 use crate::catalog;
 use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure, OrExit};
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-A flag changes its field, and --condition all conditions together. Without flags, the subscription is
-opened as JSON in $EDITOR; what is saved is sent. The subscription keeps its place in the log.
+Each flag changes one field; --condition replaces all conditions. Without flags,
+the subscription is opened as JSON in $EDITOR, and the saved text is sent. The
+subscription keeps its cursor.
 
 Examples:
   easel subscriptions edit grades --webhook https://new.example.edu/hook
-  easel subscriptions edit grades --event 'grade_*' --event 'submission_*' --timeout 30s
+  easel subscriptions edit grades --event 'grade_*' --event 'submission_*'
   EDITOR=nano easel subscriptions edit grades";
 
-/// What a subscription is besides what it asks for.
-const STANDING: [&str; 9] = [
+/// The read-only members of a subscription.
+const READ_ONLY: [&str; 9] = [
     "state",
     "reason",
     "held_since",
@@ -41,14 +42,14 @@ const STANDING: [&str; 9] = [
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct EditArgs {
-    /// Its name
+    /// Name of the subscription
     name: String,
-    /// Endpoint each event is posted to
+    /// URL of the endpoint that receives the events
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
     #[command(flatten)]
     fields: FieldArgs,
-    /// Editor to use when no other flag is given
+    /// Editor to use if no other flag is given
     #[arg(
         long,
         value_name = "COMMAND",
@@ -60,28 +61,28 @@ pub(super) struct EditArgs {
 }
 
 impl EditArgs {
-    /// Changes the subscription; `None` if nothing was to be changed.
+    /// Changes the subscription. Returns `None` if there was no change.
     pub(super) async fn run(
         &self,
         client: &Client,
         global: &GlobalArgs,
     ) -> Result<Option<Bytes>, Failure> {
-        let path = path_of(&self.name);
+        let path = subscription_path(&self.name);
         let mut old: Value = client::read(&client.get(&path).await?)?;
         let mut patch = self.fields.json(self.webhook.as_deref());
-        if patch.as_object().is_some_and(|it| !it.is_empty()) {
+        if patch.as_object().is_some_and(|members| !members.is_empty()) {
             catalog::warn_of_unmatched(global, client, &self.fields.events).await;
             replace_conditions(&mut patch);
-            drop_key(&mut patch);
+            remove_key(&mut patch);
             return client.patch(&path, &patch).await.map(Some);
         }
         if let Some(members) = old.as_object_mut() {
-            members.retain(|name, _| !STANDING.contains(&name.as_str()));
+            members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
         }
         self.in_editor(client, &path, &old).await
     }
 
-    /// Has the subscription edited as JSON. What is refused is kept in its file.
+    /// Opens the subscription as JSON in the editor. If the result is rejected, the file is kept.
     async fn in_editor(
         &self,
         client: &Client,
@@ -92,53 +93,51 @@ impl EditArgs {
             .prefix("easel-subscription-")
             .suffix(".json")
             .tempfile()
-            .context("make a file to edit")
+            .context("failed to create a file to edit")
             .or_exit(Code::Unavailable)?;
         writeln!(file, "{old:#}").or_exit(Code::Unavailable)?;
         open_editor(&self.editor, file.path())?;
         let text = std::fs::read_to_string(file.path())
-            .context("read the edited file")
+            .context("failed to read the edited file")
             .or_exit(Code::Unavailable)?;
         let sent = match serde_json::from_str(&text) {
             Ok(new) if new == *old => {
-                output::talk("nothing was changed");
+                output::notice("nothing was changed");
                 return Ok(None);
             }
             Ok(new) => client.patch(path, &difference(old, &new)).await,
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
-                let told = anyhow!("this is not valid JSON; see line {line}, column {column}");
-                Err(Failure::new(Code::BadInput, told))
+                let error = anyhow!("the JSON is invalid at line {line}, column {column}");
+                Err(Failure::new(Code::BadInput, error))
             }
         };
         if sent.is_err()
-            && let Ok((_file, kept)) = file.keep()
+            && let Ok((_file, path)) = file.keep()
         {
-            output::talk(format_args!(
-                "what was edited is kept in {}",
-                kept.display()
-            ));
+            output::notice(format_args!("the edited text is in {}", path.display()));
         }
         sent.map(Some)
     }
 }
 
-/// Runs an editor, which may be a command with arguments, until it ends.
+/// Runs an editor until it ends. The editor may be a command with arguments.
 fn open_editor(editor: &str, file: &Path) -> Result<(), Failure> {
     let ended = Command::new("sh")
         .args(["-c", &format!("{editor} \"$1\""), "easel"])
         .arg(file)
         .status()
-        .context("run sh for the editor")
+        .context("failed to run sh for the editor")
         .or_exit(Code::Unavailable)?;
     if ended.success() {
         return Ok(());
     }
-    let told = anyhow!("the editor {editor:?} failed ({ended}); --editor or EDITOR names another");
-    Err(Failure::new(Code::Unavailable, told))
+    let error =
+        anyhow!("the editor {editor:?} failed ({ended}); set another with --editor or EDITOR");
+    Err(Failure::new(Code::Unavailable, error))
 }
 
-/// Makes a patch replace all conditions rather than add to them.
+/// Makes a patch replace all conditions: keys without a value become `null`.
 fn replace_conditions(patch: &mut Value) {
     let Some(conditions) = patch.get_mut("conditions").and_then(Value::as_object_mut) else {
         return;
@@ -148,8 +147,8 @@ fn replace_conditions(patch: &mut Value) {
     }
 }
 
-/// Makes a patch that ends the order by key take the key away too.
-fn drop_key(patch: &mut Value) {
+/// Makes a patch with `order: none` also remove the key.
+fn remove_key(patch: &mut Value) {
     let Some(members) = patch.as_object_mut() else {
         return;
     };
@@ -158,7 +157,7 @@ fn drop_key(patch: &mut Value) {
     }
 }
 
-/// The patch (RFC 7396) that makes `new` of `old`.
+/// Returns the merge patch (RFC 7396) that changes `old` to `new`.
 fn difference(old: &Value, new: &Value) -> Value {
     let (Some(old), Some(members)) = (old.as_object(), new.as_object()) else {
         return new.clone();
@@ -188,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_has_what_changed_and_null_for_what_is_gone() {
+    fn a_difference_has_changed_members_and_null_for_removed_ones() {
         let old = json!({ "a": 1, "b": { "c": [1], "d": 2 }, "e": "x" });
         let new = json!({ "a": 1, "b": { "c": [2], "f": 3 }, "g": true });
         let wanted = json!({ "b": { "c": [2], "f": 3, "d": null }, "g": true, "e": null });

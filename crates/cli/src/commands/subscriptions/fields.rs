@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::settings::nearest;
 
-/// What an event's metadata can be asked for.
+/// The keys of conditions.
 pub(super) const CONDITION_KEYS: [&str; 6] = [
     "root_account",
     "account",
@@ -16,49 +16,49 @@ pub(super) const CONDITION_KEYS: [&str; 6] = [
     "context_type",
 ];
 
-/// Fields of a subscription; what is not given is left as it is.
+/// The fields of a subscription. Fields that are not given stay unchanged.
 #[derive(Debug, clap::Args)]
 pub(super) struct FieldArgs {
-    /// Event types wanted, * stands for any characters; can be repeated [default: all]
+    /// Event types to deliver; * matches any characters; can be repeated [default: all]
     #[arg(long = "event", value_name = "GLOB")]
     pub(super) events: Vec<String>,
-    /// What an event's metadata must say, such as `course=10000000000301`; can be repeated.
+    /// Condition on the metadata, such as `course=10000000000301`; can be repeated.
     /// Keys: `root_account`, `account`, `course`, `user`, `producer`, `context_type`
     #[arg(long = "condition", value_name = "KEY=VALUE", value_parser = condition)]
     pub(super) conditions: Vec<(String, String)>,
-    /// Form to send events in: canvas, caliper or caliper-strict [default: canvas]
+    /// Format of the events: canvas, caliper or caliper-strict [default: canvas]
     #[arg(long)]
     format: Option<String>,
-    /// Events in one envelope, in a Caliper form [default: 1]
+    /// Maximum number of events in one Caliper envelope [default: 1]
     #[arg(long, value_name = "N")]
     batch: Option<u16>,
-    /// How many deliveries may be under way at once [default: 16]
+    /// Maximum number of concurrent deliveries [default: 16]
     #[arg(long, value_name = "N")]
     in_flight: Option<u16>,
-    /// How long one attempt may take [default: 15s]
+    /// Timeout of one attempt [default: 15s]
     #[arg(long, value_name = "LENGTH")]
     timeout: Option<String>,
-    /// When a failed delivery is tried again: `default` (13 attempts in 3 days), `hosted` (4 attempts
-    /// in 10 to 20 minutes), or pauses such as 5s,1m,1h
+    /// Retry schedule: `default` (13 attempts in 3 days), `hosted` (4 attempts in 10 to 20 minutes), or
+    /// pauses such as 5s,1m,1h
     #[arg(long, value_name = "SCHEDULE", value_parser = schedule)]
     retry: Option<Value>,
-    /// What becomes of a delivery after its last attempt: `dead_letter`, `hold_key` or `hold_lane`
+    /// Action after the last failed attempt: `dead_letter`, `hold_key` or `hold_lane`
     /// [default: `dead_letter`]
     #[arg(long, value_name = "WHAT", value_parser = on_exhausted)]
     on_exhausted: Option<String>,
-    /// Order of deliveries: `none`, or `key` for one after another with the same key [default: none]
+    /// Order of deliveries: `none`, or `key` to deliver events of one key in order [default: none]
     #[arg(long)]
     order: Option<String>,
-    /// Field to keep in order by, such as `body.course_id` [default: the acting user, else the context]
+    /// Field that is the key, such as `body.course_id` [default: the acting user, else the context]
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
-    /// Events a second at most, or `off` [default: off]
+    /// Maximum number of events per second, or `off` [default: off]
     #[arg(long, value_name = "N", value_parser = max_rate)]
     max_rate: Option<Value>,
 }
 
 impl FieldArgs {
-    /// The fields that were given, as the API takes them, with the URL of the webhook.
+    /// Returns the given fields and the webhook URL for the API request.
     pub(super) fn json(&self, url: Option<&str>) -> Value {
         let webhook = object([
             ("url", url.map(Value::from)),
@@ -87,7 +87,7 @@ impl FieldArgs {
     }
 }
 
-/// Conditions as the API takes them, if there are any.
+/// Returns the conditions for the API request, or `None` without conditions.
 pub(in crate::commands) fn conditions_json(conditions: &[(String, String)]) -> Option<Value> {
     let mut by_key = BTreeMap::<_, Vec<_>>::new();
     for (key, value) in conditions {
@@ -96,7 +96,7 @@ pub(in crate::commands) fn conditions_json(conditions: &[(String, String)]) -> O
     (!by_key.is_empty()).then(|| json!(by_key))
 }
 
-/// An object of the members that have a value.
+/// Returns a JSON object of the members that have a value.
 pub(in crate::commands) fn object<const N: usize>(
     members: [(&str, Option<Value>); N],
 ) -> Map<String, Value> {
@@ -107,7 +107,7 @@ pub(in crate::commands) fn object<const N: usize>(
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "clap asks for a function that may refuse"
+    reason = "clap requires a function that returns a `Result`"
 )]
 fn schedule(text: &str) -> Result<Value, String> {
     Ok(match text {
@@ -119,13 +119,13 @@ fn schedule(text: &str) -> Result<Value, String> {
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "clap asks for a function that may refuse"
+    reason = "clap requires a function that returns a `Result`"
 )]
 fn on_exhausted(text: &str) -> Result<String, String> {
     Ok(text.replace('-', "_"))
 }
 
-/// `null` takes the limit away.
+/// Parses a rate. `off` becomes `null`, which removes the limit.
 fn max_rate(text: &str) -> Result<Value, String> {
     if text == "off" {
         return Ok(Value::Null);
@@ -133,13 +133,13 @@ fn max_rate(text: &str) -> Result<Value, String> {
     let number = text.parse::<u32>();
     number
         .map(Value::from)
-        .map_err(|_not_a_number| "it is a number of events a second, or `off`".to_owned())
+        .map_err(|_not_a_number| "must be a number of events per second, or `off`".to_owned())
 }
 
-/// Reads a condition that is given as `KEY=VALUE`.
+/// Parses a condition `KEY=VALUE`.
 pub(in crate::commands) fn condition(text: &str) -> Result<(String, String), String> {
     let Some((key, value)) = text.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-        return Err("a condition is given as KEY=VALUE".to_owned());
+        return Err("must be KEY=VALUE".to_owned());
     };
     if CONDITION_KEYS.contains(&key) {
         return Ok((key.to_owned(), value.to_owned()));
@@ -147,9 +147,7 @@ pub(in crate::commands) fn condition(text: &str) -> Result<(String, String), Str
     let known = CONDITION_KEYS.join(", ");
     let near = nearest(key, CONDITION_KEYS).map(|near| format!("; did you mean {near}?"));
     let near = near.unwrap_or_default();
-    Err(format!(
-        "{key:?} is no key of a condition{near} Keys are {known}"
-    ))
+    Err(format!("the key {key:?} is unknown{near} (keys: {known})"))
 }
 
 #[cfg(test)]
@@ -157,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_of_a_condition_is_refused_with_the_nearest() {
+    fn an_unknown_key_of_a_condition_is_rejected_with_the_nearest_key() {
         assert_eq!(
             condition("course=7=8"),
             Ok(("course".to_owned(), "7=8".to_owned()))
@@ -166,7 +164,7 @@ mod tests {
         assert!(refused.contains("did you mean course?"), "{refused}");
         let refused = condition("colour=red").unwrap_err();
         assert!(
-            refused.contains("Keys are root_account, account"),
+            refused.contains("(keys: root_account, account"),
             "{refused}"
         );
         assert!(condition("course").is_err() && condition("=7").is_err());

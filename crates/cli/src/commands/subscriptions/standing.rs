@@ -1,4 +1,4 @@
-//! A subscription as it stands, in words.
+//! Formats a subscription with its state as text.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ struct ReasonJson {
 }
 
 impl SubscriptionJson {
-    /// A row of the table of all subscriptions.
+    /// Returns the row of the table of all subscriptions.
     pub(super) fn row(self) -> [String; 5] {
         let pending = self.balance.counts[Term::Pending].to_string();
         [
@@ -85,13 +85,13 @@ impl SubscriptionJson {
         ]
     }
 
-    /// Everything about it, each with its name.
+    /// Returns all values with their names.
     pub(super) fn fields(self) -> Vec<(&'static str, String)> {
         let state = self.state_in_words();
         let conditions = self
             .conditions
             .iter()
-            .map(|(key, any)| format!("{key}={}", any.join("|")));
+            .map(|(key, values)| format!("{key}={}", values.join("|")));
         let conditions = conditions.collect::<Vec<_>>().join(" ");
         let order = match (&*self.order, &self.key) {
             ("key", Some(key)) => format!("by {key}"),
@@ -116,7 +116,7 @@ impl SubscriptionJson {
             (
                 "conditions",
                 Some(conditions)
-                    .filter(|it| !it.is_empty())
+                    .filter(|text| !text.is_empty())
                     .unwrap_or_else(none),
             ),
             ("format", self.format),
@@ -146,7 +146,7 @@ impl SubscriptionJson {
         let since = self.held_since.map(|time| format!(" since {time:.0}"));
         let next = match self.holding_until {
             Some(time) => format!(", next attempt {time:.0}"),
-            None if self.state == "holding" => ", until you redeliver or discard".to_owned(),
+            None if self.state == "holding" => ", until you redeliver or discard events".to_owned(),
             None => String::new(),
         };
         let reason = self.reason.as_deref().map(output::plain);
@@ -164,16 +164,19 @@ impl ParkedJson {
                 .map(|time| format!("next attempt {time:.0}")),
         );
         if self.waits_for_key > 0 {
-            parts.push(format!("{} behind an earlier one", self.waits_for_key));
+            parts.push(format!(
+                "{} wait for an earlier event of their key",
+                self.waits_for_key
+            ));
         }
         if self.waits_for_operator > 0 {
-            parts.push(format!("{} for you", self.waits_for_operator));
+            parts.push(format!("{} wait for you", self.waits_for_operator));
         }
         let mut fields = vec![("parked", parts.join(", "))];
         let reasons = self.reasons.iter();
-        fields.extend(
-            reasons.map(|it| ("", format!("{} x {}", it.count, output::plain(&it.reason)))),
-        );
+        fields.extend(reasons.map(|ReasonJson { reason, count }| {
+            ("", format!("{count} x {}", output::plain(reason)))
+        }));
         fields
     }
 }

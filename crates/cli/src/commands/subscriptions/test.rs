@@ -5,15 +5,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::fields::object;
-use crate::args::GlobalArgs;
 use crate::client::{self, Client};
 use crate::exit_code::{Code, Failure};
+use crate::global_args::GlobalArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
-The server sends the catalogue's example of an event, once, in the form of the subscription. Its
-header `easel-test: true` and its producer `easel-test` tell it from a real event. It is not put on
-the log and not counted. The exit code is 69 when the endpoint did not take it over.
+The server sends the catalogue's example of an event once, in the format of the
+subscription. The header `easel-test: true` and the producer `easel-test`
+distinguish it from a real event. It is not stored and not counted. The exit
+code is 69 if the endpoint did not accept it.
 
 Examples:
   easel subscriptions test grades
@@ -26,15 +27,15 @@ pub(super) struct TestArgs {
     /// Name of a subscription, or URL of an endpoint
     #[arg(value_name = "NAME|URL")]
     target: String,
-    /// Event type to send [default: one that the subscription wants]
+    /// Event type to send [default: one that passes the filter of the subscription]
     #[arg(long, value_name = "EVENT")]
     event: Option<String>,
-    /// Form to send it in, to a URL: canvas, caliper or caliper-strict [default: canvas]
+    /// Format for a URL: canvas, caliper or caliper-strict [default: canvas]
     #[arg(long)]
     format: Option<String>,
 }
 
-/// What the endpoint answered.
+/// The answer of the endpoint.
 #[derive(Deserialize)]
 struct TestedJson {
     event: String,
@@ -53,13 +54,13 @@ impl TestArgs {
         } else {
             "subscription"
         };
-        let order = object([
+        let body = object([
             (target, Some(self.target.as_str().into())),
             ("event", self.event.as_deref().map(Value::from)),
             ("format", self.format.as_deref().map(Value::from)),
         ]);
         let answer = client
-            .post("/v1/test-deliveries", Some(&order.into()))
+            .post("/v1/test-deliveries", Some(&body.into()))
             .await?;
         let tested: TestedJson = client::read(&answer)?;
         if global.json {

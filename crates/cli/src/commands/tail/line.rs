@@ -1,4 +1,4 @@
-//! An event as one line for people: when, what, who, where, and its id.
+//! An event as one line of text: time, type, user, context and id.
 
 use easel_catalog::parse_timestamp;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::output::plain;
 
-/// An event as the API shows it.
+/// An event as the API returns it.
 #[derive(Deserialize)]
 pub(super) struct ShownJson {
     id: String,
@@ -18,8 +18,8 @@ struct EventJson {
     metadata: Value,
 }
 
-/// The line of an event. What it does not tell is `-`.
-pub(super) fn of(shown: ShownJson) -> String {
+/// Returns the line of an event. A missing value is `-`.
+pub(super) fn render(shown: ShownJson) -> String {
     let metadata = shown.event.metadata;
     let text = |name: &str| match metadata.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(plain(text)),
@@ -35,7 +35,7 @@ pub(super) fn of(shown: ShownJson) -> String {
     let who = who.unwrap_or_else(absent);
     let context = match (text("context_type"), text("context_id")) {
         (Some(kind), Some(id)) => format!("{kind} {id}"),
-        (Some(one), None) | (None, Some(one)) => one,
+        (Some(text), None) | (None, Some(text)) => text,
         (None, None) => absent(),
     };
     let id = plain(&shown.id);
@@ -50,17 +50,17 @@ mod tests {
     fn check(metadata: &str, wanted: &str) {
         let json =
             format!(r#"{{"offset":7,"id":"0b7f","event":{{"metadata":{metadata},"body":{{}}}}}}"#);
-        let line = of(serde_json::from_str(&json).unwrap());
+        let line = render(serde_json::from_str(&json).unwrap());
         let words: Vec<_> = line
             .split("  ")
             .map(str::trim)
-            .filter(|it| !it.is_empty())
+            .filter(|word| !word.is_empty())
             .collect();
         assert_eq!(words.join(" | "), wanted, "{metadata}");
     }
 
     #[test]
-    fn a_line_tells_time_type_who_context_and_id() {
+    fn a_line_shows_time_type_user_context_and_id() {
         check(
             r#"{"event_name":"grade_change","event_time":"2026-11-22 08:00:00.123 UTC",
                 "user_login":"marit","user_id":"7","context_type":"Course","context_id":"44"}"#,
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_event_says_does_not_steer_the_terminal() {
+    fn control_characters_of_an_event_are_escaped() {
         check(
             r#"{"event_name":"x\u001b[2J","event_time":"noon\n","user_login":"a"}"#,
             "noon\\n | x\\u{1b}[2J | a | - | 0b7f",

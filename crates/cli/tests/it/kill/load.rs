@@ -1,5 +1,4 @@
-//! Producers that send to whatever server there is, through both doors, and note what they were
-//! told.
+//! Producers that send to the current server through both doors and record the answers.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,18 +14,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
 
-/// Producers that send at the same time. Each has event numbers of its own.
+/// The number of parallel producers. Each has its own event numbers.
 const PRODUCERS: u64 = 4;
 
-/// Event types, one after the other. No multiple of the producers, so that each sends all. None of the
-/// events has an unknown field, so no operator event comes between them.
+/// The event types, used in turn. Their number is not a multiple of the producers, so each producer sends
+/// all types. The events have no unknown field, so there is no operator event about drift.
 const EVENT_TYPES: [&str; 3] = ["grade_change", "course_created", "course_updated"];
 
-/// New events of one request: usually few, so that there are many requests to interrupt.
+/// The number of new events in one request. Usually few, so that there are many requests to interrupt.
 const FEW: u64 = 4;
 const MANY: u64 = 100;
 
-/// The load on one server after the other.
+/// The load on the current server.
 #[derive(Debug)]
 pub(crate) struct Load {
     server: watch::Sender<Option<Caller>>,
@@ -34,22 +33,22 @@ pub(crate) struct Load {
     producers: JoinSet<Sent>,
 }
 
-/// What was sent, and what came of it. An event is known by its number.
+/// The sent events and the answers, by the number of the event.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    /// Where each event is said to be; `None` when nobody said anything.
+    /// The acknowledged offset of each event; `None` without an acknowledgement.
     pub(crate) events: HashMap<u64, Option<u64>>,
-    /// Events that were acknowledged a second time.
+    /// The number of events that were acknowledged again.
     pub(crate) again_count: u64,
 }
 
 impl Load {
-    /// Starts producers, which wait for a server.
+    /// Starts producers. They wait for a server.
     pub(crate) fn start(random: &mut Rng) -> Self {
         Self::start_slow(random, Duration::ZERO)
     }
 
-    /// The same, with a pause between two requests of each.
+    /// Starts producers with a pause between two requests.
     pub(crate) fn start_slow(random: &mut Rng, pause: Duration) -> Self {
         let (server, stop) = (watch::Sender::new(None), CancellationToken::new());
         let mut producers = JoinSet::new();
@@ -72,17 +71,17 @@ impl Load {
         }
     }
 
-    /// Sends to this server from here on.
-    pub(crate) fn turn_to(&self, server: Caller) {
+    /// Sends to this server from now on.
+    pub(crate) fn connect(&self, server: Caller) {
         self.server.send_replace(Some(server));
     }
 
-    /// Sends to nobody until there is another server.
-    pub(crate) fn turn_away(&self) {
+    /// Sends no requests until there is another server.
+    pub(crate) fn disconnect(&self) {
         self.server.send_replace(None);
     }
 
-    /// Lets what is under way come to its end, and hands over what was sent.
+    /// Waits for running requests and returns everything sent.
     pub(crate) async fn stop(&mut self) -> Sent {
         self.stop.cancel();
         let mut all = Sent::default();
@@ -94,15 +93,15 @@ impl Load {
     }
 }
 
-/// The event with this number.
+/// Returns the event with this number.
 pub(crate) fn numbered(number: u64) -> Bytes {
     let index = usize::try_from(number).unwrap() % EVENT_TYPES.len();
     event(EVENT_TYPES[index], number)
 }
 
-/// One that sends.
+/// One producer.
 struct Producer {
-    /// Its numbers begin here and are [`PRODUCERS`] apart.
+    /// The next event number. The numbers of a producer are [`PRODUCERS`] apart.
     first: u64,
     next: u64,
     pause: Duration,
@@ -129,15 +128,15 @@ impl Producer {
             let events = numbers.iter().copied().map(numbered).collect();
             match self.send(&server, events).await {
                 Ok(offsets) => self.note(numbers, offsets),
-                // The server was killed: what became of them is not known.
+                // The server was killed, so the result is unknown.
                 Err(_in_transit) => self.doubtful = numbers,
             }
         }
         self.sent
     }
 
-    /// What to send next: mostly what is new, now and then also what was sent before, and half of
-    /// the time what failed.
+    /// Chooses the next events: mostly new ones, sometimes also old ones, and in half of the cases the
+    /// failed ones.
     fn choose(&mut self) -> Vec<u64> {
         let doubtful = std::mem::take(&mut self.doubtful);
         if !doubtful.is_empty() && self.random.bool() {
@@ -154,7 +153,7 @@ impl Producer {
         numbers
     }
 
-    /// Sends events in one of the ways there are, and answers where they are said to be.
+    /// Sends events through a random door and returns their acknowledged offsets.
     async fn send(&mut self, server: &Caller, events: Vec<Bytes>) -> Result<Vec<u64>> {
         let sent = match (self.random.u8(..4), &*events) {
             (0 | 1, _) => return Ok(server.put_records(&events).await?.stored()),
@@ -179,14 +178,17 @@ impl Producer {
         assert_eq!(numbers.len(), offsets.len());
         for (number, offset) in numbers.into_iter().zip(offsets) {
             if let Some(before) = self.sent.events.insert(number, Some(offset)).flatten() {
-                assert_eq!(before, offset, "event {number} is said to be in two places");
+                assert_eq!(
+                    before, offset,
+                    "event {number} was acknowledged at two offsets"
+                );
                 self.sent.again_count += 1;
             }
         }
     }
 }
 
-/// The server there is, once there is one; `None` when it is time to stop.
+/// Waits for a server and returns it. Returns `None` at the end of the load.
 async fn current(
     server: &mut watch::Receiver<Option<Caller>>,
     stop: &CancellationToken,

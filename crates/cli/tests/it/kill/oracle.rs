@@ -1,4 +1,4 @@
-//! Knows from outside what the log and the webhooks must hold.
+//! Knows, from outside the server, which events the log and the webhooks must have.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -10,21 +10,21 @@ use uuid::Uuid;
 use super::load::{Sent, numbered};
 use crate::caller::{Balance, Shown};
 
-/// What is in the log, found right.
+/// The validated content of the log.
 #[derive(Debug)]
 pub(crate) struct Oracle {
     sent: Sent,
-    /// The events by their numbers: their names and ids.
+    /// The names and ids of the events, by number.
     log: HashMap<u64, (String, String)>,
-    /// Their places in the log.
+    /// The offsets of the events.
     places: HashMap<u64, u64>,
-    /// Offsets without an event that was shown: the operator's own events are not.
+    /// The number of offsets without a shown event, such as operator events.
     pub(crate) unseen: u64,
 }
 
 impl Oracle {
-    /// Compares the log with what was sent: everything acknowledged is where it is said to be,
-    /// nothing is there twice, and nothing that was never sent.
+    /// Compares the log with the sent events. Each acknowledged event is at its offset; no event is stored
+    /// twice, and none that was never sent.
     pub(crate) fn check_log(sent: Sent, shown: &[Shown]) -> Self {
         let mut log = HashMap::new();
         let mut places = HashMap::new();
@@ -33,7 +33,7 @@ impl Oracle {
             let place = record.offset;
             assert!(place >= next, "{place} comes after {next}");
             next = place + 1;
-            let (number, name) = recognise(record.bytes());
+            let (number, name) = parse_event(record.bytes());
             assert!(sent.events.contains_key(&number), "{number} was never sent");
             let known = log.insert(number, (name, record.id.clone()));
             assert_eq!(known, None, "{number} is in the log twice");
@@ -57,30 +57,30 @@ impl Oracle {
         }
     }
 
-    /// The numbers of the stored events whose names begin with `prefix`.
+    /// Returns the numbers of the stored events whose names begin with `prefix`.
     pub(crate) fn numbers(&self, prefix: &str) -> HashSet<u64> {
         let log = self.log.iter();
         log.filter_map(|(number, (name, _))| name.starts_with(prefix).then_some(*number))
             .collect()
     }
 
-    /// The id of a stored event.
+    /// Returns the id of a stored event.
     pub(crate) fn id(&self, number: u64) -> &str {
         &self.log.get(&number).expect("sent, but not in the log").1
     }
 
-    /// The place of a stored event in the log.
+    /// Returns the offset of a stored event.
     pub(crate) fn place(&self, number: u64) -> u64 {
         self.places[&number]
     }
 
-    /// Compares what a webhook received, and the balance, with the log; answers how many requests
-    /// were repeats. It wants the events whose names begin with `prefix`.
+    /// Compares the requests of a webhook and the balance with the log. Its subscription wants the events
+    /// whose names begin with `prefix`. Returns the number of repeated requests.
     pub(crate) fn check(&self, balance: &Balance, received: &[Received], prefix: &str) -> u64 {
         let wanted = self.numbers(prefix);
         let mut arrived = HashSet::new();
         for request in received {
-            let (number, _) = recognise(&request.body);
+            let (number, _) = parse_event(&request.body);
             let (name, id) = self.log.get(&number).expect("sent, but not in the log");
             assert_eq!(request.header("webhook-id"), id);
             assert_eq!(request.header("easel-event-name"), name);
@@ -103,8 +103,8 @@ impl Oracle {
     }
 }
 
-/// The number and name of an event, which must be as it was sent to the byte.
-fn recognise(bytes: &[u8]) -> (u64, String) {
+/// Returns the number and name of an event. Its bytes must be unchanged.
+fn parse_event(bytes: &[u8]) -> (u64, String) {
     let event: Value = serde_json::from_slice(bytes).expect("an event that is no JSON");
     let metadata = &event["metadata"];
     let request: Uuid = metadata["request_id"].as_str().unwrap().parse().unwrap();

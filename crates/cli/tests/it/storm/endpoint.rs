@@ -1,4 +1,4 @@
-//! A webhook endpoint that fails in every way there is.
+//! A webhook endpoint that fails in many ways.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::kill::load::numbered;
 
-/// Events with such a number are refused until `accept_poison` is called.
+/// Events whose number is a multiple of this are rejected until `accept_poison` is called.
 const POISON: u64 = 251;
 
 /// A way to fail.
@@ -23,15 +23,15 @@ pub(super) enum Fault {
     Reset,
     /// No answer comes.
     Hang,
-    /// The answer comes one byte after the other.
+    /// The answer is sent byte by byte.
     Drip,
     /// The answer has this status.
     Status(u16),
-    /// It asks for a pause of a second.
+    /// The answer requests a pause of one second.
     Throttle,
     /// The answer has a body of many megabytes.
     Huge,
-    /// The answer names another place.
+    /// The answer is a redirect.
     Redirect,
     /// The answer has a header that HTTP does not allow.
     Malformed,
@@ -53,10 +53,10 @@ impl Fault {
     ];
 }
 
-/// A delivery that was taken: the endpoint has answered 200.
+/// An accepted delivery: the endpoint answered 200.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
-    /// The number of its event, which had arrived as it was sent; `None` if it was altered.
+    /// The number of its event; `None` if the event was changed.
     pub(super) number: Option<u64>,
     pub(super) id: Option<Uuid>,
     pub(super) is_replay: bool,
@@ -114,19 +114,19 @@ impl Endpoint {
         self.address
     }
 
-    /// Fails so many of a thousand requests in this way from here on.
+    /// Fails this many of 1,000 requests in this way from now on.
     pub(super) fn fail(&self, per_mille: u32, fault: Fault) {
         let mut state = self.shared.state.lock().unwrap();
         state.failing_per_mille = per_mille;
         state.fault = fault;
     }
 
-    /// Takes from here on what it has refused because of the event.
+    /// Accepts poison events from now on.
     pub(super) fn accept_poison(&self) {
         self.shared.state.lock().unwrap().refuses_poison = false;
     }
 
-    /// What was taken, in the order of the answers.
+    /// Returns the accepted deliveries in the order of the answers.
     pub(super) fn taken(&self) -> Vec<Taken> {
         self.shared.state.lock().unwrap().taken.clone()
     }
@@ -141,7 +141,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 if let Ok((stream, _peer)) = accepted {
                     let shared = Arc::clone(&shared);
                     connections.spawn(async move {
-                        // Whoever hangs up has had enough.
+                        // The client may close the connection at any time.
                         drop(serve(stream, &shared).await);
                     });
                 }
@@ -150,7 +150,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A request, as far as it matters.
+/// The relevant parts of a request.
 struct Request {
     path: String,
     id: String,
@@ -234,7 +234,7 @@ async fn answer(
     stream.flush().await
 }
 
-/// Reads one request; `None` when the connection is closed between two.
+/// Reads one request. Returns `None` if the connection is closed before it.
 async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
@@ -265,10 +265,10 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
     }))
 }
 
-/// The number of an event, or one that is no poison.
+/// Returns the number of an event, or a number that is not poison.
 fn number_of(body: &[u8]) -> u64 {
     let event: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let request = event["metadata"]["request_id"].as_str();
-    let number = request.and_then(|it| it.parse::<Uuid>().ok());
-    number.map_or(1, |it| u64::try_from(it.as_u128()).unwrap_or(1))
+    let number = request.and_then(|text| text.parse::<Uuid>().ok());
+    number.map_or(1, |uuid| u64::try_from(uuid.as_u128()).unwrap_or(1))
 }
