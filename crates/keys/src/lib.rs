@@ -1,9 +1,8 @@
 //! Secret values that are never printed.
 //!
-//! The value of a [`Secret`] is only returned by [`Secret::expose`], so it cannot reach a log line, a
-//! panic message or a `Debug` output by accident. A [`SecretUrl`] has a public part too. A
-//! [`SigningKey`] signs AWS requests.
-//! Not here yet: encryption of stored secrets.
+//! Only [`Secret::expose`] returns the value of a [`Secret`], so the value cannot reach a log line, a
+//! panic message or a `Debug` output by accident. A [`SecretUrl`] also has a public part. A
+//! [`SigningKey`] signs AWS requests. Stored secrets are not encrypted yet.
 //!
 //! ```
 //! use easel_keys::{Secret, SecretUrl};

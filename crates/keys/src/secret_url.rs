@@ -6,7 +6,7 @@ use crate::Secret;
 
 /// A URL that may contain a secret: in its user name, password or query.
 ///
-/// The text is not parsed, because an invalid URL may contain a secret too.
+/// The text is not parsed as a URL, because an invalid URL may contain a secret too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretUrl(Secret<String>);
 
@@ -33,7 +33,7 @@ impl SecretUrl {
         let host_end = rest.find(['/', '\\']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(host_end);
         let host = match authority.rsplit_once('@') {
-            // The start of the host is ambiguous, so hide everything after the scheme.
+            // It is unclear where the host starts, so hide everything after the scheme.
             Some((userinfo, _)) if userinfo.contains(['?', '#']) => return format!("{scheme}…"),
             Some((_, host)) => host,
             None => authority,
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn only_scheme_host_and_path_are_shown() {
+    fn only_scheme_host_port_and_path_are_shown() {
         check("https://a.example/hook", "https://a.example/hook");
         check("https://a.example:8443", "https://a.example:8443");
         check(

@@ -12,10 +12,11 @@ use crate::Secret;
 pub struct SigningKey(Secret<Vec<u8>>);
 
 impl SigningKey {
-    /// Derives the key for a scope: the day, the region, the service and `aws4_request`.
-    pub fn derive(secret: &Secret<String>, scope: &[&str]) -> Self {
+    /// Derives the key for a credential scope of AWS: the day, the region, the service and
+    /// `aws4_request`.
+    pub fn derive(secret: &Secret<String>, credential_scope: &[&str]) -> Self {
         let initial_key = format!("AWS4{}", secret.expose()).into_bytes();
-        let key = scope
+        let key = credential_scope
             .iter()
             .fold(initial_key, |key, part| hmac(&key, part.as_bytes()));
         Self(Secret::new(key))
