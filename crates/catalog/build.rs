@@ -1,4 +1,5 @@
-//! Generates Rust tables from the data files in `events`, so that nothing is parsed at start.
+//! Generates Rust tables from the data files in `events`, so that the program parses no data file when
+//! it starts.
 //!
 //! An invalid file fails the build. The error names the line.
 
@@ -9,9 +10,9 @@ use std::{env, fs};
 
 #[path = "src/caliper_file.rs"]
 mod caliper_file;
-#[path = "src/caliper_form.rs"]
+#[path = "src/caliper_template.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
-mod caliper_form;
+mod caliper_template;
 #[path = "src/catalog_file.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the crate uses the rest")]
 mod catalog_file;
@@ -47,12 +48,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut metadata, mut version) = (Vec::new(), "");
     for path in paths {
         let text = fs::read_to_string(&path)?;
-        let name = path
+        let relative_path = path
             .strip_prefix(folder)?
             .to_str()
             .ok_or("a path must be UTF-8")?;
         match (CatalogFile {
-            path: name,
+            path: relative_path,
             text: &text,
         })
         .read()?

@@ -7,8 +7,8 @@
 //! the spelling of numbers are preserved.
 //! An event type that begins with `easel.` belongs to Easel itself. No sender may use it.
 //!
-//! Only the first fault in reading order is reported. A missing member counts at the end of its
-//! object.
+//! Only the first fault in reading order is reported. Admission notices a missing member at the end of
+//! the object, and the place of this fault is the start of the object.
 
 use std::sync::Arc;
 
@@ -26,24 +26,24 @@ const MAX_EVENT_NAME_CHARS: usize = 128;
 
 /// Parses an event that a sender sent. Rejects event types of Easel itself.
 pub fn admit(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
-    read(input, limits, OwnTypes::Rejected).map_err(|flaw| flaw.in_input(input))
+    read(input, limits, OperatorEventRule::Rejected).map_err(|flaw| flaw.in_input(input))
 }
 
 /// Parses an event from the log. It may be an event of Easel itself.
 ///
 /// Doors must use [`admit`].
 pub fn admit_stored(input: &[u8], limits: &Limits) -> Result<Event, Fault> {
-    read(input, limits, OwnTypes::Accepted).map_err(|flaw| flaw.in_input(input))
+    read(input, limits, OperatorEventRule::Accepted).map_err(|flaw| flaw.in_input(input))
 }
 
-/// The treatment of event types of Easel itself.
+/// Whether operator events, the events of Easel itself, are rejected.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OwnTypes {
+enum OperatorEventRule {
     Rejected,
     Accepted,
 }
 
-fn read(input: &[u8], limits: &Limits, own_types: OwnTypes) -> Result<Event, Flaw> {
+fn read(input: &[u8], limits: &Limits, operator_events: OperatorEventRule) -> Result<Event, Flaw> {
     if input.len() > limits.max_event_bytes {
         let (size, allowed) = (input.len(), limits.max_event_bytes);
         let message = format!("the event has {size} bytes, more than the {allowed} allowed");
@@ -58,7 +58,7 @@ fn read(input: &[u8], limits: &Limits, own_types: OwnTypes) -> Result<Event, Fla
         ));
     }
     let mut scanner = Scanner::minifying(input, limits.max_depth);
-    let metadata = event(&mut scanner, own_types)?;
+    let metadata = event(&mut scanner, operator_events)?;
     let bytes = Bytes::from(scanner.into_minified());
     Ok(Event {
         id: event_id(&bytes),
@@ -78,7 +78,11 @@ struct AdmittedMetadata {
     root_account_uuid: Option<Arc<str>>,
 }
 
-fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetadata, Flaw> {
+/// Moves past the whole event. Returns what admission needs of the metadata.
+fn event(
+    scanner: &mut Scanner<'_>,
+    operator_events: OperatorEventRule,
+) -> Result<AdmittedMetadata, Flaw> {
     scanner.begin()?;
     let start = scanner.at();
     let mut found_metadata = None;
@@ -94,10 +98,10 @@ fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetad
                 let message = "the event must not have both `metadata` and `attributes`";
                 return Err(Flaw::new(FaultCode::TwoSpellings, key.at, message));
             }
-            b"metadata" => found_metadata = Some(metadata(scanner, own_types)?),
+            b"metadata" => found_metadata = Some(metadata(scanner, operator_events)?),
             b"attributes" => {
                 scanner.rewrite(key, b"metadata");
-                found_metadata = Some(metadata(scanner, own_types)?);
+                found_metadata = Some(metadata(scanner, operator_events)?);
             }
             b"body" => {
                 body(scanner)?;
@@ -117,7 +121,10 @@ fn event(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetad
     Ok(metadata)
 }
 
-fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMetadata, Flaw> {
+fn metadata(
+    scanner: &mut Scanner<'_>,
+    operator_events: OperatorEventRule,
+) -> Result<AdmittedMetadata, Flaw> {
     scanner.colon()?;
     let start = scanner.at();
     let mut found_name = None;
@@ -130,10 +137,10 @@ fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMe
     )?;
     members(scanner, |scanner, key| {
         match key.bytes().as_ref() {
-            b"event_name" => found_name = Some(event_name(scanner, own_types)?),
+            b"event_name" => found_name = Some(event_name(scanner, operator_events)?),
             b"event_time" => found_time = Some(event_time(scanner)?),
-            b"root_account_id" => root_account_id = text_or_number(scanner)?,
-            b"root_account_uuid" => root_account_uuid = text_or_number(scanner)?,
+            b"root_account_id" => root_account_id = member_text(scanner)?,
+            b"root_account_uuid" => root_account_uuid = member_text(scanner)?,
             _ => skip(scanner)?,
         }
         Ok(())
@@ -157,15 +164,18 @@ fn metadata(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<AdmittedMe
     })
 }
 
-fn event_name(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Arc<str>, Flaw> {
+fn event_name(
+    scanner: &mut Scanner<'_>,
+    operator_events: OperatorEventRule,
+) -> Result<Arc<str>, Flaw> {
     scanner.colon()?;
     let start = scanner.at();
     let bad = |message| Flaw::new(FaultCode::BadEventName, start, message);
-    let Some(text) = string_or_other(scanner)? else {
+    let Some(text) = value_if_string(scanner)? else {
         return Err(bad("the event_name must be a string"));
     };
     let Some(name) = text.decode() else {
-        return Err(bad("the event_name must not have half a surrogate pair"));
+        return Err(bad("the event_name must not have an unpaired surrogate"));
     };
     if name.is_empty() {
         return Err(bad("the event_name must not be empty"));
@@ -173,7 +183,7 @@ fn event_name(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Arc<str>
     if name.chars().nth(MAX_EVENT_NAME_CHARS).is_some() {
         return Err(bad("the event_name must not be longer than 128 characters"));
     }
-    if own_types == OwnTypes::Rejected && is_operator_event(&name) {
+    if operator_events == OperatorEventRule::Rejected && is_operator_event(&name) {
         let message = "the event_name must not begin with `easel.`; Easel alone sends such events";
         return Err(Flaw::new(FaultCode::ReservedEventName, start, message));
     }
@@ -183,7 +193,7 @@ fn event_name(scanner: &mut Scanner<'_>, own_types: OwnTypes) -> Result<Arc<str>
 fn event_time(scanner: &mut Scanner<'_>) -> Result<Timestamp, Flaw> {
     scanner.colon()?;
     let start = scanner.at();
-    string_or_other(scanner)?
+    value_if_string(scanner)?
         .and_then(|text| parse_timestamp(&text.decode()?))
         .ok_or_else(|| {
             let message = "the event_time must be a timestamp like \"2019-11-01T19:11:05.222Z\"";
@@ -191,7 +201,8 @@ fn event_time(scanner: &mut Scanner<'_>) -> Result<Timestamp, Flaw> {
         })
 }
 
-fn text_or_number(scanner: &mut Scanner<'_>) -> Result<Option<Arc<str>>, Flaw> {
+/// Moves past a colon and a value. Returns the value if it is a string or a number.
+fn member_text(scanner: &mut Scanner<'_>) -> Result<Option<Arc<str>>, Flaw> {
     scanner.colon()?;
     let value = string_or_number(scanner)?;
     Ok(value.map(Arc::from))
@@ -214,26 +225,26 @@ fn skip(scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
 }
 
 /// Reads an object whose keys must differ. Calls `member` after each key, before the colon. `member`
-/// must move to the end of the value.
+/// must move past the colon and the value.
 fn members<'a>(
     scanner: &mut Scanner<'a>,
     mut member: impl FnMut(&mut Scanner<'a>, RawText<'a>) -> Result<(), Flaw>,
 ) -> Result<(), Flaw> {
     let mut keys = SeenKeys::default();
-    let mut entry = scanner.enter(Container::Object)?;
-    while entry {
+    let mut has_entry = scanner.enter(Container::Object)?;
+    while has_entry {
         let key = scanner.key()?;
         if !keys.insert(key.bytes()) {
             let message = "the key must not appear twice in its object";
             return Err(Flaw::new(FaultCode::DuplicateKey, key.at, message));
         }
         member(scanner, key)?;
-        entry = scanner.advance()?;
+        has_entry = scanner.advance()?;
     }
     Ok(())
 }
 
-/// Rejects a value that is not an object, with the code and message. Does not move at an object.
+/// Rejects a value that is not an object, with this code and message. Does not move past an object.
 fn must_be_object(
     scanner: &mut Scanner<'_>,
     code: FaultCode,
@@ -247,8 +258,8 @@ fn must_be_object(
     Err(Flaw::new(code, start, message))
 }
 
-/// Moves past a value. Returns it if it is a string.
-fn string_or_other<'a>(scanner: &mut Scanner<'a>) -> Result<Option<RawText<'a>>, Flaw> {
+/// Moves past a value. Returns the value if it is a string.
+fn value_if_string<'a>(scanner: &mut Scanner<'a>) -> Result<Option<RawText<'a>>, Flaw> {
     if scanner.peek() == Some(b'"') {
         return scanner.string().map(Some);
     }

@@ -3,18 +3,18 @@
 //! The included file is `Debug` output of the catalogue's types. It is Rust code that names
 //! variants without their type, so this file imports the variants.
 
-use crate::caliper_form::ActorSource::{BodyAuthor, BodyGrader, MetadataUser};
-use crate::caliper_form::Computed::{AssetClass, AssetName, AssetStrictClass, Base, GraderName};
-use crate::caliper_form::CourseSource::{Nowhere, OfContext, OfField};
-use crate::caliper_form::Part::{ActorId, AssetKind, AssetList, IdOf, Literal};
-use crate::caliper_form::ValueSource::{
+use crate::caliper_template::ActorSource::{BodyAuthor, BodyGrader, MetadataUser};
+use crate::caliper_template::Computed::{AssetClass, AssetName, AssetStrictClass, Base, GraderUrn};
+use crate::caliper_template::CourseSource::{Nowhere, OfContext, OfField};
+use crate::caliper_template::Part::{ActorId, AssetKind, AssetList, IdOf, Literal};
+use crate::caliper_template::ValueSource::{
     Array, Computed, Constant, Entity, Extensions, OfBody, OfMetadata, Urn,
 };
-use crate::caliper_form::{CaliperForm, Template, TemplateProperty};
+use crate::caliper_template::{CaliperTemplate, DialectTemplate, TemplateProperty};
 use crate::column::Column::{Before, ComputedBy, Flag, Own, Related, Word};
-use crate::event_type::Context::{Ambient, Login, Record};
+use crate::event_type::Context::{Ambient, Login, Row};
 use crate::event_type::MadeBy::{ByAction, ByRecord};
-use crate::event_type::MetadataUse::{InJob, InNeither, InRequest, OfRecord};
+use crate::event_type::MetadataUse::{InJob, InNeither, InRequest, OfRow};
 use crate::event_type::{EventType, MetadataField};
 use crate::field::IdScope::{Global, Local};
 use crate::field::Kind::{

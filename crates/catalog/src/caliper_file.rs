@@ -1,8 +1,8 @@
-//! The data files of the Caliper forms.
+//! The data files of the Caliper templates.
 //!
-//! The form of `grade_change` is in `grade_change.caliper.toml`, beside the file of the event type.
+//! The template of `grade_change` is in `grade_change.caliper.toml`, beside the file of the event type.
 //! It has `type`, `action`, and an `[object]` with its properties in output order. `[strict]` has
-//! the differences of the form that follows the standard. A value is one of these:
+//! the differences of the template that follows the standard. A value is one of these:
 //!
 //! - the name of a field of the body, or `metadata.` and the name of a field of the metadata;
 //! - a URN with fields in braces;
@@ -13,8 +13,9 @@
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::caliper_form::{
-    ActorSource, CaliperForm, Computed, CourseSource, Part, Template, TemplateProperty, ValueSource,
+use crate::caliper_template::{
+    ActorSource, CaliperTemplate, Computed, CourseSource, DialectTemplate, Part, TemplateProperty,
+    ValueSource,
 };
 use crate::list::List;
 
@@ -38,7 +39,7 @@ pub(crate) struct FormToml {
     strict: StrictToml,
 }
 
-/// The differences of the strict form.
+/// The differences of the strict template.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StrictToml {
@@ -48,7 +49,7 @@ struct StrictToml {
     generated: Option<Table>,
 }
 
-/// An error in a form, with the word of the file that it concerns.
+/// An error in a template, with the word of the file where the error is.
 pub(crate) struct FormFault {
     pub(crate) word: String,
     pub(crate) fault: String,
@@ -64,8 +65,8 @@ impl FormFault {
 }
 
 impl FormToml {
-    /// Returns the form that the file describes. Errors if the file is invalid.
-    pub(crate) fn form(self) -> Result<CaliperForm, FormFault> {
+    /// Returns the template that the file describes. Returns an error if the file is invalid.
+    pub(crate) fn template(self) -> Result<CaliperTemplate, FormFault> {
         let terms = [
             Some(&self.r#type),
             Some(&self.action),
@@ -75,14 +76,14 @@ impl FormToml {
             .into_iter()
             .flatten()
             .try_for_each(|term| reject_escapes(term))?;
-        let compatible = Template {
+        let compatible = DialectTemplate {
             kind: String::leak(self.r#type),
             action: String::leak(self.action),
             group: self.group,
             object: members(&self.object)?,
             generated: members(&self.generated)?,
         };
-        let strict = Template {
+        let strict = DialectTemplate {
             kind: self
                 .strict
                 .r#type
@@ -107,7 +108,7 @@ impl FormToml {
                 return Err(FormFault::new("grader", fault));
             }
         };
-        Ok(CaliperForm {
+        Ok(CaliperTemplate {
             actor,
             by_user: self.by_user,
             course: match self.course {
@@ -143,7 +144,7 @@ fn members(table: &Table) -> Result<List<TemplateProperty>, FormFault> {
 }
 
 fn source(key: &str, value: &Value) -> Result<ValueSource, FormFault> {
-    let fault = |fault: &str| Err(FormFault::new(key, format!("`{key}` {fault}")));
+    let fault = |requirement: &str| Err(FormFault::new(key, format!("`{key}` {requirement}")));
     match value {
         Value::String(text) => text_source(key, text),
         Value::Table(table) if key == "extensions" => Ok(ValueSource::Extensions(members(table)?)),
@@ -169,13 +170,14 @@ fn text_source(key: &str, text: &str) -> Result<ValueSource, FormFault> {
         return Ok(ValueSource::Urn(List::leak(parts(text)?)));
     }
     if text.starts_with('@') {
-        let known = Computed::ALL
+        let found = Computed::ALL
             .into_iter()
             .find(|computed| computed.name() == text);
         let unknown = || FormFault::new(text, format!("the computed value {text} is unknown"));
-        return known.map(ValueSource::Computed).ok_or_else(unknown);
+        return found.map(ValueSource::Computed).ok_or_else(unknown);
     }
-    // The type of an entity is a term of the standard. A capital letter distinguishes it from a field.
+    // The type of an entity is a term of the standard, which begins with a capital letter. The name of
+    // a field does not.
     if key == "type" && text.starts_with(|letter: char| letter.is_ascii_uppercase()) {
         return Ok(ValueSource::Constant(leak(text)));
     }

@@ -1,8 +1,8 @@
-//! The Caliper forms as JSON Schema, draft 2020-12.
+//! The Caliper templates as JSON Schema, draft 2020-12.
 
 use serde_json::{Map, Value, json};
 
-use crate::caliper_form::{Computed, Template, TemplateProperty, ValueSource};
+use crate::caliper_template::{Computed, DialectTemplate, TemplateProperty, ValueSource};
 use crate::catalog::Catalog;
 use crate::event_type::EventType;
 use crate::field::{Field, Kind};
@@ -11,11 +11,17 @@ const CONTEXT: &str = "http://purl.imsglobal.org/ctx/caliper/v1p1";
 const TIME: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$";
 
 impl Catalog {
-    /// Returns the JSON Schema of an envelope with events of this type in one of its Caliper forms.
+    /// Returns the JSON Schema of an envelope with events of this type in the dialect of
+    /// `template`. `format` is the name of the dialect.
     ///
-    /// The schema has the properties and their types. The checker validates the further rules of the
-    /// standard.
-    pub fn caliper_schema(&self, event_type: &EventType, format: &str, form: &Template) -> Value {
+    /// The schema has the properties and their types. The checker of `easel-caliper` validates the
+    /// other rules of the standard.
+    pub fn caliper_schema(
+        &self,
+        event_type: &EventType,
+        format: &str,
+        template: &DialectTemplate,
+    ) -> Value {
         let schema = Schema {
             catalog: self,
             event_type,
@@ -23,10 +29,10 @@ impl Catalog {
         let mut event = json!({
             "@context": { "const": CONTEXT },
             "id": { "type": "string", "pattern": "^urn:uuid:[0-9a-f-]{36}$" },
-            "type": { "const": form.kind },
+            "type": { "const": template.kind },
             "actor": entity_with_id(),
-            "action": { "const": form.action },
-            "object": schema.entity(&form.object),
+            "action": { "const": template.action },
+            "object": schema.entity(&template.object),
             "eventTime": { "type": "string", "pattern": TIME },
             "referrer": { "type": "string" },
             "edApp": entity_with_id(),
@@ -35,10 +41,10 @@ impl Catalog {
             "session": entity_with_id(),
             "extensions": { "type": "object" },
         });
-        if !form.generated.is_empty()
+        if !template.generated.is_empty()
             && let Value::Object(members) = &mut event
         {
-            members.insert("generated".to_owned(), schema.entity(&form.generated));
+            members.insert("generated".to_owned(), schema.entity(&template.generated));
         }
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -67,7 +73,7 @@ impl Catalog {
     }
 }
 
-/// Returns the schema of an entity in the common part of every event.
+/// Returns the schema of an entity that every event can have, such as the actor.
 fn entity_with_id() -> Value {
     json!({ "type": "object", "required": ["id", "type"] })
 }
@@ -110,8 +116,8 @@ impl Schema<'_> {
                     .catalog
                     .metadata()
                     .iter()
-                    .find(|known| known.field.name == *name);
-                field.map_or(json!({}), |known| field_schema(&known.field))
+                    .find(|metadata| metadata.field.name == *name);
+                field.map_or(json!({}), |metadata| field_schema(&metadata.field))
             }
             ValueSource::Urn(_) => {
                 json!({ "type": "string", "pattern": "^urn:instructure:canvas:" })
@@ -128,7 +134,7 @@ impl Schema<'_> {
             }),
             ValueSource::Computed(
                 Computed::Base
-                | Computed::GraderName
+                | Computed::GraderUrn
                 | Computed::AssetClass
                 | Computed::AssetStrictClass
                 | Computed::AssetName,

@@ -51,13 +51,15 @@ pub enum CatalogError {
         other: String,
     },
     /// A Caliper form has no event type.
-    #[error("{path}: the event type of this name is missing")]
+    #[error("{path}: the event type with the name of this file is missing")]
     FormWithoutEventType {
         /// The file.
         path: String,
     },
-    /// An event type lacks a field that its built-in Caliper form uses.
-    #[error("{path}: the Caliper form uses the field {field:?}, which is missing here")]
+    /// An operator's event type lacks a field that its built-in Caliper form uses.
+    #[error(
+        "{path}: the Caliper form uses the field {field:?}, which the event type does not have"
+    )]
     FormWithoutField {
         /// The file of the event type.
         path: String,
@@ -82,7 +84,7 @@ impl Catalog {
             metadata_fields: Vec::new(),
             version: built_in::VERSION,
         };
-        catalog.index();
+        catalog.build_index();
         catalog
     }
 
@@ -91,7 +93,7 @@ impl Catalog {
     /// An event type replaces the built-in one with the same name. It keeps the built-in Caliper form,
     /// unless a file has another form. A field of the metadata replaces the one with the same name.
     ///
-    /// The content of the files is leaked: it lives as long as the process.
+    /// The content of the files is leaked, so that it lives as long as the process.
     pub fn with_files(files: &[CatalogFile<'_>]) -> Result<Self, CatalogError> {
         let mut catalog = Self::built_in();
         let mut paths: HashMap<&'static str, &str> = HashMap::new();
@@ -101,10 +103,10 @@ impl Catalog {
             match file.read()? {
                 CatalogFileContent::Type(mut event_type) => {
                     let name = event_type.name;
-                    match catalog.types.iter_mut().find(|known| known.name == name) {
-                        Some(known) => {
-                            event_type.caliper = known.caliper;
-                            *known = event_type;
+                    match catalog.types.iter_mut().find(|old| old.name == name) {
+                        Some(old) => {
+                            event_type.caliper = old.caliper;
+                            *old = event_type;
                         }
                         None => catalog.types.push(event_type),
                     }
@@ -134,7 +136,8 @@ impl Catalog {
             }
         }
         for (file, name, form) in forms {
-            let Some(event_type) = catalog.types.iter_mut().find(|known| known.name == name) else {
+            let mut types = catalog.types.iter_mut();
+            let Some(event_type) = types.find(|event_type| event_type.name == name) else {
                 let path = file.path.to_owned();
                 return Err(CatalogError::FormWithoutEventType { path });
             };
@@ -156,7 +159,7 @@ impl Catalog {
             }
         }
         catalog.types.sort_by_key(|event_type| event_type.name);
-        catalog.index();
+        catalog.build_index();
         // Fields of the metadata are part of every example.
         for event_type in catalog.types() {
             if let Some(path) = paths.get(event_type.name).copied().or(metadata_path) {
@@ -166,7 +169,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    fn index(&mut self) {
+    fn build_index(&mut self) {
         let names = self.types.iter().enumerate();
         self.index = names
             .map(|(index, event_type)| (event_type.name, index))
@@ -197,7 +200,7 @@ impl Catalog {
         first.map_or(Ok(()), Err)
     }
 
-    /// Returns the version: of the built-in data, or of the operator's own files if they have one.
+    /// Returns the version of the operator's own files if they have one, else that of the built-in data.
     pub const fn version(&self) -> &'static str {
         self.version
     }
@@ -229,7 +232,7 @@ impl Catalog {
         &self.metadata_fields
     }
 
-    /// Returns true if the bit set `seen` has the field of the metadata with this name.
+    /// Returns true if the metadata field with this name is in the bit set `seen`.
     pub(crate) fn is_seen(&self, seen: u128, name: &str) -> bool {
         let index = self
             .metadata_fields
@@ -243,7 +246,7 @@ impl Catalog {
 fn missing_field(event_type: &EventType, metadata: &[MetadataField]) -> Option<&'static str> {
     let form = event_type.caliper?;
     let in_body = |name: &&str| event_type.body.iter().any(|field| field.name == *name);
-    let in_metadata = |name: &&str| metadata.iter().any(|known| known.field.name == *name);
+    let in_metadata = |name: &&str| metadata.iter().any(|field| field.field.name == *name);
     let mut body_fields = form.body_fields().into_iter();
     let mut metadata_fields = form.metadata_fields().into_iter();
     body_fields

@@ -2,7 +2,8 @@
 //!
 //! Each event type has a TOML file with its name, in a folder with the name of its category. The
 //! file has `meaning`, `trigger`, optional keys such as `notes`, and a `[body]` with one line for
-//! each field. Pages show the fields in this order. The Caliper form has a file of its own beside it.
+//! each field. Pages show the fields in this order. The Caliper form of an event type is in a file of
+//! its own, beside the file of the event type.
 //! `metadata.toml` has the fields of the metadata in `[metadata]`, and `catalog.toml` has the
 //! version of the catalogue. CONTRIBUTING.md describes every key.
 //!
@@ -17,7 +18,7 @@ use thiserror::Error;
 use toml::Spanned;
 
 use crate::caliper_file::{FormFault, FormToml};
-use crate::caliper_form::CaliperForm;
+use crate::caliper_template::CaliperTemplate;
 use crate::column::Column;
 use crate::event_type::{Context, EventType, MadeBy, MetadataField, MetadataUse, OPERATOR_PREFIX};
 use crate::field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Values};
@@ -57,13 +58,13 @@ pub struct CatalogFile<'a> {
 pub(crate) enum CatalogFileContent {
     Type(EventType),
     /// The Caliper form of the event type with this name.
-    Caliper(&'static str, CaliperForm),
+    Caliper(&'static str, CaliperTemplate),
     Metadata(Vec<MetadataField>),
     Version(&'static str),
 }
 
 /// Translates a parser's message about a range of the text into plain words.
-type PlainWords = fn(&str, &str, Option<std::ops::Range<usize>>) -> String;
+type TranslateMessage = fn(&str, &str, Option<std::ops::Range<usize>>) -> String;
 
 /// An error at a byte of the text.
 struct FileFault(usize, String);
@@ -119,7 +120,7 @@ struct FieldsToml(Vec<(Spanned<String>, FieldToml)>);
 struct FieldToml {
     r#type: Spanned<String>,
     scope: Option<Spanned<ScopeToml>>,
-    r#in: Option<Spanned<Vec<SentToml>>>,
+    r#in: Option<Spanned<Vec<UseToml>>>,
     #[serde(default)]
     null: bool,
     when: Option<String>,
@@ -150,7 +151,7 @@ enum ScopeToml {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum SentToml {
+enum UseToml {
     Request,
     Job,
     Neither,
@@ -168,7 +169,7 @@ enum PrivacyToml {
 }
 
 impl CatalogFile<'_> {
-    /// Reads the file. Leaks its content, which lives as long as the process.
+    /// Reads the file. Leaks its content, so that it lives as long as the process.
     pub(crate) fn read(&self) -> Result<CatalogFileContent, DataFileError> {
         let (folder, file) = self.path.rsplit_once('/').unwrap_or(("", self.path));
         let name = file.strip_suffix(".toml").unwrap_or(file);
@@ -203,11 +204,11 @@ impl CatalogFile<'_> {
     }
 
     fn fault_at(&self, word: &str, fault: String) -> FileFault {
-        let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let is_word_char = |letter: char| letter.is_alphanumeric() || letter == '_';
         let is_whole_word = |&(byte, _): &(usize, &str)| {
             let before = self.text.get(..byte).unwrap_or_default();
             let after = self.text.get(byte + word.len()..).unwrap_or_default();
-            !before.ends_with(is_part) && !after.starts_with(is_part)
+            !before.ends_with(is_word_char) && !after.starts_with(is_word_char)
         };
         let found = self.text.match_indices(word).find(is_whole_word);
         FileFault(found.map_or(0, |(byte, _)| byte), fault)
@@ -229,15 +230,15 @@ impl CatalogFile<'_> {
 
     fn parse<T: for<'de> Deserialize<'de>, U>(
         &self,
-        make: impl FnOnce(T) -> Result<U, FileFault>,
+        convert: impl FnOnce(T) -> Result<U, FileFault>,
     ) -> Result<U, FileFault> {
-        let fault = |error: &toml::de::Error, words: PlainWords| {
+        let fault = |error: &toml::de::Error, words: TranslateMessage| {
             let byte = error.span().map_or(0, |span| span.start);
             FileFault(byte, words(self.text, error.message(), error.span()))
         };
         let parsed = toml::de::Deserializer::parse(self.text)
             .map_err(|error| fault(&error, toml_syntax_words))?;
-        make(T::deserialize(parsed).map_err(|error| fault(&error, toml_words))?)
+        convert(T::deserialize(parsed).map_err(|error| fault(&error, toml_words))?)
     }
 
     fn metadata(&self) -> Result<Vec<MetadataField>, FileFault> {
@@ -247,7 +248,7 @@ impl CatalogFile<'_> {
     fn caliper(&self, name: &str) -> Result<CatalogFileContent, FileFault> {
         self.parse(|toml: FormToml| {
             let form = toml
-                .form()
+                .template()
                 .map_err(|FormFault { word, fault }| self.fault_at(&word, fault))?;
             Ok(CatalogFileContent::Caliper(leak(name.to_owned()), form))
         })
@@ -278,7 +279,7 @@ impl CatalogFile<'_> {
                 },
                 context: match toml.context {
                     ContextToml::Ambient => Context::Ambient,
-                    ContextToml::Record => Context::Record,
+                    ContextToml::Record => Context::Row,
                     ContextToml::Login => Context::Login,
                 },
                 open: toml.open,
@@ -293,7 +294,7 @@ impl CatalogFile<'_> {
     }
 }
 
-/// Parses the rule that computes the members of an open body that are not listed.
+/// Parses the rule that computes the unlisted members of an open body.
 fn further(rule: &Spanned<String>, is_open: bool) -> Result<Column, FileFault> {
     let fault = |what: &str| Err(FileFault(rule.span().start, what.to_owned()));
     if !is_open {
@@ -308,18 +309,21 @@ fn further(rule: &Spanned<String>, is_open: bool) -> Result<Column, FileFault> {
 fn metadata_field(
     (name, mut toml): (Spanned<String>, FieldToml),
 ) -> Result<MetadataField, FileFault> {
-    let Some(sent) = toml.r#in.take() else {
+    let Some(uses) = toml.r#in.take() else {
         let fault = "`in` is missing; it names the events that have the field".to_owned();
         return Err(FileFault(name.span().start, fault));
     };
-    let sent = sent.into_inner().into_iter().map(|sent| match sent {
-        SentToml::Request => MetadataUse::InRequest,
-        SentToml::Job => MetadataUse::InJob,
-        SentToml::Neither => MetadataUse::InNeither,
-        SentToml::Record => MetadataUse::OfRecord,
-    });
+    let uses = uses
+        .into_inner()
+        .into_iter()
+        .map(|toml_use| match toml_use {
+            UseToml::Request => MetadataUse::InRequest,
+            UseToml::Job => MetadataUse::InJob,
+            UseToml::Neither => MetadataUse::InNeither,
+            UseToml::Record => MetadataUse::OfRow,
+        });
     Ok(MetadataField {
-        sent: List::leak(sent.collect()),
+        used_in: List::leak(uses.collect()),
         field: field(name, toml)?,
     })
 }
@@ -362,7 +366,7 @@ fn field(name: Spanned<String>, mut toml: FieldToml) -> Result<Field, FileFault>
     Ok(Field {
         name: leak(name.into_inner()),
         kind,
-        null: toml.null,
+        can_be_null: toml.null,
         when: toml.when.map(leak),
         published: toml.published,
         values: values(&mut toml.values, toml.open, toml.numbered, toml.separator),
@@ -373,7 +377,7 @@ fn field(name: Spanned<String>, mut toml: FieldToml) -> Result<Field, FileFault>
             PrivacyToml::Quasi => Privacy::QuasiIdentifier,
             PrivacyToml::Direct => Privacy::DirectIdentifier,
         },
-        old: toml.old.map(|old| leak(old.into_inner())),
+        old_value_of: toml.old.map(|old| leak(old.into_inner())),
         from: from.unwrap_or(List(&[])),
         about: leak(toml.about.into_inner()),
         example: toml
@@ -383,7 +387,7 @@ fn field(name: Spanned<String>, mut toml: FieldToml) -> Result<Field, FileFault>
     })
 }
 
-/// Returns the kind of a field. Takes the keys that only some kinds have out of `toml`.
+/// Returns the kind of a field. Removes from `toml` the keys that only some kinds have.
 fn kind(toml: &mut FieldToml) -> Result<Kind, FileFault> {
     Ok(match toml.r#type.get_ref().as_str() {
         "string" => Kind::Text,
@@ -434,7 +438,8 @@ fn inner_fields(toml: &mut FieldToml) -> Result<List<Field>, FileFault> {
 }
 
 impl FieldToml {
-    /// Rejects keys that the type does not allow. `kind` must run first: it takes the allowed ones.
+    /// Rejects keys that the type does not allow. Call `kind` first: it removes the keys that the type
+    /// allows.
     fn reject_unused_keys(&self) -> Result<(), FileFault> {
         let is_text = self.r#type.get_ref() == "string";
         let start = |span: std::ops::Range<usize>| span.start;
@@ -462,7 +467,7 @@ impl FieldToml {
                     .filter(|_| !is_text),
             ),
         ];
-        let without_values = [
+        let need_values = [
             ("open", self.open.as_ref().map(|key| start(key.span()))),
             (
                 "numbered",
@@ -473,10 +478,10 @@ impl FieldToml {
                 self.separator.as_ref().map(|key| start(key.span())),
             ),
         ];
-        let alone = without_values.into_iter().filter(|_| self.values.is_none());
+        let without_values = need_values.into_iter().filter(|_| self.values.is_none());
         match misplaced
             .into_iter()
-            .chain(alone)
+            .chain(without_values)
             .find_map(|(key, at)| Some((key, at?)))
         {
             Some((key, at)) => Err(FileFault(at, format!("`{key}` is not allowed here"))),

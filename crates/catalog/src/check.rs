@@ -1,8 +1,8 @@
 //! Validates an event against the catalogue.
 //!
-//! The check reads an event once, without a tree, and reports findings at once. An event without
-//! findings costs about as much as finding the ends of its values. An unknown object gives one
-//! finding, and the check skips its content.
+//! The check reads an event once, without a tree, and reports each finding as soon as it finds it. An
+//! event without findings costs about as much as a scan for the ends of its values. An unknown object
+//! gives one finding, and the check skips its content.
 
 use crate::catalog::Catalog;
 use crate::event_type::EventOrigin;
@@ -32,7 +32,7 @@ impl Catalog {
             report: &mut report,
             finding_count: 0,
         };
-        // Invalid JSON cannot occur in an admitted event. Findings before the error stay reported.
+        // An admitted event is valid JSON. For other input, the check stops at the error.
         drop(check.event(&mut Scanner::new(event, usize::MAX)));
     }
 }
@@ -44,26 +44,26 @@ struct EventCheck<'c> {
     finding_count: usize,
 }
 
-/// The fields of a list that an object has, as a bit set in list order.
+/// The fields that an object has, as a bit set: bit `n` belongs to field `n` of the list.
 type Seen = u128;
 
 impl<'c> EventCheck<'c> {
     fn event(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Flaw> {
         let event = ValuePath {
-            before: None,
-            step: PathSegment::Event,
+            parent: None,
+            segment: PathSegment::Event,
         };
-        let known = self.catalog.get(self.event_type);
-        if known.is_none() {
+        let known_type = self.catalog.get(self.event_type);
+        if known_type.is_none() {
             self.add(Rule::UnknownEventType, &event, None, Spelled::NOTHING);
         }
         scanner.begin()?;
-        let mut entry = scanner.enter(Container::Object)?;
-        while entry {
+        let mut has_entry = scanner.enter(Container::Object)?;
+        while has_entry {
             let key = scanner.key()?.bytes();
             scanner.colon()?;
             let path = event.member(&key);
-            match (key.as_ref(), known) {
+            match (key.as_ref(), known_type) {
                 (b"metadata" | b"attributes", _) => self.metadata(scanner, &path)?,
                 (b"body", Some(event_type)) => {
                     let seen = self.object(scanner, &event_type.body, event_type.open, &path)?;
@@ -72,7 +72,7 @@ impl<'c> EventCheck<'c> {
                 (b"body", None) => scanner.value()?,
                 _ => self.unknown(scanner, &path)?,
             }
-            entry = scanner.advance()?;
+            has_entry = scanner.advance()?;
         }
         Ok(())
     }
@@ -87,10 +87,10 @@ impl<'c> EventCheck<'c> {
         } else {
             EventOrigin::Neither
         };
-        let sent = self.catalog.metadata().iter();
-        let sent = sent.map(|field| field.is_sent(origin));
+        let needed = self.catalog.metadata().iter();
+        let needed = needed.map(|field| field.is_in_events_of(origin));
         // A field that this event does not need counts as seen.
-        let unneeded = sent.enumerate().filter(|(_, is_sent)| !is_sent);
+        let unneeded = needed.enumerate().filter(|(_, is_needed)| !is_needed);
         let unneeded = unneeded.fold(0, |bits: Seen, (index, _)| bits | 1 << index);
         self.missing(metadata, seen | unneeded, path, scanner.at());
         Ok(())
@@ -107,8 +107,8 @@ impl<'c> EventCheck<'c> {
     ) -> Result<Seen, Flaw> {
         let mut seen: Seen = 0;
         let mut next = 0;
-        let mut entry = scanner.enter(Container::Object)?;
-        while entry {
+        let mut has_entry = scanner.enter(Container::Object)?;
+        while has_entry {
             let key = scanner.key()?.bytes();
             scanner.colon()?;
             match find_field(fields, &key, next) {
@@ -120,7 +120,7 @@ impl<'c> EventCheck<'c> {
                 None if open => scanner.value()?,
                 None => self.unknown(scanner, &path.member(&key))?,
             }
-            entry = scanner.advance()?;
+            has_entry = scanner.advance()?;
         }
         Ok(seen)
     }
@@ -155,7 +155,7 @@ impl<'c> EventCheck<'c> {
         path: &ValuePath<'_>,
     ) -> Result<(), Flaw> {
         let start = scanner.at();
-        let broken = match (scanner.peek(), &field.kind) {
+        let broken_rule = match (scanner.peek(), &field.kind) {
             (Some(b'{'), Kind::Object(fields)) if !fields.is_empty() => {
                 let fields: &'c [Field] = fields;
                 let seen = self.object(scanner, fields, false, path)?;
@@ -168,10 +168,10 @@ impl<'c> EventCheck<'c> {
             (Some(b'"'), _) => check_string(scanner.string()?, field),
             (first, kind) => {
                 scanner.value()?;
-                check_other(first, scanner.since(start), kind, field.null)
+                check_other(first, scanner.since(start), kind, field.can_be_null)
             }
         };
-        if let Some(rule) = broken {
+        if let Some(rule) = broken_rule {
             self.add(rule, path, Some(field), Spelled::since(start, scanner));
         }
         Ok(())
@@ -184,14 +184,14 @@ impl<'c> EventCheck<'c> {
         path: &ValuePath<'_>,
     ) -> Result<(), Flaw> {
         let mut index = 0;
-        let mut entry = scanner.enter(Container::Array)?;
-        while entry {
+        let mut has_entry = scanner.enter(Container::Array)?;
+        while has_entry {
             let path = ValuePath {
-                before: Some(path),
-                step: PathSegment::Element(index),
+                parent: Some(path),
+                segment: PathSegment::Element(index),
             };
             let start = scanner.at();
-            let broken = match (scanner.peek(), &field.kind) {
+            let broken_rule = match (scanner.peek(), &field.kind) {
                 (Some(b'{'), Kind::Objects(fields)) if !fields.is_empty() => {
                     let fields: &'c [Field] = fields;
                     let seen = self.object(scanner, fields, false, &path)?;
@@ -206,11 +206,11 @@ impl<'c> EventCheck<'c> {
                     Some(Rule::WrongType)
                 }
             };
-            if let Some(rule) = broken {
+            if let Some(rule) = broken_rule {
                 self.add(rule, &path, Some(field), Spelled::since(start, scanner));
             }
             index += 1;
-            entry = scanner.advance()?;
+            has_entry = scanner.advance()?;
         }
         Ok(())
     }
@@ -313,15 +313,15 @@ fn check_id(text: RawText<'_>, id: IdKind) -> Option<Rule> {
     if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
         return Some(Rule::NotAnId);
     }
-    let names_shard = || {
+    let has_shard = || {
         let digits = str::from_utf8(&bytes).ok();
         let id = digits.and_then(|digits| digits.parse::<GlobalId>().ok());
         id.is_none_or(|id| id.shard() > 0)
     };
-    (id.scope == IdScope::Local && names_shard()).then_some(Rule::GlobalId)
+    (id.scope == IdScope::Local && has_shard()).then_some(Rule::GlobalId)
 }
 
-/// Returns the rule that a value breaks. The value is not a string, and its members are not checked.
+/// Returns the rule that a value breaks. The value must not be a string. Its members are not checked.
 fn check_other(first: Option<u8>, value: &[u8], kind: &Kind, can_be_null: bool) -> Option<Rule> {
     let fits = match (first, kind) {
         (Some(b'n'), _) if can_be_null => true,
@@ -338,8 +338,8 @@ fn check_other(first: Option<u8>, value: &[u8], kind: &Kind, can_be_null: bool) 
 impl ValuePath<'_> {
     fn member<'a>(&'a self, name: &'a [u8]) -> ValuePath<'a> {
         ValuePath {
-            before: Some(self),
-            step: PathSegment::Member(name),
+            parent: Some(self),
+            segment: PathSegment::Member(name),
         }
     }
 }

@@ -1,17 +1,18 @@
-//! The source of a field's value, for events that Easel makes from a change of a record.
+//! Where a field's value comes from, for events that Easel makes from a change of a row.
 
 use std::fmt;
 
 use crate::list::List;
 
-/// One possible source of a field's value. A field uses the first of its sources that has a value.
+/// One possible source of a field's value: a column, a computed value or a constant. A field uses the
+/// first of its sources that has a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Column {
-    /// A column of the record, after the change.
+    /// A column of the row, after the change.
     Own(&'static str),
-    /// A column of the record, before the change.
+    /// A column of the row, before the change.
     Before(&'static str),
-    /// A column of a related record: the name of the record, the column.
+    /// A column of a related row: the name of the row, the column.
     Related(&'static str, &'static str),
     /// The value that the rule with this name computes.
     ComputedBy(&'static str),
@@ -46,8 +47,8 @@ impl Column {
             return Ok(Self::ComputedBy(leak(rule)));
         }
         let is_name = |name: &str| {
-            let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-            !name.is_empty() && name.chars().all(is_part)
+            let is_name_char = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            !name.is_empty() && name.chars().all(is_name_char)
         };
         match text.split_once('.') {
             None if is_name(text) => Ok(Self::Own(leak(text))),

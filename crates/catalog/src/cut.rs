@@ -1,4 +1,4 @@
-//! Cutting long text as Canvas does.
+//! Cuts long text as Canvas does.
 
 use std::borrow::Cow;
 
@@ -27,12 +27,12 @@ pub fn cut_text(text: &str, max_chars: usize) -> Cow<'_, str> {
     let Some(room) = max_chars.checked_sub(DOTS.len()) else {
         return Cow::Borrowed(text.get(..byte_of(max_chars)).unwrap_or(text));
     };
-    // The space may be where the dots begin, because the cut removes it.
-    let last = byte_of(room + 1);
-    let head = text.get(..last).unwrap_or(text);
+    // The space may also be where the dots begin, because the cut removes the space.
+    let head_end = byte_of(room + 1);
+    let head = text.get(..head_end).unwrap_or(text);
     let end = head.rfind(' ').unwrap_or_else(|| byte_of(room));
-    let start = text.get(..end).unwrap_or(text);
-    Cow::Owned([start, DOTS].concat())
+    let shortened = text.get(..end).unwrap_or(text);
+    Cow::Owned([shortened, DOTS].concat())
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn text_cut_to_less_than_three_characters_has_no_dots() {
+    fn only_text_cut_to_three_or_more_characters_has_dots() {
         check("abcd", 3, "...");
         check("abcd", 2, "ab");
         check("abcd", 0, "");

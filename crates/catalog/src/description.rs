@@ -8,7 +8,8 @@ use crate::example::example_value;
 use crate::field::{Field, Kind, Precision, Privacy};
 
 impl Catalog {
-    /// Returns everything about an event type, as `easel catalog --json` prints it.
+    /// Returns everything about an event type, as `easel catalog --json` prints it. `at` is the time of
+    /// the example.
     pub fn describe(&self, event_type: &EventType, at: jiff::Timestamp) -> Value {
         let example = self.example(event_type, EventOrigin::Request, at);
         json!({
@@ -56,9 +57,9 @@ impl EventType {
 fn describe_metadata_field(metadata_field: &MetadataField) -> Value {
     let mut described = describe_field(&metadata_field.field);
     if let Value::Object(members) = &mut described {
-        let sent = metadata_field.sent.iter();
-        let sent: Vec<_> = sent.map(|sent| sent.name()).collect();
-        members.insert("in".to_owned(), sent.into());
+        let uses = metadata_field.used_in.iter();
+        let names: Vec<_> = uses.map(|metadata_use| metadata_use.name()).collect();
+        members.insert("in".to_owned(), names.into());
     }
     described
 }
@@ -72,7 +73,7 @@ fn describe_field(field: &Field) -> Value {
     put("field", Some(field.name.into()));
     put("type", Some(field.kind.name().into()));
     put("scope", field.kind.scope().map(|scope| scope.name().into()));
-    put("null", field.null.then_some(true.into()));
+    put("null", field.can_be_null.then_some(true.into()));
     put("when", field.when.map(Value::from));
     put("published", (!field.published).then_some(false.into()));
     let values = field.values;
@@ -88,14 +89,14 @@ fn describe_field(field: &Field) -> Value {
     );
     let is_day = matches!(field.kind, Kind::Timestamp(Precision::Day));
     put("date_only", is_day.then_some(true.into()));
-    let is_empty = matches!(field.kind, Kind::Id(id) if id.can_be_empty);
-    put("empty", is_empty.then_some(true.into()));
+    let can_be_empty = matches!(field.kind, Kind::Id(id) if id.can_be_empty);
+    put("empty", can_be_empty.then_some(true.into()));
     put("max_chars", field.max_chars.map(Value::from));
     put(
         "privacy",
         (field.privacy != Privacy::Nothing).then(|| field.privacy.name().into()),
     );
-    put("old_value_of", field.old.map(Value::from));
+    put("old_value_of", field.old_value_of.map(Value::from));
     let from: Vec<_> = field.from.iter().map(ToString::to_string).collect();
     put("from", (!from.is_empty()).then(|| from.into()));
     put("about", Some(field.about.into()));

@@ -8,12 +8,12 @@ use thiserror::Error;
 
 const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text is not encoded in UTF-8.
+/// The text is encoded in UTF-16 or UTF-32 instead of UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the text is encoded in UTF-16 or UTF-32; it must be UTF-8")]
 pub struct NotUtf8Text;
 
-/// Returns the text without its byte order mark.
+/// Returns the text without its byte order mark. Rejects UTF-16 and UTF-32, but does not validate UTF-8.
 ///
 /// If `text` is a part of a longer text, it must have at least the first four bytes.
 pub fn without_bom(text: &[u8]) -> Result<&[u8], NotUtf8Text> {
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_order_mark_is_skipped_once() {
+    fn only_a_complete_byte_order_mark_is_skipped() {
         assert_eq!(without_bom(b"\xef\xbb\xbf{}"), Ok(&b"{}"[..]));
         assert_eq!(without_bom(b"{}"), Ok(&b"{}"[..]));
         assert_eq!(without_bom(b"\xef\xbb"), Ok(&b"\xef\xbb"[..]));

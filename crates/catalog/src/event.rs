@@ -10,7 +10,7 @@ use uuid::{Builder, Uuid};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_field_names,
-    reason = "`type` alone is a keyword, `event type` the word"
+    reason = "`type` is a keyword, and the glossary says `event type`"
 )]
 pub struct Event {
     /// The id: [`event_id`] of the bytes.

@@ -1,6 +1,6 @@
 //! Event types, as the catalogue describes them.
 
-use crate::caliper_form::CaliperForm;
+use crate::caliper_template::CaliperTemplate;
 use crate::column::Column;
 use crate::field::Field;
 use crate::list::List;
@@ -21,41 +21,41 @@ pub struct EventType {
     pub trigger: &'static str,
     /// Further notes, one paragraph each.
     pub notes: List<&'static str>,
-    /// The year of the sources that first have it, if older sources do not.
+    /// The year of the Canvas source code that first has the type, if older source code lacks it.
     pub known_from: Option<&'static str>,
     /// True if Canvas's published documents list the type. Other types were found in the code.
     pub published: bool,
-    /// The change that makes an event, if known. The columns of the fields belong to its record.
+    /// The change that makes an event, if known. The columns of the fields belong to the changed row.
     pub made_by: Option<MadeBy>,
-    /// The source of the context in the metadata.
+    /// Where the context in the metadata comes from.
     pub context: Context,
     /// True if the body can have fields that are not listed.
     pub open: bool,
-    /// The source of the members of an open body that are not listed, for events that Easel makes
-    /// from a change.
+    /// Where the unlisted members of an open body come from, for events that Easel makes from a
+    /// change.
     pub further: Option<Column>,
     /// The fields of the body.
     pub body: List<Field>,
-    /// The Caliper form, if it has one.
-    pub caliper: Option<CaliperForm>,
+    /// The Caliper template, if events of this type can be translated to Caliper.
+    pub caliper: Option<CaliperTemplate>,
 }
 
 /// The change that makes an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MadeBy {
-    /// A change of a record of this type, which is a class name of Canvas.
+    /// A change of a row of this type, which is a class name of Canvas.
     ByRecord(&'static str),
-    /// An action of a user, without a change of a record.
+    /// An action of a user, without a change of a row.
     ByAction(&'static str),
 }
 
-/// The source of the context in an event's metadata.
+/// Where the context in an event's metadata comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
     /// The request. Events from jobs have no context.
     Ambient,
-    /// The record that changed, for `context_*` and `root_account_*`.
-    Record,
+    /// The row that changed, for `context_*` and `root_account_*`.
+    Row,
     /// The new login, for `user_*` and `session_id`.
     Login,
 }
@@ -65,8 +65,8 @@ pub enum Context {
 pub struct MetadataField {
     /// The field.
     pub field: Field,
-    /// The events that have the field, unless its `when` excludes it.
-    pub sent: List<MetadataUse>,
+    /// The groups of events that have the field, if its condition `when` is met.
+    pub used_in: List<MetadataUse>,
 }
 
 /// A group of events that have a field of the metadata.
@@ -78,8 +78,8 @@ pub enum MetadataUse {
     InJob,
     /// Events from neither a request nor a job.
     InNeither,
-    /// Events whose metadata describes the record that changed, from any origin.
-    OfRecord,
+    /// Events whose metadata describes the row that changed, from any origin.
+    OfRow,
 }
 
 /// The origin of an event, as its metadata shows it.
@@ -89,19 +89,19 @@ pub enum EventOrigin {
     Request,
     /// A background job: there is a `job_id`.
     Job,
-    /// Neither.
+    /// Neither a request nor a job.
     Neither,
 }
 
 impl MetadataField {
-    /// Returns true if events of this origin have the field, unless its `when` excludes it.
-    pub fn is_sent(&self, origin: EventOrigin) -> bool {
-        let sent = match origin {
+    /// Returns true if events of this origin have the field, if its condition `when` is met.
+    pub fn is_in_events_of(&self, origin: EventOrigin) -> bool {
+        let metadata_use = match origin {
             EventOrigin::Request => MetadataUse::InRequest,
             EventOrigin::Job => MetadataUse::InJob,
             EventOrigin::Neither => MetadataUse::InNeither,
         };
-        self.sent.contains(&sent)
+        self.used_in.contains(&metadata_use)
     }
 }
 
@@ -112,7 +112,7 @@ impl MetadataUse {
             Self::InRequest => "request",
             Self::InJob => "job",
             Self::InNeither => "neither",
-            Self::OfRecord => "record",
+            Self::OfRow => "record",
         }
     }
 }
@@ -122,7 +122,7 @@ impl Context {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ambient => "ambient",
-            Self::Record => "record",
+            Self::Row => "record",
             Self::Login => "login",
         }
     }

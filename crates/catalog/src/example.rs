@@ -8,20 +8,20 @@ use crate::event_type::{Context, EventOrigin, EventType, MetadataUse};
 use crate::field::{Field, Kind};
 
 impl Catalog {
-    /// Returns an example of an event: one line of JSON in the stored form. The event has every field
-    /// with an example that events of this origin have.
+    /// Returns an example of an event: one line of JSON in the stored form. It has every field that
+    /// events of this origin have and that has an example.
     pub fn example(&self, event_type: &EventType, origin: EventOrigin, at: Timestamp) -> String {
         let mut metadata = Vec::new();
-        for known in self.metadata() {
-            let is_from_record = event_type.context == Context::Record
-                && known.sent.contains(&MetadataUse::OfRecord);
-            if !known.is_sent(origin) && !is_from_record {
+        for metadata_field in self.metadata() {
+            let describes_row = event_type.context == Context::Row
+                && metadata_field.used_in.contains(&MetadataUse::OfRow);
+            if !metadata_field.is_in_events_of(origin) && !describes_row {
                 continue;
             }
-            match known.field.name {
+            match metadata_field.field.name {
                 "event_name" => metadata.push(member("event_name", &quoted(event_type.name))),
                 "event_time" => metadata.push(member("event_time", &quoted(&event_time(at)))),
-                _ => metadata.extend(example_member(&known.field)),
+                _ => metadata.extend(example_member(&metadata_field.field)),
             }
         }
         format!(
@@ -50,7 +50,8 @@ pub(crate) fn example_value(field: &Field) -> Option<String> {
     match field.kind {
         Kind::Object(fields) if !fields.is_empty() => {
             let json = example_object(&fields);
-            // A conditional object without an example is omitted, as any other field.
+            // If no inner field has an example, an object that is not always present is left out. An
+            // object that is always present becomes `{}`.
             (field.when.is_none() || json != "{}").then_some(json)
         }
         Kind::Objects(fields) if !fields.is_empty() => {

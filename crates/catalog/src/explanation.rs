@@ -1,6 +1,6 @@
 //! Event types and fields in sentences, for pages and the command line.
 
-use crate::caliper_form::Template;
+use crate::caliper_template::DialectTemplate;
 use crate::column::Column;
 use crate::event_type::{Context, EventType, MadeBy};
 use crate::field::{Field, Privacy};
@@ -8,15 +8,19 @@ use crate::field::{Field, Privacy};
 impl Field {
     /// Returns the kind of the value in words, such as `global id or null`.
     pub fn kind_text(&self) -> String {
-        format!("{}{}", self.kind, if self.null { " or null" } else { "" })
+        format!(
+            "{}{}",
+            self.kind,
+            if self.can_be_null { " or null" } else { "" }
+        )
     }
 
-    /// Returns the columns that the value comes from when Easel makes the event from a change.
+    /// Returns where the value comes from when Easel makes the event from a change, such as a column.
     pub fn source_text(&self) -> String {
         let columns: Vec<_> = self.from.iter().map(ToString::to_string).collect();
-        match (columns.as_slice(), self.old) {
+        match (columns.as_slice(), self.old_value_of) {
             ([], None) => self.name.to_owned(),
-            ([], Some(old)) => format!("before: {old}"),
+            ([], Some(current)) => format!("before: {current}"),
             (columns, _) => columns.join(" | "),
         }
     }
@@ -57,7 +61,8 @@ impl Field {
 }
 
 impl EventType {
-    /// Returns everything except meaning and trigger, one paragraph each.
+    /// Returns the notes and all other properties except meaning, trigger and fields, one paragraph
+    /// each.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = self.notes.iter().map(|note| (*note).to_owned()).collect();
         if !self.published {
@@ -67,7 +72,7 @@ impl EventType {
         remarks.extend(year.map(|year| format!("Known from sources of {year} and later.")));
         let context = match self.context {
             Context::Ambient => None,
-            Context::Record => Some(
+            Context::Row => Some(
                 "Context and root account in the metadata are those of the record, so events from \
                  jobs have them too.",
             ),
@@ -79,7 +84,7 @@ impl EventType {
             MadeBy::ByAction(action) => format!("Made from the action `{action}`."),
         }));
         if let Some(form) = self.caliper {
-            let Template { kind, action, .. } = form.compatible;
+            let DialectTemplate { kind, action, .. } = form.compatible;
             remarks.push(format!("In Caliper: {kind}, {action}."));
         }
         if self.open {

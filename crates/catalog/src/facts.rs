@@ -52,35 +52,35 @@ impl<'a> Facts<'a> {
 
 /// Reads up to the end of the metadata. The long part of an event, the body, usually comes after it.
 fn read<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
-    let mut entry = scanner.enter(Container::Object)?;
-    while entry {
+    let mut has_entry = scanner.enter(Container::Object)?;
+    while has_entry {
         let key = scanner.key()?;
         scanner.colon()?;
         if key.bytes().as_ref() == b"metadata" {
             return metadata(scanner);
         }
         scanner.value()?;
-        entry = scanner.advance()?;
+        has_entry = scanner.advance()?;
     }
     Ok(Facts::default())
 }
 
 fn metadata<'a>(scanner: &mut Scanner<'a>) -> Result<Facts<'a>, Flaw> {
     let mut facts = Facts::default();
-    let mut entry = scanner.enter(Container::Object)?;
-    while entry {
+    let mut has_entry = scanner.enter(Container::Object)?;
+    while has_entry {
         let key = scanner.key()?;
         scanner.colon()?;
         match facts.get_mut(&key.bytes()) {
             Some(fact) => *fact = string_or_number(scanner)?,
             None => scanner.value()?,
         }
-        entry = scanner.advance()?;
+        has_entry = scanner.advance()?;
     }
     Ok(facts)
 }
 
-/// Moves past a value. Returns it if it is a string or a number.
+/// Moves past a value. Returns the value if it is a string or a number.
 pub(crate) fn string_or_number<'a>(
     scanner: &mut Scanner<'a>,
 ) -> Result<Option<Cow<'a, str>>, Flaw> {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn input_that_is_no_stored_event_has_no_facts() {
+    fn input_that_is_not_a_stored_event_has_no_facts() {
         for other in [
             "",
             "[]",

@@ -1,4 +1,4 @@
-//! Faults: why bytes are not an event.
+//! Faults: why an input is rejected.
 //!
 //! A fault is made in two steps. The parser returns a [`Flaw`], which is cheap and knows only a byte
 //! position. `in_input` then looks up line, column and JSON pointer.
@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::Place;
 use crate::flaw::{FaultCode, Flaw};
 
-/// The reason why bytes are not an event, with its place.
+/// The reason why an input is not an event, a batch or JSON, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}, at {at}")]
 pub struct Fault {

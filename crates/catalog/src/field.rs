@@ -14,7 +14,7 @@ pub struct Field {
     pub kind: Kind,
     /// True if the value can be null. Newer releases of Canvas omit a null field of the body;
     /// consumers must treat null and missing alike.
-    pub null: bool,
+    pub can_be_null: bool,
     /// The condition under which the field is present, as a clause after "if". `None` if always.
     pub when: Option<&'static str>,
     /// True if Canvas's published documents list the field. Other fields were found in the code.
@@ -25,14 +25,14 @@ pub struct Field {
     pub max_chars: Option<usize>,
     /// How closely the value relates to a person.
     pub privacy: Privacy,
-    /// The name of the field whose value before the change is in this field.
-    pub old: Option<&'static str>,
-    /// The sources of the value when Easel makes the event from a change. The first source that has
-    /// a value is used. If the list is empty, the source is the column with the field's name.
+    /// The name of another field. This field has the value of that field before the change.
+    pub old_value_of: Option<&'static str>,
+    /// Where the value comes from when Easel makes the event from a change: the first of these sources
+    /// that has a value. If the list is empty, the value comes from the column with the field's name.
     pub from: List<Column>,
     /// The meaning, in sentences.
     pub about: &'static str,
-    /// A plausible value, as JSON. Examples omit fields without one.
+    /// A plausible value, as JSON. Examples of events omit fields without a plausible value.
     pub example: Option<&'static str>,
 }
 
@@ -49,7 +49,7 @@ pub enum Kind {
     Number,
     /// `true` or `false`.
     Boolean,
-    /// A moment, in any form that [`parse_timestamp`](crate::parse_timestamp) reads.
+    /// A moment, in any format that [`parse_timestamp`](crate::parse_timestamp) reads.
     Timestamp(Precision),
     /// An object with these fields. If the list is empty, the object may have any members.
     Object(List<Field>),
@@ -86,7 +86,7 @@ pub enum IdScope {
 pub enum Spelling {
     /// As a string of digits, as Canvas sends every id.
     Digits,
-    /// As a number. Canvas sends a string nevertheless, so both must be accepted.
+    /// As a number. But Canvas sends a string, so both must be accepted.
     Numeral,
 }
 
@@ -104,7 +104,7 @@ pub enum Precision {
 pub struct Values {
     /// The known values.
     pub listed: List<&'static str>,
-    /// True if other values are possible. The list then has the values seen so far.
+    /// True if other values are possible. `listed` then has only the values seen so far.
     pub open: bool,
     /// A prefix: this text followed by a number is a value too.
     pub numbered: Option<&'static str>,
@@ -126,9 +126,10 @@ pub enum Privacy {
 }
 
 impl Field {
-    /// Returns true if the field is always present and never null.
+    /// Returns true if every event must have the field, and not as null. A field that is not published
+    /// is never required.
     pub const fn is_required(&self) -> bool {
-        self.published && self.when.is_none() && !self.null
+        self.published && self.when.is_none() && !self.can_be_null
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading the fields of one event in one pass.
+//! Reads the values of an event's fields in one pass.
 
 use crate::catalog::Catalog;
 use crate::check::find_field;
@@ -7,7 +7,7 @@ use crate::field::Field;
 use crate::flaw::Flaw;
 use crate::scanner::{Container, Scanner};
 
-/// The known fields of an event, in the event's spelling. A null field counts as missing.
+/// The values of the known fields of an event, as the event spells them. A null value counts as missing.
 #[derive(Clone, Debug, Default)]
 pub struct Fields<'a> {
     metadata: Vec<&'a [u8]>,
@@ -21,7 +21,7 @@ impl Catalog {
             metadata: vec![b"".as_slice(); self.metadata().len()],
             body: vec![b"".as_slice(); event_type.body.len()],
         };
-        // Invalid JSON cannot occur in an admitted event.
+        // An admitted event is valid JSON.
         let mut scanner = Scanner::new(event, usize::MAX);
         drop(self.read(event_type, &mut scanner, &mut fields));
         fields
@@ -33,8 +33,8 @@ impl Catalog {
         scanner: &mut Scanner<'a>,
         fields: &mut Fields<'a>,
     ) -> Result<(), Flaw> {
-        let mut entry = scanner.enter(Container::Object)?;
-        while entry {
+        let mut has_entry = scanner.enter(Container::Object)?;
+        while has_entry {
             let key = scanner.key()?;
             scanner.colon()?;
             match key.bytes().as_ref() {
@@ -42,7 +42,7 @@ impl Catalog {
                 b"body" => members(scanner, &event_type.body, &mut fields.body)?,
                 _ => scanner.value()?,
             }
-            entry = scanner.advance()?;
+            has_entry = scanner.advance()?;
         }
         Ok(())
     }
@@ -72,20 +72,20 @@ fn members<'a>(
     found: &mut [&'a [u8]],
 ) -> Result<(), Flaw> {
     let mut next = 0;
-    let mut entry = scanner.enter(Container::Object)?;
-    while entry {
+    let mut has_entry = scanner.enter(Container::Object)?;
+    while has_entry {
         let key = scanner.key()?;
         scanner.colon()?;
         let start = scanner.at();
         scanner.value()?;
         if let Some((index, _field)) = find_field(fields, &key.bytes(), next)
-            && let Some(place) = found.get_mut(index)
+            && let Some(slot) = found.get_mut(index)
         {
             next = index + 1;
             let value = scanner.since(start);
-            *place = if value == b"null" { b"" } else { value };
+            *slot = if value == b"null" { b"" } else { value };
         }
-        entry = scanner.advance()?;
+        has_entry = scanner.advance()?;
     }
     Ok(())
 }

@@ -17,14 +17,15 @@ pub struct Finding<'a> {
     /// The value that was found, as the event spells it. Empty for a missing field.
     pub value: &'a [u8],
     /// The byte position of the value in the event. For a missing field, the end of the object that should
-    /// contain it.
+    /// contain the field.
     pub at: usize,
     /// The field in the catalogue, if it is known.
     pub field: Option<&'a Field>,
     pub(crate) path: &'a ValuePath<'a>,
 }
 
-/// A rule that the check validates. The description is what a valid event fulfils.
+/// A rule of the check. Its name is that of the breach; its description says what a valid event
+/// fulfils.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
     /// The catalogue has the event type.
@@ -51,8 +52,8 @@ pub enum Rule {
     TooLong,
 }
 
-/// A kind of drift: events have something that the catalogue does not know. A mere flaw of one event is not
-/// drift.
+/// A kind of drift: events have something that the catalogue does not know. An error in a single event
+/// is not drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Drift {
     /// An unknown event type.
@@ -97,8 +98,8 @@ pub enum ValueClass {
 /// The path from an event to a value in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ValuePath<'a> {
-    pub(crate) before: Option<&'a Self>,
-    pub(crate) step: PathSegment<'a>,
+    pub(crate) parent: Option<&'a Self>,
+    pub(crate) segment: PathSegment<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,17 +115,17 @@ pub(crate) enum PathSegment<'a> {
 impl Finding<'_> {
     /// Returns the JSON pointer to the value.
     pub fn pointer(&self) -> String {
-        self.path.text(&|step| match step {
+        self.path.text(&|segment| match segment {
             PathSegment::Event => String::new(),
             PathSegment::Member(name) => String::from_utf8_lossy(name).into_owned(),
             PathSegment::Element(index) => index.to_string(),
         })
     }
 
-    /// Returns the JSON pointer to the value, with `*` for every index. So it is the same for all
-    /// events of a type. Keys that are not plain words are masked.
+    /// Returns the JSON pointer to the value, with `*` instead of every index. So elements of one array
+    /// have the same pattern. Keys that are not plain words are masked.
     pub fn pattern(&self) -> String {
-        self.path.text(&|step| match step {
+        self.path.text(&|segment| match segment {
             PathSegment::Event => String::new(),
             PathSegment::Member(name) => mask_key(&String::from_utf8_lossy(name)).into_owned(),
             PathSegment::Element(_) => "*".to_owned(),
@@ -200,7 +201,8 @@ impl Rule {
         }
     }
 
-    /// Returns the drift that a finding of this rule shows. `None` if it is a mere flaw of one event.
+    /// Returns the kind of drift that a finding of this rule shows. `None` if the finding is an error in a
+    /// single event.
     pub const fn drift(self) -> Option<Drift> {
         match self {
             Self::UnknownEventType => Some(Drift::UnknownEventType),
@@ -297,7 +299,7 @@ pub(crate) fn is_integer(number: &[u8]) -> bool {
 }
 
 impl Kind {
-    /// Returns the class of a value of this kind, for comparing it with the class that was found.
+    /// Returns the class of a valid value of this kind, so that it can be compared with the class found.
     pub const fn class(&self) -> ValueClass {
         match self {
             Self::Text => ValueClass::Text,
@@ -314,10 +316,10 @@ impl Kind {
 
 impl ValuePath<'_> {
     fn text(&self, spell: &dyn Fn(PathSegment<'_>) -> String) -> String {
-        let mut text = self.before.map(|path| path.text(spell)).unwrap_or_default();
-        if !matches!(self.step, PathSegment::Event) {
+        let mut text = self.parent.map(|path| path.text(spell)).unwrap_or_default();
+        if !matches!(self.segment, PathSegment::Event) {
             text.push('/');
-            text.push_str(&spell(self.step).replace('~', "~0").replace('/', "~1"));
+            text.push_str(&spell(self.segment).replace('~', "~0").replace('/', "~1"));
         }
         text
     }

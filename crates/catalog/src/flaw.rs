@@ -24,7 +24,7 @@ impl Flaw {
 /// The kinds of fault. Each has a stable code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultCode {
-    /// The input has only white space.
+    /// The input is empty or has only white space.
     Empty,
     /// The input has more bytes than allowed.
     TooLarge,

@@ -1,8 +1,8 @@
 //! Ids that are unique over all shards.
 //!
-//! Canvas spreads its records over several databases, the shards. The id of a record within its
-//! shard is the local id. The global id is shard × 10¹³ + local id. An installation with a single
-//! database has no shards; its global ids equal its local ids.
+//! Canvas spreads its rows over several databases, the shards. The id of a row within its shard is the
+//! local id. The global id is shard × 10¹³ + local id. An installation with a single database has no
+//! shards; its global ids equal its local ids.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ pub enum GlobalIdError {
         local: u64,
     },
     /// The id does not fit into 64 bits.
-    #[error("the id of shard {shard} must fit into 64 bits")]
+    #[error("the global id for shard {shard} would be larger than 64 bits")]
     ShardTooLarge {
         /// The shard.
         shard: u64,
@@ -37,7 +37,7 @@ pub enum GlobalIdError {
 }
 
 impl GlobalId {
-    /// Returns the global id of the record `local` of `shard`.
+    /// Returns the global id of the row with the id `local` in `shard`.
     pub const fn new(shard: u64, local: u64) -> Result<Self, GlobalIdError> {
         if local >= IDS_PER_SHARD {
             return Err(GlobalIdError::LocalTooLarge { local });

@@ -1,13 +1,13 @@
 //! A JSON tree without loss of information.
 //!
 //! Members keep their order. A key that appears twice keeps both values. A number keeps its
-//! spelling, so it can have any size. A string may have half a surrogate pair, which RFC 8259
-//! allows as an escape. Not here: events, which are read without a tree.
+//! spelling, so it can have any size. A string may have an unpaired surrogate, which RFC 8259
+//! allows as an escape. This tree is not used for events: they are read without a tree.
 
 use std::fmt;
 
 use crate::Fault;
-use crate::json_tree::{JsonTree, KeyFault, read_tree};
+use crate::json_tree::{JsonTree, TextFault, read_tree};
 use crate::raw_text::RawText;
 
 /// A JSON value.
@@ -34,9 +34,9 @@ pub struct JsonString(StringContent);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum StringContent {
     Unicode(String),
-    /// A string with at least one half of a surrogate pair. The bytes are UTF-8, except that each
-    /// half is encoded in three bytes as if UTF-8 allowed surrogates.
-    Halves(Vec<u8>),
+    /// A string with at least one unpaired surrogate. The bytes are UTF-8, except that each unpaired
+    /// surrogate is encoded in three bytes as if UTF-8 allowed surrogates.
+    WithUnpairedSurrogates(Vec<u8>),
 }
 
 impl Json {
@@ -44,8 +44,8 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// Errors if the input is not UTF-8, is not JSON, or nests objects and arrays more than `max_depth` levels
-    /// deep.
+    /// Returns an error if the input is not UTF-8, is not JSON, or nests objects and arrays more than
+    /// `max_depth` levels deep.
     pub fn read(input: &[u8], max_depth: usize) -> Result<Self, Fault> {
         read_tree(input, max_depth, usize::MAX)
     }
@@ -67,7 +67,7 @@ impl Json {
         }
     }
 
-    /// Returns the value as text. `None` if it is not a string or has half a surrogate pair.
+    /// Returns the value as text. `None` if it is not a string or has an unpaired surrogate.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => text.as_str(),
@@ -93,11 +93,11 @@ impl Json {
 }
 
 impl JsonString {
-    /// Returns the string as Unicode text. `None` if it has half a surrogate pair.
+    /// Returns the string as Unicode text. `None` if it has an unpaired surrogate.
     pub fn as_str(&self) -> Option<&str> {
         match &self.0 {
             StringContent::Unicode(text) => Some(text),
-            StringContent::Halves(_) => None,
+            StringContent::WithUnpairedSurrogates(_) => None,
         }
     }
 }
@@ -106,27 +106,27 @@ impl From<RawText<'_>> for JsonString {
     fn from(text: RawText<'_>) -> Self {
         Self(match String::from_utf8(text.bytes().into_owned()) {
             Ok(text) => StringContent::Unicode(text),
-            Err(error) => StringContent::Halves(error.into_bytes()),
+            Err(error) => StringContent::WithUnpairedSurrogates(error.into_bytes()),
         })
     }
 }
 
-/// Writes the string. Each half of a surrogate pair is written as an escape.
+/// Writes the string, and each unpaired surrogate as an escape.
 impl fmt::Display for JsonString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = match &self.0 {
             StringContent::Unicode(text) => return f.write_str(text),
-            StringContent::Halves(bytes) => bytes,
+            StringContent::WithUnpairedSurrogates(bytes) => bytes,
         };
         let mut rest = bytes.as_slice();
         while let Some(at) = rest
             .windows(3)
             .position(|window| matches!(window, [0xed, 0xa0..=0xbf, _]))
         {
-            let (before, half) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+            let (before, from_surrogate) = rest.split_at_checked(at).unwrap_or((rest, &[]));
             f.write_str(&String::from_utf8_lossy(before))?;
-            if let [_, high, low, after @ ..] = half {
-                let unit = 0xd000 | u16::from(high & 0x3f) << 6 | u16::from(low & 0x3f);
+            if let [_, second, third, after @ ..] = from_surrogate {
+                let unit = 0xd000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f);
                 write!(f, "\\u{unit:04x}")?;
                 rest = after;
             }
@@ -138,8 +138,8 @@ impl fmt::Display for JsonString {
 impl JsonTree for Json {
     type Members = Vec<(JsonString, Self)>;
 
-    fn literal(literal: &[u8]) -> Option<Self> {
-        Some(match literal {
+    fn scalar(scalar: &[u8]) -> Option<Self> {
+        Some(match scalar {
             b"null" => Self::Null,
             b"true" => Self::Boolean(true),
             b"false" => Self::Boolean(false),
@@ -155,7 +155,7 @@ impl JsonTree for Json {
         Self::Array(elements)
     }
 
-    fn add(members: &mut Self::Members, key: RawText<'_>, value: Self) -> Result<(), KeyFault> {
+    fn add(members: &mut Self::Members, key: RawText<'_>, value: Self) -> Result<(), TextFault> {
         members.push((key.into(), value));
         Ok(())
     }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn half_pairs_stay_distinct_and_are_written_as_escapes() {
+    fn unpaired_surrogates_stay_distinct_and_are_written_as_escapes() {
         for (text, wanted) in [
             (r#""a\ud800b""#, r"a\ud800b"),
             (r#""\uDFFF\uD83D""#, r"\udfff\ud83d"),

@@ -1,8 +1,8 @@
 //! The catalogue as JSON Schema, draft 2020-12.
 //!
-//! A schema rejects what [`Catalog::check`] finds, with one exception: it accepts unknown fields, and
-//! new values of open lists. JSON Schema has no keywords for some properties; these are in our own
-//! members `x-id-scope`, `x-privacy` and `x-old-value-of`.
+//! A schema rejects what [`Catalog::check`] finds, with two exceptions: it accepts unknown fields and
+//! new values of open lists. JSON Schema has no keywords for some properties of a field. Our own
+//! members `x-id-scope`, `x-privacy` and `x-old-value-of` describe these properties.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 use crate::event_type::{EventOrigin, EventType};
 use crate::field::{Field, IdKind, IdScope, Kind, Precision, Privacy, Spelling, Values};
 
-/// The formats that [`parse_timestamp`](crate::parse_timestamp) accepts. It does not validate the calendar.
+/// The formats that [`parse_timestamp`](crate::parse_timestamp) accepts. The pattern does not validate the calendar.
 const TIMESTAMP: &str =
     r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?( ?[Zz]| UTC| ?[+-]\d{2}(:?\d{2})?)$";
 /// The same formats, or a day without a time.
@@ -43,11 +43,11 @@ impl Catalog {
             name.insert("const".to_owned(), event_type.into());
         }
         let required = |origin| {
-            let sent = self
+            let present = self
                 .metadata()
                 .iter()
-                .filter(move |metadata| metadata.is_sent(origin));
-            let required = sent
+                .filter(move |metadata| metadata.is_in_events_of(origin));
+            let required = present
                 .map(|metadata| &metadata.field)
                 .filter(|field| field.is_required());
             required.map(|field| field.name).collect::<Vec<_>>()
@@ -112,8 +112,8 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
     if field.privacy != Privacy::Nothing {
         put("x-privacy", field.privacy.name().into());
     }
-    if let Some(old) = field.old {
-        put("x-old-value-of", old.into());
+    if let Some(current) = field.old_value_of {
+        put("x-old-value-of", current.into());
     }
     if let Some(max) = field.max_chars {
         put("maxLength", max.into());
@@ -128,7 +128,7 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
             put("pattern", pattern(&values).into());
         }
         Some(Values { listed, .. }) => {
-            let null = field.null.then_some(Value::Null);
+            let null = field.can_be_null.then_some(Value::Null);
             let values = listed.iter().map(|value| Value::from(*value)).chain(null);
             put("enum", values.collect());
         }
@@ -141,7 +141,7 @@ fn describe(members: &mut Map<String, Value>, field: &Field) {
             }
         }
     }
-    if field.null {
+    if field.can_be_null {
         let types = match members.remove("type") {
             Some(Value::Array(types)) => types,
             Some(single) => vec![single],

@@ -1,7 +1,7 @@
 //! Reads a JSON text into a tree.
 //!
-//! There are two trees: [`Json`](crate::Json) keeps everything that the text says, and
-//! `serde_json::Value` is what programs compute with.
+//! There are two trees. [`Json`](crate::Json) keeps everything that the text says. `serde_json::Value`
+//! is easier to use, but it rejects some texts.
 
 use serde_json::{Map, Number, Value};
 
@@ -10,37 +10,38 @@ use crate::flaw::{FaultCode, Flaw};
 use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
 
-/// A tree that a JSON text can be read into. A method returns `None` for what the tree cannot hold.
+/// A tree that a JSON text can be read into. A method returns `None` for a value that the tree cannot
+/// hold.
 pub(crate) trait JsonTree: Sized {
     /// The members of an object that is not complete yet.
     type Members: Default;
 
     /// Makes a value from `null`, `true`, `false` or a number.
-    fn literal(literal: &[u8]) -> Option<Self>;
+    fn scalar(scalar: &[u8]) -> Option<Self>;
 
     fn string(text: RawText<'_>) -> Option<Self>;
 
     fn array(elements: Vec<Self>) -> Self;
 
-    fn add(members: &mut Self::Members, key: RawText<'_>, value: Self) -> Result<(), KeyFault>;
+    fn add(members: &mut Self::Members, key: RawText<'_>, value: Self) -> Result<(), TextFault>;
 
     fn object(members: Self::Members) -> Self;
 }
 
-/// Why a tree does not accept a key.
+/// Why a tree does not accept a key or a string.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum KeyFault {
-    Duplicate,
-    HalfSurrogatePair,
+pub(crate) enum TextFault {
+    DuplicateKey,
+    UnpairedSurrogate,
 }
 
 /// Reads a JSON text into a `Value`. Members keep their order.
 ///
 /// # Errors
 ///
-/// Errors if the input is not UTF-8 or not JSON, if it nests objects and arrays more than
+/// Returns an error if the input is not UTF-8 or not JSON, if it nests objects and arrays more than
 /// `max_depth` levels deep, if it has more than `max_values` values, or if a key appears twice in
-/// an object. `Value` has no numbers outside of the range of `f64` and no half surrogate pairs, so
+/// an object. `Value` has no numbers outside of the range of `f64` and no unpaired surrogates, so
 /// these are errors too.
 pub fn read_value(input: &[u8], max_depth: usize, max_values: usize) -> Result<Value, Fault> {
     read_tree(input, max_depth, max_values)
@@ -109,11 +110,11 @@ impl TreeReader<'_> {
             }
             Some(b'"') => {
                 let text = self.scanner.string()?;
-                T::string(text).ok_or_else(|| KeyFault::HalfSurrogatePair.at(text))
+                T::string(text).ok_or_else(|| TextFault::UnpairedSurrogate.at(text))
             }
             _ => {
                 self.scanner.value()?;
-                T::literal(self.scanner.since(start)).ok_or_else(|| {
+                T::scalar(self.scanner.since(start)).ok_or_else(|| {
                     Flaw::new(FaultCode::Syntax, start, "the number is out of range")
                 })
             }
@@ -121,15 +122,15 @@ impl TreeReader<'_> {
     }
 }
 
-impl KeyFault {
+impl TextFault {
     fn at(self, text: RawText<'_>) -> Flaw {
         let (code, message) = match self {
-            Self::Duplicate => {
+            Self::DuplicateKey => {
                 let message = "the key must not appear twice in its object";
                 (FaultCode::DuplicateKey, message)
             }
-            Self::HalfSurrogatePair => {
-                let message = "the text must not have half a surrogate pair";
+            Self::UnpairedSurrogate => {
+                let message = "the text must not have an unpaired surrogate";
                 (FaultCode::Syntax, message)
             }
         };
@@ -140,8 +141,8 @@ impl KeyFault {
 impl JsonTree for Value {
     type Members = Map<String, Self>;
 
-    fn literal(literal: &[u8]) -> Option<Self> {
-        Some(match literal {
+    fn scalar(scalar: &[u8]) -> Option<Self> {
+        Some(match scalar {
             b"null" => Self::Null,
             b"true" => Self::Bool(true),
             b"false" => Self::Bool(false),
@@ -157,11 +158,11 @@ impl JsonTree for Value {
         Self::Array(elements)
     }
 
-    fn add(members: &mut Self::Members, key: RawText<'_>, value: Self) -> Result<(), KeyFault> {
-        let key = key.decode().ok_or(KeyFault::HalfSurrogatePair)?;
+    fn add(members: &mut Self::Members, key: RawText<'_>, value: Self) -> Result<(), TextFault> {
+        let key = key.decode().ok_or(TextFault::UnpairedSurrogate)?;
         match members.insert(key.into_owned(), value) {
             None => Ok(()),
-            Some(_first) => Err(KeyFault::Duplicate),
+            Some(_first) => Err(TextFault::DuplicateKey),
         }
     }
 
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_equals_the_value_that_serde_reads() {
+    fn a_value_equals_the_value_that_serde_json_reads() {
         let json = r#"{"a":[1,-2,3.5,"\u00e9",null,true,1e3,18446744073709551615],"b":{"a":{}}}"#;
         let value = read_value(json.as_bytes(), 8, 100).unwrap();
         assert_eq!(value, serde_json::from_str::<Value>(json).unwrap());
@@ -192,6 +193,6 @@ mod tests {
         assert!(fault("{} {}").starts_with("there must be no data after the JSON value"));
         assert!(fault("[[[[]]]]").starts_with("the nesting must not be deeper"));
         assert!(fault("1e400").starts_with("the number is out of range"));
-        assert!(fault(r#""\ud800""#).starts_with("the text must not have half a surrogate pair"));
+        assert!(fault(r#""\ud800""#).starts_with("the text must not have an unpaired surrogate"));
     }
 }

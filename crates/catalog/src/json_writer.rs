@@ -1,8 +1,8 @@
 //! JSON written piece by piece, without a tree.
 //!
-//! Two styles: closures, where a member without a value is taken back ([`JsonWriter::member`],
-//! [`JsonWriter::object`]), and single calls ([`JsonWriter::begin`], [`JsonWriter::field`],
-//! [`JsonWriter::end`]).
+//! There are two styles. With closures ([`JsonWriter::member`], [`JsonWriter::object`]), a member without
+//! a value is removed again. With single calls ([`JsonWriter::begin`], [`JsonWriter::field`],
+//! [`JsonWriter::end`]), every member stays.
 
 use serde::Serialize;
 
@@ -31,17 +31,17 @@ impl JsonWriter {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Appends a member, unless `value` returns false. `key` is quoted and has its colon.
+    /// Appends a member, unless `value` returns false. `key` must be in quotes and end with its colon.
     #[inline]
     pub fn member(&mut self, key: &str, value: impl FnOnce(&mut Self) -> bool) -> bool {
-        let mark = self.out.len();
+        let start = self.out.len();
         if !self.out.ends_with(b"{") {
             self.out.push(b',');
         }
         self.raw(key.as_bytes());
         let has_value = value(self);
         if !has_value {
-            self.out.truncate(mark);
+            self.out.truncate(start);
         }
         has_value
     }
@@ -49,20 +49,21 @@ impl JsonWriter {
     /// Appends an object, unless it stays empty. Returns whether it has members.
     #[inline]
     pub fn object(&mut self, members: impl FnOnce(&mut Self)) -> bool {
-        let mark = self.out.len();
+        let start = self.out.len();
         self.out.push(b'{');
         members(self);
-        if self.out.len() == mark + 1 {
-            self.out.truncate(mark);
+        if self.out.len() == start + 1 {
+            self.out.truncate(start);
             return false;
         }
         self.out.push(b'}');
         true
     }
 
-    /// Appends a member whose value is a string that needs no escapes.
+    /// Appends a member whose value is a string that needs no escapes. `key` is as for
+    /// [`member`](Self::member).
     #[inline]
-    pub fn plain(&mut self, key: &str, text: &str) {
+    pub fn plain_member(&mut self, key: &str, text: &str) {
         self.member(key, |out| {
             out.raw(b"\"");
             out.raw(text.as_bytes());
@@ -73,20 +74,20 @@ impl JsonWriter {
 
     /// Returns the position of the next byte.
     #[inline]
-    pub fn mark(&self) -> usize {
+    pub fn position(&self) -> usize {
         self.out.len()
     }
 
-    /// Returns the bytes since `mark`.
+    /// Returns the bytes since the position `start`.
     #[inline]
-    pub fn since(&self, mark: usize) -> &[u8] {
-        self.out.get(mark..).unwrap_or_default()
+    pub fn since(&self, start: usize) -> &[u8] {
+        self.out.get(start..).unwrap_or_default()
     }
 
-    /// Removes all bytes since `mark`.
+    /// Removes all bytes since the position `start`.
     #[inline]
-    pub fn take_back(&mut self, mark: usize) {
-        self.out.truncate(mark);
+    pub fn truncate(&mut self, start: usize) {
+        self.out.truncate(start);
     }
 
     /// Begins an object: as the value of `key`, or as the whole text.

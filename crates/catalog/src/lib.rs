@@ -32,7 +32,7 @@
 //! # Ok::<(), easel_catalog::Fault>(())
 //! ```
 
-mod caliper_form;
+mod caliper_template;
 mod catalog;
 mod column;
 mod event_type;
@@ -83,8 +83,9 @@ mod reach;
 mod timestamp;
 
 pub use admission::{admit, admit_stored};
-pub use caliper_form::{
-    ActorSource, CaliperForm, Computed, CourseSource, Part, Template, TemplateProperty, ValueSource,
+pub use caliper_template::{
+    ActorSource, CaliperTemplate, Computed, CourseSource, DialectTemplate, Part, TemplateProperty,
+    ValueSource,
 };
 pub use catalog::{Catalog, CatalogError};
 pub use catalog_file::{CatalogFile, DataFileError};

@@ -1,4 +1,4 @@
-//! Masking of values, so that drift records show the form of a value but no personal data.
+//! Masks values, so that drift records show the shape of a value but no personal data.
 //!
 //! Letters become `x` or `X`, and digits become `9`. Other characters, `true`, `false` and `null`
 //! stay. Keys that are plain words, such as the names of fields, stay too.
@@ -37,7 +37,8 @@ pub(crate) fn mask_key(key: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns true for a short text of lower case letters, digits and underscores, as the names of fields are.
+/// Returns true for a short text of lower case letters, digits and underscores, such as `user_id`. A text
+/// of digits only is not a plain word.
 fn is_plain_word(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     text.len() <= 64
@@ -55,8 +56,8 @@ fn token(scanner: &mut Scanner<'_>) -> Option<String> {
             let text = String::from_utf8_lossy(scanner.since(start)).into_owned();
             // A string before a colon is a key.
             let is_key = scanner.peek() == Some(b':');
-            let is_name = is_key && is_plain_word(text.trim_matches('"'));
-            Some(if is_name { text } else { masked(&text) })
+            let is_plain_key = is_key && is_plain_word(text.trim_matches('"'));
+            Some(if is_plain_key { text } else { masked(&text) })
         }
         b'-' | b'0'..=b'9' => {
             scanner.value().ok()?;
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_digits_are_masked_and_the_form_stays() {
+    fn letters_and_digits_are_masked_and_other_characters_stay() {
         check(
             r#""Ola.Nordmann@example.edu""#,
             r#""Xxx.Xxxxxxxx@xxxxxxx.xxx""#,

@@ -5,7 +5,7 @@
 //! no drift. Their event types begin with `easel.`. [`admit`](crate::admit) rejects these types, so
 //! no sender can forge one.
 //!
-//! Not here: when an event is sent, and how it gets onto the log.
+//! Other rooms decide when such an event is sent, and append it to the log.
 
 use std::fmt;
 use std::ops::Range;
@@ -252,7 +252,8 @@ impl FoundDrift {
     }
 }
 
-/// A callback for operator events. It never waits. The caller does not learn whether the event was stored.
+/// A callback that notifies operators. It never waits. The caller does not learn whether the event was
+/// stored.
 #[derive(Clone)]
 pub struct TellOperator(Arc<dyn Fn(OperatorEvent) + Send + Sync>);
 

@@ -10,8 +10,8 @@ use crate::facts::string_or_number;
 use crate::flaw::Flaw;
 use crate::scanner::{Container, Scanner};
 
-/// The digest of a field's value. Events with the same key stay in order. If two values have the same
-/// digest, their events stay in order too, which does no harm.
+/// The digest of a field's value. Events with the same key stay in order. If two different values have
+/// the same digest, their events stay in order too, which does no harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey(pub i64);
 
@@ -56,8 +56,12 @@ impl FromStr for KeyField {
 
     fn from_str(text: &str) -> Result<Self, KeyFieldError> {
         let names: Vec<_> = text.split('.').map(str::to_owned).collect();
-        let is_known = matches!(names.first().map(String::as_str), Some("metadata" | "body"));
-        if is_known && names.len() > 1 && text.len() <= 256 && !names.iter().any(String::is_empty) {
+        let is_in_event = matches!(names.first().map(String::as_str), Some("metadata" | "body"));
+        if is_in_event
+            && names.len() > 1
+            && text.len() <= 256
+            && !names.iter().any(String::is_empty)
+        {
             return Ok(Self(names));
         }
         Err(KeyFieldError {
@@ -91,15 +95,15 @@ fn find_value<'a>(
     if scanner.peek() != Some(b'{') {
         return Ok(None);
     }
-    let mut entry = scanner.enter(Container::Object)?;
-    while entry {
+    let mut has_entry = scanner.enter(Container::Object)?;
+    while has_entry {
         let key = scanner.key()?;
         scanner.colon()?;
         if key.bytes().as_ref() == name.as_bytes() {
             return find_value(scanner, rest);
         }
         scanner.value()?;
-        entry = scanner.advance()?;
+        has_entry = scanner.advance()?;
     }
     Ok(None)
 }
@@ -112,7 +116,7 @@ mod tests {
         "body":{"course_id":12,"assignment":{"id":"a"},"late":true,"none":null}}"#;
 
     #[test]
-    fn a_field_of_metadata_or_body_gives_a_key() {
+    fn only_a_string_or_number_of_metadata_or_body_gives_a_key() {
         let key = |field: &str| {
             field
                 .parse::<KeyField>()
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_names_no_field_is_rejected() {
+    fn a_text_that_does_not_name_a_field_is_rejected() {
         for text in ["", "user_id", "metadata", "metadata.", "head.x", "body..x"] {
             assert!(text.parse::<KeyField>().is_err(), "{text}");
         }

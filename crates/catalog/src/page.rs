@@ -29,7 +29,7 @@ impl Catalog {
             .collect();
         categories.sort_unstable();
         categories.dedup();
-        let mut pages = vec![self.list(&categories), self.metadata_page()];
+        let mut pages = vec![self.list_page(&categories), self.metadata_page()];
         pages.extend(
             categories
                 .iter()
@@ -38,7 +38,7 @@ impl Catalog {
         pages
     }
 
-    fn list(&self, categories: &[&str]) -> Page {
+    fn list_page(&self, categories: &[&str]) -> Page {
         let mut text = format!(
             "{GENERATED}# Event types\n\nThe {} event types of the catalogue, version {}. Every \
              event has [metadata](metadata.md) and a body.\n\n| event type | meaning |\n| --- | --- |\n",
@@ -49,7 +49,7 @@ impl Catalog {
             let types = self.types().iter();
             for event_type in types.filter(|event_type| event_type.category == *category) {
                 let link = format!("{category}.md#{}", anchor(event_type.name));
-                line(
+                push_line(
                     &mut text,
                     &format!("| [{}]({link}) | {} |", event_type.name, event_type.meaning),
                 );
@@ -71,11 +71,12 @@ impl Catalog {
              | field | type | in | meaning |\n| --- | --- | --- | --- |\n"
         );
         for metadata_field in self.metadata() {
-            let sent: Vec<_> = metadata_field.sent.iter().map(|sent| sent.name()).collect();
+            let uses = metadata_field.used_in.iter();
+            let uses: Vec<_> = uses.map(|metadata_use| metadata_use.name()).collect();
             let (field, kind, about) = cells("", &metadata_field.field);
-            line(
+            push_line(
                 &mut text,
-                &format!("| {field} | {kind} | {} | {about} |", sent.join(", ")),
+                &format!("| {field} | {kind} | {} | {about} |", uses.join(", ")),
             );
         }
         Page {
@@ -88,7 +89,7 @@ impl Catalog {
         let mut text = format!("{GENERATED}# Events: {category}\n");
         let types = self.types().iter();
         for event_type in types.filter(|event_type| event_type.category == category) {
-            section(&mut text, event_type);
+            push_section(&mut text, event_type);
         }
         Page {
             file: format!("{category}.md"),
@@ -97,41 +98,41 @@ impl Catalog {
     }
 }
 
-fn section(text: &mut String, event_type: &EventType) {
+fn push_section(text: &mut String, event_type: &EventType) {
     let EventType {
         name,
         meaning,
         trigger,
         ..
     } = event_type;
-    line(text, &format!("\n## {name}\n\n{meaning}\n\n{trigger}"));
+    push_line(text, &format!("\n## {name}\n\n{meaning}\n\n{trigger}"));
     for (index, note) in event_type.remarks().iter().enumerate() {
-        line(
+        push_line(
             text,
             &format!("{}- {note}", if index == 0 { "\n" } else { "" }),
         );
     }
     if !event_type.body.is_empty() {
-        line(
+        push_line(
             text,
             "\n| field | type | made from | meaning |\n| --- | --- | --- | --- |",
         );
-        rows(text, "", &event_type.body);
+        push_rows(text, "", &event_type.body);
     }
     let body = serde_json::from_str::<Value>(&example_object(&event_type.body));
     let pretty = body.and_then(|body| serde_json::to_string_pretty(&body));
-    line(
+    push_line(
         text,
         &format!("\n```json\n{}\n```", pretty.unwrap_or_default()),
     );
 }
 
-fn rows(text: &mut String, prefix: &str, fields: &[Field]) {
+fn push_rows(text: &mut String, prefix: &str, fields: &[Field]) {
     for field in fields {
         let (name, kind, about) = cells(prefix, field);
         let column = field.source_text().replace('|', "\\|");
-        line(text, &format!("| {name} | {kind} | {column} | {about} |"));
-        rows(
+        push_line(text, &format!("| {name} | {kind} | {column} | {about} |"));
+        push_rows(
             text,
             &format!("{prefix}{}.", field.name),
             &field.kind.fields(),
@@ -154,7 +155,7 @@ fn anchor(name: &str) -> String {
     name.replace('.', "")
 }
 
-fn line(text: &mut String, line: &str) {
+fn push_line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
 }

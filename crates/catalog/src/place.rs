@@ -8,7 +8,7 @@ use std::fmt;
 use crate::scanner::Scanner;
 
 /// The deepest nesting for which a pointer is computed.
-const MAX_STEPS: usize = 256;
+const MAX_DEPTH: usize = 256;
 /// Pointers are cut after this many characters.
 const MAX_PATH_CHARS: usize = 256;
 
@@ -31,13 +31,13 @@ impl Place {
     pub(crate) fn find(input: &[u8], byte: usize) -> Self {
         let before = input.get(..byte).unwrap_or(input);
         let lines = before.split(|byte| *byte == b'\n');
-        let on_line = lines.clone().next_back().unwrap_or_default();
+        let start_of_line = lines.clone().next_back().unwrap_or_default();
         Self {
             byte,
             line: lines.count(),
             // Every UTF-8 character has exactly one byte that is not a continuation byte.
-            column: on_line.iter().filter(|b| **b & 0xc0 != 0x80).count() + 1,
-            path: pointer(&trace(input, byte)),
+            column: start_of_line.iter().filter(|b| **b & 0xc0 != 0x80).count() + 1,
+            path: pointer(&enclosing_path(input, byte)),
         }
     }
 }
@@ -53,7 +53,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// An object or array around the place, with the entry that has the place in it.
+/// An object or array around the place, with its entry that contains the place.
 enum Enclosing {
     /// The member with this name. `None` before the first key and after a comma.
     Member(Option<String>),
@@ -61,47 +61,46 @@ enum Enclosing {
     Element(usize),
 }
 
-/// Returns the path from the whole input to `byte`.
+/// Returns the objects and arrays around `byte`, the outermost first.
 ///
-/// The input before `byte` may be invalid JSON. The path is then a guess, but the function still
-/// terminates.
-fn trace(input: &[u8], byte: usize) -> Vec<Enclosing> {
-    let mut steps = Vec::new();
+/// If the input before `byte` is invalid JSON, the path is a guess. The function always terminates.
+fn enclosing_path(input: &[u8], byte: usize) -> Vec<Enclosing> {
+    let mut enclosing = Vec::new();
     let mut scanner = Scanner::new(input, 0);
     while let Some(next) = scanner.peek() {
-        // A key at the place itself is part of the path. Other tokens are not.
+        // A key at `byte` is part of the path. Any other token at `byte` is not.
         if scanner.at() > byte || (scanner.at() == byte && next != b'"') {
             break;
         }
-        match (next, steps.last_mut()) {
-            (b'"', step) => {
+        match (next, enclosing.last_mut()) {
+            (b'"', innermost) => {
                 let Ok(text) = scanner.string() else { break };
-                if let Some(Enclosing::Member(name @ None)) = step {
+                if let Some(Enclosing::Member(name @ None)) = innermost {
                     *name = Some(String::from_utf8_lossy(&text.bytes()).into_owned());
                 }
                 continue;
             }
             (b',', Some(Enclosing::Member(name))) => *name = None,
             (b',', Some(Enclosing::Element(index))) => *index += 1,
-            (b'{', _) => steps.push(Enclosing::Member(None)),
-            (b'[', _) => steps.push(Enclosing::Element(0)),
+            (b'{', _) => enclosing.push(Enclosing::Member(None)),
+            (b'[', _) => enclosing.push(Enclosing::Element(0)),
             (b'}' | b']', Some(_)) => {
-                steps.pop();
+                enclosing.pop();
             }
             _ => (),
         }
-        if steps.len() > MAX_STEPS {
+        if enclosing.len() > MAX_DEPTH {
             return Vec::new();
         }
         scanner.step();
     }
-    steps
+    enclosing
 }
 
-fn pointer(steps: &[Enclosing]) -> String {
+fn pointer(enclosing: &[Enclosing]) -> String {
     let mut path = String::new();
-    for step in steps {
-        match step {
+    for container in enclosing {
+        match container {
             Enclosing::Member(None) => (),
             Enclosing::Member(Some(name)) => {
                 path.push('/');

@@ -10,23 +10,23 @@ pub(crate) struct RawText<'a> {
     /// The bytes between the quotes.
     pub(crate) raw: &'a [u8],
     /// True if `raw` has a backslash.
-    pub(crate) escaped: bool,
+    pub(crate) has_escapes: bool,
 }
 
 impl<'a> RawText<'a> {
     /// Returns the unescaped bytes. Two spellings of the same string have the same bytes.
     ///
-    /// The bytes are UTF-8, with one exception: JSON allows half a surrogate pair as an escape. This
-    /// half is encoded in three bytes as if UTF-8 allowed surrogates.
+    /// The bytes are UTF-8, with one exception: JSON allows an unpaired surrogate as an escape. It is
+    /// encoded in three bytes as if UTF-8 allowed surrogates.
     pub(crate) fn bytes(&self) -> Cow<'a, [u8]> {
-        if self.escaped {
+        if self.has_escapes {
             Cow::Owned(unescape(self.raw))
         } else {
             Cow::Borrowed(self.raw)
         }
     }
 
-    /// Returns the unescaped text. `None` if it has half a surrogate pair.
+    /// Returns the unescaped text. `None` if it has an unpaired surrogate.
     pub(crate) fn decode(&self) -> Option<Cow<'a, str>> {
         match self.bytes() {
             Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
@@ -36,7 +36,7 @@ impl<'a> RawText<'a> {
 }
 
 fn unescape(raw: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(raw.len());
+    let mut unescaped = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let [first, after @ ..] = rest {
         rest = after;
@@ -44,11 +44,11 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
             (b'\\', [b'u', after @ ..]) => {
                 let (code, after) = code_point(after);
                 rest = after;
-                push(&mut plain, code);
+                push_code_point(&mut unescaped, code);
             }
             (b'\\', [escape, after @ ..]) => {
                 rest = after;
-                plain.push(match escape {
+                unescaped.push(match escape {
                     b'b' => 0x08,
                     b'f' => 0x0c,
                     b'n' => b'\n',
@@ -57,14 +57,14 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
                     other => *other,
                 });
             }
-            _ => plain.push(*first),
+            _ => unescaped.push(*first),
         }
     }
-    plain
+    unescaped
 }
 
-/// Returns the code point after a `\u`, and the rest. Reads a second escape if the two are a surrogate
-/// pair.
+/// Returns the code point after a `\u`, and the rest. Also reads the next escape if both escapes are a
+/// surrogate pair.
 fn code_point(text: &[u8]) -> (u32, &[u8]) {
     let (first, rest) = code_unit(text);
     if let (0xd800..=0xdbff, [b'\\', b'u', second @ ..]) = (first, rest)
@@ -89,12 +89,12 @@ fn code_unit(text: &[u8]) -> (u32, &[u8]) {
     )
 }
 
-fn push(plain: &mut Vec<u8>, code: u32) {
+fn push_code_point(unescaped: &mut Vec<u8>, code: u32) {
     match char::from_u32(code) {
         Some(character) => {
-            plain.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            unescaped.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
-        None => plain.extend([
+        None => unescaped.extend([
             0xe0 | (code >> 12 & 0x0f) as u8,
             0x80 | (code >> 6 & 0x3f) as u8,
             0x80 | (code & 0x3f) as u8,
@@ -111,7 +111,7 @@ mod tests {
         let text = RawText {
             at: 0,
             raw: raw.as_bytes(),
-            escaped: raw.contains('\\'),
+            has_escapes: raw.contains('\\'),
         };
         assert_eq!(text.decode().as_deref(), wanted, "{raw}");
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_not_text() {
+    fn an_unpaired_surrogate_is_not_text() {
         check(r"\ud83d", None);
         check(r"\ud83d!", None);
         check(r"\ude00\ud83d", None);
@@ -139,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn different_half_pairs_have_different_bytes() {
+    fn different_unpaired_surrogates_have_different_bytes() {
         let bytes = |raw: &'static str| {
             RawText {
                 at: 0,
                 raw: raw.as_bytes(),
-                escaped: true,
+                has_escapes: true,
             }
             .bytes()
             .into_owned()

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// The prefix of a reach of one root account, as text.
 const ROOT_ACCOUNT: &str = "root_account:";
 
-/// What a user may access: everything, or what belongs to one root account.
+/// What its owner may access: everything, or what belongs to one root account.
 ///
 /// As text it is `*`, or `root_account:` and the account's global id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ pub enum Reach {
 
 /// The error for a text that is not a reach.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("a reach must be `*` or `root_account:` and an id, not {text:?}")]
+#[error("the root accounts must be `*` (all) or `root_account:ID`, not {text:?}")]
 pub struct ReachError {
     /// The text.
     pub text: String,

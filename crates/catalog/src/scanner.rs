@@ -2,11 +2,11 @@
 //!
 //! A [`Scanner`] accepts exactly the grammar of RFC 8259. It builds no tree and does not recurse:
 //! open containers are on a stack of one byte per level, and the caller limits the depth. Numbers
-//! are validated but not computed. Strings are validated but not copied. So both keep their
-//! spelling. A scanner can also write the input minified, without the white space between tokens.
+//! are validated but not computed. Strings are validated but not copied. So numbers and strings keep
+//! their spelling. A scanner can also write the input minified, without the white space between tokens.
 //!
-//! It works on bytes. Bytes outside ASCII are allowed only in strings. The caller must check that
-//! they are UTF-8. Not here: the meaning of members.
+//! A scanner works on bytes. Bytes outside ASCII are allowed only in strings. The caller must check
+//! that they are UTF-8. A scanner does not know the meaning of members.
 
 mod plain_run;
 
@@ -18,8 +18,8 @@ use plain_run::plain_run;
 
 /// A position in the input that moves token by token.
 ///
-/// To read a container, call [`enter`](Self::enter), and [`advance`](Self::advance) after each
-/// entry, as long as they return true.
+/// To read a container, call [`enter`](Self::enter) first, and [`advance`](Self::advance) after each
+/// entry. Each call returns true if there is another entry.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
     input: &'a [u8],
@@ -55,7 +55,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Returns a scanner at the start of `input` that also writes it minified.
+    /// Returns a scanner at the start of `input` that also writes the input minified.
     pub(crate) fn minifying(input: &'a [u8], max_depth: usize) -> Self {
         let minified = Minified {
             out: Vec::with_capacity(input.len()),
@@ -89,7 +89,7 @@ impl<'a> Scanner<'a> {
 
     /// Moves to the start of the outermost value.
     pub(crate) fn begin(&mut self) -> Result<(), Flaw> {
-        self.space();
+        self.skip_space();
         match self.peek() {
             Some(_) => Ok(()),
             None => Err(Flaw::new(FaultCode::Empty, 0, "the input is empty")),
@@ -98,7 +98,7 @@ impl<'a> Scanner<'a> {
 
     /// Moves past the white space after the outermost value, to the end of the input.
     pub(crate) fn end(&mut self) -> Result<(), Flaw> {
-        self.space();
+        self.skip_space();
         match self.peek() {
             Some(_) => Err(self.flaw(
                 FaultCode::TrailingData,
@@ -110,9 +110,9 @@ impl<'a> Scanner<'a> {
 
     /// Moves past one value of any kind.
     pub(crate) fn value(&mut self) -> Result<(), Flaw> {
-        let floor = self.open.len();
+        let outer_depth = self.open.len();
         loop {
-            let mut entry = match self.peek() {
+            let mut has_entry = match self.peek() {
                 Some(b'{') => self.enter(Container::Object)?,
                 Some(b'[') => self.enter(Container::Array)?,
                 _ => {
@@ -120,11 +120,11 @@ impl<'a> Scanner<'a> {
                     false
                 }
             };
-            while !entry {
-                if self.open.len() == floor {
+            while !has_entry {
+                if self.open.len() == outer_depth {
                     return Ok(());
                 }
-                entry = self.advance()?;
+                has_entry = self.advance()?;
             }
             if self.open.last() == Some(&Container::Object) {
                 self.key()?;
@@ -148,7 +148,7 @@ impl<'a> Scanner<'a> {
         }
         self.step();
         self.open.push(container);
-        self.space();
+        self.skip_space();
         Ok(!self.leave(container))
     }
 
@@ -158,9 +158,9 @@ impl<'a> Scanner<'a> {
         let Some(container) = self.open.last().copied() else {
             return Ok(false);
         };
-        self.space();
+        self.skip_space();
         if self.take(b',') {
-            self.space();
+            self.skip_space();
             return Ok(true);
         }
         if self.leave(container) {
@@ -180,11 +180,11 @@ impl<'a> Scanner<'a> {
 
     /// Moves past the colon after a key, to the start of the member's value.
     pub(crate) fn colon(&mut self) -> Result<(), Flaw> {
-        self.space();
+        self.skip_space();
         if !self.take(b':') {
             return Err(self.expected("':'"));
         }
-        self.space();
+        self.skip_space();
         Ok(())
     }
 
@@ -192,17 +192,21 @@ impl<'a> Scanner<'a> {
     pub(crate) fn string(&mut self) -> Result<RawText<'a>, Flaw> {
         let at = self.at;
         self.step();
-        let mut escaped = false;
+        let mut has_escapes = false;
         loop {
             self.at += plain_run(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     let raw = self.since(at + 1);
                     self.step();
-                    return Ok(RawText { at, raw, escaped });
+                    return Ok(RawText {
+                        at,
+                        raw,
+                        has_escapes,
+                    });
                 }
                 Some(b'\\') => {
-                    escaped = true;
+                    has_escapes = true;
                     self.escape()?;
                 }
                 Some(_) => return Err(self.syntax("a control character must be escaped")),
@@ -211,7 +215,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Writes `replacement` to the minified output, instead of the string that was read last.
+    /// Writes `replacement` to the minified output instead of `text`, which must be the string that was
+    /// read last.
     pub(crate) fn rewrite(&mut self, text: RawText<'_>, replacement: &[u8]) {
         if let Some(minified) = &mut self.minified {
             minified.skip(self.input, text.at + 1, self.at - 1);
@@ -232,7 +237,7 @@ impl<'a> Scanner<'a> {
         self.input.get(self.at..).unwrap_or_default()
     }
 
-    /// Moves past `byte` if it is next.
+    /// Moves past `byte` if it is next. Returns true if it was.
     fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         if is_next {
@@ -241,6 +246,7 @@ impl<'a> Scanner<'a> {
         is_next
     }
 
+    /// Moves past the end of the container if the end is next. Returns true if it was.
     fn leave(&mut self, container: Container) -> bool {
         let ends = self.take(container.closing());
         if ends {
@@ -249,7 +255,7 @@ impl<'a> Scanner<'a> {
         ends
     }
 
-    fn space(&mut self) {
+    fn skip_space(&mut self) {
         let start = self.at;
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.step();
@@ -282,7 +288,7 @@ impl<'a> Scanner<'a> {
 
     fn number(&mut self) -> Result<(), Flaw> {
         self.take(b'-');
-        // A leading zero must not have further digits: they are not part of the number.
+        // Digits after a leading zero are not part of the number.
         if !self.take(b'0') {
             self.digits()?;
         }

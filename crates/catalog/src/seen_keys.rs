@@ -9,7 +9,7 @@ const FEW: usize = 32;
 /// The keys of an object that were read so far, unescaped.
 ///
 /// Most objects have few keys, and a linear search is fastest for these. Further keys go to a hash
-/// set with a random seed, so that no choice of keys makes it slow.
+/// set with a random seed, so that a sender cannot choose keys that make the search slow.
 #[derive(Debug, Default)]
 pub(crate) struct SeenKeys<'a> {
     few: Vec<Cow<'a, [u8]>>,

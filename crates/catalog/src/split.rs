@@ -1,4 +1,4 @@
-//! Splitting a batch into its elements.
+//! Splits a batch into its elements.
 //!
 //! The code reads an element only to find its end. [`admit`](crate::admit) then validates each
 //! element, so that an invalid element does not reject the others.
@@ -39,12 +39,12 @@ enum SplitStage {
 
 impl<'a> ArrayElements<'a> {
     fn element(&mut self) -> Result<Option<&'a [u8]>, Flaw> {
-        let entry = match mem::replace(&mut self.stage, SplitStage::Over) {
+        let has_entry = match mem::replace(&mut self.stage, SplitStage::Over) {
             SplitStage::Before => self.enter()?,
             SplitStage::Within => self.scanner.advance()?,
             SplitStage::Over => return Ok(None),
         };
-        if !entry {
+        if !has_entry {
             self.scanner.end()?;
             return Ok(None);
         }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_read_only_as_far_as_the_iterator_moves() {
+    fn an_element_is_not_read_before_the_iterator_reaches_it() {
         let mut elements = split_array(b"[1, 2, tru", &Limits::default());
         assert_eq!(elements.next(), Some(Ok(&b"1"[..])));
         assert_eq!(elements.next(), Some(Ok(&b"2"[..])));

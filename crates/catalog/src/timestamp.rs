@@ -3,9 +3,10 @@
 //! A timestamp has a date, a `T`, `t` or space, a time with up to nine decimals, and a zone. The zone
 //! is ` UTC`, or one of `Z`, `z`, `±HH:MM`, `±HHMM` and `±HH` after an optional space. These are all
 //! formats that Canvas has used over the years, and a few more. A timestamp without a zone is
-//! rejected, because the zone cannot be guessed. The year must have four digits.
+//! rejected, because the zone cannot be guessed. The year must have four digits. The last day of the
+//! year 9999 is out of range.
 //!
-//! Easel writes two formats, those of the newest Canvas: [`event_time`] and [`body_time`].
+//! Easel writes two formats, as the newest Canvas does: [`event_time`] and [`body_time`].
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};

@@ -1,13 +1,13 @@
 //! Translates the errors of the TOML parser into plain words.
 //!
 //! A parser's message ("invalid type: map, expected a sequence") describes the program that reads
-//! the file, not the file. An unknown message becomes a general sentence, so that users do not see
-//! messages of the parser.
+//! the file, not the file. An unknown syntax error becomes a general sentence, so that users do not see
+//! messages of the parser. A message that Easel itself wrote stays.
 
 use std::ops::Range;
 
-/// Translates the error `message` of a deserialiser at `span` of `text`. Returns a message that is not
-/// a deserialiser's unchanged, on one line.
+/// Translates the error `message` of a deserialiser at `span` of `text`. If the message is not one of
+/// serde or the TOML parser, returns it unchanged, on one line.
 pub fn toml_words(text: &str, message: &str, span: Option<Range<usize>>) -> String {
     let start = span.map_or(0, |span| span.start);
     let key = key_before(text, start);
@@ -38,10 +38,10 @@ pub fn toml_words(text: &str, message: &str, span: Option<Range<usize>>) -> Stri
     {
         let (found, wanted) = rest.split_once(", expected ").unwrap_or((rest, ""));
         let name = key.map_or_else(|| "this value".to_owned(), |key| format!("`{key}`"));
-        let literal = names
+        let shown_value = names
             .first()
             .filter(|_| message.starts_with("invalid value"));
-        let found = literal.map_or_else(|| found_words(found), |literal| (*literal).to_owned());
+        let found = shown_value.map_or_else(|| found_words(found), |value| (*value).to_owned());
         let wanted = wanted_words(wanted);
         return format!("{name} must be {wanted}, not {found}");
     }

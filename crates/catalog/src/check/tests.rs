@@ -50,7 +50,7 @@ fn findings(event_type: &str, event: &str) -> Vec<String> {
     found
 }
 
-/// Checks a body with these members and the required one.
+/// Checks a body with these members and the required member `host_id`.
 #[track_caller]
 fn check(members: &str, wanted: &[&str]) {
     let event = format!(

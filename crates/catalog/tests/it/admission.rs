@@ -37,10 +37,10 @@ proptest! {
     #[test]
     fn a_duplicate_key_is_found_and_no_other_fault(
         keys in prop::collection::vec(prop_oneof![likely_text(), any_text()], 0..80),
-        place in prop::sample::select(vec!["event", "metadata", "body"]),
+        object in prop::sample::select(vec!["event", "metadata", "body"]),
     ) {
         let repeats = keys.iter().map(|key| &key.units).collect::<HashSet<_>>().len() < keys.len();
-        let result = admit_text(&with_keys(&keys, place));
+        let result = admit_text(&with_keys(&keys, object));
         match result {
             Ok(_) => prop_assert!(!repeats),
             Err(fault) => {
@@ -71,7 +71,7 @@ proptest! {
         damages in prop::collection::vec(damage(), 0..3),
         end in prop::sample::select(vec!["", "", " ", "\n", "}", " {}", ","]),
     ) {
-        // The model cannot parse half a surrogate pair, so the input has no surrogates at all.
+        // The model cannot parse an unpaired surrogate, so the input has no surrogates.
         let text = draft.spelled(spelling).compact().replace(r"\ud", r"\uc").replace(r"\uD", r"\uC");
         let bytes = damaged(text + end, &damages);
         prop_assume!(!String::from_utf8_lossy(&bytes).to_ascii_lowercase().contains(r"\ud"));
@@ -109,16 +109,16 @@ fn check_harmless(bytes: &[u8]) {
     }
 }
 
-/// Returns an event with these keys in one of the objects whose keys must differ.
-fn with_keys(keys: &[Text], place: &str) -> String {
+/// Returns an event with these additional keys in `object`: the event, its metadata or its body.
+fn with_keys(keys: &[Text], object: &str) -> String {
     let keys: Vec<_> = keys
         .iter()
         .map(|key| format!(",{}:0", key.spelled))
         .collect();
     let keys = keys.concat();
-    let at = |here: &str| if here == place { keys.as_str() } else { "" };
+    let keys_in = |name: &str| if name == object { keys.as_str() } else { "" };
     let known = r#""event_name":"a","event_time":"2019-11-01T19:11:05Z""#;
-    let (metadata, body, event) = (at("metadata"), at("body"), at("event"));
+    let (metadata, body, event) = (keys_in("metadata"), keys_in("body"), keys_in("event"));
     format!(r#"{{"metadata":{{{known}{metadata}}},"body":{{"first_of_the_body":0{body}}}{event}}}"#)
 }
 

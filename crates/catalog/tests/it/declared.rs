@@ -1,5 +1,8 @@
-//! Comparison of the data files with the facts, in both directions: every mark of every event type
-//! and field that a program can read.
+//! Comparison of the data files with the facts, in both directions.
+//!
+//! The facts are JSON files in the folder `shared/catalog`, beside the checkout. They list what is
+//! known about the events of Canvas. They are not the `Facts` of an event. A *mark* is a property of an
+//! event type or field that both sides have.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,7 +103,7 @@ fn ours(field: &Field) -> Marks {
         ("values", format!("{values:?}")),
         ("open", is_open.to_string()),
         ("max_chars", max_chars.unwrap_or_default()),
-        ("null", field.null.to_string()),
+        ("null", field.can_be_null.to_string()),
         ("when", field.when.is_some().to_string()),
         ("unpublished", (!field.published).to_string()),
     ]
@@ -206,7 +209,7 @@ fn the_properties_of_every_event_type_equal_the_facts() {
         let event_type = catalog.get(event).expect(event);
         let context = match text(&fact["metadata_context"]) {
             "" => Context::Ambient,
-            words if words.starts_with("record") => Context::Record,
+            words if words.starts_with("record") => Context::Row,
             words if words.contains("from the login") => Context::Login,
             words => panic!("{event}: {words}"),
         };
@@ -250,7 +253,7 @@ fn only_two_event_types_are_not_in_the_facts() {
     let known: BTreeSet<_> = facts.iter().map(|fact| text(&fact["event"])).collect();
     let catalog = Catalog::built_in();
     let names = catalog.types().iter().map(|event_type| event_type.name);
-    // They are published in Caliper form only.
+    // These two are published in Caliper only.
     let own: Vec<_> = names.filter(|name| !known.contains(name)).collect();
     assert_eq!(own, ["quiz_created", "quiz_updated"]);
 }
@@ -266,16 +269,19 @@ fn the_metadata_equals_the_facts() {
     let ours_names: Vec<_> = catalog
         .metadata()
         .iter()
-        .map(|known| known.field.name)
+        .map(|metadata_field| metadata_field.field.name)
         .collect();
     let facts_names: Vec<_> = body.iter().map(|fact| text(&fact["field"])).collect();
     assert_eq!(ours_names, facts_names);
-    for (MetadataField { field, sent }, fact) in catalog.metadata().iter().zip(body) {
+    for (MetadataField { field, used_in }, fact) in catalog.metadata().iter().zip(body) {
         let name = field.name;
         // The condition of a field is in two marks, which are compared together below.
         let wrong = differences("metadata", name, (ours(field), theirs(fact)), &["when"]);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        let sent: Vec<_> = sent.iter().map(|sent| sent.name()).collect();
+        let uses: Vec<_> = used_in
+            .iter()
+            .map(|metadata_use| metadata_use.name())
+            .collect();
         // For four fields with "all", the facts add that they are missing outside requests and jobs.
         let optional = text(&fact["optional"]);
         let outside =
@@ -289,7 +295,7 @@ fn the_metadata_equals_the_facts() {
             "user; system when taken from the record" => &["request", "record"],
             other => panic!("{other}"),
         };
-        assert_eq!(sent, wanted, "{name}");
+        assert_eq!(uses, wanted, "{name}");
         assert_eq!(
             field.when.is_some(),
             !optional.is_empty() && !outside,
@@ -300,7 +306,7 @@ fn the_metadata_equals_the_facts() {
     let from_record: BTreeSet<_> = from_record.iter().map(text).collect();
     let types = catalog.types().iter();
     let declared = types
-        .filter(|event_type| event_type.context == Context::Record)
+        .filter(|event_type| event_type.context == Context::Row)
         .map(|event_type| event_type.name);
     assert_eq!(declared.collect::<BTreeSet<_>>(), from_record);
 }
@@ -309,8 +315,12 @@ fn the_metadata_equals_the_facts() {
 fn every_field_with_an_old_value_names_its_field() {
     for event_type in Catalog::built_in().types() {
         for field in event_type.body {
-            let old = field.name.strip_prefix("old_");
-            assert_eq!(field.old, old, "{}.{}", event_type.name, field.name);
+            let current = field.name.strip_prefix("old_");
+            assert_eq!(
+                field.old_value_of, current,
+                "{}.{}",
+                event_type.name, field.name
+            );
         }
     }
 }

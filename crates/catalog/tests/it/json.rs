@@ -124,8 +124,8 @@ fn escapes(units: &[u16]) -> String {
     escapes.concat()
 }
 
-/// Half a surrogate pair, which must be spelled as an escape.
-fn half_pair() -> impl Strategy<Value = Text> {
+/// An unpaired surrogate, which must be spelled as an escape.
+fn unpaired_surrogate() -> impl Strategy<Value = Text> {
     (0xd800..=0xdfff_u16).prop_map(|unit| Text {
         spelled: format!("\\u{unit:04x}"),
         units: vec![unit],
@@ -140,28 +140,28 @@ fn quote(pieces: Vec<Text>) -> Text {
     }
 }
 
-/// Any string without half surrogate pairs.
+/// Any string without unpaired surrogates.
 pub(crate) fn text() -> impl Strategy<Value = Text> {
     prop::collection::vec(character(), 0..12).prop_map(quote)
 }
 
 /// Any string that the grammar allows.
 pub(crate) fn any_text() -> impl Strategy<Value = Text> {
-    let piece = prop_oneof![12 => character(), 1 => half_pair()];
+    let piece = prop_oneof![12 => character(), 1 => unpaired_surrogate()];
     prop::collection::vec(piece, 0..20).prop_map(quote)
 }
 
 /// A short string from a small alphabet, so that equal strings are likely.
 pub(crate) fn likely_text() -> impl Strategy<Value = Text> {
     let character = select(vec!["a", "\\u0061", "é", "\\u00e9", "\\u00E9", "/", "\\/"]);
-    let half = select(vec![
+    let surrogates = select(vec![
         "\\ud83d",
         "\\ude00",
         "\\uDE00",
         "\\ud83d\\ude00",
         "😀",
     ]);
-    let piece = prop_oneof![character, half].prop_map(|spelled| {
+    let piece = prop_oneof![character, surrogates].prop_map(|spelled| {
         let units = match spelled {
             "a" | "\\u0061" => vec![0x61],
             "/" | "\\/" => vec![0x2f],
@@ -222,10 +222,10 @@ fn members(reserved: &'static [&'static str]) -> impl Strategy<Value = Vec<Membe
 pub(crate) fn draft() -> impl Strategy<Value = Draft> {
     let name = "[a-z]{1,8}(_[a-zé😀]{1,8}){0,3}";
     let time = "20[0-9]{2}-1[0-2]-[0-2][1-8][T ][01][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z";
-    let known = (name, time);
+    let name_and_time = (name, time);
     let metadata = members(&["event_name", "event_time"]);
     let around = members(&["metadata", "attributes", "body"]);
-    (known, metadata, members(&[]), around)
+    (name_and_time, metadata, members(&[]), around)
         .prop_flat_map(|((name, time), mut metadata, body, around)| {
             metadata.push((
                 r#""event_name""#.to_owned(),

@@ -55,7 +55,7 @@ fn an_event_type_replaces_the_built_in_one() {
     check_rejected(
         "grade/grade_change.toml",
         &[TYPE, &body.concat()].concat(),
-        "grade/grade_change.toml: the Caliper form uses the field \"points_possible\", which is missing here",
+        "grade/grade_change.toml: the Caliper form uses the field \"points_possible\", which the event type does not have",
     );
     let rest = ["score", "student_sis_id", "points_possible"].map(id);
     let text = [TYPE, &body.concat(), &rest.concat()].concat();
@@ -77,7 +77,7 @@ fn a_field_of_the_metadata_is_added_or_replaced() {
     let producer = catalog
         .metadata()
         .iter()
-        .find(|known| known.field.name == "producer")
+        .find(|metadata_field| metadata_field.field.name == "producer")
         .unwrap();
     assert_eq!(*producer.field.values.unwrap().listed, ["moodle"]);
 }
@@ -200,7 +200,7 @@ fn an_event_type_must_have_one_file_and_a_form_must_have_an_event_type() {
     check_rejected(
         "a/x.caliper.toml",
         "type = \"Event\"\naction = \"Created\"\n[object]\n",
-        "a/x.caliper.toml: the event type of this name is missing",
+        "a/x.caliper.toml: the event type with the name of this file is missing",
     );
 }
 

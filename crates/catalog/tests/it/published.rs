@@ -1,4 +1,4 @@
-//! The check of published payloads: only the expected findings, each with a reason.
+//! Published payloads give only the expected findings. Each expected finding has a reason.
 
 use std::collections::BTreeSet;
 use std::path::Path;

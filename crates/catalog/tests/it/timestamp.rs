@@ -17,17 +17,17 @@ proptest! {
         offset in -1439..=1439_i32,
         separator in prop::sample::select(vec!['T', 't', ' ']),
         space in prop::sample::select(vec!["", " "]),
-        form in 0..6_u8,
+        zone_format in 0..6_u8,
     ) {
         // The short formats allow only a zero offset, or an offset of whole hours.
-        let minutes = match form {
+        let minutes = match zone_format {
             0..=2 => 0,
             3 => offset / 60 * 60,
             _ => offset,
         };
         let (sign, hour, minute) =
             (if minutes < 0 { '-' } else { '+' }, minutes.abs() / 60, minutes.abs() % 60);
-        let zone = match form {
+        let zone = match zone_format {
             0 => format!("{space}Z"),
             1 => format!("{space}z"),
             2 => " UTC".to_owned(),
@@ -52,10 +52,9 @@ proptest! {
     }
 
     #[test]
-    fn near_timestamps_parse_as_a_stricter_parser_does(
+    fn a_stricter_parser_gives_the_same_time_if_it_accepts_the_text(
         text in "[0-9é]{3,5}-[0-9]{2}-[0-9]{2}[T é]?[0-9]{2}:[0-9]{2}:[0-9]{1,3}(\\.[0-9]{0,11})? ?[-+Zz]?[0-9:]{0,6}",
     ) {
-        // If both parsers accept the text, the results are equal.
         if let (Some(found), Ok(wanted)) = (parse_timestamp(&text), text.parse::<Timestamp>()) {
             prop_assert_eq!(found, wanted, "{}", text);
         }

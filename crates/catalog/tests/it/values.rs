@@ -1,4 +1,4 @@
-//! Any global ids and any cut text.
+//! Global ids and cut text, for any input.
 
 use easel_catalog::{GlobalId, cut_text};
 use proptest::prelude::*;

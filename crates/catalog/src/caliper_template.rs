@@ -1,30 +1,30 @@
-//! Caliper forms of event types, as the catalogue describes them.
+//! The Caliper templates of event types, as the catalogue describes them.
 //!
-//! A form is a template: properties are written in the order of the list. A property without a
-//! value is omitted.
+//! A template says how an event of this type looks in Caliper. Properties are written in the order of
+//! the list. A property without a value is omitted.
 
 use std::fmt;
 
 use crate::list::List;
 
-/// The Caliper form of an event type.
+/// The Caliper template of an event type, for both dialects.
 #[derive(Clone, Copy, Debug)]
-pub struct CaliperForm {
-    /// The source of the actor.
+pub struct CaliperTemplate {
+    /// Where the actor comes from.
     pub actor: ActorSource,
     /// True if the actor is always a user, even if the user is unknown.
     pub by_user: bool,
-    /// The source of the course.
+    /// Where the course comes from.
     pub course: CourseSource,
     /// The field of the body with the section, if there is one.
     pub section: Option<&'static str>,
-    /// The form that Canvas publishes.
-    pub compatible: Template,
-    /// The form that follows the standard.
-    pub strict: Template,
+    /// The template of the events that Canvas publishes.
+    pub compatible: DialectTemplate,
+    /// The template that follows the standard.
+    pub strict: DialectTemplate,
 }
 
-/// The source of an event's actor.
+/// Where an event's actor comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorSource {
     /// The user of the metadata.
@@ -35,7 +35,7 @@ pub enum ActorSource {
     BodyGrader(&'static str),
 }
 
-/// The source of an event's course.
+/// Where an event's course comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CourseSource {
     /// The context of the body if it is a course, else the context of the metadata if it is a course.
@@ -46,9 +46,9 @@ pub enum CourseSource {
     Nowhere,
 }
 
-/// The template of an event.
+/// The template of one dialect.
 #[derive(Clone, Copy, Debug)]
-pub struct Template {
+pub struct DialectTemplate {
     /// The event's Caliper type.
     pub kind: &'static str,
     /// The action, a term of the standard.
@@ -66,11 +66,11 @@ pub struct Template {
 pub struct TemplateProperty {
     /// The key.
     pub key: &'static str,
-    /// The source of the value.
+    /// Where the value comes from.
     pub value: ValueSource,
 }
 
-/// The source of a value.
+/// Where a value comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueSource {
     /// A constant text.
@@ -83,7 +83,7 @@ pub enum ValueSource {
     Urn(List<Part>),
     /// An entity. No value if a part of its URN is missing.
     Entity(List<TemplateProperty>),
-    /// An array with this entity in it.
+    /// An array with this entity as its only element.
     Array(List<TemplateProperty>),
     /// The extensions of an entity, in Canvas's namespace.
     Extensions(List<TemplateProperty>),
@@ -112,7 +112,7 @@ pub enum Computed {
     /// The base URL of the installation.
     Base,
     /// The URN of the grader: a user, or the installation.
-    GraderName,
+    GraderUrn,
     /// The Caliper type of an accessed asset, as Canvas publishes it.
     AssetClass,
     /// The Caliper type of an accessed asset, as the standard requires it.
@@ -121,8 +121,8 @@ pub enum Computed {
     AssetName,
 }
 
-impl CaliperForm {
-    /// Returns the fields of the body that the form uses. A field can occur more than once.
+impl CaliperTemplate {
+    /// Returns the fields of the body that the template uses. A field can occur more than once.
     pub(crate) fn body_fields(&self) -> Vec<&'static str> {
         let mut fields: Vec<_> = self.section.into_iter().collect();
         match self.actor {
@@ -148,7 +148,7 @@ impl CaliperForm {
         fields
     }
 
-    /// Returns the fields of the metadata that object and generated entity use.
+    /// Returns the fields of the metadata that the object and the generated entity use.
     pub(crate) fn metadata_fields(&self) -> Vec<&'static str> {
         let metadata_field = |source| match source {
             ValueSource::OfMetadata(field) => Some(field),
@@ -160,21 +160,21 @@ impl CaliperForm {
             .collect()
     }
 
-    /// Returns the source of every simple value in both templates.
+    /// Returns the source of every simple value in both dialects.
     fn sources(&self) -> Vec<ValueSource> {
         let templates = [self.compatible, self.strict];
-        let mut open: Vec<List<TemplateProperty>> = templates
+        let mut pending: Vec<List<TemplateProperty>> = templates
             .iter()
             .flat_map(|template| [template.object, template.generated])
             .collect();
         let mut sources = Vec::new();
-        while let Some(members) = open.pop() {
+        while let Some(members) = pending.pop() {
             for TemplateProperty { value, .. } in members {
                 match value {
                     ValueSource::Entity(inner)
                     | ValueSource::Array(inner)
                     | ValueSource::Extensions(inner) => {
-                        open.push(*inner);
+                        pending.push(*inner);
                     }
                     single => sources.push(*single),
                 }
@@ -184,7 +184,7 @@ impl CaliperForm {
     }
 }
 
-/// Writes the source in the syntax of the data files.
+/// Writes the source of a value in the syntax of the data files.
 impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -210,7 +210,7 @@ impl Computed {
     /// Every computed value.
     pub(crate) const ALL: [Self; 5] = [
         Self::Base,
-        Self::GraderName,
+        Self::GraderUrn,
         Self::AssetClass,
         Self::AssetStrictClass,
         Self::AssetName,
@@ -220,7 +220,7 @@ impl Computed {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Base => "@base",
-            Self::GraderName => "@grader",
+            Self::GraderUrn => "@grader",
             Self::AssetClass => "@asset_class",
             Self::AssetStrictClass => "@asset_strict_class",
             Self::AssetName => "@asset_name",
