@@ -12,7 +12,7 @@ pub use crate::block::{BlockBuilder, MAX_BYTES, MAX_RECORDS};
 pub use crate::cache::{PastBlocks, RecentBlocks};
 pub use crate::clock::stamp;
 pub use crate::codec::{
-    BlockHeader, Digest, Encoded, HeaderColumns, decode, decode_ids, digest, encode, to_sql,
+    BlockHeader, Digest, EncodedBlock, HeaderColumns, decode, decode_ids, digest, encode, to_sql,
 };
 pub use crate::damage::{Damage, DamageReport};
 pub use crate::metrics::{count_commit, count_damaged, count_duplicates, describe_metrics};

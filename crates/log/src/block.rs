@@ -1,8 +1,8 @@
-//! The records of one commit, the log's unit of storage.
+//! The records of one commit, or of a part of it: the log's unit of storage.
 //!
-//! A block in memory has the bytes of all its records in one slab, in the form that the codec
-//! compresses. So neither writing nor reading a block copies its records. A returned record is a
-//! slice of the slab.
+//! A block in memory has the bytes of all its records in one slab, and the codec compresses the slab
+//! as it is. So neither writing nor reading a block copies its records. A returned record is a slice
+//! of the slab.
 
 mod builder;
 
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::slab::{BlockFormat, Columns};
-use crate::{Offset, ReadFacts, Record};
+use crate::{ExtractFacts, Offset, Record};
 
 pub use builder::BlockBuilder;
 
@@ -26,50 +26,52 @@ pub const MAX_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockInfo {
     /// The offset of its first record.
-    pub first: Offset,
+    pub start: Offset,
     /// Number of records, at least one.
     pub count: u64,
-    /// When it was committed. If damage hides this, when the next block was.
+    /// When it was committed. If damage hides this time, it is the commit time of the next block.
+    /// If there is no next block, it is the newest commit time of the log.
     pub appended_at: Timestamp,
-    /// The event types of its records, each once. Empty only if damage hides them; then read the
-    /// block to learn what to skip.
+    /// The event types of its records, each once. Empty if damage hides them. A reader must then read
+    /// the block, which returns the damaged range.
     pub event_types: Vec<Arc<str>>,
 }
 
 impl BlockInfo {
     /// Returns the offset after its last record.
-    pub const fn next(&self) -> Offset {
-        self.first.plus(self.count)
+    pub const fn end(&self) -> Offset {
+        self.start.plus(self.count)
     }
 }
 
-/// The records of one commit, or a part of it: at most 4,096 records and 1 MiB, or one record.
+/// The records of one commit, or of a part of it: at most 4,096 records and 1 MiB, or one larger
+/// record.
 #[derive(Clone, Debug)]
 pub struct Block {
     info: BlockInfo,
     ids: Vec<Uuid>,
-    /// One entry per record. A type index is always within `info.event_types`.
+    /// The facts about each record. Every type index is within `info.event_types`.
     columns: Columns,
     format: BlockFormat,
     slab: Bytes,
 }
 
 impl Block {
-    /// Creates a block from these parts, or returns `None` if they do not match.
-    pub(crate) fn read(
+    /// Creates a block from these parts, or returns `None` if the parts do not match each other.
+    pub(crate) fn from_parts(
         info: BlockInfo,
         ids: Vec<Uuid>,
         slab: Bytes,
         format: BlockFormat,
-        read_facts: ReadFacts,
+        extract_facts: ExtractFacts,
     ) -> Option<Self> {
         let count = usize::try_from(info.count)
             .ok()
             .filter(|count| *count > 0)?;
-        let columns = Columns::read(&slab, count, format, read_facts)?;
+        let columns = Columns::read(&slab, count, format, extract_facts)?;
         let is_type = |index: &u16| usize::from(*index) < info.event_types.len();
-        let fits = ids.len() == count && columns.type_indexes.iter().all(is_type);
-        fits.then_some(Self {
+        let parts_match = ids.len() == count && columns.type_indexes.iter().all(is_type);
+        parts_match.then_some(Self {
             info,
             ids,
             columns,
@@ -84,13 +86,13 @@ impl Block {
     }
 
     /// Returns the offset of its first record.
-    pub const fn first(&self) -> Offset {
-        self.info.first
+    pub const fn start(&self) -> Offset {
+        self.info.start
     }
 
     /// Returns the offset after its last record.
-    pub const fn next(&self) -> Offset {
-        self.info.next()
+    pub const fn end(&self) -> Offset {
+        self.info.end()
     }
 
     /// Returns the number of records, at least one.
@@ -124,7 +126,7 @@ impl Block {
 
     /// Returns its records from `from` on, in order.
     pub fn records_from(&self, from: Offset) -> impl Iterator<Item = Record> {
-        let start = usize::try_from(from.since(self.first())).unwrap_or(usize::MAX);
+        let start = usize::try_from(from.since(self.start())).unwrap_or(usize::MAX);
         (start..self.len()).filter_map(|index| self.at(index))
     }
 
@@ -149,19 +151,23 @@ impl Block {
     }
 
     /// Returns about how many bytes of memory it takes.
-    pub fn memory(&self) -> usize {
-        let names: usize = self
+    pub fn memory_bytes(&self) -> usize {
+        let name_bytes: usize = self
             .info
             .event_types
             .iter()
             .map(|name| name.len() + 32)
             .sum();
-        size_of::<Self>() + self.slab.len() + self.len() * 16 + self.columns.memory() + names
+        size_of::<Self>()
+            + self.slab.len()
+            + self.len() * 16
+            + self.columns.memory_bytes()
+            + name_bytes
     }
 
     fn index(&self, offset: Offset) -> Option<usize> {
-        let inside = (self.first()..self.next()).contains(&offset);
-        usize::try_from(offset.since(self.first()))
+        let inside = (self.start()..self.end()).contains(&offset);
+        usize::try_from(offset.since(self.start()))
             .ok()
             .filter(|_| inside)
     }
@@ -179,22 +185,22 @@ impl Block {
             None => 0,
             Some(before) => *ends.get(before)?,
         };
-        let bytes = usize::try_from(start).ok()?..usize::try_from(*ends.get(index)?).ok()?;
+        let range = usize::try_from(start).ok()?..usize::try_from(*ends.get(index)?).ok()?;
         let event_types = &self.info.event_types;
         let event_type = event_types.get(usize::from(*type_indexes.get(index)?))?;
         let provenance = provenances.get(usize::from(*provenance_indexes.get(index)?))?;
         let record_index = u32::try_from(index).ok()?;
-        let arrival = arrivals.binary_search_by_key(&record_index, |(number, _)| *number);
-        let arrival = arrival.ok().and_then(|place| arrivals.get(place));
+        let found = arrivals.binary_search_by_key(&record_index, |(index, _)| *index);
+        let arrival = found.ok().and_then(|found| arrivals.get(found));
         Some(Record {
-            offset: self.first().plus(u64::try_from(index).ok()?),
+            offset: self.start().plus(u64::try_from(index).ok()?),
             id: *self.ids.get(index)?,
             event_type: Arc::clone(event_type),
             occurred_at: occurred_at.get(index)?.unwrap_or(self.appended_at()),
             appended_at: self.appended_at(),
             provenance: Arc::clone(provenance),
             arrival: arrival.map(|(_, arrival)| Arc::clone(arrival)),
-            bytes: self.slab.slice(bytes),
+            bytes: self.slab.slice(range),
         })
     }
 }

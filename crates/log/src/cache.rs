@@ -1,4 +1,4 @@
-//! Caches of blocks in memory: one for the newest blocks, one for readers of the past.
+//! Caches of blocks in memory: one for the newest blocks, one for older blocks.
 //!
 //! They are separate, so that a replay does not evict the blocks that readers at the head need.
 
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{Block, Offset};
 
-/// The cache of the newest blocks, without a gap. Only the writer adds blocks.
+/// The cache of the newest blocks, which follow each other without a gap. Only the writer adds blocks.
 #[derive(Debug)]
 pub struct RecentBlocks {
     max_bytes: usize,
@@ -29,30 +29,28 @@ impl RecentBlocks {
         }
     }
 
-    /// Returns the block that contains `offset`.
+    /// Returns the block that contains `offset`, if it is in the cache.
     pub fn find(&self, offset: Offset) -> Option<Arc<Block>> {
         let recent = lock(&self.recent);
-        let index = recent
-            .blocks
-            .partition_point(|block| block.next() <= offset);
+        let index = recent.blocks.partition_point(|block| block.end() <= offset);
         recent
             .blocks
             .get(index)
-            .filter(|block| block.first() <= offset)
+            .filter(|block| block.start() <= offset)
             .map(Arc::clone)
     }
 
     /// Adds the blocks of one commit and drops the oldest blocks beyond the limit.
     pub fn push(&self, blocks: Vec<Block>) {
         let mut recent = lock(&self.recent);
-        recent.bytes += blocks.iter().map(Block::memory).sum::<usize>();
+        recent.bytes += blocks.iter().map(Block::memory_bytes).sum::<usize>();
         recent.blocks.extend(blocks.into_iter().map(Arc::new));
         recent.drop_oldest_while(|recent, _| recent.bytes > self.max_bytes);
     }
 
     /// Drops the blocks that end at or before `tail`.
     pub fn trim_to(&self, tail: Offset) {
-        lock(&self.recent).drop_oldest_while(|_, oldest| oldest.next() <= tail);
+        lock(&self.recent).drop_oldest_while(|_, oldest| oldest.end() <= tail);
     }
 }
 
@@ -63,7 +61,10 @@ impl Recent {
             .front()
             .is_some_and(|oldest| is_due(self, oldest))
         {
-            self.bytes -= self.blocks.pop_front().map_or(0, |block| block.memory());
+            self.bytes -= self
+                .blocks
+                .pop_front()
+                .map_or(0, |block| block.memory_bytes());
         }
     }
 }
@@ -78,9 +79,9 @@ pub struct PastBlocks {
 #[derive(Debug, Default)]
 struct Past {
     bytes: usize,
-    /// Blocks by first offset, each with the number of its last use.
+    /// Blocks by start, each with the number of its last use.
     blocks: BTreeMap<Offset, (Arc<Block>, u64)>,
-    /// First offsets of the blocks by the number of their last use.
+    /// The starts of the blocks by the number of their last use.
     uses: BTreeMap<u64, Offset>,
     use_count: u64,
 }
@@ -94,42 +95,42 @@ impl PastBlocks {
         }
     }
 
-    /// Returns the block that contains `offset`.
+    /// Returns the block that contains `offset`, if it is in the cache.
     pub fn find(&self, offset: Offset) -> Option<Arc<Block>> {
         let past = &mut *lock(&self.past);
-        let (first, (block, used)) = past.blocks.range_mut(..=offset).next_back()?;
-        if block.next() <= offset {
+        let (start, (block, last_use)) = past.blocks.range_mut(..=offset).next_back()?;
+        if block.end() <= offset {
             return None;
         }
         past.use_count += 1;
-        past.uses.remove(used);
-        past.uses.insert(past.use_count, *first);
-        *used = past.use_count;
+        past.uses.remove(last_use);
+        past.uses.insert(past.use_count, *start);
+        *last_use = past.use_count;
         Some(Arc::clone(block))
     }
 
     /// Adds a block and drops the least recently used blocks beyond the limit.
     pub fn insert(&self, block: &Arc<Block>) {
         let past = &mut *lock(&self.past);
-        past.remove(block.first());
+        past.remove(block.start());
         past.use_count += 1;
-        past.bytes += block.memory();
-        past.uses.insert(past.use_count, block.first());
+        past.bytes += block.memory_bytes();
+        past.uses.insert(past.use_count, block.start());
         past.blocks
-            .insert(block.first(), (Arc::clone(block), past.use_count));
+            .insert(block.start(), (Arc::clone(block), past.use_count));
         while past.bytes > self.max_bytes
-            && let Some((_, &first)) = past.uses.first_key_value()
+            && let Some((_, &start)) = past.uses.first_key_value()
         {
-            past.remove(first);
+            past.remove(start);
         }
     }
 }
 
 impl Past {
-    fn remove(&mut self, first: Offset) {
-        if let Some((block, used)) = self.blocks.remove(&first) {
-            self.uses.remove(&used);
-            self.bytes -= block.memory();
+    fn remove(&mut self, start: Offset) {
+        if let Some((block, last_use)) = self.blocks.remove(&start) {
+            self.uses.remove(&last_use);
+            self.bytes -= block.memory_bytes();
         }
     }
 }
@@ -159,39 +160,39 @@ mod tests {
         (0..10).flat_map(build).collect()
     }
 
-    fn firsts(find: impl Fn(Offset) -> Option<Arc<Block>>) -> Vec<u64> {
-        let mut firsts: Vec<u64> = (0..30)
-            .filter_map(|offset| Some(find(Offset::new(offset))?.first().get()))
+    fn starts(find: impl Fn(Offset) -> Option<Arc<Block>>) -> Vec<u64> {
+        let mut starts: Vec<u64> = (0..30)
+            .filter_map(|offset| Some(find(Offset::new(offset))?.start().get()))
             .collect();
-        firsts.dedup();
-        firsts
+        starts.dedup();
+        starts
     }
 
     #[test]
     fn the_newest_blocks_stay_in_the_cache() {
         let blocks = blocks();
-        let recent = RecentBlocks::new(blocks[0].memory() * 3);
+        let recent = RecentBlocks::new(blocks[0].memory_bytes() * 3);
         for block in blocks {
             recent.push(vec![block]);
         }
-        assert_eq!(firsts(|offset| recent.find(offset)), [14, 16, 18]);
+        assert_eq!(starts(|offset| recent.find(offset)), [14, 16, 18]);
         recent.trim_to(Offset::new(17));
-        assert_eq!(firsts(|offset| recent.find(offset)), [16, 18]);
+        assert_eq!(starts(|offset| recent.find(offset)), [16, 18]);
     }
 
     #[test]
     fn the_least_recently_used_block_is_dropped_first() {
         let blocks: Vec<_> = blocks().into_iter().map(Arc::new).collect();
-        let past = PastBlocks::new(blocks[0].memory() * 3);
+        let past = PastBlocks::new(blocks[0].memory_bytes() * 3);
         for index in [5, 1, 3, 5] {
             past.insert(&blocks[index]);
         }
         assert_eq!(
-            past.find(Offset::new(3)).map(|block| block.first().get()),
+            past.find(Offset::new(3)).map(|block| block.start().get()),
             Some(2)
         );
         past.insert(&blocks[8]);
-        assert_eq!(firsts(|offset| past.find(offset)), [2, 10, 16]);
+        assert_eq!(starts(|offset| past.find(offset)), [2, 10, 16]);
     }
 
     #[test]
@@ -201,7 +202,7 @@ mod tests {
         past.insert(&Arc::new(blocks[0].clone()));
         recent.push(blocks);
         assert_eq!(
-            firsts(|offset| recent.find(offset).or_else(|| past.find(offset))),
+            starts(|offset| recent.find(offset).or_else(|| past.find(offset))),
             [0; 0]
         );
     }

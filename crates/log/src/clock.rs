@@ -1,7 +1,7 @@
 //! The source of the current time.
 //!
 //! All code that stamps a time takes a [`Clock`], so a test can set the time.
-//! Not here: waiting. Use `tokio::time`, which a test can pause.
+//! A clock cannot wait: code that waits uses `tokio::time`, which a test can pause.
 
 use std::fmt::Debug;
 
@@ -23,7 +23,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// Returns the time to stamp on a commit: now, in whole microseconds, but not before `newest`.
+/// Returns the time to stamp on a commit: the current time in whole microseconds, or `newest` if the
+/// current time is earlier. `newest` is the time of the newest commit.
 pub fn stamp(clock: &dyn Clock, newest: Timestamp) -> Timestamp {
     let now = Timestamp::from_microsecond(clock.now().as_microsecond());
     now.map_or(newest, |now| std::cmp::max(now, newest))

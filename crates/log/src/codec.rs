@@ -5,14 +5,16 @@
 //! - **Data**: the length of the slab as a `u32`, then the slab as an LZ4 block. The slab has the
 //!   records' bytes and their columns; `slab.rs` describes it.
 //! - **Ids**: 16 bytes per record, in order. They are random and therefore not compressed. They are
-//!   separate from the data, because the duplicate window and the search by id read only them.
-//! - **Header**: `first`, `count`, `appended_at` (microseconds since 1970), `stored_bytes` (length
-//!   of ids and data) as `i64`; `event_types`, a JSON object with `format` (2) and `event_types`,
-//!   an array of strings; `digest` and `checksum`.
+//!   separate from the data, because the duplicate window and the search by id read only
+//!   the ids.
+//! - **Header**: `first` (offset of the first record), `count` (number of records), `appended_at`
+//!   (microseconds since 1970), `stored_bytes` (length of ids and data), each as an `i64`;
+//!   `event_types`, a JSON object with `format` (2) and `event_types`, an array of strings; `digest`
+//!   and `checksum`.
 //!
-//! Format 1 has another slab, and its `event_types` are only the array. Every version must read
-//! format 1, also next to blocks of format 2. The decoder reads the facts that format 1 lacks from
-//! the records, with the function that was passed when the log was opened.
+//! Format 1 has another slab, and its `event_types` are only the array. Every version of Easel must
+//! read both formats, because one log can have blocks of both. The decoder reads the facts that
+//! format 1 lacks from the records, with the [`ExtractFacts`] function of the log.
 //!
 //! All numbers are little endian. `digest` is the first 16 bytes of BLAKE3 over ids and data.
 //! `checksum` is the first 16 bytes of BLAKE3 over `first`, `count`, `appended_at`, `stored_bytes`,
@@ -29,17 +31,17 @@ use uuid::Uuid;
 
 use crate::block::{Block, BlockInfo};
 use crate::slab::BlockFormat;
-use crate::{Offset, ReadFacts};
+use crate::{ExtractFacts, Offset};
 
 /// The first 16 bytes of a BLAKE3 hash.
 pub type Digest = [u8; 16];
 
 /// An encoded block.
 #[derive(Clone, Debug)]
-pub struct Encoded {
+pub struct EncodedBlock {
     /// The columns of the header.
     pub columns: HeaderColumns,
-    /// The digest of the header.
+    /// The checksum of the header.
     pub checksum: Digest,
     /// The ids.
     pub ids: Vec<u8>,
@@ -47,7 +49,7 @@ pub struct Encoded {
     pub data: Vec<u8>,
 }
 
-/// A header as stored on disk, not validated yet.
+/// A header as stored on disk, not validated yet. Each field is named like its column.
 #[derive(Clone, Debug)]
 pub struct HeaderColumns {
     /// The offset of the first record.
@@ -77,7 +79,7 @@ pub struct BlockHeader {
 
 /// Encodes a block.
 #[expect(clippy::expect_used, reason = "strings always become JSON")]
-pub fn encode(block: &Block) -> Encoded {
+pub fn encode(block: &Block) -> EncodedBlock {
     let info = block.info();
     let ids: Vec<u8> = block.ids().iter().flat_map(|id| *id.as_bytes()).collect();
     let data = lz4_flex::block::compress_prepend_size(block.slab());
@@ -89,14 +91,14 @@ pub fn encode(block: &Block) -> Encoded {
         }),
     };
     let columns = HeaderColumns {
-        first: to_sql(info.first.get()),
+        first: to_sql(info.start.get()),
         count: to_sql(info.count),
         appended_at: info.appended_at.as_microsecond(),
         stored_bytes: to_sql((ids.len() + data.len()) as u64),
         event_types: event_types.expect("strings become JSON"),
         digest: digest(&[&ids, &data]),
     };
-    Encoded {
+    EncodedBlock {
         checksum: columns.checksum(),
         columns,
         ids,
@@ -106,28 +108,28 @@ pub fn encode(block: &Block) -> Encoded {
 
 /// Decodes a block. Returns `None` if `ids` and `data` do not match the header.
 ///
-/// For a block of format 1, `read_facts` reads the missing facts from the records.
+/// For a block of format 1, `extract_facts` extracts the missing facts from the records.
 pub fn decode(
     header: &BlockHeader,
     ids: &[u8],
     data: &[u8],
-    read_facts: ReadFacts,
+    extract_facts: ExtractFacts,
 ) -> Option<Block> {
     if u64::try_from(ids.len()).ok()? != header.info.count.checked_mul(16)?
         || digest(&[ids, data]) != header.digest
     {
         return None;
     }
-    Block::read(
+    Block::from_parts(
         header.info.clone(),
         decode_ids(ids),
         Bytes::from(decompress(data)?),
         header.format,
-        read_facts,
+        extract_facts,
     )
 }
 
-/// Decodes ids.
+/// Decodes the ids of a block.
 pub fn decode_ids(ids: &[u8]) -> Vec<Uuid> {
     ids.chunks_exact(16)
         .filter_map(|id| Uuid::from_slice(id).ok())
@@ -156,10 +158,10 @@ impl HeaderColumns {
         if self.checksum() != checksum {
             return None;
         }
-        let (format, event_types) = read_event_types(&self.event_types)?;
+        let (format, event_types) = parse_event_types(&self.event_types)?;
         Some(BlockHeader {
             info: BlockInfo {
-                first: Offset::new(u64::try_from(self.first).ok()?),
+                start: Offset::new(u64::try_from(self.first).ok()?),
                 count: u64::try_from(self.count).ok().filter(|count| *count > 0)?,
                 appended_at: Timestamp::from_microsecond(self.appended_at).ok()?,
                 event_types,
@@ -182,7 +184,7 @@ impl HeaderColumns {
     }
 }
 
-/// The event types of a block of format 2 and later.
+/// The column `event_types` of a block of format 2.
 #[derive(Serialize, Deserialize)]
 struct EventTypesJson {
     format: u32,
@@ -190,7 +192,7 @@ struct EventTypesJson {
 }
 
 /// Parses a block's format and event types. Returns `None` for an unknown format.
-fn read_event_types(json: &str) -> Option<(BlockFormat, Vec<Arc<str>>)> {
+fn parse_event_types(json: &str) -> Option<(BlockFormat, Vec<Arc<str>>)> {
     if json.starts_with('[') {
         return Some((BlockFormat::One, serde_json::from_str(json).ok()?));
     }

@@ -18,7 +18,8 @@ pub struct Damage {
     pub range: Range<Offset>,
     /// The damaged part of the block: `header` or `records`.
     pub part: &'static str,
-    /// When the block was committed. If its header is damaged, when the next block was.
+    /// When the block was committed. If its header is damaged, this is the commit time of the next
+    /// block or, without one, the newest commit time of the log.
     pub appended_at: Timestamp,
 }
 
@@ -26,39 +27,40 @@ pub struct Damage {
 #[derive(Debug, Default)]
 pub struct DamageReport {
     record_count: AtomicU64,
-    /// The start of each range by its end. The end identifies a range: it is the first record of
+    /// The start of each reported range by its end. The end identifies a range: it is the offset of
     /// the next good block, wherever in the range a reader starts.
-    known: Mutex<BTreeMap<Offset, Offset>>,
+    reported: Mutex<BTreeMap<Offset, Offset>>,
 }
 
 impl DamageReport {
-    /// Maximum number of remembered ranges. The oldest are forgotten, and reported again if found.
-    const MAX_KNOWN: usize = 65_536;
+    /// Maximum number of ranges in `reported`. Beyond it, the range with the lowest offsets is
+    /// forgotten. A range that is found again after that is reported again.
+    const MAX_RANGES: usize = 65_536;
 
-    /// Logs and counts the damaged records that are not yet known.
+    /// Logs and counts the damaged records that are not reported yet.
     pub fn note(&self, damage: &Damage) {
         let Range { start, end } = damage.range;
-        let new = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = match known.entry(end) {
+        let new_count = {
+            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            let new_count = match reported.entry(end) {
                 Entry::Vacant(entry) => {
                     entry.insert(start);
                     end.since(start)
                 }
                 Entry::Occupied(mut entry) => {
-                    let new = entry.get().since(start);
+                    let new_count = entry.get().since(start);
                     entry.insert(std::cmp::min(start, *entry.get()));
-                    new
+                    new_count
                 }
             };
-            if known.len() > Self::MAX_KNOWN {
-                known.pop_first();
+            if reported.len() > Self::MAX_RANGES {
+                reported.pop_first();
             }
-            new
+            new_count
         };
-        if new > 0 {
-            self.record_count.fetch_add(new, Ordering::Relaxed);
-            metrics::count_damaged(new);
+        if new_count > 0 {
+            self.record_count.fetch_add(new_count, Ordering::Relaxed);
+            metrics::count_damaged(new_count);
             error!(from = %start, to = %end, part = damage.part, "damaged records are skipped");
         }
     }

@@ -28,7 +28,7 @@ impl FakeClock {
     }
 }
 
-/// Starts at 2025-03-03T08:00:00Z.
+/// The default clock starts at 2025-03-03T08:00:00Z.
 impl Default for FakeClock {
     fn default() -> Self {
         Self::new(Timestamp::constant(1_740_988_800, 0))

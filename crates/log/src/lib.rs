@@ -62,13 +62,13 @@ pub use clock::{Clock, SystemClock};
 #[cfg(any(test, feature = "fake-clock"))]
 pub use fake_clock::FakeClock;
 pub use log::{
-    AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, ReadIf, SharedLog, TrimError,
+    AppendError, Appended, Bounds, Log, LogStats, Read, ReadError, SharedLog, TrimError, WantedRead,
 };
 pub use memory::MemoryLog;
 pub use offset::Offset;
 pub use options::{LogName, LogOptions};
 pub use reader::{Found, Reader};
-pub use record::{Arrival, NewRecord, Provenance, ReadFacts, Record, RecordFacts, Shape};
+pub use record::{Arrival, ExtractFacts, NewRecord, Provenance, Record, RecordFacts, Shape};
 pub use record_reader::RecordReader;
 pub use retention::{Retention, Trimmed};
 pub use run_blocking::run_blocking;

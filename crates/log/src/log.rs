@@ -24,8 +24,8 @@ pub type SharedLog = Arc<dyn Log>;
 /// - Offsets rise by one, in the order of the records of an append. They are never reused, even
 ///   after all records were trimmed and the log was reopened.
 /// - An append is stored whole or not at all.
-/// - A failed append may still appear later, whole. Its sender cannot know this and sends it again;
-///   the duplicate window then finds the duplicates.
+/// - The records of a failed append may still be stored later, all of them. The sender cannot know
+///   this and sends them again. The duplicate window then finds the duplicates.
 /// - `is_transient` of an error says whether a retry may help.
 /// - A failed trim does not stop appends, unless the storage itself failed.
 /// - A block that cannot be read back exactly is returned as [`Read::Damaged`], counted and logged
@@ -42,7 +42,7 @@ pub trait Log: Debug + Send + Sync + 'static {
 
     /// Returns the block that contains `from`, or the first block after it.
     ///
-    /// Every answer except [`Read::End`] ends past `from`, so a reader that continues there always
+    /// Every result except [`Read::End`] ends past `from`, so a reader that continues there always
     /// makes progress.
     async fn read(&self, from: Offset) -> Result<Read, ReadError>;
 
@@ -50,11 +50,12 @@ pub trait Log: Debug + Send + Sync + 'static {
     ///
     /// Consecutive unwanted blocks are one result, up to a limit of the backend. Records of skipped
     /// blocks are not read, so damage in them is not found.
-    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError>;
+    async fn read_wanted(&self, from: Offset, want: &Want) -> Result<WantedRead, ReadError>;
 
     /// Returns the commit time of the block that contains `from`, or of the first block after it.
     ///
-    /// Returns `None` at the head. If damage hides the time, returns that of the next block.
+    /// Returns `None` at the head. If damage hides the time, returns the commit time of the next
+    /// block. If there is no next block, returns the newest commit time of the log.
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError>;
 
     /// Returns the first offset whose block was committed at `time` or later, else the head.
@@ -66,8 +67,8 @@ pub trait Log: Debug + Send + Sync + 'static {
     /// Drops the oldest blocks that exceed `retention` at the time `now`. Drops whole blocks only.
     async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError>;
 
-    /// Drops every block that ends at or before `tail`. A block that reaches past `tail` stays.
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError>;
+    /// Drops every block that ends at or before `up_to`. A block that ends after `up_to` stays whole.
+    async fn trim_to(&self, up_to: Offset) -> Result<Trimmed, TrimError>;
 
     /// Returns a watch on the bounds of the log. It notifies of every change.
     fn bounds(&self) -> watch::Receiver<Bounds>;
@@ -76,12 +77,12 @@ pub trait Log: Debug + Send + Sync + 'static {
     fn stats(&self) -> LogStats;
 }
 
-/// The bounds of a log: it holds the records `[tail, head)`.
+/// The bounds of a log. The log has the records `[tail, head)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// The offset of the oldest stored record.
+    /// The oldest stored offset. Equals `head` if no record is stored.
     pub tail: Offset,
-    /// The offset of the next record to be appended.
+    /// The offset after the newest record. The next appended record gets it.
     pub head: Offset,
 }
 
@@ -127,9 +128,9 @@ pub enum Read {
     End,
 }
 
-/// The result of [`Log::read_if`].
+/// The result of [`Log::read_wanted`].
 #[derive(Clone, Debug)]
-pub enum ReadIf {
+pub enum WantedRead {
     /// A block that ends past `from` and has a wanted event type.
     Block(Arc<Block>),
     /// These records, all at or after `from`, are in blocks without a wanted event type.
@@ -140,7 +141,7 @@ pub enum ReadIf {
     End,
 }
 
-/// Why an append failed. Its records may still appear later, all of them.
+/// Why an append failed. Its records may still be stored later, all of them.
 #[derive(Clone, Debug, Error)]
 pub enum AppendError {
     /// The write failed. All further writes will fail too.

@@ -1,6 +1,6 @@
-//! A log in memory, for tests and for data that may end with the process.
+//! A log in memory, for tests and for data that need not survive the process.
 //!
-//! It gives all guarantees of [`Log`] except stable storage, and never fails.
+//! It gives all guarantees of [`Log`] except stable storage. Its storage never fails.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::retention::Trim;
 use crate::window::DuplicateWindow;
 use crate::{
     AppendError, Appended, Block, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset,
-    Read, ReadError, ReadIf, Record, Retention, TrimError, Trimmed, Want,
+    Read, ReadError, Record, Retention, TrimError, Trimmed, Want, WantedRead,
 };
 
 /// A log in memory.
@@ -62,21 +62,21 @@ impl MemoryLog {
 
     fn drop_blocks(&self, trim: &Trim) -> Trimmed {
         let stored = &mut *self.lock();
-        let before = stored.bounds.tail;
+        let old_tail = stored.bounds.tail;
         while let Some(oldest) = stored
             .blocks
             .pop_front_if(|oldest| trim.drops(oldest.info(), stored.stored_bytes))
         {
-            stored.bounds.tail = oldest.next();
+            stored.bounds.tail = oldest.end();
             stored.stored_bytes -= stored_bytes(&oldest);
         }
         let tail = stored.bounds.tail;
-        if tail > before {
+        if tail > old_tail {
             stored.window.trim_to(tail);
             self.bounds.send_replace(stored.bounds);
         }
         Trimmed {
-            record_count: tail.since(before),
+            record_count: tail.since(old_tail),
             tail,
         }
     }
@@ -90,8 +90,8 @@ impl StoredBlocks {
 
     /// Returns the block that contains `from` and all blocks after it.
     fn blocks_from(&self, from: Offset) -> impl Iterator<Item = &Arc<Block>> {
-        let before = self.blocks.partition_point(|block| block.next() <= from);
-        self.blocks.range(before..)
+        let index = self.blocks.partition_point(|block| block.end() <= from);
+        self.blocks.range(index..)
     }
 }
 
@@ -107,7 +107,7 @@ impl Log for MemoryLog {
         let appended_at = stamp(&*self.clock, stored.appended_at);
         let mut builder = BlockBuilder::new(stored.bounds.head, appended_at);
         let appended = stored.window.admit(&records, &mut builder);
-        let head = builder.next();
+        let head = builder.next_offset();
         let stored_count = head.since(stored.bounds.head);
         stored.duplicate_count += (appended.len() as u64).saturating_sub(stored_count);
         if stored_count > 0 {
@@ -128,18 +128,18 @@ impl Log for MemoryLog {
             .map_or(Read::End, |block| Read::Block(Arc::clone(block))))
     }
 
-    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
+    async fn read_wanted(&self, from: Offset, want: &Want) -> Result<WantedRead, ReadError> {
         let stored = self.lock();
         let blocks = stored.blocks_from(from);
         let unwanted = blocks.take_while(|block| !want.wants_block(block.info()));
-        let unwanted = unwanted.map(|block| block.first()..block.next());
+        let unwanted = unwanted.map(|block| block.start()..block.end());
         if let Some(skipped) = unwanted.reduce(|first, last| first.start..last.end) {
             let start = std::cmp::max(skipped.start, from);
-            return Ok(ReadIf::Skipped(start..skipped.end));
+            return Ok(WantedRead::Skipped(start..skipped.end));
         }
-        Ok(stored
-            .find(from)
-            .map_or(ReadIf::End, |block| ReadIf::Block(Arc::clone(block))))
+        Ok(stored.find(from).map_or(WantedRead::End, |block| {
+            WantedRead::Block(Arc::clone(block))
+        }))
     }
 
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
@@ -154,14 +154,14 @@ impl Log for MemoryLog {
         Ok(stored
             .blocks
             .get(index)
-            .map_or(stored.bounds.head, |block| block.first()))
+            .map_or(stored.bounds.head, |block| block.start()))
     }
 
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
         let stored = self.lock();
         let find = |block: &Arc<Block>| {
             let index = block.ids().iter().rposition(|block_id| *block_id == id)?;
-            block.record(block.first().plus(index as u64))
+            block.record(block.start().plus(index as u64))
         };
         Ok(stored.blocks.iter().rev().find_map(find))
     }
@@ -170,8 +170,8 @@ impl Log for MemoryLog {
         Ok(self.drop_blocks(&Trim::Outdated(retention, now)))
     }
 
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
-        Ok(self.drop_blocks(&Trim::Before(tail)))
+    async fn trim_to(&self, up_to: Offset) -> Result<Trimmed, TrimError> {
+        Ok(self.drop_blocks(&Trim::Before(up_to)))
     }
 
     fn bounds(&self) -> watch::Receiver<Bounds> {

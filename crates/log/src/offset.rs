@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A record's place in the log. It rises by one with every record and is never reused.
 ///
-/// Ranges of offsets include their start and exclude their end: `[first, next)`.
+/// Ranges of offsets include their start and exclude their end: `[start, end)`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -29,8 +29,8 @@ impl Offset {
 
     /// Returns the offset after this one.
     ///
-    /// Saturates at the end of `u64`. A log never reaches it: at a million records a second, that
-    /// takes half a million years.
+    /// Saturates at the maximum of `u64`. A log never reaches this limit: at a million records a
+    /// second, it would take half a million years.
     #[must_use]
     pub const fn next(self) -> Self {
         self.plus(1)

@@ -35,7 +35,7 @@ pub struct LogOptions {
     pub max_queued_bytes: usize,
     /// Maximum bytes of the cache of the newest blocks, for readers at the head.
     pub recent_bytes: usize,
-    /// Maximum bytes of the cache of older blocks, for readers in the past.
+    /// Maximum bytes of the cache of older blocks, for readers that are not at the head.
     pub past_bytes: usize,
 }
 

@@ -1,7 +1,7 @@
-//! The guarantees of every backend, one test each.
+//! The promises suite: one test for each guarantee that every backend gives.
 //!
-//! A backend implements [`Backend`], which opens and reopens it. `log_promises!` then creates one
-//! test per promise.
+//! A promise is a function that tests one guarantee of [`Log`] on any [`Backend`]. The macro
+//! `log_promises!` creates the tests of a backend, one for each promise.
 
 #![expect(
     clippy::unwrap_used,
@@ -48,8 +48,8 @@ pub trait Backend: Sized {
     /// Returns the log.
     fn log(&self) -> SharedLog;
 
-    /// Returns a second handle of the same log, as a second server would have. Returns `None` if the
-    /// backend allows only one writer.
+    /// Returns a second handle of the same log, like the handle of a second server. Returns `None` if
+    /// the backend allows only one writer.
     fn second_handle(&self) -> Option<SharedLog>;
 }
 
@@ -72,7 +72,7 @@ macro_rules! log_promises {
             finds_duplicates_after_a_reopen
             notifies_of_every_change_of_its_bounds
             never_stamps_an_earlier_time
-            finds_the_first_block_of_a_time
+            finds_the_first_block_at_or_after_a_time
             finds_a_record_by_its_id
             returns_when_the_record_at_an_offset_was_appended
             skips_consecutive_unwanted_blocks_in_one_read
@@ -129,7 +129,7 @@ pub async fn read_all(log: &dyn Log, from: Offset) -> (Vec<Record>, Vec<Range<Of
         match log.read(next).await.expect("a read") {
             Read::Block(block) => {
                 records.extend(block.records().filter(|record| record.offset >= before));
-                next = block.next();
+                next = block.end();
             }
             Read::Damaged(range) => {
                 assert!(range.start >= before, "{range:?} begins before {before}");

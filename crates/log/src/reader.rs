@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{Block, Bounds, Offset, ReadError, ReadIf, SharedLog, Want};
+use crate::{Block, Bounds, Offset, ReadError, SharedLog, Want, WantedRead};
 
 /// Reads a log from an offset on.
 #[derive(Debug)]
@@ -34,10 +34,10 @@ pub struct Reader {
     want: Want,
     bounds: watch::Receiver<Bounds>,
     position: Offset,
-    /// A block that was read already. It follows a trimmed range, which is returned first.
-    ahead: Option<ReadIf>,
-    /// When to retry after a failed read.
-    pause_until: Option<Instant>,
+    /// A read result that is not returned yet, because the trimmed range before it is returned first.
+    read_ahead: Option<WantedRead>,
+    /// When to read again, after a failed read or if announced records cannot be read yet.
+    retry_at: Option<Instant>,
 }
 
 /// One result of a reader.
@@ -62,14 +62,15 @@ impl Found {
     /// Returns the offsets that this result covers, at least one.
     pub fn range(&self) -> Range<Offset> {
         match self {
-            Self::Block { block, from } => *from..block.next(),
+            Self::Block { block, from } => *from..block.end(),
             Self::Skipped(range) | Self::Trimmed(range) | Self::Damaged(range) => range.clone(),
         }
     }
 }
 
 impl Reader {
-    /// How long [`Self::next`] and [`Self::wait`] wait before they retry a failed read.
+    /// How long [`Self::next`] and [`Self::wait`] wait after a failed read, or if announced records
+    /// cannot be read yet.
     pub const PAUSE: Duration = Duration::from_secs(1);
 
     /// Creates a reader of all records from `from` on.
@@ -79,8 +80,8 @@ impl Reader {
             log,
             want: Want::ALL,
             position: from,
-            ahead: None,
-            pause_until: None,
+            read_ahead: None,
+            retry_at: None,
         }
     }
 
@@ -99,7 +100,7 @@ impl Reader {
     pub fn seek(&mut self, position: Offset) {
         if position != self.position {
             self.position = position;
-            self.ahead = None;
+            self.read_ahead = None;
         }
     }
 
@@ -115,35 +116,36 @@ impl Reader {
         Ok(None)
     }
 
-    /// Returns the next result, or `None` at the head. Waits only for the storage.
+    /// Returns the next result, or `None` if no further record can be read yet. Waits only for the
+    /// storage.
     pub async fn try_next(&mut self) -> Result<Option<Found>, ReadError> {
         let head = self.bounds.borrow().head;
-        let read = match self.ahead.take() {
+        let read = match self.read_ahead.take() {
             Some(read) => read,
             None => {
-                let read = self.log.read_if(self.position, &self.want).await;
-                read.inspect_err(|_error| self.pause())?
+                let read = self.log.read_wanted(self.position, &self.want).await;
+                read.inspect_err(|_error| self.schedule_retry())?
             }
         };
         let start = match &read {
-            ReadIf::Block(block) => block.first(),
-            ReadIf::Skipped(range) | ReadIf::Damaged(range) => range.start,
-            ReadIf::End => self.bounds.borrow().tail,
+            WantedRead::Block(block) => block.start(),
+            WantedRead::Skipped(range) | WantedRead::Damaged(range) => range.start,
+            WantedRead::End => self.bounds.borrow().tail,
         };
         let from = self.position;
         if start > from {
             self.position = start;
-            self.ahead = Some(read).filter(|read| !matches!(read, ReadIf::End));
+            self.read_ahead = Some(read).filter(|read| !matches!(read, WantedRead::End));
             return Ok(Some(Found::Trimmed(from..start)));
         }
         let found = match read {
-            ReadIf::Block(block) => Found::Block { block, from },
-            ReadIf::Skipped(range) => Found::Skipped(from..range.end),
-            ReadIf::Damaged(range) => Found::Damaged(from..range.end),
-            ReadIf::End => {
+            WantedRead::Block(block) => Found::Block { block, from },
+            WantedRead::Skipped(range) => Found::Skipped(from..range.end),
+            WantedRead::Damaged(range) => Found::Damaged(from..range.end),
+            WantedRead::End => {
                 // The bounds announced more records, but the log does not return them yet.
                 if from < head {
-                    self.pause();
+                    self.schedule_retry();
                 }
                 return Ok(None);
             }
@@ -154,15 +156,16 @@ impl Reader {
 
     /// Waits until there may be a next result. Returns `false` once the log is closed.
     ///
-    /// Waits for [`Self::PAUSE`] after a failed read, and for a change of the bounds at the head.
+    /// After a failed read, or if announced records cannot be read yet, waits for [`Self::PAUSE`]
+    /// first. At the head, waits for a change of the bounds.
     pub async fn wait(&mut self) -> bool {
-        if let Some(until) = self.pause_until {
-            sleep_until(until).await;
-            self.pause_until = None;
+        if let Some(retry_at) = self.retry_at {
+            sleep_until(retry_at).await;
+            self.retry_at = None;
         }
         loop {
             let Bounds { tail, head } = *self.bounds.borrow_and_update();
-            if self.ahead.is_some() || self.position < head || self.position < tail {
+            if self.read_ahead.is_some() || self.position < head || self.position < tail {
                 return true;
             }
             if self.bounds.changed().await.is_err() {
@@ -171,7 +174,7 @@ impl Reader {
         }
     }
 
-    fn pause(&mut self) {
-        self.pause_until = Some(Instant::now() + Self::PAUSE);
+    fn schedule_retry(&mut self) {
+        self.retry_at = Some(Instant::now() + Self::PAUSE);
     }
 }

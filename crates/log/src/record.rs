@@ -11,11 +11,11 @@ use crate::Offset;
 /// A record to be appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRecord {
-    /// The record's identity. Two records with the same id are the same record.
+    /// The record's identity. Two records with the same id are duplicates.
     pub id: Uuid,
     /// The event type, by which readers skip blocks; at most 128 characters.
     pub event_type: Arc<str>,
-    /// When it happened. `None` means: when it is appended.
+    /// When it happened. `None` means the time of the append.
     pub occurred_at: Option<Timestamp>,
     /// Its root account, source and shape.
     pub provenance: Arc<Provenance>,
@@ -89,8 +89,8 @@ pub struct RecordFacts {
     pub provenance: Provenance,
 }
 
-/// Reads from a record's bytes the facts that blocks of format 1 do not contain.
-pub type ReadFacts = fn(&[u8]) -> RecordFacts;
+/// A function that extracts from a record's bytes the facts that blocks of format 1 do not contain.
+pub type ExtractFacts = fn(&[u8]) -> RecordFacts;
 
 impl NewRecord {
     /// The maximum size of a record: 64 MiB.
@@ -110,7 +110,7 @@ impl NewRecord {
 }
 
 impl RecordFacts {
-    /// Returns no facts. A [`ReadFacts`] function for logs that store no events.
+    /// Returns no facts. This is the [`ExtractFacts`] function for logs that store no events.
     pub fn none(_bytes: &[u8]) -> Self {
         Self::default()
     }

@@ -8,7 +8,7 @@ use crate::{Block, Log, Offset, Read, ReadError, Record};
 #[derive(Debug)]
 pub struct RecordReader<'a> {
     log: &'a dyn Log,
-    /// The last read block.
+    /// The block that was read last.
     block: Option<Arc<Block>>,
 }
 
@@ -20,7 +20,7 @@ impl<'a> RecordReader<'a> {
 
     /// Returns the record at `offset`, or `None` if it is trimmed, damaged or not appended yet.
     pub async fn read(&mut self, offset: Offset) -> Result<Option<Record>, ReadError> {
-        let block = self.block.take().filter(|block| offset < block.next());
+        let block = self.block.take().filter(|block| offset < block.end());
         self.block = match block {
             Some(block) => Some(block),
             None => match self.log.read(offset).await? {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{BlockInfo, Offset};
 
-/// The limits of a log. A block is dropped if it exceeds either limit.
+/// The limits of a log. A trim drops the oldest blocks until no block exceeds a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Drop blocks appended longer ago than this.
@@ -20,7 +20,7 @@ pub struct Retention {
 pub struct Trimmed {
     /// Number of dropped records.
     pub record_count: u64,
-    /// The oldest stored record, or the head if the log is empty.
+    /// The tail of the log after the trim.
     pub tail: Offset,
 }
 
@@ -37,7 +37,7 @@ impl Trim {
     /// Returns whether to drop the oldest block, if all blocks together take `stored_bytes`.
     pub fn drops(&self, block: &BlockInfo, stored_bytes: u64) -> bool {
         match self {
-            Self::Before(tail) => block.next() <= *tail,
+            Self::Before(up_to) => block.end() <= *up_to,
             Self::Outdated(retention, now) => {
                 let age = now.duration_since(block.appended_at);
                 let is_old = retention.max_age.is_some_and(|max_age| {

@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use tokio::task::spawn_blocking;
 
 /// Runs `work` on a thread that may block, and returns its result. A panic of `work` continues in
-/// the caller. When the runtime shuts down first, the future never ends: its task is dropped too.
+/// the caller. If the runtime shuts down before `work` starts, the future never completes.
 pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(result) => result,

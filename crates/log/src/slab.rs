@@ -20,7 +20,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Arrival, Provenance, ReadFacts, Shape, times};
+use crate::{Arrival, ExtractFacts, Provenance, Shape, times};
 
 /// The format of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) struct Columns {
 }
 
 /// Usual bytes of columns per record.
-const RECORD_BYTES: usize = 4 + 2 + 2 + 2;
+const USUAL_COLUMN_BYTES: usize = 4 + 2 + 2 + 2;
 /// Usual maximum size of the details.
 const USUAL_DETAILS_BYTES: usize = 1_024;
 
@@ -59,7 +59,7 @@ impl Columns {
         reason = "strings and numbers always become JSON, and their length is limited"
     )]
     pub(crate) fn write(&self, slab: &mut Vec<u8>) {
-        slab.reserve(self.ends.len() * RECORD_BYTES + USUAL_DETAILS_BYTES);
+        slab.reserve(self.ends.len() * USUAL_COLUMN_BYTES + USUAL_DETAILS_BYTES);
         let mut start = 0;
         for end in &self.ends {
             slab.extend_from_slice(&(end - start).to_le_bytes());
@@ -87,20 +87,20 @@ impl Columns {
 
     /// Reads the columns of `count` records, or returns `None` if the slab is invalid.
     ///
-    /// Facts that a slab of format 1 lacks are read from the records with `read_facts`.
+    /// Facts that a slab of format 1 lacks are extracted from the records with `extract_facts`.
     pub(crate) fn read(
         slab: &[u8],
         count: usize,
         format: BlockFormat,
-        read_facts: ReadFacts,
+        extract_facts: ExtractFacts,
     ) -> Option<Self> {
         match format {
-            BlockFormat::One => Self::read_1(slab, count, read_facts),
+            BlockFormat::One => Self::read_1(slab, count, extract_facts),
             BlockFormat::Two => Self::read_2(slab, count),
         }
     }
 
-    fn read_1(slab: &[u8], count: usize, read_facts: ReadFacts) -> Option<Self> {
+    fn read_1(slab: &[u8], count: usize, extract_facts: ExtractFacts) -> Option<Self> {
         let mut rest = slab;
         let type_indexes = take_last(&mut rest, count, u16::from_le_bytes)?;
         let ends = ends(take_last(&mut rest, count, u32::from_le_bytes)?, rest.len())?;
@@ -108,16 +108,18 @@ impl Columns {
             type_indexes,
             ..Self::default()
         };
-        let mut known = HashMap::new();
+        let mut index_of_provenance = HashMap::new();
         let mut start = 0;
         for end in &ends {
             let end = usize::try_from(*end).ok()?;
-            let facts = read_facts(rest.get(start..end)?);
+            let facts = extract_facts(rest.get(start..end)?);
             start = end;
             columns.occurred_at.push(facts.occurred_at);
-            let next = u16::try_from(columns.provenances.len()).ok()?;
-            let index = *known.entry(facts.provenance.clone()).or_insert(next);
-            if index == next {
+            let new_index = u16::try_from(columns.provenances.len()).ok()?;
+            let index = *index_of_provenance
+                .entry(facts.provenance.clone())
+                .or_insert(new_index);
+            if index == new_index {
                 columns.provenances.push(Arc::new(facts.provenance));
             }
             columns.provenance_indexes.push(index);
@@ -144,14 +146,14 @@ impl Columns {
             arrivals: details.arrivals.into_iter().map(Into::into).collect(),
         };
         let is_provenance = |index: &u16| usize::from(*index) < columns.provenances.len();
-        let is_whole = columns.provenance_indexes.iter().all(is_provenance)
+        let is_valid = columns.provenance_indexes.iter().all(is_provenance)
             && columns.arrivals.is_sorted_by(|(a, _), (b, _)| a < b);
-        is_whole.then_some(columns)
+        is_valid.then_some(columns)
     }
 
     /// Returns about how many bytes of memory the columns take.
-    pub(crate) fn memory(&self) -> usize {
-        let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let text_bytes = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
         let provenances = self.provenances.iter().map(|provenance| {
             let Provenance {
                 root_account_id,
@@ -161,9 +163,9 @@ impl Columns {
             } = &**provenance;
             size_of::<Provenance>()
                 + 24
-                + text(root_account_id)
-                + text(root_account_uuid)
-                + text(source)
+                + text_bytes(root_account_id)
+                + text_bytes(root_account_uuid)
+                + text_bytes(source)
         });
         let arrivals = self.arrivals.iter().map(|(_, arrival)| {
             let message_id = arrival.message_id.as_ref();

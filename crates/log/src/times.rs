@@ -31,6 +31,7 @@ impl TimeUnit {
         }
     }
 
+    /// Returns the number of units from 1970 to this time.
     fn count(self, time: Timestamp) -> i128 {
         match self {
             Self::Millisecond => time.as_millisecond().into(),
@@ -39,6 +40,7 @@ impl TimeUnit {
         }
     }
 
+    /// Returns the time that is this number of units after 1970.
     fn time(self, count: i128) -> Option<Timestamp> {
         let time = match self {
             Self::Millisecond => Timestamp::from_millisecond(i64::try_from(count).ok()?),
@@ -70,7 +72,7 @@ pub(crate) fn write(times: &[Option<Timestamp>], out: &mut Vec<u8>) {
         let count = unit.count(*time);
         let difference = count - previous;
         previous = count;
-        // The difference between any two times fits.
+        // The difference between any two times is small enough for this.
         let zigzag = (difference << 1 ^ difference >> 127).cast_unsigned();
         write_number(zigzag + 1, out);
     }

@@ -11,7 +11,7 @@ use crate::BlockInfo;
 #[derive(Clone)]
 pub struct Want(Option<Arc<WantsType>>);
 
-/// Returns whether an event type is wanted.
+/// A function that returns whether an event type is wanted.
 type WantsType = dyn Fn(&str) -> bool + Send + Sync;
 
 impl Want {
@@ -30,7 +30,7 @@ impl Want {
 
     /// Returns whether a block may contain a wanted record.
     ///
-    /// A block without event types may: damage hides its content.
+    /// Returns true if the block has no event types, because then damage hides them.
     pub fn wants_block(&self, block: &BlockInfo) -> bool {
         let mut event_types = block.event_types.iter();
         block.event_types.is_empty() || event_types.any(|event_type| self.wants(event_type))

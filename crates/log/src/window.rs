@@ -17,7 +17,7 @@ use crate::{Appended, NewRecord, Offset};
 /// The ids of the newest records.
 #[derive(Debug)]
 pub struct DuplicateWindow {
-    max: usize,
+    max_ids: usize,
     /// Oldest first, without repetitions.
     ids: VecDeque<(Uuid, Offset)>,
     /// The number of the oldest entry of `ids`. Numbers rise by one per id and wrap around.
@@ -29,10 +29,10 @@ pub struct DuplicateWindow {
 }
 
 impl DuplicateWindow {
-    /// Creates an empty window for `max` ids.
-    pub fn new(max: usize) -> Self {
+    /// Creates an empty window for `max_ids` ids.
+    pub fn new(max_ids: usize) -> Self {
         Self {
-            max: std::cmp::min(max, u32::MAX as usize),
+            max_ids: std::cmp::min(max_ids, u32::MAX as usize),
             ids: VecDeque::new(),
             oldest: 0,
             numbers: HashTable::new(),
@@ -43,7 +43,7 @@ impl DuplicateWindow {
     /// Adds the records that are not duplicates to `blocks`. Returns one result per record.
     pub fn admit(&mut self, records: &[NewRecord], blocks: &mut BlockBuilder) -> Vec<Appended> {
         let admit = |record: &NewRecord| {
-            let offset = blocks.next();
+            let offset = blocks.next_offset();
             match self.find_or_insert(record.id, offset) {
                 Some(known_at) => Appended::Duplicate(known_at),
                 None => {
@@ -55,9 +55,10 @@ impl DuplicateWindow {
         records.iter().map(admit).collect()
     }
 
-    /// Returns the offset of a known `id`. Otherwise inserts it with `offset` as the newest entry.
+    /// Returns the offset of `id` if the window has it. Otherwise inserts `id` with `offset` as the
+    /// newest entry and returns `None`.
     pub fn find_or_insert(&mut self, id: Uuid, offset: Offset) -> Option<Offset> {
-        if self.max == 0 {
+        if self.max_ids == 0 {
             return None;
         }
         let hash = self.hasher.hash_one(id);
@@ -68,7 +69,7 @@ impl DuplicateWindow {
         if let Some((_, known_at)) = known.and_then(|number| at(ids, oldest, *number)) {
             return Some(known_at);
         }
-        if self.ids.len() == self.max {
+        if self.ids.len() == self.max_ids {
             self.forget_oldest();
         }
         let number = self
@@ -117,22 +118,22 @@ mod tests {
     proptest! {
         #[test]
         fn knows_exactly_the_newest_ids(
-            max in 0_usize..20,
+            max_ids in 0_usize..20,
             steps in prop::collection::vec((0_u128..30, prop::option::of(0_usize..5)), 0..200),
         ) {
-            let mut window = DuplicateWindow::new(max);
+            let mut window = DuplicateWindow::new(max_ids);
             let mut stored: Vec<u128> = Vec::new();
             let mut tail = 0;
-            for (id, trimmed) in steps {
+            for (id, trim_count) in steps {
                 let newest: HashMap<u128, usize> =
-                    stored.iter().copied().zip(0..).skip(std::cmp::max(tail, stored.len().saturating_sub(max))).collect();
-                let wanted = newest.get(&id).map(|place| Offset::new(*place as u64));
+                    stored.iter().copied().zip(0..).skip(std::cmp::max(tail, stored.len().saturating_sub(max_ids))).collect();
+                let wanted = newest.get(&id).map(|index| Offset::new(*index as u64));
                 let got = window.find_or_insert(Uuid::from_u128(id), Offset::new(stored.len() as u64));
                 prop_assert_eq!(got, wanted);
                 if got.is_none() {
                     stored.push(id);
                 }
-                if let Some(count) = trimmed {
+                if let Some(count) = trim_count {
                     tail = std::cmp::min(tail + count, stored.len());
                     window.trim_to(Offset::new(tail as u64));
                 }

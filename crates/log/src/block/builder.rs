@@ -17,7 +17,7 @@ use crate::{NewRecord, Offset, Provenance};
 pub struct BlockBuilder {
     appended_at: Timestamp,
     /// The offset of the open block's first record.
-    first: Offset,
+    start: Offset,
     open: OpenBlock,
     closed: Vec<Block>,
 }
@@ -28,27 +28,29 @@ struct OpenBlock {
     bytes: Vec<u8>,
     columns: Columns,
     event_types: Vec<Arc<str>>,
-    known_types: HashMap<Arc<str>, u16>,
-    known_provenances: HashMap<Arc<Provenance>, u16>,
+    /// The index of each event type in `event_types`.
+    index_of_type: HashMap<Arc<str>, u16>,
+    /// The index of each provenance in `columns`.
+    index_of_provenance: HashMap<Arc<Provenance>, u16>,
 }
 
 impl BlockBuilder {
-    /// Creates a builder whose first record gets the offset `first`.
-    pub fn new(first: Offset, appended_at: Timestamp) -> Self {
+    /// Creates a builder whose first record gets the offset `start`.
+    pub fn new(start: Offset, appended_at: Timestamp) -> Self {
         Self {
             appended_at,
-            first,
+            start,
             open: OpenBlock::default(),
             closed: Vec::new(),
         }
     }
 
     /// Returns the offset of the next record.
-    pub fn next(&self) -> Offset {
-        self.first.plus(self.open.ids.len() as u64)
+    pub fn next_offset(&self) -> Offset {
+        self.start.plus(self.open.ids.len() as u64)
     }
 
-    /// Adds a record, of at most [`NewRecord::MAX_BYTES`], at [`Self::next`].
+    /// Adds a record, of at most [`NewRecord::MAX_BYTES`], at [`Self::next_offset`].
     pub fn push(&mut self, record: &NewRecord) {
         let is_full = self.open.ids.len() == MAX_RECORDS
             || self.open.bytes.len() + record.bytes.len() > MAX_BYTES;
@@ -65,13 +67,13 @@ impl BlockBuilder {
     }
 
     fn close(&mut self) {
-        let next = self.next();
+        let next = self.next_offset();
         let open = mem::take(&mut self.open);
         // A block needs at least one record.
-        if next > self.first {
+        if next > self.start {
             let info = BlockInfo {
-                first: self.first,
-                count: next.since(self.first),
+                start: self.start,
+                count: next.since(self.start),
                 appended_at: self.appended_at,
                 event_types: open.event_types,
             };
@@ -85,7 +87,7 @@ impl BlockBuilder {
                 slab: Bytes::from(slab),
             });
         }
-        self.first = next;
+        self.start = next;
     }
 }
 
@@ -93,7 +95,7 @@ impl OpenBlock {
     #[expect(clippy::expect_used, reason = "block limits bound all numbers")]
     fn push(&mut self, record: &NewRecord) {
         let type_index = *self
-            .known_types
+            .index_of_type
             .entry(Arc::clone(&record.event_type))
             .or_insert_with(|| {
                 self.event_types.push(Arc::clone(&record.event_type));
@@ -102,12 +104,12 @@ impl OpenBlock {
         let provenance_index = self.provenance_index(&record.provenance);
         let columns = &mut self.columns;
         if let Some(arrival) = &record.arrival {
-            let index = u32::try_from(self.ids.len()).expect("no more than a block may hold");
+            let index = u32::try_from(self.ids.len()).expect("the number of records is limited");
             columns.arrivals.push((index, Arc::clone(arrival)));
         }
         self.ids.push(record.id);
         self.bytes.extend_from_slice(&record.bytes);
-        let end = u32::try_from(self.bytes.len()).expect("no longer than a block may be");
+        let end = u32::try_from(self.bytes.len()).expect("the length of a block is limited");
         columns.ends.push(end);
         columns.type_indexes.push(type_index);
         columns.occurred_at.push(record.occurred_at);
@@ -128,7 +130,7 @@ impl OpenBlock {
             return *last;
         }
         *self
-            .known_provenances
+            .index_of_provenance
             .entry(Arc::clone(provenance))
             .or_insert_with(|| {
                 provenances.push(Arc::clone(provenance));

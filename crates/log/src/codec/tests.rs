@@ -67,7 +67,7 @@ fn block() -> impl Strategy<Value = Block> {
         .prop_map(|records| build(&records).pop().expect("one block"))
 }
 
-fn header(encoded: &Encoded) -> BlockHeader {
+fn header(encoded: &EncodedBlock) -> BlockHeader {
     encoded
         .columns
         .clone()
@@ -85,7 +85,7 @@ proptest! {
         let blocks = build(&written);
         prop_assert_eq!(blocks.len(), 1);
         let encoded = encode(&blocks[0]);
-        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, must_not_read_facts).expect("a block");
+        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, must_not_extract_facts).expect("a block");
         prop_assert_eq!(records(&block), records(&blocks[0]));
         for (record, (offset, wanted)) in block.records().zip((70..).zip(&written)) {
             prop_assert_eq!(record.offset, Offset::new(offset));
@@ -104,7 +104,7 @@ proptest! {
             });
         }
         prop_assert_eq!(block.record(Offset::new(69)), None);
-        prop_assert_eq!(block.record(block.next()), None);
+        prop_assert_eq!(block.record(block.end()), None);
     }
 
     #[test]
@@ -114,12 +114,12 @@ proptest! {
         let place = place.index(ids.len() + data.len());
         let ids_len = ids.len();
         *ids.get_mut(place).unwrap_or_else(|| &mut data[place - ids_len]) ^= flip;
-        prop_assert!(decode(&header(&encoded), &ids, &data, must_not_read_facts).is_none());
+        prop_assert!(decode(&header(&encoded), &ids, &data, must_not_extract_facts).is_none());
     }
 
     #[test]
     fn a_changed_header_is_found(block in block(), bit in 0_u32..64, field in 0..6) {
-        let Encoded { mut columns, checksum, .. } = encode(&block);
+        let EncodedBlock { mut columns, checksum, .. } = encode(&block);
         let flip = 1_i64 << bit;
         match field {
             0 => columns.first ^= flip,
@@ -162,13 +162,13 @@ proptest! {
         format in prop_oneof![Just(BlockFormat::One), Just(BlockFormat::Two)],
     ) {
         let info = BlockInfo {
-            first: Offset::ZERO,
+            start: Offset::ZERO,
             count,
             appended_at: Timestamp::UNIX_EPOCH,
             event_types: vec!["a".into()],
         };
         let ids = vec![Uuid::nil(); usize::try_from(count).unwrap()];
-        if let Some(block) = Block::read(info, ids, slab.into(), format, RecordFacts::none) {
+        if let Some(block) = Block::from_parts(info, ids, slab.into(), format, RecordFacts::none) {
             prop_assert_eq!(block.records().count(), block.len());
         }
     }
@@ -178,7 +178,7 @@ proptest! {
     fn a_block_of_format_1_can_be_read(written in prop::collection::vec(new_record(), 1..50)) {
         let written: Vec<_> = written.into_iter().map(only_in_bytes).collect();
         let encoded = encode_1(&written);
-        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, read_facts).expect("a block");
+        let block = decode(&header(&encoded), &encoded.ids, &encoded.data, extract_facts).expect("a block");
         prop_assert_eq!(records(&block), records(&build(&written)[0]));
         let again = encode(&block);
         prop_assert_eq!((again.checksum, again.data), (encoded.checksum, encoded.data));
@@ -205,12 +205,12 @@ fn details_behind_garbage() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Blocks of format 2 contain all facts.
-fn must_not_read_facts(_bytes: &[u8]) -> RecordFacts {
+fn must_not_extract_facts(_bytes: &[u8]) -> RecordFacts {
     panic!("blocks of format 2 contain all facts");
 }
 
 /// Derives the time and the source of a record from its first byte.
-fn read_facts(bytes: &[u8]) -> RecordFacts {
+fn extract_facts(bytes: &[u8]) -> RecordFacts {
     let Some(byte) = bytes.first() else {
         return RecordFacts::default();
     };
@@ -225,7 +225,7 @@ fn read_facts(bytes: &[u8]) -> RecordFacts {
 
 /// Returns the record with only the facts that its bytes contain.
 fn only_in_bytes(record: NewRecord) -> NewRecord {
-    let facts = read_facts(&record.bytes);
+    let facts = extract_facts(&record.bytes);
     NewRecord {
         occurred_at: facts.occurred_at,
         provenance: Arc::new(facts.provenance),
@@ -235,7 +235,7 @@ fn only_in_bytes(record: NewRecord) -> NewRecord {
 }
 
 /// Encodes a block in format 1, like older versions.
-fn encode_1(records: &[NewRecord]) -> Encoded {
+fn encode_1(records: &[NewRecord]) -> EncodedBlock {
     let new = encode(&build(records)[0]);
     let event_types = header(&new).info.event_types;
     let mut slab: Vec<u8> = records
@@ -260,7 +260,7 @@ fn encode_1(records: &[NewRecord]) -> Encoded {
         digest: digest(&[&new.ids, &data]),
         ..new.columns
     };
-    Encoded {
+    EncodedBlock {
         checksum: columns.checksum(),
         columns,
         ids: new.ids,
@@ -324,5 +324,5 @@ fn a_block_never_exceeds_its_limits() {
         [1, 1, 1]
     );
     let blocks = build(&vec![sized(1); MAX_RECORDS * 2]);
-    assert_eq!(blocks[1].first(), blocks[0].next());
+    assert_eq!(blocks[1].start(), blocks[0].end());
 }

@@ -1,9 +1,9 @@
-//! The detection of duplicates.
+//! Promises about duplicates.
 
 use super::{Backend, append, open, read_all, stored};
 use crate::{Appended, Offset};
 
-/// In log: a known id is not stored again, neither in the same append nor in a later one.
+/// A known id is not stored again, neither in the same append nor in a later one.
 pub async fn reports_a_duplicate_with_the_offset_of_the_first<B: Backend>() {
     let (_backend, log, _) = open::<B>(99).await;
     let twice = append(&log, [5, 6, 5]).await;
@@ -18,7 +18,7 @@ pub async fn reports_a_duplicate_with_the_offset_of_the_first<B: Backend>() {
     assert_eq!(read_all(&*log, Offset::ZERO).await.0.len(), 3);
 }
 
-/// In log: the window never exceeds its limit.
+/// The duplicate window never exceeds its limit.
 pub async fn forgets_ids_beyond_the_window<B: Backend>() {
     let (_backend, log, _) = open::<B>(2).await;
     append(&log, [0, 1, 2]).await;
@@ -29,7 +29,7 @@ pub async fn forgets_ids_beyond_the_window<B: Backend>() {
     assert_eq!(append(&log, [0]).await, stored([3]));
 }
 
-/// In log: a window of size zero turns the detection of duplicates off.
+/// A duplicate window of size zero turns the detection of duplicates off.
 pub async fn stores_duplicates_when_the_window_is_off<B: Backend>() {
     let (_backend, log, _) = open::<B>(0).await;
     assert_eq!(append(&log, [1, 1]).await, stored(0..2));
@@ -37,7 +37,7 @@ pub async fn stores_duplicates_when_the_window_is_off<B: Backend>() {
     assert_eq!(log.stats().duplicate_count, 0);
 }
 
-/// In log: the window survives a reopen. Ids of trimmed records are forgotten.
+/// The duplicate window survives a reopen. Ids of trimmed records are forgotten.
 pub async fn finds_duplicates_after_a_reopen<B: Backend>() {
     let (backend, log, _) = open::<B>(3).await;
     append(&log, [0, 1]).await;

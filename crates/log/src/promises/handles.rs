@@ -1,4 +1,4 @@
-//! The guarantees for two handles of one log.
+//! Promises about two handles of one log.
 //!
 //! Each server has one handle of a log. If a backend allows several handles, they share offsets,
 //! records and the duplicate window. A handle sees the changes of the other after some time.
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::{Backend, append, bounds, numbered, open, read_all, stored};
 use crate::{
     AppendError, Appended, Bounds, Clock, Log, LogOptions, LogStats, NewRecord, Offset, Read,
-    ReadError, ReadIf, Record, Retention, SharedLog, TrimError, Trimmed, Want,
+    ReadError, Record, Retention, SharedLog, TrimError, Trimmed, Want, WantedRead,
 };
 
-/// In log: a handle sees the appends and trims of the other handle after some time.
+/// A handle sees the appends and trims of the other handle after some time.
 pub async fn shows_changes_of_one_handle_to_the_other<B: Backend>() {
     let (backend, one, _) = open::<B>(99).await;
     let Some(other) = backend.second_handle() else {
@@ -44,7 +44,7 @@ pub async fn shows_changes_of_one_handle_to_the_other<B: Backend>() {
     }
 }
 
-/// In log: an id that one handle stored is a duplicate for the other.
+/// An id that one handle stored is a duplicate for the other.
 pub async fn finds_duplicates_of_the_other_handle<B: Backend>() {
     let (backend, one, _) = open::<B>(99).await;
     let Some(other) = backend.second_handle() else {
@@ -95,7 +95,7 @@ struct AlternatingLog {
 }
 
 impl AlternatingLog {
-    fn next(&self) -> &SharedLog {
+    fn next_handle(&self) -> &SharedLog {
         &self.handles[self.call_count.fetch_add(1, Ordering::Relaxed) % 2]
     }
 
@@ -115,7 +115,7 @@ impl AlternatingLog {
 #[async_trait]
 impl Log for AlternatingLog {
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Appended>, AppendError> {
-        let appended = self.next().append(records).await?;
+        let appended = self.next_handle().append(records).await?;
         let head = appended.iter().map(|result| result.offset().next()).max();
         self.wait_for_both(Offset::ZERO, head.unwrap_or_default())
             .await;
@@ -123,42 +123,42 @@ impl Log for AlternatingLog {
     }
 
     async fn read(&self, from: Offset) -> Result<Read, ReadError> {
-        self.next().read(from).await
+        self.next_handle().read(from).await
     }
 
-    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
-        self.next().read_if(from, want).await
+    async fn read_wanted(&self, from: Offset, want: &Want) -> Result<WantedRead, ReadError> {
+        self.next_handle().read_wanted(from, want).await
     }
 
     async fn appended_at(&self, from: Offset) -> Result<Option<Timestamp>, ReadError> {
-        self.next().appended_at(from).await
+        self.next_handle().appended_at(from).await
     }
 
     async fn find_time(&self, time: Timestamp) -> Result<Offset, ReadError> {
-        self.next().find_time(time).await
+        self.next_handle().find_time(time).await
     }
 
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
-        self.next().find_id(id).await
+        self.next_handle().find_id(id).await
     }
 
     async fn trim(&self, retention: Retention, now: Timestamp) -> Result<Trimmed, TrimError> {
-        let trimmed = self.next().trim(retention, now).await?;
+        let trimmed = self.next_handle().trim(retention, now).await?;
         self.wait_for_both(trimmed.tail, Offset::ZERO).await;
         Ok(trimmed)
     }
 
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
-        let trimmed = self.next().trim_to(tail).await?;
+    async fn trim_to(&self, up_to: Offset) -> Result<Trimmed, TrimError> {
+        let trimmed = self.next_handle().trim_to(up_to).await?;
         self.wait_for_both(trimmed.tail, Offset::ZERO).await;
         Ok(trimmed)
     }
 
     fn bounds(&self) -> watch::Receiver<Bounds> {
-        self.next().bounds()
+        self.next_handle().bounds()
     }
 
     fn stats(&self) -> LogStats {
-        self.next().stats()
+        self.next_handle().stats()
     }
 }

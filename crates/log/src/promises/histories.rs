@@ -1,4 +1,4 @@
-//! Compares random histories of a log with a simple model.
+//! A promise about random histories: the log behaves like a simple model.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::{
     SharedLog, Trimmed,
 };
 
-/// In log: over any history, the log behaves like a plain list of records.
+/// Over any history, the log behaves like a plain list of records.
 pub async fn behaves_like_the_model_over_any_history<B: Backend>() {
-    // A case is a whole history, so this runs only an eighth of the configured cases.
+    // A case is a whole history, so this test runs only an eighth of the configured cases.
     let mut config = ProptestConfig::default();
     config.cases = config.cases.div_ceil(8);
     config.failure_persistence = None;
     let history = prop::collection::vec(step(), 1..25);
-    let result = TestRunner::new(config).run(&(0_usize..40, history), |(window, history)| {
+    let result = TestRunner::new(config).run(&(0_usize..40, history), |(window_size, history)| {
         std::thread::scope(|scope| {
             scope
-                .spawn(|| super::run(check::<B>(window, history)))
+                .spawn(|| super::run(check::<B>(window_size, history)))
                 .join()
                 .map_err(|panic| {
                     let text = panic.downcast_ref::<String>().map_or("", |text| text);
@@ -66,11 +66,11 @@ fn step() -> impl Strategy<Value = HistoryStep> {
     ]
 }
 
-/// Records with the same id may have different bytes. Only the id makes a duplicate.
+/// Records with the same id may have different bytes. They are still duplicates.
 fn record() -> impl Strategy<Value = NewRecord> {
     let size = prop_oneof![40 => 0_usize..40, 4 => 0_usize..5_000, 1 => 500_000_usize..1_300_000];
     (0_u64..60, 0_u8..5, size, any::<u8>()).prop_map(|(id, event_type, size, byte)| {
-        let new = NewRecord::new(
+        let plain = NewRecord::new(
             Uuid::from_u64_pair(9, id),
             format!("type_{event_type}"),
             vec![byte; size],
@@ -81,13 +81,14 @@ fn record() -> impl Strategy<Value = NewRecord> {
                 root_account_id: Some(format!("{}", byte % 4).into()),
                 ..Provenance::default()
             }),
-            ..new
+            ..plain
         }
     })
 }
 
 struct Model {
-    window: usize,
+    /// The size of the duplicate window.
+    window_size: usize,
     /// Every record ever stored with its commit time, by offset.
     records: Vec<(NewRecord, Timestamp)>,
     tail: usize,
@@ -99,39 +100,39 @@ impl Model {
         let newest = self.records.last().map_or(now, |(_, time)| *time);
         let appended_at = std::cmp::max(now, newest);
         let oldest_known = |model: &Self| {
-            let newest_ids = model.records.len().saturating_sub(model.window);
-            std::cmp::max(model.tail, newest_ids)
+            let window_start = model.records.len().saturating_sub(model.window_size);
+            std::cmp::max(model.tail, window_start)
         };
         let start = oldest_known(self);
-        let mut known: HashMap<Uuid, usize> = self.records[start..]
+        let mut index_of_id: HashMap<Uuid, usize> = self.records[start..]
             .iter()
             .map(|(record, _)| record.id)
             .zip(start..)
             .collect();
         let mut append = |record: &NewRecord| {
-            let place = self.records.len();
-            let first = known
+            let index = self.records.len();
+            let original = index_of_id
                 .get(&record.id)
                 .copied()
-                .filter(|place| *place >= oldest_known(self));
-            if let Some(first) = first {
+                .filter(|index| *index >= oldest_known(self));
+            if let Some(original) = original {
                 self.duplicate_count += 1;
-                return Appended::Duplicate(Offset::new(first as u64));
+                return Appended::Duplicate(Offset::new(original as u64));
             }
-            known.insert(record.id, place);
+            index_of_id.insert(record.id, index);
             self.records.push((record.clone(), appended_at));
-            Appended::Stored(Offset::new(place as u64))
+            Appended::Stored(Offset::new(index as u64))
         };
         records.iter().map(&mut append).collect()
     }
 
     fn bounds(&self) -> Bounds {
-        let [tail, head] = [self.tail, self.records.len()].map(|place| Offset::new(place as u64));
+        let [tail, head] = [self.tail, self.records.len()].map(|index| Offset::new(index as u64));
         Bounds { tail, head }
     }
 
     /// Returns the offset at this percentage of all records ever stored.
-    fn place(&self, percent: u64) -> Offset {
+    fn offset_at(&self, percent: u64) -> Offset {
         Offset::new(self.records.len() as u64 * percent / 100)
     }
 
@@ -146,17 +147,17 @@ impl Model {
     }
 }
 
-async fn check<B: Backend>(window: usize, history: Vec<HistoryStep>) {
+async fn check<B: Backend>(window_size: usize, history: Vec<HistoryStep>) {
     let clock = Arc::new(FakeClock::default());
     let options = LogOptions {
-        duplicate_window: window,
+        duplicate_window: window_size,
         recent_bytes: 20_000,
         past_bytes: 10_000,
         ..LogOptions::default()
     };
     let mut backend = B::open(options, Arc::<FakeClock>::clone(&clock)).await;
     let mut model = Model {
-        window,
+        window_size,
         records: Vec::new(),
         tail: 0,
         duplicate_count: 0,
@@ -192,13 +193,13 @@ async fn check<B: Backend>(window: usize, history: Vec<HistoryStep>) {
                 assert!(log.stats().stored_bytes <= max_bytes);
             }
             HistoryStep::TrimTo(percent) => {
-                let to = model.place(percent);
-                let before = model.tail;
-                model.check_trimmed(log.trim_to(to).await.unwrap());
-                assert!(model.tail == before || model.bounds().tail <= to);
-                // A block that stays ends past `to`.
-                if let crate::Read::Block(first) = log.read(Offset::ZERO).await.unwrap() {
-                    assert!(first.next() > to);
+                let up_to = model.offset_at(percent);
+                let old_tail = model.tail;
+                model.check_trimmed(log.trim_to(up_to).await.unwrap());
+                assert!(model.tail == old_tail || model.bounds().tail <= up_to);
+                // A block that stays ends after `up_to`.
+                if let crate::Read::Block(oldest) = log.read(Offset::ZERO).await.unwrap() {
+                    assert!(oldest.end() > up_to);
                 }
             }
             HistoryStep::AdvanceClock(seconds) => {
@@ -209,7 +210,9 @@ async fn check<B: Backend>(window: usize, history: Vec<HistoryStep>) {
                 backend = backend.reopen().await;
                 model.duplicate_count = backend.log().stats().duplicate_count;
             }
-            HistoryStep::ReadFrom(percent) => check_reads(&log, &model, model.place(percent)).await,
+            HistoryStep::ReadFrom(percent) => {
+                check_reads(&log, &model, model.offset_at(percent)).await;
+            }
         }
         assert_eq!(*backend.log().bounds().borrow(), model.bounds());
     }
@@ -225,12 +228,12 @@ async fn check_reads(log: &SharedLog, model: &Model, from: Offset) {
     );
     let wanted = &model.records[start..];
     assert_eq!(records.len(), wanted.len(), "from {from}");
-    for (record, (place, (appended, appended_at))) in records.iter().zip((start..).zip(wanted)) {
-        assert_eq!(record.offset, Offset::new(place as u64));
+    for (record, (index, (appended, appended_at))) in records.iter().zip((start..).zip(wanted)) {
+        assert_eq!(record.offset, Offset::new(index as u64));
         assert_eq!(record.appended_at, *appended_at);
         assert!(
             as_appended(record) == *appended,
-            "record {place} differs from the appended record"
+            "record {index} differs from the appended record"
         );
     }
     if let Some((appended, appended_at)) = wanted.first() {

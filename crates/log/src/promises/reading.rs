@@ -1,13 +1,13 @@
-//! Reads and searches.
+//! Promises about reads and searches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{Backend, append, as_appended, bounds, numbered, open};
-use crate::{Clock, Offset, Read, ReadIf, Want};
+use crate::{Clock, Offset, Read, Want, WantedRead};
 
-/// In log: a read returns the block that contains the offset, else the first block after it.
+/// A read returns the block that contains the offset, else the first block after it.
 pub async fn reads_the_block_that_contains_an_offset<B: Backend>() {
     let (_backend, log, _) = open::<B>(99).await;
     for numbers in [0..3, 3..6, 6..9] {
@@ -18,7 +18,7 @@ pub async fn reads_the_block_that_contains_an_offset<B: Backend>() {
         let Read::Block(block) = log.read(Offset::new(from)).await.unwrap() else {
             panic!("no block at {from}");
         };
-        assert_eq!(block.first(), Offset::new(wanted), "from {from}");
+        assert_eq!(block.start(), Offset::new(wanted), "from {from}");
     }
     for from in [9, 10, u64::MAX] {
         assert!(
@@ -28,7 +28,7 @@ pub async fn reads_the_block_that_contains_an_offset<B: Backend>() {
     }
 }
 
-/// In log: the watch on the bounds notifies of appends and trims.
+/// The watch on the bounds notifies of appends and trims.
 pub async fn notifies_of_every_change_of_its_bounds<B: Backend>() {
     let (_backend, log, _) = open::<B>(9).await;
     let mut watch = log.bounds();
@@ -41,8 +41,8 @@ pub async fn notifies_of_every_change_of_its_bounds<B: Backend>() {
     assert_eq!(*watch.borrow_and_update(), bounds(2, 2));
 }
 
-/// In log: a search by time returns the first block appended then or later.
-pub async fn finds_the_first_block_of_a_time<B: Backend>() {
+/// A search by time returns the first block that was appended at that time or later.
+pub async fn finds_the_first_block_at_or_after_a_time<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     let start = clock.now();
     for number in 0..5 {
@@ -67,7 +67,7 @@ pub async fn finds_the_first_block_of_a_time<B: Backend>() {
     }
 }
 
-/// In log: a record is found by its id until it is trimmed.
+/// A record is found by its id until it is trimmed.
 pub async fn finds_a_record_by_its_id<B: Backend>() {
     let (_backend, log, _) = open::<B>(1).await;
     append(&log, 0..3).await;
@@ -88,7 +88,7 @@ pub async fn finds_a_record_by_its_id<B: Backend>() {
     assert_eq!(log.find_id(numbered(2).id).await.unwrap(), None);
 }
 
-/// In log: the time of an offset is that of the block that a read would return.
+/// The time of an offset is the commit time of the block that a read would return.
 pub async fn returns_when_the_record_at_an_offset_was_appended<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     let start = clock.now();
@@ -106,12 +106,12 @@ pub async fn returns_when_the_record_at_an_offset_was_appended<B: Backend>() {
     assert_eq!(log.appended_at(Offset::new(6)).await.unwrap(), None);
 }
 
-/// Wants the event type that every third record of [`numbered`] has.
+/// Returns a want for the event type that every third record of [`numbered`] has.
 fn courses() -> Want {
     Want::event_types(|event_type| event_type == "course_created")
 }
 
-/// In log: one read skips all consecutive unwanted blocks, also from the middle of a block.
+/// One read skips all consecutive unwanted blocks, also if it starts in the middle of a block.
 pub async fn skips_consecutive_unwanted_blocks_in_one_read<B: Backend>() {
     let (backend, log, _) = open::<B>(99).await;
     for numbers in [[0, 0], [1, 2], [4, 5], [7, 8], [9, 10], [11, 13]] {
@@ -123,8 +123,11 @@ pub async fn skips_consecutive_unwanted_blocks_in_one_read<B: Backend>() {
     let backend = backend.reopen().await;
     let log = backend.log();
     for (from, wanted) in [(0, 1..7), (1, 1..7), (2, 2..7), (6, 6..7), (9, 9..11)] {
-        let read = log.read_if(Offset::new(from), &courses()).await.unwrap();
-        let ReadIf::Skipped(range) = read else {
+        let read = log
+            .read_wanted(Offset::new(from), &courses())
+            .await
+            .unwrap();
+        let WantedRead::Skipped(range) = read else {
             panic!("{read:?} from {from}")
         };
         assert_eq!(
@@ -133,18 +136,18 @@ pub async fn skips_consecutive_unwanted_blocks_in_one_read<B: Backend>() {
             "from {from}"
         );
     }
-    let end = log.read_if(Offset::new(11), &courses()).await.unwrap();
-    assert!(matches!(end, ReadIf::End), "{end:?}");
+    let end = log.read_wanted(Offset::new(11), &courses()).await.unwrap();
+    assert!(matches!(end, WantedRead::End), "{end:?}");
 }
 
-/// In log: a block with a wanted record is read with its unwanted records too.
+/// A block with a wanted record is read with its unwanted records too.
 pub async fn reads_a_wanted_block_whole<B: Backend>() {
     let (_backend, log, _) = open::<B>(99).await;
     append(&log, [1, 2]).await;
     append(&log, [4, 6, 7]).await;
     for (from, want) in [(2, courses()), (3, courses()), (4, Want::ALL)] {
-        let read = log.read_if(Offset::new(from), &want).await.unwrap();
-        let ReadIf::Block(block) = read else {
+        let read = log.read_wanted(Offset::new(from), &want).await.unwrap();
+        let WantedRead::Block(block) = read else {
             panic!("{read:?} from {from}")
         };
         assert!(
@@ -156,23 +159,25 @@ pub async fn reads_a_wanted_block_whole<B: Backend>() {
     }
 }
 
-/// In log: a reader that continues at the end of each result gets every wanted record once.
+/// A reader that continues at the end of each result gets every wanted record once.
 pub async fn reads_without_a_gap_with_any_want<B: Backend>() {
     let (_backend, log, _) = open::<B>(999).await;
     for first in (0..300).step_by(3) {
         let numbers = first..first + 1 + first % 2;
         append(&log, numbers).await;
     }
-    for every in [1, 2, 7, 1_000] {
-        // Only every `every`-th call wants the type, since the answer may change any time.
-        let turn = Arc::new(AtomicU64::new(1));
-        let want =
-            Want::event_types(move |_| turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(every));
+    for interval in [1, 2, 7, 1_000] {
+        // The answer of a want may change at any time. Only one of `interval` calls returns true.
+        let call_number = Arc::new(AtomicU64::new(1));
+        let want = Want::event_types(move |_| {
+            let number = call_number.fetch_add(1, Ordering::Relaxed);
+            number.is_multiple_of(interval)
+        });
         let (mut next, head) = (Offset::ZERO, log.bounds().borrow().head);
         while next < head {
-            let range = match log.read_if(next, &want).await.unwrap() {
-                ReadIf::Block(block) => block.first()..block.next(),
-                ReadIf::Skipped(range) => range,
+            let range = match log.read_wanted(next, &want).await.unwrap() {
+                WantedRead::Block(block) => block.start()..block.end(),
+                WantedRead::Skipped(range) => range,
                 other => panic!("{other:?} at {next}"),
             };
             assert!(

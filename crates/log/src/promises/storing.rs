@@ -1,4 +1,4 @@
-//! Appends.
+//! Promises about appends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::{
     AppendError, Appended, Arrival, Bounds, Clock, NewRecord, Offset, Provenance, Read, Shape,
 };
 
-/// In log: appended records are read back byte for byte.
+/// Appended records are read back byte for byte.
 pub async fn reads_back_appended_bytes<B: Backend>() {
     let (_backend, log, clock) = open::<B>(9).await;
-    let odd = [
+    let unusual = [
         NewRecord {
             bytes: Bytes::new(),
             ..numbered(1)
@@ -32,9 +32,9 @@ pub async fn reads_back_appended_bytes<B: Backend>() {
         },
         numbered(4),
     ];
-    log.append(odd.to_vec()).await.unwrap();
+    log.append(unusual.to_vec()).await.unwrap();
     let (records, damaged) = read_all(&*log, Offset::ZERO).await;
-    assert_eq!(records.iter().map(as_appended).collect::<Vec<_>>(), odd);
+    assert_eq!(records.iter().map(as_appended).collect::<Vec<_>>(), unusual);
     assert!(
         records
             .iter()
@@ -43,10 +43,10 @@ pub async fn reads_back_appended_bytes<B: Backend>() {
     assert_eq!(damaged, []);
 }
 
-/// In log: the facts about a record are read back with it, also after a reopen.
+/// The facts about a record are read back with the record, also after a reopen.
 pub async fn reads_back_the_facts_about_a_record<B: Backend>() {
     let (backend, log, clock) = open::<B>(9).await;
-    let known = NewRecord {
+    let with_facts = NewRecord {
         occurred_at: Some(Timestamp::constant(-1, -999_999_999)),
         provenance: Arc::new(Provenance {
             root_account_id: Some("21070000000000001".into()),
@@ -60,7 +60,7 @@ pub async fn reads_back_the_facts_about_a_record<B: Backend>() {
         })),
         ..numbered(1)
     };
-    let written = [numbered(0), known, numbered(2)];
+    let written = [numbered(0), with_facts, numbered(2)];
     log.append(written.to_vec()).await.unwrap();
     drop(log);
     let backend = backend.reopen().await;
@@ -70,7 +70,7 @@ pub async fn reads_back_the_facts_about_a_record<B: Backend>() {
     assert_eq!(records[0].occurred_at, clock.now());
 }
 
-/// In log: an append without records succeeds and changes nothing.
+/// An append without records succeeds and changes nothing.
 pub async fn stores_nothing_when_nothing_is_appended<B: Backend>() {
     let (_backend, log, _) = open::<B>(9).await;
     assert_eq!(append(&log, []).await, []);
@@ -78,7 +78,7 @@ pub async fn stores_nothing_when_nothing_is_appended<B: Backend>() {
     assert!(matches!(log.read(Offset::ZERO).await, Ok(Read::End)));
 }
 
-/// In log: a record beyond the size limit is rejected, and the log stays usable.
+/// A record beyond the size limit is rejected, and the log stays usable.
 pub async fn rejects_a_record_that_is_too_large<B: Backend>() {
     let (_backend, log, _) = open::<B>(9).await;
     let bytes = NewRecord::MAX_BYTES + 1;
@@ -91,7 +91,7 @@ pub async fn rejects_a_record_that_is_too_large<B: Backend>() {
     assert_eq!(append(&log, [0]).await, stored([0]));
 }
 
-/// In log: offsets rise by one, in the order of the records of an append.
+/// Offsets rise by one, in the order of the records of an append.
 pub async fn gives_offsets_without_a_gap_in_the_order_of_the_append<B: Backend>() {
     let (_backend, log, _) = open::<B>(99).await;
     assert_eq!(append(&log, 0..3).await, stored(0..3));
@@ -107,7 +107,7 @@ pub async fn gives_offsets_without_a_gap_in_the_order_of_the_append<B: Backend>(
     assert_eq!(records.len(), 9);
 }
 
-/// In log: an append larger than a block becomes several blocks, complete and in order.
+/// An append larger than a block becomes several blocks, complete and in order.
 pub async fn splits_an_append_that_exceeds_a_block<B: Backend>() {
     let (_backend, log, _) = open::<B>(9_999).await;
     append(&log, 0..5_000).await;
@@ -115,17 +115,17 @@ pub async fn splits_an_append_that_exceeds_a_block<B: Backend>() {
     let mut from = Offset::ZERO;
     while let Read::Block(block) = log.read(from).await.unwrap() {
         lengths.push(block.len());
-        from = block.next();
+        from = block.end();
     }
     assert_eq!(lengths, [4_096, 904]);
     let (records, _) = read_all(&*log, Offset::ZERO).await;
     assert!(records.iter().map(as_appended).eq((0..5_000).map(numbered)));
 }
 
-/// In log: commit times never go back, even if the clock does, also after a reopen.
+/// Commit times never decrease, even if the clock is set back, and also after a reopen.
 pub async fn never_stamps_an_earlier_time<B: Backend>() {
     let (backend, log, clock) = open::<B>(9).await;
-    let first = clock.now();
+    let first_time = clock.now();
     append(&log, [0]).await;
     clock.set(clock.now() - SignedDuration::from_secs(60));
     append(&log, [1]).await;
@@ -137,10 +137,10 @@ pub async fn never_stamps_an_earlier_time<B: Backend>() {
     append(&log, [3]).await;
     let (records, _) = read_all(&*log, Offset::ZERO).await;
     let times: Vec<Timestamp> = records.iter().map(|record| record.appended_at).collect();
-    assert_eq!(times, [first, first, first, clock.now()]);
+    assert_eq!(times, [first_time, first_time, first_time, clock.now()]);
 }
 
-/// In log: acknowledged records survive a reopen.
+/// Acknowledged records survive a reopen.
 pub async fn keeps_all_records_after_a_reopen<B: Backend>() {
     let (mut backend, log, _) = open::<B>(99).await;
     drop(log);
@@ -155,19 +155,19 @@ pub async fn keeps_all_records_after_a_reopen<B: Backend>() {
     assert!(records.iter().map(as_appended).eq((0..8).map(numbered)));
 }
 
-/// In log: concurrent appends get distinct offsets, even if they share a commit.
+/// Concurrent appends get distinct offsets, even if they share a commit.
 pub async fn gives_concurrent_appends_distinct_offsets<B: Backend>() {
     const TASKS: u64 = 16;
-    const EACH: u64 = 60;
+    const APPENDS_PER_TASK: u64 = 60;
     let (_backend, log, _) = open::<B>(99_999).await;
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
         let log = Arc::clone(&log);
         tasks.spawn(async move {
             let mut written = Vec::new();
-            for turn in 0..EACH {
-                let numbers: Vec<u64> = (0..=turn % 3)
-                    .map(|index| (task * EACH + turn) * 3 + index)
+            for index_of_append in 0..APPENDS_PER_TASK {
+                let numbers: Vec<u64> = (0..=index_of_append % 3)
+                    .map(|index| (task * APPENDS_PER_TASK + index_of_append) * 3 + index)
                     .collect();
                 let appended = append(&log, numbers.iter().copied()).await;
                 for (number, appended) in numbers.into_iter().zip(appended) {
@@ -194,6 +194,6 @@ pub async fn gives_concurrent_appends_distinct_offsets<B: Backend>() {
         offsets
             .iter()
             .copied()
-            .eq((0..TASKS * EACH * 2).map(Offset::new))
+            .eq((0..TASKS * APPENDS_PER_TASK * 2).map(Offset::new))
     );
 }

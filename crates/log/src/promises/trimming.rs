@@ -1,11 +1,11 @@
-//! Trims.
+//! Promises about trimming.
 
 use std::time::Duration;
 
 use super::{Backend, append, bounds, open, read_all, stored};
 use crate::{Clock, Offset, Read, Retention};
 
-/// In log: a trim drops blocks older than the retention allows. The others stay.
+/// A trim drops the blocks that are older than the retention allows. The other blocks stay.
 pub async fn trims_blocks_that_are_too_old<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     for number in 0..4 {
@@ -26,7 +26,7 @@ pub async fn trims_blocks_that_are_too_old<B: Backend>() {
     );
 }
 
-/// In log: a trim drops the oldest blocks until the rest fits the size limit.
+/// A trim drops the oldest blocks until the rest fits the size limit.
 pub async fn trims_blocks_beyond_the_size_limit<B: Backend>() {
     let (_backend, log, clock) = open::<B>(99).await;
     append(&log, [0]).await;
@@ -61,22 +61,22 @@ pub async fn trims_blocks_beyond_the_size_limit<B: Backend>() {
     assert_eq!(log.stats().stored_bytes, 0);
 }
 
-/// In log: a block that reaches past the new tail stays whole.
+/// A block that ends after the offset of the trim stays whole.
 pub async fn trims_only_whole_blocks<B: Backend>() {
     let (_backend, log, _) = open::<B>(99).await;
     append(&log, 0..3).await;
     append(&log, 3..6).await;
-    for (to, dropped, tail) in [(2, 0, 0), (5, 3, 3), (0, 0, 3), (u64::MAX, 3, 6)] {
-        let trimmed = log.trim_to(Offset::new(to)).await.unwrap();
+    for (up_to, dropped, tail) in [(2, 0, 0), (5, 3, 3), (0, 0, 3), (u64::MAX, 3, 6)] {
+        let trimmed = log.trim_to(Offset::new(up_to)).await.unwrap();
         assert_eq!(
             (trimmed.record_count, trimmed.tail),
             (dropped, Offset::new(tail)),
-            "to {to}"
+            "up to {up_to}"
         );
     }
 }
 
-/// In log: offsets are never reused, even if the log is empty after a reopen.
+/// Offsets are never reused, even if the log is empty after a reopen.
 pub async fn does_not_reuse_offsets_after_all_records_were_trimmed<B: Backend>() {
     let (backend, log, _) = open::<B>(99).await;
     append(&log, 0..3).await;

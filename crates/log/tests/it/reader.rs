@@ -50,7 +50,7 @@ async fn a_reader_can_start_in_the_middle_of_a_block() {
     let Some(Found::Block { block, from }) = reader.next().await.unwrap() else {
         panic!("no block")
     };
-    assert_eq!((block.first(), from), (Offset::ZERO, Offset::new(1)));
+    assert_eq!((block.start(), from), (Offset::ZERO, Offset::new(1)));
     let bytes: Vec<_> = block
         .records_from(from)
         .map(|record| record.bytes)
@@ -175,9 +175,9 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Returns the event types of these records.
 fn letters(all: &str, range: &Range<Offset>) -> String {
-    let places = 0_u64..;
-    let letters = places.zip(all.chars());
-    let inside = letters.filter(|(place, _)| range.contains(&Offset::new(*place)));
+    let offsets = (0_u64..).map(Offset::new);
+    let letters = offsets.zip(all.chars());
+    let inside = letters.filter(|(offset, _)| range.contains(offset));
     inside.map(|(_, letter)| letter).collect()
 }
 
