@@ -54,15 +54,15 @@ pub fn copy(
         let mut remaining_pages = None;
         loop {
             let step = backup.step(STEP_PAGES).map_err(failed_to)?;
-            let now = backup.progress();
-            let before = remaining_pages.unwrap_or(now.pagecount);
-            let pages = u32::try_from(before - now.remaining).unwrap_or(0);
-            progress(u64::from(pages) * u64::from(page_bytes));
-            remaining_pages = Some(now.remaining);
+            let backup_progress = backup.progress();
+            let before = remaining_pages.unwrap_or(backup_progress.pagecount);
+            let copied_pages = u32::try_from(before - backup_progress.remaining).unwrap_or(0);
+            progress(u64::from(copied_pages) * u64::from(page_bytes));
+            remaining_pages = Some(backup_progress.remaining);
             match step {
                 StepResult::Done => break,
                 StepResult::More => (),
-                // Cannot happen: no other connection uses the copy, and WAL readers never wait.
+                // This cannot happen: no other connection uses the copy, and WAL readers never wait.
                 _ => {
                     let busy = ffi::Error::new(ffi::SQLITE_BUSY);
                     return Err(failed_to(rusqlite::Error::SqliteFailure(busy, None)));

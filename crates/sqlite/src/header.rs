@@ -32,8 +32,8 @@ pub(crate) fn read(
     File::open(path)
         .and_then(|file| file.take(BYTES as u64).read_to_end(&mut bytes))
         .map_err(OpenError::io(path))?;
-    let start = bytes.get(..MAGIC.len()).unwrap_or(&bytes);
-    if !MAGIC.starts_with(start) {
+    let magic = bytes.get(..MAGIC.len()).unwrap_or(&bytes);
+    if !MAGIC.starts_with(magic) {
         return Err(OpenError::Foreign {
             path: path.to_owned(),
             noun: layout.noun,
@@ -41,7 +41,7 @@ pub(crate) fn read(
     }
     let fault = match <&[u8; BYTES]>::try_from(&*bytes) {
         Ok(header) => find_fault(header, file_bytes, wal_bytes),
-        Err(_short) => Some("its header is incomplete"),
+        Err(_too_short) => Some("its header is incomplete"),
     };
     match fault {
         Some(what) => Err(OpenError::Damaged {
@@ -56,7 +56,7 @@ pub(crate) fn read(
 }
 
 fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&'static str> {
-    let byte = |place: usize| header.get(place).copied().unwrap_or(0);
+    let byte = |index: usize| header.get(index).copied().unwrap_or(0);
     // The value 1 means a page size of 65,536 bytes.
     let page_bytes = match u64::from(byte(16)) << 8 | u64::from(byte(17)) {
         1 => 65_536,
@@ -74,7 +74,7 @@ fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&
     if [byte(20), byte(21), byte(22), byte(23)] != [0, 64, 32, 32] {
         return Some("its payload fractions are invalid");
     }
-    let [free_page, free_count] = [32, 36].map(|place| number(header, place));
+    let [free_page, free_count] = [32, 36].map(|index| number(header, index));
     // The list starts after the first page. Without free pages, both numbers are 0.
     if free_page == 1 || (free_page == 0) != (free_count == 0) {
         return Some("its list of free pages is invalid");
@@ -92,8 +92,8 @@ fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&
         return Some("its reserved bytes are not zero");
     }
     let page_count = u64::from(number(header, 28));
-    let is_counted = number(header, 24) == number(header, 92) && page_count > 0;
-    if wal_bytes == 0 && is_counted && file_bytes < page_count * page_bytes {
+    let is_page_count_valid = number(header, 24) == number(header, 92) && page_count > 0;
+    if wal_bytes == 0 && is_page_count_valid && file_bytes < page_count * page_bytes {
         return Some("it is shorter than its header says");
     }
     if wal_bytes == 0 && u64::from(std::cmp::max(free_page, free_count)) > file_bytes / page_bytes {
@@ -102,9 +102,9 @@ fn find_fault(header: &[u8; BYTES], file_bytes: u64, wal_bytes: u64) -> Option<&
     None
 }
 
-/// Returns the big-endian number at `place`.
-fn number(bytes: &[u8], place: usize) -> u32 {
-    let number = bytes.get(place..place + 4);
+/// Returns the big-endian number of four bytes at `index`.
+fn number(bytes: &[u8], index: usize) -> u32 {
+    let number = bytes.get(index..index + 4);
     number
         .and_then(|number| number.try_into().ok())
         .map_or(0, u32::from_be_bytes)

@@ -15,7 +15,7 @@ use crate::{Layout, Mark, OpenError, header, side_file};
 pub struct Inspection {
     /// Format of the file.
     pub format: u32,
-    /// The data folder of the file; `None` in formats without a mark.
+    /// The mark of the file. `None` if the format of the file has no mark.
     pub mark: Option<Mark>,
     /// The first offset of the event log that the file has not seen.
     pub seen: u64,
@@ -33,7 +33,8 @@ pub fn inspect(path: &Path, layout: &Layout) -> Result<Option<Inspection>, OpenE
         return Ok(None);
     }
     let wal_bytes = length(&side_file(path, "-wal"))?.unwrap_or(0);
-    // The WAL may have newer numbers. They never decrease, so the older ones can be validated too.
+    // The WAL may have newer values of both numbers. The numbers never decrease, so the values in the
+    // file can be validated before.
     let found = header::read(path, layout, file_bytes, wal_bytes)?;
     if found.application_id != 0 && found.application_id != layout.application_id {
         return Err(foreign(path, layout));

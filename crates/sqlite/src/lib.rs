@@ -2,10 +2,10 @@
 //!
 //! Every store describes its file as a [`Layout`] and opens it with [`open`]. The opener validates
 //! header, application id, format number and role before it changes a byte. A rejected file stays
-//! unchanged, byte for byte. [`mark()`] writes into a file which data folder it belongs to. [`copy()`]
-//! copies a file while another process writes to it.
+//! unchanged, byte for byte. [`mark()`] writes the identity of a data folder into each of its files.
+//! [`copy()`] copies a file while another process writes to it.
 //!
-//! Not here: the meaning of the tables, and the list of files of a data folder.
+//! This crate does not know what the tables mean, and which files a data folder has.
 //!
 //! ```
 //! use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table, inspect, open};

@@ -37,7 +37,7 @@ impl Identity {
     }
 }
 
-/// Creates the table `folder`. A migration.
+/// Creates the table `folder`. Every layout has this migration.
 pub fn create_folder_table(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE folder (

@@ -26,7 +26,7 @@ pub fn mark(path: &Path, layout: &Layout, mark: Mark) -> Result<(), OpenError> {
                 to_sql(mark.seen)
             ],
         )?;
-        // This checkpoint includes the WAL of a killed process. Its failure is noticed here.
+        // This checkpoint includes the WAL of a killed process. A failed checkpoint is an error.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))
     };
     write().map_err(|source| OpenError::sqlite(path, layout, source))

@@ -41,10 +41,10 @@ fn prepare(connection: &Connection, layout: &Layout) -> rusqlite::Result<()> {
 /// Runs the migrations from `format` to the current format in one transaction.
 fn migrate(connection: &mut Connection, layout: &Layout, format: u32) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (next, step) in (1_u32..).zip(layout.migrations) {
-        if next > format {
-            step(&transaction)?;
-            transaction.pragma_update(None, "user_version", next)?;
+    for (new_format, migration) in (1_u32..).zip(layout.migrations) {
+        if new_format > format {
+            migration(&transaction)?;
+            transaction.pragma_update(None, "user_version", new_format)?;
         }
     }
     transaction.pragma_update(None, "application_id", layout.application_id)?;
