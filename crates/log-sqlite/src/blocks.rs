@@ -1,14 +1,14 @@
 //! Finding and reading blocks in the database, damaged or not.
 //!
-//! Nothing is trusted without a valid checksum, keys included. The index search only gives a
-//! starting point. From there, the rows are walked in storage order, and damaged rows are skipped.
+//! No value is trusted without a valid checksum, not even a key. The index search only gives a
+//! starting point. From there, the rows are read in storage order, and damaged rows are skipped.
 //! Offsets that no readable block contains are damaged, up to the next readable block.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use easel_log::backend::{BlockHeader, Damage, HeaderColumns, decode, decode_ids, to_sql};
-use easel_log::{Block, BlockInfo, Bounds, Offset, ReadFacts, Want};
+use easel_log::{Block, BlockInfo, Bounds, ExtractFacts, Offset, Want};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Row};
 use uuid::Uuid;
@@ -24,12 +24,15 @@ macro_rules! header_columns {
 
 /// Selects all headers, oldest first.
 pub(crate) const ALL_HEADERS: &str = concat!(header_columns!(), "ORDER BY first");
+/// Selects the headers from an offset down, newest first.
 const HEADERS_DOWN: &str = concat!(header_columns!(), "WHERE first <= ?1 ORDER BY first DESC");
+/// Selects the headers from an offset up, oldest first.
 const HEADERS_UP: &str = concat!(header_columns!(), "WHERE first >= ?1 ORDER BY first");
 
 /// Maximum number of unwanted blocks in one result.
 const MAX_SKIPPED_BLOCKS: usize = 4_096;
 
+/// Selects the ids of all blocks, newest first.
 const IDS_DOWN: &str = "SELECT first, ids FROM blocks ORDER BY first DESC";
 
 /// The result of a search for the block at an offset.
@@ -45,10 +48,10 @@ pub(crate) fn read(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
-    read_facts: ReadFacts,
+    extract_facts: ExtractFacts,
 ) -> rusqlite::Result<Lookup<Block>> {
     find(database, from, bounds, |header| {
-        load(database, &header, read_facts)
+        load(database, &header, extract_facts)
     })
 }
 
@@ -59,27 +62,27 @@ pub(crate) enum Selected {
     Skipped(Range<Offset>),
 }
 
-/// Reads the block that contains `from`, or the first block after it, if it is wanted. Otherwise
-/// returns the range of unwanted blocks that starts there.
-pub(crate) fn read_if(
+/// Finds the block that contains `from`, or the first block after it. Reads it if it is wanted.
+/// Otherwise returns the range of unwanted blocks that starts with it.
+pub(crate) fn read_wanted(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
     want: &Want,
-    read_facts: ReadFacts,
+    extract_facts: ExtractFacts,
 ) -> rusqlite::Result<Lookup<Selected>> {
     find(database, from, bounds, |header| {
         if want.wants_block(&header.info) {
-            let block = load(database, &header, read_facts)?;
+            let block = load(database, &header, extract_facts)?;
             return Ok(block.map(|block| Selected::Block(Arc::new(block))));
         }
-        let end = end_of_unwanted(database, header.info.next(), bounds.head, want)?;
-        Ok(Some(Selected::Skipped(header.info.first..end)))
+        let end = end_of_unwanted(database, header.info.end(), bounds.head, want)?;
+        Ok(Some(Selected::Skipped(header.info.start..end)))
     })
 }
 
 /// Reads the facts about the block that contains `from`, or about the first block after it.
-pub(crate) fn peek(
+pub(crate) fn read_info(
     database: &Connection,
     from: Offset,
     bounds: Bounds,
@@ -97,8 +100,8 @@ pub(crate) fn find_time(
     while low < high {
         let middle = low.plus(high.since(low) / 2);
         match seek(database, middle, bounds.head)? {
-            Some(BlockHeader { info, .. }) if info.appended_at < time => low = info.next(),
-            Some(BlockHeader { info, .. }) => high = info.first.clamp(low, middle),
+            Some(BlockHeader { info, .. }) if info.appended_at < time => low = info.end(),
+            Some(BlockHeader { info, .. }) => high = info.start.clamp(low, middle),
             None => high = middle,
         }
     }
@@ -112,8 +115,8 @@ pub(crate) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Optio
         let index = ids
             .chunks_exact(16)
             .rposition(|bytes| bytes == id.as_bytes())?;
-        let first = u64::try_from(row.get::<_, i64>(0).ok()?).ok()?;
-        Some(Offset::new(first).plus(index as u64))
+        let start = u64::try_from(row.get::<_, i64>(0).ok()?).ok()?;
+        Some(Offset::new(start).plus(index as u64))
     };
     let mut statement = database.prepare_cached(IDS_DOWN)?;
     let mut rows = statement.query([])?;
@@ -126,7 +129,7 @@ pub(crate) fn find_id(database: &Connection, id: Uuid) -> rusqlite::Result<Optio
 }
 
 /// Appends the ids and offsets of the newest `max` records to `found`, newest first. After an error,
-/// `found` has those read before it.
+/// `found` has the ids that were read before the error.
 pub(crate) fn newest_ids(
     database: &Connection,
     max: usize,
@@ -137,13 +140,13 @@ pub(crate) fn newest_ids(
     while found.len() < max
         && let Some(row) = rows.next()?
     {
-        let first = row
+        let start = row
             .get::<_, i64>(0)
             .ok()
-            .and_then(|first| u64::try_from(first).ok());
+            .and_then(|start| u64::try_from(start).ok());
         let ids = row.get_ref(1)?.as_blob().ok();
-        if let (Some(first), Some(ids)) = (first, ids) {
-            let offsets = (first..).map(Offset::new);
+        if let (Some(start), Some(ids)) = (start, ids) {
+            let offsets = (start..).map(Offset::new);
             let mut ids: Vec<_> = decode_ids(ids).into_iter().zip(offsets).collect();
             ids.reverse();
             found.extend(ids);
@@ -175,7 +178,8 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Finds the block at `from` and opens it.
+/// Finds the block that contains `from`, or the first block after it, and calls `read` with its
+/// header. `read` returns `None` if the records of the block are damaged.
 ///
 /// A missing block may have been trimmed in the meantime, and apparent damage may be a file that
 /// cannot be read at all. So damage is reported only if the state is readable and the tail is
@@ -184,7 +188,7 @@ fn find<T>(
     database: &Connection,
     mut from: Offset,
     mut bounds: Bounds,
-    open: impl Fn(BlockHeader) -> rusqlite::Result<Option<T>>,
+    read: impl Fn(BlockHeader) -> rusqlite::Result<Option<T>>,
 ) -> rusqlite::Result<Lookup<T>> {
     loop {
         from = std::cmp::max(from, bounds.tail);
@@ -192,10 +196,10 @@ fn find<T>(
             return Ok(Lookup::End);
         }
         let (range, part, appended_at) = match seek(database, from, bounds.head)? {
-            Some(header) if header.info.first <= from => {
-                let range = header.info.first..header.info.next();
+            Some(header) if header.info.start <= from => {
+                let range = header.info.start..header.info.end();
                 let appended_at = header.info.appended_at;
-                match open(header)? {
+                match read(header)? {
                     Some(block) => return Ok(Lookup::Block(block)),
                     None => (range, "records", Some(appended_at)),
                 }
@@ -203,7 +207,7 @@ fn find<T>(
             next => {
                 let end = next
                     .as_ref()
-                    .map_or(bounds.head, |header| header.info.first);
+                    .map_or(bounds.head, |header| header.info.start);
                 let start = damage_start(database, from, bounds.tail)?;
                 let range = start..std::cmp::min(end, bounds.head);
                 (range, "header", next.map(|header| header.info.appended_at))
@@ -222,7 +226,8 @@ fn find<T>(
     }
 }
 
-/// Returns where a range of unwanted blocks ends that continues at `end`, up to the maximum.
+/// Adds the unwanted blocks that start at `end` to the range that ends there. Returns the new end.
+/// The range gets at most [`MAX_SKIPPED_BLOCKS`] blocks.
 fn end_of_unwanted(
     database: &Connection,
     mut end: Offset,
@@ -237,10 +242,10 @@ fn end_of_unwanted(
             Err(error) if is_damage(&error) => None,
             Err(error) => return Err(error),
         };
-        let is_next = |info: &BlockInfo| info.first == end && end < head;
+        let is_next = |info: &BlockInfo| info.start == end && end < head;
         let is_unwanted = |info: &BlockInfo| is_next(info) && !want.wants_block(info);
         match header.filter(|header| is_unwanted(&header.info)) {
-            Some(header) => end = header.info.next(),
+            Some(header) => end = header.info.end(),
             None => break,
         }
     }
@@ -251,15 +256,15 @@ fn end_of_unwanted(
 fn load(
     database: &Connection,
     header: &BlockHeader,
-    read_facts: ReadFacts,
+    extract_facts: ExtractFacts,
 ) -> rusqlite::Result<Option<Block>> {
     const SQL: &str = "SELECT ids, data FROM blocks JOIN payloads USING (first) WHERE first = ?1";
-    let open = |row: &Row<'_>| {
+    let decode_row = |row: &Row<'_>| {
         let blob = |index| row.get_ref(index).ok()?.as_blob().ok();
-        decode(header, blob(0)?, blob(1)?, read_facts)
+        decode(header, blob(0)?, blob(1)?, extract_facts)
     };
     let mut statement = database.prepare_cached(SQL)?;
-    match statement.query_row([to_sql(header.info.first.get())], |row| Ok(open(row))) {
+    match statement.query_row([to_sql(header.info.start.get())], |row| Ok(decode_row(row))) {
         Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
         Err(error) if is_damage(&error) => Ok(None),
         result => result,
@@ -280,40 +285,41 @@ fn seek(
 
 /// Works like [`seek`], but fails on the first page that cannot be read.
 fn seek_near(database: &Connection, from: Offset) -> rusqlite::Result<Option<BlockHeader>> {
-    match holder_or_before(database, from) {
+    match last_at_or_before(database, from) {
         Err(error) if !is_damage(&error) => return Err(error),
-        Ok(Some(header)) if header.info.next() > from => return Ok(Some(header)),
+        Ok(Some(header)) if header.info.end() > from => return Ok(Some(header)),
         Ok(_) | Err(_) => (),
     }
-    first_header(database, HEADERS_UP, from, |info| info.next() > from)
+    first_header(database, HEADERS_UP, from, |info| info.end() > from)
 }
 
-/// Seeks past pages that cannot be read: doubles its steps until it finds a block, then finds the
-/// start of the good blocks by bisection. May miss a good block between two unreadable ranges.
+/// Seeks past pages that cannot be read. First it doubles its steps until it finds a block. Then it
+/// finds the start of the good blocks by bisection. It may miss a good block between two unreadable
+/// ranges.
 fn seek_beyond(
     database: &Connection,
     from: Offset,
     head: Offset,
 ) -> rusqlite::Result<Option<BlockHeader>> {
-    let probe = |place| match seek_near(database, place) {
+    let probe = |offset| match seek_near(database, offset) {
         Err(error) if is_damage(&error) => Ok(None),
         result => result,
     };
     let last = Offset::new(head.get().saturating_sub(1));
-    let (mut hidden, mut step) = (from, 1);
-    let (mut seen, mut header) = loop {
-        let place = std::cmp::min(hidden.plus(step), last);
-        match probe(place)? {
-            Some(header) => break (place, header),
-            None if place == last => return Ok(None),
-            None => (hidden, step) = (place, step.saturating_mul(2)),
+    let (mut unreadable, mut step) = (from, 1);
+    let (mut readable, mut header) = loop {
+        let offset = std::cmp::min(unreadable.plus(step), last);
+        match probe(offset)? {
+            Some(header) => break (offset, header),
+            None if offset == last => return Ok(None),
+            None => (unreadable, step) = (offset, step.saturating_mul(2)),
         }
     };
-    while seen.since(hidden) > 1 {
-        let middle = hidden.plus(seen.since(hidden) / 2);
+    while readable.since(unreadable) > 1 {
+        let middle = unreadable.plus(readable.since(unreadable) / 2);
         match probe(middle)? {
-            Some(found) => (seen, header) = (middle, found),
-            None => hidden = middle,
+            Some(found) => (readable, header) = (middle, found),
+            None => unreadable = middle,
         }
     }
     Ok(Some(header))
@@ -321,27 +327,28 @@ fn seek_beyond(
 
 /// Returns where the damage at `from` starts: after the previous readable block.
 fn damage_start(database: &Connection, from: Offset, tail: Offset) -> rusqlite::Result<Offset> {
-    match holder_or_before(database, from) {
+    match last_at_or_before(database, from) {
         Err(error) if is_damage(&error) => Ok(from),
-        before => Ok(before?.map_or(tail, |header| header.info.next().clamp(tail, from))),
+        before => Ok(before?.map_or(tail, |header| header.info.end().clamp(tail, from))),
     }
 }
 
-fn holder_or_before(database: &Connection, from: Offset) -> rusqlite::Result<Option<BlockHeader>> {
-    first_header(database, HEADERS_DOWN, from, |info| info.first <= from)
+/// Returns the header of the last readable block that starts at or before `from`.
+fn last_at_or_before(database: &Connection, from: Offset) -> rusqlite::Result<Option<BlockHeader>> {
+    first_header(database, HEADERS_DOWN, from, |info| info.start <= from)
 }
 
-/// Returns the first valid header of the query `walk` that is wanted.
+/// Returns the first valid header in the result of `query` for which `matches` is true.
 fn first_header(
     database: &Connection,
-    walk: &str,
+    query: &str,
     from: Offset,
-    wanted: impl Fn(&BlockInfo) -> bool,
+    matches: impl Fn(&BlockInfo) -> bool,
 ) -> rusqlite::Result<Option<BlockHeader>> {
-    let mut statement = database.prepare_cached(walk)?;
+    let mut statement = database.prepare_cached(query)?;
     let mut rows = statement.query([to_sql(from.get())])?;
     while let Some(row) = rows.next()? {
-        if let Some(header) = header(row).filter(|header| wanted(&header.info)) {
+        if let Some(header) = header(row).filter(|header| matches(&header.info)) {
             return Ok(Some(header));
         }
     }

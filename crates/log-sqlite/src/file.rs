@@ -10,7 +10,8 @@
 //!
 //! Format 3 has the same tables as format 2. A file of format 3 may have blocks of the codec's
 //! format 1 next to blocks of its format 2; each header says its format. So the migration to format
-//! 3 changes only the number. An older version then rejects the file, because it cannot read it.
+//! 3 changes only the number. An older version of Easel then rejects the file, because it cannot read
+//! blocks of format 2.
 //!
 //! Every commit is synced before it is acknowledged (`synchronous = FULL`). Only the writer makes
 //! checkpoints: nobody would notice a failed fsync of an automatic checkpoint. The space of trimmed
@@ -81,7 +82,7 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
-/// Names every column of the blocks. Preparing it fails if the schema is damaged.
+/// A query that names every column of a block. Preparing the query fails if the schema is damaged.
 const ALL_COLUMNS: &str = "
     SELECT first, count, appended_at, stored_bytes, event_types, digest, checksum, ids, data
     FROM blocks JOIN payloads USING (first)
@@ -135,8 +136,9 @@ pub(crate) fn open_to_write(
     Ok((connection, state))
 }
 
-/// Moves the head of the event log in this file forward to `head`. Does nothing if the head is there
-/// already. The skipped offsets read as damaged. A log that never had records starts at `tail`.
+/// Moves the head of the event log in this file forward to `head`. Does nothing if the log has
+/// reached `head` already. Readers get the skipped offsets as damaged. The tail of a log that never
+/// had records becomes `tail`.
 pub(crate) fn continue_at(
     path: &Path,
     tail: Offset,

@@ -4,8 +4,9 @@
 //! writes until it is opened again. After a failed write, the data on disk is unknown, and a later
 //! successful fsync proves nothing about the failed one. Reads continue.
 //!
-//! Only one process writes a file, through one [`SqliteLog`]. A second writer would fail, because its
-//! offsets are taken. The server prevents this: it locks the data folder before it opens a log.
+//! Only one process writes a file, through one [`SqliteLog`]. A second writer would fail, because the
+//! first writer has already used its offsets. The server prevents this: it locks the data folder
+//! before it opens a log.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! The log in one SQLite file.
 //!
 //! One thread writes. It takes all queued appends, commits them as blocks in one transaction, and
-//! then answers. Readers have their own connections and never wait for the writer. At the head, they
-//! read from memory.
+//! then answers. Readers have their own connections and never wait for the writer. At the head,
+//! readers read from memory.
 //!
-//! Not here: a lock against a second process.
+//! It does not lock the file against a second process.
 
 use std::ops::Range;
 use std::path::Path;
@@ -14,8 +14,8 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use easel_log::backend::{Damage, DamageReport, PastBlocks, Trim, describe_metrics};
 use easel_log::{
-    AppendError, Appended, Block, Bounds, Clock, Log, LogName, LogOptions, LogStats, NewRecord,
-    Offset, Read, ReadError, ReadFacts, ReadIf, Record, Retention, TrimError, Trimmed, Want,
+    AppendError, Appended, Block, Bounds, Clock, ExtractFacts, Log, LogName, LogOptions, LogStats,
+    NewRecord, Offset, Read, ReadError, Record, Retention, TrimError, Trimmed, Want, WantedRead,
 };
 use easel_sqlite::Layout;
 use jiff::Timestamp;
@@ -37,47 +37,49 @@ const MAX_QUEUED_COMMANDS: usize = 1_024;
 /// Dropping it waits until all queued appends are written, like [`Self::close`].
 #[derive(Debug)]
 pub struct SqliteLog {
-    /// Declared before `_writer`: dropping the queue ends the writer, dropping `_writer` waits for it.
+    /// Declared, and so dropped, before `_writer`: dropping the queue ends the writer, and dropping
+    /// `_writer` waits until the writer has ended.
     queue: mpsc::Sender<WriterCommand>,
     _writer: WriterThread,
     /// One permit per byte of queued records.
     budget: Arc<Semaphore>,
-    max_cost: u32,
+    /// The number of permits in `budget`.
+    budget_bytes: u32,
     published: Arc<Published>,
     connections: Arc<ReadConnections>,
     past: PastBlocks,
     damage: DamageReport,
-    read_facts: ReadFacts,
+    extract_facts: ExtractFacts,
 }
 
 impl SqliteLog {
     /// Opens the log in the file at `path`. Creates the file if it is missing.
     ///
     /// Reads the ids of the duplicate window, and nothing else that grows with the log. For blocks of
-    /// older versions, `read_facts` reads the missing facts from the records. Pass
+    /// format 1, `extract_facts` extracts the missing facts from the records. Pass
     /// [`RecordFacts::none`](easel_log::RecordFacts::none) for a log that stores no events.
     pub fn open(
         path: &Path,
         options: LogOptions,
         clock: Arc<dyn Clock>,
-        read_facts: ReadFacts,
+        extract_facts: ExtractFacts,
     ) -> Result<Self, OpenLogError> {
         describe_metrics();
         let (queue, commands) = mpsc::channel(MAX_QUEUED_COMMANDS);
-        let max_cost = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
+        let budget_bytes = u32::try_from(options.max_queued_bytes).unwrap_or(u32::MAX);
         let writer = LogWriter::open(path, options, clock, commands)?;
         let published = writer.published();
         Ok(Self {
             queue,
             _writer: WriterThread::start(writer)
                 .map_err(|source| OpenLogError::Thread { source })?,
-            budget: Arc::new(Semaphore::new(max_cost as usize)),
-            max_cost,
+            budget: Arc::new(Semaphore::new(budget_bytes as usize)),
+            budget_bytes,
             published,
             connections: Arc::new(ReadConnections::new(path)),
             past: PastBlocks::new(options.past_bytes),
             damage: DamageReport::default(),
-            read_facts,
+            extract_facts,
         })
     }
 
@@ -87,9 +89,10 @@ impl SqliteLog {
     }
 
     /// Moves the head of the event log in the file at `path` forward to `head`. Does nothing if the
-    /// head is there already. The file must not be open elsewhere.
+    /// log has reached `head` already. The file must not be open elsewhere.
     ///
-    /// The skipped offsets read as damaged. A log that never had records starts at `tail`.
+    /// Readers get the skipped offsets as damaged. The tail of a log that never had records becomes
+    /// `tail`.
     pub fn continue_at(
         path: &Path,
         tail: Offset,
@@ -167,7 +170,7 @@ impl SqliteLog {
         block
     }
 
-    /// Reports damage. Returns its part at or after `from`.
+    /// Reports damage. Returns the damaged offsets at or after `from`.
     fn report_damage(&self, from: Offset, damage: &Damage) -> Range<Offset> {
         self.damage.note(damage);
         std::cmp::max(from, damage.range.start)..damage.range.end
@@ -186,10 +189,11 @@ impl Log for SqliteLog {
             .iter()
             .map(|record| record.bytes.len() + size_of::<NewRecord>())
             .sum();
-        let cost = std::cmp::min(u32::try_from(bytes).unwrap_or(u32::MAX), self.max_cost);
+        let permit_count = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let permit_count = std::cmp::min(permit_count, self.budget_bytes);
         let budget = Arc::clone(&self.budget);
         let permit = budget
-            .acquire_many_owned(cost)
+            .acquire_many_owned(permit_count)
             .await
             .map_err(|_closed| AppendError::Closed)?;
         let append = |reply| {
@@ -214,11 +218,11 @@ impl Log for SqliteLog {
         if let Some(block) = self.cached(from) {
             return Ok(Read::Block(block));
         }
-        let read_facts = self.read_facts;
+        let extract_facts = self.extract_facts;
         Ok(
             match self
                 .connections
-                .run(move |database| blocks::read(database, from, bounds, read_facts))
+                .run(move |database| blocks::read(database, from, bounds, extract_facts))
                 .await?
             {
                 Lookup::Block(block) => Read::Block(self.cache(Arc::new(block))),
@@ -228,35 +232,36 @@ impl Log for SqliteLog {
         )
     }
 
-    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
+    async fn read_wanted(&self, from: Offset, want: &Want) -> Result<WantedRead, ReadError> {
         let bounds = self.bounds_now();
         let from = std::cmp::max(from, bounds.tail);
         if from >= bounds.head {
-            return Ok(ReadIf::End);
+            return Ok(WantedRead::End);
         }
         let mut end = from;
         while let Some(block) = self.cached(end) {
             if want.wants_block(block.info()) {
                 if end == from {
-                    return Ok(ReadIf::Block(block));
+                    return Ok(WantedRead::Block(block));
                 }
                 break;
             }
-            end = block.next();
+            end = block.end();
         }
         if end > from {
-            return Ok(ReadIf::Skipped(from..end));
+            return Ok(WantedRead::Skipped(from..end));
         }
-        let (want, read_facts) = (want.clone(), self.read_facts);
-        let read =
-            move |database: &Connection| blocks::read_if(database, from, bounds, &want, read_facts);
+        let (want, extract_facts) = (want.clone(), self.extract_facts);
+        let read = move |database: &Connection| {
+            blocks::read_wanted(database, from, bounds, &want, extract_facts)
+        };
         Ok(match self.connections.run(read).await? {
-            Lookup::Block(Selected::Block(block)) => ReadIf::Block(self.cache(block)),
+            Lookup::Block(Selected::Block(block)) => WantedRead::Block(self.cache(block)),
             Lookup::Block(Selected::Skipped(range)) => {
-                ReadIf::Skipped(std::cmp::max(from, range.start)..range.end)
+                WantedRead::Skipped(std::cmp::max(from, range.start)..range.end)
             }
-            Lookup::Damage(damage) => ReadIf::Damaged(self.report_damage(from, &damage)),
-            Lookup::End => ReadIf::End,
+            Lookup::Damage(damage) => WantedRead::Damaged(self.report_damage(from, &damage)),
+            Lookup::End => WantedRead::End,
         })
     }
 
@@ -269,8 +274,8 @@ impl Log for SqliteLog {
         if let Some(block) = self.cached(from) {
             return Ok(Some(block.appended_at()));
         }
-        let peek = move |database: &Connection| blocks::peek(database, from, bounds);
-        Ok(match self.connections.run(peek).await? {
+        let read = move |database: &Connection| blocks::read_info(database, from, bounds);
+        Ok(match self.connections.run(read).await? {
             Lookup::Block(info) => Some(info.appended_at),
             Lookup::Damage(damage) => {
                 self.report_damage(from, &damage);
@@ -287,7 +292,7 @@ impl Log for SqliteLog {
             .await
     }
 
-    /// Reads the ids of the log, newest first, until it finds this id: 16 bytes per record.
+    /// Reads the ids of all blocks, newest first, until it finds this id. It reads 16 bytes per record.
     async fn find_id(&self, id: Uuid) -> Result<Option<Record>, ReadError> {
         let found = self
             .connections
@@ -307,8 +312,8 @@ impl Log for SqliteLog {
         self.trim_all(Trim::Outdated(retention, now)).await
     }
 
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
-        self.trim_all(Trim::Before(tail)).await
+    async fn trim_to(&self, up_to: Offset) -> Result<Trimmed, TrimError> {
+        self.trim_all(Trim::Before(up_to)).await
     }
 
     fn bounds(&self) -> watch::Receiver<Bounds> {

@@ -34,7 +34,8 @@ impl Published {
         }
     }
 
-    /// Publishes a commit: first the blocks, then the bounds, so that a notified reader finds them.
+    /// Publishes a commit: first the blocks, then the bounds, so that a notified reader finds
+    /// the blocks.
     pub(crate) fn publish(&self, state: &LogState, blocks: Vec<Block>) {
         self.recent.trim_to(state.bounds.tail);
         self.recent.push(blocks);

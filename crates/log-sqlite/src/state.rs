@@ -1,7 +1,7 @@
 //! The bounds and totals of the log.
 //!
-//! They change in the same transaction as the blocks. So offsets are never reused, even after all
-//! records were trimmed or the newest blocks were damaged.
+//! The bounds and totals change in the same transaction as the blocks. So offsets are never reused,
+//! even after all records were trimmed or the newest blocks were damaged.
 
 use easel_log::backend::{Digest, digest, to_sql};
 use easel_log::{Bounds, Offset};
@@ -33,7 +33,7 @@ impl LogState {
         const SQL: &str = "SELECT tail, head, appended_at, stored_bytes, checksum FROM state";
         let mut statement = connection.prepare_cached(SQL)?;
         let saved = statement
-            .query_row([], |row| Ok(verify(row)))
+            .query_row([], |row| Ok(verified_state(row)))
             .optional()?
             .flatten();
         saved.ok_or_else(|| {
@@ -62,7 +62,8 @@ impl LogState {
     }
 }
 
-fn verify(row: &Row<'_>) -> Option<LogState> {
+/// Returns the state in a row, if its checksum is valid.
+fn verified_state(row: &Row<'_>) -> Option<LogState> {
     let number = |index| row.get::<_, i64>(index).ok();
     let columns = [number(0)?, number(1)?, number(2)?, number(3)?];
     if row.get::<_, Digest>(4).ok()? != checksum(&columns) {

@@ -62,12 +62,12 @@ impl Backend for Sqlite {
 
 log_promises!(Sqlite);
 
-fn hand_clock() -> Arc<dyn Clock> {
+fn fake_clock() -> Arc<dyn Clock> {
     Arc::new(FakeClock::default())
 }
 
 fn try_open(path: &Path) -> Result<SqliteLog, OpenLogError> {
-    SqliteLog::open(path, LogOptions::default(), hand_clock(), RecordFacts::none)
+    SqliteLog::open(path, LogOptions::default(), fake_clock(), RecordFacts::none)
 }
 
 fn open(path: &Path) -> SqliteLog {

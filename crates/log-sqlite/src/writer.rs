@@ -5,8 +5,8 @@
 //! disk is unknown, and a later successful fsync would prove nothing. The same is true for a
 //! checkpoint, so only this thread makes checkpoints.
 //!
-//! A trim that finds damage before its commit is rolled back, and writes continue. If it stopped the
-//! writer, every later start would stop at the same damage.
+//! A trim that finds damage before its commit is rolled back, and writes continue. If such a trim
+//! stopped the writer, the writer would stop at the same damage after every start.
 //!
 //! A duplicate is reported after the commit of its original. If that commit fails, both fail.
 
@@ -17,8 +17,8 @@ use std::sync::atomic::Ordering;
 use std::{io, thread};
 
 use easel_log::backend::{
-    BlockBuilder, DuplicateWindow, Encoded, Trim, count_commit, count_duplicates, encode, stamp,
-    to_sql,
+    BlockBuilder, DuplicateWindow, EncodedBlock, Trim, count_commit, count_duplicates, encode,
+    stamp, to_sql,
 };
 use easel_log::{
     AppendError, Appended, BlockInfo, Clock, LogName, LogOptions, NewRecord, TrimError, Trimmed,
@@ -79,7 +79,7 @@ impl WriterThread {
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 published.refuse(&"the writer panicked");
             }
-            // Wakes the callers that wait for an answer or for the end. They find the refusal set.
+            // Wakes the callers that wait for an answer or for the end. The refusal is set before.
             drop(writer);
         };
         Ok(Self(Some(
@@ -220,11 +220,11 @@ impl LogWriter {
             .iter()
             .map(|append| self.window.admit(&append.records, &mut builder))
             .collect();
-        let head = builder.next();
+        let head = builder.next_offset();
         let record_count = head.since(self.state.bounds.head);
         if record_count > 0 {
             let blocks = builder.finish();
-            let encoded: Vec<Encoded> = blocks.iter().map(encode).collect();
+            let encoded: Vec<EncodedBlock> = blocks.iter().map(encode).collect();
             let bytes = encoded
                 .iter()
                 .map(|block| (block.ids.len() + block.data.len()) as u64)
@@ -269,10 +269,10 @@ impl LogWriter {
     }
 
     fn drop_blocks(&mut self, trim: &Trim) -> rusqlite::Result<Trimmed> {
-        let before = self.state.bounds.tail;
+        let old_tail = self.state.bounds.tail;
         let state = self.state_after(trim)?;
         let tail = state.bounds.tail;
-        if tail > before {
+        if tail > old_tail {
             self.write(state, |transaction| {
                 for sql in [
                     "DELETE FROM blocks WHERE first < ?1",
@@ -290,15 +290,15 @@ impl LogWriter {
             self.published.publish(&self.state, Vec::new());
         }
         Ok(Trimmed {
-            record_count: tail.since(before),
+            record_count: tail.since(old_tail),
             tail,
         })
     }
 
     /// Returns the state after one step of a trim.
     ///
-    /// Damaged blocks are dropped together with the next good block. Damaged blocks at the head are
-    /// treated as one block with the newest time.
+    /// Damaged blocks are dropped together with the next good block. Damaged blocks without a next
+    /// good block are treated as one block with the newest commit time.
     fn state_after(&self, trim: &Trim) -> rusqlite::Result<LogState> {
         let mut state = self.state;
         let mut block_count = 0;
@@ -306,7 +306,7 @@ impl LogWriter {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let tail = state.bounds.tail;
-            let Some(header) = header(row).filter(|header| header.info.next() > tail) else {
+            let Some(header) = header(row).filter(|header| header.info.end() > tail) else {
                 continue;
             };
             let dropped_bytes = self.state.stored_bytes.saturating_sub(state.stored_bytes);
@@ -315,16 +315,16 @@ impl LogWriter {
                 return Ok(state);
             }
             block_count += 1;
-            state.bounds.tail = header.info.next();
+            state.bounds.tail = header.info.end();
             state.stored_bytes = state.stored_bytes.saturating_sub(header.stored_bytes);
         }
-        let rest = BlockInfo {
-            first: state.bounds.tail,
+        let damaged_rest = BlockInfo {
+            start: state.bounds.tail,
             count: state.bounds.head.since(state.bounds.tail),
             appended_at: state.appended_at,
             event_types: Vec::new(),
         };
-        if rest.count == 0 || trim.drops(&rest, state.stored_bytes) {
+        if damaged_rest.count == 0 || trim.drops(&damaged_rest, state.stored_bytes) {
             state.bounds.tail = state.bounds.head;
             state.stored_bytes = 0;
         }
@@ -381,11 +381,11 @@ fn answer<T, E>(reply: Reply<T, E>, result: Result<T, E>) {
     drop(reply.send(result));
 }
 
-fn insert(connection: &Connection, blocks: &[Encoded]) -> rusqlite::Result<()> {
+fn insert(connection: &Connection, blocks: &[EncodedBlock]) -> rusqlite::Result<()> {
     let mut block =
         connection.prepare_cached("INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     let mut payload = connection.prepare_cached("INSERT INTO payloads VALUES (?1, ?2)")?;
-    for Encoded {
+    for EncodedBlock {
         columns,
         checksum,
         ids,
@@ -407,9 +407,9 @@ fn insert(connection: &Connection, blocks: &[Encoded]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Rebuilds the duplicate window from the stored ids. It is shorter if damage hides ids.
+/// Rebuilds the duplicate window from the stored ids. The window is shorter if damage hides ids.
 ///
-/// The ids are not validated: a changed id just matches no record.
+/// The ids are not validated: a changed id matches no record.
 fn fill_window(connection: &Connection, max: usize) -> rusqlite::Result<DuplicateWindow> {
     let mut newest_first = Vec::new();
     match newest_ids(connection, max, &mut newest_first) {

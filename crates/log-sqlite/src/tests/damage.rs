@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use easel_log::promises::run;
-use easel_log::{Appended, Read, ReadIf, TrimError, Trimmed, Want};
+use easel_log::{Appended, Read, TrimError, Trimmed, Want, WantedRead};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use rusqlite::Connection;
@@ -13,28 +13,31 @@ use rusqlite::Connection;
 use super::*;
 
 const RECORDS: u64 = 600;
-/// Number of records per append.
-const EACH: u64 = 3;
-const PAGE: usize = 4_096;
-/// Bytes of the header of a page.
-const PAGE_HEAD: usize = 12;
-/// First bytes of pages that do not point to other pages of the tree.
+const RECORDS_PER_APPEND: u64 = 3;
+const PAGE_BYTES: usize = 4_096;
+const PAGE_HEADER_BYTES: usize = 12;
+/// The first byte of a leaf page, which does not point to other pages of the tree.
 const LEAF: u8 = 13;
+/// The first byte of an overflow page, which does not point to other pages of the tree either.
 const OVERFLOW: u8 = 0;
 
 /// Writes a log of many blocks, with an empty WAL.
 async fn write_log(path: &Path) {
     let log = open(path);
     for first in (0..RECORDS).step_by(3) {
-        log.append((first..first + EACH).map(long).collect())
-            .await
-            .unwrap();
+        log.append(
+            (first..first + RECORDS_PER_APPEND)
+                .map(long_record)
+                .collect(),
+        )
+        .await
+        .unwrap();
     }
     log.close().await;
 }
 
 /// Returns a record with incompressible bytes. Some records exceed a page.
-fn long(number: u64) -> NewRecord {
+fn long_record(number: u64) -> NewRecord {
     let mut bytes = vec![
         0;
         if number.is_multiple_of(30) {
@@ -88,8 +91,8 @@ async fn check_records(log: &SqliteLog) -> Vec<std::ops::Range<Offset>> {
         let is_damaged = damaged.iter().any(|range| range.contains(&offset));
         match served.next_if(|record| record.offset == offset) {
             Some(record) => {
-                let wanted = long(number);
-                assert!(!is_damaged, "{offset} is both");
+                let wanted = long_record(number);
+                assert!(!is_damaged, "{offset} is served and damaged");
                 assert_eq!(
                     (record.id, &record.event_type, &record.bytes),
                     (wanted.id, &wanted.event_type, &wanted.bytes)
@@ -123,14 +126,22 @@ async fn check_writes(path: &Path, log: SqliteLog) -> Result<Trimmed, TrimError>
     }
     check_records(&log).await;
     let appended = log
-        .append((RECORDS..RECORDS + EACH).map(long).collect())
+        .append(
+            (RECORDS..RECORDS + RECORDS_PER_APPEND)
+                .map(long_record)
+                .collect(),
+        )
         .await;
     assert_eq!(log.stats().refusing, appended.is_err(), "{appended:?}");
     check_records(&log).await;
     let bounds = *log.bounds().borrow();
     assert_eq!(
         bounds.head.since(before.head),
-        if appended.is_ok() { EACH } else { 0 }
+        if appended.is_ok() {
+            RECORDS_PER_APPEND
+        } else {
+            0
+        }
     );
     drop(log);
     if let Ok(log) = try_open(path) {
@@ -151,8 +162,9 @@ fn a_flipped_byte_changes_no_record() {
         ..ProptestConfig::default()
     };
     let served_with_damage = AtomicU64::new(0);
-    let heads = (1..good.len() / PAGE, 0..PAGE_HEAD).prop_map(|(page, place)| page * PAGE + place);
-    let places = prop_oneof![3 => 100..good.len(), 1 => heads];
+    let in_page_headers = (1..good.len() / PAGE_BYTES, 0..PAGE_HEADER_BYTES)
+        .prop_map(|(page, place)| page * PAGE_BYTES + place);
+    let places = prop_oneof![3 => 100..good.len(), 1 => in_page_headers];
     let result = TestRunner::new(config).run(&(places, 1_u8..), |(place, flip)| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
@@ -164,7 +176,7 @@ fn a_flipped_byte_changes_no_record() {
             run(async {
                 let damaged = merged(check(&log).await);
                 // Damage in a leaf hides at most one page of headers.
-                let is_inner = !matches!(good[place / PAGE * PAGE], LEAF | OVERFLOW);
+                let is_inner = !matches!(good[place / PAGE_BYTES * PAGE_BYTES], LEAF | OVERFLOW);
                 assert!(is_inner || log.stats().damaged_count <= RECORDS / 4);
                 served_with_damage.fetch_add(u64::from(!damaged.is_empty()), Ordering::Relaxed);
                 // Damage that is found again is not counted again, wherever the read starts.
@@ -179,8 +191,8 @@ fn a_flipped_byte_changes_no_record() {
                         "{rest:?} {range:?}"
                     );
                     let unwanting = Want::event_types(|_| false);
-                    match log.read_if(middle, &unwanting).await.unwrap() {
-                        ReadIf::Damaged(rest) | ReadIf::Skipped(rest) => {
+                    match log.read_wanted(middle, &unwanting).await.unwrap() {
+                        WantedRead::Damaged(rest) | WantedRead::Skipped(rest) => {
                             assert!(rest.start == middle && rest.end > middle, "{rest:?}");
                         }
                         other => panic!("{other:?}"),
@@ -229,7 +241,7 @@ async fn check_damaged_page(table: &str, kind: &str) {
         .query_row(sql, [table, kind], |row| row.get(0))
         .unwrap();
     let file = std::fs::File::options().write(true).open(&path).unwrap();
-    file.write_all_at(&[0xff; 8], ((page - 1) * PAGE) as u64)
+    file.write_all_at(&[0xff; 8], ((page - 1) * PAGE_BYTES) as u64)
         .unwrap();
 
     let log = open(&path);
@@ -241,7 +253,10 @@ async fn check_damaged_page(table: &str, kind: &str) {
         "{trimmed:?}"
     );
     let log = open(&path);
-    assert_eq!(log.bounds().borrow().head.get(), RECORDS + EACH);
+    assert_eq!(
+        log.bounds().borrow().head.get(),
+        RECORDS + RECORDS_PER_APPEND
+    );
     assert_eq!(check(&log).await, damaged);
 }
 
@@ -270,7 +285,7 @@ async fn check_change(sql: &str, wanted: &[(u64, u64)]) {
         .collect();
     assert_eq!(damaged, wanted);
     assert_eq!(
-        log.append(vec![long(RECORDS)]).await.unwrap(),
+        log.append(vec![long_record(RECORDS)]).await.unwrap(),
         [Appended::Stored(Offset::new(RECORDS))]
     );
     log.trim_to(Offset::new(RECORDS)).await.unwrap();
@@ -323,7 +338,7 @@ async fn a_header_with_another_offset_damages_only_its_block() {
 }
 
 #[tokio::test]
-async fn missing_blocks_at_either_end_are_damaged() {
+async fn missing_first_and_last_blocks_are_damaged() {
     check_change(
         "DELETE FROM blocks WHERE first < 6 OR first > 590",
         &[(0, 6), (591, 600)],

@@ -156,7 +156,7 @@ async fn an_append_larger_than_the_budget_takes_the_whole_budget() {
     let log = SqliteLog::open(
         &folder.path().join("log.db"),
         options,
-        hand_clock(),
+        fake_clock(),
         RecordFacts::none,
     )
     .unwrap();
@@ -233,7 +233,7 @@ async fn offsets_skipped_by_continue_at_read_as_damaged() {
     log.append(numbers(0..3)).await.unwrap();
     log.close().await;
     drop(log);
-    SqliteLog::continue_at(&path, Offset::ZERO, Offset::new(10), &*hand_clock()).unwrap();
+    SqliteLog::continue_at(&path, Offset::ZERO, Offset::new(10), &*fake_clock()).unwrap();
     let log = open(&path);
     let gap = Offset::new(3)..Offset::new(10);
     assert_eq!(
@@ -249,7 +249,7 @@ async fn offsets_skipped_by_continue_at_read_as_damaged() {
     let path = folder.path().join("new.db");
     for head in [10, 5] {
         let head = Offset::new(head);
-        SqliteLog::continue_at(&path, Offset::new(7), head, &*hand_clock()).unwrap();
+        SqliteLog::continue_at(&path, Offset::new(7), head, &*fake_clock()).unwrap();
     }
     let log = open(&path);
     let bounds = *log.bounds().borrow();

@@ -1,7 +1,8 @@
 //! Files of every older format can be opened.
 //!
-//! This test writes a missing fixture. So each fixture, such as `fixtures/v1.db`, was written by the
-//! code of its format. Fixtures are never rewritten: a change that cannot read a fixture is wrong.
+//! If a fixture is missing, its test writes it. So each fixture, such as `fixtures/v1.db`, was written
+//! by the code of its format. Fixtures are never rewritten: a change that cannot read a fixture is
+//! wrong.
 //! `fixtures/v1.txt` lists the records of `v1.db`.
 
 use std::fmt::Write as _;
@@ -73,7 +74,7 @@ async fn write_fixture(version: &str) {
     .unwrap();
     log.append(numbers(0..4)).await.unwrap();
     clock.advance(Duration::from_secs(90));
-    let odd = NewRecord {
+    let unusual = NewRecord {
         bytes: Bytes::from_static(b"\xff\0\n\""),
         event_type: "\"é\"".into(),
         ..numbered(4)
@@ -82,13 +83,15 @@ async fn write_fixture(version: &str) {
         bytes: Bytes::new(),
         ..numbered(5)
     };
-    let plain = NewRecord {
+    let compressible = NewRecord {
         bytes: vec![b'a'; 300].into(),
         ..numbered(6)
     };
-    log.append(vec![odd, empty, plain]).await.unwrap();
+    log.append(vec![unusual, empty, compressible])
+        .await
+        .unwrap();
     clock.advance(Duration::from_secs(1));
-    let known = |number: u64| NewRecord {
+    let with_facts = |number: u64| NewRecord {
         occurred_at: Timestamp::new(1_700_000_000, i32::try_from(number).unwrap()).ok(),
         provenance: Arc::new(Provenance {
             root_account_id: Some(format!("{}", number % 2).into()),
@@ -110,13 +113,13 @@ async fn write_fixture(version: &str) {
         }),
         ..numbered(number)
     };
-    log.append((7..27).map(known).collect()).await.unwrap();
+    log.append((7..27).map(with_facts).collect()).await.unwrap();
     log.trim_to(Offset::new(4)).await.unwrap();
     log.close().await;
     std::fs::write(fixture(&format!("{version}.txt")), describe(&log).await).unwrap();
     drop(log);
-    for rest in ["wal", "shm"] {
-        std::fs::remove_file(fixture(&format!("{version}.db-{rest}"))).unwrap();
+    for suffix in ["wal", "shm"] {
+        std::fs::remove_file(fixture(&format!("{version}.db-{suffix}"))).unwrap();
     }
 }
 
@@ -171,10 +174,11 @@ async fn a_file_of_format_3_is_read_exactly_and_accepts_appends() {
     check("v3").await;
 }
 
-/// The facts that blocks of format 1 lack are read from the bytes. Newer blocks contain their facts.
+/// The facts that blocks of format 1 lack are extracted from the bytes. Newer blocks contain their
+/// facts.
 #[tokio::test]
-async fn facts_that_older_blocks_lack_are_read_from_the_bytes() {
-    fn read_facts(bytes: &[u8]) -> RecordFacts {
+async fn facts_that_older_blocks_lack_are_extracted_from_the_bytes() {
+    fn extract_facts(bytes: &[u8]) -> RecordFacts {
         let number = bytes.strip_prefix(b"{\"number\":");
         let number = number.and_then(|rest| str::from_utf8(rest.strip_suffix(b"}")?).ok());
         RecordFacts {
@@ -188,11 +192,11 @@ async fn facts_that_older_blocks_lack_are_read_from_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     std::fs::copy(fixture("v2.db"), &path).unwrap();
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock(), read_facts).unwrap();
+    let log = SqliteLog::open(&path, LogOptions::default(), fake_clock(), extract_facts).unwrap();
     log.append(numbers(27..30)).await.unwrap();
     log.close().await;
     drop(log);
-    let log = SqliteLog::open(&path, LogOptions::default(), hand_clock(), read_facts).unwrap();
+    let log = SqliteLog::open(&path, LogOptions::default(), fake_clock(), extract_facts).unwrap();
     let (records, damaged) = read_all(&log, Offset::ZERO).await;
     assert_eq!((records.len(), damaged), (26, Vec::new()));
     for record in records {
