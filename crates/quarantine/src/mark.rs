@@ -1,9 +1,10 @@
-//! Marks: the later state of quarantined records.
+//! Marks: what happened to quarantined records later.
 //!
-//! A newer version may admit a record that an older version rejected. A log changes nothing in place,
-//! so a *mark* is appended: a record of the type `retry`, with the members of all other records and
-//! `offsets`, the marked records. Its `code` is `trying` before their events are appended to the event
-//! log, and `admitted` after. Marks and admitted records are neither listed nor counted.
+//! A newer version of Easel may admit a record that an older version rejected. A log changes nothing
+//! in place, so a *mark* is appended. A mark is a record of the type `retry`. It has the members of
+//! every quarantined record, and `offsets`, the offsets of the marked records. A mark with the `code`
+//! `trying` is appended before the events of these records are appended to the event log, and a mark
+//! with the `code` `admitted` after. Marks and admitted records are neither listed nor counted.
 //!
 //! After a crash between the two marks, a record is known as tried. The next retry then searches the
 //! event log for its event first.
@@ -27,13 +28,13 @@ pub(crate) fn is_mark(event_type: &str) -> bool {
 /// The content of all marks.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    /// All marks and all admitted records.
+    /// The offsets of all marks and of all admitted records.
     pub(crate) hidden: BTreeSet<Offset>,
-    /// Records whose events may be in the event log already.
+    /// The offsets of records whose events may be in the event log already.
     pub(crate) tried: BTreeSet<Offset>,
 }
 
-/// The state in which a mark puts its records.
+/// The state that a mark gives its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RetryMark {
@@ -43,7 +44,7 @@ pub(crate) enum RetryMark {
 
 impl Marks {
     /// Parses the mark in this record and adds it.
-    pub(crate) fn read(&mut self, record: &Record) -> Result<(), ReadError> {
+    pub(crate) fn add_from(&mut self, record: &Record) -> Result<(), ReadError> {
         let failed = |error: serde_json::Error| ReadError::Failed {
             reason: error.to_string(),
         };
@@ -52,10 +53,10 @@ impl Marks {
         Ok(())
     }
 
-    /// Adds the mark at the offset `place` of these records.
-    pub(crate) fn add(&mut self, place: Offset, mark: RetryMark, records: &[Offset]) {
-        self.hidden.insert(place);
-        match mark {
+    /// Adds the mark at `mark_offset`, which gives `records` this state.
+    pub(crate) fn add(&mut self, mark_offset: Offset, state: RetryMark, records: &[Offset]) {
+        self.hidden.insert(mark_offset);
+        match state {
             RetryMark::Trying => self.tried.extend(records),
             RetryMark::Admitted => {
                 for record in records {

@@ -44,7 +44,7 @@ impl Quarantine {
             if let Found::Block { block, from } = found {
                 let records = block.records_from(from);
                 for record in records.filter(|record| mark::is_mark(&record.event_type)) {
-                    self.with_marks(|marks| marks.read(&record))?;
+                    self.with_marks(|marks| marks.add_from(&record))?;
                 }
             }
         }
@@ -57,7 +57,7 @@ impl Quarantine {
         self.mark(RetryMark::Trying, records).await
     }
 
-    /// Removes these records, on stable storage. Call it after their events were appended.
+    /// Hides these records, on stable storage. Call it after their events were appended.
     pub async fn mark_admitted(&self, records: &[Offset]) -> Result<(), AppendError> {
         self.mark(RetryMark::Admitted, records).await
     }
@@ -135,7 +135,7 @@ impl Quarantine {
         self.log.stats().refusing
     }
 
-    /// Returns the number of listed records.
+    /// Returns the number of records that [`Self::list`] can list.
     pub fn count(&self) -> u64 {
         let bounds = *self.log.bounds().borrow();
         let hidden = self.with_marks(|marks| {
@@ -145,8 +145,8 @@ impl Quarantine {
         bounds.head.since(bounds.tail).saturating_sub(hidden)
     }
 
-    /// Returns the number of dropped offsets: emptied, or trimmed by the size limit.
-    pub fn gone_count(&self) -> u64 {
+    /// Returns the number of offsets that were dropped, by an operator or by the size limit.
+    pub fn dropped_count(&self) -> u64 {
         self.log.bounds().borrow().tail.get()
     }
 
