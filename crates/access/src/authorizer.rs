@@ -24,7 +24,8 @@ use crate::{Problem, Scope, Scopes, Tokens};
 pub struct Authorizer {
     /// `None` allows everything to everyone.
     tokens: Option<Arc<Tokens>>,
-    local: Option<Hash>,
+    /// The hash of the token of local commands.
+    local_hash: Option<Hash>,
     refusals: Arc<Refusals>,
 }
 
@@ -33,16 +34,16 @@ impl Authorizer {
     pub fn new(tokens: Arc<Tokens>) -> Self {
         Self {
             tokens: Some(tokens),
-            local: None,
+            local_hash: None,
             refusals: Arc::default(),
         }
     }
 
     /// Creates an authorizer that requires no token, for a listener that only the operator can reach.
-    pub fn open() -> Self {
+    pub fn without_tokens() -> Self {
         Self {
             tokens: None,
-            local: None,
+            local_hash: None,
             refusals: Arc::default(),
         }
     }
@@ -57,13 +58,13 @@ impl Authorizer {
     #[must_use]
     pub fn with_local_token(self, secret: &Secret<String>) -> Self {
         Self {
-            local: Some(hash_of(secret.expose())),
+            local_hash: Some(hash_of(secret.expose())),
             ..self
         }
     }
 
     /// Returns the caller if its token has `scope`. Otherwise counts and logs the refusal.
-    pub fn admit(&self, head: &Parts, scope: Scope) -> Result<Caller, Problem> {
+    pub fn authorize(&self, head: &Parts, scope: Scope) -> Result<Caller, Problem> {
         self.decide(&head.headers, scope).map_err(|refusal| {
             self.refusals.note(
                 head,
@@ -84,7 +85,7 @@ impl Authorizer {
             return Ok(Caller::LOCAL);
         };
         let hash = hash_of(bearer(headers).ok_or(AuthError::Missing)?);
-        if self.local == Some(hash) {
+        if self.local_hash == Some(hash) {
             return Ok(Caller::LOCAL);
         }
         let token = tokens.find(&hash).ok_or(AuthError::Unknown)?;
@@ -139,28 +140,28 @@ impl From<AuthError> for Problem {
 /// The caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The id of the caller's token. `None` for an open authorizer and for local commands.
+    /// The id of the caller's token. `None` for local commands, and if no token is required.
     pub token_id: Option<String>,
     /// What the caller may do.
     pub scopes: Scopes,
 }
 
 impl Caller {
-    /// The caller at an open authorizer, and local commands.
+    /// The caller of a local command, and every caller if no token is required.
     const LOCAL: Self = Self {
         token_id: None,
         scopes: Scopes::ALL,
     };
 }
 
-/// Checks the scope of a request as middleware, and adds the [`Caller`] to its extensions.
+/// Middleware that checks the scope of a request, and adds the [`Caller`] to its extensions.
 pub async fn require_scope(
     State((authorizer, scope)): State<(Authorizer, Scope)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut head, body) = request.into_parts();
-    let caller = authorizer.admit(&head, scope)?;
+    let caller = authorizer.authorize(&head, scope)?;
     head.extensions.insert(caller);
     Ok(next.run(Request::from_parts(head, body)).await)
 }

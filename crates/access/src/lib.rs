@@ -16,8 +16,8 @@
 //! let authorizer = Authorizer::new(Arc::new(tokens));
 //! let bearer = format!("Bearer {}", secret.expose());
 //! let (head, ()) = Request::builder().header("authorization", bearer).body(())?.into_parts();
-//! assert!(authorizer.admit(&head, Scope::Ingest).is_ok());
-//! assert_eq!(authorizer.admit(&head, Scope::Read).unwrap_err().code(), "scope_missing");
+//! assert!(authorizer.authorize(&head, Scope::Ingest).is_ok());
+//! assert_eq!(authorizer.authorize(&head, Scope::Read).unwrap_err().code(), "scope_missing");
 //! # Ok(())
 //! # }
 //! ```

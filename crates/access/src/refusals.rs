@@ -1,9 +1,10 @@
 //! Counts all refused requests and logs most of them.
 //!
-//! Canvas, for example, only shows its operator that a request was refused. The log therefore has
-//! the reason, the source address, and the access key id or token id. It never has a secret, a token
-//! or a signature. Anybody can cause refusals, so the number of lines per minute is limited: per
-//! source and reason, and per reason. Refusals beyond the limit are counted, and one line reports them.
+//! Canvas, for example, only shows its operator that a request was refused. So the log line has the
+//! reason, the address of the client, and the access key id or token id. It never has a secret, a
+//! token or a signature. Anybody can cause refusals, so the number of lines per minute is limited: for
+//! each reason, and for each address and reason. Refusals beyond the limit are counted, and one line
+//! reports their number.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,16 +21,16 @@ const REFUSED: &str = "easel_refused_requests_total";
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// The most log lines per window for one reason and one source.
-const MAX_LINES_OF_SOURCE: u32 = 5;
+/// Maximum log lines per window for one reason and one address.
+const MAX_LINES_OF_ADDRESS: u32 = 5;
 
-/// The most log lines per window for one reason, over all sources.
+/// Maximum log lines per window for one reason, over all addresses.
 const MAX_LINES_OF_REASON: u32 = 20;
 
-/// The longest text from a request in a log line, in characters.
+/// Maximum length of a text from a request in a log line, in characters.
 const MAX_CHARS: usize = 300;
 
-/// Why a request was refused. Labels the metric.
+/// Why a request was refused. It is the label `reason` of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// No bearer token.
@@ -86,7 +87,7 @@ impl Reason {
     }
 }
 
-/// A refused request for the log, without its source.
+/// The facts for the log line of a refused request, without the address.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusedRequest<'a> {
     /// Why the request was refused.
@@ -103,34 +104,35 @@ pub struct RefusedRequest<'a> {
 
 /// Counts refused requests, and logs a limited number of them.
 #[derive(Debug)]
-pub struct Refusals(Mutex<LogWindow>);
+pub struct Refusals(Mutex<LineWindow>);
 
+/// The log lines of one minute.
 #[derive(Debug)]
-struct LogWindow {
+struct LineWindow {
     ends: Instant,
-    lines_of_source: HashMap<(Reason, Option<IpAddr>), u32>,
+    lines_of_address: HashMap<(Reason, Option<IpAddr>), u32>,
     lines_of_reason: HashMap<Reason, u32>,
     left_out: u64,
 }
 
-impl LogWindow {
+impl LineWindow {
     fn starting(now: Instant) -> Self {
         Self {
             ends: now + WINDOW,
-            lines_of_source: HashMap::new(),
+            lines_of_address: HashMap::new(),
             lines_of_reason: HashMap::new(),
             left_out: 0,
         }
     }
 
-    /// Returns true if one more line may be logged. Counts the refusal either way.
-    fn try_add_line(&mut self, reason: Reason, source: Option<IpAddr>) -> bool {
+    /// Returns true and counts the line if it may be logged. Otherwise counts it as left out.
+    fn try_add_line(&mut self, reason: Reason, address: Option<IpAddr>) -> bool {
         let reason_lines = self.lines_of_reason.entry(reason).or_default();
         if *reason_lines < MAX_LINES_OF_REASON {
-            let source_lines = self.lines_of_source.entry((reason, source)).or_default();
-            if *source_lines < MAX_LINES_OF_SOURCE {
+            let address_lines = self.lines_of_address.entry((reason, address)).or_default();
+            if *address_lines < MAX_LINES_OF_ADDRESS {
                 *reason_lines += 1;
-                *source_lines += 1;
+                *address_lines += 1;
                 return true;
             }
         }
@@ -146,7 +148,7 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Registers the metric with 0 for every reason.
+    /// Creates a counter of refusals, and registers the metric with 0 for every reason.
     pub fn new() -> Self {
         describe_counter!(
             REFUSED,
@@ -155,19 +157,19 @@ impl Refusals {
         for reason in Reason::ALL {
             counter!(REFUSED, "reason" => reason.as_str()).increment(0);
         }
-        Self(Mutex::new(LogWindow::starting(Instant::now())))
+        Self(Mutex::new(LineWindow::starting(Instant::now())))
     }
 
     /// Counts the refusal of the request with this head, and logs it if the limits allow it.
     pub fn note(&self, head: &Parts, refused: RefusedRequest<'_>) {
         let reason = refused.reason;
         counter!(REFUSED, "reason" => reason.as_str()).increment(1);
-        let source = source(head);
+        let address = peer_address(head);
         self.report_left_out();
-        if self.window().try_add_line(reason, source) {
+        if self.window().try_add_line(reason, address) {
             warn!(
                 reason = reason.as_str(),
-                from = source.map(tracing::field::display),
+                from = address.map(tracing::field::display),
                 forwarded_for = forwarded_for(head).map(tracing::field::display),
                 token = refused.token_id,
                 access_key_id = refused.access_key_id.map(shortened),
@@ -185,20 +187,20 @@ impl Refusals {
             if now < window.ends {
                 return;
             }
-            std::mem::replace(&mut *window, LogWindow::starting(now)).left_out
+            std::mem::replace(&mut *window, LineWindow::starting(now)).left_out
         };
         if left_out > 0 {
             warn!(left_out, "refused requests not logged");
         }
     }
 
-    fn window(&self) -> MutexGuard<'_, LogWindow> {
+    fn window(&self) -> MutexGuard<'_, LineWindow> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Returns the peer address of the connection.
-fn source(head: &Parts) -> Option<IpAddr> {
+fn peer_address(head: &Parts) -> Option<IpAddr> {
     let peer = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(peer.0.ip().to_canonical())
 }

@@ -8,9 +8,9 @@ use thiserror::Error;
 /// One permission of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Send events in.
+    /// Send events.
     Ingest,
-    /// Read events, subscriptions and numbers.
+    /// Read events, subscriptions and counts.
     Read,
     /// Change subscriptions, tokens and quarantine.
     Manage,

@@ -1,7 +1,7 @@
 //! Bearer tokens and how their secrets are generated.
 //!
 //! A secret is `easel_` and 43 characters of base64url: 32 random bytes from the operating system.
-//! 32 random bytes need no slow hash: one BLAKE3 is enough to make a stolen file useless.
+//! Nobody can guess 32 random bytes. So one BLAKE3 hash is enough, and a stolen file is useless.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

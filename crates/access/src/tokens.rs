@@ -111,7 +111,7 @@ impl Tokens {
     }
 
     /// Returns true if a token has this secret.
-    pub fn contains(&self, secret: &Secret<String>) -> bool {
+    pub fn has_secret(&self, secret: &Secret<String>) -> bool {
         self.find(&hash_of(secret.expose())).is_some()
     }
 
@@ -132,11 +132,12 @@ impl Tokens {
     }
 
     /// Waits until no token has this id.
-    pub async fn removed(&self, id: &str) {
+    pub async fn wait_until_removed(&self, id: &str) {
         let mut tokens = self.by_hash.subscribe();
-        let gone = |tokens: &HashMap<Hash, Token>| tokens.values().all(|token| token.id != id);
+        let is_removed =
+            |tokens: &HashMap<Hash, Token>| tokens.values().all(|token| token.id != id);
         // `self` owns the sender, so the wait cannot fail.
-        drop(tokens.wait_for(gone).await);
+        drop(tokens.wait_for(is_removed).await);
     }
 
     /// Returns true if no token exists, as at the first start.
@@ -170,8 +171,8 @@ fn load(file: &Connection) -> Result<HashMap<Hash, Token>, rusqlite::Error> {
             let token = Token {
                 id: row.get(1)?,
                 name: row.get(2)?,
-                scopes: text(row, 3)?,
-                created_at: text(row, 4)?,
+                scopes: parse_column(row, 3)?,
+                created_at: parse_column(row, 4)?,
             };
             Ok((Hash::from_bytes(row.get(0)?), token))
         })?
@@ -179,7 +180,7 @@ fn load(file: &Connection) -> Result<HashMap<Hash, Token>, rusqlite::Error> {
 }
 
 /// Parses the text of a column.
-fn text<T>(row: &Row<'_>, column: usize) -> Result<T, rusqlite::Error>
+fn parse_column<T>(row: &Row<'_>, column: usize) -> Result<T, rusqlite::Error>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {

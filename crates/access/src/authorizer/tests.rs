@@ -56,7 +56,7 @@ fn with_headers(headers: &[(HeaderName, &[u8])]) -> Parts {
 
 #[track_caller]
 fn check_refused(authorizer: &Authorizer, head: &Parts, scope: Scope, wanted: &str) {
-    let problem = authorizer.admit(head, scope).unwrap_err();
+    let problem = authorizer.authorize(head, scope).unwrap_err();
     assert_eq!(problem.code(), wanted);
 }
 
@@ -65,7 +65,10 @@ fn a_token_allows_only_its_own_scopes() {
     let fixture = with_one_token([Scope::Ingest].into_iter().collect());
     let headers = with_authorization(&format!("Bearer {}", fixture.secret.expose()));
 
-    let caller = fixture.authorizer.admit(&headers, Scope::Ingest).unwrap();
+    let caller = fixture
+        .authorizer
+        .authorize(&headers, Scope::Ingest)
+        .unwrap();
     assert_eq!(
         caller,
         Caller {
@@ -86,14 +89,14 @@ fn a_token_allows_only_its_own_scopes() {
 fn the_bearer_scheme_is_case_insensitive() {
     let fixture = with_one_token(Scopes::ALL);
     let headers = with_authorization(&format!("bEARER {}", fixture.secret.expose()));
-    assert!(fixture.authorizer.admit(&headers, Scope::Read).is_ok());
+    assert!(fixture.authorizer.authorize(&headers, Scope::Read).is_ok());
 }
 
 #[test]
 fn a_tab_may_separate_scheme_and_token() {
     let fixture = with_one_token(Scopes::ALL);
     let head = with_authorization(&format!("Bearer\t{}", fixture.secret.expose()));
-    assert!(fixture.authorizer.admit(&head, Scope::Read).is_ok());
+    assert!(fixture.authorizer.authorize(&head, Scope::Read).is_ok());
 }
 
 #[test]
@@ -135,16 +138,16 @@ fn the_local_token_allows_every_scope() {
         .with_local_token(&local);
     for scope in Scope::ALL {
         let head = with_authorization("Bearer made at start");
-        let caller = authorizer.admit(&head, scope).unwrap();
+        let caller = authorizer.authorize(&head, scope).unwrap();
         assert_eq!(caller, Caller::LOCAL);
     }
 }
 
 #[test]
-fn an_open_authorizer_requires_no_token() {
+fn an_authorizer_without_tokens_requires_no_token() {
     assert!(
-        Authorizer::open()
-            .admit(&with_headers(&[]), Scope::Manage)
+        Authorizer::without_tokens()
+            .authorize(&with_headers(&[]), Scope::Manage)
             .is_ok()
     );
 }
@@ -208,7 +211,7 @@ proptest! {
     ) {
         if HeaderValue::from_bytes(&value).is_ok() {
             let head = with_headers(&[(AUTHORIZATION, &value)]);
-            prop_assert!(AUTHORIZER.admit(&head, Scope::Read).is_err());
+            prop_assert!(AUTHORIZER.authorize(&head, Scope::Read).is_err());
         }
     }
 }

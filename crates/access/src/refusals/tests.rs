@@ -10,11 +10,11 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::*;
 use crate::{Authorizer, Scope, Scopes, Tokens};
 
-/// The log of one test.
+/// The log lines of one test.
 #[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct LogLines(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Log {
+impl io::Write for LogLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -24,7 +24,7 @@ impl io::Write for Log {
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
+impl<'a> MakeWriter<'a> for LogLines {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -32,7 +32,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-impl Log {
+impl LogLines {
     fn lines(&self) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines().map(str::to_owned).collect()
@@ -40,8 +40,8 @@ impl Log {
 }
 
 /// Captures the log of this thread until the guard is dropped.
-fn capture_log() -> (Log, tracing::subscriber::DefaultGuard) {
-    let log = Log::default();
+fn capture_log() -> (LogLines, tracing::subscriber::DefaultGuard) {
+    let log = LogLines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(log.clone())
         .with_ansi(false)
@@ -72,7 +72,7 @@ fn refused(reason: Reason) -> RefusedRequest<'static> {
 }
 
 #[test]
-fn a_refused_token_is_logged_with_its_source_and_reason_and_without_the_token() {
+fn a_refused_token_is_logged_with_its_address_and_reason_and_without_the_token() {
     let (log, _guard) = capture_log();
     let folder = tempfile::tempdir().unwrap();
     let tokens = Tokens::open(&folder.path().join("access.db")).unwrap();
@@ -84,10 +84,10 @@ fn a_refused_token_is_logged_with_its_source_and_reason_and_without_the_token() 
     let known = format!("Bearer {}", secret.expose());
     for authorization in ["Bearer made-up-token", &known] {
         let head = request("192.0.2.7", &[("authorization", authorization)]);
-        assert!(authorizer.admit(&head, Scope::Read).is_err());
+        assert!(authorizer.authorize(&head, Scope::Read).is_err());
     }
     let head = request("::ffff:192.0.2.8", &[]);
-    assert!(authorizer.admit(&head, Scope::Read).is_err());
+    assert!(authorizer.authorize(&head, Scope::Read).is_err());
 
     let lines = log.lines();
     let wanted = [
@@ -129,7 +129,7 @@ fn the_forwarded_address_is_logged_beside_the_address_of_the_proxy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_refusals_is_counted_and_hides_no_other_source() {
+async fn a_flood_of_refusals_is_counted_and_hides_no_other_address() {
     let (log, _guard) = capture_log();
     let refusals = Refusals::new();
     for _ in 0..1_000 {

@@ -43,17 +43,20 @@ async fn waiting_for_a_removal_ends_only_when_that_token_is_removed() {
     let (goes, _secret) = tokens.create("reader", Scopes::ALL, at(2)).unwrap();
     tokio::select! {
         biased;
-        () = tokens.removed(&stays.id) => panic!("the token still exists"),
-        () = tokens.removed(&goes.id) => panic!("the token still exists"),
+        () = tokens.wait_until_removed(&stays.id) => panic!("the token still exists"),
+        () = tokens.wait_until_removed(&goes.id) => panic!("the token still exists"),
         () = std::future::ready(()) => (),
     }
 
-    let (removed, ()) = tokio::join!(async { tokens.remove(&goes.id) }, tokens.removed(&goes.id));
+    let (removed, ()) = tokio::join!(
+        async { tokens.remove(&goes.id) },
+        tokens.wait_until_removed(&goes.id)
+    );
     assert!(removed.unwrap());
-    tokens.removed(&goes.id).await;
+    tokens.wait_until_removed(&goes.id).await;
     tokio::select! {
         biased;
-        () = tokens.removed(&stays.id) => panic!("the token still exists"),
+        () = tokens.wait_until_removed(&stays.id) => panic!("the token still exists"),
         () = std::future::ready(()) => (),
     }
 }
