@@ -1,13 +1,13 @@
 //! Validates an envelope against the standard.
 //!
-//! [`Rule`] lists the rules. An entity may be given as its id only; then only the id is checked.
-//! Rules that need outside knowledge are not checked, such as whether a grader is a machine or
-//! whether a message answers another one.
+//! [`Rule`] lists the rules. An envelope may have only the id of an entity instead of the whole entity.
+//! In this case only the id is checked. Rules that need outside knowledge are not checked, such as
+//! whether a grader is a machine or whether a message answers another message.
 
 mod entity;
 mod event;
-mod form;
 mod selector;
+mod text_format;
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,14 +37,15 @@ impl UnreadableEnvelope {
     }
 }
 
-/// The most breaches reported for one envelope. The limit is twice as high for MUST rules, so that
-/// other rules cannot hide them.
+/// The largest number of breaches that are reported for one envelope. The limit is twice as high for
+/// MUST rules, so that breaches of other rules cannot hide them.
 const MAX_BREACHES: usize = 1000;
 
 /// Returns the rules that an envelope breaks, in the order of its members.
 ///
-/// Reports the first thousand breaches, and up to a thousand more of MUST rules. If the data version
-/// is not that of Caliper 1.1, the data is not checked, since other rules apply to it.
+/// Reports the first thousand breaches. After these, reports only breaches of MUST rules, up to two
+/// thousand breaches in total. If the data version is not that of Caliper 1.1, the data is not checked,
+/// because other rules apply to it.
 pub fn check(envelope: &[u8]) -> Result<Vec<Breach>, UnreadableEnvelope> {
     let json = Json::read(envelope, MAX_DEPTH).map_err(|fault| UnreadableEnvelope { fault })?;
     let mut checker = Checker {
@@ -61,7 +62,8 @@ struct Checker {
 }
 
 impl Checker {
-    fn breach(&mut self, rule: Rule, path: &str, detail: impl Into<String>) {
+    /// Adds a breach, unless there are too many already.
+    fn report(&mut self, rule: Rule, path: &str, detail: impl Into<String>) {
         let limit = match rule.level() {
             Level::Must => 2 * MAX_BREACHES,
             _ => MAX_BREACHES,
@@ -78,17 +80,17 @@ impl Checker {
 
     fn envelope(&mut self, json: &Json) {
         if !json.is_object() {
-            return self.breach(Rule::E1, "", "must be an object");
+            return self.report(Rule::E1, "", "must be an object");
         }
         self.check_unique_keys(json, "");
         for name in MEMBERS {
             if json.get(name).is_none_or(Json::is_empty) {
-                self.breach(Rule::E2, &pointer("", name), format!("{name} is missing"));
+                self.report(Rule::E2, &pointer("", name), format!("{name} is missing"));
             }
         }
         for (name, _) in json.members() {
             if !name.as_str().is_some_and(|name| MEMBERS.contains(&name)) {
-                self.breach(
+                self.report(
                     Rule::E3,
                     &member("", name),
                     "an envelope has no such member",
@@ -98,25 +100,27 @@ impl Checker {
         let member_value = |name| json.get(name).filter(|value| !value.is_empty());
         match member_value("sensor") {
             Some(Json::Text(sensor)) if sensor.as_str().is_some_and(is_iri) => (),
-            Some(Json::Text(_)) => self.breach(Rule::E4s, "/sensor", "should be an IRI"),
-            Some(_) => self.breach(Rule::E4, "/sensor", "must be a string"),
+            Some(Json::Text(_)) => self.report(Rule::E4s, "/sensor", "should be an IRI"),
+            Some(_) => self.report(Rule::E4, "/sensor", "must be a string"),
             None => (),
         }
         let send_time = member_value("sendTime");
-        if send_time.is_some_and(|time| !time.text().is_some_and(form::is_time)) {
+        if send_time.is_some_and(|time| !time.text().is_some_and(text_format::is_time)) {
             let detail = "must be a time like 2019-11-01T19:11:05.222Z";
-            self.breach(Rule::E5, "/sendTime", detail);
+            self.report(Rule::E5, "/sendTime", detail);
         }
-        let ours = Some(self.vocabulary.context.as_str());
+        let caliper_1_1 = Some(self.vocabulary.context.as_str());
         let is_other_version = json.members().iter().any(|(name, version)| {
-            name.as_str() == Some("dataVersion") && !version.is_empty() && version.text() != ours
+            name.as_str() == Some("dataVersion")
+                && !version.is_empty()
+                && version.text() != caliper_1_1
         });
         if is_other_version {
             let detail = format!(
                 "the version must be {}; the data is not checked",
                 self.vocabulary.context
             );
-            self.breach(Rule::E6, "/dataVersion", detail);
+            self.report(Rule::E6, "/dataVersion", detail);
         }
         match member_value("data") {
             Some(Json::Array(_)) if is_other_version => (),
@@ -129,7 +133,7 @@ impl Checker {
                     );
                 }
             }
-            Some(_) => self.breach(Rule::E7, "/data", "must be an array"),
+            Some(_) => self.report(Rule::E7, "/data", "must be an array"),
             None => (),
         }
     }
@@ -137,13 +141,13 @@ impl Checker {
     /// Checks one item of the data: an event or a top-level entity.
     fn item(&mut self, item: &Json, path: &str, send_time: Option<&str>) {
         if !item.is_object() {
-            return self.breach(Rule::E8, path, "must be an object");
+            return self.report(Rule::E8, path, "must be an object");
         }
         self.context(item, path);
         let kind = item.get("type").and_then(Json::text);
         if self.is_selector(item) {
-            let detail = "a selector is part of an annotation, neither an event nor an entity";
-            return self.breach(Rule::N3, &pointer(path, "type"), detail);
+            let detail = "a selector must not be here; it belongs in an annotation";
+            return self.report(Rule::N3, &pointer(path, "type"), detail);
         }
         let is_entity = kind.is_some_and(|kind| self.vocabulary.entities.contains_key(kind))
             || item.get("action").is_none() && item.get("eventTime").is_none();
@@ -157,24 +161,32 @@ impl Checker {
 
     fn context(&mut self, item: &Json, path: &str) {
         let path = pointer(path, "@context");
-        let ours = &self.vocabulary.context;
+        let caliper_1_1 = &self.vocabulary.context;
         match item.get("@context") {
-            Some(Json::Text(context)) if context.as_str() != Some(ours) => {
-                self.breach(Rule::C2, &path, format!("the context must be {ours}"));
+            Some(Json::Text(context)) if context.as_str() != Some(caliper_1_1) => {
+                self.report(
+                    Rule::C2,
+                    &path,
+                    format!("the context must be {caliper_1_1}"),
+                );
             }
             Some(Json::Text(_)) => (),
             Some(Json::Array(contexts)) => {
-                if contexts.last().and_then(Json::text) != Some(ours) {
-                    self.breach(Rule::C3, &path, format!("the last context must be {ours}"));
+                if contexts.last().and_then(Json::text) != Some(caliper_1_1) {
+                    self.report(
+                        Rule::C3,
+                        &path,
+                        format!("the last context must be {caliper_1_1}"),
+                    );
                 }
                 let terms = contexts.iter().flat_map(Json::members);
                 let mut terms = terms.filter_map(|(term, _)| term.as_str());
                 let redefined = terms.find(|term| self.is_term(term));
                 if let Some(term) = redefined {
-                    self.breach(Rule::C4, &path, format!("{term} must not be redefined"));
+                    self.report(Rule::C4, &path, format!("{term} must not be redefined"));
                 }
             }
-            _ => self.breach(Rule::C1, &path, "the context must be a string or an array"),
+            _ => self.report(Rule::C1, &path, "the context must be a string or an array"),
         }
     }
 
@@ -201,12 +213,12 @@ impl Checker {
         let mut seen = HashSet::new();
         for (name, _) in object.members() {
             if !seen.insert(name) {
-                self.breach(Rule::E9, &member(path, name), "this key appears twice");
+                self.report(Rule::E9, &member(path, name), "this key appears twice");
             }
         }
     }
 
-    /// Checks an extension: only its keys must be unique.
+    /// Checks an extension. The only rule is that its keys are unique.
     fn extension(&mut self, json: &Json, path: &str) {
         self.check_unique_keys(json, path);
         for (name, value) in json.members() {
@@ -222,7 +234,7 @@ impl Checker {
     /// Checks that one id does not name entities of unrelated types.
     fn check_related_types(&mut self, item: &Json, path: &str) {
         let mut typed_ids = Vec::new();
-        collect(item, &mut typed_ids);
+        collect_typed_ids(item, &mut typed_ids);
         let vocabulary = self.vocabulary;
         let mut reported = HashSet::new();
         // The list of types stays short: an id is not checked further after its first unrelated type.
@@ -239,7 +251,7 @@ impl Checker {
                 None => others.push(kind),
                 Some(other) => {
                     reported.insert(id);
-                    self.breach(
+                    self.report(
                         Rule::N10,
                         path,
                         format!("{id} is both a {other} and a {kind}"),
@@ -250,20 +262,20 @@ impl Checker {
     }
 }
 
-/// Collects the ids in an item, outside extensions, with the type of each entity.
-fn collect<'a>(json: &'a Json, typed_ids: &mut Vec<(&'a str, &'a str)>) {
+/// Collects the id and the type of each entity in an item, except in extensions.
+fn collect_typed_ids<'a>(json: &'a Json, typed_ids: &mut Vec<(&'a str, &'a str)>) {
     let text = |key| json.get(key).and_then(Json::text);
     if let (Some(id), Some(kind)) = (text("id"), text("type")) {
         typed_ids.push((id, kind));
     }
     for (key, value) in json.members() {
         if key.as_str() != Some("extensions") {
-            collect(value, typed_ids);
+            collect_typed_ids(value, typed_ids);
         }
     }
     if let Json::Array(elements) = json {
         for element in elements {
-            collect(element, typed_ids);
+            collect_typed_ids(element, typed_ids);
         }
     }
 }

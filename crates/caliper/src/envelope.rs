@@ -20,7 +20,7 @@ impl CaliperEvent {
 
 /// Returns an envelope with these events, sent at `send_time`.
 ///
-/// An envelope names one sensor: that of its first event. All events must have the same sensor.
+/// An envelope has only one sensor, so all events must have the same sensor.
 pub fn envelope(events: &[&CaliperEvent], send_time: Timestamp) -> Vec<u8> {
     let length: usize = events.iter().map(|event| event.json.len() + 1).sum();
     let mut out = JsonWriter::with_capacity(length + 256);

@@ -1,8 +1,8 @@
-//! The Caliper form of one event type, with its field names resolved to indexes.
+//! The Caliper template of one event type, with its field names resolved to indexes.
 
 use easel_catalog::{
-    ActorSource, CaliperForm, Catalog, Computed, CourseSource, EventType, Field, Part, Template,
-    TemplateProperty, ValueSource,
+    ActorSource, CaliperTemplate, Catalog, Computed, CourseSource, DialectTemplate, EventType,
+    Field, Part, TemplateProperty, ValueSource,
 };
 use thiserror::Error;
 
@@ -10,8 +10,8 @@ use crate::value;
 
 /// Why a translator cannot be created.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FormError {
-    /// The Caliper form of an event type names a field that the event type does not have.
+pub enum TranslatorError {
+    /// The Caliper template of an event type names a field that the event type does not have.
     #[error("the Caliper form of {event_type}: the field {field:?} is unknown")]
     Field {
         /// The event type.
@@ -29,47 +29,50 @@ pub enum FormError {
     },
 }
 
-/// The Caliper form of one event type.
+/// The Caliper template of one event type, with indexes instead of field names.
 #[derive(Clone, Debug)]
 pub(crate) struct EventTemplate {
     pub(crate) event_type: EventType,
-    pub(crate) actor: ActorPlace,
+    pub(crate) actor: ResolvedActor,
+    /// True if the actor is always a user, even if the user is unknown.
     pub(crate) by_user: bool,
-    pub(crate) course: CoursePlace,
+    pub(crate) course: ResolvedCourse,
+    /// The index of the body field with the section.
     pub(crate) section: Option<usize>,
-    pub(crate) asset: Option<AssetPlace>,
-    pub(crate) compatible: Program,
-    pub(crate) strict: Program,
+    pub(crate) asset: Option<ResolvedAsset>,
+    pub(crate) compatible: ResolvedTemplate,
+    pub(crate) strict: ResolvedTemplate,
 }
 
-/// The place of the actor.
+/// Where the actor comes from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum ActorPlace {
+pub(crate) enum ResolvedActor {
     Metadata,
-    /// In the metadata or, if missing there, in this field of the body.
+    /// The metadata or, if the actor is missing there, this field of the body.
     Author(usize),
+    /// This field of the body.
     Grader(usize),
 }
 
-/// The place of the course.
+/// Where the course comes from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum CoursePlace {
-    /// In these fields of the body (type and id) or, if missing there, in the metadata.
+pub(crate) enum ResolvedCourse {
+    /// These fields of the body (type and id) or, if the course is missing there, the metadata.
     Context(Option<(usize, usize)>),
     Field(usize),
     Nowhere,
 }
 
-/// The place of an accessed asset.
+/// The indexes of the body fields that describe an accessed asset.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AssetPlace {
+pub(crate) struct ResolvedAsset {
     pub(crate) kind: usize,
     pub(crate) list: usize,
 }
 
-/// The output of one dialect for an event type, in order.
+/// The template of one dialect, with its members in output order.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
+pub(crate) struct ResolvedTemplate {
     pub(crate) kind: &'static str,
     pub(crate) action: &'static str,
     pub(crate) group: bool,
@@ -82,14 +85,14 @@ pub(crate) struct Program {
 pub(crate) struct TemplateMember {
     /// The key, quoted, with its colon.
     pub(crate) key: String,
-    pub(crate) value: Write,
-    /// Whether this is the id: without it the entity is not written.
+    pub(crate) value: ResolvedSource,
+    /// True if this member is the id. An entity without an id is not written.
     pub(crate) is_id: bool,
 }
 
-/// The source of a value.
+/// Where a value comes from.
 #[derive(Clone, Debug)]
-pub(crate) enum Write {
+pub(crate) enum ResolvedSource {
     Constant(&'static str),
     Body(usize, value::ValueFormat),
     Metadata(usize, value::ValueFormat),
@@ -113,47 +116,47 @@ impl EventTemplate {
     pub(crate) fn new(
         catalog: &Catalog,
         event_type: &EventType,
-        form: &CaliperForm,
-    ) -> Result<Self, FormError> {
-        let names = FieldNames {
+        caliper: &CaliperTemplate,
+    ) -> Result<Self, TranslatorError> {
+        let resolver = FieldResolver {
             catalog,
             event_type,
         };
-        let place = |field| names.body(field).map(|(index, _)| index);
+        let index = |field| resolver.body(field).map(|(index, _)| index);
         let find = |name| event_type.body.iter().position(|field| field.name == name);
         Ok(Self {
             event_type: *event_type,
-            actor: match form.actor {
-                ActorSource::MetadataUser => ActorPlace::Metadata,
-                ActorSource::BodyAuthor(field) => ActorPlace::Author(place(field)?),
-                ActorSource::BodyGrader(field) => ActorPlace::Grader(place(field)?),
+            actor: match caliper.actor {
+                ActorSource::MetadataUser => ResolvedActor::Metadata,
+                ActorSource::BodyAuthor(field) => ResolvedActor::Author(index(field)?),
+                ActorSource::BodyGrader(field) => ResolvedActor::Grader(index(field)?),
             },
-            by_user: form.by_user,
-            course: match form.course {
+            by_user: caliper.by_user,
+            course: match caliper.course {
                 CourseSource::OfContext => {
-                    CoursePlace::Context(find("context_type").zip(find("context_id")))
+                    ResolvedCourse::Context(find("context_type").zip(find("context_id")))
                 }
-                CourseSource::OfField(field) => CoursePlace::Field(place(field)?),
-                CourseSource::Nowhere => CoursePlace::Nowhere,
+                CourseSource::OfField(field) => ResolvedCourse::Field(index(field)?),
+                CourseSource::Nowhere => ResolvedCourse::Nowhere,
             },
-            section: form.section.map(place).transpose()?,
+            section: caliper.section.map(index).transpose()?,
             asset: find("asset_type")
                 .zip(find("asset_subtype"))
-                .map(|(kind, list)| AssetPlace { kind, list }),
-            compatible: names.program(&form.compatible)?,
-            strict: names.program(&form.strict)?,
+                .map(|(kind, list)| ResolvedAsset { kind, list }),
+            compatible: resolver.template(&caliper.compatible)?,
+            strict: resolver.template(&caliper.strict)?,
         })
     }
 }
 
 /// Resolves field names to indexes.
-struct FieldNames<'a> {
+struct FieldResolver<'a> {
     catalog: &'a Catalog,
     event_type: &'a EventType,
 }
 
-impl FieldNames<'_> {
-    fn body(&self, name: &str) -> Result<(usize, value::ValueFormat), FormError> {
+impl FieldResolver<'_> {
+    fn body(&self, name: &str) -> Result<(usize, value::ValueFormat), TranslatorError> {
         self.find(self.event_type.body.iter(), name)
     }
 
@@ -161,17 +164,17 @@ impl FieldNames<'_> {
         &self,
         fields: impl Iterator<Item = &'f Field>,
         name: &str,
-    ) -> Result<(usize, value::ValueFormat), FormError> {
+    ) -> Result<(usize, value::ValueFormat), TranslatorError> {
         let found = fields.enumerate().find(|(_, field)| field.name == name);
-        let (index, field) = found.ok_or_else(|| FormError::Field {
+        let (index, field) = found.ok_or_else(|| TranslatorError::Field {
             event_type: self.event_type.name.to_owned(),
             field: name.to_owned(),
         })?;
         Ok((index, value::ValueFormat::from_kind(&field.kind)))
     }
 
-    fn program(&self, template: &Template) -> Result<Program, FormError> {
-        Ok(Program {
+    fn template(&self, template: &DialectTemplate) -> Result<ResolvedTemplate, TranslatorError> {
+        Ok(ResolvedTemplate {
             kind: template.kind,
             action: template.action,
             group: template.group,
@@ -180,23 +183,26 @@ impl FieldNames<'_> {
         })
     }
 
-    fn members(&self, properties: &[TemplateProperty]) -> Result<Vec<TemplateMember>, FormError> {
+    fn members(
+        &self,
+        properties: &[TemplateProperty],
+    ) -> Result<Vec<TemplateMember>, TranslatorError> {
         let members = properties.iter().map(|property| {
             Ok(TemplateMember {
                 key: format!("\"{}\":", property.key),
-                value: self.write(&property.value)?,
+                value: self.source(&property.value)?,
                 is_id: property.key == "id",
             })
         });
         members.collect()
     }
 
-    fn write(&self, source: &ValueSource) -> Result<Write, FormError> {
+    fn source(&self, source: &ValueSource) -> Result<ResolvedSource, TranslatorError> {
         Ok(match source {
-            ValueSource::Constant(text) => Write::Constant(text),
+            ValueSource::Constant(text) => ResolvedSource::Constant(text),
             ValueSource::OfBody(name) => {
                 let (index, format) = self.body(name)?;
-                Write::Body(index, format)
+                ResolvedSource::Body(index, format)
             }
             ValueSource::OfMetadata(name) => {
                 let fields = self
@@ -205,17 +211,17 @@ impl FieldNames<'_> {
                     .iter()
                     .map(|metadata| &metadata.field);
                 let (index, format) = self.find(fields, name)?;
-                Write::Metadata(index, format)
+                ResolvedSource::Metadata(index, format)
             }
-            ValueSource::Urn(parts) => Write::Urn(self.parts(parts)?),
-            ValueSource::Entity(members) => Write::Entity(self.members(members)?),
-            ValueSource::Array(members) => Write::Array(self.members(members)?),
-            ValueSource::Extensions(members) => Write::Extensions(self.members(members)?),
-            ValueSource::Computed(computed) => Write::Computed(*computed),
+            ValueSource::Urn(parts) => ResolvedSource::Urn(self.parts(parts)?),
+            ValueSource::Entity(members) => ResolvedSource::Entity(self.members(members)?),
+            ValueSource::Array(members) => ResolvedSource::Array(self.members(members)?),
+            ValueSource::Extensions(members) => ResolvedSource::Extensions(self.members(members)?),
+            ValueSource::Computed(computed) => ResolvedSource::Computed(*computed),
         })
     }
 
-    fn parts(&self, parts: &[Part]) -> Result<Vec<UrnPart>, FormError> {
+    fn parts(&self, parts: &[Part]) -> Result<Vec<UrnPart>, TranslatorError> {
         let parts = parts.iter().map(|part| {
             Ok(match part {
                 Part::Literal(text) => UrnPart::Literal(text),

@@ -1,4 +1,4 @@
-//! Validates ids and encodes them: absolute IRIs, including URNs.
+//! Validates and encodes ids, which are absolute IRIs or URNs.
 //!
 //! The crate `oxiri` applies RFC 3987. Two schemes have extra rules: an HTTP IRI must have a host
 //! (RFC 9110), and a URN must have a namespace (RFC 8141).
@@ -8,20 +8,20 @@ use std::fmt::Write;
 
 use oxiri::Iri;
 
-/// Returns whether a text is an absolute IRI. A URN is one too.
+/// Returns whether a text is an absolute IRI. A URN is an absolute IRI too.
 pub fn is_iri(text: &str) -> bool {
     let Ok(iri) = Iri::parse(text) else {
         return false;
     };
     let (scheme, rest) = text.split_once(':').unwrap_or_default();
     match scheme.to_ascii_lowercase().as_str() {
-        "urn" => rest.split_once(':').is_some_and(|(space, name)| {
-            let is_space = (2..=32).contains(&space.len())
-                && !space.starts_with('-')
-                && space
+        "urn" => rest.split_once(':').is_some_and(|(namespace, name)| {
+            let is_namespace = (2..=32).contains(&namespace.len())
+                && !namespace.starts_with('-')
+                && namespace
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            is_space && !name.is_empty()
+            is_namespace && !name.is_empty()
         }),
         "http" | "https" => iri.authority().is_some_and(|authority| {
             let host = authority.rsplit('@').next().unwrap_or_default();
@@ -33,9 +33,9 @@ pub fn is_iri(text: &str) -> bool {
 
 /// Encodes a text as a part of a URN.
 ///
-/// `raw` is the text as it stands between the quotes of a JSON string. Characters that an IRI does
-/// not allow there are percent-encoded. So is `#`, which would start a fragment.
-pub(crate) fn part(raw: &[u8]) -> Cow<'_, [u8]> {
+/// `raw` is the text as it stands between the quotes of a JSON string. Characters that a URN does not
+/// allow are percent-encoded. `#` is percent-encoded too, because it would start a fragment.
+pub(crate) fn encode_part(raw: &[u8]) -> Cow<'_, [u8]> {
     let is_plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(byte);
     if raw.iter().all(is_plain) {
@@ -48,7 +48,7 @@ pub(crate) fn part(raw: &[u8]) -> Cow<'_, [u8]> {
 /// percent-encoded.
 ///
 /// `raw` is the address as it stands between the quotes of a JSON string.
-pub(crate) fn address(raw: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn encode_address(raw: &[u8]) -> Cow<'_, [u8]> {
     let is_plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(byte);
     if raw.iter().all(is_plain) {
@@ -73,8 +73,8 @@ pub(crate) fn address(raw: &[u8]) -> Cow<'_, [u8]> {
 /// Encodes the address of an installation, `http://HOST/`.
 ///
 /// If the address is not an IRI, characters that a host name does not allow are percent-encoded.
-pub(crate) fn base(raw: &[u8]) -> Cow<'_, [u8]> {
-    let whole = address(raw);
+pub(crate) fn encode_base(raw: &[u8]) -> Cow<'_, [u8]> {
+    let whole = encode_address(raw);
     if str::from_utf8(&whole).is_ok_and(is_iri) {
         return whole;
     }
@@ -99,13 +99,13 @@ fn authority_end(text: &str) -> usize {
 
 fn unescape(raw: &[u8]) -> String {
     let quoted = [b"\"", raw, b"\""].concat();
-    // A string of an admitted event may contain half a surrogate pair, which is not a character.
+    // A string of an admitted event may contain an unpaired surrogate, which is not a character.
     // Such a string keeps its escapes.
     serde_json::from_slice(&quoted).unwrap_or_else(|_| String::from_utf8_lossy(raw).into_owned())
 }
 
-/// Percent-encodes every character that the path of an IRI does not allow. `?` starts a query and is
-/// not encoded; neither are characters for which `is_allowed` returns true.
+/// Percent-encodes every character that the path of an IRI does not allow, with two exceptions: `?`,
+/// which starts a query, and characters for which `is_allowed` returns true.
 fn encode(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     let mut buffer = [0; 4];
@@ -153,7 +153,7 @@ mod tests {
             ("\u{e000}", "%EE%80%80"),
         ] {
             assert_eq!(
-                String::from_utf8_lossy(&part(raw.as_bytes())),
+                String::from_utf8_lossy(&encode_part(raw.as_bytes())),
                 wanted,
                 "{raw}"
             );
@@ -170,7 +170,7 @@ mod tests {
             (r"http:\/\/a.example\/%", "http://a.example/%25"),
             ("a[1]", "a%5B1%5D"),
         ] {
-            let found = address(raw.as_bytes());
+            let found = encode_address(raw.as_bytes());
             assert_eq!(String::from_utf8_lossy(&found), wanted, "{raw}");
         }
     }
@@ -187,7 +187,7 @@ mod tests {
             ("http://?@/", "http://%3F%40/"),
             (r"http://\ud800:/x/", "http://%5Cud800:/x/"),
         ] {
-            let found = base(raw.as_bytes());
+            let found = encode_base(raw.as_bytes());
             assert_eq!(String::from_utf8_lossy(&found), wanted, "{raw}");
             assert!(str::from_utf8(&found).is_ok_and(is_iri), "{raw}");
         }

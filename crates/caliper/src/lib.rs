@@ -1,10 +1,10 @@
 //! Translates Canvas events to IMS Caliper 1.1 and validates Caliper envelopes.
 //!
-//! A [`Translator`] turns stored events into [`CaliperEvent`]s. It knows two dialects: events as
+//! A [`Translator`] turns stored events into [`CaliperEvent`]s. It writes two dialects: events as
 //! Canvas publishes them, and events as the standard requires them. [`envelope()`] builds the
 //! envelope to send. [`check()`] validates any envelope against the standard.
 //!
-//! The catalogue holds the mapping of each event type, beside its Canvas form. This room is pure.
+//! The catalogue has the Caliper template of each event type. This room is pure.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,8 +29,8 @@ mod translator;
 
 mod event_context;
 mod event_template;
+mod metadata_indexes;
 mod options;
-mod places;
 
 mod checker;
 mod rule;
@@ -43,7 +43,7 @@ mod value;
 
 pub use checker::{UnreadableEnvelope, check};
 pub use envelope::envelope;
-pub use event_template::FormError;
+pub use event_template::TranslatorError;
 pub use iri::is_iri;
 pub use options::{Role, Secrets, TranslationOptions};
 pub use rule::{Breach, Level, Rule};

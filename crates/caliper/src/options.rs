@@ -1,6 +1,6 @@
 //! The settings of the translation that an operator can change.
 
-use crate::event_template::FormError;
+use crate::event_template::TranslatorError;
 use crate::vocabulary::Vocabulary;
 
 /// The settings of the translation that an operator can change.
@@ -27,14 +27,14 @@ pub struct Role {
 }
 
 impl Role {
-    /// Checks that the segment can be part of an id and that Caliper 1.1 defines the roles.
+    /// Checks that the segment can be part of an id, and that Caliper 1.1 has the roles.
     ///
     /// # Errors
     ///
-    /// Returns [`FormError::Role`] with the reason.
-    pub fn check(&self) -> Result<(), FormError> {
+    /// Returns [`TranslatorError::Role`] with the reason.
+    pub fn check(&self) -> Result<(), TranslatorError> {
         let invalid = |fault| {
-            Err(FormError::Role {
+            Err(TranslatorError::Role {
                 canvas: self.canvas.clone(),
                 fault,
             })
@@ -49,8 +49,8 @@ impl Role {
         if self.roles.is_empty() {
             return invalid("roles must not be empty".to_owned());
         }
-        let known = &Vocabulary::get().roles;
-        match self.roles.iter().find(|role| !known.contains(role)) {
+        let caliper_roles = &Vocabulary::get().roles;
+        match self.roles.iter().find(|role| !caliper_roles.contains(role)) {
             None => Ok(()),
             Some(role) => invalid(format!("{role:?} is not a role of Caliper 1.1")),
         }

@@ -1,4 +1,4 @@
-//! The rules of Caliper 1.1 that a program can check, and their violations.
+//! The rules of Caliper 1.1 that a program can check, and breaches of these rules.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct Breach {
     pub rule: Rule,
     /// The JSON pointer to the value that breaks the rule.
     pub path: String,
-    /// A description of the fault.
+    /// A description of the breach.
     pub detail: String,
 }
 

@@ -1,4 +1,4 @@
-//! Masks secrets, such as tokens, in the queries of addresses. No subscriber needs them.
+//! Masks secrets, such as tokens, in the queries of addresses. No subscriber needs these secrets.
 
 use std::borrow::Cow;
 
@@ -36,11 +36,11 @@ pub(crate) fn mask(raw: &[u8]) -> Cow<'_, [u8]> {
 
 /// Returns the bytes before the first question mark, which may be escaped.
 fn without_query(raw: &[u8]) -> &[u8] {
-    let plain = memchr::memchr(b'?', raw);
-    let escaped = raw
+    let unescaped_at = memchr::memchr(b'?', raw);
+    let escaped_at = raw
         .windows(6)
         .position(|window| window.eq_ignore_ascii_case(br"\u003f"));
-    let end = plain.into_iter().chain(escaped).min();
+    let end = unescaped_at.into_iter().chain(escaped_at).min();
     end.and_then(|end| raw.get(..end)).unwrap_or(raw)
 }
 

@@ -1,7 +1,7 @@
 //! Translates Canvas events to Caliper events.
 //!
-//! The catalogue defines the object of each event type. The members that all Caliper events share
-//! are written here. A translation reads the stored bytes once and writes directly to a buffer. It
+//! The catalogue has the template of each event type's object. This file writes the members that all
+//! Caliper events share. A translation reads the stored bytes once and writes directly to a buffer. It
 //! writes the members in the order in which Canvas publishes them.
 
 use std::borrow::Cow;
@@ -15,10 +15,12 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::event_context::{EventActor, EventContext};
-use crate::event_template::{EventTemplate, FormError, Program, TemplateMember, UrnPart, Write};
+use crate::event_template::{
+    EventTemplate, ResolvedSource, ResolvedTemplate, TemplateMember, TranslatorError, UrnPart,
+};
 use crate::iri;
+use crate::metadata_indexes::MetadataIndexes;
 use crate::options::{Secrets, TranslationOptions};
-use crate::places::Places;
 use crate::secrets;
 use crate::value::{self, decoded_text, has_content, text_of, time_of, write_time};
 use easel_catalog::JsonWriter;
@@ -46,7 +48,7 @@ pub enum Dialect {
 pub struct Translator {
     catalog: Arc<Catalog>,
     templates: HashMap<&'static str, EventTemplate>,
-    places: Places,
+    indexes: MetadataIndexes,
     options: TranslationOptions,
 }
 
@@ -75,22 +77,25 @@ pub enum Untranslated {
 
 impl Translator {
     /// Creates a translator for all event types that have a Caliper form.
-    pub fn new(catalog: Arc<Catalog>, options: TranslationOptions) -> Result<Self, FormError> {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        options: TranslationOptions,
+    ) -> Result<Self, TranslatorError> {
         for role in &options.roles {
             role.check()?;
         }
         let mut templates = HashMap::new();
         for event_type in catalog.types() {
-            if let Some(form) = &event_type.caliper {
-                let template = EventTemplate::new(&catalog, event_type, form)?;
+            if let Some(caliper) = &event_type.caliper {
+                let template = EventTemplate::new(&catalog, event_type, caliper)?;
                 templates.insert(event_type.name, template);
             }
         }
-        let places = Places::new(&catalog)?;
+        let indexes = MetadataIndexes::new(&catalog)?;
         Ok(Self {
             catalog,
             templates,
-            places,
+            indexes,
             options,
         })
     }
@@ -115,17 +120,17 @@ impl Translator {
         id: Uuid,
         dialect: Dialect,
     ) -> Result<CaliperEvent, Untranslated> {
-        let template = self.templates.get(event_type).ok_or(Untranslated::NoForm)?;
-        let fields = self.catalog.fields(&template.event_type, event);
-        let context = EventContext::new(fields, template, &self.places, &self.options);
-        let program = match dialect {
-            Dialect::Compatible => &template.compatible,
-            Dialect::Strict => &template.strict,
+        let event_template = self.templates.get(event_type).ok_or(Untranslated::NoForm)?;
+        let fields = self.catalog.fields(&event_template.event_type, event);
+        let context = EventContext::new(fields, event_template, &self.indexes, &self.options);
+        let template = match dialect {
+            Dialect::Compatible => &event_template.compatible,
+            Dialect::Strict => &event_template.strict,
         };
         let mut writer = EventWriter {
             translator: self,
             context: &context,
-            program,
+            template,
             dialect,
             sensor: 0..0,
             unreadable: Cell::new(0),
@@ -147,7 +152,7 @@ impl Translator {
 struct EventWriter<'a> {
     translator: &'a Translator,
     context: &'a EventContext<'a>,
-    program: &'a Program,
+    template: &'a ResolvedTemplate,
     dialect: Dialect,
     sensor: std::ops::Range<usize>,
     unreadable: Cell<u32>,
@@ -158,7 +163,7 @@ impl EventWriter<'_> {
     fn write(&mut self, id: Uuid, out: &mut JsonWriter) -> bool {
         let mut has_object = false;
         out.object(|out| {
-            out.plain("\"@context\":", CONTEXT);
+            out.plain_member("\"@context\":", CONTEXT);
             out.member("\"id\":", |out| {
                 out.raw(b"\"urn:uuid:");
                 out.raw(
@@ -169,25 +174,25 @@ impl EventWriter<'_> {
                 out.raw(b"\"");
                 true
             });
-            out.plain("\"type\":", self.program.kind);
+            out.plain_member("\"type\":", self.template.kind);
             out.member("\"actor\":", |out| self.actor(out));
-            out.plain("\"action\":", self.program.action);
-            has_object = out.member("\"object\":", |out| self.entity(&self.program.object, out));
+            out.plain_member("\"action\":", self.template.action);
+            has_object = out.member("\"object\":", |out| self.entity(&self.template.object, out));
             out.member("\"eventTime\":", |out| self.event_time(out));
             out.member("\"generated\":", |out| {
-                self.entity(&self.program.generated, out)
+                self.entity(&self.template.generated, out)
             });
             let has_referrer = out.member("\"referrer\":", |out| self.referrer(out));
             out.member("\"edApp\":", |out| {
                 out.object(|out| {
                     let key = "\"id\":";
-                    let start = out.mark() + key.len();
+                    let start = out.position() + key.len();
                     out.member(key, |out| self.base(out));
-                    self.sensor = start..out.mark();
-                    out.plain("\"type\":", "SoftwareApplication");
+                    self.sensor = start..out.position();
+                    out.plain_member("\"type\":", "SoftwareApplication");
                 })
             });
-            if self.program.group {
+            if self.template.group {
                 out.member("\"group\":", |out| self.group(out));
             }
             out.member("\"membership\":", |out| self.membership(out));
@@ -202,60 +207,60 @@ impl EventWriter<'_> {
         out.object(|out| match context.actor {
             EventActor::User(id) => {
                 out.member("\"id\":", |out| self.canvas_id(out, &[b"user:", id]));
-                out.plain("\"type\":", "Person");
+                out.plain_member("\"type\":", "Person");
                 out.member("\"extensions\":", |out| {
-                    canvas(out, |out| {
-                        for (key, place) in self.translator.places.actor_fields {
+                    canvas_extensions(out, |out| {
+                        for (key, index) in self.translator.indexes.actor_fields {
                             out.member(key, |out| {
-                                self.metadata(place, value::ValueFormat::Text, out)
+                                self.metadata(index, value::ValueFormat::Text, out)
                             });
                         }
-                        out.member("\"entity_id\":", |out| text(out, id));
+                        out.member("\"entity_id\":", |out| write_text(out, id));
                     })
                 });
             }
             EventActor::Grader(id) => {
                 out.member("\"id\":", |out| self.canvas_id(out, &[b"user:", id]));
-                out.plain("\"type\":", "Person");
+                out.plain_member("\"type\":", "Person");
             }
-            EventActor::SomeUser => {
+            EventActor::UnknownUser => {
                 out.member("\"id\":", |out| self.canvas_id(out, &[b"user:0"]));
-                out.plain("\"type\":", "Person");
+                out.plain_member("\"type\":", "Person");
             }
             // The standard requires a person as the actor of these events.
             EventActor::Application
                 if self.dialect == Dialect::Strict
-                    && !matches!(self.program.kind, "Event" | "GradeEvent") =>
+                    && !matches!(self.template.kind, "Event" | "GradeEvent") =>
             {
-                out.plain("\"id\":", "_:anonymous");
-                out.plain("\"type\":", "Person");
+                out.plain_member("\"id\":", "_:anonymous");
+                out.plain_member("\"type\":", "Person");
             }
             EventActor::Application => {
                 out.member("\"id\":", |out| self.base(out));
-                out.plain("\"type\":", "SoftwareApplication");
+                out.plain_member("\"type\":", "SoftwareApplication");
             }
         })
     }
 
     fn referrer(&self, out: &mut JsonWriter) -> bool {
-        let mark = out.mark();
-        let is_there = self.address(self.translator.places.referrer, out);
-        if is_there && self.dialect == Dialect::Strict {
-            // Strict form: `referrer` must be an IRI; anything else goes to `extensions`.
-            let address = out.since(mark);
+        let start = out.position();
+        let is_written = self.address(self.translator.indexes.referrer, out);
+        if is_written && self.dialect == Dialect::Strict {
+            // In the strict dialect, `referrer` must be an IRI. Any other address goes to `extensions`.
+            let address = out.since(start);
             let inner = address.get(1..address.len() - 1).unwrap_or_default();
-            let encoded = iri::address(inner).into_owned();
-            out.take_back(mark);
-            return str::from_utf8(&encoded).is_ok_and(iri::is_iri) && text(out, &encoded);
+            let encoded = iri::encode_address(inner).into_owned();
+            out.truncate(start);
+            return str::from_utf8(&encoded).is_ok_and(iri::is_iri) && write_text(out, &encoded);
         }
-        is_there
+        is_written
     }
 
     fn event_time(&self, out: &mut JsonWriter) -> bool {
         let time = self
             .context
             .fields
-            .metadata(self.translator.places.event_time);
+            .metadata(self.translator.indexes.event_time);
         match time.and_then(|time| time_of(time, Precision::Moment)) {
             Some(time) => {
                 write_time(time, out);
@@ -268,9 +273,9 @@ impl EventWriter<'_> {
     fn base(&self, out: &mut JsonWriter) -> bool {
         let base = match self.dialect {
             Dialect::Compatible => Cow::Borrowed(&*self.context.base),
-            Dialect::Strict => iri::base(&self.context.base),
+            Dialect::Strict => iri::encode_base(&self.context.base),
         };
-        text(out, &base)
+        write_text(out, &base)
     }
 
     fn group(&self, out: &mut JsonWriter) -> bool {
@@ -280,9 +285,9 @@ impl EventWriter<'_> {
         out.object(|out| {
             self.organization(course, out);
             out.member("\"extensions\":", |out| {
-                canvas(out, |out| {
-                    out.plain("\"context_type\":", "Course");
-                    out.member("\"entity_id\":", |out| text(out, course));
+                canvas_extensions(out, |out| {
+                    out.plain_member("\"context_type\":", "Course");
+                    out.member("\"entity_id\":", |out| write_text(out, course));
                 })
             });
         })
@@ -293,12 +298,12 @@ impl EventWriter<'_> {
         match self.context.section {
             None => {
                 out.member("\"id\":", |out| self.canvas_id(out, &[b"course:", course]));
-                out.plain("\"type\":", "CourseOffering");
+                out.plain_member("\"type\":", "CourseOffering");
             }
             Some(section) => {
                 let name = [b"course:", course, b":section:", section];
                 out.member("\"id\":", |out| self.canvas_id(out, &name));
-                out.plain("\"type\":", "CourseSection");
+                out.plain_member("\"type\":", "CourseSection");
             }
         }
     }
@@ -310,10 +315,10 @@ impl EventWriter<'_> {
         let role = self
             .context
             .fields
-            .metadata(self.translator.places.context_role);
+            .metadata(self.translator.indexes.context_role);
         let role = role.and_then(decoded_text).and_then(|role| {
             let roles = &self.translator.options.roles;
-            roles.iter().find(|known| known.canvas == role)
+            roles.iter().find(|mapping| mapping.canvas == role)
         });
         let segment = role.map_or("user", |role| &role.segment).as_bytes();
         out.object(|out| {
@@ -333,11 +338,11 @@ impl EventWriter<'_> {
                     ],
                 ),
             });
-            out.plain("\"type\":", "Membership");
+            out.plain_member("\"type\":", "Membership");
             out.member("\"member\":", |out| {
                 out.object(|out| {
                     out.member("\"id\":", |out| self.canvas_id(out, &[b"user:", user]));
-                    out.plain("\"type\":", "Person");
+                    out.plain_member("\"type\":", "Person");
                 })
             });
             out.member("\"organization\":", |out| {
@@ -349,15 +354,15 @@ impl EventWriter<'_> {
                                 out.member("\"id\":", |out| {
                                     self.canvas_id(out, &[b"course:", course])
                                 });
-                                out.plain("\"type\":", "CourseOffering");
+                                out.plain_member("\"type\":", "CourseOffering");
                             })
                         });
                     }
                 })
             });
-            let known = role.map(|role| role.roles.as_slice());
+            let mapped = role.map(|role| role.roles.as_slice());
             let member = ["Member".to_owned()];
-            let roles = match (known, self.dialect) {
+            let roles = match (mapped, self.dialect) {
                 (Some(roles), _) => roles,
                 (None, Dialect::Strict) => &member,
                 (None, Dialect::Compatible) => &[],
@@ -377,7 +382,7 @@ impl EventWriter<'_> {
         let session = self
             .context
             .fields
-            .metadata(self.translator.places.session_id);
+            .metadata(self.translator.indexes.session_id);
         let Some(session) = session.and_then(text_of) else {
             return false;
         };
@@ -385,46 +390,46 @@ impl EventWriter<'_> {
             out.member("\"id\":", |out| {
                 self.canvas_id(out, &[b"session:", session])
             });
-            out.plain("\"type\":", "Session");
+            out.plain_member("\"type\":", "Session");
         })
     }
 
     fn extensions(&self, has_referrer: bool, out: &mut JsonWriter) -> bool {
-        let places = &self.translator.places;
+        let indexes = &self.translator.indexes;
         out.object(|out| {
             out.member("\"com.instructure.canvas\":", |out| {
                 out.object(|out| {
-                    for (key, place) in places.request_fields {
+                    for (key, index) in indexes.request_fields {
                         out.member(key, |out| {
-                            self.metadata(place, value::ValueFormat::Text, out)
+                            self.metadata(index, value::ValueFormat::Text, out)
                         });
                     }
-                    out.member("\"request_url\":", |out| self.address(places.url, out));
+                    out.member("\"request_url\":", |out| self.address(indexes.url, out));
                     if self.dialect == Dialect::Strict && !has_referrer {
-                        out.member("\"referrer\":", |out| self.address(places.referrer, out));
+                        out.member("\"referrer\":", |out| self.address(indexes.referrer, out));
                     }
-                    for (key, place) in places.job_fields {
+                    for (key, index) in indexes.job_fields {
                         out.member(key, |out| {
-                            self.metadata(place, value::ValueFormat::Text, out)
+                            self.metadata(index, value::ValueFormat::Text, out)
                         });
                     }
-                    out.plain("\"version\":", "1.0.0");
+                    out.plain_member("\"version\":", "1.0.0");
                 })
             });
             if self.dialect == Dialect::Strict {
                 out.member("\"easel\":", |out| {
-                    out.object(|out| out.plain("\"mapper_version\":", MAPPER_VERSION))
+                    out.object(|out| out.plain_member("\"mapper_version\":", MAPPER_VERSION))
                 });
             }
         })
     }
 
-    fn metadata(&self, place: usize, format: value::ValueFormat, out: &mut JsonWriter) -> bool {
-        self.written(self.context.fields.metadata(place), format, out)
+    fn metadata(&self, index: usize, format: value::ValueFormat, out: &mut JsonWriter) -> bool {
+        self.write_value(self.context.fields.metadata(index), format, out)
     }
 
     /// Writes a value. Counts a value that has content but cannot be written.
-    fn written(
+    fn write_value(
         &self,
         value: Option<&[u8]>,
         format: value::ValueFormat,
@@ -440,54 +445,56 @@ impl EventWriter<'_> {
         is_written
     }
 
-    fn address(&self, place: usize, out: &mut JsonWriter) -> bool {
-        let value = self.context.fields.metadata(place).and_then(text_of);
+    fn address(&self, index: usize, out: &mut JsonWriter) -> bool {
+        let value = self.context.fields.metadata(index).and_then(text_of);
         match (value, self.translator.options.secrets) {
             (None, _) => false,
-            (Some(address), Secrets::Masked) => text(out, &secrets::mask(address)),
-            (Some(address), Secrets::Sent) => text(out, address),
+            (Some(address), Secrets::Masked) => write_text(out, &secrets::mask(address)),
+            (Some(address), Secrets::Sent) => write_text(out, address),
         }
     }
 
     /// Writes an entity, unless its id is missing or it has no members.
     fn entity(&self, members: &[TemplateMember], out: &mut JsonWriter) -> bool {
-        let mark = out.mark();
+        let start = out.position();
         let mut has_id = true;
-        let written = out.object(|out| {
+        let has_members = out.object(|out| {
             for member in members {
-                let is_there = out.member(&member.key, |out| self.value(&member.value, out));
-                if member.is_id && !is_there {
+                let is_written = out.member(&member.key, |out| self.value(&member.value, out));
+                if member.is_id && !is_written {
                     has_id = false;
                     return;
                 }
             }
         });
         if !has_id {
-            out.take_back(mark);
+            out.truncate(start);
         }
-        written && has_id
+        has_members && has_id
     }
 
-    fn value(&self, write: &Write, out: &mut JsonWriter) -> bool {
+    fn value(&self, source: &ResolvedSource, out: &mut JsonWriter) -> bool {
         let fields = &self.context.fields;
-        match write {
-            Write::Constant(constant) => text(out, constant.as_bytes()),
-            Write::Body(place, format) => self.written(fields.body(*place), *format, out),
-            Write::Metadata(place, format) => self.metadata(*place, *format, out),
-            Write::Urn(parts) => self.urn(parts, out),
-            Write::Entity(members) => self.entity(members, out),
-            Write::Array(members) => {
-                out.raw(b"[");
-                let is_there = self.entity(members, out);
-                out.raw(b"]");
-                is_there
+        match source {
+            ResolvedSource::Constant(constant) => write_text(out, constant.as_bytes()),
+            ResolvedSource::Body(index, format) => {
+                self.write_value(fields.body(*index), *format, out)
             }
-            Write::Extensions(members) => canvas(out, |out| {
+            ResolvedSource::Metadata(index, format) => self.metadata(*index, *format, out),
+            ResolvedSource::Urn(parts) => self.urn(parts, out),
+            ResolvedSource::Entity(members) => self.entity(members, out),
+            ResolvedSource::Array(members) => {
+                out.raw(b"[");
+                let is_written = self.entity(members, out);
+                out.raw(b"]");
+                is_written
+            }
+            ResolvedSource::Extensions(members) => canvas_extensions(out, |out| {
                 for member in members {
                     out.member(&member.key, |out| self.value(&member.value, out));
                 }
             }),
-            Write::Computed(computed) => self.computed(*computed, out),
+            ResolvedSource::Computed(computed) => self.computed(*computed, out),
         }
     }
 
@@ -495,19 +502,19 @@ impl EventWriter<'_> {
         let asset = self.context.asset;
         match computed {
             Computed::Base => self.base(out),
-            Computed::GraderName => match self.context.actor.id() {
+            Computed::GraderUrn => match self.context.actor.id() {
                 Some(grader) => self.canvas_id(out, &[b"user:", grader]),
                 None => self.base(out),
             },
-            Computed::AssetClass => text(out, asset.class().as_bytes()),
-            Computed::AssetStrictClass => text(
+            Computed::AssetClass => write_text(out, asset.caliper_type().as_bytes()),
+            Computed::AssetStrictClass => write_text(
                 out,
-                match asset.class() {
+                match asset.caliper_type() {
                     "Entity" => b"DigitalResource",
-                    class => class.as_bytes(),
+                    caliper_type => caliper_type.as_bytes(),
                 },
             ),
-            Computed::AssetName => asset.name().is_some_and(|name| text(out, name)),
+            Computed::AssetName => asset.name().is_some_and(|name| write_text(out, name)),
         }
     }
 
@@ -525,29 +532,29 @@ impl EventWriter<'_> {
     fn id_part(&self, out: &mut JsonWriter, part: &[u8]) {
         match self.dialect {
             Dialect::Compatible => out.raw(part),
-            Dialect::Strict => out.raw(&iri::part(part)),
+            Dialect::Strict => out.raw(&iri::encode_part(part)),
         }
     }
 
     fn urn(&self, parts: &[UrnPart], out: &mut JsonWriter) -> bool {
-        let mark = out.mark();
+        let start = out.position();
         out.raw(URN);
         for part in parts {
             let id = match part {
                 UrnPart::Literal(literal) => Some(literal.as_bytes()),
-                UrnPart::Id(place) => self.context.fields.body(*place).and_then(text_of),
+                UrnPart::Id(index) => self.context.fields.body(*index).and_then(text_of),
                 UrnPart::ActorId => self.context.actor.id(),
-                UrnPart::AssetKind => self.context.asset.name_kind(),
-                UrnPart::AssetList => match self.context.asset.page() {
-                    Some(page) => {
+                UrnPart::AssetKind => self.context.asset.urn_kind(),
+                UrnPart::AssetList => match self.context.asset.urn_suffix() {
+                    Some(suffix) => {
                         out.raw(b":");
-                        Some(page)
+                        Some(suffix)
                     }
                     None => Some(b"".as_slice()),
                 },
             };
             let Some(id) = id else {
-                out.take_back(mark);
+                out.truncate(start);
                 return false;
             };
             self.id_part(out, id);
@@ -557,8 +564,8 @@ impl EventWriter<'_> {
     }
 }
 
-/// Writes a raw text with quotes around it.
-fn text(out: &mut JsonWriter, text: &[u8]) -> bool {
+/// Writes a raw text with quotes around it. Always returns true.
+fn write_text(out: &mut JsonWriter, text: &[u8]) -> bool {
     out.raw(b"\"");
     out.raw(text);
     out.raw(b"\"");
@@ -566,7 +573,7 @@ fn text(out: &mut JsonWriter, text: &[u8]) -> bool {
 }
 
 /// Writes extensions in Canvas's own namespace, unless they are empty.
-fn canvas(out: &mut JsonWriter, members: impl FnOnce(&mut JsonWriter)) -> bool {
+fn canvas_extensions(out: &mut JsonWriter, members: impl FnOnce(&mut JsonWriter)) -> bool {
     out.object(|out| {
         out.member("\"com.instructure.canvas\":", |out| out.object(members));
     })

@@ -50,14 +50,14 @@ impl ValueFormat {
                 true
             }),
             Self::Number => number(value).is_some_and(|number| {
-                let is_finite = parsed(number).is_some_and(f64::is_finite);
+                let is_finite = parse(number).is_some_and(f64::is_finite);
                 if is_finite {
                     out.raw(number);
                 }
                 is_finite
             }),
             Self::Integer => number(value).is_some_and(|number| {
-                let is_whole = parsed::<i64>(number).is_some();
+                let is_whole = parse::<i64>(number).is_some();
                 if is_whole {
                     out.raw(number);
                 }
@@ -83,12 +83,12 @@ impl ValueFormat {
     }
 }
 
-/// Returns whether a value has content, so that leaving it out loses data.
+/// Returns whether a value has content. If such a value is not written, data is lost.
 pub(crate) fn has_content(value: &[u8]) -> bool {
     !matches!(value, b"null" | b"\"\"" | b"[]" | b"{}")
 }
 
-fn parsed<T: FromStr>(number: &[u8]) -> Option<T> {
+fn parse<T: FromStr>(number: &[u8]) -> Option<T> {
     str::from_utf8(number).ok()?.parse().ok()
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn text_of(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Returns a number without the zeros at the end of its fraction.
+/// Returns a number without the zeros at the end of its fraction. `None` if the value is not a number.
 fn number(value: &[u8]) -> Option<&[u8]> {
     if !matches!(value, [b'-' | b'0'..=b'9', ..]) {
         return None;
@@ -138,7 +138,7 @@ pub(crate) fn decoded_text(value: &[u8]) -> Option<Cow<'_, str>> {
     str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
-/// Returns whether a time is in the format that Caliper requires. A leap second is not.
+/// Returns whether a time is in the format that Caliper requires. Returns false for a leap second.
 fn is_caliper_time(value: &[u8]) -> bool {
     const PATTERN: &[u8; 26] = b"\"0000-00-00T00:00:00.000Z\"";
     let fits = |(byte, wanted): (&u8, &u8)| match wanted {
@@ -186,6 +186,10 @@ mod tests {
     fn only_true_and_false_are_booleans() {
         check(ValueFormat::Boolean, "true", "true");
         check(ValueFormat::Boolean, "1", "");
+    }
+
+    #[test]
+    fn a_value_without_a_place_in_caliper_is_not_written() {
         check(ValueFormat::Nothing, "[1]", "");
     }
 

@@ -1,7 +1,7 @@
 //! The terms of Caliper 1.1: events, entities, their properties, actions, roles.
 //!
-//! They are data in `vocabulary.json`, copied from the tables of the standard. The file lists a
-//! property that every event or every entity has only once.
+//! They are data in `vocabulary.json`, copied from the tables of the standard. The file lists the
+//! properties common to all events, and those common to all entities, in one place each.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -85,8 +85,9 @@ impl Vocabulary {
     pub(crate) fn entity_property(&self, entity: &str, property: &str) -> Option<&str> {
         let term = self.entities.get(entity)?;
         let common = || {
-            let has = !term.without.iter().any(|name| name == property);
-            self.entity_properties.get(property).filter(|_| has)
+            let is_excluded = term.without.iter().any(|name| name == property);
+            let common_property = self.entity_properties.get(property);
+            common_property.filter(|_| !is_excluded)
         };
         term.properties
             .get(property)
@@ -97,15 +98,16 @@ impl Vocabulary {
     /// Returns whether `kind` is `wanted` or a subtype of it.
     pub(crate) fn is_a(&self, kind: &str, wanted: &str) -> bool {
         kind == wanted
-            || self
-                .entities
-                .get(kind)
-                .is_some_and(|term| term.supertypes.iter().any(|above| self.is_a(above, wanted)))
+            || self.entities.get(kind).is_some_and(|term| {
+                term.supertypes
+                    .iter()
+                    .any(|supertype| self.is_a(supertype, wanted))
+            })
     }
 
-    /// Returns whether an action is a term. The standard spells one action in two ways.
-    pub(crate) fn knows_action(&self, action: &str) -> bool {
-        self.actions.iter().any(|known| known == action) || action == "MarkedAsUnRead"
+    /// Returns whether an action is a term. The standard spells `MarkedAsUnread` in two ways.
+    pub(crate) fn has_action(&self, action: &str) -> bool {
+        self.actions.iter().any(|name| name == action) || action == "MarkedAsUnRead"
     }
 }
 

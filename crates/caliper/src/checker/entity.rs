@@ -6,7 +6,7 @@ use easel_catalog::Json;
 
 use crate::rule::Rule;
 
-use super::{Checker, form, member, pointer};
+use super::{Checker, member, pointer, text_format};
 
 /// The allowed types of array elements, by the property that holds the array.
 const ELEMENTS: [(&str, &str); 8] = [
@@ -21,7 +21,7 @@ const ELEMENTS: [(&str, &str); 8] = [
 ];
 
 impl Checker {
-    /// Checks an entity that is an object.
+    /// Checks an entity. `entity` must be an object.
     pub(super) fn entity(&mut self, entity: &Json, path: &str) {
         self.check_unique_keys(entity, path);
         let kind = self.kind(entity, path);
@@ -34,14 +34,14 @@ impl Checker {
             if value.is_empty() {
                 // `kind` reports an empty `id` or `type` as missing.
                 if name != Some("id") && name != Some("type") {
-                    self.breach(Rule::N8, &path, "must not be empty");
+                    self.report(Rule::N8, &path, "must not be empty");
                 }
                 continue;
             }
             if let Some(kind) = kind {
                 match name.and_then(|name| self.vocabulary.entity_property(kind, name)) {
                     Some(wanted) => self.value(value, wanted, Rule::N5, &path),
-                    None => self.breach(Rule::N6, &path, format!("a {kind} has no such property")),
+                    None => self.report(Rule::N6, &path, format!("a {kind} has no such property")),
                 }
             }
         }
@@ -54,18 +54,18 @@ impl Checker {
     fn kind<'a>(&mut self, entity: &'a Json, path: &str) -> Option<&'a str> {
         for name in ["id", "type"] {
             if entity.get(name).is_none_or(Json::is_empty) {
-                self.breach(Rule::N2, &pointer(path, name), format!("{name} is missing"));
+                self.report(Rule::N2, &pointer(path, name), format!("{name} is missing"));
             }
         }
         let kind = entity.get("type").filter(|value| !value.is_empty())?;
         let term = kind.text().and_then(|kind| {
-            let (known, term) = self.vocabulary.entities.get_key_value(kind)?;
-            Some((known.as_str(), term))
+            let (name, term) = self.vocabulary.entities.get_key_value(kind)?;
+            Some((name.as_str(), term))
         });
         match term {
             Some((kind, term)) => {
                 if term.deprecated {
-                    self.breach(
+                    self.report(
                         Rule::N9,
                         &pointer(path, "type"),
                         format!("{kind} is deprecated"),
@@ -74,7 +74,7 @@ impl Checker {
                 entity.get("type").and_then(Json::text)
             }
             None => {
-                self.breach(
+                self.report(
                     Rule::N3,
                     &pointer(path, "type"),
                     "the entity type is unknown",
@@ -94,13 +94,13 @@ impl Checker {
         let mut types = wanted.split(" | ");
         match (wanted, value) {
             ("IRI", Json::Text(text)) => {
-                if !text.as_str().is_some_and(form::is_name) {
-                    self.breach(Rule::N1, path, "must be an IRI, a URN or a blank node");
+                if !text.as_str().is_some_and(text_format::is_id) {
+                    self.report(Rule::N1, path, "must be an IRI, a URN or a blank node");
                 }
             }
             ("DateTime", Json::Text(text)) => {
-                if !text.as_str().is_some_and(form::is_time) {
-                    self.breach(
+                if !text.as_str().is_some_and(text_format::is_time) {
+                    self.report(
                         Rule::T1,
                         path,
                         "must be a time like 2019-11-01T19:11:05.222Z",
@@ -108,43 +108,43 @@ impl Checker {
                 }
             }
             ("Duration", Json::Text(text)) => {
-                if !text.as_str().is_some_and(form::is_duration) {
-                    self.breach(Rule::T2, path, "must be a duration like PT30M");
+                if !text.as_str().is_some_and(text_format::is_duration) {
+                    self.report(Rule::T2, path, "must be a duration like PT30M");
                 }
             }
-            // The user of a `Term` checks that the term is known.
+            // Other functions check whether a `Term` is known.
             ("string" | "Term" | "UUID", Json::Text(_)) | ("Boolean", Json::Boolean(_)) => (),
             ("decimal", Json::Number(_)) => (),
-            ("integer", Json::Number(number)) if form::is_integer(number) => (),
+            ("integer", Json::Number(number)) if text_format::is_integer(number) => (),
             ("Object", Json::Object(_)) => self.extension(value, path),
             ("Array", Json::Array(elements)) => self.elements(elements, path),
             (
                 "IRI" | "DateTime" | "Duration" | "string" | "Term" | "UUID" | "Boolean"
                 | "decimal" | "integer" | "Object" | "Array",
                 _,
-            ) => self.breach(Rule::N4, path, format!("must be of type {wanted}")),
-            // An entity may be given as its id only.
+            ) => self.report(Rule::N4, path, format!("must be of type {wanted}")),
+            // The id of an entity may stand for the entity.
             (_, Json::Text(text)) => {
-                if !text.as_str().is_some_and(form::is_name) {
-                    self.breach(Rule::N1, path, "must be an IRI, a URN or a blank node");
+                if !text.as_str().is_some_and(text_format::is_id) {
+                    self.report(Rule::N1, path, "must be an IRI, a URN or a blank node");
                 }
             }
             (_, Json::Object(_)) if self.is_selector(value) => {
                 let detail = format!("must be of type {wanted}, not a selector");
-                self.breach(rule, path, detail);
+                self.report(rule, path, detail);
             }
             (_, Json::Object(_)) => {
                 self.entity(value, path);
                 let kind = value.get("type").and_then(Json::text);
-                let known = kind.filter(|kind| self.vocabulary.entities.contains_key(*kind));
-                if let Some(kind) = known
+                let known_kind = kind.filter(|kind| self.vocabulary.entities.contains_key(*kind));
+                if let Some(kind) = known_kind
                     && !types.any(|allowed| self.vocabulary.is_a(kind, allowed))
                 {
                     let detail = format!("must be of type {wanted}, not {kind}");
-                    self.breach(rule, path, detail);
+                    self.report(rule, path, detail);
                 }
             }
-            _ => self.breach(Rule::N4, path, format!("must be of type {wanted}")),
+            _ => self.report(Rule::N4, path, format!("must be of type {wanted}")),
         }
     }
 
@@ -171,14 +171,14 @@ impl Checker {
                     .text()
                     .filter(|role| self.vocabulary.roles.iter().any(|known| known == role))
                 else {
-                    self.breach(Rule::N7, &path, "the role is unknown");
+                    self.report(Rule::N7, &path, "the role is unknown");
                     continue;
                 };
                 let has_core = role
                     .split_once('#')
                     .is_none_or(|(core, _)| present.contains(core));
                 if !has_core {
-                    self.breach(
+                    self.report(
                         Rule::N7s,
                         &path,
                         format!("{role} should come with its core role"),
@@ -189,7 +189,7 @@ impl Checker {
         let status = member_value("status").and_then(Json::text);
         if status.is_some_and(|status| !self.vocabulary.status.iter().any(|known| known == status))
         {
-            self.breach(Rule::N7, &pointer(path, "status"), "the status is unknown");
+            self.report(Rule::N7, &pointer(path, "status"), "the status is unknown");
         }
     }
 }

@@ -16,23 +16,23 @@ impl Checker {
         kind.is_some_and(|kind| self.vocabulary.selectors.contains_key(kind))
     }
 
-    /// Checks a selector of the type `wanted`. An entity in its place breaks `rule`.
+    /// Checks a selector of the type `wanted`. An entity instead of the selector breaks `rule`.
     pub(super) fn selector(&mut self, value: &Json, wanted: &str, rule: Rule, path: &str) {
         let Some(properties) = self.vocabulary.selectors.get(wanted) else {
             return;
         };
         if !value.is_object() {
-            return self.breach(Rule::N4, path, format!("must be a {wanted} object"));
+            return self.report(Rule::N4, path, format!("must be a {wanted} object"));
         }
         self.check_unique_keys(value, path);
         match value.get("type").filter(|kind| !kind.is_empty()) {
             Some(kind) if kind.text() != Some(wanted) => {
                 let term = kind.text().unwrap_or_default();
                 return if self.vocabulary.entities.contains_key(term) {
-                    self.breach(rule, path, format!("must be a {wanted}, not {term}"));
+                    self.report(rule, path, format!("must be a {wanted}, not {term}"));
                 } else {
                     let detail = format!("the type must be {wanted}");
-                    self.breach(Rule::N3, &pointer(path, "type"), detail);
+                    self.report(Rule::N3, &pointer(path, "type"), detail);
                 };
             }
             _ => (),
@@ -40,7 +40,7 @@ impl Checker {
         for name in ["type", "start", "end"] {
             let is_missing = value.get(name).is_none_or(Json::is_empty);
             if is_missing && properties.contains_key(name) {
-                self.breach(Rule::N2, &pointer(path, name), format!("{name} is missing"));
+                self.report(Rule::N2, &pointer(path, name), format!("{name} is missing"));
             }
         }
         for (key, value) in value.members() {
@@ -51,7 +51,7 @@ impl Checker {
                 None if key.as_str() == Some("@context") => (),
                 None => {
                     let detail = format!("{wanted} has no such property");
-                    self.breach(Rule::N6, &path, detail);
+                    self.report(Rule::N6, &path, detail);
                 }
             }
         }

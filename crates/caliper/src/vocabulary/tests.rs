@@ -41,7 +41,7 @@ fn the_vocabulary_equals_that_of_the_standard() {
             .map(|(name, kind)| (name.clone(), kind.as_str().unwrap().to_owned()))
             .collect()
     };
-    let all_names = |names: Vec<&String>| -> Vec<String> { names.into_iter().cloned().collect() };
+    let owned = |names: Vec<&String>| -> Vec<String> { names.into_iter().cloned().collect() };
     let events = rules["events"].as_object().unwrap();
     assert_eq!(ours.events.len(), events.len());
     for (name, wanted) in events {
@@ -62,7 +62,7 @@ fn the_vocabulary_equals_that_of_the_standard() {
             "{name}"
         );
         assert_eq!(term.deprecated, wanted["deprecated"] == true, "{name}");
-        let known = all_names(
+        let property_names = owned(
             ours.event_properties
                 .keys()
                 .chain(term.properties.keys())
@@ -76,7 +76,7 @@ fn the_vocabulary_equals_that_of_the_standard() {
                 "Response | Attempt | IRI".to_owned(),
             );
         }
-        let found: BTreeMap<_, _> = known
+        let found: BTreeMap<_, _> = property_names
             .into_iter()
             .map(|property| {
                 let kind = ours.event_property(name, &property).unwrap().to_owned();
@@ -91,13 +91,13 @@ fn the_vocabulary_equals_that_of_the_standard() {
         let term = &ours.entities[name];
         assert_eq!(term.supertypes, strings(&wanted["supertype"]), "{name}");
         assert_eq!(term.deprecated, wanted["deprecated"] == true, "{name}");
-        let known = all_names(
+        let property_names = owned(
             ours.entity_properties
                 .keys()
                 .chain(term.properties.keys())
                 .collect(),
         );
-        let found: BTreeMap<_, _> = known
+        let found: BTreeMap<_, _> = property_names
             .into_iter()
             .filter_map(|property| {
                 let kind = ours.entity_property(name, &property)?.to_owned();

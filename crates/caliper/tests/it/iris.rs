@@ -90,8 +90,8 @@ fn strict(metadata: &Value, body: &Value) -> Vec<u8> {
     for (name, value) in metadata.as_object().unwrap() {
         event["metadata"][name] = value.clone();
     }
-    // Half a surrogate pair can only be written as an escape.
-    let event = event.to_string().replace("@@half", "\\ud800");
+    // An unpaired surrogate can only be written as an escape.
+    let event = event.to_string().replace("@@surrogate", "\\ud800");
     let event = admit(event.as_bytes(), &Limits::default()).unwrap();
     let translated = translator(Secrets::Sent)
         .translate(
@@ -114,7 +114,7 @@ fn strict_events_pass_the_checker_for_any_text_in_ids() {
         "a#b#c",
         "a b",
         "\u{e000}",
-        "a@@halfb",
+        "a@@surrogateb",
         "a:b",
         "[::1]:3000",
         "[x",

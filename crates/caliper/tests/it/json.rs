@@ -22,7 +22,7 @@ fn one_breach(code: &str, path: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_valid_in_strings() {
+fn an_unpaired_surrogate_is_valid_in_strings() {
     assert_eq!(found(r#","name":"a\ud800""#), []);
     assert_eq!(
         found(r#","description":"\udc00\ud800","keywords":["\udfff"]"#),
@@ -32,7 +32,7 @@ fn half_a_surrogate_pair_is_valid_in_strings() {
 }
 
 #[test]
-fn keys_with_different_half_pairs_differ() {
+fn keys_with_different_unpaired_surrogates_differ() {
     assert_eq!(
         found(r#","extensions":{"\ud800":1,"\ud801":1,"\\ud800":1}"#),
         []
@@ -48,7 +48,7 @@ fn keys_with_different_half_pairs_differ() {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_invalid_in_terms_iris_and_times() {
+fn an_unpaired_surrogate_is_invalid_in_terms_iris_and_times() {
     assert_eq!(
         found(r#","isPartOf":"http://a/\ud800""#),
         one_breach("N1", "/data/0/isPartOf")

@@ -1,4 +1,4 @@
-//! Generated events of every type. For any values, their translations follow a few rules.
+//! Generated events of every type with any values. Their translations must follow a few rules.
 
 use std::sync::LazyLock;
 
@@ -35,7 +35,7 @@ fn value(kind: Kind) -> BoxedStrategy<Value> {
         2 => (0..10_u64.pow(15)).prop_map(Value::from),
         1 => Just(json!("")),
     ];
-    let right = match kind {
+    let valid = match kind {
         Kind::Text => text.boxed(),
         Kind::Id(_) => id.boxed(),
         Kind::Integer => prop_oneof![
@@ -58,7 +58,7 @@ fn value(kind: Kind) -> BoxedStrategy<Value> {
         json!([null]),
         json!({ "b": [1] }),
     ]);
-    prop_oneof![20 => right, 1 => other].boxed()
+    prop_oneof![20 => valid, 1 => other].boxed()
 }
 
 fn members(fields: Vec<(Field, bool)>) -> BoxedStrategy<Map<String, Value>> {
@@ -145,13 +145,15 @@ fn event() -> impl Strategy<Value = (EventType, String)> {
 }
 
 /// Visits every value in a tree, with the key of the object member that holds it.
-fn each<'a>(key: &'a str, value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
+fn visit_values<'a>(key: &'a str, value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
     visit(key, value);
     match value {
         Value::Object(members) => members
             .iter()
-            .for_each(|(key, value)| each(key, value, visit)),
-        Value::Array(elements) => elements.iter().for_each(|value| each(key, value, visit)),
+            .for_each(|(key, value)| visit_values(key, value, visit)),
+        Value::Array(elements) => elements
+            .iter()
+            .for_each(|value| visit_values(key, value, visit)),
         _ => (),
     }
 }
@@ -159,7 +161,7 @@ fn each<'a>(key: &'a str, value: &'a Value, visit: &mut impl FnMut(&'a str, &'a 
 #[test]
 fn the_translated_example_of_every_event_type_matches_its_schema() {
     for event_type in CATALOG.types() {
-        let Some(form) = event_type.caliper else {
+        let Some(caliper) = event_type.caliper else {
             continue;
         };
         let example = CATALOG.example(
@@ -168,8 +170,8 @@ fn the_translated_example_of_every_event_type_matches_its_schema() {
             jiff::Timestamp::UNIX_EPOCH,
         );
         for (dialect, template) in [
-            (Dialect::Compatible, form.compatible),
-            (Dialect::Strict, form.strict),
+            (Dialect::Compatible, caliper.compatible),
+            (Dialect::Strict, caliper.strict),
         ] {
             let schema = CATALOG.caliper_schema(event_type, "caliper", &template);
             jsonschema::draft202012::meta::validate(&schema).expect(event_type.name);
@@ -207,7 +209,7 @@ proptest! {
             let send_time = "2200-01-01T00:00:00Z".parse().unwrap();
             let envelope = translated.envelope(send_time);
             let tree: Value = serde_json::from_slice(&envelope).expect("JSON");
-            each("", &tree, &mut |key, value| {
+            visit_values("", &tree, &mut |key, value| {
                 assert!(!value.is_null(), "{key} is null in {tree}");
                 if key == "id" || key.ends_with("_id") {
                     assert!(value.is_string(), "{key} is not a string in {tree}");

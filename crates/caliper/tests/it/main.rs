@@ -9,6 +9,8 @@ mod made_up;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod pairs;
 #[cfg(test)]
 mod published;

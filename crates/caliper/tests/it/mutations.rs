@@ -78,14 +78,14 @@ fn with(changes: &[(&str, Option<Value>)]) -> String {
     envelope.to_string()
 }
 
-/// Returns an envelope with a fault that breaks this rule.
-fn fault(rule: Rule) -> String {
+/// Returns an envelope with one fault, which breaks this rule.
+fn faulty_envelope(rule: Rule) -> String {
     let set = |pointer: &str, value: Value| with(&[(pointer, Some(value))]);
     let without = |pointer: &str| with(&[(pointer, None)]);
     let event = |name: &str| format!("/data/0/{name}");
     let document = json!({ "id": "urn:x-a:1", "type": "Document" });
     // An event of another type, without `generated`.
-    let other = |kind: &str, action: &str, object: Value, more: &[(&str, Option<Value>)]| {
+    let other_event = |kind: &str, action: &str, object: Value, more: &[(&str, Option<Value>)]| {
         let changes = [
             ("/data/0/type", Some(kind.into())),
             ("/data/0/action", Some(action.into())),
@@ -147,7 +147,7 @@ fn fault(rule: Rule) -> String {
         Rule::V8 => set(&event("object"), document),
         Rule::V8g => set(&event("generated"), document),
         Rule::V8t => set(&event("target"), document),
-        Rule::V8r => other(
+        Rule::V8r => other_event(
             "AssessmentItemEvent",
             "Started",
             json!({ "id": "urn:x-a:2", "type": "AssessmentItem" }),
@@ -163,18 +163,18 @@ fn fault(rule: Rule) -> String {
         Rule::V8m => set(&event("membership"), document),
         Rule::V8s => set(&event("session"), document),
         Rule::V8e => set(&event("edApp"), document),
-        Rule::V9 => other("ReadingEvent", "Viewed", document, &[]),
-        Rule::V10 => other(
+        Rule::V9 => other_event("ReadingEvent", "Viewed", document, &[]),
+        Rule::V10 => other_event(
             "SessionEvent",
             "LoggedIn",
             json!({ "id": "urn:x-a:1", "type": "Session" }),
             &[],
         ),
-        Rule::P1 => other("GradeEvent", "Graded", attempt, &[]),
-        Rule::P2 => other("AssessmentEvent", "Submitted", quiz, &[]),
+        Rule::P1 => other_event("GradeEvent", "Graded", attempt, &[]),
+        Rule::P2 => other_event("AssessmentEvent", "Submitted", quiz, &[]),
         Rule::P3 => without(&event("generated")),
         Rule::P4 => without("/data/0/generated/count"),
-        Rule::P4s => other(
+        Rule::P4s => other_event(
             "SessionEvent",
             "LoggedIn",
             application,
@@ -225,6 +225,11 @@ fn a_clean_envelope_breaks_no_rule() {
 #[test]
 fn each_fault_breaks_exactly_its_rule() {
     for rule in Rule::ALL {
-        assert_eq!(codes(&fault(*rule)), [rule.code()], "{}", rule.meaning());
+        assert_eq!(
+            codes(&faulty_envelope(*rule)),
+            [rule.code()],
+            "{}",
+            rule.meaning()
+        );
     }
 }

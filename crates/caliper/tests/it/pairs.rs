@@ -1,5 +1,5 @@
-//! The project's own pairs: one event in both formats. Both were written by hand after the rules,
-//! not generated.
+//! The project's own pairs: one event in both formats. A person wrote both by hand, from the rules of the
+//! translation.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -63,13 +63,13 @@ fn pairs() -> Option<Vec<Pair>> {
 }
 
 /// Reads the payloads published in Caliper form, with a Canvas event for each. The Canvas event is
-/// from its pair or, if it has no pair, from `tests/written`. Those files are written by hand.
+/// from its pair or, if it has no pair, from `tests/written`. A person wrote those files by hand.
 #[expect(
     clippy::disallowed_methods,
     reason = "the crate is pure, but its reference data are files"
 )]
 fn payloads() -> Option<Vec<Pair>> {
-    let known = pairs()?;
+    let pairs = pairs()?;
     let mut payloads = Vec::new();
     for folder in ["seeds/caliper", "examples/caliper"] {
         for file in fs::read_dir(shared(folder)?).unwrap() {
@@ -81,7 +81,7 @@ fn payloads() -> Option<Vec<Pair>> {
                 Value::Array(envelopes) => envelopes.into_iter().next().unwrap(),
                 envelope => envelope,
             };
-            let matching = known
+            let matching = pairs
                 .iter()
                 .find(|pair| pair.event == event && pair.caliper == caliper);
             let canvas = match matching {
@@ -182,7 +182,7 @@ fn published_asset_events_break_only_two_known_rules() {
         let breaches = check(pair.caliper.to_string().as_bytes()).unwrap();
         let object = &pair.caliper["data"][0]["object"]["type"];
         let is_application = pair.caliper["data"][0]["actor"]["type"] == "SoftwareApplication";
-        let must: Vec<_> = codes(&breaches)
+        let without_sense: Vec<_> = codes(&breaches)
             .into_iter()
             .filter(|code| !code.starts_with('X'))
             .collect();
@@ -191,7 +191,7 @@ fn published_asset_events_break_only_two_known_rules() {
             (true, false) => &["V8"],
             (false, _) => &[],
         };
-        assert_eq!(must, wanted, "{object}");
+        assert_eq!(without_sense, wanted, "{object}");
     }
 }
 

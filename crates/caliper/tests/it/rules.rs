@@ -1,4 +1,4 @@
-//! Checks of inputs other than an event with one fault.
+//! Checks of other inputs than events with one fault: invalid JSON, entities, and very long input.
 
 use easel_caliper::check;
 

@@ -1,4 +1,4 @@
-//! Selectors. Appendix D.1 defines a type, a start and an end for them, but no id.
+//! Selectors, and one session. Appendix D.1 defines a type, a start and an end for selectors, but no id.
 
 use easel_caliper::check;
 use serde_json::{Value, json};

@@ -44,11 +44,11 @@ fn faults_of_the_envelope_itself_are_reported_for_every_version() {
 }
 
 #[test]
-fn a_version_that_appears_twice_must_be_ours_both_times() {
-    let ours = "http://purl.imsglobal.org/ctx/caliper/v1p1";
+fn a_version_that_appears_twice_must_be_caliper_1_1_both_times() {
+    let caliper_1_1 = "http://purl.imsglobal.org/ctx/caliper/v1p1";
     let twice = envelope("v1p1").to_string().replacen(
         "\"dataVersion\":",
-        &format!("\"dataVersion\":\"{ours}\",\"dataVersion\":\"http://a/\",\"x\":"),
+        &format!("\"dataVersion\":\"{caliper_1_1}\",\"dataVersion\":\"http://a/\",\"x\":"),
         1,
     );
     let breaches = check(twice.as_bytes()).unwrap();

@@ -2,11 +2,11 @@
 
 use easel_catalog::Catalog;
 
-use crate::event_template::FormError;
+use crate::event_template::TranslatorError;
 
 /// The indexes of fields in [`Catalog::metadata`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Places {
+pub(crate) struct MetadataIndexes {
     pub(crate) event_time: usize,
     pub(crate) hostname: usize,
     pub(crate) user_id: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Places {
     pub(crate) session_id: usize,
     pub(crate) referrer: usize,
     pub(crate) url: usize,
-    /// The fields that describe the actor, in output order. A key is quoted and has its colon.
+    /// The fields that describe the actor, in output order. A key is in quotes and ends with its colon.
     pub(crate) actor_fields: [(&'static str, usize); 6],
     /// The fields that describe the request, in output order. `request_url` follows them.
     pub(crate) request_fields: [(&'static str, usize); 4],
@@ -25,14 +25,14 @@ pub(crate) struct Places {
     pub(crate) job_fields: [(&'static str, usize); 2],
 }
 
-impl Places {
-    pub(crate) fn new(catalog: &Catalog) -> Result<Self, FormError> {
+impl MetadataIndexes {
+    pub(crate) fn new(catalog: &Catalog) -> Result<Self, TranslatorError> {
         let find = |name: &str| {
-            let place = catalog
+            let index = catalog
                 .metadata()
                 .iter()
                 .position(|metadata| metadata.field.name == name);
-            place.ok_or_else(|| FormError::Field {
+            index.ok_or_else(|| TranslatorError::Field {
                 event_type: "every event type".to_owned(),
                 field: format!("metadata.{name}"),
             })

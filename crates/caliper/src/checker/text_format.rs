@@ -17,7 +17,7 @@ pub(super) fn is_time(text: &str) -> bool {
 }
 
 /// Returns whether a text is a valid id: an absolute IRI, a URN or a blank node.
-pub(super) fn is_name(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     match text.strip_prefix("_:") {
         Some(label) => !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_graphic()),
         None => is_iri(text),
@@ -60,18 +60,18 @@ pub(super) fn is_duration(text: &str) -> bool {
 
 /// Returns whether the value of a JSON number has no fraction. `2.0` and `2e0` are integers.
 ///
-/// JSON-LD, the base of Caliper, and JSON Schema both decide by the value.
+/// JSON-LD, the base of Caliper, and JSON Schema both use the value, not the spelling.
 pub(super) fn is_integer(number: &str) -> bool {
     let digits = number.strip_prefix('-').unwrap_or(number);
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = [whole, fraction].concat();
-    let significant = all.trim_end_matches('0').len();
+    let all_digits = [whole, fraction].concat();
+    let significant = all_digits.trim_end_matches('0').len();
     if significant == 0 {
         return true;
     }
     let Ok(exponent) = exponent.parse::<i64>() else {
-        // The exponent is larger than any mantissa can offset.
+        // The exponent is so large that only its sign matters.
         return !exponent.starts_with('-');
     };
     let point = i64::try_from(whole.len()).unwrap_or(i64::MAX);
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn ids_are_iris_urns_or_blank_nodes() {
-        for name in [
+        for id in [
             "http://oxana.example/",
             "urn:instructure:canvas:lti/tool_proxy:7",
             "urn:uuid:3f672715-6aa8-4293-b62a-3b3319ff5701",
@@ -100,7 +100,7 @@ mod tests {
             "https://example.edu/ø",
             "mailto:a@b",
         ] {
-            assert!(is_name(name), "{name}");
+            assert!(is_id(id), "{id}");
         }
         for invalid in [
             "",
@@ -115,7 +115,7 @@ mod tests {
             "http://a/{b}",
             ":a",
         ] {
-            assert!(!is_name(invalid), "{invalid}");
+            assert!(!is_id(invalid), "{invalid}");
         }
         assert!(!is_iri("_:a"));
     }
