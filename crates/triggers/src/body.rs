@@ -72,7 +72,7 @@ fn member<'a>(
     ctx: ChangeContext<'a>,
     notes: &mut Notes,
 ) -> Option<Cow<'a, Value>> {
-    let found = match field.old {
+    let found = match field.old_value_of {
         Some(current) if field.from.is_empty() => find_before(event_type, current, ctx),
         _ => find(field, ctx, notes)?,
     };
@@ -95,10 +95,10 @@ fn member<'a>(
             notes.fault(place, missing_text(field));
             return None;
         }
-        ColumnValue::Null(_) if field.null && field.when.is_none() => {
+        ColumnValue::Null(_) if field.can_be_null && field.when.is_none() => {
             return Some(Cow::Owned(Value::Null));
         }
-        // A computed value is missing if a related row is missing; the row's own columns may be null.
+        // A computed value can be missing because a related row is missing. That is only a warning.
         ColumnValue::Missing(place @ ChangePath::Computed(..))
             if field.published && field.when.is_none() =>
         {
@@ -108,7 +108,7 @@ fn member<'a>(
         ColumnValue::Null(_) | ColumnValue::Missing(_) => return None,
     };
     // Emit a conditional `old_*` field only if the value it describes changed.
-    if let (Some(current), Some(_)) = (field.old, field.when) {
+    if let (Some(current), Some(_)) = (field.old_value_of, field.when) {
         let has_changed = ctx.changed(column_of(event_type, current));
         return Some(value).filter(|_| has_changed);
     }
@@ -144,13 +144,13 @@ fn find_before<'a>(event_type: &EventType, field: &str, ctx: ChangeContext<'a>) 
     }
 }
 
-/// Returns the content of the first source of `field` that has a value. `None` after a fault.
+/// Returns the content of the first column of `field` that has a value. `None` after a fault.
 fn find<'a>(
     field: &'a Field,
     ctx: ChangeContext<'a>,
     notes: &mut Notes,
 ) -> Option<ColumnValue<'a>> {
-    let mut first = None;
+    let mut fallback = None;
     if field.from.is_empty() {
         return Some(find_one(&Column::Own(field.name), ctx));
     }
@@ -163,22 +163,22 @@ fn find<'a>(
             return Some(found);
         }
         // Prefer a null over a missing column.
-        match (&first, &found) {
+        match (&fallback, &found) {
             (None | Some(ColumnValue::Missing(_)), ColumnValue::Null(_)) | (None, _) => {
-                first = Some(found);
+                fallback = Some(found);
             }
             _ => (),
         }
     }
     check_related(field, field.from.len(), ctx, notes)?;
-    Some(first.unwrap_or_else(|| ColumnValue::Missing(ChangePath::At(ctx.change.row_pointer()))))
+    Some(fallback.unwrap_or_else(|| ColumnValue::Missing(ChangePath::At(ctx.change.row_pointer()))))
 }
 
-/// Notes a fault if one of the first `places` sources of a published field needs a related row whose
-/// id is present but whose row is missing. Returns `None` after a fault.
+/// Checks the related rows of the first `column_count` columns of a published field. Notes a fault for each
+/// row that is missing although its id is present. Returns `None` after a fault.
 fn check_related(
     field: &Field,
-    places: usize,
+    column_count: usize,
     ctx: ChangeContext<'_>,
     notes: &mut Notes,
 ) -> Option<()> {
@@ -192,7 +192,7 @@ fn check_related(
         return Some(());
     }
     let mut is_complete = true;
-    for column in field.from.iter().take(places) {
+    for column in field.from.iter().take(column_count) {
         let Column::Related(related, _) = *column else {
             continue;
         };
@@ -200,7 +200,8 @@ fn check_related(
             continue;
         }
         let name = field.name;
-        let what = format!("this is missing, but its id is present; `{name}` needs it");
+        let what =
+            format!("this row is missing, but its id is given; the field `{name}` needs the row");
         notes.fault(ChangePath::Member("/related", related), what);
         is_complete = false;
     }
@@ -208,7 +209,7 @@ fn check_related(
 }
 
 fn find_one<'a>(column: &Column, ctx: ChangeContext<'a>) -> ColumnValue<'a> {
-    let always = |value: Value| ColumnValue::Value(Cow::Owned(value), ChangePath::Nowhere);
+    let constant = |value: Value| ColumnValue::Value(Cow::Owned(value), ChangePath::Nowhere);
     let place = ctx.change.row_pointer();
     match *column {
         Column::Own(column) => find_in(ctx.change.row(), column, ChangePath::Member(place, column)),
@@ -221,13 +222,15 @@ fn find_one<'a>(column: &Column, ctx: ChangeContext<'a>) -> ColumnValue<'a> {
             let row = ctx.related(related).map(|related| related.row);
             find_in(row, column, place)
         }
-        Column::ComputedBy(rule) => match computed::rule(rule).and_then(|compute| compute(ctx)) {
-            None => ColumnValue::Missing(ChangePath::Computed(rule, ctx)),
-            Some(Value::Null) => ColumnValue::Null(ChangePath::Computed(rule, ctx)),
-            Some(value) => ColumnValue::Value(Cow::Owned(value), ChangePath::Computed(rule, ctx)),
+        Column::ComputedBy(name) => match computed::computation(name)
+            .and_then(|compute| compute(ctx))
+        {
+            None => ColumnValue::Missing(ChangePath::Computed(name, ctx)),
+            Some(Value::Null) => ColumnValue::Null(ChangePath::Computed(name, ctx)),
+            Some(value) => ColumnValue::Value(Cow::Owned(value), ChangePath::Computed(name, ctx)),
         },
-        Column::Word(text) => always(text.into()),
-        Column::Flag(truth) => always(truth.into()),
+        Column::Word(text) => constant(text.into()),
+        Column::Flag(truth) => constant(truth.into()),
     }
 }
 

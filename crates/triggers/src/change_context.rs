@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::change::Change;
+use crate::column_reads::{ColumnRead, ColumnReads, ColumnType, RowName};
 use crate::id::id_of;
 use crate::options::TriggerOptions;
-use crate::questions::{ColumnType, Question, Questions, RowName};
 use crate::row::{Row, is_same};
 
 /// A change with the options. Rules read a change only through this type.
@@ -15,8 +15,8 @@ use crate::row::{Row, is_same};
 pub(crate) struct ChangeContext<'a> {
     pub(crate) change: &'a Change,
     pub(crate) options: TriggerOptions,
-    /// Records each column that a rule reads. `None` in normal operation.
-    pub(crate) recorder: Option<&'a Questions>,
+    /// Records each column that a rule reads. `None` if nobody needs the list.
+    pub(crate) recorder: Option<&'a ColumnReads>,
 }
 
 /// A related row, as the rules read it.
@@ -24,7 +24,7 @@ pub(crate) struct ChangeContext<'a> {
 pub(crate) struct RelatedRow<'a> {
     pub(crate) row: &'a Row,
     name: &'a str,
-    recorder: Option<&'a Questions>,
+    recorder: Option<&'a ColumnReads>,
 }
 
 impl<'a> ChangeContext<'a> {
@@ -37,13 +37,13 @@ impl<'a> ChangeContext<'a> {
         }
     }
 
-    fn note(self, row: RowName, column: &str, column_type: ColumnType) {
-        note(self.recorder, || row, column, || column_type);
+    fn record(self, row: RowName, column: &str, column_type: ColumnType) {
+        record(self.recorder, || row, column, || column_type);
     }
 
     /// Returns the content of a column of the latest row, null included.
     pub(crate) fn get(self, column: &str) -> Option<&'a Value> {
-        self.note(RowName::Own, column, ColumnType::Any);
+        self.record(RowName::Own, column, ColumnType::Any);
         self.change.row().and_then(|row| row.get(column))
     }
 
@@ -54,13 +54,13 @@ impl<'a> ChangeContext<'a> {
 
     /// Returns the string in a column of the latest row.
     pub(crate) fn text(self, column: &str) -> Option<&'a str> {
-        self.note(RowName::Own, column, ColumnType::Text);
+        self.record(RowName::Own, column, ColumnType::Text);
         self.change.row().and_then(|row| row.text(column))
     }
 
     /// Returns the time in a column of the latest row. The triggers have validated the column before.
     pub(crate) fn time(self, column: &str) -> Option<Timestamp> {
-        self.note(RowName::Own, column, ColumnType::Time);
+        self.record(RowName::Own, column, ColumnType::Time);
         let text = self.change.row().and_then(|row| row.text(column));
         text.and_then(parse_timestamp)
     }
@@ -68,33 +68,33 @@ impl<'a> ChangeContext<'a> {
     /// Returns the object in a column of the latest row, or an empty object if the column is null.
     /// The triggers have validated the column before.
     pub(crate) fn object(self, column: &str) -> Option<Map<String, Value>> {
-        self.note(RowName::Own, column, ColumnType::Object);
+        self.record(RowName::Own, column, ColumnType::Object);
         let value = self.change.row().and_then(|row| row.get(column))?;
         Some(value.as_object().cloned().unwrap_or_default())
     }
 
     /// Returns the content of a column that holds a list: an array, or a comma-separated string.
     pub(crate) fn list(self, column: &str) -> Option<&'a Value> {
-        self.note(RowName::Own, column, ColumnType::List);
+        self.record(RowName::Own, column, ColumnType::List);
         self.change.row().and_then(|row| row.get(column))
     }
 
     /// Returns the latest row with all its columns.
     pub(crate) fn whole_row(self) -> Option<&'a Row> {
-        self.note(RowName::Own, "", ColumnType::Any);
+        self.record(RowName::Own, "", ColumnType::Any);
         self.change.row()
     }
 
     /// Returns the value of a column before the change. `None` if it was null or missing.
     pub(crate) fn before(self, column: &str) -> Option<&'a Value> {
-        self.note(RowName::Before, column, ColumnType::Any);
+        self.record(RowName::Before, column, ColumnType::Any);
         let before = self.change.before.as_ref();
         before.and_then(|row| row.value(column))
     }
 
     /// Returns the related row of this name.
     pub(crate) fn related(self, name: &'a str) -> Option<RelatedRow<'a>> {
-        note(
+        record(
             self.recorder,
             || RowName::Related(name.to_owned()),
             "",
@@ -107,8 +107,8 @@ impl<'a> ChangeContext<'a> {
         })
     }
 
-    /// Returns whether the change carries the foreign key of `related`: in the row, in the row before
-    /// the change for `*_before`, or in the group of a membership.
+    /// Returns whether the change has the foreign key of the related row `related`. The key is in the row or
+    /// in the group of a membership. For a name that ends with `_before`, it is in the row before the change.
     pub(crate) fn has_foreign_key(self, related: &str) -> bool {
         let key = |name: &str| format!("{name}_id");
         let id = match related.strip_suffix("_before") {
@@ -136,7 +136,7 @@ impl<'a> ChangeContext<'a> {
 
     /// Returns whether a column changed to `text`.
     pub(crate) fn became(self, column: &str, text: &str) -> bool {
-        note(
+        record(
             self.recorder,
             || RowName::Own,
             column,
@@ -157,13 +157,13 @@ impl<'a> ChangeContext<'a> {
 
     /// Returns whether a column is `true`.
     pub(crate) fn is_true(self, column: &str) -> bool {
-        self.note(RowName::Own, column, ColumnType::Truth);
+        self.record(RowName::Own, column, ColumnType::Boolean);
         self.change.row().is_some_and(|row| row.is_true(column))
     }
 
     /// Returns whether a column was `true` before the change.
     pub(crate) fn was_true(self, column: &str) -> bool {
-        self.note(RowName::Before, column, ColumnType::Truth);
+        self.record(RowName::Before, column, ColumnType::Boolean);
         let before = self.change.before.as_ref();
         before.is_some_and(|row| row.is_true(column))
     }
@@ -184,8 +184,8 @@ impl<'a> ChangeContext<'a> {
 }
 
 impl<'a> RelatedRow<'a> {
-    fn note(self, column: &str, column_type: ColumnType) {
-        note(
+    fn record(self, column: &str, column_type: ColumnType) {
+        record(
             self.recorder,
             || RowName::Related(self.name.to_owned()),
             column,
@@ -195,37 +195,37 @@ impl<'a> RelatedRow<'a> {
 
     /// Returns the content of a column, null included.
     pub(crate) fn get(self, column: &str) -> Option<&'a Value> {
-        self.note(column, ColumnType::Any);
+        self.record(column, ColumnType::Any);
         self.row.get(column)
     }
 
     /// Returns the value of a column. `None` if it is null or missing.
     pub(crate) fn value(self, column: &str) -> Option<&'a Value> {
-        self.note(column, ColumnType::Any);
+        self.record(column, ColumnType::Any);
         self.row.value(column)
     }
 
     /// Returns the string in a column.
     pub(crate) fn text(self, column: &str) -> Option<&'a str> {
-        self.note(column, ColumnType::Text);
+        self.record(column, ColumnType::Text);
         self.row.text(column)
     }
 
     /// Returns whether a column is `true`.
     pub(crate) fn is_true(self, column: &str) -> bool {
-        self.note(column, ColumnType::Truth);
+        self.record(column, ColumnType::Boolean);
         self.row.is_true(column)
     }
 }
 
-fn note(
-    recorder: Option<&Questions>,
+fn record(
+    recorder: Option<&ColumnReads>,
     row: impl FnOnce() -> RowName,
     column: &str,
     column_type: impl FnOnce() -> ColumnType,
 ) {
     if let Some(recorder) = recorder {
-        recorder.note(Question {
+        recorder.add(ColumnRead {
             row: row(),
             column: column.to_owned(),
             column_type: column_type(),

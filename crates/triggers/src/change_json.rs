@@ -1,7 +1,7 @@
 //! Parses the JSON of a change, and writes it.
 //!
-//! A change of a row has `record`, `operation`, and the row `before` and `after`. An action has
-//! `action`, and its row in `with`. Both can have:
+//! A change of a row has `record`, `operation`, and the row in `before`, in `after` or in both. An action
+//! has `action`, and its row in `with`. Every change can have:
 //! - `related`: related rows by name;
 //! - `context`: `{"request": {…}}` or `{"job": {…}}`;
 //! - `occurred_at`: the time of the event;
@@ -21,9 +21,9 @@ use crate::operation::Operation;
 use crate::row::Row;
 use crate::value::A_TIME;
 
-/// Objects and arrays of a change that may be open at once.
+/// The maximum nesting of objects and arrays in a change.
 const MAX_DEPTH: usize = 127;
-/// Values of a change. Their tree needs many times the memory of the text.
+/// The maximum number of values in a change. Parsed values need many times the memory of their JSON.
 const MAX_VALUES: usize = 100_000;
 
 const AN_OBJECT: &str = "this must be an object";
@@ -151,7 +151,7 @@ impl UnreadMembers<'_> {
         for name in self.members.keys() {
             if !MEMBERS.contains(&name.as_str()) && self.notes.have_room() {
                 let near = did_you_mean(name, MEMBERS);
-                let what = format!("a change has no member {name:?}{near}");
+                let what = format!("{name:?} is not a known member of a change{near}");
                 self.notes.fault(ChangePath::Member("", name), what);
             }
         }
@@ -219,7 +219,7 @@ impl UnreadMembers<'_> {
                     self.notes.fault(place, what);
                 }
                 (true, false) => {
-                    let what = format!("the operation `{name}` does not have this");
+                    let what = format!("this must not be given for the operation `{name}`");
                     self.notes.fault(place, what);
                 }
                 (true, true) | (false, false) => (),

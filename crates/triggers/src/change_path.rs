@@ -1,4 +1,4 @@
-//! A place in a change. Its text is built only for a fault or a warning.
+//! A place in a change. Its JSON pointer is built only for a fault or a warning.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::change::Change;
 use crate::change_context::ChangeContext;
+use crate::column_reads::{ColumnRead, ColumnReads, RowName};
 use crate::computed;
-use crate::questions::{Question, Questions, RowName};
 
-/// A place in a change; its text is the JSON pointer.
+/// A place in a change. `Display` writes its JSON pointer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ChangePath<'a> {
     /// No place in the change: the value is a constant.
@@ -34,52 +34,50 @@ impl fmt::Display for ChangePath<'_> {
             Self::Nowhere => Ok(()),
             Self::At(pointer) => f.write_str(pointer),
             Self::Member(pointer, name) => write!(f, "{pointer}/{}", escaped(name)),
-            Self::Related(record, column) => {
-                write!(f, "/related/{}/{}", escaped(record), escaped(column))
+            Self::Related(row_name, column) => {
+                write!(f, "/related/{}/{}", escaped(row_name), escaped(column))
             }
             Self::Inner(place, name) => write!(f, "{place}/{}", escaped(name)),
             Self::Nth(place, index) => write!(f, "{place}/{index}"),
-            Self::Computed(rule, ctx) => f.write_str(&deciding_column(rule, *ctx)),
+            Self::Computed(name, ctx) => f.write_str(&deciding_column(name, *ctx)),
         }
     }
 }
 
 /// Returns the JSON pointer of the column that decides the value of a computation.
 ///
-/// If the computation has a value, this is the column with that value. If it has none, this is the
-/// first missing column, else the last missing related row.
-fn deciding_column(rule: &str, ctx: ChangeContext<'_>) -> String {
-    let recorder = Questions::default();
-    let value = computed::rule(rule).and_then(|work| {
-        work(ChangeContext {
+/// If the computation has a value, this is the column with the same value. If it has no value, this is the
+/// first missing column, or else the last missing related row.
+fn deciding_column(name: &str, ctx: ChangeContext<'_>) -> String {
+    let recorder = ColumnReads::default();
+    let value = computed::computation(name).and_then(|compute| {
+        compute(ChangeContext {
             recorder: Some(&recorder),
             ..ctx
         })
     });
-    let questions = recorder.into_questions();
-    let mut columns = questions
-        .iter()
-        .filter(|question| !question.column.is_empty());
-    let decides = |question: &&Question| match &value {
-        Some(value) => question.value(ctx.change) == Some(value),
-        None => question.value(ctx.change).is_none(),
+    let reads = recorder.into_vec();
+    let mut columns = reads.iter().filter(|read| !read.column.is_empty());
+    let decides = |read: &&ColumnRead| match &value {
+        Some(value) => read.value(ctx.change) == Some(value),
+        None => read.value(ctx.change).is_none(),
     };
-    let lacks_row = |question: &&Question| match &question.row {
+    let lacks_row = |read: &&ColumnRead| match &read.row {
         RowName::Related(name) => value.is_none() && !ctx.change.related.contains_key(name),
         RowName::Own | RowName::Before => false,
     };
     let deciding = columns
         .clone()
         .find(decides)
-        .or_else(|| questions.iter().rfind(lacks_row))
+        .or_else(|| reads.iter().rfind(lacks_row))
         .or_else(|| columns.next_back());
     deciding.map_or_else(
         || ctx.change.row_pointer().to_owned(),
-        |question| question.pointer(ctx.change),
+        |read| read.pointer(ctx.change),
     )
 }
 
-impl Question {
+impl ColumnRead {
     /// Returns the JSON pointer of the column.
     pub(crate) fn pointer(&self, change: &Change) -> String {
         match &self.row {

@@ -1,8 +1,8 @@
-//! Computed values: those that need more than one column, or a column with another meaning.
+//! Computed values: values of fields that are not simply the value of one column.
 
 #![expect(
     clippy::unnecessary_wraps,
-    reason = "all rules have one type, and some always have a value"
+    reason = "all computations have one type, and some always have a value"
 )]
 
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ type Computation = fn(ChangeContext<'_>) -> Option<Value>;
 ///
 /// [`inputs`](crate::inputs) also tries the words of a description as values. So a description must
 /// contain each string that its function compares with, without a full stop or a colon after it.
-const RULES: [(&str, &str, Computation); 34] = [
+const COMPUTATIONS: [(&str, &str, Computation); 34] = [
     (
         "assessed_attempt",
         "`attempt` of the related `submission` if `artifact_type` is Submission, else null",
@@ -183,14 +183,14 @@ const RULES: [(&str, &str, Computation); 34] = [
 ];
 
 /// Returns the computation of this name.
-pub(crate) fn rule(name: &str) -> Option<Computation> {
-    let rule = RULES.iter().find(|(known, ..)| *known == name);
-    rule.map(|(_, _, compute)| *compute)
+pub(crate) fn computation(name: &str) -> Option<Computation> {
+    let found = COMPUTATIONS.iter().find(|(known, ..)| *known == name);
+    found.map(|(_, _, compute)| *compute)
 }
 
 /// Returns the name and the description of every computation.
 pub(crate) fn descriptions() -> impl Iterator<Item = (&'static str, &'static str)> {
-    RULES
+    COMPUTATIONS
         .iter()
         .map(|(name, description, _)| (*name, *description))
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use easel_catalog::cut_text;
 use thiserror::Error;
 
-/// The most characters of a JSON pointer and of a text. Both can contain names from the change.
+/// The maximum number of characters of a JSON pointer and of a text. Both can contain names from the change.
 const MAX_CHARS: usize = 512;
 
-/// The most faults, and the most warnings, that are reported for one change.
+/// The maximum number of faults, and also of warnings, that are reported for one change.
 pub(crate) const MAX_NOTES: usize = 100;
 
 /// An error in a change. A change with a fault is rejected.
@@ -70,7 +70,7 @@ impl Notes {
         }
     }
 
-    /// Returns whether another fault or warning would be reported.
+    /// Returns whether there is room for another fault and for another warning.
     pub(crate) fn have_room(&self) -> bool {
         self.faults.len() < MAX_NOTES && self.warnings.len() < MAX_NOTES
     }

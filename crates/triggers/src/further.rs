@@ -8,8 +8,8 @@ use crate::change_path::ChangePath;
 use crate::computed;
 use crate::fault::Notes;
 
-/// Returns the members that the computation `further` of the event type yields. A listed field wins
-/// over a member of the same name.
+/// Returns the members that the computation `further` of the event type yields, without those that have
+/// the name of a listed field.
 ///
 /// Notes a fault if the column is missing or is not an object.
 pub(crate) fn further(
@@ -17,10 +17,10 @@ pub(crate) fn further(
     ctx: ChangeContext<'_>,
     notes: &mut Notes,
 ) -> Option<Map<String, Value>> {
-    let Some(Column::ComputedBy(rule)) = event_type.further else {
+    let Some(Column::ComputedBy(computed_name)) = event_type.further else {
         return None;
     };
-    match computed::rule(rule).and_then(|compute| compute(ctx)) {
+    match computed::computation(computed_name).and_then(|compute| compute(ctx)) {
         Some(Value::Object(members)) => Some(
             members
                 .into_iter()
@@ -29,8 +29,10 @@ pub(crate) fn further(
         ),
         _ => {
             let name = event_type.name;
-            let what = format!("`@{rule}` finds no object here; the body of {name} needs it");
-            notes.fault(ChangePath::Computed(rule, ctx), what);
+            let what = format!(
+                "this object is missing; the body of {name} is computed from it (`@{computed_name}`)"
+            );
+            notes.fault(ChangePath::Computed(computed_name, ctx), what);
             None
         }
     }

@@ -8,26 +8,27 @@ use crate::change_path::ChangePath;
 /// One condition of a rule. An event is made only if all gates of its rule are open.
 #[derive(Clone, Copy)]
 pub(crate) struct Gate {
-    /// The condition, as a clause that reads after "if".
+    /// The condition in words, as a clause that follows "if".
     ///
-    /// [`inputs`](crate::inputs) also tries its words as values. So it must contain the strings that
+    /// [`inputs`](crate::inputs) also tries these words as values. So they must include each string that
     /// `is_open` compares with.
-    pub(crate) opens: &'static str,
+    pub(crate) condition: &'static str,
     /// The text that says why the gate is closed.
-    pub(crate) closed: &'static str,
+    pub(crate) closed_text: &'static str,
     /// The input that the gate requires.
     pub(crate) needs: Option<Need>,
     pub(crate) is_open: fn(ChangeContext<'_>) -> bool,
 }
 
-/// A required input of a gate. Without it, the sender would never get an event and not know why.
+/// A required input of a gate. A change without this input is rejected. Otherwise the sender would get no
+/// event and not know why.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
     /// A column of the row.
     Column(&'static str),
     /// A boolean column of the row.
-    Truth(&'static str),
-    /// A related row, if its id is present.
+    Boolean(&'static str),
+    /// A related row. Required only if the change has its id.
     Related(&'static str),
 }
 
@@ -35,7 +36,7 @@ impl Need {
     /// Returns the required column of the row, if it is a column.
     pub(crate) const fn column(self) -> Option<&'static str> {
         match self {
-            Self::Column(column) | Self::Truth(column) => Some(column),
+            Self::Column(column) | Self::Boolean(column) => Some(column),
             Self::Related(_) => None,
         }
     }
@@ -47,8 +48,8 @@ impl Need {
                 let is_missing = ctx.get(column).is_none();
                 is_missing.then(|| ChangePath::Member(ctx.change.row_pointer(), column))
             }
-            // The triggers reject a value of another type before the gate reads it.
-            Self::Truth(column) => {
+            // If the value has another type, the triggers reject the change before the gate reads it.
+            Self::Boolean(column) => {
                 let is_missing = ctx.value(column).is_none();
                 is_missing.then(|| ChangePath::Member(ctx.change.row_pointer(), column))
             }
@@ -62,7 +63,7 @@ impl Need {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.opens)
+        f.write_str(self.condition)
     }
 }
 
@@ -71,8 +72,8 @@ pub(crate) const IDLE_COLUMNS: [&str; 2] = ["updated_at", "sis_batch_id"];
 
 /// The gate against idle updates. Most rules for updates have it.
 pub(crate) const NOT_IDLE: Gate = Gate {
-    opens: "a column other than updated_at and sis_batch_id changed",
-    closed: "only updated_at or sis_batch_id changed",
+    condition: "a column other than updated_at and sis_batch_id changed",
+    closed_text: "only updated_at or sis_batch_id changed",
     needs: None,
     is_open: |ctx| ctx.changed_besides(&IDLE_COLUMNS),
 };

@@ -1,8 +1,8 @@
 //! The columns and related rows that a change of each subject can have.
 //!
-//! They are derived, not listed. The catalogue names the columns of the fields. The columns of gates
-//! and computed values are found by running them on rows with different values, and by recording
-//! which columns they read.
+//! There is no list of them: they are derived. The catalogue names the columns of the fields. The columns
+//! of gates and computed values are found by running them on rows with different values, and by
+//! recording which columns they read.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -11,13 +11,13 @@ use easel_catalog::{Catalog, Column, Context, EventOrigin, EventType, Field};
 use crate::body::column_of;
 use crate::change::{Change, Subject};
 use crate::change_context::ChangeContext;
+use crate::column_reads::{ColumnRead, ColumnReads, ColumnType, RowName};
 use crate::computed;
 use crate::gate::{Gate, IDLE_COLUMNS};
 use crate::metadata::{SESSION_COLUMN, related_columns};
 use crate::operation::Operation;
 use crate::options::{SubmissionRule, TriggerOptions};
 use crate::placeholder::{candidates, placeholder_for_type};
-use crate::questions::{ColumnType, Question, Questions, RowName};
 use crate::row::Row;
 use crate::rule::TriggerRule;
 use crate::rules;
@@ -29,15 +29,15 @@ pub(crate) struct Inputs {
     rules: Vec<(&'static TriggerRule, RuleInputs)>,
     subjects: BTreeMap<&'static str, KnownNames>,
     computed: Vec<ComputedInputs>,
-    /// The columns of each type of row, by the names that related rows of the type have.
-    types: BTreeMap<String, HashSet<String>>,
+    /// The columns that a row can have, by the name that related rows of its type have.
+    columns_by_type: BTreeMap<String, HashSet<String>>,
 }
 
 /// The inputs of one computed value.
 #[derive(Debug)]
 pub(crate) struct ComputedInputs {
-    pub(crate) rule: &'static str,
-    pub(crate) questions: Vec<Question>,
+    pub(crate) name: &'static str,
+    pub(crate) reads: Vec<ColumnRead>,
     /// The columns of the row that the computation always requires.
     pub(crate) needed: Vec<String>,
 }
@@ -46,16 +46,16 @@ pub(crate) struct ComputedInputs {
 #[derive(Debug)]
 pub(crate) struct RuleInputs {
     /// The inputs of each gate, in order.
-    pub(crate) gates: Vec<Vec<Question>>,
+    pub(crate) gates: Vec<Vec<ColumnRead>>,
     /// The inputs of the computed values of the rule's event.
-    pub(crate) computed: Vec<Question>,
+    pub(crate) computed: Vec<ColumnRead>,
 }
 
 /// The names of columns and related rows that a change of a subject can have.
 #[derive(Debug, Default)]
 pub(crate) struct KnownNames {
     /// Whether any column name is valid, because an event uses all columns.
-    pub(crate) is_open: bool,
+    pub(crate) accepts_any_column: bool,
     pub(crate) columns: HashSet<String>,
     pub(crate) related: BTreeMap<String, HashSet<String>>,
 }
@@ -64,39 +64,39 @@ impl Inputs {
     pub(crate) fn new(catalog: &Catalog) -> Self {
         let computed: Vec<_> = computed::descriptions()
             .filter_map(|(name, text)| {
-                let compute = computed::rule(name)?;
-                let questions = explore(text, |ctx| compute(ctx).is_some());
+                let compute = computed::computation(name)?;
+                let reads = find_reads(text, |ctx| compute(ctx).is_some());
                 Some(ComputedInputs {
-                    rule: name,
-                    needed: needed(text, &questions, |ctx| compute(ctx).is_some()),
-                    questions,
+                    name,
+                    needed: needed(text, &reads, |ctx| compute(ctx).is_some()),
+                    reads,
                 })
             })
             .collect();
         let rules: Vec<_> = rules::all()
             .map(|rule| {
-                let mut computed_questions = Vec::new();
-                if let Some(event_type) = catalog.get(rule.event) {
-                    for name in computed_rules(event_type) {
-                        let inputs = computed.iter().filter(|inputs| inputs.rule == name);
-                        let questions = inputs.flat_map(|inputs| &inputs.questions);
-                        add(&mut computed_questions, questions.cloned());
+                let mut computed_reads = Vec::new();
+                if let Some(event_type) = catalog.get(rule.event_type) {
+                    for name in computed_names(event_type) {
+                        let inputs = computed.iter().filter(|inputs| inputs.name == name);
+                        let reads = inputs.flat_map(|inputs| &inputs.reads);
+                        add(&mut computed_reads, reads.cloned());
                     }
                 }
-                let gates = rule.all_gates().map(gate_questions);
+                let gates = rule.all_gates().map(gate_reads);
                 let inputs = RuleInputs {
                     gates: gates.collect(),
-                    computed: computed_questions,
+                    computed: computed_reads,
                 };
                 (rule, inputs)
             })
             .collect();
-        let (subjects, types) = subjects(catalog, &rules);
+        let (subjects, columns_by_type) = subjects(catalog, &rules);
         Self {
             rules,
             subjects,
             computed,
-            types,
+            columns_by_type,
         }
     }
 
@@ -114,7 +114,7 @@ impl Inputs {
 
     /// Returns the columns that a row can have, by the name of a related row of its type.
     pub(crate) fn columns_of_type(&self, name: &str) -> Option<&HashSet<String>> {
-        self.types.get(name)
+        self.columns_by_type.get(name)
     }
 
     /// Returns the inputs of each computed value.
@@ -129,64 +129,67 @@ impl Inputs {
 }
 
 /// Returns the names of the computed values in the body of an event.
-fn computed_rules(event_type: &EventType) -> impl Iterator<Item = &'static str> {
+fn computed_names(event_type: &EventType) -> impl Iterator<Item = &'static str> {
     let columns = event_type.body.iter().flat_map(|field| field.from.iter());
     columns
         .chain(&event_type.further)
         .filter_map(|column| match column {
-            Column::ComputedBy(rule) => Some(*rule),
+            Column::ComputedBy(name) => Some(*name),
             _ => None,
         })
 }
 
-fn gate_questions(gate: &'static Gate) -> Vec<Question> {
-    explore(gate.opens, |ctx| {
-        let lacks = gate.needs.is_some_and(|need| need.missing(ctx).is_some());
-        (gate.is_open)(ctx) && !lacks
+fn gate_reads(gate: &'static Gate) -> Vec<ColumnRead> {
+    find_reads(gate.condition, |ctx| {
+        let lacks_input = gate.needs.is_some_and(|need| need.missing(ctx).is_some());
+        (gate.is_open)(ctx) && !lacks_input
     })
 }
 
-/// Returns the columns that `read` reads, for any values. `text` describes `read` in words.
-fn explore(text: &str, read: impl Fn(ChangeContext<'_>) -> bool) -> Vec<Question> {
-    /// A new value can make `read` read more columns. No rule takes more rounds than this.
+/// Returns the columns that `compute` can read, depending on their values. `text` describes `compute` in
+/// words.
+fn find_reads(text: &str, compute: impl Fn(ChangeContext<'_>) -> bool) -> Vec<ColumnRead> {
+    /// A new value can make `compute` read more columns. No gate and no computed value needs more rounds
+    /// than this.
     const MAX_ROUNDS: usize = 6;
-    let mut questions = Vec::new();
+    let mut reads = Vec::new();
     for _ in 0..MAX_ROUNDS {
-        let count = questions.len();
-        let mut changes = vec![draft(&[]), draft(&questions)];
-        for question in &questions {
-            for value in candidates(question, text) {
-                let mut change = draft(&questions);
-                question.put(&mut change, value);
+        let count = reads.len();
+        let mut changes = vec![draft(&[]), draft(&reads)];
+        for read in &reads {
+            for value in candidates(read, text) {
+                let mut change = draft(&reads);
+                read.put(&mut change, value);
                 changes.push(change);
             }
         }
         for change in &changes {
             for submission_rule in [SubmissionRule::Newest, SubmissionRule::Published] {
-                let recorder = Questions::default();
+                let recorder = ColumnReads::default();
                 let options = TriggerOptions {
                     submission_rule,
                     ..TriggerOptions::default()
                 };
-                let _answer: bool = read(ChangeContext {
+                let _result: bool = compute(ChangeContext {
                     change,
                     options,
                     recorder: Some(&recorder),
                 });
-                add(&mut questions, recorder.into_questions());
+                add(&mut reads, recorder.into_vec());
             }
         }
-        if questions.len() == count {
+        if reads.len() == count {
             break;
         }
     }
-    questions
+    reads
 }
 
-/// Returns the columns of the row without which `has_value` is always false.
+/// Returns the columns of the row that are always required: without one of them, `has_value` is always
+/// false.
 fn needed(
     text: &str,
-    questions: &[Question],
+    reads: &[ColumnRead],
     has_value: impl Fn(ChangeContext<'_>) -> bool,
 ) -> Vec<String> {
     let has_value_without = |column: &str, mut change: Change| {
@@ -196,31 +199,27 @@ fn needed(
         has_value(ChangeContext::new(&change, TriggerOptions::default()))
     };
     let is_needed = |column: &str| {
-        let mut others = questions.iter().filter(|other| other.column != column);
-        let has_other_value = others.any(|question| {
-            let mut values = candidates(question, text).into_iter();
+        let mut others = reads.iter().filter(|other| other.column != column);
+        let has_other_value = others.any(|read| {
+            let mut values = candidates(read, text).into_iter();
             values.any(|value| {
-                let mut change = draft(questions);
-                question.put(&mut change, value);
+                let mut change = draft(reads);
+                read.put(&mut change, value);
                 has_value_without(column, change)
             })
         });
-        has_value(ChangeContext::new(
-            &draft(questions),
-            TriggerOptions::default(),
-        )) && !has_other_value
-            && !has_value_without(column, draft(questions))
+        has_value(ChangeContext::new(&draft(reads), TriggerOptions::default()))
+            && !has_other_value
+            && !has_value_without(column, draft(reads))
     };
-    let own = questions
-        .iter()
-        .filter(|question| question.row == RowName::Own);
-    let columns: BTreeSet<_> = own.map(|question| question.column.as_str()).collect();
+    let own = reads.iter().filter(|read| read.row == RowName::Own);
+    let columns: BTreeSet<_> = own.map(|read| read.column.as_str()).collect();
     let columns = columns.into_iter().filter(|column| is_needed(column));
     columns.map(str::to_owned).collect()
 }
 
-/// Returns a change with a placeholder in every column of `questions`.
-fn draft(questions: &[Question]) -> Change {
+/// Returns a change with a placeholder in every column of `reads`.
+fn draft(reads: &[ColumnRead]) -> Change {
     let mut change = Change {
         subject: Subject::Action {
             name: String::new(),
@@ -233,16 +232,16 @@ fn draft(questions: &[Question]) -> Change {
         body: Row::default(),
         occurred_at: None,
     };
-    for question in questions {
-        question.put(
+    for read in reads {
+        read.put(
             &mut change,
-            placeholder_for_type(&question.column, &question.column_type),
+            placeholder_for_type(&read.column, &read.column_type),
         );
     }
     change
 }
 
-impl Question {
+impl ColumnRead {
     /// Sets the column of a change to `value`.
     pub(crate) fn put(&self, change: &mut Change, value: serde_json::Value) {
         let row = match &self.row {
@@ -256,10 +255,10 @@ impl Question {
     }
 }
 
-fn add(all: &mut Vec<Question>, more: impl IntoIterator<Item = Question>) {
-    for question in more {
-        if !all.contains(&question) {
-            all.push(question);
+fn add(all: &mut Vec<ColumnRead>, more: impl IntoIterator<Item = ColumnRead>) {
+    for read in more {
+        if !all.contains(&read) {
+            all.push(read);
         }
     }
 }
@@ -275,30 +274,30 @@ fn subjects(
     let mut subjects: BTreeMap<&'static str, KnownNames> = BTreeMap::new();
     for (rule, inputs) in rules {
         let known = subjects.entry(rule.subject).or_default();
-        if let Some(event_type) = catalog.get(rule.event) {
+        if let Some(event_type) = catalog.get(rule.event_type) {
             known.add_fields(event_type);
         }
-        for question in inputs.gates.iter().flatten().chain(&inputs.computed) {
-            known.add(&question.row, &question.column);
+        for read in inputs.gates.iter().flatten().chain(&inputs.computed) {
+            known.add(&read.row, &read.column);
         }
         if rule.operation == Operation::Update {
             known.columns.extend(IDLE_COLUMNS.map(str::to_owned));
         }
     }
     // A related row can have every column that any rule knows for rows of its type.
-    let mut types: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+    let mut columns_by_type: BTreeMap<String, HashSet<String>> = BTreeMap::new();
     for (subject, known) in &mut subjects {
-        let name = table(subject);
+        let name = related_name(subject);
         known
             .columns
             .extend(unused_columns(&name).map(str::to_owned));
-        types
+        columns_by_type
             .entry(name)
             .or_default()
             .extend(known.columns.iter().cloned());
         for (related, columns) in &known.related {
             for name in types_of(related) {
-                let type_columns = types.entry(name.to_owned()).or_default();
+                let type_columns = columns_by_type.entry(name.to_owned()).or_default();
                 type_columns.extend(columns.iter().cloned());
             }
         }
@@ -310,25 +309,25 @@ fn subjects(
                 polymorphic.filter(|(name, _)| types_of(related).any(|known| known == *name));
             let type_names = polymorphic.flat_map(|(_, names)| names.iter().copied());
             for name in types_of(related).chain(type_names) {
-                columns.extend(types.get(name).into_iter().flatten().cloned());
+                columns.extend(columns_by_type.get(name).into_iter().flatten().cloned());
                 columns.extend(unused_columns(name).map(str::to_owned));
             }
         }
     }
-    (subjects, types)
+    (subjects, columns_by_type)
 }
 
-/// Returns the name of a related row of this type, such as `wiki_page` for `WikiPage`.
-pub(crate) fn table(subject: &str) -> String {
+/// Returns the name that a related row of this type has, such as `wiki_page` for `WikiPage`.
+fn related_name(subject: &str) -> String {
     let name = subject.rsplit("::").next().unwrap_or(subject);
-    let mut table = String::new();
+    let mut related_name = String::new();
     for letter in name.chars() {
-        if letter.is_ascii_uppercase() && !table.is_empty() {
-            table.push('_');
+        if letter.is_ascii_uppercase() && !related_name.is_empty() {
+            related_name.push('_');
         }
-        table.push(letter.to_ascii_lowercase());
+        related_name.push(letter.to_ascii_lowercase());
     }
-    table
+    related_name
 }
 
 /// The related rows that can have several types, with the names of the types.
@@ -353,9 +352,9 @@ const POLYMORPHIC_ROWS: [(&str, &[&str]); 3] = [
 /// Returns the types that a related row can have by its name: for `source_course`, also `course`.
 fn types_of(related: &str) -> impl Iterator<Item = &str> {
     let name = related.strip_suffix("_before").unwrap_or(related);
-    let ends = name.match_indices('_');
-    let ends = ends.filter_map(move |(index, _)| name.get(index + 1..));
-    [related, name].into_iter().chain(ends)
+    let underscores = name.match_indices('_');
+    let suffixes = underscores.filter_map(move |(index, _)| name.get(index + 1..));
+    [related, name].into_iter().chain(suffixes)
 }
 
 impl KnownNames {
@@ -367,13 +366,13 @@ impl KnownNames {
         if !column.is_empty() {
             columns.insert(column.to_owned());
         } else if *row == RowName::Own {
-            self.is_open = true;
+            self.accepts_any_column = true;
         }
     }
 
     fn add_fields(&mut self, event_type: &EventType) {
         for field in event_type.body {
-            for (row, column) in places(event_type, field) {
+            for (row, column) in columns_of_field(event_type, field) {
                 self.add(&row, column);
                 if let RowName::Related(name) = row {
                     let name = name.strip_suffix("_before").unwrap_or(&name).to_owned();
@@ -392,11 +391,11 @@ impl KnownNames {
 }
 
 /// Returns the columns that a field comes from, without the columns of computed values.
-pub(crate) fn places<'a>(
+pub(crate) fn columns_of_field<'a>(
     event_type: &EventType,
     field: &'a Field,
 ) -> impl Iterator<Item = (RowName, &'a str)> {
-    let implied = match field.old {
+    let default_column = match field.old_value_of {
         _ if !field.from.is_empty() => None,
         Some(current) => Some((RowName::Before, column_of(event_type, current))),
         None => Some((RowName::Own, field.name)),
@@ -407,19 +406,19 @@ pub(crate) fn places<'a>(
         Column::Related(related, column) => Some((RowName::Related(related.to_owned()), column)),
         Column::ComputedBy(_) | Column::Word(_) | Column::Flag(_) => None,
     });
-    implied.into_iter().chain(from)
+    default_column.into_iter().chain(from)
 }
 
-impl Question {
-    /// Returns the expected type if the value of the column has another type and is not null. Reads
-    /// after "must be".
+impl ColumnRead {
+    /// Returns the expected type if the value of the column has another type and is not null. The text
+    /// follows "must be".
     pub(crate) fn type_mismatch(&self, change: &Change) -> Option<&'static str> {
         let value = self.value(change).filter(|value| !value.is_null())?;
         let (is_readable, wanted) = match &self.column_type {
-            // The field validates a list.
+            // A list is validated as the value of its field.
             ColumnType::Any | ColumnType::List => return None,
             ColumnType::Text | ColumnType::Word(_) => (value.is_string(), "a string"),
-            ColumnType::Truth => (value.is_boolean(), "true or false"),
+            ColumnType::Boolean => (value.is_boolean(), "true or false"),
             ColumnType::Object => (value.is_object(), "an object"),
             ColumnType::Time => {
                 let time = value.as_str().and_then(easel_catalog::parse_timestamp);

@@ -25,7 +25,7 @@
 //! }))?;
 //! let outcome = triggers.events(&change, jiff::Timestamp::UNIX_EPOCH)?;
 //! assert_eq!(&*outcome.events[0].event_type, "wiki_page_updated");
-//! assert_eq!(outcome.stops[0].gate, "workflow_state did not become deleted");
+//! assert_eq!(outcome.stopped[0].reason, "workflow_state did not become deleted");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -44,8 +44,8 @@ mod options;
 mod row;
 
 mod change_context;
+mod column_reads;
 mod gate;
-mod questions;
 mod rule;
 mod rules;
 
@@ -75,4 +75,4 @@ pub use rule::TriggerRule;
 pub use rules::all as rules;
 pub use series::Series;
 pub use shape::{ChangeShape, ShapeColumn};
-pub use triggers::{ChangeOutcome, Stop, Triggers, TriggersError, unknown_rules};
+pub use triggers::{ChangeOutcome, StoppedEvent, Triggers, TriggersError, unknown_computations};

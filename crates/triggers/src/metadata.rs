@@ -30,7 +30,7 @@ const CONTEXT_FIELDS: [(&str, &str); 4] = [
     ("context_sis_source_id", "sis_source_id"),
 ];
 
-/// The account of a context without an account.
+/// The value of `context_account_id` for a context without an account.
 static NO_ACCOUNT: Value = Value::Null;
 
 /// Metadata fields about the root account, with the columns of its row.
@@ -77,7 +77,7 @@ pub(crate) fn metadata(
     metadata.put_ambient();
     match event_type.context {
         Context::Ambient => (),
-        Context::Record => metadata.put_record(event_type),
+        Context::Row => metadata.put_row_context(event_type),
         Context::Login => metadata.put_login(),
     }
     metadata.set("event_name", event_type.name.into());
@@ -110,7 +110,7 @@ pub(crate) fn related_columns(
     let login_columns = LOGIN_FIELDS.into_iter().map(column_of("pseudonym"));
     let (is_record, is_login) = match event_type.context {
         Context::Ambient => (false, false),
-        Context::Record => (true, false),
+        Context::Row => (true, false),
         Context::Login => (false, true),
     };
     let row_columns = row_columns.filter(move |_| is_record);
@@ -137,8 +137,9 @@ impl<'a> MetadataWriter<'a, '_> {
                     continue;
                 }
                 let names = self.fields.iter().map(|known| known.field.name);
-                let near = did_you_mean(name, names);
-                let what = format!("the metadata has no field {name:?}, so this is left out{near}");
+                let suggestion = did_you_mean(name, names);
+                let what =
+                    format!("the metadata has no field {name:?}, so this is left out{suggestion}");
                 self.notes.warn(at, what);
                 continue;
             };
@@ -149,7 +150,7 @@ impl<'a> MetadataWriter<'a, '_> {
             } else if self
                 .fields
                 .get(index)
-                .is_some_and(|field| field.is_sent(origin))
+                .is_some_and(|field| field.is_in_events_of(origin))
             {
                 present |= 1 << index;
                 non_null |= u128::from(!value.is_null()) << index;
@@ -179,15 +180,19 @@ impl<'a> MetadataWriter<'a, '_> {
                 .find(|(index, other)| {
                     non_null & (1 << index) != 0
                         && other.field.when == field.when
-                        && other.is_sent(origin)
+                        && other.is_in_events_of(origin)
                 })
                 .map(|(_, other)| other.field.name)
         };
         for (index, metadata_field) in self.fields.iter().enumerate() {
             let field = &metadata_field.field;
             let is_written = self.values.get(index).is_some_and(Option::is_some);
-            let is_own = ["event_name", "event_time"].contains(&field.name);
-            if is_present(index) || is_written || is_own || !metadata_field.is_sent(origin) {
+            let is_written_by_easel = ["event_name", "event_time"].contains(&field.name);
+            if is_present(index)
+                || is_written
+                || is_written_by_easel
+                || !metadata_field.is_in_events_of(origin)
+            {
                 continue;
             }
             let what = match field.when {
@@ -206,11 +211,11 @@ impl<'a> MetadataWriter<'a, '_> {
     }
 
     /// Sets the fields of the row's context and of its root account. They replace the fields of the
-    /// request or job. A field that this context does not have, such as the SIS id of a user, keeps
-    /// the value of the request or job.
-    fn put_record(&mut self, event_type: &EventType) {
+    /// request or job. If a context of this type cannot have a field, the field keeps the value of the
+    /// request or job. An example is the SIS id of a user.
+    fn put_row_context(&mut self, event_type: &EventType) {
         let ctx = self.ctx;
-        let (record, context) = match (ctx.related("context"), ctx.related("course")) {
+        let (row_name, context) = match (ctx.related("context"), ctx.related("course")) {
             (Some(context), _) => ("context", context),
             (None, Some(course)) => ("course", course),
             // An asset can be opened outside any context.
@@ -219,21 +224,21 @@ impl<'a> MetadataWriter<'a, '_> {
                 return self.notes.fault("/related/course", NO_CONTEXT);
             }
         };
-        // The request's own context can be another one.
+        // The context of the request can be another one than the context of the row.
         self.clear(&["context_type", "context_id", "context_account_id"]);
         if context.value("id").is_none() {
             return self
                 .notes
-                .fault(ChangePath::Related(record, "id"), NO_CONTEXT);
+                .fault(ChangePath::Related(row_name, "id"), NO_CONTEXT);
         }
-        let kind = match record {
+        let context_type = match row_name {
             "context" => context.text("type").or_else(|| ctx.text("context_type")),
             _ => None,
         };
-        let kind = kind.unwrap_or("Course");
-        self.set("context_type", kind.into());
-        self.put_column("context_id", context, (record, "id"), true);
-        match self.account_of(kind, record, context) {
+        let context_type = context_type.unwrap_or("Course");
+        self.set("context_type", context_type.into());
+        self.put_column("context_id", context, (row_name, "id"), true);
+        match self.account_of(context_type, row_name, context) {
             Ok((account, place)) => {
                 if let Some(index) = self.find("context_account_id", 0) {
                     self.put(index, account, place);
@@ -244,9 +249,9 @@ impl<'a> MetadataWriter<'a, '_> {
                 self.notes.warn(place, what);
             }
         }
-        if TYPES_IN_SIS.contains(&kind) {
+        if TYPES_IN_SIS.contains(&context_type) {
             self.clear(&["context_sis_source_id"]);
-            let place = (record, "sis_source_id");
+            let place = (row_name, "sis_source_id");
             self.put_column("context_sis_source_id", context, place, false);
         }
         if let Some(root) = ctx.related("root_account") {
@@ -256,22 +261,22 @@ impl<'a> MetadataWriter<'a, '_> {
         }
     }
 
-    /// Returns the account of a context, and its place in the change. The account of a root account
-    /// is itself, of another account its parent, and of a section the account of its course. A
-    /// context of a type without an account has null. The error is the place of the missing column.
+    /// Returns the account of a context, and its place in the change. A root account is its own account.
+    /// The account of another account is its parent. The account of a section is that of its course. For a
+    /// type of context without an account, this is null. The error is the place of the missing column.
     fn account_of(
         &self,
-        kind: &str,
-        record: &'static str,
+        context_type: &str,
+        row_name: &'static str,
         context: RelatedRow<'a>,
     ) -> Result<(&'a Value, ChangePath<'a>), ChangePath<'a>> {
-        let column = |record: &'static str, row: RelatedRow<'a>, name: &'static str| {
-            let place = ChangePath::Related(record, name);
+        let column = |row_name: &'static str, row: RelatedRow<'a>, name: &'static str| {
+            let place = ChangePath::Related(row_name, name);
             row.get(name).map(|value| (value, place)).ok_or(place)
         };
-        column(record, context, "account_id").or_else(|missing| match kind {
-            "Account" => match column(record, context, "parent_account_id")? {
-                (Value::Null, _) => column(record, context, "id"),
+        column(row_name, context, "account_id").or_else(|missing| match context_type {
+            "Account" => match column(row_name, context, "parent_account_id")? {
+                (Value::Null, _) => column(row_name, context, "id"),
                 parent => Ok(parent),
             },
             "CourseSection" => match self.ctx.related("course") {
@@ -279,7 +284,7 @@ impl<'a> MetadataWriter<'a, '_> {
                 None => Err(missing),
             },
             "Course" | "Group" => Err(missing),
-            _ => Ok((&NO_ACCOUNT, ChangePath::Member("/related", record))),
+            _ => Ok((&NO_ACCOUNT, ChangePath::Member("/related", row_name))),
         })
     }
 
@@ -329,7 +334,7 @@ impl<'a> MetadataWriter<'a, '_> {
             return;
         };
         let value = match value {
-            Value::Null if field.null => Some(Cow::Borrowed(value)),
+            Value::Null if field.can_be_null => Some(Cow::Borrowed(value)),
             Value::Null => {
                 if field.is_required() {
                     self.notes.warn(place, null_text(field));

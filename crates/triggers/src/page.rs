@@ -15,11 +15,12 @@ The rules of one record and operation are checked in the order of the table. The
 order. A rule makes its event only if all its gates are open. Gates are separated by semicolons. A rule that
 begins with *else* is checked only if the rule above it made no event.
 
-The last column names the source of each rule:
+The last column says how we know that Canvas sends the event:
 
-- *record callback*: Canvas sends the event from a callback, when it saves a record and after the commit.
+- *record callback*: Canvas saves a record, and sends the event from a callback after the commit.
 - *direct call*: Canvas sends the event from the code of the action. The rule follows the documents.
-- *documents alone*: only the documents have the event. The Canvas code that was read does not send it.
+- *documents alone*: only the documents of Canvas have the event. The Canvas code that was read does not
+  send it.
 - *proposed to Canvas*: the event is in a proposed change. Canvas had not merged it when this was written.
 ";
 
@@ -67,14 +68,14 @@ fn table(page: &mut String, title: &str, subject: &str, is_in: fn(&TriggerRule) 
     };
     line(format!("\n## {title}\n"));
     line(format!(
-        "| {subject} |{} Gates | Event | Source |",
+        "| {subject} |{} Gates | Event | Evidence |",
         operation("Operation")
     ));
     line(format!("| --- |{} --- | --- | --- |", operation("---")));
     for rule in rules::all().filter(|rule| is_in(rule)) {
         let gates = rule
             .all_gates()
-            .map(|gate| gate.opens)
+            .map(|gate| gate.condition)
             .collect::<Vec<_>>()
             .join("; ");
         let otherwise = match (rule.otherwise, gates.is_empty()) {
@@ -86,8 +87,8 @@ fn table(page: &mut String, title: &str, subject: &str, is_in: fn(&TriggerRule) 
             "| {} |{} {otherwise}{gates} | `{}` | {} |",
             rule.subject,
             operation(rule.operation.name()),
-            rule.event,
-            rule.fact.name(),
+            rule.event_type,
+            rule.evidence.name(),
         ));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use easel_catalog::{Column, Field, Kind};
 use serde_json::{Map, Value, json};
 
-use crate::questions::{ColumnType, Question};
+use crate::column_reads::{ColumnRead, ColumnType};
 use crate::rules;
 
 const TIME: &str = "2026-02-11T08:15:42Z";
@@ -39,12 +39,12 @@ pub(crate) fn placeholder(field: &Field) -> Value {
     }
 }
 
-/// Returns a value for a column without a field, by the type that a rule reads it as.
+/// Returns a value for a column without a field, by the type that a gate or a computed value reads it as.
 pub(crate) fn placeholder_for_type(column: &str, column_type: &ColumnType) -> Value {
     match column_type {
         ColumnType::Text => "text".into(),
         ColumnType::Word(word) => word.as_str().into(),
-        ColumnType::Truth => false.into(),
+        ColumnType::Boolean => false.into(),
         ColumnType::Time => TIME.into(),
         ColumnType::Object => json!({}),
         ColumnType::List => json!([]),
@@ -54,13 +54,14 @@ pub(crate) fn placeholder_for_type(column: &str, column_type: &ColumnType) -> Va
     }
 }
 
-/// Returns values that can change the result of a rule. `text` describes the rule in words. For a
-/// string column, each word of `text` is a candidate, since the rule may compare with it.
-pub(crate) fn candidates(question: &Question, text: &str) -> Vec<Value> {
+/// Returns values of a column that can change the result of a gate or a computed value. `text` describes the
+/// gate or the computed value in words. For a string column, each word of `text` is a candidate, because the
+/// column may be compared with it.
+pub(crate) fn candidates(read: &ColumnRead, text: &str) -> Vec<Value> {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_.:".contains(letter);
-    match &question.column_type {
+    match &read.column_type {
         ColumnType::Any => vec![Value::Null, 1.into(), true.into(), json!([1]), TIME.into()],
-        ColumnType::Truth => vec![false.into(), true.into()],
+        ColumnType::Boolean => vec![false.into(), true.into()],
         ColumnType::Time => vec![Value::Null, TIME.into()],
         ColumnType::Object => vec![Value::Null, json!({})],
         ColumnType::List => vec![Value::Null, json!([]), "".into()],

@@ -11,9 +11,9 @@ pub struct TriggerRule {
     /// The operation on the row.
     pub operation: Operation,
     /// The event type.
-    pub event: &'static str,
-    /// The source of the rule.
-    pub fact: Fact,
+    pub event_type: &'static str,
+    /// How we know that Canvas sends the event.
+    pub evidence: Evidence,
     /// Whether the rule is checked only if the previous rule of the same subject and operation made
     /// no event.
     pub(crate) otherwise: bool,
@@ -22,9 +22,9 @@ pub struct TriggerRule {
     pub(crate) gates: &'static [Gate],
 }
 
-/// The source of a rule: how we know that Canvas sends the event.
+/// How we know that Canvas sends the event of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fact {
+pub enum Evidence {
     /// Canvas's record callbacks, in releases of many years.
     Callback,
     /// Canvas's record callbacks, only in the newest releases.
@@ -38,47 +38,47 @@ pub enum Fact {
 }
 
 impl TriggerRule {
-    const fn new(subject: &'static str, operation: Operation, event: &'static str) -> Self {
+    const fn new(subject: &'static str, operation: Operation, event_type: &'static str) -> Self {
         Self {
             subject,
             operation,
-            event,
-            fact: Fact::Callback,
+            event_type,
+            evidence: Evidence::Callback,
             otherwise: false,
             allows_idle: false,
             gates: &[],
         }
     }
 
-    pub(crate) const fn insert(record: &'static str, event: &'static str) -> Self {
-        Self::new(record, Operation::Insert, event)
+    pub(crate) const fn insert(row_type: &'static str, event_type: &'static str) -> Self {
+        Self::new(row_type, Operation::Insert, event_type)
     }
 
-    pub(crate) const fn update(record: &'static str, event: &'static str) -> Self {
-        Self::new(record, Operation::Update, event)
+    pub(crate) const fn update(row_type: &'static str, event_type: &'static str) -> Self {
+        Self::new(row_type, Operation::Update, event_type)
     }
 
-    pub(crate) const fn delete(record: &'static str, event: &'static str) -> Self {
-        Self::new(record, Operation::Delete, event)
+    pub(crate) const fn delete(row_type: &'static str, event_type: &'static str) -> Self {
+        Self::new(row_type, Operation::Delete, event_type)
     }
 
-    /// Creates a rule for an action. Its source is a call.
-    pub(crate) const fn act(action: &'static str, event: &'static str) -> Self {
-        Self::new(action, Operation::Act, event).known_by(Fact::Call)
+    /// Creates a rule for an action. Its evidence is a call.
+    pub(crate) const fn act(action: &'static str, event_type: &'static str) -> Self {
+        Self::new(action, Operation::Act, event_type).known_by(Evidence::Call)
     }
 
     /// Adds the gates.
-    pub(crate) const fn behind(self, gates: &'static [Gate]) -> Self {
+    pub(crate) const fn with_gates(self, gates: &'static [Gate]) -> Self {
         Self { gates, ..self }
     }
 
-    /// Sets the source.
-    pub(crate) const fn known_by(self, fact: Fact) -> Self {
-        Self { fact, ..self }
+    /// Sets the evidence.
+    pub(crate) const fn known_by(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
     }
 
     /// Checks the rule only if the previous rule of the same subject and operation made no event.
-    pub(crate) const fn or_else(self) -> Self {
+    pub(crate) const fn otherwise(self) -> Self {
         Self {
             otherwise: true,
             ..self
@@ -93,21 +93,22 @@ impl TriggerRule {
         }
     }
 
-    /// Returns the texts of its gates when they are closed, in order.
+    /// Returns the closed text of each gate, in order.
     pub fn closed_texts(&self) -> impl Iterator<Item = &'static str> {
-        self.all_gates().map(|gate| gate.closed)
+        self.all_gates().map(|gate| gate.closed_text)
     }
 
-    /// Returns its gates, in order. The gate against idle updates is the first.
+    /// Returns all gates of the rule, in order. If the rule has the gate against idle updates, this is the
+    /// first.
     pub(crate) fn all_gates(&self) -> impl Iterator<Item = &'static Gate> {
-        let is_guarded = self.operation == Operation::Update && !self.allows_idle;
-        let idle: &[Gate] = if is_guarded { &[NOT_IDLE] } else { &[] };
-        idle.iter().chain(self.gates)
+        let rejects_idle = self.operation == Operation::Update && !self.allows_idle;
+        let idle_gate: &[Gate] = if rejects_idle { &[NOT_IDLE] } else { &[] };
+        idle_gate.iter().chain(self.gates)
     }
 }
 
 impl Operation {
-    /// Returns its name in the JSON of a change.
+    /// Returns the name of the operation in the JSON of a change.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Insert => "insert",
@@ -118,8 +119,8 @@ impl Operation {
     }
 }
 
-impl Fact {
-    /// Returns the source in words.
+impl Evidence {
+    /// Returns the evidence in words.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Callback => "record callback",

@@ -5,14 +5,15 @@
 use easel_catalog::{Column, EventOrigin, Field, Kind, Values};
 use serde_json::{Map, Value, json};
 
+use crate::column_reads::ColumnType;
 use crate::operation::Operation;
-use crate::questions::ColumnType;
 use crate::shape::{ChangeShape, ShapeColumn};
 use crate::triggers::Triggers;
 
 impl Triggers {
     /// Returns the components that describe a change, with their names. `Change` is a
-    /// `ChangeOfRecord` or a `ChangeOfAction`. These are lists of `Change.WikiPage.update` and so on.
+    /// `ChangeOfRecord` or a `ChangeOfAction`. Each of them is one of several schemas, such as
+    /// `Change.WikiPage.update`.
     pub fn schemas(&self) -> Vec<(String, Value)> {
         let shapes = self.shapes();
         let mut schemas = Vec::new();
@@ -36,7 +37,7 @@ impl Triggers {
         ));
         schemas.push(("ChangeContext".to_owned(), self.context_schema()));
         for shape in &shapes {
-            let row = format!("Row.{}", shape.own_name());
+            let row = format!("Row.{}", shape.name());
             schemas.push((row.clone(), row_schema(&shape.columns)));
             schemas.push((shape.schema_name(), shape.schema(&row)));
         }
@@ -46,9 +47,9 @@ impl Triggers {
     fn context_schema(&self) -> Value {
         let origin_schema = |origin: EventOrigin| {
             let is_written_by_easel = |name| ["event_name", "event_time"].contains(&name);
-            let sent = self.catalog().metadata().iter();
-            let sent = sent.filter(|known| known.is_sent(origin));
-            let fields = sent.map(|known| &known.field);
+            let present = self.catalog().metadata().iter();
+            let present = present.filter(|metadata| metadata.is_in_events_of(origin));
+            let fields = present.map(|metadata| &metadata.field);
             let fields = fields.filter(|field| !is_written_by_easel(field.name));
             let properties = fields.map(|field| (field.name.to_owned(), field_schema(field)));
             json!({
@@ -68,7 +69,7 @@ impl Triggers {
 }
 
 impl ChangeShape {
-    fn own_name(&self) -> String {
+    fn name(&self) -> String {
         let subject = self.subject.replace("::", ".");
         match self.operation {
             Operation::Act => subject,
@@ -77,7 +78,7 @@ impl ChangeShape {
     }
 
     fn schema_name(&self) -> String {
-        format!("Change.{}", self.own_name())
+        format!("Change.{}", self.name())
     }
 
     fn schema(&self, row: &str) -> Value {
@@ -142,12 +143,12 @@ fn row_schema(columns: &[ShapeColumn]) -> Value {
 }
 
 impl ShapeColumn {
-    /// Returns the type of its value in one or two words.
+    /// Returns the type of the column's value in one or two words.
     pub fn type_name(&self) -> &'static str {
         match (&self.field, &self.column_type) {
             (Some(field), _) => field.kind.name(),
             (None, ColumnType::Text | ColumnType::Word(_)) => "string",
-            (None, ColumnType::Truth) => "boolean",
+            (None, ColumnType::Boolean) => "boolean",
             (None, ColumnType::Time) => "timestamp",
             (None, ColumnType::Object) => "object",
             (None, ColumnType::List) => "array",
@@ -160,7 +161,7 @@ impl ShapeColumn {
             let types: &[&str] = match self.column_type {
                 ColumnType::Any => &["array", "boolean", "number", "object", "string", "null"],
                 ColumnType::Text | ColumnType::Word(_) | ColumnType::Time => &["string", "null"],
-                ColumnType::Truth => &["boolean", "null"],
+                ColumnType::Boolean => &["boolean", "null"],
                 ColumnType::Object => &["object", "null"],
                 ColumnType::List => &["array", "string", "null"],
             };

@@ -11,8 +11,8 @@ use crate::triggers::{ChangeOutcome, Triggers};
 
 /// Makes the events of changes that are sent together.
 ///
-/// If two changes of one series would yield byte-identical events, the later one is stamped 1 ms
-/// later. So both have their own id, and deduplication keeps both.
+/// If two changes of one series would yield byte-identical events, the second change gets a later time.
+/// So each event has an id of its own, and deduplication keeps both.
 #[derive(Debug)]
 pub struct Series<'t> {
     triggers: &'t Triggers,
@@ -22,7 +22,7 @@ pub struct Series<'t> {
 }
 
 impl<'t> Series<'t> {
-    /// Creates a series whose first change happened `now`.
+    /// Creates a series whose first change happened at the time `now`.
     pub fn new(triggers: &'t Triggers, now: Timestamp) -> Self {
         Self {
             triggers,
@@ -38,7 +38,7 @@ impl<'t> Series<'t> {
         let mut events = outcome.events.iter();
         let is_seen = events.any(|event| self.ids.contains(event.id.as_bytes()));
         if change.occurred_at.is_none() && is_seen {
-            // This is later than every event of the series.
+            // The new time is later than every event of the series.
             self.now = std::cmp::max(self.now, self.latest) + Duration::from_millis(1);
             outcome = self.triggers.events(change, self.now)?;
         }

@@ -1,16 +1,16 @@
 //! The shape of a change: the columns and related rows of each subject and operation.
 //!
-//! Templates, schemas and the help for senders use it.
+//! Templates, schemas and the help for senders use the shapes.
 
 use std::collections::BTreeMap;
 
 use easel_catalog::{Column, Context, EventType, Field, Kind, MetadataField};
 
+use crate::column_reads::{ColumnRead, ColumnType, RowName};
 use crate::gate::IDLE_COLUMNS;
-use crate::inputs::{ComputedInputs, places};
+use crate::inputs::{ComputedInputs, columns_of_field};
 use crate::metadata::{SESSION_COLUMN, related_columns};
 use crate::operation::Operation;
-use crate::questions::{ColumnType, Question, RowName};
 use crate::rules;
 use crate::triggers::Triggers;
 
@@ -47,10 +47,10 @@ impl Triggers {
     pub fn shapes(&self) -> Vec<ChangeShape> {
         let mut shapes: Vec<ChangeShape> = Vec::new();
         for rule in rules::all() {
-            let is_known = |shape: &&ChangeShape| {
+            let is_same = |shape: &&ChangeShape| {
                 shape.subject == rule.subject && shape.operation == rule.operation
             };
-            if shapes.iter().find(is_known).is_none() {
+            if shapes.iter().find(is_same).is_none() {
                 shapes.push(self.shape(rule.subject, rule.operation));
             }
         }
@@ -66,16 +66,16 @@ impl Triggers {
             related: BTreeMap::new(),
         };
         for (rule, inputs) in self.inputs().rules(subject, operation) {
-            if !shape.events.contains(&rule.event) {
-                shape.events.push(rule.event);
+            if !shape.events.contains(&rule.event_type) {
+                shape.events.push(rule.event_type);
             }
-            if let Some(event_type) = self.catalog().get(rule.event) {
+            if let Some(event_type) = self.catalog().get(rule.event_type) {
                 shape.add_event_type(event_type, self.catalog().metadata());
             }
-            for question in inputs.gates.iter().flatten().chain(&inputs.computed) {
-                shape.add_question(question);
+            for read in inputs.gates.iter().flatten().chain(&inputs.computed) {
+                shape.add_read(read);
             }
-            if let Some(event_type) = self.catalog().get(rule.event) {
+            if let Some(event_type) = self.catalog().get(rule.event_type) {
                 shape.add_computed(event_type, self.inputs().computed());
             }
             for column in rule.all_gates().filter_map(|gate| gate.needs?.column()) {
@@ -100,9 +100,9 @@ impl ChangeShape {
             known.map(|known| known.field)
         };
         for field in event_type.body {
-            let has_one_source = field.from.len() <= 1;
-            for (row, name) in places(event_type, field) {
-                let is_required = has_one_source && field.is_required() && row == RowName::Own;
+            let has_one_column = field.from.len() <= 1;
+            for (row, name) in columns_of_field(event_type, field) {
+                let is_required = has_one_column && field.is_required() && row == RowName::Own;
                 let column = self.column(&row, name);
                 column.field.get_or_insert(*field);
                 column.is_required |= is_required;
@@ -111,14 +111,15 @@ impl ChangeShape {
         if event_type.context == Context::Login {
             self.column(&RowName::Own, SESSION_COLUMN).field = field_of(SESSION_COLUMN);
         }
-        // A course as the context is called `course`, unless a field uses the related row `context`.
-        let other = if self.related.contains_key("context") {
+        // If the context is a course, its related row is called `course`, unless a field uses the related row
+        // `context`.
+        let unused_row = if self.related.contains_key("context") {
             "course"
         } else {
             "context"
         };
         for (related, name, field) in related_columns(event_type) {
-            if related != other {
+            if related != unused_row {
                 let column = self.column(&RowName::Related(related.to_owned()), name);
                 column.field = column.field.or_else(|| field_of(field));
                 column.is_required |= name == "id" && ["course", "context"].contains(&related);
@@ -132,10 +133,10 @@ impl ChangeShape {
     /// The columns that the computation of a required field always needs become required.
     fn add_computed(&mut self, event_type: &EventType, computed: &[ComputedInputs]) {
         for field in event_type.body {
-            let Some(Column::ComputedBy(rule)) = field.from.first() else {
+            let Some(Column::ComputedBy(computed_name)) = field.from.first() else {
                 continue;
             };
-            let Some(inputs) = computed.iter().find(|known| known.rule == *rule) else {
+            let Some(inputs) = computed.iter().find(|known| known.name == *computed_name) else {
                 continue;
             };
             if field.from.len() == 1 && field.is_required() {
@@ -144,10 +145,10 @@ impl ChangeShape {
                 }
             }
             let mut names: Vec<_> = inputs
-                .questions
+                .reads
                 .iter()
-                .filter(|question| question.row == RowName::Own)
-                .map(|question| question.column.as_str())
+                .filter(|read| read.row == RowName::Own)
+                .map(|read| read.column.as_str())
                 .collect();
             names.dedup();
             let names = match names.as_slice() {
@@ -162,7 +163,7 @@ impl ChangeShape {
                     ColumnType::Text | ColumnType::Word(_) => is_text,
                     ColumnType::Time => matches!(field.kind, Kind::Timestamp(_)),
                     ColumnType::Object => matches!(field.kind, Kind::Object(_)),
-                    ColumnType::Truth | ColumnType::List => false,
+                    ColumnType::Boolean | ColumnType::List => false,
                 };
                 if is_copied && fits {
                     column.field = Some(*field);
@@ -171,16 +172,16 @@ impl ChangeShape {
         }
     }
 
-    fn add_question(&mut self, question: &Question) {
-        if question.column.is_empty() {
-            if let RowName::Related(name) = &question.row {
+    fn add_read(&mut self, read: &ColumnRead) {
+        if read.column.is_empty() {
+            if let RowName::Related(name) = &read.row {
                 self.related.entry(name.clone()).or_default();
             }
             return;
         }
-        let column = self.column(&question.row, &question.column);
+        let column = self.column(&read.row, &read.column);
         if column.column_type == ColumnType::Any {
-            column.column_type = question.column_type.clone();
+            column.column_type = read.column_type.clone();
         }
     }
 

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::change::{Change, Subject};
 use crate::change_context::ChangeContext;
+use crate::column_reads::ColumnRead;
 use crate::gate::Gate;
 use crate::operation::Operation;
 use crate::placeholder::{candidates, placeholder, placeholder_for_type};
-use crate::questions::Question;
 use crate::row::Row;
 use crate::shape::{ChangeShape, ShapeColumn};
 use crate::triggers::Triggers;
@@ -19,25 +19,22 @@ use crate::triggers::Triggers;
 impl Triggers {
     /// Returns a valid change of this shape, with a value of the right type in every column.
     ///
-    /// It makes all events of the shape for which it finds values that open the gates. A shape with
-    /// other events too makes no deletion event.
+    /// The change makes each event of the shape whose gates this function can open. It makes a deletion
+    /// event only if no earlier rule made an event.
     pub fn template(&self, shape: &ChangeShape) -> Change {
         let mut change = self.draft(shape);
         let mut open_gates: Vec<&Gate> = Vec::new();
         let (mut has_fired, mut has_event) = (false, false);
         for (rule, inputs) in self.inputs().rules(shape.subject, shape.operation) {
-            let is_deletion = rule.event.ends_with("_deleted");
+            let is_deletion = rule.event_type.ends_with("_deleted");
             if rule.otherwise && has_fired || is_deletion && has_event {
                 continue;
             }
             let (mut opened, mut gates) = (change.clone(), open_gates.clone());
-            has_fired = rule
-                .all_gates()
-                .zip(&inputs.gates)
-                .all(|(gate, questions)| {
-                    gates.push(gate);
-                    self.open(&gates, questions, shape, &mut opened)
-                });
+            has_fired = rule.all_gates().zip(&inputs.gates).all(|(gate, reads)| {
+                gates.push(gate);
+                self.open(&gates, reads, shape, &mut opened)
+            });
             if has_fired {
                 has_event = true;
                 (change, open_gates) = (opened, gates);
@@ -78,9 +75,9 @@ impl Triggers {
     /// Returns the metadata fields of a request.
     fn context(&self) -> Row {
         let is_written_by_easel = |name| ["event_name", "event_time"].contains(&name);
-        let sent = self.catalog().metadata().iter();
-        let sent = sent.filter(|known| known.is_sent(EventOrigin::Request));
-        let fields = sent.map(|known| &known.field);
+        let present = self.catalog().metadata().iter();
+        let present = present.filter(|metadata| metadata.is_in_events_of(EventOrigin::Request));
+        let fields = present.map(|metadata| &metadata.field);
         let fields =
             fields.filter(|field| field.example.is_some() && !is_written_by_easel(field.name));
         let members = fields.map(|field| (field.name.to_owned(), placeholder(field)));
@@ -88,11 +85,12 @@ impl Triggers {
     }
 
     /// Changes one or two columns of a valid change so that all `gates` are open. Before the call,
-    /// all gates except the last are open. Returns false, without a change, if it finds no values.
+    /// all gates except the last are open. If it finds no values, returns false and leaves `change` as it
+    /// is.
     fn open(
         &self,
         gates: &[&Gate],
-        questions: &[Question],
+        reads: &[ColumnRead],
         shape: &ChangeShape,
         change: &mut Change,
     ) -> bool {
@@ -102,7 +100,7 @@ impl Triggers {
                 gate.needs.is_none_or(|need| need.missing(ctx).is_none()) && (gate.is_open)(ctx)
             })
         };
-        let text = gates.last().map_or("", |gate| gate.opens);
+        let text = gates.last().map_or("", |gate| gate.condition);
         let is_accepted = |change: &Change| {
             let outcome = self.events(change, Timestamp::UNIX_EPOCH);
             outcome.is_ok_and(|outcome| outcome.warnings.is_empty())
@@ -110,23 +108,23 @@ impl Triggers {
         if is_open(change) {
             return true;
         }
-        let mut tries: Vec<(Question, Value)> = Vec::new();
-        for question in questions.iter().filter(|known| !known.column.is_empty()) {
-            let listed = listed(question, shape);
-            let values = candidates(question, text).into_iter().chain(listed);
-            tries.extend(values.map(|value| (question.clone(), value)));
+        let mut edits: Vec<(ColumnRead, Value)> = Vec::new();
+        for read in reads.iter().filter(|known| !known.column.is_empty()) {
+            let listed = listed_values(read, shape);
+            let values = candidates(read, text).into_iter().chain(listed);
+            edits.extend(values.map(|value| (read.clone(), value)));
         }
-        if questions.is_empty() {
-            tries.extend(other_texts(shape));
+        if reads.is_empty() {
+            edits.extend(values_before(shape));
         }
-        for (first, value) in &tries {
+        for (first, value) in &edits {
             let mut edited = change.clone();
             first.put(&mut edited, value.clone());
             if is_open(&edited) && is_accepted(&edited) {
                 *change = edited;
                 return true;
             }
-            for (second, value) in &tries {
+            for (second, value) in &edits {
                 let mut edited_twice = edited.clone();
                 second.put(&mut edited_twice, value.clone());
                 if second.column != first.column
@@ -154,9 +152,9 @@ fn row(columns: &[ShapeColumn]) -> Row {
 }
 
 /// Returns the values that the catalogue lists for the field of a column.
-fn listed(question: &Question, shape: &ChangeShape) -> Vec<Value> {
+fn listed_values(read: &ColumnRead, shape: &ChangeShape) -> Vec<Value> {
     let mut columns = shape.columns.iter();
-    let column = columns.find(|column| column.name == question.column);
+    let column = columns.find(|column| column.name == read.column);
     let values = column.and_then(|column| column.field?.values);
     let Some(values) = values else {
         return Vec::new();
@@ -168,25 +166,25 @@ fn listed(question: &Question, shape: &ChangeShape) -> Vec<Value> {
         .collect()
 }
 
-/// Returns values for the row before the change: another string for each free string column, then
-/// null for each column.
-fn other_texts(shape: &ChangeShape) -> impl Iterator<Item = (Question, Value)> {
-    use crate::questions::{ColumnType, RowName};
+/// Returns values for the row before the change: first another string for each string column without a
+/// list of values, then null for each column.
+fn values_before(shape: &ChangeShape) -> impl Iterator<Item = (ColumnRead, Value)> {
+    use crate::column_reads::{ColumnType, RowName};
     let is_free = |column: &&ShapeColumn| {
         let field = column.field.as_ref();
         field.is_some_and(|field| matches!(field.kind, Kind::Text) && field.values.is_none())
     };
     let columns = shape.columns.iter().filter(is_free);
     let before = columns.map(|column| (column, Value::from("before")));
-    // If there is no string column, any column that was null makes a difference.
+    // If there is no string column, a null in any column before the change makes a difference.
     let others = shape.columns.iter().filter(|column| column.name != "id");
     let nulls = others.map(|column| (column, Value::Null));
     before.chain(nulls).map(|(column, value)| {
-        let question = Question {
+        let read = ColumnRead {
             row: RowName::Before,
             column: column.name.clone(),
             column_type: ColumnType::Any,
         };
-        (question, value)
+        (read, value)
     })
 }

@@ -11,6 +11,7 @@ use crate::body::body;
 use crate::change::{Change, Subject};
 use crate::change_context::ChangeContext;
 use crate::change_path::ChangePath;
+use crate::column_reads::ColumnRead;
 use crate::computed;
 use crate::fault::{ChangeFault, ChangeFaults, Notes, Warning};
 use crate::inputs::{Inputs, KnownNames, RuleInputs};
@@ -18,7 +19,6 @@ use crate::metadata::metadata;
 use crate::nearest::did_you_mean;
 use crate::operation::Operation;
 use crate::options::TriggerOptions;
-use crate::questions::Question;
 use crate::row::Row;
 use crate::rule::TriggerRule;
 use crate::rules;
@@ -28,7 +28,7 @@ use crate::rules;
 pub struct Triggers {
     catalog: Arc<Catalog>,
     options: TriggerOptions,
-    /// Computed for the first change.
+    /// Computed when they are needed for the first time.
     inputs: Arc<OnceLock<Inputs>>,
 }
 
@@ -36,14 +36,14 @@ pub struct Triggers {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TriggersError {
     /// A field names a computation that does not exist.
-    #[error("{event_type}: `{field}` names the rule @{rule}, which does not exist")]
-    NoRule {
+    #[error("{event_type}: `{field}` names the computation @{computation}, which does not exist")]
+    UnknownComputation {
         /// The event type.
         event_type: String,
         /// The field.
         field: String,
-        /// The rule.
-        rule: String,
+        /// The name of the computation.
+        computation: String,
     },
 }
 
@@ -53,25 +53,25 @@ pub struct ChangeOutcome {
     /// The events of the change, in order.
     pub events: Vec<Event>,
     /// The events that a closed gate stopped.
-    pub stops: Vec<Stop>,
+    pub stopped: Vec<StoppedEvent>,
     /// The warnings, at most 100.
     pub warnings: Vec<Warning>,
 }
 
-/// An event that a change did not make, because a gate was closed.
+/// An event that a change did not make, because a gate was closed, or the fact that it has no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct StoppedEvent {
     /// The event type. `None` if no rule is for this subject and operation.
     pub event_type: Option<&'static str>,
     /// The text of the closed gate: a sentence without a full stop.
-    pub gate: &'static str,
+    pub reason: &'static str,
 }
 
 impl Triggers {
     /// Creates triggers for the event types of `catalog`. Rejects a catalogue that names an unknown
     /// computation.
     pub fn new(catalog: Arc<Catalog>, options: TriggerOptions) -> Result<Self, TriggersError> {
-        if let Some(error) = unknown_rules(&catalog).into_iter().next() {
+        if let Some(error) = unknown_computations(&catalog).into_iter().next() {
             return Err(error);
         }
         Ok(Self {
@@ -83,8 +83,8 @@ impl Triggers {
 
     /// Returns the events of a change. Their time is `occurred_at` of the change, or else `now`.
     ///
-    /// The row is the truth: a value that the catalogue does not expect is only a warning. A change
-    /// is rejected, with all its faults, if an event cannot be made or a gate cannot be decided.
+    /// A value that the catalogue does not expect only causes a warning. A change is rejected, with all its
+    /// faults, if an event cannot be made, or if it is unknown whether a gate is open.
     pub fn events(&self, change: &Change, now: Timestamp) -> Result<ChangeOutcome, ChangeFaults> {
         let (subject, operation) = match &change.subject {
             Subject::Record { kind, operation } => (kind, *operation),
@@ -100,31 +100,31 @@ impl Triggers {
         let ctx = ChangeContext::new(change, self.options);
         let mut outcome = ChangeOutcome::default();
         let mut has_fired = false;
-        let mut is_known = false;
+        let mut has_rule = false;
         for (rule, inputs) in inputs.rules(subject, operation) {
-            is_known = true;
+            has_rule = true;
             if rule.otherwise && has_fired {
                 continue;
             }
             let result = check_gates(rule, inputs, ctx, &mut notes);
             has_fired = result == GateResult::Open;
             match result {
-                GateResult::Closed(gate) => outcome.stops.push(Stop {
-                    event_type: Some(rule.event),
-                    gate,
+                GateResult::Closed(reason) => outcome.stopped.push(StoppedEvent {
+                    event_type: Some(rule.event_type),
+                    reason,
                 }),
                 GateResult::Open => {
                     check_types(&inputs.computed, change, &mut notes);
-                    let event = self.event(rule.event, ctx, now, &mut notes);
+                    let event = self.event(rule.event_type, ctx, now, &mut notes);
                     outcome.events.extend(event);
                 }
                 GateResult::Unknown => (),
             }
         }
-        if !is_known {
-            outcome.stops.push(Stop {
+        if !has_rule {
+            outcome.stopped.push(StoppedEvent {
                 event_type: None,
-                gate: match operation {
+                reason: match operation {
                     Operation::Insert => "inserting this record makes no event",
                     Operation::Update => "updating this record makes no event",
                     Operation::Delete => "deleting this record makes no event",
@@ -202,8 +202,8 @@ fn check_subject(subject: &str, operation: Operation) -> Result<(), ChangeFault>
 
 /// Warns of columns and related rows that no gate or event uses.
 fn check_names(change: &Change, known: &KnownNames, inputs: &Inputs, notes: &mut Notes) {
-    // If there are two rows, both have the same columns.
-    if let Some(row) = change.row().filter(|_| !known.is_open) {
+    // If there are two rows, `check_rows` verifies that both have the same columns.
+    if let Some(row) = change.row().filter(|_| !known.accepts_any_column) {
         let place = change.row_pointer();
         check_columns(
             row,
@@ -213,7 +213,7 @@ fn check_names(change: &Change, known: &KnownNames, inputs: &Inputs, notes: &mut
         );
     }
     for (name, row) in &change.related {
-        // A row that only other subjects use is superfluous, but known: check its columns.
+        // If only other subjects use a row of this name, check its columns too.
         let columns = known.related.get(name);
         match columns.or_else(|| inputs.columns_of_type(name)) {
             Some(columns) => {
@@ -253,7 +253,7 @@ fn check_columns<'a>(
 
 /// Notes a fault for each column that only one row of an update has.
 ///
-/// Both rows of an update must have the same columns. A missing one would look like a change to or
+/// Both rows of an update must have the same columns. A missing column would look like a change to null or
 /// from null.
 fn check_rows(change: &Change, notes: &mut Notes) {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
@@ -267,12 +267,12 @@ fn check_rows(change: &Change, notes: &mut Notes) {
     }
 }
 
-/// Notes a fault for each value that a gate or a computed value cannot read.
-fn check_types(questions: &[Question], change: &Change, notes: &mut Notes) -> bool {
+/// Notes a fault for each value that a gate or a computed value cannot read. Returns false if there is one.
+fn check_types(reads: &[ColumnRead], change: &Change, notes: &mut Notes) -> bool {
     let mut are_readable = true;
-    for question in questions {
-        if let Some(wanted) = question.type_mismatch(change) {
-            notes.fault(question.pointer(change), format!("this must be {wanted}"));
+    for read in reads {
+        if let Some(wanted) = read.type_mismatch(change) {
+            notes.fault(read.pointer(change), format!("this must be {wanted}"));
             are_readable = false;
         }
     }
@@ -296,30 +296,30 @@ fn check_gates(
     ctx: ChangeContext<'_>,
     notes: &mut Notes,
 ) -> GateResult {
-    for (gate, questions) in rule.all_gates().zip(&inputs.gates) {
+    for (gate, reads) in rule.all_gates().zip(&inputs.gates) {
         if let Some(place) = gate.needs.and_then(|need| need.missing(ctx)) {
-            let what = format!("this is missing; the rule for {} needs it", rule.event);
+            let what = format!("this is missing; the rule for {} needs it", rule.event_type);
             notes.fault(place, what);
             return GateResult::Unknown;
         }
-        if !check_types(questions, ctx.change, notes) {
+        if !check_types(reads, ctx.change, notes) {
             return GateResult::Unknown;
         }
         if !(gate.is_open)(ctx) {
-            return GateResult::Closed(gate.closed);
+            return GateResult::Closed(gate.closed_text);
         }
     }
     GateResult::Open
 }
 
 /// Returns an error for each field of the catalogue that names an unknown computation.
-pub fn unknown_rules(catalog: &Catalog) -> Vec<TriggersError> {
+pub fn unknown_computations(catalog: &Catalog) -> Vec<TriggersError> {
     let mut errors = Vec::new();
     for event_type in catalog.types() {
         for field in &*event_type.body {
-            check_rules(event_type, field.name, &field.from, &mut errors);
+            check_computations(event_type, field.name, &field.from, &mut errors);
         }
-        check_rules(
+        check_computations(
             event_type,
             "further",
             event_type.further.as_slice(),
@@ -329,20 +329,20 @@ pub fn unknown_rules(catalog: &Catalog) -> Vec<TriggersError> {
     errors
 }
 
-fn check_rules(
+fn check_computations(
     event_type: &EventType,
     field: &str,
     columns: &[Column],
     errors: &mut Vec<TriggersError>,
 ) {
     for column in columns {
-        if let Column::ComputedBy(rule) = column
-            && computed::rule(rule).is_none()
+        if let Column::ComputedBy(name) = column
+            && computed::computation(name).is_none()
         {
-            errors.push(TriggersError::NoRule {
+            errors.push(TriggersError::UnknownComputation {
                 event_type: event_type.name.to_owned(),
                 field: field.to_owned(),
-                rule: (*rule).to_owned(),
+                computation: (*name).to_owned(),
             });
         }
     }

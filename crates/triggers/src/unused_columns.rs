@@ -12,8 +12,8 @@ const COMMON: [&str; 5] = [
     "workflow_state",
 ];
 
-/// The space-separated columns of each table, by the names of the table and of the actions whose row
-/// is of this type.
+/// The space-separated columns of each type of row. The names before them are those of related rows of this
+/// type, and of actions whose row has this type.
 const UNUSED: &[(&[&str], &str)] = &[
     (
         &["account"],
@@ -220,12 +220,12 @@ const UNUSED: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Returns the columns of a table that no event uses.
-pub(crate) fn unused_columns(table: &str) -> impl Iterator<Item = &'static str> {
-    let own = UNUSED
+/// Returns the columns that no event uses, by the name of a related row or of an action.
+pub(crate) fn unused_columns(name: &str) -> impl Iterator<Item = &'static str> {
+    let of_type = UNUSED
         .iter()
-        .filter(move |(tables, _)| tables.contains(&table));
+        .filter(move |(names, _)| names.contains(&name));
     COMMON
         .into_iter()
-        .chain(own.flat_map(|(_, columns)| columns.split(' ')))
+        .chain(of_type.flat_map(|(_, columns)| columns.split(' ')))
 }

@@ -12,10 +12,10 @@ use crate::fault::Notes;
 use crate::id::{global, id_of};
 use crate::options::TriggerOptions;
 
-/// The expected form of a time. Reads after "must be".
+/// What a time must be, as a text that follows "must be".
 pub(crate) const A_TIME: &str = "a time with a zone, such as 2026-02-11T08:15:42Z";
 
-/// The most characters of a value in a warning.
+/// The maximum number of characters of a value in a warning.
 const MAX_SHOWN_CHARS: usize = 64;
 
 /// Converts the value of a column, which must not be null, to the value of `field`. Returns `None`
@@ -29,7 +29,7 @@ pub(crate) fn convert<'a>(
     options: TriggerOptions,
     notes: &mut Notes,
 ) -> Option<Cow<'a, Value>> {
-    let made = match (field.kind, value) {
+    let converted = match (field.kind, value) {
         (Kind::Text, Value::String(text)) => {
             return Some(convert_text(field, value, text, place, notes));
         }
@@ -62,21 +62,21 @@ pub(crate) fn convert<'a>(
             let objects = objects.map(|(index, row)| {
                 object(&fields, row, ChangePath::Nth(&place, index), options, notes)
             });
-            // Convert all elements, to note the faults of all.
+            // The first `collect` converts all elements, so that the faults of all are noted.
             let objects: Vec<_> = objects.collect();
             let objects: Option<Vec<_>> = objects.into_iter().collect();
             return objects.map(|objects| Cow::Owned(objects.into()));
         }
         _ => None,
     };
-    if made.is_none() {
+    if converted.is_none() {
         let what = format!("`{}` must be {}", field.name, wanted(&field.kind));
         notes.fault(place, what);
     }
-    made.map(Cow::Owned)
+    converted.map(Cow::Owned)
 }
 
-/// Returns the expected type of a column. Reads after "must be".
+/// Returns the expected type of a column, as a text that follows "must be".
 pub(crate) const fn wanted(kind: &Kind) -> &'static str {
     match kind {
         Kind::Text => "a string",
@@ -104,13 +104,11 @@ fn convert_text<'a>(
     if let Some(values) = &field.values
         && !values.contains(text)
     {
-        let list = if values.open {
-            "known values"
-        } else {
-            "values"
-        };
         let shown = cut_text(text, MAX_SHOWN_CHARS);
-        let what = format!("{shown:?} is not on the list of {list} of `{}`", field.name);
+        let what = format!(
+            "{shown:?} is not one of the known values of `{}`",
+            field.name
+        );
         notes.warn(place, what);
     }
     match field.max_chars {
@@ -144,7 +142,7 @@ fn object(
         let place = ChangePath::Inner(&place, column);
         match row.get(column) {
             Some(Value::Null) => {
-                if !field.null {
+                if !field.can_be_null {
                     notes.warn(place, null_text(field));
                 }
                 object.insert(field.name.to_owned(), Value::Null);
@@ -168,7 +166,7 @@ pub(crate) fn missing_text(field: &Field) -> String {
     format!("this is missing; `{}` needs it", field.name)
 }
 
-/// Returns the text for a null in a field that is never null by the catalogue.
+/// Returns the text for a null in a field that must never be null according to the catalogue.
 pub(crate) fn null_text(field: &Field) -> String {
     format!(
         "this is null, but the catalogue says that `{}` is never null",

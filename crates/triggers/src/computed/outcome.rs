@@ -22,7 +22,7 @@ fn associated_asset(
     own_column: &str,
 ) -> Option<Value> {
     let column = ctx.get(own_column);
-    // Read in every case, so that the recorder sees this column.
+    // This column is read in every case, so that the recorder sees the read.
     let association = ctx.related("rubric_association");
     let asset = association.and_then(|row| row.get(rubric_column));
     let has_asset = ctx.value("associated_asset_id").is_some();
@@ -41,21 +41,21 @@ fn associated_asset(
 pub(super) fn copied_from_outcome_id(ctx: ChangeContext<'_>) -> Option<Value> {
     let column = ctx.get("copied_from_outcome_id")?;
     match id_of(column) {
-        Some(id) if is_elsewhere(ctx, id) => Some(id.local().into()),
+        Some(id) if is_of_another_shard(ctx, id) => Some(id.local().into()),
         _ => Some(column.clone()),
     }
 }
 
-/// Returns the UUID of the root account of the original, if that is on another shard.
+/// Returns the UUID of the root account of the original, if the original is on another shard.
 pub(super) fn original_root_account_uuid(ctx: ChangeContext<'_>) -> Option<Value> {
     let id = ctx.value("copied_from_outcome_id").and_then(id_of)?;
     let account = ctx.related("original_root_account");
     let uuid = account?.get("uuid")?;
-    is_elsewhere(ctx, id).then(|| uuid.clone())
+    is_of_another_shard(ctx, id).then(|| uuid.clone())
 }
 
 /// Returns whether an id belongs to another shard. False if `triggers.shard` is not set.
-fn is_elsewhere(ctx: ChangeContext<'_>, id: GlobalId) -> bool {
-    let ours = ctx.options.shard;
-    ours != 0 && id.shard() != 0 && id.shard() != ours
+fn is_of_another_shard(ctx: ChangeContext<'_>, id: GlobalId) -> bool {
+    let own_shard = ctx.options.shard;
+    own_shard != 0 && id.shard() != 0 && id.shard() != own_shard
 }

@@ -84,11 +84,11 @@ fn object(ctx: ChangeContext<'_>, column: &str) -> Option<Value> {
     ctx.object(column).map(Value::Object)
 }
 
-/// Returns the list that `read` parses from a string column, or an empty list if the column is null.
-fn list(ctx: ChangeContext<'_>, column: &str, read: impl Fn(&str) -> Vec<Value>) -> Option<Value> {
+/// Returns the list that `parse` makes from a string column, or an empty list if the column is null.
+fn list(ctx: ChangeContext<'_>, column: &str, parse: impl Fn(&str) -> Vec<Value>) -> Option<Value> {
     match ctx.list(column)? {
         Value::Null => Some(Value::Array(Vec::new())),
-        Value::String(text) => Some(read(text).into()),
+        Value::String(text) => Some(parse(text).into()),
         stored => Some(stored.clone()),
     }
 }

@@ -4,17 +4,18 @@ use crate::gate::Gate;
 use crate::rule::TriggerRule;
 
 pub(super) const RULES: &[TriggerRule] = &[
-    TriggerRule::insert("Attachment", "attachment_created").behind(&[IN_A_FOLDER]),
-    TriggerRule::update("Attachment", "attachment_updated").behind(&[IN_A_FOLDER, VISIBLE_CHANGE]),
+    TriggerRule::insert("Attachment", "attachment_created").with_gates(&[IN_A_FOLDER]),
+    TriggerRule::update("Attachment", "attachment_updated")
+        .with_gates(&[IN_A_FOLDER, VISIBLE_CHANGE]),
     TriggerRule::update("Attachment", "attachment_deleted")
-        .behind(&[IN_A_FOLDER, DELETED])
-        .or_else(),
-    TriggerRule::delete("Attachment", "attachment_deleted").behind(&[IN_A_FOLDER]),
+        .with_gates(&[IN_A_FOLDER, DELETED])
+        .otherwise(),
+    TriggerRule::delete("Attachment", "attachment_deleted").with_gates(&[IN_A_FOLDER]),
 ];
 
 const IN_A_FOLDER: Gate = Gate {
-    opens: "it is in a folder of a course, a group or a user",
-    closed: "it is in no folder of a course, a group or a user",
+    condition: "it is in a folder of a course, a group or a user",
+    closed_text: "it is in no folder of a course, a group or a user",
     needs: None,
     is_open: |ctx| {
         matches!(ctx.text("context_type"), Some("Course" | "Group" | "User"))
@@ -23,8 +24,8 @@ const IN_A_FOLDER: Gate = Gate {
 };
 
 const VISIBLE_CHANGE: Gate = Gate {
-    opens: "display_name, lock_at, unlock_at, folder_id or locked changed",
-    closed: "none of display_name, lock_at, unlock_at, folder_id and locked changed",
+    condition: "display_name, lock_at, unlock_at, folder_id or locked changed",
+    closed_text: "none of display_name, lock_at, unlock_at, folder_id and locked changed",
     needs: None,
     is_open: |ctx| {
         ctx.changed_any(&[
@@ -38,8 +39,8 @@ const VISIBLE_CHANGE: Gate = Gate {
 };
 
 const DELETED: Gate = Gate {
-    opens: "file_state became deleted",
-    closed: "file_state did not become deleted",
+    condition: "file_state became deleted",
+    closed_text: "file_state did not become deleted",
     needs: None,
     is_open: |ctx| ctx.became("file_state", "deleted"),
 };

@@ -5,34 +5,34 @@ use crate::rule::TriggerRule;
 use serde_json::Value;
 
 pub(super) const RULES: &[TriggerRule] = &[
-    TriggerRule::insert("Course", "course_created").behind(&[REAL]),
-    TriggerRule::update("Course", "syllabus_updated").behind(&[REAL, SYLLABUS]),
-    TriggerRule::update("Course", "course_updated").behind(&[REAL]),
+    TriggerRule::insert("Course", "course_created").with_gates(&[REAL]),
+    TriggerRule::update("Course", "syllabus_updated").with_gates(&[REAL, SYLLABUS]),
+    TriggerRule::update("Course", "course_updated").with_gates(&[REAL]),
     TriggerRule::insert("CourseSection", "course_section_created"),
     TriggerRule::update("CourseSection", "course_section_updated"),
     TriggerRule::update("ContextModuleProgression", "course_progress")
-        .behind(&[MORE_MET, BY_ACTION]),
-    TriggerRule::act("course_progress", "course_completed").behind(&[ALL_MET]),
-    TriggerRule::act("course_progress", "course_progress").or_else(),
+        .with_gates(&[MORE_MET, BY_ACTION]),
+    TriggerRule::act("course_progress", "course_completed").with_gates(&[ALL_MET]),
+    TriggerRule::act("course_progress", "course_progress").otherwise(),
 ];
 
 const REAL: Gate = Gate {
-    opens: "it is not the placeholder",
-    closed: "it is the placeholder",
+    condition: "it is not the placeholder",
+    closed_text: "it is the placeholder",
     needs: None,
     is_open: |ctx| !ctx.is_dummy(),
 };
 
 const SYLLABUS: Gate = Gate {
-    opens: "syllabus_body changed",
-    closed: "syllabus_body did not change",
+    condition: "syllabus_body changed",
+    closed_text: "syllabus_body did not change",
     needs: None,
     is_open: |ctx| ctx.changed("syllabus_body"),
 };
 
 const MORE_MET: Gate = Gate {
-    opens: "requirements_met grew",
-    closed: "requirements_met did not grow",
+    condition: "requirements_met grew",
+    closed_text: "requirements_met did not grow",
     needs: None,
     is_open: |ctx| {
         let count = |list: Option<&Value>| list.and_then(Value::as_array).map_or(0, Vec::len);
@@ -41,15 +41,15 @@ const MORE_MET: Gate = Gate {
 };
 
 const BY_ACTION: Gate = Gate {
-    opens: "never; send the action course_progress two minutes after the last requirement was met",
-    closed: "the action course_progress makes this event; send it two minutes after the last requirement was met",
+    condition: "never; send the action course_progress two minutes after the last requirement was met",
+    closed_text: "the action course_progress makes this event; send it two minutes after the last requirement was met",
     needs: None,
     is_open: |_| false,
 };
 
 const ALL_MET: Gate = Gate {
-    opens: "all requirements are met",
-    closed: "not all requirements are met",
+    condition: "all requirements are met",
+    closed_text: "not all requirements are met",
     needs: None,
     is_open: |ctx| {
         let progress = ctx.value("progress");

@@ -3,26 +3,26 @@
 use easel_catalog::EventOrigin;
 
 use crate::gate::{Gate, Need};
-use crate::rule::{Fact, TriggerRule};
+use crate::rule::{Evidence, TriggerRule};
 
 pub(super) const RULES: &[TriggerRule] = &[
     TriggerRule::insert("DiscussionTopic", "discussion_topic_created"),
     TriggerRule::update("DiscussionTopic", "discussion_topic_updated"),
     TriggerRule::insert("DiscussionEntry", "discussion_entry_created"),
     TriggerRule::insert("DiscussionEntry", "discussion_entry_submitted")
-        .behind(&[SUBMITTED])
-        .known_by(Fact::Call),
+        .with_gates(&[SUBMITTED])
+        .known_by(Evidence::Call),
     TriggerRule::update("DiscussionEntry", "discussion_entry_deleted")
-        .behind(&[DELETED])
-        .known_by(Fact::Newest),
+        .with_gates(&[DELETED])
+        .known_by(Evidence::Newest),
     TriggerRule::update("DiscussionEntry", "discussion_entry_updated")
-        .or_else()
-        .known_by(Fact::Newest),
+        .otherwise()
+        .known_by(Evidence::Newest),
 ];
 
 const SUBMITTED: Gate = Gate {
-    opens: "its topic is graded, or it was saved in a request (the Canvas API sends this event for every post)",
-    closed: "its topic is not graded, and it was not saved in a request",
+    condition: "its topic is graded, or it was saved in a request (the Canvas API sends this event for every post)",
+    closed_text: "its topic is not graded, and it was not saved in a request",
     needs: Some(Need::Related("discussion_topic")),
     is_open: |ctx| {
         let topic = ctx.related("discussion_topic");
@@ -32,8 +32,8 @@ const SUBMITTED: Gate = Gate {
 };
 
 const DELETED: Gate = Gate {
-    opens: "deleted_at changed and the post is deleted",
-    closed: "this change did not delete it",
+    condition: "deleted_at changed and the post is deleted",
+    closed_text: "this change did not delete it",
     needs: None,
     is_open: |ctx| ctx.changed("deleted_at") && ctx.text("workflow_state") == Some("deleted"),
 };

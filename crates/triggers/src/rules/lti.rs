@@ -1,8 +1,10 @@
 //! Links to LTI tools.
 
-use crate::rule::{Fact, TriggerRule};
+use crate::rule::{Evidence, TriggerRule};
 
 pub(super) const RULES: &[TriggerRule] = &[
-    TriggerRule::insert("Lti::ResourceLink", "lti_resource_link_created").known_by(Fact::Newest),
-    TriggerRule::update("Lti::ResourceLink", "lti_resource_link_updated").known_by(Fact::Newest),
+    TriggerRule::insert("Lti::ResourceLink", "lti_resource_link_created")
+        .known_by(Evidence::Newest),
+    TriggerRule::update("Lti::ResourceLink", "lti_resource_link_updated")
+        .known_by(Evidence::Newest),
 ];

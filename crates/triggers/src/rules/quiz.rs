@@ -1,12 +1,13 @@
 //! Classic quizzes, and the events for New Quizzes.
 
-use crate::rule::{Fact, TriggerRule};
+use crate::rule::{Evidence, TriggerRule};
 
 pub(super) const RULES: &[TriggerRule] = &[
-    TriggerRule::insert("Quizzes::Quiz", "quiz_created").known_by(Fact::Published),
-    TriggerRule::update("Quizzes::Quiz", "quiz_updated").known_by(Fact::Published),
+    TriggerRule::insert("Quizzes::Quiz", "quiz_created").known_by(Evidence::Published),
+    TriggerRule::update("Quizzes::Quiz", "quiz_updated").known_by(Evidence::Published),
     TriggerRule::act("quiz_submitted", "quiz_submitted"),
-    TriggerRule::act("quiz_extension_created", "quiz_extension_created").known_by(Fact::Proposed),
+    TriggerRule::act("quiz_extension_created", "quiz_extension_created")
+        .known_by(Evidence::Proposed),
     TriggerRule::act(
         "quizzes_next_quiz_duplicated",
         "quizzes_next_quiz_duplicated",

@@ -5,12 +5,12 @@ use crate::rule::TriggerRule;
 
 pub(super) const RULES: &[TriggerRule] = &[
     TriggerRule::insert("SisBatch", "sis_batch_created"),
-    TriggerRule::update("SisBatch", "sis_batch_updated").behind(&[STATE]),
+    TriggerRule::update("SisBatch", "sis_batch_updated").with_gates(&[STATE]),
 ];
 
 const STATE: Gate = Gate {
-    opens: "workflow_state changed",
-    closed: "workflow_state did not change",
+    condition: "workflow_state changed",
+    closed_text: "workflow_state did not change",
     needs: None,
     is_open: |ctx| ctx.changed("workflow_state"),
 };

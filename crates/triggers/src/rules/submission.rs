@@ -4,36 +4,36 @@ use crate::change_context::ChangeContext;
 use crate::gate::{Gate, Need};
 use crate::options::SubmissionRule;
 use crate::row::is_same;
-use crate::rule::{Fact, TriggerRule};
+use crate::rule::{Evidence, TriggerRule};
 
 pub(super) const RULES: &[TriggerRule] = &[
     // A call sends its event before the commit, so before the callbacks.
     TriggerRule::insert("Submission", "grade_change")
-        .behind(&[GRADED])
-        .known_by(Fact::Call),
-    TriggerRule::insert("Submission", "submission_created").behind(&[SUBMITTED, HAS_TYPE]),
+        .with_gates(&[GRADED])
+        .known_by(Evidence::Call),
+    TriggerRule::insert("Submission", "submission_created").with_gates(&[SUBMITTED, HAS_TYPE]),
     TriggerRule::update("Submission", "grade_change")
-        .behind(&[GRADED])
+        .with_gates(&[GRADED])
         .allow_idle()
-        .known_by(Fact::Call),
-    TriggerRule::update("Submission", "submission_created").behind(&[
+        .known_by(Evidence::Call),
+    TriggerRule::update("Submission", "submission_created").with_gates(&[
         SUBMITTED,
         HAS_TYPE,
         NEW_ATTEMPT,
     ]),
     TriggerRule::update("Submission", "submission_updated")
-        .behind(&[UPDATED])
-        .or_else(),
+        .with_gates(&[UPDATED])
+        .otherwise(),
     TriggerRule::update("Submission", "submission_custom_grade_status")
-        .behind(&[STATUS])
-        .known_by(Fact::Newest),
+        .with_gates(&[STATUS])
+        .known_by(Evidence::Newest),
     TriggerRule::insert("SubmissionComment", "submission_comment_created"),
     TriggerRule::act("plagiarism_resubmit", "plagiarism_resubmit"),
 ];
 
 const SUBMITTED: Gate = Gate {
-    opens: "its state is submitted or pending_review (rule `published`: any state)",
-    closed: "its state is neither submitted nor pending_review",
+    condition: "its state is submitted or pending_review (rule `published`: any state)",
+    closed_text: "its state is neither submitted nor pending_review",
     needs: Some(Need::Column("workflow_state")),
     is_open: |ctx| {
         let state = ctx.text("workflow_state");
@@ -42,15 +42,15 @@ const SUBMITTED: Gate = Gate {
 };
 
 const HAS_TYPE: Gate = Gate {
-    opens: "it has a submission_type (rule `published`: always)",
-    closed: "it has no submission_type",
+    condition: "it has a submission_type (rule `published`: always)",
+    closed_text: "it has no submission_type",
     needs: Some(Need::Column("submission_type")),
     is_open: |ctx| is_published(ctx) || ctx.value("submission_type").is_some(),
 };
 
 const NEW_ATTEMPT: Gate = Gate {
-    opens: "workflow_state or attempt changed (rule `published`: it had no submitted_at before)",
-    closed: "neither workflow_state nor attempt changed (rule `published`: it had a submitted_at before)",
+    condition: "workflow_state or attempt changed (rule `published`: it had no submitted_at before)",
+    closed_text: "neither workflow_state nor attempt changed (rule `published`: it had a submitted_at before)",
     needs: Some(Need::Column("attempt")),
     is_open: |ctx| {
         if is_published(ctx) {
@@ -62,22 +62,22 @@ const NEW_ATTEMPT: Gate = Gate {
 };
 
 const UPDATED: Gate = Gate {
-    opens: "its state is not unsubmitted (rule `published`: always)",
-    closed: "its state is unsubmitted",
+    condition: "its state is not unsubmitted (rule `published`: always)",
+    closed_text: "its state is unsubmitted",
     needs: Some(Need::Column("workflow_state")),
     is_open: |ctx| is_published(ctx) || ctx.text("workflow_state") != Some("unsubmitted"),
 };
 
 const STATUS: Gate = Gate {
-    opens: "custom_grade_status_id changed",
-    closed: "custom_grade_status_id did not change",
+    condition: "custom_grade_status_id changed",
+    closed_text: "custom_grade_status_id did not change",
     needs: None,
     is_open: |ctx| ctx.changed("custom_grade_status_id"),
 };
 
 const GRADED: Gate = Gate {
-    opens: "grade, score, excused or posted_at changed, workflow_state became graded, or the points or grading type of its assignment changed",
-    closed: "its grade did not change",
+    condition: "grade, score, excused or posted_at changed, workflow_state became graded, or the points or grading type of its assignment changed",
+    closed_text: "its grade did not change",
     needs: None,
     is_open: |ctx| {
         ctx.changed_any(&["grade", "score", "posted_at"])

@@ -4,14 +4,14 @@ use crate::gate::Gate;
 use crate::rule::TriggerRule;
 
 pub(super) const RULES: &[TriggerRule] = &[
-    TriggerRule::insert("User", "user_created").behind(&[REAL]),
-    TriggerRule::update("User", "user_updated").behind(&[REAL]),
+    TriggerRule::insert("User", "user_created").with_gates(&[REAL]),
+    TriggerRule::update("User", "user_updated").with_gates(&[REAL]),
     TriggerRule::insert("UserAccountAssociation", "user_account_association_created"),
 ];
 
 const REAL: Gate = Gate {
-    opens: "it is not a shadow of another shard",
-    closed: "it is a shadow of another shard",
+    condition: "it is not a shadow of another shard",
+    closed_text: "it is a shadow of another shard",
     needs: None,
     is_open: |ctx| !ctx.is_shadow(),
 };

@@ -149,15 +149,15 @@ fn every_event_type_can_be_reached() {
 fn the_catalogue_names_the_records_and_actions_of_the_rules() {
     let catalog = Catalog::built_in();
     for rule in easel_triggers::rules() {
-        let event_type = catalog.get(rule.event).expect(rule.event);
+        let event_type = catalog.get(rule.event_type).expect(rule.event_type);
         let (easel_catalog::MadeBy::ByRecord(subject) | easel_catalog::MadeBy::ByAction(subject)) =
-            event_type.made_by.expect(rule.event);
+            event_type.made_by.expect(rule.event_type);
         // An action makes the event of this rule, later.
         let is_made_by_action = rule.subject == "ContextModuleProgression";
         assert!(
             subject == rule.subject || is_made_by_action,
             "{}",
-            rule.event
+            rule.event_type
         );
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::details::{changed, check_fault, check_value, check_warnings, made};
 
-/// Checks a member of the body of an event without nulls. `wanted` is null if it must be missing.
+/// Checks a member of the body, with the option that drops nulls. `wanted` is null if the member must be
+/// missing.
 #[track_caller]
 fn check_body(name: &str, settings: &[(&str, Value)], field: &str, wanted: &Value) {
     let event = made(7, "dropped", changed(name, settings)).unwrap();
@@ -134,7 +135,8 @@ fn a_submission_without_a_type_was_not_submitted() {
     )
     .unwrap();
     assert_eq!(event["body"]["submitted_at"], event["body"]["updated_at"]);
-    // By the same rule, a submission without a type is never late, and one with a type never missing.
+    // By the same rule, a submission without a type is never late, and a submission with a type is never
+    // missing.
     let undecided = |column: &'static str, value: Value| -> Vec<(&'static str, Value)> {
         let mut settings = vec![(column, value)];
         let no_decision = [
@@ -367,7 +369,7 @@ fn a_file_that_had_no_name_has_no_old_name() {
 }
 
 #[test]
-fn a_deleted_page_is_updated_without_old_values_and_then_deleted() {
+fn the_deletion_of_a_page_first_makes_an_update_event_without_old_values() {
     let mut change = changed("wiki_page_updated", &[]);
     change["before"] = change["after"].clone();
     change["after"]["workflow_state"] = json!("deleted");
@@ -435,7 +437,7 @@ fn context(kind: &str, columns: Value) -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn the_account_of_a_context_depends_on_its_kind() {
+fn the_account_of_a_context_depends_on_the_type_of_the_context() {
     let name = "content_migration_completed";
     let own = json!({ "lti_context_id": null, "uuid": "u" });
     let with = |columns: Value| {

@@ -53,8 +53,8 @@ pub(crate) fn check_value(name: &str, settings: &[(&str, Value)], pointer: &str,
 fn check_faults(change: Value, places: &[&str]) {
     match outcome(7, "dropped", change) {
         Err(faults) => {
-            let faulty = faults.as_slice().iter().map(|fault| fault.at.as_str());
-            let found: Vec<_> = faulty.collect();
+            let found = faults.as_slice().iter().map(|fault| fault.at.as_str());
+            let found: Vec<_> = found.collect();
             assert_eq!(found, places, "{faults}");
         }
         Ok(outcome) => panic!("{outcome:?}"),
@@ -75,8 +75,8 @@ pub(crate) fn check_warnings(
 ) -> ChangeOutcome {
     let outcome = outcome(7, "dropped", changed(name, settings)).unwrap();
     assert!(!outcome.events.is_empty(), "{outcome:?}");
-    let warned = outcome.warnings.iter().map(|warning| warning.at.as_str());
-    let found: Vec<_> = warned.collect();
+    let found = outcome.warnings.iter().map(|warning| warning.at.as_str());
+    let found: Vec<_> = found.collect();
     assert_eq!(found, places, "{:?}", outcome.warnings);
     outcome
 }
@@ -94,7 +94,7 @@ fn an_old_value_that_was_null_is_null() {
 }
 
 #[test]
-fn an_old_value_is_sent_if_the_column_changed_after_the_cut() {
+fn an_old_value_is_sent_even_if_only_the_part_that_is_cut_changed() {
     let text = |end: &str| Value::from(format!("{}{end}", "x ".repeat(5000)));
     let settings = [("/before/body", text("old")), ("/after/body", text("new"))];
     let event = made(7, "dropped", changed("wiki_page_updated", &settings)).unwrap();
@@ -126,7 +126,7 @@ fn a_related_row_whose_id_is_present_must_be_present() {
 }
 
 #[test]
-fn a_context_without_a_required_metadata_field_has_a_warning() {
+fn a_missing_or_unknown_metadata_field_is_a_warning() {
     let name = "wiki_page_updated";
     let missing = |context: Value| {
         let outcome = outcome(7, "dropped", changed(name, &[("/context", context)])).unwrap();
@@ -230,7 +230,7 @@ fn faults_of(change: &Value) -> String {
 }
 
 #[test]
-fn all_faults_of_a_change_are_reported_at_once() {
+fn all_faults_of_a_change_are_reported_together() {
     let settings = [
         ("/after/id", Value::Null),
         ("/after/name", json!(7)),
@@ -275,7 +275,7 @@ fn all_faults_of_a_change_are_reported_at_once() {
 
 #[test]
 fn a_value_of_the_wrong_type_in_a_column_that_decides_is_a_fault() {
-    let with = |name: &str, settings: &[(&str, Value)], place: &str| {
+    let check = |name: &str, settings: &[(&str, Value)], place: &str| {
         let mut settings = settings.to_vec();
         for (path, value) in settings.clone() {
             if let Some(column) = path.strip_prefix("/after/") {
@@ -289,53 +289,53 @@ fn a_value_of_the_wrong_type_in_a_column_that_decides_is_a_fault() {
         assert!(places.any(|found| found == place), "{name}: {faults}");
     };
     // A time without a zone would make `late` false.
-    let submitted = ("/after/late_policy_status", Value::Null);
+    let no_status = ("/after/late_policy_status", Value::Null);
     for column in ["cached_due_date", "submitted_at"] {
         let path = &*format!("/after/{column}").leak();
-        let settings = [submitted.clone(), (path, json!("2026-03-06 22:59:59"))];
-        with("submission_updated", &settings, path);
+        let settings = [no_status.clone(), (path, json!("2026-03-06 22:59:59"))];
+        check("submission_updated", &settings, path);
     }
-    with(
+    check(
         "submission_updated",
         &[("/after/late_policy_status", json!(3))],
         "/after/late_policy_status",
     );
-    with(
+    check(
         "grade_change",
         &[("/after/posted_at", json!("soon"))],
         "/after/posted_at",
     );
-    with(
+    check(
         "grade_change",
         &[("/after/excused", json!("yes"))],
         "/after/excused",
     );
-    with(
+    check(
         "grade_change",
         &[("/after/workflow_state", json!(4))],
         "/after/workflow_state",
     );
-    with(
+    check(
         "quiz_updated",
         &[("/after/access_code", json!(1234))],
         "/after/access_code",
     );
-    with(
+    check(
         "default_blueprint_restrictions_updated",
         &[("/after/use_default_restrictions_by_type", json!("true"))],
         "/after/use_default_restrictions_by_type",
     );
-    with(
+    check(
         "assignment_override_updated",
         &[("/after/set_type", json!(1))],
         "/after/set_type",
     );
-    with(
+    check(
         "discussion_topic_updated",
         &[("/after/type", json!(1))],
         "/after/type",
     );
-    with(
+    check(
         "grade_change",
         &[("/after/grader_id", json!("nobody"))],
         "/after/grader_id",
@@ -459,7 +459,7 @@ fn different_spellings_of_a_time_are_equal_only_in_time_columns() {
 }
 
 #[test]
-fn ratings_come_with_the_best_first() {
+fn ratings_are_sorted_with_the_best_first() {
     let mut change = changed("outcome_proficiency_created", &[]);
     let ratings = change["after"]["outcome_proficiency_ratings"]
         .as_array_mut()
@@ -493,8 +493,13 @@ fn a_catalogue_with_an_unknown_computation_is_rejected() {
     };
     let catalog = Arc::new(Catalog::with_files(&[file]).unwrap());
     let error = Triggers::new(catalog, TriggerOptions::default()).unwrap_err();
-    let TriggersError::NoRule { field, rule, .. } = error;
-    assert_eq!((field.as_str(), rule.as_str()), ("further", "nowhere"));
+    let TriggersError::UnknownComputation {
+        field, computation, ..
+    } = error;
+    assert_eq!(
+        (field.as_str(), computation.as_str()),
+        ("further", "nowhere")
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ struct GateCase {
     change: Value,
     /// The expected event types, in order.
     events: Vec<String>,
-    /// The settings that turn the change into its neighbour: the similar change that is stopped.
+    /// The settings that turn the change into its neighbour: the similar change that the gate stops.
     neighbour: Vec<Setting>,
     neighbour_events: Vec<String>,
     /// The text of the gate that stops the neighbour.
@@ -68,46 +68,54 @@ fn every_gate_lets_one_change_through_and_not_its_neighbour() {
         let cases: Vec<GateCase> =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         for case in cases {
-            let error = |what: String| format!("{name}: {}: {what}", case.case);
-            let fires = match case.outcome(case.change.clone()) {
+            let message = |what: String| format!("{name}: {}: {what}", case.case);
+            let change_outcome = match case.outcome(case.change.clone()) {
                 Ok(outcome) => outcome,
                 Err(fault) => {
-                    wrong.push(error(fault.to_string()));
+                    wrong.push(message(fault.to_string()));
                     continue;
                 }
             };
-            if names(&fires) != case.events {
-                wrong.push(error(format!("{:?}, not {:?}", names(&fires), case.events)));
+            if names(&change_outcome) != case.events {
+                wrong.push(message(format!(
+                    "{:?}, not {:?}",
+                    names(&change_outcome),
+                    case.events
+                )));
             }
-            let stopped = match (case.outcome(case.neighbour()), &case.neighbour_fault) {
+            let neighbour_outcome = match (case.outcome(case.neighbour()), &case.neighbour_fault) {
                 (Ok(outcome), None) => outcome,
                 (Err(faults), Some(wanted)) if faults.as_slice()[0].at == *wanted => continue,
                 (Err(fault), _) => {
-                    wrong.push(error(format!("neighbour: {fault}")));
+                    wrong.push(message(format!("neighbour: {fault}")));
                     continue;
                 }
                 (Ok(_), Some(wanted)) => {
-                    wrong.push(error(format!("neighbour: no fault at {wanted}")));
+                    wrong.push(message(format!("neighbour: no fault at {wanted}")));
                     continue;
                 }
             };
-            if names(&stopped) != case.neighbour_events {
-                let (found, wanted) = (names(&stopped), &case.neighbour_events);
-                wrong.push(error(format!("neighbour: {found:?}, not {wanted:?}")));
+            if names(&neighbour_outcome) != case.neighbour_events {
+                let (found, wanted) = (names(&neighbour_outcome), &case.neighbour_events);
+                wrong.push(message(format!("neighbour: {found:?}, not {wanted:?}")));
             }
-            let gates: Vec<_> = stopped.stops.iter().map(|stop| stop.gate).collect();
+            let gates: Vec<_> = neighbour_outcome
+                .stopped
+                .iter()
+                .map(|stop| stop.reason)
+                .collect();
             if let Some(wanted) = &case.stopped_by
                 && !gates.contains(&wanted.as_str())
             {
-                wrong.push(error(format!("stopped by {gates:?}, not {wanted:?}")));
+                wrong.push(message(format!("stopped by {gates:?}, not {wanted:?}")));
             }
             let (subject, operation) = subject_of(&case.neighbour());
-            closed.extend(stopped.stops.iter().map(|stop| {
+            closed.extend(neighbour_outcome.stopped.iter().map(|stop| {
                 let event = stop.event_type.unwrap_or_default().to_owned();
-                (subject.clone(), operation.clone(), event, stop.gate)
+                (subject.clone(), operation.clone(), event, stop.reason)
             }));
             let (subject, operation) = subject_of(&case.change);
-            opened.extend(fires.events.iter().map(|made| {
+            opened.extend(change_outcome.events.iter().map(|made| {
                 (
                     subject.clone(),
                     operation.clone(),
@@ -119,7 +127,7 @@ fn every_gate_lets_one_change_through_and_not_its_neighbour() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for rule in easel_triggers::rules() {
         let subject = rule.subject.to_owned();
-        let (operation, event) = (rule.operation.name().to_owned(), rule.event.to_owned());
+        let (operation, event) = (rule.operation.name().to_owned(), rule.event_type.to_owned());
         for gate in rule.closed_texts() {
             let gate = (subject.clone(), operation.clone(), event.clone(), gate);
             assert!(closed.contains(&gate), "no case closes {gate:?}");

@@ -42,59 +42,60 @@ fn change() -> impl Strategy<Value = (u64, Value)> {
             .map(|(name, _)| name.clone())
             .collect()
     };
-    let pick = select(
+    let fixture_change = select(
         FIXTURES
             .iter()
             .map(|(_, fixture)| fixture.change.clone())
             .collect::<Vec<_>>(),
     );
-    pick.prop_flat_map(move |change| {
-        let mut places: Vec<(String, String)> = Vec::new();
-        for row in ["before", "after", "with"] {
-            places.extend(
-                columns(&change[row])
-                    .into_iter()
-                    .map(|column| (format!("/{row}"), column)),
-            );
-        }
-        for related in columns(&change["related"]) {
-            let row = format!("/related/{related}");
-            places.extend(
-                columns(&change["related"][&related])
-                    .into_iter()
-                    .map(|column| (row.clone(), column)),
-            );
-        }
-        let most = std::cmp::min(4, places.len());
-        let edits = subsequence(places, 0..=most);
-        let values = prop::collection::vec(prop::option::weighted(0.8, value()), 4);
-        (select(vec![0_u64, 7]), Just(change), edits, values)
-    })
-    .prop_map(|(shard, mut change, edits, values)| {
-        for ((row, column), value) in edits.into_iter().zip(values) {
-            let row = change
-                .pointer_mut(&row)
-                .and_then(Value::as_object_mut)
-                .unwrap();
-            match value {
-                Some(value) => drop(row.insert(column, value)),
-                None => drop(row.remove(&column)),
+    fixture_change
+        .prop_flat_map(move |change| {
+            let mut places: Vec<(String, String)> = Vec::new();
+            for row in ["before", "after", "with"] {
+                places.extend(
+                    columns(&change[row])
+                        .into_iter()
+                        .map(|column| (format!("/{row}"), column)),
+                );
             }
-        }
-        (shard, change)
-    })
+            for related in columns(&change["related"]) {
+                let row = format!("/related/{related}");
+                places.extend(
+                    columns(&change["related"][&related])
+                        .into_iter()
+                        .map(|column| (row.clone(), column)),
+                );
+            }
+            let max_edits = std::cmp::min(4, places.len());
+            let edits = subsequence(places, 0..=max_edits);
+            let values = prop::collection::vec(prop::option::weighted(0.8, value()), 4);
+            (select(vec![0_u64, 7]), Just(change), edits, values)
+        })
+        .prop_map(|(shard, mut change, edits, values)| {
+            for ((row, column), value) in edits.into_iter().zip(values) {
+                let row = change
+                    .pointer_mut(&row)
+                    .and_then(Value::as_object_mut)
+                    .unwrap();
+                match value {
+                    Some(value) => drop(row.insert(column, value)),
+                    None => drop(row.remove(&column)),
+                }
+            }
+            (shard, change)
+        })
 }
 
 fn options(shard: u64, nulls: &str) -> OptionsJson {
     serde_json::from_value(json!({ "shard": shard, "nulls": nulls })).unwrap()
 }
 
-/// Returns whether the change is that of a fixture.
+/// Returns whether a fixture has exactly this change.
 fn is_a_fixture(json: &Value) -> bool {
     FIXTURES.iter().any(|(_, fixture)| fixture.change == *json)
 }
 
-/// Returns the change as an update that changes nothing.
+/// Returns an update of the same row that changes nothing. `None` for an action.
 fn idle(change: &Change) -> Option<Change> {
     let Subject::Record { kind, .. } = &change.subject else {
         return None;
@@ -150,7 +151,7 @@ proptest! {
             // The sender gets a warning if the catalogue finds a problem in an event.
             prop_assert!(!must_warn || !outcome.warnings.is_empty(), "{json:#}");
             // The events come in the order of the rules.
-            let order: Vec<_> = easel_triggers::rules().map(|rule| rule.event).collect();
+            let order: Vec<_> = easel_triggers::rules().map(|rule| rule.event_type).collect();
             let place = |event: &Event| order.iter().position(|name| *name == &*event.event_type);
             let places: Vec<_> = outcome.events.iter().map(place).collect();
             prop_assert!(places.is_sorted() || outcome.events.len() < 2, "{places:?}");
@@ -158,16 +159,16 @@ proptest! {
     }
 
     #[test]
-    fn an_update_that_changes_nothing_makes_no_event((shard, json) in change()) {
+    fn an_idle_update_makes_no_event_unless_its_rules_allow_it((shard, json) in change()) {
         let change = Change::from_json(json).unwrap();
         let Some(idle) = idle(&change) else { return Ok(()) };
         let Subject::Record { kind, .. } = &idle.subject else { return Ok(()) };
-        // Rows of two types make an event for every update. A submission makes one if the assignment
-        // changed.
+        // An idle update of these two types makes an event. An idle update of a submission makes one if the
+        // assignment changed.
         let allows_idle = ["OutcomeProficiency", "RubricAssessment"].contains(&kind.as_str());
         let outcome = options(shard, "dropped").triggers().events(&idle, Timestamp::UNIX_EPOCH);
-        let regraded = idle.related.contains_key("assignment_before");
-        if !allows_idle && !regraded {
+        let may_be_regraded = idle.related.contains_key("assignment_before");
+        if !allows_idle && !may_be_regraded {
             prop_assert_eq!(outcome.map_or(0, |outcome| outcome.events.len()), 0);
         }
     }
@@ -176,4 +177,24 @@ proptest! {
     fn arbitrary_bytes_are_parsed_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         drop(Change::read(&bytes));
     }
+}
+
+#[test]
+fn a_change_that_is_nested_too_deeply_is_rejected() {
+    let nested = |depth: usize| {
+        let inner = "[".repeat(depth - 1) + &"]".repeat(depth - 1);
+        format!("{{\"record\":{inner}}}")
+    };
+    let fault = |depth: usize| {
+        Change::read(nested(depth).as_bytes())
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(!fault(127).contains("nesting"), "{}", fault(127));
+    assert!(
+        fault(128).contains("the nesting must not be deeper than 127 levels"),
+        "{}",
+        fault(128)
+    );
+    assert!(fault(100_000).contains("nesting"), "{}", fault(100_000));
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::changes::fixtures;
 
-/// Members in which our event differs from the published one, and why.
+/// Members that only one of the made event and the published event has, and why.
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("rubric_assessed", "/body/submitted_at", NEWER),
     ("rubric_assessed", "/body/created_at", NEWER),
@@ -23,9 +23,10 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("submission_created", "/data/*/membership", ROW_CONTEXT),
 ];
 
-const NEWER: &str = "newer releases send it, the payload is of an older one";
-const ROW_CONTEXT: &str = "newer releases send the context of the row, the payload has no context";
+const NEWER: &str = "newer releases send this member; the payload is from an older release";
+const ROW_CONTEXT: &str = "newer releases send the context of the row; the payload has no context";
 
+/// Returns a path outside the repository; `None` if it does not exist.
 fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/")
@@ -36,7 +37,7 @@ fn shared(path: &str) -> Option<PathBuf> {
     // Write directly to stderr: the test harness would capture `eprintln!`.
     writeln!(
         std::io::stderr(),
-        "left out: there is no {}",
+        "skipped: {} does not exist",
         path.display()
     )
     .unwrap();
@@ -45,7 +46,7 @@ fn shared(path: &str) -> Option<PathBuf> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the room is pure, its facts are files"
+    reason = "the room is pure, its test data are files"
 )]
 fn read(path: &Path) -> Value {
     let json = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
@@ -58,10 +59,10 @@ fn read(path: &Path) -> Value {
 /// Returns the published payloads in one format, by event type.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the room is pure, its facts are files"
+    reason = "the room is pure, its test data are files"
 )]
-fn seeds(form: &str) -> Option<Vec<(String, Value)>> {
-    let files = fs::read_dir(shared("seeds")?.join(form)).unwrap();
+fn seeds(format: &str) -> Option<Vec<(String, Value)>> {
+    let files = fs::read_dir(shared("seeds")?.join(format)).unwrap();
     let seed = |path: PathBuf| {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         (name, read(&path))

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::changes::OptionsJson;
 
-/// The subjects whose template makes no event, and why.
-const NOT_MADE: [(&str, Operation, &str); 2] = [
+/// The changes whose template makes no event, and why.
+const WITHOUT_EVENT: [(&str, Operation, &str); 2] = [
     (
         "ContextModuleProgression",
         Operation::Update,
@@ -23,7 +23,7 @@ const NOT_MADE: [(&str, Operation, &str); 2] = [
 ];
 
 #[test]
-fn the_template_of_every_record_and_action_is_accepted_and_makes_an_event() {
+fn every_template_is_accepted_and_makes_an_event_with_two_exceptions() {
     let triggers = serde_json::from_value::<OptionsJson>(json!({}))
         .unwrap()
         .triggers();
@@ -47,13 +47,13 @@ fn the_template_of_every_record_and_action_is_accepted_and_makes_an_event() {
         if !outcome.warnings.is_empty() {
             wrong.push(format!("{subject} {operation}: {:?}", outcome.warnings));
         }
-        let is_made = !NOT_MADE.iter().any(|(subject, operation, _)| {
+        let must_make_event = !WITHOUT_EVENT.iter().any(|(subject, operation, _)| {
             (*subject, *operation) == (shape.subject, shape.operation)
         });
-        if outcome.events.is_empty() == is_made {
+        if outcome.events.is_empty() == must_make_event {
             wrong.push(format!(
                 "{subject} {operation}: {:?} {template}",
-                outcome.stops
+                outcome.stopped
             ));
         }
     }

@@ -1,21 +1,21 @@
 //! Records which columns gates and computed values read.
 //!
 //! Gates and computed values are functions of a [`ChangeContext`](crate::change_context::ChangeContext).
-//! If the context carries [`Questions`], it records each column that the function reads. So no second
-//! list of the columns is needed.
+//! If the context has [`ColumnReads`], it records each column that the function reads. So no second list
+//! of the columns is needed.
 
 use std::cell::RefCell;
 
-/// The columns that were read, in order and without duplicates.
+/// The reads of columns, in order and without duplicates.
 #[derive(Debug, Default)]
-pub(crate) struct Questions(RefCell<Vec<Question>>);
+pub(crate) struct ColumnReads(RefCell<Vec<ColumnRead>>);
 
-/// A column that was read, or a row.
+/// A read of a column, or of a whole row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct ColumnRead {
     pub(crate) row: RowName,
-    /// The name of the column. Empty if the whole row was read: then [`RowName::Own`] can have any
-    /// columns.
+    /// The name of the column. Empty if the whole row was read. If this row is [`RowName::Own`], it can have
+    /// columns of any name.
     pub(crate) column: String,
     pub(crate) column_type: ColumnType,
 }
@@ -41,7 +41,7 @@ pub(crate) enum ColumnType {
     /// A string that the rule compares with this one.
     Word(String),
     /// `true` or `false`.
-    Truth,
+    Boolean,
     /// A time.
     Time,
     /// An object.
@@ -50,17 +50,17 @@ pub(crate) enum ColumnType {
     List,
 }
 
-impl Questions {
-    /// Adds a column, unless it is already there.
-    pub(crate) fn note(&self, question: Question) {
-        let mut questions = self.0.borrow_mut();
-        if !questions.contains(&question) {
-            questions.push(question);
+impl ColumnReads {
+    /// Adds a read, unless it is already there.
+    pub(crate) fn add(&self, read: ColumnRead) {
+        let mut reads = self.0.borrow_mut();
+        if !reads.contains(&read) {
+            reads.push(read);
         }
     }
 
-    /// Returns the columns in the order of their first read.
-    pub(crate) fn into_questions(self) -> Vec<Question> {
+    /// Returns the reads in the order in which they were added.
+    pub(crate) fn into_vec(self) -> Vec<ColumnRead> {
         self.0.into_inner()
     }
 }
