@@ -11,7 +11,7 @@ pub(crate) enum Action {
     LogOut {
         user: usize,
     },
-    Open {
+    OpenAsset {
         user: usize,
         course: usize,
     },
@@ -24,15 +24,15 @@ pub(crate) enum Action {
         course: usize,
         member: usize,
     },
-    Post {
+    PostEntry {
         course: usize,
         member: usize,
     },
-    Write {
+    WriteToTeacher {
         user: usize,
         course: usize,
     },
-    Progress {
+    MeetRequirement {
         course: usize,
         member: usize,
     },
@@ -41,7 +41,7 @@ pub(crate) enum Action {
         assignment: usize,
         member: usize,
     },
-    Override {
+    OverrideGrade {
         course: usize,
         member: usize,
     },
@@ -49,11 +49,11 @@ pub(crate) enum Action {
         course: usize,
         edit: Edit,
     },
-    Leave {
+    LeaveCourse {
         course: usize,
         member: usize,
     },
-    Import,
+    ImportFromSis,
 }
 
 /// An edit of a course by a teacher or an administrator.
@@ -63,11 +63,11 @@ pub(crate) enum Edit {
     AssignmentGroup,
     Course,
     Enrollment,
-    File,
+    NewFile,
     FileName,
     FileRemoval,
     Group,
-    GroupMember,
+    GroupMemberRemoval,
     Module,
     Outcome,
     OutcomeGroup,
@@ -89,11 +89,11 @@ impl Edit {
         Self::AssignmentGroup,
         Self::Course,
         Self::Enrollment,
-        Self::File,
+        Self::NewFile,
         Self::FileName,
         Self::FileRemoval,
         Self::Group,
-        Self::GroupMember,
+        Self::GroupMemberRemoval,
         Self::Module,
         Self::Outcome,
         Self::OutcomeGroup,
@@ -111,7 +111,7 @@ impl Edit {
 
 /// An action and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedAction {
     pub(crate) at: Timestamp,
     pub(crate) action: Action,
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::rng::Rng;
 
 /// The relative amount of activity in each hour of a day.
-const HOURS: [u32; 24] = [
+const HOURLY_ACTIVITY: [u32; 24] = [
     2, 1, 1, 1, 1, 1, 2, 5, 9, 10, 10, 9, 7, 9, 10, 9, 8, 7, 7, 8, 9, 9, 7, 4,
 ];
 
@@ -22,8 +22,8 @@ impl Calendar {
 
     /// Returns the time `day` days and `seconds` seconds after the start of the term.
     pub(crate) fn at(self, day: u32, seconds: i64) -> Timestamp {
-        let since = SignedDuration::from_secs(i64::from(day) * 86_400 + seconds);
-        self.begins.checked_add(since).unwrap_or(Timestamp::MAX)
+        let elapsed = SignedDuration::from_secs(i64::from(day) * 86_400 + seconds);
+        self.begins.checked_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 
     /// Returns whether a day is a Saturday or a Sunday.
@@ -42,10 +42,10 @@ impl Calendar {
 
     /// Returns a random time of a day, more likely in hours of high activity.
     pub(crate) fn waking_time(self, day: u32, rng: &mut Rng) -> Timestamp {
-        let all: u32 = HOURS.iter().sum();
-        let mut rest = rng.between(0, i64::from(all) - 1);
+        let total: u32 = HOURLY_ACTIVITY.iter().sum();
+        let mut rest = rng.between(0, i64::from(total) - 1);
         let mut hour = 0;
-        for (number, share) in (0..).zip(HOURS) {
+        for (number, share) in (0..).zip(HOURLY_ACTIVITY) {
             hour = number;
             rest -= i64::from(share);
             if rest < 0 {
@@ -68,20 +68,20 @@ impl Calendar {
     /// Returns a random time on a due day. Times close to the due time are more likely.
     pub(crate) fn time_before_due(self, day: u32, rng: &mut Rng) -> Timestamp {
         // The product of two fractions is mostly small.
-        let early = rng.fraction() * rng.fraction();
+        let earliness = rng.fraction() * rng.fraction();
         #[expect(clippy::cast_possible_truncation, reason = "less than a day")]
-        let early = (early * 80_000.0) as i64;
-        add_millis(self.at(day, 86_390 - early), rng)
+        let early_seconds = (earliness * 80_000.0) as i64;
+        add_random_millis(self.at(day, 86_390 - early_seconds), rng)
     }
 
     fn time_in_hours(self, day: u32, first_hour: i64, hours: i64, rng: &mut Rng) -> Timestamp {
         let seconds = rng.between(first_hour * 3600, (first_hour + hours) * 3600 - 1);
-        add_millis(self.at(day, seconds), rng)
+        add_random_millis(self.at(day, seconds), rng)
     }
 }
 
 /// Adds a random number of milliseconds.
-fn add_millis(at: Timestamp, rng: &mut Rng) -> Timestamp {
+fn add_random_millis(at: Timestamp, rng: &mut Rng) -> Timestamp {
     let millis = SignedDuration::from_millis(rng.between(0, 999));
     at.checked_add(millis).unwrap_or(at)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use easel_triggers::Change;
 use jiff::Timestamp;
 
-use crate::action::Planned;
+use crate::action::PlannedAction;
 use crate::calendar::Calendar;
 use crate::options::TermOptions;
 use crate::registry::Registry;
@@ -24,14 +24,14 @@ pub struct Campus {
     pub(crate) accounts: Vec<CampusAccount>,
     pub(crate) users: Vec<User>,
     pub(crate) courses: Vec<Course>,
-    pub(crate) outcomes: Outcomes,
+    pub(crate) outcome_ids: OutcomeIds,
     pub(crate) registry: Registry,
     /// The state of the setup; `None` after the setup.
     setup: Option<SetupProgress>,
     /// The next day to plan.
     next_day: u32,
     /// The planned actions, in the order of time.
-    actions: VecDeque<Planned>,
+    actions: VecDeque<PlannedAction>,
     /// The changes of performed actions, by time and number. Some may be later than the next action.
     changes: BTreeMap<(Timestamp, u64), Change>,
     change_count: u64,
@@ -70,23 +70,24 @@ pub(crate) struct Course {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) sis_id: String,
-    pub(crate) section: u64,
-    pub(crate) folder: u64,
-    pub(crate) assignment_group: u64,
+    pub(crate) section_id: u64,
+    pub(crate) folder_id: u64,
+    pub(crate) assignment_group_id: u64,
+    /// The index of the user who teaches.
     pub(crate) teacher: usize,
     pub(crate) members: Vec<CourseMember>,
     pub(crate) assignments: Vec<Assignment>,
     pub(crate) pages: Vec<WikiPage>,
     pub(crate) files: Vec<CourseFile>,
-    pub(crate) topic: u64,
+    pub(crate) topic_id: u64,
     pub(crate) topic_title: String,
-    pub(crate) module: u64,
-    pub(crate) quiz: u64,
+    pub(crate) module_id: u64,
+    pub(crate) quiz_id: u64,
     /// The day on which the quiz is due.
     pub(crate) quiz_day: u32,
-    pub(crate) group_category: u64,
+    pub(crate) group_category_id: u64,
     pub(crate) groups: Vec<Group>,
-    pub(crate) outcome_link: u64,
+    pub(crate) outcome_link_id: u64,
 }
 
 /// A member of a course.
@@ -94,14 +95,15 @@ pub(crate) struct Course {
 pub(crate) struct CourseMember {
     /// The index of the user.
     pub(crate) user: usize,
-    pub(crate) enrollment: u64,
+    pub(crate) enrollment_id: u64,
     pub(crate) role: CourseRole,
     pub(crate) has_left: bool,
-    pub(crate) score: u64,
+    pub(crate) score_id: u64,
     /// The points in graded assignments.
     pub(crate) points: f64,
+    /// The possible points in graded assignments.
     pub(crate) points_possible: f64,
-    pub(crate) result: Option<u64>,
+    pub(crate) result_id: Option<u64>,
     /// The number of met requirements of the module.
     pub(crate) requirements_met: u32,
 }
@@ -121,11 +123,11 @@ pub(crate) struct Assignment {
     pub(crate) title: String,
     pub(crate) points: f64,
     pub(crate) lti_id: String,
-    /// The due day.
+    /// The day on which the assignment is due.
     pub(crate) due_day: u32,
     /// The latest submission of each member, by member index.
     pub(crate) submissions: Vec<Option<Submission>>,
-    /// The id of its override, if it has one.
+    /// The id of the assignment's override, if there is one.
     pub(crate) override_id: Option<u64>,
 }
 
@@ -155,13 +157,13 @@ pub(crate) struct CourseFile {
 pub(crate) struct Group {
     pub(crate) id: u64,
     pub(crate) name: String,
-    /// The id of the membership of the first member.
-    pub(crate) first: Option<u64>,
+    /// The id of the membership of the first member, until this member leaves.
+    pub(crate) first_membership_id: Option<u64>,
 }
 
-/// The ids of the learning outcome of the campus and of its related rows.
+/// The ids of the learning outcome of the campus and of the rows that belong to it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Outcomes {
+pub(crate) struct OutcomeIds {
     pub(crate) id: u64,
     pub(crate) group: u64,
     pub(crate) proficiency: u64,
@@ -179,7 +181,7 @@ impl Campus {
             accounts: Vec::new(),
             users: Vec::new(),
             courses: Vec::new(),
-            outcomes: Outcomes::default(),
+            outcome_ids: OutcomeIds::default(),
             registry: Registry::default(),
             setup: Some(SetupProgress::default()),
             next_day: 0,
@@ -210,7 +212,7 @@ impl Campus {
             .then(|| first.remove())
     }
 
-    /// Plans the next day and sorts its actions among the remaining ones.
+    /// Plans the next day, and sorts its actions into the remaining actions.
     fn begin_day(&mut self) {
         let actions = self.plan(self.next_day);
         self.actions.extend(actions);
@@ -220,8 +222,8 @@ impl Campus {
 
     /// Returns the start of the next day, if there is one.
     fn next_midnight(&self) -> Option<Timestamp> {
-        let is_there = self.next_day < self.options.days;
-        is_there.then(|| self.calendar.at(self.next_day, 0))
+        let has_next_day = self.next_day < self.options.days;
+        has_next_day.then(|| self.calendar.at(self.next_day, 0))
     }
 }
 
@@ -247,7 +249,7 @@ impl Iterator for Campus {
             } else if midnight.is_some() && midnight == next {
                 self.begin_day();
             } else {
-                let Planned { at, action } = self.actions.pop_front()?;
+                let PlannedAction { at, action } = self.actions.pop_front()?;
                 self.perform(at, action);
             }
         }

@@ -96,9 +96,12 @@ impl Campus {
         let (origin, context) = match by {
             Actor::User(user, course) => {
                 self.ensure_logged_in(at, user);
-                (EventOrigin::Request, self.request(user, course, operation))
+                (
+                    EventOrigin::Request,
+                    self.request_context(user, course, operation),
+                )
             }
-            Actor::Job(tag) => (EventOrigin::Job, self.job(tag)),
+            Actor::Job(tag) => (EventOrigin::Job, self.job_context(tag)),
         };
         let related = related
             .iter()
@@ -123,7 +126,7 @@ impl Campus {
         }
     }
 
-    fn request(&mut self, user: usize, course: Option<usize>, operation: Operation) -> Row {
+    fn request_context(&mut self, user: usize, course: Option<usize>, operation: Operation) -> Row {
         let request_id = self.rng.uuid();
         let mut context = self.root_context();
         if let Some(course) = course.and_then(|course_index| self.courses.get(course_index)) {
@@ -176,7 +179,7 @@ impl Campus {
         Row(context)
     }
 
-    fn job(&mut self, tag: &str) -> Row {
+    fn job_context(&mut self, tag: &str) -> Row {
         let mut context = self.root_context();
         let job = self.new_id();
         context.extend(row(json!({ "job_id": job, "job_tag": tag })).0);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::calendar::to_column;
 use crate::campus::{
-    Assignment, Campus, Course, CourseFile, CourseRole, Group, Outcomes, WikiPage,
+    Assignment, Campus, Course, CourseFile, CourseRole, Group, OutcomeIds, WikiPage,
 };
 use crate::context::Actor;
 use crate::people;
@@ -17,8 +17,9 @@ use crate::setup::ADMINISTRATOR;
 const DUE_EVERY: u32 = 7;
 /// The maximum number of assignments of a course.
 const MAX_ASSIGNMENTS: u32 = 16;
-/// The number of groups of a course, and the name of their category.
+/// The number of groups of a course.
 const GROUPS: usize = 3;
+/// The name of the category of these groups.
 const CATEGORY: &str = "Projects";
 
 impl Campus {
@@ -29,24 +30,24 @@ impl Campus {
             id: self.new_id(),
             account: 1 + self.rng.below(self.accounts.len().saturating_sub(1)),
             name: people::course(number),
-            uuid: self.rng.letters(40),
+            uuid: self.rng.alphanumeric(40),
             sis_id: format!("2026-V-{:04}", number + 1000),
-            section: self.new_id(),
-            folder: self.new_id(),
-            assignment_group: self.new_id(),
+            section_id: self.new_id(),
+            folder_id: self.new_id(),
+            assignment_group_id: self.new_id(),
             teacher,
             members: Vec::new(),
             assignments: Vec::new(),
             pages: Vec::new(),
             files: Vec::new(),
-            topic: self.new_id(),
+            topic_id: self.new_id(),
             topic_title: people::title(&mut self.rng),
-            module: self.new_id(),
-            quiz: self.new_id(),
+            module_id: self.new_id(),
+            quiz_id: self.new_id(),
             quiz_day: first_due + 1,
-            group_category: self.new_id(),
+            group_category_id: self.new_id(),
             groups: Vec::new(),
-            outcome_link: self.new_id(),
+            outcome_link_id: self.new_id(),
         };
         let course_index = self.courses.len();
         let columns = json!({
@@ -64,7 +65,7 @@ impl Campus {
             "updated_at": to_column(at),
         });
         let section = json!({
-            "id": course.section,
+            "id": course.section_id,
             "course_id": course.id,
             "name": format!("{} A", course.name),
             "root_account_id": self.root_account_id(),
@@ -84,9 +85,9 @@ impl Campus {
         });
         let related = [self.related_account(&course)];
         self.courses.push(course);
-        let created = (at, Actor::User(ADMINISTRATOR, None));
-        self.insert_row(created, "Course", columns, &related);
-        self.insert_row(created, "CourseSection", section, &[]);
+        let by_administrator = (at, Actor::User(ADMINISTRATOR, None));
+        self.insert_row(by_administrator, "Course", columns, &related);
+        self.insert_row(by_administrator, "CourseSection", section, &[]);
         self.enroll(at, course_index, teacher, CourseRole::Teacher);
         let when = (at, Actor::User(teacher, Some(course_index)));
         self.create_assignments(when, course_index, first_due);
@@ -114,7 +115,7 @@ impl Campus {
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let (id, group, quiz) = (course.id, course.assignment_group, course.quiz);
+        let (id, group, quiz) = (course.id, course.assignment_group_id, course.quiz_id);
         let (members, quiz_due) = (
             course.members.len(),
             self.calendar.due_time(course.quiz_day),
@@ -202,26 +203,26 @@ impl Campus {
             "lock_at": null,
             "updated_at": at,
         });
-        let topic = in_course(id, course.topic, topic);
+        let topic = in_course(id, course.topic_id, topic);
         let name = people::title(&mut self.rng);
         let module = json!({ "name": name, "position": 1 });
-        let module = in_course(id, course.module, module);
+        let module = in_course(id, course.module_id, module);
         let item = in_course(
             id,
             item,
             json!({
-                "context_module_id": course.module,
+                "context_module_id": course.module_id,
                 "tag_type": "context_module",
                 "position": 1,
             }),
         );
         let link = in_course(
             id,
-            course.outcome_link,
+            course.outcome_link_id,
             json!({
-                "content_id": self.outcomes.id,
+                "content_id": self.outcome_ids.id,
                 "content_type": "LearningOutcome",
-                "associated_asset_id": self.outcomes.group,
+                "associated_asset_id": self.outcome_ids.group,
                 "tag_type": "learning_outcome_association",
                 "position": 1,
                 "updated_at": at,
@@ -237,7 +238,7 @@ impl Campus {
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let (id, category) = (course.id, course.group_category);
+        let (id, category) = (course.id, course.group_category_id);
         let account = self.accounts.get(course.account).map(|account| account.id);
         let columns = json!({ "name": CATEGORY, "group_limit": null });
         let columns = in_course(id, category, columns);
@@ -246,13 +247,13 @@ impl Campus {
             let group = Group {
                 id: self.new_id(),
                 name: format!("Group {number}"),
-                first: None,
+                first_membership_id: None,
             };
             let columns = json!({
                 "account_id": account,
                 "group_category_id": category,
                 "name": group.name,
-                "uuid": self.rng.letters(40),
+                "uuid": self.rng.alphanumeric(40),
                 "max_membership": null,
                 "workflow_state": "available",
             });
@@ -265,7 +266,7 @@ impl Campus {
     }
 
     /// Adds each student of a course to one of its groups.
-    pub(crate) fn group_members(&mut self, at: Timestamp, course_index: usize) {
+    pub(crate) fn fill_groups(&mut self, at: Timestamp, course_index: usize) {
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
@@ -281,11 +282,11 @@ impl Campus {
             let Some(course) = self.courses.get_mut(course_index) else {
                 return;
             };
-            let category = course.group_category;
+            let category = course.group_category_id;
             let Some(group) = course.groups.get_mut(number % GROUPS) else {
                 return;
             };
-            group.first.get_or_insert(membership);
+            group.first_membership_id.get_or_insert(membership);
             let columns = json!({
                 "id": membership,
                 "group_id": group.id,
@@ -329,7 +330,7 @@ impl Campus {
             "id": file.id,
             "context_id": course.id,
             "context_type": "Course",
-            "folder_id": course.folder,
+            "folder_id": course.folder_id,
             "display_name": file.name,
             "filename": file.filename,
             "content_type": "application/pdf",
@@ -348,20 +349,20 @@ impl Campus {
 
     /// Creates the learning outcome of the campus, with its group and proficiency scale.
     pub(crate) fn create_outcomes(&mut self, at: Timestamp) {
-        let outcomes = Outcomes {
+        let outcome_ids = OutcomeIds {
             id: self.new_id(),
             group: self.new_id(),
             proficiency: self.new_id(),
             ratings: [self.new_id(), self.new_id()],
         };
-        self.outcomes = outcomes;
+        self.outcome_ids = outcome_ids;
         let when = (at, Actor::User(ADMINISTRATOR, None));
         let root = self.root_account_id();
         let related = [("account", self.root_account_row())];
         let rows: [(&str, Value); 3] = [
-            ("LearningOutcomeGroup", outcome_group(outcomes, root, at)),
-            ("LearningOutcome", outcome(outcomes, root, at)),
-            ("OutcomeProficiency", proficiency(outcomes, root, at)),
+            ("LearningOutcomeGroup", outcome_group(outcome_ids, root, at)),
+            ("LearningOutcome", outcome(outcome_ids, root, at)),
+            ("OutcomeProficiency", proficiency(outcome_ids, root, at)),
         ];
         for (kind, columns) in rows {
             self.insert_row(when, kind, columns, &related);

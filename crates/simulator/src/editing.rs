@@ -21,8 +21,12 @@ impl Campus {
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let (section, group, module) = (course.section, course.assignment_group, course.module);
-        let (topic, quiz, link) = (course.topic, course.quiz, course.outcome_link);
+        let (section, group, module) = (
+            course.section_id,
+            course.assignment_group_id,
+            course.module_id,
+        );
+        let (topic, quiz, link) = (course.topic_id, course.quiz_id, course.outcome_link_id);
         let when = (at, Actor::User(course.teacher, Some(course_index)));
         let related = [self.related_course(course)];
         let title = people::title(&mut self.rng);
@@ -30,14 +34,14 @@ impl Campus {
             Edit::Assignment | Edit::Points => self.edit_assignment(when, course_index, edit),
             Edit::Override => self.edit_override(when, course_index),
             Edit::Enrollment => self.edit_enrollment(when, course_index),
-            Edit::File => self.new_file(when, course_index),
+            Edit::NewFile => self.new_file(when, course_index),
             Edit::FileName => self.rename_file(when, course_index),
             Edit::FileRemoval => self.remove_file(when, course_index),
             Edit::Page => self.edit_page(when, course_index),
             Edit::PageRemoval => self.remove_page(when, course_index),
             Edit::Syllabus | Edit::Course => self.edit_course(when, course_index, edit),
             Edit::Group => self.edit_group(when, course_index),
-            Edit::GroupMember => self.leave_group(when, course_index),
+            Edit::GroupMemberRemoval => self.leave_group(when, course_index),
             Edit::Outcome | Edit::OutcomeGroup => self.edit_outcome(at, edit),
             Edit::OutcomeLink => {
                 let position = self.rng.between(2, 90);
@@ -77,18 +81,18 @@ impl Campus {
             return;
         };
         let index = self.rng.below(course.assignments.len());
-        let Some(work) = course.assignments.get_mut(index) else {
+        let Some(assignment_data) = course.assignments.get_mut(index) else {
             return;
         };
         // Points must not change after a submission.
-        let is_new = work.submissions.iter().all(Option::is_none);
+        let is_new = assignment_data.submissions.iter().all(Option::is_none);
         let changed = if edit == Edit::Points && is_new {
-            work.points += 5.0;
-            json!({ "points_possible": work.points })
+            assignment_data.points += 5.0;
+            json!({ "points_possible": assignment_data.points })
         } else {
             json!({ "description": text })
         };
-        let id = work.id;
+        let id = assignment_data.id;
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
@@ -96,31 +100,32 @@ impl Campus {
         self.update_row(when, ("Assignment", id), changed, &related);
     }
 
-    /// Moves the due date for some students or the section, or moves an existing override further.
+    /// Creates an override that moves the due date, for some students or for the section. If the assignment
+    /// has an override already, moves the due date of this override.
     fn edit_override(&mut self, when: When, course_index: usize) {
         let id = self.new_id();
-        let is_for_section = self.rng.percent(50);
+        let is_for_section = self.rng.chance(50);
         let Some(course) = self.courses.get_mut(course_index) else {
             return;
         };
         let index = self.rng.below(course.assignments.len());
-        let Some(work) = course.assignments.get_mut(index) else {
+        let Some(assignment_data) = course.assignments.get_mut(index) else {
             return;
         };
-        let due = |days: u32| to_column(self.calendar.due_time(work.due_day + days));
-        if let Some(known) = work.override_id {
+        let due = |days: u32| to_column(self.calendar.due_time(assignment_data.due_day + days));
+        if let Some(existing) = assignment_data.override_id {
             let due = due(3);
             let changed = json!({ "due_at": due, "all_day_date": due.get(..10) });
-            self.update_row(when, ("AssignmentOverride", known), changed, &[]);
+            self.update_row(when, ("AssignmentOverride", existing), changed, &[]);
             return;
         }
-        work.override_id = Some(id);
+        assignment_data.override_id = Some(id);
         let due = due(2);
         let columns = json!({
             "id": id,
-            "assignment_id": work.id,
+            "assignment_id": assignment_data.id,
             "set_type": if is_for_section { "CourseSection" } else { "ADHOC" },
-            "set_id": is_for_section.then_some(course.section),
+            "set_id": is_for_section.then_some(course.section_id),
             "due_at": due,
             "all_day": true,
             "all_day_date": due.get(..10),
@@ -132,7 +137,7 @@ impl Campus {
         self.insert_row(when, "AssignmentOverride", columns, &[]);
     }
 
-    /// Changes whether a student is limited to their section. A job then updates the state.
+    /// Changes whether a student is limited to their section. A job updates the enrollment state.
     fn edit_enrollment(&mut self, when: When, course_index: usize) {
         let Some(course) = self.courses.get(course_index) else {
             return;
@@ -144,16 +149,16 @@ impl Campus {
         let Some(member) = self.rng.choose(&students).copied() else {
             return;
         };
-        let is_bound = self.rng.percent(50);
+        let is_limited = self.rng.chance(50);
         let until = self.rng.between(150, 200);
         let until = self.calendar.at(u32::try_from(until).unwrap_or(180), 0);
-        let changed = json!({ "limit_privileges_to_course_section": is_bound });
+        let changed = json!({ "limit_privileges_to_course_section": is_limited });
         let state = json!({ "state_valid_until": to_column(until) });
         self.change_enrollment(when, (course_index, member), changed, state);
     }
 
     /// Removes a student from a course.
-    pub(crate) fn leave(&mut self, at: Timestamp, course_index: usize, member: usize) {
+    pub(crate) fn leave_course(&mut self, at: Timestamp, course_index: usize, member: usize) {
         let course = self.courses.get_mut(course_index);
         let course_member = course.and_then(|course| course.members.get_mut(member));
         let Some(course_member) = course_member.filter(|found| !found.has_left) else {
@@ -169,7 +174,7 @@ impl Campus {
         self.change_enrollment(when, (course_index, member), changed, state);
     }
 
-    /// Changes an enrollment. A job then updates its state.
+    /// Changes an enrollment. A job updates the enrollment state one second later.
     fn change_enrollment(
         &mut self,
         when: When,
@@ -187,7 +192,7 @@ impl Campus {
             return;
         };
         let (enrollment, related) = (
-            course_member.enrollment,
+            course_member.enrollment_id,
             related_to_enrollment(course, user),
         );
         self.update_row(when, ("Enrollment", enrollment), changed, &related);
@@ -244,7 +249,7 @@ impl Campus {
         if index < course.pages.len() {
             let id = course.pages.remove(index).id;
             // Canvas mostly marks a page as deleted instead of deleting its row.
-            if self.rng.percent(90) {
+            if self.rng.chance(90) {
                 let changed = json!({ "workflow_state": "deleted" });
                 self.update_row(when, ("WikiPage", id), changed, &[]);
             } else {
@@ -255,7 +260,7 @@ impl Campus {
 
     fn edit_course(&mut self, when: When, course_index: usize, edit: Edit) {
         let text = people::paragraph(&mut self.rng, 40);
-        let is_public = self.rng.percent(50);
+        let is_public = self.rng.chance(50);
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
@@ -286,11 +291,14 @@ impl Campus {
         let Some(course) = self.courses.get_mut(course_index) else {
             return;
         };
-        let (index, category) = (self.rng.below(course.groups.len()), course.group_category);
+        let (index, category) = (
+            self.rng.below(course.groups.len()),
+            course.group_category_id,
+        );
         let Some(group) = course.groups.get_mut(index) else {
             return;
         };
-        let Some(membership) = group.first.take() else {
+        let Some(membership) = group.first_membership_id.take() else {
             return;
         };
         let related = related_to_membership(group, category);
@@ -301,24 +309,24 @@ impl Campus {
     fn edit_outcome(&mut self, at: Timestamp, edit: Edit) {
         let when = (at, Actor::User(ADMINISTRATOR, None));
         let text = people::paragraph(&mut self.rng, 12);
-        let best = people::title(&mut self.rng);
+        let best_name = people::title(&mut self.rng);
         let related = [("account", self.root_account_row())];
-        let outcomes = self.outcomes;
+        let outcome_ids = self.outcome_ids;
         let changed = json!({ "description": text });
         if edit == Edit::OutcomeGroup {
-            let group = ("LearningOutcomeGroup", outcomes.group);
+            let group = ("LearningOutcomeGroup", outcome_ids.group);
             self.update_row(when, group, changed, &related);
             return;
         }
-        let outcome = ("LearningOutcome", outcomes.id);
+        let outcome = ("LearningOutcome", outcome_ids.id);
         self.update_row(when, outcome, changed, &related);
-        let changed = json!({ "outcome_proficiency_ratings": ratings(outcomes, &best) });
-        let proficiency = ("OutcomeProficiency", outcomes.proficiency);
+        let changed = json!({ "outcome_proficiency_ratings": ratings(outcome_ids, &best_name) });
+        let proficiency = ("OutcomeProficiency", outcome_ids.proficiency);
         self.update_row((later(at, 1), when.1), proficiency, changed, &[]);
     }
 
-    /// Runs an import from a student information system through its states.
-    pub(crate) fn import(&mut self, at: Timestamp) {
+    /// Runs an import from a student information system: its row passes through all states.
+    pub(crate) fn import_from_sis(&mut self, at: Timestamp) {
         let id = self.new_id();
         let by = Actor::Job("SisBatch#process");
         let columns =

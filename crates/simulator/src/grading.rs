@@ -16,24 +16,25 @@ impl Campus {
         at: Timestamp,
         (course_index, assignment, member): (usize, usize, usize),
     ) {
-        let share = self.rng.between(4, 20);
+        let twentieths = self.rng.between(4, 20);
         let Some(course) = self.courses.get_mut(course_index) else {
             return;
         };
-        let (Some(work), Some(course_member)) = (
+        let (Some(assignment_data), Some(course_member)) = (
             course.assignments.get(assignment),
             course.members.get_mut(member),
         ) else {
             return;
         };
-        let Some(submission) = work.submissions.get(member).copied().flatten() else {
+        let Some(submission) = assignment_data.submissions.get(member).copied().flatten() else {
             return;
         };
         #[expect(clippy::cast_precision_loss, reason = "at most 20")]
-        let score = share as f64 / 20.0 * work.points;
+        let score = twentieths as f64 / 20.0 * assignment_data.points;
         course_member.points += score;
-        course_member.points_possible += work.points;
-        let (student, teacher, work) = (course_member.user, course.teacher, work.clone());
+        course_member.points_possible += assignment_data.points;
+        let (student, teacher, assignment_data) =
+            (course_member.user, course.teacher, assignment_data.clone());
         let (Some(course), Some(user)) = (self.courses.get(course_index), self.users.get(student))
         else {
             return;
@@ -46,20 +47,24 @@ impl Campus {
             "grader_id": self.users.get(teacher).map(|user| user.id),
             "workflow_state": "graded",
         });
-        let related = self.related_to_submission(course, &work, user);
+        let related = self.related_to_submission(course, &assignment_data, user);
         let by = Actor::User(teacher, Some(course_index));
         self.update_row((at, by), ("Submission", submission.id), graded, &related);
         self.rescore(later(at, 1), course_index, member);
-        if self.rng.percent(15) {
+        if self.rng.chance(15) {
             self.comment((later(at, 2), by), submission, teacher);
         }
-        if self.rng.percent(20) {
-            let assessed = (submission, work.id, score / work.points);
+        if self.rng.chance(20) {
+            let assessed = (
+                submission,
+                assignment_data.id,
+                score / assignment_data.points,
+            );
             self.assess((later(at, 3), by), (course_index, member), assessed);
         }
     }
 
-    /// Lets a job compute the score of a course again.
+    /// Lets a job compute the course score of a member again.
     fn rescore(&mut self, at: Timestamp, course_index: usize, member: usize) {
         let Some(course) = self.courses.get(course_index) else {
             return;
@@ -67,24 +72,25 @@ impl Campus {
         let Some(course_member) = course.members.get(member) else {
             return;
         };
-        let now = (course_member.points / course_member.points_possible * 1000.0).round() / 10.0;
+        let percent =
+            (course_member.points / course_member.points_possible * 1000.0).round() / 10.0;
         let computed = json!({
-            "current_score": now,
-            "final_score": now,
-            "unposted_current_score": now,
-            "unposted_final_score": now,
+            "current_score": percent,
+            "final_score": percent,
+            "unposted_current_score": percent,
+            "unposted_final_score": percent,
         });
         let (score, related) = (
-            course_member.score,
+            course_member.score_id,
             self.related_to_score(course, course_member),
         );
         let by = Actor::Job("GradeCalculator.recompute_final_score");
         self.update_row((at, by), ("Score", score), computed, &related);
     }
 
-    /// Lets the teacher override the grade of a course.
+    /// Lets the teacher override the course grade of a member.
     pub(crate) fn override_grade(&mut self, at: Timestamp, course_index: usize, member: usize) {
-        let by_hand = self.rng.between(60, 100);
+        let override_score = self.rng.between(60, 100);
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
@@ -92,17 +98,17 @@ impl Campus {
             return;
         };
         let (score, related) = (
-            course_member.score,
+            course_member.score_id,
             self.related_to_score(course, course_member),
         );
         let when = (at, Actor::User(course.teacher, Some(course_index)));
-        let decided = json!({ "override_score": by_hand });
+        let decided = json!({ "override_score": override_score });
         self.update_row(when, ("Score", score), decided, &related);
     }
 
     fn related_to_score(&self, course: &Course, member: &CourseMember) -> [(&'static str, Row); 3] {
         let enrollment = row(json!({
-            "id": member.enrollment,
+            "id": member.enrollment_id,
             "user_id": self.users.get(member.user).map(|user| user.id),
             "course_id": course.id,
         }));
@@ -130,7 +136,7 @@ impl Campus {
         &mut self,
         when: (Timestamp, Actor),
         (course_index, member): (usize, usize),
-        (submission, assignment, share): (Submission, u64, f64),
+        (submission, assignment, score_fraction): (Submission, u64, f64),
     ) {
         let (assessment, result) = (self.new_id(), self.new_id());
         let Some(course) = self.courses.get(course_index) else {
@@ -164,7 +170,7 @@ impl Campus {
             ("submission", row(submission_columns)),
             self.related_course(course),
         ];
-        let points = (share * 5.0).round();
+        let points = (score_fraction * 5.0).round();
         let assessed = json!({
             "score": points,
             "percent": points / 5.0,
@@ -176,7 +182,7 @@ impl Campus {
         });
         let new = json!({
             "id": result,
-            "learning_outcome_id": self.outcomes.id,
+            "learning_outcome_id": self.outcome_ids.id,
             "context_id": course.id,
             "context_type": "Course",
             "user_id": user.id,
@@ -199,12 +205,12 @@ impl Campus {
             ),
             self.related_course(course),
         ];
-        let known = course_member.result;
+        let existing = course_member.result_id;
         self.insert_row(when, "RubricAssessment", columns, &related);
         let when = (later(when.0, 1), when.1);
-        match known {
-            Some(known) => {
-                let result = ("LearningOutcomeResult", known);
+        match existing {
+            Some(existing) => {
+                let result = ("LearningOutcomeResult", existing);
                 self.update_row(when, result, assessed, &related_to_result);
             }
             None => {
@@ -214,7 +220,7 @@ impl Campus {
         }
         let course = self.courses.get_mut(course_index);
         if let Some(course_member) = course.and_then(|course| course.members.get_mut(member)) {
-            course_member.result = Some(known.unwrap_or(result));
+            course_member.result_id = Some(existing.unwrap_or(result));
         }
     }
 }

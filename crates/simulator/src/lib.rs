@@ -2,10 +2,11 @@
 //!
 //! A [`Campus`] has accounts, courses, people and their work. It is an iterator over the
 //! [changes](easel_triggers::Change) that a learning management system would record, in the order of
-//! time. Students log in by day, submit shortly before the due time and get grades some days later.
+//! time. Users are active mostly by day. Students submit mostly shortly before the due time, and get grades
+//! some days later.
 //! The same [`TermOptions`] always give the same changes.
 //!
-//! Not here: turning changes into events, and sending them.
+//! This crate does not turn changes into events, and does not send them.
 //!
 //! ```
 //! use easel_simulator::{Campus, TermOptions};

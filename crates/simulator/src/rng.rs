@@ -12,9 +12,9 @@ impl Rng {
         Self(fastrand::Rng::with_seed(seed))
     }
 
-    /// Returns true with a probability of `cases` percent.
-    pub(crate) fn percent(&mut self, cases: u32) -> bool {
-        self.0.u32(0..100) < cases
+    /// Returns true with a probability of `percent` percent.
+    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+        self.0.u32(0..100) < percent
     }
 
     /// Returns a number below `end`, or 0 if `end` is 0.
@@ -60,7 +60,7 @@ impl Rng {
     }
 
     /// Returns random letters and digits, like the `uuid` columns of Canvas.
-    pub(crate) fn letters(&mut self, count: usize) -> String {
+    pub(crate) fn alphanumeric(&mut self, count: usize) -> String {
         (0..count).map(|_| self.0.alphanumeric()).collect()
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::calendar::to_column;
-use crate::campus::{Campus, Course, Outcomes, User};
+use crate::campus::{Campus, Course, OutcomeIds, User};
 
 /// Returns a row with the members of a JSON object as columns.
 pub(crate) fn row(columns: Value) -> Row {
@@ -68,10 +68,10 @@ pub(crate) fn in_course(course: u64, id: u64, columns: Value) -> Value {
     merged(common, columns)
 }
 
-pub(crate) fn outcome(outcomes: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
+pub(crate) fn outcome(outcome_ids: OutcomeIds, account: Option<u64>, at: Timestamp) -> Value {
     let title = "Explains how a result came about";
     json!({
-        "id": outcomes.id,
+        "id": outcome_ids.id,
         "context_id": account,
         "context_type": "Account",
         "short_description": title,
@@ -95,9 +95,9 @@ pub(crate) fn outcome(outcomes: Outcomes, account: Option<u64>, at: Timestamp) -
     })
 }
 
-pub(crate) fn outcome_group(outcomes: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
+pub(crate) fn outcome_group(outcome_ids: OutcomeIds, account: Option<u64>, at: Timestamp) -> Value {
     json!({
-        "id": outcomes.group,
+        "id": outcome_ids.group,
         "context_id": account,
         "context_type": "Account",
         "title": "Scientific method",
@@ -109,19 +109,19 @@ pub(crate) fn outcome_group(outcomes: Outcomes, account: Option<u64>, at: Timest
     })
 }
 
-pub(crate) fn proficiency(outcomes: Outcomes, account: Option<u64>, at: Timestamp) -> Value {
+pub(crate) fn proficiency(outcome_ids: OutcomeIds, account: Option<u64>, at: Timestamp) -> Value {
     json!({
-        "id": outcomes.proficiency,
+        "id": outcome_ids.proficiency,
         "context_id": account,
         "context_type": "Account",
         "workflow_state": "active",
-        "outcome_proficiency_ratings": ratings(outcomes, "Mastered"),
+        "outcome_proficiency_ratings": ratings(outcome_ids, "Mastered"),
         "updated_at": to_column(at),
     })
 }
 
-/// Returns the proficiency ratings of the campus. `best` is the name of the best one.
-pub(crate) fn ratings(outcomes: Outcomes, best: &str) -> Value {
+/// Returns the proficiency ratings of the campus. `best_name` is the name of the best rating.
+pub(crate) fn ratings(outcome_ids: OutcomeIds, best_name: &str) -> Value {
     let rating = |id: u64, description: &str, points: u32, mastery: bool| {
         json!({
             "id": id,
@@ -132,9 +132,9 @@ pub(crate) fn ratings(outcomes: Outcomes, best: &str) -> Value {
             "workflow_state": "active",
         })
     };
-    let [best_id, other_id] = outcomes.ratings;
+    let [best_id, other_id] = outcome_ids.ratings;
     json!([
-        rating(best_id, best, 3, true),
+        rating(best_id, best_name, 3, true),
         rating(other_id, "On the way", 1, false),
     ])
 }

@@ -66,7 +66,7 @@ impl Campus {
                 SetupStep::Enrollments(0)
             }
             SetupStep::Enrollments(number) if number < students => {
-                // The stride avoids repeated courses. If there are few courses, the student takes all.
+                // With this stride, no course is repeated. If there are few courses, the student takes all.
                 let stride = std::cmp::max(courses / COURSES_EACH, 1);
                 for round in 0..std::cmp::min(COURSES_EACH, courses) {
                     let course = (number + round * stride) % courses;
@@ -77,7 +77,7 @@ impl Campus {
             }
             SetupStep::Enrollments(_) => SetupStep::Groups(0),
             SetupStep::Groups(course) if course < courses => {
-                self.group_members(at, course);
+                self.fill_groups(at, course);
                 SetupStep::Groups(course + 1)
             }
             SetupStep::Groups(_) => return None,
@@ -94,7 +94,7 @@ impl Campus {
         ];
         for name in names {
             let id = self.new_id();
-            let uuid = self.rng.letters(40);
+            let uuid = self.rng.alphanumeric(40);
             self.accounts.push(CampusAccount {
                 id,
                 uuid: uuid.clone(),
@@ -139,8 +139,9 @@ impl Campus {
         first..self.users.len()
     }
 
-    /// Creates a user of the root account. Their SIS id starts with this letter.
-    fn new_user(&mut self, at: Timestamp, letter: char) -> usize {
+    /// Creates a user of the root account, with an SIS id that starts with `sis_letter`. Returns the index of
+    /// the user.
+    fn new_user(&mut self, at: Timestamp, sis_letter: char) -> usize {
         let (first_name, last_name) = people::name(&mut self.rng);
         let id = self.new_id();
         let user_index = self.users.len();
@@ -152,8 +153,8 @@ impl Campus {
                 last_name.to_lowercase()
             ),
             name: format!("{first_name} {last_name}"),
-            sis_id: format!("{letter}-{user_index:06}"),
-            uuid: self.rng.letters(40),
+            sis_id: format!("{sis_letter}-{user_index:06}"),
+            uuid: self.rng.alphanumeric(40),
             lti_id: self.rng.hex(40),
             session: None,
             agent: self.rng.choose_word(&AGENTS),
@@ -209,14 +210,14 @@ impl Campus {
         };
         course.members.push(CourseMember {
             user,
-            enrollment,
+            enrollment_id: enrollment,
             role,
             has_left: false,
-            score,
+            score_id: score,
             points: 0.0,
             requirements_met: 0,
             points_possible: 0.0,
-            result: None,
+            result_id: None,
         });
         for assignment in &mut course.assignments {
             assignment.submissions.push(None);
@@ -225,7 +226,7 @@ impl Campus {
         let columns = json!({
             "id": enrollment,
             "course_id": course.id,
-            "course_section_id": course.section,
+            "course_section_id": course.section_id,
             "user_id": person.id,
             "associated_user_id": null,
             "type": role.name(),

@@ -1,8 +1,8 @@
-//! How far the setup of a campus is.
+//! The progress of the setup of a campus.
 
 use std::ops::Range;
 
-/// How far the setup is, and the indexes of the people made so far.
+/// The next step of the setup, and the indexes of the users made so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SetupProgress {
     pub(crate) step: SetupStep,

@@ -99,7 +99,7 @@ impl Campus {
             0 => self
                 .rng
                 .choose(&course.assignments)
-                .map(|work| content("assignment", "assignments", work.id, work.title.as_str())),
+                .map(|found| content("assignment", "assignments", found.id, found.title.as_str())),
             1 => self
                 .rng
                 .choose(&course.pages)
@@ -111,7 +111,7 @@ impl Campus {
             3 => Some(content(
                 "discussion_topic",
                 "topics",
-                course.topic,
+                course.topic_id,
                 &course.topic_title,
             )),
             4 => Some(course_page("assignments", "assignments")),
@@ -147,7 +147,7 @@ impl Campus {
         let Some(course) = self.courses.get(course_index) else {
             return;
         };
-        let (Some(work), Some(course_member)) = (
+        let (Some(assignment_data), Some(course_member)) = (
             course.assignments.get(assignment),
             course.active_member(member),
         ) else {
@@ -156,10 +156,10 @@ impl Campus {
         let Some(person) = self.users.get(course_member.user) else {
             return;
         };
-        let known = work.submissions.get(member).copied().flatten();
+        let previous = assignment_data.submissions.get(member).copied().flatten();
         let submission = Submission {
-            id: known.map_or(new_id, |submission| submission.id),
-            attempt: known.map_or(1, |submission| submission.attempt + 1),
+            id: previous.map_or(new_id, |submission| submission.id),
+            attempt: previous.map_or(1, |submission| submission.attempt + 1),
             submitted_at: at,
         };
         let submitted = json!({
@@ -170,16 +170,16 @@ impl Campus {
             "workflow_state": "submitted",
         });
         let when = (at, Actor::User(course_member.user, Some(course_index)));
-        let related = self.related_to_submission(course, work, person);
-        if known.is_some() {
+        let related = self.related_to_submission(course, assignment_data, person);
+        if previous.is_some() {
             self.update_row(when, ("Submission", submission.id), submitted, &related);
         } else {
             let columns = json!({
                 "id": submission.id,
-                "assignment_id": work.id,
+                "assignment_id": assignment_data.id,
                 "user_id": person.id,
                 "lti_user_id": person.lti_id,
-                "cached_due_date": to_column(self.calendar.due_time(work.due_day)),
+                "cached_due_date": to_column(self.calendar.due_time(assignment_data.due_day)),
                 "score": null,
                 "grade": null,
                 "graded_at": null,
@@ -202,8 +202,8 @@ impl Campus {
         submission: Submission,
     ) {
         let course = self.courses.get_mut(course_index);
-        let work = course.and_then(|course| course.assignments.get_mut(assignment));
-        if let Some(stored) = work.and_then(|work| work.submissions.get_mut(member)) {
+        let assignment_data = course.and_then(|course| course.assignments.get_mut(assignment));
+        if let Some(stored) = assignment_data.and_then(|found| found.submissions.get_mut(member)) {
             *stored = Some(submission);
         }
     }
@@ -212,14 +212,14 @@ impl Campus {
     pub(crate) fn related_to_submission(
         &self,
         course: &Course,
-        work: &Assignment,
+        assignment_data: &Assignment,
         user: &User,
     ) -> [(&'static str, Row); 5] {
         let assignment = row(json!({
-            "lti_context_id": work.lti_id,
-            "points_possible": work.points,
+            "lti_context_id": assignment_data.lti_id,
+            "points_possible": assignment_data.points,
             "grading_type": "points",
-            "title": work.title,
+            "title": assignment_data.title,
         }));
         let user_columns = json!({ "uuid": user.uuid });
         [
@@ -241,7 +241,7 @@ impl Campus {
         };
         let columns = json!({
             "id": id,
-            "quiz_id": course.quiz,
+            "quiz_id": course.quiz_id,
             "workflow_state": "complete",
             "finished_at": to_column(at),
         });
@@ -261,7 +261,7 @@ impl Campus {
         };
         let columns = json!({
             "id": id,
-            "discussion_topic_id": course.topic,
+            "discussion_topic_id": course.topic_id,
             "parent_id": null,
             "message": text,
             "user_id": self.users.get(user).map(|user| user.id),
@@ -299,7 +299,7 @@ impl Campus {
     }
 
     /// Lets a student meet a requirement of a module. A job reports the progress.
-    pub(crate) fn progress(&mut self, at: Timestamp, course_index: usize, member: usize) {
+    pub(crate) fn meet_requirement(&mut self, at: Timestamp, course_index: usize, member: usize) {
         let course = self.courses.get_mut(course_index);
         let course_member = course.and_then(|course| course.members.get_mut(member));
         let Some(course_member) =
@@ -308,7 +308,7 @@ impl Campus {
             return;
         };
         course_member.requirements_met += 1;
-        let (done, user) = (course_member.requirements_met, course_member.user);
+        let (requirements_met, user) = (course_member.requirements_met, course_member.user);
         let (Some(course), Some(user)) = (self.courses.get(course_index), self.users.get(user))
         else {
             return;
@@ -322,9 +322,9 @@ impl Campus {
             },
             "progress": {
                 "requirement_count": REQUIREMENTS,
-                "requirement_completed_count": done,
+                "requirement_completed_count": requirements_met,
                 "next_requirement_url": null,
-                "completed_at": (done == REQUIREMENTS).then(|| to_column(at)),
+                "completed_at": (requirements_met == REQUIREMENTS).then(|| to_column(at)),
             },
             "user": {
                 "id": user.id,

@@ -1,4 +1,5 @@
-//! Tests with terms of different sizes. The triggers accept every change, and every type occurs.
+//! Tests with terms of different sizes. The triggers accept every change. Every event type of the published
+//! payloads occurs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -102,7 +103,7 @@ fn every_seed_event_type_occurs_and_every_translation_is_valid() {
 
     let translator =
         Translator::new(Arc::new(Catalog::built_in()), TranslationOptions::default()).unwrap();
-    let mut broken: BTreeMap<_, u32> = BTreeMap::new();
+    let mut broken_rules: BTreeMap<_, u32> = BTreeMap::new();
     for event in &events {
         if !translator.translates(&event.event_type) {
             continue;
@@ -111,15 +112,15 @@ fn every_seed_event_type_occurs_and_every_translation_is_valid() {
             .translate(&event.event_type, &event.bytes, event.id, Dialect::Strict)
             .unwrap();
         assert_eq!(translated.unreadable, 0);
-        let sent = event.occurred_at;
-        for breach in check(&translated.envelope(sent)).unwrap() {
+        let send_time = event.occurred_at;
+        for breach in check(&translated.envelope(send_time)).unwrap() {
             if breach.rule.level() == Level::Must {
                 let key = (event.event_type.to_string(), breach.rule.code());
-                *broken.entry(key).or_default() += 1;
+                *broken_rules.entry(key).or_default() += 1;
             }
         }
     }
-    assert_eq!(broken, BTreeMap::new());
+    assert_eq!(broken_rules, BTreeMap::new());
 }
 
 #[test]
