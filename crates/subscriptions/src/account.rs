@@ -1,16 +1,16 @@
 //! The state of every offset since a subscription began.
 //!
 //! Deliveries may end in any order. An offset is unmatched, owed, parked, or ended. Each ended offset is
-//! counted under one term, so the balance always adds up. A [`Journal`] is the saved form of an
-//! account. After a crash, exactly the deliveries that no saved journal contains are repeated.
+//! counted under one term, so the balance always adds up. A [`Journal`] is the part of an account that
+//! is saved. After a crash, exactly the deliveries that no saved journal contains are repeated.
 //!
-//! Parked and dead deliveries have rows in the store. The account holds all parked ones in memory, but
-//! only the dead ones that are not saved yet, because there may be millions of them.
+//! Parked and dead deliveries have rows in the store. The account keeps all parked deliveries in memory.
+//! It keeps a dead letter only until its row is saved, because there may be millions of dead letters.
 //!
-//! Invariants: `start <= cursor <= matched`. Every owed offset is in `[cursor, matched)`. All other
-//! offsets in `[start, matched)` are parked or ended, and counted. The offsets in `ended_ahead` are
-//! counted too, and all are beyond `matched`. No offset is both owed and parked.
-//! Not here: what to send next, and when. That is in `deliver`.
+//! Invariants: `start <= cursor <= matched_to`. Every owed offset is in `[cursor, matched_to)`. All
+//! other offsets in `[start, matched_to)` are parked or ended, and counted. The offsets in
+//! `ended_ahead` are counted too, and all are beyond `matched_to`. No offset is both owed and parked.
+//! The account does not decide what is sent next, and when: `deliver` does.
 
 mod attempt;
 mod dead_letter;
@@ -35,7 +35,7 @@ pub use dead_letter::DeadLetter;
 pub use feed_position::FeedPosition;
 pub use journal::{DeliveryRow, Journal, JournalError};
 pub use lane_clock::{LaneClock, LaneTime};
-pub use parked::{Due, Parked, ParkedNews};
+pub use parked::{Due, Parked, ParkedChange};
 pub use trims::TrimmedEvents;
 use trims::Trims;
 use unsaved_rows::UnsavedRows;
@@ -47,16 +47,16 @@ use crate::{Balance, Counts, Term};
 pub struct Account {
     start: Offset,
     /// Every offset before this is owed, parked or ended.
-    matched: Offset,
+    matched_to: Offset,
     owed: BTreeMap<Offset, DeliveryStage>,
     parked: BTreeMap<Offset, (DeliveryStage, Parked)>,
     /// Changes of parked deliveries that the lane has not read yet.
-    news: Vec<ParkedNews>,
+    parked_changes: Vec<ParkedChange>,
     unsaved_rows: UnsavedRows,
-    /// Offsets beyond `matched` that ended in an earlier process: ascending, with gaps between.
+    /// Spans beyond `matched_to` that an earlier process ended or parked: ascending, with gaps between.
     ended_ahead: VecDeque<Range<Offset>>,
     counts: Counts,
-    /// Every ended offset from here on was filtered.
+    /// Every ended offset from this one on was filtered, so a journal does not need it.
     last_end: Offset,
     /// The feed that matches events for this account, if there is one.
     feed: Option<FollowedFeed>,
@@ -87,7 +87,7 @@ struct FollowedFeed {
     max_owed: usize,
 }
 
-/// The state in the store.
+/// The latest state that is known to be in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Saved {
     number: u64,
@@ -137,12 +137,12 @@ impl Account {
         let parked = parked.into_iter();
         Self {
             start,
-            matched: cursor,
+            matched_to: cursor,
             owed: BTreeMap::new(),
             parked: parked
                 .map(|(offset, parked)| (offset, (DeliveryStage::Waiting, parked)))
                 .collect(),
-            news: Vec::new(),
+            parked_changes: Vec::new(),
             unsaved_rows: UnsavedRows::default(),
             ended_ahead: spans.into(),
             counts,
@@ -170,15 +170,15 @@ impl Account {
         self.start
     }
 
-    /// Returns the next offset owed. Every offset before it has ended or is parked.
+    /// Returns the next offset to handle: the first offset that is owed or unmatched.
     pub fn cursor(&self) -> Offset {
-        self.owed.keys().next().copied().unwrap_or(self.matched)
+        self.owed.keys().next().copied().unwrap_or(self.matched_to)
     }
 
     /// Returns the first unmatched offset.
-    pub fn matched(&mut self) -> Offset {
+    pub fn first_unmatched(&mut self) -> Offset {
         self.catch_up();
-        self.matched
+        self.matched_to
     }
 
     /// Returns the number of owed offsets: queued, being sent, or waiting for another attempt.
@@ -198,16 +198,16 @@ impl Account {
         waiting.map(|(offset, _)| *offset)
     }
 
-    /// Marks `offset` as owed, and the unmatched offsets before it as filtered. Returns `false` if
-    /// `offset` was matched before; then nothing changes.
+    /// Marks `offset` as owed, and the unmatched offsets before it as filtered. Returns `false`,
+    /// and changes nothing, if `offset` was matched before.
     pub fn owe(&mut self, offset: Offset) -> bool {
         self.match_to(offset);
-        if offset < self.matched {
+        if offset < self.matched_to {
             return false;
         }
         self.owed.insert(offset, DeliveryStage::Waiting);
-        self.matched = offset.next();
-        self.skip_ended();
+        self.matched_to = offset.next();
+        self.pass_ended();
         true
     }
 
@@ -229,10 +229,10 @@ impl Account {
     /// Marks all unmatched offsets before `to` as lost.
     pub fn lose_to(&mut self, to: Offset, loss: Loss) {
         self.catch_up();
-        let from = self.matched;
+        let from = self.matched_to;
         let lost = self.end_to(to, loss.into());
         if lost > 0 {
-            self.note_loss(lost, from..to, loss);
+            self.record_loss(lost, from..to, loss);
             self.last_end = std::cmp::max(self.last_end, to);
         }
     }
@@ -243,7 +243,7 @@ impl Account {
         self.set_stage(offset, DeliveryStage::UnderWay)
     }
 
-    /// Marks an offset as waiting again after a failed attempt. It stays owed or parked.
+    /// Marks an offset as waiting again after a failed attempt. The offset stays owed or parked.
     pub fn fail_attempt(&mut self, offset: Offset) {
         self.set_stage(offset, DeliveryStage::Waiting);
     }
@@ -258,16 +258,16 @@ impl Account {
 
     fn set_stage(&mut self, offset: Offset, stage: DeliveryStage) -> bool {
         let owed = self.owed.get_mut(&offset);
-        let known = owed.or_else(|| self.parked.get_mut(&offset).map(|(stage, _)| stage));
-        known.map(|known| *known = stage).is_some()
+        let current = owed.or_else(|| self.parked.get_mut(&offset).map(|(stage, _)| stage));
+        current.map(|current| *current = stage).is_some()
     }
 
-    /// Marks an owed or parked offset as delivered. Returns `false` if it is neither.
+    /// Marks an owed or parked offset as delivered. Returns `false` if the offset is neither.
     pub fn deliver(&mut self, offset: Offset) -> bool {
         self.end(offset, Term::Delivered)
     }
 
-    /// Marks all offsets before `to` that have not ended as skipped, for an operator. Does not touch
+    /// Marks all offsets before `to` that have not ended as skipped, for an operator. Does not change
     /// offsets that are being sent.
     pub fn skip_to(&mut self, to: Offset) {
         for offset in self.waiting_before(to) {
@@ -307,7 +307,8 @@ impl Account {
         self.clock.start(now);
     }
 
-    /// Returns since when the lane is on hold, or `None`. The time survives a restart.
+    /// Returns since when the lane is on hold, or `None`. The time survives a restart. A hold that the
+    /// endpoint asked for, or that the log or the store caused, is not recorded here.
     pub const fn held_since(&self) -> Option<Timestamp> {
         self.held_since
     }
@@ -320,11 +321,11 @@ impl Account {
     /// Marks an owed or parked offset as lost.
     pub fn lose(&mut self, offset: Offset, loss: Loss) {
         if self.end(offset, loss.into()) {
-            self.note_loss(1, offset..offset.next(), loss);
+            self.record_loss(1, offset..offset.next(), loss);
         }
     }
 
-    fn note_loss(&mut self, event_count: u64, offsets: Range<Offset>, loss: Loss) {
+    fn record_loss(&mut self, event_count: u64, offsets: Range<Offset>, loss: Loss) {
         self.unreported_losses += event_count;
         if loss == Loss::Trimmed {
             self.trims.add(event_count, offsets);
@@ -332,7 +333,7 @@ impl Account {
     }
 
     /// Marks an owed or parked offset as filtered, because its event has no form in this format.
-    pub fn skip(&mut self, offset: Offset) {
+    pub fn filter_out(&mut self, offset: Offset) {
         self.end(offset, Term::Filtered);
     }
 
@@ -370,7 +371,7 @@ impl Account {
     }
 
     /// Returns true if the account follows a feed and may owe one more event.
-    pub fn may_follow(&self) -> bool {
+    pub fn may_owe_from_feed(&self) -> bool {
         let feed = self.feed.as_ref();
         feed.is_some_and(|feed| self.owed.len() < feed.max_owed)
     }
@@ -396,8 +397,9 @@ impl Account {
         self.note = Some(note);
     }
 
-    /// Returns the number of deliveries that a crash now would repeat.
-    pub fn unsaved(&self) -> u64 {
+    /// Returns the number of delivered events that no saved journal contains. A crash now would repeat
+    /// their deliveries.
+    pub fn unsaved_delivered_count(&self) -> u64 {
         self.counts[Term::Delivered] - self.saved.counts[Term::Delivered]
     }
 
@@ -406,8 +408,8 @@ impl Account {
         self.unsaved_rows.len()
     }
 
-    /// Returns true if a new journal would differ from the saved one. Offsets filtered after the last
-    /// other ended offset do not count, because matching them again costs less than a save.
+    /// Returns true if a new journal would differ from the saved one. A journal does not contain the
+    /// filtered offsets at its end, because matching them again costs less than a save.
     pub fn is_unsaved(&mut self) -> bool {
         self.catch_up();
         let counts = self.journal_counts(self.journal_end());
@@ -455,16 +457,16 @@ impl Account {
         self.catch_up();
         let log = bounds();
         let mut counts = self.counts;
-        let unmatched = std::cmp::max(self.matched, self.start);
-        let open_to = |to: Offset| {
+        let first_unmatched = std::cmp::max(self.matched_to, self.start);
+        let unmatched_before = |to: Offset| {
             let ended = self.ended_ahead.iter();
             let ended = ended.map(|span| std::cmp::min(span.end, to).since(span.start));
-            to.since(unmatched).saturating_sub(ended.sum())
+            to.since(first_unmatched).saturating_sub(ended.sum())
         };
         // Offsets that were trimmed before they were matched can only expire.
-        let trimmed = open_to(log.tail);
+        let trimmed = unmatched_before(log.tail);
         counts.add(Term::Expired, trimmed);
-        counts[Term::Pending] = open_to(log.head) - trimmed + self.owed.len() as u64;
+        counts[Term::Pending] = unmatched_before(log.head) - trimmed + self.owed.len() as u64;
         Balance {
             accepted: log.head.since(self.start),
             counts,
@@ -472,8 +474,8 @@ impl Account {
         }
     }
 
-    /// Counts the unmatched offsets that the feed has passed as filtered. The feed owes each wanted
-    /// event before it passes the event.
+    /// Counts as filtered the unmatched offsets that the feed has passed. The feed marks each wanted event
+    /// as owed before it passes the event.
     fn catch_up(&mut self) {
         if let Some(position) = self.feed.as_ref().map(|feed| feed.position.get()) {
             self.end_to(position, Term::Filtered);
@@ -483,27 +485,30 @@ impl Account {
     /// Ends all unmatched offsets before `to` and returns their number.
     fn end_to(&mut self, to: Offset, term: Term) -> u64 {
         let mut count = 0;
-        while self.matched < to {
+        while self.matched_to < to {
             let ended = self.ended_ahead.front();
             let stop = ended.map_or(to, |span| std::cmp::min(span.start, to));
-            count += stop.since(self.matched);
-            self.matched = stop;
-            self.skip_ended();
+            count += stop.since(self.matched_to);
+            self.matched_to = stop;
+            self.pass_ended();
         }
         self.counts.add(term, count);
         count
     }
 
-    /// Moves past offsets that ended in an earlier process.
-    fn skip_ended(&mut self) {
-        let matched = self.matched;
-        if let Some(span) = self.ended_ahead.pop_front_if(|span| span.start <= matched) {
-            self.matched = span.end;
+    /// Moves past the offsets that an earlier process ended or parked.
+    fn pass_ended(&mut self) {
+        let matched_to = self.matched_to;
+        if let Some(span) = self
+            .ended_ahead
+            .pop_front_if(|span| span.start <= matched_to)
+        {
+            self.matched_to = span.end;
             self.last_end = std::cmp::max(self.last_end, span.end);
         }
     }
 
-    /// Ends an owed or parked offset. Returns `false` if it is neither.
+    /// Ends an owed or parked offset. Returns `false` if the offset is neither.
     fn end(&mut self, offset: Offset, term: Term) -> bool {
         if self.owed.remove(&offset).is_some() {
             if term != Term::Filtered {
@@ -511,9 +516,9 @@ impl Account {
             }
         } else if let Some((_, parked)) = self.parked.remove(&offset) {
             self.counts[Term::Parked] -= 1;
-            self.row_changed(offset, None);
+            self.record_row_change(offset, None);
             if let Some(key) = parked.key {
-                self.news.push(ParkedNews::Left { offset, key });
+                self.parked_changes.push(ParkedChange::Left { offset, key });
             }
         } else {
             return false;
@@ -522,7 +527,7 @@ impl Account {
         true
     }
 
-    /// Returns the end of a journal. All offsets from there on are owed, filtered or unmatched. A
+    /// Returns the end of a journal. All offsets from the end on are owed, filtered or unmatched. A
     /// restart matches them again, so a long queue does not cause a long journal.
     fn journal_end(&self) -> Offset {
         let ahead = self
@@ -536,7 +541,7 @@ impl Account {
     fn journal_counts(&self, end: Offset) -> Counts {
         let mut counts = self.counts;
         let owed_beyond = self.owed.range(end..).count() as u64;
-        counts[Term::Filtered] -= self.matched.since(end).saturating_sub(owed_beyond);
+        counts[Term::Filtered] -= self.matched_to.since(end).saturating_sub(owed_beyond);
         counts
     }
 
@@ -545,9 +550,9 @@ impl Account {
     fn spans_to(&self, end: Offset) -> Vec<Range<Offset>> {
         let mut spans = Vec::new();
         let mut from = self.cursor();
-        let matched = std::cmp::min(end, self.matched);
-        let owed = self.owed.range(..matched).map(|(offset, _)| *offset);
-        for owed in owed.chain([matched]) {
+        let matched_to = std::cmp::min(end, self.matched_to);
+        let owed = self.owed.range(..matched_to).map(|(offset, _)| *offset);
+        for owed in owed.chain([matched_to]) {
             if from < owed {
                 spans.push(from..owed);
             }

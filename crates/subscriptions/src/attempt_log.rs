@@ -1,8 +1,8 @@
 //! The latest attempts of one lane, for operators.
 //!
-//! The log is in memory and not part of the balance. It is saved every few seconds, in parts of 500
-//! attempts, so a restart loses at most the attempts of the last seconds. The attempts of earlier
-//! starts are loaded on first use.
+//! The attempt log is in memory and is not part of the balance. It is saved every few seconds, in parts
+//! of 500 attempts, so a crash loses at most the attempts of the last seconds. The attempts of earlier
+//! runs of the server are loaded on first use.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::LaneId;
 
 /// The number of attempts in one part.
-const PART: u64 = 500;
+const ATTEMPTS_PER_PART: u64 = 500;
 
 /// One attempt to send a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,23 +44,24 @@ pub struct AttemptPart {
     pub number: u64,
     /// The attempts, the oldest first.
     pub attempts: Vec<LoggedAttempt>,
-    /// The store must delete parts with a smaller number. With [`Self::replaces_older`], it must also
-    /// delete the parts of earlier starts.
-    pub first_number: u64,
-    /// True once this start alone fills the attempt log.
+    /// The number of the oldest part that the attempt log still needs. The store must delete the parts of
+    /// this run with a smaller number.
+    pub oldest_needed: u64,
+    /// True once the attempts of this run alone fill the attempt log. The store must then also delete the
+    /// parts of earlier runs.
     pub replaces_older: bool,
 }
 
 /// The latest attempts of one lane.
 #[derive(Debug, Default)]
 pub struct AttemptLog {
-    /// The attempts of this start, the oldest first.
+    /// The attempts of this run of the server, the oldest first.
     attempts: VecDeque<LoggedAttempt>,
-    /// The number of attempts since this start.
+    /// The number of attempts of this run, including those that the log has dropped.
     count: u64,
-    /// The number of saved attempts since this start.
+    /// The number of saved attempts of this run.
     saved_count: u64,
-    /// The attempts of earlier starts, the oldest first; `None` until they are loaded.
+    /// The attempts of earlier runs, the oldest first; `None` until they are loaded.
     older: Option<Vec<LoggedAttempt>>,
 }
 
@@ -90,27 +91,27 @@ impl AttemptLog {
             .filter(move |attempt| attempt.at_millis >= millis)
     }
 
-    /// Returns true if the attempts of earlier starts are loaded.
+    /// Returns true if the attempts of earlier runs are loaded.
     pub(crate) const fn is_restored(&self) -> bool {
         self.older.is_some()
     }
 
-    /// Adds the attempts of earlier starts, the oldest first.
+    /// Adds the attempts of earlier runs, the oldest first, unless they are loaded already.
     pub(crate) fn restore(&mut self, older: Vec<LoggedAttempt>) {
         self.older.get_or_insert(older);
     }
 
     /// Returns the parts that changed since the latest save.
-    pub(crate) fn unsaved(&self, lane: LaneId) -> Vec<AttemptPart> {
+    pub(crate) fn unsaved_parts(&self, lane: LaneId) -> Vec<AttemptPart> {
         if self.saved_count == self.count {
             return Vec::new();
         }
-        let first = self.count - self.attempts.len() as u64;
-        let first_number = first / PART;
-        let from = std::cmp::max(self.saved_count / PART, first_number);
-        let parts = (from..=(self.count - 1) / PART).map(|number| {
-            let begin = std::cmp::max(number * PART, first) - first;
-            let end = std::cmp::min((number + 1) * PART, self.count) - first;
+        let dropped_count = self.count - self.attempts.len() as u64;
+        let oldest_needed = dropped_count / ATTEMPTS_PER_PART;
+        let first_unsaved = std::cmp::max(self.saved_count / ATTEMPTS_PER_PART, oldest_needed);
+        let parts = (first_unsaved..=(self.count - 1) / ATTEMPTS_PER_PART).map(|number| {
+            let begin = std::cmp::max(number * ATTEMPTS_PER_PART, dropped_count) - dropped_count;
+            let end = std::cmp::min((number + 1) * ATTEMPTS_PER_PART, self.count) - dropped_count;
             let skip = usize::try_from(begin).unwrap_or(usize::MAX);
             let take = usize::try_from(end - begin).unwrap_or(usize::MAX);
             AttemptPart {
@@ -123,25 +124,25 @@ impl AttemptLog {
                     .take(take)
                     .copied()
                     .collect(),
-                first_number,
+                oldest_needed,
                 replaces_older: self.attempts.len() >= Self::MAX,
             }
         });
         parts.collect()
     }
 
-    /// Returns the number of attempts since this start.
+    /// Returns the number of attempts of this run.
     pub(crate) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Records that the first `count` attempts since this start are saved.
+    /// Records that the first `count` attempts of this run are saved.
     pub(crate) const fn mark_saved(&mut self, count: u64) {
         self.saved_count = count;
     }
 }
 
-/// The stored form of an attempt.
+/// An attempt as the store contains it.
 #[derive(Deserialize)]
 struct StoredAttempt {
     offset: Offset,
@@ -168,20 +169,20 @@ impl<'de> Deserialize<'de> for LoggedAttempt {
     }
 }
 
-/// Returns an equal text that is leaked once. Easel writes only a few outcomes; a file with more than
-/// 64 of them was not written by Easel.
+/// Returns a static text that is equal to `outcome`. Each distinct text is leaked once. Easel writes only
+/// a few outcomes. If a file has more than 64, Easel did not write it, and the rest become `unknown`.
 fn intern(outcome: String) -> &'static str {
-    static KNOWN: LazyLock<Mutex<BTreeSet<&'static str>>> = LazyLock::new(Mutex::default);
-    const MAX_KNOWN: usize = 64;
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(outcome) = known.get(outcome.as_str()) {
+    static LEAKED: LazyLock<Mutex<BTreeSet<&'static str>>> = LazyLock::new(Mutex::default);
+    const MAX_LEAKED: usize = 64;
+    let mut leaked = LEAKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(outcome) = leaked.get(outcome.as_str()) {
         return outcome;
     }
-    if known.len() >= MAX_KNOWN {
+    if leaked.len() >= MAX_LEAKED {
         return "unknown";
     }
     let outcome: &'static str = Box::leak(outcome.into_boxed_str());
-    known.insert(outcome);
+    leaked.insert(outcome);
     outcome
 }
 
@@ -207,7 +208,7 @@ mod tests {
         let mut stored = std::collections::BTreeMap::new();
         for part in parts {
             stored.insert(part.number, part.attempts.clone());
-            stored.retain(|number, _| *number >= part.first_number);
+            stored.retain(|number, _| *number >= part.oldest_needed);
         }
         let attempts = stored.into_values().flatten();
         attempts.map(|attempt| attempt.offset.get()).collect()
@@ -224,11 +225,11 @@ mod tests {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             if random >> 56 == 0 || number == 24_999 {
-                let unsaved = log.unsaved(lane);
+                let unsaved = log.unsaved_parts(lane);
                 assert!(!unsaved.is_empty());
                 parts.extend(unsaved);
                 log.mark_saved(log.count());
-                assert!(log.unsaved(lane).is_empty());
+                assert!(log.unsaved_parts(lane).is_empty());
             }
         }
         let stored = stored(&parts);
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_of_earlier_starts_follow_the_new_ones() {
+    fn attempts_of_earlier_runs_follow_the_new_ones() {
         let mut log = AttemptLog::default();
         log.push(attempt(7));
         let written = serde_json::to_string(&[attempt(5), attempt(6)]).unwrap();

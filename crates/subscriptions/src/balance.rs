@@ -13,7 +13,7 @@ pub struct Balance {
     pub accepted: u64,
     /// The number of these events under each term.
     pub counts: Counts,
-    /// The next offset owed. Every offset before it has ended or is parked.
+    /// The next offset to handle: the first offset that is owed or unmatched.
     pub cursor: Offset,
 }
 

@@ -29,16 +29,16 @@ pub enum Origin {
 /// Whether a subscription is active.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// A lane serves the subscription. The lane may still be on hold.
+    /// A lane serves the subscription. The lane may be on hold.
     Active,
     /// Nothing is sent until the subscription is resumed. Its cursor stays.
     Paused {
-        /// Why, unless an operator paused the subscription.
+        /// The reason; `None` if an operator paused the subscription.
         reason: Option<String>,
     },
     /// Nothing is sent any more. The cursor stays.
     Deactivated {
-        /// Why; `None` if the configuration file no longer declares the subscription.
+        /// The reason; `None` if the configuration file no longer declares the subscription.
         reason: Option<String>,
     },
 }

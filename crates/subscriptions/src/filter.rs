@@ -15,8 +15,8 @@ pub struct Filter {
     /// The conditions. All must match. The most selective field comes first.
     conditions: Vec<(ConditionField, BTreeSet<String>)>,
     /// For a Caliper format, the catalogue, because only some event types have a Caliper form.
-    forms: Option<Arc<Catalog>>,
-    /// An additional filter, for a replay of a part.
+    caliper_catalog: Option<Arc<Catalog>>,
+    /// The additional filter of a replay. An event must match both.
     narrowing: Option<Box<Self>>,
 }
 
@@ -36,7 +36,7 @@ impl Filter {
     /// in `catalog`.
     pub fn new(spec: &Spec, catalog: &Arc<Catalog>) -> Self {
         Self {
-            forms: spec.format.is_caliper().then(|| Arc::clone(catalog)),
+            caliper_catalog: spec.format.is_caliper().then(|| Arc::clone(catalog)),
             ..Self::from_parts(&spec.events, &spec.conditions)
         }
     }
@@ -50,23 +50,23 @@ impl Filter {
         }
     }
 
-    fn from_parts(events: &[EventGlob], wanted: &Conditions) -> Self {
-        let conditions = [
-            (ConditionField::User, &wanted.user),
-            (ConditionField::Course, &wanted.course),
-            (ConditionField::Account, &wanted.account),
-            (ConditionField::RootAccount, &wanted.root_account),
-            (ConditionField::ContextType, &wanted.context_type),
-            (ConditionField::Producer, &wanted.producer),
+    fn from_parts(events: &[EventGlob], conditions: &Conditions) -> Self {
+        let values_by_field = [
+            (ConditionField::User, &conditions.user),
+            (ConditionField::Course, &conditions.course),
+            (ConditionField::Account, &conditions.account),
+            (ConditionField::RootAccount, &conditions.root_account),
+            (ConditionField::ContextType, &conditions.context_type),
+            (ConditionField::Producer, &conditions.producer),
         ];
         Self {
             globs: events.iter().map(EventMatcher::new).collect(),
-            conditions: conditions
+            conditions: values_by_field
                 .into_iter()
                 .filter(|(_, values)| !values.is_empty())
                 .map(|(field, values)| (field, values.iter().cloned().collect()))
                 .collect(),
-            forms: None,
+            caliper_catalog: None,
             narrowing: None,
         }
     }
@@ -74,18 +74,19 @@ impl Filter {
     /// Returns true if the filter can match events of this type.
     pub fn wants_type(&self, event_type: &str) -> bool {
         let has_form = |catalog: &Arc<Catalog>| {
-            let known = catalog.get(event_type);
-            known.is_some_and(|known| known.caliper.is_some())
+            let definition = catalog.get(event_type);
+            definition.is_some_and(|definition| definition.caliper.is_some())
         };
         self.globs.iter().any(|glob| glob.matches(event_type))
-            && self.forms.as_ref().is_none_or(has_form)
+            && self.caliper_catalog.as_ref().is_none_or(has_form)
             && self
                 .narrowing
                 .as_ref()
                 .is_none_or(|narrowing| narrowing.wants_type(event_type))
     }
 
-    /// Returns true if an event of a wanted type matches. Calls `facts` only if there is a condition.
+    /// Returns true if an event of a wanted type matches every condition. Calls `facts` only if there is a
+    /// condition.
     pub fn wants<'a>(&self, facts: impl FnOnce() -> Facts<'a>) -> bool {
         let narrowing = self.narrowing.as_ref();
         let is_narrowed = narrowing.is_some_and(|narrowing| !narrowing.conditions.is_empty());
@@ -98,18 +99,18 @@ impl Filter {
     /// Returns true if the event matches every condition.
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
         let narrowing = self.narrowing.as_ref();
-        let own = self.conditions.iter().all(|(field, wanted)| {
+        let own_match = self.conditions.iter().all(|(field, wanted)| {
             field
                 .values(facts)
                 .into_iter()
                 .flatten()
                 .any(|value| wanted.contains(value))
         });
-        own && narrowing.is_none_or(|narrowing| narrowing.matches(facts))
+        own_match && narrowing.is_none_or(|narrowing| narrowing.matches(facts))
     }
 
-    /// Returns the condition under which an index stores this filter, if there is a condition.
-    pub(crate) fn key(&self) -> Option<(ConditionField, impl Iterator<Item = &str>)> {
+    /// Returns the condition by which an index finds this filter; `None` if the filter has no condition.
+    pub(crate) fn index_condition(&self) -> Option<(ConditionField, impl Iterator<Item = &str>)> {
         let (field, values) = self.conditions.first()?;
         Some((*field, values.iter().map(String::as_str)))
     }

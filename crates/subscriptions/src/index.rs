@@ -1,7 +1,7 @@
 //! Finds the subscriptions that want an event. Subscriptions that do not want the event cost nothing.
 //!
-//! The first key is the event type: globs are matched once per type, not per event. The second key is
-//! the value of one condition: a subscription to one course is only checked for events of that course.
+//! The index looks up the event type first: globs are matched once per type, not per event. Then it looks
+//! up the value of one condition: a subscription to one course is only checked for events of that course.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use easel_catalog::Facts;
 use crate::filter::ConditionField;
 use crate::{Subscription, SubscriptionId};
 
-/// The most event types in the index. Clients choose the names, so their number is not limited.
+/// The most event types in the index. Senders choose the names of event types, so there may be any number
+/// of names. A full index forgets all types.
 const MAX_TYPES: usize = 1024;
 
 /// The subscriptions that every new event is matched against.
@@ -25,7 +26,7 @@ pub struct Index {
 #[derive(Debug, Default)]
 struct TypeEntry {
     unconditional: Vec<Arc<Subscription>>,
-    by_value: BTreeMap<ConditionField, HashMap<String, Vec<Arc<Subscription>>>>,
+    by_condition: BTreeMap<ConditionField, HashMap<String, Vec<Arc<Subscription>>>>,
 }
 
 impl Index {
@@ -65,11 +66,11 @@ impl Index {
             return;
         };
         entry.unconditional.iter().for_each(&mut visit);
-        if entry.by_value.is_empty() {
+        if entry.by_condition.is_empty() {
             return;
         }
         let facts = facts();
-        for (field, by_value) in &entry.by_value {
+        for (field, by_value) in &entry.by_condition {
             let [first, second] = field.values(&facts);
             let second = second.filter(|_| second != first);
             // A subscription may list both values of an event. It is visited for the first value only.
@@ -77,8 +78,8 @@ impl Index {
                 for subscription in by_value.get(value).into_iter().flatten() {
                     let listed_before = Some(value) == second
                         && first.is_some_and(|first| {
-                            by_value.get(first).is_some_and(|known| {
-                                known.iter().any(|member| member.id == subscription.id)
+                            by_value.get(first).is_some_and(|members| {
+                                members.iter().any(|member| member.id == subscription.id)
                             })
                         });
                     if !listed_before && subscription.filter.matches(&facts) {
@@ -106,11 +107,11 @@ impl TypeEntry {
         if !subscription.filter.wants_type(event_type) {
             return;
         }
-        let Some((field, values)) = subscription.filter.key() else {
+        let Some((field, values)) = subscription.filter.index_condition() else {
             self.unconditional.push(Arc::clone(subscription));
             return;
         };
-        let by_value = self.by_value.entry(field).or_default();
+        let by_value = self.by_condition.entry(field).or_default();
         for value in values {
             by_value
                 .entry(value.to_owned())
@@ -121,13 +122,13 @@ impl TypeEntry {
 
     fn remove(&mut self, id: SubscriptionId) {
         self.unconditional.retain(|member| member.id != id);
-        for by_value in self.by_value.values_mut() {
+        for by_value in self.by_condition.values_mut() {
             by_value.retain(|_, members| {
                 members.retain(|member| member.id != id);
                 !members.is_empty()
             });
         }
-        self.by_value.retain(|_, by_value| !by_value.is_empty());
+        self.by_condition.retain(|_, by_value| !by_value.is_empty());
     }
 }
 

@@ -1,9 +1,9 @@
 //! Subscriptions: which events they cover, and the delivery state of every event.
 //!
-//! A [`Spec`] is the subscriber's request. A [`Filter`] matches events against one spec, an [`Index`]
-//! against many. An [`Account`] has the state of every offset since the subscription began.
-//! [`Subscriptions`] holds all subscriptions, in memory and in a [`StateStore`].
-//! Not here: sending and timeouts, which belong to `deliver` and `sinks`.
+//! A [`Spec`] is the subscriber's request. A [`Filter`] matches events against one spec. An [`Index`]
+//! matches events against many specs. An [`Account`] has the state of every offset since the
+//! subscription began. [`Subscriptions`] keeps all subscriptions, in memory and in a [`StateStore`].
+//! This crate sends nothing: `deliver` and `sinks` do that.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -56,7 +56,7 @@ pub mod promises;
 
 pub use account::{
     Account, Attempt, DeadLetter, DeliveryRow, Due, FeedPosition, Journal, JournalError, LaneClock,
-    LaneTime, Loss, Parked, ParkedNews, TrimmedEvents,
+    LaneTime, Loss, Parked, ParkedChange, TrimmedEvents,
 };
 pub use attempt_log::{AttemptLog, AttemptPart, LoggedAttempt};
 pub use balance::Balance;
@@ -65,15 +65,19 @@ pub use filter::Filter;
 pub use index::Index;
 pub use lane_id::{LaneId, SubscriptionId};
 pub use memory_store::MemoryStore;
-pub use replay::{ReplayEntry, ReplayNumber, ReplaySpec};
+pub use replay::{ReplayNumber, ReplaySpec, StoredReplay};
 pub use schedule::{Schedule, ScheduleError, clamp_retry_after};
 pub use spec::{
     BatchSize, Conditions, EventGlob, Format, InFlight, MaxRate, Name, OnExhausted, OrderBy,
     SinkSpec, Spec, SpecError, SpecJson, Start, WebhookSpec,
 };
 #[cfg(feature = "sqlite")]
-pub use sqlite_store::{STATE_LAYOUT, SqliteStore, Standing, StandingsError, standings};
-pub use state_store::{Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription};
-pub use subscription::{Hold, Live, Replay, Subscription};
+pub use sqlite_store::{
+    STATE_LAYOUT, SqliteStore, StoredCursor, StoredCursorsError, stored_cursors,
+};
+pub use state_store::{
+    Epoch, NewSubscription, Revision, StateStore, StateStoreError, StoredSubscription,
+};
+pub use subscription::{Hold, Replay, SharedState, Subscription};
 pub use subscriptions::{ChangeError, Redelivery, SpecCheck, Subscriptions};
 pub use term::{Counts, Term};

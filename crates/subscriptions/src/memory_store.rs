@@ -9,11 +9,11 @@ use jiff::Timestamp;
 
 use crate::definition::Definition;
 use crate::state_store::{
-    Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
+    Epoch, NewSubscription, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 use crate::{
     AttemptLog, AttemptPart, DeadLetter, DeliveryRow, Journal, LaneId, LoggedAttempt, Parked,
-    ReplayEntry, ReplayNumber, ReplaySpec, SubscriptionId,
+    ReplayNumber, ReplaySpec, StoredReplay, SubscriptionId,
 };
 
 /// A store in memory.
@@ -122,7 +122,7 @@ impl StoreContent {
             .filter(|((subscription, _), _)| *subscription == entry.id)
         {
             let lane = self.lanes.get(&replay_lane(entry.id, *number));
-            entry.replays.extend(lane.map(|lane| ReplayEntry {
+            entry.replays.extend(lane.map(|lane| StoredReplay {
                 number: *number,
                 spec: spec.clone(),
                 created_at: *created_at,
@@ -158,7 +158,7 @@ impl StateStore for MemoryStore {
     async fn insert(
         &self,
         epoch: Epoch,
-        new: NewEntry,
+        new: NewSubscription,
     ) -> Result<StoredSubscription, StateStoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
@@ -212,7 +212,7 @@ impl StateStore for MemoryStore {
         id: SubscriptionId,
         spec: ReplaySpec,
         created_at: Timestamp,
-    ) -> Result<ReplayEntry, StateStoreError> {
+    ) -> Result<StoredReplay, StateStoreError> {
         let mut content = self.content();
         content.check_epoch(epoch)?;
         if !content.entries.contains_key(&id) {
@@ -226,7 +226,7 @@ impl StateStore for MemoryStore {
         content
             .replays
             .insert((id, number), (spec.clone(), created_at));
-        Ok(ReplayEntry {
+        Ok(StoredReplay {
             number,
             journal: Journal::new(spec.from),
             spec,
@@ -282,7 +282,7 @@ impl StateStore for MemoryStore {
             if let Some(lane) = content.lanes.get_mut(&part.lane) {
                 lane.attempts.insert((epoch, part.number), part.attempts);
                 lane.attempts.retain(|(part_epoch, number), _| {
-                    let is_old = *part_epoch == epoch && *number < part.first_number;
+                    let is_old = *part_epoch == epoch && *number < part.oldest_needed;
                     let is_replaced = *part_epoch < epoch && part.replaces_older;
                     !is_old && !is_replaced
                 });

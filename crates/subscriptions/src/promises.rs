@@ -17,8 +17,8 @@ use jiff::Timestamp;
 
 use crate::{
     Attempt, AttemptPart, DeadLetter, Definition, DeliveryRow, Due, Epoch, Journal, LaneId,
-    LaneTime, LoggedAttempt, NewEntry, Origin, Parked, ReplaySpec, Revision, State, StateStore,
-    StateStoreError, StoredSubscription, SubscriptionId, Term,
+    LaneTime, LoggedAttempt, NewSubscription, Origin, Parked, ReplaySpec, Revision, State,
+    StateStore, StateStoreError, StoredSubscription, SubscriptionId, Term,
 };
 
 /// A backend under test.
@@ -26,7 +26,7 @@ pub trait StoreBackend {
     /// Creates a new, empty store.
     fn open() -> Self;
 
-    /// Opens one more handle of the store, like another process.
+    /// Opens one more handle of the store, as another process would.
     fn handle(&self) -> Arc<dyn StateStore>;
 }
 
@@ -73,8 +73,8 @@ fn definition(name: &str) -> Definition {
     }
 }
 
-fn new(name: &str) -> NewEntry {
-    NewEntry {
+fn new_subscription(name: &str) -> NewSubscription {
+    NewSubscription {
         definition: definition(name),
         created_at: Timestamp::constant(1_740_988_800, 0),
         start: Offset::new(5),
@@ -95,7 +95,7 @@ fn journal(number: u64) -> Journal {
 
 fn parked(due: Due) -> Parked {
     Parked {
-        batch: Offset::new(6),
+        batch_offset: Offset::new(6),
         failure_count: 2,
         due,
         key: Some(OrderKey(-7)),
@@ -135,7 +135,7 @@ fn with_rows(number: u64, rows: impl IntoIterator<Item = (u64, DeliveryRow)>) ->
     }
 }
 
-async fn dead<B: StoreBackend>(backend: &B, lane: LaneId) -> Vec<u64> {
+async fn dead_offsets<B: StoreBackend>(backend: &B, lane: LaneId) -> Vec<u64> {
     let letters = backend.handle().dead_letters(lane, Offset::ZERO, 100).await;
     let letters = letters.unwrap().into_iter();
     letters.map(|(offset, _)| offset.get()).collect()
@@ -164,10 +164,10 @@ async fn save(
         .await
 }
 
-/// The next take-over finds everything stored, through another handle too.
+/// The next take-over finds everything that was stored, also through another handle.
 pub async fn finds_all_stored_subscriptions<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let created = store.insert(epoch, new("a")).await.unwrap();
+    let created = store.insert(epoch, new_subscription("a")).await.unwrap();
     assert_eq!(
         (created.revision, &created.journal),
         (Revision::FIRST, &Journal::new(Offset::new(5)))
@@ -194,9 +194,12 @@ pub async fn finds_all_stored_subscriptions<B: StoreBackend>() {
 /// A name can be used again after its subscription was removed, or in another reach.
 pub async fn rejects_a_duplicate_name_within_a_reach<B: StoreBackend>() {
     let (_backend, store, epoch) = take_over::<B>().await;
-    let first = store.insert(epoch, new("a")).await.unwrap();
-    let second = store.insert(epoch, new("b")).await.unwrap();
-    let taken = store.insert(epoch, new("a")).await.unwrap_err();
+    let first = store.insert(epoch, new_subscription("a")).await.unwrap();
+    let second = store.insert(epoch, new_subscription("b")).await.unwrap();
+    let taken = store
+        .insert(epoch, new_subscription("a"))
+        .await
+        .unwrap_err();
     assert!(
         matches!(taken, StateStoreError::NameTaken { .. }),
         "{taken}"
@@ -209,28 +212,28 @@ pub async fn rejects_a_duplicate_name_within_a_reach<B: StoreBackend>() {
         matches!(taken, StateStoreError::NameTaken { .. }),
         "{taken}"
     );
-    let mut elsewhere = new("a");
+    let mut elsewhere = new_subscription("a");
     elsewhere.definition.reach = Reach::RootAccount("7".to_owned());
     store.insert(epoch, elsewhere).await.unwrap();
     store.remove(first.id, first.revision).await.unwrap();
-    store.insert(epoch, new("a")).await.unwrap();
+    store.insert(epoch, new_subscription("a")).await.unwrap();
 }
 
 /// An id never refers to two subscriptions.
 pub async fn never_reuses_an_id<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let first = store.insert(epoch, new("a")).await.unwrap();
+    let first = store.insert(epoch, new_subscription("a")).await.unwrap();
     store.remove(first.id, first.revision).await.unwrap();
     let store = backend.handle();
     let (epoch, _) = store.take_over().await.unwrap();
-    let second = store.insert(epoch, new("a")).await.unwrap();
+    let second = store.insert(epoch, new_subscription("a")).await.unwrap();
     assert!(second.id > first.id, "{second:?}");
 }
 
 /// Of two changes to the same revision, one is rejected.
 pub async fn rejects_a_change_of_an_outdated_revision<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let made = store.insert(epoch, new("a")).await.unwrap();
+    let made = store.insert(epoch, new_subscription("a")).await.unwrap();
     let other = backend.handle();
     let (id, first) = (made.id, made.revision);
     let second = store.update(id, first, definition("a")).await.unwrap();
@@ -254,7 +257,7 @@ pub async fn rejects_a_change_of_an_outdated_revision<B: StoreBackend>() {
 /// A process whose lanes were taken over can no longer save.
 pub async fn rejects_a_lease_that_has_ended<B: StoreBackend>() {
     let (backend, store, first) = take_over::<B>().await;
-    let made = store.insert(first, new("a")).await.unwrap();
+    let made = store.insert(first, new_subscription("a")).await.unwrap();
     let other = backend.handle();
     let (second, _) = other.take_over().await.unwrap();
     assert!(second > first);
@@ -263,7 +266,10 @@ pub async fn rejects_a_lease_that_has_ended<B: StoreBackend>() {
         matches!(refused, StateStoreError::Stale { epoch } if epoch == first),
         "{refused}"
     );
-    let refused = store.insert(first, new("b")).await.unwrap_err();
+    let refused = store
+        .insert(first, new_subscription("b"))
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, StateStoreError::Stale { .. }),
         "{refused}"
@@ -275,8 +281,8 @@ pub async fn rejects_a_lease_that_has_ended<B: StoreBackend>() {
 /// Several lanes are saved in one transaction.
 pub async fn saves_all_journals_or_none<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let first = store.insert(epoch, new("a")).await.unwrap().id;
-    let second = store.insert(epoch, new("b")).await.unwrap().id;
+    let first = store.insert(epoch, new_subscription("a")).await.unwrap().id;
+    let second = store.insert(epoch, new_subscription("b")).await.unwrap().id;
     let journals = |number| {
         let lanes = [first, second].map(LaneId::live);
         lanes.map(|lane| (lane, journal(number))).to_vec()
@@ -302,7 +308,7 @@ pub async fn saves_all_journals_or_none<B: StoreBackend>() {
 /// Saves that arrive in the wrong order undo nothing.
 pub async fn keeps_the_journal_with_the_greatest_number<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let id = store.insert(epoch, new_subscription("a")).await.unwrap().id;
     for number in [2, 1, 3, 0] {
         save(&store, epoch, id, journal(number)).await.unwrap();
     }
@@ -317,7 +323,7 @@ pub async fn keeps_the_journal_with_the_greatest_number<B: StoreBackend>() {
 /// A lane may still save after its subscription was removed.
 pub async fn ignores_journals_of_removed_subscriptions<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let made = store.insert(epoch, new("a")).await.unwrap();
+    let made = store.insert(epoch, new_subscription("a")).await.unwrap();
     store.remove(made.id, made.revision).await.unwrap();
     save(&store, epoch, made.id, journal(1)).await.unwrap();
     assert!(entries(&backend).await.is_empty());
@@ -326,7 +332,7 @@ pub async fn ignores_journals_of_removed_subscriptions<B: StoreBackend>() {
 /// The journal of a replay is stored, and does not change the journal of the live lane.
 pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let id = store.insert(epoch, new_subscription("a")).await.unwrap().id;
     let spec = ReplaySpec::of_range(Offset::new(5), Offset::new(9));
     let time = Timestamp::constant(1_740_988_800, 0);
     let made = store.insert_replay(epoch, id, spec.clone(), time).await;
@@ -338,7 +344,7 @@ pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
         subscription: id,
         replay: Some(made.number),
     };
-    let row = || parked(Due::Never);
+    let row = || parked(Due::OnCommand);
     let journals = vec![
         (LaneId::live(id), journal(1)),
         (replay, with_rows(9, [(7, DeliveryRow::Parked(row()))])),
@@ -356,18 +362,21 @@ pub async fn keeps_journals_of_replays_apart<B: StoreBackend>() {
 /// A delivery is parked, dead, or neither.
 pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let id = store.insert(epoch, new_subscription("a")).await.unwrap().id;
     let lane = LaneId::live(id);
-    let at = parked(Due::At(LaneTime(77)));
-    let behind = parked(Due::AfterKey);
+    let due_at_time = parked(Due::At(LaneTime(77)));
+    let due_after_key = parked(Due::AfterKey);
     let rows = [
-        (5, DeliveryRow::Parked(at.clone())),
-        (6, DeliveryRow::Parked(behind.clone())),
+        (5, DeliveryRow::Parked(due_at_time.clone())),
+        (6, DeliveryRow::Parked(due_after_key.clone())),
         (7, DeliveryRow::Dead(letter(1))),
     ];
     save(&store, epoch, id, with_rows(1, rows)).await.unwrap();
     let found = &entries(&backend).await[0];
-    let wanted = [(Offset::new(5), at.clone()), (Offset::new(6), behind)];
+    let wanted = [
+        (Offset::new(5), due_at_time.clone()),
+        (Offset::new(6), due_after_key),
+    ];
     assert_eq!(found.parked, wanted);
     let store = backend.handle();
     let letters = store.dead_letters(lane, Offset::ZERO, 9).await.unwrap();
@@ -378,30 +387,33 @@ pub async fn keeps_one_row_of_each_delivery<B: StoreBackend>() {
     let rows = [
         (5, DeliveryRow::Dead(letter(2))),
         (6, DeliveryRow::Gone),
-        (7, DeliveryRow::Parked(at.clone())),
+        (7, DeliveryRow::Parked(due_at_time.clone())),
     ];
     save(&store, epoch, id, with_rows(2, rows)).await.unwrap();
-    assert_eq!(entries(&backend).await[0].parked, [(Offset::new(7), at)]);
-    assert_eq!(dead(&backend, lane).await, [5]);
+    assert_eq!(
+        entries(&backend).await[0].parked,
+        [(Offset::new(7), due_at_time)]
+    );
+    assert_eq!(dead_offsets(&backend, lane).await, [5]);
 }
 
 /// The rows of a save that arrives too late undo nothing.
 pub async fn keeps_the_rows_of_the_journal_with_the_greatest_number<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let id = store.insert(epoch, new("a")).await.unwrap().id;
-    let late = with_rows(1, [(5, DeliveryRow::Parked(parked(Due::Never)))]);
+    let id = store.insert(epoch, new_subscription("a")).await.unwrap().id;
+    let late = with_rows(1, [(5, DeliveryRow::Parked(parked(Due::OnCommand)))]);
     let newer = with_rows(2, [(5, DeliveryRow::Dead(letter(1)))]);
     save(&store, epoch, id, newer).await.unwrap();
     save(&store, epoch, id, late).await.unwrap();
     assert!(entries(&backend).await[0].parked.is_empty());
-    assert_eq!(dead(&backend, LaneId::live(id)).await, [5]);
+    assert_eq!(dead_offsets(&backend, LaneId::live(id)).await, [5]);
 }
 
 /// Dead letters are read in pages, and the oldest are found without reading all.
 pub async fn lists_dead_letters_by_offset_and_by_time<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let first = store.insert(epoch, new("a")).await.unwrap().id;
-    let second = store.insert(epoch, new("b")).await.unwrap().id;
+    let first = store.insert(epoch, new_subscription("a")).await.unwrap().id;
+    let second = store.insert(epoch, new_subscription("b")).await.unwrap().id;
     let rows = (0..10).map(|offset| {
         (
             offset,
@@ -438,13 +450,13 @@ pub async fn lists_dead_letters_by_offset_and_by_time<B: StoreBackend>() {
     assert_eq!(store.dead_before(time, 2).await.unwrap().len(), 2);
     let removed = store.remove(first, Revision::FIRST).await;
     removed.unwrap();
-    assert!(dead(&backend, lane).await.is_empty());
+    assert!(dead_offsets(&backend, lane).await.is_empty());
 }
 
 /// A cancelled replay is deleted with its parked and dead rows. The rows of the live lane stay.
 pub async fn deletes_a_replay_with_its_rows<B: StoreBackend>() {
     let (backend, store, epoch) = take_over::<B>().await;
-    let id = store.insert(epoch, new("a")).await.unwrap().id;
+    let id = store.insert(epoch, new_subscription("a")).await.unwrap().id;
     let spec = ReplaySpec::of_range(Offset::new(5), Offset::new(9));
     let made = store
         .insert_replay(epoch, id, spec, Timestamp::UNIX_EPOCH)
@@ -457,7 +469,7 @@ pub async fn deletes_a_replay_with_its_rows<B: StoreBackend>() {
         with_rows(
             1,
             [
-                (5, DeliveryRow::Parked(parked(Due::Never))),
+                (5, DeliveryRow::Parked(parked(Due::OnCommand))),
                 (6, DeliveryRow::Dead(letter(1))),
             ],
         )
@@ -471,8 +483,8 @@ pub async fn deletes_a_replay_with_its_rows<B: StoreBackend>() {
     assert_eq!(again.number.get(), 2, "a number is never reused");
     let late = vec![(replay, with_rows(2, [(8, DeliveryRow::Dead(letter(1)))]))];
     store.save(epoch, late, Offset::new(99)).await.unwrap();
-    assert!(dead(&backend, replay).await.is_empty());
-    assert_eq!(dead(&backend, LaneId::live(id)).await, [6]);
+    assert!(dead_offsets(&backend, replay).await.is_empty());
+    assert_eq!(dead_offsets(&backend, LaneId::live(id)).await, [6]);
     let found = &entries(&backend).await[0];
     assert_eq!(found.replays, [again]);
     assert_eq!(found.parked.len(), 1);
@@ -481,9 +493,9 @@ pub async fn deletes_a_replay_with_its_rows<B: StoreBackend>() {
 /// A later lease finds the attempts of earlier leases, up to a limit.
 pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
     let (backend, store, first) = take_over::<B>().await;
-    let id = store.insert(first, new("a")).await.unwrap().id;
+    let id = store.insert(first, new_subscription("a")).await.unwrap().id;
     let lane = LaneId::live(id);
-    let part = |number: u64, first_number, replaces_older| AttemptPart {
+    let part = |number: u64, oldest_needed, replaces_older| AttemptPart {
         lane,
         number,
         attempts: (0..3)
@@ -497,7 +509,7 @@ pub async fn keeps_the_attempts_of_earlier_leases<B: StoreBackend>() {
                 outcome: "timed_out",
             })
             .collect(),
-        first_number,
+        oldest_needed,
         replaces_older,
     };
     let parts = vec![part(0, 0, false), part(1, 0, false), part(2, 1, false)];

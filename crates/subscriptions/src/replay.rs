@@ -1,4 +1,4 @@
-//! Replays: a range of offsets, or a part of it, that is sent again.
+//! Replays: all or some events of a range of offsets are sent again.
 
 use std::num::NonZeroU32;
 
@@ -28,7 +28,7 @@ pub struct ReplaySpec {
 
 /// A stored replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplayEntry {
+pub struct StoredReplay {
     /// The number of the replay.
     pub number: ReplayNumber,
     /// The events to send again.
@@ -42,7 +42,7 @@ pub struct ReplayEntry {
 }
 
 impl ReplaySpec {
-    /// Creates a replay of a whole range.
+    /// Creates the spec of a replay of all events in a range.
     pub fn of_range(from: Offset, to: Offset) -> Self {
         Self {
             from,

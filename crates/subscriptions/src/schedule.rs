@@ -12,14 +12,14 @@ static DEFAULT: LazyLock<Arc<[Duration]>> = LazyLock::new(|| {
     let mut pauses: Vec<_> = [5, 30, 120, 600, 1_800, 7_200, 21_600]
         .map(Duration::from_secs)
         .into();
-    let every = Duration::from_hours(12);
-    while pauses.iter().sum::<Duration>() + every <= Duration::from_hours(72) {
-        pauses.push(every);
+    let half_day = Duration::from_hours(12);
+    while pauses.iter().sum::<Duration>() + half_day <= Duration::from_hours(72) {
+        pauses.push(half_day);
     }
     pauses.into()
 });
 
-/// The pauses of the hosted service: 4 attempts within 10 to 20 minutes.
+/// The pauses that the hosted Canvas service uses: 4 attempts within 10 to 20 minutes.
 static HOSTED: LazyLock<Arc<[Duration]>> =
     LazyLock::new(|| [120, 240, 480].map(Duration::from_secs).into());
 
@@ -114,8 +114,8 @@ impl Schedule {
 
     /// Returns the pause after `failure_count` failures, or `None` if the delivery must be given up.
     ///
-    /// `retry_after` is the pause that the endpoint requested. It is clamped to 1 s to 24 h and only
-    /// makes the pause longer. `random` is a random number from 0 to 1, for the jitter.
+    /// `retry_after` is the pause that the endpoint requested. It is clamped to 1 s to 24 h, and
+    /// it never makes the pause shorter. `random` is a random number from 0 to 1, for the jitter.
     pub fn pause_after(
         &self,
         failure_count: u32,
@@ -184,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn the_default_schedule_ends_within_three_days() {
-        let hours = |hours: u64| hours * 3_600;
-        let every = hours(12);
+    fn the_default_schedule_has_thirteen_attempts() {
+        let hours = |count: u64| count * 3_600;
+        let half_day = hours(12);
         let pauses = [
             5,
             30,
@@ -195,11 +195,11 @@ mod tests {
             1_800,
             hours(2),
             hours(6),
-            every,
-            every,
-            every,
-            every,
-            every,
+            half_day,
+            half_day,
+            half_day,
+            half_day,
+            half_day,
         ];
         check(&Schedule::default(), &pauses);
     }

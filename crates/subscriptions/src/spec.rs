@@ -42,13 +42,14 @@ pub struct Spec {
     pub format: Format,
     /// Where in the log the subscription begins. Used once, when the subscription is created.
     pub start: Start,
-    /// The most batches sent at once. A webhook sends one request per batch.
+    /// The most batches that are in flight together. A webhook sends one request per batch.
     pub in_flight: InFlight,
     /// The most events per second. `None` means no limit.
     pub max_rate: Option<MaxRate>,
     /// The order in which events are sent.
     pub order: OrderBy,
-    /// The field of the order key. The default is the acting user, or the context without a user.
+    /// The field of the order key. The default is the acting user, or the context if the event has
+    /// no user.
     pub key: Option<KeyField>,
     /// When a failed delivery is retried.
     pub retry: Schedule,
@@ -59,8 +60,8 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Returns true if a pattern matches events of Easel itself. This subscription then causes no
-    /// operator events about itself, because each of them could cause the next.
+    /// Returns true if a pattern matches events of Easel itself. Such a subscription causes no operator
+    /// events about itself, because each of them could cause the next.
     pub fn wants_operator_events(&self) -> bool {
         self.events.iter().any(|glob| is_operator_event(&glob.0))
     }
@@ -249,6 +250,7 @@ impl EventGlob {
         move |event_type| matcher.matches(event_type)
     }
 
+    /// Returns one pattern, which matches all event types except those of operator events.
     pub(crate) fn all() -> Vec<Self> {
         vec![Self("*".to_owned())]
     }
@@ -334,7 +336,7 @@ impl FromStr for Start {
     }
 }
 
-/// The most batches that one subscription sends at once: 1 to 256, by default 16.
+/// The most batches of one subscription that are in flight together: 1 to 256, by default 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct InFlight(NonZeroU16);

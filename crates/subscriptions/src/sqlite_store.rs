@@ -3,7 +3,7 @@
 //! - `subscriptions`, one row per subscription: its definition (the spec as JSON) and its revision.
 //!   Ids are never reused, so an old reference never means another subscription;
 //! - `lanes`, one row per lane: its latest journal. `replay` is 0 for the live lane. `counts` is an
-//!   object by the names of the terms, `spans` an array of `[first, end]`;
+//!   object with one member per term, and `spans` is an array of `[start, end]`;
 //! - `parked` and `dead`, since format 4, one row per parked or dead delivery, by lane and offset.
 //!   `waits_for` is `time` (then `due` is valid), `key` or `operator`; `attempts` is an array;
 //! - `attempts`, since format 4, the attempt logs: an array of up to 500 attempts per row;
@@ -33,10 +33,10 @@ use thiserror::Error;
 
 use crate::definition::Definition;
 use crate::state_store::{
-    Epoch, NewEntry, Revision, StateStore, StateStoreError, StoredSubscription,
+    Epoch, NewSubscription, Revision, StateStore, StateStoreError, StoredSubscription,
 };
 use crate::{
-    AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, ReplayEntry, ReplaySpec,
+    AttemptPart, DeadLetter, Journal, LaneId, LoggedAttempt, ReplaySpec, StoredReplay,
     SubscriptionId,
 };
 
@@ -115,7 +115,7 @@ impl StateStore for SqliteStore {
     async fn insert(
         &self,
         epoch: Epoch,
-        new: NewEntry,
+        new: NewSubscription,
     ) -> Result<StoredSubscription, StateStoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
@@ -205,7 +205,7 @@ impl StateStore for SqliteStore {
         id: SubscriptionId,
         spec: ReplaySpec,
         created_at: Timestamp,
-    ) -> Result<ReplayEntry, StateStoreError> {
+    ) -> Result<StoredReplay, StateStoreError> {
         self.transact(move |transaction| {
             check_epoch(transaction, epoch)?;
             rows::insert_replay(transaction, id, spec, created_at)
@@ -323,18 +323,18 @@ impl From<rusqlite::Error> for StateStoreError {
     }
 }
 
-/// The position of one subscription in the log.
+/// The cursor of one subscription in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct StoredCursor {
     /// The subscription's name.
     pub name: String,
-    /// The next offset owed.
+    /// The next offset to handle: the first offset that is owed or unmatched.
     pub cursor: Offset,
 }
 
-/// Reads the position of each subscription in the file at `path`, while no process has the file open.
+/// Reads the cursor of each subscription in the file at `path`, while no process has the file open.
 /// Returns an empty list if the file does not exist.
-pub fn standings(path: &Path) -> Result<Vec<Standing>, StandingsError> {
+pub fn stored_cursors(path: &Path) -> Result<Vec<StoredCursor>, StoredCursorsError> {
     let Some(connection) = easel_sqlite::open_at_rest(path, &STATE_LAYOUT)? else {
         return Ok(Vec::new());
     };
@@ -344,20 +344,20 @@ pub fn standings(path: &Path) -> Result<Vec<Standing>, StandingsError> {
     } else {
         "SELECT name, cursor FROM subscriptions ORDER BY name"
     };
-    let mut all = connection.prepare(sql)?;
-    let standings = all.query_map([], |row| {
+    let mut statement = connection.prepare(sql)?;
+    let cursors = statement.query_map([], |row| {
         let cursor: i64 = row.get(1)?;
-        Ok(Standing {
+        Ok(StoredCursor {
             name: row.get(0)?,
             cursor: Offset::new(u64::try_from(cursor).unwrap_or(0)),
         })
     })?;
-    Ok(standings.collect::<Result<_, _>>()?)
+    Ok(cursors.collect::<Result<_, _>>()?)
 }
 
-/// Why the positions of subscriptions could not be read.
+/// Why the cursors of subscriptions could not be read.
 #[derive(Debug, Error)]
-pub enum StandingsError {
+pub enum StoredCursorsError {
     /// The file is invalid or cannot be opened.
     #[error(transparent)]
     Open(#[from] easel_sqlite::OpenError),

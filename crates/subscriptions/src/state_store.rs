@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::{
-    AttemptPart, DeadLetter, Definition, Journal, LaneId, LoggedAttempt, Name, Parked, ReplayEntry,
-    ReplaySpec, SubscriptionId,
+    AttemptPart, DeadLetter, Definition, Journal, LaneId, LoggedAttempt, Name, Parked, ReplaySpec,
+    StoredReplay, SubscriptionId,
 };
 
 /// A store of subscriptions and the journals of their lanes, on stable storage.
@@ -20,11 +20,11 @@ use crate::{
 ///   [`take_over`](Self::take_over) finds it;
 /// - a name is unique within a reach, and an id is never reused;
 /// - an update or a removal with an outdated revision is rejected and changes nothing;
-/// - every `take_over` takes the next epoch; from then on a save with an older epoch is rejected and
+/// - every `take_over` starts the next epoch; after it, a save with an older epoch is rejected and
 ///   changes nothing;
 /// - a save is atomic; a journal and its rows never replace a journal with the same or a greater
 ///   number;
-/// - each delivery has at most one row, from the latest journal with a row for it;
+/// - each delivery has at most one row; a row of a later journal replaces it;
 /// - a journal of a removed subscription or replay is ignored.
 #[async_trait]
 pub trait StateStore: Debug + Send + Sync + 'static {
@@ -35,7 +35,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
     async fn insert(
         &self,
         epoch: Epoch,
-        new: NewEntry,
+        new: NewSubscription,
     ) -> Result<StoredSubscription, StateStoreError>;
 
     /// Replaces the definition of a subscription if `revision` is the current one. Returns the new
@@ -58,7 +58,7 @@ pub trait StateStore: Debug + Send + Sync + 'static {
         id: SubscriptionId,
         spec: ReplaySpec,
         created_at: Timestamp,
-    ) -> Result<ReplayEntry, StateStoreError>;
+    ) -> Result<StoredReplay, StateStoreError>;
 
     /// Deletes a replay with its journal and all its rows.
     async fn remove_replay(&self, epoch: Epoch, lane: LaneId) -> Result<(), StateStoreError>;
@@ -123,12 +123,12 @@ impl Revision {
 
 /// A new subscription to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewEntry {
+pub struct NewSubscription {
     /// The definition.
     pub definition: Definition,
     /// When the subscription was created.
     pub created_at: Timestamp,
-    /// The first offset owed.
+    /// The offset at which the subscription begins.
     pub start: Offset,
 }
 
@@ -143,14 +143,14 @@ pub struct StoredSubscription {
     pub definition: Definition,
     /// When the subscription was created.
     pub created_at: Timestamp,
-    /// The first offset owed.
+    /// The offset at which the subscription begins.
     pub start: Offset,
     /// The latest journal of the live lane.
     pub journal: Journal,
     /// The parked deliveries of the live lane.
     pub parked: Vec<(Offset, Parked)>,
     /// The replays, by number.
-    pub replays: Vec<ReplayEntry>,
+    pub replays: Vec<StoredReplay>,
 }
 
 /// Why subscriptions could not be read or saved.
@@ -183,7 +183,7 @@ pub enum StateStoreError {
         id: SubscriptionId,
     },
     /// Another process has taken over the lanes.
-    #[error("use the lease of epoch {}: another process has taken over the lanes", epoch.0)]
+    #[error("continue the lanes: another process has taken them over (lease of epoch {})", epoch.0)]
     Stale {
         /// The epoch of the lease that has ended.
         epoch: Epoch,

@@ -1,4 +1,4 @@
-//! One subscription: its definition, and the live state that its lane shares with the API.
+//! One subscription: its definition, and the state that its lane shares with the API.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use tokio::sync::Notify;
 use crate::definition::Definition;
 use crate::state_store::{Revision, StoredSubscription};
 use crate::{
-    Account, AttemptLog, Filter, LaneId, MaxRate, Origin, ReplayEntry, ReplayNumber, ReplaySpec,
-    Spec, State, SubscriptionId,
+    Account, AttemptLog, Filter, LaneId, MaxRate, Origin, ReplayNumber, ReplaySpec, Spec, State,
+    StoredReplay, SubscriptionId,
 };
 
-/// One version of a subscription. A change creates a new version that shares the [`Live`] part.
+/// One version of a subscription. A change creates a new version with the same [`SharedState`].
 #[derive(Debug)]
 pub struct Subscription {
     /// The number of the subscription, never reused.
@@ -34,11 +34,11 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// Whether the subscription is active.
     pub state: State,
-    /// The replay; `None` for the subscription itself. A replay is a subscription of its own that
-    /// shares the definition.
+    /// The replay that this value stands for; `None` for the subscription itself. Each replay has a
+    /// `Subscription` value of its own, with the same definition.
     pub replay: Option<Replay>,
     /// The state shared with the lane.
-    pub live: Arc<Live>,
+    pub shared: Arc<SharedState>,
     retired: AtomicBool,
 }
 
@@ -54,19 +54,19 @@ pub struct Replay {
 }
 
 impl Subscription {
-    /// Creates a subscription from its stored form.
-    pub(crate) fn stored(entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
+    /// Creates a subscription from the store.
+    pub(crate) fn from_stored(entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
         Self::new(
             (entry.id, entry.revision, entry.created_at),
             entry.definition,
             None,
-            Live::new(Account::restore(entry.start, entry.journal, entry.parked)),
+            SharedState::new(Account::restore(entry.start, entry.journal, entry.parked)),
             catalog,
         )
     }
 
-    /// Creates a replay of this subscription from its stored form.
-    pub(crate) fn replay(&self, entry: ReplayEntry, catalog: &Arc<Catalog>) -> Self {
+    /// Creates a replay of this subscription from the store.
+    pub(crate) fn with_replay(&self, entry: StoredReplay, catalog: &Arc<Catalog>) -> Self {
         let replay = Replay {
             number: entry.number,
             spec: entry.spec,
@@ -77,7 +77,7 @@ impl Subscription {
             (self.id, self.revision, self.created_at),
             self.definition(),
             Some(replay),
-            Live::new(Account::restore(start, entry.journal, entry.parked)),
+            SharedState::new(Account::restore(start, entry.journal, entry.parked)),
             catalog,
         )
     }
@@ -93,7 +93,7 @@ impl Subscription {
     }
 
     /// Returns the id of the lane that serves this subscription.
-    pub fn lane(&self) -> LaneId {
+    pub fn lane_id(&self) -> LaneId {
         LaneId {
             subscription: self.id,
             replay: self.replay.as_ref().map(|replay| replay.number),
@@ -110,8 +110,8 @@ impl Subscription {
         let Some(end) = self.end() else {
             return false;
         };
-        let mut account = self.live.account();
-        account.matched() >= end && account.owed_count() == 0 && account.parked_count() == 0
+        let mut account = self.shared.account();
+        account.first_unmatched() >= end && account.owed_count() == 0 && account.parked_count() == 0
     }
 
     /// Returns the filter of a replay of this subscription.
@@ -119,7 +119,7 @@ impl Subscription {
         self.filter.clone().narrowed(spec)
     }
 
-    /// Returns the most events sent per second: the limit of the replay, or else of the spec.
+    /// Returns the most events sent per second. A replay has its own limit, or none.
     pub fn max_rate(&self) -> Option<MaxRate> {
         match &self.replay {
             Some(replay) => replay.spec.max_rate,
@@ -128,7 +128,7 @@ impl Subscription {
     }
 
     /// Creates the next version, with a changed definition.
-    pub(crate) fn changed(
+    pub(crate) fn next_version(
         &self,
         revision: Revision,
         definition: Definition,
@@ -138,7 +138,7 @@ impl Subscription {
             (self.id, revision, self.created_at),
             definition,
             self.replay.clone(),
-            Arc::clone(&self.live),
+            Arc::clone(&self.shared),
             catalog,
         )
     }
@@ -147,7 +147,7 @@ impl Subscription {
         (id, revision, created_at): (SubscriptionId, Revision, Timestamp),
         definition: Definition,
         replay: Option<Replay>,
-        live: Arc<Live>,
+        shared: Arc<SharedState>,
         catalog: &Arc<Catalog>,
     ) -> Self {
         let Definition {
@@ -170,53 +170,53 @@ impl Subscription {
             origin,
             created_at,
             state,
-            live,
+            shared,
             retired: AtomicBool::new(false),
         }
     }
 
-    /// Returns true once this version was replaced or removed; then it must owe nothing new. Reliable
-    /// only while holding the account lock.
+    /// Returns true once this version was replaced or removed. A retired version must owe no new events.
+    /// The result is reliable only while the caller holds the lock of the account.
     pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::SeqCst)
     }
 
-    /// Retires this version. From here on neither the feed nor a lane matches events for it.
+    /// Retires this version. From now on, neither the feed nor a lane matches events for this version.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
-        self.live.account().unfollow();
+        self.shared.account().unfollow();
     }
 }
 
 /// The state of a subscription that its lane shares with other tasks.
 #[derive(Debug)]
-pub struct Live {
+pub struct SharedState {
     account: Mutex<Account>,
     attempts: Mutex<AttemptLog>,
     hold: Mutex<Option<Hold>>,
     /// Locked while a command reads and changes rows of deliveries.
-    pub(crate) commands: tokio::sync::Mutex<()>,
+    pub(crate) command_lock: tokio::sync::Mutex<()>,
     /// Notified when there may be work for the lane.
     pub work: Notify,
 }
 
-/// A hold of a lane: the lane sends only one probe from time to time.
+/// A hold of a lane: until the hold ends, the lane sends nothing but single probes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Since when the lane is on hold.
     pub since: Timestamp,
-    /// When the next attempt is due; `None` if the lane waits for an operator.
+    /// When the next probe is due; `None` if the lane waits for an operator.
     pub until: Option<Timestamp>,
     /// Why the lane is on hold.
     pub reason: String,
 }
 
-impl Live {
+impl SharedState {
     pub(crate) fn new(account: Account) -> Arc<Self> {
         Arc::new(Self {
             account: Mutex::new(account),
             attempts: Mutex::default(),
-            commands: tokio::sync::Mutex::default(),
+            command_lock: tokio::sync::Mutex::default(),
             hold: Mutex::new(None),
             work: Notify::new(),
         })

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::definition::Definition;
 use crate::metrics;
-use crate::state_store::{Epoch, NewEntry, StateStore, StateStoreError, StoredSubscription};
+use crate::state_store::{Epoch, NewSubscription, StateStore, StateStoreError, StoredSubscription};
 use crate::{Balance, Name, Origin, ReplayNumber, Spec, Start, State, Subscription};
 pub use dead_letters::Redelivery;
 
@@ -41,7 +41,7 @@ pub struct Subscriptions {
     epoch: Epoch,
     by_name: RwLock<BTreeMap<Name, LaneSet>>,
     /// Locked while a definition changes.
-    changing: Arc<Mutex<()>>,
+    change_lock: Arc<Mutex<()>>,
     change_number: watch::Sender<u64>,
     /// Whether the latest save failed.
     save_failed: AtomicBool,
@@ -67,12 +67,12 @@ impl LaneSet {
         }
     }
 
-    fn stored(mut entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
+    fn from_stored(mut entry: StoredSubscription, catalog: &Arc<Catalog>) -> Self {
         let replays = std::mem::take(&mut entry.replays);
-        let mut lane_set = Self::new(Subscription::stored(entry, catalog));
+        let mut lane_set = Self::new(Subscription::from_stored(entry, catalog));
         for replay in replays {
             let number = replay.number;
-            let replay = Arc::new(lane_set.live.replay(replay, catalog));
+            let replay = Arc::new(lane_set.live.with_replay(replay, catalog));
             lane_set.replays.insert(number, replay);
         }
         lane_set
@@ -154,7 +154,7 @@ impl Subscriptions {
             .map(|entry| {
                 (
                     entry.definition.spec.name.clone(),
-                    LaneSet::stored(entry, &catalog),
+                    LaneSet::from_stored(entry, &catalog),
                 )
             })
             .collect();
@@ -166,7 +166,7 @@ impl Subscriptions {
             store,
             epoch,
             by_name: RwLock::new(by_name),
-            changing: Arc::default(),
+            change_lock: Arc::default(),
             change_number: watch::Sender::new(0),
             save_failed: AtomicBool::new(false),
             paused: AtomicBool::new(false),
@@ -184,42 +184,42 @@ impl Subscriptions {
         }
     }
 
-    /// Applies the subscriptions of the configuration file. Creates new ones, changes known ones, and
+    /// Applies the subscriptions of the configuration file. Creates new ones, changes existing ones, and
     /// deactivates active ones that the file no longer declares.
     ///
     /// An invalid spec is rejected before anything changes.
     pub async fn declare(self: &Arc<Self>, specs: Vec<Spec>) -> Result<(), ChangeError> {
         for spec in &specs {
-            self.check(spec)?;
+            self.validate(spec)?;
             if self.get(spec.name.as_str()).is_err() {
                 self.find_start(spec).await?;
             }
         }
-        for known in self.list() {
-            let declared = specs.iter().any(|spec| spec.name == known.spec.name);
-            if known.origin == Origin::File && known.state == State::Active && !declared {
-                info!(subscription = %known.spec.name, "subscription no longer declared");
-                self.change(known.spec.name.clone(), |known| {
-                    Ok((known.spec.clone(), Origin::File, State::UNDECLARED))
+        for current in self.list() {
+            let declared = specs.iter().any(|spec| spec.name == current.spec.name);
+            if current.origin == Origin::File && current.state == State::Active && !declared {
+                info!(subscription = %current.spec.name, "subscription no longer declared");
+                self.change(current.spec.name.clone(), |current| {
+                    Ok((current.spec.clone(), Origin::File, State::UNDECLARED))
                 })
                 .await?;
             }
         }
         for spec in specs {
-            let Ok(known) = self.get(spec.name.as_str()) else {
+            let Ok(current) = self.get(spec.name.as_str()) else {
                 self.insert(spec, Origin::File).await?;
                 continue;
             };
             // An unchanged subscription keeps its lane.
-            let is_declared = known.origin == Origin::File && known.state != State::UNDECLARED;
-            if is_declared && known.spec == spec {
+            let is_declared = current.origin == Origin::File && current.state != State::UNDECLARED;
+            if is_declared && current.spec == spec {
                 continue;
             }
-            self.change(spec.name.clone(), move |known| {
-                if known.origin == Origin::Api {
+            self.change(spec.name.clone(), move |current| {
+                if current.origin == Origin::Api {
                     warn!(subscription = %spec.name, "subscription taken over by the file");
                 }
-                let state = match &known.state {
+                let state = match &current.state {
                     State::Active | State::Deactivated { reason: None } => State::Active,
                     state @ (State::Paused { .. } | State::Deactivated { .. }) => state.clone(),
                 };
@@ -232,16 +232,16 @@ impl Subscriptions {
 
     /// Creates a subscription.
     pub async fn create(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
-        self.check(&spec)?;
+        self.validate(&spec)?;
         self.insert(spec, Origin::Api).await
     }
 
     /// Replaces the spec of a subscription. Its cursor stays. If the file no longer declares the
     /// subscription, it becomes active and belongs to the API.
     pub async fn update(self: &Arc<Self>, spec: Spec) -> Result<Arc<Subscription>, ChangeError> {
-        self.check(&spec)?;
-        self.change(spec.name.clone(), move |known| {
-            match (known.origin, &known.state) {
+        self.validate(&spec)?;
+        self.change(spec.name.clone(), move |current| {
+            match (current.origin, &current.state) {
                 (Origin::Api, state) => Ok((spec, Origin::Api, state.clone())),
                 (Origin::File, State::Deactivated { reason: None }) => {
                     Ok((spec, Origin::Api, State::Active))
@@ -260,9 +260,9 @@ impl Subscriptions {
     /// Resumes a paused or deactivated subscription at its cursor. If its lane was on hold, the time
     /// until deactivation starts again.
     pub async fn resume(self: &Arc<Self>, name: &str) -> Result<Arc<Subscription>, ChangeError> {
-        let known = self.get(name)?;
-        if known.state != State::Active {
-            let mut account = known.live.account();
+        let current = self.get(name)?;
+        if current.state != State::Active {
+            let mut account = current.shared.account();
             if account.held_since().is_some() {
                 account.set_held_since(Some(self.clock.now()));
             }
@@ -277,27 +277,27 @@ impl Subscriptions {
         name: &str,
         from: Start,
     ) -> Result<Arc<Subscription>, ChangeError> {
-        let known = self.get(name)?;
+        let current = self.get(name)?;
         let invalid = |what: String| ChangeError::Invalid {
-            name: known.spec.name.clone(),
+            name: current.spec.name.clone(),
             what,
         };
-        if known.state == State::Active {
+        if current.state == State::Active {
             let what = "it must be paused before events are skipped";
             return Err(invalid(what.to_owned()));
         }
-        if known.state == State::UNDECLARED {
-            let name = known.spec.name.clone();
+        if current.state == State::UNDECLARED {
+            let name = current.spec.name.clone();
             return Err(ChangeError::Deactivated { name });
         }
-        let to = self.find_offset(&known.spec.name, from).await?;
-        let cursor = known.live.account().cursor();
+        let to = self.find_offset(&current.spec.name, from).await?;
+        let cursor = current.shared.account().cursor();
         if to < cursor {
             let what = format!("its cursor is past {to}, at {cursor}; to go back, start a replay");
             return Err(invalid(what));
         }
-        known.live.account().skip_to(to);
-        self.save_one(&known).await?;
+        current.shared.account().skip_to(to);
+        self.save_one(&current).await?;
         self.resume(name).await
     }
 
@@ -312,9 +312,9 @@ impl Subscriptions {
             if version.is_retired() {
                 return Ok(None);
             }
-            let live = subscriptions.get(version.spec.name.as_str())?;
-            let edit = (live.spec.clone(), live.origin, state);
-            let changed = subscriptions.replace_definition(&live, edit).await?;
+            let current = subscriptions.get(version.spec.name.as_str())?;
+            let edit = (current.spec.clone(), current.origin, state);
+            let changed = subscriptions.replace_definition(&current, edit).await?;
             Ok(Some(changed))
         })
         .await
@@ -324,14 +324,14 @@ impl Subscriptions {
     pub async fn remove(self: &Arc<Self>, name: &str) -> Result<(), ChangeError> {
         let name = name.to_owned();
         self.exclusively(async move |subscriptions| {
-            let known = subscriptions.get(&name)?;
-            if known.origin == Origin::File && known.state != State::UNDECLARED {
-                let name = known.spec.name.clone();
+            let current = subscriptions.get(&name)?;
+            if current.origin == Origin::File && current.state != State::UNDECLARED {
+                let name = current.spec.name.clone();
                 return Err(ChangeError::DeclaredInFile { name });
             }
             let store = &subscriptions.store;
-            store.remove(known.id, known.revision).await?;
-            let removed = subscriptions.modify(|by_name| by_name.remove(&known.spec.name));
+            store.remove(current.id, current.revision).await?;
+            let removed = subscriptions.modify(|by_name| by_name.remove(&current.spec.name));
             for lane in removed.iter().flat_map(LaneSet::lanes) {
                 lane.retire();
             }
@@ -369,13 +369,13 @@ impl Subscriptions {
         })
     }
 
-    /// Subscribes to changes of the list.
+    /// Returns a receiver that is notified when the list changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.change_number.subscribe()
     }
 
-    /// Pauses all deliveries until [`Self::resume_deliveries`]. Batches that are being sent finish. The
-    /// subscriptions do not change, and a restart ends the pause.
+    /// Pauses all deliveries until [`Self::resume_deliveries`]. Attempts in flight continue to their end.
+    /// The subscriptions do not change, and a restart ends the pause.
     pub fn pause_deliveries(&self) {
         self.paused.store(true, Ordering::Release);
         self.change_number.send_modify(|number| *number += 1);
@@ -394,7 +394,7 @@ impl Subscriptions {
 
     /// Returns the current balance of a subscription.
     pub fn balance(&self, subscription: &Subscription) -> Balance {
-        let mut account = subscription.live.account();
+        let mut account = subscription.shared.account();
         account.balance(|| {
             let Bounds { tail, head } = *self.log.bounds().borrow();
             let end = subscription.end().unwrap_or(head);
@@ -405,7 +405,7 @@ impl Subscriptions {
         })
     }
 
-    fn check(&self, spec: &Spec) -> Result<(), ChangeError> {
+    fn validate(&self, spec: &Spec) -> Result<(), ChangeError> {
         let checked = spec
             .validate(&self.catalog)
             .and_then(|()| (self.check)(spec));
@@ -420,7 +420,7 @@ impl Subscriptions {
         self.find_offset(&spec.name, spec.start).await
     }
 
-    /// Finds the current offset of a start.
+    /// Returns the offset that `start` means now.
     async fn find_offset(&self, name: &Name, start: Start) -> Result<Offset, ChangeError> {
         let bounds = *self.log.bounds().borrow();
         Ok(match start {
@@ -430,7 +430,7 @@ impl Subscriptions {
             Start::Offset(offset) if offset <= bounds.head => offset,
             Start::Offset(offset) => {
                 let what = format!(
-                    "start {offset} must not be past the log's head {}",
+                    "the start position {offset} must not be after the end of the log, {}",
                     bounds.head
                 );
                 return Err(ChangeError::Invalid {
@@ -451,7 +451,7 @@ impl Subscriptions {
             if subscriptions.get(spec.name.as_str()).is_ok() {
                 return Err(ChangeError::NameTaken { name: spec.name });
             }
-            let new = NewEntry {
+            let new = NewSubscription {
                 definition: Definition {
                     reach: Reach::Everything,
                     spec,
@@ -463,7 +463,7 @@ impl Subscriptions {
             };
             let store = &subscriptions.store;
             let entry = store.insert(subscriptions.epoch, new).await?;
-            let lane_set = LaneSet::stored(entry, &subscriptions.catalog);
+            let lane_set = LaneSet::from_stored(entry, &subscriptions.catalog);
             let live = Arc::clone(&lane_set.live);
             subscriptions.modify(|by_name| by_name.insert(live.spec.name.clone(), lane_set));
             Ok(live)
@@ -477,12 +477,12 @@ impl Subscriptions {
         state: State,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let name = self.get(name)?.spec.name.clone();
-        self.change(name, |known| match known.state {
+        self.change(name, |current| match current.state {
             State::Deactivated { reason: None } => Err(ChangeError::Deactivated {
-                name: known.spec.name.clone(),
+                name: current.spec.name.clone(),
             }),
             State::Active | State::Paused { .. } | State::Deactivated { .. } => {
-                Ok((known.spec.clone(), known.origin, state))
+                Ok((current.spec.clone(), current.origin, state))
             }
         })
         .await
@@ -495,36 +495,36 @@ impl Subscriptions {
         change: impl FnOnce(&Subscription) -> Result<SubscriptionEdit, ChangeError> + Send + 'static,
     ) -> Result<Arc<Subscription>, ChangeError> {
         self.exclusively(async move |subscriptions| {
-            let known = subscriptions.get(name.as_str())?;
-            let edit = change(&known)?;
-            subscriptions.replace_definition(&known, edit).await
+            let current = subscriptions.get(name.as_str())?;
+            let edit = change(&current)?;
+            subscriptions.replace_definition(&current, edit).await
         })
         .await
     }
 
     async fn replace_definition(
         &self,
-        known: &Subscription,
+        current: &Subscription,
         (spec, origin, state): SubscriptionEdit,
     ) -> Result<Arc<Subscription>, ChangeError> {
         let definition = Definition {
-            reach: known.reach.clone(),
+            reach: current.reach.clone(),
             spec,
             origin,
             state,
         };
         let stored = self
             .store
-            .update(known.id, known.revision, definition.clone());
+            .update(current.id, current.revision, definition.clone());
         let revision = stored.await?;
-        let change = |known: &Subscription| {
-            let changed = known.changed(revision, definition.clone(), &self.catalog);
-            known.retire();
+        let change = |current: &Subscription| {
+            let changed = current.next_version(revision, definition.clone(), &self.catalog);
+            current.retire();
             Arc::new(changed)
         };
-        let changed = change(known);
+        let changed = change(current);
         self.modify(|by_name| {
-            if let Some(lane_set) = by_name.get_mut(&known.spec.name) {
+            if let Some(lane_set) = by_name.get_mut(&current.spec.name) {
                 lane_set.live = Arc::clone(&changed);
                 for replay in lane_set.replays.values_mut() {
                     *replay = change(replay);
@@ -541,8 +541,9 @@ impl Subscriptions {
         F: AsyncFnOnce(&Self) -> T + Send + 'static,
     {
         let (subscriptions, runtime) = (Arc::clone(self), Handle::current());
-        // Lock before blocking a thread: threads that wait for the lock could leave none for the store.
-        let turn = Arc::clone(&self.changing).lock_owned().await;
+        // The lock is taken before a thread is blocked. Otherwise, changes that wait for the lock could block
+        // all threads, and the store would have none.
+        let turn = Arc::clone(&self.change_lock).lock_owned().await;
         let work = move || {
             let done = runtime.block_on(work(&subscriptions));
             drop(turn);

@@ -14,11 +14,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Term {
     /// Sent and accepted by the endpoint.
     Delivered,
-    /// Not matched by the subscription's filter.
+    /// Not wanted by the subscription's filter.
     Filtered,
     /// The part of `Filtered` that is outside the subscription's reach.
     OutOfReach,
-    /// Owed, being sent, or not yet matched. It is not counted; it is the remainder.
+    /// Owed, being sent, or not yet matched. This count is not stored: `Account::balance` calculates it.
     Pending,
     /// Failed, and stored on disk until the next attempt.
     Parked,
@@ -93,8 +93,8 @@ impl Term {
         }
     }
 
-    /// Returns the term that contains this part. A part is counted in its whole too, so it is not a
-    /// summand.
+    /// Returns the term that this term is a part of; `None` for a summand. The events of a part also count
+    /// in its whole.
     pub const fn part_of(self) -> Option<Self> {
         match self {
             Self::OutOfReach => Some(Self::Filtered),

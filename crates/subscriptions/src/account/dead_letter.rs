@@ -25,6 +25,6 @@ pub struct DeadLetter {
     pub answer: Option<Bytes>,
     /// When the delivery was given up.
     pub died_at: Timestamp,
-    /// True once an operator has discarded the dead letter. It is never redelivered.
+    /// True once an operator has discarded the dead letter. A discarded letter is never redelivered.
     pub is_discarded: bool,
 }

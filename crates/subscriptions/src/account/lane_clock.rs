@@ -27,9 +27,9 @@ impl LaneTime {
 /// The clock of a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneClock {
-    /// For how many milliseconds the clock was stopped, up to the latest start.
+    /// For how many milliseconds the clock was stopped, up to the latest call of [`start`](Self::start).
     pub stopped_millis: i64,
-    /// Since when the clock is stopped, if it is.
+    /// Since when the clock is stopped; `None` while it runs.
     pub stopped_since: Option<Timestamp>,
 }
 
@@ -40,8 +40,8 @@ impl LaneClock {
         LaneTime(now.saturating_sub(self.stopped_millis))
     }
 
-    /// Returns the real time at which the clock reaches `time`, unless the clock stops before.
-    pub fn time_of_day(&self, time: LaneTime) -> Option<Timestamp> {
+    /// Returns the real time at which the clock reaches `time`, if the clock does not stop before.
+    pub fn real_time_at(&self, time: LaneTime) -> Option<Timestamp> {
         Timestamp::from_millisecond(time.0.saturating_add(self.stopped_millis)).ok()
     }
 
@@ -74,7 +74,7 @@ mod tests {
         clock.start(at(1_110));
         clock.start(at(1_120));
         assert_eq!(due.since(clock.at(at(1_120))), Duration::from_secs(10));
-        assert_eq!(clock.time_of_day(due), Some(at(1_130)));
+        assert_eq!(clock.real_time_at(due), Some(at(1_130)));
         // If the real time jumps back, nothing becomes due earlier.
         clock.stop(at(1_120));
         clock.start(at(1_000));

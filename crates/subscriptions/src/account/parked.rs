@@ -7,17 +7,17 @@ use easel_log::Offset;
 
 use super::{Attempt, LaneTime};
 
-/// A failed delivery that waits for its next attempt. It no longer holds up the cursor.
+/// A failed delivery that waits for its next attempt. The cursor moves past a parked delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parked {
-    /// The first offset of its batch. The deliveries of one batch are sent together again, so that
-    /// the receiver recognises the batch by its id.
-    pub batch: Offset,
+    /// The first offset of the delivery's batch. The deliveries of one batch are sent together again,
+    /// so that the receiver recognises the batch by its id.
+    pub batch_offset: Offset,
     /// How many failures count for the retry schedule.
     pub failure_count: u32,
     /// When the delivery is sent again.
     pub due: Due,
-    /// The order key. `None` if no other delivery waits for this one.
+    /// The order key: later deliveries with this key wait for this one. `None` if none wait.
     pub key: Option<OrderKey>,
     /// Why the delivery waits.
     pub reason: Arc<str>,
@@ -35,12 +35,12 @@ pub enum Due {
     /// When the earlier deliveries with the same key have ended.
     AfterKey,
     /// Only after a command of an operator.
-    Never,
+    OnCommand,
 }
 
 /// A change of a parked delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParkedNews {
+pub enum ParkedChange {
     /// A command made the delivery due.
     Due {
         /// The offset of the delivery.
@@ -62,7 +62,7 @@ impl Parked {
     /// Creates the row of an unsent delivery that waits for an earlier one with the same key.
     pub fn behind(offset: Offset, key: OrderKey, reason: &Arc<str>) -> Self {
         Self {
-            batch: offset,
+            batch_offset: offset,
             failure_count: 0,
             due: Due::AfterKey,
             key: Some(key),

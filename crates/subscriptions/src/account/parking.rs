@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use easel_log::Offset;
 
-use super::{Account, DeadLetter, DeliveryStage, Due, LaneTime, Parked, ParkedNews};
+use super::{Account, DeadLetter, DeliveryStage, Due, LaneTime, Parked, ParkedChange};
 use crate::Term;
 
 impl Account {
-    /// Parks an owed offset, or replaces the row of a parked one. Returns `false` if the offset is
+    /// Parks an owed offset, or replaces the row of a parked offset. Returns `false` if the offset is
     /// neither.
     pub fn park(&mut self, offset: Offset, parked: Parked) -> bool {
         if self.owed.remove(&offset).is_some() {
@@ -18,7 +18,7 @@ impl Account {
             return false;
         }
         self.parked.insert(offset, (DeliveryStage::Waiting, parked));
-        self.row_changed(offset, None);
+        self.record_row_change(offset, None);
         true
     }
 
@@ -44,7 +44,7 @@ impl Account {
         self.parked.len()
     }
 
-    /// Gives up an owed or parked delivery. Returns `false` if it is neither.
+    /// Gives up an owed or parked delivery. Returns `false` if the delivery is neither.
     pub fn give_up(&mut self, offset: Offset, letter: DeadLetter) -> bool {
         let term = if letter.is_discarded {
             Term::Discarded
@@ -53,7 +53,7 @@ impl Account {
         };
         let is_dead = self.end(offset, term);
         if is_dead {
-            self.row_changed(offset, Some(Arc::new(letter)));
+            self.record_row_change(offset, Some(Arc::new(letter)));
         }
         is_dead
     }
@@ -67,36 +67,36 @@ impl Account {
         self.counts[Term::Dead] -= 1;
         self.counts.add(Term::Parked, 1);
         self.parked.insert(offset, (DeliveryStage::Waiting, parked));
-        self.row_changed(offset, None);
-        self.news.push(ParkedNews::Due { offset });
+        self.record_row_change(offset, None);
+        self.parked_changes.push(ParkedChange::Due { offset });
         true
     }
 
-    /// Makes a parked delivery due at `due`, and restarts its retry schedule. Returns `false` if it is
-    /// not parked or is being sent.
+    /// Makes a parked delivery due at `due`, and restarts its retry schedule. Returns `false` if the
+    /// delivery is not parked or is being sent.
     pub fn make_due(&mut self, offset: Offset, due: LaneTime) -> bool {
         let Some((DeliveryStage::Waiting, parked)) = self.parked.get_mut(&offset) else {
             return false;
         };
         parked.due = Due::At(due);
         parked.failure_count = 0;
-        self.row_changed(offset, None);
-        self.news.push(ParkedNews::Due { offset });
+        self.record_row_change(offset, None);
+        self.parked_changes.push(ParkedChange::Due { offset });
         true
     }
 
     /// Returns true if there are changes of parked deliveries that the lane has not read yet.
-    pub fn has_parked_news(&self) -> bool {
-        !self.news.is_empty()
+    pub fn has_parked_changes(&self) -> bool {
+        !self.parked_changes.is_empty()
     }
 
     /// Returns the changes of parked deliveries since the last call, for the lane.
-    pub fn take_parked_news(&mut self) -> Vec<ParkedNews> {
-        std::mem::take(&mut self.news)
+    pub fn take_parked_changes(&mut self) -> Vec<ParkedChange> {
+        std::mem::take(&mut self.parked_changes)
     }
 
-    /// Discards a dead letter whose row is saved: nobody will redeliver it. Returns `false` if it was
-    /// discarded before or is no longer dead.
+    /// Discards a dead letter whose row is saved, so that it is never redelivered. Returns `false` if the
+    /// letter was discarded before or is no longer dead.
     pub fn discard(&mut self, offset: Offset, letter: &DeadLetter) -> bool {
         if letter.is_discarded || !self.is_saved_dead(offset) {
             return false;
@@ -106,12 +106,12 @@ impl Account {
             is_discarded: true,
             ..letter.clone()
         };
-        self.row_changed(offset, Some(Arc::new(letter)));
+        self.record_row_change(offset, Some(Arc::new(letter)));
         true
     }
 
-    /// Deletes a dead letter whose row is saved, after its retention. It counts as discarded from then
-    /// on. Returns `false` if it is no longer dead.
+    /// Deletes a dead letter whose row is saved, after its retention. The letter then counts as
+    /// discarded. Returns `false` if the delivery is no longer dead.
     pub fn forget(&mut self, offset: Offset, letter: &DeadLetter) -> bool {
         if !self.is_saved_dead(offset) {
             return false;
@@ -119,7 +119,7 @@ impl Account {
         if !letter.is_discarded {
             self.counts[Term::Discarded] += 1;
         }
-        self.row_changed(offset, None);
+        self.record_row_change(offset, None);
         true
     }
 
@@ -128,7 +128,8 @@ impl Account {
         !self.parked.contains_key(&offset) && !self.unsaved_rows.contains(offset)
     }
 
-    pub(super) fn row_changed(&mut self, offset: Offset, letter: Option<Arc<DeadLetter>>) {
+    /// Records that the row of a delivery changed. `letter` is its dead letter, if the delivery is dead.
+    pub(super) fn record_row_change(&mut self, offset: Offset, letter: Option<Arc<DeadLetter>>) {
         self.unsaved_rows
             .insert(offset, self.journal_number, letter);
     }

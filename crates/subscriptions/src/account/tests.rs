@@ -48,7 +48,9 @@ enum Step {
     Append(Vec<bool>),
     /// Matches this number of unmatched events, by the feed if the account follows it.
     Match(usize),
+    /// Puts this number of unmatched events out of reach.
     LeaveOut(usize),
+    /// Loses this number of unmatched events: damaged if true, else trimmed.
     Lose(usize, bool),
     Follow,
     Unfollow,
@@ -64,7 +66,7 @@ enum Step {
     Forget(usize),
     SkipTo(usize),
     /// A save without an answer. It may have succeeded.
-    SaveUnheard,
+    SaveWithoutAnswer,
     Save,
     /// The process dies and restarts.
     Crash,
@@ -79,29 +81,30 @@ struct Model {
 }
 
 impl Model {
-    fn offset(&self, place: usize) -> Offset {
-        Offset::new(self.start + place as u64)
+    fn offset(&self, event_index: usize) -> Offset {
+        Offset::new(self.start + event_index as u64)
     }
 
     /// Returns the indexes of the owed events.
     fn owed(&self) -> Vec<usize> {
-        let places = 0..self.fates.len();
-        places
-            .filter(|place| self.fates[*place] == Fate::Owed)
+        let indexes = 0..self.fates.len();
+        indexes
+            .filter(|event_index| self.fates[*event_index] == Fate::Owed)
             .collect()
     }
 
     /// Returns the indexes of the owed or parked events.
     fn waiting(&self) -> Vec<usize> {
-        let places = 0..self.fates.len();
-        let waits = |place: &usize| matches!(self.fates[*place], Fate::Owed | Fate::Parked);
-        places.filter(waits).collect()
+        let indexes = 0..self.fates.len();
+        let waits =
+            |event_index: &usize| matches!(self.fates[*event_index], Fate::Owed | Fate::Parked);
+        indexes.filter(waits).collect()
     }
 
     /// Returns the indexes of the next `count` unmatched events.
     fn next_unmatched(&self, count: usize) -> Vec<usize> {
-        let places = 0..self.fates.len();
-        let unmatched = places.filter(|place| self.fates[*place] == Fate::Unmatched);
+        let indexes = 0..self.fates.len();
+        let unmatched = indexes.filter(|event_index| self.fates[*event_index] == Fate::Unmatched);
         unmatched.take(count).collect()
     }
 
@@ -127,9 +130,9 @@ impl Model {
             last_end.map_or(0, |index| index + 1),
             cursor.unwrap_or(self.fates.len()),
         );
-        let fates = (0..wanted.len()).map(|place| match self.fates.get(place) {
+        let fates = (0..wanted.len()).map(|event_index| match self.fates.get(event_index) {
             Some(Fate::Owed | Fate::Unmatched) | None => Fate::Unmatched,
-            Some(Fate::Unwanted) if place >= end => Fate::Unmatched,
+            Some(Fate::Unwanted) if event_index >= end => Fate::Unmatched,
             Some(fate) => *fate,
         });
         Self {
@@ -190,7 +193,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..20_usize).prop_map(Step::Discard),
         1 => (0..20_usize).prop_map(Step::Forget),
         1 => (0..8_usize).prop_map(Step::SkipTo),
-        1 => Just(Step::SaveUnheard),
+        1 => Just(Step::SaveWithoutAnswer),
         3 => Just(Step::Save),
         2 => Just(Step::Crash),
         1 => (0..8_usize).prop_map(Step::Trim),
@@ -202,15 +205,21 @@ fn save(account: &mut Account, model: &Model, saved: &mut (Model, Journal), rows
     let journal = account.journal().validated().unwrap();
     account.mark_saved(&journal);
     assert!(!account.is_unsaved());
-    assert_eq!((account.unsaved(), account.unsaved_row_count()), (0, 0));
+    assert_eq!(
+        (
+            account.unsaved_delivered_count(),
+            account.unsaved_row_count()
+        ),
+        (0, 0)
+    );
     save_rows(rows, &journal);
     check_rows(rows, model);
-    let now = Model {
+    let copy = Model {
         fates: model.fates.clone(),
         wanted: model.wanted.clone(),
         ..*model
     };
-    *saved = (now, journal);
+    *saved = (copy, journal);
 }
 
 /// The rows of a store.
@@ -227,7 +236,7 @@ fn save_rows(rows: &mut Rows, journal: &Journal) {
 
 fn parked(offset: Offset) -> Parked {
     Parked {
-        batch: offset,
+        batch_offset: offset,
         failure_count: 1,
         due: Due::At(LaneTime(7)),
         key: None,
@@ -252,8 +261,8 @@ fn letter() -> DeadLetter {
 
 /// Asserts that the rows of a store agree with the fates of the offsets.
 fn check_rows(rows: &Rows, model: &Model) {
-    for (place, fate) in model.fates.iter().enumerate() {
-        let row = rows.get(&model.offset(place));
+    for (event_index, fate) in model.fates.iter().enumerate() {
+        let row = rows.get(&model.offset(event_index));
         let is_right = match fate {
             Fate::Parked => matches!(row, Some(DeliveryRow::Parked(_))),
             Fate::Dead => matches!(row, Some(DeliveryRow::Dead(letter)) if !letter.is_discarded),
@@ -261,7 +270,10 @@ fn check_rows(rows: &Rows, model: &Model) {
             Fate::Discarded => !matches!(row, Some(DeliveryRow::Parked(_) | DeliveryRow::Gone)),
             _ => row.is_none(),
         };
-        assert!(is_right, "{place} is {fate:?}, and its row is {row:?}");
+        assert!(
+            is_right,
+            "{event_index} is {fate:?}, and its row is {row:?}"
+        );
     }
 }
 
@@ -283,14 +295,14 @@ fn run(start: u64, steps: Vec<Step>) {
                 model.wanted.extend(wanted);
             }
             Step::Match(count) => {
-                for place in model.next_unmatched(count) {
-                    let offset = model.offset(place);
-                    if model.wanted[place] {
+                for event_index in model.next_unmatched(count) {
+                    let offset = model.offset(event_index);
+                    if model.wanted[event_index] {
                         assert!(account.owe(offset));
                         assert!(!account.owe(offset), "an offset is owed only once");
-                        model.fates[place] = Fate::Owed;
+                        model.fates[event_index] = Fate::Owed;
                     } else {
-                        model.fates[place] = Fate::Unwanted;
+                        model.fates[event_index] = Fate::Unwanted;
                         if !account.is_following() {
                             account.match_to(offset.next());
                         }
@@ -301,9 +313,9 @@ fn run(start: u64, steps: Vec<Step>) {
                 }
             }
             Step::LeaveOut(count) => {
-                for place in model.next_unmatched(count) {
-                    model.fates[place] = Fate::OutOfReach;
-                    account.leave_out_to(model.offset(place + 1));
+                for event_index in model.next_unmatched(count) {
+                    model.fates[event_index] = Fate::OutOfReach;
+                    account.leave_out_to(model.offset(event_index + 1));
                 }
             }
             Step::Lose(count, damaged) => {
@@ -312,16 +324,16 @@ fn run(start: u64, steps: Vec<Step>) {
                 } else {
                     (Fate::Trimmed, Loss::Trimmed)
                 };
-                let places = model.next_unmatched(count);
-                if let Some(last) = places.last() {
+                let indexes = model.next_unmatched(count);
+                if let Some(last) = indexes.last() {
                     account.lose_to(model.offset(last + 1), loss);
                 }
-                for place in places {
-                    model.fates[place] = fate;
+                for event_index in indexes {
+                    model.fates[event_index] = fate;
                 }
             }
             Step::Follow => {
-                let matched = account.matched();
+                let matched = account.first_unmatched();
                 position.set(std::cmp::max(matched, position.get()));
                 // Only an account at the position of the feed may follow it.
                 if position.get() == matched {
@@ -330,35 +342,35 @@ fn run(start: u64, steps: Vec<Step>) {
             }
             Step::Unfollow => account.unfollow(),
             Step::Deliver(index) => {
-                if let Some(place) = model.owed().get(index) {
-                    let offset = model.offset(*place);
+                if let Some(event_index) = model.owed().get(index) {
+                    let offset = model.offset(*event_index);
                     assert!(account.deliver(offset));
                     assert!(!account.deliver(offset), "an offset is delivered only once");
-                    model.fates[*place] = Fate::Delivered;
+                    model.fates[*event_index] = Fate::Delivered;
                 }
             }
             Step::LoseOwed(index) => {
-                if let Some(place) = model.owed().get(index) {
-                    account.lose(model.offset(*place), Loss::Trimmed);
-                    model.fates[*place] = Fate::Trimmed;
+                if let Some(event_index) = model.owed().get(index) {
+                    account.lose(model.offset(*event_index), Loss::Trimmed);
+                    model.fates[*event_index] = Fate::Trimmed;
                 }
             }
             Step::Park(index) => {
-                if let Some(place) = model.waiting().get(index) {
-                    let offset = model.offset(*place);
+                if let Some(event_index) = model.waiting().get(index) {
+                    let offset = model.offset(*event_index);
                     assert!(account.park(offset, parked(offset)));
-                    model.fates[*place] = Fate::Parked;
+                    model.fates[*event_index] = Fate::Parked;
                 }
             }
             Step::GiveUp(index) => {
-                if let Some(place) = model.waiting().get(index) {
-                    let offset = model.offset(*place);
+                if let Some(event_index) = model.waiting().get(index) {
+                    let offset = model.offset(*event_index);
                     assert!(account.give_up(offset, letter()));
                     assert!(
                         !account.give_up(offset, letter()),
                         "a delivery is given up only once"
                     );
-                    model.fates[*place] = Fate::Dead;
+                    model.fates[*event_index] = Fate::Dead;
                 }
             }
             Step::Redeliver(index) | Step::Discard(index) | Step::Forget(index) => {
@@ -372,23 +384,23 @@ fn run(start: u64, steps: Vec<Step>) {
                     })
                     .collect();
                 if let Some((offset, letter)) = dead.get(index) {
-                    let place = usize::try_from(offset.get() - start).unwrap();
+                    let event_index = usize::try_from(offset.get() - start).unwrap();
                     let is_discarded = letter.is_discarded;
                     match step {
                         Step::Redeliver(_) if !is_discarded => {
                             assert!(account.redeliver(*offset, parked(*offset)));
                             assert!(!account.redeliver(*offset, parked(*offset)));
-                            model.fates[place] = Fate::Parked;
+                            model.fates[event_index] = Fate::Parked;
                         }
                         Step::Redeliver(_) => (),
                         Step::Discard(_) => {
                             assert_eq!(account.discard(*offset, letter), !is_discarded);
-                            model.fates[place] = Fate::Discarded;
+                            model.fates[event_index] = Fate::Discarded;
                         }
                         _ => {
                             assert!(account.forget(*offset, letter));
                             assert!(!account.forget(*offset, letter));
-                            model.fates[place] = Fate::Discarded;
+                            model.fates[event_index] = Fate::Discarded;
                         }
                     }
                 }
@@ -404,10 +416,10 @@ fn run(start: u64, steps: Vec<Step>) {
                     }
                 }
                 if account.is_following() {
-                    position.set(std::cmp::max(account.matched(), position.get()));
+                    position.set(std::cmp::max(account.first_unmatched(), position.get()));
                 }
             }
-            Step::SaveUnheard => {
+            Step::SaveWithoutAnswer => {
                 // The next journal replaces this one, whether it was saved or not.
                 drop(account.journal());
             }
@@ -416,7 +428,7 @@ fn run(start: u64, steps: Vec<Step>) {
             }
             Step::Crash => {
                 let repeated = model.count(&[Fate::Delivered]) - saved.0.count(&[Fate::Delivered]);
-                assert_eq!(account.unsaved(), repeated);
+                assert_eq!(account.unsaved_delivered_count(), repeated);
                 let parked = rows.iter().filter_map(|(offset, row)| match row {
                     DeliveryRow::Parked(parked) => Some((*offset, parked.clone())),
                     DeliveryRow::Dead(_) | DeliveryRow::Gone => None,
@@ -436,7 +448,7 @@ fn run(start: u64, steps: Vec<Step>) {
                         }
                     }
                     if account.is_following() {
-                        position.set(std::cmp::max(account.matched(), position.get()));
+                        position.set(std::cmp::max(account.first_unmatched(), position.get()));
                     }
                 }
             }
@@ -445,7 +457,7 @@ fn run(start: u64, steps: Vec<Step>) {
         let owed: Vec<_> = model
             .owed()
             .into_iter()
-            .map(|place| model.offset(place))
+            .map(|event_index| model.offset(event_index))
             .collect();
         assert_eq!(account.waiting_from(Offset::ZERO).collect::<Vec<_>>(), owed);
     }
@@ -509,7 +521,7 @@ fn a_long_queue_does_not_cause_a_long_journal() {
 }
 
 #[test]
-fn trimmed_events_expire_at_once_unless_they_are_being_sent() {
+fn trimmed_events_expire_immediately_unless_they_are_being_sent() {
     let mut account = Account::new(Offset::ZERO);
     for offset in offsets(0..4) {
         account.owe(offset);
@@ -579,5 +591,5 @@ fn saving_an_older_journal_later_changes_nothing() {
     let newer = account.journal();
     account.mark_saved(&newer);
     account.mark_saved(&older);
-    assert_eq!(account.unsaved(), 0);
+    assert_eq!(account.unsaved_delivered_count(), 0);
 }

@@ -1,6 +1,7 @@
 //! Events that the log dropped before delivery, until an operator event reports them.
 //!
-//! Each subscription causes at most one report a minute. Until then the counts add up.
+//! Each subscription causes at most one report a minute. A report covers all events since the report
+//! before.
 
 use std::ops::Range;
 
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_add_up_until_a_minute_has_passed() {
+    fn events_are_added_up_until_a_minute_has_passed() {
         let mut trims = Trims::default();
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         let trim = |event_count, offsets| {

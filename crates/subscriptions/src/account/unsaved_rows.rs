@@ -7,8 +7,8 @@ use easel_log::Offset;
 
 use super::{DeadLetter, DeliveryRow, Parked};
 
-/// The rows that have changed since the latest saved journal. Each journal contains all of them, so a
-/// saved journal replaces earlier ones that failed.
+/// The rows that have changed since the latest saved journal. Each new journal contains all of them, so
+/// no change is lost if an earlier journal could not be saved.
 #[derive(Debug, Default)]
 pub(super) struct UnsavedRows(BTreeMap<Offset, RowChange>);
 

@@ -51,7 +51,10 @@ fn subscription(id: i64, globs: &[&str], conditions: Conditions) -> Arc<Subscrip
         parked: Vec::new(),
         replays: Vec::new(),
     };
-    Arc::new(Subscription::stored(entry, &Arc::new(Catalog::built_in())))
+    Arc::new(Subscription::from_stored(
+        entry,
+        &Arc::new(Catalog::built_in()),
+    ))
 }
 
 fn visited(index: &mut Index, event_type: &str, facts: &Facts<'_>) -> Vec<i64> {
@@ -116,20 +119,20 @@ proptest! {
     fn the_index_visits_exactly_the_subscriptions_whose_filter_matches(
         members in proptest::collection::vec((0..GLOBS.len(), conditions()), 1..12),
         removed in proptest::collection::btree_set(0..12_i64, 0..4),
-        late in 0..12_i64,
+        first_late in 0..12_i64,
         events in proptest::collection::vec((0..TYPES.len(), facts()), 1..12),
     ) {
         let all: Vec<_> = (0..).zip(&members)
             .map(|(id, (globs, conditions))| subscription(id, GLOBS[*globs], conditions.clone()))
             .collect();
         let mut index = Index::default();
-        let early_members = all.iter().filter(|member| member.id.get() < late);
+        let early_members = all.iter().filter(|member| member.id.get() < first_late);
         early_members.for_each(|member| index.insert(member));
         for (event_type, facts) in &events {
             // The index gets these types before members are added and removed.
             visited(&mut index, TYPES[*event_type], facts);
         }
-        let late_members = all.iter().filter(|member| member.id.get() >= late);
+        let late_members = all.iter().filter(|member| member.id.get() >= first_late);
         late_members.for_each(|member| index.insert(member));
         for id in &removed {
             index.remove(SubscriptionId::new(*id));
@@ -162,9 +165,9 @@ fn unknown_event_types_use_limited_memory() {
 
 #[test]
 fn only_a_glob_that_begins_with_easel_matches_operator_events() {
-    let everything = ["*", "?asel.*", "easel*", "*.low"];
+    let without_prefix = ["*", "?asel.*", "easel*", "*.low"];
     let mut index = Index::default();
-    index.insert(&subscription(1, &everything, Conditions::default()));
+    index.insert(&subscription(1, &without_prefix, Conditions::default()));
     index.insert(&subscription(2, &["easel.disk.*"], Conditions::default()));
     index.insert(&subscription(3, &["*", "easel.*"], Conditions::default()));
     let facts = Facts::default();
@@ -172,9 +175,9 @@ fn only_a_glob_that_begins_with_easel_matches_operator_events() {
     assert_eq!(visited(&mut index, "easel.drift.found", &facts), [3]);
     assert_eq!(visited(&mut index, "grade_change", &facts), [1, 3]);
     assert_eq!(visited(&mut index, "easels", &facts), [1, 3]);
-    let wants: Vec<_> = index
+    let wants_operator_events: Vec<_> = index
         .members()
         .map(|member| member.spec.wants_operator_events())
         .collect();
-    assert_eq!(wants, [false, true, true]);
+    assert_eq!(wants_operator_events, [false, true, true]);
 }

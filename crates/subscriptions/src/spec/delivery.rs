@@ -1,4 +1,4 @@
-//! Order, rate limit and exhaustion of a subscription's deliveries.
+//! The order and the rate limit of a subscription, and what happens after the last attempt.
 
 use std::fmt;
 use std::num::NonZeroU32;

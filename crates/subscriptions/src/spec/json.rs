@@ -1,7 +1,7 @@
-//! The JSON form of a spec, for the API, for `easel.toml` and for the store.
+//! The JSON of a spec, for the API, for `easel.toml` and for the store.
 //!
-//! Each kind of sink has a member of its own. A spec has exactly one of them. The only kind so far is
-//! `webhook`.
+//! Each kind of sink has a member of its own, and a spec has exactly one of these members. Today the only
+//! kind is `webhook`.
 
 use std::time::Duration;
 
@@ -94,12 +94,13 @@ impl SpecJson {
         Self::new(spec, |url| url.expose().to_owned())
     }
 
-    /// Creates the JSON without secrets, for all other callers. It does not parse back to the same spec.
+    /// Creates the JSON without secrets, for all other callers. This JSON does not parse back to the same
+    /// spec.
     pub fn without_secrets(spec: &Spec) -> Self {
         Self::new(spec, SecretUrl::without_secrets)
     }
 
-    fn new(spec: &Spec, show: impl FnOnce(&SecretUrl) -> String) -> Self {
+    fn new(spec: &Spec, url_text: impl FnOnce(&SecretUrl) -> String) -> Self {
         let Spec {
             name,
             events,
@@ -127,7 +128,7 @@ impl SpecJson {
             retry: retry.clone(),
             on_exhausted: *on_exhausted,
             webhook: WebhookJson {
-                url: show(&webhook.url),
+                url: url_text(&webhook.url),
                 timeout: webhook.timeout,
                 batch: webhook.batch,
             },

@@ -4,7 +4,7 @@ use easel_catalog::Catalog;
 
 use super::{OnExhausted, OrderBy, SinkSpec, Spec};
 
-/// The most events that one subscription sends at once: `in_flight` times `batch`.
+/// The most events of one subscription that are in flight together: `in_flight` times `batch`.
 const MAX_UNDER_WAY: usize = 500;
 
 impl Spec {
@@ -21,8 +21,8 @@ impl Spec {
         self.validate_format(catalog)
     }
 
-    /// Rejects an event type without a Caliper form in a Caliper format, and a batch in the Canvas
-    /// format. Under a glob, the filter rejects event types without a Caliper form.
+    /// In a Caliper format, rejects the name of an event type without a Caliper form. In the Canvas
+    /// format, rejects batches. A glob may match event types without a form: the filter leaves them out.
     fn validate_format(&self, catalog: &Catalog) -> Result<(), String> {
         let SinkSpec::Webhook(webhook) = &self.sink;
         let batch = webhook.batch.get();
@@ -41,17 +41,17 @@ impl Spec {
             ));
         }
         let has_form = |name: &str| {
-            let known = catalog.get(name);
-            known.is_some_and(|known| known.caliper.is_some())
+            let definition = catalog.get(name);
+            definition.is_some_and(|definition| definition.caliper.is_some())
         };
         let named = self.events.iter().map(crate::EventGlob::as_str);
         let mut named = named.filter(|name| !name.contains(['*', '?']));
         match named.find(|name| !has_form(name)) {
             None => Ok(()),
             Some(event_type) => {
-                let known = catalog.types().iter();
-                let with_form = known.filter(|known| known.caliper.is_some());
-                let names: Vec<_> = with_form.map(|known| known.name).collect();
+                let definitions = catalog.types().iter();
+                let with_form = definitions.filter(|definition| definition.caliper.is_some());
+                let names: Vec<_> = with_form.map(|definition| definition.name).collect();
                 let names = names.join(", ");
                 Err(format!(
                     "{event_type} has no Caliper form; the event types with a form are {names}"

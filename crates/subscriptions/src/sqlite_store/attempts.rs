@@ -34,12 +34,12 @@ pub(super) fn save(
     } else {
         epoch - MAX_EPOCHS
     };
-    let first_number = signed(part.first_number);
+    let oldest_needed = signed(part.oldest_needed);
     delete.execute(params![
         subscription,
         replay,
         epoch,
-        first_number,
+        oldest_needed,
         first_epoch
     ])?;
     Ok(())

@@ -66,7 +66,7 @@ fn save_parked(
     let (waits_for, due) = match parked.due {
         Due::At(LaneTime(millis)) => (TIME, millis),
         Due::AfterKey => (KEY, 0),
-        Due::Never => (OPERATOR, 0),
+        Due::OnCommand => (OPERATOR, 0),
     };
     let mut save = transaction.prepare_cached(
         "INSERT OR REPLACE INTO parked (subscription, replay, \"offset\", batch, failures, waits_for,
@@ -77,7 +77,7 @@ fn save_parked(
         subscription,
         replay,
         signed(offset.get()),
-        signed(parked.batch.get()),
+        signed(parked.batch_offset.get()),
         parked.failure_count,
         waits_for,
         due,
@@ -122,10 +122,10 @@ pub(super) fn parked(
     transaction: &Transaction<'_>,
     lane: LaneId,
 ) -> Result<Vec<(Offset, Parked)>, StateStoreError> {
-    let mut all = transaction.prepare_cached(
+    let mut statement = transaction.prepare_cached(
         "SELECT * FROM parked WHERE subscription = ?1 AND replay = ?2 ORDER BY \"offset\"",
     )?;
-    let mut rows = all.query(lane_columns(lane))?;
+    let mut rows = statement.query(lane_columns(lane))?;
     let mut parked = Vec::new();
     let mut reasons = ReasonCache::default();
     while let Some(row) = rows.next()? {
@@ -134,7 +134,7 @@ pub(super) fn parked(
     Ok(parked)
 }
 
-/// A cache of reasons. Many rows have the same reason, which is allocated only once.
+/// A cache of reasons. Many rows have the same reason, and they share one allocation.
 #[derive(Default)]
 struct ReasonCache(HashSet<Arc<str>>);
 
@@ -150,7 +150,7 @@ impl ReasonCache {
 }
 
 fn read_parked(row: &SqliteRow<'_>, reasons: &mut ReasonCache) -> Result<Parked, StateStoreError> {
-    let batch: i64 = row.get("batch")?;
+    let batch_offset: i64 = row.get("batch")?;
     let due = match row
         .get_ref("waits_for")?
         .as_str()
@@ -158,10 +158,10 @@ fn read_parked(row: &SqliteRow<'_>, reasons: &mut ReasonCache) -> Result<Parked,
     {
         TIME => Due::At(LaneTime(row.get("due")?)),
         KEY => Due::AfterKey,
-        _ => Due::Never,
+        _ => Due::OnCommand,
     };
     Ok(Parked {
-        batch: Offset::new(batch.unsigned_abs()),
+        batch_offset: Offset::new(batch_offset.unsigned_abs()),
         failure_count: row.get("failures")?,
         due,
         key: row.get::<_, Option<i64>>("key")?.map(OrderKey),

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-/// Creates format 1.
+/// Creates the tables of format 1.
 pub(super) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE subscriptions (

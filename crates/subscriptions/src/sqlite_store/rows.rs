@@ -13,38 +13,38 @@ use super::deliveries;
 use crate::definition::Definition;
 use crate::state_store::{Revision, StateStoreError, StoredSubscription};
 use crate::{
-    Journal, LaneClock, LaneId, Origin, ReplayEntry, ReplayNumber, ReplaySpec, Spec, SpecJson,
-    State, SubscriptionId,
+    Journal, LaneClock, LaneId, Origin, ReplayNumber, ReplaySpec, Spec, SpecJson, State,
+    StoredReplay, SubscriptionId,
 };
 
 /// Returns all subscriptions, by id.
 pub(super) fn entries(
     transaction: &Transaction<'_>,
 ) -> Result<Vec<StoredSubscription>, StateStoreError> {
-    let mut all = transaction.prepare(
+    let mut statement = transaction.prepare(
         "SELECT * FROM subscriptions JOIN lanes ON subscription = id AND replay = 0 ORDER BY id",
     )?;
-    let mut rows = all.query([])?;
+    let mut rows = statement.query([])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut entry = entry(row)?;
+        let mut entry = read_subscription(row)?;
         entry.parked = deliveries::parked(transaction, LaneId::live(entry.id))?;
-        entry.replays = replays(transaction, &entry)?;
+        entry.replays = read_replays(transaction, &entry)?;
         entries.push(entry);
     }
     Ok(entries)
 }
 
 /// Returns the replays of a subscription, by number.
-fn replays(
+fn read_replays(
     transaction: &Transaction<'_>,
     entry: &StoredSubscription,
-) -> Result<Vec<ReplayEntry>, StateStoreError> {
-    let mut all = transaction.prepare_cached(
+) -> Result<Vec<StoredReplay>, StateStoreError> {
+    let mut statement = transaction.prepare_cached(
         "SELECT * FROM replays JOIN lanes USING (subscription, replay)
          WHERE subscription = ?1 ORDER BY replay",
     )?;
-    let mut rows = all.query([entry.id.get()])?;
+    let mut rows = statement.query([entry.id.get()])?;
     let mut replays = Vec::new();
     while let Some(row) = rows.next()? {
         let fault = |what: &dyn Display| StateStoreError::Row {
@@ -59,12 +59,12 @@ fn replays(
             subscription: entry.id,
             replay: Some(number),
         };
-        replays.push(ReplayEntry {
+        replays.push(StoredReplay {
             number,
             spec: serde_json::from_str(&spec).map_err(|error| fault(&error))?,
             created_at: Timestamp::from_millisecond(row.get("created_at")?)
                 .map_err(|error| fault(&error))?,
-            journal: journal(row, &fault)?,
+            journal: read_journal(row, &fault)?,
             parked: deliveries::parked(transaction, lane)?,
         });
     }
@@ -77,7 +77,7 @@ pub(super) fn insert_replay(
     id: SubscriptionId,
     spec: ReplaySpec,
     created_at: Timestamp,
-) -> Result<ReplayEntry, StateStoreError> {
+) -> Result<StoredReplay, StateStoreError> {
     let sql = "UPDATE subscriptions SET replay_count = replay_count + 1 WHERE id = ?1
          RETURNING replay_count";
     let number: Option<u32> = transaction
@@ -99,7 +99,7 @@ pub(super) fn insert_replay(
         ],
     )?;
     insert_lane(transaction, lane, spec.from)?;
-    Ok(ReplayEntry {
+    Ok(StoredReplay {
         number,
         journal: Journal::new(spec.from),
         spec,
@@ -159,7 +159,7 @@ pub(super) fn save(
 }
 
 /// Reads the latest journal of a lane, without its delivery rows.
-fn journal(
+fn read_journal(
     row: &Row<'_>,
     fault: &dyn Fn(&dyn Display) -> StateStoreError,
 ) -> Result<Journal, StateStoreError> {
@@ -194,7 +194,7 @@ fn journal(
     journal.validated().map_err(|error| fault(&error))
 }
 
-fn entry(row: &Row<'_>) -> Result<StoredSubscription, StateStoreError> {
+fn read_subscription(row: &Row<'_>) -> Result<StoredSubscription, StateStoreError> {
     let name: String = row.get("name")?;
     let fault = |what: &dyn Display| StateStoreError::Row {
         name: name.clone(),
@@ -230,7 +230,7 @@ fn entry(row: &Row<'_>) -> Result<StoredSubscription, StateStoreError> {
         created_at: Timestamp::from_millisecond(row.get("created_at")?)
             .map_err(|error| fault(&error))?,
         start: Offset::new(count("start")?),
-        journal: journal(row, &fault)?,
+        journal: read_journal(row, &fault)?,
         parked: Vec::new(),
         replays: Vec::new(),
     })

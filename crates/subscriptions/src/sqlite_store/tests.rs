@@ -6,7 +6,7 @@ use std::sync::Arc;
 use easel_log::Offset;
 use tempfile::TempDir;
 
-use super::{STATE_LAYOUT, SqliteStore, Standing, standings};
+use super::{STATE_LAYOUT, SqliteStore, StoredCursor, stored_cursors};
 use crate::promises::{StoreBackend, store_promises};
 use crate::{Origin, State, StateStore, Term};
 
@@ -35,8 +35,8 @@ fn golden(name: &str) -> (TempDir, std::path::PathBuf) {
     (folder, path)
 }
 
-fn standing(name: &str, cursor: u64) -> Standing {
-    Standing {
+fn stored_cursor(name: &str, cursor: u64) -> StoredCursor {
+    StoredCursor {
         name: name.to_owned(),
         cursor: Offset::new(cursor),
     }
@@ -46,11 +46,11 @@ fn standing(name: &str, cursor: u64) -> Standing {
 async fn a_file_of_format_2_is_migrated_without_loss() {
     let (_folder, path) = golden("state-v2.db");
     let wanted = [
-        standing("all", 40),
-        standing("grades", 40),
-        standing("past", 12),
+        stored_cursor("all", 40),
+        stored_cursor("grades", 40),
+        stored_cursor("past", 12),
     ];
-    assert_eq!(standings(&path).unwrap(), wanted);
+    assert_eq!(stored_cursors(&path).unwrap(), wanted);
     let seen = easel_sqlite::inspect(&path, &STATE_LAYOUT)
         .unwrap()
         .unwrap()
@@ -63,7 +63,7 @@ async fn a_file_of_format_2_is_migrated_without_loss() {
         .unwrap()
         .unwrap();
     assert_eq!((after.format, after.seen), (4, seen));
-    assert_eq!(standings(&path).unwrap(), wanted);
+    assert_eq!(stored_cursors(&path).unwrap(), wanted);
     assert_eq!(epoch.0, 1);
 
     let [all, grades, past] = &entries[..] else {
@@ -84,7 +84,7 @@ async fn the_id_of_a_subscription_removed_in_format_2_is_not_reused() {
     let store = SqliteStore::open(&path).unwrap();
     let (epoch, entries) = store.take_over().await.unwrap();
     let newest = entries.iter().map(|entry| entry.id).max().unwrap();
-    let mut new = crate::NewEntry {
+    let mut new = crate::NewSubscription {
         definition: entries[0].definition.clone(),
         created_at: entries[0].created_at,
         start: Offset::ZERO,
@@ -99,11 +99,11 @@ async fn the_id_of_a_subscription_removed_in_format_2_is_not_reused() {
 async fn a_file_of_format_3_is_migrated_without_loss() {
     let (_folder, path) = golden("state-v3.db");
     let wanted = [
-        standing("all", 16),
-        standing("grades", 0),
-        standing("past", 8),
+        stored_cursor("all", 16),
+        stored_cursor("grades", 0),
+        stored_cursor("past", 8),
     ];
-    assert_eq!(standings(&path).unwrap(), wanted);
+    assert_eq!(stored_cursors(&path).unwrap(), wanted);
     let store = SqliteStore::open(&path).unwrap();
     let (epoch, entries) = store.take_over().await.unwrap();
     assert_eq!(epoch.0, 2);
@@ -126,5 +126,5 @@ async fn a_file_of_format_3_is_migrated_without_loss() {
     let lane = crate::LaneId::live(all.id);
     let saved = store.save(epoch, vec![(lane, journal)], Offset::new(16));
     saved.await.unwrap();
-    assert_eq!(standings(&path).unwrap(), wanted);
+    assert_eq!(stored_cursors(&path).unwrap(), wanted);
 }

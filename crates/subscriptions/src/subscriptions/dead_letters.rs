@@ -39,45 +39,47 @@ impl Subscriptions {
         from: Offset,
         max_count: usize,
     ) -> Result<Vec<(Offset, DeadLetter)>, StateStoreError> {
-        let _turn = lane.live.commands.lock().await;
+        let _turn = lane.shared.command_lock.lock().await;
         self.save_rows(lane).await?;
-        self.store.dead_letters(lane.lane(), from, max_count).await
+        self.store
+            .dead_letters(lane.lane_id(), from, max_count)
+            .await
     }
 
-    /// Redelivers the dead letters of a lane at `offsets` that `which` selects, and also the selected
+    /// Redelivers the dead letters of a lane at `offsets` that `is_selected` selects, and also the selected
     /// parked deliveries that wait for an operator.
     pub async fn redeliver(
         &self,
         lane: &Arc<Subscription>,
         offsets: impl RangeBounds<Offset> + Send + Sync,
-        which: impl Fn(Offset, &DeadLetter) -> bool + Send + Sync,
+        is_selected: impl Fn(Offset, &DeadLetter) -> bool + Send + Sync,
     ) -> Result<Redelivery, ChangeError> {
-        let _turn = lane.live.commands.lock().await;
-        let mut done = Redelivery::default();
+        let _turn = lane.shared.command_lock.lock().await;
+        let mut redelivery = Redelivery::default();
         for (offset, letter) in self.waiting_for_operator(lane, &offsets).await? {
-            if which(offset, &letter) {
+            if is_selected(offset, &letter) {
                 let now = self.clock.now();
-                let mut account = lane.live.account();
+                let mut account = lane.shared.account();
                 let due = account.clock().at(now);
-                done.redelivered_count += u64::from(account.make_due(offset, due));
+                redelivery.redelivered_count += u64::from(account.make_due(offset, due));
             }
         }
         let tail = self.log.bounds().borrow().tail;
         self.for_each_dead(lane, &offsets, |offset, letter| {
-            if letter.is_discarded || !which(offset, letter) {
+            if letter.is_discarded || !is_selected(offset, letter) {
                 return true;
             }
             if offset < tail {
-                done.gone_count += 1;
+                redelivery.gone_count += 1;
                 return true;
             }
-            let mut account = lane.live.account();
+            let mut account = lane.shared.account();
             if account.parked_count() >= Self::MAX_PARKED {
-                done.is_full = true;
+                redelivery.is_full = true;
                 return false;
             }
             let parked = Parked {
-                batch: offset,
+                batch_offset: offset,
                 failure_count: 0,
                 due: Due::At(account.clock().at(self.clock.now())),
                 key: None,
@@ -85,46 +87,46 @@ impl Subscriptions {
                 attempts: letter.attempts.clone(),
                 attempt_count: letter.attempt_count,
             };
-            done.redelivered_count += u64::from(account.redeliver(offset, parked));
+            redelivery.redelivered_count += u64::from(account.redeliver(offset, parked));
             true
         })
         .await?;
-        lane.live.work.notify_one();
+        lane.shared.work.notify_one();
         // This also restarts the lane of a finished replay.
         self.change_number.send_modify(|number| *number += 1);
-        Ok(done)
+        Ok(redelivery)
     }
 
-    /// Discards the dead letters of a lane at `offsets` that `which` selects, and also the selected
+    /// Discards the dead letters of a lane at `offsets` that `is_selected` selects, and also the selected
     /// parked deliveries that wait for an operator. They are never redelivered. Returns their number.
     pub async fn discard(
         &self,
         lane: &Arc<Subscription>,
         offsets: impl RangeBounds<Offset> + Send + Sync,
-        which: impl Fn(Offset, &DeadLetter) -> bool + Send + Sync,
+        is_selected: impl Fn(Offset, &DeadLetter) -> bool + Send + Sync,
     ) -> Result<u64, ChangeError> {
-        let _turn = lane.live.commands.lock().await;
+        let _turn = lane.shared.command_lock.lock().await;
         let mut count = 0;
         for (offset, letter) in self.waiting_for_operator(lane, &offsets).await? {
-            if which(offset, &letter) {
+            if is_selected(offset, &letter) {
                 let letter = DeadLetter {
                     is_discarded: true,
                     ..letter
                 };
-                let mut account = lane.live.account();
+                let mut account = lane.shared.account();
                 if account.is_parked_and_waits(offset) {
                     count += u64::from(account.give_up(offset, letter));
                 }
             }
         }
         self.for_each_dead(lane, &offsets, |offset, letter| {
-            if which(offset, letter) {
-                count += u64::from(lane.live.account().discard(offset, letter));
+            if is_selected(offset, letter) {
+                count += u64::from(lane.shared.account().discard(offset, letter));
             }
             true
         })
         .await?;
-        lane.live.work.notify_one();
+        lane.shared.work.notify_one();
         Ok(count)
     }
 
@@ -137,19 +139,19 @@ impl Subscriptions {
             let page = self.store.dead_before(before, PAGE).await?;
             let mut forgotten = 0;
             for lane in self.lanes() {
-                let letters = page.iter().filter(|(id, _, _)| *id == lane.lane());
+                let letters = page.iter().filter(|(id, _, _)| *id == lane.lane_id());
                 let letters: Vec<_> = letters.collect();
                 if letters.is_empty() {
                     continue;
                 }
-                let _turn = lane.live.commands.lock().await;
+                let _turn = lane.shared.command_lock.lock().await;
                 self.save_rows(&lane).await?;
                 for (_, offset, letter) in letters {
                     // Another command may have changed the letter before this one got the lock.
-                    let stored = self.store.dead_letters(lane.lane(), *offset, 1).await?;
+                    let stored = self.store.dead_letters(lane.lane_id(), *offset, 1).await?;
                     let is_same = stored.first() == Some(&(*offset, letter.clone()));
                     if is_same {
-                        forgotten += u64::from(lane.live.account().forget(*offset, letter));
+                        forgotten += u64::from(lane.shared.account().forget(*offset, letter));
                     }
                 }
                 self.save_rows(&lane).await?;
@@ -176,7 +178,7 @@ impl Subscriptions {
         };
         loop {
             self.save_rows(lane).await?;
-            let page = self.store.dead_letters(lane.lane(), from, PAGE).await?;
+            let page = self.store.dead_letters(lane.lane_id(), from, PAGE).await?;
             let Some((last, _)) = page.last() else {
                 return Ok(());
             };
@@ -198,10 +200,11 @@ impl Subscriptions {
         offsets: &(impl RangeBounds<Offset> + Sync),
     ) -> Result<Vec<(Offset, DeadLetter)>, ChangeError> {
         let waiting: Vec<_> = {
-            let account = lane.live.account();
+            let account = lane.shared.account();
             let parked = account.all_parked(Offset::ZERO);
-            let waiting = parked
-                .filter(|(offset, parked)| parked.due == Due::Never && offsets.contains(offset));
+            let waiting = parked.filter(|(offset, parked)| {
+                parked.due == Due::OnCommand && offsets.contains(offset)
+            });
             waiting
                 .map(|(offset, parked)| (offset, parked.clone()))
                 .collect()
@@ -229,7 +232,7 @@ impl Subscriptions {
     }
 
     async fn save_rows(&self, lane: &Arc<Subscription>) -> Result<(), StateStoreError> {
-        if lane.live.account().unsaved_row_count() > 0 {
+        if lane.shared.account().unsaved_row_count() > 0 {
             self.save_one(lane).await?;
         }
         Ok(())

@@ -21,7 +21,7 @@ impl Subscriptions {
             subscriptions.validate_replay(&live, &spec)?;
             if subscriptions.replays(&live).len() >= Self::MAX_REPLAYS {
                 let what = format!(
-                    "it must have at most {} replays; cancel the finished ones",
+                    "it must have at most {} replays; remove finished ones with `easel replay cancel`",
                     Self::MAX_REPLAYS
                 );
                 return Err(invalid(&live, what));
@@ -30,7 +30,7 @@ impl Subscriptions {
             let inserted = store.insert_replay(subscriptions.epoch, live.id, spec, now);
             let entry = inserted.await?;
             let number = entry.number;
-            let replay = Arc::new(live.replay(entry, &subscriptions.catalog));
+            let replay = Arc::new(live.with_replay(entry, &subscriptions.catalog));
             subscriptions.modify(|by_name| {
                 if let Some(lane_set) = by_name.get_mut(&live.spec.name) {
                     lane_set.replays.insert(number, Arc::clone(&replay));
@@ -60,7 +60,7 @@ impl Subscriptions {
             return Ok(live);
         };
         let lanes = self.replays(&live).into_iter();
-        let mut found = lanes.filter(|lane| lane.lane().replay == Some(number));
+        let mut found = lanes.filter(|lane| lane.lane_id().replay == Some(number));
         found.next().ok_or(ChangeError::UnknownReplay {
             name: live.spec.name.clone(),
             number,
@@ -77,7 +77,7 @@ impl Subscriptions {
         self.exclusively(async move |subscriptions| {
             let replay = subscriptions.lane(&name, Some(number))?;
             let (store, epoch) = (&subscriptions.store, subscriptions.epoch);
-            store.remove_replay(epoch, replay.lane()).await?;
+            store.remove_replay(epoch, replay.lane_id()).await?;
             replay.retire();
             subscriptions.modify(|by_name| {
                 if let Some(lane_set) = by_name.get_mut(&replay.spec.name) {
@@ -101,7 +101,7 @@ impl Subscriptions {
             format!("the replay from {from} to {to} has no events")
         } else if *to > bounds.head {
             format!(
-                "the replay must not end past the log's head {}, at {to}",
+                "the replay must not end at {to}, after the end of the log, {}",
                 bounds.head
             )
         } else if *from < bounds.tail {

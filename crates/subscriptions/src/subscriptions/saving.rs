@@ -13,22 +13,23 @@ use crate::{Account, Journal, StateStoreError, Subscription, TrimmedEvents, metr
 impl Subscriptions {
     /// Saves the journals of the lanes with new delivered, parked or dead events.
     pub async fn save(&self) -> Result<(), StateStoreError> {
-        let is_due =
-            |account: &mut Account| account.unsaved() > 0 || account.unsaved_row_count() > 0;
+        let is_due = |account: &mut Account| {
+            account.unsaved_delivered_count() > 0 || account.unsaved_row_count() > 0
+        };
         self.save_where(is_due, |_head| false).await
     }
 
     /// Saves the journal of one subscription's lane, even without changes.
     pub async fn save_one(&self, subscription: &Arc<Subscription>) -> Result<(), StateStoreError> {
-        let journal = subscription.live.account().journal();
+        let journal = subscription.shared.account().journal();
         self.save_journals(vec![(Arc::clone(subscription), journal)])
             .await
     }
 
     /// Saves all changed journals, and the head of the log.
     ///
-    /// If a crash loses a cursor that only moved over filtered events, the events are matched again.
-    /// So this save is needed only now and then.
+    /// If a crash loses a cursor that only moved over filtered events, the events are matched again. So
+    /// this save may be rare.
     pub async fn save_all(&self) -> Result<(), StateStoreError> {
         let is_head_due = |head: Offset| head.get() > self.saved_head.load(Ordering::Relaxed);
         self.save_where(Account::is_unsaved, is_head_due).await
@@ -38,8 +39,8 @@ impl Subscriptions {
     pub async fn save_attempts(&self) -> Result<(), StateStoreError> {
         let (mut parts, mut counts) = (Vec::new(), Vec::new());
         for lane in self.lanes() {
-            let attempts = lane.live.attempts();
-            let unsaved = attempts.unsaved(lane.lane());
+            let attempts = lane.shared.attempts();
+            let unsaved = attempts.unsaved_parts(lane.lane_id());
             let count = attempts.count();
             drop(attempts);
             if !unsaved.is_empty() {
@@ -52,16 +53,19 @@ impl Subscriptions {
         }
         self.store.save_attempts(self.epoch, parts).await?;
         for (lane, count) in counts {
-            lane.live.attempts().mark_saved(count);
+            lane.shared.attempts().mark_saved(count);
         }
         Ok(())
     }
 
-    /// Loads the attempts of a lane from earlier starts, once.
+    /// Loads the attempts of a lane from earlier runs of the server, unless they are loaded already.
     pub async fn restore_attempts(&self, lane: &Subscription) -> Result<(), StateStoreError> {
-        if !lane.live.attempts().is_restored() {
-            let older = self.store.attempts_before(self.epoch, lane.lane()).await?;
-            lane.live.attempts().restore(older);
+        if !lane.shared.attempts().is_restored() {
+            let older = self
+                .store
+                .attempts_before(self.epoch, lane.lane_id())
+                .await?;
+            lane.shared.attempts().restore(older);
         }
         Ok(())
     }
@@ -69,22 +73,22 @@ impl Subscriptions {
     /// Counts trimmed events as expired for every subscription that still owes them, active or not.
     /// Must be called after each trim.
     ///
-    /// Events that are being sent do not expire; the answer of the endpoint counts.
+    /// An event that is being sent does not expire: the answer of the endpoint decides.
     pub fn expire_trimmed(&self) {
         let tail = self.log.bounds().borrow().tail;
         for subscription in self.lanes() {
             let end = subscription.end().unwrap_or(tail);
             let tail = std::cmp::min(tail, end);
-            subscription.live.account().expire_to(tail);
+            subscription.shared.account().expire_to(tail);
             self.report_losses(&subscription);
-            subscription.live.work.notify_one();
+            subscription.shared.work.notify_one();
         }
     }
 
     /// Reports to operators the losses since the last report. Must be called after all lanes have ended.
     pub fn report_remaining_losses(&self) {
         for subscription in self.list() {
-            let trim = subscription.live.account().take_trim(self.clock.now());
+            let trim = subscription.shared.account().take_trim(self.clock.now());
             self.report_trim(&subscription, trim);
         }
     }
@@ -102,7 +106,7 @@ impl Subscriptions {
         let mut due = Vec::new();
         for subscription in self.lanes() {
             self.report_losses(&subscription);
-            let mut account = subscription.live.account();
+            let mut account = subscription.shared.account();
             if is_due(&mut account) {
                 let journal = account.journal();
                 drop(account);
@@ -123,14 +127,14 @@ impl Subscriptions {
         let head = self.log.bounds().borrow().head;
         let journals = due.iter();
         let journals =
-            journals.map(|(subscription, journal)| (subscription.lane(), journal.clone()));
+            journals.map(|(subscription, journal)| (subscription.lane_id(), journal.clone()));
         let saved = self.store.save(self.epoch, journals.collect(), head).await;
         self.save_failed.store(saved.is_err(), Ordering::Relaxed);
         saved?;
         self.saved_head.fetch_max(head.get(), Ordering::Relaxed);
         for (subscription, journal) in due {
-            subscription.live.account().mark_saved(&journal);
-            subscription.live.work.notify_one();
+            subscription.shared.account().mark_saved(&journal);
+            subscription.shared.work.notify_one();
         }
         Ok(())
     }
@@ -139,7 +143,7 @@ impl Subscriptions {
     /// operators.
     fn report_losses(&self, subscription: &Subscription) {
         let (lost, trim) = {
-            let mut account = subscription.live.account();
+            let mut account = subscription.shared.account();
             (
                 account.take_losses(),
                 account.take_due_trim(self.clock.now()),

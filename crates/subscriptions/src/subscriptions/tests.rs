@@ -55,19 +55,19 @@ async fn a_subscription_and_its_cursor_survive_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     append(&log, 3).await;
     {
-        let all = open(folder.path(), &log).await;
-        let made = all.create(grades()).await.unwrap();
+        let subscriptions = open(folder.path(), &log).await;
+        let made = subscriptions.create(grades()).await.unwrap();
         append(&log, 2).await;
-        made.live.account().owe(Offset::new(3));
-        made.live.account().deliver(Offset::new(3));
-        all.save().await.unwrap();
-        assert_eq!(made.live.account().unsaved(), 0);
+        made.shared.account().owe(Offset::new(3));
+        made.shared.account().deliver(Offset::new(3));
+        subscriptions.save().await.unwrap();
+        assert_eq!(made.shared.account().unsaved_delivered_count(), 0);
     }
-    let all = open(folder.path(), &log).await;
-    let found = all.get("grades").unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    let found = subscriptions.get("grades").unwrap();
     assert_eq!(found.spec, grades());
     assert_eq!(found.origin, Origin::Api);
-    let balance = all.balance(&found);
+    let balance = subscriptions.balance(&found);
     assert!(balance.adds_up());
     assert_eq!(
         (
@@ -84,7 +84,7 @@ async fn a_subscription_and_its_cursor_survive_a_restart() {
 async fn the_start_is_resolved_when_the_subscription_is_created() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     append(&log, 5).await;
-    let all = open(folder.path(), &log).await;
+    let subscriptions = open(folder.path(), &log).await;
     for (start, wanted) in [
         (r#""now""#, 5),
         (r#""earliest""#, 0),
@@ -95,12 +95,16 @@ async fn the_start_is_resolved_when_the_subscription_is_created() {
             r#"{{"name":"s{wanted}{}","start":{start},"webhook":{{"url":"http://localhost/"}}}}"#,
             start.len()
         );
-        let made = all.create(spec(&json)).await.unwrap();
-        assert_eq!(made.live.account().start(), Offset::new(wanted), "{start}");
+        let made = subscriptions.create(spec(&json)).await.unwrap();
+        assert_eq!(
+            made.shared.account().start(),
+            Offset::new(wanted),
+            "{start}"
+        );
     }
     let beyond = spec(r#"{"name":"x","start":6,"webhook":{"url":"http://localhost/"}}"#);
     assert!(matches!(
-        all.create(beyond).await,
+        subscriptions.create(beyond).await,
         Err(ChangeError::Invalid { .. })
     ));
 }
@@ -108,43 +112,49 @@ async fn the_start_is_resolved_when_the_subscription_is_created() {
 #[tokio::test]
 async fn invalid_and_duplicate_subscriptions_are_rejected() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
+    let subscriptions = open(folder.path(), &log).await;
     let bad = spec(r#"{"name":"bad","webhook":{"url":"ftp://x"}}"#);
     assert!(matches!(
-        all.create(bad).await,
+        subscriptions.create(bad).await,
         Err(ChangeError::Invalid { .. })
     ));
-    all.create(grades()).await.unwrap();
+    subscriptions.create(grades()).await.unwrap();
     assert!(matches!(
-        all.create(grades()).await,
+        subscriptions.create(grades()).await,
         Err(ChangeError::NameTaken { .. })
     ));
-    assert!(matches!(all.get("other"), Err(ChangeError::Unknown { .. })));
+    assert!(matches!(
+        subscriptions.get("other"),
+        Err(ChangeError::Unknown { .. })
+    ));
 }
 
 #[tokio::test]
 async fn only_the_file_changes_its_subscriptions_and_removed_ones_keep_their_cursor() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
-    all.declare(vec![grades()]).await.unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    subscriptions.declare(vec![grades()]).await.unwrap();
     assert!(matches!(
-        all.update(grades()).await,
+        subscriptions.update(grades()).await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
     assert!(matches!(
-        all.remove("grades").await,
+        subscriptions.remove("grades").await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
     append(&log, 2).await;
 
-    all.declare(Vec::new()).await.unwrap();
-    assert_eq!(all.get("grades").unwrap().state, State::UNDECLARED);
+    subscriptions.declare(Vec::new()).await.unwrap();
+    assert_eq!(
+        subscriptions.get("grades").unwrap().state,
+        State::UNDECLARED
+    );
     append(&log, 2).await;
-    all.declare(vec![grades()]).await.unwrap();
+    subscriptions.declare(vec![grades()]).await.unwrap();
 
-    let back = all.get("grades").unwrap();
+    let back = subscriptions.get("grades").unwrap();
     assert_eq!(back.state, State::Active);
-    assert_eq!(all.balance(&back).get(Term::Pending), 4);
+    assert_eq!(subscriptions.balance(&back).get(Term::Pending), 4);
 }
 
 #[tokio::test]
@@ -152,18 +162,24 @@ async fn a_pause_and_its_reason_survive_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     let reason = Some("the endpoint is gone".to_owned());
     {
-        let all = open(folder.path(), &log).await;
-        all.create(grades()).await.unwrap();
-        let made = all.get("grades").unwrap();
+        let subscriptions = open(folder.path(), &log).await;
+        subscriptions.create(grades()).await.unwrap();
+        let made = subscriptions.get("grades").unwrap();
         let paused = State::Paused {
             reason: reason.clone(),
         };
-        let changed = all.set_state_if_current(&made, paused).await;
+        let changed = subscriptions.set_state_if_current(&made, paused).await;
         changed.unwrap().unwrap();
     }
-    let all = open(folder.path(), &log).await;
-    assert_eq!(all.get("grades").unwrap().state, State::Paused { reason });
-    assert_eq!(all.resume("grades").await.unwrap().state, State::Active);
+    let subscriptions = open(folder.path(), &log).await;
+    assert_eq!(
+        subscriptions.get("grades").unwrap().state,
+        State::Paused { reason }
+    );
+    assert_eq!(
+        subscriptions.resume("grades").await.unwrap().state,
+        State::Active
+    );
 }
 
 #[test]
@@ -245,51 +261,56 @@ fn settings_that_require_order_by_key_are_rejected_without_it() {
 #[tokio::test]
 async fn a_subscription_that_failed_for_too_long_stays_deactivated_after_a_restart() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
-    all.declare(vec![grades()]).await.unwrap();
-    let declared = all.get("grades").unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    subscriptions.declare(vec![grades()]).await.unwrap();
+    let declared = subscriptions.get("grades").unwrap();
     let failed = State::Deactivated {
-        reason: Some("it held for 3days".to_owned()),
+        reason: Some("it was on hold for 3days".to_owned()),
     };
-    let deactivated = all.set_state_if_current(&declared, failed.clone()).await;
+    let deactivated = subscriptions
+        .set_state_if_current(&declared, failed.clone())
+        .await;
     assert_eq!(deactivated.unwrap().unwrap().state, failed);
     // The file still declares the subscription, so only the file may change it. A restart does not
     // resume it.
-    drop(all);
-    let all = open(folder.path(), &log).await;
-    all.declare(vec![grades()]).await.unwrap();
-    assert_eq!(all.get("grades").unwrap().state, failed);
+    drop(subscriptions);
+    let subscriptions = open(folder.path(), &log).await;
+    subscriptions.declare(vec![grades()]).await.unwrap();
+    assert_eq!(subscriptions.get("grades").unwrap().state, failed);
     assert!(matches!(
-        all.update(grades()).await,
+        subscriptions.update(grades()).await,
         Err(ChangeError::DeclaredInFile { .. })
     ));
-    assert_eq!(all.resume("grades").await.unwrap().state, State::Active);
+    assert_eq!(
+        subscriptions.resume("grades").await.unwrap().state,
+        State::Active
+    );
 }
 
 #[tokio::test]
 async fn a_subscription_can_resume_at_a_later_offset_and_skipped_events_are_counted() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
-    let made = all.create(grades()).await.unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    let made = subscriptions.create(grades()).await.unwrap();
     append(&log, 8).await;
-    made.live.account().owe(Offset::new(0));
-    made.live.account().owe(Offset::new(1));
-    made.live.account().deliver(Offset::new(1));
-    let refused = all.resume_from("grades", Start::Now).await;
+    made.shared.account().owe(Offset::new(0));
+    made.shared.account().owe(Offset::new(1));
+    made.shared.account().deliver(Offset::new(1));
+    let refused = subscriptions.resume_from("grades", Start::Now).await;
     assert!(
         matches!(refused, Err(ChangeError::Invalid { .. })),
         "an active subscription must be paused first"
     );
-    all.pause("grades").await.unwrap();
-    let resumed = all
+    subscriptions.pause("grades").await.unwrap();
+    let resumed = subscriptions
         .resume_from("grades", Start::Offset(Offset::new(5)))
         .await;
-    let balance = all.balance(&resumed.unwrap());
+    let balance = subscriptions.balance(&resumed.unwrap());
     let terms = [Term::Delivered, Term::Expired, Term::Skipped, Term::Pending];
     assert_eq!(terms.map(|term| balance.get(term)), [1, 4, 4, 3]);
     assert!(balance.adds_up());
-    all.pause("grades").await.unwrap();
-    let back = all
+    subscriptions.pause("grades").await.unwrap();
+    let back = subscriptions
         .resume_from("grades", Start::Earliest)
         .await
         .unwrap_err();
@@ -299,18 +320,18 @@ async fn a_subscription_can_resume_at_a_later_offset_and_skipped_events_are_coun
 #[tokio::test]
 async fn an_undeclared_subscription_can_be_replaced_but_not_resumed() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
-    all.declare(vec![grades()]).await.unwrap();
-    all.declare(Vec::new()).await.unwrap();
-    let resumed = all.resume("grades").await;
+    let subscriptions = open(folder.path(), &log).await;
+    subscriptions.declare(vec![grades()]).await.unwrap();
+    subscriptions.declare(Vec::new()).await.unwrap();
+    let resumed = subscriptions.resume("grades").await;
     assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
     // A rejected command skips nothing.
     append(&log, 3).await;
-    let resumed = all.resume_from("grades", Start::Now).await;
+    let resumed = subscriptions.resume_from("grades", Start::Now).await;
     assert!(matches!(resumed, Err(ChangeError::Deactivated { .. })));
-    let known = all.get("grades").unwrap();
-    assert_eq!(all.balance(&known).get(Term::Pending), 3);
-    let replaced = all.update(grades()).await.unwrap();
+    let known = subscriptions.get("grades").unwrap();
+    assert_eq!(subscriptions.balance(&known).get(Term::Pending), 3);
+    let replaced = subscriptions.update(grades()).await.unwrap();
     assert_eq!(
         (replaced.origin, &replaced.state),
         (Origin::Api, &State::Active)
@@ -320,54 +341,57 @@ async fn an_undeclared_subscription_can_be_replaced_but_not_resumed() {
 #[tokio::test]
 async fn an_outdated_version_cannot_change_the_state() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
-    let old = all.create(grades()).await.unwrap();
-    let new = all.update(grades()).await.unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    let old = subscriptions.create(grades()).await.unwrap();
+    let new = subscriptions.update(grades()).await.unwrap();
     assert!(old.is_retired() && !new.is_retired());
     let gone = State::Paused {
         reason: Some("gone".to_owned()),
     };
-    let paused = all.set_state_if_current(&old, gone).await.unwrap();
+    let paused = subscriptions
+        .set_state_if_current(&old, gone)
+        .await
+        .unwrap();
     assert!(paused.is_none());
-    assert_eq!(all.get("grades").unwrap().state, State::Active);
+    assert_eq!(subscriptions.get("grades").unwrap().state, State::Active);
 }
 
 #[tokio::test]
 async fn memory_and_disk_agree_after_concurrent_changes() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
     for round in 0..20 {
-        let all = open(folder.path(), &log).await;
-        drop(all.create(grades()).await);
+        let subscriptions = open(folder.path(), &log).await;
+        drop(subscriptions.create(grades()).await);
         let (removed, updated, paused, resumed) = tokio::join!(
-            all.remove("grades"),
-            all.update(grades()),
-            all.pause("grades"),
-            all.resume("grades"),
+            subscriptions.remove("grades"),
+            subscriptions.update(grades()),
+            subscriptions.pause("grades"),
+            subscriptions.resume("grades"),
         );
         removed.unwrap();
         drop((updated, paused, resumed));
-        let again = (round % 2 == 0).then(|| all.create(grades()));
+        let again = (round % 2 == 0).then(|| subscriptions.create(grades()));
         if let Some(again) = again {
             again.await.unwrap();
         }
         let reopened = open(folder.path(), &log).await;
-        let states = |all: &Subscriptions| {
-            let list = all.list();
+        let states = |subscriptions: &Subscriptions| {
+            let list = subscriptions.list();
             list.iter()
                 .map(|subscription| (subscription.id, subscription.state.clone()))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(states(&all), states(&reopened));
+        assert_eq!(states(&subscriptions), states(&reopened));
     }
 }
 
 #[tokio::test]
 async fn a_caliper_format_requires_event_types_with_a_caliper_form() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
+    let subscriptions = open(folder.path(), &log).await;
     let refused = async |more: &str| {
         let json = format!(r#"{{"name":"store","format":"caliper",{more}}}"#);
-        match all.create(spec(&json)).await {
+        match subscriptions.create(spec(&json)).await {
             Err(ChangeError::Invalid { what, .. }) => what,
             other => panic!("{other:?}"),
         }
@@ -385,12 +409,12 @@ async fn a_caliper_format_requires_event_types_with_a_caliper_form() {
         refused(r#""in_flight":6,"webhook":{"url":"http://a/","batch":100}"#).await,
         "in_flight times batch must be at most 500, not 6 times 100"
     );
-    let made = all.create(spec(r#"{"name":"store","format":"caliper-strict","events":["grade_*","*"],"webhook":{"url":"http://a/"}}"#)).await.unwrap();
+    let made = subscriptions.create(spec(r#"{"name":"store","format":"caliper-strict","events":["grade_*","*"],"webhook":{"url":"http://a/"}}"#)).await.unwrap();
     assert!(made.filter.wants_type("grade_change"));
     assert!(!made.filter.wants_type("grade_override"));
     assert!(!made.filter.wants_type("nobody_knows"));
     let canvas = spec(r#"{"name":"b","webhook":{"url":"http://a/","batch":2}}"#);
-    let refused = all.create(canvas).await.unwrap_err();
+    let refused = subscriptions.create(canvas).await.unwrap_err();
     assert!(matches!(refused, ChangeError::Invalid { .. }), "{refused}");
 }
 
@@ -436,27 +460,27 @@ fn secrets_in_a_url_are_neither_printed_nor_shown_without_permission() {
 }
 
 #[tokio::test]
-async fn trimmed_events_expire_at_once_for_a_paused_subscription() {
+async fn trimmed_events_expire_immediately_for_a_paused_subscription() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
-    let made = all.create(grades()).await.unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    let made = subscriptions.create(grades()).await.unwrap();
     append(&log, 3).await;
-    made.live.account().owe(Offset::new(0));
-    let paused = all.pause("grades").await.unwrap();
+    made.shared.account().owe(Offset::new(0));
+    let paused = subscriptions.pause("grades").await.unwrap();
     append(&log, 2).await;
     log.trim_to(Offset::new(3)).await.unwrap();
-    all.expire_trimmed();
-    let balance = all.balance(&paused);
+    subscriptions.expire_trimmed();
+    let balance = subscriptions.balance(&paused);
     assert!(balance.adds_up(), "{balance:?}");
     assert_eq!(
         (balance.get(Term::Expired), balance.get(Term::Pending)),
         (3, 2)
     );
     // The next save writes the same balance to disk.
-    all.save_all().await.unwrap();
-    drop((all, made, paused));
-    let all = open(folder.path(), &log).await;
-    let balance = all.balance(&all.get("grades").unwrap());
+    subscriptions.save_all().await.unwrap();
+    drop((subscriptions, made, paused));
+    let subscriptions = open(folder.path(), &log).await;
+    let balance = subscriptions.balance(&subscriptions.get("grades").unwrap());
     assert_eq!(
         (balance.get(Term::Expired), balance.cursor),
         (3, Offset::new(3))
@@ -466,18 +490,18 @@ async fn trimmed_events_expire_at_once_for_a_paused_subscription() {
 #[tokio::test]
 async fn the_head_of_the_log_is_saved_even_if_no_cursor_moved() {
     let (folder, log) = (tempfile::tempdir().unwrap(), log());
-    let all = open(folder.path(), &log).await;
-    all.create(grades()).await.unwrap();
-    all.pause("grades").await.unwrap();
+    let subscriptions = open(folder.path(), &log).await;
+    subscriptions.create(grades()).await.unwrap();
+    subscriptions.pause("grades").await.unwrap();
     append(&log, 7).await;
-    all.save_all().await.unwrap();
-    drop(all);
+    subscriptions.save_all().await.unwrap();
+    drop(subscriptions);
     let path = folder.path().join("state.db");
     let found = easel_sqlite::inspect(&path, &crate::STATE_LAYOUT).unwrap();
     assert_eq!(found.unwrap().seen, 7);
-    let standings = crate::standings(&path).unwrap();
+    let cursors = crate::stored_cursors(&path).unwrap();
     assert_eq!(
-        (&*standings[0].name, standings[0].cursor),
+        (&*cursors[0].name, cursors[0].cursor),
         ("grades", Offset::ZERO)
     );
 }
@@ -488,13 +512,13 @@ async fn losses_are_reported_except_for_subscriptions_to_operator_events() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&events);
     let tell = TellOperator::new(move |event| sink.lock().unwrap().push(event));
-    let all = Arc::try_unwrap(open(folder.path(), &log).await).unwrap();
-    let all = Arc::new(all.with_operator(tell));
+    let subscriptions = Arc::try_unwrap(open(folder.path(), &log).await).unwrap();
+    let subscriptions = Arc::new(subscriptions.with_operator(tell));
     let watcher = spec(
         r#"{"name":"watcher","events":["*","easel.*"],"webhook":{"url":"http://localhost/"}}"#,
     );
     for spec in [grades(), watcher] {
-        all.create(spec).await.unwrap();
+        subscriptions.create(spec).await.unwrap();
     }
     let trimmed = |event_count, offsets| OperatorEvent::TrimmedPastCursor {
         subscription: "grades".to_owned(),
@@ -504,21 +528,21 @@ async fn losses_are_reported_except_for_subscriptions_to_operator_events() {
     };
     append(&log, 3).await;
     log.trim_to(Offset::new(3)).await.unwrap();
-    all.expire_trimmed();
+    subscriptions.expire_trimmed();
     assert_eq!(*events.lock().unwrap(), [trimmed(3, 0..3)]);
     // Within a minute there is no second report. The rest is reported at the end.
     for _ in 0..2 {
         append(&log, 1).await;
         let head = log.bounds().borrow().head;
         log.trim_to(head).await.unwrap();
-        all.expire_trimmed();
+        subscriptions.expire_trimmed();
     }
     assert_eq!(events.lock().unwrap().len(), 1);
-    all.report_remaining_losses();
+    subscriptions.report_remaining_losses();
     assert_eq!(
         *events.lock().unwrap(),
         [trimmed(3, 0..3), trimmed(2, 3..5)]
     );
-    let balance = all.balance(&all.get("watcher").unwrap());
+    let balance = subscriptions.balance(&subscriptions.get("watcher").unwrap());
     assert_eq!(balance.get(Term::Expired), 5);
 }
