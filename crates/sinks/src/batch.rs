@@ -33,7 +33,7 @@ pub struct Item {
     pub event_type: Arc<str>,
     /// When the event happened.
     pub occurred_at: Timestamp,
-    /// The same time, as the event's own text.
+    /// The time of the event, as the text in its metadata.
     pub event_time: String,
     /// The bytes to send.
     pub form: Form,

@@ -1,8 +1,8 @@
 //! Ways of sending events to a subscriber.
 //!
 //! A lane sends only through the trait [`Sink`]: it passes a [`Batch`] and gets an [`Outcome`]. Each
-//! way of sending is one file with a folder beside it, and one feature of this crate. Not here: when
-//! to retry, and any state that survives an attempt.
+//! way of sending is one file with a folder beside it, and one feature of this crate. This crate does not
+//! decide when to retry, and keeps no state after an attempt except connections.
 //!
 //! ```
 //! use std::time::Duration;

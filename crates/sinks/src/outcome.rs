@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::EndpointAnswer;
 
-/// The result of an item that the sink did not report.
+/// The result of an item for which the sink returned no result.
 const UNANSWERED: Result<(), SendError> = Err(SendError::TimedOut);
 
 /// The outcome of an attempt to send a batch.
@@ -16,8 +16,8 @@ pub struct Outcome {
     pub results: Results,
     /// The answer of the endpoint, if there was one.
     pub answer: Option<EndpointAnswer>,
-    /// The reason to pause the subscription, if the endpoint asks for a pause. The results of the items do
-    /// not matter for it.
+    /// The reason to pause the subscription, if the endpoint asks for a pause. An endpoint can ask for it
+    /// after a success too.
     pub pause_reason: Option<String>,
 }
 
@@ -130,7 +130,7 @@ pub enum SendError {
 pub enum Blame {
     /// The event: this endpoint will never accept it.
     Event,
-    /// The whole batch, because the endpoint said so. There is no need to split it.
+    /// The whole batch, because the endpoint said so. The lane must not split it to find a bad event.
     Batch,
     /// The endpoint: another attempt may succeed, after `retry_after` if there is one.
     Endpoint {
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_failure_has_one_of_the_names_and_every_name_has_a_failure() {
+    fn the_names_are_those_of_all_failures() {
         let reason = String::new;
         let failures = [
             SendError::Gone { reason: reason() },

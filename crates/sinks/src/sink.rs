@@ -16,7 +16,7 @@ use crate::{Batch, Item, Outcome, SendError};
 
 /// A way of sending.
 ///
-/// There are two kinds. Most destinations store no position: after a crash, up to
+/// There are two kinds of destinations. Most store no position: after a crash, up to
 /// [`SinkLimits::max_repeated`] deliveries are repeated. A destination such as a table stores its
 /// position in the same commit as the events. Its sink implements [`resume_at`](Self::resume_at), and
 /// nothing is repeated.
@@ -25,13 +25,13 @@ pub trait Sink: Debug + Send + Sync + 'static {
     /// Returns the limits that a lane must respect. They never change.
     fn limits(&self) -> SinkLimits;
 
-    /// Returns the host that the sink connects to, as `name:port`, if subscriptions may share it. When
-    /// no connection can be made, one lane probes the host for all lanes that send to it.
+    /// Returns the host that the sink connects to, as `name:port`. If no connection to the host can be
+    /// made, one lane probes it for all lanes that send to it. `None` if lanes must not share this probe.
     fn host(&self) -> Option<&str> {
         None
     }
 
-    /// True if `item` can join a batch that has `items`. The limits apply too.
+    /// True if `item` can join a batch that has `items`. The lane also respects [`limits`](Self::limits).
     fn can_join_batch(&self, _items: &[Arc<Item>], _item: &Item) -> bool {
         true
     }
@@ -46,7 +46,7 @@ pub trait Sink: Debug + Send + Sync + 'static {
     ///
     /// A lane calls this at its start, and after a failure before it sends again. Events before the
     /// offset count as delivered and are not sent. Events from the offset on are sent, so the destination
-    /// must not have them. Like `send`, it must have its own timeout.
+    /// must not have them. Like `send`, this method must have its own timeout.
     async fn resume_at(&self, _note: Option<&Bytes>) -> Result<Option<Offset>, SendError> {
         Ok(None)
     }
@@ -77,7 +77,7 @@ pub struct SinkLimits {
 /// The order in which batches are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Any order, several batches at once.
+    /// Any order, several batches at the same time.
     Any,
     /// By offset: one batch at a time. A failed batch is sent again before any later batch.
     Offset,

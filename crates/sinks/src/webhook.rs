@@ -17,20 +17,20 @@
 //! accepted the event. After a failure, the start of the answer's body is kept for people to read. A
 //! receiver can say more in the header `webhook-delivery`. `abort-message` with a failure means: do not
 //! repeat this request. `disable` means: pause the subscription. Redirects are not followed, because
-//! the operator chooses the URL, not the endpoint.
+//! only the operator may choose the URL.
 //!
-//! An attempt is one request, with one exception. If a reused keep-alive connection breaks before any
-//! byte of an answer, the receiver has closed it. The request is then sent once more, at once, on a new
-//! connection. Any other broken connection is
-//! [`SendError::Unreachable`](crate::SendError::Unreachable). Retries are not decided here.
+//! An attempt is one request, with one exception. A reused keep-alive connection can break before any
+//! byte of an answer arrives. In this case the receiver has closed the connection, and the webhook
+//! immediately sends the request once more, on a new connection. Any other broken connection is
+//! [`SendError::Unreachable`](crate::SendError::Unreachable). The lane decides about retries.
 
 mod answer;
 mod client;
 mod endpoint;
+mod read_counts;
 mod request;
 mod retry_after;
 mod trial;
-mod wire;
 
 pub use client::{ClientError, TimeSource, WebhookClient, WebhookOptions};
 pub use endpoint::{Endpoint, EndpointError};
@@ -48,7 +48,7 @@ use crate::{Batch, EndpointAnswer, Item, Order, Outcome, Sink, SinkLimits};
 const MAX_ENVELOPE_BYTES: usize = 256 * 1024;
 
 /// The maximum bytes of event types in one header. Common servers accept header lines of 8 KiB.
-const MAX_NAME_BYTES: usize = 4096;
+const MAX_EVENT_TYPES_BYTES: usize = 4096;
 
 /// The maximum number of deliveries that a crash may repeat.
 const MAX_REPEATED: u64 = 1_000;
@@ -67,9 +67,9 @@ pub struct WebhookSettings {
     /// The timeout of one attempt.
     pub timeout: Duration,
     /// The maximum number of events in one envelope.
-    pub batch: usize,
+    pub max_items: usize,
     /// The maximum number of requests in flight.
-    pub in_flight: usize,
+    pub max_in_flight: usize,
 }
 
 impl Webhook {
@@ -88,11 +88,11 @@ impl Webhook {
         let Some(first) = items.first() else {
             return true;
         };
-        let name_bytes: usize = items.iter().map(|item| item.event_type.len() + 1).sum();
+        let event_types_bytes: usize = items.iter().map(|item| item.event_type.len() + 1).sum();
         match (first.form.caliper(), item.form.caliper()) {
             (Some(first), Some(event)) => {
                 first.sensor() == event.sensor()
-                    && name_bytes + item.event_type.len() <= MAX_NAME_BYTES
+                    && event_types_bytes + item.event_type.len() <= MAX_EVENT_TYPES_BYTES
             }
             _ => false,
         }
@@ -103,10 +103,10 @@ impl WebhookSettings {
     /// Returns the limits that a lane must respect.
     pub const fn limits(&self) -> SinkLimits {
         SinkLimits {
-            max_items: self.batch,
+            max_items: self.max_items,
             max_bytes: MAX_ENVELOPE_BYTES,
             gather: Duration::ZERO,
-            max_in_flight: self.in_flight,
+            max_in_flight: self.max_in_flight,
             order: Order::Any,
             max_repeated: MAX_REPEATED,
         }
@@ -129,13 +129,13 @@ impl Sink for Webhook {
 
     async fn send(&self, batch: &Batch) -> Outcome {
         let content = request::content(batch, self.client.now());
-        let request = || request::build(&self.endpoint, batch, &content);
+        let build_request = || request::build(&self.endpoint, batch, &content);
         let timeout = self.settings.timeout;
         let body_limit = |status: StatusCode| match status {
             _ if status.is_success() => 0,
             _ => EndpointAnswer::MAX_BODY_BYTES,
         };
-        let exchange = self.client.exchange(request, timeout, body_limit);
+        let exchange = self.client.exchange(build_request, timeout, body_limit);
         match exchange.await {
             Ok(response) => {
                 let (head, body) = response.into_parts();

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_status_blames_the_event_or_the_endpoint() {
+    fn the_status_of_a_failure_decides_who_is_to_blame() {
         let blame = |status| judged(status, None).unwrap_err().blame();
         assert_eq!(blame(410), Blame::Gone);
         for status in [400, 413, 415, 422] {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_endpoint_can_say_when_to_retry() {
+    fn retry_after_counts_with_503_and_429() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         let busy = |retry_after| Blame::Endpoint { retry_after };
         check_blame(
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_ignored_with_other_statuses() {
+    fn retry_after_is_ignored_with_another_status() {
         let reason = "the endpoint answered 500".to_owned();
         assert_eq!(judged(500, Some("120")), Err(SendError::Refused { reason }));
     }

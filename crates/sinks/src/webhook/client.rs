@@ -1,8 +1,8 @@
 //! The connections that all webhooks share.
 //!
 //! One client has one connection pool, so all webhooks reuse the connections to a host. With TLS, the
-//! endpoint chooses HTTP/2 or HTTP/1.1; without TLS, it is HTTP/1.1. Certificates are validated against
-//! the root certificates of the operating system and of the operator.
+//! endpoint chooses HTTP/2 or HTTP/1.1. Without TLS, the client uses HTTP/1.1. It validates certificates
+//! against the root certificates of the operating system and of the operator.
 
 use std::error::Error;
 use std::fmt;
@@ -26,17 +26,17 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::wire::{Wire, WireConnector};
+use super::read_counts::{CountingConnector, ReadCounts};
 use crate::SendError;
 
 /// Returns the current time, which every request contains.
 pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The maximum number of idle connections per host: as many as one lane may use at once.
+/// The maximum number of idle connections per host: as many as one lane may use at the same time.
 const MAX_IDLE_PER_HOST: usize = 256;
 /// How long an idle connection stays open.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// A cancelled attempt may still be connecting in the background. This timeout ends it.
+/// The timeout of connecting. A cancelled attempt may still be connecting in the background.
 const CONNECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// The interval of HTTP/2 pings on a connection with open requests. Many requests share the connection.
 /// Without pings, a dead connection would make every one of them time out.
@@ -48,7 +48,7 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// The maximum number of header lines of an answer. Memory for all of them is allocated for each answer, so a
 /// higher limit would cost throughput.
 const MAX_HEADERS: usize = 256;
-/// The bytes of a body that an endpoint may send ahead over HTTP/2.
+/// How many bytes of a body an endpoint may send over HTTP/2 before the client reads them.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 
 /// The connection settings of all webhooks.
@@ -77,9 +77,9 @@ pub enum ClientError {
 /// The connections that all webhooks share. Clones share the same connections.
 #[derive(Clone)]
 pub struct WebhookClient {
-    http: Arc<Client<WireConnector, Full<Bytes>>>,
+    http: Arc<Client<CountingConnector, Full<Bytes>>>,
     /// Opens a new connection for every request.
-    fresh: Arc<Client<WireConnector, Full<Bytes>>>,
+    fresh: Arc<Client<CountingConnector, Full<Bytes>>>,
     now: TimeSource,
 }
 
@@ -100,7 +100,7 @@ impl WebhookClient {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(tcp);
-        let connector = WireConnector(connector);
+        let connector = CountingConnector(connector);
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -125,42 +125,42 @@ impl WebhookClient {
         (self.now)()
     }
 
-    /// Sends the request that `request` builds, and returns the answer with any status. The timeout for
-    /// everything is `limit`. `max_bytes` returns how many bytes of the body to keep for a status.
+    /// Sends the request that `build_request` builds, and returns the answer with any status. `timeout`
+    /// includes reading the body. `body_limit` returns how many bytes of the body to keep for a status.
     pub(super) async fn exchange(
         &self,
-        request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
-        limit: Duration,
-        max_bytes: impl FnOnce(StatusCode) -> usize + Send,
+        build_request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
+        timeout: Duration,
+        body_limit: impl FnOnce(StatusCode) -> usize + Send,
     ) -> Result<Response<Bytes>, SendError> {
-        let deadline = Instant::now() + limit;
-        let (head, body) = timeout_at(deadline, self.answer(request))
+        let deadline = Instant::now() + timeout;
+        let (head, body) = timeout_at(deadline, self.send(build_request))
             .await
             .map_err(|_elapsed| SendError::TimedOut)??
             .into_parts();
-        // The head decides the outcome. A body that is too long, late or broken only costs the connection.
-        let start = read_start(body, deadline, max_bytes(head.status)).await;
-        if let Some(wire) = head.extensions.get::<Arc<Wire>>() {
-            wire.answer_ended();
+        // The head decides the outcome. If the body is too long, late or broken, only the connection is lost.
+        let body_start = read_start(body, deadline, body_limit(head.status)).await;
+        if let Some(counts) = head.extensions.get::<Arc<ReadCounts>>() {
+            counts.answer_ended();
         }
-        Ok(Response::from_parts(head, start))
+        Ok(Response::from_parts(head, body_start))
     }
 
-    /// Sends a request. If the connection was stale, sends the request once more on a new connection. The
-    /// request is built again for that, because a copy for every attempt would cost throughput.
-    async fn answer(
+    /// Sends a request and returns the answer. If the connection was stale, builds the request again and
+    /// sends it on a new connection. A copy of the request for every attempt would cost throughput.
+    async fn send(
         &self,
-        request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
+        build_request: impl Fn() -> Request<Full<Bytes>> + Send + Sync,
     ) -> Result<Response<Incoming>, SendError> {
-        let error = match self.http.request(request()).await {
+        let error = match self.http.request(build_request()).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if !error.connect_info().is_some_and(Wire::was_stale) {
-            return Err(unreachable(&error));
+        if !error.connect_info().is_some_and(ReadCounts::was_stale) {
+            return Err(send_error(&error));
         }
-        let answer = self.fresh.request(request()).await;
-        answer.map_err(|error| unreachable(&error))
+        let answer = self.fresh.request(build_request()).await;
+        answer.map_err(|error| send_error(&error))
     }
 }
 
@@ -185,7 +185,7 @@ impl fmt::Debug for WebhookClient {
     }
 }
 
-fn unreachable(error: &hyper_util::client::legacy::Error) -> SendError {
+fn send_error(error: &hyper_util::client::legacy::Error) -> SendError {
     let reason = chain(error);
     if error.is_connect() {
         SendError::Unconnected { reason }
@@ -202,7 +202,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ClientError> {
         warn!("no root certificates found on this machine");
     }
     if let Some(path) = ca_file {
-        add_from(path, &mut roots).map_err(|source| ClientError::CaFile {
+        add_ca_file(path, &mut roots).map_err(|source| ClientError::CaFile {
             path: path.to_owned(),
             source,
         })?;
@@ -210,7 +210,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ClientError> {
     Ok(roots)
 }
 
-fn add_from(path: &Path, roots: &mut RootCertStore) -> Result<(), Box<dyn Error + Send + Sync>> {
+fn add_ca_file(path: &Path, roots: &mut RootCertStore) -> Result<(), Box<dyn Error + Send + Sync>> {
     let pem = std::fs::read(path)?;
     let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|_malformed| "it is not a valid PEM file")?;

@@ -37,7 +37,7 @@ impl Endpoint {
         if url.port() == Some(0) {
             return Err(EndpointError::Port);
         }
-        // A valid URL fails here only for small differences of the standards: a `Uri` is shorter than 64 KiB.
+        // A valid URL fails here only where the two standards differ: a `Uri` must be shorter than 64 KiB.
         let uri = url
             .as_str()
             .parse()
@@ -84,28 +84,28 @@ impl fmt::Debug for Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EndpointError {
     /// The text is not a URL, or the URL is too long.
-    #[error("read the URL: it is invalid")]
+    #[error("parse the URL: it is invalid")]
     Malformed,
     /// The scheme is missing.
-    #[error("read the URL: it must begin with http:// or https://")]
+    #[error("parse the URL: it must begin with http:// or https://")]
     Relative,
     /// The scheme is neither `http` nor `https`.
-    #[error("read the URL: its scheme must be http or https")]
+    #[error("parse the URL: its scheme must be http or https")]
     Scheme,
     /// The host is missing.
-    #[error("read the URL: its host is missing")]
+    #[error("parse the URL: its host is missing")]
     NoHost,
     /// The host is neither a valid name nor a valid address.
-    #[error("read the URL: its host must be a valid name or address")]
+    #[error("parse the URL: its host must be a valid name or address")]
     Host,
     /// The port is invalid.
-    #[error("read the URL: its port must be a number from 1 to 65535")]
+    #[error("parse the URL: its port must be a number from 1 to 65535")]
     Port,
     /// The URL contains a user name or a password.
-    #[error("read the URL: it must not contain a user name or password")]
+    #[error("parse the URL: it must not contain a user name or password")]
     Userinfo,
     /// The URL has a fragment, which HTTP never sends.
-    #[error("read the URL: it must not contain a fragment (#…), which is never sent")]
+    #[error("parse the URL: it must not contain a fragment (#…), which is never sent")]
     Fragment,
 }
 

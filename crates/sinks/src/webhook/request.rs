@@ -18,7 +18,7 @@ use crate::{Batch, Form, Item};
 
 const AGENT: &str = concat!("easel/", env!("CARGO_PKG_VERSION"));
 
-/// The content of the request for one batch, at the time `now`.
+/// The body of the request for one batch, and the time in its headers.
 pub(super) struct RequestContent {
     body: Bytes,
     now: Timestamp,

@@ -16,7 +16,7 @@ const MAX_BODY_BYTES: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trial {
     /// The result that a lane would get.
-    pub outcome: Result<(), SendError>,
+    pub result: Result<(), SendError>,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
     /// The first 1,024 bytes of the answer's body.
@@ -26,10 +26,10 @@ pub struct Trial {
 impl Webhook {
     /// Makes one attempt with the header `easel-test: true`, and returns the endpoint's answer.
     pub async fn try_out(&self, batch: &Batch) -> Trial {
-        let mark = |headers: &mut HeaderMap| {
+        let add_test_header = |headers: &mut HeaderMap| {
             headers.insert(TEST_HEADER, HeaderValue::from_static("true"));
         };
-        self.watched_attempt(batch, mark).await
+        self.watched_attempt(batch, add_test_header).await
     }
 
     /// Makes one attempt with the same request as a delivery, and returns the endpoint's answer.
@@ -40,30 +40,30 @@ impl Webhook {
     async fn watched_attempt(
         &self,
         batch: &Batch,
-        mark: impl Fn(&mut HeaderMap) + Send + Sync,
+        add_headers: impl Fn(&mut HeaderMap) + Send + Sync,
     ) -> Trial {
         let content = request::content(batch, self.client.now());
-        let request = || {
+        let build_request = || {
             let mut request = request::build(&self.endpoint, batch, &content);
-            mark(request.headers_mut());
+            add_headers(request.headers_mut());
             request
         };
         let timeout = self.settings.timeout;
         let exchange = self
             .client
-            .exchange(request, timeout, |_status| MAX_BODY_BYTES);
+            .exchange(build_request, timeout, |_status| MAX_BODY_BYTES);
         match exchange.await {
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 let head = http::Response::from_parts(head, ());
                 Trial {
-                    outcome: answer::judge(&head, self.client.now()),
+                    result: answer::judge(&head, self.client.now()),
                     status: Some(head.status().as_u16()),
                     body,
                 }
             }
             Err(error) => Trial {
-                outcome: Err(error),
+                result: Err(error),
                 status: None,
                 body: Bytes::new(),
             },

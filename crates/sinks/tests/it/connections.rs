@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{LONG_TIMEOUT, Post, batch, client, short_batch, webhook, with_timeout};
+use crate::fixtures::{LONG_TIMEOUT, Post, batch, client, settings, short_batch, webhook};
 
 #[tokio::test]
 async fn a_hundred_batches_use_one_connection() {
@@ -41,7 +41,7 @@ async fn webhooks_of_one_client_share_connections() {
         let webhook = Webhook::new(
             client.clone(),
             Endpoint::parse(&url).unwrap(),
-            with_timeout(LONG_TIMEOUT),
+            settings(LONG_TIMEOUT),
         );
         webhook.post(batch()).await.unwrap();
     }
@@ -79,8 +79,8 @@ type Script = &'static [&'static str];
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
-/// Starts a server that answers each connection with its script, then closes it. The task returns the
-/// listener.
+/// Starts a server that accepts one connection for each script. It answers the requests of the connection
+/// and then closes the connection. The task returns the listener.
 fn serve(listener: TcpListener, scripts: &'static [Script]) -> JoinSet<TcpListener> {
     let mut server = JoinSet::new();
     server.spawn(async move {

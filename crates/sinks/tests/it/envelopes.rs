@@ -45,8 +45,8 @@ async fn an_envelope_has_all_events_and_the_headers_name_each_event() {
         ..batch()
     };
     let webhook = webhook(&receiver.url());
-    for sent in [&several, &several, &alone] {
-        webhook.post(sent.clone()).await.unwrap();
+    for batch in [&several, &several, &alone] {
+        webhook.post(batch.clone()).await.unwrap();
     }
     let received = receiver.received();
     let envelope: Value = serde_json::from_slice(&received[0].body).unwrap();
@@ -77,7 +77,7 @@ async fn an_envelope_has_all_events_and_the_headers_name_each_event() {
 }
 
 #[test]
-fn only_caliper_events_with_one_sensor_share_an_envelope() {
+fn caliper_events_share_an_envelope_and_a_canvas_event_is_sent_alone() {
     let first = item("course_created", 1);
     assert!(Webhook::can_share_envelope(&[], &first));
     assert!(Webhook::can_share_envelope(

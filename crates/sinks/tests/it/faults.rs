@@ -103,7 +103,7 @@ async fn a_refused_connection_gives_an_error_with_its_cause_and_without_the_quer
 }
 
 #[tokio::test]
-async fn a_connection_closed_before_or_within_the_head_is_unreachable() {
+async fn a_missing_incomplete_or_invalid_head_is_unreachable() {
     for bytes in [
         &b""[..],
         b"HTTP/1.1 200 OK\r\nx-",

@@ -28,17 +28,17 @@ pub(crate) fn impatient_webhook(url: &str) -> Webhook {
 }
 
 /// Returns settings with this timeout, one request in flight and one event per request.
-pub(crate) fn with_timeout(timeout: Duration) -> WebhookSettings {
+pub(crate) fn settings(timeout: Duration) -> WebhookSettings {
     WebhookSettings {
         timeout,
-        batch: 1,
-        in_flight: 1,
+        max_items: 1,
+        max_in_flight: 1,
     }
 }
 
 fn webhook_within(url: &str, timeout: Duration) -> Webhook {
     let client = client(&WebhookOptions::default());
-    Webhook::new(client, Endpoint::parse(url).unwrap(), with_timeout(timeout))
+    Webhook::new(client, Endpoint::parse(url).unwrap(), settings(timeout))
 }
 
 pub(crate) fn batch() -> Batch {

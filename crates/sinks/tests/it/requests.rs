@@ -151,7 +151,7 @@ async fn the_attempt_after_a_refusal_can_succeed() {
 }
 
 #[tokio::test]
-async fn the_first_4_kib_of_a_failure_answer_are_kept() {
+async fn the_body_of_an_answer_is_kept_only_after_a_failure_and_up_to_4_kib() {
     let receiver = Receiver::start().await;
     let webhook = webhook(&receiver.url());
     receiver.set_body("n".repeat(10_000));

@@ -13,9 +13,10 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::fixtures::{LONG_TIMEOUT, Post, batch, body, client, with_timeout};
+use crate::fixtures::{LONG_TIMEOUT, Post, batch, body, client, settings};
 
-/// Starts a receiver that offers these protocols. Returns it with the file of its certificate authority.
+/// Starts a receiver that offers these protocols. Returns the receiver and the file of its certificate
+/// authority.
 async fn receiver(protocols: &[&str], host: &str) -> (Receiver, NamedTempFile) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -54,7 +55,7 @@ fn webhook(receiver: &Receiver, options: &WebhookOptions) -> Webhook {
     Webhook::new(
         client(options),
         Endpoint::parse(&receiver.url()).unwrap(),
-        with_timeout(LONG_TIMEOUT),
+        settings(LONG_TIMEOUT),
     )
 }
 

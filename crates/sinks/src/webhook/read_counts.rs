@@ -1,7 +1,7 @@
 //! Counts the bytes read from a connection, to distinguish a stale connection from a failing endpoint.
 //!
 //! A receiver may close a keep-alive connection at any moment, even while the next request is on its
-//! way. Then the endpoint is not at fault, and most likely it has not seen the request.
+//! way. In this case the endpoint is not at fault, and most likely it has not seen the request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,45 +25,45 @@ const READ_BYTES: usize = 4096;
 
 /// The counts of bytes read from one connection.
 #[derive(Debug, Default)]
-pub(super) struct Wire {
+pub(super) struct ReadCounts {
     /// Bytes read, after decryption.
-    read: AtomicU64,
-    /// The value of `read` at the end of the latest answer.
-    answered: AtomicU64,
+    read_bytes: AtomicU64,
+    /// The value of `read_bytes` at the end of the latest answer; 0 before the first answer.
+    at_last_answer: AtomicU64,
     is_http2: AtomicBool,
 }
 
-impl Wire {
+impl ReadCounts {
     /// Records the end of an answer.
     pub(super) fn answer_ended(&self) {
-        let read = self.read.load(Ordering::Acquire);
-        self.answered.store(read, Ordering::Release);
+        let read_bytes = self.read_bytes.load(Ordering::Acquire);
+        self.at_last_answer.store(read_bytes, Ordering::Release);
     }
 
     /// True if the connection of a failed request was used before, and no byte of an answer to this
-    /// request arrived.
+    /// request arrived. On HTTP/2, true for every connection that was used before.
     pub(super) fn was_stale(connection: &Connected) -> bool {
         let mut extras = Extensions::new();
         connection.get_extras(&mut extras);
-        let Some(wire) = extras.get::<Arc<Self>>() else {
+        let Some(counts) = extras.get::<Arc<Self>>() else {
             return false;
         };
-        let answered = wire.answered.load(Ordering::Acquire);
-        // On HTTP/2, bytes read since then may belong to other requests.
-        let is_silent =
-            wire.is_http2.load(Ordering::Acquire) || wire.read.load(Ordering::Acquire) == answered;
-        answered > 0 && is_silent
+        let at_last_answer = counts.at_last_answer.load(Ordering::Acquire);
+        // On HTTP/2, bytes read since the last answer may belong to other requests.
+        let is_silent = counts.is_http2.load(Ordering::Acquire)
+            || counts.read_bytes.load(Ordering::Acquire) == at_last_answer;
+        at_last_answer > 0 && is_silent
     }
 }
 
 /// A connector whose connections count the bytes they read.
 #[derive(Clone, Debug)]
-pub(super) struct WireConnector(pub(super) HttpsConnector<HttpConnector>);
+pub(super) struct CountingConnector(pub(super) HttpsConnector<HttpConnector>);
 
-impl Service<Uri> for WireConnector {
-    type Response = WireStream;
+impl Service<Uri> for CountingConnector {
+    type Response = CountingStream;
     type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<WireStream, Self::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<CountingStream, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.0.poll_ready(context)
@@ -72,9 +72,9 @@ impl Service<Uri> for WireConnector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.0.call(uri);
         Box::pin(async move {
-            Ok(WireStream {
+            Ok(CountingStream {
                 stream: connecting.await?,
-                wire: Arc::default(),
+                counts: Arc::default(),
             })
         })
     }
@@ -82,45 +82,46 @@ impl Service<Uri> for WireConnector {
 
 /// A connection that counts the bytes it reads.
 #[derive(Debug)]
-pub(super) struct WireStream {
+pub(super) struct CountingStream {
     stream: Stream,
-    wire: Arc<Wire>,
+    counts: Arc<ReadCounts>,
 }
 
-impl WireStream {
+impl CountingStream {
     fn stream(self: Pin<&mut Self>) -> Pin<&mut Stream> {
         Pin::new(&mut self.get_mut().stream)
     }
 }
 
-impl Connection for WireStream {
+impl Connection for CountingStream {
     fn connected(&self) -> Connected {
         let connected = self.stream.connected();
         let is_http2 = connected.is_negotiated_h2();
-        self.wire.is_http2.store(is_http2, Ordering::Release);
-        connected.extra(Arc::clone(&self.wire))
+        self.counts.is_http2.store(is_http2, Ordering::Release);
+        connected.extra(Arc::clone(&self.counts))
     }
 }
 
-impl Read for WireStream {
+impl Read for CountingStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        // A cursor does not show how far it was filled, so this reads into its own buffer first.
+        // A `ReadBufCursor` does not show how far it was filled, so this function first reads into a buffer
+        // of its own.
         let mut bytes = [0; READ_BYTES];
         let free = std::cmp::min(buffer.remaining(), READ_BYTES);
         let mut read = ReadBuf::new(bytes.get_mut(..free).unwrap_or_default());
         ready!(self.as_mut().stream().poll_read(context, read.unfilled()))?;
         let count = u64::try_from(read.filled().len()).unwrap_or(u64::MAX);
-        self.wire.read.fetch_add(count, Ordering::AcqRel);
+        self.counts.read_bytes.fetch_add(count, Ordering::AcqRel);
         buffer.put_slice(read.filled());
         Poll::Ready(Ok(()))
     }
 }
 
-impl Write for WireStream {
+impl Write for CountingStream {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
