@@ -1,19 +1,20 @@
-//! How long a lane holds after an attempt has failed.
+//! Pauses that grow with each failure.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// Pauses that double from 5 s to 5 min, each with a jitter of 20 %. The jitter prevents that lanes which
-/// failed together retry together.
+/// Pauses that double from 5 s to 5 min, each with a jitter of 20 %. Because of the jitter, lanes that
+/// failed together do not all retry together.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failure_count: u32,
 }
 
 impl Backoff {
-    /// Returns the pause after one more failure. The pause is at least `retry_after`, which is limited to 5 min.
+    /// Records a failure and returns the pause after it. The pause is at least `retry_after`, which is limited
+    /// to 5 min.
     pub(crate) fn fail(&mut self, retry_after: Option<Duration>) -> Duration {
         let doubled = FIRST.saturating_mul(2_u32.saturating_pow(self.failure_count));
         let pause = std::cmp::min(doubled, LONGEST).mul_f64(0.8 + 0.4 * fastrand::f64());

@@ -27,11 +27,11 @@ use crate::{dead_letter_retention, lag, metrics, saving};
 /// Creates the sink of a spec, or returns the reason why it cannot.
 pub type MakeSink = Box<dyn Fn(&Spec) -> Result<Arc<dyn Sink>, String> + Send + Sync>;
 
-/// The maximum number of lanes that scan old blocks at once.
+/// The maximum number of lanes that scan old blocks together.
 const MAX_SCANS: usize = 4;
 
-/// After a panic, the pause before the restart grows. It starts again from the shortest if the lane ran this
-/// long before it panicked.
+/// The pause before a restart grows with each panic of a lane. If the lane ran this long before it panicked,
+/// the pause is the shortest again.
 const LONG_LIFE: Duration = Duration::from_mins(5);
 
 /// The settings of a dispatch.
@@ -41,7 +41,7 @@ pub struct DispatchOptions {
     pub save_every: Duration,
     /// How often lag is measured.
     pub measure_every: Duration,
-    /// How long a subscription may hold before it is deactivated.
+    /// How long a subscription may be on hold before it is deactivated.
     pub deactivate_after: Duration,
     /// How long dead letters are stored.
     pub dead_letter_retention: Duration,
@@ -80,7 +80,7 @@ impl std::fmt::Debug for DispatchDeps {
     }
 }
 
-/// Keeps one lane per active subscription.
+/// Runs one lane per active subscription.
 pub struct Dispatch {
     subscriptions: Arc<Subscriptions>,
     context: Arc<LaneContext>,
@@ -94,8 +94,8 @@ pub struct Dispatch {
 struct RunningLanes {
     tasks: JoinSet<(LaneId, Option<Closing>)>,
     running: HashMap<LaneId, RunningLane>,
-    /// The pauses before lanes that panic repeatedly are restarted.
-    deaths: HashMap<LaneId, Backoff>,
+    /// The growing pauses before the restarts of lanes that failed.
+    restart_backoffs: HashMap<LaneId, Backoff>,
 }
 
 /// A lane that runs, or will start after a pause.
@@ -104,7 +104,7 @@ struct RunningLane {
     stop: CancellationToken,
     task: Id,
     /// When the lane starts, or started.
-    begins: Instant,
+    starts_at: Instant,
 }
 
 impl Dispatch {
@@ -145,8 +145,8 @@ impl Dispatch {
         self.lane_count.subscribe()
     }
 
-    /// Serves all subscriptions until `stop` is cancelled. Then waits for deliveries in flight, until `give_up`
-    /// is cancelled, and saves every cursor.
+    /// Serves all subscriptions until `stop` is cancelled. Then waits until no delivery is in flight, or until
+    /// `give_up` is cancelled. At the end saves every cursor.
     pub async fn run(self, stop: CancellationToken, give_up: CancellationToken) {
         let saves = saving::save_journals(&self.context, self.options.save_every);
         let lane_count = self.lane_count.subscribe();
@@ -207,7 +207,7 @@ impl Dispatch {
             .subscriptions
             .lanes()
             .into_iter()
-            .map(|subscription| (subscription.lane(), subscription))
+            .map(|subscription| (subscription.lane_id(), subscription))
             .collect();
         let is_wanted = |subscription: &Subscription| {
             !paused && subscription.state == State::Active && !subscription.has_ended()
@@ -216,7 +216,7 @@ impl Dispatch {
             let wanted = all.get(id).filter(|subscription| is_wanted(subscription));
             if !wanted.is_some_and(|wanted| Arc::ptr_eq(wanted, &lane.subscription)) {
                 lane.stop.cancel();
-                lanes.deaths.remove(id);
+                lanes.restart_backoffs.remove(id);
             }
         }
         for (id, subscription) in all {
@@ -224,7 +224,7 @@ impl Dispatch {
                 self.start(subscription, lanes, Duration::ZERO);
             }
         }
-        self.count(lanes.running.len());
+        self.publish_lane_count(lanes.running.len());
     }
 
     fn start(&self, subscription: Arc<Subscription>, lanes: &mut RunningLanes, pause: Duration) {
@@ -249,7 +249,7 @@ impl Dispatch {
             subscription,
             stop,
             task: task.id(),
-            begins: Instant::now() + pause,
+            starts_at: Instant::now() + pause,
         };
         lanes.running.insert(id, running);
     }
@@ -267,7 +267,7 @@ impl Dispatch {
                 if let Some(closing) = closing
                     && !self.close(&lane.subscription, closing).await
                 {
-                    let pause = lanes.deaths.entry(id).or_default().fail(None);
+                    let pause = lanes.restart_backoffs.entry(id).or_default().fail(None);
                     self.start(lane.subscription, lanes, pause);
                 }
             }
@@ -283,8 +283,8 @@ impl Dispatch {
                 error!(subscription = %lane.subscription.spec.name, %join_error, "lane died");
                 self.context.feed.detach(&lane.subscription);
                 if !lane.stop.is_cancelled() {
-                    let backoff = lanes.deaths.entry(id).or_default();
-                    if lane.begins.elapsed() >= LONG_LIFE {
+                    let backoff = lanes.restart_backoffs.entry(id).or_default();
+                    if lane.starts_at.elapsed() >= LONG_LIFE {
                         backoff.succeed();
                     }
                     let pause = backoff.fail(None);
@@ -292,7 +292,7 @@ impl Dispatch {
                 }
             }
         }
-        self.count(lanes.running.len());
+        self.publish_lane_count(lanes.running.len());
     }
 
     /// Puts a subscription into the state that its lane asks for. Returns `false` after a failure; the lane must
@@ -325,8 +325,8 @@ impl Dispatch {
         true
     }
 
-    fn count(&self, lanes: usize) {
-        self.lane_count.send_replace(Some(lanes));
+    fn publish_lane_count(&self, lane_count: usize) {
+        self.lane_count.send_replace(Some(lane_count));
     }
 }
 

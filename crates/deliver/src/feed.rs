@@ -26,7 +26,8 @@ pub(crate) struct Feed {
     /// Everything before this offset was matched. Changed only under the lock of the index.
     position: Arc<FeedPosition>,
     index: Mutex<Index>,
-    moved: watch::Sender<Offset>,
+    /// Sends the position to lanes that wait for the feed.
+    published_position: watch::Sender<Offset>,
 }
 
 impl Feed {
@@ -37,36 +38,38 @@ impl Feed {
             log,
             position: Arc::new(FeedPosition::new(head)),
             index: Mutex::default(),
-            moved: watch::Sender::new(head),
+            published_position: watch::Sender::new(head),
         }
     }
 
-    /// Lets a lane follow the feed, while it is owed at most `max_owed` events. Returns `false` if the lane has
+    /// Lets a lane follow the feed, while its account owes at most `max_owed` events. Returns `false` if the lane has
     /// not matched exactly up to the feed's position, or if its subscription is retired.
     pub(crate) fn attach(&self, subscription: &Arc<Subscription>, max_owed: usize) -> bool {
         let mut index = self.index();
-        let mut account = subscription.live.account();
-        let is_caught_up = account.matched() == self.position.get() && !subscription.is_retired();
-        if is_caught_up {
+        let mut account = subscription.shared.account();
+        let may_follow =
+            account.first_unmatched() == self.position.get() && !subscription.is_retired();
+        if may_follow {
             account.follow(&self.position, max_owed);
             index.insert(subscription);
         }
-        is_caught_up
+        may_follow
     }
 
-    /// Removes a lane that follows. Ignores replays: they never follow, but share the id of the live lane.
+    /// Removes a lane from the feed. Ignores replays: they never follow the feed, but have the same id as their
+    /// subscription.
     pub(crate) fn detach(&self, subscription: &Subscription) {
         if subscription.replay.is_some() {
             return;
         }
         let mut index = self.index();
-        subscription.live.account().unfollow();
+        subscription.shared.account().unfollow();
         index.remove(subscription.id);
     }
 
     /// Returns a receiver of the feed's position.
-    pub(crate) fn moved(&self) -> watch::Receiver<Offset> {
-        self.moved.subscribe()
+    pub(crate) fn watch_position(&self) -> watch::Receiver<Offset> {
+        self.published_position.subscribe()
     }
 
     /// Matches new events until the log is closed.
@@ -98,32 +101,32 @@ impl Feed {
             };
             let mut unfollowed = Vec::new();
             index.visit(&record.event_type, facts, |subscription| {
-                let mut account = subscription.live.account();
-                if account.may_follow() {
+                let mut account = subscription.shared.account();
+                if account.may_owe_from_feed() {
                     account.owe(record.offset);
                 } else {
                     if account.is_following() {
-                        // The lane is owed too many events. From here on, it matches events itself.
+                        // The account owes too many events. From now on, the lane matches events itself.
                         account.match_to(record.offset);
                         account.unfollow();
                     }
                     unfollowed.push(subscription.id);
                 }
                 drop(account);
-                subscription.live.work.notify_one();
+                subscription.shared.work.notify_one();
             });
             for id in unfollowed {
                 index.remove(id);
             }
         }
-        self.move_to(index, block.next());
+        self.move_to(index, block.end());
     }
 
     /// Records for all following accounts that the events before `to` are lost.
     fn lose_to(&self, to: Offset, loss: Loss) {
         let index = self.index();
         for subscription in index.members() {
-            let mut account = subscription.live.account();
+            let mut account = subscription.shared.account();
             if account.is_following() {
                 account.lose_to(to, loss);
             }
@@ -134,7 +137,7 @@ impl Feed {
     fn move_to(&self, index: MutexGuard<'_, Index>, to: Offset) {
         self.position.set(to);
         drop(index);
-        self.moved.send_replace(to);
+        self.published_position.send_replace(to);
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

@@ -1,4 +1,4 @@
-//! Converts a record to its form: the bytes that a subscription is sent.
+//! Converts a record to its form: the bytes that are sent to a subscription.
 //!
 //! A translated form is made once and cached. All lanes and attempts share it: at the head of the log,
 //! lanes with one format ask for the same events at about the same time. No form is made while the
@@ -29,7 +29,7 @@ const MAX_FORM_BYTES: usize = 8 << 20;
 type FormKey = (Offset, Dialect);
 
 /// A cache entry. It is empty until the form is made, and contains `None` if the event has no such form.
-type Cell = Arc<OnceLock<Option<Arc<Item>>>>;
+type FormCell = Arc<OnceLock<Option<Arc<Item>>>>;
 
 /// Makes and caches forms.
 #[derive(Debug)]
@@ -41,9 +41,10 @@ pub(crate) struct Forms {
 /// The cache of the latest forms.
 #[derive(Debug, Default)]
 struct LatestForms {
-    cells: HashMap<FormKey, Cell>,
+    cells: HashMap<FormKey, FormCell>,
     /// The keys, oldest first, each with the bytes of its record.
     order: VecDeque<(FormKey, usize)>,
+    /// The bytes of the records of all cached forms.
     bytes: usize,
 }
 
@@ -55,7 +56,7 @@ impl Forms {
         }
     }
 
-    /// Returns a record in this format; `None` if it has no such form.
+    /// Returns the item of a record in this format; `None` if the event has no form in the format.
     pub(crate) fn item(&self, record: &Record, format: Format) -> Option<Arc<Item>> {
         let dialect = match format {
             Format::Canvas => {
@@ -109,12 +110,12 @@ fn item(record: &Record, form: Form) -> Arc<Item> {
 
 impl LatestForms {
     /// Returns the cell of a form, and creates it if it is missing. Drops the oldest forms beyond the limits.
-    fn cell(&mut self, key: FormKey, record_bytes: usize) -> Cell {
+    fn cell(&mut self, key: FormKey, record_bytes: usize) -> FormCell {
         if let Some(cell) = self.cells.get(&key) {
-            return Cell::clone(cell);
+            return FormCell::clone(cell);
         }
-        let cell = Cell::default();
-        self.cells.insert(key, Cell::clone(&cell));
+        let cell = FormCell::default();
+        self.cells.insert(key, FormCell::clone(&cell));
         self.order.push_back((key, record_bytes));
         self.bytes += record_bytes;
         while self.order.len() > MAX_FORMS || self.bytes > MAX_FORM_BYTES {
@@ -182,13 +183,14 @@ mod tests {
     #[test]
     fn the_cache_respects_its_limits() {
         let forms = forms();
-        // The blank records have no Caliper form. The cache stores that result too.
+        // Forms in the Canvas format are not cached.
         for offset in 0..20 {
             forms
                 .item(&record(offset, 1 << 20), Format::Canvas)
                 .unwrap();
         }
         assert!(forms.latest.lock().unwrap().bytes <= MAX_FORM_BYTES);
+        // The blank records have no Caliper form. The cache stores that result too.
         for offset in 0..2 * MAX_FORMS as u64 {
             assert!(forms.item(&record(offset, 1), Format::Caliper).is_none());
         }

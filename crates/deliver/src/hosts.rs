@@ -1,9 +1,9 @@
 //! Tracks which hosts are down.
 //!
-//! Lanes that send to one host share its state. A connection attempt fails if the name does not
-//! resolve, the port refuses, or TLS fails. After three such failures in a row, from any lanes, all
-//! lanes of the host hold, and one lane at a time probes for all of them. An error status or a timeout
-//! of an endpoint does not count here.
+//! Lanes that send to one host share its state. A connection fails if the name does not resolve, the
+//! port refuses it, or TLS fails. After three such failures in a row, from any lanes, all lanes of the
+//! host are on hold, and one lane at a time probes for all of them. An error status or a timeout of an
+//! endpoint is not such a failure.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use crate::backoff::Backoff;
 const MAX_CONSECUTIVE: u32 = 3;
 
 /// If a probing lane reports no result for this long, another lane may probe.
-const PROBE_LIFE: Duration = Duration::from_mins(6);
+const MAX_PROBE_TIME: Duration = Duration::from_mins(6);
 
 /// How often a lane checks whether it may probe while another lane probes.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(crate) struct Hosts(Mutex<HashMap<String, Weak<EndpointHost>>>);
 #[derive(Debug)]
 pub(crate) struct EndpointHost {
     state: Mutex<HostState>,
-    /// The opposite of `is_up`, for lanes that only read it.
+    /// The opposite of `is_up`. Lanes can read it without a lock.
     is_down: AtomicBool,
     /// Whether connections can be made.
     is_up: watch::Sender<bool>,
@@ -84,7 +84,7 @@ impl Hosts {
 
 impl EndpointHost {
     /// Returns a receiver of whether connections can be made.
-    pub(crate) fn is_up(&self) -> watch::Receiver<bool> {
+    pub(crate) fn watch_is_up(&self) -> watch::Receiver<bool> {
         self.is_up.subscribe()
     }
 
@@ -98,7 +98,7 @@ impl EndpointHost {
         let mut state = self.state();
         if state.consecutive_count > 0 || state.down.is_some() {
             *state = HostState::default();
-            self.set_up(true);
+            self.set_is_up(true);
         }
     }
 
@@ -113,20 +113,20 @@ impl EndpointHost {
                 until,
                 probe_began: None,
             });
-            self.set_up(false);
+            self.set_is_up(false);
         }
         state.down.as_ref().map(|down| down.until)
     }
 
-    /// Returns whether the caller may probe now, and if so gives it the turn.
-    pub(crate) fn probe(&self) -> ProbeTurn {
+    /// Gives the turn to probe to the caller, if the caller may probe now.
+    pub(crate) fn take_turn(&self) -> ProbeTurn {
         let mut state = self.state();
         let now = Instant::now();
         let Some(down) = &mut state.down else {
             return ProbeTurn::Up;
         };
         if let Some(began) = down.probe_began
-            && now.duration_since(began) < PROBE_LIFE
+            && now.duration_since(began) < MAX_PROBE_TIME
         {
             return ProbeTurn::Wait(now + CHECK_EVERY);
         }
@@ -137,8 +137,8 @@ impl EndpointHost {
         ProbeTurn::Probe
     }
 
-    /// Returns the turn to probe without a result. The next turn is after a pause.
-    pub(crate) fn return_turn(&self) {
+    /// Gives back the turn to probe, without a result. The next turn comes after a pause.
+    pub(crate) fn give_back_turn(&self) {
         let state = &mut *self.state();
         if let Some(down) = &mut state.down {
             down.probe_began = None;
@@ -146,7 +146,7 @@ impl EndpointHost {
         }
     }
 
-    fn set_up(&self, is_up: bool) {
+    fn set_is_up(&self, is_up: bool) {
         self.is_down.store(!is_up, Ordering::Release);
         self.is_up.send_replace(is_up);
     }
@@ -167,21 +167,21 @@ mod tests {
         assert!(Arc::ptr_eq(&host, &hosts.get("nowhere.example:443")));
         assert_eq!((host.fail(false), host.fail(false)), (None, None));
         let due = host.fail(false).expect("the host is down");
-        assert!(!*host.is_up().borrow());
-        assert_eq!(host.probe(), ProbeTurn::Wait(due));
+        assert!(!*host.watch_is_up().borrow());
+        assert_eq!(host.take_turn(), ProbeTurn::Wait(due));
         tokio::time::advance(Duration::from_secs(6)).await;
-        assert_eq!(host.probe(), ProbeTurn::Probe);
+        assert_eq!(host.take_turn(), ProbeTurn::Probe);
         assert!(
-            matches!(host.probe(), ProbeTurn::Wait(_)),
+            matches!(host.take_turn(), ProbeTurn::Wait(_)),
             "another lane probes"
         );
         let later = host.fail(true).expect("the host is still down");
         assert!(later > due + Duration::from_secs(6));
         tokio::time::advance(Duration::from_secs(12)).await;
-        assert_eq!(host.probe(), ProbeTurn::Probe);
+        assert_eq!(host.take_turn(), ProbeTurn::Probe);
         host.succeed();
-        assert_eq!(host.probe(), ProbeTurn::Up);
-        assert!(*host.is_up().borrow());
+        assert_eq!(host.take_turn(), ProbeTurn::Up);
+        assert!(*host.watch_is_up().borrow());
     }
 
     #[test]

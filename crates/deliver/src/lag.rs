@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::lane_context::LaneContext;
 use crate::metrics;
 
-/// Measures the lag of each lane at this interval.
+/// Measures the lag of each lane, at the interval `every`.
 pub(crate) async fn measure(
     context: &LaneContext,
     every: Duration,
@@ -32,7 +32,7 @@ pub(crate) async fn measure(
             if subscription.replay.is_some() {
                 continue;
             }
-            lanes.holding += usize::from(subscription.live.hold().is_some());
+            lanes.on_hold += usize::from(subscription.shared.hold().is_some());
             let pending = balance.get(Term::Pending);
             let age = match pending {
                 0 => 0.0,
@@ -45,7 +45,7 @@ pub(crate) async fn measure(
     }
 }
 
-/// Returns the age of the event at `offset` in seconds; 0 if the log does not know it.
+/// Returns the age of the event at `offset` in seconds; 0 if the log does not have the event.
 async fn age_of(context: &LaneContext, offset: Offset) -> f64 {
     match context.log.appended_at(offset).await {
         Ok(Some(appended_at)) => context

@@ -1,16 +1,17 @@
 //! The task that serves one subscription, or one replay of it.
 //!
-//! A lane takes batches from its [`LaneSource`], in the [order](order) that the sink requires. It runs
+//! A lane takes batches from its [`Batcher`], in the [order](order) that the sink requires. It runs
 //! the attempts in its [`Flight`], and [settles](settle) each one in the account. A delivery that fails
 //! is parked, and the lane continues. If the endpoint itself is at fault, the [`Breaker`] opens and the
-//! lane [holds](hold): it sends only single probes.
+//! lane is [on hold](hold): it sends only single probes.
 //!
-//! With an ordered sink nothing is parked: any failure holds the lane.
+//! With an ordered sink nothing is parked: any failure puts the lane on hold.
 //!
 //! Invariant: a crash repeats at most as many deliveries as the sink's limits allow, even if attempts
 //! hang. A crash can repeat the deliveries that no saved journal contains: those in flight, and those
 //! delivered since the latest save.
 
+mod batcher;
 mod breaker;
 mod due;
 mod flight;
@@ -20,7 +21,6 @@ mod notices;
 mod order;
 mod rate;
 mod settle;
-mod source;
 mod window;
 
 use std::sync::Arc;
@@ -36,10 +36,10 @@ use tracing::error;
 use crate::hosts::EndpointHost;
 use crate::lane_context::LaneContext;
 use crate::metrics::LaneCounts;
+use batcher::{Batcher, NextBatch};
 use breaker::Breaker;
 use flight::{Flight, OutgoingBatch};
 use notices::Notices;
-use source::{LaneSource, NextBatch};
 
 /// The task that serves one subscription, or one replay of it.
 #[derive(Debug)]
@@ -48,29 +48,30 @@ pub(crate) struct Lane {
     context: Arc<LaneContext>,
     sink: Arc<dyn Sink>,
     limits: SinkLimits,
-    source: LaneSource,
+    batcher: Batcher,
     flight: Flight,
     breaker: Breaker,
     /// The host that the sink connects to, if it has one.
     host: Option<Arc<EndpointHost>>,
-    /// Whether connections to the host can be made.
-    host_is_up: Option<watch::Receiver<bool>>,
-    /// True while the lane holds because of its host.
+    /// Receives whether connections to the host can be made.
+    host_up_receiver: Option<watch::Receiver<bool>>,
+    /// True while the lane is on hold because of its host.
     waits_for_host: bool,
     /// True while it is this lane's turn to probe the host.
     probes_host: bool,
     stop: CancellationToken,
-    probe_number: u32,
+    /// The number of probes so far.
+    probe_count: u32,
     /// True if the journal must be saved before the lane sends again.
     must_save: bool,
     counts: LaneCounts,
     notices: Notices,
     latest_reason: Arc<str>,
-    /// Why the lane has stopped sending; `None` while it may send.
-    closed: Option<Closing>,
+    /// The next state of the subscription, if the lane closes itself. The lane then sends no new batches.
+    closing: Option<Closing>,
 }
 
-/// The next state of a subscription whose lane closed itself.
+/// The next state of a subscription whose lane closes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Closing {
     /// Paused, for this reason.
@@ -87,26 +88,26 @@ impl Lane {
         context: Arc<LaneContext>,
     ) -> Self {
         // An earlier lane that panicked did not clear its attempts and its hold.
-        subscription.live.account().cancel_attempts();
-        subscription.live.set_hold(None);
+        subscription.shared.account().cancel_attempts();
+        subscription.shared.set_hold(None);
         let limits = order::ordered_limits(sink.limits());
-        let source = LaneSource::new(&subscription, &sink, limits, Arc::clone(&context));
+        let batcher = Batcher::new(&subscription, &sink, limits, Arc::clone(&context));
         let host = sink.host().map(|host| context.hosts.get(host));
         Self {
             counts: LaneCounts::new(subscription.spec.name.as_str()),
-            source,
+            batcher,
             flight: Flight::default(),
             breaker: Breaker::default(),
-            host_is_up: host.as_ref().map(|host| host.is_up()),
+            host_up_receiver: host.as_ref().map(|host| host.watch_is_up()),
             host,
             waits_for_host: false,
             probes_host: false,
             stop: CancellationToken::new(),
-            probe_number: 0,
+            probe_count: 0,
             must_save: false,
             notices: Notices::default(),
             latest_reason: Arc::from(""),
-            closed: None,
+            closing: None,
             subscription,
             context,
             sink,
@@ -116,11 +117,11 @@ impl Lane {
 
     /// Returns the id of the lane.
     pub(crate) fn id(&self) -> LaneId {
-        self.subscription.lane()
+        self.subscription.lane_id()
     }
 
     /// Serves until `stop` is cancelled, or until a replay has ended. Settles the attempts in flight before it
-    /// returns. Returns the next state of the subscription if the lane closed itself.
+    /// returns. Returns the next state of the subscription if the lane closes itself.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Option<Closing> {
         self.stop = stop.clone();
         self.restore_hold();
@@ -128,21 +129,21 @@ impl Lane {
         self.serve(&stop).await;
         self.context.feed.detach(&self.subscription);
         let now = self.context.clock.now();
-        let mut account = self.subscription.live.account();
+        let mut account = self.subscription.shared.account();
         account.cancel_attempts();
         account.stop_clock(now);
-        if self.closed.is_some() {
+        if self.closing.is_some() {
             account.set_held_since(None);
         }
         drop(account);
-        self.subscription.live.set_hold(None);
-        self.closed
+        self.subscription.shared.set_hold(None);
+        self.closing
     }
 
     /// Asks the destination for its position until it answers, with pauses that grow.
     async fn find_position(&mut self, stop: &CancellationToken) {
         let mut has_failed = false;
-        while !stop.is_cancelled() && self.closed.is_none() {
+        while !stop.is_cancelled() && self.closing.is_none() {
             let is_found = tokio::select! {
                 () = stop.cancelled() => return,
                 is_found = self.query_position() => is_found,
@@ -154,27 +155,27 @@ impl Lane {
                 return;
             }
             has_failed = true;
-            self.probe_number = self.probe_number.wrapping_add(1);
+            self.probe_count = self.probe_count.wrapping_add(1);
             self.close_if_held_too_long();
             let until = self.breaker.probe_due().unwrap_or_else(Instant::now);
             tokio::select! {
                 () = stop.cancelled() => (),
                 () = sleep_until(until) => (),
             }
-            self.breaker.probe();
+            self.breaker.begin_probe();
         }
     }
 
-    /// Asks the destination for its position. Returns `false` after a failure; the lane then holds.
+    /// Asks the destination for its position. Returns `false` after a failure; the lane is then on hold.
     async fn query_position(&mut self) -> bool {
-        let note = self.subscription.live.account().note().cloned();
+        let note = self.subscription.shared.account().note().cloned();
         match self.sink.resume_at(note.as_ref()).await {
             Ok(position) => {
                 let head = self.context.log.bounds().borrow().head;
                 match position.filter(|position| *position > head) {
-                    None => self.source.resume_at(position),
+                    None => self.batcher.set_destination_position(position),
                     Some(beyond) => {
-                        self.closed = Some(Closing::Pause(format!(
+                        self.closing = Some(Closing::Pause(format!(
                             "its destination has events up to offset {beyond}, but the log ends \
                              at {head}"
                         )));
@@ -191,9 +192,9 @@ impl Lane {
 
     fn position_failed(&mut self, failure: &SendError) {
         match failure {
-            SendError::Gone { .. } => self.closed = Some(Closing::Pause(failure.to_string())),
+            SendError::Gone { .. } => self.closing = Some(Closing::Pause(failure.to_string())),
             _ => {
-                self.breaker.probe();
+                self.breaker.begin_probe();
                 self.hold(failure, None);
             }
         }
@@ -201,20 +202,20 @@ impl Lane {
 
     async fn serve(&mut self, stop: &CancellationToken) {
         let subscription = Arc::clone(&self.subscription);
-        let mut feed_moved = self.context.feed.moved();
+        let mut feed_position = self.context.feed.watch_position();
         loop {
             let (mut wait_for_feed, mut wait_until) = (false, None);
             self.hold_if_host_is_down();
             if !self.breaker.is_closed() {
-                self.source.apply_parked_news();
+                self.batcher.apply_parked_changes();
                 self.resume_if_operator_acted();
             }
             while self.may_send() && !stop.is_cancelled() {
                 if self.must_save && !self.save().await {
                     break;
                 }
-                feed_moved.mark_unchanged();
-                match self.source.step(self.flight.load()).await {
+                feed_position.mark_unchanged();
+                match self.batcher.step(self.flight.load()).await {
                     Ok(NextBatch::Send(outgoing)) => self.send(outgoing),
                     Ok(NextBatch::Again) => (),
                     Ok(NextBatch::Wait) => break,
@@ -231,14 +232,14 @@ impl Lane {
                         self.hold_for_storage(error.to_string());
                     }
                 }
-                // Settle attempts that have ended, also while the lane reads a long part of the log.
-                while let Some(landed) = self.flight.next_ended() {
-                    self.settle(&landed);
+                // Settle the attempts that have ended, also while the lane reads a long part of the log.
+                while let Some(ended) = self.flight.next_ended() {
+                    self.settle(&ended);
                 }
                 self.hold_if_host_is_down();
             }
             let is_over = self.flight.is_empty() && subscription.has_ended();
-            if stop.is_cancelled() || self.closed.is_some() || is_over {
+            if stop.is_cancelled() || self.closing.is_some() || is_over {
                 self.context.feed.detach(&subscription);
                 if self.flight.is_empty() {
                     return;
@@ -246,17 +247,17 @@ impl Lane {
                 wait_until = None;
             }
             let probe_at = self.breaker.probe_due().filter(|_| self.flight.is_empty());
-            let retry_at = self.source.next_retry();
+            let retry_at = self.batcher.next_retry();
             let retry_at = retry_at.filter(|_| self.may_send() && !subscription.is_retired());
             let wake_at = [wait_until, probe_at, retry_at].into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled(), if !stop.is_cancelled() => (),
-                landed = self.flight.next(), if !self.flight.is_empty() => self.settle(&landed),
+                ended = self.flight.next(), if !self.flight.is_empty() => self.settle(&ended),
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now)),
                     if wake_at.is_some() => self.probe().await,
-                () = subscription.live.work.notified() => (),
-                Ok(()) = feed_moved.changed(), if wait_for_feed => (),
-                () = host_changed(&mut self.host_is_up), if self.waits_for_host => {
+                () = subscription.shared.work.notified() => (),
+                Ok(()) = feed_position.changed(), if wait_for_feed => (),
+                () = host_changed(&mut self.host_up_receiver), if self.waits_for_host => {
                     self.resume_if_host_is_up();
                 }
             }
@@ -265,7 +266,7 @@ impl Lane {
 
     fn may_send(&self) -> bool {
         let max_in_flight = self.breaker.max_in_flight(self.limits.max_in_flight);
-        self.closed.is_none() && self.flight.batch_count() < max_in_flight
+        self.closing.is_none() && self.flight.batch_count() < max_in_flight
     }
 
     fn send(&mut self, outgoing: OutgoingBatch) {
@@ -274,7 +275,7 @@ impl Lane {
             .start(outgoing, Arc::clone(&self.sink), subscription, context);
     }
 
-    /// Saves the journal. Returns `false` after a failure; the lane then holds.
+    /// Saves the journal. Returns `false` after a failure; the lane is then on hold.
     async fn save(&mut self) -> bool {
         let saved = self
             .context
@@ -293,19 +294,19 @@ impl Lane {
         }
     }
 
-    /// Returns the batch for a probe: first a batch that must be sent again, then a parked and a new batch by
-    /// turns.
+    /// Returns the batch for a probe. A batch that must be sent again comes first. If there is none, probes
+    /// alternate between parked and new batches.
     async fn next_probe(&mut self) -> Result<Option<OutgoingBatch>, ReadError> {
-        self.source.apply_parked_news();
-        if let Some(resend) = self.source.next_resend().await? {
+        self.batcher.apply_parked_changes();
+        if let Some(resend) = self.batcher.next_resend().await? {
             return Ok(Some(resend));
         }
-        let parked_first = self.probe_number % 2 == 1;
-        if parked_first && let Some(parked) = self.source.probe_parked().await? {
+        let parked_first = self.probe_count % 2 == 1;
+        if parked_first && let Some(parked) = self.batcher.probe_parked().await? {
             return Ok(Some(parked));
         }
         while !self.stop.is_cancelled() {
-            match self.source.next_fresh().await? {
+            match self.batcher.next_fresh().await? {
                 NextBatch::Send(outgoing) => return Ok(Some(outgoing)),
                 NextBatch::Again => (),
                 NextBatch::Wait | NextBatch::WaitForFeed | NextBatch::WaitUntil(_) => break,
@@ -314,13 +315,13 @@ impl Lane {
         if self.stop.is_cancelled() {
             return Ok(None);
         }
-        self.source.probe_parked().await
+        self.batcher.probe_parked().await
     }
 
     /// Ends the hold if connections to the host can be made again.
     fn resume_if_host_is_up(&mut self) {
         let is_up = self
-            .host_is_up
+            .host_up_receiver
             .as_ref()
             .is_some_and(|is_up| *is_up.borrow());
         let waits = self.waits_for_host && !self.breaker.waits_for_operator();
@@ -333,7 +334,7 @@ impl Lane {
 /// Waits until the host goes up or down.
 async fn host_changed(is_up: &mut Option<watch::Receiver<bool>>) {
     match is_up {
-        // An error would mean that the sender was dropped. The lane's `host` holds the sender.
+        // An error would mean that the sender was dropped. The lane keeps the sender in its `host`.
         Some(is_up) => drop(is_up.changed().await),
         None => std::future::pending().await,
     }

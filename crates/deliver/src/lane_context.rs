@@ -23,14 +23,14 @@ pub(crate) struct LaneContext {
     pub(crate) clock: Arc<dyn Clock>,
     /// Sends operator events about holds and dead letters.
     pub(crate) tell_operator: TellOperator,
-    /// Limits the lanes that scan old blocks at once. So they neither fill the memory with blocks nor delay
-    /// new events.
+    /// The permits to scan old blocks. They limit the number of lanes that scan together, so that scans
+    /// neither fill the memory with blocks nor delay new events.
     pub(crate) scans: Semaphore,
     /// The hosts that lanes connect to, and which of them are down.
     pub(crate) hosts: Hosts,
     /// The memory limit for the items of parked deliveries.
     pub(crate) item_cache_budget: Arc<CacheBudget>,
-    /// How long a subscription may hold before it is deactivated.
+    /// How long a subscription may be on hold before it is deactivated.
     pub(crate) deactivate_after: Duration,
     /// Notified when journals should be saved soon.
     pub(crate) save_soon: Notify,

@@ -2,8 +2,8 @@
 //!
 //! The [`Dispatch`] runs one lane per active subscription. The feed matches new events once for all
 //! lanes that are up to date. A lane that is behind matches events itself until it has caught up. A
-//! lane sends batches, settles the results, and holds while its endpoint fails.
-//! Not here: what a subscription is, and how an event is sent.
+//! lane sends batches, settles the results, and is on hold while its endpoint fails. `subscriptions`
+//! defines what a subscription is, and `sinks` sends the events.
 //!
 //! ```
 //! # use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Metric names and descriptions of this crate.
 //!
-//! A subscription's name is a label. Operators choose the names, so the number of labels is bounded:
-//! the first 1,000 names in a process have their own series, all others share the label `other`.
+//! A subscription's name is a label. Operators may use any number of names, so the number of labels is
+//! limited: the first 1,000 names in a process have their own series. All other names share the label
+//! `other`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -18,7 +19,7 @@ const PARKED: &str = "easel_parked_deliveries";
 const LAG_EVENTS: &str = "easel_lane_lag_events";
 const LAG_SECONDS: &str = "easel_lane_lag_seconds";
 const LANES: &str = "easel_lanes";
-const LANES_HOLDING: &str = "easel_lanes_holding";
+const LANES_ON_HOLD: &str = "easel_lanes_holding";
 const UNBALANCED: &str = "easel_unbalanced_subscriptions";
 const UNTRANSLATED: &str = "easel_untranslated_events_total";
 const UNREADABLE: &str = "easel_untranslated_values_total";
@@ -32,8 +33,8 @@ const MAX_NAMES: usize = 1_000;
 /// The label of all other subscriptions.
 const OTHER: &str = "other";
 
-/// Describes each metric and starts it at 0. A second call changes nothing. A metric with a label for the
-/// subscription starts with the subscription.
+/// Describes each metric and starts it at 0. A second call changes nothing. The metrics of one subscription
+/// start when its first lane is created.
 pub(crate) fn describe() {
     describe_counter!(
         ATTEMPTS,
@@ -61,7 +62,7 @@ pub(crate) fn describe() {
         "Age of the oldest event that a subscription has not settled yet."
     );
     describe_gauge!(LANES, "Lanes running.");
-    describe_gauge!(LANES_HOLDING, "Lanes that hold after a failed attempt.");
+    describe_gauge!(LANES_ON_HOLD, "Lanes on hold after a failed attempt.");
     describe_gauge!(
         UNBALANCED,
         "Subscriptions whose balance does not add up, which is a bug."
@@ -195,7 +196,8 @@ struct Lag {
 }
 
 impl Lags {
-    /// Adds a subscription. If several share a label, their events are summed, and the oldest age counts.
+    /// Adds a subscription. If several subscriptions share a label, their events are summed, and the oldest age
+    /// counts.
     pub(crate) fn add(&mut self, subscription: &str, balance: &Balance, seconds: f64) {
         self.add_as(label(subscription), balance, seconds);
     }
@@ -233,8 +235,8 @@ impl Lags {
 pub(crate) struct LaneTotals {
     /// Running lanes.
     pub(crate) running: usize,
-    /// Lanes that hold after a failed attempt.
-    pub(crate) holding: usize,
+    /// Lanes on hold after a failed attempt.
+    pub(crate) on_hold: usize,
     /// Subscriptions whose balance does not add up.
     pub(crate) unbalanced: usize,
 }
@@ -243,7 +245,7 @@ pub(crate) struct LaneTotals {
 pub(crate) fn set_lanes(lanes: LaneTotals) {
     let counts = [
         (LANES, lanes.running),
-        (LANES_HOLDING, lanes.holding),
+        (LANES_ON_HOLD, lanes.on_hold),
         (UNBALANCED, lanes.unbalanced),
     ];
     for (name, count) in counts {

@@ -11,7 +11,7 @@ use crate::lane_context::LaneContext;
 /// Every 50th save also saves the cursors of lanes that moved only over filtered events.
 const SAVES_PER_FULL_SAVE: u32 = 50;
 
-/// Saves the journals of all lanes at this interval, and when a lane asks for it.
+/// Saves the journals of all lanes at the interval `every`, and when a lane asks for a save.
 pub(crate) async fn save_journals(context: &LaneContext, every: Duration) -> Infallible {
     let subscriptions = &context.subscriptions;
     let mut tick = interval(every);
@@ -37,7 +37,7 @@ pub(crate) async fn save_journals(context: &LaneContext, every: Duration) -> Inf
         match saved {
             Ok(()) => is_failing = false,
             Err(error) if !is_failing => {
-                error!(%error, "cursors not saved; lanes wait until they are");
+                error!(%error, "cursors not saved; lanes wait until a save succeeds");
                 is_failing = true;
             }
             Err(_again) => (),

@@ -1,6 +1,6 @@
 //! The circuit breaker of a lane.
 //!
-//! A few failures among many successes do not open it. It opens if:
+//! A few failures among many successes do not open the breaker. The breaker opens if:
 //!
 //! - 10 attempts fail in a row, or
 //! - at least half of the attempts within 30 s fail because of the endpoint, or
@@ -31,8 +31,9 @@ pub(super) struct Breaker {
     window: AttemptWindow,
     consecutive_count: u32,
     backoff: Backoff,
-    /// True if it opened because too many events were rejected. Then another rejection does not close it.
-    is_open_for_refusals: bool,
+    /// True if the breaker opened because too many events were rejected. A probe whose event is rejected then
+    /// does not close it.
+    is_open_for_rejections: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ enum BreakerState {
     /// The lane may send up to its limits.
     #[default]
     Closed,
-    /// At most `limit` batches in flight, after a hold. The limit doubles after `limit` successes.
+    /// The lane may have at most `limit` batches in flight, after a hold. The limit doubles after `limit` successes.
     Ramp { limit: usize, success_count: usize },
     /// The lane sends nothing until this time; `None` if an operator must act.
     Open { until: Option<Instant> },
@@ -87,11 +88,11 @@ impl Breaker {
     }
 
     /// Allows one batch as a probe.
-    pub(super) const fn probe(&mut self) {
+    pub(super) const fn begin_probe(&mut self) {
         self.state = BreakerState::Probing;
     }
 
-    /// Records a successful attempt. Returns `true` if it ends a hold.
+    /// Records a successful attempt. Returns `true` if the success ends a hold.
     pub(super) fn succeed(&mut self, max_in_flight: usize) -> bool {
         self.consecutive_count = 0;
         self.window.succeed();
@@ -112,7 +113,7 @@ impl Breaker {
                 false
             }
             BreakerState::Probing => {
-                self.release();
+                self.close();
                 true
             }
             // The attempt was in flight when the breaker opened.
@@ -129,17 +130,17 @@ impl Breaker {
             || self.state == BreakerState::Probing
     }
 
-    /// Records an attempt that was rejected because of its event. Returns `true` if so many were rejected that
-    /// the endpoint is at fault.
-    pub(super) fn refuse(&mut self) -> bool {
-        self.window.refuse();
-        self.is_open_for_refusals |= self.window.is_refusing();
-        self.is_open_for_refusals || !self.may_blame_events()
+    /// Records an attempt that was rejected because of its event. Returns `true` if so many attempts were
+    /// rejected that the endpoint is at fault.
+    pub(super) fn reject(&mut self) -> bool {
+        self.window.reject();
+        self.is_open_for_rejections |= self.window.is_mostly_rejected();
+        self.is_open_for_rejections || !self.may_blame_events()
     }
 
     /// True if a rejection may be the fault of an event.
     pub(super) fn may_blame_events(&self) -> bool {
-        self.is_closed() || self.is_probing() && !self.is_open_for_refusals
+        self.is_closed() || self.is_probing() && !self.is_open_for_rejections
     }
 
     /// True while a probe is in flight.
@@ -147,7 +148,7 @@ impl Breaker {
         self.state == BreakerState::Probing
     }
 
-    /// Opens the breaker after a failure. Returns the pause; `None` if it was open already.
+    /// Opens the breaker after a failure. Returns the pause; `None` if the breaker was open already.
     pub(super) fn open(&mut self) -> Option<Duration> {
         if matches!(self.state, BreakerState::Open { .. }) {
             return None;
@@ -158,7 +159,7 @@ impl Breaker {
 
     /// Opens the breaker because the endpoint asks for a pause. Returns the pause; `None` if the breaker is open
     /// for longer already, or if an operator must act.
-    pub(super) fn pause(&mut self, retry_after: Duration) -> Option<Duration> {
+    pub(super) fn open_for_retry_after(&mut self, retry_after: Duration) -> Option<Duration> {
         let pause = clamp_retry_after(retry_after);
         let is_longer = |until: Instant| until > Instant::now() + pause;
         if self.waits_for_operator() || self.probe_due().is_some_and(is_longer) {
@@ -180,15 +181,15 @@ impl Breaker {
         self.state = BreakerState::Open { until: None };
     }
 
-    /// Ends a hold. The lane starts with one batch in flight.
-    pub(super) fn release(&mut self) {
+    /// Closes the breaker after a hold. The lane starts with one batch in flight.
+    pub(super) fn close(&mut self) {
         self.state = BreakerState::Ramp {
             limit: 1,
             success_count: 0,
         };
         self.consecutive_count = 0;
         self.window = AttemptWindow::default();
-        self.is_open_for_refusals = false;
+        self.is_open_for_rejections = false;
         self.backoff.succeed();
     }
 }
@@ -244,12 +245,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_endpoint_that_rejects_more_than_half_is_at_fault() {
         let mut breaker = Breaker::default();
-        let at_fault = (1..100).find(|_| breaker.refuse());
+        let at_fault = (1..100).find(|_| breaker.reject());
         assert_eq!(at_fault, Some(20));
         let mut breaker = Breaker::default();
         for _ in 0..50 {
             breaker.succeed(LIMIT);
-            assert!(!breaker.refuse());
+            assert!(!breaker.reject());
         }
     }
 
@@ -258,7 +259,7 @@ mod tests {
         let mut breaker = Breaker::default();
         assert!(breaker.open().is_some());
         assert_eq!(breaker.open(), None, "the breaker is open already");
-        breaker.probe();
+        breaker.begin_probe();
         assert_eq!(breaker.max_in_flight(LIMIT), 0);
         assert!(breaker.succeed(LIMIT));
         let mut limits = Vec::new();
@@ -276,19 +277,25 @@ mod tests {
         let mut longest = Duration::ZERO;
         for _ in 0..8 {
             longest = breaker.open().unwrap();
-            breaker.probe();
+            breaker.begin_probe();
             assert!(breaker.fail());
         }
         assert!(longest >= Duration::from_mins(4), "{longest:?}");
-        breaker.probe();
-        assert_eq!(breaker.pause(Duration::ZERO), Some(Duration::from_secs(1)));
-        assert_eq!(breaker.pause(Duration::MAX), Some(Duration::from_hours(24)));
+        breaker.begin_probe();
         assert_eq!(
-            breaker.pause(Duration::ZERO),
+            breaker.open_for_retry_after(Duration::ZERO),
+            Some(Duration::from_secs(1))
+        );
+        assert_eq!(
+            breaker.open_for_retry_after(Duration::MAX),
+            Some(Duration::from_hours(24))
+        );
+        assert_eq!(
+            breaker.open_for_retry_after(Duration::ZERO),
             None,
             "the longer pause counts"
         );
         breaker.open_for_operator();
-        assert_eq!(breaker.pause(Duration::MAX), None);
+        assert_eq!(breaker.open_for_retry_after(Duration::MAX), None);
     }
 }

@@ -13,8 +13,8 @@ pub(super) struct DueQueue(BTreeSet<DueEntry>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct DueEntry {
     due: LaneTime,
-    /// The batch, so that the deliveries of one batch are adjacent.
-    batch: Offset,
+    /// The first offset of the batch, so that the deliveries of one batch are adjacent.
+    batch_offset: Offset,
     offset: Offset,
 }
 
@@ -31,12 +31,16 @@ impl DueQueue {
     /// Adds a parked delivery if it has a due time.
     pub(super) fn insert(&mut self, offset: Offset, parked: &Parked) {
         if let Due::At(due) = parked.due {
-            let batch = parked.batch;
-            self.0.insert(DueEntry { due, batch, offset });
+            let batch_offset = parked.batch_offset;
+            self.0.insert(DueEntry {
+                due,
+                batch_offset,
+                offset,
+            });
         }
     }
 
-    /// Makes a parked delivery due now if it waited for its key.
+    /// Makes a parked delivery due now, if the delivery waited for its key.
     pub(super) fn release(&mut self, account: &mut Account, offset: Offset, now: LaneTime) {
         if let Some(parked) = account.parked(offset).cloned()
             && parked.due == Due::AfterKey
@@ -55,7 +59,7 @@ impl DueQueue {
     }
 
     /// Returns when the next delivery is due.
-    pub(super) fn next(&self) -> Option<LaneTime> {
+    pub(super) fn next_due(&self) -> Option<LaneTime> {
         self.0.first().map(|entry| entry.due)
     }
 
@@ -66,7 +70,7 @@ impl DueQueue {
         {
             let mut offsets = Vec::new();
             while let Some(entry) = self.0.first().copied()
-                && (entry.due, entry.batch) == (first.due, first.batch)
+                && (entry.due, entry.batch_offset) == (first.due, first.batch_offset)
             {
                 self.0.pop_first();
                 let parked = account.parked(entry.offset);

@@ -15,7 +15,7 @@ use tracing::{Instrument, trace_span};
 use crate::lane_context::LaneContext;
 
 /// An attempt in flight.
-type SendTask = BoxFuture<'static, Landed>;
+type AttemptFuture = BoxFuture<'static, EndedAttempt>;
 
 /// A batch to send.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ pub(super) enum Purpose {
     Fresh,
     /// The deliveries were parked.
     Retry,
-    /// The batch is sent again at once: a part of a rejected batch, or a failed batch of an ordered sink.
+    /// The batch is sent again immediately: a part of a rejected batch, or a failed batch of an ordered sink.
     Resend,
-    /// The lane holds, and checks whether the endpoint is back.
+    /// The lane is on hold, and checks whether the endpoint is back.
     Probe,
 }
 
 /// An attempt that has ended.
 #[derive(Debug)]
-pub(super) struct Landed {
+pub(super) struct EndedAttempt {
     /// The batch that was sent.
     pub(super) sent: OutgoingBatch,
     /// The outcome.
@@ -64,7 +64,7 @@ pub(super) struct FlightLoad {
 /// The attempts of a lane that are in flight. An attempt that hangs blocks only its own place.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    attempts: FuturesUnordered<SendTask>,
+    attempts: FuturesUnordered<AttemptFuture>,
     item_count: usize,
     retry_count: usize,
 }
@@ -88,8 +88,8 @@ impl Flight {
         self.attempts.is_empty()
     }
 
-    /// Starts an attempt. The source has already recorded it in the account. If the sink has a note for the
-    /// batch, saves the note before the batch is sent.
+    /// Starts an attempt. The batcher has already marked the items in the account as being sent. If the sink has
+    /// a note for the batch, saves the note before the batch is sent.
     pub(super) fn start(
         &mut self,
         outgoing: OutgoingBatch,
@@ -109,7 +109,7 @@ impl Flight {
         let (began, began_at) = (Instant::now(), context.clock.now());
         let attempt = async move {
             let outcome = send(&outgoing.batch, &sink, &subscription, &context).await;
-            Landed {
+            EndedAttempt {
                 sent: outgoing,
                 outcome,
                 began_at,
@@ -120,23 +120,24 @@ impl Flight {
     }
 
     /// Waits for the next attempt to end. Waits forever if no attempt is in flight.
-    pub(super) async fn next(&mut self) -> Landed {
+    pub(super) async fn next(&mut self) -> EndedAttempt {
         match self.attempts.next().await {
-            Some(landed) => self.count(landed),
+            Some(ended) => self.subtract(ended),
             None => std::future::pending().await,
         }
     }
 
     /// Returns an attempt that has already ended, without waiting.
-    pub(super) fn next_ended(&mut self) -> Option<Landed> {
-        let landed = self.attempts.next().now_or_never()??;
-        Some(self.count(landed))
+    pub(super) fn next_ended(&mut self) -> Option<EndedAttempt> {
+        let ended = self.attempts.next().now_or_never()??;
+        Some(self.subtract(ended))
     }
 
-    fn count(&mut self, landed: Landed) -> Landed {
-        self.item_count -= landed.sent.batch.items.len();
-        self.retry_count -= usize::from(landed.sent.purpose == Purpose::Retry);
-        landed
+    /// Subtracts an attempt that has ended from the counts.
+    fn subtract(&mut self, ended: EndedAttempt) -> EndedAttempt {
+        self.item_count -= ended.sent.batch.items.len();
+        self.retry_count -= usize::from(ended.sent.purpose == Purpose::Retry);
+        ended
     }
 }
 
@@ -147,7 +148,7 @@ async fn send(
     context: &LaneContext,
 ) -> Outcome {
     if let Some(note) = sink.note(batch) {
-        subscription.live.account().set_note(note);
+        subscription.shared.account().set_note(note);
         if let Err(error) = context.subscriptions.save_one(subscription).await {
             let reason = error.to_string();
             return Outcome::all(Err(SendError::Unreachable { reason }));

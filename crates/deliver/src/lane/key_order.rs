@@ -1,7 +1,7 @@
 //! The state of the keys in a lane that keeps events in order by key.
 //!
 //! Events with one key are sent one after another. A parked event blocks its key: later events with the
-//! key are parked too. When the first one ends, they are sent one by one.
+//! key are parked too. When the blocking event ends, the later events are sent one after another.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -69,7 +69,8 @@ impl KeyOrder {
         }
     }
 
-    /// Records that an event with this key is no longer parked. Returns the next parked one.
+    /// Records that an event with this key is no longer parked. Returns the next parked event with
+    /// this key.
     pub(super) fn unpark(&mut self, offset: Offset, key: OrderKey) -> Option<Offset> {
         let parked = self.parked.get_mut(&key)?;
         parked.remove(&offset);

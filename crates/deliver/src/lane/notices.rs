@@ -1,7 +1,7 @@
 //! The operator events of a lane.
 //!
-//! A subscription that receives operator events causes no operator events about itself. Otherwise two
-//! such subscriptions with failing endpoints would trigger each other forever.
+//! A subscription that receives operator events causes no operator events about itself. Otherwise, the
+//! operator events of two such subscriptions with failing endpoints would cause each other forever.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use super::Lane;
 
 /// The minimum time between two reported holds.
-const HOLDS_EVERY: Duration = Duration::from_mins(1);
+const REPORT_HOLDS_EVERY: Duration = Duration::from_mins(1);
 
-/// This many dead letters within this time are reported, once in this time.
-const MANY: u64 = 100;
-const MANY_WITHIN: Duration = Duration::from_hours(1);
+/// If a lane has this many dead letters in one period, it reports them once in the period.
+const MANY_DEAD_LETTERS: u64 = 100;
+const DEAD_LETTER_PERIOD: Duration = Duration::from_hours(1);
 
 /// The reports that a lane has sent to operators.
 #[derive(Debug, Default)]
@@ -25,21 +25,21 @@ pub(super) struct Notices {
     hold_reported_at: Option<Instant>,
     /// The start of the reported hold, while it lasts.
     reported_hold_since: Option<Timestamp>,
-    dead: Dead,
+    dead: DeadLetterCount,
 }
 
 /// The number of dead letters in the current period.
 #[derive(Debug, Default)]
-struct Dead {
+struct DeadLetterCount {
     since: Option<(Instant, Timestamp)>,
     count: u64,
     is_reported: bool,
 }
 
 impl Notices {
-    /// True if a hold must be reported. Records the report.
-    fn may_report_hold(&mut self, since: Timestamp) -> bool {
-        let is_early = |reported_at: Instant| reported_at.elapsed() < HOLDS_EVERY;
+    /// True if a hold must be reported now. In that case, records the report.
+    fn begin_hold_report(&mut self, since: Timestamp) -> bool {
+        let is_early = |reported_at: Instant| reported_at.elapsed() < REPORT_HOLDS_EVERY;
         if self.reported_hold_since.is_some() || self.hold_reported_at.is_some_and(is_early) {
             return false;
         }
@@ -48,17 +48,18 @@ impl Notices {
         true
     }
 
-    /// Counts a dead letter. Returns the count and the start of the period if they must be reported.
+    /// Counts a dead letter. Returns the count and the start of the period if the dead letters must be
+    /// reported now.
     fn count_dead(&mut self, now: Timestamp) -> Option<(u64, Timestamp)> {
-        let is_over = |(began, _): (Instant, Timestamp)| began.elapsed() >= MANY_WITHIN;
+        let is_over = |(began, _): (Instant, Timestamp)| began.elapsed() >= DEAD_LETTER_PERIOD;
         if self.dead.since.is_none_or(is_over) {
-            self.dead = Dead {
+            self.dead = DeadLetterCount {
                 since: Some((Instant::now(), now)),
-                ..Dead::default()
+                ..DeadLetterCount::default()
             };
         }
         self.dead.count += 1;
-        if self.dead.count < MANY || self.dead.is_reported {
+        if self.dead.count < MANY_DEAD_LETTERS || self.dead.is_reported {
             return None;
         }
         self.dead.is_reported = true;
@@ -68,10 +69,10 @@ impl Notices {
 }
 
 impl Lane {
-    /// Reports that the lane holds.
+    /// Reports that the lane is on hold.
     pub(super) fn report_held(&mut self, reason: &str) {
-        let since = self.subscription.live.account().held_since();
-        let Some(since) = since.filter(|since| self.notices.may_report_hold(*since)) else {
+        let since = self.subscription.shared.account().held_since();
+        let Some(since) = since.filter(|since| self.notices.begin_hold_report(*since)) else {
             return;
         };
         self.report(OperatorEvent::SubscriptionHeld {

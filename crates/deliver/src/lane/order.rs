@@ -1,7 +1,7 @@
 //! The order in which a lane sends.
 //!
-//! The source returns failed batches first, then new events by offset. An ordered sink has one batch in
-//! flight at a time, and a failure holds the lane. So offsets reach the destination in order.
+//! The batcher returns failed batches first, then new events by offset. With an ordered sink, one batch is
+//! in flight at a time, and a failure puts the lane on hold. So offsets reach the destination in order.
 
 use easel_sinks::{Order, SinkLimits};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use easel_subscriptions::MaxRate;
 use tokio::time::Instant;
 
-/// The burst after idle time: the events of this much time, and at least one.
+/// After idle time, a lane may send the events of this duration together, but at least one event.
 const BURST: Duration = Duration::from_millis(100);
 
 /// Limits a lane to a number of events per second.

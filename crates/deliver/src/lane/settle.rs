@@ -1,5 +1,5 @@
-//! Settles an attempt: records the result of each event, decides what to send next, and whether the lane
-//! holds.
+//! Settles an attempt: records the result of each event, and decides what is sent next and whether the lane
+//! goes on hold.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use easel_sinks::{Blame, EndpointAnswer, Item, Order, Outcome, Results, SendErro
 use easel_subscriptions::{Attempt, DeadLetter, Due, LoggedAttempt, OnExhausted, Parked};
 use tracing::{debug, warn};
 
-use super::flight::{Landed, OutgoingBatch, Purpose};
+use super::flight::{EndedAttempt, OutgoingBatch, Purpose};
 use super::{Closing, Lane};
 
 /// The consequences of a failed attempt for the whole batch.
@@ -20,11 +20,11 @@ struct Verdict {
     /// The endpoint is at fault, so no event becomes a dead letter because of this attempt.
     endpoint_is_at_fault: bool,
     /// The endpoint rejected a batch. Its halves are sent again, to find the event that is at fault.
-    splits: bool,
+    splits_batch: bool,
 }
 
 /// One item that was not delivered, with its attempt.
-struct Failed<'a> {
+struct FailedItem<'a> {
     item: &'a Arc<Item>,
     key: Option<OrderKey>,
     failure: &'a SendError,
@@ -32,25 +32,26 @@ struct Failed<'a> {
     answer: Option<&'a EndpointAnswer>,
     /// A random number that all items of the batch share, so that they are due together.
     jitter: f64,
-    batch: Offset,
+    /// The first offset of the batch.
+    batch_offset: Offset,
 }
 
 impl Lane {
     /// Records the end of an attempt.
-    pub(super) fn settle(&mut self, landed: &Landed) {
-        let Landed {
+    pub(super) fn settle(&mut self, ended: &EndedAttempt) {
+        let EndedAttempt {
             sent,
             outcome,
             began_at,
             took_millis,
-        } = landed;
+        } = ended;
         let OutgoingBatch {
             batch,
             keys,
             purpose,
         } = sent;
         if *purpose == Purpose::Resend {
-            self.source.resend_landed();
+            self.batcher.resend_ended();
         }
         let failure = worst_failure(outcome, batch.items.len());
         let attempt = Attempt {
@@ -59,45 +60,45 @@ impl Lane {
             status: outcome.answer.as_ref().map(|answer| answer.status),
             outcome: Cow::Borrowed(failure.map_or(Attempt::DELIVERED, SendError::name)),
         };
-        self.log_attempt(landed, failure);
+        self.log_attempt(ended, failure);
         let verdict = self.judge(failure, outcome, batch.items.len());
         let key_at = |index: usize| keys.get(index).copied().flatten();
         let batch_offset = batch.offsets().next().unwrap_or_default();
-        let (mut delivered_count, mut resent, mut ended_keys) = (0, Vec::new(), Vec::new());
+        let (mut delivered_count, mut to_resend, mut ended_keys) = (0, Vec::new(), Vec::new());
         let jitter = fastrand::f64();
         for (index, item) in batch.items.iter().enumerate() {
             let key = key_at(index);
             let failure = match outcome.result(index) {
                 Ok(()) => {
-                    let mut account = self.subscription.live.account();
+                    let mut account = self.subscription.shared.account();
                     delivered_count += usize::from(account.deliver(item.offset));
                     ended_keys.extend(key);
                     continue;
                 }
                 Err(failure) => failure,
             };
-            let failed = Failed {
+            let failed = FailedItem {
                 item,
                 key,
                 failure,
                 attempt: &attempt,
                 answer: outcome.answer.as_ref(),
                 jitter,
-                batch: batch_offset,
+                batch_offset,
             };
             if self.fail(&failed, verdict, *purpose) {
-                resent.push((item.offset, key));
+                to_resend.push((item.offset, key));
             } else {
                 ended_keys.extend(key);
             }
         }
-        self.source.end_keys(ended_keys);
+        self.batcher.end_keys(ended_keys);
         let next_attempt = batch.attempt.saturating_add(1);
-        if verdict.splits {
-            let second_half = resent.split_off(resent.len() / 2);
-            self.source.resend(second_half, next_attempt);
+        if verdict.splits_batch {
+            let second_half = to_resend.split_off(to_resend.len() / 2);
+            self.batcher.resend(second_half, next_attempt);
         }
-        self.source.resend(resent, next_attempt);
+        self.batcher.resend(to_resend, next_attempt);
         match failure {
             None => self.counts.delivered(delivered_count),
             Some(failure) => {
@@ -112,15 +113,16 @@ impl Lane {
                 // An event in flight does not expire. If the log dropped the event meanwhile, it expires now.
                 let tail = self.context.log.bounds().borrow().tail;
                 let tail = std::cmp::min(tail, self.subscription.end().unwrap_or(tail));
-                self.subscription.live.account().expire_to(tail);
+                self.subscription.shared.account().expire_to(tail);
             }
         }
         if let Some(reason) = &outcome.pause_reason {
-            self.closed = Some(Closing::Pause(reason.clone()));
+            self.closing = Some(Closing::Pause(reason.clone()));
         }
     }
 
-    /// Decides whether the endpoint is at fault, and if so holds the lane.
+    /// Decides whether the endpoint is at fault. Puts the lane on hold or ends a hold
+    /// accordingly.
     fn judge(
         &mut self,
         failure: Option<&SendError>,
@@ -129,7 +131,7 @@ impl Lane {
     ) -> Verdict {
         let mut verdict = Verdict {
             endpoint_is_at_fault: false,
-            splits: false,
+            splits_batch: false,
         };
         let Some(failure) = failure else {
             self.probes_host = false;
@@ -137,7 +139,7 @@ impl Lane {
                 host.succeed();
             }
             if self.breaker.succeed(self.limits.max_in_flight) {
-                self.release();
+                self.clear_hold();
             }
             return verdict;
         };
@@ -146,18 +148,18 @@ impl Lane {
         match failure.blame() {
             Blame::Gone => {
                 // The lane first waits for the attempts in flight.
-                self.closed = Some(Closing::Pause(failure.to_string()));
+                self.closing = Some(Closing::Pause(failure.to_string()));
             }
             Blame::Event
                 if matches!(outcome.results, Results::All(_))
                     && item_count > 1
                     && self.breaker.may_blame_events() =>
             {
-                verdict.splits = true;
+                verdict.splits_batch = true;
                 self.end_probe();
             }
             Blame::Event | Blame::Batch => {
-                if self.breaker.refuse() {
+                if self.breaker.reject() {
                     verdict.endpoint_is_at_fault = true;
                     self.hold(failure, None);
                 } else {
@@ -180,16 +182,16 @@ impl Lane {
         verdict
     }
 
-    /// Records that an item was not delivered. Returns `true` if it must be sent again at once.
-    fn fail(&mut self, failed: &Failed<'_>, verdict: Verdict, purpose: Purpose) -> bool {
+    /// Records that an item was not delivered. Returns `true` if the item must be sent again immediately.
+    fn fail(&mut self, failed: &FailedItem<'_>, verdict: Verdict, purpose: Purpose) -> bool {
         let is_ordered = self.limits.order == Order::Offset;
         let offset = failed.item.offset;
         match failed.failure.blame() {
             Blame::Gone => {
-                self.subscription.live.account().fail_attempt(offset);
+                self.subscription.shared.account().fail_attempt(offset);
                 false
             }
-            Blame::Event if verdict.splits => true,
+            Blame::Event if verdict.splits_batch => true,
             Blame::Batch => {
                 self.give_up(failed);
                 false
@@ -219,23 +221,23 @@ impl Lane {
     }
 
     /// Parks a delivery until the next time of its schedule, or gives it up after its last attempt. An attempt
-    /// that does not count for the schedule, such as a probe, never gives a delivery up.
-    fn park(&mut self, failed: &Failed<'_>, retry_after: Option<Duration>, counts: bool) {
+    /// that does not count for the schedule, such as a probe, is never the last attempt.
+    fn park(&mut self, failed: &FailedItem<'_>, retry_after: Option<Duration>, is_counted: bool) {
         let offset = failed.item.offset;
         let (previous, now) = {
-            let account = self.subscription.live.account();
+            let account = self.subscription.shared.account();
             let now = account.clock().at(self.context.clock.now());
             (account.parked(offset).cloned(), now)
         };
         let failure_count = match &previous {
-            Some(previous) => previous.failure_count + u32::from(counts),
-            None => u32::from(counts),
+            Some(previous) => previous.failure_count + u32::from(is_counted),
+            None => u32::from(is_counted),
         };
         let previous_due = previous.as_ref().map(|previous| previous.due);
         let schedule = &self.subscription.spec.retry;
         let due = match previous_due {
-            Some(due @ Due::At(_)) if !counts => Some(due),
-            _ if !counts => {
+            Some(due @ Due::At(_)) if !is_counted => Some(due),
+            _ if !is_counted => {
                 let pause = schedule.pause_after(1, retry_after, failed.jitter);
                 Some(Due::At(now.after(pause.unwrap_or_default())))
             }
@@ -245,14 +247,15 @@ impl Lane {
             }
         };
         match due {
-            Some(due) => self.put_aside(failed, previous, failure_count, due),
+            Some(due) => self.park_until(failed, previous, failure_count, due),
             None => self.give_up(failed),
         }
     }
 
-    fn put_aside(
+    /// Parks a delivery until `due`.
+    fn park_until(
         &mut self,
-        failed: &Failed<'_>,
+        failed: &FailedItem<'_>,
         previous: Option<Parked>,
         failure_count: u32,
         due: Due,
@@ -262,12 +265,12 @@ impl Lane {
             Some(previous) => previous.key,
             None => failed.key,
         };
-        let batch = previous
+        let batch_offset = previous
             .as_ref()
-            .map_or(failed.batch, |parked| parked.batch);
-        let (attempts, attempt_count) = attempts(previous, failed.attempt);
+            .map_or(failed.batch_offset, |parked| parked.batch_offset);
+        let (attempts, attempt_count) = append_attempt(previous, failed.attempt);
         let parked = Parked {
-            batch,
+            batch_offset,
             failure_count,
             due,
             key,
@@ -275,25 +278,25 @@ impl Lane {
             attempts,
             attempt_count,
         };
-        self.source.park(failed.item, parked);
+        self.batcher.park(failed.item, parked);
     }
 
-    /// Gives a delivery up, in the way that `on_exhausted` of the subscription says.
-    fn give_up(&mut self, failed: &Failed<'_>) {
+    /// Gives up a delivery, in the way that `on_exhausted` of the subscription says.
+    fn give_up(&mut self, failed: &FailedItem<'_>) {
         let offset = failed.item.offset;
-        let previous = self.subscription.live.account().parked(offset).cloned();
+        let previous = self.subscription.shared.account().parked(offset).cloned();
         let failure_count = previous.as_ref().map_or(1, |parked| parked.failure_count);
         let has_key = failed.key.is_some();
         match self.subscription.spec.on_exhausted {
             OnExhausted::HoldKey if has_key => {
-                self.put_aside(failed, previous, failure_count, Due::Never);
+                self.park_until(failed, previous, failure_count, Due::OnCommand);
             }
             OnExhausted::HoldLane => {
-                self.put_aside(failed, previous, failure_count, Due::Never);
+                self.park_until(failed, previous, failure_count, Due::OnCommand);
                 self.hold_for_operator(failed.failure);
             }
             OnExhausted::DeadLetter | OnExhausted::HoldKey => {
-                let (attempts, attempt_count) = attempts(previous, failed.attempt);
+                let (attempts, attempt_count) = append_attempt(previous, failed.attempt);
                 let answer = failed.answer.map(|answer| answer.body.clone());
                 let letter = DeadLetter {
                     event_id: failed.item.id,
@@ -311,9 +314,10 @@ impl Lane {
                     error = %failed.failure,
                     "delivery given up"
                 );
-                self.subscription.live.account().give_up(offset, letter);
+                self.subscription.shared.account().give_up(offset, letter);
                 self.count_dead_letter();
-                // An ordered destination commits its position, so the journal must have this dead letter first.
+                // The next batch moves the position of an ordered destination. This dead letter must be saved
+                // before that.
                 self.must_save |= self.limits.order == Order::Offset;
             }
         }
@@ -328,15 +332,15 @@ impl Lane {
         Arc::clone(&self.latest_reason)
     }
 
-    fn log_attempt(&self, landed: &Landed, failure: Option<&SendError>) {
-        let batch = &landed.sent.batch;
-        self.subscription.live.attempts().push(LoggedAttempt {
+    fn log_attempt(&self, ended: &EndedAttempt, failure: Option<&SendError>) {
+        let batch = &ended.sent.batch;
+        self.subscription.shared.attempts().push(LoggedAttempt {
             offset: batch.offsets().next().unwrap_or_default(),
             item_count: u32::try_from(batch.items.len()).unwrap_or(u32::MAX),
             number: batch.attempt.get(),
-            at_millis: landed.began_at.as_millisecond(),
-            took_millis: landed.took_millis,
-            status: landed.outcome.answer.as_ref().map(|answer| answer.status),
+            at_millis: ended.began_at.as_millisecond(),
+            took_millis: ended.took_millis,
+            status: ended.outcome.answer.as_ref().map(|answer| answer.status),
             outcome: failure.map_or(Attempt::DELIVERED, SendError::name),
         });
     }
@@ -348,7 +352,7 @@ impl Lane {
         }
     }
 
-    /// Updates the state of the host, which all its lanes share.
+    /// Updates the state of the host, which all lanes of the host share.
     fn report_to_host(&mut self, failure: &SendError) {
         let is_probe = std::mem::take(&mut self.probes_host);
         let Some(host) = self.host.clone() else {
@@ -362,7 +366,7 @@ impl Lane {
                 }
             }
             // A timeout does not show whether the host is up.
-            SendError::TimedOut if is_probe => host.return_turn(),
+            SendError::TimedOut if is_probe => host.give_back_turn(),
             SendError::TimedOut => (),
             SendError::Gone { .. }
             | SendError::Rejected { .. }
@@ -389,8 +393,9 @@ fn worst_failure(outcome: &Outcome, item_count: usize) -> Option<&SendError> {
     })
 }
 
-/// Appends the latest attempt to those of a delivery. Returns them, and the total number of attempts.
-fn attempts(previous: Option<Parked>, latest: &Attempt) -> (Vec<Attempt>, u32) {
+/// Appends the latest attempt to the stored attempts of a delivery, and drops the oldest beyond the limit. Also
+/// returns the number of all attempts.
+fn append_attempt(previous: Option<Parked>, latest: &Attempt) -> (Vec<Attempt>, u32) {
     let (mut attempts, count) = match previous {
         Some(previous) => (previous.attempts, previous.attempt_count),
         None => (Vec::new(), 0),

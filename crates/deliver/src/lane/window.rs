@@ -16,27 +16,28 @@ const MIN_ATTEMPTS: u32 = 20;
 #[derive(Debug, Default)]
 pub(super) struct AttemptWindow(VecDeque<AttemptCounts>);
 
+/// The attempts of one step.
 #[derive(Clone, Copy, Debug)]
 struct AttemptCounts {
     since: Instant,
     succeeded: u32,
     failed: u32,
-    refused: u32,
+    rejected: u32,
 }
 
 impl AttemptWindow {
     pub(super) fn succeed(&mut self) {
-        self.now().succeeded += 1;
+        self.current_step().succeeded += 1;
     }
 
     /// Counts an attempt that failed because of the endpoint.
     pub(super) fn fail(&mut self) {
-        self.now().failed += 1;
+        self.current_step().failed += 1;
     }
 
     /// Counts an attempt that was rejected because of its event.
-    pub(super) fn refuse(&mut self) {
-        self.now().refused += 1;
+    pub(super) fn reject(&mut self) {
+        self.current_step().rejected += 1;
     }
 
     /// True if at least half of the attempts failed because of the endpoint.
@@ -46,9 +47,9 @@ impl AttemptWindow {
     }
 
     /// True if more than half of the attempts were rejected because of their event.
-    pub(super) fn is_refusing(&self) -> bool {
-        let (all, refused) = self.sum(|counts| counts.refused);
-        all >= MIN_ATTEMPTS && refused * 2 > all
+    pub(super) fn is_mostly_rejected(&self) -> bool {
+        let (all, rejected) = self.sum(|counts| counts.rejected);
+        all >= MIN_ATTEMPTS && rejected * 2 > all
     }
 
     /// Returns the number of all attempts, and of those with one result.
@@ -58,14 +59,15 @@ impl AttemptWindow {
             let AttemptCounts {
                 succeeded,
                 failed,
-                refused,
+                rejected,
                 ..
             } = counts;
-            (all + succeeded + failed + refused, some + kind(counts))
+            (all + succeeded + failed + rejected, some + kind(counts))
         })
     }
 
-    fn now(&mut self) -> &mut AttemptCounts {
+    /// Returns the counts of the current step, and drops steps that are too old.
+    fn current_step(&mut self) -> &mut AttemptCounts {
         let now = Instant::now();
         while self
             .0
@@ -78,7 +80,7 @@ impl AttemptWindow {
                 since: now,
                 succeeded: 0,
                 failed: 0,
-                refused: 0,
+                rejected: 0,
             });
         }
         let last = self.0.len() - 1;

@@ -280,8 +280,8 @@ fn as_webhook(sink: Arc<RecordingSink>, spec: &Spec) -> Arc<dyn Sink> {
     let SinkSpec::Webhook(webhook) = &spec.sink;
     let settings = WebhookSettings {
         timeout: webhook.timeout,
-        batch: webhook.batch.get(),
-        in_flight: spec.in_flight.get(),
+        max_items: webhook.batch.get(),
+        max_in_flight: spec.in_flight.get(),
     };
     let host = Endpoint::parse(webhook.url.expose())
         .unwrap()

@@ -17,19 +17,24 @@ const GLOBS: [&str; 3] = [r#"["*"]"#, r#"["grade_*"]"#, r#"["*_created","user_*"
 
 #[derive(Clone, Debug)]
 enum Step {
+    /// Appends events of these types.
     Append(Vec<usize>),
+    /// Appends many events of one type.
     Burst(usize),
     Subscribe {
+        /// The index of the subscription in `NAMES`, as in all steps.
         who: usize,
         glob: usize,
         past: bool,
         in_flight: usize,
     },
+    /// The endpoint fails one of `every` attempts.
     Fail {
         who: usize,
         every: u64,
     },
-    Mend(usize),
+    /// The endpoint accepts everything again.
+    StopFailing(usize),
     Hang(usize, bool),
     Pause(usize),
     Resume(usize),
@@ -47,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
             |(who, glob, past, in_flight)| Step::Subscribe { who, glob, past, in_flight }
         ),
         3 => (who(), 1..5_u64).prop_map(|(who, every)| Step::Fail { who, every }),
-        2 => who().prop_map(Step::Mend),
+        2 => who().prop_map(Step::StopFailing),
         2 => (who(), any::<bool>()).prop_map(|(who, hang)| Step::Hang(who, hang)),
         1 => who().prop_map(Step::Pause),
         2 => who().prop_map(Step::Resume),
@@ -116,7 +121,7 @@ async fn run(steps: Vec<Step>) -> TestCaseResult {
                     }
                 });
             }
-            Step::Mend(who) => fixture.sink(NAMES[who]).answer_with(|_| Ok(())),
+            Step::StopFailing(who) => fixture.sink(NAMES[who]).answer_with(|_| Ok(())),
             Step::Hang(who, hang) => fixture.sink(NAMES[who]).hang(hang),
             Step::Pause(who) if owed[who].glob.is_some() => {
                 fixture.subscriptions.pause(NAMES[who]).await.unwrap();

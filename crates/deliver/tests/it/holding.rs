@@ -1,4 +1,4 @@
-//! Tests of holds: a failing endpoint holds its own lane and no other lane.
+//! Tests of holds: a failing endpoint puts its own lane on hold and no other lane.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::fixture::{Fixture, id, numbers, refused};
 const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
 const OTHER: &str = r#"{"name":"other","webhook":{"url":"http://localhost/"}}"#;
 
-/// Waits until the lane of `one` holds.
+/// Waits until the lane of `one` is on hold.
 async fn held(fixture: &Fixture) {
     let subscription = fixture.subscriptions.get("one").unwrap();
-    while subscription.live.hold().is_none() {
+    while subscription.shared.hold().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_endpoint_holds_only_its_own_lane() {
+async fn a_failing_endpoint_puts_only_its_own_lane_on_hold() {
     let fixture = Fixture::new().await;
     let failing = fixture.subscribe(ONE).await;
     let healthy = fixture.subscribe(OTHER).await;
@@ -36,7 +36,7 @@ async fn a_failing_endpoint_holds_only_its_own_lane() {
     );
     held(&fixture).await;
     let subscription = fixture.subscriptions.get("one").unwrap();
-    assert!(subscription.live.hold().unwrap().reason.contains("500"));
+    assert!(subscription.shared.hold().unwrap().reason.contains("500"));
 
     let before = failing.received().len();
     assert!(
@@ -48,11 +48,11 @@ async fn a_failing_endpoint_holds_only_its_own_lane() {
     assert!((3..=4).contains(&probes), "{probes} probes in a minute");
     failing.answer_with(|_| Ok(()));
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 50);
-    assert!(subscription.live.hold().is_none());
+    assert!(subscription.shared.hold().is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_held_lane_sends_single_probes_with_growing_pauses() {
+async fn a_lane_on_hold_sends_single_probes_with_growing_pauses() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(r#"{"name":"one","in_flight":1,"webhook":{"url":"http://localhost/"}}"#)
@@ -69,7 +69,7 @@ async fn a_held_lane_sends_single_probes_with_growing_pauses() {
         let ratio = pause.as_secs_f64() / secs;
         assert!((0.79..1.25).contains(&ratio), "{pauses:?}");
     }
-    // Each probe sends another event, a parked and a new one by turns, because one event may be at fault.
+    // Probes alternate between parked and new events. Each sends another event, because one may be at fault.
     let probes = numbers(&sink.received()[10..]);
     assert_eq!(probes, [1, 10, 2, 11, 3]);
 }
@@ -93,7 +93,7 @@ async fn a_throttling_endpoint_receives_nothing_until_retry_after_has_passed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_endpoint_receives_other_events_at_once_and_the_failed_one_after_retry_after() {
+async fn a_busy_endpoint_receives_other_events_immediately_and_the_failed_one_after_retry_after() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     let retry_after = Duration::from_mins(2);
@@ -113,7 +113,7 @@ async fn a_busy_endpoint_receives_other_events_at_once_and_the_failed_one_after_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_held_lane_stops_at_once_and_holds_again_after_a_restart() {
+async fn a_lane_on_hold_stops_immediately_and_is_on_hold_again_after_a_restart() {
     let mut fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(SendError::TimedOut));
@@ -134,7 +134,7 @@ async fn a_held_lane_stops_at_once_and_holds_again_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscription_that_holds_for_three_days_is_deactivated_and_loses_nothing() {
+async fn a_subscription_on_hold_for_three_days_is_deactivated_and_loses_nothing() {
     let mut fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|_| Err(refused(500)));
@@ -160,7 +160,7 @@ async fn a_subscription_that_holds_for_three_days_is_deactivated_and_loses_nothi
         panic!("{:?}", subscription.state);
     };
     assert!(
-        reason.contains("it held for 3days") && reason.contains("500"),
+        reason.contains("it was on hold for 3days") && reason.contains("500"),
         "{reason}"
     );
     // No delivery used up its attempts meanwhile.
@@ -186,7 +186,7 @@ async fn the_time_of_a_pause_by_an_operator_does_not_count_towards_deactivation(
     tokio::time::sleep(Duration::from_hours(1)).await;
     let subscription = fixture.subscriptions.get("one").unwrap();
     assert_eq!(subscription.state, State::Active);
-    assert!(subscription.live.hold().is_some());
+    assert!(subscription.shared.hold().is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +262,7 @@ async fn retries_and_new_deliveries_stay_within_the_number_that_a_crash_may_repe
 async fn a_lane_full_of_unsaved_deliveries_continues_after_an_update() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    // The first delivery fails late, so the next lane starts with it.
+    // The first delivery fails late, so the next lane starts with that delivery.
     let mut fails = true;
     sink.answer_with(move |batch| {
         if id(batch).is_nil() && std::mem::take(&mut fails) {
@@ -312,7 +312,7 @@ async fn events_that_expire_during_a_hold_are_neither_pending_nor_parked_nor_sen
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_of_a_held_lane_that_scans_old_events_takes_effect() {
+async fn an_update_of_a_lane_on_hold_that_scans_old_events_takes_effect() {
     let fixture = Fixture::new().await;
     for n in 0..3_000 {
         fixture.append([("user_updated", n)]).await;
@@ -321,10 +321,10 @@ async fn an_update_of_a_held_lane_that_scans_old_events_takes_effect() {
         "webhook":{"url":"http://localhost/"}}"#;
     fixture.subscribe(json).await;
     let subscription = fixture.subscriptions.get("one").unwrap();
-    // The lane holds from its start, and its probe finds only old events that do not match.
+    // The lane is on hold from its start, and its probe finds only old events that do not match.
     fixture.subscriptions.pause("one").await.unwrap();
     let now = fixture.clock.now();
-    subscription.live.account().set_held_since(Some(now));
+    subscription.shared.account().set_held_since(Some(now));
     fixture.subscriptions.resume("one").await.unwrap();
     tokio::task::yield_now().await;
     let wider = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
@@ -362,14 +362,14 @@ async fn a_probe_whose_event_is_rejected_shows_that_the_endpoint_is_back() {
     let balance = balance.expect("the hold ends");
     assert_eq!(balance.get(Term::Dead), 12);
     let subscription = fixture.subscriptions.get("one").unwrap();
-    assert!(subscription.live.hold().is_none());
+    assert!(subscription.shared.hold().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_late_rejection_does_not_prolong_a_hold() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
-    // Ten fail, so the lane holds. The other two are rejected later.
+    // Ten deliveries fail, so the lane is on hold. The other two are rejected later.
     sink.hang(true);
     sink.answer_with(|batch| match id(batch).as_u128() {
         0..10 if batch.attempt.get() == 1 => Err(refused(500)),

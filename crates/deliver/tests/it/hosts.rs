@@ -75,10 +75,10 @@ async fn an_error_status_of_one_path_does_not_affect_other_paths_of_the_host() {
     fixture.settled("good").await;
     assert_eq!(good.received().len(), 100);
     let good = fixture.subscriptions.get("good").unwrap();
-    assert!(good.live.hold().is_none());
+    assert!(good.shared.hold().is_none());
     let bad = fixture.subscriptions.get("bad").unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(bad.live.hold().is_some());
+    assert!(bad.shared.hold().is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +90,7 @@ async fn a_delivery_that_waits_for_an_operator_still_waits_when_its_host_is_back
     careful.answer_with(|_| Err(unconnected()));
     fixture.append((0..20).map(|n| ("user_created", n))).await;
     let lane = fixture.subscriptions.get("careful").unwrap();
-    while lane.live.hold().is_none_or(|hold| hold.until.is_some()) {
+    while lane.shared.hold().is_none_or(|hold| hold.until.is_some()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let other = subscribe(&fixture, "other", "https://nowhere.example/other").await;
@@ -101,6 +101,6 @@ async fn a_delivery_that_waits_for_an_operator_still_waits_when_its_host_is_back
     other.answer_with(|_| Ok(()));
     fixture.settled("other").await;
     tokio::time::sleep(Duration::from_hours(1)).await;
-    assert!(lane.live.hold().is_some_and(|hold| hold.until.is_none()));
+    assert!(lane.shared.hold().is_some_and(|hold| hold.until.is_none()));
     assert!(fixture.balance("careful").get(Term::Parked) > 0);
 }

@@ -188,7 +188,7 @@ async fn the_parts_of_a_rejected_batch_keep_the_order_of_their_key() {
     let json = r#"{"name":"one","order":"key","format":"caliper","in_flight":4,
         "webhook":{"url":"http://localhost/","batch":4}}"#;
     let sink = fixture.subscribe(json).await;
-    // The batch is rejected, then its first half fails.
+    // The batch is rejected. After that, its first half fails.
     sink.answer_with(
         |batch| match (batch.items.len(), numbers(std::slice::from_ref(batch))[0]) {
             (4, 0) => Err(rejected()),
@@ -196,7 +196,7 @@ async fn the_parts_of_a_rejected_batch_keep_the_order_of_their_key() {
             _ => Ok(()),
         },
     );
-    // All events have the same acting user, so the same key.
+    // All events have the same acting user, so they have the same key.
     fixture.append_examples(0..8).await;
     assert_eq!(fixture.settled("one").await.get(Term::Delivered), 8);
     let delivered = sink.received().into_iter().filter(|batch| {

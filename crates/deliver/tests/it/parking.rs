@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, id, numbers, refused, rejected};
 
 const ONE: &str = r#"{"name":"one","webhook":{"url":"http://localhost/"}}"#;
 
-fn with(rest: &str) -> String {
+fn spec_with(rest: &str) -> String {
     format!(r#"{{"name":"one",{rest},"webhook":{{"url":"http://localhost/"}}}}"#)
 }
 
@@ -63,7 +63,9 @@ async fn a_failed_delivery_is_retried_and_does_not_stop_others() {
 #[tokio::test(start_paused = true)]
 async fn a_delivery_becomes_a_dead_letter_with_all_details_after_its_last_attempt() {
     let fixture = Fixture::new().await;
-    let sink = fixture.subscribe(&with(r#""retry":["10s","1m"]"#)).await;
+    let sink = fixture
+        .subscribe(&spec_with(r#""retry":["10s","1m"]"#))
+        .await;
     sink.answer_with(|batch| match id(batch).as_u128() {
         7 => Err(refused(500)),
         _ => Ok(()),
@@ -103,16 +105,27 @@ async fn a_delivery_becomes_a_dead_letter_with_all_details_after_its_last_attemp
 
 #[tokio::test(start_paused = true)]
 async fn each_schedule_is_followed_from_the_first_attempt_to_the_last() {
-    // The tests of schedules check the pauses of each schedule.
-    for retry in [
-        r#""default""#,
-        r#""hosted""#,
-        r#"["1s","1h","3days"]"#,
-        "[]",
+    // The tests of schedules check all pauses of each schedule. The first and the last tell the
+    // schedules apart.
+    let days = |days: u64| Duration::from_hours(24 * days);
+    let minutes = Duration::from_mins;
+    for (retry, pause_count, ends) in [
+        (
+            r#""default""#,
+            12,
+            Some((Duration::from_secs(5), minutes(12 * 60))),
+        ),
+        (r#""hosted""#, 3, Some((minutes(2), minutes(8)))),
+        (
+            r#"["1s","1h","3days"]"#,
+            3,
+            Some((Duration::from_secs(1), days(3))),
+        ),
+        ("[]", 0, None),
     ] {
         let fixture = Fixture::for_days().await;
         let sink = fixture
-            .subscribe(&with(&format!(r#""retry":{retry}"#)))
+            .subscribe(&spec_with(&format!(r#""retry":{retry}"#)))
             .await;
         sink.answer_with(|batch| match id(batch).as_u128() {
             0 => Err(refused(500)),
@@ -120,6 +133,12 @@ async fn each_schedule_is_followed_from_the_first_attempt_to_the_last() {
         });
         let schedule = fixture.subscriptions.get("one").unwrap().spec.retry.clone();
         let pauses = schedule.pauses();
+        assert_eq!(pauses.len(), pause_count, "{retry}");
+        assert_eq!(
+            pauses.first().copied().zip(pauses.last().copied()),
+            ends,
+            "{retry}"
+        );
         // Another event succeeds every hour, so the endpoint is not at fault.
         let mut number = 0;
         while fixture.balance("one").get(Term::Dead) == 0 {
@@ -141,7 +160,7 @@ async fn each_schedule_is_followed_from_the_first_attempt_to_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_event_is_a_dead_letter_at_once_and_can_be_redelivered() {
+async fn a_rejected_event_is_a_dead_letter_immediately_and_can_be_redelivered() {
     let fixture = Fixture::new().await;
     let sink = fixture.subscribe(ONE).await;
     sink.answer_with(|batch| match id(batch).as_u128() % 100 {
@@ -187,7 +206,7 @@ async fn a_rejected_event_is_a_dead_letter_at_once_and_can_be_redelivered() {
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_rejects_everything_is_at_fault() {
     let fixture = Fixture::new().await;
-    let sink = fixture.subscribe(&with(r#""in_flight":64"#)).await;
+    let sink = fixture.subscribe(&spec_with(r#""in_flight":64"#)).await;
     sink.answer_with(|_| Err(rejected()));
     for n in 0..10 {
         fixture
@@ -200,7 +219,7 @@ async fn an_endpoint_that_rejects_everything_is_at_fault() {
     let subscription = fixture.subscriptions.get("one").unwrap();
     assert!(
         subscription
-            .live
+            .shared
             .hold()
             .is_some_and(|hold| hold.reason.contains("422"))
     );
@@ -213,7 +232,7 @@ async fn an_endpoint_that_rejects_everything_is_at_fault() {
 async fn a_redelivery_and_a_scheduled_attempt_deliver_only_once() {
     let fixture = Fixture::new().await;
     let sink = fixture
-        .subscribe(&with(r#""retry":["1h"],"on_exhausted":"hold_lane""#))
+        .subscribe(&spec_with(r#""retry":["1h"],"on_exhausted":"hold_lane""#))
         .await;
     sink.answer_in_order([Err(refused(500))]);
     fixture.append([("user_created", 1)]).await;
@@ -222,12 +241,12 @@ async fn a_redelivery_and_a_scheduled_attempt_deliver_only_once() {
     let subscription = fixture.subscriptions.get("one").unwrap();
     let now = fixture.clock.now();
     {
-        let mut account = subscription.live.account();
+        let mut account = subscription.shared.account();
         let due = account.clock().at(now);
         assert!(account.make_due(Offset::ZERO, due));
         assert!(account.make_due(Offset::ZERO, due));
     }
-    subscription.live.work.notify_one();
+    subscription.shared.work.notify_one();
     fixture.settled("one").await;
     tokio::time::sleep(Duration::from_hours(3)).await;
     assert_eq!(sink.received().len(), 2);
@@ -236,7 +255,7 @@ async fn a_redelivery_and_a_scheduled_attempt_deliver_only_once() {
 #[tokio::test(start_paused = true)]
 async fn the_clock_of_a_schedule_stops_while_a_lane_is_paused() {
     let mut fixture = Fixture::new().await;
-    let sink = fixture.subscribe(&with(r#""retry":["1h"]"#)).await;
+    let sink = fixture.subscribe(&spec_with(r#""retry":["1h"]"#)).await;
     sink.answer_in_order([Err(refused(500))]);
     fixture.append([("user_created", 1)]).await;
     sink.wait_for(1).await;
@@ -330,7 +349,7 @@ async fn a_failed_batch_is_sent_again_with_the_same_items() {
 #[tokio::test(start_paused = true)]
 async fn an_update_of_the_endpoint_applies_to_parked_deliveries() {
     let fixture = Fixture::new().await;
-    let sink = fixture.subscribe(&with(r#""retry":["1m"]"#)).await;
+    let sink = fixture.subscribe(&spec_with(r#""retry":["1m"]"#)).await;
     sink.answer_with(|_| Err(refused(500)));
     fixture.append_examples(1..2).await;
     sink.wait_for(1).await;
@@ -350,7 +369,7 @@ async fn an_update_of_the_endpoint_applies_to_parked_deliveries() {
 async fn a_lane_with_hold_lane_waits_for_an_operator() {
     let mut fixture = Fixture::new().await;
     let sink = fixture
-        .subscribe(&with(r#""retry":[],"on_exhausted":"hold_lane""#))
+        .subscribe(&spec_with(r#""retry":[],"on_exhausted":"hold_lane""#))
         .await;
     sink.answer_with(|batch| match id(batch).as_u128() {
         3 => Err(rejected()),
@@ -374,7 +393,7 @@ async fn a_lane_with_hold_lane_waits_for_an_operator() {
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(sink.received().len(), 4);
     let subscription = fixture.subscriptions.get("one").unwrap();
-    assert_eq!(subscription.live.hold().unwrap().until, None);
+    assert_eq!(subscription.shared.hold().unwrap().until, None);
     let waiting = fixture
         .subscriptions
         .waiting_for_operator(&subscription, &(..))
@@ -395,7 +414,7 @@ async fn a_lane_with_hold_lane_waits_for_an_operator() {
 async fn a_delivery_that_waits_for_an_operator_can_be_discarded() {
     let fixture = Fixture::new().await;
     let sink = fixture
-        .subscribe(&with(r#""retry":[],"on_exhausted":"hold_lane""#))
+        .subscribe(&spec_with(r#""retry":[],"on_exhausted":"hold_lane""#))
         .await;
     sink.answer_in_order([Err(rejected())]);
     fixture.append((0..1).map(|n| ("user_created", n))).await;
@@ -417,7 +436,7 @@ async fn a_delivery_that_waits_for_an_operator_can_be_discarded() {
 async fn retries_and_new_events_do_not_starve_each_other() {
     let fixture = Fixture::new().await;
     let sink = fixture
-        .subscribe(&with(r#""in_flight":8,"retry":["1s","1s","1s","1s"]"#))
+        .subscribe(&spec_with(r#""in_flight":8,"retry":["1s","1s","1s","1s"]"#))
         .await;
     // Every third of the first 400 events fails once, and all retries hang.
     sink.answer_with(|batch| match (id(batch).as_u128(), batch.attempt.get()) {
@@ -451,7 +470,7 @@ async fn retries_and_new_events_do_not_starve_each_other() {
 #[tokio::test(start_paused = true)]
 async fn a_lane_does_not_exceed_its_rate() {
     let fixture = Fixture::new().await;
-    fixture.subscribe(&with(r#""max_rate":100"#)).await;
+    fixture.subscribe(&spec_with(r#""max_rate":100"#)).await;
     let began = Instant::now();
     fixture
         .append((0..2_000).map(|n| ("user_created", n)))
@@ -479,7 +498,7 @@ async fn every_attempt_is_in_the_attempt_log_and_survives_a_restart() {
         .restore_attempts(&subscription)
         .await
         .unwrap();
-    let attempts = subscription.live.attempts();
+    let attempts = subscription.shared.attempts();
     let latest: Vec<_> = attempts
         .latest()
         .map(|attempt| (attempt.offset.get(), attempt.number, attempt.outcome))

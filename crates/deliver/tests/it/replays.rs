@@ -127,7 +127,7 @@ async fn a_cancelled_replay_sends_nothing_more_and_is_removed() {
     let live = fixture.balance("one");
     let cancelled = fixture
         .subscriptions
-        .cancel_replay("one", replay.lane().replay.unwrap());
+        .cancel_replay("one", replay.lane_id().replay.unwrap());
     cancelled.await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = sink.received().len();

@@ -94,7 +94,7 @@ async fn a_subscription_that_starts_in_the_past_receives_past_and_new_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_deliveries_than_in_flight_are_sent_at_once() {
+async fn in_flight_limits_the_deliveries_that_are_sent_together() {
     let fixture = Fixture::new().await;
     let sink = fixture
         .subscribe(r#"{"name":"few","in_flight":3,"webhook":{"url":"http://localhost/"}}"#)
@@ -340,7 +340,7 @@ async fn a_lane_that_ran_long_is_restarted_quickly_after_a_panic() {
     let sink = fixture.subscribe(ALL).await;
     sink.answer_with(|_| panic!("a bug in a sink"));
     fixture.append([("user_created", 0)]).await;
-    // The lane panics repeatedly, and the pauses before a restart are long.
+    // The lane panics repeatedly, and the pause before each restart grows.
     sink.wait_for(6).await;
     sink.answer_with(|_| Ok(()));
     fixture.settled("all").await;

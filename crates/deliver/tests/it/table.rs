@@ -1,5 +1,5 @@
 //! Tests with an ordered sink whose destination stores a position. The sink has batches of 5,000, one
-//! result per item, and commits events and position together. Lanes have no special code for it.
+//! result per item, and commits events and position together. Lanes have no special code for this sink.
 //!
 //! The process crashes between any two steps of a delivery, also between the destination's commit and
 //! the save of the lane. At the end every event was stored exactly once, and the account agrees.
@@ -177,7 +177,7 @@ enum Step {
     Append(u64),
     /// The next send accepts only this many items.
     AcceptPart(usize),
-    /// The process crashes at this point of the next send; at `None`, at once.
+    /// The process crashes at this point of the next send; immediately if `None`.
     Crash(Option<CrashPoint>),
     /// The journals are saved.
     Save,

@@ -1,9 +1,9 @@
 //! Chooses the next batch of a lane.
 //!
-//! Batches that must be sent again come first. Then come the parked deliveries that are due, and new
+//! Batches that must be sent again come first. After them come the parked deliveries that are due, and new
 //! events by offset; both share the places in flight. A parked batch keeps its items, so a receiver
-//! recognises it by its id. When no event is owed, the source matches the next block itself, until it
-//! has caught up with the feed.
+//! recognises the batch by its id. When no event is owed, the batcher matches the next block itself, until
+//! it has caught up with the feed.
 
 mod fetch;
 mod retries;
@@ -25,15 +25,16 @@ use super::rate::Rate;
 use crate::item_cache::ItemCache;
 use crate::lane_context::LaneContext;
 use crate::offload::offload;
-use fetch::{Fetch, Fetched, Ready};
+use fetch::{Fetch, Fetched, ReadyItem};
 use retries::Resend;
 
-/// Prefetch limits of a lane, in items and bytes. Small, because every lane holds its own copies. The item limit
-/// is rounded up to whole batches, so prefetching never causes a partial batch.
+/// Prefetch limits of a lane, in items and bytes. They are small, because every lane has its own copies. The
+/// item limit is rounded up to whole batches, so prefetching never causes a partial batch.
 const READY_ITEMS: usize = 32;
 const READY_BYTES: usize = 64 * 1024;
 
-/// Prefetch limits of a lane with order by key. Larger, because the lane must skip events whose key is busy.
+/// Prefetch limits of a lane with order by key. They are larger, because the lane must pass over events whose
+/// key is busy.
 const KEYED_READY_ITEMS: usize = 512;
 const KEYED_READY_BYTES: usize = 1 << 20;
 
@@ -41,13 +42,13 @@ const KEYED_READY_BYTES: usize = 1 << 20;
 /// behind.
 const MAX_OWED: usize = 1_000;
 
-/// A lane asks for a save when a quarter of the allowed deliveries are unsaved. So the save usually ends before
-/// the lane must wait for it.
-const SAVES_PER_ROOM: u64 = 4;
+/// A lane asks for a save when a quarter of the allowed deliveries is unsaved: their number divided by this. So
+/// the save usually ends before the lane must wait for it.
+const SAVE_DIVISOR: u64 = 4;
 
-/// The source of a lane's batches.
+/// Chooses and builds the batches of a lane.
 #[derive(Debug)]
-pub(super) struct LaneSource {
+pub(super) struct Batcher {
     subscription: Arc<Subscription>,
     name: Arc<str>,
     sink: Arc<dyn Sink>,
@@ -60,9 +61,9 @@ pub(super) struct LaneSource {
     /// not have.
     destination_position: Option<Offset>,
     /// Every owed offset before this one was fetched.
-    taken_to: Offset,
+    fetched_to: Offset,
     /// The prefetched items, by offset.
-    ready: VecDeque<Ready>,
+    ready: VecDeque<ReadyItem>,
     ready_bytes: usize,
     /// When the first prefetched item became ready.
     ready_since: Option<Instant>,
@@ -76,20 +77,20 @@ pub(super) struct LaneSource {
     item_cache: ItemCache,
     /// The state of the keys, if the lane keeps events in order by key.
     keys: Option<KeyOrder>,
-    /// The reason in the records of events that wait behind a parked event with the same key.
+    /// The reason in the rows of events that wait behind a parked event with the same key.
     follower_reason: Arc<str>,
     rate: Option<Rate>,
     /// The number of batches that were sent.
     sent_count: u64,
     /// The latest parked delivery that was sent as a probe.
-    latest_probe: Offset,
+    latest_probe_offset: Offset,
 }
 
 /// The result of one step towards the next batch.
 pub(super) enum NextBatch {
     /// Send this batch.
     Send(OutgoingBatch),
-    /// There is no batch yet. Call again at once.
+    /// There is no batch yet. Call again immediately.
     Again,
     /// There is no batch until the lane is notified.
     Wait,
@@ -99,7 +100,7 @@ pub(super) enum NextBatch {
     WaitUntil(Instant),
 }
 
-impl LaneSource {
+impl Batcher {
     pub(super) fn new(
         subscription: &Arc<Subscription>,
         sink: &Arc<dyn Sink>,
@@ -110,8 +111,8 @@ impl LaneSource {
         let want = Want::event_types(move |event_type| filter.wants_type(event_type));
         let reader = Reader::new(Arc::clone(&context.log), Offset::ZERO).wanting(want);
         let fetch = Fetch::new(&subscription.spec, Arc::clone(&context));
-        let mut account = subscription.live.account();
-        account.take_parked_news();
+        let mut account = subscription.shared.account();
+        account.take_parked_changes();
         let keys = if fetch.is_keyed() {
             Some(KeyOrder::from_account(&account))
         } else {
@@ -129,7 +130,7 @@ impl LaneSource {
             fetch,
             max_owed: std::cmp::max(MAX_OWED, limits.max_items * (limits.max_in_flight + 1)),
             destination_position: None,
-            taken_to: Offset::ZERO,
+            fetched_to: Offset::ZERO,
             ready: VecDeque::new(),
             ready_bytes: 0,
             ready_since: None,
@@ -142,20 +143,20 @@ impl LaneSource {
             follower_reason: Arc::from("an earlier event with its key is parked"),
             rate: subscription.max_rate().map(Rate::new),
             sent_count: 0,
-            latest_probe: Offset::ZERO,
+            latest_probe_offset: Offset::ZERO,
             context,
         }
     }
 
-    /// Sets the position of the destination. Owed events before it count as delivered.
-    pub(super) fn resume_at(&mut self, position: Option<Offset>) {
+    /// Sets the position of the destination. Owed events before this position count as delivered.
+    pub(super) fn set_destination_position(&mut self, position: Option<Offset>) {
         self.destination_position = position;
     }
 
-    /// Drops prefetched items, so that a held lane uses no memory. They are fetched again later.
+    /// Drops prefetched items, so that a lane on hold uses no memory. The items are fetched again later.
     pub(super) fn drop_ready(&mut self) {
         if let Some(first) = self.ready.front() {
-            self.taken_to = first.item.offset;
+            self.fetched_to = first.item.offset;
         }
         self.ready = VecDeque::new();
         self.ready_bytes = 0;
@@ -176,11 +177,11 @@ impl LaneSource {
     }
 
     /// Makes one step towards the next batch. Reads at most one block of new events.
-    pub(super) async fn step(&mut self, load: FlightLoad) -> Result<NextBatch, ReadError> {
+    pub(super) async fn step(&mut self, in_flight: FlightLoad) -> Result<NextBatch, ReadError> {
         if self.subscription.is_retired() {
             return Ok(NextBatch::Wait);
         }
-        if !self.has_room(load.item_count) {
+        if !self.has_room(in_flight.item_count) {
             return Ok(NextBatch::Wait);
         }
         if let Some(ready_at) = self.rate.as_ref().and_then(Rate::ready_at) {
@@ -189,14 +190,14 @@ impl LaneSource {
         if let Some(outgoing) = self.next_resend().await? {
             return Ok(NextBatch::Send(outgoing));
         }
-        let is_retry_turn = self.is_retry_turn(load.retry_count);
+        let is_retry_turn = self.is_retry_turn(in_flight.retry_count);
         if is_retry_turn && let Some(outgoing) = self.next_due().await? {
             return Ok(NextBatch::Send(outgoing));
         }
         match self.next_fresh().await? {
             step @ (NextBatch::Send(_) | NextBatch::Again) => Ok(step),
             step @ (NextBatch::Wait | NextBatch::WaitForFeed | NextBatch::WaitUntil(_)) => {
-                let may_retry = !is_retry_turn && self.may_retry(load.retry_count);
+                let may_retry = !is_retry_turn && self.may_retry(in_flight.retry_count);
                 if may_retry && let Some(outgoing) = self.next_due().await? {
                     return Ok(NextBatch::Send(outgoing));
                 }
@@ -212,12 +213,12 @@ impl LaneSource {
         }
         let subscription = Arc::clone(&self.subscription);
         let (has_next, may_match) = {
-            let mut account = subscription.live.account();
+            let mut account = subscription.shared.account();
             if account.parked_count() >= Subscriptions::MAX_PARKED {
                 return Ok(NextBatch::Wait);
             }
             if self.keys.is_some() {
-                if let Some(outgoing) = self.load_by_key(&mut account) {
+                if let Some(outgoing) = self.make_keyed_batch(&mut account) {
                     return Ok(NextBatch::Send(outgoing));
                 }
                 if self.ready.len() >= KEYED_READY_ITEMS || self.ready_bytes >= KEYED_READY_BYTES {
@@ -226,19 +227,19 @@ impl LaneSource {
             } else {
                 self.drop_ended(&account);
                 if self.has_full_batch() {
-                    return Ok(self.load(&mut account));
+                    return Ok(self.make_fresh_batch(&mut account));
                 }
             }
             let has_next = self.unsent(&account).next().is_some();
-            let may_load = self.keys.is_none() && self.limits.gather.is_zero();
-            if !has_next && may_load && !self.ready.is_empty() {
-                return Ok(self.load(&mut account));
+            let may_send_partial = self.keys.is_none() && self.limits.gather.is_zero();
+            if !has_next && may_send_partial && !self.ready.is_empty() {
+                return Ok(self.make_fresh_batch(&mut account));
             }
             let is_behind = account.owed_count() >= self.max_owed;
             (has_next, !account.is_following() && !is_behind)
         };
         if has_next {
-            self.make_ready().await?;
+            self.prefetch().await?;
             return Ok(NextBatch::Again);
         }
         let step = if may_match {
@@ -249,8 +250,8 @@ impl LaneSource {
         let gathered_at = self.gathered_at().filter(|_| self.keys.is_none());
         match (step, gathered_at) {
             (NextBatch::Wait | NextBatch::WaitForFeed, Some(time)) if time <= Instant::now() => {
-                let mut account = subscription.live.account();
-                Ok(self.load(&mut account))
+                let mut account = subscription.shared.account();
+                Ok(self.make_fresh_batch(&mut account))
             }
             (NextBatch::Wait | NextBatch::WaitForFeed, Some(time)) => {
                 Ok(NextBatch::WaitUntil(time))
@@ -274,25 +275,25 @@ impl LaneSource {
 
     /// Returns the offsets that are owed, not fetched and not in flight.
     fn unsent<'a>(&'a self, account: &'a Account) -> impl Iterator<Item = Offset> + 'a {
-        account.waiting_from(self.taken_to)
+        account.waiting_from(self.fetched_to)
     }
 
     /// True if one more batch stays within the number of deliveries that a crash may repeat. Asks for a save
-    /// early enough. Also applies news about parked deliveries.
+    /// early enough. Also applies the changes of parked deliveries.
     fn has_room(&mut self, under_way: usize) -> bool {
-        let (unsaved, has_news) = {
-            let account = self.subscription.live.account();
-            let unsaved = account.unsaved() + account.unsaved_row_count() as u64;
-            (unsaved, account.has_parked_news())
+        let (unsaved, has_changes) = {
+            let account = self.subscription.shared.account();
+            let unsaved = account.unsaved_delivered_count() + account.unsaved_row_count() as u64;
+            (unsaved, account.has_parked_changes())
         };
-        if has_news {
-            self.apply_parked_news();
+        if has_changes {
+            self.apply_parked_changes();
         }
         let max_repeated = self.limits.max_repeated;
-        // A full flight can deliver this many items between two saves.
+        // This many items can be in flight, and all of them may be delivered before the next save.
         let in_flight = u64::try_from(self.limits.max_in_flight * self.limits.max_items);
         let room = max_repeated.saturating_sub(in_flight.unwrap_or(u64::MAX));
-        if unsaved > 0 && unsaved >= room / SAVES_PER_ROOM {
+        if unsaved > 0 && unsaved >= room / SAVE_DIVISOR {
             self.context.save_soon.notify_one();
         }
         let under_way = u64::try_from(under_way + self.limits.max_items).unwrap_or(u64::MAX);
@@ -303,13 +304,13 @@ impl LaneSource {
         self.ready.len() >= self.limits.max_items || self.ready_bytes >= self.limits.max_bytes
     }
 
-    /// Returns when the gathering batch must be sent, even if it is not full.
+    /// Returns when the prefetched items must be sent, even if they do not fill a batch.
     fn gathered_at(&self) -> Option<Instant> {
         self.ready_since.map(|since| since + self.limits.gather)
     }
 
     /// Builds a batch from the prefetched items that are still owed.
-    fn load(&mut self, account: &mut Account) -> NextBatch {
+    fn make_fresh_batch(&mut self, account: &mut Account) -> NextBatch {
         let mut items = Vec::new();
         let mut bytes = 0;
         while items.len() < self.limits.max_items
@@ -318,7 +319,7 @@ impl LaneSource {
             if !self.fits(&items, bytes, &ready.item) {
                 break;
             }
-            let Some(Ready { item, key: _ }) = self.ready.pop_front() else {
+            let Some(ReadyItem { item, key: _ }) = self.ready.pop_front() else {
                 break;
             };
             let item_bytes = item.form.bytes().len();
@@ -337,11 +338,11 @@ impl LaneSource {
 
     /// Builds a batch from the prefetched items whose key is free. Parks items that follow a parked event with
     /// the same key.
-    fn load_by_key(&mut self, account: &mut Account) -> Option<OutgoingBatch> {
+    fn make_keyed_batch(&mut self, account: &mut Account) -> Option<OutgoingBatch> {
         let (mut items, mut keys) = (Vec::new(), Vec::new());
         let (mut bytes, mut index) = (0, 0);
         while items.len() < self.limits.max_items
-            && let Some(Ready { item, key }) = self.ready.get(index).cloned()
+            && let Some(ReadyItem { item, key }) = self.ready.get(index).cloned()
         {
             let order = self.keys.as_mut()?;
             let item_bytes = item.form.bytes().len();
@@ -398,7 +399,7 @@ impl LaneSource {
             batch: Batch {
                 subscription: Arc::clone(&self.name),
                 attempt,
-                replay: self.subscription.lane().replay,
+                replay: self.subscription.lane_id().replay,
                 items,
             },
             keys,
@@ -407,14 +408,14 @@ impl LaneSource {
     }
 
     /// Fetches the next items, from one block at most.
-    async fn make_ready(&mut self) -> Result<(), ReadError> {
+    async fn prefetch(&mut self) -> Result<(), ReadError> {
         let (max_items, max_bytes) = match self.limits.max_items {
             _ if self.keys.is_some() => (KEYED_READY_ITEMS / 4, KEYED_READY_BYTES / 4),
             1 => (READY_ITEMS, READY_BYTES),
             batch => (READY_ITEMS.next_multiple_of(batch), self.limits.max_bytes),
         };
         let (offsets, is_following) = {
-            let account = self.subscription.live.account();
+            let account = self.subscription.shared.account();
             let offsets: Vec<_> = self.unsent(&account).take(max_items).collect();
             (offsets, account.is_following())
         };
@@ -427,9 +428,9 @@ impl LaneSource {
         };
         let fetched = self.fetch.read(offsets, max_bytes).await?;
         if let Some((last, _)) = fetched.last() {
-            self.taken_to = last.next();
+            self.fetched_to = last.next();
         }
-        for ready in self.take(fetched) {
+        for ready in self.record_fetched(fetched) {
             self.ready_bytes += ready.item.form.bytes().len();
             self.ready.push_back(ready);
             self.ready_since.get_or_insert_with(Instant::now);
@@ -438,8 +439,8 @@ impl LaneSource {
     }
 
     /// Returns the items to send. Records the result of all other fetched offsets in the account.
-    fn take(&self, fetched: Vec<(Offset, Fetched)>) -> Vec<Ready> {
-        let mut account = self.subscription.live.account();
+    fn record_fetched(&self, fetched: Vec<(Offset, Fetched)>) -> Vec<ReadyItem> {
+        let mut account = self.subscription.shared.account();
         let mut items = Vec::with_capacity(fetched.len());
         for (offset, fetched) in fetched {
             match fetched {
@@ -451,7 +452,7 @@ impl LaneSource {
                     account.deliver(offset);
                 }
                 Fetched::Item(ready) => items.push(ready),
-                Fetched::NoForm => account.skip(offset),
+                Fetched::NoForm => account.filter_out(offset),
                 Fetched::Lost(loss) => account.lose(offset, loss),
             }
         }
@@ -465,12 +466,12 @@ impl LaneSource {
             return Ok(NextBatch::Again);
         }
         let end = end.unwrap_or(Offset::new(u64::MAX));
-        if self.subscription.live.account().matched() >= end {
+        if self.subscription.shared.account().first_unmatched() >= end {
             return Ok(NextBatch::Wait);
         }
         let context = Arc::clone(&self.context);
         let _permit = context.scans.acquire().await;
-        let position = self.subscription.live.account().matched();
+        let position = self.subscription.shared.account().first_unmatched();
         self.reader.seek(position);
         let Some(found) = self.reader.try_next().await? else {
             return Ok(NextBatch::WaitForFeed);
@@ -482,7 +483,7 @@ impl LaneSource {
             offload(record_count, work).await;
             return Ok(NextBatch::Again);
         }
-        let mut account = self.subscription.live.account();
+        let mut account = self.subscription.shared.account();
         if self.subscription.is_retired() {
             return Ok(NextBatch::Wait);
         }
@@ -499,29 +500,29 @@ impl LaneSource {
 /// Matches the events of a block from `from` on, until `max_owed` events are owed.
 fn match_block(subscription: &Subscription, block: &Block, from: Offset, max_owed: usize) {
     let filter: &Filter = &subscription.filter;
-    let last = std::cmp::min(block.next(), subscription.end().unwrap_or(block.next()));
+    let end = std::cmp::min(block.end(), subscription.end().unwrap_or(block.end()));
     let records = block.records_from(from);
-    let records = records.take_while(|record| record.offset < last);
+    let records = records.take_while(|record| record.offset < end);
     let wanted = records.filter(|record| {
         filter.wants_type(&record.event_type) && filter.wants(|| Facts::from_event(&record.bytes))
     });
     let mut wanted = wanted.map(|record| record.offset);
-    let owed_count = subscription.live.account().owed_count();
+    let owed_count = subscription.shared.account().owed_count();
     let room = max_owed.saturating_sub(owed_count);
     let owed: Vec<_> = wanted.by_ref().take(room).collect();
-    let end = wanted.next().unwrap_or(last);
-    let mut account = subscription.live.account();
+    let match_end = wanted.next().unwrap_or(end);
+    let mut account = subscription.shared.account();
     if subscription.is_retired() {
         return;
     }
     for offset in owed {
         account.owe(offset);
     }
-    account.match_to(end);
+    account.match_to(match_end);
 }
 
-/// Releases parked deliveries that wait for their key, if no earlier delivery with the key is parked. They remain
-/// after a crash between two steps, or when the subscription no longer has order by key.
+/// Releases parked deliveries that wait for their key, if no earlier delivery with the key is parked. Such
+/// deliveries remain after a crash between two steps, or when the subscription no longer has order by key.
 fn release_followers(account: &mut Account, keys: Option<&KeyOrder>, context: &LaneContext) {
     let followers = account.all_parked(Offset::ZERO).filter(|(offset, parked)| {
         let first = keys.and_then(|keys| keys.first_parked(parked.key?));

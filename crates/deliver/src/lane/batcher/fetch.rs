@@ -15,19 +15,20 @@ use crate::offload::offload;
 pub(super) struct Fetch {
     context: Arc<LaneContext>,
     format: Format,
-    order: Option<Arc<KeySource>>,
+    /// `None` if events are not kept in order by key.
+    key_kind: Option<Arc<KeyKind>>,
 }
 
-/// The source of an event's key.
+/// What gives an event its key.
 #[derive(Debug)]
-enum KeySource {
+enum KeyKind {
     Actor,
     Field(KeyField),
 }
 
 /// The result of reading one offset.
 pub(super) enum Fetched {
-    Item(Ready),
+    Item(ReadyItem),
     /// The event has no form in the subscription's format.
     NoForm,
     Lost(Loss),
@@ -35,7 +36,7 @@ pub(super) enum Fetched {
 
 /// An item that can be sent.
 #[derive(Clone, Debug)]
-pub(super) struct Ready {
+pub(super) struct ReadyItem {
     pub(super) item: Arc<Item>,
     /// The key, if the lane keeps events in order by key.
     pub(super) key: Option<OrderKey>,
@@ -43,25 +44,25 @@ pub(super) struct Ready {
 
 impl Fetch {
     pub(super) fn new(spec: &Spec, context: Arc<LaneContext>) -> Self {
-        let order = match (spec.order, &spec.key) {
+        let key_kind = match (spec.order, &spec.key) {
             (OrderBy::None, _) => None,
-            (OrderBy::Key, None) => Some(KeySource::Actor),
-            (OrderBy::Key, Some(field)) => Some(KeySource::Field(field.clone())),
+            (OrderBy::Key, None) => Some(KeyKind::Actor),
+            (OrderBy::Key, Some(field)) => Some(KeyKind::Field(field.clone())),
         };
         Self {
             context,
             format: spec.format,
-            order: order.map(Arc::new),
+            key_kind: key_kind.map(Arc::new),
         }
     }
 
     /// True if events are kept in order by key.
     pub(super) const fn is_keyed(&self) -> bool {
-        self.order.is_some()
+        self.key_kind.is_some()
     }
 
-    /// Reads offsets, which must ascend. Reads from one block only, and stops after `max_bytes`. Returns at least
-    /// one result unless `offsets` is empty.
+    /// Reads the events at `offsets`, which must ascend. Reads from one block only, and stops after `max_bytes`.
+    /// Returns at least one result unless `offsets` is empty.
     pub(super) async fn read(
         &self,
         offsets: Vec<Offset>,
@@ -78,14 +79,15 @@ impl Fetch {
             });
         }
         let record_count = offsets.len();
-        let (context, format, order) = (Arc::clone(&self.context), self.format, self.order.clone());
+        let (context, format) = (Arc::clone(&self.context), self.format);
+        let key_kind = self.key_kind.clone();
         let make = move || {
             let mut fetched = Vec::new();
             let mut bytes = 0;
             for offset in offsets {
                 let found = match &read {
-                    Read::Block(block) if block.first() <= offset => {
-                        match find(block, offset, format, order.as_deref(), &context) {
+                    Read::Block(block) if block.start() <= offset => {
+                        match find(block, offset, format, key_kind.as_deref(), &context) {
                             Some((found, record_bytes)) => {
                                 bytes += record_bytes;
                                 found
@@ -116,15 +118,17 @@ fn find(
     block: &Block,
     offset: Offset,
     format: Format,
-    order: Option<&KeySource>,
+    key_kind: Option<&KeyKind>,
     context: &LaneContext,
 ) -> Option<(Fetched, usize)> {
     let record = block.record(offset)?;
-    let key = order.and_then(|order| match order {
-        KeySource::Actor => OrderKey::from_actor(&record.bytes),
-        KeySource::Field(field) => field.order_key(&record.bytes),
+    let key = key_kind.and_then(|kind| match kind {
+        KeyKind::Actor => OrderKey::from_actor(&record.bytes),
+        KeyKind::Field(field) => field.order_key(&record.bytes),
     });
     let item = context.forms.item(&record, format);
-    let found = item.map_or(Fetched::NoForm, |item| Fetched::Item(Ready { item, key }));
+    let found = item.map_or(Fetched::NoForm, |item| {
+        Fetched::Item(ReadyItem { item, key })
+    });
     Some((found, record.bytes.len()))
 }

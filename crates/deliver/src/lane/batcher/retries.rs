@@ -1,4 +1,4 @@
-//! Retries: parked deliveries that are due, and batches that are sent again at once.
+//! Retries: parked deliveries that are due, and batches that are sent again immediately.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -8,20 +8,20 @@ use std::time::Duration;
 use easel_catalog::OrderKey;
 use easel_log::{Offset, ReadError};
 use easel_sinks::Item;
-use easel_subscriptions::{Due, Parked, ParkedNews};
+use easel_subscriptions::{Due, Parked, ParkedChange};
 use tokio::time::Instant;
 
-use super::{LaneSource, OutgoingBatch, Purpose};
+use super::{Batcher, OutgoingBatch, Purpose};
 
 /// Prefetch limits of parked deliveries, in deliveries and bytes.
 const READY_RETRIES: usize = 256;
 const READY_RETRY_BYTES: usize = 1 << 20;
 
-/// How soon a retry that found no free place is checked again.
+/// After this time, a lane looks again for a free place for a retry that is due.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 
-/// The maximum time until a delivery is due for its item to be cached.
-const CACHED_FOR: Duration = Duration::from_mins(1);
+/// An item is cached only if its delivery is due within this time.
+const CACHE_IF_DUE_WITHIN: Duration = Duration::from_mins(1);
 
 /// A batch that is sent again before all others: a part of a rejected batch, or a failed batch of an ordered
 /// sink.
@@ -32,7 +32,7 @@ pub(super) struct Resend {
     attempt: NonZeroU32,
 }
 
-impl LaneSource {
+impl Batcher {
     /// Queues a batch to be sent again before all others. The account still records its items as in flight.
     pub(in crate::lane) fn resend(
         &mut self,
@@ -44,18 +44,18 @@ impl LaneSource {
         }
     }
 
-    /// Records that a batch that was sent again has landed.
-    pub(in crate::lane) const fn resend_landed(&mut self) {
+    /// Records that the attempt of a batch that was sent again has ended.
+    pub(in crate::lane) const fn resend_ended(&mut self) {
         self.resends_under_way = self.resends_under_way.saturating_sub(1);
     }
 
     /// Parks a delivery until it is due.
     pub(in crate::lane) fn park(&mut self, item: &Arc<Item>, parked: Parked) {
         let (offset, key) = (item.offset, parked.key);
-        let mut account = self.subscription.live.account();
+        let mut account = self.subscription.shared.account();
         if let Due::At(due) = parked.due {
             let now = account.clock().at(self.context.clock.now());
-            if due.since(now) <= CACHED_FOR {
+            if due.since(now) <= CACHE_IF_DUE_WITHIN {
                 self.item_cache.insert(item);
             }
             self.due.insert(offset, &parked);
@@ -67,23 +67,23 @@ impl LaneSource {
         }
     }
 
-    /// Applies news about parked deliveries from the account, and releases deliveries that waited for a key.
-    pub(in crate::lane) fn apply_parked_news(&mut self) {
+    /// Applies the changes of parked deliveries from the account, and releases deliveries that waited for a key.
+    pub(in crate::lane) fn apply_parked_changes(&mut self) {
         let subscription = Arc::clone(&self.subscription);
-        let mut account = subscription.live.account();
+        let mut account = subscription.shared.account();
         loop {
-            let news = account.take_parked_news();
-            if news.is_empty() {
+            let changes = account.take_parked_changes();
+            if changes.is_empty() {
                 return;
             }
-            for news in news {
-                match news {
-                    ParkedNews::Due { offset } => {
+            for change in changes {
+                match change {
+                    ParkedChange::Due { offset } => {
                         if let Some(parked) = account.parked(offset) {
                             self.due.insert(offset, parked);
                         }
                     }
-                    ParkedNews::Left { offset, key } => {
+                    ParkedChange::Left { offset, key } => {
                         let keys = self.keys.as_mut();
                         if let Some(next) = keys.and_then(|keys| keys.unpark(offset, key)) {
                             let now = account.clock().at(self.context.clock.now());
@@ -97,15 +97,15 @@ impl LaneSource {
 
     /// Returns when to check for the next parked delivery that is due.
     pub(in crate::lane) fn next_retry(&self) -> Option<Instant> {
-        let due = self.due.next()?;
-        let account = self.subscription.live.account();
+        let due = self.due.next_due()?;
+        let account = self.subscription.shared.account();
         let now = account.clock().at(self.context.clock.now());
         // A delivery that is due but not sent waits for a free place.
         Some(Instant::now() + std::cmp::max(due.since(now), CHECK_EVERY))
     }
 
-    /// True if a retry goes before new events. Retries get a quarter of the places and one of every four
-    /// batches.
+    /// True if a retry goes before new events. Retries get a quarter of the places in flight. With fewer than
+    /// four places, they get one of every four batches.
     pub(super) fn is_retry_turn(&self, retries_under_way: usize) -> bool {
         if self.due.is_empty() && self.ready_retries.is_empty() {
             return false;
@@ -122,7 +122,7 @@ impl LaneSource {
         max_in_flight == 1 || retries_under_way < max_in_flight - max_in_flight.div_ceil(4)
     }
 
-    /// Returns the next batch that is sent again at once.
+    /// Returns the next batch that is sent again immediately.
     pub(in crate::lane) async fn next_resend(
         &mut self,
     ) -> Result<Option<OutgoingBatch>, ReadError> {
@@ -145,9 +145,9 @@ impl LaneSource {
                     continue;
                 }
                 let item = items.get(&offset);
-                let is_open = self.subscription.live.account().begin_attempt(offset);
+                let may_send = self.subscription.shared.account().begin_attempt(offset);
                 match (item, &mut self.keys) {
-                    (Some(item), _) if is_open => {
+                    (Some(item), _) if may_send => {
                         found.push(Arc::clone(item));
                         found_keys.push(key);
                     }
@@ -175,13 +175,13 @@ impl LaneSource {
         first.is_some_and(|first| first < offset)
     }
 
-    /// Parks an event behind an earlier one with the same key, and frees the key, which this event kept busy.
+    /// Parks an event behind an earlier event with the same key. Frees the key, which this event kept busy.
     fn park_behind(&mut self, offset: Offset, key: Option<OrderKey>) {
         let (Some(keys), Some(key)) = (&mut self.keys, key) else {
             return;
         };
         keys.end(Some(key));
-        let mut account = self.subscription.live.account();
+        let mut account = self.subscription.shared.account();
         let behind = match account.parked(offset).cloned() {
             Some(parked) => Parked {
                 due: Due::AfterKey,
@@ -205,19 +205,19 @@ impl LaneSource {
                     return Ok(Some(outgoing));
                 }
             }
-            if !self.make_retries_ready().await? {
+            if !self.prefetch_retries().await? {
                 return Ok(None);
             }
         }
     }
 
-    /// Returns a parked delivery, due or not, as a probe of the endpoint. Each call chooses another one, because
-    /// a single event may be at fault.
+    /// Returns a parked delivery, due or not, as a probe of the endpoint. Each call chooses another delivery,
+    /// because a single event may be at fault.
     pub(in crate::lane) async fn probe_parked(
         &mut self,
     ) -> Result<Option<OutgoingBatch>, ReadError> {
         let offsets = {
-            let account = self.subscription.live.account();
+            let account = self.subscription.shared.account();
             let order = self.keys.as_ref();
             let is_candidate = |(offset, parked): &(Offset, &Parked)| {
                 let first = order.and_then(|order| order.first_parked(parked.key?));
@@ -225,15 +225,15 @@ impl LaneSource {
                 let is_due = matches!(parked.due, Due::At(_));
                 is_first && is_due && account.is_parked_and_waits(*offset)
             };
-            let after = account.all_parked(self.latest_probe.next());
+            let after = account.all_parked(self.latest_probe_offset.next());
             let mut candidates = after.chain(account.all_parked(Offset::ZERO));
             let Some((first, parked)) = candidates.find(is_candidate) else {
                 return Ok(None);
             };
-            let batch = parked.batch;
-            let others = account.all_parked(std::cmp::min(batch, first));
+            let batch_offset = parked.batch_offset;
+            let others = account.all_parked(std::cmp::min(batch_offset, first));
             let others = others.take(READY_RETRIES).filter(is_candidate);
-            let others = others.filter(|(_, parked)| parked.batch == batch);
+            let others = others.filter(|(_, parked)| parked.batch_offset == batch_offset);
             let mut offsets: Vec<_> = others.map(|(offset, _)| offset).collect();
             offsets.truncate(self.limits.max_items);
             if !offsets.contains(&first) {
@@ -241,7 +241,7 @@ impl LaneSource {
             }
             offsets
         };
-        self.latest_probe = offsets.last().copied().unwrap_or_default();
+        self.latest_probe_offset = offsets.last().copied().unwrap_or_default();
         let items = self.fetch_all(offsets, READY_RETRY_BYTES).await?;
         let mut items: Vec<_> = items.into_values().collect();
         items.sort_by_key(|item| item.offset);
@@ -249,10 +249,10 @@ impl LaneSource {
     }
 
     /// Fetches the parked deliveries that are due. Returns `false` if there are none.
-    async fn make_retries_ready(&mut self) -> Result<bool, ReadError> {
+    async fn prefetch_retries(&mut self) -> Result<bool, ReadError> {
         let (mut batches, mut offsets) = (Vec::new(), Vec::new());
         {
-            let account = self.subscription.live.account();
+            let account = self.subscription.shared.account();
             let now = account.clock().at(self.context.clock.now());
             while offsets.len() < READY_RETRIES
                 && let Some(batch) = self.due.pop(&account, now)
@@ -283,7 +283,8 @@ impl LaneSource {
         Ok(true)
     }
 
-    /// Splits items into batches that the sink allows. The sink's limits may have changed since they failed.
+    /// Splits items into batches that the sink allows. The sink's limits may have changed since the items
+    /// were sent.
     fn split_by_limits(&self, items: Vec<Arc<Item>>) -> Vec<Vec<Arc<Item>>> {
         let mut batches: Vec<Vec<Arc<Item>>> = Vec::new();
         let mut bytes = 0;
@@ -310,7 +311,7 @@ impl LaneSource {
 
     /// Puts parked deliveries back into the queue if they were not sent.
     pub(super) fn put_back(&mut self, offsets: Vec<Offset>) {
-        let account = self.subscription.live.account();
+        let account = self.subscription.shared.account();
         for offset in offsets {
             if let Some(parked) = account.parked(offset) {
                 self.due.insert(offset, parked);
@@ -327,8 +328,8 @@ impl LaneSource {
         let mut attempt_count = 0;
         let mut keys = Vec::new();
         {
-            let mut account = self.subscription.live.account();
-            let mut sent = HashSet::new();
+            let mut account = self.subscription.shared.account();
+            let mut included = HashSet::new();
             items.retain(|item| {
                 let offset = item.offset;
                 if !account.is_parked_and_waits(offset) {
@@ -339,13 +340,13 @@ impl LaneSource {
                 };
                 let order = self.keys.as_ref();
                 let first = order.and_then(|order| order.first_parked(parked.key?));
-                if first.is_some_and(|first| first != offset && !sent.contains(&first)) {
-                    // An earlier delivery with the same key goes first, and later releases this one.
+                if first.is_some_and(|first| first != offset && !included.contains(&first)) {
+                    // An earlier delivery with the same key is sent first. When it ends, this one is released.
                     let due = Due::AfterKey;
                     account.park(offset, Parked { due, ..parked });
                     return false;
                 }
-                sent.insert(offset);
+                included.insert(offset);
                 attempt_count = std::cmp::max(attempt_count, parked.attempt_count);
                 keys.push(parked.key);
                 account.begin_attempt(offset)
@@ -389,7 +390,7 @@ impl LaneSource {
         while !offsets.is_empty() && (items.is_empty() || bytes < max_bytes) {
             let fetched = self.fetch.read(offsets.clone(), max_bytes).await?;
             offsets.drain(..fetched.len());
-            for ready in self.take(fetched) {
+            for ready in self.record_fetched(fetched) {
                 bytes += ready.item.form.bytes().len();
                 items.insert(ready.item.offset, ready.item);
             }
