@@ -1,4 +1,4 @@
-//! One kind of drift: data that the catalogue does not know, and how often it arrived.
+//! A drift record: data that the catalogue does not know, and how often it arrived.
 
 use easel_catalog::{Drift, Field, Finding, Privacy, Rule, ValueClass, mask};
 use easel_log::{Offset, Record};
@@ -12,7 +12,7 @@ const MAX_VALUE_CHARS: usize = 64;
 /// The maximum length of an example that is a whole event, in characters.
 const MAX_EVENT_CHARS: usize = 1024;
 
-/// One kind of drift, and how often it arrived.
+/// Data that the catalogue does not know, and how often it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftRecord {
     /// The identity of this record.
@@ -52,7 +52,8 @@ pub(crate) struct DriftKey {
     pub(crate) event_type: String,
     pub(crate) drift: Drift,
     pub(crate) path: String,
-    /// The value or class of value that arrived, for kinds of drift that are counted by it; else empty.
+    /// What arrived: a class of value, or an unlisted value. Empty for kinds of drift that do not have a
+    /// record for each of these.
     pub(crate) which: String,
 }
 
@@ -79,7 +80,7 @@ impl DriftRecord {
     }
 
     /// Creates a record from the first `finding` with this key, in the log record `record`.
-    pub(crate) fn first(key: DriftKey, finding: &Finding<'_>, record: &Record) -> Self {
+    pub(crate) fn from_finding(key: DriftKey, finding: &Finding<'_>, record: &Record) -> Self {
         let value = match key.drift {
             Drift::UnknownEventType => mask(&record.bytes, MAX_EVENT_CHARS),
             Drift::UnknownField
@@ -90,7 +91,7 @@ impl DriftRecord {
         };
         Self {
             declared: finding.field.map(|field| field.kind.to_string()),
-            found: found(finding),
+            found: what_arrived(finding),
             first_seen: record.appended_at,
             last_seen: record.appended_at,
             count: 1,
@@ -111,7 +112,7 @@ impl DriftRecord {
         self.is_unsaved = true;
         // A null does not show the kind of a field, so a later value replaces it.
         if self.found == "null" && finding.found != ValueClass::Null {
-            let Self { found, example, .. } = Self::first(self.key.clone(), finding, record);
+            let Self { found, example, .. } = Self::from_finding(self.key.clone(), finding, record);
             (self.found, self.example) = (found, example);
         }
     }
@@ -127,26 +128,26 @@ impl DriftKey {
             drift,
             path: truncate(finding.pattern(), MAX_PATH_CHARS),
             which: match drift {
-                // For consumers, a null and a missing field are the same.
+                // For consumers, a null and a missing field are the same, so both have one record.
                 Drift::UnknownEventType
                 | Drift::UnknownField
                 | Drift::NoValue
                 | Drift::LongerText => String::new(),
-                Drift::TypeChange | Drift::UnlistedValue => found(finding),
+                Drift::TypeChange | Drift::UnlistedValue => what_arrived(finding),
             },
         })
     }
 }
 
 impl DriftKey {
-    /// True if both are the same drift of the same event type or field. The root accounts may differ.
-    pub(crate) fn has_same_name(&self, other: &Self) -> bool {
+    /// True if both are the same kind of drift of the same event type and field. The root accounts may differ.
+    pub(crate) fn is_same_field(&self, other: &Self) -> bool {
         (self.drift, &self.event_type, &self.path) == (other.drift, &other.event_type, &other.path)
     }
 }
 
 /// Returns what arrived: a class of value, or an unlisted value.
-fn found(finding: &Finding<'_>) -> String {
+fn what_arrived(finding: &Finding<'_>) -> String {
     match finding.rule {
         Rule::UnlistedValue | Rule::NewValue => word_or_mask(finding.value, finding.field),
         _ => finding.found.code().to_owned(),

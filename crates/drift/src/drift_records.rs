@@ -1,4 +1,4 @@
-//! All drift records, in memory. Their number is bounded. Each knows whether it is saved.
+//! All drift records, in memory. Their number is bounded. Each record knows whether it is saved.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,19 @@ use crate::new_findings::NewFindings;
 
 /// The maximum number of records.
 pub(crate) const MAX_RECORDS: usize = 8192;
-/// The maximum number of records of one root account, so that one account cannot use up all records.
-pub(crate) const MAX_RECORDS_PER_ACCOUNT: usize = 1024;
+/// The maximum number of records of one root account. So one root account cannot use up all records.
+pub(crate) const MAX_RECORDS_PER_ROOT_ACCOUNT: usize = 1024;
 
 /// All drift records of the scanned part of the log.
 ///
-/// Invariant: they count each finding before `cursor` once, and nothing else. Records and cursor are
-/// saved in one transaction, so a crash neither loses a finding nor counts it twice.
+/// Invariant: the records and the dropped counts have each finding before `cursor` once, and nothing else.
+/// Records and progress are saved in one transaction, so a crash neither loses a finding nor counts it
+/// twice.
 #[derive(Debug, Default)]
 pub(crate) struct DriftRecords {
     pub(crate) all: HashMap<DriftKey, DriftRecord>,
-    account_counts: HashMap<String, usize>,
+    /// The number of records of each root account.
+    root_account_counts: HashMap<String, usize>,
     pub(crate) progress: ScanProgress,
     /// The findings that the next operator event reports.
     pub(crate) new_findings: NewFindings,
@@ -56,31 +58,31 @@ impl DriftRecords {
             ..Self::default()
         };
         for record in all {
-            records.count_account(&record.key.root_account);
+            records.count_root_account(&record.key.root_account);
             records.all.insert(record.key.clone(), record);
         }
         records
     }
 
-    /// Scans the records of a block that were not scanned yet. Returns the number of findings by kind
+    /// Scans the log records of a block that were not scanned yet. Returns the number of findings by kind
     /// of drift.
     pub(crate) fn scan_block(&mut self, block: &Block, catalog: &Catalog) -> DriftCounts {
         let from = self.progress.cursor;
-        self.mark_missed(block.first());
-        let mut found = DriftCounts::default();
+        self.mark_missed(block.start());
+        let mut counts = DriftCounts::default();
         for record in block.records().filter(|record| record.offset >= from) {
-            self.scan_record(&record, catalog, &mut found);
+            self.scan_record(&record, catalog, &mut counts);
         }
-        self.move_to(block.next());
-        found
+        self.move_to(block.end());
+        counts
     }
 
-    fn scan_record(&mut self, record: &Record, catalog: &Catalog, found: &mut DriftCounts) {
+    fn scan_record(&mut self, record: &Record, catalog: &Catalog, counts: &mut DriftCounts) {
         let mut root_account = None;
         catalog.check(&record.event_type, &record.bytes, |finding| {
             let root_account = root_account.get_or_insert_with(|| root_account_of(record));
             if let Some(key) = DriftKey::new(finding, record, root_account) {
-                found.add(key.drift);
+                counts.add(key.drift);
                 self.count(key, finding, record);
             }
         });
@@ -91,20 +93,20 @@ impl DriftRecords {
         if let Some(known) = self.all.get_mut(&key) {
             known.count_again(finding, record);
         } else if self.has_room(&key.root_account) {
-            self.note_new(&key);
-            self.count_account(&key.root_account);
-            let first = DriftRecord::first(key.clone(), finding, record);
-            self.all.insert(key, first);
+            self.note_if_new(&key);
+            self.count_root_account(&key.root_account);
+            let new = DriftRecord::from_finding(key.clone(), finding, record);
+            self.all.insert(key, new);
         } else {
             self.progress.dropped.add(key.drift);
         }
     }
 
-    /// Notes a new event type or field for operators, if no root account sent it before.
-    fn note_new(&mut self, key: &DriftKey) {
+    /// Adds an unknown event type or field to the next report, if no root account sent it before.
+    fn note_if_new(&mut self, key: &DriftKey) {
         let is_new = match key.drift {
             Drift::UnknownEventType | Drift::UnknownField => {
-                !self.all.keys().any(|known| known.has_same_name(key))
+                !self.all.keys().any(|known| known.is_same_field(key))
             }
             Drift::TypeChange | Drift::UnlistedValue | Drift::NoValue | Drift::LongerText => false,
         };
@@ -117,16 +119,20 @@ impl DriftRecords {
         }
     }
 
-    /// True if another record of this account is allowed.
+    /// True if another record of this root account is allowed.
     fn has_room(&self, root_account: &str) -> bool {
-        let count = self.account_counts.get(root_account).copied().unwrap_or(0);
-        self.all.len() < MAX_RECORDS && count < MAX_RECORDS_PER_ACCOUNT
+        let count = self
+            .root_account_counts
+            .get(root_account)
+            .copied()
+            .unwrap_or(0);
+        self.all.len() < MAX_RECORDS && count < MAX_RECORDS_PER_ROOT_ACCOUNT
     }
 
-    fn count_account(&mut self, root_account: &str) {
-        match self.account_counts.get_mut(root_account) {
+    fn count_root_account(&mut self, root_account: &str) {
+        match self.root_account_counts.get_mut(root_account) {
             Some(count) => *count += 1,
-            None => drop(self.account_counts.insert(root_account.to_owned(), 1)),
+            None => drop(self.root_account_counts.insert(root_account.to_owned(), 1)),
         }
     }
 
@@ -186,7 +192,7 @@ impl DriftRecords {
         let count = self.all.len() as u64;
         self.progress = self.cleared_progress();
         self.all.clear();
-        self.account_counts.clear();
+        self.root_account_counts.clear();
         count
     }
 }

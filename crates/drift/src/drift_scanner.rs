@@ -41,7 +41,7 @@ struct DriftState {
     records: Mutex<DriftRecords>,
 }
 
-/// Why drift could not be saved.
+/// Why the drift records could not be removed.
 #[derive(Debug, Error)]
 pub enum DriftError {
     /// The file could not be written.
@@ -98,11 +98,11 @@ impl DriftScanner {
     /// Returns the drift found so far.
     pub fn report(&self) -> Report {
         let records = self.records();
-        let mut all: Vec<_> = records.all.values().cloned().collect();
-        all.sort_by(|a, b| (b.last_seen, &a.key).cmp(&(a.last_seen, &b.key)));
+        let mut sorted: Vec<_> = records.all.values().cloned().collect();
+        sorted.sort_by(|a, b| (b.last_seen, &a.key).cmp(&(a.last_seen, &b.key)));
         let dropped = records.progress.dropped.each();
         Report {
-            records: all,
+            records: sorted,
             cursor: records.progress.cursor,
             missed: records.progress.missed,
             dropped: dropped.filter(|(_, count)| *count > 0).collect(),
@@ -114,7 +114,7 @@ impl DriftScanner {
     pub async fn clear(&self) -> Result<u64, DriftError> {
         let state = Arc::clone(&self.state);
         let clearing = move || -> Result<u64, DriftStoreError> {
-            // Both locks are held, so no save can happen in between.
+            // Both locks are held, so no save runs between the two removals.
             let mut store = locked(&state.store);
             let mut records = locked(&state.records);
             store.clear(records.cleared_progress())?;
@@ -135,7 +135,7 @@ impl DriftScanner {
             };
             self.notify_operator(self.records().new_findings.take_due(Instant::now()));
             metrics::set_lag(bounds.borrow().head.since(cursor));
-            // Reads a block again if its scan failed.
+            // If the scan of a block failed, the reader reads this block again.
             reader.seek(cursor);
             if is_unsaved && Instant::now() >= save_at {
                 self.save().await;
@@ -167,7 +167,7 @@ impl DriftScanner {
         }
     }
 
-    /// Scans a block, or counts lost events.
+    /// Scans a block. Counts trimmed and unreadable events as missed.
     async fn scan(&self, found: Found) {
         let block = match found {
             Found::Block { block, .. } => block,
@@ -178,9 +178,9 @@ impl DriftScanner {
         };
         // The scan needs CPU time, so it must not block the runtime's threads.
         let (state, catalog) = (Arc::clone(&self.state), Arc::clone(&self.catalog));
-        let work = move || locked(&state.records).scan_block(&block, &catalog);
-        match tokio::task::spawn_blocking(work).await {
-            Ok(found) => metrics::count_findings(found),
+        let scan = move || locked(&state.records).scan_block(&block, &catalog);
+        match tokio::task::spawn_blocking(scan).await {
+            Ok(counts) => metrics::count_findings(counts),
             Err(error) => {
                 error!(%error, "drift scan failed");
                 sleep(Reader::PAUSE).await;

@@ -1,8 +1,8 @@
 //! Drift: incoming data that the catalogue does not know, counted and saved.
 //!
 //! The [`DriftScanner`] reads the log in the background and validates each event once against the
-//! catalogue. It keeps one [`DriftRecord`] for each new event type, field, kind of value or listed
-//! value, not one for each event. It delays nothing: events are acknowledged and delivered without it.
+//! catalogue. It keeps one [`DriftRecord`] for all occurrences of the same drift, not one for each event.
+//! It delays nothing: no sender and no lane waits for it.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,7 +30,7 @@
 //! #     stop.cancel();
 //! # };
 //! # let run = async { tokio::join!(scanner.run(stop.clone()), scanned) };
-//! run.await; // the scanner, until it has read the event
+//! run.await; // runs the scanner until it has read the event
 //! let report = scanner.report();
 //! assert_eq!(report.records[0].drift().code(), "unknown_event_type");
 //! assert_eq!(report.records[0].event_type(), "brand_new");

@@ -1,7 +1,7 @@
 //! New event types and fields that no operator event has reported yet.
 //!
-//! The first report is sent at once, later ones at most once a minute. In between, findings are
-//! collected.
+//! The first report is sent immediately, and later reports at most once a minute. Findings that arrive
+//! between two reports are collected.
 
 use std::time::Duration;
 
@@ -10,12 +10,13 @@ use tokio::time::Instant;
 
 /// The minimum time between two reports.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
-/// The maximum number of findings that one event names.
-const MAX_NAMES: usize = 100;
+/// The maximum number of findings that one operator event lists. It counts all.
+const MAX_LISTED: usize = 100;
 
 /// New event types and fields since the last report.
 #[derive(Debug, Default)]
 pub(crate) struct NewFindings {
+    /// The first findings, at most [`MAX_LISTED`].
     found: Vec<FoundDrift>,
     found_count: u64,
     reported_at: Option<Instant>,
@@ -25,7 +26,7 @@ impl NewFindings {
     /// Adds a new event type or field.
     pub(crate) fn add(&mut self, found: FoundDrift) {
         self.found_count += 1;
-        if self.found.len() < MAX_NAMES {
+        if self.found.len() < MAX_LISTED {
             self.found.push(found);
         }
     }
@@ -39,7 +40,8 @@ impl NewFindings {
         if is_early { None } else { self.take(now) }
     }
 
-    /// Returns the event to send at shutdown, at any time after the last report.
+    /// Returns the event to send at shutdown, even if the last report is less than a minute old. `None` if
+    /// there is nothing to report.
     pub(crate) fn take(&mut self, now: Instant) -> Option<OperatorEvent> {
         if self.found_count == 0 {
             return None;

@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::drift_record::{DriftKey, DriftRecord, Example};
 use crate::drift_records::{DriftRecords, ScanProgress, Unsaved};
 
-/// The layout of `drift.db`. A power failure may undo the latest saves; the scanner then scans those events
-/// again.
+/// The layout of `drift.db`. A power failure may undo the latest saves. In this case the scanner scans the
+/// events again.
 pub static DRIFT_LAYOUT: Layout = Layout {
     noun: "file of drift",
     role: "drift",
@@ -78,10 +78,10 @@ pub enum DriftStoreError {
     #[error(transparent)]
     Open(#[from] easel_sqlite::OpenError),
     /// A row is invalid.
-    #[error("read the drift store: {what}")]
+    #[error("read the drift store: {reason}")]
     Row {
-        /// What is wrong with it.
-        what: String,
+        /// Why the row is invalid.
+        reason: String,
     },
 }
 
@@ -93,25 +93,25 @@ impl Store {
 
     pub(crate) fn load(&self) -> Result<DriftRecords, DriftStoreError> {
         let mut progress = ScanProgress::default();
-        let mut numbers = self
+        let mut select_progress = self
             .connection
             .prepare("SELECT name, value FROM progress")?;
-        let mut rows = numbers.query([])?;
+        let mut rows = select_progress.query([])?;
         while let Some(row) = rows.next()? {
             let (name, value): (String, u64) = (row.get(0)?, unsigned(row, "value")?);
             match name.as_str() {
                 CURSOR => progress.cursor = Offset::new(value),
                 MISSED => progress.missed = value,
-                _ => progress.dropped.add_many(drift(&name)?, value),
+                _ => progress.dropped.add_many(parse_drift(&name)?, value),
             }
         }
-        let mut records = self.connection.prepare("SELECT * FROM sightings")?;
-        let mut rows = records.query([])?;
-        let mut all = Vec::new();
+        let mut select_records = self.connection.prepare("SELECT * FROM sightings")?;
+        let mut rows = select_records.query([])?;
+        let mut records = Vec::new();
         while let Some(row) = rows.next()? {
-            all.push(read(row)?);
+            records.push(record_from(row)?);
         }
-        Ok(DriftRecords::new(all, progress))
+        Ok(DriftRecords::new(records, progress))
     }
 
     /// Saves the changes in one transaction.
@@ -170,30 +170,30 @@ fn save_progress(
         missed,
         dropped,
     } = progress;
-    let mut number = transaction
+    let mut insert = transaction
         .prepare_cached("INSERT OR REPLACE INTO progress (name, value) VALUES (?1, ?2)")?;
-    number.execute(params![CURSOR, signed(cursor.get())])?;
-    number.execute(params![MISSED, signed(missed)])?;
+    insert.execute(params![CURSOR, signed(cursor.get())])?;
+    insert.execute(params![MISSED, signed(missed)])?;
     for (drift, count) in dropped.each() {
-        number.execute(params![drift.code(), signed(count)])?;
+        insert.execute(params![drift.code(), signed(count)])?;
     }
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<DriftRecord, DriftStoreError> {
+fn record_from(row: &Row<'_>) -> Result<DriftRecord, DriftStoreError> {
     let time = |column| -> Result<Timestamp, DriftStoreError> {
         let millisecond = row.get(column)?;
         Timestamp::from_millisecond(millisecond).map_err(|error| DriftStoreError::Row {
-            what: error.to_string(),
+            reason: error.to_string(),
         })
     };
-    let kind: String = row.get("drift")?;
+    let code: String = row.get("drift")?;
     let id: [u8; 16] = row.get("id")?;
     Ok(DriftRecord {
         key: DriftKey {
             root_account: row.get("root_account")?,
             event_type: row.get("event_type")?,
-            drift: drift(&kind)?,
+            drift: parse_drift(&code)?,
             path: row.get("path")?,
             which: row.get("which")?,
         },
@@ -211,17 +211,17 @@ fn read(row: &Row<'_>) -> Result<DriftRecord, DriftStoreError> {
     })
 }
 
-fn drift(code: &str) -> Result<Drift, DriftStoreError> {
-    let known = Drift::ALL.iter().find(|drift| drift.code() == code);
-    known.copied().ok_or_else(|| DriftStoreError::Row {
-        what: format!("unknown drift {code:?}"),
+fn parse_drift(code: &str) -> Result<Drift, DriftStoreError> {
+    let drift = Drift::ALL.iter().find(|drift| drift.code() == code);
+    drift.copied().ok_or_else(|| DriftStoreError::Row {
+        reason: format!("unknown drift {code:?}"),
     })
 }
 
 fn unsigned(row: &Row<'_>, column: &str) -> Result<u64, DriftStoreError> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|error| DriftStoreError::Row {
-        what: error.to_string(),
+        reason: error.to_string(),
     })
 }
 

@@ -1,17 +1,17 @@
-//! Tests the bound on the records of all accounts together.
+//! Tests the bound on the records of all root accounts together.
 
 use easel_catalog::{Catalog, Limits, admit};
 use easel_log::{Clock, Log, LogOptions, MemoryLog, NewRecord, Offset, Provenance, Read};
 use easel_testkit::FakeClock;
 use std::sync::Arc;
 
-use super::{DriftRecords, MAX_RECORDS, MAX_RECORDS_PER_ACCOUNT};
+use super::{DriftRecords, MAX_RECORDS, MAX_RECORDS_PER_ROOT_ACCOUNT};
 
 /// Returns an event of a root account with this number of unknown fields.
-fn event(account: usize, fields: usize) -> NewRecord {
+fn event(root_account: usize, fields: usize) -> NewRecord {
     let fields: Vec<_> = (0..fields).map(|n| format!("\"f{n}\":1")).collect();
     let text = format!(
-        r#"{{"metadata":{{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z","root_account_id":"{account}"}},"body":{{{}}}}}"#,
+        r#"{{"metadata":{{"event_name":"logged_out","event_time":"2026-02-11T08:15:42Z","root_account_id":"{root_account}"}},"body":{{{}}}}}"#,
         fields.join(",")
     );
     let event = admit(text.as_bytes(), &Limits::default()).unwrap();
@@ -29,15 +29,17 @@ async fn the_number_of_records_is_bounded_and_further_findings_are_counted_as_dr
     let clock: Arc<dyn Clock> = Arc::new(FakeClock::default());
     let log = MemoryLog::new(LogOptions::default(), clock);
     // A check reports at most a thousand findings per event, so one event must have fewer unknown fields.
-    let each = MAX_RECORDS_PER_ACCOUNT / 2;
-    for account in 1..=20 {
-        log.append(vec![event(account, each)]).await.unwrap();
+    let fields_per_event = MAX_RECORDS_PER_ROOT_ACCOUNT / 2;
+    for root_account in 1..=20 {
+        log.append(vec![event(root_account, fields_per_event)])
+            .await
+            .unwrap();
     }
     let (mut records, catalog) = (DriftRecords::default(), Catalog::built_in());
     let mut from = Offset::ZERO;
     while let Read::Block(block) = log.read(from).await.unwrap() {
         records.scan_block(&block, &catalog);
-        from = block.next();
+        from = block.end();
     }
     assert_eq!(records.all.len(), MAX_RECORDS);
     let dropped: u64 = records
@@ -46,5 +48,8 @@ async fn the_number_of_records_is_bounded_and_further_findings_are_counted_as_dr
         .each()
         .map(|(_, count)| count)
         .sum();
-    assert_eq!(dropped, u64::try_from(20 * each - MAX_RECORDS).unwrap());
+    assert_eq!(
+        dropped,
+        u64::try_from(20 * fields_per_event - MAX_RECORDS).unwrap()
+    );
 }

@@ -35,7 +35,7 @@ fn counts(report: &Report) -> BTreeMap<String, u64> {
 enum Step {
     /// Appends two events, the first with this number of unknown fields.
     Append(usize),
-    /// A scanner reads everything, then stops in order.
+    /// A scanner reads everything and stops normally.
     Finish,
     /// A scanner crashes after this number of milliseconds.
     Crash(u64),
@@ -61,7 +61,7 @@ proptest! {
                 match step {
                     Step::Append(fields) => fixture.append(&[event_with(fields), event_with(1)]).await,
                     Step::Finish => drop(fixture.report(&fixture.scanner(&fixture.log)).await),
-                    // Sometimes longer than the time between two saves.
+                    // Sometimes the scanner saves before it crashes.
                     Step::Crash(milliseconds) => {
                         let scanner = fixture.scanner(&fixture.log);
                         let crash = tokio::time::sleep(Duration::from_millis(milliseconds));
@@ -72,10 +72,10 @@ proptest! {
                     }
                 }
             }
-            let in_steps = fixture.report(&fixture.scanner(&fixture.log)).await;
-            let at_once = fixture.report(&fixture.new_scanner()).await;
-            assert_eq!(counts(&in_steps), counts(&at_once));
-            assert_eq!((in_steps.cursor, in_steps.missed), (at_once.cursor, 0));
+            let with_stops_and_crashes = fixture.report(&fixture.scanner(&fixture.log)).await;
+            let without_stops = fixture.report(&fixture.new_scanner()).await;
+            assert_eq!(counts(&with_stops_and_crashes), counts(&without_stops));
+            assert_eq!((with_stops_and_crashes.cursor, with_stops_and_crashes.missed), (without_stops.cursor, 0));
         });
     }
 }
@@ -99,21 +99,21 @@ async fn records_survive_a_restart_until_they_are_cleared() {
 }
 
 #[tokio::test]
-async fn one_account_cannot_use_up_the_records_of_other_accounts() {
+async fn one_root_account_cannot_use_up_the_records_of_other_root_accounts() {
     let fixture = Fixture::new();
     fixture.append(&[event_with(900)]).await;
-    // More unknown fields of the same account.
+    // More unknown fields of the same root account.
     let more = event_with(900).replace("\"f", "\"g");
     fixture.append(&[more]).await;
     let other = event_with(3).replace("70000000000001", "80000000000001");
     fixture.append(&[other]).await;
     let scanner = fixture.scanner(&fixture.log);
     let report = fixture.report(&scanner).await;
-    let count = |account| {
+    let count = |root_account| {
         report
             .records
             .iter()
-            .filter(|record| record.root_account() == Some(account))
+            .filter(|record| record.root_account() == Some(root_account))
             .count()
     };
     assert_eq!(

@@ -27,9 +27,9 @@ impl Fixture {
             duplicate_window: 0,
             ..LogOptions::default()
         };
-        let shared: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
+        let log_clock: Arc<dyn Clock> = Arc::<FakeClock>::clone(&clock);
         Self {
-            log: Arc::new(MemoryLog::new(options, shared)),
+            log: Arc::new(MemoryLog::new(options, log_clock)),
             clock,
             folder: tempfile::tempdir().unwrap(),
         }
@@ -68,13 +68,13 @@ impl Fixture {
     pub(crate) async fn report(&self, scanner: &DriftScanner) -> Report {
         let stop = CancellationToken::new();
         let head = self.log.bounds().borrow().head;
-        let read_all = async {
+        let stop_at_end = async {
             while scanner.report().cursor < head {
                 tokio::task::yield_now().await;
             }
             stop.cancel();
         };
-        let both = async { tokio::join!(scanner.run(stop.clone()), read_all) };
+        let both = async { tokio::join!(scanner.run(stop.clone()), stop_at_end) };
         tokio::time::timeout(TIMEOUT, both).await.unwrap();
         scanner.report()
     }

@@ -1,4 +1,4 @@
-//! Operator events report new event types and fields, once and at most once a minute.
+//! Operator events report each new event type and field once. There is at most one such event a minute.
 
 use std::slice;
 use std::sync::{Arc, Mutex};
@@ -17,8 +17,8 @@ type Events = Arc<Mutex<Vec<OperatorEvent>>>;
 /// Returns a scanner, and the operator events that it reports.
 fn scanner(fixture: &Fixture) -> (DriftScanner, Events) {
     let events = Events::default();
-    let sink = Arc::clone(&events);
-    let tell = TellOperator::new(move |event| sink.lock().unwrap().push(event));
+    let recorded = Arc::clone(&events);
+    let tell = TellOperator::new(move |event| recorded.lock().unwrap().push(event));
     (fixture.scanner(&fixture.log).with_operator(tell), events)
 }
 
@@ -47,11 +47,11 @@ fn with_field(name: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_drift_is_reported_at_once_then_at_most_once_a_minute_and_never_twice() {
+async fn new_drift_is_reported_immediately_but_at_most_once_a_minute_and_never_twice() {
     let fixture = Fixture::new();
     let (scanner, events) = scanner(&fixture);
     let stop = CancellationToken::new();
-    let sends = async {
+    let send_and_check = async {
         let unknown = event("grade_change", "grade_change", "grade_imported");
         fixture
             .append(&[unknown.clone(), with_field("theme")])
@@ -69,7 +69,7 @@ async fn new_drift_is_reported_at_once_then_at_most_once_a_minute_and_never_twic
         };
         assert_eq!(*events.lock().unwrap(), slice::from_ref(&first));
 
-        // Another root account sends fields that are known by now. Two other fields are new.
+        // Another root account sends a field that is known by now. The field `pace` is new.
         let other = with_field("theme").replace("70000000000001", "80000000000001");
         fixture.append(&[unknown, other, with_field("pace")]).await;
         sleep(Duration::from_secs(10)).await;
@@ -90,12 +90,12 @@ async fn new_drift_is_reported_at_once_then_at_most_once_a_minute_and_never_twic
         assert_eq!(*events.lock().unwrap(), [first, second]);
         stop.cancel();
     };
-    tokio::join!(scanner.run(stop.clone()), sends);
+    tokio::join!(scanner.run(stop.clone()), send_and_check);
     assert_eq!(events.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_names_a_hundred_findings_and_counts_the_rest() {
+async fn an_event_lists_a_hundred_findings_and_counts_all() {
     let fixture = Fixture::new();
     let (scanner, events) = scanner(&fixture);
     fixture

@@ -73,10 +73,10 @@ async fn every_change_of_a_release_has_one_record_with_count_times_and_a_masked_
         "{\"weeks\":9}"
     );
     assert_eq!(example_of(Drift::UnknownField, "/body/theme"), "\"xxxx 9\"");
-    let whole = example_of(Drift::UnknownEventType, "");
+    let masked_event = example_of(Drift::UnknownEventType, "");
     assert!(
-        whole.starts_with("{\"metadata\":{\"event_name\":\"xxxxx_xxxxxxxx\","),
-        "{whole}"
+        masked_event.starts_with("{\"metadata\":{\"event_name\":\"xxxxx_xxxxxxxx\","),
+        "{masked_event}"
     );
 }
 
@@ -125,16 +125,16 @@ async fn no_personal_data_is_recorded() {
 #[tokio::test]
 async fn each_root_account_has_its_own_records() {
     let fixture = Fixture::new();
-    let with_account = |account: &str| {
+    let with_root_account = |member: &str| {
         let event = event("course_created", "\"name\":", "\"pace\":1,\"name\":");
-        event.replacen("\"root_account_id\":\"70000000000001\"", account, 1)
+        event.replacen("\"root_account_id\":\"70000000000001\"", member, 1)
     };
     fixture
         .append(
             &[
-                with_account("\"root_account_id\":\"80000000000001\""),
-                with_account("\"x\":1"),
-                with_account(""),
+                with_root_account("\"root_account_id\":\"80000000000001\""),
+                with_root_account("\"x\":1"),
+                with_root_account(""),
             ]
             .map(|text| text.replace(",,", ",")),
         )
