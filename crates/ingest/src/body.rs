@@ -3,7 +3,7 @@
 //! The size limit and the reserved room are for the decoded body. So a compressed body is never
 //! inflated past the limit, and its compressed form is never in memory as a whole. The room covers
 //! the capacity of the buffer, not only the bytes in it. Reading fails if the sender pauses for longer
-//! than the hold. If there is no room, the caller gets the rest of the body as [`Unread`].
+//! than `max_wait`. If there is no room, the caller gets the rest of the body as [`Unread`].
 
 mod unread;
 
@@ -42,21 +42,21 @@ type Decoder = Pin<Box<dyn AsyncRead + Send>>;
 
 /// A body in memory, with its room in the budget.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct BufferedBody {
     pub(crate) bytes: Vec<u8>,
     pub(crate) room: Reservation,
 }
 
-impl Held {
-    /// Reserves room for `more` bytes in addition to the body. Fails at once if there is no room.
-    pub(crate) fn make_room(&mut self, more: usize) -> Result<(), Shortage> {
-        let bytes = self.bytes.capacity().saturating_add(more);
+impl BufferedBody {
+    /// Reserves room for `extra_bytes` in addition to the body. Fails immediately if there is no room.
+    pub(crate) fn make_room(&mut self, extra_bytes: usize) -> Result<(), Shortage> {
+        let bytes = self.bytes.capacity().saturating_add(extra_bytes);
         self.room
             .try_grow_to(bytes)
             .map_err(|NoRoom| Shortage { bytes })
     }
 
-    /// Returns the bytes of room in addition to the body.
+    /// Returns the size of the room that the body does not use.
     pub(crate) fn spare_bytes(&self) -> usize {
         self.room.bytes().saturating_sub(self.bytes.capacity())
     }
@@ -119,15 +119,15 @@ impl Coding {
     }
 }
 
-/// Reads `body`, at most `max` decoded bytes. Waits at most `hold` for room, and at most `hold` for
-/// each read from the sender.
+/// Reads `body`, at most `max` decoded bytes. Waits at most `max_wait` for room, and at most
+/// `max_wait` for each read from the sender.
 pub(crate) async fn read(
     body: Body,
     coding: Coding,
     max: usize,
     budget: &Budget,
-    hold: Duration,
-) -> Result<Held, BodyError> {
+    max_wait: Duration,
+) -> Result<BufferedBody, BodyError> {
     let declared_size = body
         .size_hint()
         .exact()
@@ -135,19 +135,19 @@ pub(crate) async fn read(
     if declared_size.is_some_and(|size| size > max) {
         return Err(BodyError::TooLarge { max });
     }
-    // One more byte than declared, to see the end.
+    // One byte more than declared, so that the read after the last byte finds the end.
     let capacity = declared_size.map_or(FIRST_CAPACITY, |size| size + 1);
     let capacity = std::cmp::min(capacity, max.saturating_add(1));
     let decoder_bytes = coding.decoder_bytes();
-    let no_room = |begun, rest| BodyError::NoRoom {
+    let no_room = |buffered, rest| BodyError::NoRoom {
         unread: Box::new(Unread {
-            begun,
+            buffered,
             rest,
             max,
-            hold,
+            max_wait,
         }),
     };
-    let mut room = match budget.reserve(decoder_bytes + capacity, hold).await {
+    let mut room = match budget.reserve(decoder_bytes + capacity, max_wait).await {
         Ok(room) => room,
         Err(NoRoom) => return Err(no_room(None, coding.decoder(body))),
     };
@@ -158,13 +158,13 @@ pub(crate) async fn read(
             let capacity = std::cmp::max(2 * bytes.capacity(), FIRST_CAPACITY);
             let capacity = std::cmp::min(capacity, max.saturating_add(1));
             if let Err(NoRoom) = room.grow_to(decoder_bytes + capacity).await {
-                return Err(no_room(Some(Held { bytes, room }), decoder));
+                return Err(no_room(Some(BufferedBody { bytes, room }), decoder));
             }
             bytes.reserve_exact(capacity - bytes.len());
         }
         let free = bytes.capacity() - bytes.len();
         let mut free = (&mut bytes).limit(free);
-        let reading = timeout(hold, decoder.read_buf(&mut free));
+        let reading = timeout(max_wait, decoder.read_buf(&mut free));
         if reading.await.map_err(|_elapsed| BodyError::Stalled)?? == 0 {
             break;
         }
@@ -178,7 +178,7 @@ pub(crate) async fn read(
     }
     drop(decoder);
     room.shrink_to(bytes.capacity());
-    Ok(Held { bytes, room })
+    Ok(BufferedBody { bytes, room })
 }
 
 /// An error while reading a body.
@@ -186,7 +186,7 @@ pub(crate) async fn read(
 pub(crate) enum BodyError {
     #[error("the body is larger than {max} bytes")]
     TooLarge { max: usize },
-    #[error("the parsed body would be too large; send less at once")]
+    #[error("the parsed body would be too large; send less in one request")]
     TooComplex,
     #[error("the server has no free memory for the body now")]
     NoRoom { unread: Box<Unread> },

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// A range of a body, or own bytes if they did not fit into the body.
+/// A range of a body, or separate bytes if they did not fit into the body.
 #[derive(Debug)]
 pub(crate) enum BodyPart {
     Within(Range<usize>),
@@ -20,8 +20,8 @@ impl BodyPart {
     pub(crate) fn write(body: &mut [u8], sent: Range<usize>, bytes: Bytes) -> Self {
         let range = sent.start..sent.start + bytes.len();
         match body.get_mut(range.clone()) {
-            Some(place) if bytes.len() <= sent.len() => {
-                place.copy_from_slice(&bytes);
+            Some(target) if bytes.len() <= sent.len() => {
+                target.copy_from_slice(&bytes);
                 Self::Within(range)
             }
             Some(_) | None => Self::Own(bytes),

@@ -4,9 +4,9 @@
 //! before it uses more memory: while a body of unknown size grows, and before parsing. It gives back
 //! all room after its answer. A request without room waits in a queue.
 //!
-//! Two requests that both hold room and wait for more could deadlock. So a part of the budget, the
+//! Two requests that both have room and wait for more could deadlock. So a part of the budget, the
 //! *reserve*, is large enough for everything that one request can need. Only one request at a time
-//! can take the reserve, and only if it already holds room. This request can always finish.
+//! can take the reserve, and only if it already has room. This request can always finish.
 //!
 //! Room is counted in units of 16 KiB, so that a growing body rarely has to reserve more.
 
@@ -43,19 +43,19 @@ impl Budget {
         self.reserve_bytes
     }
 
-    /// Reserves room for `bytes`. Waits at most `hold`, now and each time the room has to grow.
+    /// Reserves room for `bytes`. Waits at most `max_wait`, now and each time the room has to grow.
     pub(crate) async fn reserve(
         &self,
         bytes: usize,
-        hold: Duration,
+        max_wait: Duration,
     ) -> Result<Reservation, NoRoom> {
         let units = to_units(bytes)?;
-        match timeout(hold, Arc::clone(&self.shared).acquire_many_owned(units)).await {
+        match timeout(max_wait, Arc::clone(&self.shared).acquire_many_owned(units)).await {
             Ok(Ok(permit)) => Ok(Reservation {
                 budget: self.clone(),
                 permit,
                 reserve: None,
-                hold,
+                max_wait,
             }),
             Ok(Err(_closed)) => Err(NoRoom),
             Err(_elapsed) => Err(NoRoom),
@@ -69,7 +69,7 @@ pub(crate) struct Reservation {
     budget: Budget,
     permit: OwnedSemaphorePermit,
     reserve: Option<OwnedSemaphorePermit>,
-    hold: Duration,
+    max_wait: Duration,
 }
 
 impl Reservation {
@@ -82,7 +82,7 @@ impl Reservation {
         std::cmp::max(self.permit.num_permits() * UNIT, reserve)
     }
 
-    /// Grows the room to at least `bytes`. Fails at once if there is no more room.
+    /// Grows the room to at least `bytes`. Fails immediately if there is no more room.
     pub(crate) fn try_grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if bytes <= self.bytes() {
             return Ok(());
@@ -100,7 +100,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Grows the room to at least `bytes`. Waits for more room, at most for the hold.
+    /// Grows the room to at least `bytes`. Waits at most `max_wait` for more room.
     pub(crate) async fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         if self.try_grow_to(bytes).is_ok() {
             return Ok(());
@@ -114,19 +114,19 @@ impl Reservation {
             biased;
             Ok(more) = shared.acquire_many_owned(units) => self.permit.merge(more),
             Ok(permit) = reserve.acquire_owned(), if may_use_reserve => self.reserve = Some(permit),
-            () = tokio::time::sleep(self.hold) => return Err(NoRoom),
+            () = tokio::time::sleep(self.max_wait) => return Err(NoRoom),
         }
         Ok(())
     }
 
     /// Gives back the room that is not needed for `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
-        let held = self.permit.num_permits();
+        let reserved = self.permit.num_permits();
         let needed = bytes.div_ceil(UNIT);
-        if needed <= held {
+        if needed <= reserved {
             self.reserve = None;
         }
-        drop(self.permit.split(held.saturating_sub(needed)));
+        drop(self.permit.split(reserved.saturating_sub(needed)));
     }
 
     fn missing_units(&self, bytes: usize) -> Result<u32, NoRoom> {
@@ -148,22 +148,22 @@ mod tests {
 
     use super::*;
 
-    const HOLD: Duration = Duration::from_secs(1);
+    const MAX_WAIT: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_without_room_waits_for_the_hold_and_then_fails() {
+    async fn a_request_without_room_fails_after_the_maximum_wait() {
         let budget = Budget::new(2 * UNIT, UNIT);
-        let _all = budget.reserve(2 * UNIT, HOLD).await.unwrap();
+        let _all = budget.reserve(2 * UNIT, MAX_WAIT).await.unwrap();
         let start = Instant::now();
-        assert_eq!(budget.reserve(1, HOLD).await.unwrap_err(), NoRoom);
-        assert_eq!(start.elapsed(), HOLD);
+        assert_eq!(budget.reserve(1, MAX_WAIT).await.unwrap_err(), NoRoom);
+        assert_eq!(start.elapsed(), MAX_WAIT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn room_given_back_goes_to_the_request_that_waits() {
         let budget = Budget::new(2 * UNIT, 0);
-        let mut all = budget.reserve(2 * UNIT, HOLD).await.unwrap();
-        let waiting = budget.reserve(UNIT, HOLD);
+        let mut all = budget.reserve(2 * UNIT, MAX_WAIT).await.unwrap();
+        let waiting = budget.reserve(UNIT, MAX_WAIT);
         let giving = async { all.shrink_to(1) };
         let (room, ()) = tokio::join!(waiting, giving);
         assert_eq!(room.unwrap().bytes(), UNIT);
@@ -172,7 +172,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn requests_that_all_need_more_room_get_the_reserve_one_after_another() {
         let budget = Budget::new(4 * UNIT, 3 * UNIT);
-        let rooms = (0..4).map(|_| budget.reserve(UNIT, HOLD));
+        let rooms = (0..4).map(|_| budget.reserve(UNIT, MAX_WAIT));
         let rooms = futures::future::try_join_all(rooms).await.unwrap();
         let grow = rooms.into_iter().map(async |mut room: Reservation| {
             room.grow_to(3 * UNIT).await?;
@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_never_gets_more_room_than_the_reserve() {
         let budget = Budget::new(2 * UNIT, 2 * UNIT);
-        let mut room = budget.reserve(UNIT, HOLD).await.unwrap();
+        let mut room = budget.reserve(UNIT, MAX_WAIT).await.unwrap();
         assert_eq!(room.grow_to(3 * UNIT).await, Err(NoRoom));
         assert_eq!(room.grow_to(2 * UNIT).await, Ok(()));
     }
@@ -195,8 +195,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_reserve_is_for_one_request_at_a_time() {
         let budget = Budget::new(2 * UNIT, 2 * UNIT);
-        let mut first = budget.reserve(UNIT, HOLD).await.unwrap();
-        let mut second = budget.reserve(UNIT, HOLD).await.unwrap();
+        let mut first = budget.reserve(UNIT, MAX_WAIT).await.unwrap();
+        let mut second = budget.reserve(UNIT, MAX_WAIT).await.unwrap();
         assert_eq!(first.try_grow_to(2 * UNIT), Ok(()));
         assert_eq!(second.grow_to(2 * UNIT).await, Err(NoRoom));
         first.shrink_to(UNIT);
@@ -206,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn dropped_room_is_free_again() {
         let budget = Budget::new(UNIT, 0);
-        drop(budget.reserve(UNIT, HOLD).await.unwrap());
-        assert!(budget.reserve(UNIT, HOLD).await.is_ok());
+        drop(budget.reserve(UNIT, MAX_WAIT).await.unwrap());
+        assert!(budget.reserve(UNIT, MAX_WAIT).await.is_ok());
     }
 }

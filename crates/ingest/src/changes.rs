@@ -28,9 +28,9 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Ref, RefOr};
 
 use crate::Intake;
-use crate::body::{Coding, Held, Shortage};
+use crate::body::{BufferedBody, Coding, Shortage};
 use crate::door::Door;
-use crate::intake::{Call, PART_BYTES, Parsed, Unparsed};
+use crate::intake::{BodyParser, PART_BYTES, ParseError, Parsed};
 use crate::metrics;
 use crate::native::{unknown_coding, unknown_type};
 use crate::record::to_record;
@@ -81,12 +81,12 @@ pub(crate) fn document(triggers: &Triggers) -> utoipa::openapi::OpenApi {
     for (name, schema) in triggers.schemas() {
         match serde_json::from_value::<RefOr<Schema>>(schema) {
             Ok(schema) => drop(schemas.insert(name, schema)),
-            // The document is useful without it. A test checks that no schema is left out.
+            // The document is useful without this schema. A test checks that no schema is left out.
             Err(error) => error!(%error, name, "schema left out of the OpenAPI document"),
         }
     }
-    let door = document.paths.paths.get_mut("/v1/changes");
-    let body = door.and_then(|door| door.post.as_mut()?.request_body.as_mut());
+    let path_item = document.paths.paths.get_mut("/v1/changes");
+    let body = path_item.and_then(|item| item.post.as_mut()?.request_body.as_mut());
     for (media_type, content) in body.into_iter().flat_map(|body| &mut body.content) {
         if media_type == "application/json" {
             content.schema = Some(Ref::from_schema_name("Changes").into());
@@ -146,13 +146,13 @@ async fn take_changes(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    authorizer.admit(&head, Scope::Ingest)?;
+    authorizer.authorize(&head, Scope::Ingest)?;
     let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 
     let options = ChangesOptions::from_uri(&head.uri)?;
 
-    let call = Arc::new(Changes {
+    let parser = Arc::new(ChangesParser {
         framing,
         limits: *intake.limits(),
         triggers,
@@ -160,34 +160,34 @@ async fn take_changes(
         max_bytes: intake.max_request_bytes(),
         options,
     });
-    let taken = intake.take(Door::Changes, (body, coding), call).await?;
+    let taken = intake.take(Door::Changes, (body, coding), parser).await?;
     let (results, appended) = (taken.answer, taken.appended?);
-    let faulty = results.iter().filter(|result| result.is_err()).count();
-    if options.refuses(faulty) {
-        metrics::changes("fault", faulty);
+    let faulty_count = results.iter().filter(|result| result.is_err()).count();
+    if options.refuses(faulty_count) {
+        metrics::changes("fault", faulty_count);
         return Err(refused(&results));
     }
     if options.is_dry_run {
-        return Ok(keep_until_sent(taken.room, answer::explained(&results)));
+        return Ok(keep_until_sent(taken.room, answer::dry_run(&results)));
     }
-    metrics::changes("fault", faulty);
-    if faulty > 0 && faulty == results.len() {
-        return Err(refused(&results).with("changes", answer::each(&results)));
+    metrics::changes("fault", faulty_count);
+    if faulty_count > 0 && faulty_count == results.len() {
+        return Err(refused(&results).with("changes", answer::changes(&results)));
     }
     let outcomes = || results.iter().flatten();
-    let silent = outcomes()
+    let without_events = outcomes()
         .filter(|outcome| outcome.events.is_empty())
         .count();
-    metrics::changes("no_event", silent);
-    metrics::changes("events", outcomes().count() - silent);
+    metrics::changes("no_event", without_events);
+    metrics::changes("events", outcomes().count() - without_events);
     Ok(keep_until_sent(
         taken.room,
-        answer::taken(&results, appended),
+        answer::stored(&results, appended),
     ))
 }
 
 /// Parses the body of a request with changes.
-struct Changes {
+struct ChangesParser {
     framing: RequestFraming,
     limits: Limits,
     triggers: Arc<Triggers>,
@@ -197,11 +197,11 @@ struct Changes {
     options: ChangesOptions,
 }
 
-impl Changes {
+impl ChangesParser {
     /// Returns the events to store.
     fn events(&self, results: &ChangeResults) -> Vec<NewRecord> {
-        let faulty = results.iter().filter(|result| result.is_err()).count();
-        if self.options.is_dry_run || self.options.refuses(faulty) {
+        let faulty_count = results.iter().filter(|result| result.is_err()).count();
+        if self.options.is_dry_run || self.options.refuses(faulty_count) {
             return Vec::new();
         }
         let outcomes = results.iter().flatten();
@@ -214,37 +214,40 @@ impl Changes {
     }
 }
 
-impl Call for Changes {
+impl BodyParser for ChangesParser {
     type Answer = ChangeResults;
     type Refusal = ChangesRefusal;
 
-    fn parse(&self, held: &mut Held) -> Result<Parsed<ChangeResults>, Unparsed<ChangesRefusal>> {
-        let refused = |error| Unparsed::Refused(ChangesRefusal::Frame(error));
+    fn parse(
+        &self,
+        buffered: &mut BufferedBody,
+    ) -> Result<Parsed<ChangeResults>, ParseError<ChangesRefusal>> {
+        let refused = |error| ParseError::Refused(ChangesRefusal::Frame(error));
         let ranges = self
             .framing
-            .parts(&held.bytes, &self.limits)
+            .parts(&buffered.bytes, &self.limits)
             .map_err(refused)?;
-        let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
+        let part = |range: Range<usize>| buffered.bytes.get(range).unwrap_or_default();
         let trees = ranges.iter().map(|range| tree_bytes(part(range.clone())));
-        let needed = ranges.len() * PART_BYTES + trees.max().unwrap_or_default();
+        let parse_bytes = ranges.len() * PART_BYTES + trees.max().unwrap_or_default();
         // The size of the events is known only after they are made. If they need more room than there
         // is, which is rare, they are made again.
-        let expected = std::cmp::min(USUAL_GROWTH * held.bytes.len(), self.max_bytes);
-        held.make_room(needed + expected)?;
-        let max_bytes = std::cmp::min(held.spare_bytes() - needed, self.max_bytes);
+        let expected_bytes = std::cmp::min(USUAL_GROWTH * buffered.bytes.len(), self.max_bytes);
+        buffered.make_room(parse_bytes + expected_bytes)?;
+        let max_bytes = std::cmp::min(buffered.spare_bytes() - parse_bytes, self.max_bytes);
 
-        let part = |range: Range<usize>| held.bytes.get(range).unwrap_or_default();
+        let part = |range: Range<usize>| buffered.bytes.get(range).unwrap_or_default();
         let parts: Vec<&[u8]> = ranges.into_iter().map(part).collect();
         let results = match results(&parts, &self.triggers, self.now, max_bytes) {
             Err(ChangesRefusal::TooLarge { .. }) if max_bytes < self.max_bytes => {
-                let bytes = held.bytes.capacity() + needed + self.max_bytes;
+                let bytes = buffered.bytes.capacity() + parse_bytes + self.max_bytes;
                 return Err(Shortage { bytes }.into());
             }
-            results => results.map_err(Unparsed::Refused)?,
+            results => results.map_err(ParseError::Refused)?,
         };
         Ok(Parsed {
             events: self.events(&results),
-            misfits: Vec::new(),
+            invalid_records: Vec::new(),
             answer: results,
         })
     }
@@ -265,13 +268,13 @@ fn results(
 ) -> Result<ChangeResults, ChangesRefusal> {
     let mut series = Series::new(triggers, now);
     let mut results = Vec::with_capacity(parts.len());
-    let (mut bytes, mut notes_left) = (0, MAX_NOTES);
+    let (mut event_bytes, mut notes_left) = (0, MAX_NOTES);
     for part in parts {
         let mut result = Change::read(part).and_then(|change| series.events(&change));
         let note_count = match &mut result {
             Ok(outcome) => {
                 let events = outcome.events.iter();
-                bytes += events.map(|event| event.bytes.len()).sum::<usize>();
+                event_bytes += events.map(|event| event.bytes.len()).sum::<usize>();
                 outcome.warnings.truncate(std::cmp::max(notes_left, 1));
                 outcome.warnings.len()
             }
@@ -280,7 +283,7 @@ fn results(
                 faults.as_slice().len()
             }
         };
-        if bytes > max_bytes {
+        if event_bytes > max_bytes {
             return Err(ChangesRefusal::TooLarge { max: max_bytes });
         }
         notes_left = notes_left.saturating_sub(note_count);
@@ -291,14 +294,14 @@ fn results(
 
 /// Returns the problem of a request that is rejected because of the faults of its changes.
 fn refused(results: &ChangeResults) -> Problem {
-    let faulty = results.iter().filter(|result| result.is_err()).count();
+    let faulty_count = results.iter().filter(|result| result.is_err()).count();
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "bad_change",
         "A change has a fault; nothing was stored.",
     )
     .with("fault_count", answer::fault_count(results))
-    .with("faulty_change_count", faulty)
+    .with("faulty_change_count", faulty_count)
     .with("faults", answer::faults(results))
 }
 
@@ -309,7 +312,8 @@ impl From<ChangesRefusal> for Problem {
             ChangesRefusal::TooLarge { max } => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "events_too_large",
-                "The events of these changes are too large together; send fewer changes at once.",
+                "The events of these changes are too large together; send fewer changes in one \
+                 request.",
             )
             .with("max_bytes", max),
         }

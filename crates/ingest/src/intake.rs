@@ -1,9 +1,9 @@
 //! The intake: the part that all doors share, from a request's body to the log and to quarantine.
 //!
-//! A door checks the head of a request. Its [`Call`] verifies and parses the body. The intake does
-//! the rest: it receives the body, runs the call, and appends the result. Verifying and parsing run
-//! together on one thread. Parsing reserves its memory before it uses it. If there is no room, the
-//! body is parsed again once there is room.
+//! A door checks the head of a request. Its [`BodyParser`] verifies and parses the body. The intake
+//! does the rest: it receives the body, runs the parser, and appends the result. Verifying and
+//! parsing run together on one thread. Parsing reserves its memory before it uses it. If there is
+//! no room, the body is parsed again once there is room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::body::{self, BodyError, Coding, Held, MAX_DECODER_BYTES, Shortage, Unread};
+use crate::body::{self, BodyError, BufferedBody, Coding, MAX_DECODER_BYTES, Shortage, Unread};
 use crate::budget::{Budget, NoRoom, Reservation};
 use crate::door::Door;
 use crate::metrics;
@@ -42,7 +42,7 @@ pub struct IntakeOptions {
     /// until they are answered. One request of the largest size always fits.
     pub max_in_flight_bytes: usize,
     /// How long a request waits for room, for its sender, or for the log, before it is rejected.
-    pub hold: Duration,
+    pub max_wait: Duration,
 }
 
 impl Default for IntakeOptions {
@@ -51,13 +51,13 @@ impl Default for IntakeOptions {
             limits: Limits::default(),
             max_request_bytes: 16 * 1024 * 1024,
             max_in_flight_bytes: 128 * 1024 * 1024,
-            hold: Duration::from_secs(20),
+            max_wait: Duration::from_secs(20),
         }
     }
 }
 
-/// Verifies and parses the body of one request, whose head the door has accepted.
-pub(crate) trait Call: Send + Sync + 'static {
+/// Verifies and parses the body of one request. The door has accepted the head before.
+pub(crate) trait BodyParser: Send + Sync + 'static {
     /// The data for the door's answer, in addition to the offsets of the events.
     type Answer: Send + 'static;
     /// The error of a rejected body.
@@ -70,29 +70,32 @@ pub(crate) trait Call: Send + Sync + 'static {
 
     /// Parses a body. Reserves room before it uses memory. Does not change the body until it has all
     /// the room.
-    fn parse(&self, held: &mut Held) -> Result<Parsed<Self::Answer>, Unparsed<Self::Refusal>>;
+    fn parse(
+        &self,
+        buffered: &mut BufferedBody,
+    ) -> Result<Parsed<Self::Answer>, ParseError<Self::Refusal>>;
 }
 
 /// The content of a body.
 #[derive(Debug)]
 pub(crate) struct Parsed<A> {
     pub(crate) events: Vec<NewRecord>,
-    /// Records that are not events, for quarantine.
-    pub(crate) misfits: Vec<NewQuarantined>,
+    /// Records that are not valid events, for quarantine.
+    pub(crate) invalid_records: Vec<NewQuarantined>,
     pub(crate) answer: A,
 }
 
 /// An error while parsing a body.
 #[derive(Debug)]
-pub(crate) enum Unparsed<R> {
+pub(crate) enum ParseError<R> {
     /// There is not enough room. Parse the body again with more room.
-    Short(Shortage),
+    NoRoom(Shortage),
     Refused(R),
 }
 
-impl<R> From<Shortage> for Unparsed<R> {
+impl<R> From<Shortage> for ParseError<R> {
     fn from(shortage: Shortage) -> Self {
-        Self::Short(shortage)
+        Self::NoRoom(shortage)
     }
 }
 
@@ -102,7 +105,7 @@ pub(crate) struct Taken<A> {
     pub(crate) answer: A,
     /// The offsets of the events.
     pub(crate) appended: Result<Vec<Appended>, NotStored>,
-    /// The offsets of the misfits in quarantine.
+    /// The offsets of the invalid records in quarantine.
     pub(crate) quarantined: Result<Vec<Offset>, NotStored>,
     /// The room of the request. Drop it once the answer is sent.
     pub(crate) room: Reservation,
@@ -110,7 +113,7 @@ pub(crate) struct Taken<A> {
 
 /// An error before anything of a request was stored.
 #[derive(Debug)]
-pub(crate) enum Untaken<R> {
+pub(crate) enum IntakeError<R> {
     Body(BodyError),
     Refused(R),
 }
@@ -143,10 +146,10 @@ impl Intake {
         let largest_body = max_bytes.saturating_add(MAX_DECODER_BYTES + 2);
         // The most memory of a parsed request: its body, events of the same size, and all their parts.
         let max_parts = std::cmp::min(Self::MAX_EVENTS, max_bytes / 2 + 1);
-        let largest_call = max_bytes
+        let largest_parsed = max_bytes
             .saturating_mul(2)
             .saturating_add(max_parts * PART_BYTES + 2);
-        let reserve = std::cmp::max(largest_body, largest_call);
+        let reserve = std::cmp::max(largest_body, largest_parsed);
         let shared = options.max_in_flight_bytes.saturating_sub(reserve);
         let budget = Budget::new(std::cmp::max(shared, largest_body), reserve);
         Self {
@@ -188,21 +191,21 @@ impl Intake {
     }
 
     /// Receives, parses and stores one request. Returns once its events are on stable storage.
-    pub(crate) async fn take<C: Call>(
+    pub(crate) async fn take<P: BodyParser>(
         &self,
         door: Door,
         (body, coding): (Body, Coding),
-        call: Arc<C>,
-    ) -> Result<Taken<C::Answer>, Untaken<C::Refusal>> {
-        let (parsed, mut room) = self.parse(body, coding, call).await?;
+        parser: Arc<P>,
+    ) -> Result<Taken<P::Answer>, IntakeError<P::Refusal>> {
+        let (parsed, mut room) = self.parse(body, coding, parser).await?;
         let Parsed {
             events,
-            misfits,
+            invalid_records,
             answer,
         } = parsed;
         let (appended, quarantined) = tokio::join!(
             self.append(door, events),
-            self.put_misfits(door, misfits, &mut room),
+            self.quarantine_records(door, invalid_records, &mut room),
         );
         Ok(Taken {
             answer,
@@ -214,46 +217,46 @@ impl Intake {
 
     /// Receives, verifies and parses a body. The room moves along with the body. So it stays reserved
     /// while the bytes are in memory, even if the client disconnects.
-    async fn parse<C: Call>(
+    async fn parse<P: BodyParser>(
         &self,
         body: Body,
         coding: Coding,
-        call: Arc<C>,
-    ) -> Result<(Parsed<C::Answer>, Reservation), Untaken<C::Refusal>> {
+        parser: Arc<P>,
+    ) -> Result<(Parsed<P::Answer>, Reservation), IntakeError<P::Refusal>> {
         let IntakeOptions {
             max_request_bytes: max,
-            hold,
+            max_wait,
             ..
         } = self.options;
-        let mut held = body::read(body, coding, max, &self.budget, hold)
+        let mut buffered = body::read(body, coding, max, &self.budget, max_wait)
             .await
-            .map_err(Untaken::Body)?;
+            .map_err(IntakeError::Body)?;
         let mut is_verified = false;
         loop {
-            let (call, size) = (Arc::clone(&call), held.bytes.len());
+            let (parser, size) = (Arc::clone(&parser), buffered.bytes.len());
             let work = move || {
                 let verified = if is_verified {
                     Ok(())
                 } else {
-                    call.verify(&held.bytes)
+                    parser.verify(&buffered.bytes)
                 };
                 let parsed = verified
-                    .map_err(Unparsed::Refused)
-                    .and_then(|()| call.parse(&mut held));
-                (parsed, held)
+                    .map_err(ParseError::Refused)
+                    .and_then(|()| parser.parse(&mut buffered));
+                (parsed, buffered)
             };
             let (parsed, returned) = on_cpu(size, work).await;
-            held = returned;
+            buffered = returned;
             match parsed {
-                Ok(parsed) => return Ok((parsed, held.room)),
-                Err(Unparsed::Refused(refusal)) => return Err(Untaken::Refused(refusal)),
-                Err(Unparsed::Short(Shortage { bytes })) => {
+                Ok(parsed) => return Ok((parsed, buffered.room)),
+                Err(ParseError::Refused(refusal)) => return Err(IntakeError::Refused(refusal)),
+                Err(ParseError::NoRoom(Shortage { bytes })) => {
                     if bytes > self.budget.reserve_bytes() {
-                        return Err(Untaken::Body(BodyError::TooComplex));
+                        return Err(IntakeError::Body(BodyError::TooComplex));
                     }
-                    if let Err(NoRoom) = held.room.grow_to(bytes).await {
-                        let unread = Box::new(Unread::read(held, max, hold));
-                        return Err(Untaken::Body(BodyError::NoRoom { unread }));
+                    if let Err(NoRoom) = buffered.room.grow_to(bytes).await {
+                        let unread = Box::new(Unread::from_buffered(buffered, max, max_wait));
+                        return Err(IntakeError::Body(BodyError::NoRoom { unread }));
                     }
                     is_verified = true;
                 }
@@ -272,7 +275,7 @@ impl Intake {
         }
         let is_refusing = || self.log.stats().refusing;
         let appended = self
-            .with_hold(is_refusing, self.log.append(records))
+            .store_with_timeout(is_refusing, self.log.append(records))
             .await?;
         let stored = appended
             .iter()
@@ -283,9 +286,9 @@ impl Intake {
         Ok(appended)
     }
 
-    /// Puts records that are not events into quarantine, on stable storage too. Reserves room for
+    /// Puts invalid records into quarantine. Returns once they are on stable storage. Reserves room for
     /// their base64 form first.
-    async fn put_misfits(
+    async fn quarantine_records(
         &self,
         door: Door,
         records: Vec<NewQuarantined>,
@@ -298,33 +301,34 @@ impl Intake {
         let written_bytes: usize = base64_bytes.sum();
         let bytes = std::cmp::min(room.bytes() + written_bytes, self.budget.reserve_bytes());
         if let Err(NoRoom) = room.grow_to(bytes).await {
-            return Err(NotStored::Held {
-                hold: self.options.hold,
+            return Err(NotStored::TimedOut {
+                max_wait: self.options.max_wait,
             });
         }
         let is_refusing = || self.quarantine.is_refusing();
         let offsets = self
-            .with_hold(is_refusing, self.quarantine.put(records))
+            .store_with_timeout(is_refusing, self.quarantine.put(records))
             .await?;
         metrics::quarantined(door, offsets.len());
         Ok(offsets)
     }
 
-    /// Runs `storing`. Waits up to the hold while the log is busy or refuses writes.
+    /// Runs `storing`. Waits at most `max_wait` while the log is busy or refuses writes.
     ///
-    /// A log that refuses writes answers at once. A sender without a pause between retries would use
-    /// up its retries before an operator can restart the server. So the answer waits too.
-    async fn with_hold<T>(
+    /// A log that refuses writes answers immediately. A sender without a pause between retries
+    /// would use up its retries before an operator can restart the server. So the answer is
+    /// delayed.
+    async fn store_with_timeout<T>(
         &self,
         is_refusing: impl Fn() -> bool,
         storing: impl Future<Output = Result<T, AppendError>>,
     ) -> Result<T, NotStored> {
-        let deadline = Instant::now() + self.options.hold;
+        let deadline = Instant::now() + self.options.max_wait;
         self.wait_while(&is_refusing, deadline).await;
-        let stored = match timeout(self.options.hold, storing).await {
+        let stored = match timeout(self.options.max_wait, storing).await {
             Ok(stored) => stored.map_err(NotStored::from),
-            Err(_elapsed) => Err(NotStored::Held {
-                hold: self.options.hold,
+            Err(_elapsed) => Err(NotStored::TimedOut {
+                max_wait: self.options.max_wait,
             }),
         };
         if stored.is_err() {
@@ -348,11 +352,11 @@ impl Intake {
     }
 }
 
-/// An error while storing records. Some of them can be stored all the same.
+/// An error while storing records. Some of the records can be stored in spite of the error.
 #[derive(Debug, Error)]
 pub(crate) enum NotStored {
-    #[error("the log did not answer within {hold:?}")]
-    Held { hold: Duration },
+    #[error("the log did not answer within {max_wait:?}")]
+    TimedOut { max_wait: Duration },
     #[error(transparent)]
     Log {
         #[from]

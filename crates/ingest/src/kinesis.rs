@@ -43,9 +43,9 @@ use tracing::instrument;
 use uuid::Uuid;
 
 use crate::Intake;
-use crate::body::{BodyError, Coding, Held, Unread};
+use crate::body::{BodyError, BufferedBody, Coding, Unread};
 use crate::door::Door;
-use crate::intake::{Call, Parsed, Unparsed, Untaken};
+use crate::intake::{BodyParser, IntakeError, ParseError, Parsed};
 use crate::sent_body::keep_until_sent;
 use crate::sigv4::{self, Signed};
 
@@ -62,9 +62,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CONCURRENT_READS: usize = 4;
 
 /// The text in server logs instead of an access key id that is a configured secret.
-const SWAPPED: &str = "(a secret: id and secret are mixed up)";
+const HIDDEN_SECRET: &str = "(a secret: id and secret are mixed up)";
 
-/// The settings of the Kinesis door.
+/// The settings of the Kinesis door, from which its routes are made.
 #[derive(Debug)]
 pub struct Kinesis {
     auth: Arc<RwLock<KinesisAuth>>,
@@ -144,13 +144,13 @@ impl KinesisAuth {
             Self::Keys(keys) => keys.0.values().any(|secret| secret.expose() == claimed),
             Self::Open | Self::Off => false,
         };
-        Some(if is_secret { SWAPPED } else { claimed })
+        Some(if is_secret { HIDDEN_SECRET } else { claimed })
     }
 
     /// Checks the head of a request. The returned signature must be verified with the body.
     fn check(&self, head: &Parts, now: Timestamp) -> Result<Option<Signed>, KinesisError> {
         match self {
-            Self::Keys(keys) => Ok(Some(Signed::read(
+            Self::Keys(keys) => Ok(Some(Signed::from_head(
                 head,
                 "kinesis",
                 |id| keys.0.get(id),
@@ -192,7 +192,7 @@ async fn serve(State(door): State<Arc<KinesisDoor>>, request: Request) -> Respon
     let mut response = match door.answer(&head, body).await {
         Ok(response) => response,
         Err(error) => {
-            door.note(&head, &error);
+            door.record_refusal(&head, &error);
             error.into_response()
         }
     };
@@ -212,20 +212,20 @@ impl KinesisDoor {
         let operation = KinesisOperation::from_headers(&head.headers)?;
         check_content(&head.headers)?;
         let signed = self.auth().check(head, self.intake.now())?;
-        let call = Arc::new(KinesisCall {
+        let parser = Arc::new(KinesisParser {
             operation,
             signed,
             limits: *self.intake.limits(),
         });
         let body = (body, Coding::Identity);
-        let taking = self.intake.take(Door::Kinesis, body, Arc::clone(&call));
+        let taking = self.intake.take(Door::Kinesis, body, Arc::clone(&parser));
         let taken = match taking.await {
             Ok(taken) => taken,
-            Err(Untaken::Body(BodyError::NoRoom { unread })) => {
-                return reject_without_room(operation, call.signed.as_ref(), *unread).await;
+            Err(IntakeError::Body(BodyError::NoRoom { unread })) => {
+                return reject_without_room(operation, parser.signed.as_ref(), *unread).await;
             }
-            Err(Untaken::Body(error)) => return Err(error.into()),
-            Err(Untaken::Refused(error)) => return Err(error),
+            Err(IntakeError::Body(error)) => return Err(error.into()),
+            Err(IntakeError::Refused(error)) => return Err(error),
         };
         let body = match taken.answer {
             CallBody::Put(put) => {
@@ -257,8 +257,8 @@ impl KinesisDoor {
         self.auth.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a rejected call, because the sender may not show the error to anybody.
-    fn note(&self, head: &Parts, error: &KinesisError) {
+    /// Logs and counts a rejected call, because the sender may not show the error to anybody.
+    fn record_refusal(&self, head: &Parts, error: &KinesisError) {
         let Some(reason) = error.refusal() else {
             return;
         };
@@ -279,7 +279,7 @@ impl KinesisDoor {
 }
 
 /// Verifies and parses the body of a call.
-struct KinesisCall {
+struct KinesisParser {
     operation: KinesisOperation,
     signed: Option<Signed>,
     limits: Limits,
@@ -292,7 +292,7 @@ enum CallBody {
     Other(Vec<u8>),
 }
 
-impl Call for KinesisCall {
+impl BodyParser for KinesisParser {
     type Answer = CallBody;
     type Refusal = KinesisError;
 
@@ -303,7 +303,10 @@ impl Call for KinesisCall {
         }
     }
 
-    fn parse(&self, held: &mut Held) -> Result<Parsed<CallBody>, Unparsed<KinesisError>> {
+    fn parse(
+        &self,
+        buffered: &mut BufferedBody,
+    ) -> Result<Parsed<CallBody>, ParseError<KinesisError>> {
         let operation = match self.operation {
             KinesisOperation::PutRecord => PutOperation::One,
             KinesisOperation::PutRecords => PutOperation::Many,
@@ -316,15 +319,15 @@ impl Call for KinesisCall {
             | KinesisOperation::ListShards => {
                 return Ok(Parsed {
                     events: Vec::new(),
-                    misfits: Vec::new(),
-                    answer: CallBody::Other(std::mem::take(&mut held.bytes)),
+                    invalid_records: Vec::new(),
+                    answer: CallBody::Other(std::mem::take(&mut buffered.bytes)),
                 });
             }
         };
-        let parsed = Put::parse(operation, held, &self.limits)?;
+        let parsed = Put::parse(operation, buffered, &self.limits)?;
         Ok(Parsed {
             events: parsed.events,
-            misfits: parsed.misfits,
+            invalid_records: parsed.invalid_records,
             answer: CallBody::Put(parsed.answer),
         })
     }
@@ -352,11 +355,11 @@ async fn reject_without_room(
 ) -> Result<Response, KinesisError> {
     match operation {
         KinesisOperation::PutRecord => {
-            RecordTally::take(unread, signed).await?;
+            RecordTally::from_unread(unread, signed).await?;
             Err(KinesisError::internal())
         }
         KinesisOperation::PutRecords => {
-            let tally = RecordTally::take(unread, signed).await?;
+            let tally = RecordTally::from_unread(unread, signed).await?;
             put::fail_records(tally.count().ok_or_else(KinesisError::no_room)?)
         }
         KinesisOperation::GetRecords

@@ -26,7 +26,7 @@
 //! let catalog = Arc::new(easel_catalog::Catalog::built_in());
 //! let triggers = Arc::new(Triggers::new(catalog, TriggerOptions::default())?);
 //! let kinesis = Kinesis::new(KinesisAuth::Open);
-//! let doors = routes(Arc::new(intake), Authorizer::open(), kinesis, triggers);
+//! let doors = routes(Arc::new(intake), Authorizer::without_tokens(), kinesis, triggers);
 //!
 //! let event = easel_testkit::event("course_created", 1);
 //! let request = Request::post("/v1/events").body(Body::from(event))?;
@@ -36,7 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not here: the definition of an event (`easel-catalog`), and everything after the log.
+//! The crate `easel-catalog` defines what an event is. The doors end at the log: other crates
+//! deliver the events.
 
 mod door;
 mod doors;

@@ -6,8 +6,8 @@
 //! results.
 //!
 //! If the array or the lines cannot be split, the whole request is rejected and nothing is stored. The
-//! same holds if there is no room, or if the log is unavailable. It is safe to send the request again:
-//! an event that was stored all the same becomes a duplicate.
+//! whole request is also rejected if there is no room, or if the log is unavailable. It is safe to send
+//! the request again: an event that was stored before becomes a duplicate.
 
 mod answer;
 
@@ -29,9 +29,9 @@ use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::Intake;
-use crate::body::{BodyError, Coding, Held};
+use crate::body::{BodyError, BufferedBody, Coding};
 use crate::door::Door;
-use crate::intake::{Call, NotStored, PART_BYTES, Parsed, Unparsed, Untaken};
+use crate::intake::{BodyParser, IntakeError, NotStored, PART_BYTES, ParseError, Parsed};
 use crate::request_framing::{Admitted, FrameError, RequestFraming};
 use crate::sent_body::keep_until_sent;
 
@@ -89,47 +89,50 @@ async fn take_events(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    authorizer.admit(&head, Scope::Ingest)?;
+    authorizer.authorize(&head, Scope::Ingest)?;
     let framing = RequestFraming::from_headers(&head.headers).ok_or_else(unknown_type)?;
     let coding = Coding::from_headers(&head.headers).ok_or_else(unknown_coding)?;
 
-    let call = Arc::new(Native {
+    let parser = Arc::new(EventsParser {
         framing,
         limits: *intake.limits(),
     });
-    let taken = intake.take(Door::Native, (body, coding), call).await?;
+    let taken = intake.take(Door::Native, (body, coding), parser).await?;
     let response = answer::results(&taken.answer, &taken.appended?);
     Ok(keep_until_sent(taken.room, response))
 }
 
 /// Parses the body of a request with events.
-struct Native {
+struct EventsParser {
     framing: RequestFraming,
     limits: Limits,
 }
 
-impl Call for Native {
+impl BodyParser for EventsParser {
     /// The id of each event, or the fault of a rejected event.
     type Answer = Vec<Result<Uuid, Fault>>;
     type Refusal = FrameError;
 
-    fn parse(&self, held: &mut Held) -> Result<Parsed<Self::Answer>, Unparsed<FrameError>> {
-        let parts = self.framing.parts(&held.bytes, &self.limits)?;
+    fn parse(
+        &self,
+        buffered: &mut BufferedBody,
+    ) -> Result<Parsed<Self::Answer>, ParseError<FrameError>> {
+        let parts = self.framing.parts(&buffered.bytes, &self.limits)?;
         if parts.is_empty() {
             return Err(FrameError::Empty.into());
         }
-        held.make_room(parts.len() * PART_BYTES)?;
-        let body = std::mem::take(&mut held.bytes);
+        buffered.make_room(parts.len() * PART_BYTES)?;
+        let body = std::mem::take(&mut buffered.bytes);
         let Admitted { events, verdicts } = Admitted::new(body, parts, &self.limits);
         Ok(Parsed {
             events,
-            misfits: Vec::new(),
+            invalid_records: Vec::new(),
             answer: verdicts,
         })
     }
 }
 
-impl From<FrameError> for Unparsed<FrameError> {
+impl From<FrameError> for ParseError<FrameError> {
     fn from(error: FrameError) -> Self {
         Self::Refused(error)
     }
@@ -151,11 +154,11 @@ pub(crate) fn unknown_coding() -> Problem {
     )
 }
 
-impl<R: Into<Self>> From<Untaken<R>> for Problem {
-    fn from(untaken: Untaken<R>) -> Self {
-        match untaken {
-            Untaken::Body(error) => error.into(),
-            Untaken::Refused(refusal) => refusal.into(),
+impl<R: Into<Self>> From<IntakeError<R>> for Problem {
+    fn from(error: IntakeError<R>) -> Self {
+        match error {
+            IntakeError::Body(error) => error.into(),
+            IntakeError::Refused(refusal) => refusal.into(),
         }
     }
 }
@@ -203,7 +206,7 @@ impl From<FrameError> for Problem {
 impl From<NotStored> for Problem {
     fn from(error: NotStored) -> Self {
         match error {
-            NotStored::Held { .. } => {
+            NotStored::TimedOut { .. } => {
                 overloaded("The log is busy; assume that nothing was stored.")
             }
             // The error of the storage is only for operators.

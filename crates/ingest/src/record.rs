@@ -9,7 +9,7 @@ use easel_log::{NewRecord, Provenance, RecordFacts, Shape};
 const MAX_ACCOUNT_BYTES: usize = 64;
 
 /// Converts an event to a record. The record shares the provenance of the `previous` one if they are
-/// equal. So the log has little to compare, and many events take little memory.
+/// equal. So many events take little memory, and the log has little to compare.
 pub(crate) fn to_record(event: Event, previous: Option<&NewRecord>) -> NewRecord {
     let Event {
         id,
@@ -20,14 +20,14 @@ pub(crate) fn to_record(event: Event, previous: Option<&NewRecord>) -> NewRecord
         bytes,
     } = event;
     let provenance = provenance(root_account_id, root_account_uuid);
-    let known = previous.map(|record| &record.provenance);
+    let previous_provenance = previous.map(|record| &record.provenance);
     // A struct literal, because `NewRecord::new` would allocate a provenance that is not needed.
     NewRecord {
         id,
         event_type,
         occurred_at: Some(occurred_at),
-        provenance: match known.filter(|known| ***known == provenance) {
-            Some(known) => Arc::clone(known),
+        provenance: match previous_provenance.filter(|previous| ***previous == provenance) {
+            Some(previous) => Arc::clone(previous),
             None => Arc::new(provenance),
         },
         arrival: None,

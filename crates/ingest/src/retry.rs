@@ -25,7 +25,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use crate::Intake;
 use crate::door::Door;
 use crate::intake::NotStored;
-use crate::kinesis::put::read_record;
+use crate::kinesis::put::validate_record;
 use crate::record::to_record;
 use crate::work::on_cpu;
 
@@ -36,7 +36,7 @@ const MAX_LIMIT: usize = 1000;
 struct RetryRoute {
     intake: Arc<Intake>,
     authorizer: Authorizer,
-    /// Allows one request at a time. Two would append the same events.
+    /// Allows one request at a time. Two requests at a time could append an event twice.
     lock: Arc<Mutex<()>>,
 }
 
@@ -104,18 +104,18 @@ async fn retry(
     head: Parts,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<RetriedJson>, Problem> {
-    authorizer.admit(&head, Scope::Manage)?;
-    let (from, limit) = range(&query)?;
+    authorizer.authorize(&head, Scope::Manage)?;
+    let (from, limit) = parse_query(&query)?;
     let _guard = lock.lock().await;
     let records = intake
         .quarantine()
         .list(from, limit)
         .await
-        .map_err(read_error)?;
+        .map_err(unreadable)?;
     let next = records.last().map_or(from, |last| last.offset.next());
     let (count, limits) = (records.len(), *intake.limits());
     let size = records.iter().map(|record| record.bytes.len()).sum();
-    let events = on_cpu(size, move || read_events(&records, &limits)).await;
+    let events = on_cpu(size, move || valid_events(&records, &limits)).await;
     let duplicates = store(&intake, &events).await?;
     if !events.is_empty() {
         info!(count = events.len(), "records admitted from quarantine");
@@ -129,11 +129,11 @@ async fn retry(
 }
 
 /// Returns the events of the records that are valid now.
-fn read_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)> {
+fn valid_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)> {
     let event = |record: &Quarantined| {
         // A record in invalid base64 was quarantined as the received text.
         if record.code == "bad_base64" {
-            return read_record(&record.bytes, &mut Vec::new(), limits).ok();
+            return validate_record(&record.bytes, &mut Vec::new(), limits).ok();
         }
         admit(&record.bytes, limits).ok()
     };
@@ -146,40 +146,40 @@ fn read_events(records: &[Quarantined], limits: &Limits) -> Vec<(Offset, Event)>
 /// Appends the events to the log and removes their records from quarantine. Returns the number of
 /// events that the log already had.
 async fn store(intake: &Intake, events: &[(Offset, Event)]) -> Result<usize, Problem> {
-    let mut known = 0;
-    let (mut new, mut trying, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
-    for (place, event) in events {
-        let is_stored = intake.quarantine().was_tried(*place)
+    let mut duplicate_count = 0;
+    let (mut records, mut offsets, mut ids) = (Vec::new(), Vec::new(), HashSet::new());
+    for (offset, event) in events {
+        let is_stored = intake.quarantine().was_tried(*offset)
             && intake
                 .log()
                 .find_id(event.id)
                 .await
-                .map_err(read_error)?
+                .map_err(unreadable)?
                 .is_some();
         if is_stored || !ids.insert(event.id) {
-            known += 1;
+            duplicate_count += 1;
         } else {
-            let record = to_record(event.clone(), new.last());
-            new.push(record);
-            trying.push(*place);
+            let record = to_record(event.clone(), records.last());
+            records.push(record);
+            offsets.push(*offset);
         }
     }
     let mark_error = |error: AppendError| Problem::from(NotStored::from(error));
     let quarantine = intake.quarantine();
-    quarantine.mark_trying(&trying).await.map_err(mark_error)?;
-    let appended = intake.append(Door::Quarantine, new).await?;
+    quarantine.mark_trying(&offsets).await.map_err(mark_error)?;
+    let appended = intake.append(Door::Quarantine, records).await?;
     let is_duplicate = |result: &&Appended| matches!(result, Appended::Duplicate(_));
-    known += appended.iter().filter(is_duplicate).count();
-    let admitted: Vec<_> = events.iter().map(|(record, _)| *record).collect();
+    duplicate_count += appended.iter().filter(is_duplicate).count();
+    let admitted: Vec<_> = events.iter().map(|(offset, _)| *offset).collect();
     quarantine
         .mark_admitted(&admitted)
         .await
         .map_err(mark_error)?;
-    Ok(known)
+    Ok(duplicate_count)
 }
 
 /// Parses the query string.
-fn range(query: &HashMap<String, String>) -> Result<(Offset, usize), Problem> {
+fn parse_query(query: &HashMap<String, String>) -> Result<(Offset, usize), Problem> {
     let malformed = |detail| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail);
     let (mut from, mut limit) = (0, MAX_LIMIT);
     for (name, value) in query {
@@ -209,7 +209,7 @@ fn range(query: &HashMap<String, String>) -> Result<(Offset, usize), Problem> {
     ))
 }
 
-fn read_error(_error: ReadError) -> Problem {
+fn unreadable(_error: ReadError) -> Problem {
     let reason = "The log or the quarantine cannot be read.".to_owned();
     Problem::from(NotStored::from(AppendError::Failed { reason }))
 }

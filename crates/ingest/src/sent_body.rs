@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::budget::Reservation;
 
-/// Smaller responses give back their room at once: they fit into the socket's buffer.
+/// Smaller responses give back their room immediately: they fit into the socket's buffer.
 const SMALL: u64 = 64 * 1024;
 
 /// Keeps `room` until `response` is sent. Gives back the part that the response does not need now.

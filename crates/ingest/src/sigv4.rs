@@ -1,7 +1,7 @@
 //! Verifies AWS Signature Version 4 in the `Authorization` header.
 //!
 //! Pure: the inputs are the request's head, its body, the keys and the time. The head arrives first,
-//! so verification has two steps. [`Signed::read`] checks the head, so that a client without a key
+//! so verification has two steps. [`Signed::from_head`] checks the head, so that a client without a key
 //! cannot make the server read a body. [`Signed::verify`] checks the body.
 //!
 //! The host, the time, the target and the body must be signed. HTTP/2 clients can sign the host as
@@ -49,7 +49,7 @@ pub(crate) struct Signed {
 impl Signed {
     /// Parses the signature of a request for `service`. Rejects an unknown key, an invalid time or an
     /// unsigned header.
-    pub(crate) fn read<'k>(
+    pub(crate) fn from_head<'k>(
         parts: &Parts,
         service: &str,
         secret_of: impl FnOnce(&str) -> Option<&'k Secret<String>>,
@@ -59,7 +59,7 @@ impl Signed {
             .headers
             .get(AUTHORIZATION)
             .ok_or(SignatureError::Missing)?;
-        let claim = authorization.to_str().ok().map(Claim::read);
+        let claim = authorization.to_str().ok().map(Claim::parse);
         let claim = claim.unwrap_or(Err(SignatureError::incomplete("is not plain text")))?;
         let secret = secret_of(claim.access_key_id).ok_or(SignatureError::UnknownKey)?;
 
@@ -163,7 +163,7 @@ impl SignatureError {
 /// Returns the access key id in a request's signature, without verification.
 pub(crate) fn claimed_key_id(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let claim = Claim::read(authorization).ok()?;
+    let claim = Claim::parse(authorization).ok()?;
     Some(claim.access_key_id)
 }
 
@@ -180,7 +180,7 @@ struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    fn read(authorization: &'a str) -> Result<Self, SignatureError> {
+    fn parse(authorization: &'a str) -> Result<Self, SignatureError> {
         let (algorithm, fields) = authorization
             .split_once(WHITE_SPACE)
             .unwrap_or((authorization, ""));

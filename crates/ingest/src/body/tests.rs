@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-const HOLD: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 async fn compress(coding: Coding, bytes: &[u8]) -> Vec<u8> {
     let mut compressed = Vec::new();
@@ -43,9 +43,9 @@ fn in_pieces(bytes: &[u8], piece: usize) -> Body {
     Body::from_stream(stream::iter(pieces))
 }
 
-async fn read_all(body: Body, coding: Coding, max: usize) -> Result<Held, BodyError> {
+async fn read_all(body: Body, coding: Coding, max: usize) -> Result<BufferedBody, BodyError> {
     let budget = Budget::new(max + MAX_DECODER_BYTES + 2, 0);
-    read(body, coding, max, &budget, HOLD).await
+    read(body, coding, max, &budget, MAX_WAIT).await
 }
 
 #[tokio::test]
@@ -100,19 +100,19 @@ async fn a_zstd_window_wider_than_http_allows_is_rejected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reading_fails_if_the_sender_pauses_for_the_hold() {
+async fn reading_fails_if_the_sender_pauses_for_too_long() {
     let start = Instant::now();
     let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
     let error = read_all(silent, Coding::Identity, 1024).await.unwrap_err();
     assert!(matches!(error, BodyError::Stalled), "{error}");
-    assert_eq!(start.elapsed(), HOLD);
+    assert_eq!(start.elapsed(), MAX_WAIT);
 }
 
 #[tokio::test]
 async fn a_body_with_a_declared_size_above_the_limit_is_not_read() {
     let budget = Budget::new(0, 0);
     let body = Body::from(vec![0; 1025]);
-    let error = read(body, Coding::Identity, 1024, &budget, HOLD)
+    let error = read(body, Coding::Identity, 1024, &budget, MAX_WAIT)
         .await
         .unwrap_err();
     assert!(
@@ -125,7 +125,7 @@ async fn a_body_with_a_declared_size_above_the_limit_is_not_read() {
 async fn a_body_without_a_size_limit_needs_room_while_it_grows() {
     let budget = Budget::new(1024 * 1024, 0);
     let body = in_pieces(&vec![0; 2 * 1024 * 1024], 64 * 1024);
-    let error = read(body, Coding::Identity, usize::MAX - 1, &budget, HOLD)
+    let error = read(body, Coding::Identity, usize::MAX - 1, &budget, MAX_WAIT)
         .await
         .unwrap_err();
     assert!(matches!(error, BodyError::NoRoom { .. }), "{error}");
@@ -136,8 +136,8 @@ async fn bodies_of_unknown_size_that_need_more_room_than_there_is_are_all_read()
     const MIB: usize = 1024 * 1024;
     let budget = Budget::new(4 * MIB, 4 * MIB);
     let bodies = (0..16).map(|_| in_pieces(&vec![7; 3 * MIB], 64 * 1024));
-    let reading = bodies.map(|body| read(body, Coding::Identity, 3 * MIB, &budget, HOLD));
-    let reading = reading.map(async |held| held.await.map(|held| held.bytes.len()));
+    let reading = bodies.map(|body| read(body, Coding::Identity, 3 * MIB, &budget, MAX_WAIT));
+    let reading = reading.map(async |reading| reading.await.map(|buffered| buffered.bytes.len()));
     for length in futures::future::join_all(reading).await {
         assert_eq!(length.unwrap(), 3 * MIB);
     }
@@ -146,7 +146,7 @@ async fn bodies_of_unknown_size_that_need_more_room_than_there_is_are_all_read()
 /// Drains a body that needs more than `room` bytes of room, and returns its bytes.
 async fn drain(body: Body, max: usize, room: usize) -> Result<Vec<u8>, BodyError> {
     let BodyError::NoRoom { unread } =
-        read(body, Coding::Identity, max, &Budget::new(room, 0), HOLD)
+        read(body, Coding::Identity, max, &Budget::new(room, 0), MAX_WAIT)
             .await
             .unwrap_err()
     else {
@@ -175,19 +175,19 @@ async fn a_body_without_room_is_drained_completely() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_fails_if_the_sender_pauses_for_the_hold() {
+async fn draining_fails_if_the_sender_pauses_for_too_long() {
     let start = Instant::now();
     let silent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
     let error = drain(silent, 1024, 0).await.unwrap_err();
     assert!(matches!(error, BodyError::Stalled), "{error}");
-    assert_eq!(start.elapsed(), 2 * HOLD);
+    assert_eq!(start.elapsed(), 2 * MAX_WAIT);
 }
 
 #[tokio::test]
 async fn the_room_of_the_decoder_is_given_back() {
     let body = compress(Coding::Zstd, b"small").await;
-    let held = read_all(body.into(), Coding::Zstd, 1024).await.unwrap();
-    assert!(held.room.bytes() < MAX_DECODER_BYTES / 100);
+    let buffered = read_all(body.into(), Coding::Zstd, 1024).await.unwrap();
+    assert!(buffered.room.bytes() < MAX_DECODER_BYTES / 100);
 }
 
 #[test]
@@ -235,9 +235,9 @@ proptest! {
             read_all(in_pieces(&compress(coding, &bytes).await, piece), coding, max).await
         });
         match read {
-            Ok(held) => {
-                prop_assert!(held.bytes == bytes && len <= max);
-                prop_assert!(held.room.bytes() >= held.bytes.capacity());
+            Ok(buffered) => {
+                prop_assert!(buffered.bytes == bytes && len <= max);
+                prop_assert!(buffered.room.bytes() >= buffered.bytes.capacity());
             }
             Err(error) => {
                 prop_assert!(matches!(error, BodyError::TooLarge { .. }) && len > max, "{}", error);
@@ -258,8 +258,8 @@ proptest! {
             compressed[at] ^= 0x55;
         }
         for body in [compressed, bytes] {
-            if let Ok(held) = run(read_all(body.into(), coding, max)) {
-                prop_assert!(held.bytes.len() <= max);
+            if let Ok(buffered) = run(read_all(body.into(), coding, max)) {
+                prop_assert!(buffered.bytes.len() <= max);
             }
         }
     }

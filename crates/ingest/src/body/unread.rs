@@ -8,27 +8,27 @@ use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::{BodyError, Decoder, Held};
+use super::{BodyError, BufferedBody, Decoder};
 
 /// The size of a chunk. Only one chunk is in memory at a time.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// A body without room in the budget: the bytes that were read, and the decoder for the rest.
+/// The bytes of a body that were read before the room ran out, and the decoder for the rest.
 pub(crate) struct Unread {
-    pub(super) begun: Option<Held>,
+    pub(super) buffered: Option<BufferedBody>,
     pub(super) rest: Decoder,
     pub(super) max: usize,
-    pub(super) hold: Duration,
+    pub(super) max_wait: Duration,
 }
 
 impl Unread {
-    /// Wraps a complete body, if there is no room to parse it.
-    pub(crate) fn read(held: Held, max: usize, hold: Duration) -> Self {
+    /// Wraps a body that was read completely, if there is no room to parse it.
+    pub(crate) fn from_buffered(buffered: BufferedBody, max: usize, max_wait: Duration) -> Self {
         Self {
-            begun: Some(held),
+            buffered: Some(buffered),
             rest: Box::pin(tokio::io::empty()),
             max,
-            hold,
+            max_wait,
         }
     }
 
@@ -36,8 +36,8 @@ impl Unread {
     /// size and on the pauses of the sender are the same as for any body.
     pub(crate) async fn drain(mut self, mut on_chunk: impl FnMut(&[u8])) -> Result<(), BodyError> {
         let mut size = 0;
-        // Gives back the room of the bytes that were read before it waits for the rest.
-        if let Some(Held { bytes, room: _room }) = self.begun.take() {
+        // Before this waits for the rest, it gives back the room of the bytes that were read.
+        if let Some(BufferedBody { bytes, room: _room }) = self.buffered.take() {
             size = bytes.len();
             for chunk in bytes.chunks(CHUNK_BYTES) {
                 on_chunk(chunk);
@@ -46,10 +46,10 @@ impl Unread {
         }
         let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
         loop {
-            let reading = timeout(self.hold, self.rest.read_buf(&mut chunk));
+            let reading = timeout(self.max_wait, self.rest.read_buf(&mut chunk));
             size += match reading.await.map_err(|_elapsed| BodyError::Stalled)?? {
                 0 => return Ok(()),
-                read => read,
+                read_bytes => read_bytes,
             };
             if size > self.max {
                 return Err(BodyError::TooLarge { max: self.max });

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use easel_catalog::Event;
 use easel_log::{Appended, Offset};
-use easel_triggers::{ChangeFaults, ChangeOutcome, Stop};
+use easel_triggers::{ChangeFaults, ChangeOutcome, StoppedEvent};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const MAX_FAULTS: usize = 100;
 type ChangeResults = [Result<ChangeOutcome, ChangeFaults>];
 
 /// Returns the answer for changes whose events were appended with the results `appended`.
-pub(super) fn taken(results: &ChangeResults, appended: Vec<Appended>) -> Response {
+pub(super) fn stored(results: &ChangeResults, appended: Vec<Appended>) -> Response {
     let mut answer = ChangesAnswerJson::default();
     let mut appended = appended.into_iter();
     for result in results {
@@ -40,8 +40,8 @@ pub(super) fn taken(results: &ChangeResults, appended: Vec<Appended>) -> Respons
 }
 
 /// Returns the answer of a dry run: the events of each change, without offsets.
-pub(super) fn explained(results: &ChangeResults) -> Response {
-    let explained = |result: &Result<ChangeOutcome, ChangeFaults>| {
+pub(super) fn dry_run(results: &ChangeResults) -> Response {
+    let explain = |result: &Result<ChangeOutcome, ChangeFaults>| {
         let mut change = ChangeJson::new(result);
         let events = result.iter().flat_map(|outcome| &outcome.events);
         change.events = events.map(ChangeEventJson::explained).collect();
@@ -49,14 +49,14 @@ pub(super) fn explained(results: &ChangeResults) -> Response {
     };
     let answer = ChangesAnswerJson {
         dry_run: true,
-        changes: results.iter().map(explained).collect(),
+        changes: results.iter().map(explain).collect(),
         ..ChangesAnswerJson::default()
     };
     Json(answer).into_response()
 }
 
-/// Returns the answer for each change of a request.
-pub(super) fn each(results: &ChangeResults) -> Value {
+/// Returns the result of each change, without events, for the problem of a rejected request.
+pub(super) fn changes(results: &ChangeResults) -> Value {
     results
         .iter()
         .map(|result| json!(ChangeJson::new(result)))
@@ -131,7 +131,7 @@ impl ChangeJson {
         };
         match result {
             Ok(outcome) => {
-                change.no_event = outcome.stops.iter().map(StopJson::from).collect();
+                change.no_event = outcome.stopped.iter().map(StopJson::from).collect();
                 let warnings = outcome.warnings.iter();
                 let warnings = warnings.map(|warning| note(&warning.at, &warning.what));
                 change.warnings = warnings.collect();
@@ -202,11 +202,11 @@ impl ChangeEventJson {
     }
 }
 
-impl From<&Stop> for StopJson {
-    fn from(stop: &Stop) -> Self {
+impl From<&StoppedEvent> for StopJson {
+    fn from(stop: &StoppedEvent) -> Self {
         Self {
             event_name: stop.event_type,
-            gate: stop.gate,
+            gate: stop.reason,
         }
     }
 }

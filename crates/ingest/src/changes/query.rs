@@ -33,7 +33,7 @@ struct ChangesQuery {
 }
 
 impl ChangesOptions {
-    /// Returns whether a request with `faulty_count` faulty changes is rejected.
+    /// Returns whether a request with this number of faulty changes is rejected.
     pub(super) fn refuses(self, faulty_count: usize) -> bool {
         faulty_count > 0 && self.on_fault == OnFault::Refuse
     }

@@ -20,7 +20,7 @@ const LIMITS: RangeInclusive<i64> = 1..=10_000;
 const MAX_LISTED: usize = 100;
 
 /// The prefix of a `NextToken` of `ListStreams`. The name of the last listed stream follows.
-const AFTER: &str = "easel-after-";
+const TOKEN_PREFIX: &str = "easel-after-";
 
 /// Accepts any valid name: every stream already exists.
 pub(super) fn create_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
@@ -30,7 +30,7 @@ pub(super) fn create_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response,
     let name = violations.require("streamName", request.stream_name.as_deref());
     violations.require_name("streamName", name);
     violations.check()?;
-    if let Some(stream) = name.and_then(StreamName::read) {
+    if let Some(stream) = name.and_then(StreamName::parse) {
         door.streams.remember(stream);
     }
     Ok([(CONTENT_TYPE, CONTENT)].into_response())
@@ -62,7 +62,10 @@ pub(super) fn list_streams(door: &KinesisDoor, body: &[u8]) -> Result<Response, 
         "HasMoreStreams": has_more,
     });
     if let (true, Some(last), Some(members)) = (has_more, names.last(), listed.as_object_mut()) {
-        members.insert("NextToken".to_owned(), format!("{AFTER}{last}").into());
+        members.insert(
+            "NextToken".to_owned(),
+            format!("{TOKEN_PREFIX}{last}").into(),
+        );
     }
     answer(&listed)
 }
@@ -144,7 +147,7 @@ impl ListStreamsJson {
         violations.check()?;
         match &self.next_token {
             Some(token) => token
-                .strip_prefix(AFTER)
+                .strip_prefix(TOKEN_PREFIX)
                 .filter(|name| is_name(name))
                 .ok_or_else(|| KinesisError::invalid_argument("NextToken is invalid")),
             None => Ok(start.unwrap_or_default()),

@@ -22,7 +22,7 @@ const PREFIX: &str = "easel-next-";
 pub(super) struct ShardIterator(pub(super) Offset);
 
 impl ShardIterator {
-    pub(super) fn read(text: &str) -> Result<Self, KinesisError> {
+    pub(super) fn parse(text: &str) -> Result<Self, KinesisError> {
         let offset = text
             .strip_prefix(PREFIX)
             .and_then(|number| number.parse().ok());
@@ -54,12 +54,12 @@ pub(super) async fn get_shard_iterator(
         let message = format!("Shard {shard_id} in stream {name} does not exist");
         return Err(KinesisError::not_found(message));
     }
-    let next = ShardIterator(door.start(&request, kind).await?);
+    let next = ShardIterator(door.start_offset(&request, kind).await?);
     answer(&json!({ "ShardIterator": next }))
 }
 
 impl KinesisDoor {
-    async fn start(
+    async fn start_offset(
         &self,
         request: &GetShardIteratorJson,
         kind: IteratorType,
@@ -91,7 +91,7 @@ enum IteratorType {
 }
 
 impl IteratorType {
-    fn read(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         match text {
             "TRIM_HORIZON" => Some(Self::TrimHorizon),
             "LATEST" => Some(Self::Latest),
@@ -125,7 +125,7 @@ impl GetShardIteratorJson {
         violations.require_name("shardId", shard_id);
         let kind = violations.require("shardIteratorType", self.shard_iterator_type.as_deref());
         let kind = kind.and_then(|text| {
-            let kind = IteratorType::read(text);
+            let kind = IteratorType::parse(text);
             if kind.is_none() {
                 let constraint = "satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, \
                                   AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]";
@@ -143,7 +143,7 @@ impl GetShardIteratorJson {
 
     fn sequence(&self) -> Result<Offset, KinesisError> {
         let number = self.starting_sequence_number.as_deref().unwrap_or_default();
-        Sequence::read_event(number).ok_or_else(|| {
+        Sequence::parse_event(number).ok_or_else(|| {
             KinesisError::invalid_argument("StartingSequenceNumber is not the number of an event")
         })
     }

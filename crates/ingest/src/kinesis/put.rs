@@ -1,7 +1,7 @@
 //! `PutRecord` and `PutRecords`: the operations that send records.
 //!
 //! Each record of a call is validated on its own, and one append stores all events. A record that is
-//! not an event goes to quarantine unchanged. A record with a sequence number in the answer is on
+//! not a valid event goes to quarantine unchanged. A record with a sequence number in the answer is on
 //! stable storage. A record without one has the error `InternalFailure`, and the producer retries it.
 
 mod call;
@@ -25,10 +25,10 @@ use super::sequence::Sequence;
 use super::shards::SHARD_ID;
 use super::stream::{StreamName, Streams};
 use super::{answer, parse};
-use crate::body::Held;
+use crate::body::BufferedBody;
 use crate::body_part::{BodyPart, range_of};
 use crate::door::Door;
-use crate::intake::{NotStored, PART_BYTES, Parsed, Unparsed};
+use crate::intake::{NotStored, PART_BYTES, ParseError, Parsed};
 use crate::record::to_record;
 
 use call::{PutRecordJson, PutRecordsJson};
@@ -61,37 +61,37 @@ pub(super) enum PutOperation {
 #[derive(Clone, Copy, Debug)]
 enum RecordKind {
     Event,
-    Misfit,
+    Invalid,
 }
 
 impl Put {
-    /// Parses a call. The events and misfits overwrite the sent bytes.
+    /// Parses a call. The events and the invalid records overwrite the sent bytes.
     pub(super) fn parse(
         operation: PutOperation,
-        held: &mut Held,
+        buffered: &mut BufferedBody,
         limits: &Limits,
-    ) -> Result<Parsed<Self>, Unparsed<KinesisError>> {
+    ) -> Result<Parsed<Self>, ParseError<KinesisError>> {
         // A string with an escape is parsed into its own memory.
-        let unescaped_bytes = if held.bytes.contains(&b'\\') {
-            held.bytes.len()
+        let unescaped_bytes = if buffered.bytes.contains(&b'\\') {
+            buffered.bytes.len()
         } else {
             0
         };
-        held.make_room(unescaped_bytes)?;
+        buffered.make_room(unescaped_bytes)?;
         let call = match operation {
-            PutOperation::One => PutCall::one(&held.bytes),
-            PutOperation::Many => PutCall::many(&held.bytes),
+            PutOperation::One => PutCall::one(&buffered.bytes),
+            PutOperation::Many => PutCall::many(&buffered.bytes),
         };
-        let PutCall { stream, records } = call.map_err(Unparsed::Refused)?;
-        held.make_room(unescaped_bytes + records.len() * PART_BYTES)?;
-        let sorted = Sorted::new(std::mem::take(&mut held.bytes), records, limits);
+        let PutCall { stream, records } = call.map_err(ParseError::Refused)?;
+        buffered.make_room(unescaped_bytes + records.len() * PART_BYTES)?;
+        let validated = ValidatedRecords::new(std::mem::take(&mut buffered.bytes), records, limits);
         Ok(Parsed {
-            events: sorted.events,
-            misfits: sorted.misfits,
+            events: validated.events,
+            invalid_records: validated.invalid_records,
             answer: Self {
                 stream,
                 operation,
-                order: sorted.order,
+                order: validated.order,
             },
         })
     }
@@ -110,7 +110,7 @@ impl Put {
             RecordKind::Event => appended
                 .next()
                 .map(|result| Sequence::Event(result.offset())),
-            RecordKind::Misfit => quarantined.next().map(Sequence::Quarantined),
+            RecordKind::Invalid => quarantined.next().map(Sequence::Quarantined),
         };
         let mut sequences = self.order.into_iter().map(sequence);
         match self.operation {
@@ -184,26 +184,26 @@ impl PutCall {
     }
 }
 
-/// The records of a call, sorted into events and misfits.
+/// The records of a call, divided into events and invalid records.
 #[derive(Debug)]
-struct Sorted {
+struct ValidatedRecords {
     order: Vec<RecordKind>,
     events: Vec<NewRecord>,
-    misfits: Vec<NewQuarantined>,
+    invalid_records: Vec<NewQuarantined>,
 }
 
-impl Sorted {
+impl ValidatedRecords {
     fn new(mut body: Vec<u8>, records: Vec<Data>, limits: &Limits) -> Self {
         let mut order = Vec::with_capacity(records.len());
         let mut events: Vec<(NewRecord, BodyPart)> = Vec::new();
-        let mut misfits = Vec::new();
+        let mut invalid_records = Vec::new();
         let mut decoded = Vec::new();
         for data in records {
             let sent = match &data {
                 Data::Within(range) => body.get(range.clone()).unwrap_or_default(),
                 Data::Unescaped(text) => text.as_bytes(),
             };
-            let record = read_record(sent, &mut decoded, limits);
+            let record = validate_record(sent, &mut decoded, limits);
             let write = |bytes: Bytes| match data {
                 Data::Within(range) => BodyPart::write(&mut body, range, bytes),
                 Data::Unescaped(_) => BodyPart::Own(bytes),
@@ -220,8 +220,8 @@ impl Sorted {
                     detail,
                     bytes,
                 }) => {
-                    misfits.push((code, detail, write(bytes)));
-                    RecordKind::Misfit
+                    invalid_records.push((code, detail, write(bytes)));
+                    RecordKind::Invalid
                 }
             });
         }
@@ -230,7 +230,7 @@ impl Sorted {
             bytes: written.bytes(&body),
             ..record
         };
-        let misfit = |(code, detail, written): (&str, _, BodyPart)| NewQuarantined {
+        let invalid_record = |(code, detail, written): (&str, _, BodyPart)| NewQuarantined {
             door: Door::Kinesis.as_str(),
             code: code.to_owned(),
             detail,
@@ -239,12 +239,12 @@ impl Sorted {
         Self {
             order,
             events: events.into_iter().map(event).collect(),
-            misfits: misfits.into_iter().map(misfit).collect(),
+            invalid_records: invalid_records.into_iter().map(invalid_record).collect(),
         }
     }
 }
 
-/// A record that is not an event.
+/// A record that is not a valid event.
 pub(crate) struct InvalidRecord {
     code: &'static str,
     detail: String,
@@ -252,7 +252,7 @@ pub(crate) struct InvalidRecord {
 }
 
 /// Validates a record. Uses `decoded` as the buffer for its decoded base64.
-pub(crate) fn read_record(
+pub(crate) fn validate_record(
     data: &[u8],
     decoded: &mut Vec<u8>,
     limits: &Limits,

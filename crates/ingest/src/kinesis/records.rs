@@ -114,7 +114,7 @@ impl GetRecordsJson {
         violations.require_range("limit", self.limit, &(1..=MAX_RECORDS));
         let iterator = violations.require("shardIterator", self.shard_iterator.as_deref());
         violations.check()?;
-        let iterator = ShardIterator::read(iterator.unwrap_or_default())?;
+        let iterator = ShardIterator::parse(iterator.unwrap_or_default())?;
         let limit = usize::try_from(self.limit.unwrap_or(MAX_RECORDS));
         Ok((iterator, limit.unwrap_or(usize::MAX)))
     }

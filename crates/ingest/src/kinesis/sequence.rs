@@ -20,7 +20,7 @@ pub(super) enum Sequence {
 
 impl Sequence {
     /// Parses the number of an event. `None` for any other text.
-    pub(super) fn read_event(text: &str) -> Option<Offset> {
+    pub(super) fn parse_event(text: &str) -> Option<Offset> {
         let digits = text.strip_prefix('4').filter(|digits| digits.len() == 20)?;
         digits
             .bytes()
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn the_number_of_a_quarantined_record_is_not_the_number_of_an_event() {
         let quarantined = Sequence::Quarantined(Offset::new(7)).to_string();
-        assert_eq!(Sequence::read_event(&quarantined), None);
+        assert_eq!(Sequence::parse_event(&quarantined), None);
     }
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
             "499999999999999999999",
             "4é0000000000000000000",
         ] {
-            assert_eq!(Sequence::read_event(text), None, "{text}");
+            assert_eq!(Sequence::parse_event(text), None, "{text}");
         }
     }
 
@@ -74,7 +74,7 @@ mod tests {
         #[test]
         fn a_number_parses_to_its_offset_and_sorts_like_it(first: u64, second: u64) {
             let text = |offset| Sequence::Event(Offset::new(offset)).to_string();
-            prop_assert_eq!(Sequence::read_event(&text(first)), Some(Offset::new(first)));
+            prop_assert_eq!(Sequence::parse_event(&text(first)), Some(Offset::new(first)));
             prop_assert_eq!(text(first).cmp(&text(second)), first.cmp(&second));
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/";
+const ARN_PREFIX: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/";
 const MAX_NAMES: usize = 1_000;
 
 /// Returns whether `text` is a valid name of a stream or shard: `[a-zA-Z0-9_.-]{1,128}`.
@@ -22,18 +22,18 @@ pub(super) struct StreamName(String);
 
 impl StreamName {
     /// Parses a name. `None` if it is invalid.
-    pub(super) fn read(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         is_name(name).then(|| Self(name.to_owned()))
     }
 
     /// Parses the name at the end of an ARN.
-    pub(super) fn read_arn(arn: &str) -> Option<Self> {
-        Self::read(arn.strip_prefix("arn:")?.split_once(":stream/")?.1)
+    pub(super) fn parse_arn(arn: &str) -> Option<Self> {
+        Self::parse(arn.strip_prefix("arn:")?.split_once(":stream/")?.1)
     }
 
     /// Returns the ARN of the stream. Account and region are invented.
     pub(super) fn arn(&self) -> String {
-        format!("{ARN}{}", self.0)
+        format!("{ARN_PREFIX}{}", self.0)
     }
 }
 
@@ -48,9 +48,9 @@ impl fmt::Display for StreamName {
 pub(super) struct Streams(Mutex<BTreeSet<StreamName>>);
 
 impl Streams {
-    /// Creates the list with the configured name `first`.
-    pub(super) fn new(first: String) -> Self {
-        Self(Mutex::new(BTreeSet::from([StreamName(first)])))
+    /// Creates the list with the `configured` name.
+    pub(super) fn new(configured: String) -> Self {
+        Self(Mutex::new(BTreeSet::from([StreamName(configured)])))
     }
 
     /// Adds a name, unless there are too many names.

@@ -17,11 +17,12 @@ const RECORDS: &[u8] = b"Records";
 /// The state machine that counts the elements of `Records`.
 #[derive(Default)]
 pub(super) struct RecordTally {
-    place: TallyPosition,
+    position: TallyPosition,
     /// The number of open objects and arrays.
     depth: usize,
-    /// The rest of `Records` that the last string still needs. `None` if the string is another one.
-    lacking: Option<&'static [u8]>,
+    /// The end of `Records` that the last string has not matched yet. Empty if the string is
+    /// `Records`, `None` if it is another string.
+    unmatched: Option<&'static [u8]>,
     elements: ElementsPosition,
     count: usize,
 }
@@ -32,11 +33,11 @@ enum TallyPosition {
     #[default]
     Before,
     /// In the object, but in no string.
-    Between,
+    OutsideString,
     InString,
     InEscape,
     /// After a value that is not an object.
-    Lost,
+    NotAnObject,
 }
 
 /// The position relative to the elements of `Records`.
@@ -44,23 +45,23 @@ enum TallyPosition {
 enum ElementsPosition {
     /// Outside `Records`.
     #[default]
-    Elsewhere,
+    Outside,
     /// In `Records`, before an element.
-    Next,
+    BeforeElement,
     /// In `Records`, in an element.
-    Begun,
+    InElement,
 }
 
 impl RecordTally {
     /// Reads a whole call and counts its records. Rejects it if the signature is required and wrong.
-    pub(super) async fn take(
+    pub(super) async fn from_unread(
         unread: Unread,
         signed: Option<&Signed>,
     ) -> Result<Self, KinesisError> {
         let (mut tally, mut hash) = (Self::default(), Sha256::new());
         let on_chunk = |chunk: &[u8]| {
             hash.update(chunk);
-            tally.follow(chunk);
+            tally.add_chunk(chunk);
         };
         unread.drain(on_chunk).await?;
         if let Some(signed) = signed {
@@ -71,58 +72,63 @@ impl RecordTally {
 
     /// Returns the number of records. `None` if the call is incomplete, empty or too large.
     pub(super) fn count(&self) -> Option<usize> {
-        let is_complete = matches!(self.place, TallyPosition::Between) && self.depth == 0;
+        let is_complete = matches!(self.position, TallyPosition::OutsideString) && self.depth == 0;
         (is_complete && (1..=Intake::MAX_EVENTS).contains(&self.count)).then_some(self.count)
     }
 
-    fn follow(&mut self, chunk: &[u8]) {
+    fn add_chunk(&mut self, chunk: &[u8]) {
         for byte in chunk {
-            self.step(*byte);
+            self.add_byte(*byte);
         }
     }
 
-    fn step(&mut self, byte: u8) {
-        match (self.place, byte) {
-            (TallyPosition::Lost, _)
-            | (TallyPosition::Before | TallyPosition::Between, b' ' | b'\n' | b'\r' | b'\t') => (),
+    fn add_byte(&mut self, byte: u8) {
+        match (self.position, byte) {
+            (TallyPosition::NotAnObject, _)
+            | (
+                TallyPosition::Before | TallyPosition::OutsideString,
+                b' ' | b'\n' | b'\r' | b'\t',
+            ) => (),
             (TallyPosition::Before, b'{') => {
-                self.place = TallyPosition::Between;
+                self.position = TallyPosition::OutsideString;
                 self.depth = 1;
             }
-            (TallyPosition::Before, _) => self.place = TallyPosition::Lost,
-            (TallyPosition::Between, token) => self.token(token),
-            (TallyPosition::InString, b'"') => self.place = TallyPosition::Between,
+            (TallyPosition::Before, _) => self.position = TallyPosition::NotAnObject,
+            (TallyPosition::OutsideString, token) => self.add_token(token),
+            (TallyPosition::InString, b'"') => self.position = TallyPosition::OutsideString,
             (TallyPosition::InString, b'\\') => {
-                self.place = TallyPosition::InEscape;
-                self.lacking = None;
+                self.position = TallyPosition::InEscape;
+                self.unmatched = None;
             }
             (TallyPosition::InString, letter) => {
-                self.lacking = self.lacking.and_then(|rest| rest.strip_prefix(&[letter]));
+                self.unmatched = self.unmatched.and_then(|rest| rest.strip_prefix(&[letter]));
             }
-            (TallyPosition::InEscape, _) => self.place = TallyPosition::InString,
+            (TallyPosition::InEscape, _) => self.position = TallyPosition::InString,
         }
     }
 
-    fn token(&mut self, token: u8) {
+    fn add_token(&mut self, token: u8) {
         match (self.elements, self.depth, token) {
-            (ElementsPosition::Next | ElementsPosition::Begun, 2, b']') => {
-                self.elements = ElementsPosition::Elsewhere;
+            (ElementsPosition::BeforeElement | ElementsPosition::InElement, 2, b']') => {
+                self.elements = ElementsPosition::Outside;
             }
-            (ElementsPosition::Begun, 2, b',') => self.elements = ElementsPosition::Next,
-            (ElementsPosition::Next, _, _) => {
-                self.elements = ElementsPosition::Begun;
+            (ElementsPosition::InElement, 2, b',') => {
+                self.elements = ElementsPosition::BeforeElement;
+            }
+            (ElementsPosition::BeforeElement, _, _) => {
+                self.elements = ElementsPosition::InElement;
                 self.count += 1;
             }
-            // In valid JSON, this array is the value of the last key.
-            (ElementsPosition::Elsewhere, 1, b'[') if self.lacking == Some(b"") => {
-                self.elements = ElementsPosition::Next;
+            // In valid JSON, the last string is the key of this array.
+            (ElementsPosition::Outside, 1, b'[') if self.unmatched == Some(b"") => {
+                self.elements = ElementsPosition::BeforeElement;
             }
-            (ElementsPosition::Elsewhere | ElementsPosition::Begun, _, _) => (),
+            (ElementsPosition::Outside | ElementsPosition::InElement, _, _) => (),
         }
         match token {
             b'"' => {
-                self.place = TallyPosition::InString;
-                self.lacking = Some(RECORDS);
+                self.position = TallyPosition::InString;
+                self.unmatched = Some(RECORDS);
             }
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),

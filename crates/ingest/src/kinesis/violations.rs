@@ -65,10 +65,10 @@ impl Violations {
         match (name, arn) {
             (Some(name), _) => {
                 self.require_name("streamName", Some(name));
-                StreamName::read(name)
+                StreamName::parse(name)
             }
             (None, Some(arn)) => {
-                let stream = StreamName::read_arn(arn);
+                let stream = StreamName::parse_arn(arn);
                 if stream.is_none() {
                     let constraint =
                         "satisfy regular expression pattern: arn:aws.*:kinesis:.*:stream/NAME";

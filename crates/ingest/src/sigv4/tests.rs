@@ -13,7 +13,7 @@ fn verify(request: &Request<Vec<u8>>, now: Timestamp) -> Result<(), SignatureErr
     let secret = Secret::new(SECRET.to_owned());
     let (parts, ()) = request.clone().map(|_body| ()).into_parts();
     let secret_of = |id: &str| (id == KEY_ID).then_some(&secret);
-    Signed::read(&parts, "kinesis", secret_of, now)?.verify(request.body())
+    Signed::from_head(&parts, "kinesis", secret_of, now)?.verify(request.body())
 }
 
 /// Parses a captured request.

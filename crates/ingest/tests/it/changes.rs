@@ -91,7 +91,7 @@ async fn the_answer_has_the_events_of_a_change_and_the_gates_of_the_others() {
 }
 
 #[tokio::test]
-async fn changes_come_alone_in_an_array_or_by_line() {
+async fn changes_are_sent_alone_in_an_array_or_one_per_line() {
     let doors = Doors::open();
     let two = json!([renamed(1), idle(), renamed(2)]);
     let answer = doors.change(&two).await;
@@ -112,7 +112,7 @@ async fn changes_come_alone_in_an_array_or_by_line() {
 }
 
 #[tokio::test]
-async fn one_fault_rejects_the_request_and_names_its_place() {
+async fn a_fault_rejects_the_request_and_the_answer_has_the_place_of_each_fault() {
     let doors = Doors::open();
     let mut wrong = renamed(2);
     wrong["record"] = json!("WikiPage");
@@ -154,7 +154,7 @@ async fn a_value_that_the_catalogue_does_not_expect_is_stored_with_a_warning() {
         answer.json["changes"][0]["warnings"],
         json!([
             { "at": "/after/title", "detail": "this is null, but the catalogue says that `title` is never null" },
-            { "at": "/after/workflow_state", "detail": "\"archived\" is not on the list of values of `workflow_state`" },
+            { "at": "/after/workflow_state", "detail": "\"archived\" is not one of the known values of `workflow_state`" },
         ])
     );
     assert_eq!(doors.names().await, ["wiki_page_updated"]);

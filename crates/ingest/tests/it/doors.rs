@@ -48,13 +48,13 @@ impl Doors {
     pub(crate) fn open() -> Self {
         Self::with(
             IntakeOptions::default(),
-            Authorizer::open(),
+            Authorizer::without_tokens(),
             KinesisAuth::Open,
         )
     }
 
     pub(crate) fn with_options(options: IntakeOptions) -> Self {
-        Self::with(options, Authorizer::open(), KinesisAuth::Open)
+        Self::with(options, Authorizer::without_tokens(), KinesisAuth::Open)
     }
 
     pub(crate) fn with(options: IntakeOptions, authorizer: Authorizer, auth: KinesisAuth) -> Self {
@@ -68,7 +68,12 @@ impl Doors {
             ..LogOptions::default()
         };
         let options = IntakeOptions::default();
-        Self::on(log, options, Authorizer::open(), KinesisAuth::Open)
+        Self::on(
+            log,
+            options,
+            Authorizer::without_tokens(),
+            KinesisAuth::Open,
+        )
     }
 
     fn on(
@@ -149,7 +154,7 @@ impl Doors {
         let mut next = Offset::ZERO;
         while let Read::Block(block) = self.log.read(next).await.unwrap() {
             stored.extend(block.records().map(|record| record.bytes));
-            next = block.next();
+            next = block.end();
         }
         stored
     }

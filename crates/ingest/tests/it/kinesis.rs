@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use easel_ingest::IntakeOptions;
-use easel_testkit::{attributes_form, event};
+use easel_testkit::{event, with_attributes_key};
 use serde_json::{Value, json};
 
 use crate::doors::{Doors, STREAM, check_error, check_taken, put_records};
@@ -21,7 +21,7 @@ async fn records_are_stored_in_order_with_metadata_instead_of_attributes() {
     let doors = Doors::open();
     let sent: Vec<_> = events(20)
         .iter()
-        .map(|event| attributes_form(event))
+        .map(|event| with_attributes_key(event))
         .collect();
     check_taken(&doors.put_records(&sent).await, 20);
     assert_eq!(doors.stored().await, events(20));
@@ -75,7 +75,7 @@ async fn one_call_accepts_seven_mebibytes_of_events() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_no_event_is_accepted_into_quarantine() {
+async fn a_record_that_is_not_an_event_is_accepted_into_quarantine() {
     let doors = Doors::open();
     let records = [
         &b"not JSON"[..],

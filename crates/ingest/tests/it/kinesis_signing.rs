@@ -20,7 +20,7 @@ const KEY_ID: &str = "MEADOWKEYFORTESTS001";
 pub(crate) const SECRET: &str = "not/a+real/secret+but+as/long+as+one/x40";
 
 fn doors(auth: KinesisAuth, now: Timestamp) -> Doors {
-    let doors = Doors::with(IntakeOptions::default(), Authorizer::open(), auth);
+    let doors = Doors::with(IntakeOptions::default(), Authorizer::without_tokens(), auth);
     doors.clock.set(now);
     doors
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use easel_access::{Authorizer, Scope, Tokens};
 use easel_ingest::{IntakeOptions, KinesisAuth};
 use easel_log::Log;
-use easel_testkit::{attributes_form, event};
+use easel_testkit::{event, with_attributes_key};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -59,7 +59,7 @@ async fn the_answer_has_the_id_and_the_offset_of_an_accepted_event() {
 async fn attributes_are_stored_as_metadata() {
     let doors = Doors::open();
     let event = event("course_created", 1);
-    doors.native(JSON, attributes_form(&event)).await;
+    doors.native(JSON, with_attributes_key(&event)).await;
     assert_eq!(doors.stored().await, [event]);
 }
 
@@ -331,7 +331,7 @@ async fn a_request_waits_for_a_busy_log_and_then_fails() {
     let answer = doors.native(JSON, event("course_created", 1)).await;
     check_problem(&answer, 503, "overloaded");
     assert!(answer.headers.contains_key("retry-after"));
-    assert_eq!(start.elapsed(), IntakeOptions::default().hold);
+    assert_eq!(start.elapsed(), IntakeOptions::default().max_wait);
 }
 
 /// Returns the answer to a request while another one takes all room for a multiple of ten seconds.

@@ -24,7 +24,7 @@ async fn every_door(doors: &Doors) -> [(Answer, Duration); WAYS] {
         "Data": BASE64_STANDARD.encode(&event),
         "PartitionKey": "k",
     });
-    let (many, misfit) = (put_records(&[&event]), put_records(&[b"7"]));
+    let (many, invalid) = (put_records(&[&event]), put_records(&[b"7"]));
     let change = Request::post("/v1/changes")
         .header("content-type", "application/json")
         .body(json!({ "action": "logged_out" }).to_string().into());
@@ -32,7 +32,7 @@ async fn every_door(doors: &Doors) -> [(Answer, Duration); WAYS] {
     tokio::join!(
         async { timed(doors.kinesis("PutRecord", &single).await).await },
         async { timed(doors.kinesis("PutRecords", &many).await).await },
-        async { timed(doors.kinesis("PutRecords", &misfit).await).await },
+        async { timed(doors.kinesis("PutRecords", &invalid).await).await },
         async { timed(doors.native("application/json", event.clone()).await).await },
         async { timed(doors.send(change.unwrap()).await).await },
     )
@@ -47,9 +47,9 @@ fn fail(doors: &Doors, is_failing: bool) {
 /// Checks that each answer says that nothing was stored.
 #[track_caller]
 fn check_refused(answers: &[(Answer, Duration); WAYS], wanted: Duration) {
-    let [single, many, misfit, native, changes] = answers;
+    let [single, many, invalid, native, changes] = answers;
     check_error(&single.0, 500, "InternalFailure");
-    for (answer, _) in [many, misfit] {
+    for (answer, _) in [many, invalid] {
         assert_eq!(answer.json["FailedRecordCount"], 1, "{answer:?}");
         assert_eq!(answer.json["Records"][0]["ErrorCode"], "InternalFailure");
     }
@@ -65,8 +65,8 @@ fn check_refused(answers: &[(Answer, Duration); WAYS], wanted: Duration) {
 async fn requests_wait_for_a_log_that_refuses_writes_and_then_fail() {
     let doors = Doors::open();
     fail(&doors, true);
-    let hold = IntakeOptions::default().hold;
-    check_refused(&every_door(&doors).await, hold);
+    let max_wait = IntakeOptions::default().max_wait;
+    check_refused(&every_door(&doors).await, max_wait);
     assert!(doors.stored().await.is_empty());
 }
 
@@ -85,7 +85,7 @@ async fn waiting_requests_are_stored_once_the_log_accepts_writes_again() {
             answer.json.get("FailedRecordCount").unwrap_or(&json!(0)),
             &json!(0)
         );
-        assert!(elapsed < IntakeOptions::default().hold, "{elapsed:?}");
+        assert!(elapsed < IntakeOptions::default().max_wait, "{elapsed:?}");
     }
     let stored = doors.stored().await;
     let count = |name: &str| {
@@ -101,7 +101,7 @@ async fn waiting_requests_are_stored_once_the_log_accepts_writes_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_fails_during_the_wait_is_answered_after_the_hold() {
+async fn a_write_that_fails_during_the_wait_is_answered_after_the_maximum_wait() {
     let doors = Doors::open();
     doors.log.hold_appends(true);
     let failing = async {
@@ -113,7 +113,7 @@ async fn a_write_that_fails_during_the_wait_is_answered_after_the_hold() {
     let records = put_records(&[event("course_created", 1)]);
     let (answer, ()) = tokio::join!(doors.kinesis("PutRecords", &records), failing);
     assert_eq!(answer.json["FailedRecordCount"], 1, "{answer:?}");
-    assert_eq!(start.elapsed(), IntakeOptions::default().hold);
+    assert_eq!(start.elapsed(), IntakeOptions::default().max_wait);
 }
 
 #[tokio::test(start_paused = true)]

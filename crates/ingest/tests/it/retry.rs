@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use easel_log::Offset;
 use easel_quarantine::NewQuarantined;
-use easel_testkit::{attributes_form, event};
+use easel_testkit::{event, with_attributes_key};
 use serde_json::json;
 
 use crate::doors::{Answer, Doors};
@@ -33,7 +33,7 @@ async fn a_record_that_is_valid_now_is_appended_once_and_leaves_quarantine() {
         first.clone(),
         "no event".into(),
         second.clone(),
-        attributes_form(&first),
+        with_attributes_key(&first),
     ];
     let items = items.map(record).to_vec();
     doors.quarantine.put(items).await.unwrap();

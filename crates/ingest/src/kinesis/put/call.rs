@@ -78,12 +78,12 @@ pub(super) struct RecordsJson<'a> {
     /// The number of all records, stored or not.
     pub(super) count: usize,
     /// The number of the first record without a required member, from 1, and the member.
-    lacking: Option<(usize, &'static str)>,
+    first_incomplete: Option<(usize, &'static str)>,
 }
 
 impl<'a> RecordsJson<'a> {
     fn check(&self, violations: &mut Violations) {
-        if let Some((number, member)) = self.lacking {
+        if let Some((number, member)) = self.first_incomplete {
             let member = format!("records.{number}.member.{member}");
             violations.add(&member, "null", "not be null");
         }
@@ -97,13 +97,13 @@ impl<'a> RecordsJson<'a> {
 
     fn push(&mut self, record: PutRecordsEntryJson<'a>) {
         self.count += 1;
-        let lacking = match (&record.data, &record.partition_key) {
+        let missing_member = match (&record.data, &record.partition_key) {
             (None, _) => Some("data"),
             (_, None) => Some("partitionKey"),
             (Some(_), Some(_)) => None,
         };
-        if let Some(member) = lacking {
-            self.lacking.get_or_insert((self.count, member));
+        if let Some(member) = missing_member {
+            self.first_incomplete.get_or_insert((self.count, member));
         }
         self.data.extend(record.data.map(|TextJson(data)| data));
     }

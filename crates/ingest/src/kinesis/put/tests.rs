@@ -5,9 +5,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::Intake;
 
-fn many(body: &str) -> Result<Sorted, KinesisError> {
+fn many(body: &str) -> Result<ValidatedRecords, KinesisError> {
     let call = PutCall::many(body.as_bytes())?;
-    Ok(Sorted::new(body.into(), call.records, &Limits::default()))
+    Ok(ValidatedRecords::new(
+        body.into(),
+        call.records,
+        &Limits::default(),
+    ))
 }
 
 fn put_records(data: &[&str]) -> String {
@@ -27,7 +31,7 @@ fn every_record_keeps_its_bytes_in_the_memory_of_the_call() {
     };
     let (first, second) = (BASE64.encode(event(1)), BASE64.encode(event(2)));
     let escaped = BASE64.encode(event(3)).replacen('e', r"\u0065", 1);
-    let sorted = many(&put_records(&[
+    let validated = many(&put_records(&[
         &first,
         "not base64!",
         &second,
@@ -36,12 +40,15 @@ fn every_record_keeps_its_bytes_in_the_memory_of_the_call() {
     ]))
     .unwrap();
     let stored = |n: u64| event(n).replace("attributes", "metadata").replace(' ', "");
-    let events = sorted.events.iter().map(|event| event.bytes.to_vec());
+    let events = validated.events.iter().map(|event| event.bytes.to_vec());
     let events: Vec<_> = events.collect();
     assert_eq!(events, [1, 2, 3].map(|n| stored(n).into_bytes()));
-    let misfits = sorted.misfits.iter().map(|misfit| misfit.bytes.to_vec());
-    let misfits: Vec<_> = misfits.collect();
-    assert_eq!(misfits, [&b"not base64!"[..], b"[]"]);
+    let invalid_records = validated
+        .invalid_records
+        .iter()
+        .map(|record| record.bytes.to_vec());
+    let invalid_records: Vec<_> = invalid_records.collect();
+    assert_eq!(invalid_records, [&b"not base64!"[..], b"[]"]);
 }
 
 #[test]
@@ -50,15 +57,15 @@ fn base64_is_read_with_or_without_padding_and_escapes() {
         let body =
             format!(r#"{{"StreamName":"s","Records":[{{"Data":"{data}","PartitionKey":"k"}}]}}"#);
         let put = many(&body).unwrap();
-        assert_eq!(put.misfits[0].bytes, b"[]"[..], "{data}");
-        assert_eq!(put.misfits[0].code, "not_an_object", "{data}");
+        assert_eq!(put.invalid_records[0].bytes, b"[]"[..], "{data}");
+        assert_eq!(put.invalid_records[0].code, "not_an_object", "{data}");
     }
 }
 
 #[test]
-fn a_record_with_empty_data_is_a_misfit() {
+fn a_record_with_empty_data_is_invalid() {
     let put = many(r#"{"StreamName":"s","Records":[{"Data":"","PartitionKey":"k"}]}"#).unwrap();
-    assert_eq!(put.misfits[0].code, "empty");
+    assert_eq!(put.invalid_records[0].code, "empty");
 }
 
 #[test]
@@ -88,14 +95,14 @@ fn records_past_the_limit_are_counted_but_not_stored() {
 
 proptest! {
     #[test]
-    fn every_record_of_a_call_is_an_event_or_a_misfit(
+    fn every_record_of_a_call_is_an_event_or_invalid(
         records in prop::collection::vec("[A-Za-z0-9+/= é]{0,40}", 1..30)
     ) {
         let json: Vec<_> = records.iter().map(|data| serde_json::json!({ "Data": data, "PartitionKey": "k" })).collect();
         let body = serde_json::json!({ "StreamName": "s", "Records": json });
         let put = many(&body.to_string()).unwrap();
         prop_assert_eq!(put.order.len(), records.len());
-        prop_assert_eq!(put.events.len() + put.misfits.len(), records.len());
+        prop_assert_eq!(put.events.len() + put.invalid_records.len(), records.len());
     }
 
     #[test]
@@ -108,8 +115,8 @@ proptest! {
     ) {
         for call in [PutCall::one(&body), PutCall::many(&body)].into_iter().flatten() {
             let count = call.records.len();
-            let sorted = Sorted::new(body.clone(), call.records, &Limits::default());
-            prop_assert!(count > 0 && sorted.order.len() == count);
+            let validated = ValidatedRecords::new(body.clone(), call.records, &Limits::default());
+            prop_assert!(count > 0 && validated.order.len() == count);
         }
     }
 }

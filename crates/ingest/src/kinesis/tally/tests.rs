@@ -8,7 +8,7 @@ use super::*;
 #[track_caller]
 fn check(call: &str, wanted: Option<usize>) {
     let mut tally = RecordTally::default();
-    tally.follow(call.as_bytes());
+    tally.add_chunk(call.as_bytes());
     assert_eq!(tally.count(), wanted, "{call}");
 }
 
@@ -78,7 +78,7 @@ proptest! {
         let wanted = value.get("Records").and_then(Value::as_array).map(Vec::len);
         let call = if pretty { format!("{value:#}") } else { value.to_string() };
         let mut tally = RecordTally::default();
-        call.as_bytes().chunks(piece).for_each(|piece| tally.follow(piece));
+        call.as_bytes().chunks(piece).for_each(|piece| tally.add_chunk(piece));
         prop_assert_eq!(tally.count(), wanted.filter(|count| *count > 0));
     }
 
@@ -90,7 +90,7 @@ proptest! {
         ]
     ) {
         let mut tally = RecordTally::default();
-        tally.follow(&bytes);
+        tally.add_chunk(&bytes);
         prop_assert!(tally.count().is_none_or(|count| count < bytes.len()));
     }
 }
