@@ -35,7 +35,7 @@ pub struct Api {
     /// The clock for all times in answers.
     pub clock: Arc<dyn Clock>,
     /// The server and its machine.
-    pub host: ServerFacts,
+    pub server: ServerFacts,
     /// Cancelled when the server stops. It ends streams and long polls.
     pub stop: CancellationToken,
 }
@@ -47,12 +47,12 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    /// Waits until the server stops or the token of `caller` is removed. Streams and long polls end
-    /// then.
-    pub(crate) async fn end(&self, caller: &Caller) {
+    /// Waits until the server stops or the token of `caller` is removed. Both end streams and long
+    /// polls.
+    pub(crate) async fn wait_for_end(&self, caller: &Caller) {
         let removed = async {
             match &caller.token_id {
-                Some(id) => self.tokens.removed(id).await,
+                Some(id) => self.tokens.wait_until_removed(id).await,
                 None => pending().await,
             }
         };

@@ -31,7 +31,7 @@ impl ApiError {
     }
 
     /// Adds the JSON pointer to the invalid place in the body.
-    pub(crate) fn at(self, pointer: &str) -> Self {
+    pub(crate) fn with_pointer(self, pointer: &str) -> Self {
         Self(self.0.with("pointer", pointer))
     }
 

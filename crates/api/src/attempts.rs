@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use easel_log::Offset;
-use easel_subscriptions::{Attempt, AttemptLog, Live, LoggedAttempt};
+use easel_subscriptions::{Attempt, AttemptLog, LoggedAttempt, SharedState};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,10 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Api;
 use crate::api_error::ApiError;
 use crate::lane_name::LaneNameJson;
-use crate::request::{Path, Query, limit};
+use crate::request::{Path, Query, check_limit};
 
 /// The time that a summary covers.
-const SUMMARY: SignedDuration = SignedDuration::from_hours(1);
+const SUMMARY_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// One attempt to deliver an event.
 #[derive(Serialize, ToSchema)]
@@ -110,11 +110,11 @@ pub(crate) async fn list(
     Path(name): Path<String>,
     Query(query): Query<AttemptQuery>,
 ) -> Result<Json<AttemptListJson>, ApiError> {
-    let limit = limit(query.limit)?;
+    let limit = check_limit(query.limit)?;
     let lane = query.lane.find(&api, &name)?;
     api.subscriptions.restore_attempts(&lane).await?;
     let attempts: Vec<_> = {
-        let log = lane.live.attempts();
+        let log = lane.shared.attempts();
         log.latest().take(limit).copied().collect()
     };
     let attempts = attempts.into_iter().map(LoggedAttemptJson::from).collect();
@@ -123,9 +123,9 @@ pub(crate) async fn list(
 
 impl AttemptSummaryJson {
     /// Summarizes the attempts of the last hour.
-    pub(crate) fn new(live: &Live, now: Timestamp) -> Self {
-        let an_hour_ago = now.checked_sub(SUMMARY).unwrap_or(Timestamp::MIN);
-        let attempts: Vec<_> = live.attempts().since(an_hour_ago).copied().collect();
+    pub(crate) fn new(shared: &SharedState, now: Timestamp) -> Self {
+        let an_hour_ago = now.checked_sub(SUMMARY_WINDOW).unwrap_or(Timestamp::MIN);
+        let attempts: Vec<_> = shared.attempts().since(an_hour_ago).copied().collect();
         let oldest = attempts.last().map(began_at);
         let mut outcomes = BTreeMap::new();
         for attempt in &attempts {

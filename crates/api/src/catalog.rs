@@ -31,6 +31,7 @@ pub(crate) struct CatalogQuery {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = Format)]
 #[serde(rename_all = "kebab-case")]
 enum SchemaFormat {
     Canvas,

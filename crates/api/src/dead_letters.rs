@@ -22,10 +22,10 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptJson;
 use crate::lane_name::LaneNameJson;
-use crate::request::{Body, Path, Query, limit};
+use crate::request::{Body, Path, Query, check_limit};
 use selection::{Selection, SelectionJson};
 
-/// Rows in one read.
+/// The number of rows in one read.
 const ROWS: usize = 200;
 /// The maximum number of rows that are read for one answer when few match.
 const MAX_ROWS: usize = 2_000;
@@ -150,21 +150,21 @@ pub(crate) struct LaneQuery {
 pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(range): Query<DeadLetterQuery>,
+    Query(query): Query<DeadLetterQuery>,
 ) -> Result<Json<DeadLetterListJson>, ApiError> {
-    let limit = limit(range.limit)?;
-    let lane = range.lane.find(&api, &name)?;
-    let from = Offset::new(range.from.unwrap_or(0));
-    let selection = Selection::from_query(range.event.as_deref(), range.reason)?;
+    let limit = check_limit(query.limit)?;
+    let lane = query.lane.find(&api, &name)?;
+    let from = Offset::new(query.from.unwrap_or(0));
+    let selection = Selection::from_query(query.event.as_deref(), query.reason)?;
     let is_wanted = |offset, letter: &DeadLetter| {
-        range
+        query
             .discarded
             .is_none_or(|discarded| discarded == letter.is_discarded)
             && selection.covers(offset, &letter.event_type, &letter.reason)
     };
     let (mut letters, mut next) = read_dead(&api, &lane, from, limit, is_wanted).await?;
     let mut waiting = Vec::new();
-    if range.discarded != Some(true) {
+    if query.discarded != Some(true) {
         let (parked, end) = waiting_for_operator(&lane, from, next, limit);
         next = end;
         let mut records = RecordReader::new(&*api.log);
@@ -213,14 +213,14 @@ pub(crate) async fn show(
     }))
 }
 
-/// Redelivers dead letters, and parked deliveries that wait for an operator. They are due at once.
+/// Redelivers dead letters, and parked deliveries that wait for an operator. They are due immediately.
 #[utoipa::path(post, path = "/v1/subscriptions/{name}/dead-letters/redeliver", operation_id = "redeliver_dead_letters", tag = "dead letters", params(("name" = String, Path)), request_body = SelectionJson, responses((status = OK, body = RedeliveredJson), (status = NOT_FOUND, description = "`no_such_subscription` or `no_such_replay`"), (status = UNPROCESSABLE_ENTITY, description = "`invalid_selection` or `selection_missing`")))]
 pub(crate) async fn redeliver(
     State(api): State<Api>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<RedeliveredJson>, ApiError> {
-    let (lane, selection) = SelectionJson::read(&body)?;
+    let (lane, selection) = SelectionJson::parse(&body)?;
     let lane = lane.find(&api, &name)?;
     let is_selected =
         |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
@@ -243,7 +243,7 @@ pub(crate) async fn discard(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<DiscardedJson>, ApiError> {
-    let (lane, selection) = SelectionJson::read(&body)?;
+    let (lane, selection) = SelectionJson::parse(&body)?;
     let lane = lane.find(&api, &name)?;
     let is_selected =
         |offset, letter: &DeadLetter| selection.covers(offset, &letter.event_type, &letter.reason);
@@ -296,11 +296,11 @@ fn waiting_for_operator(
     end: Option<Offset>,
     limit: usize,
 ) -> (Vec<(Offset, Parked)>, Option<Offset>) {
-    let account = lane.live.account();
+    let account = lane.shared.account();
     let waiting = account
         .all_parked(from)
         .take_while(|(offset, _)| end.is_none_or(|end| *offset < end))
-        .filter(|(_, parked)| parked.due == Due::Never)
+        .filter(|(_, parked)| parked.due == Due::OnCommand)
         .take(limit + 1);
     let waiting = waiting.map(|(offset, parked)| (offset, parked.clone()));
     let mut waiting: Vec<_> = waiting.collect();

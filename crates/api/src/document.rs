@@ -1,7 +1,7 @@
 //! The OpenAPI document: adds the parts that all routes share to the description of each route.
 
+mod any_member;
 mod merge;
-mod open;
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use utoipa::openapi::{
     SecurityRequirement,
 };
 
+use any_member::{allow_any_member, allow_any_member_in_body};
 use merge::merge_all_of;
-use open::{open, open_content};
 
 /// The name of the schema of every refusal.
 const PROBLEM: &str = "Problem";
@@ -95,12 +95,12 @@ pub(crate) async fn show(State(document): State<Arc<OpenApi>>) -> Json<OpenApi> 
 
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(show), components(schemas(ProblemSchema)))]
-struct Own;
+struct DocumentApi;
 
 /// Returns the complete document of the `described` routes and of the doors.
 pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
     described.merge(doors);
-    described.merge(<Own as utoipa::OpenApi>::openapi());
+    described.merge(<DocumentApi as utoipa::OpenApi>::openapi());
     for operation in described.paths.paths.values_mut().flat_map(operations) {
         if !is_public(operation) {
             for refusal in &REFUSALS {
@@ -118,11 +118,14 @@ pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
                 if status.as_str() >= "400" {
                     answer_problem(response);
                 }
-                response.content.values_mut().for_each(open_content);
+                response
+                    .content
+                    .values_mut()
+                    .for_each(allow_any_member_in_body);
             }
         }
         if let Some(body) = &mut operation.request_body {
-            body.content.values_mut().for_each(open_content);
+            body.content.values_mut().for_each(allow_any_member_in_body);
         }
     }
     let info = InfoBuilder::new()
@@ -147,7 +150,7 @@ pub(crate) fn finish(mut described: OpenApi, doors: OpenApi) -> OpenApi {
 fn components(described: Option<Components>) -> Components {
     let mut components = described.unwrap_or_default();
     merge_all_of(&mut components.schemas);
-    components.schemas.values_mut().for_each(open);
+    components.schemas.values_mut().for_each(allow_any_member);
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("token", bearer);
     for refusal in REFUSALS {

@@ -19,7 +19,7 @@ use crate::request::Query;
 
 /// A drift finding: something in an event that is unknown to the catalogue.
 #[derive(Serialize, ToSchema)]
-#[schema(as = DriftRecord)]
+#[schema(as = Sighting)]
 struct DriftRecordJson {
     /// The kind of drift: `unknown_event_type`, `unknown_field`, `type_change`, `unlisted_value`,
     /// `no_value` or `longer_text`.
@@ -39,7 +39,7 @@ struct DriftRecordJson {
     first_seen: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     last_seen: Timestamp,
-    /// How many times it arrived.
+    /// How many times this drift arrived.
     count: u64,
     example: ExampleJson,
 }

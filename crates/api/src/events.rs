@@ -22,7 +22,7 @@ use crate::request::{Path, Query};
 /// The maximum number of events in one answer.
 const MAX_LIMIT: usize = 1000;
 /// The default number of events in one answer.
-const LIMIT: usize = 100;
+const DEFAULT_LIMIT: usize = 100;
 
 /// An answer is full after this many bytes of events, independent of its limit.
 const MAX_BYTES: usize = 4 << 20;
@@ -90,17 +90,17 @@ pub(crate) struct EventQuery {
 pub(crate) async fn list(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Query(range): Query<EventQuery>,
+    Query(query): Query<EventQuery>,
 ) -> Result<Json<EventListJson>, ApiError> {
-    let limit = range.limit.unwrap_or(LIMIT);
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
         return Err(ApiError::invalid("invalid_range", detail));
     }
-    let glob = glob(range.event.as_deref())?;
-    let wait = wait(range.wait.as_deref())?;
+    let glob = parse_glob(query.event.as_deref())?;
+    let wait = parse_wait(query.wait.as_deref())?;
     let deadline = Instant::now() + wait;
-    let from = start(&api.log, range.from.as_deref(), range.time.as_deref()).await?;
+    let from = start_offset(&api.log, query.from.as_deref(), query.time.as_deref()).await?;
     let mut reader = reader(&api.log, from, &glob);
     loop {
         let page = EventListJson::read(&mut reader, limit, &glob).await?;
@@ -109,8 +109,8 @@ pub(crate) async fn list(
         }
         tokio::select! {
             biased;
-            () = api.end(&caller) => return Ok(Json(page)),
-            // After news and after the timeout, the loop reads again.
+            () = api.wait_for_end(&caller) => return Ok(Json(page)),
+            // After a new event and after the timeout, the loop reads again.
             waited = timeout_at(deadline, reader.wait()) => if waited == Ok(false) {
                 return Ok(Json(page)); // the log is closed
             },
@@ -135,9 +135,9 @@ pub(crate) async fn show(
 
 impl EventListJson {
     /// Reads up to `limit` matching events, and fewer if they are large. When few events match, the
-    /// page can be empty before the head. The next page continues at `next`. Each record is converted
-    /// at once, because a record keeps its block in memory. If a read fails after some events were
-    /// found, this call returns them, and the next call returns the error.
+    /// page can be empty although there are later events. The next page continues at `next`. Each
+    /// record is converted immediately, because a record keeps its block in memory. If a read fails
+    /// after some events were found, this call returns them, and the next call returns the error.
     pub(crate) async fn read(
         reader: &mut Reader,
         limit: usize,
@@ -194,7 +194,7 @@ fn event_json(record: &Record) -> Option<EventJson> {
 }
 
 /// Returns the offset at which a request begins.
-pub(crate) async fn start(
+pub(crate) async fn start_offset(
     log: &SharedLog,
     from: Option<&str>,
     time: Option<&str>,
@@ -222,14 +222,14 @@ pub(crate) async fn start(
     }
 }
 
-pub(crate) fn glob(event: Option<&str>) -> Result<EventGlob, ApiError> {
+pub(crate) fn parse_glob(event: Option<&str>) -> Result<EventGlob, ApiError> {
     event
         .unwrap_or("*")
         .parse()
         .map_err(|fault| ApiError::invalid("invalid_range", format!("`event`: {fault}.")))
 }
 
-fn wait(wait: Option<&str>) -> Result<Duration, ApiError> {
+fn parse_wait(wait: Option<&str>) -> Result<Duration, ApiError> {
     let Some(text) = wait else {
         return Ok(Duration::ZERO);
     };

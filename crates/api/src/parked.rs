@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use easel_log::Offset;
-use easel_subscriptions::{Due, LaneClock, Live, Parked};
+use easel_subscriptions::{Due, LaneClock, Parked, SharedState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +16,7 @@ use crate::Api;
 use crate::api_error::ApiError;
 use crate::attempts::AttemptJson;
 use crate::lane_name::LaneNameJson;
-use crate::request::{Path, Query, limit};
+use crate::request::{Path, Query, check_limit};
 
 /// The maximum number of reasons in a summary.
 const MAX_REASONS: usize = 5;
@@ -29,8 +29,8 @@ pub(crate) struct ParkedJson {
     #[schema(value_type = u64)]
     offset: Offset,
     waits_for: WaitsForJson,
-    /// When the next attempt is due. Null if the delivery waits for something else, and while the
-    /// subscription is on hold or paused, because its schedule is stopped then.
+    /// When the next attempt is due. Null if the delivery waits for something else. Also null while
+    /// the subscription is on hold or paused, because its schedule is stopped.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
     /// Why the delivery waits.
@@ -108,13 +108,13 @@ pub(crate) struct ParkedQuery {
 pub(crate) async fn list(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(range): Query<ParkedQuery>,
+    Query(query): Query<ParkedQuery>,
 ) -> Result<Json<ParkedListJson>, ApiError> {
-    let limit = limit(range.limit)?;
-    let lane = range.lane.find(&api, &name)?;
-    let from = Offset::new(range.from.unwrap_or(0));
+    let limit = check_limit(query.limit)?;
+    let lane = query.lane.find(&api, &name)?;
+    let from = Offset::new(query.from.unwrap_or(0));
     let (clock, mut parked): (_, Vec<_>) = {
-        let account = lane.live.account();
+        let account = lane.shared.account();
         let parked = account.all_parked(from).take(limit + 1);
         let parked = parked.map(|(offset, parked)| (offset, parked.clone()));
         (*account.clock(), parked.collect())
@@ -134,7 +134,7 @@ impl ParkedJson {
         let (waits_for, due_at) = match parked.due {
             Due::At(_) => (WaitsForJson::Time, due_at(parked.due, clock)),
             Due::AfterKey => (WaitsForJson::Key, None),
-            Due::Never => (WaitsForJson::Operator, None),
+            Due::OnCommand => (WaitsForJson::Operator, None),
         };
         Self {
             offset,
@@ -149,11 +149,11 @@ impl ParkedJson {
 
 impl ParkedSummaryJson {
     /// Summarizes the parked deliveries of a lane.
-    pub(crate) fn new(live: &Live) -> Self {
+    pub(crate) fn new(shared: &SharedState) -> Self {
         let mut summary = Self::default();
         let mut reasons = HashMap::<Arc<str>, u64>::new();
         let mut first_due = None;
-        let account = live.account();
+        let account = shared.account();
         for (_, parked) in account.all_parked(Offset::ZERO) {
             summary.count += 1;
             match parked.due {
@@ -161,7 +161,7 @@ impl ParkedSummaryJson {
                     first_due = Some(first_due.map_or(time, |first| std::cmp::min(first, time)));
                 }
                 Due::AfterKey => summary.waits_for_key += 1,
-                Due::Never => summary.waits_for_operator += 1,
+                Due::OnCommand => summary.waits_for_operator += 1,
             }
             match reasons.get_mut(&parked.reason) {
                 Some(count) => *count += 1,
@@ -190,7 +190,7 @@ impl ParkedSummaryJson {
 /// stopped.
 fn due_at(due: Due, clock: &LaneClock) -> Option<Timestamp> {
     match due {
-        Due::At(time) if clock.stopped_since.is_none() => clock.time_of_day(time),
-        Due::At(_) | Due::AfterKey | Due::Never => None,
+        Due::At(time) if clock.stopped_since.is_none() => clock.real_time_at(time),
+        Due::At(_) | Due::AfterKey | Due::OnCommand => None,
     }
 }

@@ -17,7 +17,7 @@ use crate::request::Query;
 /// The maximum number of records in one answer.
 const MAX_LIMIT: usize = 1000;
 /// The default number of records in one answer.
-const LIMIT: usize = 100;
+const DEFAULT_LIMIT: usize = 100;
 
 /// A record that a door accepted although it is not a valid event.
 #[derive(Serialize, ToSchema)]
@@ -89,10 +89,10 @@ pub(crate) struct EmptyQuery {
 #[utoipa::path(get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "quarantine", params(QuarantineQuery), responses((status = OK, body = QuarantineListJson), (status = UNPROCESSABLE_ENTITY, description = "`invalid_range`")))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Query(range): Query<QuarantineQuery>,
+    Query(query): Query<QuarantineQuery>,
 ) -> Result<Json<QuarantineListJson>, ApiError> {
-    let from = Offset::new(range.from.unwrap_or(0));
-    let limit = range.limit.unwrap_or(LIMIT);
+    let from = Offset::new(query.from.unwrap_or(0));
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("`limit` must be 1 to {MAX_LIMIT}, not {limit}.");
         return Err(ApiError::invalid("invalid_range", detail));
@@ -104,7 +104,7 @@ pub(crate) async fn list(
         records,
         next,
         count: api.quarantine.count(),
-        gone: api.quarantine.gone_count(),
+        gone: api.quarantine.dropped_count(),
     }))
 }
 

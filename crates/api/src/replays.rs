@@ -129,7 +129,7 @@ pub(crate) async fn start(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let new: NewReplayJson = body.read(INVALID)?;
+    let new: NewReplayJson = body.parse(INVALID)?;
     let live = api.subscriptions.get(&name)?;
     let is_dry_run = new.dry_run;
     let spec = spec(&api, new).await?;
@@ -174,7 +174,7 @@ pub(crate) async fn show(
 ) -> Result<Json<ReplayJson>, ApiError> {
     let replay = api
         .subscriptions
-        .lane(&name, Some(read_number(&name, &number)?))?;
+        .lane(&name, Some(parse_number(&name, &number)?))?;
     let replay = ReplayJson::new(&api, &replay);
     replay.map(Json).ok_or_else(|| not_a_replay(&name))
 }
@@ -185,7 +185,7 @@ pub(crate) async fn cancel(
     State(api): State<Api>,
     Path((name, number)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    let number = read_number(&name, &number)?;
+    let number = parse_number(&name, &number)?;
     api.subscriptions.cancel_replay(&name, number).await?;
     info!(subscription = %name, replay = number, "replay cancelled");
     Ok(StatusCode::NO_CONTENT)
@@ -194,11 +194,12 @@ pub(crate) async fn cancel(
 /// Converts a request to the spec of a replay.
 async fn spec(api: &Api, new: NewReplayJson) -> Result<ReplaySpec, ApiError> {
     if new.events.as_ref().is_some_and(Vec::is_empty) {
-        let detail = "`/events` must have at least one pattern. Omit it for all event types.";
-        return Err(ApiError::invalid(INVALID, detail).at("/events"));
+        let detail =
+            "The member `/events` must have at least one pattern. Omit it for all event types.";
+        return Err(ApiError::invalid(INVALID, detail).with_pointer("/events"));
     }
-    let from = offset(api, new.from).await?;
-    let to = offset(api, new.to.unwrap_or(Start::Now)).await?;
+    let from = resolve_offset(api, new.from).await?;
+    let to = resolve_offset(api, new.to.unwrap_or(Start::Now)).await?;
     let all_events = ReplaySpec::of_range(from, to);
     Ok(ReplaySpec {
         events: new.events.unwrap_or(all_events.events),
@@ -209,7 +210,7 @@ async fn spec(api: &Api, new: NewReplayJson) -> Result<ReplaySpec, ApiError> {
 }
 
 /// Returns the offset that `place` means at this moment.
-async fn offset(api: &Api, place: Start) -> Result<Offset, ApiError> {
+async fn resolve_offset(api: &Api, place: Start) -> Result<Offset, ApiError> {
     let Bounds { tail, head } = *api.log.bounds().borrow();
     Ok(match place {
         Start::Now => head,
@@ -226,8 +227,8 @@ fn invalid(error: ChangeError) -> ApiError {
     }
 }
 
-/// Reads the number of a replay in a path.
-fn read_number(name: &str, number: &str) -> Result<ReplayNumber, ApiError> {
+/// Parses the number of a replay in a path.
+fn parse_number(name: &str, number: &str) -> Result<ReplayNumber, ApiError> {
     number.parse().map_err(|_not_a_number| {
         let detail = format!("{name} has no replay {number:?}.");
         ApiError::not_found("no_such_replay", detail)
@@ -242,25 +243,25 @@ fn not_a_replay(name: &str) -> ApiError {
 impl ReplayJson {
     /// Returns the state of a replay; `None` for a lane that is not a replay.
     fn new(api: &Api, replay: &Arc<Subscription>) -> Option<Self> {
-        let known = replay.replay.as_ref()?;
+        let details = replay.replay.as_ref()?;
         let balance = api.subscriptions.balance(replay);
         let (state, reason) = state(api, replay);
-        let open = balance.get(Term::Pending) + balance.get(Term::Parked);
+        let open_count = balance.get(Term::Pending) + balance.get(Term::Parked);
         Some(Self {
-            number: known.number,
-            from: known.spec.from,
-            to: known.spec.to,
-            events: known.spec.events.clone(),
-            conditions: known.spec.conditions.clone(),
-            max_rate: known.spec.max_rate,
-            created_at: known.created_at,
+            number: details.number,
+            from: details.spec.from,
+            to: details.spec.to,
+            events: details.spec.events.clone(),
+            conditions: details.spec.conditions.clone(),
+            max_rate: details.spec.max_rate,
+            created_at: details.created_at,
             state,
             reason,
             progress: ProgressJson {
-                done: balance.accepted.saturating_sub(open),
+                done: balance.accepted.saturating_sub(open_count),
                 total: balance.accepted,
             },
-            rate: rate(replay, known.created_at, api.clock.now()),
+            rate: rate(replay, details.created_at, api.clock.now()),
             balance: BalanceJson::new(replay, balance),
         })
     }
@@ -270,7 +271,7 @@ fn state(api: &Api, replay: &Subscription) -> (ReplayStateJson, Option<String>) 
     if replay.has_ended() {
         return (ReplayStateJson::Ended, None);
     }
-    match (&replay.state, replay.live.hold()) {
+    match (&replay.state, replay.shared.hold()) {
         (SubscriptionState::Active, _) if api.subscriptions.deliveries_are_paused() => {
             (ReplayStateJson::Paused, None)
         }
@@ -287,7 +288,7 @@ fn rate(replay: &Subscription, created_at: Timestamp, now: Timestamp) -> f64 {
     let a_minute_ago = now.checked_sub(RATE_WINDOW).unwrap_or(Timestamp::MIN);
     let since = std::cmp::max(a_minute_ago, created_at);
     let (mut event_count, mut attempt_count, mut oldest) = (0, 0, since);
-    for attempt in replay.live.attempts().since(since) {
+    for attempt in replay.shared.attempts().since(since) {
         attempt_count += 1;
         oldest = began_at(attempt);
         if attempt.outcome == Attempt::DELIVERED {

@@ -73,20 +73,20 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 }
 
 impl Body {
-    /// Parses the body. `invalid` is the code of the problem if that fails.
-    pub(crate) fn read<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
-        let tree: Tree = self.json(invalid)?;
+    /// Parses the body. `invalid` is the code of the problem if the body is invalid.
+    pub(crate) fn parse<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
+        let tree: Tree = self.parse_json(invalid)?;
         T::deserialize(tree).map_err(|fault| wrong_shape(invalid, &fault))
     }
 
     /// Applies the body to `old` as a merge patch (RFC 7396): a member replaces the member of `old`,
     /// `null` removes the member, and objects are merged recursively.
-    pub(crate) fn read_patch<T: DeserializeOwned>(
+    pub(crate) fn parse_patch<T: DeserializeOwned>(
         &self,
         mut old: Value,
         invalid: &'static str,
     ) -> Result<T, ApiError> {
-        let patch: Value = self.json(invalid)?;
+        let patch: Value = self.parse_json(invalid)?;
         if !patch.is_object() {
             return Err(ApiError::invalid(invalid, "The body must be an object."));
         }
@@ -94,7 +94,7 @@ impl Body {
         T::deserialize(Tree::from(old)).map_err(|fault| wrong_shape(invalid, &fault))
     }
 
-    fn json<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
+    fn parse_json<T: DeserializeOwned>(&self, invalid: &'static str) -> Result<T, ApiError> {
         serde_json::from_slice(&self.0).map_err(|fault| {
             let (line, column) = (fault.line(), fault.column());
             let detail = if fault.is_eof() {
@@ -127,23 +127,23 @@ impl<S: Send + Sync> FromRequest<S> for OptionalBody {
 }
 
 impl OptionalBody {
-    /// Parses the body, if there is one. `invalid` is the code of the problem if that fails.
-    pub(crate) fn read<T: DeserializeOwned>(
+    /// Parses the body, if there is one. `invalid` is the code of the problem if the body is invalid.
+    pub(crate) fn parse<T: DeserializeOwned>(
         &self,
         invalid: &'static str,
     ) -> Result<Option<T>, ApiError> {
-        self.0.as_ref().map(|body| body.read(invalid)).transpose()
+        self.0.as_ref().map(|body| body.parse(invalid)).transpose()
     }
 }
 
 /// The maximum number of entries in one answer.
 const MAX_LIMIT: usize = 1000;
 /// The default number of entries in one answer.
-const LIMIT: usize = 100;
+const DEFAULT_LIMIT: usize = 100;
 
-/// Returns the number of entries that an answer may have.
-pub(crate) fn limit(limit: Option<usize>) -> Result<usize, ApiError> {
-    let limit = limit.unwrap_or(LIMIT);
+/// Returns the maximum number of entries of an answer. Rejects a limit that is out of range.
+pub(crate) fn check_limit(limit: Option<usize>) -> Result<usize, ApiError> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if (1..=MAX_LIMIT).contains(&limit) {
         return Ok(limit);
     }
@@ -186,7 +186,7 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn wrong_shape(code: &'static str, fault: &TreeFault) -> ApiError {
-    ApiError::invalid(code, fault.sentence("The body")).at(&fault.pointer)
+    ApiError::invalid(code, fault.sentence("The body")).with_pointer(&fault.pointer)
 }
 
 fn merge(old: &mut Value, patch: Value) {

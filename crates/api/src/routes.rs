@@ -30,7 +30,10 @@ pub fn routes(api: Api, authorizer: &Authorizer, doors: OpenApi) -> Router {
 
 /// Returns the OpenAPI document of [`routes()`].
 pub fn document(doors: OpenApi) -> OpenApi {
-    finish(described_routes(&Authorizer::open()).into_openapi(), doors)
+    finish(
+        described_routes(&Authorizer::without_tokens()).into_openapi(),
+        doors,
+    )
 }
 
 /// Makes `router` answer unknown paths and methods with problems. It must be applied last, because

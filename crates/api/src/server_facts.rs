@@ -31,8 +31,8 @@ pub struct ServerFacts {
 
 /// A disk of any size is nearly full with less free space than this.
 pub(crate) const MIN_FREE_BYTES: u64 = 1 << 30;
-/// A disk is also nearly full if less than this fraction (1/20) of its size is free.
-const MIN_FREE_PART: u64 = 20;
+/// A disk is also nearly full if less than its size divided by this number is free.
+const MIN_FREE_DIVISOR: u64 = 20;
 
 /// The space on a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct DiskSpace {
 impl DiskSpace {
     /// Returns the limit below which the disk is nearly full: 5 % of its size, but at least 1 GiB.
     pub fn low_below_bytes(self) -> u64 {
-        std::cmp::max(self.total_bytes / MIN_FREE_PART, MIN_FREE_BYTES)
+        std::cmp::max(self.total_bytes / MIN_FREE_DIVISOR, MIN_FREE_BYTES)
     }
 }
 

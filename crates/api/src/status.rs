@@ -139,9 +139,9 @@ pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
     log.readable &= times.all_read;
     let mut status = StatusJson {
         version: env!("CARGO_PKG_VERSION"),
-        address: api.host.address.to_string(),
+        address: api.server.address.to_string(),
         now,
-        started_at: api.host.started_at,
+        started_at: api.server.started_at,
         drift: drift(&api.drift.report(), log.head, now),
         log,
         disk: disk(&api).await,
@@ -149,7 +149,7 @@ pub(crate) async fn show(State(api): State<Api>) -> Json<StatusJson> {
             writable: !api.quarantine.is_refusing(),
             records: api.quarantine.count(),
         },
-        lanes_running: api.host.lane_count.borrow().unwrap_or(0),
+        lanes_running: api.server.lane_count.borrow().unwrap_or(0),
         cursors_saved: api.subscriptions.is_healthy(),
         lanes,
         attention: Vec::new(),
@@ -162,7 +162,7 @@ async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> LogJson {
     let since = now
         .checked_sub(lane::duration(RATE_WINDOW))
         .unwrap_or(Timestamp::MIN);
-    let first_recent = readable(api.log.find_time(since).await);
+    let first_recent = ok_or_log(api.log.find_time(since).await);
     // The bounds are read afterwards, so that the found offset is not past the head.
     let bounds = *api.log.bounds().borrow();
     let stats = api.log.stats();
@@ -181,19 +181,19 @@ async fn log(api: &Api, now: Timestamp, times: &mut AcceptTimes) -> LogJson {
         oldest_at: times.accepted_at(api, bounds.tail).await,
         events_per_second: first_recent.map(rate),
         damaged: stats.damaged_count,
-        max_age_seconds: api.host.max_age.map(|max_age| max_age.as_secs()),
-        max_bytes: api.host.max_bytes,
+        max_age_seconds: api.server.max_age.map(|max_age| max_age.as_secs()),
+        max_bytes: api.server.max_bytes,
     }
 }
 
 /// Returns the value that was read from the log. Logs an error and returns `None` if the read failed.
-fn readable<T>(read: Result<T, ReadError>) -> Option<T> {
+fn ok_or_log<T>(read: Result<T, ReadError>) -> Option<T> {
     read.inspect_err(|error| error!(%error, "log cannot be read for the status"))
         .ok()
 }
 
 async fn disk(api: &Api) -> Option<DiskJson> {
-    let read = Arc::clone(&api.host.disk_space);
+    let read = Arc::clone(&api.server.disk_space);
     match tokio::task::spawn_blocking(move || read()).await {
         Ok(Ok(space)) => Some(DiskJson {
             free_bytes: space.free_bytes,
@@ -222,10 +222,10 @@ fn drift(report: &Report, head: Offset, now: Timestamp) -> DriftStatusJson {
     }
 }
 
-/// The times at which events were accepted. A cache, so that one answer looks up each offset once.
+/// A cache of the times at which events were accepted. With it, one answer looks up each offset once.
 #[derive(Debug)]
 struct AcceptTimes {
-    known: HashMap<Offset, Option<Timestamp>>,
+    cache: HashMap<Offset, Option<Timestamp>>,
     /// Whether all lookups succeeded.
     all_read: bool,
 }
@@ -233,7 +233,7 @@ struct AcceptTimes {
 impl Default for AcceptTimes {
     fn default() -> Self {
         Self {
-            known: HashMap::new(),
+            cache: HashMap::new(),
             all_read: true,
         }
     }
@@ -243,18 +243,18 @@ impl AcceptTimes {
     /// Returns when the event at `offset`, or the first event after it, was accepted. Returns `None`
     /// if there is no such event yet or the log cannot be read.
     async fn accepted_at(&mut self, api: &Api, offset: Offset) -> Option<Timestamp> {
-        if let Some(known) = self.known.get(&offset) {
-            return *known;
+        if let Some(cached) = self.cache.get(&offset) {
+            return *cached;
         }
         // After one failed read, do not try again.
         let read = if self.all_read {
-            readable(api.log.appended_at(offset).await)
+            ok_or_log(api.log.appended_at(offset).await)
         } else {
             None
         };
         self.all_read &= read.is_some();
         let accepted_at = read.flatten();
-        self.known.insert(offset, accepted_at);
+        self.cache.insert(offset, accepted_at);
         accepted_at
     }
 }

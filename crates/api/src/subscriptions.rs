@@ -120,7 +120,7 @@ pub(crate) async fn create(
     Extension(caller): Extension<Caller>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let created = api.subscriptions.create(body.read(INVALID)?).await?;
+    let created = api.subscriptions.create(body.parse(INVALID)?).await?;
     let location = [(LOCATION, format!("/v1/subscriptions/{}", created.spec.name))];
     Ok((
         StatusCode::CREATED,
@@ -138,7 +138,7 @@ pub(crate) async fn replace(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    update(&api, &caller, &name, body.read(INVALID)?).await
+    update(&api, &caller, &name, body.parse(INVALID)?).await
 }
 
 /// Changes some fields of a subscription with a merge patch (RFC 7396). Omitted fields stay the same.
@@ -153,7 +153,7 @@ pub(crate) async fn change(
     let subscription = api.subscriptions.get(&name)?;
     let spec = serde_json::to_value(SpecJson::with_secrets(&subscription.spec))
         .map_err(|error| ApiError::bug(&error))?;
-    update(&api, &caller, &name, body.read_patch(spec, INVALID)?).await
+    update(&api, &caller, &name, body.parse_patch(spec, INVALID)?).await
 }
 
 /// Replaces the spec of a subscription. Rejects a spec with another name.
@@ -168,7 +168,7 @@ async fn update(
             "The name of a subscription cannot change from {name:?} to {:?}.",
             spec.name.as_str()
         );
-        return Err(ApiError::invalid(INVALID, detail).at("/name"));
+        return Err(ApiError::invalid(INVALID, detail).with_pointer("/name"));
     }
     let changed = api.subscriptions.update(spec).await?;
     Ok(Json(details(api, &changed, caller)))
@@ -204,7 +204,7 @@ pub(crate) async fn resume(
     Path(name): Path<String>,
     body: OptionalBody,
 ) -> Result<Json<SubscriptionJson>, ApiError> {
-    let from = body.read("invalid_resume")?;
+    let from = body.parse("invalid_resume")?;
     let from = from.and_then(|ResumptionJson { from }| from);
     let resumed = match from {
         None => api.subscriptions.resume(&name).await?,
@@ -212,7 +212,7 @@ pub(crate) async fn resume(
             let resumed = api.subscriptions.resume_from(&name, from).await;
             let resumed = resumed.map_err(|error| match error {
                 ChangeError::Invalid { .. } => {
-                    ApiError::invalid("invalid_resume", error.to_string()).at("/from")
+                    ApiError::invalid("invalid_resume", error.to_string()).with_pointer("/from")
                 }
                 error => error.into(),
             })?;
@@ -235,16 +235,16 @@ fn from_schema() -> Schema {
 
 /// Returns a subscription with summaries of its attempts and its parked deliveries.
 fn details(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
-    let live = &subscription.live;
+    let shared = &subscription.shared;
     SubscriptionJson {
-        attempts: Some(AttemptSummaryJson::new(live, api.clock.now())),
-        parked: Some(ParkedSummaryJson::new(live)),
+        attempts: Some(AttemptSummaryJson::new(shared, api.clock.now())),
+        parked: Some(ParkedSummaryJson::new(shared)),
         ..list_item(api, subscription, caller)
     }
 }
 
 fn list_item(api: &Api, subscription: &Arc<Subscription>, caller: &Caller) -> SubscriptionJson {
-    let hold = subscription.live.hold();
+    let hold = subscription.shared.hold();
     let (state, reason) = match (&subscription.state, &hold) {
         (SubscriptionState::Active, None) => (StateJson::Active, None),
         (SubscriptionState::Active, Some(Hold { reason, .. })) => {

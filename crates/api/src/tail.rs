@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 
 use crate::Api;
 use crate::api_error::ApiError;
-use crate::events::{EventJson, EventListJson, glob, reader, start};
+use crate::events::{EventJson, EventListJson, parse_glob, reader, start_offset};
 use crate::request::Query;
 
 /// The number of events in one read.
@@ -51,16 +51,16 @@ pub(crate) async fn stream(
         .and_then(|id| id.to_str().ok()?.parse().ok());
     let from = match last {
         Some(last) => Offset::new(last).next(),
-        None => start(&api.log, query.from.as_deref().or(Some("latest")), None).await?,
+        None => start_offset(&api.log, query.from.as_deref().or(Some("latest")), None).await?,
     };
-    let glob = glob(query.event.as_deref())?;
+    let glob = parse_glob(query.event.as_deref())?;
     let tail = Tail {
         reader: reader(&api.log, from, &glob),
         glob,
     };
     let events = stream::unfold(tail, async |mut tail| Some((tail.fetch().await, tail)))
         .flat_map(stream::iter)
-        .take_until(async move { api.end(&caller).await });
+        .take_until(async move { api.wait_for_end(&caller).await });
     Ok(Sse::new(events.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

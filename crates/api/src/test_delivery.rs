@@ -61,7 +61,7 @@ pub(crate) async fn send(
     State(api): State<Api>,
     body: Body,
 ) -> Result<Json<TestDeliveryJson>, ApiError> {
-    let new: NewTestDeliveryJson = body.read(INVALID)?;
+    let new: NewTestDeliveryJson = body.parse(INVALID)?;
     let spec = spec(&api, &new)?;
     let event_type = event_type(&api, &spec, new.event.as_deref())?;
     let example = api
@@ -76,7 +76,7 @@ pub(crate) async fn send(
     let report = (api.send_test)(spec, event.to_string().into_bytes()).await;
     let report = report.map_err(|reason| {
         let detail = format!("The endpoint cannot be used: {reason}.");
-        ApiError::invalid(INVALID, detail).at("/url")
+        ApiError::invalid(INVALID, detail).with_pointer("/url")
     })?;
     Ok(Json(TestDeliveryJson {
         event: event_type.name.to_owned(),
@@ -95,7 +95,7 @@ fn spec(api: &Api, new: &NewTestDeliveryJson) -> Result<Spec, ApiError> {
         (Some(_), None) if new.format.is_some() => {
             let detail =
                 "`/format` is only allowed for a URL, because a subscription has a format.";
-            Err(ApiError::invalid(INVALID, detail).at("/format"))
+            Err(ApiError::invalid(INVALID, detail).with_pointer("/format"))
         }
         (Some(name), None) => Ok(api.subscriptions.get(name)?.spec.clone()),
         (None, Some(url)) => {
@@ -131,7 +131,7 @@ fn event_type<'a>(
             Some(_) => format!("{name} has no Caliper form."),
             None => format!("The catalogue has no event type {name:?}."),
         };
-        return Err(ApiError::invalid(INVALID, detail).at("/event"));
+        return Err(ApiError::invalid(INVALID, detail).with_pointer("/event"));
     }
     let globs = spec.events.iter();
     let mut wanted = globs.flat_map(|glob| api.catalog.matching(glob.as_str()));

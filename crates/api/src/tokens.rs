@@ -59,7 +59,7 @@ pub(crate) struct NewTokenJson {
 #[schema(as = MadeToken)]
 pub(crate) struct MadeTokenJson {
     #[serde(flatten)]
-    known: TokenJson,
+    details: TokenJson,
     /// The token itself. It is shown only once, because the server stores only a hash.
     token: String,
 }
@@ -77,7 +77,7 @@ pub(crate) async fn create(
     State(api): State<Api>,
     body: Body,
 ) -> Result<(StatusCode, Json<MadeTokenJson>), ApiError> {
-    let new: NewTokenJson = body.read("invalid_token")?;
+    let new: NewTokenJson = body.parse("invalid_token")?;
     let invalid = |detail: String| ApiError::invalid("invalid_token", detail);
     if new.name.is_empty() || new.scopes.is_empty() {
         return Err(invalid(
@@ -91,7 +91,7 @@ pub(crate) async fn create(
     let created = spawn_blocking(move || tokens.create(&new.name, scopes, now));
     let (token, secret) = created.await??;
     let created = MadeTokenJson {
-        known: token.into(),
+        details: token.into(),
         token: secret.expose().clone(),
     };
     Ok((StatusCode::CREATED, Json(created)))

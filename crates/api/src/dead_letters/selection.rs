@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api_error::ApiError;
-use crate::events::glob;
+use crate::events::parse_glob;
 use crate::lane_name::{self, LaneNameJson};
 use crate::request::Body;
 
@@ -32,7 +32,7 @@ pub(crate) struct SelectionJson {
     event: Option<EventGlob>,
     /// Only dead letters whose reason contains this text.
     reason: Option<String>,
-    /// All dead letters. Required if there is no other condition.
+    /// Whether to select all dead letters. Required if there is no other condition.
     #[serde(default)]
     all: bool,
 }
@@ -45,19 +45,19 @@ pub(crate) struct Selection {
 }
 
 impl SelectionJson {
-    /// Reads the lane and the dead letters of a command.
-    pub(super) fn read(body: &Body) -> Result<(LaneNameJson, Selection), ApiError> {
+    /// Parses the body of a command: the lane and the selected dead letters.
+    pub(super) fn parse(body: &Body) -> Result<(LaneNameJson, Selection), ApiError> {
         let Self {
             lane,
             offsets,
             event,
             reason,
             all,
-        } = body.read(INVALID)?;
+        } = body.parse(INVALID)?;
         let is_narrowed = offsets.is_some() || event.is_some() || reason.is_some();
         if all && is_narrowed {
             let detail = "`all` must not be combined with a selection.";
-            return Err(ApiError::invalid(INVALID, detail).at("/all"));
+            return Err(ApiError::invalid(INVALID, detail).with_pointer("/all"));
         }
         if !all && !is_narrowed {
             let detail =
@@ -79,7 +79,7 @@ impl Selection {
         event: Option<&str>,
         reason: Option<String>,
     ) -> Result<Self, ApiError> {
-        let event = event.map(|event| glob(Some(event))).transpose()?;
+        let event = event.map(|event| parse_glob(Some(event))).transpose()?;
         Ok(Self {
             offsets: None,
             matches: matches(event),
@@ -110,7 +110,8 @@ impl Selection {
     }
 }
 
-/// Returns the test of an event type. Without a pattern, every event type matches, also those of Easel.
+/// Returns a function that tests an event type. Without a pattern, every event type matches, also
+/// those of operator events.
 fn matches(event: Option<EventGlob>) -> Box<dyn Fn(&str) -> bool + Send + Sync> {
     match event {
         Some(event) => Box::new(event.matcher()),

@@ -47,7 +47,7 @@ impl DryRunJson {
         spec: &ReplaySpec,
     ) -> Result<Self, ApiError> {
         // The semaphore is never closed.
-        let _turn = COUNTS.acquire().await.ok();
+        let _permit = COUNTS.acquire().await.ok();
         let filter = Arc::new(live.replay_filter(spec));
         let type_filter = Arc::clone(&filter);
         let want = Want::event_types(move |event_type| type_filter.wants_type(event_type));

@@ -1,8 +1,8 @@
 //! Deserialises JSON or a query into a type, with faults that name their place.
 //!
-//! `Deserialize` reads a type from a [`Tree`]. A [`TreeFault`] has a JSON pointer and a sentence of
-//! our own, so that no answer shows the wording of a deserialiser. A tree keeps repeated members, so
-//! that the type can reject them.
+//! `Deserialize` reads a type from a [`Tree`]. A [`TreeFault`] has a JSON pointer and a sentence
+//! from this module, so that no answer shows the wording of a deserialiser. A tree keeps repeated
+//! members, so that the type can reject them.
 
 use std::fmt;
 
@@ -33,11 +33,11 @@ pub(crate) enum Tree {
 pub(crate) struct TreeFault {
     /// The JSON pointer to the invalid place.
     pub(crate) pointer: String,
-    what: What,
+    kind: FaultKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+enum FaultKind {
     Missing,
     Repeated,
     Unknown {
@@ -61,7 +61,7 @@ impl Tree {
     }
 
     fn wrong(expected: impl Into<String>) -> TreeFault {
-        What::Wrong(expected.into()).into()
+        FaultKind::Wrong(expected.into()).into()
     }
 
     /// Returns the value as an integer from `min` to `max`.
@@ -85,15 +85,15 @@ impl TreeFault {
             "" => root.to_owned(),
             pointer => format!("`{pointer}`"),
         };
-        match &self.what {
-            What::Missing => format!("{place} is missing."),
-            What::Repeated => format!("{place} occurs more than once."),
-            What::Unknown { known: [] } => format!("{place} is unknown."),
-            What::Unknown { known } => {
+        match &self.kind {
+            FaultKind::Missing => format!("{place} is missing."),
+            FaultKind::Repeated => format!("{place} occurs more than once."),
+            FaultKind::Unknown { known: [] } => format!("{place} is unknown."),
+            FaultKind::Unknown { known } => {
                 format!("{place} is unknown; expected one of {}.", names(known))
             }
-            What::Wrong(expected) => format!("{place} must be {expected}."),
-            What::Custom(message) => format!("{place}: {message}."),
+            FaultKind::Wrong(expected) => format!("{place} must be {expected}."),
+            FaultKind::Custom(message) => format!("{place}: {message}."),
         }
     }
 
@@ -105,11 +105,11 @@ impl TreeFault {
     }
 }
 
-impl From<What> for TreeFault {
-    fn from(what: What) -> Self {
+impl From<FaultKind> for TreeFault {
+    fn from(kind: FaultKind) -> Self {
         Self {
             pointer: String::new(),
-            what,
+            kind,
         }
     }
 }
@@ -129,7 +129,7 @@ fn names(names: &[&str]) -> String {
 
 impl Error for TreeFault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        What::Custom(message.to_string()).into()
+        FaultKind::Custom(message.to_string()).into()
     }
 
     fn invalid_type(_found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -149,15 +149,15 @@ impl Error for TreeFault {
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
-        Self::from(What::Unknown { known }).within(name)
+        Self::from(FaultKind::Unknown { known }).within(name)
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self::from(What::Missing).within(name)
+        Self::from(FaultKind::Missing).within(name)
     }
 
     fn duplicate_field(name: &'static str) -> Self {
-        Self::from(What::Repeated).within(name)
+        Self::from(FaultKind::Repeated).within(name)
     }
 }
 
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_its_place_in_a_sentence_of_our_own() {
+    fn a_fault_names_its_place_in_a_sentence_of_this_module() {
         let spec = |more: &str| format!(r#"{{"name":"x","webhook":{{"url":"http://a"}}{more}}}"#);
         for (json, wanted) in [
             ("7".to_owned(), "The body must be an object."),

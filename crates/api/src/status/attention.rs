@@ -46,11 +46,12 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
         let detail = "the cursors of the subscriptions could not be saved";
         note("cursors_unsaved", detail.to_owned());
     }
-    let active = status.lanes.iter().filter(|lane| lane.state == "active");
-    let active = active.count();
-    if status.lanes_running < active {
+    let active_lanes = status.lanes.iter().filter(|lane| lane.state == "active");
+    let active_count = active_lanes.count();
+    if status.lanes_running < active_count {
         let running = status.lanes_running;
-        let detail = format!("{running} lanes run for {active} active subscriptions");
+        let detail =
+            format!("only {running} of {active_count} active subscriptions are being served");
         note("lanes_missing", detail);
     }
     if let Some(disk) = &status.disk {
@@ -62,7 +63,7 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
             note("disk", "the disk is nearly full".to_owned());
         }
     }
-    lanes(status, &mut note);
+    note_lanes(status, &mut note);
     if status.quarantine.records > 0 {
         let records = counted(status.quarantine.records, "record");
         note("quarantine", format!("{records} in quarantine"));
@@ -75,61 +76,65 @@ pub(super) fn attention(status: &StatusJson) -> Vec<AttentionJson> {
 }
 
 /// Lists the subscriptions that need an operator.
-fn lanes(status: &StatusJson, note: &mut impl FnMut(&'static str, String)) {
-    let with = |applies: &dyn Fn(&LaneJson) -> bool| -> Vec<&LaneJson> {
+fn note_lanes(status: &StatusJson, note: &mut impl FnMut(&'static str, String)) {
+    let lanes_where = |applies: &dyn Fn(&LaneJson) -> bool| -> Vec<&LaneJson> {
         let lanes = status.lanes.iter();
         lanes.filter(|lane| applies(lane)).collect()
     };
-    let mut named = |code, what: &str, lanes: &[&LaneJson], show: &dyn Fn(&LaneJson) -> String| {
-        if !lanes.is_empty() {
-            let names: Vec<_> = lanes.iter().map(|lane| show(lane)).collect();
-            note(code, format!("{what}: {}", listed(&names)));
-        }
-    };
+    let mut note_names =
+        |code, what: &str, lanes: &[&LaneJson], show: &dyn Fn(&LaneJson) -> String| {
+            if !lanes.is_empty() {
+                let names: Vec<_> = lanes.iter().map(|lane| show(lane)).collect();
+                note(code, format!("{what}: {}", listed(&names)));
+            }
+        };
     let name = |lane: &LaneJson| lane.subscription.clone();
-    let found = with(&|lane| !lane.adds_up);
-    named("balance", "the balance does not add up", &found, &name);
-    let found = with(&|lane| is_losing(lane, status));
+    let found = lanes_where(&|lane| !lane.adds_up);
+    note_names("balance", "the balance does not add up", &found, &name);
+    let found = lanes_where(&|lane| is_losing(lane, status));
     let loses_at = found.iter().filter_map(|lane| lane.loses_events_at).min();
-    let left = loses_at.map_or(SignedDuration::ZERO, |at| at.duration_since(status.now));
-    let what = if left.is_positive() {
-        format!("will begin to lose events in {}", length(left))
+    let time_left = loses_at.map_or(SignedDuration::ZERO, |at| at.duration_since(status.now));
+    let what = if time_left.is_positive() {
+        format!(
+            "will begin to lose events in {}",
+            format_duration(time_left)
+        )
     } else {
         "loses events".to_owned()
     };
-    named("losing_events", &what, &found, &name);
-    let found = with(&|lane| lane.state == "deactivated" && lane.reason.is_some());
-    named("deactivated", "deactivated", &found, &|lane| {
+    note_names("losing_events", &what, &found, &name);
+    let found = lanes_where(&|lane| lane.state == "deactivated" && lane.reason.is_some());
+    note_names("deactivated", "deactivated", &found, &|lane| {
         let reason = lane.reason.as_deref().unwrap_or_default();
         format!("{} ({reason})", lane.subscription)
     });
-    let found = with(&|lane| lane.waits_for_operator > 0);
+    let found = lanes_where(&|lane| lane.waits_for_operator > 0);
     let count = found.iter().map(|lane| lane.waits_for_operator).sum();
     let what = format!("{} for an operator", waiting(count));
-    named("waits_for_operator", &what, &found, &name);
-    let found = with(&|lane| lane.next_attempt_at.is_some());
-    named("holding", "on hold after a failed attempt", &found, &name);
-    let found = with(&|lane| lane.state == "paused" && lane.reason.is_some());
-    named(
+    note_names("waits_for_operator", &what, &found, &name);
+    let found = lanes_where(&|lane| lane.next_attempt_at.is_some());
+    note_names("holding", "on hold after a failed attempt", &found, &name);
+    let found = lanes_where(&|lane| lane.state == "paused" && lane.reason.is_some());
+    note_names(
         "paused_by_endpoint",
         "paused by the endpoint",
         &found,
         &name,
     );
-    let found = with(&|lane| lane.dead_letters > 0);
+    let found = lanes_where(&|lane| lane.dead_letters > 0);
     let count = found.iter().map(|lane| lane.dead_letters).sum();
-    named(
+    note_names(
         "dead_letters",
         &counted(count, "dead letter"),
         &found,
         &name,
     );
-    let found = with(&|lane| {
+    let found = lanes_where(&|lane| {
         lane.state == "active"
             && lane.next_attempt_at.is_none()
-            && lane.waits(status.now) > BEHIND_FOR
+            && lane.waiting_time(status.now) > BEHIND_FOR
     });
-    named("behind", "behind", &found, &name);
+    note_names("behind", "behind", &found, &name);
 }
 
 /// Returns whether a subscription is about to lose events: less than a quarter of `max_age` is left
@@ -153,8 +158,8 @@ fn waiting(count: u64) -> String {
 }
 
 /// Formats a duration in one unit, rounded down.
-fn length(length: SignedDuration) -> String {
-    let seconds = length.as_secs();
+fn format_duration(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
     match seconds {
         ..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),
@@ -287,7 +292,10 @@ mod tests {
                 "cursors_unsaved",
                 "the cursors of the subscriptions could not be saved",
             ),
-            ("lanes_missing", "0 lanes run for 1 active subscriptions"),
+            (
+                "lanes_missing",
+                "only 0 of 1 active subscriptions are being served",
+            ),
             ("disk", "the disk is nearly full"),
             ("balance", "the balance does not add up: grades"),
             ("losing_events", "will begin to lose events in 99 s: grades"),
@@ -314,13 +322,14 @@ mod tests {
         let [lane] = status.lanes.as_mut_slice() else {
             panic!("one lane");
         };
-        lane.reason = Some("it held for 3days: send: the endpoint answered 503".to_owned());
+        lane.reason = Some("it was on hold for 3days: send: the endpoint answered 503".to_owned());
         let attention = attention(&status);
         let problems: Vec<_> = attention
             .iter()
             .map(|problem| (problem.code, problem.detail.as_str()))
             .collect();
-        let wanted = "deactivated: grades (it held for 3days: send: the endpoint answered 503)";
+        let wanted =
+            "deactivated: grades (it was on hold for 3days: send: the endpoint answered 503)";
         assert_eq!(problems, [("deactivated", wanted)]);
     }
 

@@ -71,7 +71,7 @@ impl LaneJson {
             0 => None,
             _ => times.accepted_at(api, balance.cursor).await,
         };
-        let (first_parked, waits_for_operator) = parked(subscription);
+        let (first_parked, waits_for_operator) = parked_summary(subscription);
         let oldest_open = match (pending, first_parked) {
             (0, first_parked) => first_parked,
             (_, None) => Some(balance.cursor),
@@ -84,9 +84,9 @@ impl LaneJson {
         let replays = api.subscriptions.replays(subscription);
         let replays = replays
             .iter()
-            .map(|replay| open_dead(&api.subscriptions.balance(replay)));
-        let dead_letters = open_dead(&balance) + replays.sum::<u64>();
-        let hold = subscription.live.hold();
+            .map(|replay| open_dead_count(&api.subscriptions.balance(replay)));
+        let dead_letters = open_dead_count(&balance) + replays.sum::<u64>();
+        let hold = subscription.shared.hold();
         let (state, paused_for) = match &subscription.state {
             State::Active => ("active", None),
             State::Paused { reason } => ("paused", reason.clone()),
@@ -96,7 +96,7 @@ impl LaneJson {
             pending_since.is_some_and(|since| now.duration_since(since) > duration(BEHIND_AFTER));
         let is_blocked = state != "active" || hold.is_some();
         let loses_events_at = open_since
-            .zip(api.host.max_age)
+            .zip(api.server.max_age)
             .and_then(|(since, max_age)| since.checked_add(duration(max_age)).ok());
         Self {
             subscription: subscription.spec.name.to_string(),
@@ -117,26 +117,26 @@ impl LaneJson {
     }
 
     /// Returns how long the oldest pending event has waited.
-    pub(super) fn waits(&self, now: Timestamp) -> SignedDuration {
+    pub(super) fn waiting_time(&self, now: Timestamp) -> SignedDuration {
         self.pending_since
             .map_or(SignedDuration::ZERO, |since| now.duration_since(since))
     }
 }
 
 /// Returns the first parked offset, and the number of parked deliveries that wait for an operator.
-fn parked(subscription: &Subscription) -> (Option<Offset>, u64) {
-    let account = subscription.live.account();
+fn parked_summary(subscription: &Subscription) -> (Option<Offset>, u64) {
+    let account = subscription.shared.account();
     let mut first = None;
     let mut waits_for_operator = 0;
     for (offset, parked) in account.all_parked(Offset::ZERO) {
         first.get_or_insert(offset);
-        waits_for_operator += u64::from(parked.due == Due::Never);
+        waits_for_operator += u64::from(parked.due == Due::OnCommand);
     }
     (first, waits_for_operator)
 }
 
 /// Counts the dead letters that were not discarded.
-fn open_dead(balance: &Balance) -> u64 {
+fn open_dead_count(balance: &Balance) -> u64 {
     balance
         .get(Term::Dead)
         .saturating_sub(balance.get(Term::Discarded))

@@ -27,7 +27,7 @@ async fn an_envelope_is_accepted_and_its_findings_are_listed() {
 }
 
 #[tokio::test]
-async fn half_a_surrogate_pair_and_a_huge_number_are_accepted() {
+async fn an_unpaired_surrogate_and_a_huge_number_are_accepted_but_not_deep_nesting() {
     let fixture = Fixture::new().await;
     let strange = ENVELOPE.replace(
         "\"Person\"",

@@ -40,7 +40,7 @@ fn letter(event_type: &str, reason: &str) -> DeadLetter {
 }
 
 fn give_up(lane: &Subscription, offset: u64, letter: DeadLetter) {
-    let mut account = lane.live.account();
+    let mut account = lane.shared.account();
     account.owe(Offset::new(offset));
     assert!(account.give_up(Offset::new(offset), letter));
 }
@@ -48,9 +48,9 @@ fn give_up(lane: &Subscription, offset: u64, letter: DeadLetter) {
 /// Returns a parked delivery that waits for an operator.
 fn waiting(offset: u64) -> Parked {
     Parked {
-        batch: Offset::new(offset),
+        batch_offset: Offset::new(offset),
         failure_count: 1,
-        due: Due::Never,
+        due: Due::OnCommand,
         key: None,
         reason: Arc::from("send: the endpoint answered 422"),
         attempts: vec![attempt()],
@@ -71,7 +71,7 @@ async fn fixture() -> (Fixture, Arc<Subscription>) {
         };
         if offset == 5 {
             fixture.append("grade_change", 5..6).await;
-            let mut account = lane.live.account();
+            let mut account = lane.shared.account();
             account.owe(Offset::new(5));
             account.park(Offset::new(5), waiting(5));
         } else {
@@ -182,7 +182,7 @@ async fn the_limit_of_a_page_also_applies_to_waiting_deliveries() {
     let (fixture, lane) = fixture().await;
     for offset in 6..10 {
         fixture.append("grade_change", offset..offset + 1).await;
-        let mut account = lane.live.account();
+        let mut account = lane.shared.account();
         account.owe(Offset::new(offset));
         account.park(Offset::new(offset), waiting(offset));
     }

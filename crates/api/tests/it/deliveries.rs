@@ -24,7 +24,7 @@ async fn fixture() -> (FakeClock, Fixture) {
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     fixture.append("grade_change", 0..3).await;
     let grades = fixture.subscriptions.get("grades").unwrap();
-    let mut account = grades.live.account();
+    let mut account = grades.shared.account();
     let in_30_s = account
         .clock()
         .at(clock.now())
@@ -32,12 +32,12 @@ async fn fixture() -> (FakeClock, Fixture) {
     for (offset, due, reason) in [
         (0, Due::At(in_30_s), "send: timed out"),
         (1, Due::AfterKey, "an earlier one with its key is parked"),
-        (2, Due::Never, "send: timed out"),
+        (2, Due::OnCommand, "send: timed out"),
     ] {
         let offset = Offset::new(offset);
         account.owe(offset);
         let parked = Parked {
-            batch: offset,
+            batch_offset: offset,
             failure_count: 1,
             due,
             key: Some(OrderKey(7)),
@@ -86,7 +86,7 @@ async fn parked_deliveries_show_what_they_wait_for_and_when_they_are_due() {
     assert_eq!(*parked, wanted);
     // Nothing is due while the clock of the lane is stopped.
     let grades = fixture.subscriptions.get("grades").unwrap();
-    grades.live.account().stop_clock(clock.now());
+    grades.shared.account().stop_clock(clock.now());
     assert_eq!(
         fixture.get(PATH).await["parked"]["next_due_at"],
         Value::Null
@@ -114,7 +114,7 @@ async fn attempts_are_listed_newest_first_and_summarized_for_the_last_hour() {
     let (clock, fixture) = fixture().await;
     let grades = fixture.subscriptions.get("grades").unwrap();
     let push = |offset, took_millis, outcome| {
-        grades.live.attempts().push(LoggedAttempt {
+        grades.shared.attempts().push(LoggedAttempt {
             offset: Offset::new(offset),
             item_count: 1,
             number: 1,

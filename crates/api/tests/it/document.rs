@@ -10,7 +10,7 @@ use utoipa::openapi::OpenApi;
 use crate::fixture::Fixture;
 
 #[tokio::test]
-async fn every_documented_route_requires_a_token_and_the_right_scope() {
+async fn every_route_that_is_not_public_requires_a_token_and_the_right_scope() {
     let fixture = Fixture::new().await;
     let now = jiff::Timestamp::now();
     let token = |scope| {

@@ -112,7 +112,7 @@ impl Fixture {
             })
         };
         let (lane_count, lanes) = watch::channel(Some(0));
-        let host = ServerFacts {
+        let server = ServerFacts {
             address: ([127, 0, 0, 1], 4567).into(),
             started_at: clock.now(),
             max_age: Some(MAX_AGE),
@@ -130,7 +130,7 @@ impl Fixture {
             drift: Arc::clone(&drift),
             tokens: Arc::clone(&tokens),
             clock,
-            host,
+            server,
             stop: stop.clone(),
         };
         let door = Router::new().route("/v1/events", post(StatusCode::ACCEPTED));

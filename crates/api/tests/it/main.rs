@@ -19,8 +19,8 @@ mod refusals;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
-mod standing;
-#[cfg(test)]
 mod status;
+#[cfg(test)]
+mod subscriptions;
 #[cfg(test)]
 mod test_delivery;

@@ -1,4 +1,4 @@
-//! Every refusal is a problem, in every room.
+//! Every refusal of the API is a problem document (RFC 9457).
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};

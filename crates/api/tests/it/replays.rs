@@ -63,7 +63,7 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
     let number = ReplayNumber::new(1).unwrap();
     let replay = fixture.subscriptions.lane("grades", Some(number)).unwrap();
     clock.advance(Duration::from_secs(4));
-    replay.live.attempts().push(LoggedAttempt {
+    replay.shared.attempts().push(LoggedAttempt {
         offset: Offset::new(4),
         item_count: 2,
         number: 1,
@@ -73,7 +73,7 @@ async fn a_replay_is_started_listed_shown_and_cancelled() {
         outcome: "delivered",
     });
     assert_eq!(fixture.get(&one).await["rate"], 0.5, "two events in 4 s");
-    replay.live.account().match_to(Offset::new(10));
+    replay.shared.account().match_to(Offset::new(10));
     let ended = fixture.get(&one).await;
     assert_eq!(ended["state"], "ended");
     assert_eq!(ended["progress"], json!({"done": 6, "total": 6}));
@@ -152,7 +152,7 @@ async fn an_invalid_replay_is_refused() {
     check(r#"{"from":"soon"}"#, "`/from`: the start must be").await;
     check(r#"{"from":"now"}"#, "has no events").await;
     check(r#"{"from":3,"to":3}"#, "has no events").await;
-    check(r#"{"from":3,"to":21}"#, "the log's head 20").await;
+    check(r#"{"from":3,"to":21}"#, "after the end of the log, 20").await;
     check(r#"{"from":3,"events":[]}"#, "`/events` must have").await;
     check(r#"{"from":3,"max_rate":0}"#, "`/max_rate`").await;
     fixture.log.trim_to(Offset::new(2)).await.unwrap();

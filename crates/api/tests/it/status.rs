@@ -87,7 +87,7 @@ async fn a_lane_that_is_behind_shows_since_when_why_and_when_it_loses_events() {
     };
     let grades = fixture.subscriptions.get("grades").unwrap();
     grades
-        .live
+        .shared
         .set_hold(Some(hold("the endpoint answered 503")));
     let holding = lane().await;
     let wanted = json!({
@@ -102,7 +102,7 @@ async fn a_lane_that_is_behind_shows_since_when_why_and_when_it_loses_events() {
     assert_eq!(codes(&fixture).await, ["holding"]);
 
     // An hour later it is no longer on hold, but has not caught up.
-    grades.live.set_hold(None);
+    grades.shared.set_hold(None);
     clock.advance(Duration::from_hours(1));
     assert_eq!(lane().await["behind"], true);
     assert_eq!(codes(&fixture).await, ["behind"]);
@@ -131,7 +131,7 @@ async fn a_subscription_that_is_not_served_is_behind_as_soon_as_events_are_pendi
 }
 
 #[tokio::test]
-async fn each_problem_that_needs_an_operator_is_listed() {
+async fn lanes_disk_quarantine_and_a_paused_endpoint_are_listed_if_they_need_an_operator() {
     let (_clock, fixture) = fixture().await;
     fixture.ask("POST", "/v1/subscriptions", GRADES).await;
     assert_eq!(codes(&fixture).await, ["lanes_missing"]);
@@ -142,13 +142,13 @@ async fn each_problem_that_needs_an_operator_is_listed() {
     fixture.free_bytes.store(6 << 30, Ordering::SeqCst);
     assert_eq!(codes(&fixture).await, [""; 0]);
 
-    let misfit = NewQuarantined {
+    let record = NewQuarantined {
         door: "kinesis",
         code: "not_json".to_owned(),
         detail: "it is not JSON".to_owned(),
         bytes: "x".into(),
     };
-    fixture.quarantine.put(vec![misfit]).await.unwrap();
+    fixture.quarantine.put(vec![record]).await.unwrap();
     assert_eq!(codes(&fixture).await, ["quarantine"]);
     fixture.ask("DELETE", "/v1/quarantine", "").await;
 

@@ -6,15 +6,15 @@
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::{Content, RefOr};
 
-/// Applies [`open`] to the schema of a body.
-pub(super) fn open_content(content: &mut Content) {
+/// Applies [`allow_any_member`] to the schema of a body.
+pub(super) fn allow_any_member_in_body(content: &mut Content) {
     if let Some(schema) = &mut content.schema {
-        open(schema);
+        allow_any_member(schema);
     }
 }
 
 /// Allows any member in each object of a schema that has no known members.
-pub(super) fn open(schema: &mut RefOr<Schema>) {
+pub(super) fn allow_any_member(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else {
         return;
     };
@@ -26,16 +26,16 @@ pub(super) fn open(schema: &mut RefOr<Schema>) {
                     .additional_properties
                     .get_or_insert_with(|| Box::new(AdditionalProperties::FreeForm(true)));
             }
-            object.properties.values_mut().for_each(open);
+            object.properties.values_mut().for_each(allow_any_member);
         }
         Schema::Array(array) => {
             if let ArrayItems::RefOrSchema(items) = &mut array.items {
-                open(items);
+                allow_any_member(items);
             }
         }
-        Schema::OneOf(one) => one.items.iter_mut().for_each(open),
-        Schema::AllOf(all) => all.items.iter_mut().for_each(open),
-        Schema::AnyOf(any) => any.items.iter_mut().for_each(open),
+        Schema::OneOf(one) => one.items.iter_mut().for_each(allow_any_member),
+        Schema::AllOf(all) => all.items.iter_mut().for_each(allow_any_member),
+        Schema::AnyOf(any) => any.items.iter_mut().for_each(allow_any_member),
         _ => (),
     }
 }
