@@ -26,7 +26,7 @@ impl Callers {
         let refusals = Arc::new(Refusals::new());
         let authorizer = match auth {
             Auth::Tokens => Authorizer::new(Arc::clone(&tokens)).with_local_token(&local_token),
-            Auth::None => Authorizer::open(),
+            Auth::None => Authorizer::without_tokens(),
         };
         Ok(Self {
             tokens,

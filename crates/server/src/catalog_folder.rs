@@ -62,7 +62,7 @@ pub fn load_catalog(folder: Option<&Path>) -> Result<Catalog, CatalogFaults> {
 /// Reads every data file below `folder`.
 pub(crate) fn read_files(folder: &Path) -> Result<OwnFiles, CatalogFault> {
     let mut files = Vec::new();
-    read(folder, folder, &mut files)?;
+    read_below(folder, folder, &mut files)?;
     Ok(files)
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn build(folder: &Path, files: &OwnFiles) -> Result<Catalog, CatalogF
         .iter()
         .map(|(path, text)| CatalogFile { path, text })
         .collect();
-    let first = match Catalog::with_files(&files) {
+    let first_error = match Catalog::with_files(&files) {
         Ok(catalog) => return Ok(catalog),
         Err(error) => error,
     };
@@ -80,12 +80,12 @@ pub(crate) fn build(folder: &Path, files: &OwnFiles) -> Result<Catalog, CatalogF
     let errors = files.iter().filter_map(|file| file.check().err());
     let mut faults: Vec<_> = errors.map(|error| file_fault(folder, error)).collect();
     if faults.is_empty() {
-        faults.push(catalog_fault(folder, &files, first));
+        faults.push(catalog_fault(folder, &files, first_error));
     }
     Err(CatalogFaults(faults))
 }
 
-/// Returns the first place of `word` in the data file whose path `is_file` accepts.
+/// Returns the first place of `word` in the first data file whose path `is_file` accepts.
 pub(crate) fn place_of_word(
     folder: &Path,
     files: &OwnFiles,
@@ -113,38 +113,23 @@ fn file_fault(folder: &Path, error: DataFileError) -> CatalogFault {
 }
 
 fn catalog_fault(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) -> CatalogFault {
-    let (path, word, fault) = match error {
+    let text = error.to_string();
+    let (path, word) = match error {
         CatalogError::File(error) => return file_fault(folder, error),
-        CatalogError::Example {
-            path,
-            rule,
-            pointer,
-            what,
-        } => {
+        CatalogError::Example { path, pointer, .. } => {
             let word = pointer.rsplit('/').next().unwrap_or_default().to_owned();
-            (
-                path,
-                word,
-                format!("the example breaks `{rule}` at {pointer}: {what}"),
-            )
+            (path, word)
         }
-        CatalogError::DuplicateEventType { path, other } => {
-            let fault = format!("{other} describes the same event type");
-            (path, String::new(), fault)
-        }
-        CatalogError::FormWithoutEventType { path } => {
-            let fault = "there is no event type of this name".to_owned();
-            (path, String::new(), fault)
-        }
-        CatalogError::FormWithoutField { path, field } => {
-            let fault = format!("the Caliper form uses the field {field:?}, which is missing here");
-            (path, String::new(), fault)
-        }
-        CatalogError::TooManyFields { path } => {
-            let fault = "the metadata has too many fields".to_owned();
-            (path, String::new(), fault)
-        }
+        CatalogError::DuplicateEventType { path, .. }
+        | CatalogError::FormWithoutEventType { path }
+        | CatalogError::FormWithoutField { path, .. }
+        | CatalogError::TooManyFields { path } => (path, String::new()),
     };
+    // The text begins with the path, which the place repeats.
+    let fault = text
+        .strip_prefix(&format!("{path}: "))
+        .unwrap_or(&text)
+        .to_owned();
     let file = files.iter().find(|file| file.path == path);
     let (line, column) = match file {
         Some(file) if !word.is_empty() => file.locate(&word),
@@ -161,7 +146,7 @@ fn catalog_fault(folder: &Path, files: &[CatalogFile<'_>], error: CatalogError) 
 }
 
 /// Reads every data file below `folder`. The paths in `files` are relative to `root`.
-fn read(root: &Path, folder: &Path, files: &mut OwnFiles) -> Result<(), CatalogFault> {
+fn read_below(root: &Path, folder: &Path, files: &mut OwnFiles) -> Result<(), CatalogFault> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         |source| CatalogFault::Unreadable { path, source }
@@ -174,7 +159,7 @@ fn read(root: &Path, folder: &Path, files: &mut OwnFiles) -> Result<(), CatalogF
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            read(root, &path, files)?;
+            read_below(root, &path, files)?;
         } else if path
             .extension()
             .is_some_and(|extension| extension == "toml")

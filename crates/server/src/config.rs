@@ -71,8 +71,8 @@ pub enum Auth {
 /// Where the server puts a first token that it created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstTokenPlace {
-    /// The caller that starts the server reads the token and shows it.
-    Caller,
+    /// The program that starts the server shows the token on its terminal.
+    Terminal,
     /// A file in the data folder that only its owner can read.
     File,
 }
@@ -80,7 +80,7 @@ pub enum FirstTokenPlace {
 /// Whether deliveries start with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deliveries {
-    /// Deliveries start at once.
+    /// Deliveries start immediately.
     Running,
     /// Deliveries start when an operator resumes them.
     Paused,
@@ -155,7 +155,7 @@ pub struct IngestConfig {
     pub max_request_bytes: usize,
     /// The maximum number of bytes of all requests in memory.
     pub max_in_flight_bytes: usize,
-    /// How long a request waits while there is no room for it.
+    /// How long a request waits for room, for its sender, or for the log, before it is rejected.
     pub hold: Duration,
 }
 
@@ -212,7 +212,7 @@ impl Default for Config {
             data: PathBuf::from("easel-data"),
             auth: Auth::Tokens,
             first_token: None,
-            first_token_place: FirstTokenPlace::Caller,
+            first_token_place: FirstTokenPlace::Terminal,
             deliveries: Deliveries::Running,
             delivery: DeliveryConfig::default(),
             drain: Duration::from_secs(20),
@@ -231,7 +231,7 @@ impl Default for Config {
                 max_event_bytes: intake.limits.max_event_bytes,
                 max_request_bytes: intake.max_request_bytes,
                 max_in_flight_bytes: intake.max_in_flight_bytes,
-                hold: intake.hold,
+                hold: intake.max_wait,
             },
             kinesis: KinesisConfig {
                 stream: "live-events".to_owned(),
@@ -353,7 +353,7 @@ impl IngestConfig {
             },
             max_request_bytes: self.max_request_bytes,
             max_in_flight_bytes: self.max_in_flight_bytes,
-            hold: self.hold,
+            max_wait: self.hold,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use easel_caliper::FormError;
+use easel_caliper::TranslatorError;
 use easel_keys::Secret;
 use easel_sinks::{ClientError, EndpointError};
 use easel_subscriptions::Name;
@@ -86,7 +86,7 @@ pub enum ConfigError {
         /// The index of the role, from 0.
         index: usize,
         /// The fault of the role.
-        source: FormError,
+        source: TranslatorError,
     },
     /// Two subscriptions have one name.
     #[error("subscription {name} is declared twice")]
@@ -119,10 +119,10 @@ pub enum ConfigError {
     /// An operator's own catalogue file is invalid.
     #[error(transparent)]
     Catalog(CatalogFault),
-    /// A field uses an unknown rule.
+    /// A field names an unknown computation.
     #[error("{}{error}", prefix(place.as_ref()))]
     Triggers {
-        /// The place of the rule.
+        /// The place of the name.
         place: Option<FilePlace>,
         /// The fault.
         error: TriggersError,
@@ -133,7 +133,7 @@ pub enum ConfigError {
         /// The place of the form.
         place: Option<FilePlace>,
         /// The fault.
-        error: FormError,
+        error: TranslatorError,
     },
     /// The client of webhooks cannot be created.
     #[error("failed to {}", chain(.0))]

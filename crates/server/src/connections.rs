@@ -2,11 +2,11 @@
 //!
 //! A client is unknown until its first request head is read, and it can be an attacker who occupies
 //! connections. So the number of connections is limited. The first head must arrive within a time
-//! limit, and over HTTP/1.1 each later head too. Over HTTP/2 the client must answer pings. For all
-//! routes, this module refuses a request that does not name exactly one host, and passes the address
-//! of the client in `ConnectInfo`. If a request was not read to its end, the connection is closed so
-//! that the client can still read the answer. Not here: the time limit for a body, which its reader
-//! sets.
+//! limit. Over HTTP/1.1, each later head must also arrive within this time limit. Over HTTP/2 the
+//! client must answer pings. For all routes, this module refuses a request that does not name
+//! exactly one host, and passes the address of the client in `ConnectInfo`. If a request was not
+//! read to its end, the connection is closed so that the client can still read the answer. The
+//! reader of a body sets the time limit for the body.
 
 mod lingering;
 
@@ -31,7 +31,7 @@ use tracing::{debug, error, warn};
 use crate::host;
 use lingering::{Exchange, Lingering};
 
-/// The maximum number of open connections. Further ones wait until they are accepted.
+/// The maximum number of open connections. Further connections wait until they are accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
 /// The time limit for a request head. It includes the idle time before the head.
@@ -63,8 +63,8 @@ impl Connections {
         }
     }
 
-    /// Serves until `stop`, and then until all open requests are finished. If the future is dropped
-    /// before that, all connections are closed.
+    /// Serves until `stop`, and afterwards until all open requests are finished. If the future is
+    /// dropped earlier, all connections are closed.
     pub(crate) async fn serve(self, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         loop {

@@ -73,7 +73,7 @@ pub struct LocalServer {
 #[derive(Debug, Error)]
 pub enum FolderError {
     /// Another process uses the folder.
-    #[error("use data folder {}: another server runs on it{}", .path.display(), process(.pid.as_deref()))]
+    #[error("use data folder {}: another server runs on it{}", .path.display(), shown_process(.pid.as_deref()))]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -118,7 +118,7 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
         /// The cause.
-        source: easel_subscriptions::StandingsError,
+        source: easel_subscriptions::StoredCursorsError,
     },
     /// The operating system returned no random bytes for an identity.
     #[error("create an identity for data folder {}", .path.display())]
@@ -228,9 +228,9 @@ impl DataFolder {
         Ok(session)
     }
 
-    /// Marks all files after a clean stop. The next start then detects an older file, and a log that
-    /// ends before `head`.
-    pub(crate) fn finish(&self, session: Session, head: u64) -> Result<(), FolderError> {
+    /// Marks all files after a clean stop. With the marks, the next start detects an older file,
+    /// and a log that ends before `head`.
+    pub(crate) fn mark_stopped(&self, session: Session, head: u64) -> Result<(), FolderError> {
         self.mark_all(session.identity, session.generation + 1, head)
     }
 
@@ -282,13 +282,13 @@ impl DataFolder {
             source,
         };
         let json = serde_json::to_vec(local).map_err(|error| fault(error.into()))?;
-        // Written under another name and renamed, so that no command reads a partial file.
-        let aside = self.file("local.json.new");
+        // The file is written under another name and renamed, so that no command reads a partial file.
+        let temporary = self.file("local.json.new");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&aside).map_err(fault)?;
+        let mut file = options.open(&temporary).map_err(fault)?;
         file.write_all(&json).map_err(fault)?;
-        fs::rename(&aside, self.file(LocalServer::FILE)).map_err(fault)
+        fs::rename(&temporary, self.file(LocalServer::FILE)).map_err(fault)
     }
 
     /// Removes `local.json`.
@@ -316,7 +316,7 @@ impl std::fmt::Debug for LocalServer {
     }
 }
 
-fn process(pid: Option<&str>) -> String {
+fn shown_process(pid: Option<&str>) -> String {
     pid.map(|pid| format!(" (process {pid})"))
         .unwrap_or_default()
 }

@@ -63,11 +63,11 @@ mod tests {
     #[test]
     fn a_nearly_full_disk_is_reported_again_only_after_1_5_times_the_limit_was_free() {
         const GIB: u64 = 1 << 30;
-        /// Checks a disk repeatedly. Each look has the free bytes, and whether they are reported.
+        /// Checks a disk repeatedly. Each reading has the free bytes, and whether they are reported.
         #[track_caller]
-        fn check(total_gib: u64, low_below_gib: u64, looks: &[(u64, bool)]) {
+        fn check(total_gib: u64, low_below_gib: u64, readings: &[(u64, bool)]) {
             let mut watch = DiskWatch::default();
-            for (free_bytes, is_reported) in looks.iter().copied() {
+            for (free_bytes, is_reported) in readings.iter().copied() {
                 let space = DiskSpace {
                     free_bytes,
                     total_bytes: total_gib * GIB,

@@ -1,9 +1,9 @@
 //! The first token of a data folder.
 //!
 //! A data folder without tokens gets one at its first start: the preset token of the settings, or a
-//! random token. The caller that starts the server shows a random token once, or the server writes it
-//! to `first-token` in the data folder, which only its owner can read. The file is written before the
-//! token is stored, so that a crash never leaves an unknown token.
+//! random token. The program that starts the server shows a random token once, or the server writes
+//! it to `first-token` in the data folder, which only its owner can read. The file is written
+//! before the token is stored, so that a crash never leaves an unknown token.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -24,13 +24,13 @@ const FILE: &str = "first-token";
 #[derive(Debug)]
 pub(crate) enum FirstToken {
     /// The folder already had a token.
-    Known,
+    Existing,
     /// The token is the preset one.
     Preset,
-    /// The token is new, and the caller must show it.
-    Shown(Secret<String>),
-    /// The token is new, and was written to this file.
-    Filed(PathBuf),
+    /// The token is new, and the program that starts the server must show it.
+    ToShow(Secret<String>),
+    /// The token is new, and the server has written it to this file.
+    InFile(PathBuf),
 }
 
 /// Why the first token was not created.
@@ -45,27 +45,27 @@ pub(crate) enum FirstTokenError {
 }
 
 /// Adds a first token if `tokens` is empty.
-pub(crate) fn ensure(
+pub(crate) fn create_if_none(
     tokens: &Tokens,
     config: &Config,
     now: Timestamp,
 ) -> Result<FirstToken, FirstTokenError> {
     if !tokens.is_empty() {
         if let Some(preset) = &config.first_token
-            && !tokens.contains(preset)
+            && !tokens.has_secret(preset)
         {
             warn!(
                 setting = "auth.first_token",
                 "preset token not used: this data folder has tokens already"
             );
         }
-        return Ok(FirstToken::Known);
+        return Ok(FirstToken::Existing);
     }
     let (secret, first_token) = match (&config.first_token, config.first_token_place) {
         (Some(preset), _) => (preset.clone(), FirstToken::Preset),
-        (None, FirstTokenPlace::Caller) => {
+        (None, FirstTokenPlace::Terminal) => {
             let secret = new_secret().map_err(TokensError::from)?;
-            (secret.clone(), FirstToken::Shown(secret))
+            (secret.clone(), FirstToken::ToShow(secret))
         }
         (None, FirstTokenPlace::File) => {
             let secret = new_secret().map_err(TokensError::from)?;
@@ -74,7 +74,7 @@ pub(crate) fn ensure(
                 path: config.data.clone(),
                 source,
             })?;
-            (secret, FirstToken::Filed(path))
+            (secret, FirstToken::InFile(path))
         }
     };
     tokens.add("first", Scopes::ALL, &secret, now)?;
@@ -82,7 +82,7 @@ pub(crate) fn ensure(
 }
 
 fn write(path: &Path, secret: &Secret<String>) -> io::Result<()> {
-    // A file of an earlier start may have other permissions.
+    // A file of an earlier start may have other permissions, so it is removed first.
     match fs::remove_file(path) {
         Ok(()) => (),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (),

@@ -72,7 +72,7 @@ async fn readiness(State(health): State<Health>) -> (StatusCode, Json<ReadinessJ
     let subscriptions = health.subscriptions.list();
     let holding = subscriptions
         .iter()
-        .filter(|subscription| subscription.live.hold().is_some())
+        .filter(|subscription| subscription.shared.hold().is_some())
         .count();
     let active = subscriptions
         .iter()
@@ -180,7 +180,7 @@ mod tests {
         let all = all.await.unwrap();
         let record = easel_log::NewRecord::new(uuid::Uuid::nil(), "x", "{}");
         log.append(vec![record]).await.unwrap();
-        all.live.account().match_to(log.bounds().borrow().head);
+        all.shared.account().match_to(log.bounds().borrow().head);
         subscriptions.save_all().await.unwrap();
         for (log, status) in [
             (log, StatusCode::OK),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use easel_ingest::event_facts;
-use easel_log::{Clock, LogName, LogOptions, ReadFacts, RecordFacts, SharedLog};
+use easel_log::{Clock, ExtractFacts, LogName, LogOptions, RecordFacts, SharedLog};
 use easel_log_sqlite::{OpenLogError, SqliteLog};
 
 use crate::data_folder::{DataFolder, LOG, QUARANTINE};
@@ -58,10 +58,10 @@ fn open_log(
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<SqliteLog>, OpenLogError> {
     // Blocks of format 1 lack these facts, so they are read from the events.
-    let read_facts: ReadFacts = match options.name {
+    let extract_facts: ExtractFacts = match options.name {
         LogName::Events => event_facts,
         LogName::Quarantine => RecordFacts::none,
     };
     let path = folder.file(name);
-    SqliteLog::open(&path, options, Arc::clone(clock), read_facts).map(Arc::new)
+    SqliteLog::open(&path, options, Arc::clone(clock), extract_facts).map(Arc::new)
 }

@@ -56,8 +56,8 @@ impl AppendResult {
 #[derive(Debug)]
 pub(crate) struct OperatorEvents {
     queue: Receiver<(Timestamp, OperatorEvent)>,
-    /// The offsets of the latest operator events of this process, without another event between them.
-    newest: Range<Offset>,
+    /// The offsets of the latest operator events of this process. Between them there is no other event.
+    latest_run: Range<Offset>,
 }
 
 impl OperatorEvents {
@@ -88,8 +88,8 @@ impl OperatorEvents {
                 }
             }
         });
-        let newest = Offset::ZERO..Offset::ZERO;
-        (tell, Self { queue, newest })
+        let latest_run = Offset::ZERO..Offset::ZERO;
+        (tell, Self { queue, latest_run })
     }
 
     /// Appends events to `log`. After `stop`, closes the queue, appends the queued events, and returns.
@@ -123,7 +123,7 @@ impl OperatorEvents {
             Ok(appended) => {
                 AppendResult::Stored.count(event_count);
                 for appended in appended {
-                    self.note_newest(appended);
+                    self.extend_latest_run(appended);
                 }
                 debug!(event_count, "operator events stored");
             }
@@ -139,15 +139,15 @@ impl OperatorEvents {
         let OperatorEvent::TrimmedPastCursor { offsets, .. } = event else {
             return false;
         };
-        self.newest.start.get() <= offsets.start && offsets.end <= self.newest.end.get()
+        self.latest_run.start.get() <= offsets.start && offsets.end <= self.latest_run.end.get()
     }
 
-    fn note_newest(&mut self, appended: Appended) {
+    fn extend_latest_run(&mut self, appended: Appended) {
         match appended {
-            Appended::Stored(offset) if offset == self.newest.end => {
-                self.newest.end = offset.next();
+            Appended::Stored(offset) if offset == self.latest_run.end => {
+                self.latest_run.end = offset.next();
             }
-            Appended::Stored(offset) => self.newest = offset..offset.next(),
+            Appended::Stored(offset) => self.latest_run = offset..offset.next(),
             Appended::Duplicate(_) => (),
         }
     }

@@ -1,7 +1,7 @@
 //! Validates the settings, and creates everything that needs neither the data folder nor the network.
 //!
 //! `easel config check` and a start both call [`Config::prepare`], so they accept the same settings.
-//! All faults are reported at once. Nothing is written, and nothing is opened for writing. Only a start
+//! One call reports all faults. Nothing is written, and nothing is opened for writing. Only a start
 //! can check whether the address is free and whether the files in the data folder can be opened.
 
 use std::collections::HashSet;
@@ -9,12 +9,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use easel_caliper::{FormError, Translator};
+use easel_caliper::{Translator, TranslatorError};
 use easel_catalog::Catalog;
 use easel_log::{Clock, SystemClock};
 use easel_sinks::{Endpoint, WebhookClient, WebhookOptions};
 use easel_subscriptions::SinkSpec;
-use easel_triggers::{Triggers, TriggersError, unknown_rules};
+use easel_triggers::{Triggers, TriggersError, unknown_computations};
 use rustix::fs::{Access, access};
 
 use crate::catalog_folder::{self, OwnFiles, place_of_word};
@@ -59,7 +59,7 @@ impl Config {
         self.check_data(&mut faults);
         self.check_key_pairs(&mut faults);
         self.check_roles(&mut faults);
-        let (catalog, catalog_files) = self.own_catalog(&mut faults);
+        let (catalog, catalog_files) = self.prepare_catalog(&mut faults);
         let catalog = Arc::new(catalog);
         self.check_subscriptions(&catalog, &mut faults);
         let triggers = self.prepare_triggers(&catalog, &catalog_files, &mut faults);
@@ -157,7 +157,7 @@ impl Config {
     }
 
     /// Returns the catalogue with the operator's own files, or the built-in one if a file is invalid.
-    fn own_catalog(&self, faults: &mut Vec<ConfigError>) -> (Catalog, OwnFiles) {
+    fn prepare_catalog(&self, faults: &mut Vec<ConfigError>) -> (Catalog, OwnFiles) {
         let Some(folder) = &self.catalog.folder else {
             return (Catalog::built_in(), OwnFiles::new());
         };
@@ -210,7 +210,7 @@ impl Config {
         files: &OwnFiles,
         faults: &mut Vec<ConfigError>,
     ) -> Option<Triggers> {
-        let unknown = unknown_rules(catalog);
+        let unknown = unknown_computations(catalog);
         if unknown.is_empty() {
             return self
                 .triggers(catalog)
@@ -219,11 +219,13 @@ impl Config {
         }
         let folder = self.catalog.folder.as_deref().unwrap_or(Path::new(""));
         for error in unknown {
-            let TriggersError::NoRule {
-                event_type, rule, ..
+            let TriggersError::UnknownComputation {
+                event_type,
+                computation,
+                ..
             } = &error;
             let is_file = |path: &str| is_named(path, &format!("{event_type}.toml"));
-            let place = place_of_word(folder, files, is_file, &format!("@{rule}"));
+            let place = place_of_word(folder, files, is_file, &format!("@{computation}"));
             faults.push(ConfigError::Triggers { place, error });
         }
         None
@@ -239,17 +241,17 @@ impl Config {
             Ok(translator) => Some(translator),
             // `check_roles` has reported this role already.
             Err(ConfigError::Caliper {
-                error: FormError::Role { .. },
+                error: TranslatorError::Role { .. },
                 ..
             }) => None,
             Err(ConfigError::Caliper { error, .. }) => {
                 let folder = self.catalog.folder.as_deref().unwrap_or(Path::new(""));
                 let place = match &error {
-                    FormError::Field { event_type, field } => {
+                    TranslatorError::Field { event_type, field } => {
                         let file = format!("{event_type}.caliper.toml");
                         place_of_word(folder, files, |path| is_named(path, &file), field)
                     }
-                    FormError::Role { .. } => None,
+                    TranslatorError::Role { .. } => None,
                 };
                 faults.push(ConfigError::Caliper { place, error });
                 None

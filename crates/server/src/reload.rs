@@ -1,7 +1,7 @@
 //! Applies new settings while the server runs.
 //!
 //! The subscriptions of the file, the key pairs of the Kinesis door and the certificate authorities
-//! of webhooks change at once. All other settings need a restart. If a subscription is refused,
+//! of webhooks change immediately. All other settings need a restart. If a subscription is refused,
 //! nothing changes.
 
 use std::collections::BTreeMap;
@@ -77,9 +77,9 @@ impl Reloader {
             ca_file,
             ..
         } = prepared;
-        let old = self.with(|applied| applied.config.clone());
+        let old = self.with_applied(|applied| applied.config.clone());
         let mut reloaded = Reloaded {
-            catalog_changed: self.with(|applied| applied.catalog_files != catalog_files),
+            catalog_changed: self.with_applied(|applied| applied.catalog_files != catalog_files),
             ..Reloaded::default()
         };
         if old.subscriptions != config.subscriptions {
@@ -117,7 +117,7 @@ impl Reloader {
             reloaded.changed = true;
         }
         let ca_changed = old.webhook.ca_file != config.webhook.ca_file
-            || self.with(|applied| applied.ca_file != ca_file);
+            || self.with_applied(|applied| applied.ca_file != ca_file);
         if ca_changed {
             self.0.webhooks.replace(webhooks);
             info!(
@@ -126,7 +126,7 @@ impl Reloader {
             );
             reloaded.changed = true;
         }
-        self.with(|applied| {
+        self.with_applied(|applied| {
             applied.config.subscriptions = config.subscriptions;
             applied.config.kinesis.keys = config.kinesis.keys;
             applied.config.webhook = config.webhook;
@@ -135,7 +135,7 @@ impl Reloader {
         Ok(reloaded)
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut AppliedSettings) -> T) -> T {
+    fn with_applied<T>(&self, work: impl FnOnce(&mut AppliedSettings) -> T) -> T {
         work(
             &mut self
                 .0

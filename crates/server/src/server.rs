@@ -121,8 +121,8 @@ impl Server {
                 Arc::clone(&prepared.translator),
             ),
             clock: Arc::clone(&clock),
-            host: ServerFacts {
-                address: reachable(address),
+            server: ServerFacts {
+                address: reachable_address(address),
                 started_at: clock.now(),
                 max_age: config.log.max_age,
                 max_bytes: config.log.max_bytes,
@@ -161,7 +161,7 @@ impl Server {
             ))
             .merge(health::routes(health));
 
-        let first_token = publish(&folder, &config, &callers, address, &clock)?;
+        let first_token = prepare_access(&folder, &config, &callers, address, &clock)?;
         Ok(Self {
             config,
             folder,
@@ -188,19 +188,19 @@ impl Server {
         self.address
     }
 
-    /// Returns the first token at the first start, if the caller must show it.
+    /// Returns the first token at the first start, if the program that starts the server must show it.
     pub const fn first_token(&self) -> Option<&Secret<String>> {
         match &self.first_token {
-            FirstToken::Shown(secret) => Some(secret),
-            FirstToken::Known | FirstToken::Preset | FirstToken::Filed(_) => None,
+            FirstToken::ToShow(secret) => Some(secret),
+            FirstToken::Existing | FirstToken::Preset | FirstToken::InFile(_) => None,
         }
     }
 
     /// Returns the file with the first token at the first start, if the token was written to a file.
     pub fn first_token_file(&self) -> Option<&Path> {
         match &self.first_token {
-            FirstToken::Filed(path) => Some(path),
-            FirstToken::Known | FirstToken::Preset | FirstToken::Shown(_) => None,
+            FirstToken::InFile(path) => Some(path),
+            FirstToken::Existing | FirstToken::Preset | FirstToken::ToShow(_) => None,
         }
     }
 
@@ -259,7 +259,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
 }
 
 /// Writes `local.json` for commands on this machine, and creates the first token.
-fn publish(
+fn prepare_access(
     folder: &DataFolder,
     config: &Config,
     callers: &Callers,
@@ -268,24 +268,26 @@ fn publish(
 ) -> Result<FirstToken, StartError> {
     let local_token = (config.auth == Auth::Tokens).then(|| callers.local_token.expose().clone());
     folder.write_local(&LocalServer {
-        address: reachable(address),
+        address: reachable_address(address),
         token: local_token,
         pid: std::process::id(),
     })?;
     // No later step of the start can fail, so a stored token is always shown.
     match config.auth {
-        Auth::None => Ok(FirstToken::Known),
+        Auth::None => Ok(FirstToken::Existing),
         Auth::Tokens => {
-            first_token::ensure(&callers.tokens, config, clock.now()).map_err(|error| match error {
-                FirstTokenError::Tokens(error) => StartError::Tokens(error),
-                FirstTokenError::Folder(error) => StartError::Folder(error),
+            first_token::create_if_none(&callers.tokens, config, clock.now()).map_err(|error| {
+                match error {
+                    FirstTokenError::Tokens(error) => StartError::Tokens(error),
+                    FirstTokenError::Folder(error) => StartError::Folder(error),
+                }
             })
         }
     }
 }
 
 /// Returns an address to connect to. A listener on all addresses is reached through loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
+fn reachable_address(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),

@@ -27,7 +27,7 @@ pub(crate) fn sender(make_webhook: MakeWebhook, translator: Arc<Translator>) -> 
             let trial = webhook.try_out(&batch).await;
             Ok(TestReport {
                 status: trial.status,
-                error: trial.outcome.err().map(|error| error.to_string()),
+                error: trial.result.err().map(|error| error.to_string()),
                 duration: began.elapsed(),
                 body: trial.body.into(),
             })

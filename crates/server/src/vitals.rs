@@ -22,7 +22,7 @@ const DISK_FREE: &str = "easel_disk_free_bytes";
 const DISK_SIZE: &str = "easel_disk_size_bytes";
 
 /// The interval between updates. A gauge that is not set for a minute is removed from the page.
-const EVERY: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The sources of these gauges.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Vitals {
 
     /// Sets the gauges in a loop, until the future is dropped.
     pub(crate) async fn measure(self) -> Infallible {
-        let mut tick = interval(EVERY);
+        let mut tick = interval(INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         let mut watch = DiskWatch::default();
@@ -110,7 +110,7 @@ impl Vitals {
     fn set_logs(&self) {
         for (name, log) in &self.logs {
             let stats = log.stats();
-            gauge!(LOG_BYTES, "log" => name.as_str()).set(float(stats.stored_bytes));
+            gauge!(LOG_BYTES, "log" => name.as_str()).set(to_f64(stats.stored_bytes));
             let refusing = if stats.refusing { 1.0 } else { 0.0 };
             gauge!(LOG_REFUSING, "log" => name.as_str()).set(refusing);
         }
@@ -118,14 +118,14 @@ impl Vitals {
 }
 
 fn set_disk(space: DiskSpace) {
-    gauge!(DISK_FREE).set(float(space.free_bytes));
-    gauge!(DISK_SIZE).set(float(space.total_bytes));
+    gauge!(DISK_FREE).set(to_f64(space.free_bytes));
+    gauge!(DISK_SIZE).set(to_f64(space.total_bytes));
 }
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "a gauge is a float; the rounding does not matter"
 )]
-const fn float(bytes: u64) -> f64 {
+const fn to_f64(bytes: u64) -> f64 {
     bytes as f64
 }

@@ -94,8 +94,8 @@ fn settings(spec: &Spec) -> WebhookSettings {
     let SinkSpec::Webhook(webhook) = &spec.sink;
     WebhookSettings {
         timeout: webhook.timeout,
-        batch: webhook.batch.get(),
-        in_flight: spec.in_flight.get(),
+        max_items: webhook.batch.get(),
+        max_in_flight: spec.in_flight.get(),
     }
 }
 

@@ -36,14 +36,14 @@ const PIECE: usize = 64 * 1024;
 /// The size of a remaining body that hyper usually reads itself, so that the connection can stay open.
 const SMALL_REST: u64 = 8 * 1024;
 
-/// Whether a client may still be sending.
+/// Whether the client of a connection may still be sending a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchange(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
     /// True if the last request was read to its end.
-    is_at_rest: AtomicBool,
+    is_fully_read: AtomicBool,
     is_http2: AtomicBool,
 }
 
@@ -70,10 +70,10 @@ impl Exchange {
 
     fn expects_more_bytes(&self) -> bool {
         let Flags {
-            is_at_rest,
+            is_fully_read,
             is_http2,
         } = &*self.0;
-        !is_at_rest.load(Ordering::Relaxed) && !is_http2.load(Ordering::Relaxed)
+        !is_fully_read.load(Ordering::Relaxed) && !is_http2.load(Ordering::Relaxed)
     }
 }
 
@@ -91,7 +91,7 @@ impl Watch {
     /// Returns the response. If the request was not read to its end, adds `connection: close`.
     pub(super) fn answer(self, mut response: Response<Body>) -> Response<Body> {
         if self.is_read.load(Ordering::Relaxed) {
-            self.exchange.0.is_at_rest.store(true, Ordering::Relaxed);
+            self.exchange.0.is_fully_read.store(true, Ordering::Relaxed);
         } else if !self.is_http2 && self.size.is_none_or(|size| size > SMALL_REST) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
@@ -136,7 +136,7 @@ impl HttpBody for Watched {
 pub(super) struct Lingering {
     stream: TcpStream,
     exchange: Exchange,
-    is_over: bool,
+    has_client_closed: bool,
     discarding: Option<Discarding>,
 }
 
@@ -153,7 +153,7 @@ impl Lingering {
         Self {
             stream,
             exchange,
-            is_over: false,
+            has_client_closed: false,
             discarding: None,
         }
     }
@@ -196,8 +196,11 @@ impl AsyncRead for Lingering {
     ) -> Poll<io::Result<()>> {
         let before = bytes.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, bytes))?;
-        self.is_over = bytes.filled().len() == before;
-        self.exchange.0.is_at_rest.store(false, Ordering::Relaxed);
+        self.has_client_closed = bytes.filled().len() == before;
+        self.exchange
+            .0
+            .is_fully_read
+            .store(false, Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }
@@ -231,12 +234,12 @@ impl AsyncWrite for Lingering {
         let Self {
             stream,
             exchange,
-            is_over,
+            has_client_closed,
             discarding,
         } = &mut *self;
         if discarding.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            if *is_over || !exchange.expects_more_bytes() {
+            if *has_client_closed || !exchange.expects_more_bytes() {
                 return Poll::Ready(Ok(()));
             }
         }

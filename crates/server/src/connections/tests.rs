@@ -1,4 +1,4 @@
-//! Which connections are closed, and when. With real sockets and short time limits.
+//! Tests which connections are closed, and when. They use real sockets and short time limits.
 
 use axum::http::StatusCode;
 use axum::routing::{get, post};

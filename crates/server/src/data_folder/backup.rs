@@ -63,7 +63,7 @@ pub enum CopyError {
         what: String,
     },
     /// The folder to restore from is in use.
-    #[error("restore from {}: a server runs on it; make a backup with `easel backup` first", .path.display())]
+    #[error("restore from {}: it is the data folder of a running server; make a backup of it with `easel backup`, and restore that", .path.display())]
     InUse {
         /// The folder.
         path: PathBuf,

@@ -38,7 +38,7 @@ pub enum FolderFault {
         is_repairable: bool,
     },
     /// The manifest is missing, although a file is marked as part of a data folder.
-    #[error("manifest.json is missing, although {file} belongs to a data folder")]
+    #[error("manifest.json is missing, but {file} shows that this is a data folder")]
     ManifestMissing {
         /// A marked file.
         file: &'static str,
@@ -74,7 +74,9 @@ pub enum FolderFault {
         file: &'static str,
     },
     /// A file is older than the manifest.
-    #[error("{file} is older than manifest.json: the server was started or stopped since")]
+    #[error(
+        "{file} is older than manifest.json: it is an old copy, made before the last start or stop of the server"
+    )]
     Older {
         /// The file.
         file: &'static str,
@@ -127,14 +129,14 @@ impl Findings {
                 .iter()
                 .filter_map(|file| file.fault(manifest, self.identity())),
         );
-        let seen = self.seen();
+        let (seen, seen_by) = self.highest_seen();
         match self.log_head() {
-            Some(head) if head < seen.0 => faults.push(FolderFault::LogBehind {
+            Some(head) if head < seen => faults.push(FolderFault::LogBehind {
                 head,
-                by: seen.1,
-                seen: seen.0,
+                by: seen_by,
+                seen,
             }),
-            None if seen.0 > 0 && faults.is_empty() => {
+            None if seen > 0 && faults.is_empty() => {
                 faults.push(FolderFault::Missing { file: LOG });
             }
             Some(_) | None => (),
@@ -147,7 +149,7 @@ impl Findings {
         if let Ok(Some(manifest)) = &self.manifest {
             return Some(manifest.identity);
         }
-        // The log comes first, and then the files that refer to it.
+        // The log has precedence over the files that refer to it.
         self.files.iter().rev().find_map(FoundFile::identity)
     }
 
@@ -164,16 +166,16 @@ impl Findings {
     /// Returns the head of the log, if the folder has a log of its own.
     pub(crate) fn log_head(&self) -> Option<u64> {
         let log = self.files.iter().find(|file| file.file.name == LOG)?;
-        log.usable(self.identity()).map(|found| found.seen)
+        log.own_inspection(self.identity()).map(|found| found.seen)
     }
 
     /// Returns the highest head of the log that any file has seen, and the name of that file.
-    pub(crate) fn seen(&self) -> (u64, &'static str) {
+    pub(crate) fn highest_seen(&self) -> (u64, &'static str) {
         let identity = self.identity();
         let files = self
             .files
             .iter()
-            .filter_map(|file| Some((file.usable(identity)?.seen, file.file.name)));
+            .filter_map(|file| Some((file.own_inspection(identity)?.seen, file.file.name)));
         let manifest = match &self.manifest {
             Ok(Some(manifest)) => Some((manifest.seen, Manifest::FILE)),
             Ok(None) | Err(_) => None,
@@ -188,8 +190,8 @@ impl FoundFile {
         self.inspection()?.mark?.identity
     }
 
-    /// Returns the content of the mark, unless the file belongs to another folder.
-    pub(crate) fn usable(&self, identity: Option<Identity>) -> Option<&Inspection> {
+    /// Returns what was read from the file, unless the file belongs to another folder.
+    pub(crate) fn own_inspection(&self, identity: Option<Identity>) -> Option<&Inspection> {
         let is_other = self.identity().is_some() && self.identity() != identity;
         self.inspection().filter(|_found| !is_other)
     }

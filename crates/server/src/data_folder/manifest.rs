@@ -1,9 +1,10 @@
 //! `manifest.json`: the list of files of a data folder, and its identity.
 //!
 //! A JSON object: `format` (1), `identity` (32 hexadecimal digits), `generation` (the number of
-//! starts, clean stops and repairs), `seen` (the head of the event log at the last of them),
-//! `complete` (false until all files exist), `files` (their names). It is replaced as a whole, after
-//! the files were marked. So no file has a lower generation than the manifest.
+//! starts, clean stops and repairs), `seen` (the head of the event log at the last start, stop or
+//! repair), `complete` (false until all files exist), `files` (their names). The manifest is
+//! replaced as a whole, after the files were marked. So no file has a lower generation than the
+//! manifest.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -120,8 +121,8 @@ impl Manifest {
             complete: self.complete,
             files: self.files.clone(),
         })?;
-        let aside = folder.join("manifest.json.new");
-        match fs::remove_file(&aside) {
+        let temporary = folder.join("manifest.json.new");
+        match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => (),
         }
@@ -130,11 +131,11 @@ impl Manifest {
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&aside)?;
+            .open(&temporary)?;
         file.write_all(&json)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
-        fs::rename(&aside, folder.join(Self::FILE))?;
+        fs::rename(&temporary, folder.join(Self::FILE))?;
         sync_folder(folder)
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use easel_log::{Offset, SystemClock};
 use easel_log_sqlite::SqliteLog;
 use easel_sqlite::{Identity, SIDE_FILES, side_file};
-use easel_subscriptions::{Standing, standings};
+use easel_subscriptions::{StoredCursor, stored_cursors};
 
 use super::files::{ACCESS, DRIFT, FILES, LOG, QUARANTINE, STATE};
 use super::findings::{Findings, FolderFault, FoundFile};
@@ -32,15 +32,15 @@ pub struct Repair {
     steps: Vec<String>,
 }
 
-/// What a repair does with one file.
+/// What a repair does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    /// Uses the file.
-    Used,
-    /// Uses the file, although it is older than other files.
-    UsedOlder,
-    /// Creates a new file.
-    New,
+enum FileAction {
+    /// It uses the file.
+    Use,
+    /// It uses the file, although the file is older than other files.
+    UseOlder,
+    /// It creates a new file.
+    Create,
 }
 
 impl Repair {
@@ -62,37 +62,36 @@ impl Repair {
             head: 0,
             steps: Vec::new(),
         };
-        let fates: Vec<_> = findings
+        let actions: Vec<_> = findings
             .files
             .iter()
             .map(|file| (file.file.name, repair.plan_file(&findings, file)))
             .collect();
-        let fate = |name| {
-            let found = fates.iter().find(|(file, _fate)| *file == name);
-            found.map_or(Fate::New, |(_file, fate)| *fate)
+        let action = |name| {
+            let found = actions.iter().find(|(file, _action)| *file == name);
+            found.map_or(FileAction::Create, |(_file, action)| *action)
         };
-        let standings = match fate(STATE) {
-            Fate::New => Vec::new(),
-            Fate::Used | Fate::UsedOlder => {
-                standings(&repair.folder.file(STATE)).map_err(|error| FolderError::State {
+        let stored = match action(STATE) {
+            FileAction::Create => Vec::new(),
+            FileAction::Use | FileAction::UseOlder => stored_cursors(&repair.folder.file(STATE))
+                .map_err(|error| FolderError::State {
                     path: path.to_owned(),
                     source: error,
-                })?
-            }
+                })?,
         };
-        let old_head = match fate(LOG) {
-            Fate::New => None,
-            Fate::Used | Fate::UsedOlder => findings.log_head(),
+        let old_head = match action(LOG) {
+            FileAction::Create => None,
+            FileAction::Use | FileAction::UseOlder => findings.log_head(),
         };
-        repair.head = [findings.seen().0, above, old_head.unwrap_or(0)]
+        repair.head = [findings.highest_seen().0, above, old_head.unwrap_or(0)]
             .into_iter()
             .max()
             .unwrap_or(0);
-        let cursors = standings.iter().map(|standing| standing.cursor.get());
+        let cursors = stored.iter().map(|stored| stored.cursor.get());
         repair.tail = old_head.unwrap_or_else(|| cursors.min().unwrap_or(repair.head));
         repair.plan_log(old_head);
-        for standing in &standings {
-            repair.plan_subscription(standing, old_head, fate(STATE));
+        for stored in &stored {
+            repair.plan_subscription(stored, old_head, action(STATE));
         }
         if !faults.is_empty() && repair.steps.is_empty() {
             repair.step("write a new manifest.json: all other files belong together");
@@ -120,7 +119,7 @@ impl Repair {
             steps: _,
         } = self;
         for (name, aside) in &set_aside {
-            set_file_aside(&folder.file(name), &folder.file(aside))
+            rename_with_side_files(&folder.file(name), &folder.file(aside))
                 .map_err(|source| folder.io_error(source))?;
         }
         let identity = match identity {
@@ -142,16 +141,16 @@ impl Repair {
         self.steps.push(text.into());
     }
 
-    fn plan_file(&mut self, findings: &Findings, file: &FoundFile) -> Fate {
+    fn plan_file(&mut self, findings: &Findings, file: &FoundFile) -> FileAction {
         let manifest = match &findings.manifest {
             Ok(manifest) => manifest.as_ref(),
             Err(_damaged) => None,
         };
         let name = file.file.name;
-        let is_there = matches!(file.found, Ok(Some(_)));
+        let exists = matches!(file.found, Ok(Some(_)));
         match file.fault(manifest, findings.identity()) {
             // Without a manifest, the newest file decides which files are older.
-            None if is_there
+            None if exists
                 && manifest.is_none()
                 && file.mark_generation().unwrap_or(0) < self.generation =>
             {
@@ -159,18 +158,18 @@ impl Repair {
                 self.step(format!(
                     "use {name} unchanged: it is older than other files{loss}"
                 ));
-                return Fate::UsedOlder;
+                return FileAction::UseOlder;
             }
-            None if is_there => return Fate::Used,
+            None if exists => return FileAction::Use,
             // A folder of an older version does not need this file.
-            None => return Fate::New,
+            None => return FileAction::Create,
             Some(FolderFault::Missing { .. }) => (),
             Some(fault @ (FolderFault::Unmarked { .. } | FolderFault::Older { .. })) => {
                 self.step(format!(
                     "use {name} unchanged: {fault}{}",
                     loss_of_older(name)
                 ));
-                return Fate::UsedOlder;
+                return FileAction::UseOlder;
             }
             Some(fault) => {
                 let aside = self.free_name(name);
@@ -191,7 +190,7 @@ impl Repair {
             self.set_aside.push((name, aside));
         }
         self.step(format!("create a new {name}: {}", loss_of_new(name)));
-        Fate::New
+        FileAction::Create
     }
 
     fn plan_log(&mut self, old_head: Option<u64>) {
@@ -211,8 +210,13 @@ impl Repair {
     }
 
     /// Adds the steps for one subscription.
-    fn plan_subscription(&mut self, standing: &Standing, old_head: Option<u64>, state: Fate) {
-        let Standing { name, cursor } = standing;
+    fn plan_subscription(
+        &mut self,
+        stored: &StoredCursor,
+        old_head: Option<u64>,
+        state: FileAction,
+    ) {
+        let StoredCursor { name, cursor } = stored;
         let cursor = cursor.get();
         let readable_to = old_head.unwrap_or(self.tail);
         let lost_from = std::cmp::max(cursor, readable_to);
@@ -224,7 +228,7 @@ impl Repair {
                  they count as expired"
             ));
         }
-        if state == Fate::UsedOlder && cursor < readable_to {
+        if state == FileAction::UseOlder && cursor < readable_to {
             let count = readable_to - cursor;
             self.step(format!(
                 "subscription {name}: repeat up to {count} deliveries, from offset {cursor} on"
@@ -271,7 +275,7 @@ fn loss_of_new(name: &str) -> &'static str {
     }
 }
 
-fn set_file_aside(from: &Path, to: &Path) -> io::Result<()> {
+fn rename_with_side_files(from: &Path, to: &Path) -> io::Result<()> {
     let rename = |from: PathBuf, to: PathBuf| match fs::rename(from, to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),

@@ -61,16 +61,16 @@ fn serve(folder: &Path) {
             .unwrap();
         let head = log.bounds().borrow().head;
         let all = subscriptions.get("all").unwrap();
-        let from = all.live.account().matched();
+        let from = all.shared.account().first_unmatched();
         for offset in (from.get()..head.get()).map(Offset::new) {
-            let mut account = all.live.account();
+            let mut account = all.shared.account();
             account.owe(offset);
             account.deliver(offset);
         }
         subscriptions.save_all().await.unwrap();
         drop((subscriptions, all));
         log.close().await;
-        data.finish(session, head.get()).unwrap();
+        data.mark_stopped(session, head.get()).unwrap();
     });
 }
 
@@ -139,6 +139,6 @@ fn repaired(folder: &Path) -> Vec<String> {
 /// Returns the head of the log and the cursor of the subscription.
 fn head_and_cursor(folder: &Path) -> (u64, Option<u64>) {
     let log = super::Findings::read(folder).log_head().unwrap();
-    let standings = easel_subscriptions::standings(&folder.join(STATE)).unwrap();
-    (log, standings.first().map(|standing| standing.cursor.get()))
+    let cursors = easel_subscriptions::stored_cursors(&folder.join(STATE)).unwrap();
+    (log, cursors.first().map(|stored| stored.cursor.get()))
 }

@@ -1,4 +1,4 @@
-//! Serves until the stop, and then drains and closes the server.
+//! Serves until the stop, then drains and closes the server.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::retention;
 const UPKEEP: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Serves until `stop`. Then finishes open requests and deliveries within one time limit, and closes
-    /// all files.
+    /// Serves until `stop`. Then finishes open requests and deliveries within one time limit, and
+    /// closes all files.
     pub async fn run_until(self, stop: CancellationToken) {
         let Self {
             config,
@@ -38,28 +38,28 @@ impl Server {
             stopping,
             ..
         } = self;
-        let give_up = CancellationToken::new();
+        let cancel_open_work = CancellationToken::new();
         let requests = async {
             tokio::select! {
                 () = connections.serve(stopping.clone()) => (),
-                () = give_up.cancelled() => warn!("open requests cancelled"),
+                () = cancel_open_work.cancelled() => warn!("open requests cancelled"),
             }
         };
-        let deliveries = dispatch.run(stopping.clone(), give_up.clone());
+        let deliveries = dispatch.run(stopping.clone(), cancel_open_work.clone());
         let drift_scan = drift.run(stopping.clone());
         let deadline = async {
             stop.cancelled().await;
             info!("stopping");
             stopping.cancel();
             sleep(config.drain).await;
-            give_up.cancel();
+            cancel_open_work.cancel();
             std::future::pending::<Infallible>().await
         };
         let retention = |max_bytes| Retention {
             max_age: config.log.max_age,
             max_bytes,
         };
-        let chores = async {
+        let background_loops = async {
             tokio::join!(
                 retention::run(
                     LogName::Events,
@@ -90,14 +90,14 @@ impl Server {
         let operator_events = operator_events.run(&*logs.events, no_more_events.clone());
         tokio::select! {
             ((), ()) = async { tokio::join!(work, operator_events) } => (),
-            never = chores => match never {},
+            never = background_loops => match never {},
         }
         logs.events.close().await;
         logs.quarantine.close().await;
         // After a failed write, nothing more is written. The next start does the remaining steps.
         if !logs.events.stats().refusing && !logs.quarantine.stats().refusing {
             let head = logs.events.bounds().borrow().head.get();
-            if let Err(error) = folder.finish(session, head) {
+            if let Err(error) = folder.mark_stopped(session, head) {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "data folder not marked as cleanly stopped"

@@ -89,7 +89,7 @@ async fn invalid_declared_subscriptions_are_rejected_at_start() {
     let bad = refused(r#"[{"name":"bad","webhook":{"url":"gopher://x/"}}]"#).await;
     assert_eq!(
         bad,
-        "subscription bad: failed to read the URL: its scheme must be http or https"
+        "subscription bad: failed to parse the URL: its scheme must be http or https"
     );
     let one = r#"{"name":"one","webhook":{"url":"http://x/"}}"#;
     let taken = refused(&format!("[{one},{one}]")).await;

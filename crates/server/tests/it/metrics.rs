@@ -294,7 +294,8 @@ async fn attempts_and_deliveries_are_counted_separately_for_each_subscription() 
     test_server.close().await;
 }
 
-/// Runs promtool on `input`, and returns its complaint; `None` if promtool is missing.
+/// Runs promtool on `input`. Returns its complaint, or an empty text if it accepts the input; `None` if
+/// promtool is missing.
 fn promtool(args: &[&str], input: &str) -> Option<String> {
     let Some(promtool) = std::env::var_os("EASEL_TEST_PROMTOOL") else {
         report_skipped("promtool, which checks metrics and alert rules; scripts/test installs it");
@@ -422,7 +423,7 @@ tests:
 "#;
 
 #[test]
-fn alerts_fire_at_a_quarter_of_the_remaining_time_and_a_twentieth_of_the_disk() {
+fn alerts_fire_when_a_quarter_of_the_time_or_a_twentieth_of_the_disk_is_left() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yml"), rules()).unwrap();
     let day = folder.path().join("day.yml");

@@ -25,7 +25,7 @@ fn known(n: i64) -> String {
 }
 
 /// Returns settings for a server on `data` whose log drops all events at the next trim.
-fn config_without_retention(data: &Path) -> Config {
+fn config_that_drops_all_events(data: &Path) -> Config {
     let mut config = config(data);
     config.log.max_bytes = Some(0);
     config
@@ -140,7 +140,7 @@ async fn an_operator_event_reports_the_lost_events_of_a_subscription() {
     }
     test_server.close().await;
 
-    let test_server = TestServer::open(config_without_retention(folder.path())).await;
+    let test_server = TestServer::open(config_that_drops_all_events(folder.path())).await;
     let page = operator_events(&test_server, 0).await;
     let [event] = page["events"].as_array().unwrap().as_slice() else {
         panic!("{page}");
@@ -182,7 +182,7 @@ async fn failing_subscriptions_to_operator_events_cause_no_further_operator_even
     test_server.close().await;
 
     // Both subscriptions lose both events.
-    let test_server = TestServer::open(config_without_retention(folder.path())).await;
+    let test_server = TestServer::open(config_that_drops_all_events(folder.path())).await;
     for name in ["one", "two"] {
         wait_for_expired(&test_server, name, 2).await;
     }

@@ -1,6 +1,6 @@
 //! Events from a door to a webhook.
 
-use easel_testkit::{Receiver, attributes_form, event};
+use easel_testkit::{Receiver, event, with_attributes_key};
 use hyper::StatusCode;
 
 use crate::test_server::{TestServer, config};
@@ -46,7 +46,7 @@ async fn the_attributes_of_a_kinesis_record_arrive_as_metadata_and_only_once() {
     let records: Vec<_> = (0..50)
         .map(|n| {
             use base64::Engine;
-            let data = attributes_form(&event("submission_created", n));
+            let data = with_attributes_key(&event("submission_created", n));
             let data = base64::prelude::BASE64_STANDARD.encode(data);
             format!(r#"{{"Data":"{data}","PartitionKey":"{n}"}}"#)
         })

@@ -129,7 +129,7 @@ async fn a_reload_changes_declared_subscriptions_and_keeps_the_lanes_of_the_othe
         .await
         .unwrap_err()
         .to_string();
-    assert!(refused.contains("past the log's head"), "{refused}");
+    assert!(refused.contains("after the end of the log"), "{refused}");
     assert_eq!(
         test_server
             .get("/v1/subscriptions")
@@ -142,7 +142,7 @@ async fn a_reload_changes_declared_subscriptions_and_keeps_the_lanes_of_the_othe
 }
 
 #[tokio::test]
-async fn reloaded_key_pairs_are_valid_at_once() {
+async fn reloaded_key_pairs_are_valid_immediately() {
     let folder = tempfile::tempdir().unwrap();
     let old = Config {
         auth: Auth::Tokens,
@@ -189,7 +189,7 @@ async fn tls_receiver(file: &Path) -> Receiver {
 }
 
 #[tokio::test]
-async fn reloaded_certificate_authorities_are_trusted_at_once() {
+async fn reloaded_certificate_authorities_are_trusted_immediately() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.pem"), folder.path().join("new.pem"));
     let _unused = tls_receiver(&old).await;

@@ -267,7 +267,7 @@ fn a_start_completes_an_interrupted_first_start() {
 
 #[test]
 fn a_kill_at_any_step_of_a_start_or_a_stop_leaves_a_folder_that_starts() {
-    // Files are marked one after the other, the manifest last.
+    // A start or a stop marks one file after another, and writes the manifest last.
     for marked in 0..=FILES.len() {
         let case = case();
         let folder = case.folder.path();
