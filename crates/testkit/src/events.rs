@@ -10,11 +10,11 @@ use easel_log::Clock;
 
 use crate::FakeClock;
 
-/// Returns the `n`th event of type `name`: minified JSON, as it is stored and delivered.
+/// Returns the `n`th event of the type `name`: minified JSON, as it is stored and delivered.
 ///
-/// Each `n` gives other bytes, and a time one millisecond later. There are ten acting users
-/// (`user_id` ends in the last digit of `n`) and five courses as context. The catalogue knows every
-/// field of `course_created`, `course_updated` and `grade_change`.
+/// Each `n` gives different bytes. The event `n + 1` happens one millisecond after the event `n`.
+/// There are ten acting users (`user_id` ends in the last digit of `n`) and five courses as context.
+/// The catalogue knows every field of `course_created`, `course_updated` and `grade_change`.
 pub fn event(name: &str, n: u64) -> Bytes {
     let is_grade = name == "grade_change";
     let points = if matches!(name, "course_created" | "course_updated") {
@@ -83,10 +83,10 @@ pub fn event(name: &str, n: u64) -> Bytes {
     Bytes::from(pretty.lines().map(str::trim_start).collect::<String>())
 }
 
-/// Returns the same event with the producer's own key: `attributes` instead of `metadata`.
+/// Returns the same event with the key `attributes` instead of `metadata`, as Canvas itself sends it.
 ///
 /// The bytes inside both parts stay the same.
-pub fn attributes_form(event: &[u8]) -> Bytes {
+pub fn with_attributes_key(event: &[u8]) -> Bytes {
     #[derive(Deserialize)]
     struct Parts<'a> {
         #[serde(borrow)]
@@ -126,9 +126,9 @@ mod tests {
     }
 
     #[test]
-    fn the_attributes_form_differs_only_in_the_key() {
+    fn the_event_with_attributes_differs_only_in_the_key() {
         let event = event("course_created", 1);
-        let other = attributes_form(&event);
+        let other = with_attributes_key(&event);
         let text = std::str::from_utf8(&other).unwrap();
         assert_eq!(text.replacen("attributes", "metadata", 1).as_bytes(), event);
     }

@@ -32,7 +32,7 @@ mod barrier;
 pub use batch::batch;
 pub use clock::TokioClock;
 pub use easel_log::FakeClock;
-pub use events::{attributes_form, event};
+pub use events::{event, with_attributes_key};
 pub use log::FailingLog;
 pub use receiver::{Received, Receiver};
 pub use report::report_skipped;

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use easel_log::{
-    AppendError, Appended, Bounds, Log, LogStats, NewRecord, Offset, Read, ReadError, ReadIf,
-    Record, Retention, SharedLog, TrimError, Trimmed, Want,
+    AppendError, Appended, Bounds, Log, LogStats, NewRecord, Offset, Read, ReadError, Record,
+    Retention, SharedLog, TrimError, Trimmed, Want, WantedRead,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -18,8 +18,8 @@ use crate::barrier::Barrier;
 
 /// A log that forwards every call to another log, until a test makes calls fail or wait.
 ///
-/// A failed append stores nothing. A real log refuses all later appends after a failure; this one
-/// accepts them again when the test says so.
+/// A failed append stores nothing. A real log refuses all appends after a failure. This log accepts
+/// appends again when the test says so.
 #[derive(Debug)]
 pub struct FailingLog {
     inner: SharedLog,
@@ -43,12 +43,12 @@ impl FailingLog {
         }
     }
 
-    /// Makes appends and trims fail from now on, or succeed again.
+    /// `true` makes all later appends and trims fail. `false` makes them succeed again.
     pub fn fail_appends(&self, fail: bool) {
         self.failing_appends.store(fail, Ordering::SeqCst);
     }
 
-    /// Makes all reads fail from now on, or succeed again.
+    /// `true` makes all later reads fail. `false` makes them succeed again.
     pub fn fail_reads(&self, fail: bool) {
         self.failing_reads.store(fail, Ordering::SeqCst);
     }
@@ -58,7 +58,7 @@ impl FailingLog {
         *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = range;
     }
 
-    /// Makes appends wait from now on. `false` releases the appends that wait.
+    /// `true` makes all later appends wait. `false` releases the appends that wait.
     pub fn hold_appends(&self, hold: bool) {
         self.append_barrier.set(hold);
     }
@@ -126,17 +126,19 @@ impl Log for FailingLog {
         }
     }
 
-    async fn read_if(&self, from: Offset, want: &Want) -> Result<ReadIf, ReadError> {
+    async fn read_wanted(&self, from: Offset, want: &Want) -> Result<WantedRead, ReadError> {
         self.check_read()?;
         if let Some(damaged) = self.damaged_at(from) {
-            return Ok(ReadIf::Damaged(damaged));
+            return Ok(WantedRead::Damaged(damaged));
         }
-        let read = self.inner.read_if(from, want).await?;
+        let read = self.inner.read_wanted(from, want).await?;
         let damage = self.damaged();
         Ok(match read {
             // The skipped range must end where the damage starts.
-            ReadIf::Skipped(range) if range.start < damage.start && damage.start < range.end => {
-                ReadIf::Skipped(range.start..damage.start)
+            WantedRead::Skipped(range)
+                if range.start < damage.start && damage.start < range.end =>
+            {
+                WantedRead::Skipped(range.start..damage.start)
             }
             read => read,
         })
@@ -162,9 +164,9 @@ impl Log for FailingLog {
         self.inner.trim(retention, now).await
     }
 
-    async fn trim_to(&self, tail: Offset) -> Result<Trimmed, TrimError> {
+    async fn trim_to(&self, up_to: Offset) -> Result<Trimmed, TrimError> {
         self.check_trim()?;
-        self.inner.trim_to(tail).await
+        self.inner.trim_to(up_to).await
     }
 
     fn bounds(&self) -> watch::Receiver<Bounds> {

@@ -122,8 +122,8 @@ impl Receiver {
         self.state.script().body = body.into();
     }
 
-    /// Delays all answers from now on. `false` releases the requests that wait. A request counts as
-    /// received before it waits.
+    /// `true` delays the answers to all later requests. `false` releases the requests that wait. A
+    /// request counts as received before it waits.
     pub fn hang(&self, hang: bool) {
         self.state.answer_barrier.set(hang);
     }

@@ -47,13 +47,13 @@ impl RecordingSink {
         self.answer_with(move |_batch| answers.next().unwrap_or(Ok(())));
     }
 
-    /// Delays all answers from now on. `false` releases the batches that wait. A batch counts as
-    /// received before it waits.
+    /// `true` delays the answers to all later batches. `false` releases the batches that wait. A batch
+    /// counts as received before it waits.
     pub fn hang(&self, hang: bool) {
         self.hang_if(move |_batch| hang);
     }
 
-    /// Delays the answer of each batch for which `hangs` is true. Releases the other batches.
+    /// Delays the answer to each batch for which `hangs` is true. Releases the other batches.
     pub fn hang_if(&self, hangs: impl Fn(&Batch) -> bool + Send + Sync + 'static) {
         drop(self.hanging.send_replace(Box::new(hangs)));
     }
