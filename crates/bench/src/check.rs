@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::events::EventsArgs;
-use crate::rounds::{Way, compare};
+use crate::rounds::{Variant, compare};
 
 #[derive(clap::Args)]
 pub(crate) struct CheckBenchArgs {
@@ -32,8 +32,8 @@ impl CheckBenchArgs {
                 events.iter().for_each(work);
             }
         };
-        let ways = vec![
-            Way {
+        let variants = vec![
+            Variant {
                 name: "admit",
                 work: Box::new(|| {
                     repeat(&|event| {
@@ -41,7 +41,7 @@ impl CheckBenchArgs {
                     });
                 }),
             },
-            Way {
+            Variant {
                 name: "check against the catalogue",
                 work: Box::new(|| {
                     repeat(&|event| {
@@ -51,7 +51,7 @@ impl CheckBenchArgs {
                     });
                 }),
             },
-            Way {
+            Variant {
                 name: "parse into a tree (serde_json)",
                 work: Box::new(|| {
                     repeat(&|event| {
@@ -59,7 +59,7 @@ impl CheckBenchArgs {
                     });
                 }),
             },
-            Way {
+            Variant {
                 name: "parse and discard (serde_json)",
                 work: Box::new(|| {
                     repeat(&|event| {
@@ -69,7 +69,7 @@ impl CheckBenchArgs {
             },
         ];
         compare(
-            ways,
+            variants,
             self.rounds,
             events.len() * self.repeat,
             bytes * self.repeat,

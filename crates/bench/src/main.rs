@@ -1,7 +1,7 @@
-//! The benchmark program behind Easel's performance figures.
+//! The benchmark program of Easel.
 //!
-//! Run `cargo run --release -p easel-bench -- check` by hand. Tests never run it, since absolute
-//! times are not reliable on a shared machine. Each run therefore measures several variants in turn,
+//! Run `cargo run --release -p easel-bench -- check` by hand. No test runs this program, because absolute
+//! times are not reliable on a shared machine. Each run therefore alternates between several variants,
 //! and only their ratios count.
 
 mod check;

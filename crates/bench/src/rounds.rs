@@ -1,32 +1,33 @@
-//! Times several ways to do the same work, in turn.
+//! Compares the times of several ways to do the same work.
 
 use std::time::Duration;
 #[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
 use std::time::Instant;
 
 /// One way to do the work.
-pub(crate) struct Way<'a> {
+pub(crate) struct Variant<'a> {
     /// The name in the output.
     pub(crate) name: &'static str,
     /// The function that does the work once.
     pub(crate) work: Box<dyn FnMut() + 'a>,
 }
 
-/// Times every way `rounds` times, in turn, and prints the rates and relative time of each median.
+/// Measures the time of every variant in each of `rounds` rounds. Prints the rates and the relative time
+/// that belong to the median.
 ///
-/// One round handles `events` events with `bytes` bytes in total. The relative time compares a way
-/// with the first one.
+/// A variant handles `events` events with `bytes` bytes in each round. Its time is relative to that of
+/// the first variant.
 #[expect(clippy::print_stdout, reason = "the program prints its results")]
-pub(crate) fn compare(mut ways: Vec<Way<'_>>, rounds: usize, events: usize, bytes: usize) {
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
-    for way in &mut ways {
-        (way.work)();
+pub(crate) fn compare(mut variants: Vec<Variant<'_>>, rounds: usize, events: usize, bytes: usize) {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); variants.len()];
+    for variant in &mut variants {
+        (variant.work)();
     }
     for _ in 0..rounds {
-        for (way, times) in ways.iter_mut().zip(&mut times) {
+        for (variant, times) in variants.iter_mut().zip(&mut times) {
             #[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
             let start = Instant::now();
-            (way.work)();
+            (variant.work)();
             times.push(start.elapsed());
         }
     }
@@ -37,19 +38,19 @@ pub(crate) fn compare(mut ways: Vec<Way<'_>>, rounds: usize, events: usize, byte
             .map_or(0.0, Duration::as_secs_f64)
     };
     let medians: Vec<f64> = times.iter_mut().map(median).collect();
-    let first = medians.first().copied().unwrap_or(1.0);
+    let first_median = medians.first().copied().unwrap_or(1.0);
     println!(
         "{:<42} {:>12} {:>9} {:>7}",
-        "way", "events/s", "MB/s", "time"
+        "variant", "events/s", "MB/s", "time"
     );
-    for (way, seconds) in ways.iter().zip(&medians) {
+    for (variant, seconds) in variants.iter().zip(&medians) {
         let per_second = |count: usize| u32::try_from(count).map_or(0.0, f64::from) / seconds;
         println!(
             "{:<42} {:>12.0} {:>9.0} {:>6.2}x",
-            way.name,
+            variant.name,
             per_second(events),
             per_second(bytes) / 1e6,
-            seconds / first,
+            seconds / first_median,
         );
     }
 }

@@ -1,16 +1,18 @@
-//! Measures a real server. It runs in its own process with a temporary folder; this process sends
-//! the load.
+//! Measures a real server. The server runs in its own process with a temporary folder. This process
+//! sends the load.
 //!
-//! Every figure is verified before it counts: each acknowledged event must have arrived, and the
-//! balance must add up. With `--against` a second program does the same work in turn. On a shared
-//! machine only the ratio of each pair of runs is reliable.
+//! A measurement counts only if every acknowledged event arrived. Except in `neighbours`, the balance
+//! must add up too. Neither is verified with an unreliable endpoint.
+//!
+//! With `--against`, the runs of two programs alternate. On a shared machine only the ratio of each pair
+//! of runs is reliable.
 
 mod connection;
 mod deliver;
-mod figures;
 mod ingest;
 mod latency;
 mod load;
+mod measurements;
 mod neighbours;
 mod process;
 mod receiver;
@@ -21,7 +23,7 @@ use anyhow::Result;
 use clap::{Subcommand, ValueHint};
 use tokio::runtime::Runtime;
 
-use figures::{Figures, Table};
+use measurements::{Measurements, Table};
 use process::ServerProcess;
 
 /// Send events to a real server and measure how it accepts and delivers them
@@ -30,7 +32,7 @@ pub(crate) struct ServerBenchArgs {
     /// The program to measure
     #[arg(long, default_value = "target/release/easel", value_hint = ValueHint::FilePath)]
     easel: PathBuf,
-    /// A second program to measure in turn with the first
+    /// A second program; its runs alternate with those of the first
     #[arg(long, value_hint = ValueHint::FilePath)]
     against: Option<PathBuf>,
     /// Rounds of every case
@@ -84,7 +86,7 @@ impl Suite {
         }
     }
 
-    async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+    async fn run(&self, case: &str, server: &ServerProcess) -> Result<Measurements> {
         match self {
             Self::Ingest(args) => args.run(case, server).await,
             Self::Deliver(args) => args.run(case, server).await,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::events::EventsArgs;
-use crate::rounds::{Way, compare};
+use crate::rounds::{Variant, compare};
 
 #[derive(clap::Args)]
 pub(crate) struct TranslateBenchArgs {
@@ -44,29 +44,29 @@ impl TranslateBenchArgs {
                 black_box(translated.is_ok_and(|caliper| !caliper.envelope(now).is_empty()));
             }
         };
-        let way = |name, work: Box<dyn Fn(&Event)>| Way {
+        let variant = |name, work: Box<dyn Fn(&Event)>| Variant {
             name,
             work: Box::new(move || repeat(&work)),
         };
-        let ways = vec![
-            way(
+        let variants = vec![
+            variant(
                 "parse and write (serde_json)",
                 Box::new(|event| {
                     let tree: Value = serde_json::from_slice(&event.bytes).unwrap_or_default();
                     black_box(serde_json::to_vec(&tree).is_ok());
                 }),
             ),
-            Way {
+            Variant {
                 name: "translate",
                 work: Box::new(|| repeat(&translate(Dialect::Compatible))),
             },
-            Way {
+            Variant {
                 name: "translate, strict",
                 work: Box::new(|| repeat(&translate(Dialect::Strict))),
             },
         ];
         compare(
-            ways,
+            variants,
             self.rounds,
             events.len() * self.repeat,
             bytes * self.repeat,

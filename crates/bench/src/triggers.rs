@@ -9,7 +9,7 @@ use easel_triggers::{Change, TriggerOptions, Triggers};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::rounds::{Way, compare};
+use crate::rounds::{Variant, compare};
 
 #[derive(clap::Args)]
 pub(crate) struct TriggersArgs {
@@ -37,8 +37,8 @@ impl TriggersArgs {
             .collect();
         let bytes = lines.iter().map(String::len).sum();
         let now = Timestamp::UNIX_EPOCH;
-        let ways = vec![
-            Way {
+        let variants = vec![
+            Variant {
                 name: "parse and write (serde_json)",
                 work: Box::new(|| {
                     for line in &lines {
@@ -47,13 +47,13 @@ impl TriggersArgs {
                     }
                 }),
             },
-            Way {
+            Variant {
                 name: "simulate the campus",
                 work: Box::new(|| {
                     black_box(campus().count());
                 }),
             },
-            Way {
+            Variant {
                 name: "triggers, changes already read",
                 work: Box::new(|| {
                     for change in &changes {
@@ -61,7 +61,7 @@ impl TriggersArgs {
                     }
                 }),
             },
-            Way {
+            Variant {
                 name: "read and triggers",
                 work: Box::new(|| {
                     for line in &lines {
@@ -75,7 +75,7 @@ impl TriggersArgs {
                 }),
             },
         ];
-        compare(ways, self.rounds, changes.len(), bytes);
+        compare(variants, self.rounds, changes.len(), bytes);
         Ok(())
     }
 }

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::connection::{Connection, Target};
-use super::figures::{Figure, Figures, Unit};
-use super::load::{EventLoad, SendPlan, SendTo};
+use super::load::{BenchDoor, EventLoad, SendPlan};
+use super::measurements::{Measurement, Measurements, Unit};
 use super::process::ServerProcess;
-use super::receiver::{Behaviour, BenchReceiver, count};
+use super::receiver::{Behaviour, BenchReceiver, read_count};
 
 /// The plan that fills the log before the delivery starts.
 const FILL: SendPlan = SendPlan {
-    door: SendTo::Native,
+    door: BenchDoor::Native,
     batch: 500,
     connections: 4,
 };
@@ -26,12 +26,12 @@ const FILL_IN_ORDER: SendPlan = SendPlan {
     ..FILL
 };
 
-/// The time for which some users fail.
+/// The time for which the events of some users fail.
 const USERS_FAIL_FOR: Duration = Duration::from_mins(1);
 
-/// The delay of the endpoint in the cases `paced` and `hanging`. With it, the requests in flight
-/// limit the rate, not the CPU.
-const PACED: Duration = Duration::from_millis(5);
+/// The delay of each answer in the cases `paced` and `hanging`. This delay makes the number of requests
+/// in flight limit the rate, not the CPU.
+const PACED_DELAY: Duration = Duration::from_millis(5);
 
 #[derive(clap::Args)]
 pub(crate) struct DeliverArgs {
@@ -51,7 +51,7 @@ pub(crate) struct DeliverArgs {
 struct Case {
     behaviour: Behaviour,
     in_flight: u16,
-    /// Whether events of one user are delivered in order.
+    /// Whether events of one user must be delivered in order.
     is_keyed: bool,
 }
 
@@ -65,7 +65,7 @@ impl DeliverArgs {
         cases.into_iter().chain(sweep).collect()
     }
 
-    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Measurements> {
         let Case {
             behaviour,
             in_flight,
@@ -75,19 +75,19 @@ impl DeliverArgs {
         let fill = if is_keyed { FILL_IN_ORDER } else { FILL };
         load.send(server.address(), fill).await?;
         let order = if is_keyed { "key" } else { "none" };
-        let more = json!({"order": order, "in_flight": in_flight});
-        let delivery = Delivery::start(server, load, behaviour, more).await?;
+        let extra = json!({"order": order, "in_flight": in_flight});
+        let delivery = Delivery::start(server, load, behaviour, extra).await?;
         let limit = Duration::from_secs(self.seconds);
         let value = delivery.rate(limit).await;
-        let inversions = delivery.receiver.arrivals().inversions();
+        let inversion_count = delivery.receiver.arrivals().inversion_count();
         ensure!(
-            !is_keyed || inversions == 0,
-            "{inversions} events of a user arrived out of order"
+            !is_keyed || inversion_count == 0,
+            "{inversion_count} events of a user arrived out of order"
         );
         if behaviour.is_healthy() {
-            delivery.complete(server, limit).await?;
+            delivery.wait_until_complete(server, limit).await?;
         }
-        Ok(vec![Figure {
+        Ok(vec![Measurement {
             name: format!("deliver {case}"),
             value,
             unit: Unit::EventsPerSecond,
@@ -107,10 +107,10 @@ impl Case {
         };
         match case.rsplit_once('-') {
             None if case == "healthy" => (),
-            None if case == "paced" => behaviour.pause = PACED,
+            None if case == "paced" => behaviour.answer_delay = PACED_DELAY,
             None if case == "hanging" => {
-                behaviour.pause = PACED;
-                behaviour.hanging_every = Some(Duration::from_secs(5));
+                behaviour.answer_delay = PACED_DELAY;
+                behaviour.hang_interval = Some(Duration::from_secs(5));
             }
             Some(("flaky", percent)) => behaviour.failing_per_mille = percent.parse::<u32>()? * 10,
             Some(("in-flight", number)) => in_flight = number.parse()?,
@@ -129,7 +129,7 @@ impl Case {
 
 impl Behaviour {
     const fn is_healthy(&self) -> bool {
-        self.failing_per_mille == 0 && self.hanging_every.is_none() && self.failing_users.is_none()
+        self.failing_per_mille == 0 && self.hang_interval.is_none() && self.failing_users.is_none()
     }
 }
 
@@ -142,18 +142,19 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Creates a subscription for all events in the log. `more` has extra members of its spec.
+    /// Creates a subscription for all events in the log. `extra` has additional members of its
+    /// spec.
     pub(crate) async fn start(
         server: &ServerProcess,
         load: Arc<EventLoad>,
         behaviour: Behaviour,
-        more: Value,
+        extra: Value,
     ) -> Result<Self> {
         let receiver = BenchReceiver::start(Arc::clone(&load), behaviour).await?;
         let url = receiver.url();
         let mut spec = json!({"name": "bench", "start": "earliest", "webhook": {"url": url}});
-        if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {
-            spec.extend(more);
+        if let (Some(spec), Value::Object(extra)) = (spec.as_object_mut(), extra) {
+            spec.extend(extra);
         }
         let target = Target {
             path: "/v1/subscriptions",
@@ -170,15 +171,16 @@ impl Delivery {
         })
     }
 
-    /// Returns the events delivered per second, measured until 95 % are delivered or the limit ends.
+    /// Returns the events delivered per second, measured until 95 % are delivered or `limit` has
+    /// passed.
     ///
-    /// The last events for an unreliable endpoint wait for their retry, which would distort the rate.
+    /// The last 5 % are not measured: if the endpoint is unreliable, some of them wait for their retry.
     async fn rate(&self, limit: Duration) -> f64 {
         let arrivals = self.receiver.arrivals();
-        let most = self.load.count() / 20 * 19;
-        arrivals.reached(most, self.started + limit).await;
-        let delivered = u32::try_from(arrivals.distinct()).unwrap_or(u32::MAX);
-        f64::from(delivered) / self.started.elapsed().as_secs_f64()
+        let target_count = self.load.count() / 20 * 19;
+        arrivals.wait_for(target_count, self.started + limit).await;
+        let delivered_count = u32::try_from(arrivals.distinct_count()).unwrap_or(u32::MAX);
+        f64::from(delivered_count) / self.started.elapsed().as_secs_f64()
     }
 
     /// Returns the time when an event was first accepted.
@@ -187,26 +189,33 @@ impl Delivery {
     }
 
     /// Waits until every event has arrived.
-    pub(crate) async fn all_arrived(&self, limit: Duration) -> Result<()> {
+    pub(crate) async fn wait_for_all(&self, limit: Duration) -> Result<()> {
         let arrivals = self.receiver.arrivals();
         let sent = self.load.count();
-        if !arrivals.reached(sent, Instant::now() + limit).await {
-            bail!("{} of {sent} events arrived in time", arrivals.distinct());
+        if !arrivals.wait_for(sent, Instant::now() + limit).await {
+            bail!(
+                "{} of {sent} events arrived in time",
+                arrivals.distinct_count()
+            );
         }
         Ok(())
     }
 
     /// Waits until every event has arrived. Checks that no event arrived twice and that the balance
     /// adds up.
-    pub(crate) async fn complete(&self, server: &ServerProcess, limit: Duration) -> Result<()> {
+    pub(crate) async fn wait_until_complete(
+        &self,
+        server: &ServerProcess,
+        limit: Duration,
+    ) -> Result<()> {
         let arrivals = self.receiver.arrivals();
         let sent = self.load.count();
-        self.all_arrived(limit).await?;
+        self.wait_for_all(limit).await?;
         ensure!(
-            arrivals.unknown() == 0,
+            arrivals.unknown_count() == 0,
             "an event arrived that was not sent"
         );
-        ensure!(arrivals.repeated() == 0, "an event arrived twice");
+        ensure!(arrivals.repeated_count() == 0, "an event arrived twice");
         let mut connection = Connection::open(server.address()).await?;
         let deadline = Instant::now() + limit;
         loop {
@@ -214,8 +223,11 @@ impl Delivery {
             let subscriptions = balances.get("subscriptions");
             let balance = subscriptions.and_then(|subscriptions| subscriptions.get(0));
             let balance = balance.context("the balance of the subscription is missing")?;
-            if count(balance, "delivered")? == u64::try_from(sent)? {
-                ensure!(count(balance, "pending")? == 0, "an event is still pending");
+            if read_count(balance, "delivered")? == u64::try_from(sent)? {
+                ensure!(
+                    read_count(balance, "pending")? == 0,
+                    "an event is still pending"
+                );
                 return Ok(());
             }
             ensure!(Instant::now() < deadline, "the balance is {balance}");

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::deliver::Delivery;
-use super::figures::{Figure, Figures, Unit};
-use super::load::{EventLoad, SendPlan, SendTo};
+use super::load::{BenchDoor, EventLoad, SendPlan};
+use super::measurements::{Measurement, Measurements, Unit};
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
@@ -17,7 +17,7 @@ const SEND_PLANS: [(&str, SendPlan); 3] = [
     (
         "kinesis-500",
         SendPlan {
-            door: SendTo::Kinesis,
+            door: BenchDoor::Kinesis,
             batch: 500,
             connections: 4,
         },
@@ -25,7 +25,7 @@ const SEND_PLANS: [(&str, SendPlan); 3] = [
     (
         "native-500",
         SendPlan {
-            door: SendTo::Native,
+            door: BenchDoor::Native,
             batch: 500,
             connections: 4,
         },
@@ -33,7 +33,7 @@ const SEND_PLANS: [(&str, SendPlan); 3] = [
     (
         "native-1",
         SendPlan {
-            door: SendTo::Native,
+            door: BenchDoor::Native,
             batch: 1,
             connections: 64,
         },
@@ -64,18 +64,18 @@ impl IngestArgs {
         self.cases.clone()
     }
 
-    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
-        let known = SEND_PLANS.iter().find(|(name, _)| *name == case);
-        let (_, plan) = known.with_context(|| format!("the case {case:?} is unknown"))?;
+    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Measurements> {
+        let found = SEND_PLANS.iter().find(|(name, _)| *name == case);
+        let (_, plan) = found.with_context(|| format!("the case {case:?} is unknown"))?;
         let load = Arc::new(EventLoad::new(self.events)?);
         let took = load.send(server.address(), *plan).await?;
         let value = f64::from(u32::try_from(load.count())?) / took.as_secs_f64();
 
-        // Acknowledged events must be stored: every event is delivered back. This is not timed.
+        // Every acknowledged event must be stored, so it must be delivered now. This time is not measured.
         let delivery = Delivery::start(server, load, Behaviour::default(), json!({})).await?;
         let limit = Duration::from_secs(self.seconds);
-        delivery.complete(server, limit).await?;
-        Ok(vec![Figure {
+        delivery.wait_until_complete(server, limit).await?;
+        Ok(vec![Measurement {
             name: format!("ingest {case}"),
             value,
             unit: Unit::EventsPerSecond,

@@ -1,7 +1,7 @@
 //! Measures the latency of an event from its sender to its subscriber.
 //!
-//! The load is open: each event is due at a fixed time, and its latency counts from that time. A
-//! server that stalls therefore does not receive less load.
+//! Each event is due at a fixed time, whether earlier events have arrived or not. Its latency counts
+//! from that time. So a server that stalls does not receive less load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::deliver::Delivery;
-use super::figures::{Figure, Figures, Unit};
-use super::load::{EventLoad, SendTo};
+use super::load::{BenchDoor, EventLoad};
+use super::measurements::{Measurement, Measurements, Unit};
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
@@ -38,13 +38,15 @@ impl LatencyArgs {
         self.rates.iter().map(ToString::to_string).collect()
     }
 
-    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Measurements> {
         let rate: u32 = case.parse()?;
         let load = Arc::new(EventLoad::new(usize::try_from(rate * self.seconds)?)?);
         let delivery =
             Delivery::start(server, Arc::clone(&load), Behaviour::default(), json!({})).await?;
         let started = send_at(rate, &load, server).await?;
-        delivery.complete(server, Duration::from_secs(30)).await?;
+        delivery
+            .wait_until_complete(server, Duration::from_secs(30))
+            .await?;
         let mut latencies = (0..load.count())
             .map(|number| {
                 let arrived = delivery.accepted_at(number);
@@ -56,13 +58,13 @@ impl LatencyArgs {
             })
             .collect::<Result<Vec<f64>>>()?;
         latencies.sort_unstable_by(f64::total_cmp);
-        let shares = [("p50", 500), ("p99", 990), ("p99.9", 999)];
-        let figures = shares.map(|(name, per_mille)| Figure {
+        let percentiles = [("p50", 500), ("p99", 990), ("p99.9", 999)];
+        let measurements = percentiles.map(|(name, per_mille)| Measurement {
             name: format!("latency {rate}/s {name}"),
             value: percentile(&latencies, per_mille),
             unit: Unit::Milliseconds,
         });
-        Ok(figures.into())
+        Ok(measurements.into())
     }
 }
 
@@ -90,8 +92,8 @@ pub(super) async fn send_at(
                 if number >= load.count() {
                     break;
                 }
-                let body = load.body(SendTo::Native, number, 1);
-                connection.post(&SendTo::Native.target(), body).await?;
+                let body = load.body(BenchDoor::Native, number, 1);
+                connection.post(&BenchDoor::Native.target(), body).await?;
             }
             Ok::<(), anyhow::Error>(())
         });
@@ -105,9 +107,10 @@ pub(super) async fn send_at(
     Ok(started)
 }
 
-/// Releases each event when it is due.
+/// Adds a permit for each event when the event is due.
 ///
-/// It must run on its own thread, since the timer of the runtime has a resolution of only 1 ms.
+/// This function must run on its own thread, because the timer of the runtime has a resolution of only
+/// 1 ms.
 fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
     for number in 0..count {
         loop {
@@ -119,7 +122,7 @@ fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
         }
         due_events.add_permits(1);
     }
-    // One more permit per sender wakes it, so that it finds no event left and ends.
+    // One more permit wakes each sender. The sender finds no event left and ends.
     due_events.add_permits(CONNECTIONS);
 }
 

@@ -27,10 +27,10 @@ pub(crate) struct EventLoad {
     numbers: HashMap<Uuid, usize>,
 }
 
-/// The settings for sending events.
+/// How events are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SendPlan {
-    pub(crate) door: SendTo,
+    pub(crate) door: BenchDoor,
     /// Events in one request.
     pub(crate) batch: usize,
     pub(crate) connections: usize,
@@ -38,13 +38,14 @@ pub(crate) struct SendPlan {
 
 /// The door that receives the events.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum SendTo {
+pub(crate) enum BenchDoor {
     Native,
     Kinesis,
 }
 
 impl EventLoad {
-    /// Creates `count` events: the examples of the catalogue in turn, each with its own request id.
+    /// Creates `count` events from the examples of the catalogue, repeated as often as needed. Each event
+    /// has its own request id.
     pub(crate) fn new(count: usize) -> Result<Self> {
         let catalog = Catalog::built_in();
         let examples: Vec<Value> = catalog
@@ -64,7 +65,7 @@ impl EventLoad {
             let metadata = event
                 .get_mut("metadata")
                 .context("an example has no metadata")?;
-            *metadata = with_request_id(metadata, number);
+            *metadata = with_ids(metadata, number);
             let bytes = serde_json::to_vec(&event)?;
             let admitted = admit(&bytes, &Limits::default())?;
             load.events.push(bytes.into());
@@ -83,15 +84,15 @@ impl EventLoad {
         self.numbers.get(&id).copied()
     }
 
-    /// Returns the body of a request with `batch` events, starting with `first`.
-    pub(crate) fn body(&self, door: SendTo, first: usize, batch: usize) -> Bytes {
+    /// Returns the body of a request with at most `batch` events, from the event number `first` on.
+    pub(crate) fn body(&self, door: BenchDoor, first: usize, batch: usize) -> Bytes {
         let events = self.events.iter().skip(first).take(batch);
         match door {
-            SendTo::Native => {
+            BenchDoor::Native => {
                 let lines: Vec<&[u8]> = events.map(AsRef::as_ref).collect();
                 lines.join(&b'\n').into()
             }
-            SendTo::Kinesis => {
+            BenchDoor::Kinesis => {
                 let record =
                     |event: &Bytes| json!({"Data": STANDARD.encode(event), "PartitionKey": "1"});
                 let records: Vec<Value> = events.map(record).collect();
@@ -101,16 +102,16 @@ impl EventLoad {
         }
     }
 
-    /// Sends all events and returns the time taken. Fails if any event is not acknowledged.
+    /// Sends all events and returns how long it took. Fails if any event is not acknowledged.
     #[expect(clippy::disallowed_types, reason = "benchmarks measure real time")]
     pub(crate) async fn send(
         self: &Arc<Self>,
         server: SocketAddr,
         plan: SendPlan,
     ) -> Result<Duration> {
-        let count = self.count().div_ceil(plan.batch);
+        let request_count = self.count().div_ceil(plan.batch);
         let body = |number| self.body(plan.door, number * plan.batch, plan.batch);
-        let bodies: Arc<Vec<Bytes>> = Arc::new((0..count).map(body).collect());
+        let bodies: Arc<Vec<Bytes>> = Arc::new((0..request_count).map(body).collect());
         let next = Arc::new(AtomicUsize::new(0));
         let mut senders = JoinSet::new();
         let started = Instant::now();
@@ -140,7 +141,7 @@ impl EventLoad {
     }
 }
 
-impl SendTo {
+impl BenchDoor {
     /// Returns the target of the requests.
     pub(crate) const fn target(self) -> Target {
         match self {
@@ -174,11 +175,11 @@ impl SendTo {
     }
 }
 
-/// The number of users, who act in turn.
+/// The number of users. The event with the number `n` is from the user `n % USERS`.
 pub(crate) const USERS: usize = 1_000;
 
 /// Returns the metadata with a request id and a user id that are derived from `number`.
-fn with_request_id(metadata: &Value, number: usize) -> Value {
+fn with_ids(metadata: &Value, number: usize) -> Value {
     let mut metadata = metadata.clone();
     if let Some(members) = metadata.as_object_mut() {
         let id = format!("00000000-0000-4000-8000-{number:012}");

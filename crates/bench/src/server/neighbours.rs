@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::deliver::Delivery;
-use super::figures::{Figure, Figures, Unit};
 use super::latency::{due, percentile, send_at};
 use super::load::EventLoad;
+use super::measurements::{Measurement, Measurements, Unit};
 use super::process::ServerProcess;
 use super::receiver::Behaviour;
 
@@ -31,7 +31,7 @@ impl NeighboursArgs {
         ["alone", "beside"].map(str::to_owned).into()
     }
 
-    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Figures> {
+    pub(crate) async fn run(&self, case: &str, server: &ServerProcess) -> Result<Measurements> {
         let load = Arc::new(EventLoad::new(usize::try_from(self.rate * self.seconds)?)?);
         let mut healthy = Vec::new();
         for number in 0..self.healthy {
@@ -39,38 +39,38 @@ impl NeighboursArgs {
             let behaviour = Behaviour::default();
             healthy.push(Delivery::start(server, Arc::clone(&load), behaviour, name).await?);
         }
-        let mut sick = Vec::new();
+        let mut failing = Vec::new();
         if case == "beside" {
-            let hangs = Behaviour {
-                is_hanging: true,
+            let hanging = Behaviour {
+                hangs_always: true,
                 ..Behaviour::default()
             };
             let name = json!({"name": "hanging"});
-            sick.push(Delivery::start(server, Arc::clone(&load), hangs, name).await?);
+            failing.push(Delivery::start(server, Arc::clone(&load), hanging, name).await?);
             // Nobody listens on this port.
             let dead = json!({"name": "dead", "webhook": {"url": "http://127.0.0.1:9/"}});
             let behaviour = Behaviour::default();
-            sick.push(Delivery::start(server, Arc::clone(&load), behaviour, dead).await?);
+            failing.push(Delivery::start(server, Arc::clone(&load), behaviour, dead).await?);
         }
         let started = send_at(self.rate, &load, server).await?;
         let mut latencies = Vec::new();
         for delivery in &healthy {
             let limit = Duration::from_secs(30);
-            delivery.all_arrived(limit).await?;
+            delivery.wait_for_all(limit).await?;
             for number in 0..load.count() {
                 let arrived = delivery.accepted_at(number);
                 let arrived = arrived.context("no arrival time is recorded")?;
-                let took = arrived.duration_since(due(started, self.rate, number));
-                latencies.push(took.as_secs_f64() * 1000.0);
+                let latency = arrived.duration_since(due(started, self.rate, number));
+                latencies.push(latency.as_secs_f64() * 1000.0);
             }
         }
         latencies.sort_unstable_by(f64::total_cmp);
-        let shares = [("p50", 500), ("p95", 950), ("p99", 990)];
-        let figures = shares.map(|(share, per_mille)| Figure {
-            name: format!("healthy {case} {share}"),
+        let percentiles = [("p50", 500), ("p95", 950), ("p99", 990)];
+        let measurements = percentiles.map(|(name, per_mille)| Measurement {
+            name: format!("healthy {case} {name}"),
             value: percentile(&latencies, per_mille),
             unit: Unit::Milliseconds,
         });
-        Ok(figures.into())
+        Ok(measurements.into())
     }
 }

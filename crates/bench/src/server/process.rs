@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::Connection;
 
 /// The time within which a started server must answer.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server in its own process. Dropping this kills the server and removes its folder.
 #[derive(Debug)]
@@ -33,10 +33,10 @@ impl ServerProcess {
     /// Starts a server without authentication, on a port that the system chooses.
     pub(crate) async fn start(program: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let data = folder.path().join("data");
+        let data_folder = folder.path().join("data");
         let child = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(&data)
+            .arg(&data_folder)
             .current_dir(folder.path())
             .env("EASEL_AUTH", "none")
             .env("EASEL_LOG__MAX_AGE", "off")
@@ -50,7 +50,7 @@ impl ServerProcess {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             _folder: folder,
         };
-        let started = timeout(START, server.find_address(&data)).await;
+        let started = timeout(START_TIMEOUT, server.find_address(&data_folder)).await;
         started.context("the server did not start in time")??;
         Ok(server)
     }
@@ -60,12 +60,13 @@ impl ServerProcess {
         self.address
     }
 
-    async fn find_address(&mut self, data: &Path) -> Result<()> {
+    /// Waits until the server listens, and stores its address.
+    async fn find_address(&mut self, data_folder: &Path) -> Result<()> {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended: {status}");
             }
-            if let Ok(json) = std::fs::read(data.join("local.json")) {
+            if let Ok(json) = std::fs::read(data_folder.join("local.json")) {
                 let local: LocalJson = serde_json::from_slice(&json)?;
                 self.address = local.address;
                 if Connection::open(self.address).await.is_ok() {
@@ -79,7 +80,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Both may fail: the server may have ended already.
+        // Both calls may fail, because the server may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }

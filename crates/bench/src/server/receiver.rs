@@ -27,15 +27,15 @@ use super::load::{EventLoad, USERS};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Behaviour {
     /// The delay before each answer.
-    pub(crate) pause: Duration,
-    /// The number of requests per thousand, chosen at random, that get 503.
+    pub(crate) answer_delay: Duration,
+    /// The number of requests per thousand that get 503. They are chosen at random.
     pub(crate) failing_per_mille: u32,
     /// The interval at which one request gets no answer.
-    pub(crate) hanging_every: Option<Duration>,
-    /// The number of users whose events get 503, and how long after the start.
+    pub(crate) hang_interval: Option<Duration>,
+    /// The number of users whose events get 503, and the time from the start for which they get it.
     pub(crate) failing_users: Option<(usize, Duration)>,
-    /// Whether every request hangs.
-    pub(crate) is_hanging: bool,
+    /// Whether no request gets an answer.
+    pub(crate) hangs_always: bool,
 }
 
 /// An endpoint that receives deliveries. It stops when it is dropped.
@@ -46,22 +46,23 @@ pub(crate) struct BenchReceiver {
     _server: JoinSet<()>,
 }
 
-/// The arrivals of deliveries.
+/// What arrived, and when.
 #[derive(Debug)]
 pub(crate) struct ArrivalTimes {
     load: Arc<EventLoad>,
     behaviour: Behaviour,
-    first: Vec<Mutex<Option<Instant>>>,
-    distinct: AtomicUsize,
-    repeated: AtomicU64,
-    unknown: AtomicU64,
+    /// The time when each event was first accepted.
+    first_accepted_at: Vec<Mutex<Option<Instant>>>,
+    distinct_count: AtomicUsize,
+    repeated_count: AtomicU64,
+    unknown_count: AtomicU64,
     next_hang: Mutex<Option<Instant>>,
     started: Instant,
     /// The number of the last event of each user that was accepted for the first time.
     latest_of_user: Vec<Mutex<Option<usize>>>,
-    inversions: AtomicU64,
-    /// Notified at every thousandth arrival and at the last one.
-    moved: Notify,
+    inversion_count: AtomicU64,
+    /// Notified at every thousandth accepted event and at the last one.
+    progress: Notify,
 }
 
 impl BenchReceiver {
@@ -70,17 +71,21 @@ impl BenchReceiver {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let arrivals = Arc::new(ArrivalTimes {
-            first: (0..load.count()).map(|_| Mutex::default()).collect(),
+            first_accepted_at: (0..load.count()).map(|_| Mutex::default()).collect(),
             load,
             behaviour,
-            distinct: AtomicUsize::new(0),
-            repeated: AtomicU64::new(0),
-            unknown: AtomicU64::new(0),
+            distinct_count: AtomicUsize::new(0),
+            repeated_count: AtomicU64::new(0),
+            unknown_count: AtomicU64::new(0),
             started: Instant::now(),
             latest_of_user: (0..USERS).map(|_| Mutex::default()).collect(),
-            inversions: AtomicU64::new(0),
-            next_hang: Mutex::new(behaviour.hanging_every.map(|every| Instant::now() + every)),
-            moved: Notify::new(),
+            inversion_count: AtomicU64::new(0),
+            next_hang: Mutex::new(
+                behaviour
+                    .hang_interval
+                    .map(|interval| Instant::now() + interval),
+            ),
+            progress: Notify::new(),
         });
         let mut server = JoinSet::new();
         server.spawn(serve(listener, Arc::clone(&arrivals)));
@@ -104,39 +109,39 @@ impl BenchReceiver {
 
 impl ArrivalTimes {
     /// Returns the number of different events that were accepted.
-    pub(crate) fn distinct(&self) -> usize {
-        self.distinct.load(Ordering::Acquire)
+    pub(crate) fn distinct_count(&self) -> usize {
+        self.distinct_count.load(Ordering::Acquire)
     }
 
     /// Returns the number of deliveries of events that were already accepted.
-    pub(crate) fn repeated(&self) -> u64 {
-        self.repeated.load(Ordering::Acquire)
+    pub(crate) fn repeated_count(&self) -> u64 {
+        self.repeated_count.load(Ordering::Acquire)
     }
 
     /// Returns the number of deliveries whose event is not part of the load.
-    pub(crate) fn unknown(&self) -> u64 {
-        self.unknown.load(Ordering::Acquire)
+    pub(crate) fn unknown_count(&self) -> u64 {
+        self.unknown_count.load(Ordering::Acquire)
     }
 
     /// Returns the number of events that were accepted after a later event of the same user.
-    pub(crate) fn inversions(&self) -> u64 {
-        self.inversions.load(Ordering::Acquire)
+    pub(crate) fn inversion_count(&self) -> u64 {
+        self.inversion_count.load(Ordering::Acquire)
     }
 
     /// Returns the time when an event was first accepted.
     pub(crate) fn accepted_at(&self, number: usize) -> Option<Instant> {
-        let first = self.first.get(number)?;
-        *first.lock().unwrap_or_else(PoisonError::into_inner)
+        let accepted_at = self.first_accepted_at.get(number)?;
+        *accepted_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `count` events are accepted. Returns `false` if the deadline passes first.
-    pub(crate) async fn reached(&self, count: usize, deadline: Instant) -> bool {
-        while self.distinct() < count {
+    pub(crate) async fn wait_for(&self, count: usize, deadline: Instant) -> bool {
+        while self.distinct_count() < count {
             if Instant::now() >= deadline {
                 return false;
             }
             tokio::select! {
-                () = self.moved.notified() => (),
+                () = self.progress.notified() => (),
                 () = sleep(Duration::from_millis(5)) => (),
             }
         }
@@ -146,34 +151,34 @@ impl ArrivalTimes {
     /// Records one accepted delivery.
     fn accept(&self, id: Option<Uuid>) {
         let Some(number) = id.and_then(|id| self.load.number(id)) else {
-            self.unknown.fetch_add(1, Ordering::AcqRel);
+            self.unknown_count.fetch_add(1, Ordering::AcqRel);
             return;
         };
-        let Some(first) = self.first.get(number) else {
+        let Some(accepted_at) = self.first_accepted_at.get(number) else {
             return;
         };
-        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-        if first.is_some() {
-            self.repeated.fetch_add(1, Ordering::AcqRel);
+        let mut accepted_at = accepted_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if accepted_at.is_some() {
+            self.repeated_count.fetch_add(1, Ordering::AcqRel);
             return;
         }
-        *first = Some(Instant::now());
-        drop(first);
+        *accepted_at = Some(Instant::now());
+        drop(accepted_at);
         if let Some(latest) = self.latest_of_user.get(number % USERS) {
             let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
             if latest.replace(number).is_some_and(|before| before > number) {
-                self.inversions.fetch_add(1, Ordering::AcqRel);
+                self.inversion_count.fetch_add(1, Ordering::AcqRel);
             }
         }
-        let distinct = self.distinct.fetch_add(1, Ordering::AcqRel) + 1;
-        if distinct.is_multiple_of(1000) || distinct == self.load.count() {
-            self.moved.notify_one();
+        let distinct_count = self.distinct_count.fetch_add(1, Ordering::AcqRel) + 1;
+        if distinct_count.is_multiple_of(1000) || distinct_count == self.load.count() {
+            self.progress.notify_one();
         }
     }
 
-    /// Returns whether the current request must hang and, if so, schedules the next one.
+    /// Returns whether the current request must hang. If it must, schedules the next request that hangs.
     fn start_hang_if_due(&self) -> bool {
-        let Some(every) = self.behaviour.hanging_every else {
+        let Some(interval) = self.behaviour.hang_interval else {
             return false;
         };
         let mut next = self
@@ -183,18 +188,18 @@ impl ArrivalTimes {
         let now = Instant::now();
         let is_due = next.is_some_and(|due| due <= now);
         if is_due {
-            *next = Some(now + every);
+            *next = Some(now + interval);
         }
         is_due
     }
 
     /// Returns whether the event belongs to a user whose events currently fail.
     fn fails_user(&self, id: Option<Uuid>) -> bool {
-        let Some((count, until)) = self.behaviour.failing_users else {
+        let Some((count, duration)) = self.behaviour.failing_users else {
             return false;
         };
         let number = id.and_then(|id| self.load.number(id));
-        self.started.elapsed() < until && number.is_some_and(|number| number % USERS < count)
+        self.started.elapsed() < duration && number.is_some_and(|number| number % USERS < count)
     }
 
     async fn answer(
@@ -204,11 +209,11 @@ impl ArrivalTimes {
         let id = request.headers().get("webhook-id");
         let id = id.and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
         drop(request.into_body().collect().await);
-        if self.behaviour.is_hanging || self.start_hang_if_due() {
+        if self.behaviour.hangs_always || self.start_hang_if_due() {
             return pending().await;
         }
-        if !self.behaviour.pause.is_zero() {
-            sleep(self.behaviour.pause).await;
+        if !self.behaviour.answer_delay.is_zero() {
+            sleep(self.behaviour.answer_delay).await;
         }
         let mut response = Response::new(Full::default());
         let fails_by_chance = fastrand::u32(0..1000) < self.behaviour.failing_per_mille;
@@ -233,7 +238,7 @@ async fn serve(listener: TcpListener, arrivals: Arc<ArrivalTimes>) {
                 });
                 connections.spawn(async move {
                     drop(stream.set_nodelay(true));
-                    // A broken connection is not an error here: missing arrivals show it.
+                    // A broken connection is not reported here, because missing arrivals show it.
                     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
                 });
             }
@@ -243,7 +248,7 @@ async fn serve(listener: TcpListener, arrivals: Arc<ArrivalTimes>) {
 }
 
 /// Reads a member of a JSON answer as a count.
-pub(crate) fn count(value: &serde_json::Value, member: &str) -> Result<u64> {
+pub(crate) fn read_count(value: &serde_json::Value, member: &str) -> Result<u64> {
     let count = value.get(member).and_then(serde_json::Value::as_u64);
     count.with_context(|| format!("{member:?} is missing in the answer"))
 }

@@ -1,14 +1,14 @@
-//! The measured figures, and the comparison of two programs.
+//! Measured values, and the comparison of two programs.
 
 use std::collections::BTreeMap;
 
-/// The figures of one run, by name.
-pub(crate) type Figures = Vec<Figure>;
+/// The measurements of one run.
+pub(crate) type Measurements = Vec<Measurement>;
 
 /// One measured value.
 #[derive(Clone, Debug)]
-pub(crate) struct Figure {
-    /// The name of the measurement.
+pub(crate) struct Measurement {
+    /// The name.
     pub(crate) name: String,
     /// The measured value.
     pub(crate) value: f64,
@@ -16,7 +16,7 @@ pub(crate) struct Figure {
     pub(crate) unit: Unit,
 }
 
-/// The unit of a figure.
+/// The unit of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
     /// Events per second: more is better.
@@ -33,7 +33,8 @@ impl Unit {
         }
     }
 
-    /// Returns how many times better the first value is. Above 1, the first one is better.
+    /// Returns how many times better the first value is. If the result is above 1, the first value is
+    /// better.
     fn ratio(self, first: f64, second: f64) -> f64 {
         match self {
             Self::EventsPerSecond => first / second,
@@ -42,16 +43,16 @@ impl Unit {
     }
 }
 
-/// The figures of all runs.
+/// The measurements of all runs.
 #[derive(Debug)]
 pub(crate) struct Table {
     program_count: usize,
-    rows: BTreeMap<String, FigureRow>,
+    rows: BTreeMap<String, MeasurementRow>,
     has_header: bool,
 }
 
 #[derive(Debug)]
-struct FigureRow {
+struct MeasurementRow {
     unit: Unit,
     /// The values of each program, in the order of the rounds.
     values: Vec<Vec<f64>>,
@@ -67,10 +68,10 @@ impl Table {
         }
     }
 
-    /// Adds the figures of one run of a program.
-    pub(crate) fn add(&mut self, program: usize, figures: Figures) {
-        for Figure { name, value, unit } in figures {
-            let row = self.rows.entry(name).or_insert_with(|| FigureRow {
+    /// Adds the measurements of one run of a program.
+    pub(crate) fn add(&mut self, program: usize, measurements: Measurements) {
+        for Measurement { name, value, unit } in measurements {
+            let row = self.rows.entry(name).or_insert_with(|| MeasurementRow {
                 unit,
                 values: vec![Vec::new(); self.program_count],
                 is_printed: false,
@@ -88,22 +89,22 @@ impl Table {
             self.has_header = true;
             println!(
                 "{:<34} {:>10} {:>10} {:>8}  unit; medians; ratio above 1: the first is better",
-                "figure", "first", "second", "ratio"
+                "measurement", "first", "second", "ratio"
             );
         }
         for (name, row) in self.rows.iter_mut().filter(|(_, row)| !row.is_printed) {
             row.is_printed = true;
             let first = row.values.first().cloned().unwrap_or_default();
             let second = row.values.get(1).cloned();
-            let ratios = second.as_ref().map(|second| {
+            let ratio = second.as_ref().map(|second| {
                 let pairs = first.iter().zip(second);
                 median(pairs.map(|(one, other)| row.unit.ratio(*one, *other)))
             });
             println!(
                 "{name:<34} {:>10} {:>10} {:>8}  {}",
-                shown(median(first)),
-                second.map_or_else(String::new, |values| shown(median(values))),
-                ratios.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+                display(median(first)),
+                second.map_or_else(String::new, |values| display(median(values))),
+                ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
                 row.unit.name(),
             );
         }
@@ -116,7 +117,7 @@ fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn shown(value: f64) -> String {
+fn display(value: f64) -> String {
     if value < 100.0 {
         format!("{value:.2}")
     } else {
