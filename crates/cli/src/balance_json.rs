@@ -60,7 +60,7 @@ impl BalanceJson {
         match (self.adds_up(), self.counts[Term::Damaged]) {
             (false, _) => "DOES NOT ADD UP".to_owned(),
             (true, 0) => "adds up".to_owned(),
-            (true, damaged) => format!("adds up; {damaged} expired as damaged"),
+            (true, damaged) => format!("adds up; {damaged} of the expired events were damaged"),
         }
     }
 }

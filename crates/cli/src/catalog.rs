@@ -1,4 +1,4 @@
-//! The catalogue of the settings, and messages for unknown event types.
+//! Loads the catalogue that the settings configure, and writes messages for unknown event types.
 
 use easel_catalog::{Catalog, OperatorEvent};
 use easel_server::{EventGlob, load_catalog};
@@ -18,7 +18,7 @@ pub(crate) fn load(global: &GlobalArgs) -> Result<Catalog, Failure> {
 }
 
 /// Returns a message for an unknown event type, with the nearest known name.
-pub(crate) fn unknown(catalog: &Catalog, name: &str) -> String {
+pub(crate) fn unknown_type_message(catalog: &Catalog, name: &str) -> String {
     let names = catalog.types().iter().map(|event_type| event_type.name);
     match nearest(name, names) {
         Some(near) => format!("the catalogue has no event type {name:?}; did you mean {near}?"),
@@ -31,14 +31,15 @@ struct EventTypeListJson {
     event_types: Vec<Value>,
 }
 
-/// Warns about each `--event` glob that matches no event type here, on the server or of Easel itself.
-/// This is not an error, because a release of Canvas can add event types.
+/// Warns about each `--event` glob that matches nothing: no operator event, and no event type of the
+/// catalogue on this machine or of the server. Such a glob is not an error, because a release of Canvas can
+/// add event types.
 pub(crate) async fn warn_of_unmatched<'a>(
     global: &GlobalArgs,
     client: &Client,
     globs: impl IntoIterator<Item = &'a String>,
 ) {
-    // The settings on this machine may be invalid although the server is elsewhere.
+    // Invalid settings on this machine must not stop a command for another server.
     let catalog = load(global).unwrap_or_else(|_unusable| Catalog::built_in());
     for glob in globs {
         if glob.is_empty()
@@ -51,7 +52,7 @@ pub(crate) async fn warn_of_unmatched<'a>(
         let names = catalog.types().iter().map(|event_type| event_type.name);
         let names = names.chain(OperatorEvent::TYPES);
         let suggestion = nearest(glob, names).map(|near| format!("; did you mean {near}?"));
-        let glob = output::plain(glob);
+        let glob = output::printable(glob);
         let suggestion = suggestion.unwrap_or_default();
         output::notice(format_args!(
             "warning: --event {glob} matches no event type of the catalogue{suggestion}"
@@ -59,7 +60,7 @@ pub(crate) async fn warn_of_unmatched<'a>(
     }
 }
 
-/// Returns whether a glob matches an event type of Easel itself. These are in no catalogue.
+/// Returns whether a glob matches an operator event. No catalogue contains operator events.
 fn matches_operator_event(glob: &str) -> bool {
     glob.parse::<EventGlob>().is_ok_and(|glob| {
         let matches = glob.matcher();

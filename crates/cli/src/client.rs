@@ -33,10 +33,10 @@ pub(crate) use event_stream::EventStream;
 pub(crate) use follower::Follower;
 pub(crate) use kinesis::KeyPair;
 
-/// The timeout of a request. A busy server may hold a request, but not longer than this.
+/// The timeout of a request. A request may wait at a busy server, but not longer than this.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A connection to one server.
+/// A client for one server.
 #[derive(Debug)]
 pub(crate) struct Client {
     http: hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -44,8 +44,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Creates a client for the server that the arguments name, or for the one on the data folder.
-    pub(crate) fn connect(args: &GlobalArgs) -> Result<Self, Failure> {
+    /// Creates a client for the server that the arguments name, or else for the server that runs on the data
+    /// folder.
+    pub(crate) fn from_args(args: &GlobalArgs) -> Result<Self, Failure> {
         Self::new(Contact::find(args)?)
     }
 
@@ -89,8 +90,8 @@ impl Client {
     /// Posts events or changes to `path`, one on each line.
     pub(crate) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Bytes, Failure> {
         let mut request = self.request(Method::POST, path, None)?;
-        let kind = HeaderValue::from_static("application/x-ndjson");
-        request.headers_mut().insert(CONTENT_TYPE, kind);
+        let content_type = HeaderValue::from_static("application/x-ndjson");
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
         *request.body_mut() = Full::new(lines.into());
         self.send_and_read(request).await
     }
@@ -180,13 +181,13 @@ impl Client {
         match tokio::time::timeout(TIMEOUT, self.http.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
-                let what = if error.is_connect() {
+                let failure = if error.is_connect() {
                     "no server answers at"
                 } else {
                     "lost the connection to"
                 };
                 let cause = anyhow::Error::new(error);
-                let error = anyhow!("{what} {url}: {}", cause.root_cause());
+                let error = anyhow!("{failure} {url}: {}", cause.root_cause());
                 Err(Failure::new(Code::Unavailable, error))
             }
             Err(_elapsed) => {
@@ -223,7 +224,8 @@ pub(crate) fn escape(text: &str) -> String {
     text.bytes().map(escape).collect()
 }
 
-/// Returns `path` with the query for the events from an offset on whose type matches `glob`.
+/// Returns `path` with a query for the events at offset `from` or later. If there is a `glob`, their types must
+/// match it.
 pub(crate) fn range_path(path: &str, from: u64, glob: Option<&str>) -> String {
     match glob {
         Some(glob) => format!("{path}?from={from}&event={}", escape(glob)),
@@ -231,7 +233,8 @@ pub(crate) fn range_path(path: &str, from: u64, glob: Option<&str>) -> String {
     }
 }
 
-/// Loads the system's certificates only for https, because a machine may have none.
+/// Returns a connector. Loads the system's certificates only for https, because some machines have no
+/// certificates.
 fn connector(https: bool) -> Result<HttpsConnector<HttpConnector>, Failure> {
     let builder = HttpsConnectorBuilder::new();
     let builder = if https {
@@ -297,7 +300,7 @@ struct RejectedJson {
 }
 
 impl ProblemJson {
-    /// Returns the detail with the name of the flag instead of the server's name.
+    /// Returns the detail. The server's name of a member or parameter is replaced by the flag that sets it.
     fn detail(&self) -> String {
         let Self { detail, .. } = self;
         let quoted = detail
@@ -307,11 +310,11 @@ impl ProblemJson {
             return detail.clone();
         };
         let is_parameter = ["invalid_query", "invalid_range"].contains(&self.code.as_str());
-        let matches = |place: &str| match &self.pointer {
-            Some(_) => name == place || name.starts_with(&format!("{place}/")),
-            None => is_parameter && name == place,
+        let matches = |known: &str| match &self.pointer {
+            Some(_) => name == known || name.starts_with(&format!("{known}/")),
+            None => is_parameter && name == known,
         };
-        let flag = FLAGS.iter().find(|(place, _)| matches(place));
+        let flag = FLAGS.iter().find(|(known, _)| matches(known));
         flag.map_or_else(|| detail.clone(), |(_, flag)| format!("{flag}{rest}"))
     }
 }
@@ -390,10 +393,15 @@ mod tests {
             assert_eq!(problem.detail(), wanted);
         };
         let code = "invalid_subscription";
-        let place = Some("/webhook/timeout");
-        check(code, "`/webhook/timeout`: x.", place, "--timeout: x.");
-        let place = Some("/events/1");
-        check(code, "`/events/1` must be y.", place, "--event must be y.");
+        let pointer = Some("/webhook/timeout");
+        check(code, "`/webhook/timeout`: x.", pointer, "--timeout: x.");
+        let pointer = Some("/events/1");
+        check(
+            code,
+            "`/events/1` must be y.",
+            pointer,
+            "--event must be y.",
+        );
         check(
             code,
             "`/nothing` is z.",

@@ -1,8 +1,8 @@
-//! The commands. Each file holds the arguments and the code of one command.
+//! The commands. A file has the arguments and the code of one command, or of a pair such as pause and resume.
+//! `server_args` and `start_position` have arguments that several commands share.
 
 mod backup;
 mod balance;
-mod beginning;
 mod catalog;
 mod changes;
 mod check;
@@ -21,6 +21,7 @@ mod restore;
 mod serve;
 mod server_args;
 mod simulate;
+mod start_position;
 mod status;
 mod subscriptions;
 mod tail;
@@ -101,31 +102,31 @@ pub(crate) fn run(
         Command::Backup(args) => args.run(&global),
         Command::Restore(args) => args.run(&global),
         Command::Repair(args) => args.run(&global),
-        Command::Emit(args) => wait(args.run(global)),
-        Command::Tail(args) => wait(args.run(&global)),
-        Command::Listen(args) => wait(args.run(&global)),
-        Command::Simulate(args) => wait(args.run(global)),
-        Command::Subscriptions(args) => wait(args.run(&global)),
-        Command::DeadLetters(args) => wait(args.run(&global)),
-        Command::Replay(args) => wait(args.run(&global)),
-        Command::Status(args) => wait(args.run(&global)),
-        Command::Balance(args) => wait(args.run(&global)),
-        Command::Pause(args) => wait(args.run(&global)),
-        Command::Resume(args) => wait(args.run(&global)),
+        Command::Emit(args) => block_on(args.run(global)),
+        Command::Tail(args) => block_on(args.run(&global)),
+        Command::Listen(args) => block_on(args.run(&global)),
+        Command::Simulate(args) => block_on(args.run(global)),
+        Command::Subscriptions(args) => block_on(args.run(&global)),
+        Command::DeadLetters(args) => block_on(args.run(&global)),
+        Command::Replay(args) => block_on(args.run(&global)),
+        Command::Status(args) => block_on(args.run(&global)),
+        Command::Balance(args) => block_on(args.run(&global)),
+        Command::Pause(args) => block_on(args.run(&global)),
+        Command::Resume(args) => block_on(args.run(&global)),
         Command::Catalog(args) => args.run(&global),
         Command::Changes(args) => args.run(&global),
         Command::Check(args) => args.run(&global),
         Command::Demo(args) => args.run(&global),
-        Command::Drift(args) => wait(args.run(&global)),
-        Command::Tokens(args) => wait(args.run(&global)),
-        Command::Quarantine(args) => wait(args.run(&global)),
+        Command::Drift(args) => block_on(args.run(&global)),
+        Command::Tokens(args) => block_on(args.run(&global)),
+        Command::Quarantine(args) => block_on(args.run(&global)),
         Command::Translate(args) => args.run(&global),
         Command::Completions(args) => args.run(command_line),
     }
 }
 
-/// Runs a command that talks to a server, on a runtime with one thread.
-fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Runs an async command until it ends, on a runtime with one thread.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

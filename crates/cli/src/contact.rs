@@ -1,8 +1,8 @@
 //! How a command finds its server.
 //!
 //! A running server keeps `local.json` in its data folder; only its owner can read the file. A command
-//! on the same machine reads the address and the token from this file. It sends that token only
-//! to that address.
+//! on the same machine reads the address and the token from this file. The command sends this token
+//! only to this address.
 
 use std::io;
 use std::path::Path;

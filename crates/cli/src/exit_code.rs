@@ -6,12 +6,12 @@
 //! | 1 | attention | `easel status` found something that needs an operator |
 //! | 64 | usage | the command line is wrong |
 //! | 65 | bad input | the input is invalid, or the server rejected it |
-//! | 69 | unavailable | no server was reached, the server could not do the work, it stopped before it had drained, or output could not be written |
+//! | 69 | unavailable | no server was reached, the server could not do the work, the server stopped before it had drained, or output could not be written |
 //! | 70 | our bug | Easel is at fault; please report it |
 //! | 78 | configuration | a setting, the data folder or the token is wrong |
 //!
-//! The numbers above 1 are from `sysexits.h`. With them, scripts and service managers can distinguish a
-//! mistake of the operator from an outage.
+//! The numbers above 1 are from `sysexits.h`. They let scripts and service managers distinguish a mistake of
+//! the operator from an outage.
 
 use std::io;
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ pub(crate) enum Code {
 pub(crate) enum Failure {
     /// The reader of stdout closed the pipe, as in `easel tail | head`. This is not an error.
     PipeClosed,
-    /// The server reported something that needs an operator. It is printed on stdout.
+    /// The server reported something that needs an operator. The command has printed it on stdout.
     Attention,
     /// One error.
     Single {

@@ -1,8 +1,7 @@
 //! Reads events from files and stdin, on all cores and in bounded memory.
 //!
-//! A file is a sequence of JSON values, or of arrays of values, or has one value on each line. It is
-//! read in batches of about one megabyte. All cores process batches in parallel; the results keep the
-//! order of the input.
+//! A file has JSON values, arrays of values, or one value on each line. It is read in batches of about
+//! one megabyte. All cores process batches in parallel. The results have the order of the input.
 
 mod reader;
 mod splitter;
@@ -30,13 +29,14 @@ const LIMITS: Limits = Limits {
     max_event_bytes: MAX_VALUE_BYTES,
     max_depth: 128,
 };
-/// The number of batches per core that are processed at once.
+/// The number of batches per core that are read before they are processed together.
 const BATCHES_PER_CORE: usize = 2;
 
-/// The source of the events.
+/// The input files of a command.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Input {
-    /// Files with JSON values, arrays, or one value per line; plain, gzip or zstd [default: stdin, also `-`]
+    /// Files with JSON values, arrays, or one value per line; plain, gzip or zstd; `-` is stdin [default:
+    /// stdin]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -77,19 +77,19 @@ impl InputBatch {
 
     /// Returns the values in order.
     fn values(&self) -> impl Iterator<Item = InputValue<'_>> {
-        self.ranges.iter().map(|place| InputValue {
-            line: place.line,
-            bytes: self.bytes.get(place.range.clone()).unwrap_or_default(),
+        self.ranges.iter().map(|value| InputValue {
+            line: value.line,
+            bytes: self.bytes.get(value.range.clone()).unwrap_or_default(),
         })
     }
 }
 
 impl Input {
-    /// Runs `work` on all batches, on all cores, and passes the results to `take` in order.
+    /// Runs `work` on all batches, on all cores, and passes the results to `consume` in order.
     pub(crate) fn each_batch<T: Send>(
         &self,
         work: impl Fn(&InputBatch) -> T + Sync,
-        mut take: impl FnMut(T) -> Result<(), Failure>,
+        mut consume: impl FnMut(T) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let progress = Progress::of_bytes(self.size());
@@ -100,16 +100,16 @@ impl Input {
             &self.files
         };
         for path in files {
-            let mut source = InputFile::open(path)?;
+            let mut file = InputFile::open(path)?;
             loop {
-                let batches = source.read(cores * BATCHES_PER_CORE)?;
+                let batches = file.next_batches(cores * BATCHES_PER_CORE)?;
                 if batches.is_empty() {
                     break;
                 }
                 for result in on_all_cores(&batches, cores, &work)? {
-                    progress.pause(|| take(result))?;
+                    progress.hide_while(|| consume(result))?;
                 }
-                progress.add(source.text.take_read_bytes());
+                progress.add(file.text.take_read_bytes());
             }
         }
         Ok(())
@@ -180,15 +180,15 @@ impl InputFile {
     }
 
     /// Returns up to `count` batches; an empty list at the end of the file.
-    fn read(&mut self, count: usize) -> Result<Vec<InputBatch>, Failure> {
+    fn next_batches(&mut self, count: usize) -> Result<Vec<InputBatch>, Failure> {
         let mut batches = Vec::new();
         while batches.len() < count && !self.at_end {
-            batches.extend(self.batch()?);
+            batches.extend(self.next_batch()?);
         }
         Ok(batches)
     }
 
-    fn batch(&mut self) -> Result<Option<InputBatch>, Failure> {
+    fn next_batch(&mut self) -> Result<Option<InputBatch>, Failure> {
         let mut ranges = Vec::new();
         while !self.at_end && (self.rest.len() < BATCH_BYTES || ranges.is_empty()) {
             let more = u64::try_from(BATCH_BYTES).unwrap_or(u64::MAX);
@@ -198,8 +198,9 @@ impl InputFile {
             if ranges.is_empty() && self.rest.len() > MAX_VALUE_BYTES {
                 let line = self.splitter.line();
                 let error = anyhow!(
-                    "{}:{line}: the value that begins here does not end",
-                    self.file
+                    "{}:{line}: the value that begins here does not end within {} MiB",
+                    self.file,
+                    MAX_VALUE_BYTES >> 20
                 );
                 return Err(Failure::new(Code::BadInput, error));
             }
@@ -228,7 +229,7 @@ mod tests {
 
     /// Returns the lines and texts of the values in `text`.
     fn values(text: &str) -> Vec<(usize, String)> {
-        let mut source = InputFile {
+        let mut file = InputFile {
             file: "test".into(),
             text: InputText::open(io::Cursor::new(text.to_owned())).unwrap(),
             rest: Vec::new(),
@@ -237,7 +238,7 @@ mod tests {
         };
         let mut values = Vec::new();
         loop {
-            let batches = source.read(3).unwrap();
+            let batches = file.next_batches(3).unwrap();
             if batches.is_empty() {
                 return values;
             }

@@ -1,8 +1,8 @@
 //! The operational log: tracing events to stderr.
 //!
-//! In JSON format, stderr contains only JSON. Messages, errors, usage errors and panics are log records
-//! too. This holds from the first line of `main`: the format is read from the raw arguments before
-//! they are parsed.
+//! In JSON format, stderr contains only JSON: messages, errors, usage errors and panics are log lines too.
+//! This is true from the first line of `main`, because the format is read from the raw arguments before they
+//! are parsed.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -38,7 +38,7 @@ impl LogFormat {
     }
 }
 
-/// Switches stderr to JSON if the arguments or the variable start a server with a JSON log.
+/// Switches stderr to JSON if the command is `serve` and the arguments or the variable select the format JSON.
 pub(crate) fn choose_format(args: impl Iterator<Item = OsString>, variable: Option<OsString>) {
     if asks_for_json(args, variable) {
         STDERR_IS_JSON.store(true, Ordering::Relaxed);
@@ -70,7 +70,7 @@ pub(crate) fn stderr_is_json() -> bool {
 }
 
 /// Parses a filter. Returns `None` if the text is invalid.
-pub(crate) fn filter(text: &str) -> Option<EnvFilter> {
+pub(crate) fn parse_filter(text: &str) -> Option<EnvFilter> {
     // An empty filter would only let errors through.
     if text.trim().is_empty() {
         return None;
@@ -82,7 +82,7 @@ pub(crate) fn filter(text: &str) -> Option<EnvFilter> {
 pub(crate) fn start(filter: EnvFilter, format: LogFormat) -> Result<(), anyhow::Error> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // If stderr is closed, reporting that error on stderr would panic.
+        // If stderr is closed, the subscriber would try to report this on stderr, and panic.
         .log_internal_errors(false)
         .with_writer(io::stderr);
     let started = match format {
@@ -92,17 +92,17 @@ pub(crate) fn start(filter: EnvFilter, format: LogFormat) -> Result<(), anyhow::
     started.map_err(anyhow::Error::from_boxed)
 }
 
-/// Writes an error as a log record. The filter does not apply.
-pub(crate) fn record_error(error: impl Display) {
-    unfiltered(|| tracing::error!(%error, "command failed"));
+/// Writes an error as a log line. The filter does not apply.
+pub(crate) fn log_error(error: impl Display) {
+    log_unfiltered(|| tracing::error!(%error, "command failed"));
 }
 
-/// Writes a message as a log record. The filter does not apply.
-pub(crate) fn record_notice(text: impl Display) {
+/// Writes a message as a log line. The filter does not apply.
+pub(crate) fn log_notice(text: impl Display) {
     let text = text.to_string();
     let text = text.trim();
     if !text.is_empty() {
-        unfiltered(|| tracing::info!(text, "notice"));
+        log_unfiltered(|| tracing::info!(text, "notice"));
     }
 }
 
@@ -111,12 +111,12 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    unfiltered(|| tracing::error!(error = message, place, thread, "panicked"));
+    log_unfiltered(|| tracing::error!(error = message, place, thread, "panicked"));
 }
 
-fn unfiltered(record: impl FnOnce()) {
+fn log_unfiltered(write: impl FnOnce()) {
     let log = tracing_subscriber::fmt().json().with_writer(io::stderr);
-    tracing::subscriber::with_default(log.finish(), record);
+    tracing::subscriber::with_default(log.finish(), write);
 }
 
 #[cfg(test)]

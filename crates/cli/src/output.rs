@@ -12,8 +12,9 @@ pub(crate) fn line(text: impl Display) -> Result<(), Failure> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
-/// Escapes control characters in text from outside, so that it cannot control a terminal. Quotes stay unchanged.
-pub(crate) fn plain(text: &str) -> String {
+/// Escapes the control characters of a text from outside, so that the text cannot control a terminal. Quotes
+/// stay unchanged.
+pub(crate) fn printable(text: &str) -> String {
     let escape = |letter: char| match letter {
         '"' | '\'' | '\\' => letter.to_string(),
         _ => letter.escape_debug().to_string(),
@@ -41,8 +42,8 @@ pub(crate) fn pretty(json: &serde_json::Value) -> Result<(), Failure> {
     line(format_args!("{json:#}"))
 }
 
-/// Writes data unchanged, with a line break at the end.
-pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
+/// Writes data, and a line break if the data does not end with one.
+pub(crate) fn with_line_break(data: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(data)?;
     if !data.ends_with(b"\n") {
@@ -56,14 +57,14 @@ pub(crate) fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
     /// The column in which values begin.
     const INDENT: usize = 12;
     for (name, value) in fields {
-        let first = format!("{name:<INDENT$}");
-        let further = " ".repeat(INDENT);
+        let first_indent = format!("{name:<INDENT$}");
+        let next_indent = " ".repeat(INDENT);
         let options = textwrap::Options::new(table_width())
             .word_separator(textwrap::WordSeparator::AsciiSpace)
             .word_splitter(textwrap::WordSplitter::NoHyphenation)
             .break_words(false)
-            .initial_indent(&first)
-            .subsequent_indent(&further);
+            .initial_indent(&first_indent)
+            .subsequent_indent(&next_indent);
         for part in textwrap::wrap(value, options) {
             line(part.trim_end())?;
         }
@@ -107,10 +108,10 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> R
             .map(|(cell, width)| wrap(cell, width));
         let cells: [Vec<String>; N] = std::array::from_fn(|_| cells.next().unwrap_or_default());
         let height = cells.iter().map(Vec::len).max().unwrap_or(1);
-        for number in 0..height {
+        for line_index in 0..height {
             let parts = cells.iter().zip(widths).zip(numeric);
             let parts = parts.map(|((cell, width), numeric)| {
-                let part = cell.get(number).map_or("", String::as_str);
+                let part = cell.get(line_index).map_or("", String::as_str);
                 if numeric {
                     format!("{part:>width$}")
                 } else {
@@ -129,25 +130,25 @@ fn table_width() -> usize {
     terminal.map_or(80, |(width, _)| usize::from(width.0))
 }
 
-/// Narrows the widest columns until all columns fit into `limit`. First it keeps words whole, then
-/// it also breaks words. Columns of numbers keep their width.
+/// Narrows the widest text columns until all columns fit into `limit`. Words are broken only if the
+/// columns do not fit with whole words. Columns of numbers keep their width.
 fn fit<const N: usize>(
     mut widths: [usize; N],
     words: [usize; N],
     numeric: [bool; N],
     limit: usize,
 ) -> [usize; N] {
-    /// Longer words may be broken before other columns are narrowed further.
+    /// Longer words may be broken even if the columns would fit with whole words.
     const LONG_WORD: usize = 20;
     /// The minimum width of a narrowed column.
-    const NARROWEST: usize = 8;
-    let whole_words = words.map(|word| word.clamp(NARROWEST, LONG_WORD));
-    for narrowest in [whole_words, [NARROWEST; N]] {
+    const MIN_WIDTH: usize = 8;
+    let whole_words = words.map(|word| word.clamp(MIN_WIDTH, LONG_WORD));
+    for min_widths in [whole_words, [MIN_WIDTH; N]] {
         while widths.iter().sum::<usize>() + 2 * N.saturating_sub(1) > limit {
-            let columns = widths.iter_mut().zip(narrowest).zip(numeric);
-            let texts = columns
-                .filter(|((width, narrowest), is_number)| !is_number && **width > *narrowest);
-            match texts.map(|((width, _), _)| width).max() {
+            let columns = widths.iter_mut().zip(min_widths).zip(numeric);
+            let narrowable = columns
+                .filter(|((width, min_width), is_number)| !is_number && **width > *min_width);
+            match narrowable.map(|((width, _), _)| width).max() {
                 Some(width) => *width -= 1,
                 None => break,
             }
@@ -178,7 +179,7 @@ pub(crate) fn stdout_is_terminal() -> bool {
 /// Ignores write errors: there is no other place to report them.
 pub(crate) fn notice(text: impl Display) {
     if logging::stderr_is_json() {
-        return logging::record_notice(text);
+        return logging::log_notice(text);
     }
     drop(writeln!(io::stderr().lock(), "{text}"));
 }
@@ -200,11 +201,11 @@ pub(crate) fn redraw(lines: usize, text: &str) -> usize {
     let width = width.map_or(80, |(width, _)| usize::from(width.0));
     let cut = |line: &str| line.chars().take(width).collect::<String>();
     let cut: Vec<_> = text.lines().map(cut).collect();
-    let up = match lines {
+    let move_up = match lines {
         0 => String::new(),
         lines => format!("\x1b[{lines}A\x1b[J"),
     };
-    notice(format_args!("{up}{}", cut.join("\n")));
+    notice(format_args!("{move_up}{}", cut.join("\n")));
     cut.len()
 }
 
@@ -217,17 +218,17 @@ pub(crate) fn report(failure: &Failure) {
     };
     for error in errors {
         if logging::stderr_is_json() {
-            logging::record_error(format_args!("{error:#}"));
+            logging::log_error(format_args!("{error:#}"));
         } else {
             notice(format_args!("error: {error:#}"));
         }
     }
 }
 
-/// Prints the help, or the error of a wrong command line.
+/// Prints the help, or the error of a wrong command line. Returns the exit code.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && logging::stderr_is_json() {
-        logging::record_error(error.render().to_string().trim());
+        logging::log_error(error.render().to_string().trim());
         return Code::Usage.into();
     }
     match (error.print(), error.use_stderr()) {
@@ -241,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_widest_text_columns_are_narrowed_until_a_table_fits() {
+    fn the_widest_text_columns_are_narrowed_until_a_table_fits_or_all_have_the_minimum_width() {
         let texts = |widths, limit| fit(widths, [9; 3], [false; 3], limit);
         assert_eq!(texts([4, 10, 20], 80), [4, 10, 20]);
         assert_eq!(texts([10, 90, 20], 80), [10, 46, 20]);
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_cell_keeps_all_its_text() {
+    fn a_wrapped_cell_keeps_all_its_words() {
         assert_eq!(wrap("short", 8), ["short"]);
         assert_eq!(
             wrap("grade_* submission_*", 12),

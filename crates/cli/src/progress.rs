@@ -1,10 +1,10 @@
-//! A progress bar on stderr for long work. Hidden if stderr is not a terminal.
+//! A progress bar on stderr for long work. The bar is hidden if stderr is not a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shorter work shows no bar.
+/// The bar is shown only for work that takes longer than this.
 const MIN_DURATION: Duration = Duration::from_secs(1);
 
 const BYTES: &str = "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}";
@@ -19,7 +19,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Creates a bar for `total` bytes. `None` if the size is unknown.
+    /// Creates a bar for `total` bytes. `total` is `None` if the size is unknown.
     pub(crate) fn of_bytes(total: Option<u64>) -> Self {
         Self::new(
             total,
@@ -58,7 +58,7 @@ impl Progress {
     }
 
     /// Hides the bar while `work` runs, because `work` may print.
-    pub(crate) fn pause<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn hide_while<T>(&self, work: impl FnOnce() -> T) -> T {
         self.bar.suspend(work)
     }
 }

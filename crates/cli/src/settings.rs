@@ -1,12 +1,12 @@
 //! The settings, loaded once, before anything starts.
 //!
-//! There are four sources; each overrides the one before it: defaults, the file, `EASEL_*` variables,
-//! flags. Each source becomes a [`Layer`]: setting names, texts and origins. All layers are applied to
-//! the defaults by the same code. So an invalid value gives the same error from every source, and each
-//! setting has an origin.
+//! The file overrides the defaults, `EASEL_*` variables override the file, and flags override the variables.
+//! File, variables and flags each become a [`Layer`]: setting names, texts and origins. The same code applies
+//! all layers to the defaults. So an invalid value gives the same error in the file, in a variable and in a
+//! flag, and each setting has an origin.
 //!
-//! Only this module reads the process environment. (clap reads the variables that set an option, such as
-//! `EASEL_URL`.)
+//! Only clap and this module read the process environment. clap reads the variables that set an option,
+//! such as `EASEL_URL`.
 
 mod environment;
 mod error;
@@ -48,7 +48,7 @@ pub(crate) struct Settings {
 
 /// One setting in use.
 #[derive(Debug)]
-pub(crate) struct Effective {
+pub(crate) struct EffectiveSetting {
     /// The key in the file.
     pub(crate) key: &'static str,
     /// The value, without secrets.
@@ -57,7 +57,7 @@ pub(crate) struct Effective {
     pub(crate) origin: String,
 }
 
-/// The settings of one source.
+/// The settings of the file, of the variables or of the flags.
 #[derive(Debug, Default)]
 struct Layer {
     values: Vec<SettingValue>,
@@ -91,7 +91,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Loads the settings from file, environment and flags. Validates each value alone; [`Self::prepare`]
-    /// validates them together.
+    /// also validates the values together.
     pub(crate) fn load(args: &GlobalArgs, flags: &[Flag]) -> Result<Self, SettingsFaults> {
         let mut settings = Self::read(args, flags);
         if settings.faults.is_empty() {
@@ -103,18 +103,18 @@ impl Settings {
 
     /// Loads the settings, validates them together and prepares a server.
     ///
-    /// `others` are faults that the caller found; they are reported with the faults found here. `adjust`
+    /// `other_faults` are faults that the caller found; they are reported with the faults found here. `adjust`
     /// may change the configuration before the validation.
     pub(crate) fn prepare(
         args: &GlobalArgs,
         flags: &[Flag],
-        others: Vec<SettingsError>,
+        other_faults: Vec<SettingsError>,
         adjust: impl FnOnce(&mut Config),
     ) -> Result<(Self, Prepared), SettingsFaults> {
         let mut settings = Self::read(args, flags);
         adjust(&mut settings.config);
         let mut faults = std::mem::take(&mut settings.faults);
-        faults.extend(others);
+        faults.extend(other_faults);
         match settings.config.clone().prepare() {
             Ok(prepared) if faults.is_empty() => return Ok((settings, prepared)),
             Ok(_prepared) => (),
@@ -153,27 +153,27 @@ impl Settings {
 
     /// Converts an error to a fault with the place of the setting that must change.
     pub(crate) fn locate(&self, error: &ConfigError) -> SettingsError {
-        let setting = |key: &str| self.origins.get(key).and_then(|all| all.first());
-        let item = |key: &str, index: usize| {
+        let origin_of = |key: &str| self.origins.get(key).and_then(|all| all.first());
+        let item_origin = |key: &str, index: usize| {
             let items = self.item_origins.get(key);
             items.and_then(|all| all.get(index))
         };
         let origin = match error {
-            ConfigError::OpenToOthers { .. } => setting(setting::LISTEN),
-            ConfigError::FirstToken(_) => setting(setting::FIRST_TOKEN),
-            ConfigError::DataFolder { .. } => setting(setting::DATA),
+            ConfigError::OpenToOthers { .. } => origin_of(setting::LISTEN),
+            ConfigError::FirstToken(_) => origin_of(setting::FIRST_TOKEN),
+            ConfigError::DataFolder { .. } => origin_of(setting::DATA),
             ConfigError::Limits {
                 smaller, larger, ..
-            } => setting(smaller).or_else(|| setting(larger)),
+            } => origin_of(smaller).or_else(|| origin_of(larger)),
             ConfigError::KeyPair { index, .. } | ConfigError::KeyIdTaken { index, .. } => {
-                item(setting::KINESIS_KEYS, *index)
+                item_origin(setting::KINESIS_KEYS, *index)
             }
             ConfigError::RoleTaken { index, .. } | ConfigError::Role { index, .. } => {
-                item(setting::CALIPER_ROLES, *index)
+                item_origin(setting::CALIPER_ROLES, *index)
             }
             ConfigError::NameTaken { index, .. }
             | ConfigError::Endpoint { index, .. }
-            | ConfigError::Format { index, .. } => item(setting::SUBSCRIPTIONS, *index),
+            | ConfigError::Format { index, .. } => item_origin(setting::SUBSCRIPTIONS, *index),
             ConfigError::Catalog(CatalogFault::File { .. })
             | ConfigError::Triggers { place: Some(_), .. }
             | ConfigError::Caliper { place: Some(_), .. } => {
@@ -182,8 +182,8 @@ impl Settings {
             }
             ConfigError::Catalog(_)
             | ConfigError::Triggers { place: None, .. }
-            | ConfigError::Caliper { place: None, .. } => setting(setting::CATALOG_FOLDER),
-            ConfigError::Webhooks(_) => setting(setting::CA_FILE),
+            | ConfigError::Caliper { place: None, .. } => origin_of(setting::CATALOG_FOLDER),
+            ConfigError::Webhooks(_) => origin_of(setting::CA_FILE),
         };
         SettingsError::Refused {
             origin: origin.map_or("default".to_owned(), SettingOrigin::to_string),
@@ -191,7 +191,7 @@ impl Settings {
         }
     }
 
-    /// Returns whether an error may be caused only by the default of a setting whose own value is invalid.
+    /// Returns whether an error may only be the result of a default that stands in for an invalid value.
     fn is_caused_by_rejected_value(&self, error: &ConfigError) -> bool {
         let keys: &[&str] = match error {
             ConfigError::OpenToOthers { .. } => &[setting::LISTEN, setting::AUTH],
@@ -205,7 +205,7 @@ impl Settings {
     }
 
     /// Returns all settings in use, without secrets.
-    pub(crate) fn effective(&self) -> Vec<Effective> {
+    pub(crate) fn effective(&self) -> Vec<EffectiveSetting> {
         let Config {
             kinesis,
             caliper,
@@ -228,7 +228,7 @@ impl Settings {
         let scalars = setting::ALL
             .iter()
             .map(|setting| (setting.key, (setting.show)(&self.config)));
-        let line = |(key, value)| Effective {
+        let line = |(key, value)| EffectiveSetting {
             key,
             value,
             origin: self.origin(key),
@@ -236,8 +236,8 @@ impl Settings {
         scalars.chain(lists).map(line).collect()
     }
 
-    /// Returns the settings that differ in `other` and that a running server cannot change.
-    pub(crate) fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+    /// Returns the settings that differ in `other` and that only a restart can change.
+    pub(crate) fn changes_for_restart(&self, other: &Self) -> Vec<&'static str> {
         let reloadable = [setting::CA_FILE, setting::FIRST_TOKEN];
         let scalars = setting::ALL.iter().filter(|setting| {
             !reloadable.contains(&setting.key)
@@ -248,7 +248,7 @@ impl Settings {
         scalars.map(|setting| setting.key).chain(roles).collect()
     }
 
-    /// Returns whether `--data` was given. Then other commands need the flag too.
+    /// Returns whether `--data` was given. If so, other commands need the flag too.
     pub(crate) fn data_is_a_flag(&self) -> bool {
         let origins = self.origins.get(setting::DATA);
         origins.is_some_and(|origins| matches!(origins.as_slice(), [SettingOrigin::Flag(_)]))

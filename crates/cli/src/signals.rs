@@ -21,7 +21,7 @@ pub(crate) enum SignalRequest {
 }
 
 impl Signals {
-    /// Starts to handle SIGTERM and SIGINT. From then on, they no longer end the process by themselves.
+    /// Starts to handle SIGTERM and SIGINT. After this call, these signals no longer end the process by themselves.
     pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -40,7 +40,7 @@ impl Signals {
     }
 
     /// Waits for the next SIGTERM or SIGINT.
-    pub(crate) async fn stop(&mut self) {
+    pub(crate) async fn stop_requested(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
@@ -52,12 +52,12 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => SignalRequest::Stop,
             _ = self.interrupt.recv() => SignalRequest::Stop,
-            Some(()) = hung_up(&mut self.hangup) => SignalRequest::Hangup,
+            Some(()) = next_hangup(&mut self.hangup) => SignalRequest::Hangup,
         }
     }
 }
 
-async fn hung_up(hangup: &mut Option<Signal>) -> Option<()> {
+async fn next_hangup(hangup: &mut Option<Signal>) -> Option<()> {
     match hangup {
         Some(hangup) => hangup.recv().await,
         None => std::future::pending().await,

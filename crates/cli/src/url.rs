@@ -30,13 +30,13 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "must be an address such as http://127.0.0.1:4567".to_owned();
-        let uri: http::Uri = text.parse().map_err(|_parse_error| expected())?;
+        let invalid = || "must be an address such as http://127.0.0.1:4567".to_owned();
+        let uri: http::Uri = text.parse().map_err(|_parse_error| invalid())?;
         match (uri.scheme_str(), uri.authority(), uri.query()) {
             (Some("http" | "https"), Some(_), None) => {
                 Ok(Self(text.trim_end_matches('/').to_owned()))
             }
-            _ => Err(expected()),
+            _ => Err(invalid()),
         }
     }
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_needs_a_scheme_and_a_host() {
+    fn an_address_needs_a_scheme_and_a_host_and_must_not_have_a_query() {
         assert_eq!(
             "http://easel.example/".parse(),
             Ok(Url("http://easel.example".to_owned()))

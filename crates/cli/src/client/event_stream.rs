@@ -1,7 +1,7 @@
 //! Server-sent events, parsed from a body while it arrives.
 //!
 //! The parser keeps only the fields that Easel sends: the id and the data of a message. The server
-//! sends comments to keep the connection alive. A stream without any bytes for [`SILENCE_TIMEOUT`] is lost.
+//! sends comments to keep the connection alive. If no bytes arrive for [`SILENCE_TIMEOUT`], the stream is lost.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 #[derive(Debug)]
 pub(crate) struct EventStream {
     body: Incoming,
-    lines: Lines,
+    parser: MessageParser,
 }
 
 /// One server-sent event.
@@ -36,14 +36,14 @@ impl EventStream {
     pub(super) fn new(body: Incoming) -> Self {
         Self {
             body,
-            lines: Lines::default(),
+            parser: MessageParser::default(),
         }
     }
 
     /// Returns the next message. Fails if the stream ends or is silent for too long.
     pub(crate) async fn next(&mut self) -> Result<Message, Failure> {
         loop {
-            if let Some(message) = self.lines.message() {
+            if let Some(message) = self.parser.next_message() {
                 return Ok(message);
             }
             let frame = tokio::time::timeout(SILENCE_TIMEOUT, self.body.frame()).await;
@@ -54,7 +54,7 @@ impl EventStream {
                 ));
             };
             if let Ok(data) = frame.or_exit(Code::Unavailable)?.into_data() {
-                self.lines.received.extend_from_slice(&data);
+                self.parser.received.extend_from_slice(&data);
             }
         }
     }
@@ -62,14 +62,14 @@ impl EventStream {
 
 /// The received bytes and the current, incomplete message.
 #[derive(Debug, Default)]
-struct Lines {
+struct MessageParser {
     received: BytesMut,
     message: Message,
 }
 
-impl Lines {
+impl MessageParser {
     /// Consumes whole lines until a message is complete.
-    fn message(&mut self) -> Option<Message> {
+    fn next_message(&mut self) -> Option<Message> {
         while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
             let line = self.received.split_to(end);
             self.received.advance(1);
@@ -98,11 +98,11 @@ mod tests {
     /// Feeds `text` byte by byte and collects the messages.
     #[track_caller]
     fn check(text: &str, wanted: &[(Option<&str>, &str)]) {
-        let mut lines = Lines::default();
+        let mut parser = MessageParser::default();
         let mut messages = Vec::new();
         for byte in text.bytes() {
-            lines.received.extend_from_slice(&[byte]);
-            messages.extend(lines.message());
+            parser.received.extend_from_slice(&[byte]);
+            messages.extend(parser.next_message());
         }
         let wanted = wanted.iter().map(|(id, data)| Message {
             id: id.map(str::to_owned),

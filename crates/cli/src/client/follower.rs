@@ -1,8 +1,8 @@
 //! Follows the events of a server.
 //!
 //! If the stream is lost, the follower backs off, reconnects and continues after the last event that it
-//! returned. It reads the address and the token again each time, because a restarted server may have
-//! others.
+//! returned. For each connection, it reads the address and the token again, because they can change when
+//! the server restarts.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// Connects and follows the events from an offset on whose type matches `glob`.
+    /// Connects, and follows the events at offset `from` or later. If there is a `glob`, their types must match it.
     pub(crate) async fn connect(
         global: &'a GlobalArgs,
         from: u64,
@@ -59,7 +59,7 @@ impl<'a> Follower<'a> {
                     code: Code::Unavailable,
                     error,
                 }) => error,
-                ended => return ended,
+                result => return result,
             };
             self.stream = None;
             output::notice(format_args!("{error:#}; retrying"));
@@ -69,7 +69,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn try_next(&mut self) -> Result<Message, Failure> {
-        let opened = match self.stream.take() {
+        let stream = match self.stream.take() {
             Some(stream) => stream,
             None => {
                 sleep_until(self.retry_at).await;
@@ -78,7 +78,7 @@ impl<'a> Follower<'a> {
                 stream
             }
         };
-        let message = self.stream.insert(opened).next().await?;
+        let message = self.stream.insert(stream).next().await?;
         if message.id.is_some() {
             self.last_id.clone_from(&message.id);
         }
@@ -86,7 +86,7 @@ impl<'a> Follower<'a> {
     }
 
     async fn open(&self) -> Result<EventStream, Failure> {
-        let client = Client::connect(self.global)?;
+        let client = Client::from_args(self.global)?;
         client.stream(&self.path, self.last_id.as_deref()).await
     }
 }

@@ -58,9 +58,9 @@ impl Client {
         headers.insert("x-amz-target", HeaderValue::from_static(OPERATION));
         if let Some(keys) = keys {
             let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-            let signed = keys.authorization((&host, &path), &time, body.as_bytes());
+            let authorization = keys.authorization((&host, &path), &time, body.as_bytes());
             headers.insert("x-amz-date", header(&time)?);
-            headers.insert(http::header::AUTHORIZATION, header(&signed)?);
+            headers.insert(http::header::AUTHORIZATION, header(&authorization)?);
         }
         *request.body_mut() = Full::new(body.into());
         let answer = self.send_and_read(request).await?;
@@ -96,22 +96,22 @@ fn header(text: &str) -> Result<HeaderValue, Failure> {
 impl KeyPair {
     /// Returns the value of the `authorization` header for a request at `time`.
     fn authorization(&self, (host, path): (&str, &str), time: &str, body: &[u8]) -> String {
-        let signed = "content-type;host;x-amz-date;x-amz-target";
+        let signed_headers = "content-type;host;x-amz-date;x-amz-target";
         let digest = hex(&Sha256::digest(body));
         let canonical = format!(
             "POST\n{path}\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\nx-amz-date:{time}\n\
-             x-amz-target:{OPERATION}\n\n{signed}\n{digest}"
+             x-amz-target:{OPERATION}\n\n{signed_headers}\n{digest}"
         );
         let day = time.get(..8).unwrap_or_default();
         let scope = format!("{day}/{REGION}/kinesis/aws4_request");
-        let canonical = hex(&Sha256::digest(canonical.as_bytes()));
-        let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{canonical}");
+        let canonical_digest = hex(&Sha256::digest(canonical.as_bytes()));
+        let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{canonical_digest}");
         let scope_parts = [day, REGION, "kinesis", "aws4_request"];
         let key = SigningKey::derive(&self.secret_access_key, &scope_parts);
         let signature = key.sign(to_sign.as_bytes());
         let id = &self.access_key_id;
         format!(
-            "{ALGORITHM} Credential={id}/{scope}, SignedHeaders={signed}, Signature={signature}"
+            "{ALGORITHM} Credential={id}/{scope}, SignedHeaders={signed_headers}, Signature={signature}"
         )
     }
 }

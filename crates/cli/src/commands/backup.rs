@@ -11,10 +11,10 @@ use crate::output;
 use crate::progress::Progress;
 use crate::settings::Settings;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 The server may run during the backup. The backup contains every event that was
-acknowledged before it started. A new backup into the folder of an earlier one
-replaces it when it is complete.
+acknowledged before the backup started. If the folder has an earlier backup, the
+new backup replaces it, but only when the new one is complete.
 
 Examples:
   easel backup /backup/easel
@@ -22,7 +22,7 @@ Examples:
 
 /// Copy the data folder, even while the server runs
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct BackupArgs {
     /// Target folder: a new or empty one, or an earlier backup
     folder: PathBuf,
@@ -38,12 +38,12 @@ impl BackupArgs {
         drop(progress);
         let copied = copied.map_err(copy_failure)?;
         let folder = self.folder.display();
-        let done = if copied.replaced {
+        let result = if copied.replaced {
             "replaced"
         } else {
             "created"
         };
-        print_copied(global, &copied, &format!("backup {folder} {done}"))
+        print_copied(global, &copied, &format!("backup {folder} {result}"))
     }
 }
 
@@ -51,7 +51,7 @@ impl BackupArgs {
 pub(super) fn print_copied(
     global: &GlobalArgs,
     copied: &Copied,
-    done: &str,
+    message: &str,
 ) -> Result<(), Failure> {
     if global.json {
         let file = |(name, bytes): &(&str, u64)| json!({ "name": name, "bytes": bytes });
@@ -66,7 +66,7 @@ pub(super) fn print_copied(
     let rows: Vec<_> = copied.files.iter().map(row).collect();
     output::table(["FILE", "BYTES"], &rows)?;
     output::notice(format_args!(
-        "{done}; its log ends at offset {}",
+        "{message}; its log ends at offset {}",
         copied.head
     ));
     Ok(())

@@ -10,8 +10,8 @@ use crate::exit_code::{Code, Failure};
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
-The totals account for every event accepted since a subscription began:
+const AFTER_HELP: &str = "\
+Each event that was accepted since a subscription began is counted once:
 accepted = delivered + filtered + pending + parked + dead + expired.
 
 Examples:
@@ -21,7 +21,7 @@ Examples:
 
 /// Show delivery totals per subscription
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct BalanceArgs {
     /// Show only this subscription
     name: Option<String>,
@@ -37,14 +37,14 @@ struct BalancesJson {
 
 impl BalanceArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         let path = match &self.name {
             Some(name) => format!("/v1/subscriptions/{}/balance", escape(name)),
             None => "/v1/balance".to_owned(),
         };
         let answer = client.get(&path).await?;
         if global.json {
-            return output::bytes(&answer);
+            return output::with_line_break(&answer);
         }
         if self.name.is_some() {
             return print(&[client::read(&answer)?]);

@@ -3,7 +3,7 @@
 mod page;
 
 use anyhow::anyhow;
-use easel_catalog::{CaliperForm, Catalog, EventType};
+use easel_catalog::{CaliperTemplate, Catalog, EventType};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -12,9 +12,9 @@ use crate::exit_code::{Code, Failure};
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
-Needs no server. Your own event types are loaded from the folder that the
-setting `catalog.folder` names.
+const AFTER_HELP: &str = "\
+This command needs no server. Your own event types are loaded from the folder
+that the setting `catalog.folder` names.
 
 Examples:
   easel catalog
@@ -26,7 +26,7 @@ Examples:
 
 /// Look up event types: their meaning, triggers and fields
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct CatalogArgs {
     /// Event type or glob: * matches any characters, ? matches one
     #[arg(value_name = "EVENT", default_value = "*")]
@@ -71,7 +71,7 @@ impl CatalogArgs {
         let has_form = |event_type: &&EventType| !self.caliper || event_type.caliper.is_some();
         let matching: Vec<_> = catalog.matching(&self.event).filter(has_form).collect();
         if matching.is_empty() {
-            let message = catalog::unknown(&catalog, &self.event);
+            let message = catalog::unknown_type_message(&catalog, &self.event);
             return Err(Failure::new(Code::BadInput, anyhow!(message)));
         }
         if self.schema {
@@ -96,7 +96,7 @@ impl CatalogArgs {
 }
 
 /// Returns the schemas of both Caliper forms of an event type.
-fn describe_caliper(catalog: &Catalog, event_type: &EventType, form: &CaliperForm) -> Value {
+fn describe_caliper(catalog: &Catalog, event_type: &EventType, form: &CaliperTemplate) -> Value {
     json!({
         "event_type": event_type.name,
         "caliper": catalog.caliper_schema(event_type, "caliper", &form.compatible),

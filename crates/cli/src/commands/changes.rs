@@ -18,22 +18,22 @@ use crate::global_args::GlobalArgs;
 use crate::input::{Input, InputBatch};
 use crate::output;
 use crate::settings::{Settings, SettingsFaults};
-use shapes::{RecordsArgs, TemplateArgs};
+use shapes::{RowTypesArgs, TemplateArgs};
 
 const EXPLAIN_HELP: &str = "\
-Reads changes as POST /v1/changes accepts them: {\"record\", \"operation\",
-\"before\", \"after\", \"related\", \"context\"} or {\"action\", \"with\", \"related\",
-\"context\"}. docs/triggers.md describes which change produces which events.
-Needs no server and stores nothing. The settings triggers.* apply. All changes
-count as one request: if two are identical, the event of the second is stamped
-1 ms later.
+The command reads changes in the format of POST /v1/changes: {\"record\",
+\"operation\", \"before\", \"after\", \"related\", \"context\"} or {\"action\", \"with\",
+\"related\", \"context\"}. docs/triggers.md describes which change produces which
+events. The command needs no server and stores nothing. The settings triggers.*
+apply. All input is treated as one request: if two changes are identical, the
+event of the second change gets a time 1 ms later, so that its id differs.
 
 Examples:
   easel changes explain change.json
   easel changes explain --events < changes.ndjson > events.ndjson
   easel changes explain --json change.json";
 
-/// Show which events follow from changes of records
+/// Show which events follow from changes of rows
 #[derive(Debug, clap::Args)]
 pub(crate) struct ChangesArgs {
     #[command(subcommand)]
@@ -48,9 +48,9 @@ enum ChangesCommand {
     /// Print a sample change to fill in
     #[command(after_help = shapes::TEMPLATE_HELP)]
     Template(TemplateArgs),
-    /// List the known records and actions with their operations, columns and related rows
-    #[command(after_help = shapes::RECORDS_HELP)]
-    Records(RecordsArgs),
+    /// List the types of rows and the actions with their operations, columns and related rows
+    #[command(after_help = shapes::ROW_TYPES_HELP)]
+    Records(RowTypesArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,11 +132,11 @@ impl ExplainArgs {
                     Ok((outcome, change)) => {
                         counts.events += outcome.events.len();
                         counts.warnings += outcome.warnings.len();
-                        explained.outcome(place, &change, &outcome, style);
+                        explained.add_outcome(place, &change, &outcome, style);
                     }
                     Err(faults) => {
                         counts.faulty += 1;
-                        explained.faults(place, &faults, style);
+                        explained.add_faults(place, &faults, style);
                     }
                 }
             }
@@ -185,7 +185,7 @@ fn parse(batch: &InputBatch) -> ParsedChanges {
 }
 
 impl Explained {
-    fn outcome(
+    fn add_outcome(
         &mut self,
         (file, line): (&str, usize),
         change: &Change,
@@ -211,12 +211,17 @@ impl Explained {
         if let ChangeStyle::Text | ChangeStyle::Events = style {
             for warning in &outcome.warnings {
                 let what = format!("warning: {}", warning.what);
-                self.complain((file, line), &warning.at, &what);
+                self.add_complaint((file, line), &warning.at, &what);
             }
         }
     }
 
-    fn faults(&mut self, (file, line): (&str, usize), faults: &ChangeFaults, style: ChangeStyle) {
+    fn add_faults(
+        &mut self,
+        (file, line): (&str, usize),
+        faults: &ChangeFaults,
+        style: ChangeStyle,
+    ) {
         let faults = faults.as_slice();
         if let ChangeStyle::Json = style {
             let faults = faults
@@ -226,17 +231,17 @@ impl Explained {
             append(&mut self.text, format_args!("{json}\n"));
         }
         for fault in faults {
-            self.complain((file, line), &fault.at, &fault.what);
+            self.add_complaint((file, line), &fault.at, &fault.what);
         }
     }
 
-    fn complain(&mut self, (file, line): (&str, usize), at: &str, what: &str) {
-        let place = if at.is_empty() {
+    fn add_complaint(&mut self, (file, line): (&str, usize), at: &str, what: &str) {
+        let prefix = if at.is_empty() {
             String::new()
         } else {
             format!("{at}: ")
         };
-        let complaint = output::plain(&format!("{file}:{line}: {place}{what}"));
+        let complaint = output::printable(&format!("{file}:{line}: {prefix}{what}"));
         self.complaints.push(complaint);
     }
 }
@@ -253,12 +258,12 @@ fn append_outcome(text: &mut String, change: &Change, outcome: &ChangeOutcome) {
     for event in &outcome.events {
         append(text, format_args!("  {} {}\n", event.event_type, event.id));
     }
-    for stop in &outcome.stops {
+    for stop in &outcome.stopped {
         match stop.event_type {
             Some(event_type) => {
-                append(text, format_args!("  no {event_type}: {}\n", stop.gate));
+                append(text, format_args!("  no {event_type}: {}\n", stop.reason));
             }
-            None => append(text, format_args!("  no event: {}\n", stop.gate)),
+            None => append(text, format_args!("  no event: {}\n", stop.reason)),
         }
     }
 }
@@ -268,9 +273,9 @@ fn json_of((file, line): (&str, usize), outcome: &ChangeOutcome) -> Value {
         let json: Value = serde_json::from_slice(&event.bytes).unwrap_or_default();
         json!({ "event_name": event.event_type, "id": event.id.to_string(), "event": json })
     });
-    let stops = outcome.stops.iter().map(|stop| match stop.event_type {
-        Some(event_type) => json!({ "event_name": event_type, "gate": stop.gate }),
-        None => json!({ "gate": stop.gate }),
+    let stops = outcome.stopped.iter().map(|stop| match stop.event_type {
+        Some(event_type) => json!({ "event_name": event_type, "gate": stop.reason }),
+        None => json!({ "gate": stop.reason }),
     });
     let warnings = outcome.warnings.iter();
     let warnings = warnings.map(|warning| json!({ "at": warning.at, "detail": warning.what }));

@@ -15,10 +15,12 @@ use crate::global_args::GlobalArgs;
 use crate::input::{Input, InputBatch, InputValue};
 use crate::output;
 
-const EXAMPLES: &str = "\
-Validates each field of every event against its declaration in the catalogue.
-Prints each finding with file, line and JSON pointer, then a summary by event
-type. The exit code is 65 if there is any finding.
+const AFTER_HELP: &str = "\
+The command validates each field of every event against its declaration in the
+catalogue. A finding is a field that differs from it. An invalid event is one
+that a server would reject. The command prints each of them with file, line and
+JSON pointer, and at the end a summary by event type. The exit code is 65 if
+there is any.
 
 Examples:
   easel check events.ndjson
@@ -28,14 +30,14 @@ Examples:
 
 /// Validate events against the catalogue
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     input: Input,
     /// Print only the summary
     #[arg(long)]
     summary: bool,
-    /// Validate Caliper envelopes against the rules of Caliper 1.1 instead
+    /// Validate Caliper envelopes instead of events, against the rules of Caliper 1.1
     #[arg(long)]
     caliper: bool,
 }
@@ -54,7 +56,7 @@ struct FindingCounts {
 struct CheckedEvents {
     /// The findings, formatted for output.
     lines: String,
-    tallies: BTreeMap<String, FindingCounts>,
+    counts_by_type: BTreeMap<String, FindingCounts>,
     /// The number of values that are not valid events.
     faults: u64,
 }
@@ -124,26 +126,26 @@ impl EventChecker<'_> {
             Err(fault) => return self.add_fault(file, value.line, &fault, checked),
         };
         let mut findings = 0;
-        let (mut at, mut line) = (0, value.line);
+        let (mut counted_to, mut line) = (0, value.line);
         let lines = &mut checked.lines;
         self.catalog
             .check(&event.event_type, value.bytes, |finding| {
                 findings += 1;
-                if let Some(since) = value.bytes.get(at..finding.at) {
-                    line += memchr::memchr_iter(b'\n', since).count();
-                    at = finding.at;
+                if let Some(passed) = value.bytes.get(counted_to..finding.at) {
+                    line += memchr::memchr_iter(b'\n', passed).count();
+                    counted_to = finding.at;
                 }
                 let (event_type, rule) = (&*event.event_type, finding.rule.code());
                 match self.style {
                     FindingStyle::Nothing => (),
                     FindingStyle::Lines => {
                         let path = finding.pointer();
-                        let place = [event_type, &path].join(" ");
-                        // Names come from outside; they must not control a terminal.
-                        let place = place.trim_end().escape_debug();
+                        let event_and_path = [event_type, &path].join(" ");
+                        // Escape the names, because they come from outside and must not control a terminal.
+                        let event_and_path = event_and_path.trim_end().escape_debug();
                         push_line(
                             lines,
-                            format_args!("{file}:{line}: {place} {rule}: {finding}"),
+                            format_args!("{file}:{line}: {event_and_path} {rule}: {finding}"),
                         );
                     }
                     FindingStyle::Json => push_line(
@@ -156,14 +158,14 @@ impl EventChecker<'_> {
                     ),
                 }
             });
-        let tally = match checked.tallies.get_mut(&*event.event_type) {
-            Some(tally) => tally,
+        let counts = match checked.counts_by_type.get_mut(&*event.event_type) {
+            Some(counts) => counts,
             None => checked
-                .tallies
+                .counts_by_type
                 .entry(event.event_type.as_ref().to_owned())
                 .or_default(),
         };
-        tally.add(FindingCounts {
+        counts.add(FindingCounts {
             events: 1,
             flawed: u64::from(findings > 0),
             findings,
@@ -177,14 +179,14 @@ impl EventChecker<'_> {
             FindingStyle::Nothing => (),
             FindingStyle::Lines => {
                 let (path, what) = (fault.at.path.escape_debug(), fault.message());
-                let place = if fault.at.path.is_empty() {
+                let spaced_path = if fault.at.path.is_empty() {
                     String::new()
                 } else {
                     format!(" {path}")
                 };
                 push_line(
                     &mut checked.lines,
-                    format_args!("{file}:{line}: invalid event:{place} {what}"),
+                    format_args!("{file}:{line}: invalid event:{spaced_path} {what}"),
                 );
             }
             FindingStyle::Json => push_line(
@@ -209,14 +211,19 @@ impl FindingCounts {
 impl CheckedEvents {
     fn add(&mut self, other: Self) {
         self.faults += other.faults;
-        for (event_type, tally) in other.tallies {
-            self.tallies.entry(event_type).or_default().add(tally);
+        for (event_type, counts) in other.counts_by_type {
+            self.counts_by_type
+                .entry(event_type)
+                .or_default()
+                .add(counts);
         }
     }
 
     fn total(&self) -> FindingCounts {
         let mut total = FindingCounts::default();
-        self.tallies.values().for_each(|counts| total.add(*counts));
+        self.counts_by_type
+            .values()
+            .for_each(|counts| total.add(*counts));
         total
     }
 
@@ -226,7 +233,7 @@ impl CheckedEvents {
                 "events": counts.events, "flawed": counts.flawed, "findings": counts.findings,
             })
         };
-        let types = self.tallies.iter();
+        let types = self.counts_by_type.iter();
         let types = types.map(|(name, counts)| (name.clone(), counts_json(counts)));
         let types: serde_json::Map<_, _> = types.collect();
         json!({ "summary": {
@@ -244,7 +251,7 @@ impl CheckedEvents {
             ]
         };
         let types = self
-            .tallies
+            .counts_by_type
             .iter()
             .map(|(name, counts)| row(name.escape_debug().to_string(), counts));
         let rows: Vec<_> = types

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 use crate::exit_code::Failure;
 use crate::output;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 Examples:
   source <(easel completions bash)
   easel completions zsh > ~/.zfunc/_easel
@@ -13,9 +13,9 @@ Examples:
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct CompletionsArgs {
-    /// The shell
+    /// Shell that will run the script
     shell: Shell,
 }
 
@@ -23,6 +23,6 @@ impl CompletionsArgs {
     pub(super) fn run(self, mut command_line: clap::Command) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command_line, "easel", &mut script);
-        output::bytes(&script)
+        output::with_line_break(&script)
     }
 }

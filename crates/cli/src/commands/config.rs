@@ -7,18 +7,18 @@ use super::server_args::ServerArgs;
 use crate::exit_code::Failure;
 use crate::global_args::GlobalArgs;
 use crate::output;
-use crate::settings::Effective;
+use crate::settings::EffectiveSetting;
 
 const CHECK_HELP: &str = "\
-Settings come from four sources; each overrides the one before it: defaults, the
-file (./easel.toml or --config), EASEL_* variables, flags. The name of a
+The settings file (./easel.toml or --config) overrides the defaults, EASEL_*
+variables override the file, and flags override the variables. The name of a
 variable is the key in capitals, with two underscores for each dot: log.max_age
 is EASEL_LOG__MAX_AGE. Durations are written as 30s, 2h or 30d, sizes as 16MiB.
 All relative paths, also those in the file, start at the working directory.
 
-If the check succeeds, `easel serve` with the same options starts too, unless
-the address is in use or the data folder is in use or damaged. The check prints
-all errors at once.
+If the check succeeds, `easel serve` will start with the same options, unless
+the address is in use, or the data folder is in use or damaged. One check prints
+all errors.
 
 Examples:
   easel config check
@@ -34,7 +34,7 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Print each setting in use and its source, or all errors of the settings
+    /// Print each setting with its value and origin, or all errors of the settings
     #[command(after_help = CHECK_HELP)]
     Check(ServerArgs),
 }
@@ -52,13 +52,13 @@ fn check(server: &ServerArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let (settings, _prepared) = server.prepare(global, faults, |_config| ())?;
     let effective = settings.effective();
     if global.json {
-        let settings = effective.iter().map(|Effective { key, value, origin }| {
+        let settings = effective.iter().map(|EffectiveSetting { key, value, origin }| {
             json!({ "key": key, "value": value, "origin": origin })
         });
         return output::line(json!({ "settings": settings.collect::<Vec<_>>() }));
     }
     let rows = effective
         .into_iter()
-        .map(|Effective { key, value, origin }| [key.to_owned(), value, origin]);
+        .map(|EffectiveSetting { key, value, origin }| [key.to_owned(), value, origin]);
     output::table(["SETTING", "VALUE", "FROM"], &rows.collect::<Vec<_>>())
 }

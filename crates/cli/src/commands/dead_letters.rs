@@ -11,13 +11,13 @@ use crate::exit_code::Failure;
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
-A delivery becomes a dead letter after the last attempt of its schedule, or at
-once if the endpoint rejects the event. Dead letters are stored for 30 days; the
-setting `delivery.dead_letter_retention` changes that. A dead letter can be
-redelivered while the log still has its event. The list also shows parked
-deliveries that wait for an operator; the same commands redeliver or discard
-them.
+const AFTER_HELP: &str = "\
+A delivery becomes a dead letter after the last attempt of its schedule, or
+immediately if the endpoint rejects the event. Dead letters are stored for 30
+days; the setting `delivery.dead_letter_retention` changes this time. A dead
+letter can be redelivered while the log still has its event. The list also shows
+parked deliveries that wait for an operator. The commands `redeliver` and
+`discard` apply to them too.
 
 Examples:
   easel dead-letters list grades
@@ -29,7 +29,7 @@ Examples:
 
 /// Inspect, redeliver or discard failed deliveries
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct DeadLettersArgs {
     #[command(subcommand)]
     command: DeadLettersCommand,
@@ -37,7 +37,7 @@ pub(crate) struct DeadLettersArgs {
 
 #[derive(Debug, Subcommand)]
 enum DeadLettersCommand {
-    /// List dead letters, and deliveries that wait for an operator, by offset
+    /// List the dead letters and the deliveries that wait for an operator
     List(ListArgs),
     /// Show one dead letter with its attempts, the endpoint's answer and its event
     Show(ShowArgs),
@@ -63,7 +63,7 @@ struct ListArgs {
     /// Only event types that match; * matches any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Only dead letters whose reason contains this text
+    /// Only dead letters whose recorded failure reason contains this text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Only discarded dead letters
@@ -100,13 +100,13 @@ struct SelectionArgs {
     /// Select event types that match; * matches any characters
     #[arg(long, value_name = "GLOB")]
     event: Option<String>,
-    /// Select dead letters whose reason contains this text
+    /// Select dead letters whose recorded failure reason contains this text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Select the dead letter at this offset; can be repeated
     #[arg(long = "offset", value_name = "N")]
     offsets: Vec<u64>,
-    /// Select all
+    /// Select all dead letters of the lane
     #[arg(long, conflicts_with_all = ["event", "reason", "offsets"])]
     all: bool,
 }
@@ -164,7 +164,7 @@ struct DiscardedJson {
 
 impl DeadLettersArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         match self.command {
             DeadLettersCommand::List(args) => args.list(&client, global).await,
             DeadLettersCommand::Show(args) => {
@@ -172,14 +172,14 @@ impl DeadLettersArgs {
                 let path = format!("{}/{offset}?lane={}", target.path(), escape(&target.lane));
                 let answer = client.get(&path).await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 client::read::<DeadLetterJson>(&answer)?.print()
             }
             DeadLettersCommand::Redeliver(args) => {
                 let answer = args.post(&client, "redeliver").await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let RedeliveredJson {
                     redelivered,
@@ -200,7 +200,7 @@ impl DeadLettersArgs {
             DeadLettersCommand::Discard(args) => {
                 let answer = args.post(&client, "discard").await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let DiscardedJson { discarded } = client::read(&answer)?;
                 output::notice(format_args!("discarded {discarded}"));
@@ -219,10 +219,10 @@ impl LaneArgs {
 impl ListArgs {
     async fn list(self, client: &Client, global: &GlobalArgs) -> Result<(), Failure> {
         if global.json {
-            return output::bytes(&client.get(&self.path(self.from, self.limit)).await?);
+            return output::with_line_break(&client.get(&self.path(self.from, self.limit)).await?);
         }
         let (mut rows, mut from, mut limit) = (Vec::new(), self.from, self.limit);
-        // A page can have fewer items than `limit` if few dead letters match.
+        // A page can have fewer items than `limit` although a later page has more.
         let next = loop {
             let page: DeadLetterPageJson =
                 client::read(&client.get(&self.path(from, limit)).await?)?;
@@ -302,7 +302,7 @@ impl DeadLetterJson {
             format!("{:.0}", self.died_at),
             self.attempt_count.to_string(),
             self.event_type,
-            output::plain(&self.reason),
+            output::printable(&self.reason),
         ];
         (self.offset, row)
     }
@@ -317,7 +317,7 @@ impl DeadLetterJson {
             ("offset", self.offset.to_string()),
             ("event", format!("{} {}", self.event_type, self.event_id)),
             ("given up", format!("{:.0}, {state}", self.died_at)),
-            ("reason", output::plain(&self.reason)),
+            ("reason", output::printable(&self.reason)),
             ("attempts", self.attempt_count.to_string()),
         ];
         for attempt in &self.attempts {
@@ -335,7 +335,7 @@ impl DeadLetterJson {
         if let Some(answer) = &self.answer {
             let status = self.answer_status.map(|status| format!("{status}: "));
             let status = status.unwrap_or_default();
-            lines.push(("answer", format!("{status}{}", output::plain(answer))));
+            lines.push(("answer", format!("{status}{}", output::printable(answer))));
         }
         output::fields(&lines)?;
         match self.event {
@@ -352,7 +352,7 @@ impl WaitingJson {
             "waits for you".to_owned(),
             self.attempt_count.to_string(),
             self.event_type.unwrap_or_default(),
-            output::plain(&self.reason),
+            output::printable(&self.reason),
         ];
         (self.offset, row)
     }

@@ -8,17 +8,17 @@ use crate::global_args::GlobalArgs;
 use crate::output;
 
 const PAUSE_HELP: &str = "\
-Stops all deliveries until `easel resume` or the next start of the server. The
-server still accepts events, and every subscription keeps its cursor.
-`easel serve --paused` starts a server in this state.
+Deliveries stop until `easel resume` or the next start of the server. The server
+still accepts events, and every subscription keeps its cursor. `easel serve
+--paused` starts a server in this state.
 
 Examples:
   easel pause
   easel subscriptions pause grades     pause only one subscription";
 
 const RESUME_HELP: &str = "\
-Ends `easel pause` and `easel serve --paused`. A subscription that was paused
-with `easel subscriptions pause` stays paused.
+Deliveries continue after `easel pause` or `easel serve --paused`. But a
+subscription that `easel subscriptions pause` has paused stays paused.
 
 Examples:
   easel resume
@@ -52,9 +52,9 @@ impl ResumeArgs {
 }
 
 async fn switch(global: &GlobalArgs, path: &str) -> Result<(), Failure> {
-    let answer = Client::connect(global)?.post(path, None).await?;
+    let answer = Client::from_args(global)?.post(path, None).await?;
     if global.json {
-        return output::bytes(&answer);
+        return output::with_line_break(&answer);
     }
     let DeliveriesJson { paused } = client::read(&answer)?;
     let state = if paused { "paused" } else { "running" };

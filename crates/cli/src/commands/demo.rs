@@ -26,22 +26,22 @@ use crate::signals::Signals;
 use receiver::{ArrivalReport, DemoReceiver, UNRELIABLE};
 
 const ABOUT: &str = "\
-Starts a server in a temporary folder, a receiver, and three subscriptions: one
-in Canvas's format, one in Caliper, and one in strict Caliper whose endpoint
-fails from time to time. A simulated campus sends its changes to
-POST /v1/changes. The demo ends with Ctrl-C or after one year of the campus;
-then it deletes the folder.
+The demo starts a server in a temporary folder, a receiver, and three
+subscriptions: one in Canvas's format, one in Caliper, and one in strict Caliper
+whose endpoint fails from time to time. A simulated campus sends its changes to
+POST /v1/changes. The demo ends at Ctrl-C, or when it has simulated one year. At
+the end it deletes the folder.
 
 Examples:
   easel demo
   easel demo --rate 2000 --students 500
   easel demo --seconds 20";
 
-/// Changes sent in one request at most.
-const MAX_SENT: usize = 200;
+/// The maximum number of changes in one request.
+const MAX_REQUEST_CHANGES: usize = 200;
 /// The maximum wait at the end for pending and parked deliveries.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The simulated days; the last one is today.
+/// The number of simulated days. The last day is today.
 const DAYS: u32 = 365;
 
 /// Run a complete demo: a server, subscribers and a simulated campus
@@ -82,10 +82,10 @@ impl DemoArgs {
             .build();
         runtime
             .or_exit(Code::Unavailable)?
-            .block_on(self.show(global))
+            .block_on(self.run_demo(global))
     }
 
-    async fn show(self, global: &GlobalArgs) -> Result<(), Failure> {
+    async fn run_demo(self, global: &GlobalArgs) -> Result<(), Failure> {
         let mut signals = Signals::with_hangup().or_exit(Code::Unavailable)?;
         let receiver = DemoReceiver::listen().await?;
         let folder = tempfile::Builder::new().prefix("easel-demo-").tempdir();
@@ -120,13 +120,13 @@ impl DemoArgs {
                 None => std::future::pending().await,
             }
         };
-        let shown = tokio::select! {
+        let result = tokio::select! {
             ended = campus => ended,
             ended = watch(&client, &arrivals) => ended,
             () = time_is_up => Ok(()),
             _signal = signals.next() => Ok(()),
         };
-        let ended = match shown {
+        let ended = match result {
             Ok(()) => settle(&client, &mut signals, global).await,
             failed => failed,
         };
@@ -148,10 +148,10 @@ impl DemoArgs {
         let mut pace = Pace::new(options.begins, None, Some(self.rate));
         let mut campus = Campus::new(options);
         // Ten requests per second, so that the events arrive evenly.
-        let at_once = usize::try_from(self.rate / 10).unwrap_or(MAX_SENT);
-        let at_once = at_once.clamp(1, MAX_SENT);
+        let per_request = usize::try_from(self.rate / 10).unwrap_or(MAX_REQUEST_CHANGES);
+        let per_request = per_request.clamp(1, MAX_REQUEST_CHANGES);
         loop {
-            let changes: Vec<_> = campus.by_ref().take(at_once).collect();
+            let changes: Vec<_> = campus.by_ref().take(per_request).collect();
             if changes.is_empty() {
                 return Ok(());
             }
@@ -181,7 +181,7 @@ fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
     };
     let config = Config::default();
     Ok(Config {
-        listen: free(config.listen),
+        listen: free_address(config.listen),
         data: folder.to_owned(),
         auth: Auth::None,
         subscriptions: vec![
@@ -193,8 +193,8 @@ fn config(folder: &Path, receiver: SocketAddr) -> Result<Config, Failure> {
     })
 }
 
-/// Returns the address, or a loopback address with a free port if it is in use.
-fn free(address: SocketAddr) -> SocketAddr {
+/// Returns `address`. If it is in use, returns a loopback address with a free port.
+fn free_address(address: SocketAddr) -> SocketAddr {
     match TcpListener::bind(address) {
         Ok(_free) => address,
         Err(_taken) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -203,8 +203,8 @@ fn free(address: SocketAddr) -> SocketAddr {
 
 /// Prints the state every second; every five seconds if stderr is not a terminal.
 async fn watch(client: &Client, arrivals: &ArrivalReport) -> Result<(), Failure> {
-    let every = if output::stderr_is_terminal() { 1 } else { 5 };
-    let mut tick = tokio::time::interval(Duration::from_secs(every));
+    let interval_secs = if output::stderr_is_terminal() { 1 } else { 5 };
+    let mut tick = tokio::time::interval(Duration::from_secs(interval_secs));
     tick.tick().await;
     let (mut lines, mut last_head) = (0, 0);
     loop {
@@ -215,9 +215,9 @@ async fn watch(client: &Client, arrivals: &ArrivalReport) -> Result<(), Failure>
             .map(|subscription| subscription.balance.accepted)
             .max();
         let head = head.unwrap_or_default();
-        let rate = (head - last_head) / every;
+        let rate = (head - last_head) / interval_secs;
         last_head = head;
-        let last = output::plain(&arrivals.last());
+        let last = output::printable(&arrivals.last_event_type());
         let mut text = format!("{head} events accepted, {rate}/s; last delivered: {last}\n");
         text.push_str(&heads());
         for subscription in &subscriptions {
@@ -240,7 +240,7 @@ async fn settle(
             if all
                 .subscriptions
                 .iter()
-                .all(|subscription| subscription.open() == 0)
+                .all(|subscription| subscription.open_count() == 0)
             {
                 return Ok::<_, Failure>(all);
             }
@@ -252,21 +252,23 @@ async fn settle(
         () = tokio::time::sleep(SETTLE_TIMEOUT) => list(client).await?,
         _signal = signals.next() => list(client).await?,
     };
-    let mut is_right = true;
+    let mut all_add_up = true;
     for subscription in &all.subscriptions {
-        is_right &= subscription.balance.adds_up();
+        all_add_up &= subscription.balance.adds_up();
         let name = &subscription.name;
         let sentence = subscription.balance.sentence();
         output::notice(format_args!("{name:<12} {sentence}"));
-        let open = subscription.open();
-        if open > 0 {
-            output::notice(format_args!("{open} events of {name} were not delivered"));
+        let open_count = subscription.open_count();
+        if open_count > 0 {
+            output::notice(format_args!(
+                "{open_count} events of {name} were not delivered"
+            ));
         }
     }
     if global.json {
-        output::bytes(&client.get("/v1/balance").await?)?;
+        output::with_line_break(&client.get("/v1/balance").await?)?;
     }
-    if !is_right {
+    if !all_add_up {
         return Err(Failure::new(
             Code::Bug,
             anyhow!("a balance does not add up"),
@@ -296,7 +298,7 @@ fn heads() -> String {
 
 impl SubscriptionJson {
     /// Returns the number of events that are still to be delivered.
-    fn open(&self) -> u64 {
+    fn open_count(&self) -> u64 {
         self.balance.counts[Term::Pending] + self.balance.counts[Term::Parked]
     }
 
@@ -310,7 +312,7 @@ impl SubscriptionJson {
         let counts = COLUMNS.map(|(term, width)| format!(" {:>width$}", balance.counts[term]));
         let reason = reason
             .as_ref()
-            .map(|reason| format!(": {}", output::plain(reason)));
+            .map(|reason| format!(": {}", output::printable(reason)));
         let reason = reason.unwrap_or_default();
         format!("  {name:<10}{}  {state}{reason}\n", counts.concat())
     }

@@ -11,11 +11,12 @@ use crate::exit_code::Failure;
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 Drift is what the catalogue does not know: new event types, new fields, values
 of another type than declared, values that are not listed. Events with drift are
 delivered as usual. Example values are masked: letters become x, digits become
-9. --json also prints the root account and the first and last time.
+9. --json also prints the root account and the times of the first and the last
+occurrence.
 
 Examples:
   easel drift
@@ -25,7 +26,7 @@ Examples:
 
 /// Show drift: event types, fields and values that the catalogue does not know
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct DriftArgs {
     #[command(subcommand)]
     command: Option<DriftCommand>,
@@ -74,16 +75,16 @@ struct RemovedJson {
 }
 
 /// The maximum length of an example in the table, in characters.
-const EXAMPLE_CHARS: usize = 32;
+const MAX_EXAMPLE_CHARS: usize = 32;
 
 impl DriftArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         match self.command {
             Some(DriftCommand::Clear) => {
                 let answer = client.delete("/v1/drift").await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let RemovedJson { removed } = client::read(&answer)?;
                 output::notice(format_args!("deleted {removed} findings"));
@@ -97,7 +98,7 @@ impl DriftArgs {
                 let query = filters.collect::<Vec<_>>().join("&");
                 let answer = client.get(&format!("/v1/drift?{query}")).await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 client::read::<DriftJson>(&answer)?.print()
             }
@@ -137,18 +138,18 @@ impl DriftJson {
 impl DriftRecordJson {
     fn row(self) -> [String; 5] {
         let mut example = self.example.value;
-        if let Some((at, _)) = example.char_indices().nth(EXAMPLE_CHARS) {
+        if let Some((at, _)) = example.char_indices().nth(MAX_EXAMPLE_CHARS) {
             example.truncate(at);
             example.push('…');
         }
-        let (found, example) = (output::plain(&self.found), output::plain(&example));
+        let (found, example) = (output::printable(&self.found), output::printable(&example));
         let found = match self.declared {
             Some(declared) => format!("{found} ({declared} declared): {example}"),
             None => format!("{found}: {example}"),
         };
         [
             self.drift,
-            output::plain(format!("{} {}", self.event, self.path).trim_end()),
+            output::printable(format!("{} {}", self.event, self.path).trim_end()),
             found,
             self.count.to_string(),
             self.last_seen.strftime("%Y-%m-%d").to_string(),

@@ -19,13 +19,13 @@ use crate::progress::Progress;
 use crate::url::Url;
 use assignment::{FieldAssignment, assign};
 
-const EXAMPLES: &str = "\
-Sends the catalogue's example of the event type. --set changes fields of it. A
-value that is valid JSON is parsed as JSON, any other value is a string. A dot
-separates the names of nested objects. metadata.FIELD is a field of the
-metadata; every other field is in the body. With --count, each event is one
-microsecond later than the one before; no event is in the future. Unknown event
-types and fields are rejected, unless --force is given.
+const AFTER_HELP: &str = "\
+The command sends the catalogue's example of the event type. --set changes
+fields of the example. A value that is valid JSON is parsed as JSON, any other
+value is a string. A dot separates the names of nested objects. metadata.FIELD
+is a field of the metadata; every other field is in the body. With --count, the
+times of the events are one microsecond apart, and the last one is now. Unknown
+event types and fields are rejected, unless --force is given.
 
 Examples:
   easel emit course_created --set name=Botany --set account_id='\"10000000007\"'
@@ -34,16 +34,16 @@ Examples:
   easel emit logged_in --count 10000 --to https://easel.example.edu
   easel emit page_liked --force --set page_id='\"140\"'";
 
-/// Events sent in one request at most.
-const MAX_SENT: usize = 500;
+/// The maximum number of events in one request.
+const MAX_REQUEST_EVENTS: usize = 500;
 
 /// Send sample events of any type
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct EmitArgs {
     /// Event type, such as `course_created`
     event: String,
-    /// Set a field of the body; metadata.FIELD sets one of the metadata; can be repeated
+    /// Set a field of the body, or with metadata.FIELD a field of the metadata; can be repeated
     #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = FieldAssignment::parse)]
     fields: Vec<FieldAssignment>,
     /// Use the metadata of an event from a web request (default)
@@ -85,12 +85,12 @@ impl EmitArgs {
         // Reject invalid fields before anything is sent.
         self.check(&catalog, &self.event_at(&catalog, now)?)?;
         global.url = self.to.clone().or(global.url);
-        let client = Client::connect(&global)?;
+        let client = Client::from_args(&global)?;
         let progress = Progress::of_events(u64::from(self.count));
         let mut numbers = (0..self.count).peekable();
         while numbers.peek().is_some() {
             let mut latest = now;
-            let events = numbers.by_ref().take(MAX_SENT).map(|n| {
+            let events = numbers.by_ref().take(MAX_REQUEST_EVENTS).map(|n| {
                 latest = now + Duration::from_micros(u64::from(n));
                 self.event_at(&catalog, latest)
             });
@@ -107,7 +107,7 @@ impl EmitArgs {
                 tokio::time::sleep(ahead).await;
             }
             let answer = client.post("/v1/events", Some(&body)).await?;
-            progress.pause(|| print_results(&answer, global.json))?;
+            progress.hide_while(|| print_results(&answer, global.json))?;
             progress.add(count);
         }
         Ok(())
@@ -116,7 +116,7 @@ impl EmitArgs {
     /// Rejects event types and fields that the catalogue does not know. Warns about unexpected values.
     fn check(&self, catalog: &Catalog, event: &Value) -> Result<(), Failure> {
         let Some(event_type) = catalog.get(&self.event) else {
-            let message = catalog::unknown(catalog, &self.event);
+            let message = catalog::unknown_type_message(catalog, &self.event);
             if self.force {
                 output::notice(format_args!("{message}; sending only the fields of --set"));
                 return Ok(());
@@ -124,12 +124,12 @@ impl EmitArgs {
             let error = anyhow!("{message} (--force sends it anyway)");
             return Err(Failure::new(Code::BadInput, error));
         };
-        for remark in assignment::remarks(catalog, event_type, event, &self.fields) {
-            if remark.is_unknown && !self.force {
-                let error = anyhow!("{} (--force sends it anyway)", remark.text);
+        for finding in assignment::findings(catalog, event_type, event, &self.fields) {
+            if finding.is_unknown && !self.force {
+                let error = anyhow!("{} (--force sends it anyway)", finding.text);
                 return Err(Failure::new(Code::BadInput, error));
             }
-            output::notice(format_args!("warning: {}", remark.text));
+            output::notice(format_args!("warning: {}", finding.text));
         }
         Ok(())
     }
@@ -162,7 +162,7 @@ impl EmitArgs {
 /// Prints the result of each sent event.
 fn print_results(answer: &[u8], as_json: bool) -> Result<(), Failure> {
     if as_json {
-        output::bytes(answer)?;
+        output::with_line_break(answer)?;
     }
     let EventsAnswerJson { results } = client::read(answer)?;
     for result in results {

@@ -4,7 +4,7 @@
 //! sends each event from this machine to the consumer, in the same request as a webhook subscription.
 //! It configures nothing on the server, and the server stores nothing for it.
 //!
-//! Not here: automatic retries. A failed attempt is printed, then the next event follows.
+//! It does not retry: a failed attempt is printed, and the next event follows.
 
 mod answer;
 mod forwarder;
@@ -20,7 +20,7 @@ use easel_sinks::{Endpoint, WebhookSettings};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::beginning::{BoundsJson, StartPosition};
+use super::start_position::{BoundsJson, StartPosition};
 use crate::catalog;
 use crate::client::{self, Client, Follower};
 use crate::exit_code::{Code, Failure, OrExit};
@@ -32,34 +32,34 @@ use answer::AnswerStyle;
 use forwarder::{Forwarder, Unsent};
 use keys::UserCommands;
 
-const EXAMPLES: &str = "\
-Sends each event as one POST request with the headers and the body of a webhook
-delivery; the header easel-subscription is `listen`. Prints one line for each
-answer: time (UTC), event type, offset, status and latency. A failed attempt is
-not retried automatically; the next event follows.
+const AFTER_HELP: &str = "\
+The command sends each event as one POST request with the headers and the body
+of a webhook delivery; the header easel-subscription is `listen`. For each
+answer it prints one line: time (UTC), event type, offset, status and latency. A
+failed attempt is not retried automatically; the next event follows.
 
 Keys, each followed by Enter: r sends the last event again (easel-attempt
 increases), q quits. Lines from a pipe work the same way; the end of the input
 does not end the command.
 
-Caliper formats and https use the settings of this machine (caliper,
-catalog.folder, webhook.ca_file).
+For a Caliper format or an https URL, the command reads the settings on this
+machine, not those of the server (caliper, catalog.folder, webhook.ca_file).
 
 Examples:
   easel listen --forward http://localhost:3000
   easel listen --forward http://localhost:3000/hook --event 'grade_*' --print
   easel listen --forward http://localhost:3000 --format caliper --from earliest";
 
-/// The defaults of a webhook subscription.
-const SETTINGS: WebhookSettings = WebhookSettings {
+/// The settings of the webhook. Timeout and batch are the defaults of a subscription.
+const WEBHOOK_SETTINGS: WebhookSettings = WebhookSettings {
     timeout: Duration::from_secs(15),
-    batch: 1,
-    in_flight: 1,
+    max_items: 1,
+    max_in_flight: 1,
 };
 
 /// Forward events to a consumer on your machine, as a webhook would
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ListenArgs {
     /// URL that receives each event
     #[arg(long, value_name = "URL", value_parser = endpoint)]
@@ -102,20 +102,20 @@ impl ListenArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
         let mut signals = Signals::listen().or_exit(Code::Unavailable)?;
         tokio::select! {
-            () = signals.stop() => Ok(()),
+            () = signals.stop_requested() => Ok(()),
             ended = self.listen(global) => ended,
         }
     }
 
     async fn listen(&self, global: &GlobalArgs) -> Result<(), Failure> {
         let mut forwarder = self.forwarder(global)?;
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         catalog::warn_of_unmatched(global, &client, &self.event).await;
         let bounds = BoundsJson::read(&client).await?;
         let from = self.from.offset(&client, &bounds).await?;
         let mut follower = Follower::connect(global, from, self.event.as_deref()).await?;
-        self.explain(&client, from);
-        // Start to read keys only now: before, `q` would hide the error that no server runs.
+        self.print_start(&client, from);
+        // Read keys only after the connection, so that an early `q` does not hide a connection error.
         let mut keys = UserCommands::read().or_exit(Code::Unavailable)?;
         let quit = keys.quit();
         tokio::select! {
@@ -149,18 +149,18 @@ impl ListenArgs {
             .map(|event_type| event_type.name)
             .peekable();
         if names.peek().is_some() && !names.any(|name| translator.translates(name)) {
-            let glob = output::plain(glob);
+            let glob = output::printable(glob);
             output::notice(format_args!(
                 "warning: --event {glob} matches no event type that has a Caliper form"
             ));
         }
     }
 
-    fn explain(&self, client: &Client, from: u64) {
-        let what = self.event.as_deref().unwrap_or("all");
+    fn print_start(&self, client: &Client, from: u64) {
+        let event_types = self.event.as_deref().unwrap_or("all");
         output::notice(format_args!(
             "forwarding {} events from {} to {}, format {}, beginning at offset {from}",
-            output::plain(what),
+            output::printable(event_types),
             client.url(),
             self.forward,
             self.format.name(),
@@ -193,7 +193,7 @@ impl ListenArgs {
             };
             match answer {
                 Ok(answer) => answer.print(style)?,
-                Err(Unsent::Known) => (),
+                Err(Unsent::UnmappedAgain) => (),
                 Err(unsent) => output::notice(unsent),
             }
         }

@@ -12,7 +12,7 @@ use crate::exit_code::{Code, Failure};
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 The Kinesis door rejects no record. It stores invalid records in the quarantine.
 
 Examples:
@@ -23,7 +23,7 @@ Examples:
 
 /// Inspect invalid records
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct QuarantineArgs {
     #[command(subcommand)]
     command: QuarantineCommand,
@@ -47,7 +47,7 @@ enum QuarantineCommand {
     },
     /// Validate all records again; append valid events to the log and keep the rest
     Retry,
-    /// Delete records
+    /// Delete all records, or with --before only the records before an offset
     Empty {
         /// Delete only records before this offset
         #[arg(long, value_name = "OFFSET")]
@@ -89,12 +89,12 @@ struct RemovedJson {
 
 impl QuarantineArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         match self.command {
             QuarantineCommand::List { from, limit } => {
                 let answer = client.get(&page_path(from, limit)).await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let QuarantinePageJson { records, count } = client::read(&answer)?;
                 let rows = records
@@ -109,7 +109,7 @@ impl QuarantineArgs {
                 let answer = client.get(&page_path(offset, 1)).await?;
                 let QuarantinePageJson { records, .. } = client::read(&answer)?;
                 match records.into_iter().find(|record| record.offset == offset) {
-                    Some(_) if global.json => output::bytes(only_record(&answer)?),
+                    Some(_) if global.json => output::with_line_break(only_record(&answer)?),
                     Some(record) => {
                         output::line(record.data.or(record.data_base64).unwrap_or_default())
                     }
@@ -141,7 +141,7 @@ impl QuarantineArgs {
                     .unwrap_or_default();
                 let answer = client.delete(&format!("/v1/quarantine{before}")).await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let RemovedJson { removed } = client::read(&answer)?;
                 output::notice(format_args!("deleted {removed} records"));
@@ -151,19 +151,19 @@ impl QuarantineArgs {
     }
 }
 
-/// Has the server validate all records in quarantine again, page by page.
+/// Makes the server validate all records of the quarantine again, page by page.
 async fn retry(client: &Client) -> Result<RetriedJson, Failure> {
     let mut total = RetriedJson::default();
     loop {
         let path = format!("/v1/quarantine/retry?from={}", total.next);
-        let part: RetriedJson = client::read(&client.post(&path, None).await?)?;
-        total.admitted += part.admitted;
-        total.duplicates += part.duplicates;
-        total.kept += part.kept;
-        if part.next <= total.next {
+        let page: RetriedJson = client::read(&client.post(&path, None).await?)?;
+        total.admitted += page.admitted;
+        total.duplicates += page.duplicates;
+        total.kept += page.kept;
+        if page.next <= total.next {
             return Ok(total);
         }
-        total.next = part.next;
+        total.next = page.next;
     }
 }
 

@@ -9,25 +9,26 @@ use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::settings::Settings;
 
-const EXAMPLES: &str = "\
-Use this if `easel serve` rejects a data folder because its files do not belong
-together. If you still have the right files, put them back instead. Repair
-deletes nothing; it renames files that cannot be used. The log continues above
-the highest offset that any file contains. Missing events count as expired.
+const AFTER_HELP: &str = "\
+Use this command if `easel serve` rejects a data folder because its files do not
+belong together, for example if one file is an old copy. If you still have the
+right files, put them back instead. The repair deletes nothing; it renames files
+that cannot be used. The log continues above the highest offset that any file
+contains. Missing events count as expired.
 
 Examples:
   easel repair                   print the steps, change nothing
   easel repair --yes             do the repair
   easel repair --above 250000    a receiver already has events up to this offset";
 
-/// Repair a data folder whose files do not belong together
+/// Repair a data folder whose files come from different times or folders
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct RepairArgs {
     /// Do the repair instead of only printing the steps
     #[arg(long)]
     yes: bool,
-    /// Lowest offset at which the log may continue
+    /// The log continues above this offset, and does not use the offset itself again
     #[arg(
         long,
         value_name = "OFFSET",

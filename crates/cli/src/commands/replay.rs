@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::beginning::StartPosition;
+use super::start_position::StartPosition;
 use super::subscriptions::{condition, conditions_json, object};
 use crate::balance_json::BalanceJson;
 use crate::client::{self, Client, escape};
@@ -17,7 +17,7 @@ use crate::global_args::GlobalArgs;
 use crate::output;
 use crate::progress::Progress;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 A replay sends a range of the log to a subscription again. It has its own lane
 and its own balance. The filter of the subscription applies; --event and
 --condition restrict it further. Live deliveries continue. Replayed events have
@@ -34,7 +34,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Send a range of the log to a subscription again
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ReplayArgs {
     #[command(subcommand)]
     command: ReplayCommand,
@@ -49,7 +49,7 @@ enum ReplayCommand {
         /// Name of the subscription
         name: String,
     },
-    /// Cancel a replay and delete its parked deliveries and dead letters
+    /// Stop a replay if it still runs, and delete it with its parked deliveries and dead letters
     Cancel {
         /// Name of the subscription
         name: String,
@@ -120,13 +120,13 @@ struct DryRunJson {
 
 impl ReplayArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         match self.command {
             ReplayCommand::Start(args) => args.start(&client, global).await,
             ReplayCommand::List { name } => {
                 let answer = client.get(&replays_path(&name)).await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let ReplayListJson { replays } = client::read(&answer)?;
                 if replays.is_empty() {
@@ -157,7 +157,7 @@ impl StartArgs {
         let mut answer = client.post(&path, Some(&self.request_json())).await?;
         if self.dry_run {
             if global.json {
-                return output::bytes(&answer);
+                return output::with_line_break(&answer);
             }
             return client::read::<DryRunJson>(&answer)?.print();
         }
@@ -166,7 +166,7 @@ impl StartArgs {
             answer = self.wait(client, &format!("{path}/{number}")).await?;
         }
         if global.json {
-            return output::bytes(&answer);
+            return output::with_line_break(&answer);
         }
         let replay: ReplayJson = client::read(&answer)?;
         let name = &self.name;
@@ -203,9 +203,9 @@ impl StartArgs {
             match state.as_str() {
                 "ended" => return Ok(answer),
                 "paused" => {
-                    let reason = reason.map(|reason| format!(" ({})", output::plain(&reason)));
+                    let reason = reason.map(|reason| format!(" ({})", output::printable(&reason)));
                     let error = anyhow!(
-                        "replay {number} of {} is paused{}; it continues when its subscription does",
+                        "replay {number} of {} is paused{}; it continues when the subscription is resumed",
                         self.name,
                         reason.unwrap_or_default()
                     );
@@ -271,7 +271,7 @@ impl DryRunJson {
 impl ReplayJson {
     fn row(self) -> [String; 7] {
         let state = match &self.reason {
-            Some(reason) => format!("{}: {}", self.state, output::plain(reason)),
+            Some(reason) => format!("{}: {}", self.state, output::printable(reason)),
             None => self.state,
         };
         let ProgressJson { done, total } = self.progress;

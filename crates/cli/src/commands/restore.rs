@@ -10,10 +10,10 @@ use crate::global_args::GlobalArgs;
 use crate::progress::Progress;
 use crate::settings::Settings;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 The data folder must be new or empty; nothing is overwritten. Subscriptions
-continue from their cursors in the backup. Events that were delivered after the
-backup are delivered again.
+continue from their cursors in the backup. Events in the backup that were
+delivered after the backup was made are delivered again.
 
 Examples:
   easel restore /backup/easel
@@ -21,7 +21,7 @@ Examples:
 
 /// Restore a data folder from a backup
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct RestoreArgs {
     /// Folder of the backup
     folder: PathBuf,

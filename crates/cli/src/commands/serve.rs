@@ -18,12 +18,14 @@ use crate::settings::Settings;
 use crate::signals::{SignalRequest, Signals};
 use reload::Reload;
 
-const EXAMPLES: &str = "\
-SIGTERM or Ctrl-C stops the server. First it finishes running requests and
-deliveries, but not longer than the setting `drain`. A second signal stops it at
-once. In both cases no acknowledged event is lost. SIGHUP reloads the settings:
-subscriptions of the file, key pairs and `webhook.ca_file` change at once; the
-server logs which settings need a restart. `easel config check` lists all
+const AFTER_HELP: &str = "\
+SIGTERM or Ctrl-C stops the server. First the server finishes running requests
+and deliveries, for at most the time of the setting `drain`. A second signal
+stops the server immediately. In both cases no acknowledged event is lost.
+
+SIGHUP reloads the settings. Only these change without a restart: key pairs,
+`webhook.ca_file`, and subscriptions that the settings file declares. The server
+logs which other settings need a restart. `easel config check` lists all
 settings.
 
 Examples:
@@ -34,7 +36,7 @@ Examples:
 
 /// Run the server
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     server: ServerArgs,
@@ -97,14 +99,14 @@ impl ServeArgs {
             info!(?drain, "draining");
         } else {
             output::notice(format_args!(
-                "draining, at most {drain:?}; a second signal stops at once"
+                "draining, at most {drain:?}; a second signal stops the server immediately"
             ));
         }
         stop.cancel();
         tokio::select! {
             () = run => Ok(()),
-            () = signals.stop() => {
-                let error = anyhow!("stopped before everything was drained");
+            () = signals.stop_requested() => {
+                let error = anyhow!("stopped before all requests and deliveries under way were finished; see the setting `drain`");
                 Err(Failure::new(Code::Unavailable, error))
             }
         }

@@ -18,15 +18,15 @@ pub(crate) struct ServerArgs {
     /// Access control: `tokens`, or `none` to require no token (only on loopback)
     #[arg(long)]
     auth: Option<String>,
-    /// Log filter, such as `debug` or `info,easel_deliver=trace`
+    /// Which log messages the server prints, such as `debug` or `info,easel_deliver=trace`
     #[arg(
-        long,
+        long = "log",
         value_name = "FILTER",
         env = FILTER_VARIABLE,
         default_value = "info",
         hide_env_values = true
     )]
-    log: String,
+    log_filter: String,
     /// Log format: `text` or `json`; with `json`, stderr contains only JSON
     #[arg(
         long,
@@ -43,7 +43,7 @@ pub(crate) struct ServerArgs {
 pub(super) struct Logging {
     pub(super) filter: EnvFilter,
     pub(super) format: LogFormat,
-    /// The faults of the options. Invalid options have their default values.
+    /// The faults of the options. In place of an invalid option, `filter` or `format` has the default.
     pub(super) faults: Vec<SettingsError>,
 }
 
@@ -51,20 +51,25 @@ impl ServerArgs {
     /// Parses the log options.
     pub(super) fn logging(&self) -> Logging {
         let mut faults = Vec::new();
-        let mut reject = |flag, variable, value: &str, expects: &str| {
+        let mut reject = |flag, variable, value: &str, requirement: &str| {
             faults.push(SettingsError::Option {
                 origin: option_origin(flag, variable, value),
-                fault: format!("the log {expects}, not {value:?}"),
+                fault: format!("the log {requirement}, not {value:?}"),
             });
         };
-        let filter = logging::filter(&self.log).unwrap_or_else(|| {
-            let expects = "filter must be like \"debug\" or \"info,easel_deliver=trace\"";
-            reject("--log", FILTER_VARIABLE, &self.log, expects);
+        let filter = logging::parse_filter(&self.log_filter).unwrap_or_else(|| {
+            let requirement = "filter must be like \"debug\" or \"info,easel_deliver=trace\"";
+            reject("--log", FILTER_VARIABLE, &self.log_filter, requirement);
             EnvFilter::new("info")
         });
         let format = LogFormat::named(&self.log_format).unwrap_or_else(|| {
-            let expects = "format must be \"text\" or \"json\"";
-            reject("--log-format", FORMAT_VARIABLE, &self.log_format, expects);
+            let requirement = "format must be \"text\" or \"json\"";
+            reject(
+                "--log-format",
+                FORMAT_VARIABLE,
+                &self.log_format,
+                requirement,
+            );
             LogFormat::Text
         });
         Logging {
@@ -74,7 +79,7 @@ impl ServerArgs {
         }
     }
 
-    /// Reads the settings and prepares a server with them. `faults` are reported with all others.
+    /// Reads the settings and prepares a server with them. `faults` are reported with the faults of the settings.
     pub(super) fn prepare(
         &self,
         global: &GlobalArgs,
@@ -95,7 +100,7 @@ impl ServerArgs {
 /// Returns where the first token goes: to a terminal if there is one, otherwise to a file.
 fn first_token_place() -> FirstTokenPlace {
     if std::io::stderr().is_terminal() && !logging::stderr_is_json() {
-        FirstTokenPlace::Caller
+        FirstTokenPlace::Terminal
     } else {
         FirstTokenPlace::File
     }

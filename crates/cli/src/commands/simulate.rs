@@ -26,11 +26,12 @@ use crate::settings::{Settings, SettingsFaults};
 
 pub(super) use pace::Pace;
 
-const EXAMPLES: &str = "\
-Simulates a term of a campus with accounts, courses and people. They log in by
-day, submit shortly before the due date and get grades some days later. The
-changes pass the triggers, as with POST /v1/changes; the settings triggers.*
-apply. The same arguments produce the same events.
+const AFTER_HELP: &str = "\
+The command simulates a term of a campus with accounts, courses and people. The
+people log in during the day, submit shortly before the due date and get grades
+some days later. The triggers make events of the changes, as with POST
+/v1/changes; the settings triggers.* apply. The same arguments produce the same
+events.
 
 Examples:
   easel simulate --students 100 --days 7 > events.ndjson
@@ -40,13 +41,13 @@ Examples:
   easel simulate --to kinesis --access-key-id easel --secret-access-key \"$KEY\"
   easel simulate --changes --days 1 | easel changes explain";
 
-/// The maximum number of events, and of bytes, in one request.
-const MAX_SENT: usize = 500;
-const MAX_SENT_BYTES: usize = 4 << 20;
+/// The maximum number of events or changes, and of bytes, in one request.
+const MAX_REQUEST_LINES: usize = 500;
+const MAX_REQUEST_BYTES: usize = 4 << 20;
 
 /// Generate test events of a simulated campus
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct SimulateArgs {
     /// Destination: a door of the server, or stdout
     #[arg(long, value_enum, default_value_t = Destination::Stdout)]
@@ -96,11 +97,11 @@ pub(crate) struct SimulateArgs {
 /// Where events are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Destination {
-    /// Standard output, one on each line
+    /// Standard output, one event or change on each line
     Stdout,
     /// POST /v1/events
     Events,
-    /// POST /v1/changes: sends changes; the server creates the events
+    /// POST /v1/changes, which takes changes; the server makes their events
     Changes,
     /// PutRecords of the Kinesis protocol
     Kinesis,
@@ -130,15 +131,17 @@ impl SimulateArgs {
         let mut pace = Pace::new(options.begins, self.speed, self.rate);
         let progress = Progress::of_days(u64::from(self.days));
         let mut counts: BTreeMap<Arc<str>, u64> = BTreeMap::new();
-        let (mut changes, mut silent, mut day) = (0_u64, 0_u64, 0);
-        let (mut batch, mut stored) = (EventBatch::default(), Stored::default());
+        let (mut changes, mut without_event, mut day) = (0_u64, 0_u64, 0);
+        let (mut batch, mut answer_counts) = (EventBatch::default(), AnswerCountsJson::default());
         for change in Campus::new(options) {
             let at = change.occurred_at.unwrap_or(options.begins);
             let events = events(&triggers, &change)?;
             changes += 1;
-            silent += u64::from(events.is_empty());
+            without_event += u64::from(events.is_empty());
             if pace.is_ahead(at) {
-                sender.send(&mut batch, &progress, &mut stored).await?;
+                sender
+                    .send(&mut batch, &progress, &mut answer_counts)
+                    .await?;
                 pace.wait(at).await;
             }
             let elapsed = at.duration_since(options.begins).as_secs() / 86_400;
@@ -156,23 +159,29 @@ impl SimulateArgs {
                 }
             }
             if batch.is_full() {
-                sender.send(&mut batch, &progress, &mut stored).await?;
+                sender
+                    .send(&mut batch, &progress, &mut answer_counts)
+                    .await?;
             }
         }
-        sender.send(&mut batch, &progress, &mut stored).await?;
+        sender
+            .send(&mut batch, &progress, &mut answer_counts)
+            .await?;
         drop(progress);
         // With --to stdout, stdout already contains the events.
         if global.json && self.to != Destination::Stdout {
-            let Stored { duplicates, .. } = stored;
+            let AnswerCountsJson { duplicates, .. } = answer_counts;
             return output::line(json!({
                 "events": counts.values().sum::<u64>(), "changes": changes,
-                "changes_without_event": silent, "duplicates": duplicates, "event_types": by_name(&counts),
+                "changes_without_event": without_event, "duplicates": duplicates, "event_types": by_name(&counts),
             }));
         }
-        summarise(&counts, changes, silent);
-        if stored.duplicates > 0 {
-            let Stored { duplicates, .. } = stored;
-            output::notice(format_args!("{duplicates} of them were already in the log"));
+        summarise(&counts, changes, without_event);
+        if answer_counts.duplicates > 0 {
+            let AnswerCountsJson { duplicates, .. } = answer_counts;
+            output::notice(format_args!(
+                "{duplicates} of these events were already in the log"
+            ));
         }
         Ok(())
     }
@@ -196,7 +205,7 @@ fn by_name(counts: &BTreeMap<Arc<str>, u64>) -> Value {
 }
 
 /// Prints the number of events of each type.
-fn summarise(counts: &BTreeMap<Arc<str>, u64>, changes: u64, silent: u64) {
+fn summarise(counts: &BTreeMap<Arc<str>, u64>, changes: u64, without_event: u64) {
     let total: u64 = counts.values().sum();
     let mut by_count: Vec<_> = counts.iter().collect();
     by_count.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -206,7 +215,7 @@ fn summarise(counts: &BTreeMap<Arc<str>, u64>, changes: u64, silent: u64) {
         output::notice(format_args!("{count:>9}  {share:>5.2} %  {event_type}"));
     }
     output::notice(format_args!(
-        "{total:>9} events of {} types, from {changes} changes ({silent} changes without an event)",
+        "{total:>9} events of {} types, from {changes} changes ({without_event} changes without an event)",
         counts.len()
     ));
 }
@@ -218,7 +227,7 @@ impl EventBatch {
     }
 
     fn is_full(&self) -> bool {
-        self.lines.len() >= MAX_SENT || self.bytes >= MAX_SENT_BYTES
+        self.lines.len() >= MAX_REQUEST_LINES || self.bytes >= MAX_REQUEST_BYTES
     }
 
     fn lines(&self) -> Vec<u8> {
@@ -233,13 +242,13 @@ impl EventBatch {
 
 /// The counts in the server's answer.
 #[derive(Clone, Copy, Default, Deserialize)]
-struct Stored {
+struct AnswerCountsJson {
     duplicates: u64,
     #[serde(default)]
     rejected: u64,
 }
 
-impl Stored {
+impl AnswerCountsJson {
     fn add(&mut self, other: Self) -> Result<(), Failure> {
         self.duplicates += other.duplicates;
         match other.rejected {
@@ -286,13 +295,13 @@ impl Sender {
                     }
                 };
                 return Ok(Self::Kinesis {
-                    client: Client::connect(global)?,
+                    client: Client::from_args(global)?,
                     stream: args.stream.clone(),
                     keys,
                 });
             }
         };
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         Ok(Self::Lines { client, path })
     }
 
@@ -301,17 +310,17 @@ impl Sender {
         &self,
         batch: &mut EventBatch,
         progress: &Progress,
-        stored: &mut Stored,
+        counts: &mut AnswerCountsJson,
     ) -> Result<(), Failure> {
         let batch = std::mem::take(batch);
         if batch.lines.is_empty() {
             return Ok(());
         }
         match self {
-            Self::Stdout => progress.pause(|| output::raw(&batch.lines())),
+            Self::Stdout => progress.hide_while(|| output::raw(&batch.lines())),
             Self::Lines { client, path } => {
                 let answer = client.post_lines(path, batch.lines()).await?;
-                stored.add(client::read(&answer)?)
+                counts.add(client::read(&answer)?)
             }
             Self::Kinesis {
                 client,

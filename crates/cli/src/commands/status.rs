@@ -10,8 +10,8 @@ use crate::exit_code::Failure;
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
-The exit code is 1 if something needs attention, so that scripts can use it.
+const AFTER_HELP: &str = "\
+The exit code is 1 if something needs attention, so that scripts can test this.
 
 Examples:
   easel status
@@ -20,7 +20,7 @@ Examples:
 
 /// Show the state of the server and what needs attention
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct StatusArgs {}
 
 /// The status of the server.
@@ -85,11 +85,11 @@ struct AttentionJson {
 
 impl StatusArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         let answer = client.get("/v1/status").await?;
         let status: StatusJson = client::read(&answer)?;
         if global.json {
-            output::bytes(&answer)?;
+            output::with_line_break(&answer)?;
         } else {
             for line in screen::lines(&status, client.url()) {
                 output::line(line)?;

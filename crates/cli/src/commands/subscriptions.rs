@@ -2,7 +2,7 @@
 
 mod edit;
 mod fields;
-mod standing;
+mod subscription_json;
 mod test;
 
 use clap::Subcommand;
@@ -17,10 +17,10 @@ use crate::output;
 use edit::EditArgs;
 use fields::FieldArgs;
 pub(super) use fields::{condition, conditions_json, object};
-use standing::SubscriptionJson;
+use subscription_json::SubscriptionJson;
 use test::TestArgs;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 Examples:
   easel subscriptions add everything --webhook https://events.example.edu/canvas
   easel subscriptions add grades --webhook https://grades.example.edu/hook \\
@@ -37,7 +37,7 @@ Examples:
 
 /// Manage subscriptions
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct SubscriptionsArgs {
     #[command(subcommand)]
     command: SubscriptionsCommand,
@@ -50,21 +50,21 @@ enum SubscriptionsCommand {
     /// List all subscriptions
     List,
     /// Show one subscription
-    Show(Named),
+    Show(NameArgs),
     /// Send a sample event to an endpoint and print the answer
     Test(TestArgs),
-    /// Change a subscription, which keeps its cursor; without flags, in $EDITOR
+    /// Change a subscription, with flags or in $EDITOR; its cursor stays the same
     Edit(EditArgs),
-    /// Pause a subscription, which keeps its cursor
-    Pause(Named),
+    /// Pause a subscription; its cursor stays the same
+    Pause(NameArgs),
     /// Resume a subscription at its cursor or at a later position
     Resume(ResumeSubscriptionArgs),
     /// Remove a subscription and its cursor
-    Remove(Named),
+    Remove(NameArgs),
 }
 
 #[derive(Debug, clap::Args)]
-struct Named {
+struct NameArgs {
     /// Name of the subscription
     name: String,
 }
@@ -72,7 +72,7 @@ struct Named {
 #[derive(Debug, clap::Args)]
 struct ResumeSubscriptionArgs {
     #[command(flatten)]
-    named: Named,
+    named: NameArgs,
     /// Skip to this position: now, a time, or an offset. Skipped events count as expired
     #[arg(long, value_name = "WHERE")]
     from: Option<String>,
@@ -99,7 +99,7 @@ struct SubscriptionListJson {
 
 impl SubscriptionsArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         let answer = match &self.command {
             SubscriptionsCommand::Add(args) => {
                 catalog::warn_of_unmatched(global, &client, &args.fields.events).await;
@@ -130,7 +130,7 @@ impl SubscriptionsArgs {
             }
         };
         if global.json {
-            return output::bytes(&answer);
+            return output::with_line_break(&answer);
         }
         match self.command {
             SubscriptionsCommand::List => {
@@ -158,7 +158,7 @@ impl SubscriptionsArgs {
     }
 }
 
-impl Named {
+impl NameArgs {
     fn path(&self, rest: &str) -> String {
         format!("{}{rest}", subscription_path(&self.name))
     }

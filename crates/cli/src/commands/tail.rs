@@ -7,17 +7,17 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::beginning::{BoundsJson, StartPosition};
+use super::start_position::{BoundsJson, StartPosition};
 use crate::catalog;
 use crate::client::{self, Client, Follower, range_path};
 use crate::exit_code::Failure;
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 On a terminal, each event is one line: time, type, user, context and id.
-Otherwise it is one line of JSON as it is stored. --json adds the offset, the id
-and the time of arrival.
+Elsewhere, each event is one line of JSON, as the log stores it. --json also
+prints the offset, the id and the time of arrival.
 
 Examples:
   easel tail                               the ten newest events
@@ -30,7 +30,7 @@ Examples:
 
 /// Print events
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct TailArgs {
     /// Continue with new events as they arrive
     #[arg(long, short)]
@@ -74,7 +74,7 @@ struct StoredJson<'a> {
 
 impl TailArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         catalog::warn_of_unmatched(global, &client, &self.event).await;
         let style = match (global.json, output::stdout_is_terminal()) {
             (true, _) => EventStyle::Stored,
@@ -89,7 +89,7 @@ impl TailArgs {
         if self.follow {
             return self.follow(global, start, style).await;
         }
-        self.pages(&client, start..bounds.head, |stored| print(stored, style))
+        self.each_event(&client, start..bounds.head, |stored| print(stored, style))
             .await
     }
 
@@ -99,7 +99,7 @@ impl TailArgs {
         loop {
             let from = std::cmp::max(bounds.tail, bounds.head.saturating_sub(window));
             let mut newest = VecDeque::new();
-            self.pages(client, from..bounds.head, |stored| {
+            self.each_event(client, from..bounds.head, |stored| {
                 newest.push_back(client::read::<StoredJson<'_>>(stored.get().as_bytes())?.offset);
                 if newest.len() > self.newest {
                     newest.pop_front();
@@ -115,7 +115,7 @@ impl TailArgs {
     }
 
     /// Passes each matching event of `offsets` to `take`.
-    async fn pages(
+    async fn each_event(
         &self,
         client: &Client,
         offsets: std::ops::Range<u64>,

@@ -11,7 +11,7 @@ use crate::exit_code::Failure;
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 Examples:
   easel tokens create canvas --scope ingest
   easel tokens create dashboards --scope read
@@ -19,7 +19,7 @@ Examples:
 
 /// Manage access tokens
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct TokensArgs {
     #[command(subcommand)]
     command: TokensCommand,
@@ -27,7 +27,7 @@ pub(crate) struct TokensArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokensCommand {
-    /// Create a token; it is printed only once, the server stores only its hash
+    /// Create a token and print it, only this once; the server stores only its hash
     Create {
         /// Name of the token
         name: String,
@@ -70,13 +70,13 @@ struct CreatedJson {
 
 impl TokensArgs {
     pub(super) async fn run(self, global: &GlobalArgs) -> Result<(), Failure> {
-        let client = Client::connect(global)?;
+        let client = Client::from_args(global)?;
         match self.command {
             TokensCommand::Create { name, scopes } => {
                 let body = json!({ "name": name, "scopes": scopes });
                 let answer = client.post("/v1/tokens", Some(&body)).await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let CreatedJson { id, token } = client::read(&answer)?;
                 output::notice(format_args!("token {id}, shown only now:"));
@@ -85,7 +85,7 @@ impl TokensArgs {
             TokensCommand::List => {
                 let answer = client.get("/v1/tokens").await?;
                 if global.json {
-                    return output::bytes(&answer);
+                    return output::with_line_break(&answer);
                 }
                 let TokensJson { tokens } = client::read(&answer)?;
                 let rows = tokens.into_iter().map(TokenJson::row).collect::<Vec<_>>();

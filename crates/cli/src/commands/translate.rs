@@ -16,10 +16,10 @@ use crate::input::{Input, InputBatch, InputValue};
 use crate::output;
 use crate::settings::Settings;
 
-const EXAMPLES: &str = "\
-Prints one envelope per line, in the order of the input. Counts events without a
-Caliper form on stderr. Reports invalid events there too; then the exit code is
-65.
+const AFTER_HELP: &str = "\
+The command prints one envelope per line, in the order of the input. On stderr,
+it reports each invalid event and the number of events without a Caliper form.
+The exit code is 65 if there was an invalid event.
 
 Examples:
   easel translate --to caliper events.ndjson > caliper.ndjson
@@ -28,14 +28,14 @@ Examples:
 
 /// Translate Canvas events from files or stdin to Caliper
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct TranslateArgs {
     #[command(flatten)]
     input: Input,
     /// Format to translate to
     #[arg(long, value_enum)]
     to: TargetFormat,
-    /// Print the events without their envelopes
+    /// Print the Caliper events without their envelopes
     #[arg(long)]
     only_event: bool,
     /// Print indented JSON
@@ -103,7 +103,7 @@ impl Translation<'_> {
         for value in batch.elements() {
             match value {
                 Ok(value) => self.translate_event(batch, value, &mut translated),
-                Err((line, fault)) => translated.complain(batch, line, &fault.to_string()),
+                Err((line, fault)) => translated.add_complaint(batch, line, &fault.to_string()),
             }
         }
         translated
@@ -119,7 +119,7 @@ impl Translation<'_> {
             Ok(event) => event,
             Err(fault) => {
                 let line = value.line + fault.at.line - 1;
-                return translated.complain(batch, line, fault.message());
+                return translated.add_complaint(batch, line, fault.message());
             }
         };
         if !self.translator.translates(&event.event_type) {
@@ -148,7 +148,7 @@ impl Translation<'_> {
                     "{} cannot be translated: {error}",
                     event_type.escape_debug()
                 );
-                translated.complain(batch, value.line, &message);
+                translated.add_complaint(batch, value.line, &message);
             }
         }
     }
@@ -164,7 +164,7 @@ impl Translation<'_> {
 }
 
 impl Translated {
-    fn complain(&mut self, batch: &InputBatch, line: usize, what: &str) {
+    fn add_complaint(&mut self, batch: &InputBatch, line: usize, what: &str) {
         self.faults += 1;
         self.complaints
             .push(format!("{}:{line}: {what}", batch.file));
@@ -183,7 +183,7 @@ impl Translated {
     fn report(&self) -> Result<(), Failure> {
         let unmapped: u64 = self.unmapped.values().sum();
         for (event_type, count) in &self.unmapped {
-            let name = output::plain(event_type);
+            let name = output::printable(event_type);
             output::notice(format_args!("{name} has no Caliper form: {count} skipped"));
         }
         let (count, faults) = (self.count, self.faults);

@@ -1,7 +1,7 @@
 //! Reads the text of a file or of stdin, compressed or not.
 //!
-//! gzip and zstd are recognized by their first bytes, independent of the file name. Several members or
-//! frames are one text. A byte order mark is skipped. Memory is bounded: a zstd window may have up to
+//! gzip and zstd are recognized by their first bytes, independent of the file name. All gzip members or
+//! zstd frames of a file are one text. A byte order mark is skipped. Memory is bounded: a zstd window may have up to
 //! 128 MiB, the default limit of the zstd command.
 
 use std::cell::Cell;
@@ -15,7 +15,7 @@ use zstd::stream::read::Decoder as ZstdDecoder;
 /// The largest accepted zstd window, as a power of two.
 const ZSTD_WINDOW_LOG: u32 = 27;
 /// The number of first bytes that identify compression and encoding.
-const HEAD: usize = 4;
+const HEAD_BYTES: usize = 4;
 
 /// The text of a file.
 pub(super) struct InputText {
@@ -24,20 +24,20 @@ pub(super) struct InputText {
 }
 
 impl InputText {
-    /// Reads the first bytes of `source` and chooses the decoder.
-    pub(super) fn open(source: impl Read + 'static) -> io::Result<Self> {
+    /// Reads the first bytes of `file` and chooses the decoder.
+    pub(super) fn open(file: impl Read + 'static) -> io::Result<Self> {
         let read_bytes = Rc::new(Cell::new(0));
-        let mut counted = Counted {
-            source,
+        let mut counted = CountingReader {
+            inner: file,
             read_bytes: Rc::clone(&read_bytes),
         };
         let head = head(&mut counted)?;
-        let source = BufReader::new(Cursor::new(head.clone()).chain(counted));
-        let mut decoded = decoded(&head, source)?;
-        let head = self::head(&mut decoded)?;
+        let whole = BufReader::new(Cursor::new(head.clone()).chain(counted));
+        let mut decoder = decoder(&head, whole)?;
+        let head = self::head(&mut decoder)?;
         let text = without_bom(&head)
             .map_err(|error @ NotUtf8Text| io::Error::new(ErrorKind::InvalidData, error))?;
-        let reader = Box::new(Cursor::new(text.to_vec()).chain(decoded));
+        let reader = Box::new(Cursor::new(text.to_vec()).chain(decoder));
         Ok(Self { reader, read_bytes })
     }
 
@@ -53,65 +53,65 @@ impl Read for InputText {
     }
 }
 
-/// Returns the first [`HEAD`] bytes of `reader`, or fewer at its end.
+/// Returns the first [`HEAD_BYTES`] bytes of `reader`, or fewer at its end.
 fn head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(HEAD);
-    let most = u64::try_from(HEAD).unwrap_or(u64::MAX);
-    reader.take(most).read_to_end(&mut head)?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let limit = u64::try_from(HEAD_BYTES).unwrap_or(u64::MAX);
+    reader.take(limit).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// Returns a reader that decompresses `source`, which begins with `head`.
-fn decoded(head: &[u8], source: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {
+/// Returns a reader that decompresses `file`, which begins with `head`.
+fn decoder(head: &[u8], file: impl BufRead + 'static) -> io::Result<Box<dyn Read>> {
     match head {
-        [0x1f, 0x8b, ..] => Ok(Box::new(Decoded {
-            coding: "gzip",
-            decoder: MultiGzDecoder::new(source),
+        [0x1f, 0x8b, ..] => Ok(Box::new(ExplainingDecoder {
+            compression: "gzip",
+            decoder: MultiGzDecoder::new(file),
         })),
-        // A frame, or a skippable frame before one.
+        // A zstd frame, or a skippable frame before a zstd frame.
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
-            let mut decoder = ZstdDecoder::with_buffer(source)?;
+            let mut decoder = ZstdDecoder::with_buffer(file)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Ok(Box::new(Decoded {
-                coding: "zstd",
+            Ok(Box::new(ExplainingDecoder {
+                compression: "zstd",
                 decoder,
             }))
         }
-        _ => Ok(Box::new(source)),
+        _ => Ok(Box::new(file)),
     }
 }
 
 /// A decoder whose errors describe what is wrong with the file.
-struct Decoded<D> {
-    coding: &'static str,
+struct ExplainingDecoder<D> {
+    compression: &'static str,
     decoder: D,
 }
 
-impl<D: Read> Read for Decoded<D> {
+impl<D: Read> Read for ExplainingDecoder<D> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let coding = self.coding;
+        let compression = self.compression;
         self.decoder
             .read(bytes)
             .map_err(|error| match error.kind() {
                 ErrorKind::Interrupted => error,
                 ErrorKind::UnexpectedEof => {
-                    let what = format!("the {coding} data is truncated");
+                    let what = format!("the {compression} data is truncated");
                     io::Error::new(ErrorKind::UnexpectedEof, what)
                 }
-                kind => io::Error::new(kind, format!("the {coding} data is corrupt: {error}")),
+                kind => io::Error::new(kind, format!("the {compression} data is corrupt: {error}")),
             })
     }
 }
 
 /// Counts the bytes that are read.
-struct Counted<R> {
-    source: R,
+struct CountingReader<R> {
+    inner: R,
     read_bytes: Rc<Cell<usize>>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(bytes)?;
+        let read = self.inner.read(bytes)?;
         self.read_bytes.set(self.read_bytes.get() + read);
         Ok(read)
     }
@@ -186,11 +186,11 @@ mod tests {
             .flat_map(|n: u32| n.to_be_bytes())
             .map(|byte| byte | 1)
             .collect();
-        for (coding, whole) in [("gzip", gzip(&text)), ("zstd", zstd(&text))] {
+        for (compression, whole) in [("gzip", gzip(&text)), ("zstd", zstd(&text))] {
             for cut in [6, whole.len() / 2, whole.len() - 1] {
                 let error = read(whole[..cut].to_vec()).unwrap_err();
                 assert!(
-                    error.contains(&format!("{coding} data is truncated")),
+                    error.contains(&format!("{compression} data is truncated")),
                     "{error}"
                 );
             }
@@ -198,10 +198,16 @@ mod tests {
             let middle = broken.len() / 2;
             broken[middle..].fill(0xff);
             let error = read(broken).unwrap_err();
-            assert!(error.contains(&format!("{coding} data is ")), "{error}");
+            assert!(
+                error.contains(&format!("{compression} data is ")),
+                "{error}"
+            );
             let garbage = [whole, b"garbage".to_vec()].concat();
             let error = read(garbage).unwrap_err();
-            assert!(error.contains(&format!("{coding} data is ")), "{error}");
+            assert!(
+                error.contains(&format!("{compression} data is ")),
+                "{error}"
+            );
         }
     }
 }

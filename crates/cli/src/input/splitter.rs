@@ -1,15 +1,15 @@
 //! Finds the values of a text that arrives in parts.
 //!
 //! The splitter only examines brackets and quotes; the caller validates the JSON. If one of the first
-//! lines is a whole value, the text is read as one value per line. Then a broken line does not affect
-//! the lines after it.
+//! lines is a whole value, the text is read as one value per line. In such a text, a broken line does
+//! not affect the lines after it.
 
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
 /// The number of first lines that are examined for a whole value.
-const TRIED_LINES: usize = 8;
+const EXAMINED_LINES: usize = 8;
 
 /// The place of a value in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +33,11 @@ enum Framing {
 pub(super) struct Splitter {
     framing: Option<Framing>,
     /// The position up to which the text was scanned.
-    at: usize,
-    /// The line of `at`.
+    position: usize,
+    /// The line of `position`.
     line: usize,
-    /// The start and line of the value that contains `at`.
-    open: Option<(usize, usize)>,
+    /// The start and line of the value that contains `position`.
+    current_value: Option<(usize, usize)>,
     /// The number of open brackets in that value.
     depth: usize,
     /// Whether the values are elements of an array.
@@ -50,9 +50,9 @@ impl Default for Splitter {
     fn default() -> Self {
         Self {
             framing: None,
-            at: 0,
+            position: 0,
             line: 1,
-            open: None,
+            current_value: None,
             depth: 0,
             in_array: false,
             in_string: false,
@@ -64,35 +64,35 @@ impl Default for Splitter {
 impl Splitter {
     /// Returns the line of the current value, or of the current position.
     pub(super) fn line(&self) -> usize {
-        self.open.map_or(self.line, |(_start, line)| line)
+        self.current_value.map_or(self.line, |(_start, line)| line)
     }
 
-    /// Finds the values of `text` that end in the part not scanned yet. With `at_end`, the current value
-    /// ends there too.
+    /// Finds the values that end in the part of `text` that was not scanned yet. With `at_end`, the text is
+    /// complete, so its end is also the end of the current value.
     pub(super) fn split(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
         match *self.framing.get_or_insert_with(|| framing_of(text)) {
-            Framing::Lines => self.lines(text, at_end, ranges),
-            Framing::Brackets => self.brackets(text, at_end, ranges),
+            Framing::Lines => self.split_lines(text, at_end, ranges),
+            Framing::Brackets => self.split_by_brackets(text, at_end, ranges),
         }
     }
 
     /// Removes the first `count` bytes of the text.
     pub(super) fn cut(&mut self, count: usize) {
-        self.at -= count;
-        if let Some((start, _line)) = &mut self.open {
+        self.position -= count;
+        if let Some((start, _line)) = &mut self.current_value {
             *start -= count;
         }
     }
 
-    fn lines(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
+    fn split_lines(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
         // An incomplete line is scanned again later.
-        while let Some(rest) = text.get(self.at..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = text.get(self.position..).filter(|rest| !rest.is_empty()) {
             let end = match memchr::memchr(b'\n', rest) {
-                Some(length) => self.at + length,
+                Some(length) => self.position + length,
                 None if at_end => text.len(),
                 None => return,
             };
-            let range = self.at..end;
+            let range = self.position..end;
             if text
                 .get(range.clone())
                 .is_some_and(|line| !line.trim_ascii().is_empty())
@@ -100,19 +100,19 @@ impl Splitter {
                 let line = self.line;
                 ranges.push(ValueRange { range, line });
             }
-            self.at = std::cmp::min(end + 1, text.len());
+            self.position = std::cmp::min(end + 1, text.len());
             self.line += 1;
         }
     }
 
-    fn brackets(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
-        while let Some(byte) = text.get(self.at).copied() {
+    fn split_by_brackets(&mut self, text: &[u8], at_end: bool, ranges: &mut Vec<ValueRange>) {
+        while let Some(byte) = text.get(self.position).copied() {
             self.scan_byte(byte, ranges);
-            self.at += 1;
+            self.position += 1;
             self.line += usize::from(byte == b'\n');
         }
         if at_end {
-            self.close(self.at, ranges);
+            self.end_value(self.position, ranges);
         }
     }
 
@@ -122,42 +122,42 @@ impl Splitter {
             self.escaped = !self.escaped && byte == b'\\';
             return;
         }
-        match (byte, self.open) {
+        match (byte, self.current_value) {
             (b' ' | b'\t' | b'\r' | b'\n' | b',', None) => (),
             (b'[', None) if !self.in_array => self.in_array = true,
             (b']', None) if self.in_array => self.in_array = false,
             (b']', Some(_)) if self.in_array && self.depth == 0 => {
-                self.close(self.at, ranges);
+                self.end_value(self.position, ranges);
                 self.in_array = false;
             }
             // The end of a value without brackets, such as a number.
             (b' ' | b'\t' | b'\r' | b'\n' | b',', Some(_)) if self.depth == 0 => {
-                self.close(self.at, ranges);
+                self.end_value(self.position, ranges);
             }
             (b'{' | b'[', _) => {
-                self.begin();
+                self.begin_value();
                 self.depth += 1;
             }
             (b'}' | b']', Some(_)) => {
                 self.depth = self.depth.saturating_sub(1);
                 if self.depth == 0 {
-                    self.close(self.at + 1, ranges);
+                    self.end_value(self.position + 1, ranges);
                 }
             }
             (b'"', _) => {
-                self.begin();
+                self.begin_value();
                 self.in_string = true;
             }
-            _ => self.begin(),
+            _ => self.begin_value(),
         }
     }
 
-    fn begin(&mut self) {
-        self.open.get_or_insert((self.at, self.line));
+    fn begin_value(&mut self) {
+        self.current_value.get_or_insert((self.position, self.line));
     }
 
-    fn close(&mut self, end: usize, ranges: &mut Vec<ValueRange>) {
-        if let Some((start, line)) = self.open.take() {
+    fn end_value(&mut self, end: usize, ranges: &mut Vec<ValueRange>) {
+        if let Some((start, line)) = self.current_value.take() {
             let range = start..end;
             ranges.push(ValueRange { range, line });
         }
@@ -176,7 +176,7 @@ fn framing_of(text: &[u8]) -> Framing {
         line.trim_ascii_start().starts_with(b"{")
             && serde_json::from_slice::<IgnoredAny>(line).is_ok()
     };
-    if lines.by_ref().take(TRIED_LINES).any(is_value) {
+    if lines.by_ref().take(EXAMINED_LINES).any(is_value) {
         Framing::Lines
     } else {
         Framing::Brackets

@@ -30,19 +30,20 @@ pub(crate) const OPTION_VARIABLES: [&str; 5] = [
 /// Reads the settings among `variables`.
 pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Layer {
     let mut layer = Layer::default();
-    let mut ours = BTreeMap::new();
+    let mut easel_variables = BTreeMap::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
         };
         match value.into_string() {
-            Ok(value) => drop(ours.insert(name.to_owned(), value)),
+            Ok(value) => drop(easel_variables.insert(name.to_owned(), value)),
             Err(_not_utf_8) => layer.faults.push(SettingsError::NotText {
                 name: name.to_owned(),
             }),
         }
     }
-    match key_pair(ours.remove(ACCESS_KEY_ID), ours.remove(SECRET_ACCESS_KEY)) {
+    let id = easel_variables.remove(ACCESS_KEY_ID);
+    match key_pair(id, easel_variables.remove(SECRET_ACCESS_KEY)) {
         Ok(None) => (),
         Ok(Some(pair)) => {
             let origin = SettingOrigin::Variable(ACCESS_KEY_ID.to_owned());
@@ -54,7 +55,7 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
         Err(faults) => layer.faults.extend(faults),
     }
 
-    for (name, text) in ours {
+    for (name, text) in easel_variables {
         if let Some(setting) = setting::ALL
             .iter()
             .find(|setting| setting.variable() == name)
@@ -65,7 +66,7 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
                 origin: SettingOrigin::Variable(name),
             });
         } else if !OPTION_VARIABLES.contains(&name.as_str()) && !is_service_link(&name) {
-            layer.faults.push(unknown(name));
+            layer.faults.push(unknown_variable(name));
         }
     }
     layer
@@ -73,7 +74,7 @@ pub(super) fn read(variables: impl Iterator<Item = (OsString, OsString)>) -> Lay
 
 /// Returns the origin of an option that a flag or a variable can set.
 pub(super) fn option_origin(flag: &'static str, variable: &str, value: &str) -> SettingOrigin {
-    if std::env::var_os(variable).is_some_and(|set| set == value) {
+    if std::env::var_os(variable).is_some_and(|text| text == value) {
         SettingOrigin::Variable(variable.to_owned())
     } else {
         SettingOrigin::Flag(flag)
@@ -112,12 +113,13 @@ fn key_pair(
     }
 }
 
-/// Returns whether Kubernetes set this variable: it does so in each pod next to a service named `easel`.
+/// Returns whether Kubernetes set this variable. Kubernetes sets such variables in each pod beside a service
+/// that is named `easel`.
 fn is_service_link(name: &str) -> bool {
     name.starts_with("EASEL_SERVICE_") || name.starts_with("EASEL_PORT")
 }
 
-fn unknown(name: String) -> SettingsError {
+fn unknown_variable(name: String) -> SettingsError {
     let settings = setting::ALL.iter().map(setting::Setting::variable);
     let pair = [ACCESS_KEY_ID, SECRET_ACCESS_KEY].map(str::to_owned);
     let suggestion = nearest(

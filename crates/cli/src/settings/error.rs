@@ -61,7 +61,7 @@ pub(crate) enum SettingsError {
         missing: &'static str,
     },
     /// A value is invalid.
-    #[error("{origin}: {} must be {}{}", setting.key, setting.expects, not(setting, text))]
+    #[error("{origin}: {} must be {}{}", setting.key, setting.requirement, not_value(setting, text))]
     BadValue {
         /// The origin of the value.
         origin: SettingOrigin,
@@ -145,7 +145,7 @@ impl From<SettingsFaults> for Failure {
 }
 
 /// Returns the part of the message with the invalid value; empty for a secret.
-fn not(setting: &Setting, text: &str) -> String {
+fn not_value(setting: &Setting, text: &str) -> String {
     if setting.is_secret {
         String::new()
     } else {

@@ -1,7 +1,7 @@
 //! The settings file, TOML.
 //!
-//! Tables are walked by hand and single values are stored as text, so that the file, the environment
-//! and the flags share the same parsers. The lists `[[kinesis.keys]]`, `[[caliper.roles]]` and
+//! This module reads the tables key by key and stores single values as text, so that the file, the
+//! environment and the flags share the same parsers. The lists `[[kinesis.keys]]`, `[[caliper.roles]]` and
 //! `[[subscriptions]]` are validated with their shapes and then parsed by serde. One run finds all faults,
 //! each with line and column.
 
@@ -20,7 +20,7 @@ use super::origin::{FilePosition, SettingOrigin};
 use super::shape::{CALIPER_ROLE, KINESIS_KEY, SUBSCRIPTION, SettingKey, ValueShape, kind_of};
 use super::{Layer, SettingValue, setting};
 
-/// The long form of `auth`, for a file that sets its other keys too.
+/// The key for `auth` in a file that has `auth` as a table, with `auth.first_token` beside it.
 const AUTH_MODE: &str = "auth.mode";
 
 /// Reads a settings file.
@@ -67,7 +67,7 @@ struct SettingsFile<'a> {
     text: &'a str,
 }
 
-/// A table in a list, or a table nested in it.
+/// A table in a list, or a table inside such a table.
 struct NestedTable<'a> {
     /// The prefix of its keys in messages.
     prefix: String,
@@ -155,7 +155,7 @@ impl SettingsFile<'_> {
                 return Vec::new();
             }
         };
-        let mut read = Vec::new();
+        let mut valid_items = Vec::new();
         for item in items {
             let place = self.place(item.span().start);
             let DeValue::Table(table) = item.get_ref() else {
@@ -164,18 +164,18 @@ impl SettingsFile<'_> {
                 layer.faults.push(SettingsError::Malformed { place, fault });
                 continue;
             };
-            let known_faults = layer.faults.len();
-            let found = NestedTable {
+            let faults_before = layer.faults.len();
+            let nested = NestedTable {
                 prefix: String::new(),
                 place: place.clone(),
                 table,
             };
-            self.check_table(&found, fields, &mut layer.faults);
-            if layer.faults.len() > known_faults {
+            self.check_table(&nested, fields, &mut layer.faults);
+            if layer.faults.len() > faults_before {
                 continue;
             }
             match T::deserialize(ValueDeserializer::from(item)) {
-                Ok(item) => read.push((SettingOrigin::File(place), item)),
+                Ok(item) => valid_items.push((SettingOrigin::File(place), item)),
                 Err(error) => {
                     let fault = toml_words(self.text, error.message(), error.span());
                     let place = error.span().map_or(place, |span| self.place(span.start));
@@ -183,13 +183,13 @@ impl SettingsFile<'_> {
                 }
             }
         }
-        read
+        valid_items
     }
 
     /// Validates a table with its shape.
     fn check_table(
         &self,
-        found: &NestedTable<'_>,
+        nested: &NestedTable<'_>,
         fields: &[SettingKey],
         faults: &mut Vec<SettingsError>,
     ) {
@@ -197,13 +197,13 @@ impl SettingsFile<'_> {
             prefix,
             place,
             table,
-        } = found;
-        let mut misspelled = Vec::new();
+        } = nested;
+        let mut suggested_keys = Vec::new();
         for (name, value) in *table {
             let key: &str = name.get_ref();
             let Some(field) = fields.iter().find(|field| field.name == key) else {
                 let suggestion = nearest(key, fields.iter().map(|field| field.name));
-                misspelled.extend(suggestion.clone());
+                suggested_keys.extend(suggestion.clone());
                 faults.push(SettingsError::UnknownKey {
                     place: self.place(name.span().start),
                     key: key.to_owned(),
@@ -217,7 +217,7 @@ impl SettingsFile<'_> {
         let is_missing = |field: &&SettingKey| {
             field.required
                 && !table.keys().any(|name| name.get_ref() == field.name)
-                && !misspelled.iter().any(|name| name == field.name)
+                && !suggested_keys.iter().any(|name| name == field.name)
         };
         for field in fields.iter().filter(is_missing) {
             let fault = format!("`{prefix}{}` is missing", field.name);
@@ -237,7 +237,7 @@ impl SettingsFile<'_> {
         let mut fault = |place: FilePosition, fault: String| {
             faults.push(SettingsError::Malformed { place, fault });
         };
-        let checked = match (shape, value.get_ref()) {
+        let result = match (shape, value.get_ref()) {
             (
                 ValueShape::Text(check)
                 | ValueShape::TextOrNumber(check)
@@ -275,21 +275,21 @@ impl SettingsFile<'_> {
                 return;
             }
             (ValueShape::Table(fields), DeValue::Table(table)) => {
-                let found = NestedTable {
+                let nested = NestedTable {
                     prefix: format!("{key}."),
                     place,
                     table,
                 };
-                self.check_table(&found, fields, faults);
+                self.check_table(&nested, fields, faults);
                 return;
             }
             (shape, other) => Err(format!(
                 "`{key}` must be {}, not {}",
-                shape.expects(),
+                shape.requirement(),
                 kind_of(other)
             )),
         };
-        if let Err(error) = checked {
+        if let Err(error) = result {
             fault(place, error);
         }
     }
@@ -332,13 +332,14 @@ fn setting_value(
     })
 }
 
-/// Returns a single value as the text of a variable. No setting accepts an array or a table.
+/// Returns a value as the text that a variable would have. For an array or a table, returns a text that no
+/// setting accepts.
 fn text_of(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => text.clone().into_owned(),
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Boolean(boolean) => boolean.to_string(),
         DeValue::Datetime(time) => time.to_string(),
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),

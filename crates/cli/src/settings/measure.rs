@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Units of size: the largest first, and a longer name before its suffixes.
-const SIZES: [(&str, u64); 9] = [
+/// Units of size, the largest first. A name comes before every name that is its suffix: `TiB` before `B`.
+const SIZE_UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("TB", 1_000_000_000_000),
     ("GiB", 1 << 30),
@@ -15,7 +15,8 @@ const SIZES: [(&str, u64); 9] = [
     ("B", 1),
 ];
 
-const DURATIONS: [(&str, u128); 4] = [
+/// Units of duration in milliseconds, the largest first.
+const DURATION_UNITS: [(&str, u128); 4] = [
     ("d", 86_400_000),
     ("h", 3_600_000),
     ("m", 60_000),
@@ -25,7 +26,7 @@ const DURATIONS: [(&str, u128); 4] = [
 /// Parses a size: a number of bytes, or a whole number with a unit.
 pub(super) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
-    let (number, unit) = SIZES
+    let (number, unit) = SIZE_UNITS
         .iter()
         .find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)))
         .unwrap_or((text, 1));
@@ -34,7 +35,7 @@ pub(super) fn size(text: &str) -> Option<u64> {
 
 /// Formats a size in the largest unit that represents it exactly.
 pub(super) fn show_size(bytes: u64) -> String {
-    match SIZES
+    match SIZE_UNITS
         .iter()
         .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit))
     {
@@ -51,7 +52,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 /// Formats a duration in the largest unit that represents it exactly.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
-    match DURATIONS
+    match DURATION_UNITS
         .iter()
         .find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit))
     {

@@ -37,11 +37,11 @@ impl FilePosition {
     pub(crate) fn new(path: &Path, text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.split('\n').count();
-        let last = before.rsplit('\n').next().unwrap_or(before);
+        let last_line = before.rsplit('\n').next().unwrap_or(before);
         Self {
             path: path.to_owned(),
             line,
-            column: last.chars().count() + 1,
+            column: last_line.chars().count() + 1,
         }
     }
 

@@ -22,11 +22,11 @@ pub(crate) const AUTH: &str = "auth";
 pub(crate) const FIRST_TOKEN: &str = "auth.first_token";
 /// The key of the file of certificate authorities.
 pub(crate) const CA_FILE: &str = "webhook.ca_file";
-/// The key of the folder of data files.
+/// The key of the folder with the operator's own event types.
 pub(crate) const CATALOG_FOLDER: &str = "catalog.folder";
 /// The list of key pairs of the Kinesis door.
 pub(super) const KINESIS_KEYS: &str = "kinesis.keys";
-/// The list of roles and their Caliper roles.
+/// The list of Canvas roles and their Caliper roles.
 pub(super) const CALIPER_ROLES: &str = "caliper.roles";
 /// The list of subscriptions declared in the file.
 pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
@@ -36,10 +36,10 @@ pub(crate) struct Setting {
     /// The key in the file, with dots between tables.
     pub(super) key: &'static str,
     /// The expected value; reads after "must be".
-    pub(super) expects: &'static str,
+    pub(super) requirement: &'static str,
     /// Sets the value from a text. Returns `None` if the text is invalid.
     pub(super) set: fn(&mut Config, &str) -> Option<()>,
-    /// Returns the value in use as a text that `set` accepts. For a secret, only whether it is set.
+    /// Returns the value in use as a text that `set` accepts. For a secret, returns only whether it is set.
     pub(super) show: fn(&Config) -> String,
     /// Whether the value must not be printed.
     pub(super) is_secret: bool,
@@ -66,8 +66,8 @@ const MIN_AGE: Duration = Duration::from_mins(1);
 /// The maximum of periods such as retention: ten years.
 const MAX_PERIOD: Duration = Duration::from_hours(3_650 * 24);
 const MIN_HOLD: Duration = Duration::from_secs(1);
-const MIN_SPACE: u64 = 1 << 20;
-const MIN_MEMORY: u64 = 1 << 10;
+const MIN_DISK_BYTES: u64 = 1 << 20;
+const MIN_MEMORY_BYTES: u64 = 1 << 10;
 const MAX_EVENT_BYTES: u64 = 256 << 20;
 const MAX_REQUEST_BYTES: u64 = 1 << 30;
 /// The largest shard whose ids fit into 64 bits.
@@ -77,28 +77,28 @@ const MAX_SHARD: u64 = u64::MAX / 10_000_000_000_000 - 1;
 pub(crate) const ALL: &[Setting] = &[
     Setting {
         key: LISTEN,
-        expects: "an address and port such as \"127.0.0.1:4567\"",
+        requirement: "an address and port such as \"127.0.0.1:4567\"",
         set: |config, text| put(&mut config.listen, text.parse().ok()),
         is_secret: false,
         show: |config| config.listen.to_string(),
     },
     Setting {
         key: DATA,
-        expects: "the path of a folder",
-        set: |config, text| put(&mut config.data, filled(text)),
+        requirement: "the path of a folder",
+        set: |config, text| put(&mut config.data, not_blank(text)),
         is_secret: false,
         show: |config| config.data.display().to_string(),
     },
     Setting {
         key: AUTH,
-        expects: "\"tokens\" or \"none\"",
+        requirement: "\"tokens\" or \"none\"",
         set: |config, text| put(&mut config.auth, one_of(text, &AUTH_MODES)),
         is_secret: false,
         show: |config| name_of(config.auth, &AUTH_MODES),
     },
     Setting {
         key: FIRST_TOKEN,
-        expects: "32 to 256 letters, digits and - . _ ~ + /, at least 8 of them different, or \"off\"",
+        requirement: "32 to 256 letters, digits and - . _ ~ + /, at least 8 of them different, or \"off\"",
         set: |config, text| put_unless_off(&mut config.first_token, text, token),
         is_secret: true,
         show: |config| {
@@ -111,35 +111,35 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "drain",
-        expects: DURATION,
+        requirement: DURATION,
         set: |config, text| put(&mut config.drain, duration(text)),
         is_secret: false,
         show: |config| show_duration(config.drain),
     },
     Setting {
         key: CATALOG_FOLDER,
-        expects: "the path of a folder, or \"off\"",
-        set: |config, text| put_unless_off(&mut config.catalog.folder, text, filled),
+        requirement: "the path of a folder, or \"off\"",
+        set: |config, text| put_unless_off(&mut config.catalog.folder, text, not_blank),
         is_secret: false,
         show: |config| show_path(config.catalog.folder.as_deref()),
     },
     Setting {
         key: "caliper.application",
-        expects: "an address such as \"http://lms.example.edu/\"",
+        requirement: "an address such as \"http://lms.example.edu/\"",
         set: |config, text| put(&mut config.caliper.application, text.parse().ok()),
         is_secret: false,
         show: |config| config.caliper.application.to_string(),
     },
     Setting {
         key: "caliper.secrets",
-        expects: "\"masked\" or \"sent\"",
+        requirement: "\"masked\" or \"sent\"",
         set: |config, text| put(&mut config.caliper.secrets, one_of(text, &SECRETS)),
         is_secret: false,
         show: |config| name_of(config.caliper.secrets, &SECRETS),
     },
     Setting {
         key: "triggers.shard",
-        expects: "the number of a shard, 0 for none",
+        requirement: "the number of a shard, 0 for none",
         set: |config, text| {
             put(
                 &mut config.triggers.shard,
@@ -151,14 +151,14 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "triggers.nulls",
-        expects: "\"dropped\" or \"kept\"",
+        requirement: "\"dropped\" or \"kept\"",
         set: |config, text| put(&mut config.triggers.nulls, one_of(text, &NULLS)),
         is_secret: false,
         show: |config| name_of(config.triggers.nulls, &NULLS),
     },
     Setting {
         key: "triggers.submission_rule",
-        expects: "\"newest\" or \"published\"",
+        requirement: "\"newest\" or \"published\"",
         set: |config, text| {
             put(
                 &mut config.triggers.submission_rule,
@@ -170,21 +170,21 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "log.max_age",
-        expects: "a length of time of at least 1m such as \"30d\", or \"off\"",
+        requirement: "a length of time of at least 1m such as \"30d\", or \"off\"",
         set: |config, text| put_unless_off(&mut config.log.max_age, text, age),
         is_secret: false,
         show: |config| config.log.max_age.map_or(OFF.to_owned(), show_duration),
     },
     Setting {
         key: "log.max_bytes",
-        expects: SIZE_OR_OFF,
-        set: |config, text| put_unless_off(&mut config.log.max_bytes, text, space),
+        requirement: SIZE_OR_OFF,
+        set: |config, text| put_unless_off(&mut config.log.max_bytes, text, disk_size),
         is_secret: false,
         show: |config| config.log.max_bytes.map_or(OFF.to_owned(), show_size),
     },
     Setting {
         key: "log.duplicate_window",
-        expects: "a number of events up to 100000000, 0 for no window",
+        requirement: "a number of events up to 100000000, 0 for no window",
         set: |config, text| {
             put(
                 &mut config.log.duplicate_window,
@@ -198,8 +198,8 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "quarantine.max_bytes",
-        expects: SIZE_OR_OFF,
-        set: |config, text| put_unless_off(&mut config.quarantine.max_bytes, text, space),
+        requirement: SIZE_OR_OFF,
+        set: |config, text| put_unless_off(&mut config.quarantine.max_bytes, text, disk_size),
         is_secret: false,
         show: |config| {
             config
@@ -210,11 +210,11 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "ingest.max_event_bytes",
-        expects: "a size from 1KiB to 256MiB such as \"1MiB\"",
+        requirement: "a size from 1KiB to 256MiB such as \"1MiB\"",
         set: |config, text| {
             put(
                 &mut config.ingest.max_event_bytes,
-                memory(text, MAX_EVENT_BYTES),
+                memory_size(text, MAX_EVENT_BYTES),
             )
         },
         is_secret: false,
@@ -222,11 +222,11 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "ingest.max_request_bytes",
-        expects: "a size from 1KiB to 1GiB such as 16777216 or \"16MiB\"",
+        requirement: "a size from 1KiB to 1GiB such as 16777216 or \"16MiB\"",
         set: |config, text| {
             put(
                 &mut config.ingest.max_request_bytes,
-                memory(text, MAX_REQUEST_BYTES),
+                memory_size(text, MAX_REQUEST_BYTES),
             )
         },
         is_secret: false,
@@ -234,11 +234,11 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "ingest.max_in_flight_bytes",
-        expects: "a size of at least 1KiB such as \"128MiB\"",
+        requirement: "a size of at least 1KiB such as \"128MiB\"",
         set: |config, text| {
             put(
                 &mut config.ingest.max_in_flight_bytes,
-                memory(text, u64::MAX),
+                memory_size(text, u64::MAX),
             )
         },
         is_secret: false,
@@ -246,56 +246,60 @@ pub(crate) const ALL: &[Setting] = &[
     },
     Setting {
         key: "ingest.hold",
-        expects: "a length of time of at least 1s such as \"20s\"",
+        requirement: "a length of time of at least 1s such as \"20s\"",
         set: |config, text| put(&mut config.ingest.hold, hold(text)),
         is_secret: false,
         show: |config| show_duration(config.ingest.hold),
     },
     Setting {
         key: "delivery.deactivate_after",
-        expects: "a length of time from 1m to 3650d such as \"3d\"",
+        requirement: "a length of time from 1m to 3650d such as \"3d\"",
         set: |config, text| put(&mut config.delivery.deactivate_after, period(text)),
         is_secret: false,
         show: |config| show_duration(config.delivery.deactivate_after),
     },
     Setting {
         key: "delivery.dead_letter_retention",
-        expects: "a length of time from 1m to 3650d such as \"30d\"",
+        requirement: "a length of time from 1m to 3650d such as \"30d\"",
         set: |config, text| put(&mut config.delivery.dead_letter_retention, period(text)),
         is_secret: false,
         show: |config| show_duration(config.delivery.dead_letter_retention),
     },
     Setting {
         key: "kinesis.stream",
-        expects: "the name of a stream: 1 to 128 letters, digits and _ . -",
+        requirement: "the name of a stream: 1 to 128 letters, digits and _ . -",
         set: |config, text| put(&mut config.kinesis.stream, stream(text)),
         is_secret: false,
         show: |config| config.kinesis.stream.clone(),
     },
     Setting {
         key: CA_FILE,
-        expects: "the path of a PEM file, or \"off\"",
-        set: |config, text| put_unless_off(&mut config.webhook.ca_file, text, filled),
+        requirement: "the path of a PEM file, or \"off\"",
+        set: |config, text| put_unless_off(&mut config.webhook.ca_file, text, not_blank),
         is_secret: false,
         show: |config| show_path(config.webhook.ca_file.as_deref()),
     },
 ];
 
-fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
-    *place = value?;
+fn put<T>(target: &mut T, value: Option<T>) -> Option<()> {
+    *target = value?;
     Some(())
 }
 
-fn put_unless_off<T>(place: &mut Option<T>, text: &str, read: fn(&str) -> Option<T>) -> Option<()> {
-    *place = match text {
+fn put_unless_off<T>(
+    target: &mut Option<T>,
+    text: &str,
+    parse: fn(&str) -> Option<T>,
+) -> Option<()> {
+    *target = match text {
         OFF => None,
-        _ => Some(read(text)?),
+        _ => Some(parse(text)?),
     };
     Some(())
 }
 
 /// Accepts a text that is not empty and not only white space.
-fn filled<T: for<'a> From<&'a str>>(text: &str) -> Option<T> {
+fn not_blank<T: for<'a> From<&'a str>>(text: &str) -> Option<T> {
     (!text.trim().is_empty()).then(|| T::from(text))
 }
 
@@ -315,13 +319,13 @@ fn hold(text: &str) -> Option<Duration> {
 }
 
 /// Parses a size on disk that is large enough for a log.
-fn space(text: &str) -> Option<u64> {
-    size(text).filter(|bytes| *bytes >= MIN_SPACE)
+fn disk_size(text: &str) -> Option<u64> {
+    size(text).filter(|bytes| *bytes >= MIN_DISK_BYTES)
 }
 
 /// Parses a size in memory.
-fn memory(text: &str, max: u64) -> Option<usize> {
-    let bytes = size(text).filter(|bytes| (MIN_MEMORY..=max).contains(bytes));
+fn memory_size(text: &str, max: u64) -> Option<usize> {
+    let bytes = size(text).filter(|bytes| (MIN_MEMORY_BYTES..=max).contains(bytes));
     usize::try_from(bytes?).ok()
 }
 

@@ -1,7 +1,7 @@
 //! The shapes of the tables in the lists of the settings file: keys, types and checks of values.
 //!
-//! A table is validated with its shape before serde parses it. So one run finds all faults, and the
-//! messages are plain. A test compares the shapes with the serde types.
+//! A table is validated with its shape before serde parses the table. So one run finds all faults, and no
+//! message has serde's words. A test compares the shapes with the serde types.
 
 use easel_catalog::KeyField;
 use easel_server::{
@@ -45,7 +45,7 @@ pub(super) enum ValueShape {
 
 impl ValueShape {
     /// Returns the expected type; reads after "must be".
-    pub(super) const fn expects(&self) -> &'static str {
+    pub(super) const fn requirement(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
             Self::Number(_) => "a whole number",
@@ -93,9 +93,9 @@ pub(super) const KINESIS_KEY: &[SettingKey] = &[
 
 /// A role of `[[caliper.roles]]`.
 pub(super) const CALIPER_ROLE: &[SettingKey] = &[
-    required("canvas", ValueShape::Text(filled)),
-    required("segment", ValueShape::Text(filled)),
-    required("roles", ValueShape::Texts(filled)),
+    required("canvas", ValueShape::Text(not_blank)),
+    required("segment", ValueShape::Text(not_blank)),
+    required("roles", ValueShape::Texts(not_blank)),
 ];
 
 /// A subscription of `[[subscriptions]]`.
@@ -121,12 +121,12 @@ pub(super) const SUBSCRIPTION: &[SettingKey] = &[
 ];
 
 const CONDITIONS: &[SettingKey] = &[
-    optional("root_account", ValueShape::Texts(filled)),
-    optional("account", ValueShape::Texts(filled)),
-    optional("course", ValueShape::Texts(filled)),
-    optional("user", ValueShape::Texts(filled)),
-    optional("producer", ValueShape::Texts(filled)),
-    optional("context_type", ValueShape::Texts(filled)),
+    optional("root_account", ValueShape::Texts(not_blank)),
+    optional("account", ValueShape::Texts(not_blank)),
+    optional("course", ValueShape::Texts(not_blank)),
+    optional("user", ValueShape::Texts(not_blank)),
+    optional("producer", ValueShape::Texts(not_blank)),
+    optional("context_type", ValueShape::Texts(not_blank)),
 ];
 
 const WEBHOOK: &[SettingKey] = &[
@@ -144,7 +144,7 @@ fn secret_access_key(text: &str) -> Result<(), String> {
 }
 
 /// Rejects an empty text and a text of only white space.
-fn filled(text: &str) -> Result<(), String> {
+fn not_blank(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err(format!("a value must not be empty, not {text:?}"));
     }
@@ -152,18 +152,18 @@ fn filled(text: &str) -> Result<(), String> {
 }
 
 fn name(text: &str) -> Result<(), String> {
-    read::<Name>(text)
+    parses_as::<Name>(text)
 }
 
 fn event_glob(text: &str) -> Result<(), String> {
-    filled(text).and_then(|()| read::<EventGlob>(text))
+    not_blank(text).and_then(|()| parses_as::<EventGlob>(text))
 }
 
 fn start(text: &str) -> Result<(), String> {
-    read::<Start>(text)
+    parses_as::<Start>(text)
 }
 
-fn read<T>(text: &str) -> Result<(), String>
+fn parses_as<T>(text: &str) -> Result<(), String>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
@@ -182,24 +182,24 @@ fn format(text: &str) -> Result<(), String> {
 }
 
 fn in_flight(text: &str) -> Result<(), String> {
-    let read = text.parse::<u16>().ok().map(InFlight::try_from);
-    match read {
+    let parsed = text.parse::<u16>().ok().map(InFlight::try_from);
+    match parsed {
         Some(Ok(_)) => Ok(()),
         Some(Err(_)) | None => Err(format!("`in_flight` must be 1 to 256, not {text}")),
     }
 }
 
 fn batch(text: &str) -> Result<(), String> {
-    let read = text.parse::<u16>().ok().map(BatchSize::try_from);
-    match read {
+    let parsed = text.parse::<u16>().ok().map(BatchSize::try_from);
+    match parsed {
         Some(Ok(_)) => Ok(()),
         Some(Err(_)) | None => Err(format!("`batch` must be 1 to 100, not {text}")),
     }
 }
 
 fn max_rate(text: &str) -> Result<(), String> {
-    let read = text.parse::<u32>().ok().map(MaxRate::try_from);
-    match read {
+    let parsed = text.parse::<u32>().ok().map(MaxRate::try_from);
+    match parsed {
         Some(Ok(_)) => Ok(()),
         Some(Err(_)) | None => Err(format!(
             "`max_rate` must be 1 to 100000 events a second, not {text}"
@@ -215,16 +215,16 @@ fn order(text: &str) -> Result<(), String> {
 }
 
 fn key(text: &str) -> Result<(), String> {
-    read::<KeyField>(text)
+    parses_as::<KeyField>(text)
 }
 
 fn schedule(text: &str) -> Result<(), String> {
-    read::<Schedule>(text)
+    parses_as::<Schedule>(text)
 }
 
 fn pause(text: &str) -> Result<(), String> {
-    let read = Schedule::from_pauses(&[text.to_owned()]);
-    read.map(drop).map_err(|error| error.to_string())
+    let schedule = Schedule::from_pauses(&[text.to_owned()]);
+    schedule.map(drop).map_err(|error| error.to_string())
 }
 
 fn on_exhausted(text: &str) -> Result<(), String> {

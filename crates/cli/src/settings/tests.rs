@@ -1,4 +1,4 @@
-//! Tests of all sources of settings and of the errors for invalid ones.
+//! Tests of the settings in the file, in variables and in flags, and of the errors for invalid settings.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn check_variable(name: &str, value: &str, wanted: &str) {
 }
 
 #[test]
-fn each_source_overrides_the_one_before_it() {
+fn flags_override_variables_and_variables_override_the_file() {
     let file = "listen = \"127.0.0.1:1\"\ndrain = \"1s\"\n[log]\nmax_age = \"2d\"";
     let variables = [("EASEL_LISTEN", "127.0.0.1:2"), ("EASEL_DRAIN", "2s")];
     let settings = settings(file, &variables, Some("127.0.0.1:3")).unwrap();
@@ -111,7 +111,7 @@ fn an_invalid_value_is_reported_with_its_place() {
 }
 
 #[test]
-fn an_unknown_key_is_rejected_with_the_nearest_known_key() {
+fn an_unknown_key_is_rejected_and_a_similar_known_key_is_suggested() {
     let unknown = "easel.toml:1:1: unknown key";
     check_file(
         "lisen = 1",
@@ -232,7 +232,7 @@ fn key_pairs_of_file_and_environment_are_combined() {
 }
 
 #[test]
-fn an_empty_key_pair_is_rejected_from_every_source() {
+fn an_invalid_key_pair_is_rejected_in_the_file_and_in_variables() {
     let id = "must be 1 to 128 characters of ASCII, without white space, `/`, `,`, `=` and quotes";
     check_file(
         "[[kinesis.keys]]\naccess_key_id = \"\"\nsecret_access_key = \"\"",
@@ -263,7 +263,7 @@ fn an_empty_key_pair_is_rejected_from_every_source() {
 }
 
 #[test]
-fn a_condition_without_a_value_is_rejected_because_it_would_match_everything() {
+fn an_empty_list_and_a_blank_value_are_rejected_in_a_filter() {
     let file = "[[subscriptions]]\nname = \"a\"\nwebhook.url = \"http://a\"\n";
     check_file(
         &format!("{file}events = []\nconditions.course = []\nconditions.user = [\" \"]"),
@@ -275,7 +275,7 @@ fn a_condition_without_a_value_is_rejected_because_it_would_match_everything() {
 }
 
 #[test]
-fn a_value_that_would_lose_or_block_events_is_rejected() {
+fn a_blank_value_and_a_value_outside_its_limits_are_rejected() {
     for (key, value) in [
         ("log.max_age", "0s"),
         ("log.max_bytes", "0"),
@@ -300,7 +300,7 @@ fn a_value_that_would_lose_or_block_events_is_rejected() {
 }
 
 #[test]
-fn all_faults_are_reported_at_once() {
+fn one_run_reports_all_faults() {
     let file = "listen = 1\nlisten_on = 2\n[[subscriptions]]\nname = 3\nevents = [4, \"\"]\n\
                 in_flight = 0\n[[caliper.roles]]\ncanvas = []\n[[kinesis.keys]]\n";
     let error = settings(file, &[("EASEL_DRAIN", "x")], Some("there")).unwrap_err();
@@ -338,8 +338,8 @@ fn every_syntax_error_is_reported_in_plain_words() {
 fn a_first_token_is_never_shown() {
     let token = "A_long-enough.token+for/example_0123456789";
     let file = format!("[auth]\nmode = \"tokens\"\nfirst_token = \"{token}\"");
-    let settings_in_force = settings(&file, &[], None).unwrap();
-    let lines = settings_in_force.effective();
+    let settings_in_use = settings(&file, &[], None).unwrap();
+    let lines = settings_in_use.effective();
     let line = lines
         .iter()
         .find(|line| line.key == "auth.first_token")

@@ -15,32 +15,32 @@ const require = createRequire(join(modules, "anything.js"));
 const sdk = require("@aws-sdk/client-kinesis");
 const { NodeHttpHandler } = require("@smithy/node-http-handler");
 
-// Over HTTP/2 nothing is set that is not needed: it is what the SDK speaks by itself.
+// Only HTTP/1.1 needs a handler: HTTP/2 is the SDK's default.
 const client = new sdk.KinesisClient({
   endpoint,
   region: "us-east-1",
-  // A second attempt would hide what was wrong with the first.
+  // A second attempt would hide the failure of the first.
   maxAttempts: 1,
   ...(protocol === "http1" ? { requestHandler: new NodeHttpHandler() } : {}),
 });
 
-// The handler's own name for what it speaks: "h2" or "http/1.1".
-const spoken = client.config.requestHandler.metadata?.handlerProtocol ?? "http/1.1";
-if (spoken.startsWith("h2") !== (protocol === "http2")) {
-  throw new Error(`the SDK speaks ${spoken}, not ${protocol}`);
+// The handler's name of its protocol: "h2" or "http/1.1".
+const handlerProtocol = client.config.requestHandler.metadata?.handlerProtocol ?? "http/1.1";
+if (handlerProtocol.startsWith("h2") !== (protocol === "http2")) {
+  throw new Error(`the SDK uses ${handlerProtocol}, not ${protocol}`);
 }
 
-/** Copies a value with what `change` makes of each member. */
-function changed(value, change) {
+/** Copies a value. `convert` returns the new value of a member, or undefined to copy the member too. */
+function converted(value, convert) {
   if (Array.isArray(value)) {
-    return value.map((element) => changed(element, change));
+    return value.map((element) => converted(element, convert));
   }
   if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) {
     return value;
   }
   const members = Object.entries(value).filter(([name]) => name !== "$metadata");
   return Object.fromEntries(
-    members.map(([name, member]) => [name, change(name, member) ?? changed(member, change)]),
+    members.map(([name, member]) => [name, convert(name, member) ?? converted(member, convert)]),
   );
 }
 
@@ -58,13 +58,13 @@ const toJson = (_name, member) => {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const call = JSON.parse(line);
-  let said;
+  let reply;
   try {
-    const command = new sdk[`${call.operation}Command`](changed(call.arguments, fromJson));
-    said = { answer: changed(await client.send(command), toJson) };
+    const command = new sdk[`${call.operation}Command`](converted(call.arguments, fromJson));
+    reply = { answer: converted(await client.send(command), toJson) };
   } catch (error) {
-    said = { refused: error.name };
+    reply = { refused: error.name };
   }
-  process.stdout.write(JSON.stringify(said) + "\n");
+  process.stdout.write(JSON.stringify(reply) + "\n");
 }
 client.destroy();

@@ -1,14 +1,14 @@
-"""Sends events to the Kinesis door with the clients people have, and checks every answer.
+"""Sends events to the Kinesis door with the usual clients, and checks every answer.
 
-The payloads are dealt out to boto3, to both versions of the AWS CLI, and to the SDK for JavaScript
-over HTTP/1.1 and over HTTP/2, each in the spelling that Canvas uses; requests larger than those
-clients allow are signed by hand. Then every client reads everything back, and every record must be
-there under the sequence number it was answered with, as it was sent but for white space and the name
-of its metadata.
+The clients are boto3, both versions of the AWS CLI, and the SDK for JavaScript over HTTP/1.1 and
+over HTTP/2. Each client sends a part of the payloads, with the member names that Canvas uses. This
+script itself signs the requests that are larger than the clients allow. At the end, every client
+reads all records. Each record must have the sequence number of its answer. Its data must be the
+sent data, without white space and with the name `metadata`.
 
-Prints one line of JSON: `sent`, the events sent; `distinct`, how many different ones they are;
-`oversized`, the records that were accepted but are too large to be events. Whatever is not as it
-should be is said on stderr, and the exit code is 1.
+The script prints one line of JSON: `sent` is the number of sent events, `distinct` the number of
+different events, and `oversized` the number of accepted records that are too large to be events.
+If a check fails, the script prints the reason to stderr and ends with exit code 1.
 """
 
 import argparse
@@ -39,26 +39,26 @@ STREAM = "live-events"
 SHARD = "shardId-000000000000"
 REGION = "us-east-1"
 SENT_AS = {"metadata": "attributes"}
-"""How Canvas spells the members of an event."""
+"""The names of members that Canvas sends instead of ours."""
 MAX_BATCH = 500
-"""Records of one call, as far as boto3 and the AWS CLI go."""
+"""The maximum number of records in one call of boto3 and the AWS CLI."""
 
 DECODER = json.JSONDecoder()
 STRING_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')
 CLI_ERROR = re.compile(r"An error occurred \((\w+)\)")
 
 
-class Wrong(Exception):
-    """Something is not as it should be."""
+class CheckFailed(Exception):
+    """A check failed."""
 
 
 class Refused(Exception):
-    """A call was answered with an error, whose AWS name this is."""
+    """The answer of a call is an error. The text is the AWS name of the error."""
 
 
-def require(condition: bool, complaint: str) -> None:
+def require(condition: bool, message: str) -> None:
     if not condition:
-        raise Wrong(complaint)
+        raise CheckFailed(message)
 
 
 # Events
@@ -66,24 +66,24 @@ def require(condition: bool, complaint: str) -> None:
 
 @dataclass(frozen=True)
 class Event:
-    """An event as it is sent, and as it is to be kept."""
+    """An event: the sent bytes, and the text that the log must store."""
 
     sent: bytes
-    kept: str
+    stored: str
 
     @classmethod
-    def of(cls, members: dict[str, str]) -> "Event":
-        """Puts an event together from the JSON texts of its members, in their order."""
+    def from_members(cls, members: dict[str, str]) -> "Event":
+        """Creates an event from the JSON texts of its members, in this order."""
         sent = {SENT_AS.get(name, name): text for name, text in members.items()}
-        return cls(sent=spelled(sent).encode(), kept=minified(spelled(members)))
+        return cls(sent=json_object(sent).encode(), stored=minified(json_object(members)))
 
     @classmethod
     def made_up(cls, name: str, body: dict[str, Any]) -> "Event":
         metadata = {"event_name": name, "event_time": "2025-03-03T08:00:00Z"}
-        return cls.of({"metadata": json.dumps(metadata), "body": json.dumps(body)})
+        return cls.from_members({"metadata": json.dumps(metadata), "body": json.dumps(body)})
 
 
-def spelled(members: dict[str, str]) -> str:
+def json_object(members: dict[str, str]) -> str:
     return "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
 
 
@@ -98,7 +98,7 @@ def skip_space(text: str, at: int) -> int:
 
 
 def entries(text: str) -> Iterator[str]:
-    """Yields the values of a JSON array, and the keys and values of an object, as spelled."""
+    """Yields the JSON texts of the values of an array, or of the keys and values of an object."""
     at = skip_space(text, 0) + 1
     while text[at := skip_space(text, at)] not in "]}":
         end = DECODER.raw_decode(text, at)[1]
@@ -111,11 +111,11 @@ def event(text: str) -> Event:
     parts = list(entries(text))
     members = dict(zip(map(json.loads, parts[::2]), parts[1::2], strict=True))
     require(members.keys() >= {"metadata", "body"}, f"not a payload: {text[:80]}")
-    return Event.of(members)
+    return Event.from_members(members)
 
 
 def payloads(folders: Iterable[Path]) -> list[Event]:
-    """Reads the events of all folders; a file holds one, or an array of them."""
+    """Reads the events of all folders. A file has one event, or an array of events."""
     found: list[Event] = []
     for path in sorted(path for folder in folders for path in folder.glob("*.json")):
         text = path.read_text(encoding="utf-8").strip()
@@ -128,7 +128,7 @@ def payloads(folders: Iterable[Path]) -> list[Event]:
 
 
 class Client(Protocol):
-    """A Kinesis client. Blobs are bytes; operations are named as the AWS CLI names them."""
+    """A Kinesis client. Blobs are bytes. Operations have the names of the AWS CLI."""
 
     name: str
 
@@ -137,7 +137,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Access:
-    """Where the door is, and the key pair to sign with."""
+    """The address of the door, and the key pair for signatures."""
 
     endpoint: str
     key: str
@@ -156,7 +156,7 @@ class Boto:
             endpoint_url=access.endpoint,
             aws_access_key_id=access.key,
             aws_secret_access_key=access.secret,
-            # A second attempt would hide what was wrong with the first.
+            # A second attempt would hide the failure of the first.
             config=Config(retries={"total_max_attempts": 1}, proxies={}),
         )
 
@@ -239,10 +239,10 @@ class JavaScript:
         print(json.dumps(call, default=in_base64), file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         require(line != "", f"{self.name}: the bridge has ended")
-        said: dict[str, Any] = json.loads(line)
-        if "refused" in said:
-            raise Refused(said["refused"])
-        answer: dict[str, Any] = said["answer"]
+        reply: dict[str, Any] = json.loads(line)
+        if "refused" in reply:
+            raise Refused(reply["refused"])
+        answer: dict[str, Any] = reply["answer"]
         for record in answer.get("Records", []):
             if "Data" in record:
                 record["Data"] = base64.b64decode(record["Data"])
@@ -258,9 +258,9 @@ def in_base64(blob: bytes) -> str:
 
 
 class Signer:
-    """Requests signed by hand, which may be larger than the clients allow."""
+    """Signs requests without a client. They may be larger than the clients allow."""
 
-    name = "a request signed by hand"
+    name = "a request signed by this script"
 
     def __init__(self, access: Access) -> None:
         self._endpoint = access.endpoint
@@ -288,7 +288,7 @@ class Signer:
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the clients are that are not Python's."""
+    """The paths of the clients that are not Python packages."""
 
     aws_1: str
     aws_2: str
@@ -310,22 +310,22 @@ def clients(access: Access, programs: Programs) -> list[Client]:
 
 @dataclass
 class Sent:
-    """What was sent and accepted so far."""
+    """The events that were sent and accepted so far."""
 
     count: int = 0
     by_sequence: dict[str, Event] = field(default_factory=dict)
     by_event: dict[str, str] = field(default_factory=dict)
 
     def add(self, event: Event, answer: dict[str, Any]) -> str:
-        """Checks the answer for one event, and notes its sequence number."""
+        """Checks the answer for one event, and stores its sequence number."""
         require("ErrorCode" not in answer, f"a record was refused: {answer}")
-        require(answer.get("ShardId") == SHARD, f"a record is in no shard: {answer}")
+        require(answer.get("ShardId") == SHARD, f"a record is not in {SHARD}: {answer}")
         sequence: str = answer["SequenceNumber"]
         self.count += 1
-        at = self.by_event.setdefault(event.kept, sequence)
-        require(at == sequence, f"a duplicate is said to be at {sequence}, not at {at}")
+        first = self.by_event.setdefault(event.stored, sequence)
+        require(first == sequence, f"a duplicate has {sequence}, but the first event has {first}")
         known = self.by_sequence.setdefault(sequence, event)
-        require(known.kept == event.kept, f"two events are said to be at {sequence}")
+        require(known.stored == event.stored, f"two events have {sequence}")
         return sequence
 
 
@@ -342,12 +342,12 @@ def put_records(client: Client, events: list[Event], sent: Sent) -> None:
     records = [as_record(event) for event in events]
     answer = client.call("put-records", StreamName=STREAM, Records=records)
     require(answer["FailedRecordCount"] == 0, f"{client.name}: records failed: {answer}")
-    for event, one in zip(events, answer["Records"], strict=True):
-        sent.add(event, one)
+    for event, result in zip(events, answer["Records"], strict=True):
+        sent.add(event, result)
 
 
 def send(client: Client, events: list[Event], sent: Sent) -> None:
-    """Sends the first two by themselves and the others in batches."""
+    """Sends each of the first two events alone, and the others in batches."""
     for event in events[:2]:
         put_record(client, event, sent)
     for start in range(2, len(events), MAX_BATCH):
@@ -355,7 +355,7 @@ def send(client: Client, events: list[Event], sent: Sent) -> None:
 
 
 def send_large(client: Client, run: str, sent: Sent) -> None:
-    """Sends what Canvas sends at worst: many records at once, and many bytes."""
+    """Sends the largest calls of Canvas: one with many records, and one with many bytes."""
     small = [Event.made_up("small", {"run": run, "number": n}) for n in range(5_000)]
     put_records(client, small, sent)
     half_a_mebibyte = "x" * (512 * 1024)
@@ -364,15 +364,16 @@ def send_large(client: Client, run: str, sent: Sent) -> None:
 
 
 def send_oversized(client: Client, run: str) -> None:
-    """Sends a record of 7 MiB: too large to be an event, and accepted all the same."""
+    """Sends a record of 7 MiB. It is too large to be an event, but the door accepts it."""
     oversized = Event.made_up("oversized", {"run": run, "x": "x" * (7 * 1024 * 1024)})
     answer = client.call("put-records", StreamName=STREAM, Records=[as_record(oversized)])
-    require(answer["FailedRecordCount"] == 0, f"7 MiB were refused: {answer}")
-    require("SequenceNumber" in answer["Records"][0], f"7 MiB are nowhere: {answer}")
+    require(answer["FailedRecordCount"] == 0, f"the record of 7 MiB was refused: {answer}")
+    record = answer["Records"][0]
+    require("SequenceNumber" in record, f"the record of 7 MiB has no sequence number: {answer}")
 
 
 def check_stream(client: Client) -> None:
-    """Asks all that tools ask before they send or read."""
+    """Makes the calls that tools make before they send or read."""
     client.call("create-stream", StreamName=STREAM, ShardCount=1)
 
     found = client.call("describe-stream", StreamName=STREAM)["StreamDescription"]
@@ -399,7 +400,7 @@ def check_stream(client: Client) -> None:
 
 
 def check_pages(client: Client) -> None:
-    """Lists the streams one by one, by token."""
+    """Lists the streams in pages of one stream, with tokens."""
     for name in "page-1", "page-2":
         client.call("create-stream", StreamName=name, ShardCount=1)
     wanted = client.call("list-streams")["StreamNames"]
@@ -427,7 +428,7 @@ def page(client: Client, at: str, limit: int) -> list[dict[str, Any]]:
 
 
 def check_iterators(client: Client, run: str, sent: Sent) -> None:
-    """Begins to read in each of the five ways."""
+    """Reads with each of the five types of iterators."""
     latest = iterator(client, "LATEST")
     first = put_record(client, Event.made_up("first", {"run": run, "by": client.name}), sent)
     second = put_record(client, Event.made_up("second", {"run": run, "by": client.name}), sent)
@@ -449,7 +450,7 @@ def check_iterators(client: Client, run: str, sent: Sent) -> None:
 
 
 def read_all(client: Client) -> dict[str, bytes]:
-    """Reads the whole log, by sequence number."""
+    """Reads the whole log. Returns the data by sequence number."""
     found = {}
     at = iterator(client, "TRIM_HORIZON")
     while True:
@@ -461,13 +462,14 @@ def read_all(client: Client) -> dict[str, bytes]:
             return found
 
 
-def check_kept(client: Client, sent: Sent) -> None:
-    """Reads everything back: it is there, and it is what was sent."""
+def check_stored(client: Client, sent: Sent) -> None:
+    """Reads all records. Each acknowledged event must be there, with its data."""
     found = read_all(client)
     for sequence, event in sent.by_sequence.items():
-        require(sequence in found, f"{client.name}: acknowledged at {sequence}, and not there")
-        kept = found[sequence].decode()
-        require(kept == event.kept, f"at {sequence} is {kept[:300]}, not {event.kept[:300]}")
+        require(sequence in found, f"{client.name}: the acknowledged event {sequence} is missing")
+        data = found[sequence].decode()
+        wrong = f"{sequence} has {data[:300]}, not {event.stored[:300]}"
+        require(data == event.stored, wrong)
 
 
 def check_refused(client: Client, name: str) -> None:
@@ -476,11 +478,11 @@ def check_refused(client: Client, name: str) -> None:
     except Refused as refused:
         require(str(refused) == name, f"{client.name}: refused as {refused}, not as {name}")
     else:
-        raise Wrong(f"{client.name}: accepted what it should refuse as {name}")
+        raise CheckFailed(f"{client.name}: the call was accepted, not refused as {name}")
 
 
 def check_signatures(access: Access, programs: Programs) -> None:
-    """Signs with a wrong secret, and with a key nobody knows."""
+    """Signs with a wrong secret, and with an unknown key."""
     wrong = Access(access.endpoint, access.key, access.secret[::-1] + "x")
     unknown = Access(access.endpoint, "AKIANOBODYKNOWSTHIS0", access.secret)
     for client in clients(wrong, programs):
@@ -500,13 +502,13 @@ def run(access: Access, programs: Programs, folders: list[Path]) -> dict[str, in
         check_stream(client)
         send(client, events[number :: len(all_clients)], sent)
         check_iterators(client, name, sent)
-        # The AWS CLI follows tokens by itself, and Debian's knows none for streams.
+        # The AWS CLI reads all pages itself, and Debian's version has no tokens for streams.
         if not isinstance(client, Cli):
             check_pages(client)
     send_large(signer, name, sent)
     send_oversized(signer, name)
     for client in all_clients:
-        check_kept(client, sent)
+        check_stored(client, sent)
     check_signatures(access, programs)
     return {"sent": sent.count, "distinct": len(sent.by_event), "oversized": 1}
 
@@ -525,7 +527,7 @@ def main() -> int:
     programs = Programs(arguments.aws_1, arguments.aws_2, arguments.node_modules)
     try:
         print(json.dumps(run(access, programs, arguments.payloads)))
-    except (Wrong, Refused, BotoCoreError, OSError) as failure:
+    except (CheckFailed, Refused, BotoCoreError, OSError) as failure:
         print(f"{type(failure).__name__}: {failure}", file=sys.stderr)
         return 1
     return 0

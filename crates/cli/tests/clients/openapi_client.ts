@@ -1,5 +1,5 @@
-// A client of the API, typed by what openapi-typescript makes of the OpenAPI document. It is compiled
-// and never run: what it takes for granted of the document is what client authors do.
+// A client of the API, with the types that openapi-typescript makes from the OpenAPI document. The test
+// compiles it and never runs it. It uses the document as authors of clients do.
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./openapi";

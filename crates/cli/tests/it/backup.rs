@@ -17,9 +17,9 @@ use crate::running::Running;
 /// The number of clients. Each sends one event per request.
 const CLIENTS: u64 = 4;
 
-/// The number of events acknowledged before the backup starts, and during the backup.
-const BEFORE: usize = 1_500;
-const AFTER: usize = 500;
+/// The minimum number of events acknowledged before the first backup, and after the second.
+const MIN_BEFORE: usize = 1_500;
+const MIN_AFTER: usize = 500;
 
 /// The maximum number of deliveries that are not saved in the store yet.
 const MAX_UNSAVED: usize = 1_000;
@@ -60,13 +60,13 @@ async fn a_backup_under_load_has_every_event_acknowledged_before_its_start() {
         let (number, offset) = acknowledged.recv().await.unwrap();
         (event("grade_change", number), offset)
     };
-    while all.len() < BEFORE {
+    while all.len() < MIN_BEFORE {
         all.extend([next().await]);
     }
     let before = all.clone();
     let received_before = receiver.count();
-    // A second backup directly after it replaces the first.
-    for done in ["created", "replaced"] {
+    // The second backup replaces the first.
+    for result in ["created", "replaced"] {
         let (working, target) = (folder.path().to_owned(), copy.clone());
         let args = ["backup", "--data", "data", target.to_str().unwrap()].map(str::to_owned);
         let backup = tokio::task::spawn_blocking(move || {
@@ -86,10 +86,10 @@ async fn a_backup_under_load_has_every_event_acknowledged_before_its_start() {
                 }
             }
         );
-        assert!(ran.stderr.contains(done), "{ran}");
+        assert!(ran.stderr.contains(result), "{ran}");
         ran.stdout();
     }
-    let enough = all.len() + AFTER;
+    let enough = all.len() + MIN_AFTER;
     while all.len() < enough {
         all.extend([next().await]);
     }
@@ -131,8 +131,8 @@ async fn a_backup_under_load_has_every_event_acknowledged_before_its_start() {
         (stored_count, stored_count)
     );
 
-    // Repeated are the deliveries after the start of the backup, and the few earlier ones that were not
-    // saved yet.
+    // The restored server repeats the deliveries after the start of the backup, and the few earlier
+    // deliveries that were not saved yet.
     let again = receiver.received().split_off(received.len());
     let early: HashSet<_> = received[..received_before]
         .iter()
@@ -186,7 +186,7 @@ fn a_backup_lists_its_files_and_overwrites_no_other_folder() {
         exit 78
         --- stdout
         --- stderr
-        error: failed to restore from data: a server runs on it; make a backup with `easel backup` first
+        error: failed to restore from data: it is the data folder of a running server; make a backup of it with `easel backup`, and restore that
         ");
     check!(easel(&["restore", "missing", "--data", "new"]), @r"
         exit 78

@@ -307,7 +307,7 @@ async fn the_same_events_arrive_in_each_format_with_the_same_id() {
     assert_eq!(ids[0].len(), 32);
     assert!(ids.iter().all(|id| *id == ids[0]));
 
-    let named = [
+    let unmapped_only = [
         "subscriptions",
         "add",
         "x",
@@ -318,7 +318,7 @@ async fn the_same_events_arrive_in_each_format_with_the_same_id() {
         "--event",
         "grade_override",
     ];
-    let refused = running.easel(&named);
+    let refused = running.easel(&unmapped_only);
     assert_eq!(refused.code, Some(65), "{refused}");
     assert!(
         refused

@@ -7,7 +7,7 @@ use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use easel_testkit::attributes_form;
+use easel_testkit::with_attributes_key;
 use http::{HeaderMap, Method, Request, StatusCode, request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -88,12 +88,12 @@ impl Caller {
         self.send(request, changes.to_string().into()).await
     }
 
-    /// Sends events through the Kinesis door, unsigned, in the producer's spelling.
+    /// Sends events through the Kinesis door, unsigned, with the member names that Canvas uses.
     pub(crate) async fn put_records(&self, events: &[Bytes]) -> Result<Answer> {
         let records: Vec<_> = events
             .iter()
             .map(|event| {
-                let data = BASE64_STANDARD.encode(attributes_form(event));
+                let data = BASE64_STANDARD.encode(with_attributes_key(event));
                 json!({ "Data": data, "PartitionKey": "1" })
             })
             .collect();
@@ -179,14 +179,14 @@ impl Caller {
     pub(crate) async fn wait_until<T: DeserializeOwned + Debug>(
         &self,
         path: &str,
-        is_it: impl Fn(&T) -> bool,
+        condition: impl Fn(&T) -> bool,
     ) -> T {
         let waiting = async {
-            let mut looks = interval(Duration::from_millis(50));
+            let mut polls = interval(Duration::from_millis(50));
             loop {
-                looks.tick().await;
+                polls.tick().await;
                 let page = self.read(path).await;
-                if is_it(&page) {
+                if condition(&page) {
                     return page;
                 }
             }

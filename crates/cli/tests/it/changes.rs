@@ -120,11 +120,11 @@ fn the_trigger_settings_apply() {
 #[test]
 fn warnings_are_printed_and_change_nothing_else() {
     let folder = tempdir().unwrap();
-    let mut named = json!({ "record": "WikiPage", "operation": "insert",
+    let mut change = json!({ "record": "WikiPage", "operation": "insert",
         "after": page("Fish", "2026-02-11T08:15:41Z") });
-    named["after"]["tilte"] = json!("Fish");
-    named["after"]["title"] = Value::Null;
-    check!(explain(folder.path(), &[named], &[]), @r#"
+    change["after"]["tilte"] = json!("Fish");
+    change["after"]["title"] = Value::Null;
+    check!(explain(folder.path(), &[change], &[]), @r#"
         exit 0
         --- stdout
         changes.ndjson:1: WikiPage insert
@@ -139,8 +139,8 @@ fn warnings_are_printed_and_change_nothing_else() {
 #[test]
 fn identical_changes_get_different_times_as_in_one_request() {
     let folder = tempdir().unwrap();
-    let out = json!({ "action": "logged_out" });
-    let changes = [out.clone(), out];
+    let logout = json!({ "action": "logged_out" });
+    let changes = [logout.clone(), logout];
     let ran = explain(
         folder.path(),
         &changes,

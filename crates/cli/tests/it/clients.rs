@@ -44,7 +44,7 @@ struct Summary {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_over_both_http_versions()
  {
-    let Some(clients) = Clients::named() else {
+    let Some(clients) = Clients::from_environment() else {
         report_skipped("boto3, the AWS CLI and the SDK for JavaScript; scripts/test installs them");
         assert_eq!(
             std::env::var_os("EASEL_TEST_ALL"),
@@ -82,8 +82,8 @@ async fn events_of_the_aws_clients_arrive_at_the_webhook_once_and_unchanged_over
     let mut by_body: HashMap<Bytes, Received> = HashMap::new();
     for request in received {
         check_headers(&request);
-        let twice = by_body.insert(request.body.clone(), request);
-        assert_eq!(twice, None);
+        let previous = by_body.insert(request.body.clone(), request);
+        assert_eq!(previous, None);
     }
     let payloads = payloads();
     assert!(
@@ -106,8 +106,8 @@ struct Clients {
 }
 
 impl Clients {
-    /// Returns the paths from the environment, or `None` unless all are set.
-    fn named() -> Option<Self> {
+    /// Returns the paths from the environment. Returns `None` if a variable is not set.
+    fn from_environment() -> Option<Self> {
         Some(Self {
             python: std::env::var_os("EASEL_TEST_PYTHON")?,
             aws_1: std::env::var_os("EASEL_TEST_AWS_1")?,
@@ -132,8 +132,8 @@ impl Clients {
             .args(folders())
             .output()
             .unwrap();
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{complaint}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 }
@@ -185,11 +185,11 @@ fn payloads() -> Vec<String> {
 
 /// Removes the white space between the tokens of a JSON text.
 fn minified(json: &str) -> String {
-    let (mut is_text, mut is_escaped) = (false, false);
+    let (mut in_string, mut is_escaped) = (false, false);
     let keeps = |letter: &char| {
-        let keeps = is_text || !letter.is_ascii_whitespace();
-        is_text ^= *letter == '"' && !is_escaped;
-        is_escaped = is_text && *letter == '\\' && !is_escaped;
+        let keeps = in_string || !letter.is_ascii_whitespace();
+        in_string ^= *letter == '"' && !is_escaped;
+        is_escaped = in_string && *letter == '\\' && !is_escaped;
         keeps
     };
     json.chars().filter(keeps).collect()

@@ -24,7 +24,7 @@ fn without_a_server_the_error_says_how_to_start_or_name_one() {
         --- stderr
         error: no server answers at http://127.0.0.1:1: Connection refused (os error 111)
         ");
-    // The same with https.
+    // With https, the exit code is the same.
     assert_eq!(
         easel(
             folder.path(),
@@ -137,7 +137,7 @@ fn a_subscription_can_be_managed() {
         exit 65
         --- stdout
         --- stderr
-        error: subscription b: read the URL: it must begin with http:// or https:// (invalid_subscription)
+        error: subscription b: parse the URL: it must begin with http:// or https:// (invalid_subscription)
         ");
     check!(running.easel(&[
         "subscriptions", "add", "b", "--webhook", "http://a/", "--timeout", "an hour",

@@ -211,7 +211,7 @@ fn settings_that_serve_rejects_do_not_pass_the_check() {
         exit 78
         --- stdout
         --- stderr
-        error: easel.toml:7:15: failed to read the URL: its scheme must be http or https
+        error: easel.toml:7:15: failed to parse the URL: its scheme must be http or https
         ");
     let text = grades.replace("webhook.url", "webhook.batch = 4\nwebhook.url");
     check!(check_file(folder.path(), &text), @r"
@@ -236,7 +236,7 @@ fn settings_that_serve_rejects_do_not_pass_the_check() {
         exit 78
         --- stdout
         --- stderr
-        error: own/bell_rang.toml:6:35: bell_rang: `tone` names the rule @tone, which does not exist
+        error: own/bell_rang.toml:6:35: bell_rang: `tone` names the computation @tone, which does not exist
         "#);
     check!(check_file(folder.path(), "[caliper]\napplication = \"urn:lms\"\n"), @r#"
         exit 78
@@ -395,7 +395,7 @@ fn faults_of_all_kinds_are_reported_in_one_run() {
         &[("EASEL_LISTN", "x")],
         "error: easel.toml:7:8: name \"Grades\" is invalid: use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, \
          starting with a letter or digit\n\
-         error: easel.toml:8:19: failed to read the URL: its scheme must be http or https\n\
+         error: easel.toml:8:19: failed to parse the URL: its scheme must be http or https\n\
          error: easel.toml:1:9: drain must be a length of time such as \"30s\" or \"2h\", not \"soon\"\n\
          error: EASEL_LISTN: unknown variable; did you mean \"EASEL_LISTEN\"?\n\
          error: own/one.toml:1:11: `meaning` must be a string, not a number\n\

@@ -69,14 +69,14 @@ impl Fixture {
     /// Polls the balance with a command until it has these terms.
     #[track_caller]
     fn settle(&self, wanted: &Value) {
-        let is_there = |balance: &Value| {
+        let has_wanted_terms = |balance: &Value| {
             let mut wanted = wanted.as_object().unwrap().iter();
             wanted.all(|(term, count)| balance[term] == *count)
         };
         let mut latest = Value::Null;
         for _ in 0..1_000 {
             latest = self.balance();
-            if is_there(&latest) {
+            if has_wanted_terms(&latest) {
                 return;
             }
         }
@@ -103,7 +103,7 @@ fn assert_fits(ran: &Ran) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_delivery_is_retried_or_dead_until_it_is_redelivered() {
+async fn a_failed_delivery_is_retried_and_a_rejected_event_is_dead_until_its_redelivery_succeeds() {
     let fixture = Fixture::open().await;
     // A flaky endpoint: the first attempt of each event fails.
     let seen = Mutex::new(HashSet::new());
@@ -149,8 +149,8 @@ async fn a_failed_delivery_is_retried_or_dead_until_it_is_redelivered() {
     assert!(ran.stderr.contains("--all"), "{ran}");
     fixture.balance();
 
-    // Redelivered while the endpoint still rejects the event, the delivery is dead again. The next
-    // redelivery succeeds.
+    // While the endpoint still rejects the event, a redelivered delivery becomes a dead letter again. The
+    // next redelivery succeeds.
     check!(fixture.easel("dead-letters redeliver grades --event quiz_*"), @r"
         exit 0
         --- stdout
@@ -166,7 +166,7 @@ async fn a_failed_delivery_is_retried_or_dead_until_it_is_redelivered() {
     let ran = fixture.easel("dead-letters list grades");
     assert_eq!(ran.stderr, "no dead letters found\n");
 
-    // Or the dead letter is discarded.
+    // A dead letter can also be discarded.
     fixture
         .receiver
         .set_status(StatusCode::UNPROCESSABLE_ENTITY);
@@ -250,8 +250,8 @@ async fn a_subscription_holds_while_its_endpoint_is_down_and_its_backlog_can_be_
         .set_status(StatusCode::INTERNAL_SERVER_ERROR);
     fixture.easel("emit grade_change --count 60").stdout();
     let holds = |shown: &Value| shown["state"] == "holding";
-    let mut looks = (0..1_000).map(|_| fixture.json("subscriptions show grades"));
-    let holding = looks.find(holds).unwrap();
+    let mut polls = (0..1_000).map(|_| fixture.json("subscriptions show grades"));
+    let holding = polls.find(holds).unwrap();
     assert!(holding["held_since"].is_string(), "{holding}");
     assert_eq!(holding["reason"], "send: the endpoint answered 500");
     let shown = fixture.easel("subscriptions show grades");

@@ -1,8 +1,9 @@
 //! The command blocks of README and `docs/` are run as a reader would run them.
 //!
 //! Every block with the language `sh` is run by bash, in the order of its page, in a new folder for
-//! each page. A server runs on the folder `easel-data` in there. The addresses of a page,
-//! `127.0.0.1:4567` and `127.0.0.1:8080`, stand for that server and for a receiver that answers 204.
+//! each page. A server runs on the folder `easel-data` in this folder. In the blocks, the address
+//! `127.0.0.1:4567` is replaced by the address of the server, and `127.0.0.1:8080` by the address of a
+//! receiver that answers 204.
 //! A comment `<!-- not run: reason -->` before a block excludes it.
 
 use std::collections::BTreeSet;
@@ -32,10 +33,10 @@ struct Block<'a> {
     code: &'a str,
 }
 
-/// The `sh` blocks of `page` that are run.
+/// Returns the `sh` blocks of `page` that are run.
 fn blocks(page: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
-    let mut before = "";
+    let mut line_before = "";
     let mut fence: Option<(&str, Option<Block<'_>>)> = None;
     let mut start = 0;
     for (number, line) in (1..).zip(page.split_inclusive('\n')) {
@@ -51,14 +52,14 @@ fn blocks(page: &str) -> Vec<Block<'_>> {
             }
             None => {
                 if let Some(language) = line.trim_end().strip_prefix("```") {
-                    let is_run = language == "sh" && !before.starts_with("<!-- not run: ");
+                    let is_run = language == "sh" && !line_before.starts_with("<!-- not run: ");
                     let block = Block {
                         line: number,
                         code: "",
                     };
                     fence = Some((language, is_run.then_some(block)));
                 }
-                before = line;
+                line_before = line;
             }
         }
         start = end;
@@ -70,7 +71,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Every page: README, and the pages in `docs/`. The pages of the event types have no commands.
+/// Returns every page: README, and the pages in `docs/`. The pages of the event types, in folders below, have
+/// no commands.
 fn pages() -> BTreeSet<String> {
     let docs = fs::read_dir(root().join("docs")).unwrap();
     let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -12,6 +12,7 @@ use tempfile::tempdir;
 
 use crate::caller::Caller;
 use crate::easel::easel;
+use crate::help::subcommands;
 use crate::running::Running;
 
 #[track_caller]
@@ -27,16 +28,6 @@ fn check_page(name: &str, page: &str) {
         written == page,
         "docs/{name} is stale; CONTRIBUTING.md says how to write it"
     );
-}
-
-/// The names under `Commands:` in a help text.
-fn subcommands(help: &str) -> Vec<String> {
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let names = lines.map_while(|line| line.strip_prefix("  ")?.split_whitespace().next());
-    names
-        .filter(|name| *name != "help")
-        .map(str::to_owned)
-        .collect()
 }
 
 /// Writes the help of `command` and of everything below it.
@@ -58,7 +49,7 @@ fn write_help(folder: &Path, command: &[String], page: &mut String) {
 }
 
 #[test]
-fn commands() {
+fn the_page_of_commands_is_up_to_date() {
     let folder = tempdir().unwrap();
     let mut page =
         "# Commands\n\nThis page is generated from `easel help`. Every command also accepts \
@@ -69,7 +60,7 @@ fn commands() {
 }
 
 #[test]
-fn settings() {
+fn the_page_of_settings_is_up_to_date() {
     let example = include_str!("../../../../easel.toml.example");
     let page = format!(
         "# Settings\n\nThis page is generated from `easel.toml.example`. Copy the settings that you change to \
@@ -79,7 +70,7 @@ fn settings() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn http() {
+async fn the_page_of_the_http_api_is_up_to_date() {
     let folder = tempdir().unwrap();
     let running = Running::start(&folder.path().join("data"));
     let document = Caller::new(&running).get("/v1/openapi.json").await;

@@ -43,7 +43,7 @@ async fn drift_is_listed_and_its_events_are_delivered_unchanged() {
     // Five events that were sent, and one operator event about the first finding.
     let list = wait_until_checked(&caller, 6).await;
     assert_eq!(list["sightings"].as_array().unwrap().len(), 5);
-    // Sorted by the last time, which may be the same for several findings.
+    // The table is sorted by the time of the last occurrence, which several findings can share.
     let shown = running.easel(&["drift"]);
     let width = shown.stdout.lines().map(|line| line.chars().count()).max();
     assert!(width <= Some(80), "{shown}");

@@ -135,11 +135,11 @@ fn a_second_run_sends_no_duplicates_and_no_event_is_in_the_future() {
     for line in shown.lines() {
         let stored: Value = serde_json::from_str(line).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let happened = text(&stored["event"]["metadata"]["event_time"]);
-        let happened = parse_timestamp(&happened).unwrap();
-        let appended: Timestamp = text(&stored["appended_at"]).parse().unwrap();
-        assert!(happened <= appended, "{line}");
-        times.insert(happened);
+        let occurred_at = text(&stored["event"]["metadata"]["event_time"]);
+        let occurred_at = parse_timestamp(&occurred_at).unwrap();
+        let appended_at: Timestamp = text(&stored["appended_at"]).parse().unwrap();
+        assert!(occurred_at <= appended_at, "{line}");
+        times.insert(occurred_at);
     }
     assert_eq!(times.len(), 1400);
 }

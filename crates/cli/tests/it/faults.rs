@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_REPEATS: usize = 1_000;
 
 /// A server on a disk that fails on demand, and a webhook for all events.
-struct Trial {
+struct FaultSetup {
     folder: TempDir,
     disk: FaultyDisk,
     running: Running,
@@ -30,7 +30,7 @@ struct Trial {
     receiver: Receiver,
 }
 
-impl Trial {
+impl FaultSetup {
     async fn start(files: &'static str) -> Self {
         let folder = tempdir().unwrap();
         let disk = FaultyDisk::build(folder.path(), files);
@@ -129,49 +129,49 @@ fn set(events: &[Bytes]) -> HashSet<Bytes> {
 #[track_caller]
 fn assert_begins(log: &[Shown], events: &[Bytes]) {
     assert!(log.len() >= events.len(), "{} records", log.len());
-    for (place, (shown, event)) in (0_u64..).zip(log.iter().zip(events)) {
-        assert_eq!((shown.offset, shown.bytes()), (place, &**event));
+    for (offset, (shown, event)) in (0_u64..).zip(log.iter().zip(events)) {
+        assert_eq!((shown.offset, shown.bytes()), (offset, &**event));
     }
 }
 
-/// Checks a log whose disk fails in this way, before the fault, during it and after a restart.
+/// Checks the log of a server whose disk fails with `fault`: before the fault, during it and after a restart.
 async fn check_fault(fault: &str) {
-    let trial = Trial::start("*/log.db*").await;
-    trial.receiver.hang(true);
+    let setup = FaultSetup::start("*/log.db*").await;
+    setup.receiver.hang(true);
     let stored = events(0..200);
-    assert_eq!(post(&trial.caller, &stored[..100]).await.len(), 100);
-    let answer = trial.caller.put_records(&stored[100..]).await.unwrap();
+    assert_eq!(post(&setup.caller, &stored[..100]).await.len(), 100);
+    let answer = setup.caller.put_records(&stored[100..]).await.unwrap();
     assert_eq!(answer.stored().len(), 100);
 
-    trial.disk.fail(fault);
+    setup.disk.fail(fault);
     let rejected = events(200..700);
-    trial.assert_rejected(&rejected).await;
+    setup.assert_rejected(&rejected).await;
     // Stored events are still read and delivered.
-    assert!(trial.caller.balance("every").await.pending > 0);
-    trial.receiver.hang(false);
-    let balance = trial.caller.settled("every").await;
+    assert!(setup.caller.balance("every").await.pending > 0);
+    setup.receiver.hang(false);
+    let balance = setup.caller.settled("every").await;
     assert_eq!((balance.accepted, balance.delivered), (200, 200));
-    assert_eq!(bodies(&trial.receiver.received()), set(&stored));
-    let log = trial.caller.log().await;
+    assert_eq!(bodies(&setup.receiver.received()), set(&stored));
+    let log = setup.caller.log().await;
     assert_eq!(log.len(), stored.len());
     assert_begins(&log, &stored);
 
     // The log keeps rejecting, because the disk may have lost earlier writes.
-    trial.disk.heal();
-    trial.assert_rejected(&rejected).await;
+    setup.disk.heal();
+    setup.assert_rejected(&rejected).await;
 
-    let trial = trial.kill_and_restart();
-    assert_begins(&trial.caller.log().await, &stored);
-    assert_eq!(trial.caller.get("/readyz").await.status, StatusCode::OK);
+    let setup = setup.kill_and_restart();
+    assert_begins(&setup.caller.log().await, &stored);
+    assert_eq!(setup.caller.get("/readyz").await.status, StatusCode::OK);
     // The sender sends the rejected events again; some of them may be stored already.
-    post(&trial.caller, &rejected).await;
-    let log = trial.caller.log().await;
+    post(&setup.caller, &rejected).await;
+    let log = setup.caller.log().await;
     let all = [stored, rejected].concat();
     assert_eq!(log.len(), all.len());
     assert_begins(&log, &all);
-    let balance = trial.caller.settled("every").await;
+    let balance = setup.caller.settled("every").await;
     assert_eq!((balance.accepted, balance.delivered), (700, 700));
-    assert_eq!(bodies(&trial.receiver.received()), set(&all));
+    assert_eq!(bodies(&setup.receiver.received()), set(&all));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,70 +192,70 @@ async fn a_log_on_a_full_disk_rejects_events_until_a_restart_and_loses_nothing()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_checkpoint_makes_the_log_reject_events_and_loses_nothing() {
     // Only the database file fails; it is written only by a checkpoint.
-    let trial = Trial::start("*/log.db").await;
+    let setup = FaultSetup::start("*/log.db").await;
     let mut stored = events(0..1);
-    assert_eq!(post(&trial.caller, &stored).await, [0]);
-    trial.disk.fail("EIO sync");
+    assert_eq!(post(&setup.caller, &stored).await, [0]);
+    setup.disk.fail("EIO sync");
     for event in events(1..2_000) {
-        let answer = trial.caller.post_events("application/json", event.clone());
+        let answer = setup.caller.post_events("application/json", event.clone());
         if answer.await.unwrap().status == StatusCode::SERVICE_UNAVAILABLE {
             break;
         }
         stored.push(event);
     }
     assert!(stored.len() < 2_000, "there was no checkpoint");
-    trial.disk.heal();
-    trial.assert_rejected(&events(5_000..5_010)).await;
+    setup.disk.heal();
+    setup.assert_rejected(&events(5_000..5_010)).await;
 
-    let trial = trial.kill_and_restart();
-    let log = trial.caller.log().await;
-    assert_eq!(log.len(), stored.len(), "what was rejected is there");
+    let setup = setup.kill_and_restart();
+    let log = setup.caller.log().await;
+    assert_eq!(log.len(), stored.len(), "a rejected event is in the log");
     assert_begins(&log, &stored);
-    let balance = trial.caller.settled("every").await;
+    let balance = setup.caller.settled("every").await;
     assert_eq!(balance.delivered, balance.accepted);
-    assert_eq!(bodies(&trial.receiver.received()), set(&stored));
+    assert_eq!(bodies(&setup.receiver.received()), set(&stored));
 }
 
 /// Starts a server that cannot save cursors and waits until it stops delivering. Returns all events.
-async fn stalled(fault: &str) -> (Trial, Vec<Bytes>) {
-    let mut trial = Trial::start("*/state.db*").await;
+async fn stalled(fault: &str) -> (FaultSetup, Vec<Bytes>) {
+    let mut setup = FaultSetup::start("*/state.db*").await;
     let all = events(0..3_101);
-    post(&trial.caller, &all[..100]).await;
-    trial.caller.settled("every").await;
+    post(&setup.caller, &all[..100]).await;
+    setup.caller.settled("every").await;
 
-    trial.disk.fail(fault);
-    for some in all[100..3_100].chunks(100) {
-        assert_eq!(post(&trial.caller, some).await.len(), 100);
+    setup.disk.fail(fault);
+    for chunk in all[100..3_100].chunks(100) {
+        assert_eq!(post(&setup.caller, chunk).await.len(), 100);
     }
-    trial.running.wait_for("cursors not saved");
-    let ready = trial.caller.get("/readyz").await;
+    setup.running.wait_for("cursors not saved");
+    let ready = setup.caller.get("/readyz").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{ready:?}");
-    // Up to 100 deliveries may be unsaved from before, and 16 are running.
-    trial.wait_for(100 + MAX_REPEATS - 100 - 16).await;
-    assert_eq!(post(&trial.caller, &all[3_100..]).await, [3_100]);
-    assert!(trial.caller.balance("every").await.pending >= 2_000);
-    assert!(trial.receiver.count() <= 100 + MAX_REPEATS);
-    (trial, all)
+    // Up to 100 of the earlier deliveries may be unsaved, and 16 deliveries are in flight.
+    setup.wait_for(100 + MAX_REPEATS - 100 - 16).await;
+    assert_eq!(post(&setup.caller, &all[3_100..]).await, [3_100]);
+    assert!(setup.caller.balance("every").await.pending >= 2_000);
+    assert!(setup.receiver.count() <= 100 + MAX_REPEATS);
+    (setup, all)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deliveries_wait_while_cursors_cannot_be_saved_and_then_continue() {
-    let (trial, all) = stalled("ENOSPC write").await;
-    trial.disk.heal();
-    let balance = trial.caller.settled("every").await;
+    let (setup, all) = stalled("ENOSPC write").await;
+    setup.disk.heal();
+    let balance = setup.caller.settled("every").await;
     assert_eq!((balance.accepted, balance.delivered), (3_101, 3_101));
-    let received = trial.receiver.received();
-    assert_eq!(received.len(), all.len(), "something was repeated");
+    let received = setup.receiver.received();
+    assert_eq!(received.len(), all.len(), "a delivery was repeated");
     assert_eq!(bodies(&received), set(&all));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_while_cursors_cannot_be_saved_repeats_at_most_a_thousand_deliveries() {
-    let (trial, all) = stalled("EIO write").await;
-    let trial = trial.kill_and_restart();
-    let balance = trial.caller.settled("every").await;
+    let (setup, all) = stalled("EIO write").await;
+    let setup = setup.kill_and_restart();
+    let balance = setup.caller.settled("every").await;
     assert_eq!((balance.accepted, balance.delivered), (3_101, 3_101));
-    let received = trial.receiver.received();
+    let received = setup.receiver.received();
     assert_eq!(bodies(&received), set(&all));
     let repeat_count = received.len() - all.len();
     assert!(repeat_count <= MAX_REPEATS, "{repeat_count} repeated");
@@ -267,17 +267,17 @@ const BLOCK: usize = 25;
 /// A text in every event, and so in every block.
 const MARK: &[u8] = b"q9XwT3mZLr0aVbN5sKdYfH2uPeGcJi8oRx1tWv4E";
 
-/// Flips a byte at some of the places where the file has records.
-fn flip(file: &Path, count: usize, random: &mut fastrand::Rng) {
+/// Flips one bit in each of `count` blocks of the file.
+fn flip_bits(file: &Path, count: usize, random: &mut fastrand::Rng) {
     let mut bytes = fs::read(file).unwrap();
     let marked = bytes.windows(MARK.len()).enumerate();
-    let mut places: Vec<_> = marked
-        .filter_map(|(place, found)| (found == MARK).then_some(place))
+    let mut positions: Vec<_> = marked
+        .filter_map(|(position, found)| (found == MARK).then_some(position))
         .collect();
-    assert!(places.len() >= 40, "{} blocks", places.len());
-    random.shuffle(&mut places);
-    for place in &places[..count] {
-        bytes[place + random.usize(..MARK.len())] ^= 1 << random.u8(..8);
+    assert!(positions.len() >= 40, "{} blocks", positions.len());
+    random.shuffle(&mut positions);
+    for position in &positions[..count] {
+        bytes[position + random.usize(..MARK.len())] ^= 1 << random.u8(..8);
     }
     fs::write(file, bytes).unwrap();
 }
@@ -291,12 +291,12 @@ async fn metric(caller: &Caller, name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flipped_byte_damages_only_its_own_block() {
+async fn a_flipped_bit_damages_only_its_own_block() {
     let folder = tempdir().unwrap();
     let running = start(&data(folder.path()));
     let all = events(0..1_000);
-    for some in all.chunks(BLOCK) {
-        post(&Caller::new(&running), some).await;
+    for chunk in all.chunks(BLOCK) {
+        post(&Caller::new(&running), chunk).await;
     }
     // A clean stop checkpoints the WAL into the database.
     running.terminate();
@@ -311,7 +311,7 @@ async fn a_flipped_byte_damages_only_its_own_block() {
             fs::copy(&path, data.join(path.file_name().unwrap())).unwrap();
         }
         let file = data.join("log.db");
-        flip(&file, 8, &mut fastrand::Rng::with_seed(seed));
+        flip_bits(&file, 8, &mut fastrand::Rng::with_seed(seed));
 
         let running = start(&data);
         let (caller, receiver) = (Caller::new(&running), Receiver::start().await);

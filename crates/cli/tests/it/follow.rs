@@ -32,7 +32,7 @@ impl Follower {
         Self { child, lines }
     }
 
-    /// Returns the body's `n` of the next printed event.
+    /// Returns the number `n` in the body of the next printed event.
     #[track_caller]
     fn next(&self) -> u64 {
         let line = self.lines.recv_timeout(TIMEOUT).unwrap();

@@ -101,8 +101,8 @@ fn check(language: &str, file: &str, program: &OsStr) {
 
 #[test]
 fn the_python_consumer_of_the_guide_receives_events_and_detects_duplicates() {
-    let named = std::env::var_os("EASEL_TEST_PYTHON");
-    let program = named.unwrap_or_else(|| "python3".into());
+    let program = std::env::var_os("EASEL_TEST_PYTHON");
+    let program = program.unwrap_or_else(|| "python3".into());
     check("python", "consumer.py", &program);
 }
 

@@ -6,8 +6,21 @@ use tempfile::tempdir;
 
 use crate::easel::{Ran, check, command, easel, masks};
 
+/// The names under `Commands:` in a help text.
+pub(crate) fn subcommands(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.map_while(|line| line.strip_prefix("  "));
+    // A long description continues on lines with a deeper indent.
+    lines
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
 #[test]
-fn every_command_has_a_help_text() {
+fn help_texts_match_their_snapshots() {
     let folder = tempdir().unwrap();
     for path in [
         "",
@@ -114,7 +127,7 @@ fn the_version_is_printed_to_stdout() {
 }
 
 #[test]
-fn completions_are_printed_for_each_shell() {
+fn completions_are_printed_for_bash_zsh_and_fish() {
     let folder = tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let script = easel(folder.path(), &["completions", shell]).stdout();

@@ -27,8 +27,8 @@ use oracle::Oracle;
 /// The default number of kills.
 const KILLS: u64 = 30;
 
-/// The lifetime of a server after its start, in milliseconds.
-const LIFE: std::ops::Range<u64> = 20..300;
+/// The time from the start of a server to its kill, in milliseconds.
+const LIFETIME: std::ops::Range<u64> = 20..300;
 
 /// One of this many kills hits a server that is still starting.
 const EARLY: u64 = 5;
@@ -58,11 +58,11 @@ async fn nothing_acknowledged_is_lost_however_often_the_server_is_killed() {
     let mut load = Load::start(&mut random);
     for kill in 0..kills {
         load.connect(Caller::new(&running));
-        sleep(Duration::from_millis(random.u64(LIFE))).await;
+        sleep(Duration::from_millis(random.u64(LIFETIME))).await;
         running.kill();
         load.disconnect();
         if kill % EARLY == EARLY - 1 {
-            start_and_kill(&data, Duration::from_millis(random.u64(0..LIFE.end))).await;
+            start_and_kill(&data, Duration::from_millis(random.u64(0..LIFETIME.end))).await;
         }
         running = start(&data);
     }
@@ -117,8 +117,8 @@ fn start(data: &Path) -> Running {
     Running::start_with(data, &["--auth", "none"], |_command| ())
 }
 
-/// Starts a server and kills it after `later`, in any state.
-async fn start_and_kill(data: &Path, later: Duration) {
+/// Starts a server and kills it after `lifetime`, even if it is still starting.
+async fn start_and_kill(data: &Path, lifetime: Duration) {
     let folder = data.parent().unwrap();
     let mut child = command(
         folder,
@@ -129,7 +129,7 @@ async fn start_and_kill(data: &Path, later: Duration) {
     .stderr(Stdio::null())
     .spawn()
     .unwrap();
-    sleep(later).await;
+    sleep(lifetime).await;
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -16,9 +16,9 @@ use crate::running::Running;
 
 const KILLS: u64 = 8;
 
-/// The numbers of changes in a request. Each change has two events, so that large requests span several
+/// Returns the number of changes in a request. Each change has two events, so that large requests span several
 /// blocks of the log.
-const fn count_of(request: u64) -> u64 {
+const fn change_count(request: u64) -> u64 {
     if request % 4 == 3 { 2_200 } else { 6 }
 }
 
@@ -40,7 +40,7 @@ fn change(request: u64, number: u64) -> Value {
 
 async fn post(caller: &Caller, changes: Vec<Value>) -> Answer {
     let answer = caller.post_changes(&changes.into()).await;
-    answer.expect("a server that lives answers")
+    answer.expect("a running server answers")
 }
 
 fn start(data: &Path) -> Running {
@@ -56,11 +56,11 @@ async fn a_killed_server_stores_all_events_of_a_request_or_no_event() {
     let mut running = start(&data);
     let (mut sent, mut acknowledged) = (0, Vec::new());
     for _ in 0..KILLS {
-        let life = sleep(Duration::from_millis(random.u64(20..900)));
-        tokio::pin!(life);
+        let lifetime = sleep(Duration::from_millis(random.u64(20..900)));
+        tokio::pin!(lifetime);
         let caller = Caller::new(&running);
         loop {
-            let changes: Vec<_> = (0..count_of(sent))
+            let changes: Vec<_> = (0..change_count(sent))
                 .map(|number| change(sent, number))
                 .collect();
             let request = sent;
@@ -68,10 +68,10 @@ async fn a_killed_server_stores_all_events_of_a_request_or_no_event() {
             tokio::select! {
                 answer = post(&caller, changes) => {
                     let answer: Value = answer.json();
-                    assert_eq!(answer["accepted"], 2 * count_of(request));
+                    assert_eq!(answer["accepted"], 2 * change_count(request));
                     acknowledged.push(request);
                 }
-                () = &mut life => break,
+                () = &mut lifetime => break,
             }
         }
         running.kill();
@@ -88,7 +88,7 @@ async fn a_killed_server_stores_all_events_of_a_request_or_no_event() {
     for (request, count) in &counts {
         assert_eq!(
             *count,
-            2 * count_of(*request),
+            2 * change_count(*request),
             "of request {request}, seed {seed}"
         );
     }

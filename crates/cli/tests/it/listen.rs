@@ -304,7 +304,7 @@ fn invalid_arguments_are_rejected_with_a_reason() {
         exit 64
         --- stdout
         --- stderr
-        error: invalid value 'localhost:3000' for '--forward <URL>': failed to read the URL: its scheme must be http or https; use an address such as http://localhost:3000
+        error: invalid value 'localhost:3000' for '--forward <URL>': failed to parse the URL: its scheme must be http or https; use an address such as http://localhost:3000
 
         For more information, try '--help'.
         ");

@@ -29,7 +29,7 @@ impl Listener {
         Self::start_with(running, url, args, Stdio::piped())
     }
 
-    /// Starts a listener with another stdin than a pipe.
+    /// Starts a listener with the given stdin.
     pub(crate) fn start_with(running: &Running, url: &str, args: &[&str], stdin: Stdio) -> Self {
         let folder = running.data().parent().unwrap();
         let mut command = command(folder, &["listen", "--forward", url, "--data"]);
@@ -123,7 +123,7 @@ impl Listener {
 
     /// Waits until the process ends.
     pub(crate) fn status(mut self) -> ExitStatus {
-        // Ignore its remaining output.
+        // Ignore the remaining output.
         loop {
             match self.stdout.recv_timeout(TIMEOUT) {
                 Ok(_line) => (),

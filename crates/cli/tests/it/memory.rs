@@ -47,10 +47,10 @@ fn change(n: usize) -> String {
     )
 }
 
-/// Returns a body of [`BODY_BYTES`] from many parts with the separator `between`.
-fn body(part: fn(usize) -> String, between: &str) -> String {
-    let count = BODY_BYTES / (part(0).len() + between.len());
-    (0..count).map(part).collect::<Vec<_>>().join(between)
+/// Returns a body of [`BODY_BYTES`] from many parts with `separator` between them.
+fn body(part: fn(usize) -> String, separator: &str) -> String {
+    let count = BODY_BYTES / (part(0).len() + separator.len());
+    (0..count).map(part).collect::<Vec<_>>().join(separator)
 }
 
 fn record(n: usize) -> String {
@@ -60,7 +60,7 @@ fn record(n: usize) -> String {
     )
 }
 
-fn calls() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>)> {
+fn requests() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>)> {
     let spaced = |n| {
         event(n)
             .replace(':', ": ")
@@ -71,7 +71,7 @@ fn calls() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>)> {
     gzip.write_all(lines.as_bytes()).unwrap();
     let chunked = format!("{:x}\r\n{lines}\r\n0\r\n\r\n", lines.len());
     let records = format!(r#"{{"StreamName":"s","Records":[{}]}}"#, body(record, ","));
-    let misfits = records.replace("eyJ", "W10");
+    let invalid_records = records.replace("eyJ", "W10");
     vec![
         (
             "events in an array",
@@ -96,20 +96,21 @@ fn calls() -> Vec<(&'static str, &'static str, &'static str, Vec<u8>)> {
         ),
         ("changes", "/v1/changes", LINES, body(change, "\n").into()),
         ("records", "/", KINESIS, records.into()),
-        ("misfits", "/", KINESIS, misfits.into()),
+        ("invalid records", "/", KINESIS, invalid_records.into()),
     ]
 }
 
 /// Sends a request and returns the first line of the answer.
 fn send(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    let sized = if headers.contains("chunked") {
+    let length_header = if headers.contains("chunked") {
         String::new()
     } else {
         format!("content-length: {}\r\n", body.len())
     };
-    let head =
-        format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}{sized}\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}{length_header}\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
     let mut answer = Vec::new();
@@ -134,7 +135,7 @@ fn parallel_requests_stay_within_the_memory_setting_at_every_door() {
         report_skipped("the peak of memory, which only Linux reports");
         return;
     }
-    for (what, path, headers, body) in calls() {
+    for (what, path, headers, body) in requests() {
         let folder = tempdir().unwrap();
         fs::write(folder.path().join("easel.toml"), SETTINGS).unwrap();
         let running = Running::start(&folder.path().join("data"));
@@ -150,8 +151,8 @@ fn parallel_requests_stay_within_the_memory_setting_at_every_door() {
             }
         });
         let peak = peak_mib(running.local().pid).unwrap();
-        let most = IN_FLIGHT_MIB + REST_MIB;
-        assert!(peak <= most, "{what}: {peak} MiB is more than {most}");
+        let limit = IN_FLIGHT_MIB + REST_MIB;
+        assert!(peak <= limit, "{what}: {peak} MiB is more than {limit}");
         println!("{what}: {peak} MiB");
     }
 }

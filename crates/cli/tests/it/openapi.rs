@@ -30,7 +30,7 @@ const TSCONFIG: &str = r#"{
 /// Disables waiting: the tool would choose the longest wait.
 const SCHEMATHESIS: &str = "[parameters]\n\"query.wait\" = \"0s\"\n";
 
-/// Returns the path in a variable, or `None` if the test may be skipped without it.
+/// Returns the path in a variable. Returns `None` if the variable is not set and the test may be skipped.
 fn tool_path(variable: &str, what: &str) -> Option<OsString> {
     let path = std::env::var_os(variable);
     if path.is_none() {
@@ -106,11 +106,11 @@ async fn every_answer_of_a_running_server_matches_the_document() {
         .args(["--request-timeout", "30", "--continue-on-failure"])
         .current_dir(folder.path());
     check_succeeds(&mut tester);
-    let stopped = running.easel(&["balance"]);
+    let balance = running.easel(&["balance"]);
     assert_eq!(
-        stopped.code,
+        balance.code,
         Some(0),
-        "the server is still there: {stopped}"
+        "the server does not answer any more: {balance}"
     );
 }
 

@@ -12,13 +12,13 @@ use crate::running::Running;
 
 /// The pipes whose reader has closed.
 #[derive(Clone, Copy, Debug)]
-enum Left {
+enum ClosedPipes {
     Stdout,
     Both,
 }
 
 /// Runs a command with closed output pipes.
-fn unread(folder: &Path, args: &[&str], left: Left) -> Ran {
+fn run_unread(folder: &Path, args: &[&str], closed_pipes: ClosedPipes) -> Ran {
     let closed = || {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
@@ -26,9 +26,9 @@ fn unread(folder: &Path, args: &[&str], left: Left) -> Ran {
     };
     let mut command = command(folder, args);
     command.stdout(closed()).stdin(Stdio::null());
-    match left {
-        Left::Stdout => command.stderr(Stdio::piped()),
-        Left::Both => command.stderr(closed()),
+    match closed_pipes {
+        ClosedPipes::Stdout => command.stderr(Stdio::piped()),
+        ClosedPipes::Both => command.stderr(closed()),
     };
     Ran::new(&command.spawn().unwrap().wait_with_output().unwrap())
 }
@@ -86,16 +86,16 @@ fn every_command_ends_quietly_if_its_pipe_is_closed() {
     ] {
         let args: Vec<_> = line.split(' ').collect();
         let data = ["--data", running.data().to_str().unwrap()];
-        for left in [Left::Stdout, Left::Both] {
+        for closed_pipes in [ClosedPipes::Stdout, ClosedPipes::Both] {
             let args = [&args[..], &data].concat();
-            let ran = unread(folder.path(), &args, left);
+            let ran = run_unread(folder.path(), &args, closed_pipes);
             // A command may still report an invalid input on an open stderr.
             let is_quiet = !ran.stderr.contains("panic") && !ran.stderr.contains("roken pipe");
-            assert!(is_quiet, "{line}, {left:?}: {ran}");
+            assert!(is_quiet, "{line}, {closed_pipes:?}: {ran}");
             let is_rejected = line.starts_with("changes") && ran.code == Some(65);
             assert!(
                 ran.code == Some(0) || is_rejected,
-                "{line}, {left:?}: {ran}"
+                "{line}, {closed_pipes:?}: {ran}"
             );
         }
     }
@@ -111,7 +111,7 @@ fn a_failed_command_keeps_its_exit_code_if_all_pipes_are_closed() {
         ("config check --config gone.toml", 78),
     ] {
         let args: Vec<_> = line.split(' ').collect();
-        let ran = unread(folder.path(), &args, Left::Both);
+        let ran = run_unread(folder.path(), &args, ClosedPipes::Both);
         assert_eq!(ran.code, Some(code), "{line}: {ran}");
     }
 }

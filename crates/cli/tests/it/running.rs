@@ -63,7 +63,7 @@ impl Running {
             lines,
             stderr: String::new(),
         };
-        // Which line it prints depends on the log format.
+        // With each log format, the server prints one of these lines.
         running.wait_for_any(&["easel listens on", "\"server started\""]);
         // A killed server leaves an old file, so check the process id.
         running.local = LocalServer::read(&running.data).unwrap();
@@ -92,7 +92,7 @@ impl Running {
         easel(self.data.parent().unwrap(), &[args, &data].concat())
     }
 
-    /// Returns the stderr lines read by the waits so far.
+    /// Returns the stderr lines that `wait_for` has read so far.
     pub(crate) fn stderr(&self) -> &str {
         &self.stderr
     }

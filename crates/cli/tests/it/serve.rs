@@ -78,8 +78,8 @@ fn two_servers_never_share_a_data_folder() {
 #[test]
 fn an_unusable_address_is_a_configuration_error() {
     let folder = tempdir().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap().to_string();
     check!(easel(folder.path(), &["serve", "--listen", &address]), @r"
         exit 78
         --- stdout
@@ -123,7 +123,7 @@ fn a_stop_drains_and_loses_nothing() {
 }
 
 #[test]
-fn a_second_signal_stops_at_once() {
+fn a_second_signal_stops_the_server_before_it_has_drained() {
     let folder = tempdir().unwrap();
     let mut running = Running::start(&folder.path().join("data"));
     // A request without its body blocks the drain.
@@ -145,7 +145,7 @@ fn a_second_signal_stops_at_once() {
     let (status, stderr) = running.ended();
     assert_eq!(status.code(), Some(69), "{stderr}");
     assert!(
-        stderr.contains("stopped before everything was drained"),
+        stderr.contains("stopped before all requests and deliveries under way were finished; see the setting `drain`"),
         "{stderr}"
     );
 }
@@ -186,11 +186,11 @@ fn with_a_json_log_stderr_contains_only_json() {
     );
     assert_eq!(started["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(started["data"], data);
-    let filed = record(
+    let token_record = record(
         &records,
         "first token written to a file; read it there and remove the file",
     );
-    assert_eq!(filed["path"], format!("{data}/first-token"));
+    assert_eq!(token_record["path"], format!("{data}/first-token"));
     record(
         &records,
         "deliveries are paused; `easel resume` starts them",
@@ -202,8 +202,8 @@ fn with_a_json_log_stderr_contains_only_json() {
 #[test]
 fn with_a_json_log_a_failed_start_is_reported_in_json() {
     let folder = tempdir().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap().to_string();
     let check = |args: &[&str], variables: &[(&str, &str)], code: i32, errors: &[&str]| {
         let mut serve = command(folder.path(), &[&["serve"], args].concat());
         let ran = Ran::new(&serve.envs(variables.iter().copied()).output().unwrap());
@@ -299,10 +299,10 @@ fn the_first_token_is_shown_on_a_terminal_and_nowhere_else() {
         .unwrap();
     drop(serve);
     let (mut screen, mut seen) = (fs::File::from(terminal), Vec::new());
-    let mut piece = [0; 4096];
+    let mut part = [0; 4096];
     while !String::from_utf8_lossy(&seen).contains("subscriptions add") {
-        let count = screen.read(&mut piece).unwrap();
-        seen.extend_from_slice(&piece[..count]);
+        let count = screen.read(&mut part).unwrap();
+        seen.extend_from_slice(&part[..count]);
     }
     child.kill().unwrap();
     child.wait().unwrap();
@@ -420,13 +420,13 @@ fn a_hangup_applies_new_settings_and_logs_which_need_a_restart() {
             .contains("settings not re-read; nothing changed")
     );
 
-    // The start offset is beyond the log, which only the running server knows.
+    // The start offset is past the end of the log. Only the running server can find this fault.
     settings(&format!(
         "{first}{}start = 99\n",
         second.replace("two", "three")
     ));
     running.hang_up();
-    running.wait_for("past the log's head");
+    running.wait_for("after the end of the log");
     assert_eq!(states(&running), ["one deactivated", "two active"]);
 }
 

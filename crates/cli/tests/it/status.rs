@@ -48,14 +48,14 @@ fn an_item_that_needs_attention_gives_exit_code_1_also_with_json() {
     fs::write(folder.path().join("easel.toml"), text).unwrap();
     let log = ["--log", "info,easel_deliver=debug"];
     let mut running = Running::start_with(&folder.path().join("data"), &log, |_command| ());
-    // Attempts fail at once because the endpoint is down. After three attempts the lane holds, and most
+    // Attempts fail because the endpoint is down. After three attempts the lane is on hold, and most
     // events are still pending.
     running
         .easel(&["emit", "grade_change", "--count", "100"])
         .stdout();
-    running.wait_for("lane holds");
-    let mut tries = (0..100).map(|_| running.easel(&["status"]));
-    let ran = tries.find(|ran| ran.stdout.contains("on hold")).unwrap();
+    running.wait_for("lane is on hold");
+    let mut polls = (0..100).map(|_| running.easel(&["status"]));
+    let ran = polls.find(|ran| ran.stdout.contains("on hold")).unwrap();
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), ""), "{ran}");
     let mut lines = ran.stdout.lines();
     let lane = lines.find(|line| line.starts_with("  grades: "));

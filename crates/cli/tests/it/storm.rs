@@ -1,4 +1,4 @@
-//! The storm: for minutes, many failures between a log and its subscribers happen at once. At the end, an
+//! The storm: for minutes, many failures happen together between a log and its subscribers. At the end, an
 //! oracle outside the server compares the acknowledged events with the received ones.
 //!
 //! `EASEL_STORM_SECONDS` is the duration. `EASEL_SEED` is the random seed; each run prints its seed.
@@ -19,7 +19,7 @@ use crate::kill::load::Load;
 use crate::kill::number;
 use crate::kill::oracle::Oracle;
 use crate::running::Running;
-use endpoint::{Endpoint, Fault, Taken};
+use endpoint::{Accepted, Endpoint, Fault};
 
 /// The default duration.
 const SECONDS: u64 = 45;
@@ -30,9 +30,9 @@ const MAX_REPEATS: usize = 1_000;
 /// The pause of each producer between two requests, so that the events of an hour fit into memory.
 const PAUSE: Duration = Duration::from_millis(80);
 
-/// At the end, the number of open deliveries must fall within this time. It is longer than any pause of a
-/// schedule or hold.
-const GETS_ON_WITHIN: Duration = Duration::from_mins(6);
+/// At the end, the number of open deliveries must become smaller within this time. The time is longer than
+/// any pause of a schedule or of a hold.
+const PROGRESS_TIMEOUT: Duration = Duration::from_mins(6);
 
 /// The permanent subscriptions, with parts of their specs.
 const STEADY: [(&str, &str); 3] = [
@@ -51,9 +51,9 @@ async fn no_acknowledged_event_is_lost_changed_or_out_of_order_whatever_fails() 
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().unwrap();
     let mut storm = Storm::begin(&folder.path().join("data"), &mut random).await;
-    let until = Instant::now() + Duration::from_secs(seconds);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     let mut steps = 0;
-    while Instant::now() < until {
+    while Instant::now() < deadline {
         storm.step(&mut random).await;
         storm.check_balances().await;
         steps += 1;
@@ -75,7 +75,7 @@ struct Storm {
     load: Load,
     endpoints: HashMap<&'static str, Endpoint>,
     kills: usize,
-    temporary: u32,
+    temporary_number: u32,
 }
 
 impl Storm {
@@ -100,7 +100,7 @@ impl Storm {
             load,
             endpoints,
             kills: 0,
-            temporary: 0,
+            temporary_number: 0,
         }
     }
 
@@ -117,18 +117,19 @@ impl Storm {
             6 | 7 => self.endpoints[name].fail(0, Fault::Status(500)),
             8 => self.move_endpoint(name, random).await,
             9 => {
-                self.ask(Method::POST, &format!("{name}/pause"), None).await;
+                self.request(Method::POST, &format!("{name}/pause"), None)
+                    .await;
                 sleep(Duration::from_millis(random.u64(0..500))).await;
             }
             10 | 11 => self.restore(name).await,
             12 => {
                 let in_flight = [1, 4, 16, 64][random.usize(..4)];
-                self.ask(Method::PATCH, name, Some(json!({"in_flight": in_flight})))
+                self.request(Method::PATCH, name, Some(json!({"in_flight": in_flight})))
                     .await;
             }
             13 => {
                 let all = json!({"all": true});
-                self.ask(
+                self.request(
                     Method::POST,
                     &format!("{name}/dead-letters/redeliver"),
                     Some(all),
@@ -136,7 +137,7 @@ impl Storm {
                 .await;
             }
             14 => self.replay(random).await,
-            _ => self.temporary(random).await,
+            _ => self.change_temporary(random).await,
         }
     }
 
@@ -162,25 +163,25 @@ impl Storm {
             1 => "http://nowhere.invalid/".to_owned(),
             _ => format!("https://{here}/"),
         };
-        self.ask(Method::PATCH, name, Some(json!({"webhook": {"url": url}})))
+        self.request(Method::PATCH, name, Some(json!({"webhook": {"url": url}})))
             .await;
     }
 
     /// Restores a subscription: sets its URL and resumes it.
     async fn restore(&self, name: &str) {
         let url = self.endpoints[name].url();
-        self.ask(Method::PATCH, name, Some(json!({"webhook": {"url": url}})))
+        self.request(Method::PATCH, name, Some(json!({"webhook": {"url": url}})))
             .await;
-        self.ask(Method::POST, &format!("{name}/resume"), None)
+        self.request(Method::POST, &format!("{name}/resume"), None)
             .await;
     }
 
     async fn replay(&self, random: &mut fastrand::Rng) {
-        let replays = self.ask(Method::GET, "every/replays", None).await;
+        let replays = self.request(Method::GET, "every/replays", None).await;
         let replays = replays["replays"].as_array().cloned().unwrap_or_default();
         if replays.len() > 3 {
             let number = &replays[random.usize(..replays.len())]["number"];
-            self.ask(Method::DELETE, &format!("every/replays/{number}"), None)
+            self.request(Method::DELETE, &format!("every/replays/{number}"), None)
                 .await;
             return;
         }
@@ -188,35 +189,36 @@ impl Storm {
         let from = random.u64(..=head);
         let to = from + random.u64(..=head - from);
         let body = json!({"from": from, "to": to, "max_rate": 2_000});
-        self.ask(Method::POST, "every/replays", Some(body)).await;
+        self.request(Method::POST, "every/replays", Some(body))
+            .await;
     }
 
-    /// Adds a temporary subscription and removes an older one. Only few exist at a time; otherwise they
-    /// would be most of the load after an hour.
-    async fn temporary(&mut self, random: &mut fastrand::Rng) {
-        if let Some(oldest) = self.temporary.checked_sub(1) {
+    /// Removes older temporary subscriptions and in half of the cases adds one. Only a few exist at any time;
+    /// otherwise they would be most of the load after an hour.
+    async fn change_temporary(&mut self, random: &mut fastrand::Rng) {
+        if let Some(oldest) = self.temporary_number.checked_sub(1) {
             let oldest = format!("temp-{oldest}");
-            self.ask(Method::DELETE, &oldest, None).await;
+            self.request(Method::DELETE, &oldest, None).await;
         }
         if random.bool() {
-            let latest = format!("temp-{}", self.temporary);
-            self.ask(Method::DELETE, &latest, None).await;
+            let latest = format!("temp-{}", self.temporary_number);
+            self.request(Method::DELETE, &latest, None).await;
             return;
         }
-        self.temporary += 1;
+        self.temporary_number += 1;
         let url = self.endpoints["grades"]
             .url()
             .replace("/hook", "/temporary");
         let spec = json!({
-            "name": format!("temp-{}", self.temporary), "start": "earliest",
+            "name": format!("temp-{}", self.temporary_number), "start": "earliest",
             "webhook": {"url": url, "timeout": "1s"},
         });
-        self.ask(Method::POST, "", Some(spec)).await;
+        self.request(Method::POST, "", Some(spec)).await;
     }
 
     /// Sends a request to the API of subscriptions. A rejection is allowed, because a random step can be
     /// invalid.
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+    async fn request(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let slash = if path.is_empty() { "" } else { "/" };
         let path = format!("/v1/subscriptions{slash}{path}");
         let answer = self.caller.call(method, &path, body).await.unwrap();
@@ -252,7 +254,7 @@ impl Storm {
     }
 
     /// Redelivers dead letters until no delivery is open. Fails if there is no progress.
-    async fn nothing_open(&self, name: &str) -> Value {
+    async fn redeliver_until_settled(&self, name: &str) -> Value {
         let path = format!("/v1/subscriptions/{name}/balance");
         let (mut fewest, mut fewer_at) = (u64::MAX, Instant::now());
         loop {
@@ -268,11 +270,14 @@ impl Storm {
             if open < fewest {
                 (fewest, fewer_at) = (open, Instant::now());
             }
-            let stands_for = fewer_at.elapsed();
-            assert!(stands_for < GETS_ON_WITHIN, "{name} is still {balance}");
+            let unchanged_for = fewer_at.elapsed();
+            assert!(
+                unchanged_for < PROGRESS_TIMEOUT,
+                "{name} is still {balance}"
+            );
             let all = Some(json!({"all": true}));
             let redeliver = format!("{name}/dead-letters/redeliver");
-            self.ask(Method::POST, &redeliver, all).await;
+            self.request(Method::POST, &redeliver, all).await;
             sleep(Duration::from_millis(500)).await;
         }
     }
@@ -289,7 +294,7 @@ impl Storm {
         let sent = self.load.stop().await;
         let mut balances = HashMap::new();
         for (name, _) in STEADY {
-            balances.insert(name, self.nothing_open(name).await);
+            balances.insert(name, self.redeliver_until_settled(name).await);
         }
         let log = self.caller.log().await;
         let oracle = Oracle::check_log(sent, &log);
@@ -300,13 +305,13 @@ impl Storm {
             } else {
                 ""
             };
-            let taken = self.endpoints[name].taken();
-            let repeats = check_arrivals(&oracle, &taken, prefix, name);
+            let accepted = self.endpoints[name].accepted();
+            let repeats = check_arrivals(&oracle, &accepted, prefix, name);
             let bound = self.kills * MAX_REPEATS;
             assert!(repeats <= bound, "{name}: {repeats} repeats");
             summary = format!(
-                "{summary}; {name}: {} taken, {repeats} repeated",
-                taken.len()
+                "{summary}; {name}: {} accepted, {repeats} repeated",
+                accepted.len()
             );
             let wanted = oracle.numbers(prefix).len() as u64;
             assert_eq!(balances[name]["delivered"], json!(wanted), "{name}");
@@ -317,16 +322,17 @@ impl Storm {
     }
 }
 
-/// Checks that all wanted events arrived unchanged, each key in order. Returns the number of repeats.
-fn check_arrivals(oracle: &Oracle, taken: &[Taken], prefix: &str, name: &str) -> usize {
+/// Checks that all wanted events arrived unchanged, and for `keyed` that the events of each key arrived in
+/// order. Returns the number of repeats.
+fn check_arrivals(oracle: &Oracle, accepted: &[Accepted], prefix: &str, name: &str) -> usize {
     let wanted = oracle.numbers(prefix);
-    let (mut first, mut live_count) = (HashSet::new(), 0);
+    let (mut arrived, mut live_count) = (HashSet::new(), 0);
     let mut latest: HashMap<u64, u64> = HashMap::new();
-    for Taken {
+    for Accepted {
         number,
         id,
         is_replay,
-    } in taken
+    } in accepted
     {
         let number = number.unwrap_or_else(|| panic!("{name}: an event was altered"));
         let known: Option<uuid::Uuid> = oracle.id(number).parse().ok();
@@ -336,17 +342,17 @@ fn check_arrivals(oracle: &Oracle, taken: &[Taken], prefix: &str, name: &str) ->
             continue;
         }
         live_count += 1;
-        if first.insert(number) && name == "keyed" {
-            let (key, place) = (number % 10, oracle.place(number));
-            let before = latest.insert(key, place);
+        if arrived.insert(number) && name == "keyed" {
+            let (key, offset) = (number % 10, oracle.offset(number));
+            let previous = latest.insert(key, offset);
             assert!(
-                before.is_none_or(|before| before < place),
+                previous.is_none_or(|previous| previous < offset),
                 "key {key} is out of order"
             );
         }
     }
-    let missing: Vec<_> = wanted.difference(&first).collect();
-    assert!(missing.is_empty(), "{name} never got {missing:?}");
+    let missing: Vec<_> = wanted.difference(&arrived).collect();
+    assert!(missing.is_empty(), "{name} never received {missing:?}");
     live_count - wanted.len()
 }
 

@@ -77,7 +77,7 @@ async fn a_test_prints_the_answer_of_the_endpoint() {
         exit 65
         --- stdout
         --- stderr
-        error: The endpoint cannot be used: read the URL: its scheme must be http or https. (invalid_test)
+        error: The endpoint cannot be used: parse the URL: its scheme must be http or https. (invalid_test)
         ");
 }
 

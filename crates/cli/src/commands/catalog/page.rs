@@ -2,13 +2,13 @@
 
 use anstyle::{AnsiColor, Style};
 use easel_catalog::{
-    ActorSource, CaliperForm, Catalog, Context, CourseSource, EventOrigin, EventType, Field,
-    MetadataField, MetadataUse, Template, TemplateProperty, ValueSource,
+    ActorSource, CaliperTemplate, Catalog, Context, CourseSource, DialectTemplate, EventOrigin,
+    EventType, Field, MetadataField, MetadataUse, TemplateProperty, ValueSource,
 };
 use jiff::Timestamp;
 use serde_json::Value;
 
-const HEAD: Style = Style::new().bold();
+const HEADING: Style = Style::new().bold();
 const NAME: Style = AnsiColor::Cyan.on_default();
 const DIM: Style = Style::new().dimmed();
 
@@ -29,43 +29,43 @@ pub(super) fn render(catalog: &Catalog, event_type: &EventType) -> String {
         catalog.version()
     );
     page.line(&format!(
-        "{HEAD}{}{HEAD:#}  {DIM}{about}{DIM:#}",
+        "{HEADING}{}{HEADING:#}  {DIM}{about}{DIM:#}",
         event_type.name
     ));
     page.text("", event_type.meaning);
 
-    page.head("trigger");
+    page.heading("trigger");
     page.text("  ", event_type.trigger);
     let notes = event_type.remarks();
     if !notes.is_empty() {
-        page.head("notes");
+        page.heading("notes");
         for note in &notes {
             page.item("  - ", note);
         }
     }
     if !event_type.body.is_empty() {
-        page.head("body");
+        page.heading("body");
         page.fields(&event_type.body);
     }
-    page.head("metadata");
-    for paragraph in metadata(catalog, event_type) {
+    page.heading("metadata");
+    for paragraph in metadata_paragraphs(catalog, event_type) {
         page.item("  - ", &paragraph);
     }
-    page.head("example");
+    page.heading("example");
     let example = catalog.example(event_type, EventOrigin::Request, Timestamp::now());
     let pretty = serde_json::from_str::<Value>(&example)
         .and_then(|event| serde_json::to_string_pretty(&event));
     for line in pretty.unwrap_or(example).lines() {
         page.line(&format!("  {line}"));
     }
-    page.out
+    page.text
 }
 
 /// Returns the page of a Caliper form: its properties in order, with their sources.
-pub(super) fn render_caliper(event_type: &EventType, form: &CaliperForm) -> String {
+pub(super) fn render_caliper(event_type: &EventType, form: &CaliperTemplate) -> String {
     let mut page = PageText::new();
     page.line(&format!(
-        "{HEAD}{}{HEAD:#}  {DIM}in Caliper{DIM:#}",
+        "{HEADING}{}{HEADING:#}  {DIM}in Caliper{DIM:#}",
         event_type.name
     ));
     let actor = match form.actor {
@@ -78,37 +78,38 @@ pub(super) fn render_caliper(event_type: &EventType, form: &CaliperForm) -> Stri
         CourseSource::OfField(field) => field.to_owned(),
         CourseSource::Nowhere => "none".to_owned(),
     };
-    let nobody = if form.by_user {
+    let fallback_actor = if form.by_user {
         ", else user 0"
     } else {
         ", else the installation"
     };
-    let nobody = match form.actor {
+    let fallback_actor = match form.actor {
         ActorSource::BodyGrader(_) => "",
-        ActorSource::MetadataUser | ActorSource::BodyAuthor(_) => nobody,
+        ActorSource::MetadataUser | ActorSource::BodyAuthor(_) => fallback_actor,
     };
-    page.line(&format!("  actor    {actor}{nobody}"));
+    page.line(&format!("  actor    {actor}{fallback_actor}"));
     page.line(&format!("  course   {course}"));
     if let Some(section) = form.section {
         page.line(&format!("  section  {section}"));
     }
-    let (plain, strict) = (template(&form.compatible), template(&form.strict));
-    page.head("caliper");
-    for line in &plain {
+    let compatible = template_lines(&form.compatible);
+    let strict = template_lines(&form.strict);
+    page.heading("caliper");
+    for line in &compatible {
         page.line(line);
     }
-    page.head("caliper-strict");
-    if plain == strict {
+    page.heading("caliper-strict");
+    if compatible == strict {
         page.line("  the same");
     } else {
         for line in &strict {
             page.line(line);
         }
     }
-    page.out
+    page.text
 }
 
-fn template(template: &Template) -> Vec<String> {
+fn template_lines(template: &DialectTemplate) -> Vec<String> {
     let mut lines = vec![
         format!("  type     {}", template.kind),
         format!("  action   {}", template.action),
@@ -147,18 +148,18 @@ fn append_properties(lines: &mut Vec<String>, indent: &str, properties: &[Templa
     }
 }
 
-/// Returns the metadata fields of events of this type.
-fn metadata(catalog: &Catalog, event_type: &EventType) -> Vec<String> {
-    let names = |is_sent: &dyn Fn(&&MetadataField) -> bool| {
-        let fields = catalog.metadata().iter().filter(is_sent);
+/// Returns the metadata fields of events of this type: from a request, and from a job.
+fn metadata_paragraphs(catalog: &Catalog, event_type: &EventType) -> Vec<String> {
+    let names = |is_present: &dyn Fn(&&MetadataField) -> bool| {
+        let fields = catalog.metadata().iter().filter(is_present);
         let names = fields.map(|metadata| metadata.field.name);
         names.collect::<Vec<_>>().join(", ")
     };
-    let request = names(&|metadata| metadata.is_sent(EventOrigin::Request));
-    let has_record_context = event_type.context == Context::Record;
+    let request = names(&|metadata| metadata.is_in_events_of(EventOrigin::Request));
+    let has_record_context = event_type.context == Context::Row;
     let job = names(&|metadata| {
-        metadata.is_sent(EventOrigin::Job)
-            || has_record_context && metadata.sent.contains(&MetadataUse::OfRecord)
+        metadata.is_in_events_of(EventOrigin::Job)
+            || has_record_context && metadata.used_in.contains(&MetadataUse::OfRow)
     });
     vec![
         format!("From a request: {request}"),
@@ -167,7 +168,7 @@ fn metadata(catalog: &Catalog, event_type: &EventType) -> Vec<String> {
 }
 
 struct PageText {
-    out: String,
+    text: String,
     width: usize,
 }
 
@@ -176,19 +177,19 @@ impl PageText {
         let width =
             terminal_size::terminal_size().map_or(MAX_WIDTH, |(width, _)| usize::from(width.0));
         Self {
-            out: String::new(),
+            text: String::new(),
             width: width.clamp(40, MAX_WIDTH),
         }
     }
 
     fn line(&mut self, line: &str) {
-        self.out.push_str(line.trim_end());
-        self.out.push('\n');
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
     }
 
-    fn head(&mut self, head: &str) {
+    fn heading(&mut self, heading: &str) {
         self.line("");
-        self.line(&format!("{HEAD}{}{HEAD:#}", head.to_uppercase()));
+        self.line(&format!("{HEADING}{}{HEADING:#}", heading.to_uppercase()));
     }
 
     fn text(&mut self, indent: &str, text: &str) {
@@ -199,10 +200,10 @@ impl PageText {
         self.wrap(text, bullet, &" ".repeat(bullet.len()));
     }
 
-    fn wrap(&mut self, text: &str, first: &str, others: &str) {
+    fn wrap(&mut self, text: &str, first_indent: &str, next_indent: &str) {
         let options = textwrap::Options::new(self.width)
-            .initial_indent(first)
-            .subsequent_indent(others);
+            .initial_indent(first_indent)
+            .subsequent_indent(next_indent);
         for line in textwrap::wrap(text, options) {
             self.line(&line);
         }
@@ -211,11 +212,15 @@ impl PageText {
     /// Writes name, type and description of each field in columns. On a narrow terminal, the description
     /// is below the name.
     fn fields(&mut self, fields: &[Field]) {
-        let rows = flat("", fields);
+        let rows = flatten("", fields);
         let widest = |width: fn(&FieldRow) -> usize| rows.iter().map(width).max().unwrap_or(0);
         let (name, kind) = (widest(|row| row.name.len()), widest(|row| row.kind.len()));
-        let column = name + kind + 6;
-        let indent = if column + 30 <= self.width { column } else { 6 };
+        let about_column = name + kind + 6;
+        let indent = if about_column + 30 <= self.width {
+            about_column
+        } else {
+            6
+        };
         for row in rows {
             let pad = |width: usize, text: &str| " ".repeat(width - text.len());
             let start = format!(
@@ -227,7 +232,7 @@ impl PageText {
             );
             let about = textwrap::wrap(&row.about, self.width - indent);
             let mut about = about.iter();
-            if indent == column {
+            if indent == about_column {
                 let first = about.next().map_or("", |line| line.as_ref());
                 self.line(&format!("{start}{first}"));
             } else {
@@ -246,16 +251,16 @@ struct FieldRow {
     about: String,
 }
 
-fn flat(before: &str, fields: &[Field]) -> Vec<FieldRow> {
+fn flatten(prefix: &str, fields: &[Field]) -> Vec<FieldRow> {
     let mut rows = Vec::new();
     for field in fields {
         rows.push(FieldRow {
-            name: format!("{before}{}", field.name),
+            name: format!("{prefix}{}", field.name),
             kind: field.kind_text(),
             about: field.description(),
         });
-        rows.extend(flat(
-            &format!("{before}{}.", field.name),
+        rows.extend(flatten(
+            &format!("{prefix}{}.", field.name),
             &field.kind.fields(),
         ));
     }

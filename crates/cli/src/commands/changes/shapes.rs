@@ -18,7 +18,8 @@ Examples:
   easel changes template Submission --operation insert | easel changes explain
   easel changes template logged_in";
 
-pub(super) const RECORDS_HELP: &str = "\
+pub(super) const ROW_TYPES_HELP: &str = "\
+The types of rows that a change can have, with their columns, and the actions.
 A column with * is required: a change without it is rejected. A row may have
 more columns; a change of any column counts as a change of the row.
 
@@ -29,20 +30,20 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TemplateArgs {
-    /// Record type or action [default: all, one on each line]
-    record: Option<String>,
-    /// Operation on the record [default: the first one that produces an event]
-    #[arg(long, value_enum, requires = "record")]
+    /// Row type or action [default: all, one on each line]
+    subject: Option<String>,
+    /// Operation on the row [default: the first one that produces an event]
+    #[arg(long, value_enum, requires = "subject")]
     operation: Option<OperationArg>,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct RecordsArgs {
-    /// Record type or action [default: all]
-    record: Option<String>,
+pub(super) struct RowTypesArgs {
+    /// Row type or action [default: all]
+    subject: Option<String>,
 }
 
-/// An operation on a record.
+/// An operation on a row.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OperationArg {
     Insert,
@@ -54,37 +55,37 @@ impl TemplateArgs {
     pub(super) fn run(self, triggers: &Triggers) -> Result<(), Failure> {
         let shapes = triggers.shapes();
         let template = |shape: &ChangeShape| triggers.template(shape).to_json();
-        let Some(record) = self.record else {
+        let Some(subject) = self.subject else {
             return shapes
                 .iter()
                 .try_for_each(|shape| output::line(template(shape)));
         };
-        let shapes = shapes_for(&shapes, &record)?;
+        let shapes = shapes_for(&shapes, &subject)?;
         let operation = self.operation.map(Operation::from);
-        let mut chosen = shapes.iter();
-        let chosen =
-            chosen.find(|shape| operation.is_none_or(|operation| shape.operation == operation));
-        let names = shapes.iter().map(|shape| shape.operation.name());
-        let names = names.collect::<Vec<_>>().join(", ");
-        let Some(shape) = chosen else {
-            let what = anyhow!("{record} has events only for: {names}");
-            return Err(Failure::new(Code::Usage, what));
+        let mut candidates = shapes.iter();
+        let shape =
+            candidates.find(|shape| operation.is_none_or(|operation| shape.operation == operation));
+        let operations = shapes.iter().map(|shape| shape.operation.name());
+        let operations = operations.collect::<Vec<_>>().join(", ");
+        let Some(shape) = shape else {
+            let error = anyhow!("{subject} has events only for: {operations}");
+            return Err(Failure::new(Code::Usage, error));
         };
         output::pretty(&template(shape))?;
         if operation.is_none() && shapes.len() > 1 {
             output::notice(format_args!(
-                "operations of {record}: {names}; see --operation"
+                "operations of {subject}: {operations}; see --operation"
             ));
         }
         Ok(())
     }
 }
 
-impl RecordsArgs {
+impl RowTypesArgs {
     pub(super) fn run(self, triggers: &Triggers, is_json: bool) -> Result<(), Failure> {
         let shapes = triggers.shapes();
-        let shapes = match &self.record {
-            Some(record) => shapes_for(&shapes, record)?,
+        let shapes = match &self.subject {
+            Some(subject) => shapes_for(&shapes, subject)?,
             None => shapes.iter().collect(),
         };
         for shape in shapes {
@@ -101,19 +102,19 @@ impl RecordsArgs {
 /// Returns the shapes of a record type or an action. Fails if it is unknown.
 fn shapes_for<'a>(
     shapes: &'a [ChangeShape],
-    record: &str,
+    subject: &str,
 ) -> Result<Vec<&'a ChangeShape>, Failure> {
     let found: Vec<_> = shapes
         .iter()
-        .filter(|shape| shape.subject == record)
+        .filter(|shape| shape.subject == subject)
         .collect();
     if !found.is_empty() {
         return Ok(found);
     }
-    let near = nearest(record, shapes.iter().map(|shape| shape.subject));
+    let near = nearest(subject, shapes.iter().map(|shape| shape.subject));
     let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-    let what = anyhow!("{record:?} is an unknown record type or action{near}");
-    Err(Failure::new(Code::Usage, what))
+    let error = anyhow!("{subject:?} is an unknown record type or action{near}");
+    Err(Failure::new(Code::Usage, error))
 }
 
 fn text_of(shape: &ChangeShape) -> String {
@@ -129,7 +130,7 @@ fn text_of(shape: &ChangeShape) -> String {
     let mut rows = vec![(String::new(), &shape.columns)];
     let related = shape.related.iter();
     rows.extend(related.map(|(name, columns)| (format!("related {name}: "), columns)));
-    for (name, columns) in rows {
+    for (prefix, columns) in rows {
         let names = columns.iter().map(|column| {
             let mark = if column.is_required { "*" } else { "" };
             format!("{}{mark}", column.name)
@@ -141,7 +142,7 @@ fn text_of(shape: &ChangeShape) -> String {
             &names
         };
         let line = textwrap::fill(
-            &format!("{name}{names}"),
+            &format!("{prefix}{names}"),
             textwrap::Options::new(96)
                 .initial_indent("  ")
                 .subsequent_indent("    "),

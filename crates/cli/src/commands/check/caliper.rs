@@ -52,7 +52,7 @@ fn check_batch(batch: &InputBatch, style: FindingStyle) -> CheckedEnvelopes {
     let mut checked = CheckedEnvelopes::default();
     for value in batch.elements() {
         let file = &batch.file;
-        let (line, found) = match value {
+        let (line, result) = match value {
             Ok(value) => match check(value.bytes) {
                 Ok(breaches) => (value.line, Ok(breaches)),
                 Err(error) => {
@@ -63,7 +63,7 @@ fn check_batch(batch: &InputBatch, style: FindingStyle) -> CheckedEnvelopes {
             },
             Err((line, fault)) => (line, Err(fault.to_string())),
         };
-        match found {
+        match result {
             Ok(breaches) => {
                 checked.envelopes += 1;
                 checked.flawed += u64::from(!breaches.is_empty());
@@ -97,8 +97,8 @@ fn push_breach(lines: &mut String, breach: &Breach, style: FindingStyle, file: &
     match style {
         FindingStyle::Nothing => (),
         FindingStyle::Lines => {
-            let path = output::plain(&breach.path);
-            let detail = output::plain(&breach.to_string());
+            let path = output::printable(&breach.path);
+            let detail = output::printable(&breach.to_string());
             push_line(lines, format_args!("{file}:{line}: {path} {detail}"));
         }
         FindingStyle::Json => push_line(

@@ -22,7 +22,7 @@ use crate::exit_code::{Code, Failure, OrExit};
 /// The path whose requests fail from time to time.
 pub(super) const UNRELIABLE: &str = "/unreliable";
 
-/// The outages of that path: the interval, the time of the first one, and the length.
+/// The outages of [`UNRELIABLE`]: their interval, the time of the first outage, and their length.
 const OUTAGE_EVERY: Duration = Duration::from_secs(30);
 const FIRST_OUTAGE: Duration = Duration::from_secs(6);
 const OUTAGE: Duration = Duration::from_secs(3);
@@ -35,11 +35,11 @@ pub(super) struct DemoReceiver {
     arrivals: Arc<ArrivalReport>,
 }
 
-/// Records the received events.
+/// Remembers the event type that was received last.
 #[derive(Debug)]
 pub(super) struct ArrivalReport {
     started: Instant,
-    last: Mutex<String>,
+    last_event_type: Mutex<String>,
 }
 
 impl DemoReceiver {
@@ -51,7 +51,7 @@ impl DemoReceiver {
             listener,
             arrivals: Arc::new(ArrivalReport {
                 started: Instant::now(),
-                last: Mutex::default(),
+                last_event_type: Mutex::default(),
             }),
         })
     }
@@ -88,8 +88,8 @@ async fn serve(stream: TcpStream, arrivals: Arc<ArrivalReport>) {
 
 impl ArrivalReport {
     /// Returns the event type that was received last.
-    pub(super) fn last(&self) -> String {
-        self.last
+    pub(super) fn last_event_type(&self) -> String {
+        self.last_event_type
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -97,13 +97,16 @@ impl ArrivalReport {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Empty<Bytes>> {
         let mut answer = Response::new(Empty::new());
-        if request.uri().path() == UNRELIABLE && self.is_out() {
+        if request.uri().path() == UNRELIABLE && self.is_in_outage() {
             *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             return answer;
         }
         if let Some(name) = request.headers().get("easel-event-name") {
             let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = name;
+            *self
+                .last_event_type
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = name;
         }
         // An incomplete request does not count as received.
         if request.into_body().collect().await.is_err() {
@@ -112,7 +115,7 @@ impl ArrivalReport {
         answer
     }
 
-    fn is_out(&self) -> bool {
+    fn is_in_outage(&self) -> bool {
         let Some(since) = self.started.elapsed().checked_sub(FIRST_OUTAGE) else {
             return false;
         };

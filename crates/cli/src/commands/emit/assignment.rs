@@ -33,74 +33,83 @@ impl FieldAssignment {
 /// Sets the fields of an event.
 pub(super) fn assign(mut event: Value, fields: &[FieldAssignment]) -> Result<Value, Failure> {
     for FieldAssignment { path, value } in fields {
-        let part = if path.starts_with("metadata.") {
+        let prefix = if path.starts_with("metadata.") {
             ""
         } else {
             "body."
         };
-        let names = part.split_terminator('.').chain(path.split('.'));
-        if set(&mut event, names, value.clone()).is_none() {
-            let error = anyhow!("--set {path}: a part of this path is a value, not an object");
+        let names = prefix.split_terminator('.').chain(path.split('.'));
+        if let Err(name) = set_field(&mut event, names, value.clone()) {
+            let error =
+                anyhow!("--set {path}: `{name}` is not an object, so it cannot have fields");
             return Err(Failure::new(Code::Usage, error));
         }
     }
     Ok(event)
 }
 
-/// Sets the field at `path`. Creates missing objects of the path.
-fn set<'a>(place: &mut Value, path: impl Iterator<Item = &'a str>, value: Value) -> Option<()> {
-    let mut place = place;
+/// Sets the field at `path`. Creates missing objects of the path. If a part of the path is not an object,
+/// returns the name of this part.
+fn set_field<'a>(
+    event: &mut Value,
+    path: impl Iterator<Item = &'a str>,
+    value: Value,
+) -> Result<(), &'a str> {
+    let (mut target, mut target_name) = (event, "the event");
     for name in path {
-        if place.is_null() {
-            *place = Value::Object(Map::new());
+        if target.is_null() {
+            *target = Value::Object(Map::new());
         }
-        place = place.as_object_mut()?.entry(name).or_insert(Value::Null);
+        let object = target.as_object_mut().ok_or(target_name)?;
+        target = object.entry(name).or_insert(Value::Null);
+        target_name = name;
     }
-    *place = value;
-    Some(())
+    *target = value;
+    Ok(())
 }
 
 /// A finding of the catalogue about a field that was set.
 #[derive(Debug)]
-pub(super) struct Remark {
+pub(super) struct FieldFinding {
     /// Whether the catalogue does not know the field.
     pub(super) is_unknown: bool,
     pub(super) text: String,
 }
 
 /// Returns the catalogue's findings about the fields that were set in `event`.
-pub(super) fn remarks(
+pub(super) fn findings(
     catalog: &Catalog,
     event_type: &EventType,
     event: &Value,
     fields: &[FieldAssignment],
-) -> Vec<Remark> {
-    let mut remarks = Vec::new();
+) -> Vec<FieldFinding> {
+    let mut findings = Vec::new();
     catalog.check(event_type.name, event.to_string().as_bytes(), |finding| {
-        let place = finding.pointer();
-        let Some(set) = fields.iter().find(|field| field.touches(&place)) else {
+        let pointer = finding.pointer();
+        let touching = fields.iter().find(|field| field.touches(&pointer));
+        let Some(assignment) = touching else {
             return;
         };
-        let path = &set.path;
+        let path = &assignment.path;
         let text = if finding.rule == Rule::UnknownField {
-            let near = suggestion(catalog, event_type, &place);
+            let near = suggestion(catalog, event_type, &pointer);
             let near = near.map(|near| format!("; did you mean {near}?"));
             let (name, near) = (event_type.name, near.unwrap_or_default());
             format!("--set {path}: unknown field of {name}{near}")
         } else {
             format!("--set {path}: {finding}")
         };
-        remarks.push(Remark {
+        findings.push(FieldFinding {
             is_unknown: finding.rule == Rule::UnknownField,
             text,
         });
     });
-    remarks
+    findings
 }
 
-/// Returns the path of the known field that is nearest to the unknown one at the JSON pointer `place`.
-fn suggestion(catalog: &Catalog, event_type: &EventType, place: &str) -> Option<String> {
-    let mut names = place.split('/').skip(1);
+/// Returns the path of the known field that is nearest to the unknown field at `pointer`.
+fn suggestion(catalog: &Catalog, event_type: &EventType, pointer: &str) -> Option<String> {
+    let mut names = pointer.split('/').skip(1);
     if names.next()? == "metadata" {
         let known = catalog
             .metadata()
@@ -136,20 +145,20 @@ impl FieldAssignment {
         }
     }
 
-    /// Returns whether the assigned field is at the JSON pointer `place`, inside it or around it.
-    fn touches(&self, place: &str) -> bool {
+    /// Returns whether the assigned field is at the JSON pointer, inside the value there, or around it.
+    fn touches(&self, pointer: &str) -> bool {
         let path = self
             .path
             .replace('~', "~0")
             .replace('/', "~1")
             .replace('.', "/");
-        let set = if self.path.starts_with("metadata.") {
+        let own_pointer = if self.path.starts_with("metadata.") {
             format!("/{path}/")
         } else {
             format!("/body/{path}/")
         };
-        let place = format!("{place}/");
-        set.starts_with(&place) || place.starts_with(&set)
+        let pointer = format!("{pointer}/");
+        own_pointer.starts_with(&pointer) || pointer.starts_with(&own_pointer)
     }
 }
 
@@ -173,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_in_the_body_unless_its_path_starts_with_metadata() {
+    fn a_path_that_starts_with_metadata_and_a_dot_is_in_the_metadata_and_any_other_in_the_body() {
         check(
             &["name=Botany", "metadata.user_id=\"42\"", "metadata=1"],
             &json!({ "metadata": { "user_id": "42" }, "body": { "name": "Botany", "metadata": 1 } }),
@@ -209,12 +218,26 @@ mod tests {
     }
 
     #[test]
-    fn a_field_inside_a_plain_value_is_rejected() {
-        assert!(assigned(&["a=1", "a.b=2"]).is_err());
+    fn a_field_inside_a_value_that_is_not_an_object_is_rejected() {
+        for (fields, wanted) in [
+            (
+                ["a=1", "a.b=2"],
+                "--set a.b: `a` is not an object, so it cannot have fields",
+            ),
+            (
+                ["a.b=1", "a.b.c.d=2"],
+                "--set a.b.c.d: `b` is not an object, so it cannot have fields",
+            ),
+        ] {
+            let Err(Failure::Single { error, .. }) = assigned(&fields) else {
+                panic!("{fields:?} was accepted");
+            };
+            assert_eq!(error.to_string(), wanted);
+        }
     }
 
     #[test]
-    fn a_field_needs_a_name() {
+    fn an_assignment_without_an_equals_sign_or_with_an_empty_name_is_rejected() {
         for text in ["name", "=1", ".a=1", "a..b=1", "a.=1"] {
             assert!(FieldAssignment::parse(text).is_err(), "{text:?}");
         }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::SETTINGS;
+use super::WEBHOOK_SETTINGS;
 use crate::exit_code::{Code, Failure, OrExit};
 use crate::output;
 
@@ -65,7 +65,9 @@ impl AttemptResult {
         }
         output::line(self.line())?;
         match self.event().filter(|_| style.prints_event) {
-            Some(event) if output::stdout_is_terminal() => output::line(output::plain(event.get())),
+            Some(event) if output::stdout_is_terminal() => {
+                output::line(output::printable(event.get()))
+            }
             Some(event) => output::line(event),
             None => Ok(()),
         }
@@ -83,9 +85,9 @@ impl AttemptResult {
             offset: self.item.offset.get(),
             id: self.item.id.to_string(),
             attempt: self.attempt.get(),
-            delivered: self.trial.outcome.is_ok(),
+            delivered: self.trial.result.is_ok(),
             status: self.trial.status,
-            error: self.trial.outcome.as_ref().err().map(SendError::to_string),
+            error: self.trial.result.as_ref().err().map(SendError::to_string),
             duration_ms: self.latency.as_millis(),
             body: String::from_utf8_lossy(&self.trial.body).into_owned(),
             event,
@@ -95,7 +97,7 @@ impl AttemptResult {
     fn line(&self) -> String {
         let time = self.attempted_at.to_zoned(TimeZone::UTC);
         let time = time.strftime("%H:%M:%S");
-        let event_type = output::plain(&self.item.event_type);
+        let event_type = output::printable(&self.item.event_type);
         let offset = format!("#{}", self.item.offset);
         let attempt = match self.attempt {
             NonZeroU32::MIN => String::new(),
@@ -107,18 +109,18 @@ impl AttemptResult {
 
     fn ending(&self) -> String {
         let ms = self.latency.as_millis();
-        match (self.trial.status, &self.trial.outcome) {
+        match (self.trial.status, &self.trial.result) {
             (Some(status), Ok(())) => format!("{status} in {ms} ms"),
             (Some(status), Err(_refused)) => {
                 let body = String::from_utf8_lossy(&self.trial.body);
                 let start: String = body.trim().chars().take(MAX_SHOWN_CHARS).collect();
                 match start.lines().next() {
-                    Some(line) => format!("{status} in {ms} ms: {}", output::plain(line)),
+                    Some(line) => format!("{status} in {ms} ms: {}", output::printable(line)),
                     None => format!("{status} in {ms} ms"),
                 }
             }
             (None, Err(SendError::TimedOut)) => {
-                format!("no answer within {} s", SETTINGS.timeout.as_secs())
+                format!("no answer within {} s", WEBHOOK_SETTINGS.timeout.as_secs())
             }
             (None, Err(error)) => {
                 format!("no answer after {ms} ms: {}", cause(error))
@@ -136,7 +138,7 @@ fn cause(error: &SendError) -> String {
         Some((before, cause)) if before.starts_with("client error (") => cause,
         Some(_) | None => reason,
     };
-    output::plain(cause)
+    output::printable(cause)
 }
 
 #[cfg(test)]
@@ -159,7 +161,7 @@ mod tests {
             attempt: NonZeroU32::MIN,
             attempted_at: "2026-11-22T12:00:03.9Z".parse().unwrap(),
             trial: Trial {
-                outcome,
+                result: outcome,
                 status,
                 body: body.to_owned().into(),
             },

@@ -1,4 +1,4 @@
-//! Sends events to the consumer, one at a time, and stores the last one.
+//! Sends events to the consumer, one at a time, and keeps the last event.
 //!
 //! Each event becomes the same batch that a lane would create. So the webhook sink sends the same headers
 //! and the same body as for a subscription.
@@ -18,14 +18,14 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::SETTINGS;
+use super::WEBHOOK_SETTINGS;
 use super::answer::AttemptResult;
 use crate::output;
 
 /// The value of the header `easel-subscription`.
-const NAME: &str = "listen";
+const SUBSCRIPTION_NAME: &str = "listen";
 
-/// No limits: the server has already validated the events.
+/// The limits for events. They allow everything, because the server has already validated the events.
 const LIMITS: Limits = Limits {
     max_event_bytes: usize::MAX,
     max_depth: usize::MAX,
@@ -39,15 +39,15 @@ pub(super) struct Forwarder {
     translation: Option<(Translator, Dialect)>,
     last: Option<Batch>,
     /// Event types without a Caliper form that the user was already notified about.
-    known_unmapped: BTreeSet<String>,
+    reported_unmapped: BTreeSet<String>,
 }
 
 /// Why nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum Unsent {
-    /// The event type has no Caliper form, and the user was already notified.
+    /// The event type has no Caliper form, and the user was already notified about it.
     #[error("the event type has no Caliper form; the event is skipped")]
-    Known,
+    UnmappedAgain,
     /// Events of this type have no Caliper form.
     #[error("{event_type} has no Caliper form; its events are skipped")]
     Unmapped {
@@ -78,10 +78,10 @@ impl Forwarder {
         };
         let client = WebhookClient::new(&options, Arc::new(Timestamp::now))?;
         Ok(Self {
-            webhook: Webhook::new(client, endpoint, SETTINGS),
+            webhook: Webhook::new(client, endpoint, WEBHOOK_SETTINGS),
             translation,
             last: None,
-            known_unmapped: BTreeSet::new(),
+            reported_unmapped: BTreeSet::new(),
         })
     }
 
@@ -92,7 +92,7 @@ impl Forwarder {
         event: &[u8],
     ) -> Result<AttemptResult, Unsent> {
         let batch = Batch {
-            subscription: NAME.into(),
+            subscription: SUBSCRIPTION_NAME.into(),
             attempt: NonZeroU32::MIN,
             replay: None,
             items: vec![Arc::new(self.item(offset, event)?)],
@@ -154,10 +154,10 @@ impl Forwarder {
     }
 
     fn unmapped(&mut self, event_type: &str) -> Unsent {
-        if !self.known_unmapped.insert(event_type.to_owned()) {
-            return Unsent::Known;
+        if !self.reported_unmapped.insert(event_type.to_owned()) {
+            return Unsent::UnmappedAgain;
         }
-        let event_type = output::plain(event_type);
+        let event_type = output::printable(event_type);
         Unsent::Unmapped { event_type }
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::output;
 
 /// The maximum number of queued `r` commands. If the queue is full, reading pauses.
-const MAX_WAITING: usize = 16;
+const MAX_QUEUED: usize = 16;
 
 /// The maximum length of a line. A longer line is not a command.
 const MAX_LINE_BYTES: u64 = 1024;
@@ -29,7 +29,7 @@ pub(super) struct UserCommands {
 impl UserCommands {
     /// Prints the available keys and starts to read stdin.
     pub(super) fn read() -> io::Result<Self> {
-        let (sender, again) = mpsc::channel(MAX_WAITING);
+        let (sender, again) = mpsc::channel(MAX_QUEUED);
         let quit = CancellationToken::new();
         let quit_sender = quit.clone();
         if may_read() {
@@ -69,8 +69,8 @@ fn read(mut input: impl BufRead, again: &mpsc::Sender<()>, quit: &CancellationTo
     let mut line = Vec::new();
     loop {
         line.clear();
-        let part = input.by_ref().take(MAX_LINE_BYTES);
-        if !matches!(read_line(part, &mut line), Ok(1..)) {
+        let limited = input.by_ref().take(MAX_LINE_BYTES);
+        if !matches!(read_line(limited, &mut line), Ok(1..)) {
             return;
         }
         match line.trim_ascii() {
@@ -97,7 +97,7 @@ mod tests {
     /// Checks how often the last event is sent again, and whether the command ends.
     #[track_caller]
     fn check(input: &str, again_count: usize, quits: bool) {
-        let (sender, mut again) = mpsc::channel(MAX_WAITING);
+        let (sender, mut again) = mpsc::channel(MAX_QUEUED);
         let quit = CancellationToken::new();
         read(input.as_bytes(), &sender, &quit);
         let count = std::iter::from_fn(|| again.try_recv().ok()).count();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_r_sends_again_and_one_with_q_leaves() {
+    fn a_line_with_r_sends_again_and_a_line_with_q_quits() {
         check("r\n", 1, false);
         check("r\r\n r \nr", 3, false);
         check("r\nq\nr\n", 1, true);

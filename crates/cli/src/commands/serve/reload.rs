@@ -49,7 +49,7 @@ impl Reload {
             changed,
             catalog_changed,
         } = reloaded;
-        let mut needs_restart = self.started_with.needs_restart(&settings);
+        let mut needs_restart = self.started_with.changes_for_restart(&settings);
         if catalog_changed && !needs_restart.contains(&setting::CATALOG_FOLDER) {
             needs_restart.push(setting::CATALOG_FOLDER);
         }

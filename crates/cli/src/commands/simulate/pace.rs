@@ -13,7 +13,7 @@ pub(in crate::commands) struct Pace {
     speed: Option<u32>,
     rate: Option<u32>,
     /// The earliest time of the next event according to `rate`.
-    next: Instant,
+    next_event_at: Instant,
 }
 
 impl Pace {
@@ -29,16 +29,16 @@ impl Pace {
             begins,
             speed,
             rate,
-            next: started,
+            next_event_at: started,
         }
     }
 
-    /// Counts sent events for the rate limit. Unused rate of the past is not saved up.
+    /// Counts sent events for the rate limit. A time with fewer events does not allow a higher rate later.
     pub(in crate::commands) fn add(&mut self, events: usize) {
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         if let Some(rate) = self.rate {
             let pause = Duration::from_secs(1) * events / rate;
-            self.next = std::cmp::max(self.next, Instant::now()) + pause;
+            self.next_event_at = std::cmp::max(self.next_event_at, Instant::now()) + pause;
         }
     }
 
@@ -53,8 +53,8 @@ impl Pace {
     }
 
     fn due(&self, at: Timestamp) -> Instant {
-        let since = at.duration_since(self.begins).unsigned_abs();
-        let by_speed = self.speed.map_or(Duration::ZERO, |speed| since / speed);
-        std::cmp::max(self.started + by_speed, self.next)
+        let simulated = at.duration_since(self.begins).unsigned_abs();
+        let by_speed = self.speed.map_or(Duration::ZERO, |speed| simulated / speed);
+        std::cmp::max(self.started + by_speed, self.next_event_at)
     }
 }

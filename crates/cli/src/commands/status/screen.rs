@@ -21,8 +21,8 @@ const MAX_WRAPPED: usize = 3;
 pub(super) fn lines(status: &StatusJson, address: impl Display) -> Vec<String> {
     let now = status.now;
     let mut lines = Vec::new();
-    let up = ago(now, status.started_at);
-    let heading = format!("version {} at {address}, up for {up}", status.version);
+    let uptime = time_since(now, status.started_at);
+    let heading = format!("version {} at {address}, up for {uptime}", status.version);
     row(&mut lines, "easel", &heading);
     row(&mut lines, "log", &log(status));
     let disk = match &status.disk {
@@ -54,7 +54,10 @@ fn log(status: &StatusJson) -> String {
     let log = &status.log;
     let mut parts = vec![counted(log.events, "event"), size(log.bytes)];
     if let Some(oldest_at) = log.oldest_at {
-        parts.push(format!("the oldest {} old", ago(status.now, oldest_at)));
+        parts.push(format!(
+            "the oldest {} old",
+            time_since(status.now, oldest_at)
+        ));
     }
     if let Some(rate) = log.events_per_second {
         parts.push(format!("{rate:.1} events/s"));
@@ -67,7 +70,10 @@ fn drift(status: &StatusJson) -> String {
     let mut parts = vec![counted(drift.sightings, "finding")];
     if let Some(last_seen) = drift.last_seen {
         parts.push(format!("{} new", number(drift.new)));
-        parts.push(format!("the last {} ago", ago(status.now, last_seen)));
+        parts.push(format!(
+            "the last {} ago",
+            time_since(status.now, last_seen)
+        ));
     }
     if drift.pending > 0 {
         let pending = counted(drift.pending, "event");
@@ -115,7 +121,7 @@ fn lanes(lines: &mut Vec<String>, status: &StatusJson) {
 fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
     let (name, pending) = (&lane.subscription, number(lane.pending));
     let backlog = match lane.pending_since {
-        Some(since) => format!("{name}: {pending} pending for {}", ago(now, since)),
+        Some(since) => format!("{name}: {pending} pending for {}", time_since(now, since)),
         None => format!("{name}: {pending} pending"),
     };
     let state = match (lane.state.as_str(), lane.next_attempt_at) {
@@ -128,7 +134,7 @@ fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
         (state, _) => state.to_owned(),
     };
     let state = match &lane.reason {
-        Some(reason) => format!("{state} ({})", output::plain(reason)),
+        Some(reason) => format!("{state} ({})", output::printable(reason)),
         None => state,
     };
     let mut parts = vec![backlog, state];
@@ -145,15 +151,15 @@ fn lane_text(lane: &LaneJson, now: Timestamp) -> String {
 
 /// Appends a value with its name.
 fn row(lines: &mut Vec<String>, name: &str, value: &str) {
-    let first = format!("{name:<INDENT$}");
-    wrap(lines, &first, &" ".repeat(INDENT), value);
+    let first_indent = format!("{name:<INDENT$}");
+    wrap(lines, &first_indent, &" ".repeat(INDENT), value);
 }
 
 /// Appends a wrapped text. The text is cut after [`MAX_WRAPPED`] lines.
-fn wrap(lines: &mut Vec<String>, first: &str, further: &str, text: &str) {
+fn wrap(lines: &mut Vec<String>, first_indent: &str, next_indent: &str, text: &str) {
     let options = textwrap::Options::new(WIDTH)
-        .initial_indent(first)
-        .subsequent_indent(further);
+        .initial_indent(first_indent)
+        .subsequent_indent(next_indent);
     let mut wrapped = textwrap::wrap(text, options).into_iter();
     lines.extend(wrapped.by_ref().take(MAX_WRAPPED).map(Cow::into_owned));
     if wrapped.next().is_some()
@@ -174,8 +180,8 @@ fn counted(count: u64, what: &str) -> String {
 fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -183,10 +189,10 @@ fn number(number: u64) -> String {
     text
 }
 
-/// Formats the time since `then`; at least 0 s, even if the clock was set back.
-fn ago(now: Timestamp, then: Timestamp) -> String {
+/// Formats the time since `start`; at least 0 s, even if the clock was set back.
+fn time_since(now: Timestamp, start: Timestamp) -> String {
     duration(std::cmp::max(
-        now.duration_since(then),
+        now.duration_since(start),
         SignedDuration::ZERO,
     ))
 }
@@ -205,7 +211,8 @@ fn duration(duration: SignedDuration) -> String {
     }
 }
 
-/// Formats a number of bytes in one unit, with at least three digits if it has that many.
+/// Formats a number of bytes in the largest unit in which it is at least 1. Below 100 of this unit, the text
+/// has one decimal.
 fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] = [
         ("TiB", 1 << 40),

@@ -16,10 +16,11 @@ use crate::exit_code::{Code, Failure, OrExit};
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
-Each flag changes one field; --condition replaces all conditions. Without flags,
-the subscription is opened as JSON in $EDITOR, and the saved text is sent. The
-subscription keeps its cursor.
+const AFTER_HELP: &str = "\
+A field without a flag stays as it is: the defaults above are those of
+`easel subscriptions add`. --event and --condition replace the whole list.
+Without flags, the subscription is opened as JSON in $EDITOR, and the saved text
+is sent. The subscription keeps its cursor.
 
 Examples:
   easel subscriptions edit grades --webhook https://new.example.edu/hook
@@ -40,7 +41,7 @@ const READ_ONLY: [&str; 9] = [
 ];
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct EditArgs {
     /// Name of the subscription
     name: String,
@@ -100,7 +101,7 @@ impl EditArgs {
         let text = std::fs::read_to_string(file.path())
             .context("failed to read the edited file")
             .or_exit(Code::Unavailable)?;
-        let sent = match serde_json::from_str(&text) {
+        let result = match serde_json::from_str(&text) {
             Ok(new) if new == *old => {
                 output::notice("nothing was changed");
                 return Ok(None);
@@ -112,12 +113,12 @@ impl EditArgs {
                 Err(Failure::new(Code::BadInput, error))
             }
         };
-        if sent.is_err()
+        if result.is_err()
             && let Ok((_file, path)) = file.keep()
         {
             output::notice(format_args!("the edited text is in {}", path.display()));
         }
-        sent.map(Some)
+        result.map(Some)
     }
 }
 

@@ -16,7 +16,8 @@ pub(super) const CONDITION_KEYS: [&str; 6] = [
     "context_type",
 ];
 
-/// The fields of a subscription. Fields that are not given stay unchanged.
+/// The fields of a subscription. A field that is not given gets its default in `add`, and stays unchanged in
+/// `edit`.
 #[derive(Debug, clap::Args)]
 pub(super) struct FieldArgs {
     /// Event types to deliver; * matches any characters; can be repeated [default: all]
@@ -36,20 +37,21 @@ pub(super) struct FieldArgs {
     #[arg(long, value_name = "N")]
     in_flight: Option<u16>,
     /// Timeout of one attempt [default: 15s]
-    #[arg(long, value_name = "LENGTH")]
+    #[arg(long, value_name = "DURATION")]
     timeout: Option<String>,
-    /// Retry schedule: `default` (13 attempts in 3 days), `hosted` (4 attempts in 10 to 20 minutes), or
-    /// pauses such as 5s,1m,1h
+    /// Retry schedule: `default` (13 attempts in 3 days), `hosted` (as hosted Canvas retries: 4
+    /// attempts in 10 to 20 minutes), or pauses such as 5s,1m,1h
     #[arg(long, value_name = "SCHEDULE", value_parser = schedule)]
     retry: Option<Value>,
-    /// Action after the last failed attempt: `dead_letter`, `hold_key` or `hold_lane`
+    /// Action after the last failed attempt: `dead_letter`, `hold_key` (later events with the same
+    /// key wait until an operator decides) or `hold_lane` (all later events wait until then)
     /// [default: `dead_letter`]
-    #[arg(long, value_name = "WHAT", value_parser = on_exhausted)]
+    #[arg(long, value_name = "ACTION", value_parser = on_exhausted)]
     on_exhausted: Option<String>,
-    /// Order of deliveries: `none`, or `key` to deliver events of one key in order [default: none]
+    /// Order of deliveries: `none`, or `key` to deliver events with the same --key in order [default: none]
     #[arg(long)]
     order: Option<String>,
-    /// Field that is the key, such as `body.course_id` [default: the acting user, else the context]
+    /// Field whose value is the key, such as `body.course_id` [default: the acting user, else the context]
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
     /// Maximum number of events per second, or `off` [default: off]
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_key_of_a_condition_is_rejected_with_the_nearest_key() {
+    fn an_unknown_key_of_a_condition_is_rejected_and_a_similar_key_is_suggested() {
         assert_eq!(
             condition("course=7=8"),
             Ok(("course".to_owned(), "7=8".to_owned()))

@@ -10,11 +10,11 @@ use crate::exit_code::{Code, Failure};
 use crate::global_args::GlobalArgs;
 use crate::output;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
 The server sends the catalogue's example of an event once, in the format of the
 subscription. The header `easel-test: true` and the producer `easel-test`
-distinguish it from a real event. It is not stored and not counted. The exit
-code is 69 if the endpoint did not accept it.
+distinguish this event from a real one. The event is not stored and not counted.
+The exit code is 69 if the endpoint does not accept the event.
 
 Examples:
   easel subscriptions test grades
@@ -22,7 +22,7 @@ Examples:
   easel subscriptions test https://events.example.edu/canvas --format caliper";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct TestArgs {
     /// Name of a subscription, or URL of an endpoint
     #[arg(value_name = "NAME|URL")]
@@ -30,7 +30,7 @@ pub(super) struct TestArgs {
     /// Event type to send [default: one that passes the filter of the subscription]
     #[arg(long, value_name = "EVENT")]
     event: Option<String>,
-    /// Format for a URL: canvas, caliper or caliper-strict [default: canvas]
+    /// Format of the event if the target is a URL: canvas, caliper or caliper-strict [default: canvas]
     #[arg(long)]
     format: Option<String>,
 }
@@ -49,13 +49,13 @@ struct TestedJson {
 
 impl TestArgs {
     pub(super) async fn run(&self, client: &Client, global: &GlobalArgs) -> Result<(), Failure> {
-        let target = if self.target.contains("://") {
+        let member = if self.target.contains("://") {
             "url"
         } else {
             "subscription"
         };
         let body = object([
-            (target, Some(self.target.as_str().into())),
+            (member, Some(self.target.as_str().into())),
             ("event", self.event.as_deref().map(Value::from)),
             ("format", self.format.as_deref().map(Value::from)),
         ]);
@@ -64,7 +64,7 @@ impl TestArgs {
             .await?;
         let tested: TestedJson = client::read(&answer)?;
         if global.json {
-            output::bytes(&answer)?;
+            output::with_line_break(&answer)?;
         } else {
             tested.print()?;
         }
@@ -74,14 +74,14 @@ impl TestArgs {
         let reason = tested.error.unwrap_or_default();
         Err(Failure::new(
             Code::Unavailable,
-            anyhow!(output::plain(&reason)),
+            anyhow!(output::printable(&reason)),
         ))
     }
 }
 
 impl TestedJson {
     fn print(&self) -> Result<(), Failure> {
-        let url = output::plain(&self.url);
+        let url = output::printable(&self.url);
         output::line(format_args!("sent      {} to {url}", self.event))?;
         let answer = match self.status {
             Some(status) => status.to_string(),
@@ -94,6 +94,6 @@ impl TestedJson {
         if self.body.is_empty() {
             return Ok(());
         }
-        output::line(format_args!("body      {}", output::plain(&self.body)))
+        output::line(format_args!("body      {}", output::printable(&self.body)))
     }
 }

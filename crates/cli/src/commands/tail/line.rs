@@ -4,7 +4,7 @@ use easel_catalog::parse_timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::output::plain;
+use crate::output::printable;
 
 /// An event as the API returns it.
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ struct EventJson {
 pub(super) fn render(shown: ShownJson) -> String {
     let metadata = shown.event.metadata;
     let text = |name: &str| match metadata.get(name) {
-        Some(Value::String(text)) if !text.is_empty() => Some(plain(text)),
+        Some(Value::String(text)) if !text.is_empty() => Some(printable(text)),
         Some(Value::Number(number)) => Some(number.to_string()),
         _ => None,
     };
@@ -31,15 +31,15 @@ pub(super) fn render(shown: ShownJson) -> String {
         parse_timestamp(&text).map_or(text, |time| format!("{time:.0}"))
     });
     let event_type = text("event_name").unwrap_or_else(absent);
-    let who = text("user_login").or_else(|| text("user_id"));
-    let who = who.unwrap_or_else(absent);
+    let user = text("user_login").or_else(|| text("user_id"));
+    let user = user.unwrap_or_else(absent);
     let context = match (text("context_type"), text("context_id")) {
         (Some(kind), Some(id)) => format!("{kind} {id}"),
         (Some(text), None) | (None, Some(text)) => text,
         (None, None) => absent(),
     };
-    let id = plain(&shown.id);
-    format!("{time:<20}  {event_type:<24}  {who:<18}  {context:<21}  {id}")
+    let id = printable(&shown.id);
+    format!("{time:<20}  {event_type:<24}  {user:<18}  {context:<21}  {id}")
 }
 
 #[cfg(test)]

@@ -17,13 +17,14 @@ use crate::caller::Caller;
 /// The number of parallel producers. Each has its own event numbers.
 const PRODUCERS: u64 = 4;
 
-/// The event types, used in turn. Their number is not a multiple of the producers, so each producer sends
-/// all types. The events have no unknown field, so there is no operator event about drift.
+/// The event types. The number of an event decides its type. The numbers of types and of producers have no
+/// common divisor, so each producer sends all types. The events have no unknown field, so there is no operator event about drift.
 const EVENT_TYPES: [&str; 3] = ["grade_change", "course_created", "course_updated"];
 
-/// The number of new events in one request. Usually few, so that there are many requests to interrupt.
-const FEW: u64 = 4;
-const MANY: u64 = 100;
+/// The maximum number of new events in a small and in a large request. Most requests are small, so that there
+/// are many requests to interrupt.
+const MAX_SMALL: u64 = 4;
+const MAX_LARGE: u64 = 100;
 
 /// The load on the current server.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Load {
                 next: first,
                 first,
                 pause,
-                doubtful: Vec::new(),
+                unanswered: Vec::new(),
                 sent: Sent::default(),
                 random: random.fork(),
             };
@@ -101,12 +102,13 @@ pub(crate) fn numbered(number: u64) -> Bytes {
 
 /// One producer.
 struct Producer {
-    /// The next event number. The numbers of a producer are [`PRODUCERS`] apart.
+    /// The first event number. The numbers of a producer are [`PRODUCERS`] apart.
     first: u64,
+    /// The next new event number.
     next: u64,
     pause: Duration,
-    /// The last request that failed in transit.
-    doubtful: Vec<u64>,
+    /// The events of the last request, if it got no answer.
+    unanswered: Vec<u64>,
     sent: Sent,
     random: Rng,
 }
@@ -121,29 +123,30 @@ impl Producer {
             if !self.pause.is_zero() {
                 sleep(self.pause).await;
             }
-            let numbers = self.choose();
+            let numbers = self.choose_numbers();
             for number in &numbers {
                 self.sent.events.entry(*number).or_default();
             }
             let events = numbers.iter().copied().map(numbered).collect();
             match self.send(&server, events).await {
-                Ok(offsets) => self.note(numbers, offsets),
+                Ok(offsets) => self.record_offsets(numbers, offsets),
                 // The server was killed, so the result is unknown.
-                Err(_in_transit) => self.doubtful = numbers,
+                Err(_in_transit) => self.unanswered = numbers,
             }
         }
         self.sent
     }
 
-    /// Chooses the next events: mostly new ones, sometimes also old ones, and in half of the cases the
-    /// failed ones.
-    fn choose(&mut self) -> Vec<u64> {
-        let doubtful = std::mem::take(&mut self.doubtful);
-        if !doubtful.is_empty() && self.random.bool() {
-            return doubtful;
+    /// Chooses the numbers of the next events. After a request without an answer, these are the same events in
+    /// half of the cases. Otherwise they are new events, and sometimes an old event too.
+    fn choose_numbers(&mut self) -> Vec<u64> {
+        let unanswered = std::mem::take(&mut self.unanswered);
+        if !unanswered.is_empty() && self.random.bool() {
+            return unanswered;
         }
-        let most = if self.random.u8(..16) == 0 { MANY } else { FEW };
-        let count = self.random.u64(1..=most);
+        let is_large = self.random.u8(..16) == 0;
+        let max = if is_large { MAX_LARGE } else { MAX_SMALL };
+        let count = self.random.u64(1..=max);
         let mut numbers: Vec<_> = (0..count).map(|i| self.next + i * PRODUCERS).collect();
         self.next += count * PRODUCERS;
         if self.random.u8(..8) == 0 {
@@ -174,12 +177,12 @@ impl Producer {
         Ok(sent.accepted())
     }
 
-    fn note(&mut self, numbers: Vec<u64>, offsets: Vec<u64>) {
+    fn record_offsets(&mut self, numbers: Vec<u64>, offsets: Vec<u64>) {
         assert_eq!(numbers.len(), offsets.len());
         for (number, offset) in numbers.into_iter().zip(offsets) {
-            if let Some(before) = self.sent.events.insert(number, Some(offset)).flatten() {
+            if let Some(known_offset) = self.sent.events.insert(number, Some(offset)).flatten() {
                 assert_eq!(
-                    before, offset,
+                    known_offset, offset,
                     "event {number} was acknowledged at two offsets"
                 );
                 self.sent.again_count += 1;

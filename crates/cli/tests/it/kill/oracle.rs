@@ -1,4 +1,4 @@
-//! Knows, from outside the server, which events the log and the webhooks must have.
+//! Checks the log and the webhooks from outside the server. It knows which events they must have.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -14,35 +14,35 @@ use crate::caller::{Balance, Shown};
 #[derive(Debug)]
 pub(crate) struct Oracle {
     sent: Sent,
-    /// The names and ids of the events, by number.
-    log: HashMap<u64, (String, String)>,
-    /// The offsets of the events.
-    places: HashMap<u64, u64>,
-    /// The number of offsets without a shown event, such as operator events.
+    /// The names and ids of the stored events, by number.
+    stored: HashMap<u64, (String, String)>,
+    /// The offsets of the stored events, by number.
+    offsets: HashMap<u64, u64>,
+    /// The number of offsets without an event of a producer, such as offsets of operator events.
     pub(crate) unseen: u64,
 }
 
 impl Oracle {
-    /// Compares the log with the sent events. Each acknowledged event is at its offset; no event is stored
-    /// twice, and none that was never sent.
+    /// Compares the log with the sent events. Each acknowledged event must be at its offset, no event may be
+    /// stored twice, and each stored event must have been sent.
     pub(crate) fn check_log(sent: Sent, shown: &[Shown]) -> Self {
-        let mut log = HashMap::new();
-        let mut places = HashMap::new();
+        let mut stored = HashMap::new();
+        let mut offsets = HashMap::new();
         let mut next = 0;
         for record in shown {
-            let place = record.offset;
-            assert!(place >= next, "{place} comes after {next}");
-            next = place + 1;
+            let offset = record.offset;
+            assert!(offset >= next, "{offset} comes after {next}");
+            next = offset + 1;
             let (number, name) = parse_event(record.bytes());
             assert!(sent.events.contains_key(&number), "{number} was never sent");
-            let known = log.insert(number, (name, record.id.clone()));
+            let known = stored.insert(number, (name, record.id.clone()));
             assert_eq!(known, None, "{number} is in the log twice");
-            places.insert(number, place);
+            offsets.insert(number, offset);
         }
         for (number, offset) in &sent.events {
             if offset.is_some() {
                 assert_eq!(
-                    places.get(number),
+                    offsets.get(number),
                     offset.as_ref(),
                     "{number} was acknowledged"
                 );
@@ -51,27 +51,28 @@ impl Oracle {
         let unseen = next - count(shown.len());
         Self {
             sent,
-            log,
-            places,
+            stored,
+            offsets,
             unseen,
         }
     }
 
     /// Returns the numbers of the stored events whose names begin with `prefix`.
     pub(crate) fn numbers(&self, prefix: &str) -> HashSet<u64> {
-        let log = self.log.iter();
-        log.filter_map(|(number, (name, _))| name.starts_with(prefix).then_some(*number))
+        let stored = self.stored.iter();
+        stored
+            .filter_map(|(number, (name, _))| name.starts_with(prefix).then_some(*number))
             .collect()
     }
 
     /// Returns the id of a stored event.
     pub(crate) fn id(&self, number: u64) -> &str {
-        &self.log.get(&number).expect("sent, but not in the log").1
+        &self.stored.get(&number).expect("the event is in the log").1
     }
 
     /// Returns the offset of a stored event.
-    pub(crate) fn place(&self, number: u64) -> u64 {
-        self.places[&number]
+    pub(crate) fn offset(&self, number: u64) -> u64 {
+        self.offsets[&number]
     }
 
     /// Compares the requests of a webhook and the balance with the log. Its subscription wants the events
@@ -81,7 +82,7 @@ impl Oracle {
         let mut arrived = HashSet::new();
         for request in received {
             let (number, _) = parse_event(&request.body);
-            let (name, id) = self.log.get(&number).expect("sent, but not in the log");
+            let (name, id) = self.stored.get(&number).expect("the event is in the log");
             assert_eq!(request.header("webhook-id"), id);
             assert_eq!(request.header("easel-event-name"), name);
             arrived.insert(number);
@@ -94,7 +95,7 @@ impl Oracle {
             "delivered against the filter: {unwanted:?}"
         );
 
-        let (all, wanted) = (count(self.log.len()), count(wanted.len()));
+        let (all, wanted) = (count(self.stored.len()), count(wanted.len()));
         assert_eq!(balance.accepted, all);
         assert_eq!(balance.delivered, wanted);
         assert_eq!(balance.filtered, all - wanted);
@@ -105,7 +106,7 @@ impl Oracle {
 
 /// Returns the number and name of an event. Its bytes must be unchanged.
 fn parse_event(bytes: &[u8]) -> (u64, String) {
-    let event: Value = serde_json::from_slice(bytes).expect("an event that is no JSON");
+    let event: Value = serde_json::from_slice(bytes).expect("the event is JSON");
     let metadata = &event["metadata"];
     let request: Uuid = metadata["request_id"].as_str().unwrap().parse().unwrap();
     let number = u64::try_from(request.as_u128()).unwrap();
@@ -123,10 +124,10 @@ impl fmt::Display for Oracle {
         let known = self.sent.events.values().flatten().count();
         write!(
             f,
-            "{sent} events sent, {known} acknowledged ({} of them again) and none lost, {} of {} \
-             of unknown fate stored",
+            "{sent} events sent, {known} acknowledged ({} of them again) and none lost; {} of {} \
+             events without an answer stored",
             self.sent.again_count,
-            self.log.len() - known,
+            self.stored.len() - known,
             sent - known,
         )
     }

@@ -55,7 +55,7 @@ impl Fault {
 
 /// An accepted delivery: the endpoint answered 200.
 #[derive(Clone, Debug)]
-pub(super) struct Taken {
+pub(super) struct Accepted {
     /// The number of its event; `None` if the event was changed.
     pub(super) number: Option<u64>,
     pub(super) id: Option<Uuid>,
@@ -80,8 +80,8 @@ struct State {
     random: fastrand::Rng,
     failing_per_mille: u32,
     fault: Fault,
-    refuses_poison: bool,
-    taken: Vec<Taken>,
+    rejects_poison: bool,
+    accepted: Vec<Accepted>,
 }
 
 impl Endpoint {
@@ -93,8 +93,8 @@ impl Endpoint {
                 random,
                 failing_per_mille: 0,
                 fault: Fault::Reset,
-                refuses_poison: true,
-                taken: Vec::new(),
+                rejects_poison: true,
+                accepted: Vec::new(),
             }),
         });
         let mut server = JoinSet::new();
@@ -123,12 +123,12 @@ impl Endpoint {
 
     /// Accepts poison events from now on.
     pub(super) fn accept_poison(&self) {
-        self.shared.state.lock().unwrap().refuses_poison = false;
+        self.shared.state.lock().unwrap().rejects_poison = false;
     }
 
     /// Returns the accepted deliveries in the order of the answers.
-    pub(super) fn taken(&self) -> Vec<Taken> {
-        self.shared.state.lock().unwrap().taken.clone()
+    pub(super) fn accepted(&self) -> Vec<Accepted> {
+        self.shared.state.lock().unwrap().accepted.clone()
     }
 }
 
@@ -176,19 +176,19 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             return Ok(());
         };
         let number = number_of(&request.body);
-        let refuses = shared.state.lock().unwrap().refuses_poison && number.is_multiple_of(POISON);
+        let rejects = shared.state.lock().unwrap().rejects_poison && number.is_multiple_of(POISON);
         match fault {
             Some(fault) => fail(&mut stream, fault).await?,
-            None if refuses => answer(&mut stream, 422, "", b"no such number").await?,
+            None if rejects => answer(&mut stream, 422, "", b"no such number").await?,
             None => {
                 if request.path == "/hook" {
                     let is_whole = request.body == numbered(number);
-                    let taken = Taken {
+                    let accepted = Accepted {
                         number: is_whole.then_some(number),
                         id: request.id.parse().ok(),
                         is_replay: request.is_replay,
                     };
-                    shared.state.lock().unwrap().taken.push(taken);
+                    shared.state.lock().unwrap().accepted.push(accepted);
                 }
                 answer(&mut stream, 200, "", b"").await?;
             }
@@ -265,7 +265,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
     }))
 }
 
-/// Returns the number of an event, or a number that is not poison.
+/// Returns the number of an event, or 1 if it cannot be read. An event with the number 1 is not poison.
 fn number_of(body: &[u8]) -> u64 {
     let event: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let request = event["metadata"]["request_id"].as_str();

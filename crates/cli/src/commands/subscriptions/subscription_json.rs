@@ -1,4 +1,4 @@
-//! Formats a subscription with its state as text.
+//! A subscription with its state, as the API returns it, and its text for people.
 
 use std::collections::BTreeMap;
 
@@ -149,7 +149,7 @@ impl SubscriptionJson {
             None if self.state == "holding" => ", until you redeliver or discard events".to_owned(),
             None => String::new(),
         };
-        let reason = self.reason.as_deref().map(output::plain);
+        let reason = self.reason.as_deref().map(output::printable);
         let reason = reason.map(|reason| format!(": {reason}"));
         let (since, reason) = (since.unwrap_or_default(), reason.unwrap_or_default());
         format!("{}{since}{next}{reason}", self.state)
@@ -175,7 +175,7 @@ impl ParkedJson {
         let mut fields = vec![("parked", parts.join(", "))];
         let reasons = self.reasons.iter();
         fields.extend(reasons.map(|ReasonJson { reason, count }| {
-            ("", format!("{count} x {}", output::plain(reason)))
+            ("", format!("{count} x {}", output::printable(reason)))
         }));
         fields
     }
