@@ -127,11 +127,11 @@ impl QuarantineArgs {
                 let RetriedJson {
                     admitted,
                     duplicates,
-                    kept,
+                    kept: still_invalid,
                     ..
                 } = retried;
                 output::notice(format_args!(
-                    "appended {admitted}, already in the log {duplicates}, still invalid {kept}"
+                    "appended {admitted}, already in the log {duplicates}, still invalid {still_invalid}"
                 ));
                 Ok(())
             }

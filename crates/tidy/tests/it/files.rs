@@ -16,7 +16,7 @@ const TO_DO: &str = concat!("TO", "DO");
 const IGNORE: &str = concat!("#[ig", "nore");
 const ALLOW: &str = concat!("allow", "(");
 
-fn sources() -> Vec<PathBuf> {
+pub(crate) fn sources() -> Vec<PathBuf> {
     let mut sources = Vec::new();
     let mut folders: Vec<_> = metadata().packages.iter().map(folder_of).collect();
     while let Some(folder) = folders.pop() {
