@@ -12,8 +12,8 @@ pub(crate) struct Variant<'a> {
     pub(crate) work: Box<dyn FnMut() + 'a>,
 }
 
-/// Measures the time of every variant in each of `rounds` rounds. Prints the rates and the relative time
-/// that belong to the median.
+/// Measures the time of every variant in each of `rounds` rounds. For each variant, prints its rates and
+/// its relative time, calculated from its median time.
 ///
 /// A variant handles `events` events with `bytes` bytes in each round. Its time is relative to that of
 /// the first variant.

@@ -6,14 +6,14 @@ use crate::{Counts, Term};
 
 /// The delivery totals of all events since a subscription began.
 ///
-/// Invariant: `accepted` is the sum of the terms.
+/// Invariant: `accepted` is the sum of the six terms that are no part of another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
     /// The number of events the log accepted since the subscription began.
     pub accepted: u64,
     /// The number of these events under each term.
     pub counts: Counts,
-    /// The next offset to handle: the first offset that is owed or unmatched.
+    /// The next offset to handle: the first offset that is owed or not yet matched.
     pub cursor: Offset,
 }
 
@@ -23,7 +23,7 @@ impl Balance {
         self.counts[term]
     }
 
-    /// Returns true if the terms add up to `accepted`. False means a bug.
+    /// Returns true if the six main terms add up to `accepted`. False means a bug.
     pub fn adds_up(&self) -> bool {
         self.accepted == self.counts.sum()
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::change_context::ChangeContext;
-use crate::id::{global, id_of};
+use crate::id::{id_of, with_shard};
 
 mod outcome;
 mod stored;
@@ -225,7 +225,7 @@ fn associated_user(ctx: ChangeContext<'_>) -> Option<Value> {
 /// Returns the id that New Quizzes uses for an export.
 fn export_name(ctx: ChangeContext<'_>) -> Option<Value> {
     let id = ctx.value("id").and_then(id_of)?;
-    let id = global(id, ctx.options)?;
+    let id = with_shard(id, ctx.options)?;
     Some(format!("content-export-{id}").into())
 }
 

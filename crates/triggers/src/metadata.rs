@@ -145,7 +145,7 @@ impl<'a> MetadataWriter<'a, '_> {
             };
             next = index + 1;
             if ["event_name", "event_time"].contains(&name.as_str()) {
-                let what = "Easel writes this; to set the time, use `occurred_at` of the change";
+                let what = "Easel sets this itself; leave it out. The time of the event comes from `occurred_at` of the change";
                 self.notes.fault(at, what);
             } else if self
                 .fields

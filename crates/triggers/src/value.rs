@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::change_path::ChangePath;
 use crate::fault::Notes;
-use crate::id::{global, id_of};
+use crate::id::{id_of, with_shard};
 use crate::options::TriggerOptions;
 
 /// What a time must be, as a text that follows "must be".
@@ -178,7 +178,7 @@ pub(crate) fn null_text(field: &Field) -> String {
 fn id(value: &Value, scope: IdScope, options: TriggerOptions) -> Option<Value> {
     let id = id_of(value)?;
     let id = match scope {
-        IdScope::Global => global(id, options)?,
+        IdScope::Global => with_shard(id, options)?,
         IdScope::Local if id.shard() == options.shard => id.local().into(),
         // Without a shard setting, the digits before the last thirteen have no known meaning.
         IdScope::Local if options.shard == 0 => return None,

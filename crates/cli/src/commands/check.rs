@@ -20,7 +20,7 @@ The command validates each field of every event against its declaration in the
 catalogue. A finding is a field that differs from it. An invalid event is one
 that a server would reject. The command prints each of them with file, line and
 JSON pointer, and at the end a summary by event type. The exit code is 65 if
-there is any.
+there is any finding or any invalid event.
 
 Examples:
   easel check events.ndjson

@@ -24,7 +24,7 @@ Examples:
   easel dead-letters show grades 4711
   easel dead-letters redeliver grades --event 'grade_*'
   easel dead-letters redeliver grades --offset 4711 --offset 4712
-  easel dead-letters discard grades --reason 'answered 422'
+  easel dead-letters discard grades --reason 'answered 422'   # select by failure
   easel dead-letters redeliver grades --all --lane 3";
 
 /// Inspect, redeliver or discard failed deliveries

@@ -28,7 +28,7 @@ pub(crate) struct RepairArgs {
     /// Do the repair instead of only printing the steps
     #[arg(long)]
     yes: bool,
-    /// The log continues above this offset, and does not use the offset itself again
+    /// Give new events only offsets higher than this one
     #[arg(
         long,
         value_name = "OFFSET",

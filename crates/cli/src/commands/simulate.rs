@@ -29,9 +29,9 @@ pub(super) use pace::Pace;
 const AFTER_HELP: &str = "\
 The command simulates a term of a campus with accounts, courses and people. The
 people log in during the day, submit shortly before the due date and get grades
-some days later. The triggers make events of the changes, as with POST
-/v1/changes; the settings triggers.* apply. The same arguments produce the same
-events.
+some days later. Easel's rules (triggers) turn the changes into events, as with
+POST /v1/changes; the settings triggers.* apply. The same arguments produce the
+same events.
 
 Examples:
   easel simulate --students 100 --days 7 > events.ndjson

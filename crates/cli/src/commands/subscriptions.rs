@@ -54,6 +54,7 @@ enum SubscriptionsCommand {
     /// Send a sample event to an endpoint and print the answer
     Test(TestArgs),
     /// Change a subscription, with flags or in $EDITOR; its cursor stays the same
+    #[command(mut_args(without_default))]
     Edit(EditArgs),
     /// Pause a subscription; its cursor stays the same
     Pause(NameArgs),
@@ -185,5 +186,17 @@ impl AddArgs {
             members.extend(start.map(|start| ("start".to_owned(), start)));
         }
         spec
+    }
+}
+
+/// Removes the default from the help of an argument. `edit` leaves a field without a flag unchanged.
+fn without_default(argument: clap::Arg) -> clap::Arg {
+    let help = argument.get_help().map(ToString::to_string);
+    match help
+        .as_deref()
+        .and_then(|help| help.split_once(" [default: "))
+    {
+        Some((help, _default)) => argument.help(help.to_owned()),
+        None => argument,
     }
 }

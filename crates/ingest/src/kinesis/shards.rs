@@ -38,9 +38,9 @@ pub(super) fn list_shards(body: &[u8]) -> Result<Response, KinesisError> {
     request.check_members()?;
     request.check_combinations()?;
     let filter = request.shard_filter.as_ref();
-    let after_filter = filter.and_then(|filter| filter.shard_id.as_deref());
+    let after_shard_id = filter.and_then(|filter| filter.shard_id.as_deref());
     // The later of the two starts. `None` sorts before any start.
-    let start = std::cmp::max(request.exclusive_start_shard_id.as_deref(), after_filter);
+    let start = std::cmp::max(request.exclusive_start_shard_id.as_deref(), after_shard_id);
     answer(&json!({ "Shards": shards_after(start) }))
 }
 

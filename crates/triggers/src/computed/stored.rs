@@ -1,14 +1,15 @@
 //! Values that Canvas stores in one column as an object or as a comma-separated list.
 //!
 //! Canvas's models turn a null column of this kind into an empty object or an empty list. The
-//! triggers reject a non-object in an object column before a computation reads it. A list that is
-//! neither a string nor an array is passed on unchanged, and its field rejects it.
+//! triggers reject a non-object in an object column before a computation reads it. In a list
+//! column, everything except a string and null is passed on unchanged. If it is not an array, the
+//! check of the event's field rejects it.
 
 use serde_json::{Map, Value};
 
 use crate::change_context::ChangeContext;
 
-/// Returns the ids of the attached files. The column is a comma-separated string, or null.
+/// Returns the ids of the attached files. The column is a comma-separated string, an array, or null.
 pub(super) fn attachment_ids(ctx: ChangeContext<'_>) -> Option<Value> {
     let parts = |text: &str| parts(text).map(Value::from).collect();
     list(ctx, "attachment_ids", parts)
@@ -65,7 +66,8 @@ pub(super) fn migration_type(ctx: ChangeContext<'_>) -> Option<Value> {
         .or_else(|| column.cloned())
 }
 
-/// Returns the settings of an export to New Quizzes: all members of the body except the export's id.
+/// Returns the object `quizzes2` in `settings` of an export to New Quizzes. The event's body gets all
+/// its members; only `content_export_id` comes from elsewhere.
 pub(super) fn quizzes2(ctx: ChangeContext<'_>) -> Option<Value> {
     match ctx.object("settings")?.remove("quizzes2") {
         None | Some(Value::Null) => Some(Value::Object(Map::new())),

@@ -17,8 +17,8 @@ use crate::global_args::GlobalArgs;
 use crate::output;
 
 const AFTER_HELP: &str = "\
-A field without a flag stays as it is: the defaults above are those of
-`easel subscriptions add`. --event and --condition replace the whole list.
+A field without a flag stays as it is. --event and --condition replace the
+whole list.
 Without flags, the subscription is opened as JSON in $EDITOR, and the saved text
 is sent. The subscription keeps its cursor.
 
