@@ -93,7 +93,7 @@ rules! {
     V8s Must "The session must be a `Session`.",
     V8e Must "`edApp` must be a software application.",
     V9 Should "The type of an event should not be deprecated.",
-    V10 Must "A person must log in to or out of an application; an application must time out a session.",
+    V10 Must "Only a person logs in to or out of an application; only an application times out a session.",
     P1 Should "A grade event should have a score in `generated`.",
     P2 Should "An assessment event should have an attempt in `generated`.",
     P3 Should "An assignable event should have an attempt in `generated`.",

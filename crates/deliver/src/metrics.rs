@@ -53,13 +53,10 @@ pub(crate) fn describe() {
         PARKED,
         "Failed deliveries that wait for their next attempt, by subscription."
     );
-    describe_gauge!(
-        LAG_EVENTS,
-        "Events that a subscription has not settled yet."
-    );
+    describe_gauge!(LAG_EVENTS, "Pending events of a subscription.");
     describe_gauge!(
         LAG_SECONDS,
-        "Age of the oldest event that a subscription has not settled yet."
+        "Age of the oldest pending event of a subscription."
     );
     describe_gauge!(LANES, "Lanes running.");
     describe_gauge!(LANES_ON_HOLD, "Lanes on hold after a failed attempt.");

@@ -19,7 +19,7 @@ pub fn describe_metrics() {
     describe_histogram!(COMMIT_BYTES, "Bytes stored per commit, by log.");
     describe_counter!(
         DUPLICATES,
-        "Records not stored because their id was in the duplicate window."
+        "Records not stored because their id was in the duplicate window, of all doors together."
     );
     describe_counter!(DAMAGED_RECORDS, "Damaged records that were skipped.");
     for log in LogName::ALL {

@@ -18,10 +18,14 @@ begins with *else* is checked only if the rule above it made no event.
 The last column says how we know that Canvas sends the event:
 
 - *record callback*: Canvas saves a record, and sends the event from a callback after the commit.
+  *newest releases*: only the newest Canvas releases send it.
 - *direct call*: Canvas sends the event from the code of the action. The rule follows the documents.
 - *documents alone*: only the documents of Canvas have the event. The Canvas code that was read does not
   send it.
 - *proposed to Canvas*: the event is in a proposed change. Canvas had not merged it when this was written.
+
+In some gates, *rule `published`* says what holds with the setting
+`triggers.submission_rule = \"published\"`.
 ";
 
 const COMPUTED_VALUES: &str = "

@@ -11,7 +11,7 @@ use easel_caliper::Rule;
 fn the_page_of_the_rules_is_up_to_date() {
     let mut page = "# Rules of the Caliper checker\n\nThis page is generated from `crates/caliper/src/rule.rs`. \
                     [caliper-checker.md](caliper-checker.md) says how to use the checker. MUST and SHOULD are levels \
-                    of the standard. `sense` is for what the standard allows and is hardly meant.\n\n\
+                    of the standard. `sense` marks what the standard allows, but is probably a mistake of the sender.\n\n\
                     | rule | level | requires |\n| --- | --- | --- |\n"
         .to_owned();
     for rule in Rule::ALL {

@@ -41,7 +41,7 @@ const MORE_MET: Gate = Gate {
 };
 
 const BY_ACTION: Gate = Gate {
-    condition: "never; send the action course_progress two minutes after the last requirement was met",
+    condition: "no change opens this gate: send the action course_progress two minutes after the last requirement was met",
     closed_text: "the action course_progress makes this event; send it two minutes after the last requirement was met",
     needs: None,
     is_open: |_| false,

@@ -21,8 +21,8 @@ pub(super) const RULES: &[TriggerRule] = &[
 ];
 
 const SUBMITTED: Gate = Gate {
-    condition: "its topic is graded, or it was saved in a request (the Canvas API sends this event for every post)",
-    closed_text: "its topic is not graded, and it was not saved in a request",
+    condition: "its topic is graded, or the change has a request as its context",
+    closed_text: "its topic is not graded, and the change has no request as its context",
     needs: Some(Need::Related("discussion_topic")),
     is_open: |ctx| {
         let topic = ctx.related("discussion_topic");
