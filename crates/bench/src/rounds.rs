@@ -15,10 +15,15 @@ pub(crate) struct Variant<'a> {
 /// Measures the time of every variant in each of `rounds` rounds. For each variant, prints its rates and
 /// its relative time, calculated from its median time.
 ///
-/// A variant handles `events` events with `bytes` bytes in each round. Its time is relative to that of
-/// the first variant.
+/// In each round, a variant handles `events` events, which have `total_bytes` bytes in total. Its time
+/// is relative to that of the first variant.
 #[expect(clippy::print_stdout, reason = "the program prints its results")]
-pub(crate) fn compare(mut variants: Vec<Variant<'_>>, rounds: usize, events: usize, bytes: usize) {
+pub(crate) fn compare(
+    mut variants: Vec<Variant<'_>>,
+    rounds: usize,
+    events: usize,
+    total_bytes: usize,
+) {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); variants.len()];
     for variant in &mut variants {
         (variant.work)();
@@ -49,7 +54,7 @@ pub(crate) fn compare(mut variants: Vec<Variant<'_>>, rounds: usize, events: usi
             "{:<42} {:>12.0} {:>9.0} {:>6.2}x",
             variant.name,
             per_second(events),
-            per_second(bytes) / 1e6,
+            per_second(total_bytes) / 1e6,
             seconds / first_median,
         );
     }

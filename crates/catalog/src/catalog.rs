@@ -51,7 +51,7 @@ pub enum CatalogError {
         other: String,
     },
     /// A Caliper form has no event type.
-    #[error("{path}: the event type with the name of this file is missing")]
+    #[error("{path}: no file describes the event type of this Caliper form")]
     FormWithoutEventType {
         /// The file.
         path: String,

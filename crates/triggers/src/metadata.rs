@@ -157,7 +157,9 @@ impl<'a> MetadataWriter<'a, '_> {
                 self.put(index, value, at);
             } else {
                 let made_in = made_in(origin);
-                let what = format!("an event made in {made_in} does not have this; it is left out");
+                let what = format!(
+                    "an event made in {made_in} does not have this field; the field is left out"
+                );
                 self.notes.warn(at, what);
             }
         }

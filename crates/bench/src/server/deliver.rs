@@ -76,7 +76,7 @@ impl DeliverArgs {
         load.send(server.address(), fill).await?;
         let order = if is_keyed { "key" } else { "none" };
         let extra = json!({"order": order, "in_flight": in_flight});
-        let delivery = Delivery::start(server, load, behaviour, extra).await?;
+        let delivery = BenchSubscription::start(server, load, behaviour, extra).await?;
         let limit = Duration::from_secs(self.seconds);
         let value = delivery.rate(limit).await;
         let inversion_count = delivery.receiver.arrivals().inversion_count();
@@ -135,13 +135,13 @@ impl Behaviour {
 
 /// A subscription that is served from the beginning of the log.
 #[derive(Debug)]
-pub(crate) struct Delivery {
+pub(crate) struct BenchSubscription {
     load: Arc<EventLoad>,
     receiver: BenchReceiver,
     started: Instant,
 }
 
-impl Delivery {
+impl BenchSubscription {
     /// Creates a subscription for all events in the log. `extra` has additional members of its
     /// spec.
     pub(crate) async fn start(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::deliver::Delivery;
+use super::deliver::BenchSubscription;
 use super::load::{BenchDoor, EventLoad, SendPlan};
 use super::measurements::{Measurement, Measurements, Unit};
 use super::process::ServerProcess;
@@ -72,7 +72,8 @@ impl IngestArgs {
         let value = f64::from(u32::try_from(load.count())?) / took.as_secs_f64();
 
         // Every acknowledged event must be stored, so it must be delivered now. This time is not measured.
-        let delivery = Delivery::start(server, load, Behaviour::default(), json!({})).await?;
+        let delivery =
+            BenchSubscription::start(server, load, Behaviour::default(), json!({})).await?;
         let limit = Duration::from_secs(self.seconds);
         delivery.wait_until_complete(server, limit).await?;
         Ok(vec![Measurement {

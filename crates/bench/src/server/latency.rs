@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use super::deliver::Delivery;
+use super::deliver::BenchSubscription;
 use super::load::{BenchDoor, EventLoad};
 use super::measurements::{Measurement, Measurements, Unit};
 use super::process::ServerProcess;
@@ -42,8 +42,9 @@ impl LatencyArgs {
         let rate: u32 = case.parse()?;
         let load = Arc::new(EventLoad::new(usize::try_from(rate * self.seconds)?)?);
         let delivery =
-            Delivery::start(server, Arc::clone(&load), Behaviour::default(), json!({})).await?;
-        let started = send_at(rate, &load, server).await?;
+            BenchSubscription::start(server, Arc::clone(&load), Behaviour::default(), json!({}))
+                .await?;
+        let started = send_at_rate(rate, &load, server).await?;
         delivery
             .wait_until_complete(server, Duration::from_secs(30))
             .await?;
@@ -69,7 +70,7 @@ impl LatencyArgs {
 }
 
 /// Sends each event when it is due, and returns the time when the first one was due.
-pub(super) async fn send_at(
+pub(super) async fn send_at_rate(
     rate: u32,
     load: &Arc<EventLoad>,
     server: &ServerProcess,
@@ -122,7 +123,7 @@ fn pace(rate: u32, count: usize, started: Instant, due_events: &Semaphore) {
         }
         due_events.add_permits(1);
     }
-    // One more permit wakes each sender. The sender finds no event left and ends.
+    // Each sender gets one more permit. It wakes, finds no event left, and ends.
     due_events.add_permits(CONNECTIONS);
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::deliver::Delivery;
-use super::latency::{due, percentile, send_at};
+use super::deliver::BenchSubscription;
+use super::latency::{due, percentile, send_at_rate};
 use super::load::EventLoad;
 use super::measurements::{Measurement, Measurements, Unit};
 use super::process::ServerProcess;
@@ -37,7 +37,8 @@ impl NeighboursArgs {
         for number in 0..self.healthy {
             let name = json!({"name": format!("healthy-{number}")});
             let behaviour = Behaviour::default();
-            healthy.push(Delivery::start(server, Arc::clone(&load), behaviour, name).await?);
+            healthy
+                .push(BenchSubscription::start(server, Arc::clone(&load), behaviour, name).await?);
         }
         let mut failing = Vec::new();
         if case == "beside" {
@@ -46,13 +47,14 @@ impl NeighboursArgs {
                 ..Behaviour::default()
             };
             let name = json!({"name": "hanging"});
-            failing.push(Delivery::start(server, Arc::clone(&load), hanging, name).await?);
+            failing.push(BenchSubscription::start(server, Arc::clone(&load), hanging, name).await?);
             // Nobody listens on this port.
             let dead = json!({"name": "dead", "webhook": {"url": "http://127.0.0.1:9/"}});
             let behaviour = Behaviour::default();
-            failing.push(Delivery::start(server, Arc::clone(&load), behaviour, dead).await?);
+            failing
+                .push(BenchSubscription::start(server, Arc::clone(&load), behaviour, dead).await?);
         }
-        let started = send_at(self.rate, &load, server).await?;
+        let started = send_at_rate(self.rate, &load, server).await?;
         let mut latencies = Vec::new();
         for delivery in &healthy {
             let limit = Duration::from_secs(30);

@@ -200,7 +200,7 @@ fn an_event_type_must_have_one_file_and_a_form_must_have_an_event_type() {
     check_rejected(
         "a/x.caliper.toml",
         "type = \"Event\"\naction = \"Created\"\n[object]\n",
-        "a/x.caliper.toml: the event type with the name of this file is missing",
+        "a/x.caliper.toml: no file describes the event type of this Caliper form",
     );
 }
 

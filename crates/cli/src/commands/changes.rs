@@ -48,7 +48,8 @@ enum ChangesCommand {
     /// Print a sample change to fill in
     #[command(after_help = shapes::TEMPLATE_HELP)]
     Template(TemplateArgs),
-    /// List the types of rows and the actions with their operations, columns and related rows
+    /// List the row types with their operations, columns and related rows, and the actions (things
+    /// that change no row, such as `logged_in`)
     #[command(after_help = shapes::ROW_TYPES_HELP)]
     Records(RowTypesArgs),
 }

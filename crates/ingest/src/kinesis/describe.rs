@@ -26,9 +26,9 @@ const TOKEN_PREFIX: &str = "easel-after-";
 pub(super) fn create_stream(door: &KinesisDoor, body: &[u8]) -> Result<Response, KinesisError> {
     let request: CreateStreamJson = parse(body)?;
     let mut violations = Violations::default();
-    violations.require_range("shardCount", request.shard_count, &(1..=i64::MAX));
+    violations.check_range("shardCount", request.shard_count, &(1..=i64::MAX));
     let name = violations.require("streamName", request.stream_name.as_deref());
-    violations.require_name("streamName", name);
+    violations.check_name("streamName", name);
     violations.check()?;
     if let Some(stream) = name.and_then(StreamName::parse) {
         door.streams.remember(stream);
@@ -112,9 +112,9 @@ impl StreamJson {
     /// Returns the requested stream. Rejects the call if a member is invalid.
     fn stream(&self) -> Result<StreamName, KinesisError> {
         let mut violations = Violations::default();
-        violations.require_range("limit", self.limit, &LIMITS);
+        violations.check_range("limit", self.limit, &LIMITS);
         let start = self.exclusive_start_shard_id.as_deref();
-        violations.require_name("exclusiveStartShardId", start);
+        violations.check_name("exclusiveStartShardId", start);
         let stream =
             violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
         match stream {
@@ -142,8 +142,8 @@ impl ListStreamsJson {
     fn start(&self) -> Result<&str, KinesisError> {
         let start = self.exclusive_start_stream_name.as_deref();
         let mut violations = Violations::default();
-        violations.require_range("limit", self.limit, &LIMITS);
-        violations.require_name("exclusiveStartStreamName", start);
+        violations.check_range("limit", self.limit, &LIMITS);
+        violations.check_name("exclusiveStartStreamName", start);
         violations.check()?;
         match &self.next_token {
             Some(token) => token

@@ -122,7 +122,7 @@ impl GetShardIteratorJson {
         let stream =
             violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
         let shard_id = violations.require("shardId", self.shard_id.as_deref());
-        violations.require_name("shardId", shard_id);
+        violations.check_name("shardId", shard_id);
         let kind = violations.require("shardIteratorType", self.shard_iterator_type.as_deref());
         let kind = kind.and_then(|text| {
             let kind = IteratorType::parse(text);

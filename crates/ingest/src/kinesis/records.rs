@@ -111,7 +111,7 @@ struct GetRecordsJson {
 impl GetRecordsJson {
     fn check(&self) -> Result<(ShardIterator, usize), KinesisError> {
         let mut violations = Violations::default();
-        violations.require_range("limit", self.limit, &(1..=MAX_RECORDS));
+        violations.check_range("limit", self.limit, &(1..=MAX_RECORDS));
         let iterator = violations.require("shardIterator", self.shard_iterator.as_deref());
         violations.check()?;
         let iterator = ShardIterator::parse(iterator.unwrap_or_default())?;

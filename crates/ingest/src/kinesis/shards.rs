@@ -73,8 +73,8 @@ impl ListShardsJson {
             violations.require_stream(self.stream_name.as_deref(), self.stream_arn.as_deref());
         }
         let start = self.exclusive_start_shard_id.as_deref();
-        violations.require_name("exclusiveStartShardId", start);
-        violations.require_range("maxResults", self.max_results, &(1..=10_000));
+        violations.check_name("exclusiveStartShardId", start);
+        violations.check_range("maxResults", self.max_results, &(1..=10_000));
         if let Some(filter) = &self.shard_filter {
             filter.check_members(&mut violations);
         }
@@ -127,7 +127,7 @@ impl ShardFilterJson {
             let constraint = format!("satisfy enum value set: [{types}]");
             violations.add("shardFilter.type", &quoted(kind), &constraint);
         }
-        violations.require_name("shardFilter.shardId", self.shard_id.as_deref());
+        violations.check_name("shardFilter.shardId", self.shard_id.as_deref());
     }
 
     fn check_combinations(&self) -> Result<(), KinesisError> {

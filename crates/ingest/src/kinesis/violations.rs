@@ -30,8 +30,8 @@ impl Violations {
         value
     }
 
-    /// Requires an optional number to be in `range`.
-    pub(super) fn require_range(
+    /// Checks that an optional number is in `range`.
+    pub(super) fn check_range(
         &mut self,
         member: &str,
         value: Option<i64>,
@@ -48,8 +48,8 @@ impl Violations {
         self.add(member, &format!("'{value}'"), &constraint);
     }
 
-    /// Requires an optional string to be a valid name of a stream or shard.
-    pub(super) fn require_name(&mut self, member: &str, value: Option<&str>) {
+    /// Checks that an optional string is a valid name of a stream or shard.
+    pub(super) fn check_name(&mut self, member: &str, value: Option<&str>) {
         if let Some(value) = value.filter(|value| !is_name(value)) {
             let constraint = "satisfy regular expression pattern: [a-zA-Z0-9_.-]{1,128}";
             self.add(member, &quoted(value), constraint);
@@ -64,7 +64,7 @@ impl Violations {
     ) -> Option<StreamName> {
         match (name, arn) {
             (Some(name), _) => {
-                self.require_name("streamName", Some(name));
+                self.check_name("streamName", Some(name));
                 StreamName::parse(name)
             }
             (None, Some(arn)) => {

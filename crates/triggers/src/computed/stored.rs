@@ -2,8 +2,8 @@
 //!
 //! Canvas's models turn a null column of this kind into an empty object or an empty list. The
 //! triggers reject a non-object in an object column before a computation reads it. In a list
-//! column, everything except a string and null is passed on unchanged. If it is not an array, the
-//! check of the event's field rejects it.
+//! column, a string is split, and null becomes an empty list. Any other value is passed on unchanged.
+//! The conversion to the event's field (`value.rs`) rejects it if it is not an array.
 
 use serde_json::{Map, Value};
 
@@ -29,7 +29,8 @@ pub(super) fn stuck_sis_fields(ctx: ChangeContext<'_>) -> Option<Value> {
     list(ctx, "stuck_sis_fields", names)
 }
 
-/// Returns the active restrictions of a blueprint.
+/// Returns the default restrictions that a blueprint uses: those by type of content, or else the one set
+/// for all content.
 pub(super) fn default_restrictions(ctx: ChangeContext<'_>) -> Option<Value> {
     let column = if ctx.is_true("use_default_restrictions_by_type") {
         "default_restrictions_by_type"
@@ -67,7 +68,7 @@ pub(super) fn migration_type(ctx: ChangeContext<'_>) -> Option<Value> {
 }
 
 /// Returns the object `quizzes2` in `settings` of an export to New Quizzes. The event's body gets all
-/// its members; only `content_export_id` comes from elsewhere.
+/// members of this object. If one is named `content_export_id`, the event's own field replaces it.
 pub(super) fn quizzes2(ctx: ChangeContext<'_>) -> Option<Value> {
     match ctx.object("settings")?.remove("quizzes2") {
         None | Some(Value::Null) => Some(Value::Object(Map::new())),

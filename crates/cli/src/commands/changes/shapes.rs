@@ -30,7 +30,7 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct TemplateArgs {
-    /// Row type or action [default: all, one on each line]
+    /// Row type such as `WikiPage`, or action such as `logged_in` [default: all, one on each line]
     subject: Option<String>,
     /// Operation on the row [default: the first one that produces an event]
     #[arg(long, value_enum, requires = "subject")]
@@ -39,7 +39,7 @@ pub(super) struct TemplateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RowTypesArgs {
-    /// Row type or action [default: all]
+    /// Row type such as `WikiPage`, or action such as `logged_in` [default: all]
     subject: Option<String>,
 }
 
