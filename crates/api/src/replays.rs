@@ -194,8 +194,7 @@ pub(crate) async fn cancel(
 /// Converts a request to the spec of a replay.
 async fn spec(api: &Api, new: NewReplayJson) -> Result<ReplaySpec, ApiError> {
     if new.events.as_ref().is_some_and(Vec::is_empty) {
-        let detail =
-            "The member `/events` must have at least one pattern. Omit it for all event types.";
+        let detail = "`/events` must have at least one pattern. Omit it for all event types.";
         return Err(ApiError::invalid(INVALID, detail).with_pointer("/events"));
     }
     let from = resolve_offset(api, new.from).await?;

@@ -105,10 +105,12 @@ fn convert_text<'a>(
         && !values.contains(text)
     {
         let shown = cut_text(text, MAX_SHOWN_CHARS);
-        let what = format!(
-            "{shown:?} is not one of the known values of `{}`",
-            field.name
-        );
+        let known = if values.open {
+            "known values"
+        } else {
+            "values"
+        };
+        let what = format!("{shown:?} is not one of the {known} of `{}`", field.name);
         notes.warn(place, what);
     }
     match field.max_chars {

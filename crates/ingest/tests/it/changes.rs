@@ -154,7 +154,7 @@ async fn a_value_that_the_catalogue_does_not_expect_is_stored_with_a_warning() {
         answer.json["changes"][0]["warnings"],
         json!([
             { "at": "/after/title", "detail": "this is null, but the catalogue says that `title` is never null" },
-            { "at": "/after/workflow_state", "detail": "\"archived\" is not one of the known values of `workflow_state`" },
+            { "at": "/after/workflow_state", "detail": "\"archived\" is not one of the values of `workflow_state`" },
         ])
     );
     assert_eq!(doors.names().await, ["wiki_page_updated"]);

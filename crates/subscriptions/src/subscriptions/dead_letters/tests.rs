@@ -167,7 +167,10 @@ async fn a_replay_has_its_own_balance_and_is_deleted_completely() {
     let live = subscriptions.create(grades()).await.unwrap();
     append(&log, 10).await;
     let range = |from, to| ReplaySpec::of_range(Offset::new(from), Offset::new(to));
-    for (from, to, wanted) in [(4, 4, "has no events"), (4, 11, "log's head 10")] {
+    for (from, to, wanted) in [
+        (4, 4, "has no events"),
+        (4, 11, "after the end of the log, 10"),
+    ] {
         let refused = subscriptions
             .start_replay("grades", range(from, to))
             .await
