@@ -6,14 +6,15 @@ use crate::{Counts, Term};
 
 /// The delivery totals of all events since a subscription began.
 ///
-/// Invariant: `accepted` is the sum of the six terms that are no part of another one.
+/// Invariant: accepted = delivered + filtered + pending + parked + dead + expired. These are the six main
+/// terms. Each other term is a part of one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
     /// The number of events the log accepted since the subscription began.
     pub accepted: u64,
     /// The number of these events under each term.
     pub counts: Counts,
-    /// The next offset to handle: the first offset that is owed or not yet matched.
+    /// The next offset to handle: the first offset that is pending.
     pub cursor: Offset,
 }
 

@@ -81,7 +81,8 @@ impl ListShardsJson {
         violations.check()
     }
 
-    /// Rejects members that exclude each other.
+    /// Rejects every `NextToken`, because none is ever given out, and a shard filter whose members do not
+    /// fit its type.
     fn check_combinations(&self) -> Result<(), KinesisError> {
         if self.next_token.is_some() {
             let others = [

@@ -29,8 +29,8 @@ pub(super) fn stuck_sis_fields(ctx: ChangeContext<'_>) -> Option<Value> {
     list(ctx, "stuck_sis_fields", names)
 }
 
-/// Returns the default restrictions that a blueprint uses: those by type of content, or else the one set
-/// for all content.
+/// Returns the default restrictions that a blueprint uses. If `use_default_restrictions_by_type` is true,
+/// these are the restrictions by type of content, otherwise those for all content.
 pub(super) fn default_restrictions(ctx: ChangeContext<'_>) -> Option<Value> {
     let column = if ctx.is_true("use_default_restrictions_by_type") {
         "default_restrictions_by_type"
