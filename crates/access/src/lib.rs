@@ -1,4 +1,5 @@
-//! Access control: bearer tokens, scopes, and refusals as HTTP problems.
+//! Access control: bearer tokens and scopes. A refused request gets an HTTP problem as its answer, and
+//! is counted.
 //!
 //! Requests are checked in memory. The token file is read once at start, and written when a token is
 //! created or removed. This crate knows neither events nor routes.

@@ -130,7 +130,8 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// The most events of one request. It keeps the answer small too.
+    /// The most events, changes or Kinesis records of one request. The limit bounds the memory of the
+    /// parsed request and the size of the answer.
     pub(crate) const MAX_EVENTS: usize = 65_536;
 
     /// Creates an intake that appends events to `log` and puts other records into `quarantine`.
@@ -141,10 +142,13 @@ impl Intake {
         options: IntakeOptions,
     ) -> Self {
         metrics::describe();
-        // Two more bytes: a body is read to one byte past its limit, and one more to see its end.
+        // Two more bytes: a body is read up to one byte past its limit, and the buffer needs room for one
+        // more byte to notice the end.
         let max_bytes = options.max_request_bytes;
         let largest_body = max_bytes.saturating_add(MAX_DECODER_BYTES + 2);
-        // The most memory of a parsed request: its body, events of the same size, and all their parts.
+        // The most memory of a parsed request: its body, its events, and `PART_BYTES` for each part. A part
+        // is one event, change or Kinesis record. All events together can be as large as the largest body.
+        // A part and its separator take at least two bytes of the body.
         let max_parts = std::cmp::min(Self::MAX_EVENTS, max_bytes / 2 + 1);
         let largest_parsed = max_bytes
             .saturating_mul(2)
@@ -172,7 +176,8 @@ impl Intake {
         &self.options.limits
     }
 
-    /// Returns the most bytes of one request, and of its events.
+    /// Returns the most bytes of the body of one request. All events made from one body may have as many
+    /// bytes together.
     pub(crate) const fn max_request_bytes(&self) -> usize {
         self.options.max_request_bytes
     }
@@ -313,7 +318,8 @@ impl Intake {
         Ok(offsets)
     }
 
-    /// Runs `storing`. Waits at most `max_wait` while the log is busy or refuses writes.
+    /// Runs `storing`, and waits at most `max_wait` for it. In addition, waits while the log refuses
+    /// writes, before and after `storing`. This wait ends `max_wait` after the call at the latest.
     ///
     /// A log that refuses writes answers immediately. A sender without a pause between retries
     /// would use up its retries before an operator can restart the server. So the answer is
@@ -352,7 +358,8 @@ impl Intake {
     }
 }
 
-/// An error while storing records. Some of the records can be stored in spite of the error.
+/// An error while storing records. In spite of the error, the records may be stored, even later. Then all
+/// of them are stored.
 #[derive(Debug, Error)]
 pub(crate) enum NotStored {
     #[error("the log did not answer within {max_wait:?}")]

@@ -85,14 +85,14 @@ pub(crate) fn build(folder: &Path, files: &OwnFiles) -> Result<Catalog, CatalogF
     Err(CatalogFaults(faults))
 }
 
-/// Returns the first place of `word` in the first data file whose path `is_file` accepts.
+/// Returns the first place of `word` in the first data file whose path `is_wanted` accepts.
 pub(crate) fn place_of_word(
     folder: &Path,
     files: &OwnFiles,
-    is_file: impl Fn(&str) -> bool,
+    is_wanted: impl Fn(&str) -> bool,
     word: &str,
 ) -> Option<FilePlace> {
-    let (path, text) = files.iter().find(|(path, _)| is_file(path))?;
+    let (path, text) = files.iter().find(|(path, _)| is_wanted(path))?;
     let (line, column) = CatalogFile { path, text }.locate(word);
     Some(FilePlace {
         path: folder.join(path),

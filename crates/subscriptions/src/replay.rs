@@ -42,7 +42,7 @@ pub struct StoredReplay {
 }
 
 impl ReplaySpec {
-    /// Creates the spec of a replay of all events in a range.
+    /// Creates the spec of a replay of all events in a range, except operator events.
     pub fn of_range(from: Offset, to: Offset) -> Self {
         Self {
             from,

@@ -1,4 +1,5 @@
-//! Selects the dead letters of a command or a list.
+//! Selects dead letters, for a command or for the list. Parked deliveries that wait for an operator are
+//! selected in the same way.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -56,7 +57,7 @@ impl SelectionJson {
         } = body.parse(INVALID)?;
         let is_narrowed = offsets.is_some() || event.is_some() || reason.is_some();
         if all && is_narrowed {
-            let detail = "`all` must not be combined with a selection.";
+            let detail = "`all` must not be combined with `offsets`, `event` or `reason`.";
             return Err(ApiError::invalid(INVALID, detail).with_pointer("/all"));
         }
         if !all && !is_narrowed {

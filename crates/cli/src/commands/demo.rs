@@ -41,7 +41,7 @@ Examples:
 const MAX_REQUEST_CHANGES: usize = 200;
 /// The maximum wait at the end for pending and parked deliveries.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The number of simulated days. The last day is today.
+/// The number of simulated days. The last day is yesterday (UTC).
 const DAYS: u32 = 365;
 
 /// Run a complete demo: a server, subscribers and a simulated campus
@@ -206,20 +206,20 @@ async fn watch(client: &Client, arrivals: &ArrivalReport) -> Result<(), Failure>
     let interval_secs = if output::stderr_is_terminal() { 1 } else { 5 };
     let mut tick = tokio::time::interval(Duration::from_secs(interval_secs));
     tick.tick().await;
-    let (mut lines, mut last_head) = (0, 0);
+    let (mut lines, mut last_accepted) = (0, 0);
     loop {
         tick.tick().await;
         let SubscriptionListJson { subscriptions } = list(client).await?;
-        let head = subscriptions
+        let accepted = subscriptions
             .iter()
             .map(|subscription| subscription.balance.accepted)
             .max();
-        let head = head.unwrap_or_default();
-        let rate = (head - last_head) / interval_secs;
-        last_head = head;
+        let accepted = accepted.unwrap_or_default();
+        let rate = (accepted - last_accepted) / interval_secs;
+        last_accepted = accepted;
         let last = output::printable(&arrivals.last_event_type());
-        let mut text = format!("{head} events accepted, {rate}/s; last delivered: {last}\n");
-        text.push_str(&heads());
+        let mut text = format!("{accepted} events accepted, {rate}/s; last delivered: {last}\n");
+        text.push_str(&heading());
         for subscription in &subscriptions {
             text.push_str(&subscription.line());
         }
@@ -281,7 +281,7 @@ async fn list(client: &Client) -> Result<SubscriptionListJson, Failure> {
     client::read(&client.get("/v1/subscriptions").await?)
 }
 
-/// The terms shown for each subscription, with the width of each column.
+/// The columns of the table: terms of the balance of each subscription, with their widths.
 const COLUMNS: [(Term, usize); 5] = [
     (Term::Delivered, 9),
     (Term::Filtered, 8),
@@ -291,9 +291,9 @@ const COLUMNS: [(Term, usize); 5] = [
 ];
 
 /// Returns the heading line.
-fn heads() -> String {
-    let heads = COLUMNS.map(|(term, width)| format!(" {:>width$}", term.name()));
-    format!("  {:<10}{}  state\n", "", heads.concat())
+fn heading() -> String {
+    let columns = COLUMNS.map(|(term, width)| format!(" {:>width$}", term.name()));
+    format!("  {:<10}{}  state\n", "", columns.concat())
 }
 
 impl SubscriptionJson {

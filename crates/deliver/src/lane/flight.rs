@@ -33,7 +33,7 @@ pub(super) enum Purpose {
     Fresh,
     /// The deliveries were parked.
     Retry,
-    /// The batch is sent again immediately: a part of a rejected batch, or a failed batch of an ordered sink.
+    /// The batch is sent again before all other batches: a part of a rejected batch, or a failed batch of an ordered sink.
     Resend,
     /// The lane is on hold, and checks whether the endpoint is back.
     Probe,

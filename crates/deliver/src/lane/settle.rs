@@ -17,7 +17,7 @@ use super::{Closing, Lane};
 /// The consequences of a failed attempt for the whole batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Verdict {
-    /// The endpoint is at fault, so no event becomes a dead letter because of this attempt.
+    /// The endpoint is at fault. An event that it rejected is sent again later, and is not given up.
     endpoint_is_at_fault: bool,
     /// The endpoint rejected a batch. Its halves are sent again, to find the event that is at fault.
     splits_batch: bool,
@@ -147,7 +147,7 @@ impl Lane {
         let is_ordered = self.limits.order == Order::Offset;
         match failure.blame() {
             Blame::Gone => {
-                // The lane first waits for the attempts in flight.
+                // The subscription is paused after the other attempts in flight have ended.
                 self.closing = Some(Closing::Pause(failure.to_string()));
             }
             Blame::Event
@@ -182,7 +182,8 @@ impl Lane {
         verdict
     }
 
-    /// Records that an item was not delivered. Returns `true` if the item must be sent again immediately.
+    /// Decides what happens to an item that was not delivered. Returns `true` if the item must be sent again
+    /// before all other items.
     fn fail(&mut self, failed: &FailedItem<'_>, verdict: Verdict, purpose: Purpose) -> bool {
         let is_ordered = self.limits.order == Order::Offset;
         let offset = failed.item.offset;
@@ -193,11 +194,11 @@ impl Lane {
             }
             Blame::Event if verdict.splits_batch => true,
             Blame::Batch => {
-                self.give_up(failed);
+                self.apply_on_exhausted(failed);
                 false
             }
             Blame::Event if !verdict.endpoint_is_at_fault => {
-                self.give_up(failed);
+                self.apply_on_exhausted(failed);
                 false
             }
             Blame::Event | Blame::Endpoint { .. } | Blame::Pause { .. } | Blame::Host
@@ -220,8 +221,8 @@ impl Lane {
         }
     }
 
-    /// Parks a delivery until the next time of its schedule, or gives it up after its last attempt. An attempt
-    /// that does not count for the schedule, such as a probe, is never the last attempt.
+    /// Parks a delivery until the next time of its schedule. After its last attempt, applies `on_exhausted`. An
+    /// attempt that does not count for the schedule, such as a probe, is never the last attempt.
     fn park(&mut self, failed: &FailedItem<'_>, retry_after: Option<Duration>, is_counted: bool) {
         let offset = failed.item.offset;
         let (previous, now) = {
@@ -248,7 +249,7 @@ impl Lane {
         };
         match due {
             Some(due) => self.park_until(failed, previous, failure_count, due),
-            None => self.give_up(failed),
+            None => self.apply_on_exhausted(failed),
         }
     }
 
@@ -281,8 +282,9 @@ impl Lane {
         self.batcher.park(failed.item, parked);
     }
 
-    /// Gives up a delivery, in the way that `on_exhausted` of the subscription says.
-    fn give_up(&mut self, failed: &FailedItem<'_>) {
+    /// Ends the attempts of a delivery, as `on_exhausted` of the subscription says. The delivery becomes a dead
+    /// letter, or it is parked until an operator acts.
+    fn apply_on_exhausted(&mut self, failed: &FailedItem<'_>) {
         let offset = failed.item.offset;
         let previous = self.subscription.shared.account().parked(offset).cloned();
         let failure_count = previous.as_ref().map_or(1, |parked| parked.failure_count);
@@ -316,8 +318,8 @@ impl Lane {
                 );
                 self.subscription.shared.account().give_up(offset, letter);
                 self.count_dead_letter();
-                // The next batch moves the position of an ordered destination. This dead letter must be saved
-                // before that.
+                // The destination of an ordered sink may store its position with the next batch. After a crash,
+                // events before this position count as delivered. So this dead letter must be saved first.
                 self.must_save |= self.limits.order == Order::Offset;
             }
         }
@@ -368,6 +370,7 @@ impl Lane {
             // A timeout does not show whether the host is up.
             SendError::TimedOut if is_probe => host.give_back_turn(),
             SendError::TimedOut => (),
+            // In all these cases a connection was made, so the host is up.
             SendError::Gone { .. }
             | SendError::Rejected { .. }
             | SendError::Aborted { .. }

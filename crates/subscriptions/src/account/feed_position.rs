@@ -1,4 +1,7 @@
-//! The position up to which a feed has matched events, shared with the accounts that follow the feed.
+//! The position of a feed: how far it has matched the events of the log.
+//!
+//! A feed matches each new event once, against the filters of all lanes that follow it. The accounts of
+//! these lanes share the position of the feed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,8 +9,9 @@ use easel_log::Offset;
 
 /// The first offset that a feed has not matched for its accounts.
 ///
-/// An account reads the position only when needed, so an event costs nothing for accounts that do not
-/// want it.
+/// The feed tells an account only about events that the account wants. For all other events, it only
+/// moves this position. An account reads the position only when needed. So an event costs nothing for
+/// accounts that do not want it.
 #[derive(Debug)]
 pub struct FeedPosition(AtomicU64);
 
@@ -22,7 +26,8 @@ impl FeedPosition {
         Offset::new(self.0.load(Ordering::Acquire))
     }
 
-    /// Moves to `position`. Every wanted event before `position` must already be owed.
+    /// Moves to `position`. Before this, the feed must [mark as owed](super::Account::owe) each event before
+    /// `position` in every account that wants the event.
     pub fn set(&self, position: Offset) {
         self.0.store(position.get(), Ordering::Release);
     }

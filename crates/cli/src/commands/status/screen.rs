@@ -12,9 +12,9 @@ use crate::output;
 const WIDTH: usize = 80;
 /// The column in which values begin.
 const INDENT: usize = 12;
-/// The maximum number of lanes shown. The other lanes are only counted.
+/// The maximum number of lanes shown, of all lanes that are behind. The others are only counted.
 const MAX_LANES: usize = 4;
-/// The maximum number of lines for one lane or one item that needs attention.
+/// The maximum number of lines for one wrapped text, such as the text of one lane.
 const MAX_WRAPPED: usize = 3;
 
 /// Returns the lines of the status of the server at `address`.
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_shows_each_lane_behind_with_backlog_state_and_time_of_loss() {
+    fn a_lane_that_is_behind_is_shown_with_its_backlog_its_state_and_its_time_of_loss() {
         let screen = lines(&status(1), "http://127.0.0.1:4567").join("\n");
         insta::assert_snapshot!(screen, @r"
         easel       version 0.1.0 at http://127.0.0.1:4567, up for 4 days

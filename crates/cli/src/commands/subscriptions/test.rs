@@ -35,7 +35,8 @@ pub(super) struct TestArgs {
     format: Option<String>,
 }
 
-/// The answer of the endpoint.
+/// The result of the test, as Easel's server returns it. `status` and `body` are from the answer of the
+/// endpoint.
 #[derive(Deserialize)]
 struct TestedJson {
     event: String,
