@@ -14,7 +14,7 @@
 use axum::http::header::{AUTHORIZATION, DATE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use easel_keys::{Secret, SigningKey, hex};
+use easel_keys::{Secret, SigningKey};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +88,7 @@ impl Signed {
 
     /// Checks the signature over the head and a body that was hashed in chunks.
     pub(crate) fn verify_hashed(&self, body: Sha256) -> Result<(), SignatureError> {
-        let body_hash = hex(&body.finalize());
+        let body_hash = format!("{:x}", body.finalize());
         if self
             .declared_hash
             .as_ref()
@@ -102,7 +102,7 @@ impl Signed {
             .chain_update(&self.head)
             .chain_update(body_hash)
             .finalize();
-        let text = format!("{}{}", self.preamble, hex(&canonical));
+        let text = format!("{}{canonical:x}", self.preamble);
         let wanted = self.signing_key.sign(text.as_bytes());
         if wanted.as_bytes().ct_eq(self.signature.as_bytes()).into() {
             Ok(())

@@ -22,4 +22,4 @@ mod sigv4;
 
 pub use secret::Secret;
 pub use secret_url::SecretUrl;
-pub use sigv4::{SigningKey, hex};
+pub use sigv4::SigningKey;

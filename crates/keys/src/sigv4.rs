@@ -2,6 +2,7 @@
 //!
 //! Source: "Create a signed AWS API request" in the AWS documentation.
 
+use hmac::digest::Output;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
@@ -16,28 +17,20 @@ impl SigningKey {
     /// `aws4_request`.
     pub fn derive(secret: &Secret<String>, credential_scope: &[&str]) -> Self {
         let initial_key = format!("AWS4{}", secret.expose()).into_bytes();
-        let key = credential_scope
-            .iter()
-            .fold(initial_key, |key, part| hmac(&key, part.as_bytes()));
+        let key = credential_scope.iter().fold(initial_key, |key, part| {
+            hmac(&key, part.as_bytes()).to_vec()
+        });
         Self(Secret::new(key))
     }
 
     /// Returns the signature of `text` as lower-case hexadecimal digits.
     pub fn sign(&self, text: &[u8]) -> String {
-        hex(&hmac(self.0.expose(), text))
+        format!("{:x}", hmac(self.0.expose(), text))
     }
 }
 
-fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+fn hmac(key: &[u8], text: &[u8]) -> Output<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    mac.chain_update(text).finalize().into_bytes().to_vec()
-}
-
-/// Returns `bytes` as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
+    mac.chain_update(text).finalize().into_bytes()
 }

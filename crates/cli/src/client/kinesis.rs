@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use easel_keys::{Secret, SigningKey, hex};
+use easel_keys::{Secret, SigningKey};
 use http::{HeaderValue, Method};
 use http_body_util::Full;
 use jiff::Timestamp;
@@ -97,14 +97,14 @@ impl KeyPair {
     /// Returns the value of the `authorization` header for a request at `time`.
     fn authorization(&self, (host, path): (&str, &str), time: &str, body: &[u8]) -> String {
         let signed_headers = "content-type;host;x-amz-date;x-amz-target";
-        let digest = hex(&Sha256::digest(body));
+        let digest = format!("{:x}", Sha256::digest(body));
         let canonical = format!(
             "POST\n{path}\n\ncontent-type:{CONTENT_TYPE}\nhost:{host}\nx-amz-date:{time}\n\
              x-amz-target:{OPERATION}\n\n{signed_headers}\n{digest}"
         );
         let day = time.get(..8).unwrap_or_default();
         let scope = format!("{day}/{REGION}/kinesis/aws4_request");
-        let canonical_digest = hex(&Sha256::digest(canonical.as_bytes()));
+        let canonical_digest = format!("{:x}", Sha256::digest(canonical.as_bytes()));
         let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{canonical_digest}");
         let scope_parts = [day, REGION, "kinesis", "aws4_request"];
         let key = SigningKey::derive(&self.secret_access_key, &scope_parts);

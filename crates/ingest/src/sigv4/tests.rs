@@ -311,7 +311,7 @@ fn a_signature_is_for_one_service_and_one_day() {
 fn a_declared_hash_must_be_the_hash_of_the_body() {
     let (mut request, now) = signed("/", "", b"{}");
     for (declared, wanted) in [
-        (hex(&Sha256::digest(b"{}")), true),
+        (format!("{:x}", Sha256::digest(b"{}")), true),
         ("UNSIGNED-PAYLOAD".into(), false),
     ] {
         request.headers_mut().remove(AUTHORIZATION);
