@@ -2,11 +2,21 @@
 
 use std::io::Write;
 
-/// Writes to stderr that a test skipped a check. The test harness does not capture this line.
+/// Reports that a test skips a check, on stderr. The test harness does not capture this line.
 pub fn report_skipped(what: &str) {
     #[expect(
         clippy::expect_used,
         reason = "a test that cannot report a skipped check must fail"
     )]
     writeln!(std::io::stderr(), "SKIPPED: {what}").expect("stderr is writable");
+}
+
+/// Reports that a test skips a check because a program is missing. Panics if the variable
+/// `EASEL_TEST_ALL` is set: `scripts/test` sets it, and installs all programs.
+pub fn report_missing(program: &str) {
+    report_skipped(program);
+    assert!(
+        std::env::var_os("EASEL_TEST_ALL").is_none(),
+        "with EASEL_TEST_ALL, no program may be missing: {program}"
+    );
 }

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
 
+use easel_testkit::check_page;
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -14,21 +14,6 @@ use crate::caller::Caller;
 use crate::easel::easel;
 use crate::help::subcommands;
 use crate::running::Running;
-
-#[track_caller]
-fn check_page(name: &str, page: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../docs")
-        .join(name);
-    if std::env::var_os("EASEL_WRITE_PAGES").is_some() {
-        fs::write(&path, page).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == page,
-        "docs/{name} is stale; CONTRIBUTING.md says how to write it"
-    );
-}
 
 /// Writes the help of `command` and of everything below it.
 fn write_help(folder: &Path, command: &[String], page: &mut String) {

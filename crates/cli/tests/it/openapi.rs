@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use easel_testkit::report_skipped;
+use easel_testkit::report_missing;
 use tempfile::tempdir;
 
 use crate::caller::Caller;
@@ -34,9 +34,7 @@ const SCHEMATHESIS: &str = "[parameters]\n\"query.wait\" = \"0s\"\n";
 fn tool_path(variable: &str, what: &str) -> Option<OsString> {
     let path = std::env::var_os(variable);
     if path.is_none() {
-        report_skipped(&format!("{what}; scripts/test installs it"));
-        let all = std::env::var_os("EASEL_TEST_ALL");
-        assert_eq!(all, None, "no test may be skipped");
+        report_missing(&format!("{what}; scripts/test installs it"));
     }
     path
 }
