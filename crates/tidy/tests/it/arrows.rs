@@ -104,7 +104,6 @@ const PURE: &[(&str, &[&str])] = &[
             "blake3",
             "bytes",
             "jiff",
-            "memchr",
             "serde",
             "serde_json",
             "thiserror",
@@ -125,14 +124,7 @@ const PURE: &[(&str, &[&str])] = &[
     ),
     (
         "triggers",
-        &[
-            "easel-catalog",
-            "jiff",
-            "serde",
-            "serde_json",
-            "strsim",
-            "thiserror",
-        ],
+        &["easel-catalog", "jiff", "serde_json", "strsim", "thiserror"],
     ),
 ];
 
