@@ -15,4 +15,6 @@ mod rooms;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod workspace;

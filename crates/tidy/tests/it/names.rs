@@ -1,24 +1,15 @@
-//! Names: no two rooms define types of the same name, and a value is named for what it is.
+//! One type name for one thing: no two rooms define types of the same name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
-use syn::visit::{self, Visit};
-use syn::{Item, PatIdent};
+use syn::Item;
 
-use crate::files::sources;
 use crate::sources::{Sources, is_for_tests};
 use crate::workspace::{assert_none, metadata, room_of};
-
-/// Type names that several rooms define, each with the reason.
-const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// Rooms that read the answers which other rooms write. A type whose name ends in `Json` is the
 /// form of one thing on the wire, so the writer and the reader may both define it.
 const READERS: [&str; 2] = ["cli", "bench"];
-
-/// Names that say nothing about a value.
-const VAGUE: [&str; 7] = ["given", "it", "its", "kept", "of", "them", "told"];
 
 /// For each type name, the rooms that define it.
 type Definitions = BTreeMap<String, BTreeSet<String>>;
@@ -46,9 +37,6 @@ fn breaches(definitions: &Definitions) -> Vec<String> {
             !reads
         });
         writers.count() > 1
-            && !EXCEPTIONS
-                .iter()
-                .any(|(excepted, _reason)| excepted == name)
     };
     definitions
         .iter()
@@ -69,13 +57,6 @@ fn no_two_rooms_define_types_of_one_name() {
     }
     assert!(definitions.contains_key("Offset"), "no types were found");
     assert_none(&breaches(&definitions));
-    let is_needed = |name: &str| definitions.get(name).is_some_and(|rooms| rooms.len() > 1);
-    let unneeded = EXCEPTIONS.iter().filter(|(name, _reason)| !is_needed(name));
-    assert_none(
-        &unneeded
-            .map(|(name, _reason)| format!("{name} needs no exception"))
-            .collect::<Vec<_>>(),
-    );
 }
 
 #[test]
@@ -93,44 +74,4 @@ fn a_name_with_two_meanings_is_found() {
         add(room, &Sources::parse(&[("", text)]), &mut definitions);
     }
     assert_eq!(breaches(&definitions), ["Step is defined in deliver, log"]);
-}
-
-/// The vague names that a file binds.
-#[derive(Default)]
-struct VagueNames(Vec<String>);
-
-impl<'ast> Visit<'ast> for VagueNames {
-    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
-        let name = pattern.ident.to_string();
-        if VAGUE.contains(&name.as_str()) {
-            self.0.push(name);
-        }
-        visit::visit_pat_ident(self, pattern);
-    }
-}
-
-fn vague_names(text: &str) -> Vec<String> {
-    let mut names = VagueNames::default();
-    names.visit_file(&syn::parse_file(text).unwrap());
-    names.0
-}
-
-#[test]
-fn every_value_is_named_for_what_it_is() {
-    let mut breaches = Vec::new();
-    for path in sources() {
-        let names = vague_names(&fs::read_to_string(&path).unwrap());
-        breaches.extend(
-            names
-                .iter()
-                .map(|name| format!("{}: {name}", path.display())),
-        );
-    }
-    assert_none(&breaches);
-}
-
-#[test]
-fn a_vague_name_is_found_in_a_closure_a_let_and_a_parameter() {
-    let text = "fn run(told: u8) { let kept = list.map(|it| it + 1); if let Some(of) = kept {} }";
-    assert_eq!(vague_names(text), ["told", "kept", "it", "of"]);
 }
