@@ -16,7 +16,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::facts::string_or_number;
-use crate::flaw::{FaultCode, Flaw};
+use crate::fault_code::FaultCode;
+use crate::flaw::Flaw;
 use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
 use crate::seen_keys::SeenKeys;

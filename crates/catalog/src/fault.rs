@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 use crate::Place;
-use crate::flaw::{FaultCode, Flaw};
+use crate::fault_code::FaultCode;
+use crate::flaw::Flaw;
 
 /// The reason why an input is not an event, a batch or JSON, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -6,7 +6,8 @@
 use serde_json::{Map, Number, Value};
 
 use crate::Fault;
-use crate::flaw::{FaultCode, Flaw};
+use crate::fault_code::FaultCode;
+use crate::flaw::Flaw;
 use crate::raw_text::RawText;
 use crate::scanner::{Container, Scanner};
 

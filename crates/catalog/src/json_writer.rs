@@ -103,7 +103,8 @@ impl JsonWriter {
         self.out.push(b'}');
     }
 
-    /// Appends a member, with the escapes that `key` and `value` need.
+    /// Appends a member, with the escapes that `key` and `value` need. `value` must be a string or a JSON
+    /// tree.
     pub fn field<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         self.key(key);
         self.value(value);
@@ -118,7 +119,10 @@ impl JsonWriter {
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
-        // Strings and JSON trees always serialise, and memory always takes the bytes.
-        if serde_json::to_writer(&mut self.out, value).is_err() {}
+        #[expect(
+            clippy::expect_used,
+            reason = "strings and JSON trees always serialise, and memory takes all bytes"
+        )]
+        serde_json::to_writer(&mut self.out, value).expect("a string or a JSON tree");
     }
 }

@@ -12,7 +12,8 @@ mod plain_run;
 
 use std::borrow::Cow;
 
-use crate::flaw::{FaultCode, Flaw};
+use crate::fault_code::FaultCode;
+use crate::flaw::Flaw;
 use crate::raw_text::RawText;
 use plain_run::plain_run;
 

@@ -5,7 +5,8 @@
 
 use std::mem;
 
-use crate::flaw::{FaultCode, Flaw};
+use crate::fault_code::FaultCode;
+use crate::flaw::Flaw;
 use crate::scanner::{Container, Scanner};
 use crate::{Fault, Limits};
 
