@@ -15,7 +15,7 @@ use easel_keys::Secret;
 use jiff::Timestamp;
 use tracing::warn;
 
-use crate::{Config, FirstTokenPlace, FolderError};
+use crate::{Config, FirstTokenPlace, FolderError, StartError};
 
 /// The file for a random token.
 const FILE: &str = "first-token";
@@ -33,23 +33,12 @@ pub(crate) enum FirstToken {
     InFile(PathBuf),
 }
 
-/// Why the first token was not created.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FirstTokenError {
-    /// The token could not be stored.
-    #[error(transparent)]
-    Tokens(#[from] TokensError),
-    /// The file could not be written.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-}
-
 /// Adds a first token if `tokens` is empty.
 pub(crate) fn create_if_none(
     tokens: &Tokens,
     config: &Config,
     now: Timestamp,
-) -> Result<FirstToken, FirstTokenError> {
+) -> Result<FirstToken, StartError> {
     if !tokens.is_empty() {
         if let Some(preset) = &config.first_token
             && !tokens.has_secret(preset)

@@ -24,7 +24,7 @@ use crate::callers::Callers;
 use crate::connections::Connections;
 use crate::data_folder::{ACCESS, DRIFT, DataFolder, LocalServer, STATE, Session};
 use crate::disk::Disk;
-use crate::first_token::{self, FirstToken, FirstTokenError};
+use crate::first_token::{self, FirstToken};
 use crate::health::{self, Health};
 use crate::kinesis_auth::kinesis_auth;
 use crate::logs::Logs;
@@ -275,14 +275,7 @@ fn prepare_access(
     // No later step of the start can fail, so a stored token is always shown.
     match config.auth {
         Auth::None => Ok(FirstToken::Existing),
-        Auth::Tokens => {
-            first_token::create_if_none(&callers.tokens, config, clock.now()).map_err(|error| {
-                match error {
-                    FirstTokenError::Tokens(error) => StartError::Tokens(error),
-                    FirstTokenError::Folder(error) => StartError::Folder(error),
-                }
-            })
-        }
+        Auth::Tokens => first_token::create_if_none(&callers.tokens, config, clock.now()),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum StartError {
     #[error("read the quarantine")]
     Quarantine(#[from] ReadError),
     /// The tokens cannot be read.
-    #[error("open the tokens")]
+    #[error("prepare the tokens")]
     Tokens(#[from] TokensError),
     /// The subscriptions cannot be read.
     #[error(transparent)]
