@@ -320,7 +320,7 @@ struct OtherProgram {
 }
 
 impl OtherProgram {
-    /// Answers one request.
+    /// Answers every request with `hi`.
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -19,42 +19,13 @@ pub(crate) fn subcommands(help: &str) -> Vec<String> {
         .collect()
 }
 
+/// `docs/commands.md` has the own part of every help text, and `doc_pages` checks it. The global options
+/// follow in the help of every command.
 #[test]
-fn help_texts_match_their_snapshots() {
+fn the_help_of_a_command_shows_the_global_options() {
     let folder = tempdir().unwrap();
-    for path in [
-        "",
-        "serve",
-        "config check",
-        "emit",
-        "tail",
-        "listen",
-        "subscriptions",
-        "subscriptions add",
-        "dead-letters",
-        "dead-letters redeliver",
-        "replay",
-        "replay start",
-        "status",
-        "balance",
-        "pause",
-        "resume",
-        "catalog",
-        "check",
-        "drift",
-        "translate",
-        "tokens",
-        "tokens create",
-        "quarantine",
-        "completions",
-        "backup",
-        "restore",
-        "repair",
-    ] {
-        let args: Vec<_> = path.split_whitespace().chain(["--help"]).collect();
-        let name = format!("help {path}").trim().replace(' ', "_");
-        masks().bind(|| insta::assert_snapshot!(name, easel(folder.path(), &args)));
-    }
+    let help = easel(folder.path(), &["tail", "--help"]);
+    masks().bind(|| insta::assert_snapshot!("help_tail", help));
 }
 
 #[test]
