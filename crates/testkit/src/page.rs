@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Checks that the page `name` in `docs/` is `text`. If the variable `EASEL_WRITE_PAGES` is set, writes
-/// the page first.
+/// the page first; `scripts/test` unsets the variable.
 #[expect(
     clippy::expect_used,
     reason = "a page that cannot be written fails the test"
