@@ -272,7 +272,7 @@ fn prepare_access(
         token: local_token,
         pid: std::process::id(),
     })?;
-    // No later step of the start can fail, so a stored token is always shown.
+    // No later step can fail, so a failed start leaves no token that nobody knows.
     match config.auth {
         Auth::None => Ok(FirstToken::Existing),
         Auth::Tokens => first_token::create_if_none(&callers.tokens, config, clock.now()),
