@@ -162,6 +162,10 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {
+        // An idle connection must not keep an old fault for its next request.
+        if stream.fill_buf().await?.is_empty() {
+            return Ok(());
+        }
         let fault = {
             let mut state = shared.state.lock().unwrap();
             let fails = state.random.u32(..1_000) < state.failing_per_mille;
