@@ -2,11 +2,16 @@
 
 use std::fmt;
 
-/// A value that must not be printed: its `Debug` is `…`, and it has no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T>(T);
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroize;
 
-impl<T> Secret<T> {
+/// A value that must not be printed: its `Debug` is `…`, and it has no `Display` and no `Serialize`.
+///
+/// The memory of the value is overwritten when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
     /// Wraps `value`.
     pub const fn new(value: T) -> Self {
         Self(value)
@@ -18,9 +23,21 @@ impl<T> Secret<T> {
     }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
+    }
+}
+
+impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        T::deserialize(from).map(Self::new)
     }
 }
 
@@ -30,6 +47,6 @@ mod tests {
 
     #[test]
     fn debug_output_hides_the_secret() {
-        assert_eq!(format!("{:?}", Secret::new("hunter2")), "…");
+        assert_eq!(format!("{:?}", Secret::new("hunter2".to_owned())), "…");
     }
 }

@@ -16,12 +16,26 @@ impl SecretUrl {
         Self(Secret::new(text.into()))
     }
 
+    /// Wraps a text that is a secret already.
+    pub const fn from_secret(text: Secret<String>) -> Self {
+        Self(text)
+    }
+
     /// Returns the whole URL. It must not be logged, nor shown to callers without permission.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 
-    /// Returns the URL without user name, password, query and fragment.
+    /// Returns scheme, host and port, such as `https://a.example:8443`.
+    pub fn origin(&self) -> String {
+        let shown = self.without_secrets();
+        let host_start = shown.find("://").map_or(0, |at| at + 3);
+        let (scheme, rest) = shown.split_at(host_start);
+        let host = rest.split(['/', '\\', '?']).next().unwrap_or_default();
+        format!("{scheme}{host}").to_ascii_lowercase()
+    }
+
+    /// Returns the URL without user name, password, query and fragment. `?…` stands for a query.
     pub fn without_secrets(&self) -> String {
         let text = self.expose();
         let is_scheme = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -38,10 +52,14 @@ impl SecretUrl {
             Some((_, host)) => host,
             None => authority,
         };
-        let before_query = |text: &str| text.split(['?', '#']).next().unwrap_or("").to_owned();
-        match before_query(host) {
-            shortened if shortened.len() < host.len() => scheme + &shortened,
-            host => scheme + &host + &before_query(path),
+        let host_and_path = [host, path].concat();
+        match host_and_path.find(['?', '#']) {
+            None => scheme + &host_and_path,
+            Some(end) => {
+                let (before, rest) = host_and_path.split_at(end);
+                let query = if rest.starts_with('?') { "?…" } else { "" };
+                scheme + before + query
+            }
         }
     }
 }
@@ -71,9 +89,9 @@ mod tests {
         check("https://a.example:8443", "https://a.example:8443");
         check(
             "https://a.example/hook?key=s3cret",
-            "https://a.example/hook",
+            "https://a.example/hook?…",
         );
-        check("https://a.example?key=s3cret", "https://a.example");
+        check("https://a.example?key=s3cret", "https://a.example?…");
         check("https://a.example/#s3cret", "https://a.example/");
         check("https://ida:s3cret@a.example/x@y", "https://a.example/x@y");
         check("https://ida:s3@cret@a.example/", "https://a.example/");
@@ -81,11 +99,26 @@ mod tests {
     }
 
     #[test]
+    fn the_origin_is_scheme_host_and_port() {
+        for (text, wanted) in [
+            (
+                "https://A.example:8443/hook?key=1",
+                "https://a.example:8443",
+            ),
+            ("https://ida:s3cret@a.example?key=1", "https://a.example"),
+            ("http://a.example\\x", "http://a.example"),
+            ("a.example/hook", "a.example"),
+        ] {
+            assert_eq!(SecretUrl::new(text).origin(), wanted);
+        }
+    }
+
+    #[test]
     fn invalid_urls_show_no_secret_either() {
         check("", "");
         check("ida:s3cret@a.example", "a.example");
-        check("a.example/hook?key=s3cret", "a.example/hook");
-        check("?key=s3cret", "");
+        check("a.example/hook?key=s3cret", "a.example/hook?…");
+        check("?key=s3cret", "?…");
         check("https://ida:s3?cret@a.example/", "https://…");
         check("ida:s3cret@a.example/x://y", "a.example/x://y");
     }

@@ -1,0 +1,431 @@
+//! The keys of a data folder, in the file `keys.db`.
+//!
+//! The file is SQLite, format 2:
+//!
+//! - `master`, one row: the id of the master key. The key itself is outside the data folder;
+//! - `data_keys`, one row per data key, encrypted with the master key. The last one seals new secrets;
+//! - `signing_keys`, one row per signing key, sealed with a data key. `role` is `previous`, `current` or
+//!   `next`;
+//! - `folder`, since format 2: the data folder of the file, and the file's role.
+//!
+//! A rotation of the master key makes a new data key too. The old data key stays until all secrets are
+//! sealed again. So whoever has an old master key and an old copy of the folder cannot read new secrets.
+
+#[cfg(feature = "signing")]
+mod signing_rows;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use easel_sqlite::{Checkpoints, Durability, Layout, create_folder_table};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use thiserror::Error;
+use tracing::{info, warn};
+
+#[cfg(feature = "signing")]
+use crate::SigningAlgorithm;
+use crate::master_key_file::{MasterKeyFile, MasterKeyFileError};
+use crate::sealer::{self, SealError, Sealer};
+#[cfg(feature = "signing")]
+use crate::signing_keys::SigningKeySet;
+use crate::{MasterKey, Secret};
+
+/// The layout of `keys.db`.
+pub static KEYS_LAYOUT: Layout = Layout {
+    noun: "file of keys",
+    role: "keys",
+    application_id: 0x4561_736b, // "Eask"
+    unnumbered_table: None,
+    migrations: &[create_tables, create_folder_table],
+    durability: Durability::Full,
+    checkpoints: Checkpoints::Automatic,
+    seen: |_connection| Ok(0),
+};
+
+const TABLES: &str = "
+    CREATE TABLE master (
+        id     INTEGER PRIMARY KEY CHECK (id = 0),
+        key_id TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE data_keys (
+        id         INTEGER PRIMARY KEY,
+        wrapped    BLOB NOT NULL,
+        created_at INTEGER NOT NULL -- milliseconds since 1970
+    ) STRICT;
+    CREATE TABLE signing_keys (
+        kid       TEXT PRIMARY KEY,
+        algorithm TEXT NOT NULL,
+        role      TEXT NOT NULL,
+        since     INTEGER NOT NULL, -- since when the current key signs, in milliseconds since 1970
+        sealed    BLOB NOT NULL,
+        UNIQUE (algorithm, role)
+    ) STRICT;";
+
+/// Where the master key of a data folder comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasterKeySource {
+    /// The file of the key. The first start creates it if `key` is `None`.
+    pub file: MasterKeyFile,
+    /// The key, if a setting or the environment has it. Then the file is not used.
+    pub key: Option<MasterKey>,
+    /// The key before the current one. A start with both re-encrypts the data folder.
+    pub previous: Option<MasterKey>,
+}
+
+/// The keys of a data folder.
+#[derive(Debug)]
+pub struct KeyStore {
+    file: Mutex<Connection>,
+    sealer: Arc<Sealer>,
+    source: MasterKeySource,
+    created_file: bool,
+}
+
+/// Why the keys of a data folder cannot be used or changed.
+#[derive(Debug, Error)]
+pub enum KeyStoreError {
+    /// The data file is invalid or cannot be opened.
+    #[error(transparent)]
+    Open(#[from] easel_sqlite::OpenError),
+    /// The data file cannot be read or written.
+    #[error("use the file of keys")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The file of the master key cannot be used.
+    #[error(transparent)]
+    MasterKeyFile(#[from] MasterKeyFileError),
+    /// The first start cannot write the file of the master key.
+    #[error(
+        "write a new master key; to write it elsewhere, set keys.master_key_file, or set \
+         EASEL_KEYS__MASTER_KEY to 32 bytes in base64"
+    )]
+    NoNewFile(#[source] MasterKeyFileError),
+    /// The master key is missing.
+    #[error(
+        "open the secrets of this data folder: they are sealed with the master key {id}, and {} does \
+         not exist; put the file back, or set keys.master_key_file or EASEL_KEYS__MASTER_KEY",
+        .path.display()
+    )]
+    Missing {
+        /// The id of the missing key.
+        id: String,
+        /// The file that should have the key.
+        path: PathBuf,
+    },
+    /// The master key is another one.
+    #[error(
+        "open the secrets of this data folder: they are sealed with the master key {wanted}, but the \
+         current key is {found}"
+    )]
+    OtherKey {
+        /// The id of the key that sealed the secrets.
+        wanted: String,
+        /// The id of the given key.
+        found: String,
+    },
+    /// A secret cannot be sealed or opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The operating system returned no random bytes.
+    #[error("generate a key")]
+    Random(#[from] getrandom::Error),
+    /// The master key comes from a setting, so only the operator can change it.
+    #[error(
+        "rotate the master key: it comes from EASEL_KEYS__MASTER_KEY; set that to a new key and \
+         EASEL_KEYS__PREVIOUS_MASTER_KEY to the old one, and restart the server"
+    )]
+    NotInFile,
+    /// Secrets of another data file could not be sealed again.
+    #[error("seal all secrets again: {what}")]
+    Reseal {
+        /// The cause.
+        what: String,
+    },
+    /// A signing key could not be generated.
+    #[cfg(feature = "signing")]
+    #[error(transparent)]
+    Generate(crate::private_key::PrivateKeyError),
+    /// An algorithm has no signing key.
+    #[cfg(feature = "signing")]
+    #[error("rotate the signing key of {algorithm}: there is none")]
+    NoSigningKey {
+        /// The algorithm.
+        algorithm: crate::SigningAlgorithm,
+    },
+    /// A row has an invalid value.
+    #[error("read the signing key {kid}: {what}")]
+    SigningKey {
+        /// The id of the signing key.
+        kid: String,
+        /// The fault.
+        what: String,
+    },
+}
+
+impl KeyStore {
+    /// Opens the file at `path`, or creates it. Reads the master key from `source`. Creates a master key
+    /// if the data folder has none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the master key of the data folder is missing, or if another key was given.
+    pub fn open(
+        path: &Path,
+        source: MasterKeySource,
+        now: Timestamp,
+    ) -> Result<Self, KeyStoreError> {
+        let file = easel_sqlite::open(path, &KEYS_LAYOUT)?;
+        // An old data key must not stay in a free part of the file.
+        file.pragma_update(None, "secure_delete", true)?;
+        let mut store = Self {
+            file: Mutex::new(file),
+            sealer: Arc::new(Sealer::new()),
+            source,
+            created_file: false,
+        };
+        match store.sealed_by()? {
+            None => {
+                let master = store.first_master_key()?;
+                let data_key = sealer::random_data_key()?;
+                store.save_data_keys(&master, &BTreeMap::from([(1, data_key)]), now)?;
+            }
+            Some(id) => {
+                let master = store.find_master_key(&id)?;
+                for (id, data_key) in &store.read_data_keys(&master)? {
+                    store.sealer.add(*id, data_key);
+                }
+                store.finish_rotation(&master, now)?;
+            }
+        }
+        Ok(store)
+    }
+
+    /// Returns the sealer for the secrets of the data folder.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealer)
+    }
+
+    /// Returns the file of the master key if this call of [`open`](Self::open) created it.
+    pub fn created_file(&self) -> Option<&Path> {
+        self.created_file.then(|| self.source.file.path())
+    }
+
+    /// Returns the id of the master key.
+    pub fn master_key_id(&self) -> Result<String, KeyStoreError> {
+        Ok(self.sealed_by()?.unwrap_or_default())
+    }
+
+    /// Replaces the master key in its file, and adds a data key. Returns the id of the new master key.
+    ///
+    /// Old secrets can still be opened. Seal them again, and then call
+    /// [`remove_old_data_keys`](Self::remove_old_data_keys).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the key does not come from a file, or if a file cannot be written. Then the old key stays.
+    pub fn rotate_master_key(&self, now: Timestamp) -> Result<String, KeyStoreError> {
+        if self.source.key.is_some() {
+            return Err(KeyStoreError::NotInFile);
+        }
+        let id = self.master_key_id()?;
+        let old = self.find_master_key(&id)?;
+        let new = MasterKey::generate()?;
+        self.source.file.write_new(&new)?;
+        self.re_encrypt(&old, &new, now)?;
+        // If this fails, the next start does it.
+        self.source.file.rename_new()?;
+        info!(old = id, new = new.id(), "master key rotated");
+        Ok(new.id())
+    }
+
+    /// Removes all data keys but the current one. Secrets that they sealed are lost.
+    pub fn remove_old_data_keys(&self) -> Result<(), KeyStoreError> {
+        let sql = "DELETE FROM data_keys WHERE id < (SELECT max(id) FROM data_keys)";
+        let file = self.file();
+        file.execute(sql, [])?;
+        // The WAL has the removed keys until it is truncated.
+        file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))?;
+        self.sealer.forget_older();
+        Ok(())
+    }
+
+    /// Returns the number of data keys. It is more than 1 while a rotation is not complete.
+    pub fn data_key_count(&self) -> Result<u64, KeyStoreError> {
+        let sql = "SELECT count(*) FROM data_keys";
+        let count: i64 = self.file().query_row(sql, [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Returns the id of the master key that sealed the data keys; `None` in a new file.
+    fn sealed_by(&self) -> Result<Option<String>, KeyStoreError> {
+        let sql = "SELECT key_id FROM master";
+        let id = self.file().query_row(sql, [], |row| row.get(0));
+        Ok(id.optional()?)
+    }
+
+    /// Returns the first master key of a data folder.
+    fn first_master_key(&mut self) -> Result<MasterKey, KeyStoreError> {
+        if let Some(key) = &self.source.key {
+            return Ok(key.clone());
+        }
+        if let Some(key) = self.source.file.read()? {
+            return Ok(key);
+        }
+        let key = MasterKey::generate()?;
+        let created = self.source.file.create(&key);
+        created.map_err(KeyStoreError::NoNewFile)?;
+        self.created_file = true;
+        Ok(key)
+    }
+
+    /// Returns the master key with this id.
+    fn find_master_key(&self, id: &str) -> Result<MasterKey, KeyStoreError> {
+        let file = &self.source.file;
+        let is_wanted = |key: &MasterKey| key.id() == id;
+        if let Some(previous) = self.source.previous.as_ref().filter(|key| is_wanted(key)) {
+            return Ok(previous.clone());
+        }
+        let current = match &self.source.key {
+            Some(key) => Some(key.clone()),
+            None => file.read()?,
+        };
+        if let Some(key) = current.as_ref().filter(|key| is_wanted(key)) {
+            return Ok(key.clone());
+        }
+        if let Some(new) = file.read_new()?.filter(is_wanted) {
+            warn!(file = %file.path().display(), "unfinished rotation of the master key completed");
+            file.rename_new()?;
+            return Ok(new);
+        }
+        Err(match current {
+            Some(current) => KeyStoreError::OtherKey {
+                wanted: id.to_owned(),
+                found: current.id(),
+            },
+            None => KeyStoreError::Missing {
+                id: id.to_owned(),
+                path: file.path().to_owned(),
+            },
+        })
+    }
+
+    /// Re-encrypts the data keys if `master` is the previous key of the settings.
+    fn finish_rotation(&self, master: &MasterKey, now: Timestamp) -> Result<(), KeyStoreError> {
+        if self.source.previous.as_ref() != Some(master) {
+            return Ok(());
+        }
+        let new = match &self.source.key {
+            Some(key) => Some(key.clone()),
+            None => self.source.file.read()?,
+        };
+        match new.filter(|new| new != master) {
+            Some(new) => {
+                self.re_encrypt(master, &new, now)?;
+                info!(old = master.id(), new = new.id(), "master key replaced");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Encrypts all data keys with another master key, and adds a data key.
+    fn re_encrypt(
+        &self,
+        old: &MasterKey,
+        new: &MasterKey,
+        now: Timestamp,
+    ) -> Result<(), KeyStoreError> {
+        let mut data_keys = self.read_data_keys(old)?;
+        let last = data_keys.last_key_value().map_or(0, |(id, _key)| *id);
+        data_keys.insert(last.saturating_add(1), sealer::random_data_key()?);
+        self.save_data_keys(new, &data_keys, now)
+    }
+
+    fn read_data_keys(
+        &self,
+        master: &MasterKey,
+    ) -> Result<BTreeMap<u32, Secret<Vec<u8>>>, KeyStoreError> {
+        let file = self.file();
+        let mut statement = file.prepare("SELECT id, wrapped FROM data_keys")?;
+        let mut rows = statement.query([])?;
+        let mut data_keys = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let (id, wrapped): (u32, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            data_keys.insert(id, sealer::unwrap(master, id, &wrapped)?);
+        }
+        Ok(data_keys)
+    }
+
+    /// Saves the data keys in one transaction, and gives new ones to the sealer.
+    fn save_data_keys(
+        &self,
+        master: &MasterKey,
+        data_keys: &BTreeMap<u32, Secret<Vec<u8>>>,
+        now: Timestamp,
+    ) -> Result<(), KeyStoreError> {
+        let mut file = self.file();
+        let transaction = file.transaction()?;
+        let sql = "INSERT INTO master VALUES (0, ?1)
+             ON CONFLICT DO UPDATE SET key_id = excluded.key_id";
+        transaction.execute(sql, [master.id()])?;
+        for (id, data_key) in data_keys {
+            transaction.execute(
+                "INSERT INTO data_keys (id, wrapped, created_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET wrapped = excluded.wrapped",
+                params![
+                    id,
+                    sealer::wrap(master, *id, data_key)?,
+                    now.as_millisecond()
+                ],
+            )?;
+        }
+        transaction.commit()?;
+        drop(file);
+        for (id, data_key) in data_keys {
+            self.sealer.add(*id, data_key);
+        }
+        Ok(())
+    }
+
+    // A panic under this lock leaves the connection valid, so a poisoned lock is ignored.
+    fn file(&self) -> MutexGuard<'_, Connection> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "signing")]
+impl KeyStore {
+    /// Reads all signing keys.
+    pub(crate) fn signing_keys(
+        &self,
+    ) -> Result<BTreeMap<SigningAlgorithm, SigningKeySet>, KeyStoreError> {
+        signing_rows::read(&self.file(), &self.sealer)
+    }
+
+    /// Replaces the signing keys of an algorithm.
+    pub(crate) fn save_signing_keys(
+        &self,
+        algorithm: SigningAlgorithm,
+        set: &SigningKeySet,
+    ) -> Result<(), KeyStoreError> {
+        signing_rows::save(&mut self.file(), &self.sealer, algorithm, set)
+    }
+
+    /// Seals all signing keys again with the current data key.
+    pub(crate) fn reseal_signing_keys(&self) -> Result<(), KeyStoreError> {
+        signing_rows::reseal(&mut self.file(), &self.sealer)
+    }
+
+    /// Returns the greatest id of all signing keys.
+    pub(crate) fn latest_kid(&self) -> Result<Option<String>, KeyStoreError> {
+        signing_rows::latest_kid(&self.file())
+    }
+}
+
+fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(TABLES)
+}
+
+#[cfg(test)]
+mod tests;

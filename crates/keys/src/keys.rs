@@ -1,0 +1,266 @@
+//! All keys of a data folder: the store, and the signing keys that were read from it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::info;
+
+use crate::SigningAlgorithm;
+use crate::key_store::{KeyStore, KeyStoreError, MasterKeySource};
+use crate::sealer::Sealer;
+use crate::signing_keys::{SigningKeySet, SigningKeys};
+
+/// All keys of a data folder.
+///
+/// All methods block on the disk, and some generate keys, which takes a fraction of a second.
+#[derive(Debug)]
+pub struct Keys {
+    store: KeyStore,
+    signing: Arc<SigningKeys>,
+    /// After this time, the next signing key becomes the current one.
+    rotate_every: Duration,
+    /// Locked while keys change.
+    change_lock: Mutex<()>,
+}
+
+/// Seals the secrets of another data file again with the current data key.
+pub type Reseal<'a> = &'a (dyn Fn() -> Result<usize, String> + 'a);
+
+impl Keys {
+    /// Opens the file of keys at `path`, or creates it. A new file has no signing keys.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`KeyStore::open`] does, or if a signing key cannot be read.
+    pub fn open(
+        path: &Path,
+        source: MasterKeySource,
+        rotate_every: Duration,
+        now: Timestamp,
+    ) -> Result<Self, KeyStoreError> {
+        let store = KeyStore::open(path, source, now)?;
+        let signing = SigningKeys::default();
+        for (algorithm, set) in store.signing_keys()? {
+            signing.replace(algorithm, set);
+        }
+        Ok(Self {
+            store,
+            signing: Arc::new(signing),
+            rotate_every,
+            change_lock: Mutex::default(),
+        })
+    }
+
+    /// Returns the signing keys. They change with each rotation.
+    pub fn signing(&self) -> Arc<SigningKeys> {
+        Arc::clone(&self.signing)
+    }
+
+    /// Returns the sealer for the secrets of the data folder.
+    pub fn sealer(&self) -> Arc<Sealer> {
+        self.store.sealer()
+    }
+
+    /// Returns the store.
+    pub const fn store(&self) -> &KeyStore {
+        &self.store
+    }
+
+    /// Generates keys for an algorithm, if it has none.
+    pub fn ensure(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<(), KeyStoreError> {
+        let _turn = self
+            .change_lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.signing.current(algorithm).is_some() {
+            return Ok(());
+        }
+        let latest = self.store.latest_kid()?;
+        let set = SigningKeySet::generate(algorithm, now, latest.as_deref());
+        self.save(algorithm, set.map_err(KeyStoreError::Generate)?)
+    }
+
+    /// Makes the next key of an algorithm the current one. Returns the new keys.
+    pub fn rotate(
+        &self,
+        algorithm: SigningAlgorithm,
+        now: Timestamp,
+    ) -> Result<SigningKeySet, KeyStoreError> {
+        self.ensure(algorithm, now)?;
+        let _turn = self
+            .change_lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(set) = self.signing.sets().remove(&algorithm) else {
+            return Err(KeyStoreError::NoSigningKey { algorithm });
+        };
+        let latest = self.store.latest_kid()?;
+        let rotated = set.rotated(now, latest.as_deref());
+        let rotated = rotated.map_err(KeyStoreError::Generate)?;
+        self.save(algorithm, rotated.clone())?;
+        info!(%algorithm, kid = rotated.current.kid(), "signing key rotated");
+        Ok(rotated)
+    }
+
+    /// Rotates every algorithm whose current key is too old.
+    pub fn rotate_due(&self, now: Timestamp) -> Result<(), KeyStoreError> {
+        for (algorithm, due) in self.due_times() {
+            if due <= now {
+                self.rotate(algorithm, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the time of the next scheduled rotation, by algorithm.
+    pub fn due_times(&self) -> BTreeMap<SigningAlgorithm, Timestamp> {
+        let every = SignedDuration::try_from(self.rotate_every).unwrap_or(SignedDuration::MAX);
+        let due = |set: &SigningKeySet| set.since.checked_add(every).unwrap_or(Timestamp::MAX);
+        let sets = self.signing.sets();
+        sets.iter().map(|(name, set)| (*name, due(set))).collect()
+    }
+
+    /// Replaces the master key in its file. Seals all secrets again with a new data key, those of other
+    /// data files with `reseal`. Returns the id of the new master key.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`KeyStore::rotate_master_key`] does. If secrets cannot be sealed again, the old data key
+    /// stays, and the next start continues.
+    pub fn rotate_master_key(
+        &self,
+        now: Timestamp,
+        reseal: Reseal<'_>,
+    ) -> Result<String, KeyStoreError> {
+        let _turn = self
+            .change_lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let id = self.store.rotate_master_key(now)?;
+        self.reseal_all(reseal)?;
+        Ok(id)
+    }
+
+    /// Completes a rotation of the master key that was killed, if there is one.
+    pub fn complete_rotation(&self, reseal: Reseal<'_>) -> Result<(), KeyStoreError> {
+        let _turn = self
+            .change_lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.store.data_key_count()? > 1 {
+            self.reseal_all(reseal)?;
+        }
+        Ok(())
+    }
+
+    fn reseal_all(&self, reseal: Reseal<'_>) -> Result<(), KeyStoreError> {
+        reseal().map_err(|what| KeyStoreError::Reseal { what })?;
+        self.store.reseal_signing_keys()?;
+        self.store.remove_old_data_keys()
+    }
+
+    fn save(&self, algorithm: SigningAlgorithm, set: SigningKeySet) -> Result<(), KeyStoreError> {
+        self.store.save_signing_keys(algorithm, &set)?;
+        self.signing.replace(algorithm, set);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::MasterKeyFile;
+
+    const MONTH: Duration = Duration::from_hours(30 * 24);
+
+    fn open(folder: &TempDir) -> Keys {
+        let source = MasterKeySource {
+            file: MasterKeyFile::new(folder.path().join("master")),
+            key: None,
+            previous: None,
+        };
+        let path = folder.path().join("keys.db");
+        let keys = Keys::open(&path, source, MONTH, Timestamp::UNIX_EPOCH).unwrap();
+        keys.ensure(SigningAlgorithm::Rs256, Timestamp::UNIX_EPOCH)
+            .unwrap();
+        keys
+    }
+
+    fn kids(keys: &Keys) -> Vec<String> {
+        let published = keys.signing().jwk_set().unwrap();
+        published
+            .keys()
+            .iter()
+            .map(|key| key.kid().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn signing_keys_survive_a_restart_and_sign_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(&folder);
+        let before = kids(&keys);
+        let signed = |keys: &Keys| {
+            let current = keys.signing().current(SigningAlgorithm::Rs256).unwrap();
+            current.sign(b"text").unwrap()
+        };
+        let signature = signed(&keys);
+        drop(keys);
+        let keys = open(&folder);
+        assert_eq!(kids(&keys), before);
+        assert_eq!(signed(&keys), signature);
+    }
+
+    #[test]
+    fn a_key_rotates_when_it_is_due_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(&folder);
+        keys.ensure(SigningAlgorithm::EdDsa, Timestamp::UNIX_EPOCH)
+            .unwrap();
+        let before = kids(&keys);
+        assert_eq!(before.len(), 4);
+        let due = Timestamp::UNIX_EPOCH + MONTH;
+        keys.rotate_due(due - Duration::from_millis(1)).unwrap();
+        assert_eq!(kids(&keys), before);
+        keys.rotate_due(due).unwrap();
+        let after = kids(&keys);
+        assert_eq!(after.len(), 6);
+        assert!(before.iter().all(|kid| after.contains(kid)), "{after:?}");
+        keys.rotate_due(due).unwrap();
+        assert_eq!(kids(&keys), after);
+    }
+
+    #[test]
+    fn a_rotation_of_the_master_key_keeps_the_signing_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(&folder);
+        let before = kids(&keys);
+        let reseal = || Ok(0);
+        keys.rotate_master_key(Timestamp::UNIX_EPOCH, &reseal)
+            .unwrap();
+        assert_eq!(keys.store().data_key_count().unwrap(), 1);
+        drop(keys);
+        assert_eq!(kids(&open(&folder)), before);
+    }
+
+    #[test]
+    fn a_rotation_that_could_not_seal_everything_is_completed_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = open(&folder);
+        let failing = || Err("the disk is full".to_owned());
+        let error = keys
+            .rotate_master_key(Timestamp::UNIX_EPOCH, &failing)
+            .unwrap_err();
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        drop(keys);
+        let keys = open(&folder);
+        assert_eq!(keys.store().data_key_count().unwrap(), 2);
+        keys.complete_rotation(&|| Ok(1)).unwrap();
+        assert_eq!(keys.store().data_key_count().unwrap(), 1);
+    }
+}

@@ -1,0 +1,143 @@
+//! The file of a master key.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tracing::warn;
+
+use crate::master_key::MasterKeyError;
+use crate::{MasterKey, Secret};
+
+/// The file of a master key. Only its owner can read it.
+///
+/// A rotation writes the new key to a second file with the suffix `.new`, and renames that file at its
+/// end. So a killed process leaves the key that opens the data folder in one of the two files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MasterKeyFile {
+    path: PathBuf,
+}
+
+/// Why the file of a master key cannot be used.
+#[derive(Debug, Error)]
+pub enum MasterKeyFileError {
+    /// An operation of the file system failed.
+    #[error("use the master key file {}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the file system.
+        source: io::Error,
+    },
+    /// The content is not a master key.
+    #[error("read the master key file {}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        source: MasterKeyError,
+    },
+}
+
+impl MasterKeyFile {
+    /// Names a file. It may be missing.
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Returns the path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the key; `None` if the file is missing.
+    pub(crate) fn read(&self) -> Result<Option<MasterKey>, MasterKeyFileError> {
+        read(&self.path)
+    }
+
+    /// Reads the key of a rotation that did not end; `None` if there is none.
+    pub(crate) fn read_new(&self) -> Result<Option<MasterKey>, MasterKeyFileError> {
+        read(&self.new_path())
+    }
+
+    /// Writes the first key. Fails if the file exists.
+    pub(crate) fn create(&self, key: &MasterKey) -> Result<(), MasterKeyFileError> {
+        write(&self.path, key).map_err(|source| self.io_error(source))
+    }
+
+    /// Writes the key of a rotation beside the current one.
+    pub(crate) fn write_new(&self, key: &MasterKey) -> Result<(), MasterKeyFileError> {
+        let path = self.new_path();
+        let written = match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => write(&path, key),
+        };
+        written.map_err(|source| self.io_error(source))
+    }
+
+    /// Replaces the current key with the one of [`write_new`](Self::write_new).
+    pub(crate) fn rename_new(&self) -> Result<(), MasterKeyFileError> {
+        fs::rename(self.new_path(), &self.path)
+            .and_then(|()| sync_parent(&self.path))
+            .map_err(|source| self.io_error(source))
+    }
+
+    fn new_path(&self) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".new");
+        name.into()
+    }
+
+    fn io_error(&self, source: io::Error) -> MasterKeyFileError {
+        MasterKeyFileError::Io {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Option<MasterKey>, MasterKeyFileError> {
+    let io_error = |source| MasterKeyFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Secret::new(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error(error)),
+    };
+    let mode = fs::metadata(path).map_err(io_error)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        warn!(
+            file = %path.display(),
+            mode = format!("{mode:04o}"),
+            "master key file is open to others: run chmod 600"
+        );
+    }
+    let key = MasterKey::parse(&text);
+    let key = key.map_err(|source| MasterKeyFileError::Content {
+        path: path.to_owned(),
+        source,
+    });
+    key.map(Some)
+}
+
+/// Writes a new file, with fsync before it returns.
+fn write(path: &Path, key: &MasterKey) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{}", key.to_text().expose())?;
+    file.sync_all()?;
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
