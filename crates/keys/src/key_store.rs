@@ -127,6 +127,9 @@ pub enum KeyStoreError {
     /// A secret cannot be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The keys must not be removed, because the master key opens them.
+    #[error("remove the keys: the master key opens them, so no secret is lost")]
+    Usable,
     /// The operating system returned no random bytes.
     #[error("generate a key")]
     Random(#[from] getrandom::Error),
@@ -199,6 +202,29 @@ impl KeyStore {
             }
         }
         Ok(store)
+    }
+
+    /// Removes all keys from the file at `path`. Everything that they sealed is lost. The next
+    /// [`open`](Self::open) creates new keys.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the master key in `source` opens the file, because then nothing is lost yet.
+    pub fn reset(
+        path: &Path,
+        source: MasterKeySource,
+        now: Timestamp,
+    ) -> Result<(), KeyStoreError> {
+        match Self::open(path, source, now) {
+            Ok(_usable) => return Err(KeyStoreError::Usable),
+            Err(KeyStoreError::Missing { .. } | KeyStoreError::OtherKey { .. }) => (),
+            Err(other) => return Err(other),
+        }
+        let file = easel_sqlite::open(path, &KEYS_LAYOUT)?;
+        file.execute_batch(
+            "BEGIN; DELETE FROM master; DELETE FROM data_keys; DELETE FROM signing_keys; COMMIT;",
+        )?;
+        Ok(())
     }
 
     /// Returns the sealer for the secrets of the data folder.
@@ -421,6 +447,17 @@ impl KeyStore {
     pub(crate) fn latest_kid(&self) -> Result<Option<String>, KeyStoreError> {
         signing_rows::latest_kid(&self.file())
     }
+}
+
+/// Returns the ids of the data keys in the file at `path`, while no process has the file open. Returns an
+/// empty list if the file does not exist.
+pub fn stored_data_keys(path: &Path) -> Result<Vec<u32>, KeyStoreError> {
+    let Some(file) = easel_sqlite::open_at_rest(path, &KEYS_LAYOUT)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = file.prepare("SELECT id FROM data_keys")?;
+    let ids = statement.query_map([], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 fn create_tables(connection: &Connection) -> rusqlite::Result<()> {

@@ -126,6 +126,11 @@ impl Sealer {
         open_with(key, place, sealed)
     }
 
+    /// Returns the id of the data key that sealed these bytes; `None` if they have no known format.
+    pub fn data_key_of(sealed: &[u8]) -> Option<u32> {
+        key_id(sealed)
+    }
+
     /// Returns true if the current data key sealed these bytes.
     pub fn is_current(&self, sealed: &[u8]) -> bool {
         let keys = self

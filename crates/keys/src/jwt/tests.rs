@@ -57,6 +57,14 @@ fn claims_are_added_at_the_end_of_the_event() {
 }
 
 #[test]
+fn registered_claims_of_the_event_itself_are_left_out() {
+    check(
+        r#"{"iss":"evil","metadata":{"iss":1},"\u0065xp":0,"body":{"jti":1.50},"aud":[1]}"#,
+        r#"{"metadata":{"iss":1},"body":{"jti":1.50},"iss":"https://easel.example","iat":1700000000,"jti":"1-2"}"#,
+    );
+}
+
+#[test]
 fn an_empty_event_gets_no_comma_before_its_claims() {
     check(
         "{}",

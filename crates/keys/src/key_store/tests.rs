@@ -218,3 +218,18 @@ fn no_key_is_in_the_file_of_keys() {
         }
     }
 }
+
+#[test]
+fn only_keys_that_cannot_be_opened_are_removed() {
+    let folder = Folder::new();
+    let path = folder.0.path().join("keys.db");
+    let reset = || KeyStore::reset(&path, folder.source(), Timestamp::UNIX_EPOCH);
+    let sealed = seal(&folder.open().unwrap());
+    assert!(matches!(reset(), Err(KeyStoreError::Usable)));
+    assert_opens(&folder.open().unwrap(), &sealed);
+    fs::remove_file(folder.key_file()).unwrap();
+    reset().unwrap();
+    let store = folder.open().unwrap();
+    assert_eq!(store.created_file(), Some(&*folder.key_file()));
+    assert!(store.sealer().open(PLACE, &sealed).is_err());
+}
