@@ -48,6 +48,7 @@ mod toml_words;
 mod check;
 mod finding;
 mod mask;
+mod url_masker;
 
 mod async_api;
 mod caliper_schema;
@@ -116,3 +117,4 @@ pub use reach::{Reach, ReachError};
 pub use split::{split_array, split_lines};
 pub use timestamp::{body_time, event_time, parse_day, parse_timestamp};
 pub use toml_words::{toml_syntax_words, toml_words};
+pub use url_masker::{MaskNameError, UrlMasker};

@@ -23,4 +23,6 @@ mod split;
 #[cfg(test)]
 mod timestamp;
 #[cfg(test)]
+mod url_masker;
+#[cfg(test)]
 mod values;
